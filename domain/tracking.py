@@ -1,0 +1,36 @@
+"""A tracked event as Sojourn keeps it, whatever client reported it. Source: the Segment HTTP tracking API."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One accepted call of the tracking API.
+
+    `type` is track, identify, page, screen, group or alias. `name` is the event of a track, the name of a page or
+    screen, else None. `properties` are the properties of a track, page or screen, and the traits of an identify or
+    group. `timestamp` is when it happened, corrected for the skew of the client's clock. At least one of `user_id`
+    and `anonymous_id` is set; `previous_id` only for an alias.
+    """
+
+    message_id: str
+    type: str
+    name: str | None
+    user_id: str | None
+    anonymous_id: str | None
+    previous_id: str | None = None
+    group_id: str | None = None
+    properties: dict[str, Any]
+    context: dict[str, Any]
+    timestamp: datetime
+
+
+class Reject(Struct, frozen=True, kw_only=True):
+    """One item that could not be accepted: its place in the batch, why, and its text for whoever mends the client."""
+
+    index: int
+    message_id: str | None
+    error: str
+    body: str

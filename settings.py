@@ -1,0 +1,38 @@
+"""What a deployment says about itself: environment variables with the prefix SOJOURN_, read once at the edge."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings of one deployment. Every process of it (API, worker, command line) reads the same ones."""
+
+    model_config = SettingsConfigDict(env_prefix="SOJOURN_", extra="ignore")
+
+    database_url: SecretStr = Field(description="PostgreSQL, as postgresql://user:password@host:port/name")
+    database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="connections a process")
+
+    temporal_address: str = Field("localhost:7233", description="Temporal frontend, host:port")
+    temporal_namespace: str = "default"
+    temporal_ui_url: str = Field("http://localhost:8233", description="where links to journeys lead")
+    task_queue: str = Field("sojourn", description="journeys and the gate; a channel's sends use {task_queue}-{channel}")
+
+    write_key: SecretStr = Field(description="key of the tracking API")
+    admin_key: SecretStr = Field(description="key of everything else")
+    api_host: str = "127.0.0.1"
+    api_port: int = 8080
+    public_url: str = Field("http://localhost:8080", description="how recipients reach the API, for unsubscribe links")
+    link_secret: SecretStr = Field(description="signs unsubscribe links; changing it breaks the links already sent")
+
+    smtp_host: str = "localhost"
+    smtp_port: int = 587
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_security: Annotated[str, Field(pattern="^(none|starttls|tls)$")] = "starttls"
+
+    webhook_signing_secret: SecretStr | None = Field(None, description="Standard Webhooks secret, whsec_ and base64")
+    webhook_allow_private_addresses: bool = Field(False, description="let webhooks reach loopback and private networks")
+
+    default_time_zone: str = "UTC"
