@@ -1,6 +1,6 @@
 """What a deployment says about itself: environment variables with the prefix SOJOURN_, read once at the edge."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,7 +17,9 @@ class Settings(BaseSettings):
     temporal_address: str = Field("localhost:7233", description="Temporal frontend, host:port")
     temporal_namespace: str = "default"
     temporal_ui_url: str = Field("http://localhost:8233", description="where links to journeys lead")
-    task_queue: str = Field("sojourn", description="journeys and the gate; a channel's sends use {task_queue}-{channel}")
+    task_queue: str = Field(
+        "sojourn", description="journeys and the gate; a channel's sends use {task_queue}-{channel}"
+    )
 
     write_key: SecretStr = Field(description="key of the tracking API")
     admin_key: SecretStr = Field(description="key of everything else")
@@ -30,9 +32,7 @@ class Settings(BaseSettings):
     smtp_port: int = 587
     smtp_username: str | None = None
     smtp_password: SecretStr | None = None
-    smtp_security: Annotated[str, Field(pattern="^(none|starttls|tls)$")] = "starttls"
+    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
 
-    webhook_signing_secret: SecretStr | None = Field(None, description="Standard Webhooks secret, whsec_ and base64")
+    webhook_signing_secret: SecretStr = Field(description="Standard Webhooks secret, whsec_ and base64")
     webhook_allow_private_addresses: bool = Field(False, description="let webhooks reach loopback and private networks")
-
-    default_time_zone: str = "UTC"

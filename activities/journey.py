@@ -1,0 +1,73 @@
+"""What a journey asks of the world."""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+from temporalio import activity
+
+from application.branches import Branches, Fork
+from application.gate import Gate, Question
+from application.send import Sender, SendOutcome
+from domain.journeys import Ending
+from domain.machine import COMPLETED
+from domain.policy import Answer
+from store import journeys
+from store.database import Database
+
+
+class SendRequest(Struct, frozen=True):
+    """A granted message to be sent. `at` is the instant on the journey's clock at which this was asked for."""
+
+    message_id: UUID
+    at: datetime
+    ends_with: str | None
+
+
+class Finished(Struct, frozen=True):
+    """A journey that is over, with what outcome and when."""
+
+    journey_id: UUID
+    outcome: str
+    at: datetime
+
+
+class JourneyActivities:
+    """The activities of the journeys' own task queue."""
+
+    def __init__(self, database: Database, gate: Gate, branches: Branches) -> None:
+        self._database = database
+        self._gate = gate
+        self._branches = branches
+
+    @activity.defn
+    async def authorise_send(self, question: Question) -> Answer:
+        """The shared gate: may this message go now, under the caps of all campaigns?"""
+        return await self._gate.authorise(question)
+
+    @activity.defn
+    async def evaluate_branch(self, fork: Fork) -> int | None:
+        """The index of the case to follow; None for otherwise."""
+        return await self._branches.choose(fork)
+
+    @activity.defn
+    async def finish_journey(self, finished: Finished) -> None:
+        """Record the end of a journey that no event, message or refusal has recorded."""
+        async with self._database.transaction() as connection:
+            await journeys.end(
+                connection, [Ending(finished.journey_id, COMPLETED, finished.outcome, None, finished.at)]
+            )
+
+
+class SendActivities:
+    """The activities of a channel's task queue."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    @activity.defn
+    async def send_message(self, request: SendRequest) -> SendOutcome:
+        """One attempt to send a granted message. The journey's clock goes on while attempts are repeated."""
+        info = activity.info()
+        at = request.at + (info.started_time - info.scheduled_time)
+        return await self._sender.send(request.message_id, at=at, ends_with=request.ends_with)

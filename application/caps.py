@@ -1,0 +1,44 @@
+"""The frequency caps of the deployment: one document, effective with the next decision."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import to_builtins
+
+from domain.caps_document import parse_caps
+from store import caps
+from store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class CapsView:
+    """The document in force; version 0 is none."""
+
+    version: int
+    source: str
+    rules: list[dict[str, Any]]
+
+
+class FrequencyCaps:
+    """Read and replace the document."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self) -> CapsView:
+        """The rules in force."""
+        async with self._database.transaction() as connection:
+            return _view(await caps.latest(connection))
+
+    async def put(self, source: str, file: str) -> CapsView:
+        """Replace the rules. Raises InvalidDocumentError with everything that is wrong."""
+        rules = list(parse_caps(source, file))
+        async with self._database.transaction() as connection:
+            before = await caps.latest(connection)
+            if before.version == 0 or before.source != source:
+                await caps.insert(connection, source, rules)
+            return _view(await caps.latest(connection))
+
+
+def _view(stored: caps.Caps) -> CapsView:
+    return CapsView(stored.version, stored.source, [to_builtins(rule) for rule in stored.rules])

@@ -1,0 +1,69 @@
+"""Published versions and the campaigns that listen, kept in memory and never older than the transaction that asks."""
+
+from collections import OrderedDict
+
+from msgspec import Struct
+
+from domain.errors import NotFoundError
+from domain.plan import Plan
+from domain.routing import CampaignVersion, Listeners
+from domain.rules import Rules
+from domain.templates import TemplateSet, load
+from store import campaigns
+from store.database import Connection
+
+VERSIONS_KEPT = 500
+
+
+class Version(Struct, frozen=True):
+    """A published version, ready for use. It never changes, so it is kept once loaded."""
+
+    key: str
+    version: int
+    name: str
+    plan: Plan
+    rules: Rules
+    templates: dict[str, TemplateSet]
+
+
+class Catalogue:
+    """One a process."""
+
+    def __init__(self) -> None:
+        self._versions: OrderedDict[tuple[str, int], Version] = OrderedDict()
+        self._listeners: Listeners | None = None
+        self._revision = -1
+
+    async def listeners(self, connection: Connection) -> Listeners:
+        """The campaigns that listen, as of this transaction: they cannot change before it ends.
+
+        An older version goes on listening here until the registry next changes, though its last journey may have
+        ended: it finds no journey then.
+        """
+        revision = await campaigns.share_control(connection)
+        if self._listeners is None or revision != self._revision:
+            in_use = [
+                (CampaignVersion(key, version, rules), lets_in)
+                for key, version, lets_in, rules in await campaigns.versions_in_use(connection)
+            ]
+            self._listeners = Listeners(
+                running=[version for version, lets_in in in_use if lets_in],
+                in_use=[version for version, _ in in_use],
+            )
+            self._revision = revision
+        return self._listeners
+
+    async def version(self, connection: Connection, key: str, number: int) -> Version:
+        """A published version. Raises NotFoundError."""
+        if (known := self._versions.get((key, number))) is not None:
+            self._versions.move_to_end((key, number))
+            return known
+        stored = await campaigns.version(connection, key, number)
+        if stored is None:
+            raise NotFoundError(f"campaign {key} has no version {number}", campaign=key, version=number)
+        templates, _ = load(stored.templates)
+        version = Version(key, number, stored.name, stored.plan, stored.rules, templates)
+        self._versions[key, number] = version
+        if len(self._versions) > VERSIONS_KEPT:
+            self._versions.popitem(last=False)
+        return version

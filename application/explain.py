@@ -1,0 +1,141 @@
+"""Why somebody got what they got, and why they got nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from domain.durations import format_duration
+from domain.errors import InvalidRequestError, NotFoundError
+from store import profiles, timeline
+from store.database import Database
+from store.timeline import Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineItem:
+    """One line of a timeline: what happened or was decided, and why. `url` leads to the journey in the Temporal UI."""
+
+    at: datetime
+    kind: str
+    summary: str
+    campaign: str | None
+    journey_id: str | None
+    step: str | None
+    reason: str | None
+    data: dict[str, Any]
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The lines, oldest first. `next` is to be passed as `before` for those before them; None where there are none."""
+
+    user_id: str
+    items: list[TimelineItem]
+    next: str | None
+
+
+class Explain:
+    """`journey_url` is the address of a journey in the Temporal UI, with {workflow_id} in it."""
+
+    def __init__(self, database: Database, journey_url: str) -> None:
+        self._database = database
+        self._journey_url = journey_url
+
+    async def timeline(self, user_id: str, *, limit: int, before: str | None) -> Timeline:
+        """The latest `limit` lines before a place. Raises NotFoundError for somebody never heard of."""
+        place = _place(before) if before is not None else None
+        async with self._database.transaction() as connection:
+            profile_id = await profiles.find(connection, user_id)
+            if profile_id is None:
+                raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
+            recorded = await timeline.latest(connection, profile_id, limit + 1, place)
+        shown = recorded[:limit]
+        more = len(recorded) > limit
+        return Timeline(
+            user_id=user_id,
+            items=[self._item(entry) for entry in reversed(shown)],
+            next=f"{shown[-1].recorded_at.isoformat()}~{shown[-1].key}" if more else None,
+        )
+
+    def _item(self, entry: Recorded) -> TimelineItem:
+        workflow_id = entry.workflow_id
+        return TimelineItem(
+            at=entry.at,
+            kind=entry.kind,
+            summary=_summary(entry),
+            campaign=entry.campaign,
+            journey_id=str(entry.journey_id) if entry.journey_id else None,
+            step=entry.step,
+            reason=entry.reason,
+            data=entry.data,
+            url=self._journey_url.format(workflow_id=quote(workflow_id, safe="")) if workflow_id else None,
+        )
+
+
+def _place(before: str) -> tuple[datetime, str]:
+    instant, separator, key = before.partition("~")
+    try:
+        at = datetime.fromisoformat(instant)
+    except ValueError as error:
+        raise InvalidRequestError("`before` must be the `next` of an earlier answer") from error
+    if not separator or at.tzinfo is None:
+        raise InvalidRequestError("`before` must be the `next` of an earlier answer")
+    return at, key
+
+
+def _summary(entry: Recorded) -> str:
+    data = entry.data
+    match entry.kind, entry.outcome:
+        case "event", "track":
+            return f"{entry.name}"
+        case "event", _:
+            return f"{entry.outcome}" if entry.name == entry.outcome else f"{entry.outcome} {entry.name}"
+        case "entry", "entered":
+            return f"entered {entry.campaign}"
+        case "entry", _:
+            return f"not let into {entry.campaign}: {_because(entry.reason, data)}"
+        case "send", "granted":
+            return f"{entry.step}: granted"
+        case "send", outcome:
+            return f"{entry.step}: {outcome}: {_because(entry.reason, data)}"
+        case "branch", outcome:
+            return f"{entry.step}: {outcome}"
+        case "exit", _:
+            return f"left {entry.campaign}: exited by event {data.get('event_id')}"
+        case "message", outcome:
+            why = f": {entry.reason}" if entry.reason else ""
+            return f"{entry.step}: {data['channel']} {entry.name} {outcome}{why}"
+        case "end", outcome:
+            return f"{entry.campaign} is over: {outcome}"
+        case _:
+            raise ValueError(f"a timeline has no {entry.kind}")
+
+
+def _because(reason: str | None, data: dict[str, Any]) -> str:
+    """The reason with the data that decided it."""
+    match reason:
+        case "capped":
+            count = f"{data['count']} of {data['limit']} in {format_duration(data['window_seconds'])}"
+            return f"capped: {count} ({data['rule']}), frees at {data['frees_at']}"
+        case "expired":
+            return f"expired at {data['expires_at']}"
+        case "unreachable" | "suppressed" | "no_consent":
+            return f"{reason}: {data['detail']}"
+        case "journey_ended":
+            return f"the journey was ended by {data['ended_by']}"
+        case "condition":
+            return f"condition not met: {data['where']}" + (f" ({data['error']})" if "error" in data else "")
+        case "no_key":
+            return f"the entry key cannot be had: {data['error']}"
+        case "already_in":
+            return f"already in it, journey {data['journey_id']}"
+        case "reentry_never":
+            return f"entered before, at {data['last_entered_at']}, and may not again"
+        case "reentry_after":
+            return f"entered at {data['last_entered_at']}, and may again at {data['again_at']}"
+        case "exit_event_came_first":
+            return f"exit event {data['event_id']} happened after this one"
+        case _:
+            return (reason or "").replace("_", " ")

@@ -1,0 +1,132 @@
+"""The one gate before every message of every campaign: decide, reserve and record in one transaction."""
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid5
+
+from msgspec import Struct, convert, to_builtins
+
+from application.catalogue import Catalogue
+from domain import policy
+from domain.errors import ConflictError, UnavailableError
+from domain.journeys import Ending
+from domain.machine import COMPLETED
+from domain.plan import Send
+from domain.policy import Answer, Deferred, Granted, Held, Recipient, Refused
+from store import decisions, journeys, messages
+from store.campaigns import CONTROL_LOCK
+from store.database import Connection, Database
+from store.decisions import Decision
+from store.messages import GateFacts, Reservation
+
+
+class Question(Struct, frozen=True):
+    """May this step's message go? `at` is the instant on the journey's clock, `reached_at` when the step was reached.
+
+    `ask` counts the questions of one visit; the same four ids are the same question, and get the same answer.
+    `ends_with` is the outcome with which the journey is over if this message is refused; None if it goes on.
+    """
+
+    journey_id: UUID
+    step: str
+    visit: int
+    ask: int
+    reached_at: datetime
+    at: datetime
+    ends_with: str | None
+
+
+class Gate:
+    """Authorises messages under the frequency caps that all campaigns share."""
+
+    def __init__(self, database: Database, catalogue: Catalogue) -> None:
+        self._database = database
+        self._catalogue = catalogue
+
+    async def authorise(self, question: Question) -> Answer:
+        """Answer a question. Asked again, also at the same time, it answers the same and reserves nothing more."""
+        decision_id = uuid5(question.journey_id, f"{question.step}/{question.visit}/{question.ask}")
+        async with self._database.transaction() as connection:
+            facts = await messages.gate_facts(connection, question.journey_id, decision_id, question.at, CONTROL_LOCK)
+            if facts is None:
+                raise UnavailableError(f"journey {question.journey_id} is being moved to another profile; ask again")
+            if facts.answered is not None:
+                answer: Answer = convert(facts.answered, Answer)
+                return answer
+            version = await self._catalogue.version(connection, facts.campaign_key, facts.campaign_version)
+            step = version.plan.node(question.step)
+            if not isinstance(step, Send):
+                raise ConflictError(f"step {question.step} of {facts.campaign_key} sends nothing")
+            decision = _decide(question, step, facts)
+            await self._record(connection, question, step, facts, decision_id, decision)
+            return decision.answer
+
+    async def _record(
+        self,
+        connection: Connection,
+        question: Question,
+        step: Send,
+        facts: GateFacts,
+        decision_id: UUID,
+        decision: policy.Decision,
+    ) -> None:
+        answer = decision.answer
+        if isinstance(answer, Granted):
+            await messages.reserve(connection, _reservation(question, step, facts, UUID(answer.message_id)))
+        elif isinstance(answer, Refused) and not answer.journey_ended and question.ends_with is not None:
+            ending = Ending(question.journey_id, COMPLETED, question.ends_with, None, question.at)
+            await journeys.end(connection, [ending])
+        recorded = Decision(
+            id=decision_id,
+            profile_id=facts.profile_id,
+            campaign_key=facts.campaign_key,
+            kind="send",
+            outcome=_outcome(answer),
+            reason=None if isinstance(answer, Granted) else answer.reason,
+            at=question.at,
+            journey_id=question.journey_id,
+            step=question.step,
+            answer=to_builtins(answer),
+            data={**decision.data, **({"until": answer.until} if isinstance(answer, Deferred) else {})},
+        )
+        await decisions.insert(connection, [recorded])
+
+
+def _decide(question: Question, step: Send, facts: GateFacts) -> policy.Decision:
+    message_id = uuid5(question.journey_id, f"{question.step}/{question.visit}")
+    return policy.decide(
+        policy.Request(str(message_id), step, question.reached_at, question.at),
+        journey_state=facts.journey_state,
+        ended_by=facts.ended_by,
+        campaign_state=facts.campaign_state,
+        recipient=Recipient(facts.traits, facts.consent, facts.suppressed),
+        rules=facts.rules,
+        ledger=facts.ledger,
+    )
+
+
+def _reservation(question: Question, step: Send, facts: GateFacts, message_id: UUID) -> Reservation:
+    return Reservation(
+        id=message_id,
+        journey_id=question.journey_id,
+        profile_id=facts.profile_id,
+        campaign_key=facts.campaign_key,
+        step=question.step,
+        visit=question.visit,
+        channel=step.channel,
+        category=step.category,
+        template=step.template,
+        at=question.at,
+        expires_at=question.reached_at + timedelta(seconds=step.expires),
+    )
+
+
+def _outcome(answer: Answer) -> str:
+    match answer:
+        case Granted():
+            return "granted"
+        case Deferred():
+            return "deferred"
+        case Held():
+            return "held"
+        case Refused():
+            return "refused"

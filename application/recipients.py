@@ -1,0 +1,84 @@
+"""What people may not be sent: suppressions by hand, and refusals by link."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID, uuid5
+
+from application.ingest import Ingest
+from domain import unsubscribe
+from domain.errors import NotFoundError
+from domain.tracking import Event
+from store import profiles
+from store.database import Connection, Database
+
+
+class Recipients:
+    """Suppress a channel for a person, whatever their consent, or lift that."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def suppress(self, user_id: str, channel: str, reason: str) -> None:
+        """Send nothing on this channel any more, transactional messages included. Raises NotFoundError."""
+        async with self._database.transaction() as connection:
+            await profiles.suppress(connection, await _profile(connection, user_id), channel, reason)
+
+    async def lift(self, user_id: str, channel: str) -> None:
+        """Allow the channel again. Raises NotFoundError."""
+        async with self._database.transaction() as connection:
+            await profiles.lift(connection, await _profile(connection, user_id), channel)
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeView:
+    """What a link would take its holder off."""
+
+    channel: str
+
+
+class Unsubscribe:
+    """One-click unsubscription: reported like any other behaviour, so that it is on the timeline and ends journeys."""
+
+    def __init__(self, database: Database, ingest: Ingest, link_secret: str) -> None:
+        self._database = database
+        self._ingest = ingest
+        self._secret = link_secret
+
+    async def describe(self, token: str) -> UnsubscribeView:
+        """Raises InvalidLinkError for a token that this deployment did not make."""
+        return UnsubscribeView(unsubscribe.read(self._secret, token).channel)
+
+    async def __call__(self, token: str) -> None:
+        """Take the person off the channel. The same link again changes nothing."""
+        link = unsubscribe.read(self._secret, token)
+        async with self._database.transaction() as connection:
+            names = await profiles.names_of_recipient(connection, UUID(link.message_id))
+        if names is None:
+            raise NotFoundError("the message of this link is no longer known")
+        user_id, anonymous_id = names
+        now = datetime.now(UTC)
+
+        def event(type: str, name: str | None, properties: dict[str, object]) -> Event:
+            return Event(
+                message_id=str(uuid5(UUID(link.message_id), f"unsubscribe/{type}")),
+                type=type,
+                name=name,
+                user_id=user_id,
+                anonymous_id=None if user_id else anonymous_id,
+                properties=properties,
+                context={},
+                timestamp=now,
+            )
+
+        batch = [
+            event("identify", None, {"consent": {link.channel: False}}),
+            event("track", "Unsubscribed", {"channel": link.channel, "message_id": link.message_id}),
+        ]
+        await self._ingest(batch, received_at=now)
+
+
+async def _profile(connection: Connection, user_id: str) -> UUID:
+    profile_id = await profiles.find(connection, user_id)
+    if profile_id is None:
+        raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
+    return profile_id

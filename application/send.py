@@ -1,0 +1,164 @@
+"""From a reservation to an outcome: claim, render, hand over, settle. Claim and settle are separate transactions."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, assert_never
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from application.catalogue import Catalogue, Version
+from domain import sending
+from domain.caps import TRANSACTIONAL
+from domain.delivery import Accepted, Ambiguous, Channel, Delivery, Outbound, Rejected, Unavailable
+from domain.errors import NotFoundError, UnavailableError
+from domain.journeys import Ending
+from domain.machine import COMPLETED
+from domain.policy import Recipient
+from domain.sending import CANCELLED, FAILED, RESERVED, SENT, UNKNOWN, Close, Done, Proceed, Standing
+from domain.templates import TemplateRenderError
+from store import journeys, messages
+from store.database import Connection, Database
+from store.messages import Claimed
+
+
+class SendOutcome(Struct, frozen=True):
+    """What became of a message: sent, failed, cancelled or unknown, and whether its journey has been ended."""
+
+    state: str
+    journey_ended: bool
+
+
+class _Settled(Struct, frozen=True):
+    state: str
+    reason: str | None = None
+    detail: str | None = None
+    provider_id: str | None = None
+
+
+class Sender:
+    """Sends what the gate has granted.
+
+    `unsubscribe_url` makes the link by which a recipient refuses a channel: (profile id, channel, message id) -> URL.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        channels: Mapping[str, Channel],
+        unsubscribe_url: Callable[[str, str, str], str],
+    ) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._channels = channels
+        self._unsubscribe_url = unsubscribe_url
+
+    async def send(self, message_id: UUID, *, at: datetime, ends_with: str | None) -> SendOutcome:
+        """One attempt. Raises UnavailableError when the provider is away and the attempt is worth repeating.
+
+        `at` is the instant on the journey's clock; `ends_with` the outcome with which the journey is over once the
+        message has settled, None if it goes on.
+        """
+        async with self._database.transaction() as connection:
+            claimed = await _locked(connection, message_id)
+            channel = self._channels[claimed.channel]
+            match _claim(claimed, at, channel):
+                case Done(state=state):
+                    return await _finish(connection, claimed, state, at, ends_with)
+                case Close(state=state, reason=reason):
+                    state = await messages.settle(connection, message_id, state, reason=reason)
+                    return await _finish(connection, claimed, state, at, ends_with)
+                case Proceed():
+                    await messages.mark_sending(connection, message_id)
+            version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
+        delivery = await self._deliver(claimed, version, channel, at)
+        if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, channel.honours_idempotency_key):
+            # The message stays in `sending`, as if this attempt had died, and the next one decides.
+            raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
+        async with self._database.transaction() as connection:
+            claimed = await _locked(connection, message_id)
+            settled = _settled(delivery, journey_is_active=claimed.journey_state == "active")
+            state = await messages.settle(connection, message_id, **asdict(settled))
+            outcome = await _finish(connection, claimed, state, at, ends_with)
+        if isinstance(delivery, Unavailable) and state == RESERVED:
+            raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
+        return outcome
+
+    async def _deliver(
+        self, claimed: Claimed, version: Version, channel: Channel, at: datetime
+    ) -> Delivery | TemplateRenderError:
+        url = None
+        if claimed.category != TRANSACTIONAL:
+            url = self._unsubscribe_url(str(claimed.profile_id), claimed.channel, str(claimed.id))
+        try:
+            content = version.templates[claimed.template].render(
+                _variables(claimed, version, url), _locale(claimed.traits)
+            )
+        except TemplateRenderError as error:
+            return error
+        address = str(claimed.traits.get("email", "")) if claimed.channel == "email" else ""
+        return await channel.deliver(Outbound(str(claimed.id), address, content, at, url))
+
+
+async def _locked(connection: Connection, message_id: UUID) -> Claimed:
+    claimed = await messages.lock_for_claim(connection, message_id)
+    if claimed is None:
+        raise NotFoundError(f"no message {message_id} in the ledger", message_id=str(message_id))
+    return claimed
+
+
+async def _finish(
+    connection: Connection, claimed: Claimed, state: str, at: datetime, ends_with: str | None
+) -> SendOutcome:
+    """The last message's outcome ends the journey in the same transaction, so that no action is spent on it."""
+    ended_before = claimed.journey_state != "active"
+    if ends_with is not None and not ended_before and state != RESERVED:
+        await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, ends_with, None, at)])
+    return SendOutcome(state, ended_before)
+
+
+def _claim(claimed: Claimed, at: datetime, channel: Channel) -> Proceed | Close | Done:
+    standing = Standing(claimed.state, claimed.channel, claimed.category, claimed.expires_at, claimed.journey_state)
+    recipient = Recipient(claimed.traits, claimed.consent, claimed.suppressed)
+    return sending.claim(standing, recipient, at=at, honours_idempotency_key=channel.honours_idempotency_key)
+
+
+def _settled(delivery: Delivery | TemplateRenderError, *, journey_is_active: bool) -> _Settled:
+    match delivery:
+        case TemplateRenderError():
+            return _Settled(FAILED, "template_error", str(delivery))
+        case Accepted(provider_id=provider_id):
+            return _Settled(SENT, provider_id=provider_id)
+        case Rejected(reason=reason, detail=detail):
+            return _Settled(FAILED, reason, detail)
+        case Unavailable(detail=detail) if not journey_is_active:
+            return _Settled(CANCELLED, "journey_ended", detail)
+        case Unavailable(reason=reason, detail=detail):
+            return _Settled(RESERVED, reason, detail)
+        case Ambiguous(detail=detail):
+            return _Settled(UNKNOWN, "answer_lost", detail)
+        case _:
+            assert_never(delivery)
+
+
+def _variables(claimed: Claimed, version: Version, unsubscribe_url: str | None) -> dict[str, Any]:
+    variables: dict[str, Any] = {
+        "profile": {"user_id": claimed.user_id, "traits": claimed.traits},
+        "entry": {
+            "event": claimed.entry["name"],
+            "properties": claimed.entry["properties"],
+            "timestamp": claimed.entry["timestamp"],
+        },
+        "campaign": {"key": version.key, "name": version.name},
+        "message": {"id": str(claimed.id)},
+    }
+    if unsubscribe_url is not None:
+        variables["unsubscribe_url"] = unsubscribe_url
+    return variables
+
+
+def _locale(traits: Mapping[str, Any]) -> str | None:
+    locale = traits.get("locale")
+    return locale if isinstance(locale, str) else None

@@ -1,0 +1,42 @@
+"""How values travel to Temporal and back: JSON by msgspec, compact, and exact about tagged unions and instants."""
+
+from typing import Any
+
+import msgspec
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultPayloadConverter,
+    EncodingPayloadConverter,
+    JSONPlainPayloadConverter,
+)
+
+
+class MsgspecPayloadConverter(EncodingPayloadConverter):
+    """Plain JSON, which the Temporal UI shows as it is."""
+
+    @property
+    def encoding(self) -> str:
+        return "json/plain"
+
+    def to_payload(self, value: Any) -> Payload | None:
+        return Payload(metadata={"encoding": b"json/plain"}, data=msgspec.json.encode(value))
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        return msgspec.json.decode(payload.data, type=Any if type_hint is None else type_hint)
+
+
+class SojournPayloadConverter(CompositePayloadConverter):
+    """The default converters with the last one, for plain JSON, replaced."""
+
+    def __init__(self) -> None:
+        others = [
+            converter
+            for converter in DefaultPayloadConverter.default_encoding_payload_converters
+            if not isinstance(converter, JSONPlainPayloadConverter)
+        ]
+        super().__init__(*others, MsgspecPayloadConverter())
+
+
+DATA_CONVERTER = DataConverter(payload_converter_class=SojournPayloadConverter)

@@ -1,0 +1,27 @@
+"""What has to be done now and then: the partitions of the coming months."""
+
+import asyncio
+
+import psycopg
+import structlog
+
+from store import partitions
+from store.database import Database
+
+log = structlog.get_logger()
+
+INTERVAL = 3_600.0
+
+
+async def keep_house(database: Database, stop: asyncio.Event) -> None:
+    """Every hour until stopped. A round that fails is made up for by the next."""
+    while not stop.is_set():
+        try:
+            async with database.transaction() as connection:
+                await partitions.ensure(connection)
+        except psycopg.Error:
+            log.exception("housekeeping failed")
+        try:
+            await asyncio.wait_for(stop.wait(), INTERVAL)
+        except TimeoutError:
+            continue

@@ -1,0 +1,225 @@
+"""The relay: takes what the outbox holds to Temporal, and forgets it once Temporal has accepted it."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import groupby
+
+import psycopg
+import structlog
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from application.catalogue import Catalogue, Version
+from domain import machine
+from domain.journeys import user_of
+from runtime.temporal import CALL_TIMEOUT
+from store import outbox
+from store.database import Database
+from store.outbox import Row
+from workflows import search_attributes
+from workflows.journey import JourneyInput, JourneyWorkflow
+
+log = structlog.get_logger()
+
+BATCH = 100
+CONCURRENT_CALLS = 20
+# Without a notification the outbox is looked at this often, in seconds: one may be lost with its connection.
+LOOK_INTERVAL = 5.0
+LONGEST_PAUSE = 5.0
+LONGEST_POSTPONEMENT = 3_600.0
+
+# Temporal is away or busy: nothing is wrong with the row.
+TRANSIENT = {
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.ABORTED,
+    RPCStatusCode.INTERNAL,
+    RPCStatusCode.UNKNOWN,
+}
+
+
+class TemporalAwayError(Exception):
+    """Temporal did not answer; the rows stay as they are."""
+
+
+class Relay:
+    """One a worker process; any number of them share the outbox."""
+
+    def __init__(self, database: Database, catalogue: Catalogue, client: Client, task_queue: str) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._client = client
+        self._task_queue = task_queue
+        self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until stopped. Outlives an absence of Temporal or of the database."""
+        pause = 0.0
+        wake = asyncio.Event()
+        listener = asyncio.create_task(self._listen(wake))
+        try:
+            while not stop.is_set():
+                wake.clear()
+                try:
+                    await self._drain(stop)
+                    pause = 0.0
+                    async with self._database.transaction() as connection:
+                        due = await outbox.next_due(connection)
+                    await _first(LOOK_INTERVAL if due is None else min(due, LOOK_INTERVAL), stop, wake)
+                except (TemporalAwayError, psycopg.OperationalError) as error:
+                    pause = min(LONGEST_PAUSE, max(0.1, pause * 2))
+                    log.warning("relay waits", error=str(error), seconds=pause)
+                    await _first(pause, stop)
+        finally:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+
+    async def deliver_due(self) -> int:
+        """Take one batch of due rows to Temporal; how many it was.
+
+        Raises TemporalAwayError when Temporal did not answer for some of them: those stay, the others are done.
+        """
+        async with self._database.transaction() as connection:
+            rows = await outbox.take(connection, BATCH)
+            by_workflow = sorted(rows, key=lambda row: (row.workflow_id, row.id))
+            versions = {
+                (row.payload["campaign"], row.payload["version"]): await self._catalogue.version(
+                    connection, row.payload["campaign"], row.payload["version"]
+                )
+                for row in rows
+                if row.kind == "start"
+            }
+            results = await asyncio.gather(
+                *(
+                    self._deliver(list(group), versions)
+                    for _, group in groupby(by_workflow, key=lambda row: row.workflow_id)
+                )
+            )
+            if accepted := [id for result in results for id in result.accepted]:
+                await outbox.remove(connection, accepted)
+            if failed := [failure for result in results for failure in result.failed]:
+                await outbox.postpone(connection, failed)
+        if any(result.away for result in results):
+            raise TemporalAwayError("Temporal does not answer")
+        return len(rows)
+
+    async def _drain(self, stop: asyncio.Event) -> None:
+        while not stop.is_set() and await self.deliver_due() == BATCH:
+            pass
+
+    async def _deliver(self, rows: Sequence[Row], versions: dict[tuple[str, int], Version]) -> "_Result":
+        """Tell one workflow what there is to tell, in its order."""
+        result = _Result()
+        async with self._calls:
+            for row in rows:
+                try:
+                    is_told = await self._tell(row, rows, versions)
+                except RPCError as error:
+                    if error.status in TRANSIENT:
+                        result.away = True
+                    else:
+                        log.exception("Temporal refuses", workflow_id=row.workflow_id, kind=row.kind)
+                        delay = min(LONGEST_POSTPONEMENT, 2.0**row.attempts)
+                        result.failed.append((row.id, delay, f"{error.status.name}: {error.message}"))
+                    return result
+                if not is_told:
+                    # Another relay is starting this workflow; what comes after the start waits for it.
+                    result.failed.append((row.id, 0.1, "the start is on its way"))
+                    return result
+                result.accepted.append(row.id)
+        return result
+
+    async def _tell(self, row: Row, rows: Sequence[Row], versions: dict[tuple[str, int], Version]) -> bool:
+        if row.kind == "start":
+            await self._start(row, versions[row.payload["campaign"], row.payload["version"]], is_alone=len(rows) == 1)
+            return True
+        starts_here = rows[0].kind == "start"
+        if row.start_pending and not starts_here:
+            return False
+        handle = self._client.get_workflow_handle_for(JourneyWorkflow.run, row.workflow_id)
+        try:
+            await _signal(handle, row)
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            # Its start was accepted before this row was read, so it has run its course since.
+        return True
+
+    async def _start(self, row: Row, version: Version, *, is_alone: bool) -> None:
+        user = user_of(row.workflow_id, version.key)
+        begun = machine.begin(version.plan, row.created_at)
+        step, state = shown = machine.standing(version.plan, begun)
+        attributes = TypedSearchAttributes(
+            [
+                SearchAttributePair(search_attributes.CAMPAIGN, version.key),
+                SearchAttributePair(search_attributes.CAMPAIGN_VERSION, version.version),
+                SearchAttributePair(search_attributes.USER_ID, user),
+                SearchAttributePair(search_attributes.JOURNEY_STEP, step),
+                SearchAttributePair(search_attributes.JOURNEY_STATE, state),
+            ]
+        )
+        try:
+            await self._client.start_workflow(
+                JourneyWorkflow.run,
+                JourneyInput(row.payload["journey_id"], version.key, version.plan, shown),
+                id=row.workflow_id,
+                task_queue=self._task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                search_attributes=attributes,
+                static_summary=f"{version.key} version {version.version}, user {user}",
+                # The worker that runs the relay may take the first task with the answer; not where a signal follows.
+                request_eager_start=is_alone,
+                rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
+            )
+        except WorkflowAlreadyStartedError:
+            return
+
+    async def _listen(self, wake: asyncio.Event) -> None:
+        """Wake the loop whenever a transaction that appended to the outbox commits."""
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(self._database.url, autocommit=True)
+                async with connection:
+                    await connection.execute(f"LISTEN {outbox.CHANNEL}")
+                    wake.set()
+                    async for _ in connection.notifies():
+                        wake.set()
+            except psycopg.OperationalError as error:
+                log.warning("relay cannot listen", error=str(error))
+                await asyncio.sleep(1)
+
+
+class _Result:
+    def __init__(self) -> None:
+        self.accepted: list[int] = []
+        self.failed: list[tuple[int, float, str]] = []
+        self.away = False
+
+
+async def _signal(handle: WorkflowHandle[JourneyWorkflow, str], row: Row) -> None:
+    timeout = timedelta(seconds=CALL_TIMEOUT)
+    match row.kind:
+        case "matched":
+            arguments = [row.payload["subscription"], row.payload["event_id"]]
+            await handle.signal(JourneyWorkflow.matched, args=arguments, rpc_timeout=timeout)
+        case "exit":
+            await handle.signal(JourneyWorkflow.exit, row.payload["by"], rpc_timeout=timeout)
+        case "resume":
+            await handle.signal(JourneyWorkflow.resume, rpc_timeout=timeout)
+        case _:
+            raise ValueError(f"outbox row {row.id} is of no known kind: {row.kind}")
+
+
+async def _first(seconds: float, *events: asyncio.Event) -> None:
+    """Wait until one of the events is set, at most so many seconds."""
+    tasks = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

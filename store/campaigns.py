@@ -1,0 +1,153 @@
+"""Campaigns, their published versions, and the registry's revision that changes with them."""
+
+from datetime import datetime
+
+from msgspec import Struct, convert
+from msgspec.structs import asdict
+from psycopg.types.json import Jsonb
+
+from domain.plan import Plan
+from domain.rules import Rules
+from store.database import Connection
+
+# Whoever judges events or messages by the campaigns holds this lock shared; whoever changes them, exclusively.
+CONTROL_LOCK = 0x53_4F_4A_4E
+
+
+class Campaign(Struct, frozen=True):
+    """A campaign as it stands."""
+
+    key: str
+    name: str
+    stage: str | None
+    state: str
+    running_version: int | None
+    latest_version: int
+    active_journeys: int
+    total_journeys: int
+    updated_at: datetime
+
+
+class Version(Struct, frozen=True):
+    """A published version: what its author wrote, and what it was compiled to."""
+
+    campaign_key: str
+    version: int
+    name: str
+    stage: str | None
+    file: str
+    source: str
+    templates: dict[str, str]
+    plan: Plan
+    rules: Rules
+
+
+async def share_control(connection: Connection) -> int:
+    """Hold the campaigns as they are until the end of the transaction; the registry's revision."""
+    async with connection.pipeline():
+        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
+        # A statement of its own: its snapshot is taken once the lock is held.
+        cursor = await connection.execute("SELECT revision FROM registry")
+        row = await cursor.fetchone()
+    return int(row["revision"]) if row else 0
+
+
+async def take_control(connection: Connection) -> None:
+    """Wait for all who judge by the campaigns, keep new ones waiting, and announce the change."""
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (CONTROL_LOCK,))
+    await connection.execute("UPDATE registry SET revision = revision + 1")
+
+
+_VERSION = "SELECT campaign_key, version, name, stage, file, source, templates, plan, rules FROM campaign_versions "
+
+
+async def version(connection: Connection, key: str, number: int) -> Version | None:
+    """One published version."""
+    cursor = await connection.execute(_VERSION + "WHERE campaign_key = %s AND version = %s", (key, number))
+    row = await cursor.fetchone()
+    return convert(row, Version) if row else None
+
+
+async def latest_version(connection: Connection, key: str) -> Version | None:
+    """The version published last."""
+    cursor = await connection.execute(_VERSION + "WHERE campaign_key = %s ORDER BY version DESC LIMIT 1", (key,))
+    row = await cursor.fetchone()
+    return convert(row, Version) if row else None
+
+
+async def versions_in_use(connection: Connection) -> list[tuple[str, int, bool, Rules]]:
+    """The rules of each version that events are routed by: (campaign, version, lets users in, rules).
+
+    Those are the versions that run, and the older ones that journeys are still on.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT campaign_key, version, rules,
+               campaigns.state IN ('running', 'paused') AND version = running_version AS lets_in
+        FROM campaign_versions JOIN campaigns ON campaigns.key = campaign_key
+        WHERE campaigns.state IN ('running', 'paused') AND version = running_version
+           OR EXISTS (SELECT 1 FROM journeys WHERE journeys.state = 'active'
+                      AND journeys.campaign_key = campaign_versions.campaign_key
+                      AND journeys.campaign_version = campaign_versions.version)
+        """
+    )
+    return [(row["campaign_key"], row["version"], row["lets_in"], convert(row["rules"], Rules)) async for row in cursor]
+
+
+async def insert_version(connection: Connection, version: Version) -> None:
+    """Add a version, and the campaign itself if it is its first."""
+    await connection.execute(
+        """
+        INSERT INTO campaigns (key, name, stage, latest_version) VALUES (%(key)s, %(name)s, %(stage)s, %(version)s)
+        ON CONFLICT (key) DO UPDATE SET name = excluded.name, stage = excluded.stage,
+                                        latest_version = excluded.latest_version, updated_at = now()
+        """,
+        {"key": version.campaign_key, "name": version.name, "stage": version.stage, "version": version.version},
+    )
+    await connection.execute(
+        """
+        INSERT INTO campaign_versions (campaign_key, version, name, stage, file, source, templates, plan, rules)
+        VALUES (%(campaign_key)s, %(version)s, %(name)s, %(stage)s, %(file)s, %(source)s,
+                %(templates)s, %(plan)s, %(rules)s)
+        """,
+        {
+            **asdict(version),
+            "templates": Jsonb(version.templates),
+            "plan": Jsonb(version.plan),
+            "rules": Jsonb(version.rules),
+        },
+    )
+
+
+async def set_state(connection: Connection, key: str, state: str, running_version: int | None) -> None:
+    """Move a campaign to a state; the caller holds control and has checked that the move is allowed."""
+    await connection.execute(
+        "UPDATE campaigns SET state = %s, running_version = %s, updated_at = now() WHERE key = %s",
+        (state, running_version, key),
+    )
+
+
+# A campaign that stops has ended once its last journey has: that needs no job, it can be seen.
+_CAMPAIGNS = """
+SELECT key, name, stage, running_version, latest_version, updated_at,
+       CASE WHEN state = 'stopping' AND active = 0 THEN 'ended' ELSE state END AS state,
+       active AS active_journeys, total AS total_journeys
+FROM campaigns
+CROSS JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE journeys.state = 'active') AS active, count(*) AS total
+  FROM journeys WHERE journeys.campaign_key = campaigns.key
+) AS counted
+"""
+
+
+async def all_campaigns(connection: Connection) -> list[Campaign]:
+    """Every campaign, by key."""
+    cursor = await connection.execute(_CAMPAIGNS + "ORDER BY key")
+    return [Campaign(**row) async for row in cursor]
+
+
+async def campaign(connection: Connection, key: str) -> Campaign | None:
+    """One campaign as it stands."""
+    cursor = await connection.execute(_CAMPAIGNS + "WHERE key = %s", (key,))
+    row = await cursor.fetchone()
+    return Campaign(**row) if row else None

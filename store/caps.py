@@ -1,0 +1,39 @@
+"""The frequency caps of the deployment: one document, its versions kept."""
+
+from datetime import datetime
+
+from msgspec import Struct, convert
+from psycopg.types.json import Jsonb
+
+from domain.caps import CapRule
+from store.database import Connection
+
+
+class Caps(Struct, frozen=True):
+    """A version of the document. Version 0 has no rules: nothing was ever put."""
+
+    version: int
+    source: str
+    rules: list[CapRule]
+    created_at: datetime | None
+
+
+async def latest(connection: Connection) -> Caps:
+    """The rules in force."""
+    cursor = await connection.execute(
+        "SELECT version, source, rules, created_at FROM frequency_caps ORDER BY version DESC LIMIT 1"
+    )
+    row = await cursor.fetchone()
+    return convert(row, Caps) if row else Caps(0, "rules: []\n", [], None)
+
+
+async def insert(connection: Connection, source: str, rules: list[CapRule]) -> None:
+    """Put new rules in force; two puts at once take turns."""
+    await connection.execute("LOCK TABLE frequency_caps IN SHARE ROW EXCLUSIVE MODE")
+    await connection.execute(
+        """
+        INSERT INTO frequency_caps (version, source, rules)
+        SELECT COALESCE(max(version), 0) + 1, %s, %s FROM frequency_caps
+        """,
+        (source, Jsonb(rules)),
+    )

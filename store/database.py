@@ -1,0 +1,53 @@
+"""Connections to PostgreSQL: one pool a process, one transaction a request or activity."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool
+
+# How long a request waits for a connection before the caller is told to come again, in seconds.
+CONNECTION_TIMEOUT = 5.0
+
+Connection = AsyncConnection[DictRow]
+
+
+class Database:
+    """The pool, and transactions from it. Inner code never commits: leaving the transaction does."""
+
+    def __init__(self, url: str, *, pool_size: int) -> None:
+        self.url = url
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=pool_size,
+            open=False,
+            timeout=CONNECTION_TIMEOUT,
+            connection_class=AsyncConnection[DictRow],
+            kwargs={"row_factory": dict_row, "options": "-c timezone=UTC", "application_name": "sojourn"},
+            configure=configure,
+            check=AsyncConnectionPool.check_connection,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._pool.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction: committed when the block is left, rolled back when it raises."""
+        async with self._pool.connection() as connection, connection.transaction():
+            yield connection
+
+
+async def configure(connection: AsyncConnection[Any]) -> None:
+    """JSON of this connection goes through msgspec: faster, and it knows our types."""
+    set_json_dumps(msgspec.json.encode, connection)
+    set_json_loads(msgspec.json.decode, connection)

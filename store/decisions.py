@@ -1,0 +1,56 @@
+"""Decisions: why somebody was let in or not, why a message went or not, why a journey ended."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct, field
+from psycopg.types.json import Jsonb
+
+from store.database import Connection
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """One decision. The id is derived from what was decided upon, so that a retry writes nothing new.
+
+    `kind` is entry, send, branch or exit. `answer` is what a retry is told again, where there is one.
+    """
+
+    id: UUID
+    profile_id: UUID
+    campaign_key: str
+    kind: str
+    outcome: str
+    at: datetime
+    journey_id: UUID | None = None
+    event_id: str | None = None
+    step: str | None = None
+    reason: str | None = None
+    answer: Any = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+async def insert(connection: Connection, decisions: Sequence[Decision]) -> None:
+    """Record decisions in their order. One that is there already stays as it is."""
+    await connection.execute(
+        """
+        INSERT INTO decisions (id, profile_id, campaign_key, kind, outcome, at, journey_id, event_id, step, reason,
+                               answer, data)
+        SELECT id, profile_id, campaign_key, kind, outcome, at, journey_id, event_id, step, reason, answer, data
+        FROM ROWS FROM (jsonb_to_recordset(%s) AS (
+          id uuid, profile_id uuid, campaign_key text, kind text, outcome text, at timestamptz, journey_id uuid,
+          event_id text, step text, reason text, answer jsonb, data jsonb)) WITH ORDINALITY AS item (
+          id, profile_id, campaign_key, kind, outcome, at, journey_id, event_id, step, reason, answer, data, position)
+        ORDER BY position
+        ON CONFLICT (id) DO NOTHING
+        """,
+        (Jsonb(decisions),),
+    )
+
+
+async def answer(connection: Connection, id: UUID) -> Any | None:
+    """The answer of a decision that was made before; None if it was not."""
+    cursor = await connection.execute("SELECT answer FROM decisions WHERE id = %s", (id,))
+    row = await cursor.fetchone()
+    return row["answer"] if row else None

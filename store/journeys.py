@@ -1,0 +1,176 @@
+"""Journeys: who is in which campaign, since when, and how it ended."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct, convert
+from psycopg.types.json import Jsonb
+
+from domain.journeys import Ending, Journey
+from domain.tracking import Event
+from store.database import Connection
+
+
+class Entered(Struct, frozen=True):
+    """How often and how lately a profile entered a campaign with a key."""
+
+    campaign_key: str
+    profile_id: UUID
+    entry_key: str
+    last_entered_at: datetime
+
+
+async def lock_active(
+    connection: Connection, profile_ids: Collection[UUID], campaigns: Collection[str]
+) -> list[Journey]:
+    """The active journeys of these profiles in these campaigns, locked in the order of their ids."""
+    cursor = await connection.execute(
+        """
+        SELECT id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry, entered_at
+        FROM journeys
+        WHERE profile_id = ANY(%s) AND campaign_key = ANY(%s) AND state = 'active'
+        ORDER BY id FOR UPDATE
+        """,
+        (list(profile_ids), list(campaigns)),
+    )
+    return [Journey(**{**row, "entry": convert(row["entry"], Event)}) async for row in cursor]
+
+
+async def last_entries(
+    connection: Connection, profile_ids: Collection[UUID], campaigns: Collection[str]
+) -> list[Entered]:
+    """When these profiles last entered these campaigns, for each entry key."""
+    cursor = await connection.execute(
+        """
+        SELECT campaign_key, profile_id, entry_key, max(entered_at) AS last_entered_at
+        FROM journeys WHERE profile_id = ANY(%s) AND campaign_key = ANY(%s)
+        GROUP BY campaign_key, profile_id, entry_key
+        """,
+        (list(profile_ids), list(campaigns)),
+    )
+    return [Entered(**row) async for row in cursor]
+
+
+async def insert(connection: Connection, journeys: Sequence[Journey], endings: Mapping[UUID, Ending]) -> None:
+    """Insert new journeys; one that already has an ending is born with it."""
+    items = []
+    for journey in journeys:
+        ending = endings.get(journey.id)
+        items.append(
+            {
+                "id": journey.id,
+                "campaign_key": journey.campaign_key,
+                "campaign_version": journey.campaign_version,
+                "profile_id": journey.profile_id,
+                "entry_key": journey.entry_key,
+                "workflow_id": journey.workflow_id,
+                "entry": journey.entry,
+                "entered_at": journey.entered_at,
+                "state": ending.state if ending else "active",
+                "outcome": ending.outcome if ending else None,
+                "ended_by": ending.ended_by if ending else None,
+                "ended_at": ending.ended_at if ending else None,
+            }
+        )
+    await connection.execute(
+        """
+        INSERT INTO journeys (id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry,
+                              entered_at, state, outcome, ended_by, ended_at)
+        SELECT id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry,
+               entered_at, state, outcome, ended_by, ended_at
+        FROM jsonb_to_recordset(%s) AS item (
+          id uuid, campaign_key text, campaign_version int, profile_id uuid, entry_key text, workflow_id text,
+          entry jsonb, entered_at timestamptz, state text, outcome text, ended_by text, ended_at timestamptz)
+        ORDER BY id
+        """,
+        (Jsonb(items),),
+    )
+
+
+_END = """
+WITH ended AS (
+  UPDATE journeys
+  SET state = item.state, outcome = item.outcome, ended_by = item.ended_by, ended_at = item.ended_at,
+      ended_recorded_at = clock_timestamp()
+  FROM jsonb_to_recordset(%s) AS item (id uuid, state text, outcome text, ended_by text, ended_at timestamptz)
+  WHERE journeys.id = item.id AND journeys.state = 'active'
+  RETURNING journeys.id
+), cancelled AS (
+  UPDATE messages SET state = 'cancelled', reason = 'journey_ended', settled_at = clock_timestamp()
+  FROM ended WHERE messages.journey_id = ended.id AND messages.state = 'reserved'
+)
+SELECT id FROM ended
+"""
+
+
+async def end(connection: Connection, endings: Collection[Ending]) -> set[UUID]:
+    """End active journeys and free what they have reserved; the ids of those that were still active.
+
+    The caller holds the locks of the journeys. A message that is being sent is left to settle.
+    """
+    cursor = await connection.execute(_END, (Jsonb(sorted(endings, key=lambda ending: ending.id)),))
+    return {row["id"] async for row in cursor}
+
+
+async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: datetime) -> list[str]:
+    """End the journeys that merging profiles would make double; the workflow ids of those ended.
+
+    The profile that stays keeps its journey, else the oldest goes on.
+    """
+    cursor = await connection.execute(
+        """
+        WITH item AS (SELECT * FROM jsonb_to_recordset(%s) AS item (source uuid, target uuid)),
+        member AS (SELECT target, source AS id FROM item UNION SELECT target, target FROM item),
+        placed AS (
+          SELECT journeys.id, row_number() OVER (
+            PARTITION BY member.target, campaign_key, entry_key
+            ORDER BY (journeys.profile_id = member.target) DESC, entered_at, journeys.id) AS place
+          FROM member JOIN journeys ON journeys.profile_id = member.id WHERE state = 'active'
+        ), ended AS (
+          UPDATE journeys SET state = 'exited', outcome = 'merged', ended_at = %s,
+                              ended_recorded_at = clock_timestamp()
+          FROM placed WHERE placed.place > 1 AND journeys.id = placed.id AND journeys.state = 'active'
+          RETURNING journeys.id, journeys.workflow_id
+        ), cancelled AS (
+          UPDATE messages SET state = 'cancelled', reason = 'journey_ended', settled_at = clock_timestamp()
+          FROM ended WHERE messages.journey_id = ended.id AND messages.state = 'reserved'
+        )
+        SELECT workflow_id FROM ended
+        """,
+        (Jsonb([{"source": source, "target": target} for source, target in merged.items()]), at),
+    )
+    return [row["workflow_id"] async for row in cursor]
+
+
+class BranchFacts(Struct, frozen=True):
+    """What the conditions of a branch look at: the recipient, the entry event, and the messages so far by step."""
+
+    profile_id: UUID
+    campaign_key: str
+    campaign_version: int
+    entry: dict[str, Any]
+    entered_at: datetime
+    user_id: str | None
+    traits: dict[str, Any]
+    consent: dict[str, bool]
+    created_at: datetime
+    messages: dict[str, str]
+
+
+async def branch_facts(connection: Connection, journey_id: UUID) -> BranchFacts | None:
+    """The facts for a branch of this journey; None if there is no such journey."""
+    cursor = await connection.execute(
+        """
+        SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at,
+               user_id, traits, consent, profiles.created_at,
+               COALESCE((SELECT jsonb_object_agg(step, messages.state ORDER BY visit) FROM messages
+                         WHERE messages.journey_id = journeys.id), '{}') AS messages
+        FROM journeys JOIN profiles ON profiles.id = journeys.profile_id
+        WHERE journeys.id = %s
+        """,
+        (journey_id,),
+    )
+    row = await cursor.fetchone()
+    return BranchFacts(**row) if row else None

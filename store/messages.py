@@ -1,0 +1,192 @@
+"""The send ledger: every message, from its reservation to its outcome."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct, convert
+from msgspec.structs import asdict
+
+from domain.caps import CapRule, Counted
+from store.database import Connection
+
+
+class GateFacts(Struct, frozen=True):
+    """All that the gate decides from, read under the locks of the recipient and the journey."""
+
+    profile_id: UUID
+    traits: dict[str, Any]
+    consent: dict[str, bool]
+    suppressed: dict[str, str]
+    journey_state: str
+    ended_by: str | None
+    campaign_key: str
+    campaign_version: int
+    campaign_state: str
+    answered: Any | None
+    rules: list[CapRule]
+    ledger: list[Counted]
+
+
+class Claimed(Struct, frozen=True):
+    """A message with its journey and its recipient, read under the lock of the journey."""
+
+    id: UUID
+    state: str
+    channel: str
+    category: str
+    template: str
+    expires_at: datetime
+    journey_id: UUID
+    journey_state: str
+    campaign_key: str
+    campaign_version: int
+    entry: dict[str, Any]
+    profile_id: UUID
+    user_id: str | None
+    traits: dict[str, Any]
+    consent: dict[str, bool]
+    suppressed: dict[str, str]
+
+
+class Reservation(Struct, frozen=True):
+    """A message that the gate has granted."""
+
+    id: UUID
+    journey_id: UUID
+    profile_id: UUID
+    campaign_key: str
+    step: str
+    visit: int
+    channel: str
+    category: str
+    template: str
+    at: datetime
+    expires_at: datetime
+
+
+_LOCK_RECIPIENT = """
+SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id
+WHERE journeys.id = %s FOR NO KEY UPDATE OF profiles
+"""
+_LOCK_JOURNEY = "SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE"
+_FACTS = """
+SELECT journeys.profile_id, profiles.traits, profiles.consent, profiles.suppressed,
+       journeys.state AS journey_state, journeys.ended_by, journeys.campaign_key, journeys.campaign_version,
+       campaigns.state AS campaign_state,
+       (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
+       COALESCE(caps.rules, '[]') AS rules,
+       COALESCE((
+         SELECT jsonb_agg(jsonb_build_object('at', messages.at, 'channel', channel, 'category', category))
+         FROM messages
+         WHERE messages.profile_id = journeys.profile_id
+           AND messages.state IN ('reserved', 'sending', 'sent', 'unknown')
+           AND messages.at > %(at)s - COALESCE((
+             SELECT max((rule ->> 'window')::float8) FROM jsonb_array_elements(caps.rules) AS rule), 0)
+             * interval '1 second'), '[]') AS ledger
+FROM journeys
+JOIN profiles ON profiles.id = journeys.profile_id
+JOIN campaigns ON campaigns.key = journeys.campaign_key
+LEFT JOIN (SELECT rules FROM frequency_caps ORDER BY version DESC LIMIT 1) AS caps ON true
+WHERE journeys.id = %(journey_id)s
+"""
+
+
+async def gate_facts(
+    connection: Connection, journey_id: UUID, decision_id: UUID, at: datetime, control_lock: int
+) -> GateFacts | None:
+    """Lock the recipient's ledger and the journey, and read what the gate needs, in one round trip.
+
+    The facts are a statement of their own: its snapshot is taken once the locks are held. None if the recipient was
+    merged into another profile in between, or the journey does not exist; then it is worth asking again.
+    """
+    async with connection.pipeline():
+        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (control_lock,))
+        recipient = await connection.execute(_LOCK_RECIPIENT, (journey_id,))
+        await connection.execute(_LOCK_JOURNEY, (journey_id,))
+        facts = await connection.execute(_FACTS, {"journey_id": journey_id, "decision_id": decision_id, "at": at})
+        locked = await recipient.fetchone()
+        row = await facts.fetchone()
+    if locked is None or row is None or locked["id"] != row["profile_id"]:
+        return None
+    return convert(row, GateFacts)
+
+
+async def reserve(connection: Connection, reservation: Reservation) -> None:
+    """Put a granted message into the ledger."""
+    await connection.execute(
+        """
+        INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, template,
+                              at, expires_at)
+        VALUES (%(id)s, %(journey_id)s, %(profile_id)s, %(campaign_key)s, %(step)s, %(visit)s, %(channel)s,
+                %(category)s, %(template)s, %(at)s, %(expires_at)s)
+        """,
+        asdict(reservation),
+    )
+
+
+async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | None:
+    """Lock the message's journey, then the message, and read both with the recipient. None if there is no such."""
+    async with connection.pipeline():
+        await connection.execute(
+            """
+            SELECT journeys.id FROM journeys JOIN messages ON messages.journey_id = journeys.id
+            WHERE messages.id = %s FOR NO KEY UPDATE OF journeys
+            """,
+            (message_id,),
+        )
+        cursor = await connection.execute(
+            """
+            SELECT messages.id, messages.state, channel, category, template, expires_at, messages.journey_id,
+                   journeys.state AS journey_state, journeys.campaign_key, journeys.campaign_version, journeys.entry,
+                   profiles.id AS profile_id, profiles.user_id, traits, consent, suppressed
+            FROM messages
+            JOIN journeys ON journeys.id = messages.journey_id
+            JOIN profiles ON profiles.id = journeys.profile_id
+            WHERE messages.id = %s FOR NO KEY UPDATE OF messages
+            """,
+            (message_id,),
+        )
+        row = await cursor.fetchone()
+    return Claimed(**row) if row else None
+
+
+async def mark_sending(connection: Connection, message_id: UUID) -> None:
+    """The claim: from here on the provider may have it."""
+    await connection.execute(
+        """
+        UPDATE messages SET state = 'sending', claimed_at = clock_timestamp(), attempts = attempts + 1
+        WHERE id = %s
+        """,
+        (message_id,),
+    )
+
+
+async def settle(
+    connection: Connection,
+    message_id: UUID,
+    state: str,
+    *,
+    reason: str | None = None,
+    detail: str | None = None,
+    provider_id: str | None = None,
+) -> str:
+    """Write the outcome, or `reserved` where the attempt certainly delivered nothing; the state that then holds.
+
+    An attempt that was given up for dead may still report: what it knows replaces `unknown`, and nothing else.
+    """
+    cursor = await connection.execute(
+        """
+        UPDATE messages
+        SET state = %(state)s, reason = %(reason)s, detail = %(detail)s, provider_id = %(provider_id)s,
+            settled_at = CASE WHEN %(state)s = 'reserved' THEN NULL ELSE clock_timestamp() END
+        WHERE id = %(id)s AND state IN ('reserved', 'sending', 'unknown')
+        RETURNING state
+        """,
+        {"id": message_id, "state": state, "reason": reason, "detail": detail, "provider_id": provider_id},
+    )
+    if (row := await cursor.fetchone()) is not None:
+        return str(row["state"])
+    cursor = await connection.execute("SELECT state FROM messages WHERE id = %s", (message_id,))
+    row = await cursor.fetchone()
+    return str(row["state"]) if row else state

@@ -1,0 +1,64 @@
+"""Bring a database to the newest schema, and say whether it is."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+from sqlalchemy import Connection, create_engine, text
+
+from store import partitions
+
+# Two processes that migrate at once take turns.
+MIGRATION_LOCK = 0x50_4A_52_4E
+
+
+def sqlalchemy_url(database_url: str) -> str:
+    """The same database for SQLAlchemy, which is to use psycopg 3."""
+    return database_url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def upgrade(database_url: str) -> None:
+    """Migrate to the newest schema and make the partitions that the coming months need. Safe to repeat."""
+    engine = create_engine(sqlalchemy_url(database_url))
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+            connection.commit()
+            try:
+                command.upgrade(_config(connection), "head")
+                connection.execute(text(partitions.ENSURE))
+                connection.commit()
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+                connection.commit()
+    finally:
+        engine.dispose()
+
+
+def newest() -> str:
+    """The revision that this release expects."""
+    head = ScriptDirectory.from_config(_config(None)).get_current_head()
+    if head is None:
+        raise RuntimeError("the release ships no migrations")
+    return head
+
+
+async def current(connection: AsyncConnection[DictRow]) -> str | None:
+    """The revision that a database is at; None when it was never migrated."""
+    cursor = await connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL AS is_migrated")
+    row = await cursor.fetchone()
+    if row is None or not row["is_migrated"]:
+        return None
+    cursor = await connection.execute("SELECT version_num FROM alembic_version")
+    row = await cursor.fetchone()
+    return str(row["version_num"]) if row else None
+
+
+def _config(connection: Connection | None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config

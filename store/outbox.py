@@ -1,0 +1,108 @@
+"""The outbox: what Temporal has yet to be told, written in the transaction that decided it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from psycopg.types.json import Jsonb
+
+from store.database import Connection
+
+CHANNEL = "sojourn_outbox"
+
+
+class Notice(Struct, frozen=True):
+    """One thing to tell a workflow: start, matched, exit or resume, with what that needs."""
+
+    workflow_id: str
+    kind: str
+    payload: dict[str, Any]
+
+
+class Row(Struct, frozen=True):
+    """A notice that waits. `start_pending`: the workflow's start waits as well, in this batch or another relay's."""
+
+    id: int
+    workflow_id: str
+    kind: str
+    payload: dict[str, Any]
+    created_at: datetime
+    attempts: int
+    start_pending: bool
+
+
+async def append(connection: Connection, notices: Sequence[Notice]) -> None:
+    """Append notices, in their order, and wake the relays when the transaction commits."""
+    await connection.execute(
+        """
+        INSERT INTO outbox (workflow_id, kind, payload)
+        SELECT workflow_id, kind, payload
+        FROM ROWS FROM (jsonb_to_recordset(%s) AS (workflow_id text, kind text, payload jsonb))
+             WITH ORDINALITY AS item (workflow_id, kind, payload, position)
+        ORDER BY position
+        """,
+        (Jsonb(notices),),
+    )
+    await connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
+
+
+async def append_resumptions(connection: Connection, campaign_key: str) -> None:
+    """Tell every active journey of a campaign that it runs again; one statement, however many there are."""
+    await connection.execute(
+        """
+        INSERT INTO outbox (workflow_id, kind, payload)
+        SELECT workflow_id, 'resume', '{}' FROM journeys WHERE campaign_key = %s AND state = 'active' ORDER BY id
+        """,
+        (campaign_key,),
+    )
+    await connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
+
+
+async def take(connection: Connection, limit: int) -> list[Row]:
+    """Lock the oldest rows that are due and that no other relay holds.
+
+    A start that waits is seen even while another relay holds it: its row is gone only once Temporal has accepted.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT id, workflow_id, kind, payload, created_at, attempts,
+               EXISTS (SELECT 1 FROM outbox AS start
+                       WHERE start.workflow_id = outbox.workflow_id AND start.kind = 'start') AS start_pending
+        FROM outbox WHERE available_at <= clock_timestamp()
+        ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+        """,
+        (limit,),
+    )
+    return [Row(**row) async for row in cursor]
+
+
+async def remove(connection: Connection, ids: Sequence[int]) -> None:
+    """Remove the rows that Temporal has accepted."""
+    await connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", (list(ids),))
+
+
+async def postpone(connection: Connection, failures: Sequence[tuple[int, float, str]]) -> None:
+    """Try these rows again after so many seconds, and keep what went wrong: (id, delay, error)."""
+    await connection.execute(
+        """
+        UPDATE outbox SET attempts = attempts + 1, last_error = item.error,
+                          available_at = clock_timestamp() + item.delay * interval '1 second'
+        FROM unnest(%s::bigint[], %s::float8[], %s::text[]) AS item (id, delay, error)
+        WHERE outbox.id = item.id
+        """,
+        (
+            [id for id, _, _ in failures],
+            [delay for _, delay, _ in failures],
+            [error for _, _, error in failures],
+        ),
+    )
+
+
+async def next_due(connection: Connection) -> float | None:
+    """Seconds until the next row is due, at least 0; None when nothing waits."""
+    cursor = await connection.execute(
+        "SELECT extract(epoch FROM min(available_at) - clock_timestamp())::float8 AS seconds FROM outbox"
+    )
+    row = await cursor.fetchone()
+    return max(row["seconds"], 0.0) if row and row["seconds"] is not None else None

@@ -1,0 +1,208 @@
+"""Profiles, and the identities by which clients call them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from psycopg.types.json import Jsonb
+
+from domain.identity import Identity, Known, Resolution
+from store.database import Connection
+
+
+class Profile(Struct, frozen=True):
+    """What is known of a person."""
+
+    id: UUID
+    user_id: str | None
+    traits: dict[str, Any]
+    consent: dict[str, bool]
+    suppressed: dict[str, str]
+    created_at: datetime
+
+
+class ProfileChange(Struct, frozen=True):
+    """Traits and consent that an identify reported; each replaces what was there under the same name."""
+
+    id: UUID
+    traits: dict[str, Any]
+    consent: dict[str, bool]
+
+
+_KNOWN = """
+SELECT identity.kind, identity.value, profile.id, profile.user_id IS NULL AS is_anonymous
+FROM identities AS identity
+JOIN unnest(%s::text[], %s::text[]) AS wanted (kind, value) USING (kind, value)
+JOIN profiles AS profile ON profile.id = identity.profile_id
+ORDER BY identity.kind, identity.value
+"""
+# While an identity is locked, nobody can make it mean another person.
+_KNOWN_SHARED = _KNOWN + "FOR SHARE OF identity"
+_KNOWN_EXCLUSIVE = _KNOWN + "FOR UPDATE OF identity"
+
+
+async def find_identities(
+    connection: Connection, identities: Collection[Identity], *, exclusive: bool
+) -> dict[Identity, Known]:
+    """The profiles behind those identities that exist, locked until the end of the transaction."""
+    ordered = sorted(identities)
+    cursor = await connection.execute(
+        _KNOWN_EXCLUSIVE if exclusive else _KNOWN_SHARED,
+        ([identity.kind for identity in ordered], [identity.value for identity in ordered]),
+    )
+    return {Identity(row["kind"], row["value"]): Known(row["id"], row["is_anonymous"]) async for row in cursor}
+
+
+async def create(connection: Connection, created: Mapping[UUID, str | None], linked: Mapping[Identity, UUID]) -> bool:
+    """Insert new profiles and identities. False if somebody else linked one of these identities first.
+
+    In that case nothing may be kept: the caller rolls back to a savepoint and looks the identities up again.
+    """
+    await connection.execute(
+        """
+        INSERT INTO profiles (id, user_id)
+        SELECT id, user_id FROM jsonb_to_recordset(%s) AS item (id uuid, user_id text) ORDER BY user_id, id
+        ON CONFLICT DO NOTHING
+        """,
+        (Jsonb([{"id": id, "user_id": user_id} for id, user_id in created.items()]),),
+    )
+    items = [
+        {"kind": identity.kind, "value": identity.value, "profile_id": linked[identity]} for identity in sorted(linked)
+    ]
+    cursor = await connection.execute(
+        """
+        INSERT INTO identities (kind, value, profile_id)
+        SELECT item.kind, item.value, profile.id
+        FROM jsonb_to_recordset(%s) AS item (kind text, value text, profile_id uuid)
+        JOIN profiles AS profile ON profile.id = item.profile_id
+        ORDER BY item.kind, item.value
+        ON CONFLICT DO NOTHING
+        """,
+        (Jsonb(items),),
+    )
+    return cursor.rowcount == len(items)
+
+
+async def restructure(connection: Connection, resolution: Resolution) -> None:
+    """Give anonymous profiles their user id, and pour merged profiles into the ones that stay.
+
+    Journeys of a merged profile go on under the one that stays; where both are in the same campaign with the same
+    entry key, the one that stays keeps its journey and the caller has ended the other before.
+    """
+    await connection.execute(
+        """
+        UPDATE profiles SET user_id = item.user_id, updated_at = now()
+        FROM jsonb_to_recordset(%s) AS item (id uuid, user_id text)
+        WHERE profiles.id = item.id
+        """,
+        (Jsonb([{"id": id, "user_id": user_id} for id, user_id in resolution.claimed.items()]),),
+    )
+    if not resolution.merged:
+        return
+    merges = Jsonb([{"source": source, "target": target} for source, target in resolution.merged.items()])
+    # The identities first: a batch that still holds one of them is waited for, and its events are seen below.
+    for table in ("identities", "events", "journeys", "messages", "decisions"):
+        await connection.execute(
+            f"""
+            UPDATE {table} SET profile_id = item.target
+            FROM jsonb_to_recordset(%s) AS item (source uuid, target uuid)
+            WHERE {table}.profile_id = item.source
+            """,  # noqa: S608 -- the table names are the constants above
+            (merges,),
+        )
+    # What the known profile says wins; a refusal of either side stays a refusal.
+    await connection.execute(
+        """
+        UPDATE profiles AS target
+        SET traits = source.traits || target.traits,
+            consent = source.consent || target.consent || source.refusals,
+            suppressed = source.suppressed || target.suppressed,
+            updated_at = now()
+        FROM (
+          SELECT item.target,
+                 COALESCE(jsonb_object_agg(key, value) FILTER (WHERE part = 'traits'), '{}') AS traits,
+                 COALESCE(jsonb_object_agg(key, value) FILTER (WHERE part = 'consent'), '{}') AS consent,
+                 COALESCE(jsonb_object_agg(key, value) FILTER (WHERE part = 'consent' AND value = 'false'), '{}')
+                   AS refusals,
+                 COALESCE(jsonb_object_agg(key, value) FILTER (WHERE part = 'suppressed'), '{}') AS suppressed
+          FROM jsonb_to_recordset(%s) AS item (source uuid, target uuid)
+          JOIN profiles ON profiles.id = item.source
+          CROSS JOIN LATERAL (
+            SELECT 'traits' AS part, * FROM jsonb_each(traits)
+            UNION ALL SELECT 'consent', * FROM jsonb_each(consent)
+            UNION ALL SELECT 'suppressed', * FROM jsonb_each(suppressed)
+          ) AS pair
+          GROUP BY item.target
+        ) AS source
+        WHERE target.id = source.target
+        """,
+        (merges,),
+    )
+    await connection.execute("DELETE FROM profiles WHERE id = ANY(%s)", (list(resolution.merged),))
+
+
+async def lock(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:
+    """The profiles, locked in the order of their ids until the end of the transaction."""
+    cursor = await connection.execute(
+        """
+        SELECT id, user_id, traits, consent, suppressed, created_at FROM profiles
+        WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+        """,
+        (sorted(ids),),
+    )
+    return {row["id"]: Profile(**row) async for row in cursor}
+
+
+async def change(connection: Connection, changes: Sequence[ProfileChange]) -> None:
+    """Apply what identifies reported to profiles that the caller has locked."""
+    await connection.execute(
+        """
+        UPDATE profiles
+        SET traits = profiles.traits || item.traits, consent = profiles.consent || item.consent, updated_at = now()
+        FROM jsonb_to_recordset(%s) AS item (id uuid, traits jsonb, consent jsonb)
+        WHERE profiles.id = item.id
+        """,
+        (Jsonb(changes),),
+    )
+
+
+async def find(connection: Connection, user_or_anonymous_id: str) -> UUID | None:
+    """The profile that a user id names, else the one that an anonymous id names."""
+    cursor = await connection.execute(
+        "SELECT profile_id FROM identities WHERE value = %s ORDER BY kind DESC LIMIT 1", (user_or_anonymous_id,)
+    )
+    row = await cursor.fetchone()
+    return row["profile_id"] if row else None
+
+
+async def suppress(connection: Connection, profile_id: UUID, channel: str, reason: str) -> None:
+    """Send nothing at all on a channel any more, and keep why."""
+    await connection.execute(
+        "UPDATE profiles SET suppressed = suppressed || %s, updated_at = now() WHERE id = %s",
+        (Jsonb({channel: reason}), profile_id),
+    )
+
+
+async def lift(connection: Connection, profile_id: UUID, channel: str) -> None:
+    """Allow a suppressed channel again."""
+    await connection.execute(
+        "UPDATE profiles SET suppressed = suppressed - %s::text, updated_at = now() WHERE id = %s",
+        (channel, profile_id),
+    )
+
+
+async def names_of_recipient(connection: Connection, message_id: UUID) -> tuple[str | None, str | None] | None:
+    """The user id and an anonymous id of whom a message went to; None if there is no such message."""
+    cursor = await connection.execute(
+        """
+        SELECT profiles.user_id,
+               (SELECT min(value) FROM identities
+                WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id
+        FROM messages JOIN profiles ON profiles.id = messages.profile_id WHERE messages.id = %s
+        """,
+        (message_id,),
+    )
+    row = await cursor.fetchone()
+    return (row["user_id"], row["anonymous_id"]) if row else None

@@ -1,0 +1,241 @@
+"""The tables, for migrations and for the check that a migrated database is what this file says."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+metadata = MetaData()
+
+INSTANT = TIMESTAMP(timezone=True)
+EMPTY_OBJECT = text("'{}'::jsonb")
+CLOCK = text("clock_timestamp()")
+
+# One row. Its revision changes with whatever changes the routing of events.
+registry = Table(
+    "registry",
+    metadata,
+    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("revision", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint("only_row", name="registry_has_one_row"),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", Text, unique=True),
+    Column("traits", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("consent", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("suppressed", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
+    Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
+    CheckConstraint("kind IN ('anonymous', 'user')", name="identities_kind"),
+    Index("identities_profile_id", "profile_id"),
+)
+
+# Events are partitioned by month, across which Postgres cannot hold a key unique: this table does.
+message_ids = Table(
+    "message_ids",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("received_at", INSTANT, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("received_at", INSTANT, primary_key=True),
+    Column("message_id", Text, primary_key=True),
+    Column("profile_id", Uuid, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("name", Text),
+    Column("user_id", Text),
+    Column("anonymous_id", Text),
+    Column("properties", JSONB, nullable=False),
+    Column("context", JSONB, nullable=False),
+    Column("timestamp", INSTANT, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("events_profile_id", "profile_id", "recorded_at"),
+    postgresql_partition_by="RANGE (received_at)",
+)
+
+rejects = Table(
+    "rejects",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("received_at", INSTANT, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("message_id", Text),
+    Column("error", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("stage", Text),
+    Column("state", Text, nullable=False, server_default=text("'draft'")),
+    Column("running_version", Integer),
+    Column("latest_version", Integer, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
+    Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
+    CheckConstraint("state IN ('draft', 'running', 'paused', 'stopping')", name="campaigns_state"),
+    CheckConstraint("state = 'draft' OR running_version IS NOT NULL", name="campaigns_running_version"),
+)
+
+campaign_versions = Table(
+    "campaign_versions",
+    metadata,
+    Column("campaign_key", Text, ForeignKey("campaigns.key"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("stage", Text),
+    Column("file", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("templates", JSONB, nullable=False),
+    Column("plan", JSONB, nullable=False),
+    Column("rules", JSONB, nullable=False),
+    Column("published_at", INSTANT, nullable=False, server_default=text("now()")),
+)
+
+journeys = Table(
+    "journeys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("campaign_key", Text, nullable=False),
+    Column("campaign_version", Integer, nullable=False),
+    Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
+    Column("entry_key", Text, nullable=False, server_default=text("''")),
+    Column("workflow_id", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False, server_default=text("'active'")),
+    Column("outcome", Text),
+    Column("ended_by", Text),
+    Column("entry", JSONB, nullable=False),
+    Column("entered_at", INSTANT, nullable=False),
+    Column("ended_at", INSTANT),
+    Column("ended_recorded_at", INSTANT),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    ForeignKeyConstraint(
+        ["campaign_key", "campaign_version"], ["campaign_versions.campaign_key", "campaign_versions.version"]
+    ),
+    CheckConstraint("state IN ('active', 'completed', 'exited')", name="journeys_state"),
+    CheckConstraint("(state = 'active') = (ended_at IS NULL)", name="journeys_ended_at"),
+    # A user is in a campaign once at a time for each entry key, whatever two processes do at once.
+    Index(
+        "journeys_one_active",
+        "campaign_key",
+        "profile_id",
+        "entry_key",
+        unique=True,
+        postgresql_where=text("state = 'active'"),
+    ),
+    Index("journeys_profile_id", "profile_id", "campaign_key", "entry_key"),
+)
+
+# The send ledger. The id is derived from journey, step and visit, so a message exists once whatever is retried.
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("journey_id", Uuid, ForeignKey("journeys.id"), nullable=False),
+    Column("profile_id", Uuid, nullable=False),
+    Column("campaign_key", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("visit", Integer, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("template", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'reserved'")),
+    Column("at", INSTANT, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("provider_id", Text),
+    Column("reserved_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("claimed_at", INSTANT),
+    Column("settled_at", INSTANT),
+    UniqueConstraint("journey_id", "step", "visit", name="messages_once_a_visit"),
+    CheckConstraint(
+        "state IN ('reserved', 'sending', 'sent', 'failed', 'cancelled', 'unknown')", name="messages_state"
+    ),
+    Index(
+        "messages_counting",
+        "profile_id",
+        "at",
+        postgresql_where=text("state IN ('reserved', 'sending', 'sent', 'unknown')"),
+    ),
+    Index("messages_profile_id", "profile_id", "reserved_at"),
+)
+
+# Why somebody was let in or not, and why a message went or not. The id is derived from what was decided upon.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("profile_id", Uuid, nullable=False),
+    Column("campaign_key", Text, nullable=False),
+    Column("journey_id", Uuid),
+    Column("event_id", Text),
+    Column("step", Text),
+    Column("kind", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    Column("answer", JSONB),
+    Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("at", INSTANT, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    CheckConstraint("kind IN ('entry', 'send', 'branch', 'exit')", name="decisions_kind"),
+    Index("decisions_profile_id", "profile_id", "recorded_at"),
+)
+
+# What Temporal has yet to be told. A row leaves when Temporal has accepted it.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("workflow_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
+    Column("available_at", INSTANT, nullable=False, server_default=text("now()")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("last_error", Text),
+    CheckConstraint("kind IN ('start', 'matched', 'exit', 'resume')", name="outbox_kind"),
+    Index("outbox_available_at", "available_at", "id"),
+    Index("outbox_workflow_id", "workflow_id", "id"),
+)
+
+frequency_caps = Table(
+    "frequency_caps",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("source", Text, nullable=False),
+    Column("rules", JSONB, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
+)

@@ -1,0 +1,80 @@
+"""Everything that is recorded of one person, in the order in which it was recorded."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from store.database import Connection
+
+
+class Recorded(Struct, frozen=True):
+    """One recorded thing: an event, a decision, a message, or the end of a journey.
+
+    `at` is when it happened, on the clock of whoever reported it; `recorded_at` orders what was recorded. `detail` is
+    what belongs to its kind.
+    """
+
+    kind: str
+    recorded_at: datetime
+    key: str
+    at: datetime
+    name: str | None
+    outcome: str | None
+    reason: str | None
+    campaign: str | None
+    journey_id: UUID | None
+    workflow_id: str | None
+    step: str | None
+    data: dict[str, Any]
+
+
+_TIMELINE = """
+SELECT recorded.*, journeys.workflow_id
+FROM (
+  SELECT 'event' AS kind, recorded_at, message_id AS key, timestamp AS at, COALESCE(name, type) AS name,
+         type AS outcome, NULL AS reason, NULL AS campaign, NULL::uuid AS journey_id, NULL AS step,
+         jsonb_build_object('message_id', message_id, 'properties', properties) AS data
+  FROM events WHERE profile_id = %(profile_id)s
+  UNION ALL
+  SELECT kind, recorded_at, id::text, at, NULL, outcome, reason, campaign_key, journey_id, step,
+         data || jsonb_strip_nulls(jsonb_build_object('event_id', event_id))
+  FROM decisions WHERE profile_id = %(profile_id)s
+  UNION ALL
+  SELECT 'message', settled_at, id::text, settled_at, template, state, reason, campaign_key, journey_id, step,
+         jsonb_strip_nulls(jsonb_build_object(
+           'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts,
+           'provider_id', provider_id, 'detail', detail))
+  FROM messages WHERE profile_id = %(profile_id)s AND settled_at IS NOT NULL
+  UNION ALL
+  SELECT 'message', COALESCE(claimed_at, reserved_at), id::text, COALESCE(claimed_at, reserved_at), template, state,
+         reason, campaign_key, journey_id, step,
+         jsonb_strip_nulls(jsonb_build_object(
+           'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts, 'detail', detail))
+  FROM messages WHERE profile_id = %(profile_id)s AND settled_at IS NULL
+  UNION ALL
+  SELECT 'end', ended_recorded_at, id::text, ended_at, NULL, outcome, NULL, campaign_key, id, NULL, '{}'
+  FROM journeys WHERE profile_id = %(profile_id)s AND (state = 'completed' OR outcome = 'merged')
+) AS recorded
+LEFT JOIN journeys ON journeys.id = recorded.journey_id
+WHERE %(before)s::timestamptz IS NULL OR (recorded.recorded_at, key) < (%(before)s, %(before_key)s)
+ORDER BY recorded.recorded_at DESC, key DESC
+LIMIT %(limit)s
+"""
+
+
+async def latest(
+    connection: Connection, profile_id: UUID, limit: int, before: tuple[datetime, str] | None
+) -> list[Recorded]:
+    """The latest things recorded, newest first; `before` is the (recorded_at, key) to go on from."""
+    cursor = await connection.execute(
+        _TIMELINE,
+        {
+            "profile_id": profile_id,
+            "limit": limit,
+            "before": before[0] if before else None,
+            "before_key": before[1] if before else None,
+        },
+    )
+    return [Recorded(**row) async for row in cursor]

@@ -1,0 +1,91 @@
+"""Real servers for every test run: one PostgreSQL and one Temporal a test process, a fresh database a test."""
+
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from temporalio.client import Client
+
+from runtime.embedded.postgres import EmbeddedPostgres
+from runtime.embedded.temporal import EmbeddedTemporal
+from runtime.temporal import SEARCH_ATTRIBUTES, connect
+from store.migrate import upgrade
+from tests.rig import Rig, open_rig
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Iterator[Path]:
+    """A folder that the servers' own user can reach."""
+    with tempfile.TemporaryDirectory(prefix="sojourn-test-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+@pytest.fixture(scope="session")
+async def postgres(data_folder: Path) -> AsyncIterator[EmbeddedPostgres]:
+    server = await EmbeddedPostgres.start(data_folder / "postgres", durable=False)
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def temporal(data_folder: Path) -> AsyncIterator[EmbeddedTemporal]:
+    server = await EmbeddedTemporal.start(
+        data_folder / "temporal", port=None, ui_port=None, ui=False, search_attributes=SEARCH_ATTRIBUTES
+    )
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def client(temporal: EmbeddedTemporal) -> Client:
+    return await connect(temporal.address, "default")
+
+
+@pytest.fixture(scope="session")
+async def new_database(postgres: EmbeddedPostgres) -> Callable[[], Awaitable[str]]:
+    """Makes an empty migrated database from a template; gives its URL."""
+    count = 0
+    base, _, _ = postgres.url.rpartition("/")
+    async with await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as connection:
+        await connection.execute("CREATE DATABASE template_sojourn")
+    upgrade(f"{base}/template_sojourn")
+
+    async def make() -> str:
+        nonlocal count
+        count += 1
+        async with await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as connection:
+            await connection.execute(f"CREATE DATABASE test_{count} TEMPLATE template_sojourn")
+        return f"{base}/test_{count}"
+
+    return make
+
+
+@pytest.fixture
+async def database_url(new_database: Callable[[], Awaitable[str]]) -> str:
+    return await new_database()
+
+
+@pytest.fixture
+async def rig(database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Rig]:
+    """The whole engine on the real servers: API over HTTP, worker with relay, a real inbox."""
+    async with open_rig(database_url, temporal.address) as opened:
+        yield opened
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave before the interpreter is torn down: a process that had a Temporal client may abort there."""
+    status = getattr(config, "exit_status", None)
+    if status is not None and hasattr(config, "workerinput") is False:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(status))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.exit_status = exitstatus  # type: ignore[attr-defined]

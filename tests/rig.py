@@ -1,0 +1,185 @@
+"""The whole engine in one process, on real servers, driven over HTTP as its users drive it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from pydantic import SecretStr
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import TimeSkipper
+
+import worker
+from api.app import create_app
+from runtime.embedded.inbox import Inbox
+from runtime.temporal import connect
+from settings import Settings
+from store.database import Database
+
+WRITE_KEY, ADMIN_KEY = "write-key-of-the-tests", "admin-key-of-the-tests"
+
+MAIL = """---
+channel: email
+subject: "A note for {{ profile.traits.first_name | default: 'you' }}"
+from: Example Shop <hello@example.com>
+text: "Cart {{ entry.properties.cart_id | default: 'none' }}"
+---
+<p>Cart {{ entry.properties.cart_id | default: 'none' }}
+{% if unsubscribe_url %}<a href="{{ unsubscribe_url }}">Unsubscribe</a>{% endif %}</p>
+"""
+
+
+@dataclass
+class Rig:
+    """What a test holds in its hands."""
+
+    settings: Settings
+    http: httpx.AsyncClient
+    database: Database
+    temporal: Client
+    skipper: TimeSkipper
+    inbox: Inbox
+
+    async def track(self, user: str, event: str, properties: Mapping[str, Any] | None = None, **more: Any) -> str:
+        """Report an event; its message id."""
+        message_id = str(uuid4())
+        item = {"messageId": message_id, "userId": user, "event": event, "properties": dict(properties or {}), **more}
+        await self.post("track", item)
+        return str(item["messageId"])
+
+    async def identify(self, user: str, **traits: Any) -> None:
+        await self.post("identify", {"messageId": str(uuid4()), "userId": user, "traits": traits})
+
+    async def post(self, call: str, body: Mapping[str, Any]) -> httpx.Response:
+        response = await self.http.post(f"/v1/{call}", json=body, auth=(WRITE_KEY, ""))
+        response.raise_for_status()
+        return response
+
+    async def admin(self, method: str, path: str, body: Any = None) -> Any:
+        response = await self.http.request(method, path, json=body, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+        assert response.is_success, response.text
+        return response.json() if response.content else None
+
+    async def run_campaign(self, source: str, templates: Mapping[str, str] | None = None) -> str:
+        """Publish and start a campaign; its key."""
+        published = await self.admin(
+            "POST",
+            "/v1/campaigns",
+            {"file": "campaign.yaml", "source": source, "templates": dict(templates or {"note.liquid": MAIL})},
+        )
+        await self.admin("POST", f"/v1/campaigns/{published['key']}/start")
+        return str(published["key"])
+
+    async def put_caps(self, source: str) -> None:
+        await self.admin("PUT", "/v1/frequency-caps", {"file": "caps.yaml", "source": source})
+
+    async def timeline(self, user: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = (await self.admin("GET", f"/v1/users/{user}/timeline?limit=500"))["items"]
+        return items
+
+    async def query(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
+        async with self.database.transaction() as connection:
+            cursor = await connection.execute(sql, parameters)  # type: ignore[call-overload]
+            rows: list[dict[str, Any]] = await cursor.fetchall()
+            return rows
+
+    async def until(self, sql: str, *parameters: Any, seconds: float = 20) -> list[dict[str, Any]]:
+        """Wait until a query finds something; what it finds."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not (rows := await self.query(sql, *parameters)):
+            assert asyncio.get_running_loop().time() < deadline, f"never found: {sql} {parameters}"
+            await asyncio.sleep(0.02)
+        return rows
+
+    async def journey(self, user: str, campaign: str | None = None) -> WorkflowHandle[Any, Any]:
+        """The workflow of a user's newest journey, once it has been started."""
+        [row] = await self.until(
+            """
+            SELECT workflow_id FROM journeys JOIN profiles ON profiles.id = profile_id
+            WHERE user_id = %s AND (%s::text IS NULL OR campaign_key = %s)
+              AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.workflow_id = journeys.workflow_id)
+            ORDER BY journeys.id DESC LIMIT 1
+            """,
+            user,
+            campaign,
+            campaign,
+        )
+        return self.temporal.get_workflow_handle(row["workflow_id"], result_type=str)
+
+    async def skip(self, handle: WorkflowHandle[Any, Any], **duration: float) -> None:
+        """Let time pass for one journey: `skip(handle, minutes=30)`."""
+        await self.skipper.fast_forward(handle, timedelta(**duration))
+
+    async def ended(self, user: str) -> dict[str, Any]:
+        """The user's newest journey, once it has ended."""
+        [row] = await self.until(
+            """
+            SELECT journeys.* FROM journeys JOIN profiles ON profiles.id = profile_id
+            WHERE user_id = %s AND state <> 'active' ORDER BY journeys.id DESC LIMIT 1
+            """,
+            user,
+        )
+        return row
+
+
+@asynccontextmanager
+async def open_rig(database_url: str, temporal_address: str, **overrides: Any) -> AsyncIterator[Rig]:
+    """An API, a worker with its relay and an inbox on these servers, on a task queue of their own."""
+    inbox = await Inbox.start()
+    settings = Settings(
+        **{
+            "database_url": SecretStr(database_url),
+            "temporal_address": temporal_address,
+            "task_queue": f"test-{uuid4()}",
+            "write_key": SecretStr(WRITE_KEY),
+            "admin_key": SecretStr(ADMIN_KEY),
+            "public_url": "http://sojourn.example.com",
+            "link_secret": SecretStr("link-secret-of-the-tests"),
+            "smtp_host": "127.0.0.1",
+            "smtp_port": inbox.smtp_port,
+            "smtp_security": "none",
+            "webhook_signing_secret": SecretStr("whsec_c2VjcmV0LW9mLXRoZS10ZXN0cy0xMjM0NTY3OA=="),
+            "webhook_allow_private_addresses": True,
+            **overrides,
+        }
+    )
+    app = create_app(settings)
+    stop, ready = asyncio.Event(), asyncio.Event()
+    running = asyncio.create_task(worker.run(settings, stop=stop, ready=ready))
+    client = await connect(temporal_address, "default")
+    try:
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sojourn.example.com") as http,
+            Database(database_url, pool_size=4) as database,
+        ):
+            await ready.wait()
+            yield Rig(settings, http, database, client, TimeSkipper(client), inbox)
+    finally:
+        stop.set()
+        await running
+        await inbox.stop()
+
+
+def actions(history: Any) -> int:
+    """Billable actions of a history, as Temporal counts them: https://docs.temporal.io/cloud/actions."""
+    billable = {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
+        EventType.EVENT_TYPE_TIMER_STARTED,
+        EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+        EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+        EventType.EVENT_TYPE_MARKER_RECORDED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+        EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
+    }
+    return sum(event.event_type in billable for event in history.events)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

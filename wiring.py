@@ -1,0 +1,113 @@
+"""Everything put together from the settings: what the API serves, and what the worker runs."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from application.branches import Branches
+from application.campaigns import Campaigns
+from application.caps import FrequencyCaps
+from application.catalogue import Catalogue
+from application.explain import Explain
+from application.gate import Gate
+from application.ingest import Ingest
+from application.readiness import readiness
+from application.recipients import Recipients, Unsubscribe
+from application.send import Sender
+from channels.email import EmailChannel
+from channels.webhook import WebhookChannel
+from domain.delivery import Channel
+from domain.unsubscribe import sign
+from settings import Settings
+from store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases that the API offers."""
+
+    database: Database
+    ingest: Ingest
+    campaigns: Campaigns
+    caps: FrequencyCaps
+    recipients: Recipients
+    unsubscribe: Unsubscribe
+    explain: Explain
+
+    async def ready(self) -> dict[str, str]:
+        """Each part with `ok` or what is wrong."""
+        return await readiness(self.database)
+
+
+@asynccontextmanager
+async def services(settings: Settings) -> AsyncIterator[Services]:
+    """The services of one API process. They open although the database is away, and say so when asked."""
+    async with _database(settings) as database:
+        ingest = Ingest(database, Catalogue())
+        yield Services(
+            database=database,
+            ingest=ingest,
+            campaigns=Campaigns(database),
+            caps=FrequencyCaps(database),
+            recipients=Recipients(database),
+            unsubscribe=Unsubscribe(database, ingest, settings.link_secret.get_secret_value()),
+            explain=Explain(database, _journey_url(settings)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What the worker's activities and its relay are made of."""
+
+    database: Database
+    catalogue: Catalogue
+    gate: Gate
+    branches: Branches
+    sender: Sender
+    channels: Mapping[str, Channel]
+
+
+@asynccontextmanager
+async def engine(settings: Settings) -> AsyncIterator[Engine]:
+    """The engine of one worker process."""
+    secret, public_url = settings.link_secret.get_secret_value(), settings.public_url.rstrip("/")
+
+    def unsubscribe_url(profile_id: str, channel: str, message_id: str) -> str:
+        token = sign(secret, profile_id=profile_id, channel=channel, message_id=message_id)
+        return f"{public_url}/unsubscribe/{token}"
+
+    async with _database(settings) as database:
+        catalogue = Catalogue()
+        channels = _channels(settings)
+        yield Engine(
+            database=database,
+            catalogue=catalogue,
+            gate=Gate(database, catalogue),
+            branches=Branches(database, catalogue),
+            sender=Sender(database, catalogue, channels, unsubscribe_url),
+            channels=channels,
+        )
+
+
+def _database(settings: Settings) -> Database:
+    return Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+
+
+def _channels(settings: Settings) -> dict[str, Channel]:
+    email = EmailChannel(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        username=settings.smtp_username,
+        password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+        security=settings.smtp_security,
+    )
+    webhook = WebhookChannel(
+        signing_secret=settings.webhook_signing_secret.get_secret_value(),
+        allow_private_addresses=settings.webhook_allow_private_addresses,
+    )
+    return {channel.name: channel for channel in (email, webhook)}
+
+
+def _journey_url(settings: Settings) -> str:
+    base = settings.temporal_ui_url.rstrip("/")
+    return f"{base}/namespaces/{settings.temporal_namespace}/workflows/{{workflow_id}}"

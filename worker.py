@@ -1,0 +1,109 @@
+"""The worker: journeys, the gate, the sends of each channel, and the relay, in one process."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+import wiring
+from activities.journey import JourneyActivities, SendActivities
+from runtime.failures import FailureInterceptor
+from runtime.housekeeping import keep_house
+from runtime.logs import configure_logs
+from runtime.relay import Relay
+from runtime.temporal import WORKFLOWS, connect, workflow_runner
+from settings import Settings
+from wiring import Engine
+from workflows.options import send_queue
+
+log = structlog.get_logger()
+
+# What is under way when the worker stops may take this long to finish.
+GRACE = timedelta(seconds=10)
+LONGEST_PAUSE = 5.0
+
+
+async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
+    """Until `stop` is set. `ready` is set once the worker takes tasks; it waits for Temporal as long as that takes."""
+    client = await _connected(settings, stop)
+    if client is None:
+        return
+    async with wiring.engine(settings) as engine, AsyncExitStack() as stack:
+        for worker in _workers(client, settings, engine):
+            await stack.enter_async_context(worker)
+        relay = Relay(engine.database, engine.catalogue, client, settings.task_queue)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(relay.run(stop))
+            tasks.create_task(keep_house(engine.database, stop))
+            log.info("worker runs", task_queue=settings.task_queue)
+            if ready is not None:
+                ready.set()
+
+
+def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]:
+    interceptors = [FailureInterceptor()]
+    journeys = JourneyActivities(engine.database, engine.gate, engine.branches)
+    sends = SendActivities(engine.sender)
+    main = Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=WORKFLOWS,
+        activities=[journeys.authorise_send, journeys.evaluate_branch, journeys.finish_journey],
+        workflow_runner=workflow_runner(),
+        interceptors=interceptors,
+        graceful_shutdown_timeout=GRACE,
+    )
+    channels = [
+        Worker(
+            client,
+            task_queue=send_queue(settings.task_queue, channel),
+            activities=[sends.send_message],
+            interceptors=interceptors,
+            graceful_shutdown_timeout=GRACE,
+        )
+        for channel in engine.channels
+    ]
+    return [main, *channels]
+
+
+async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
+    """A client, however long Temporal takes to come; None if the worker is stopped meanwhile."""
+    pause = 0.1
+    while not stop.is_set():
+        try:
+            return await connect(settings.temporal_address, settings.temporal_namespace)
+        except RuntimeError as error:
+            log.warning("Temporal does not answer", address=settings.temporal_address, error=str(error))
+        try:
+            await asyncio.wait_for(stop.wait(), pause)
+        except TimeoutError:
+            pause = min(pause * 2, LONGEST_PAUSE)
+    return None
+
+
+async def _until_signalled() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await run(Settings(), stop=stop)
+
+
+def main() -> None:
+    """Run until SIGINT or SIGTERM."""
+    configure_logs()
+    asyncio.run(_until_signalled())
+
+
+if __name__ == "__main__":
+    main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A process that had a Temporal client may abort when the interpreter tears down; its work is done here.
+    os._exit(0)

@@ -1,0 +1,210 @@
+"""The story of one user in one campaign."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import assert_never
+from uuid import UUID
+
+from msgspec import Struct
+from temporalio import workflow
+
+from workflows import options
+from workflows.search_attributes import JOURNEY_STATE, JOURNEY_STEP
+
+with workflow.unsafe.imports_passed_through():
+    from activities.journey import Finished, JourneyActivities, SendActivities, SendRequest
+    from application.branches import Fork
+    from application.gate import Question
+    from application.send import SendOutcome
+    from domain import machine
+    from domain.details import describe
+    from domain.machine import (
+        Answered,
+        Authorise,
+        AwaitMatch,
+        AwaitResume,
+        Command,
+        Dispatch,
+        Evaluate,
+        Evaluated,
+        Exited,
+        Fact,
+        Finish,
+        JourneyState,
+        Matched,
+        Resumed,
+        Settled,
+        SleepUntil,
+        Woke,
+    )
+    from domain.plan import Plan
+    from domain.policy import Answer
+
+
+class JourneyInput(Struct, frozen=True, omit_defaults=True):
+    """What a journey is started with, and continued with: ids and the plan, nothing about the person.
+
+    `shown` is the step and state that the search attributes say.
+    """
+
+    journey_id: UUID
+    campaign: str
+    plan: Plan
+    shown: tuple[str, str]
+    state: JourneyState | None = None
+
+
+@workflow.defn(name="Journey")
+class JourneyWorkflow:
+    """Asks the machine for the next command, carries it out, and tells the machine what happened."""
+
+    @workflow.init
+    def __init__(self, journey: JourneyInput) -> None:
+        self._journey = journey
+        self._plan = journey.plan
+        self._shown = journey.shown
+        self._state = journey.state or machine.begin(journey.plan, workflow.now())
+
+    @workflow.run
+    async def run(self, journey: JourneyInput) -> str:
+        """Until the journey is over; its outcome."""
+        while not isinstance(command := machine.next_command(self._plan, self._state), Finish):
+            if workflow.info().is_continue_as_new_suggested():
+                self._continue_as_new()
+            self._show()
+            with self._group().scope():
+                fact = await self._carry_out(command)
+            self._tell(fact)
+        if not command.recorded:
+            await self._finish(command.outcome)
+        return command.outcome
+
+    @workflow.signal
+    def matched(self, subscription: str, event_id: str) -> None:
+        """An event came that this journey listens for."""
+        self._tell(Matched(subscription, event_id))
+
+    @workflow.signal
+    def exit(self, by: str) -> None:
+        """The journey was ended by an event or by hand. The database knows already."""
+        self._tell(Exited(by))
+
+    @workflow.signal
+    def resume(self) -> None:
+        """The campaign runs again."""
+        self._tell(Resumed())
+
+    def _tell(self, fact: Fact) -> None:
+        self._state = machine.after(self._plan, self._state, fact, workflow.now())
+
+    async def _carry_out(self, command: Command) -> Fact:
+        match command:
+            case SleepUntil(until=until, why=why):
+                await self._rest(why, lambda: False, until)
+                return Woke()
+            case AwaitMatch(until=until):
+                step = self._state.step
+                await self._rest(
+                    f"wait for an event in {step}", lambda: machine.matching(self._plan, self._state) is not None, until
+                )
+                return Woke()
+            case AwaitResume():
+                await self._rest("campaign paused", lambda: self._state.phase != "held")
+                return Woke()
+            case Authorise():
+                return Answered(await self._authorise(command))
+            case Dispatch():
+                outcome = await self._send(command)
+                return Settled(outcome.state, outcome.journey_ended)
+            case Evaluate(step=step):
+                return Evaluated(await self._evaluate(step))
+            case Finish():
+                raise ValueError("a journey that is over has nothing to carry out")
+            case _:
+                assert_never(command)
+
+    async def _rest(self, why: str, is_over: Callable[[], bool], until: datetime | None = None) -> None:
+        """Rest until the instant, until it is over for another reason, or until the journey is ended."""
+
+        def disturbed() -> bool:
+            return self._state.outcome is not None or is_over()
+
+        timeout = None if until is None else until - workflow.now()
+        if disturbed() or (timeout is not None and timeout.total_seconds() <= 0):
+            return
+        try:
+            await workflow.wait_condition(disturbed, timeout=timeout, timeout_summary=why)
+        except TimeoutError:
+            return
+
+    async def _authorise(self, command: Authorise) -> Answer:
+        question = Question(
+            journey_id=self._journey.journey_id,
+            step=command.step,
+            visit=command.visit,
+            ask=command.ask,
+            reached_at=command.reached_at,
+            at=workflow.now(),
+            ends_with=command.ends_with,
+        )
+        return await workflow.execute_activity_method(
+            JourneyActivities.authorise_send,
+            question,
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"may {command.step} go?",
+        )
+
+    async def _send(self, command: Dispatch) -> SendOutcome:
+        return await workflow.execute_activity_method(
+            SendActivities.send_message,
+            SendRequest(UUID(command.message_id), workflow.now(), command.ends_with),
+            task_queue=options.send_queue(workflow.info().task_queue, command.channel),
+            start_to_close_timeout=options.SEND_TIMEOUT,
+            retry_policy=options.SEND_RETRY,
+            priority=options.send_priority(self._journey.campaign, command.category),
+            summary=f"send {self._state.step} by {command.channel}",
+        )
+
+    async def _evaluate(self, step: str) -> int | None:
+        return await workflow.execute_activity_method(
+            JourneyActivities.evaluate_branch,
+            Fork(self._journey.journey_id, step, workflow.now(), self._state.visits),
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"which way at {step}?",
+        )
+
+    async def _finish(self, outcome: str) -> None:
+        await workflow.execute_activity_method(
+            JourneyActivities.finish_journey,
+            Finished(self._journey.journey_id, outcome, workflow.now()),
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"record the end: {outcome}",
+        )
+
+    def _group(self) -> workflow.EventGroup:
+        """The events of one visit of a step, together in the UI's timeline."""
+        step = self._state.step or "end"
+        visit = self._state.visits.get(step, 1)
+        return workflow.create_event_group(f"{step}/{visit}", label=step if visit == 1 else f"{step} ({visit})")
+
+    def _show(self) -> None:
+        """Say where the journey is. Details cost nothing; a search attribute is written when the rest is another."""
+        workflow.set_current_details(describe(self._plan, self._state))
+        step, state = standing = machine.standing(self._plan, self._state)
+        if state != "acting" and standing != self._shown:
+            self._shown = standing
+            workflow.upsert_search_attributes([JOURNEY_STEP.value_set(step), JOURNEY_STATE.value_set(state)])
+
+    def _continue_as_new(self) -> None:
+        workflow.continue_as_new(
+            JourneyInput(
+                journey_id=self._journey.journey_id,
+                campaign=self._journey.campaign,
+                plan=self._plan,
+                shown=self._shown,
+                state=self._state,
+            )
+        )

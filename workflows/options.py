@@ -1,0 +1,33 @@
+"""Timeouts, retries, queues and priorities of everything that a journey asks for, in one place."""
+
+from datetime import timedelta
+
+from temporalio.common import Priority, RetryPolicy
+
+from domain.caps import TRANSACTIONAL
+
+# The gate and the branches are one short transaction: a slow one has lost its database.
+DECISION_TIMEOUT = timedelta(seconds=20)
+# A channel gives up on its provider well before this.
+SEND_TIMEOUT = timedelta(seconds=90)
+
+# Without end: a database or provider that is away comes back, and a message that is too late by then is refused by
+# its own expiry.
+DECISION_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
+)
+SEND_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
+)
+
+
+def send_queue(task_queue: str, channel: str) -> str:
+    """The task queue of a channel's sends, so that each provider has a pace of its own."""
+    return f"{task_queue}-{channel}"
+
+
+def send_priority(campaign_key: str, category: str) -> Priority:
+    """Transactional messages go first; among the others, campaigns take turns."""
+    if category == TRANSACTIONAL:
+        return Priority(priority_key=1)
+    return Priority(priority_key=3, fairness_key=campaign_key[:64])
