@@ -1,0 +1,105 @@
+"""Take a batch of tracking calls apart into its items, each still as JSON text.
+
+A batch that is valid JSON is split by msgspec. In one that is not, the fault is mostly a single value (Python writes
+NaN where JSON has no such word), and its client would lose a hundred good events by it. So the items are then found by
+their brackets alone, and each is judged for itself.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from domain.errors import InvalidRequestError, PayloadTooLargeError
+
+# Half a megabyte of "0,0,0,…" would otherwise be a quarter of a million rejects to store.
+MAX_ITEMS = 10_000
+
+_WANTED = (
+    'the body must be a JSON object like {"batch": [{"type": "track", "event": "…", "userId": "…"}], "sentAt": "…"}'
+)
+
+
+class Batch(msgspec.Struct, rename="camel"):
+    """The items as raw JSON; `sent_at` is whatever the client put there, None where it put nothing."""
+
+    batch: list[msgspec.Raw]
+    sent_at: Any = None
+
+
+_decode_batch = msgspec.json.Decoder(Batch).decode
+
+# Strings first, so that brackets inside of them are passed over. The lone quote is an unterminated string.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},:"]', re.DOTALL)
+
+
+def split_batch(body: bytes) -> Batch:
+    """The items of a batch. One that is not valid JSON keeps its text, for the caller to refuse it alone.
+
+    Raises InvalidRequestError where no items can be found, and PayloadTooLargeError for more than MAX_ITEMS.
+    """
+    try:
+        batch = _decode_batch(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError(f"{_WANTED}; this one is not: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        salvaged = _split_by_brackets(body)
+        if salvaged is None:
+            raise InvalidRequestError(f"{_WANTED}; this one cannot be read: {error}") from error
+        batch = salvaged
+    if len(batch.batch) > MAX_ITEMS:
+        raise PayloadTooLargeError(f"a batch may have {MAX_ITEMS:,} items; this one has {len(batch.batch):,}")
+    return batch
+
+
+def _split_by_brackets(body: bytes) -> Batch | None:
+    """The batch by its brackets, commas and strings alone; None where these do not make one object either."""
+    if not body.lstrip().startswith(b"{"):
+        return None
+    fields: dict[bytes, bytes] = {}
+    items: list[msgspec.Raw] | None = None
+    key = string = b""
+    depth = value_start = item_start = 0
+    in_batch = False
+    for match in _TOKEN.finditer(body):
+        token = match.group()
+        if len(token) > 1:
+            string = token
+        elif token == b'"':
+            return None
+        elif token in b"[{":
+            depth += 1
+            if depth == 2 and token == b"[" and key == b'"batch"' and items is None:
+                in_batch, items, item_start = True, [], match.end()
+        elif token in b"]}":
+            if depth == 2 and in_batch and items is not None:
+                last = body[item_start : match.start()].strip()
+                if last or items:
+                    items.append(msgspec.Raw(last))
+                in_batch = False
+            elif depth == 1:
+                fields[key] = body[value_start : match.start()]
+            depth -= 1
+            if depth == 0 and body[match.end() :].strip():
+                return None
+        elif token == b",":
+            if depth == 2 and in_batch and items is not None:
+                items.append(msgspec.Raw(body[item_start : match.start()].strip()))
+                item_start = match.end()
+            elif depth == 1:
+                fields[key] = body[value_start : match.start()]
+        elif depth == 1:
+            key, value_start = string, match.end()
+    if depth != 0 or items is None:
+        return None
+    return Batch(batch=items, sent_at=_value(fields.get(b'"sentAt"')))
+
+
+def _value(text: bytes | None) -> Any:
+    """What a piece of JSON says; None where it says nothing readable."""
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
