@@ -1,0 +1,51 @@
+"""What expressions can see: the roots, their fields and types, and which of them are known where."""
+
+from enum import StrEnum
+
+from cel_expr_python import cel
+
+_Data = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+_EVENT = {
+    "message_id": cel.Type.STRING,
+    "type": cel.Type.STRING,
+    "name": cel.Type.DYN,
+    "user_id": cel.Type.DYN,
+    "anonymous_id": cel.Type.DYN,
+    "properties": _Data,
+    "context": _Data,
+    "timestamp": cel.Type.TIMESTAMP,
+}
+ROOTS: dict[str, dict[str, cel.Type]] = {
+    "event": _EVENT,
+    "entry": _EVENT,
+    "profile": {
+        "user_id": cel.Type.DYN,
+        "traits": _Data,
+        "consent": _Data,
+        "created_at": cel.Type.TIMESTAMP,
+    },
+    "journey": {
+        "steps": cel.Type.Map(cel.Type.STRING, cel.Type.INT),
+        "messages": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
+        "entered_at": cel.Type.TIMESTAMP,
+    },
+}
+
+
+class Place(StrEnum):
+    """Where in a campaign an expression stands, which decides what it can see."""
+
+    ENTRY_WHERE = "entry.where"
+    ENTRY_KEY = "entry.key"
+    EXIT_WHERE = "exit.where"
+    WAIT_WHERE = "wait_for.where"
+    BRANCH_WHEN = "branch.when"
+
+
+VISIBLE: dict[Place, tuple[str, ...]] = {
+    Place.ENTRY_WHERE: ("event", "profile"),
+    Place.ENTRY_KEY: ("event", "profile"),
+    Place.EXIT_WHERE: ("event", "entry", "profile"),
+    Place.WAIT_WHERE: ("event", "entry", "profile"),
+    Place.BRANCH_WHEN: ("profile", "entry", "journey"),
+}

@@ -1,0 +1,48 @@
+"""Durations as authors write them: a number and a unit, largest unit first: `30m`, `7d`, `1h30m`."""
+
+import re
+
+MAX_SECONDS = 366 * 86_400
+
+_UNITS = {"w": 7 * 86_400, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_PART = r"(?:([0-9]{{1,9}}){unit})?"
+_PATTERN = re.compile("".join(_PART.format(unit=unit) for unit in _UNITS))
+
+EXPECTED = "Write a whole number with s, m, h, d or w, largest unit first: `30m`, `7d`, `1h30m`"
+
+
+class DurationError(ValueError):
+    """A text that is no duration. `suggestion` says what would be."""
+
+    def __init__(self, message: str, suggestion: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.suggestion = suggestion
+
+
+def parse_duration(text: str) -> int:
+    """The seconds of a duration. Raises DurationError for anything else than digits with units."""
+    match = _PATTERN.fullmatch(text)
+    if not text or match is None:
+        raise DurationError(f"`{text[:40]}` is not a duration", _suggestion(text))
+    return sum(int(count) * size for count, size in zip(match.groups(), _UNITS.values(), strict=True) if count)
+
+
+def format_duration(seconds: int) -> str:
+    """The shortest writing of a number of seconds; days are the largest unit, so that a week reads `7d`."""
+    parts: list[str] = []
+    rest = seconds
+    for unit in ("d", "h", "m", "s"):
+        count, rest = divmod(rest, _UNITS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def _suggestion(text: str) -> str:
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return f"Say of what: `{text}s`, `{text}m`, `{text}h` or `{text}d`"
+    compact = re.sub(r"\s", "", text.lower())
+    if compact and _PATTERN.fullmatch(compact):
+        return f"Did you mean `{compact}`?"
+    return EXPECTED
