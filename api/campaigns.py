@@ -1,0 +1,106 @@
+"""Publish campaigns, look at them, and start, stop, pause and resume them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import ConfigDict, Field
+
+from api.auth import require_admin_key
+from api.dependencies import CampaignKey, FileName, RequestModel, ResponseModel, Text, Using
+
+router = APIRouter(prefix="/v1/campaigns", tags=["Campaigns"], dependencies=[Depends(require_admin_key)])
+
+
+class PublishRequest(RequestModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "file": "abandoned-cart.yaml",
+                "source": "key: abandoned-cart\nname: Abandoned cart\nentry: {event: Cart Abandoned}\nsteps: []\n",
+                "templates": {"cart-nudge.liquid": "---\nsubject: Your cart\n---\nStill interested?"},
+            }
+        }
+    )
+
+    file: FileName
+    source: Annotated[Text, Field(description="the campaign document, YAML")]
+    templates: Annotated[dict[Text, Text], Field(description="file name to text of the templates that its steps name")]
+
+
+class PublishedVersion(ResponseModel):
+    key: str
+    version: int
+    created: bool = Field(description="false where the latest version is the same already")
+
+
+class StartRequest(RequestModel):
+    version: Annotated[int, Field(ge=1, description="the latest one, if left out")] | None = None
+
+
+class StopRequest(RequestModel):
+    mode: Annotated[Literal["drain"], Field(description="no new journeys; those under way finish")] = "drain"
+
+
+class Campaign(ResponseModel):
+    key: str
+    name: str
+    stage: str | None = Field(description="the lifecycle stage that it serves")
+    state: str = Field(examples=["running"])
+    running_version: int | None
+    latest_version: int
+    active_journeys: int
+    total_journeys: int
+    updated_at: datetime
+
+
+class CampaignList(ResponseModel):
+    campaigns: list[Campaign]
+
+
+@router.post("", status_code=201, responses={200: {"model": PublishedVersion, "description": "Nothing has changed"}})
+async def publish(request: PublishRequest, response: Response, services: Using) -> PublishedVersion:
+    """Check a document and make it an immutable version. A bad one is refused with all of its problems at once."""
+    published = PublishedVersion.model_validate(
+        await services.campaigns.publish(request.source, request.file, request.templates)
+    )
+    if not published.created:
+        response.status_code = 200
+    return published
+
+
+@router.get("")
+async def list_campaigns(services: Using) -> CampaignList:
+    """All campaigns."""
+    return CampaignList(campaigns=[Campaign.model_validate(each) for each in await services.campaigns.list()])
+
+
+@router.get("/{key}")
+async def get_campaign(key: CampaignKey, services: Using) -> Campaign:
+    """One campaign."""
+    return Campaign.model_validate(await services.campaigns.get(key))
+
+
+@router.post("/{key}/start")
+async def start(key: CampaignKey, services: Using, request: StartRequest | None = None) -> Campaign:
+    """Let events start journeys of this campaign."""
+    version = request.version if request else None
+    return Campaign.model_validate(await services.campaigns.start(key, version))
+
+
+@router.post("/{key}/stop")
+async def stop(key: CampaignKey, services: Using, request: StopRequest | None = None) -> Campaign:
+    """Start no more journeys; those under way finish."""
+    return Campaign.model_validate(await services.campaigns.stop(key))
+
+
+@router.post("/{key}/pause")
+async def pause(key: CampaignKey, services: Using) -> Campaign:
+    """Hold every message of this campaign, at once and for all of its journeys."""
+    return Campaign.model_validate(await services.campaigns.pause(key))
+
+
+@router.post("/{key}/resume")
+async def resume(key: CampaignKey, services: Using) -> Campaign:
+    """Let a paused campaign go on."""
+    return Campaign.model_validate(await services.campaigns.resume(key))

@@ -1,0 +1,40 @@
+"""The frequency caps of the deployment: one document of rules that hold across all campaigns."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import ConfigDict, Field
+
+from api.auth import require_admin_key
+from api.dependencies import FileName, RequestModel, ResponseModel, Text, Using
+
+router = APIRouter(prefix="/v1/frequency-caps", tags=["Frequency caps"], dependencies=[Depends(require_admin_key)])
+
+
+class CapsRequest(RequestModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"file": "caps.yaml", "source": "rules:\n  - {name: weekly, limit: 3, per: 7d}\n"},
+        }
+    )
+
+    file: FileName
+    source: Annotated[Text, Field(description="the document, YAML")]
+
+
+class Caps(ResponseModel):
+    version: int
+    source: str
+    rules: list[dict[str, Any]]
+
+
+@router.get("")
+async def get_caps(services: Using) -> Caps:
+    """The rules in force."""
+    return Caps.model_validate(await services.caps.get())
+
+
+@router.put("")
+async def put_caps(request: CapsRequest, services: Using) -> Caps:
+    """Replace the rules. They hold for every message from now on."""
+    return Caps.model_validate(await services.caps.put(request.source, request.file))

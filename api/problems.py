@@ -1,0 +1,163 @@
+"""Every refusal as one shape: application/problem+json (RFC 9457), with a stable `code` for programs."""
+
+from http import HTTPStatus
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+import psycopg
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from domain.errors import (
+    InvalidDocumentError,
+    InvalidRequestError,
+    NotFoundError,
+    PayloadTooLargeError,
+    SojournError,
+    UnauthorizedError,
+    UnavailableError,
+)
+
+_log = structlog.get_logger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+# What a lost connection, an exhausted pool or a database that restarts look like. All of them pass.
+_DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
+
+_CODE_OF_STATUS = {
+    refusal.status: refusal.code
+    for refusal in (InvalidRequestError, UnauthorizedError, NotFoundError, PayloadTooLargeError, UnavailableError)
+}
+
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    "default": {
+        "description": "A refusal, as RFC 9457 has it. `code` is stable; further members explain the case.",
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail", "code"],
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                        "code": {"type": "string"},
+                    },
+                },
+                "example": {
+                    "type": "about:blank",
+                    "title": "Not Found",
+                    "status": 404,
+                    "detail": "there is no campaign abandoned-cart",
+                    "code": "not_found",
+                },
+            }
+        },
+    }
+}
+
+
+def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **members: Any) -> Response:
+    """A problem response. `members` go beside the standard ones and never replace them."""
+    body = {
+        **members,
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    return Response(msgspec.json.encode(body, enc_hook=str), status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of the application answered as a problem."""
+    app.add_exception_handler(SojournError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    for error in _DATABASE_AWAY:
+        app.add_exception_handler(error, _database_away)
+    app.add_middleware(Incidents)
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, SojournError):
+        raise TypeError(type(error).__name__)
+    members = dict(error.data)
+    headers: dict[str, str] = {}
+    if isinstance(error, InvalidDocumentError):
+        members["problems"] = error.problems
+    elif isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = 'Bearer realm="Sojourn"'
+    elif isinstance(error, UnavailableError):
+        headers["Retry-After"] = str(error.data.get("retry_after", 1))
+    return problem(error.status, error.code, error.detail, headers=headers, **members)
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    """What the declared types refuse. The values stay out of the answer: they may be personal, or a key."""
+    if not isinstance(error, RequestValidationError):
+        raise TypeError(type(error).__name__)
+    faults = [{"path": ".".join(map(str, fault["loc"])), "message": fault["msg"]} for fault in error.errors()]
+    detail = "; ".join(f"{fault['path']}: {fault['message']}" for fault in faults)
+    return problem(InvalidRequestError.status, InvalidRequestError.code, detail, errors=faults)
+
+
+def _http(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise TypeError(type(error).__name__)
+    phrase = HTTPStatus(error.status_code).phrase
+    code = _CODE_OF_STATUS.get(error.status_code, phrase.lower().replace(" ", "_"))
+    return problem(error.status_code, code, error.detail, headers=dict(error.headers or {}))
+
+
+def _database_away(_request: Request, error: Exception) -> Response:
+    _log.warning("database unavailable", error=type(error).__name__, detail=str(error))
+    return problem(
+        UnavailableError.status,
+        UnavailableError.code,
+        "the database cannot be reached at the moment; the same request may be sent again",
+        headers={"Retry-After": "1"},
+    )
+
+
+class Incidents:
+    """Answers what nobody foresaw with a 500 that tells no internals, only the id under which the log has them.
+
+    A middleware, since Starlette raises what its handler for Exception has answered once more, for a second log entry.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        is_started = False
+
+        async def noting_send(message: Message) -> None:
+            nonlocal is_started
+            is_started = is_started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting_send)
+        except ClientDisconnect:
+            return
+        except Exception:
+            incident = uuid4().hex[:12]
+            # The template of the path: the path itself may hold a user id or an unsubscribe token.
+            path = getattr(scope.get("route"), "path", None)
+            _log.exception("unexpected error", incident=incident, method=scope["method"], path=path)
+            if is_started:
+                raise
+            detail = f"something unexpected went wrong; the log has it as incident {incident}"
+            await problem(500, SojournError.code, detail, incident=incident)(scope, receive, send)

@@ -1,0 +1,119 @@
+"""The tracking API, as clients of the Segment spec speak it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+import uuid_utils
+from fastapi import APIRouter, Request, Response, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, Field
+
+from api.auth import key_in_header, require_write_key
+from api.dependencies import Using
+from api.limits import read_body
+from domain.errors import InvalidRequestError
+from domain.tracking import Reject
+from domain.tracking_decode import MAX_BODY_BYTES, decode, write_key_of
+from domain.tracking_gzip import gunzip_bounded, is_gzip
+
+router = APIRouter(tags=["Tracking"])
+
+_EXAMPLES: dict[str, dict[str, Any]] = {
+    "track": {"userId": "u-1", "event": "Cart Abandoned", "properties": {"cart_id": "c-9", "value": 129.5}},
+    "identify": {"userId": "u-1", "traits": {"email": "ada@example.com", "timezone": "Europe/Berlin"}},
+    "page": {"anonymousId": "a-1", "name": "Pricing"},
+    "screen": {"userId": "u-1", "name": "Basket"},
+    "group": {"userId": "u-1", "groupId": "g-1", "traits": {"plan": "team"}},
+    "alias": {"previousId": "a-1", "userId": "u-1"},
+    "batch": {
+        "batch": [{"type": "track", "messageId": "m-1", "userId": "u-1", "event": "Order Completed"}],
+        "sentAt": "2026-11-01T10:00:00.000Z",
+    },
+}
+
+
+class RejectedItem(BaseModel):
+    """One item of a batch that was not taken. The others were."""
+
+    index: int = Field(description="place in the batch, from 0")
+    messageId: str | None
+    error: str
+
+
+class Accepted(BaseModel):
+    """The events are stored. `rejected` is there only if it is not empty."""
+
+    success: bool = True
+    rejected: list[RejectedItem] = []
+
+
+def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
+    async def take(
+        request: Request,
+        services: Using,
+        _documented: Annotated[
+            HTTPAuthorizationCredentials | None,
+            Security(
+                HTTPBearer(
+                    auto_error=False,
+                    scheme_name="Write key",
+                    description="Or the user name of Basic, or `writeKey` in the body.",
+                )
+            ),
+        ],
+    ) -> Response:
+        # A wrong key in the header is refused before the body is read, a wrong one in the body before it is decoded.
+        key = key_in_header(request)
+        if key is not None:
+            require_write_key(request, key)
+        body = await read_body(request, MAX_BODY_BYTES)
+        received_at = datetime.now(UTC)
+        if is_gzip(body):
+            body = gunzip_bounded(body, MAX_BODY_BYTES)
+        if key is None:
+            require_write_key(request, (write_key_of(body) or "").encode())
+        decoded = decode(body, kind=kind, received_at=received_at, new_id=_new_id)
+        await services.ingest(decoded.events, decoded.rejects, received_at=received_at)
+        if decoded.rejects and kind != "batch":
+            raise InvalidRequestError(decoded.rejects[0].error)
+        return _accepted(decoded.rejects)
+
+    return take
+
+
+def _accepted(rejects: list[Reject]) -> Response:
+    answer: dict[str, Any] = {"success": True}
+    if rejects:
+        answer["rejected"] = [
+            {"index": reject.index, "messageId": reject.message_id, "error": reject.error} for reject in rejects
+        ]
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+def _new_id() -> str:
+    """In the order of time, so that the index of message ids grows at its end."""
+    return str(uuid_utils.uuid7())
+
+
+for _kind, _example in _EXAMPLES.items():
+    router.add_api_route(
+        f"/v1/{_kind}",
+        _endpoint(_kind),
+        methods=["POST"],
+        name=_kind,
+        operation_id=_kind,
+        summary="Report many calls at once" if _kind == "batch" else f"Report one {_kind} call",
+        description=(
+            "JSON, or gzip of it, whatever the content type says; at most 500 KB, and 32 KB a call. "
+            "A `messageId` seen before changes nothing."
+        ),
+        response_model=Accepted,
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"type": "object"}, "example": _example}},
+            }
+        },
+    )

@@ -1,0 +1,88 @@
+"""The pages behind the unsubscribe links of messages.
+
+GET only asks, since scanners of mail follow every link. POST unsubscribes: from the button of that page, or in one
+click from the mail program (RFC 8058), which sends no cookie and no key; the signed token is all there is.
+"""
+
+from html import escape
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.responses import HTMLResponse
+
+from api.dependencies import Text, Using
+from domain.errors import SojournError
+
+router = APIRouter(prefix="/unsubscribe", tags=["Recipients"])
+
+Token = Annotated[Text, Path(min_length=1, max_length=1024, description="the signed token of the link")]
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    # The address of the page is the token.
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1.125rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 15vh auto; padding: 0 1.5rem; }}
+button {{ font: inherit; padding: .6rem 1.4rem; border: 2px solid; border-radius: .4rem; cursor: pointer; }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{text}</p>
+{form}</main>
+</body>
+</html>
+"""
+
+_FORM = """<form method="post">
+<input type="hidden" name="List-Unsubscribe" value="One-Click">
+<button type="submit">Unsubscribe</button>
+</form>
+"""
+
+
+@router.get("/{token}", response_class=HTMLResponse)
+async def ask(token: Token, services: Using) -> HTMLResponse:
+    """A page with a button. Changes nothing."""
+    try:
+        view = await services.unsubscribe.describe(token)
+    except SojournError as error:
+        return _unusable(error)
+    return _page("Unsubscribe?", f"You will receive no more {view.channel} messages of this kind.", _FORM)
+
+
+@router.post("/{token}", response_class=HTMLResponse)
+async def unsubscribe(token: Token, services: Using) -> HTMLResponse:
+    """Unsubscribe. Any body will do, `List-Unsubscribe=One-Click` among them; a second time changes nothing."""
+    try:
+        await services.unsubscribe(token)
+    except SojournError as error:
+        return _unusable(error)
+    return _page("You are unsubscribed", "Nothing more is to be done. You may close this page.")
+
+
+def _page(title: str, text: str, form: str = "", status: int = 200) -> HTMLResponse:
+    return HTMLResponse(_PAGE.format(title=escape(title), text=escape(text), form=form), status, _HEADERS)
+
+
+def _unusable(error: SojournError) -> HTMLResponse:
+    """For a person in a browser: a problem document would tell them nothing."""
+    if error.status >= 500:
+        return _page(
+            "Please try again", "This is not possible at the moment. Please come back a little later.", "", 503
+        )
+    return _page("This link does not work", "It is incomplete or no longer valid.", "", error.status)

@@ -1,0 +1,57 @@
+"""What happened to one user and why, and what they may not be sent."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+
+from api.auth import require_admin_key
+from api.dependencies import ChannelName, RequestModel, ResponseModel, Text, UserId, Using
+
+router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(require_admin_key)])
+
+
+class TimelineItem(ResponseModel):
+    at: datetime
+    kind: str = Field(examples=["send"], description="event, entry, send, branch, message, exit, end, …")
+    summary: str = Field(examples=["nudge: refused: capped: 3 of 3 in 604800 s (weekly)"], description="for people")
+    campaign: str | None
+    journey_id: str | None
+    step: str | None
+    reason: str | None = Field(examples=["capped"], description="why, for programs")
+    data: dict[str, Any] = Field(description="what decided it")
+    url: str | None = Field(description="the journey in the Temporal UI")
+
+
+class Timeline(ResponseModel):
+    user_id: str
+    items: list[TimelineItem]
+    next: str | None = Field(description="pass it as `before` for what came earlier; null at the beginning")
+
+
+class SuppressionRequest(RequestModel):
+    reason: Annotated[Text, Field(min_length=1, max_length=255, examples=["asked support to stop"])]
+
+
+@router.get("/{user_id:path}/timeline")
+async def timeline(
+    user_id: UserId,
+    services: Using,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    before: Annotated[Text | None, Query(description="`next` of the page before")] = None,
+) -> Timeline:
+    """Events, entries, decisions with their reasons, messages and exits of one user."""
+    return Timeline.model_validate(await services.explain.timeline(user_id, limit=limit, before=before))
+
+
+@router.put("/{user_id:path}/suppressions/{channel}", status_code=204)
+async def suppress(user_id: UserId, channel: ChannelName, request: SuppressionRequest, services: Using) -> None:
+    """Send this user nothing on this channel from now on."""
+    await services.recipients.suppress(user_id, channel, request.reason)
+
+
+@router.delete("/{user_id:path}/suppressions/{channel}", status_code=204)
+async def lift(user_id: UserId, channel: ChannelName, services: Using) -> None:
+    """Lift the suppression of a channel."""
+    await services.recipients.lift(user_id, channel)

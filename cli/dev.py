@@ -1,0 +1,117 @@
+"""sojourn dev: everything on this machine, with its data kept between runs.
+
+What it runs is imported inside of the function, as in `serve`: it takes a second to load.
+"""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from cli.dev_stack import DevPorts, DevStack
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def dev(
+    data: Annotated[Path, typer.Option(help="Folder that keeps databases and keys.")] = Path(".sojourn"),
+    api_port: Annotated[int, typer.Option(help="HTTP API.")] = 8080,
+    temporal_port: Annotated[int, typer.Option(help="Temporal server.")] = 7233,
+    temporal_ui_port: Annotated[int, typer.Option(help="Temporal UI.")] = 8233,
+    postgres_port: Annotated[int, typer.Option(help="PostgreSQL.")] = 5432,
+    smtp_port: Annotated[int, typer.Option(help="SMTP of the inbox.")] = 1025,
+    inbox_port: Annotated[int, typer.Option(help="Page of the inbox.")] = 8025,
+) -> None:
+    """Run all of Sojourn here until Ctrl-C: PostgreSQL, Temporal, an inbox, the API and a worker.
+
+    A taken port gives way to a free one. SOJOURN_DATABASE_URL, SOJOURN_TEMPORAL_ADDRESS and SOJOURN_SMTP_HOST put real
+    servers in the place of the embedded ones.
+    """
+    from cli.dev_stack import DevPorts, DevStack
+    from runtime.embedded.processes import EmbeddedServerError
+    from runtime.logs import configure_logs
+
+    configure_logs()
+    ports = DevPorts(
+        api=api_port,
+        postgres=postgres_port,
+        temporal=temporal_port,
+        temporal_ui=temporal_ui_port,
+        smtp=smtp_port,
+        inbox=inbox_port,
+    )
+    try:
+        asyncio.run(_until_stopped(DevStack(data, ports=ports), ports))
+    except EmbeddedServerError as error:
+        typer.echo(f"sojourn: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+async def _until_stopped(stack: "DevStack", ports: "DevPorts") -> None:
+    """Serve until the first signal, which also interrupts a start; the stop then takes its time."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(_serve(stack, ports))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        stopping.cancel()
+    else:
+        typer.echo("Stopping.")
+        serving.cancel()
+    await asyncio.wait([serving])
+    if not serving.cancelled():
+        serving.result()
+
+
+async def _serve(stack: "DevStack", ports: "DevPorts") -> None:
+    async with stack:
+        _tell(stack, ports)
+        await stack.serve()
+
+
+def _tell(stack: "DevStack", ports: "DevPorts") -> None:
+    """Print where everything is, the keys that requests by hand need, and which wish for a port was not met."""
+    settings = stack.settings
+    moved: list[str] = []
+
+    def at(what: str, wished: int | None, port: int) -> None:
+        if port != wished:
+            moved.append(f"{what}: port {port} instead of {wished}.")
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_row("API", stack.api_url)
+    table.add_row("API reference", f"{stack.api_url}/docs")
+    at("API", ports.api, settings.api_port)
+    table.add_row("Temporal UI", settings.temporal_ui_url)
+    table.add_row("Temporal", settings.temporal_address)
+    if stack.temporal is not None:
+        at("Temporal", ports.temporal, stack.temporal.port)
+        at("Temporal UI", ports.temporal_ui, stack.temporal.ui_port or 0)
+    if stack.inbox is not None:
+        table.add_row("Inbox", stack.inbox.url)
+        at("Inbox", ports.inbox, stack.inbox.http_port)
+        at("SMTP", ports.smtp, stack.inbox.smtp_port)
+    table.add_row("SMTP", f"{settings.smtp_host}:{settings.smtp_port}")
+    if stack.postgres is None:
+        table.add_row("PostgreSQL", "as SOJOURN_DATABASE_URL says")
+    else:
+        table.add_row("PostgreSQL", f"postgresql://sojourn@127.0.0.1:{stack.postgres.port}/sojourn")
+        table.add_row("", f"its password is in {stack.postgres.password_file}")
+        at("PostgreSQL", ports.postgres, stack.postgres.port)
+    table.add_row("Write key", settings.write_key.get_secret_value())
+    table.add_row("Admin key", settings.admin_key.get_secret_value())
+    table.add_row("All keys", str(stack.folder.keys_file))
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    for line in moved:
+        console.print(line)
+    console.print("Ctrl-C stops everything; the data is kept.")

@@ -1,0 +1,182 @@
+"""All of Sojourn in one process, with real servers beside it: for `sojourn dev`, the demo and tests.
+
+A part whose setting the environment gives is not embedded: SOJOURN_DATABASE_URL, SOJOURN_TEMPORAL_ADDRESS and
+SOJOURN_SMTP_HOST each name a real one.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import worker
+from api.app import create_app
+from cli.dev_folder import DevFolder
+from runtime.embedded.http import HttpServer
+from runtime.embedded.inbox import Inbox
+from runtime.embedded.ports import LOOPBACK, listen, port_of
+from runtime.embedded.postgres import EmbeddedPostgres
+from runtime.embedded.temporal import NAMESPACE, EmbeddedTemporal
+from runtime.temporal import SEARCH_ATTRIBUTES
+from settings import Settings
+from store.migrate import upgrade
+
+
+@dataclass(frozen=True, slots=True)
+class DevPorts:
+    """The ports wished for. A free one is taken for one that is None or taken."""
+
+    api: int | None = None
+    postgres: int | None = None
+    temporal: int | None = None
+    temporal_ui: int | None = None
+    smtp: int | None = None
+    inbox: int | None = None
+
+
+class DevStack:
+    """The running stack, as an asynchronous context manager.
+
+    Attributes, from entering on:
+        settings: what API and worker run with.
+        api_url: where the API answers.
+        postgres, temporal, inbox: the embedded servers; None for one that the environment replaces.
+    """
+
+    settings: Settings
+    api_url: str
+    postgres: EmbeddedPostgres | None = None
+    temporal: EmbeddedTemporal | None = None
+    inbox: Inbox | None = None
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        ports: DevPorts | None = None,
+        durable: bool = True,
+    ) -> None:
+        """
+        Args:
+            data: the folder that keeps databases and keys between runs; one stack at a time.
+            ports: the ports wished for; by default all are free ones.
+            durable: False gives up safety against a crash of the machine for speed. For tests.
+        """
+        self.folder = DevFolder(data)
+        self._ports = ports or DevPorts()
+        self._durable = durable
+        self._parts = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Start the parts, each when those that it needs are ready.
+
+        Raises:
+            ConflictError: another stack runs in the folder.
+            EmbeddedServerError: an embedded server did not start.
+        """
+        async with AsyncExitStack() as parts:
+            parts.enter_context(self.folder.claimed())
+            facts = await self._database(parts) | await self._temporal(parts) | await self._mail(parts)
+            bound = listen(self._ports.api)
+            parts.callback(bound.close)
+            facts |= {"api_host": LOOPBACK, "api_port": port_of(bound)}
+            self.api_url = f"http://localhost:{port_of(bound)}"
+            self.settings = self._settings(facts)
+            await asyncio.to_thread(upgrade, self.settings.database_url.get_secret_value())
+            api = await HttpServer.start(create_app(self.settings), bound)
+            parts.push_async_callback(api.stop)
+            await self._work(parts)
+            self.folder.announce(api_url=self.api_url, admin_key=self.settings.admin_key.get_secret_value())
+            self._parts = parts.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the parts in reverse order. Whatever happens to one, the others are stopped too."""
+        await self._parts.__aexit__(kind, error, trace)
+
+    async def serve(self) -> None:
+        """Run until cancelled, or until the worker ends by itself, which it should not.
+
+        Raises:
+            RuntimeError: it did; its cause is the worker's error.
+        """
+        await asyncio.wait([self._worker])
+        raise RuntimeError("the worker ended by itself") from self._worker.exception()
+
+    async def _database(self, parts: AsyncExitStack) -> dict[str, Any]:
+        if _is_given("database_url"):
+            return {}
+        self.postgres = await EmbeddedPostgres.start(
+            self.folder.path / "postgres", port=self._ports.postgres, durable=self._durable
+        )
+        parts.push_async_callback(self.postgres.stop)
+        return {"database_url": self.postgres.url}
+
+    async def _temporal(self, parts: AsyncExitStack) -> dict[str, Any]:
+        if _is_given("temporal_address"):
+            return {}
+        self.temporal = await EmbeddedTemporal.start(
+            self.folder.path / "temporal",
+            port=self._ports.temporal,
+            ui_port=self._ports.temporal_ui,
+            search_attributes=SEARCH_ATTRIBUTES,
+        )
+        parts.push_async_callback(self.temporal.stop)
+        return {
+            "temporal_address": self.temporal.address,
+            "temporal_namespace": NAMESPACE,
+            "temporal_ui_url": self.temporal.ui_url,
+        }
+
+    async def _mail(self, parts: AsyncExitStack) -> dict[str, Any]:
+        if _is_given("smtp_host"):
+            return {}
+        self.inbox = await Inbox.start(self._ports.smtp, self._ports.inbox)
+        parts.push_async_callback(self.inbox.stop)
+        return {
+            "smtp_host": LOOPBACK,
+            "smtp_port": self.inbox.smtp_port,
+            "smtp_security": "none",
+            "smtp_username": None,
+            "smtp_password": None,
+        }
+
+    def _settings(self, facts: Mapping[str, Any]) -> Settings:
+        """What runs here holds; where nothing does, what the developer gave; else what suits a developer."""
+        defaults = {
+            **self.folder.keys(),
+            "public_url": self.api_url,
+            "webhook_allow_private_addresses": True,  # what a developer has to call listens on this machine
+        }
+        wanted = {name: value for name, value in defaults.items() if not _is_given(name)}
+        return Settings.model_validate({**wanted, **facts})
+
+    async def _work(self, parts: AsyncExitStack) -> None:
+        stop, ready = asyncio.Event(), asyncio.Event()
+        self._worker = asyncio.create_task(worker.run(self.settings, stop=stop, ready=ready))
+
+        async def finish() -> None:
+            ended_early = self._worker.done()
+            stop.set()
+            await asyncio.wait([self._worker])
+            if not ended_early:
+                self._worker.result()
+
+        parts.push_async_callback(finish)
+        readiness = asyncio.create_task(ready.wait())
+        try:
+            await asyncio.wait([self._worker, readiness], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            readiness.cancel()
+        if self._worker.done():
+            raise RuntimeError("the worker did not start") from self._worker.exception()
+
+
+def _is_given(setting: str) -> bool:
+    return f"SOJOURN_{setting.upper()}" in os.environ

@@ -1,0 +1,55 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from settings import Settings
+from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY, FakeServices
+from wiring import Services
+
+
+@pytest.fixture
+def services() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+async def app(services: FakeServices) -> AsyncIterator[FastAPI]:
+    @asynccontextmanager
+    async def opened(_settings: Settings) -> AsyncIterator[Services]:
+        yield cast("Services", services)
+
+    app = create_app(SETTINGS, opened)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def anyone(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a key."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sojourn.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def tracker(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with the write key, as tracking libraries send it."""
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://sojourn.test", auth=(WRITE_KEY, "")
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def admin(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with the admin key."""
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://sojourn.test",
+        headers={"Authorization": f"Bearer {ADMIN_KEY}"},
+    ) as client:
+        yield client

@@ -1,0 +1,221 @@
+"""The services in memory: what a route asked of them, and what they were told to answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, Problem
+from domain.tracking import Event, Reject
+from settings import Settings
+
+WRITE_KEY = "write-key"
+ADMIN_KEY = "admin-key"
+SETTINGS = Settings.model_validate(
+    {
+        "database_url": "postgresql://localhost/none",
+        "write_key": WRITE_KEY,
+        "admin_key": ADMIN_KEY,
+        "link_secret": "link-secret",
+        "webhook_signing_secret": "whsec_c2VjcmV0",
+    }
+)
+NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    accepted: int
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class PublishedVersion:
+    key: str
+    version: int
+    created: bool
+
+
+@dataclass(frozen=True)
+class CampaignView:
+    key: str
+    name: str
+    stage: str | None = "conversion"
+    state: str = "draft"
+    running_version: int | None = None
+    latest_version: int = 1
+    active_journeys: int = 0
+    total_journeys: int = 0
+    updated_at: datetime = NOW
+
+
+@dataclass(frozen=True)
+class CapsView:
+    version: int
+    source: str
+    rules: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class TimelineItem:
+    at: datetime
+    kind: str
+    summary: str
+    campaign: str | None = None
+    journey_id: str | None = None
+    step: str | None = None
+    reason: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    user_id: str
+    items: list[TimelineItem]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class UnsubscribeView:
+    channel: str
+
+
+class FakeIngest:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.rejects: list[Reject] = []
+        self.calls = 0
+        self.failure: Exception | None = None
+
+    async def __call__(
+        self, events: Sequence[Event], rejects: Sequence[Reject] = (), *, received_at: datetime
+    ) -> IngestResult:
+        self.calls += 1
+        if self.failure:
+            raise self.failure
+        self.events.extend(events)
+        self.rejects.extend(rejects)
+        return IngestResult(len(events), 0)
+
+
+class FakeCampaigns:
+    """Takes a document for its key: the text after `key:`. One that says `broken` has two problems."""
+
+    def __init__(self) -> None:
+        self.views: dict[str, CampaignView] = {}
+        self.sources: dict[str, str] = {}
+        self.templates: Mapping[str, str] = {}
+
+    async def publish(self, source: str, file: str, templates: Mapping[str, str]) -> PublishedVersion:
+        if "broken" in source:
+            raise InvalidDocumentError(
+                [
+                    Problem(file, 4, "steps[0].delay", "30x is no duration", "Write 30m or 2h."),
+                    Problem(file, 7, "steps[1]", "unknown step sned", "Did you mean send?"),
+                ]
+            )
+        key = source.partition("key:")[2].split()[0]
+        self.templates = templates
+        view = self.views.get(key)
+        if view is None:
+            self.views[key] = view = CampaignView(key, key.title())
+        elif self.sources[key] == source:
+            return PublishedVersion(key, view.latest_version, created=False)
+        self.sources[key] = source
+        return PublishedVersion(key, view.latest_version, created=True)
+
+    async def start(self, key: str, version: int | None = None) -> CampaignView:
+        if version is not None and version > 1:
+            raise NotFoundError(f"{key} has no version {version}", campaign=key)
+        return await self._to(key, "running", version or 1)
+
+    async def stop(self, key: str) -> CampaignView:
+        view = await self.get(key)
+        if view.state != "running":
+            raise ConflictError(f"{key} is {view.state}; only a running campaign can stop", state=view.state)
+        return await self._to(key, "stopping", view.running_version)
+
+    async def pause(self, key: str) -> CampaignView:
+        return await self._to(key, "paused", 1)
+
+    async def resume(self, key: str) -> CampaignView:
+        return await self._to(key, "running", 1)
+
+    async def list(self) -> list[CampaignView]:
+        return list(self.views.values())
+
+    async def get(self, key: str) -> CampaignView:
+        if key not in self.views:
+            raise NotFoundError(f"there is no campaign {key}", campaign=key)
+        return self.views[key]
+
+    async def _to(self, key: str, state: str, version: int | None) -> CampaignView:
+        view = await self.get(key)
+        self.views[key] = CampaignView(key, view.name, state=state, running_version=version)
+        return self.views[key]
+
+
+class FakeCaps:
+    def __init__(self) -> None:
+        self.view = CapsView(0, "rules: []\n", [])
+
+    async def get(self) -> CapsView:
+        return self.view
+
+    async def put(self, source: str, file: str) -> CapsView:
+        if "broken" in source:
+            raise InvalidDocumentError([Problem(file, 2, "rules[0].limit", "0 is too small", "Write 1 or more.")])
+        self.view = CapsView(self.view.version + 1, source, [{"name": "weekly", "limit": 3, "per": "7d"}])
+        return self.view
+
+
+class FakeRecipients:
+    def __init__(self) -> None:
+        self.suppressed: dict[tuple[str, str], str] = {}
+
+    async def suppress(self, user_id: str, channel: str, reason: str) -> None:
+        self.suppressed[user_id, channel] = reason
+
+    async def lift(self, user_id: str, channel: str) -> None:
+        self.suppressed.pop((user_id, channel), None)
+
+
+class FakeExplain:
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int, str | None]] = []
+        self.items: list[TimelineItem] = []
+
+    async def timeline(self, user_id: str, *, limit: int, before: str | None) -> Timeline:
+        self.asked.append((user_id, limit, before))
+        return Timeline(user_id, self.items, None)
+
+
+class FakeUnsubscribe:
+    """Knows the token `good`."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    async def describe(self, token: str) -> UnsubscribeView:
+        if token != "good":
+            raise NotFoundError("the signature does not match")
+        return UnsubscribeView("email")
+
+    async def __call__(self, token: str) -> None:
+        await self.describe(token)
+        self.done.append(token)
+
+
+class FakeServices:
+    def __init__(self) -> None:
+        self.ingest = FakeIngest()
+        self.campaigns = FakeCampaigns()
+        self.caps = FakeCaps()
+        self.recipients = FakeRecipients()
+        self.explain = FakeExplain()
+        self.unsubscribe = FakeUnsubscribe()
+        self.parts = {"database": "ok", "migrations": "ok"}
+
+    async def ready(self) -> dict[str, str]:
+        return self.parts
