@@ -1,0 +1,254 @@
+"""E-mail by SMTP: build the message, send it, read the reply.
+
+The dialogue is driven one command at a time, so that a failure is known to be before or after the one moment that
+matters: the final dot, with which the server takes charge of the message (RFC 5321, 4.1.1.4).
+"""
+
+import asyncio
+import re
+import socket
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.policy import EmailPolicy
+from enum import Enum
+from typing import Any, Literal
+
+from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
+
+from domain.addresses import EmailAddress, Mailbox, parse_email, parse_mailbox
+from domain.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
+
+# A provider's busiest hour answers within seconds; the whole must end before an activity's own minute does.
+COMMAND_SECONDS = 20
+TOTAL_SECONDS = 50
+
+Security = Literal["none", "starttls", "tls"]
+
+_LOGIN_REQUIRED = frozenset({530, 534, 535, 538})
+_LONG_TOKENS = frozenset({"list-unsubscribe", "message-id", "to", "x-sojourn-message"})
+_PROVIDER_ID = re.compile(r"\b(?:queued as |id=)(\S+)", re.IGNORECASE)
+_DETAIL_CHARACTERS = 300
+
+
+class Step(Enum):
+    """How far the dialogue has come. From HANDED_OVER on, only the server knows what became of the message."""
+
+    CONNECT = "connect"
+    TLS = "starttls"
+    LOGIN = "login"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    HANDED_OVER = "end of data"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the server is told and given. `needs_utf8`: an address has no ASCII form (RFC 6531)."""
+
+    sender: str
+    recipient: str
+    needs_utf8: bool
+    payload: bytes
+
+
+@dataclass(slots=True)
+class _Progress:
+    step: Step = Step.CONNECT
+
+
+class EmailChannel:
+    """Hands messages to one SMTP server, on a connection of its own for each.
+
+    `security` is "tls" from the first byte, "starttls", which is never skipped, or "none". `tls_context` replaces the
+    machine's certificate authorities, for a server with a private one. `seconds` bounds a delivery as a whole.
+    """
+
+    name = "email"
+    honours_idempotency_key = False
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        username: str | None = None,
+        password: str | None = None,
+        security: Security = "starttls",
+        *,
+        tls_context: ssl.SSLContext | None = None,
+        seconds: float = TOTAL_SECONDS,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._username = username
+        self._password = password
+        self._security = security
+        self._tls_context = tls_context or ssl.create_default_context()
+        self._seconds = seconds
+
+    async def deliver(self, message: Outbound) -> Delivery:
+        """Hand the message to the server."""
+        recipient = parse_email(message.address)
+        if recipient is None:
+            return Rejected("invalid_address", "the recipient's address is not an e-mail address")
+        try:
+            envelope = build(message, recipient)
+        except ValueError:
+            return Rejected("invalid_message", "a header holds a line break, or a sender is not an address")
+        progress = _Progress()
+        smtp = SMTP(
+            hostname=self._host,
+            port=self._port,
+            local_hostname=_own_name(),
+            timeout=COMMAND_SECONDS,
+            use_tls=self._security == "tls",
+            start_tls=False,
+            tls_context=self._tls_context,
+        )
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._send(smtp, envelope, progress)
+        # ValueError: what a server says may be undecodable too, such as a login challenge that is not base64.
+        except (SMTPException, OSError, ValueError) as error:
+            return read_failure(progress.step, error, envelope.recipient)
+        finally:
+            smtp.close()
+
+    async def _send(self, smtp: SMTP, envelope: Envelope, progress: _Progress) -> Delivery:
+        await smtp.connect()
+        if self._security == "starttls":
+            progress.step = Step.TLS
+            await smtp.starttls()
+        await _greet(smtp)
+        if envelope.needs_utf8 and not smtp.supports_extension("smtputf8"):
+            return Rejected("invalid_address", "the address needs SMTPUTF8, which the server does not offer")
+        if self._username is not None:
+            progress.step = Step.LOGIN
+            await smtp.login(self._username, self._password or "")
+        encoding, options = ("utf-8", ["SMTPUTF8"]) if envelope.needs_utf8 else ("ascii", [])
+        progress.step = Step.MAIL
+        await smtp.mail(envelope.sender, options=options, encoding=encoding)
+        progress.step = Step.RCPT
+        await smtp.rcpt(envelope.recipient, encoding=encoding)
+        progress.step = Step.DATA
+        reply = await smtp.execute_command(b"DATA")
+        if reply.code != 354:
+            raise SMTPDataError(reply.code, reply.message)
+        return await _hand_over(smtp, envelope, progress)
+
+
+def build(message: Outbound, recipient: EmailAddress) -> Envelope:
+    """The message in its envelope. Raises ValueError where a header would hold a line break or no address."""
+    sender = _mailbox(message.content["from"])
+    mail = EmailMessage(policy=_HEADERS)
+    mail["Subject"] = message.content["subject"]
+    mail["From"] = _header(sender)
+    mail["To"] = _header(Mailbox("", recipient))
+    if message.content.get("reply_to"):
+        mail["Reply-To"] = _header(_mailbox(message.content["reply_to"]))
+    mail["Date"] = message.at
+    # The same for every attempt, so that mailboxes that compare it show a message sent twice once.
+    mail["Message-ID"] = f"<{message.message_id}@{sender.address.spelling.rpartition('@')[2]}>"
+    mail["X-Sojourn-Message"] = message.message_id
+    if message.unsubscribe_url is not None:
+        mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    mail.set_content(message.content["text"])
+    mail.add_alternative(message.content["html"], subtype="html")
+    needs_utf8 = sender.address.ascii is None or recipient.ascii is None
+    payload = mail.as_bytes(policy=_HEADERS.clone(utf8=True) if needs_utf8 else _HEADERS)
+    return Envelope(sender.address.spelling, recipient.spelling, needs_utf8, payload)
+
+
+async def _greet(smtp: SMTP) -> None:
+    try:
+        await smtp.ehlo()
+    except SMTPHeloError:
+        await smtp.helo()
+
+
+async def _hand_over(smtp: SMTP, envelope: Envelope, progress: _Progress) -> Delivery:
+    protocol, transport = smtp.protocol, smtp.transport
+    if protocol is None or not isinstance(transport, asyncio.WriteTransport):
+        raise SMTPServerDisconnected("Connection lost")
+    # The dot is written once all that comes before it has left this process: a connection lost until then is
+    # certainly a message not delivered, whatever its size.
+    transport.set_write_buffer_limits(0)
+    protocol.write(re.sub(rb"(?m)^\.", b"..", envelope.payload))
+    await protocol._drain_helper()
+    protocol.write(b".\r\n")
+    progress.step = Step.HANDED_OVER
+    reply = await protocol.read_response()
+    # Leaving politely must not wait: the outcome is known, and a cancellation here would lose it.
+    with suppress(SMTPException):
+        protocol.write(b"QUIT\r\n")
+    if 200 <= reply.code < 300:
+        found = _PROVIDER_ID.search(reply.message)
+        return Accepted(found[1].rstrip(".,;)") if found else None)
+    raise SMTPDataError(reply.code, reply.message)
+
+
+def read_failure(step: Step, error: Exception, recipient: str) -> Delivery:
+    """What a failure at this step means for the message. The recipient's address does not appear in the detail."""
+    if isinstance(error, SMTPResponseException) and 400 <= error.code < 600:
+        return _read_refusal(step, error.code, f"{step.value}: {error.code} {_tidy(error.message, recipient)}")
+    cause = str(error) or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
+    detail = f"{step.value}: {_tidy(cause, recipient)}"
+    if step is Step.HANDED_OVER:
+        return Ambiguous(detail)
+    if step is Step.TLS or isinstance(error.__cause__, ssl.SSLError):
+        return Unavailable("tls", detail)
+    return Unavailable("login" if step is Step.LOGIN else "connection", detail)
+
+
+def _read_refusal(step: Step, code: int, detail: str) -> Delivery:
+    # A server that does not let this deployment in says nothing about the recipient.
+    if code in _LOGIN_REQUIRED or step is Step.LOGIN:
+        return Unavailable("login", detail)
+    if step in {Step.CONNECT, Step.TLS}:
+        return Unavailable("connection" if step is Step.CONNECT else "tls", detail)
+    if code < 500:
+        return Unavailable("deferred", detail)
+    refused = {Step.MAIL: "sender_refused", Step.RCPT: "recipient_refused"}
+    return Rejected(refused.get(step, "message_refused"), detail)
+
+
+def _tidy(text: str, recipient: str) -> str:
+    hidden = re.sub(re.escape(recipient), "(recipient)", text, flags=re.IGNORECASE)
+    return " ".join(hidden.split())[:_DETAIL_CHARACTERS]
+
+
+def _mailbox(text: str) -> Mailbox:
+    if (mailbox := parse_mailbox(text)) is None:
+        raise ValueError("a sender is not an address")
+    return mailbox
+
+
+def _header(mailbox: Mailbox) -> Address:
+    username, _, domain = mailbox.address.spelling.rpartition("@")
+    return Address(mailbox.name, username, domain)
+
+
+def _own_name() -> str:
+    # RFC 5321 asks for an address literal where there is no full name; looking one up could block on the resolver.
+    name = socket.gethostname()
+    return name if "." in name and name.isascii() else "[127.0.0.1]"
+
+
+class _HeaderPolicy(EmailPolicy):
+    """Folds at 76 columns, as encoded words need (RFC 2047, 2), and leaves what has no blank in one piece.
+
+    Python 3.11 encodes a long header without blanks as if it were prose, which breaks List-Unsubscribe.
+    """
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        width = 998 if name.lower() in _LONG_TOKENS else 76
+        return SMTP_POLICY.clone(max_line_length=width, utf8=self.utf8).fold_binary(name, value)
+
+
+# 7bit: a server need not offer 8BITMIME.
+_HEADERS = _HeaderPolicy(linesep="\r\n", cte_type="7bit")

@@ -1,0 +1,55 @@
+"""What can be written on an envelope: whether a text is an e-mail address, and how servers want it spelt."""
+
+import re
+from dataclasses import dataclass
+
+from email_validator import EmailNotValidError, validate_email
+
+_MAILBOX = re.compile(r'\s*(?:"?(?P<name>[^"<>\x00-\x1f\x7f]*?)"?\s*<(?P<inner>[^<>]+)>|(?P<bare>[^<>]+))\s*')
+
+
+@dataclass(frozen=True, slots=True)
+class EmailAddress:
+    """A valid address: as people write it, and as a server without SMTPUTF8 takes it, or None where none exists.
+
+    A domain always has an ASCII form; a local part beyond ASCII has none.
+    """
+
+    written: str
+    ascii: str | None
+
+    @property
+    def spelling(self) -> str:
+        """What goes on the wire: ASCII where there is one."""
+        return self.ascii or self.written
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """An address with the name that people see before it, which may be empty."""
+
+    name: str
+    address: EmailAddress
+
+
+def parse_email(address: str) -> EmailAddress | None:
+    """The address, or None where the text is none. Nothing is looked up: the domain need not exist."""
+    try:
+        valid = validate_email(address, check_deliverability=False, strict=True)
+    except EmailNotValidError:
+        return None
+    return EmailAddress(valid.normalized, valid.ascii_email)
+
+
+def parse_mailbox(text: str) -> Mailbox | None:
+    """`Name <address>`, or an address alone, or None where the text is neither. The name may hold commas."""
+    match = _MAILBOX.fullmatch(text)
+    if match is None:
+        return None
+    address = parse_email((match["inner"] or match["bare"]).strip())
+    return None if address is None else Mailbox(match["name"] or "", address)
+
+
+def is_reachable(address: str) -> bool:
+    """Whether mail can be addressed to this text at all."""
+    return parse_email(address) is not None

@@ -1,0 +1,31 @@
+"""Messages for the tests to send."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.delivery import Outbound
+
+AT = datetime(2026, 11, 2, 10, 30, tzinfo=UTC)
+MAIL = Outbound(
+    message_id="0b9c3a52-6a0e-5b6e-9d57-3a2f6f6f6f60",
+    address="ana@example.com",
+    content={
+        "from": "Example Shop <hello@shop.example.com>",
+        "reply_to": None,
+        "subject": "Grüße, Ana",
+        "text": "Hallo Ana\n.\n..\nBis bald\n",
+        "html": "<p>Hallo <b>Ana</b></p>",
+    },
+    at=AT,
+    unsubscribe_url="https://example.com/u/" + "t" * 300,
+)
+
+
+def mail(address: str = MAIL.address, **content: Any) -> Outbound:
+    return replace(MAIL, address=address, content={**MAIL.content, **content})
+
+
+def hook(url: str, data: Any = None) -> Outbound:
+    content = {"url": url, "data": {"user": "u1", "note": "ü\u2028"} if data is None else data}
+    return replace(MAIL, address="", content=content, unsubscribe_url=None)

@@ -1,0 +1,143 @@
+"""What every channel promises, whatever it speaks: one delivery for each fate of a message, and never an exception."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from channels.email import EmailChannel
+from channels.webhook import WebhookChannel
+from domain.delivery import Accepted, Ambiguous, Channel, Outbound, Rejected, Unavailable
+from tests.channels.messages import MAIL, hook
+from tests.channels.servers import HANG_UP, SILENCE, Receiver, answer, listening, scripted_smtp
+from tests.channels.test_webhook import SECRET
+
+Provider = AbstractAsyncContextManager[int]
+
+# More than any reply below needs; the tests of silence wait for all of it.
+SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A channel under test: how to make it and its message for a port, and a provider for each fate."""
+
+    name: str
+    honours_idempotency_key: bool
+    channel: Callable[[int], Channel]
+    message: Callable[[int], Outbound]
+    providers: dict[str, Callable[[], Provider]]
+
+
+def email(port: int) -> Channel:
+    return EmailChannel("127.0.0.1", port, security="none", seconds=SECONDS)
+
+
+def webhook(_: int) -> Channel:
+    return WebhookChannel(SECRET, True, seconds=SECONDS)
+
+
+def smtp(**script: str) -> Callable[[], Provider]:
+    return lambda: listening(scripted_smtp(**script))
+
+
+def http(reply: bytes | str) -> Callable[[], Provider]:
+    return lambda: listening(Receiver(reply).talk)
+
+
+@asynccontextmanager
+async def mute() -> AsyncIterator[int]:
+    async def silent(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    async with listening(silent) as port:
+        yield port
+
+
+ADAPTERS = [
+    Adapter(
+        "email",
+        False,
+        email,
+        lambda _: MAIL,
+        {
+            "accepts": smtp(),
+            "rejects": smtp(RCPT="550 no such user"),
+            "is busy": smtp(RCPT="451 come again"),
+            "hangs up early": smtp(CONNECT=HANG_UP),
+            "loses the answer": smtp(DOT=HANG_UP),
+            "never answers": smtp(DOT=SILENCE),
+            "never greets": mute,
+        },
+    ),
+    Adapter(
+        "webhook",
+        True,
+        webhook,
+        lambda port: hook(f"http://127.0.0.1:{port}/"),
+        {
+            "accepts": http(answer(200)),
+            "rejects": http(answer(422)),
+            "is busy": http(answer(503)),
+            "loses the answer": http(HANG_UP),
+            "never answers": http(SILENCE),
+        },
+    ),
+]
+FATES = {
+    "accepts": Accepted,
+    "rejects": Rejected,
+    "is busy": Unavailable,
+    "hangs up early": Unavailable,
+    "never greets": Unavailable,
+    "loses the answer": Ambiguous,
+    "never answers": Ambiguous,
+}
+CASES = [pytest.param(adapter, fate, id=f"{adapter.name}-{fate}") for adapter in ADAPTERS for fate in adapter.providers]
+
+
+@pytest.mark.parametrize(("adapter", "fate"), CASES)
+async def test_each_fate_is_one_delivery(adapter: Adapter, fate: str) -> None:
+    async with adapter.providers[fate]() as port:
+        delivery = await adapter.channel(port).deliver(adapter.message(port))
+    assert type(delivery) is FATES[fate]
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+async def test_nobody_there_is_unavailable(adapter: Adapter, refused_port: int) -> None:
+    assert isinstance(await adapter.channel(refused_port).deliver(adapter.message(refused_port)), Unavailable)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+async def test_one_channel_delivers_many_messages_at_once(adapter: Adapter) -> None:
+    async with adapter.providers["accepts"]() as port:
+        channel = adapter.channel(port)
+        deliveries = await asyncio.gather(*(channel.deliver(adapter.message(port)) for _ in range(20)))
+    assert all(isinstance(delivery, Accepted) for delivery in deliveries)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+async def test_a_cancelled_delivery_is_cancelled_and_not_an_outcome(adapter: Adapter) -> None:
+    async with adapter.providers["never answers"]() as port:
+        task = asyncio.create_task(adapter.channel(port).deliver(adapter.message(port)))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+def test_a_channel_says_who_it_is(adapter: Adapter) -> None:
+    channel = adapter.channel(1)
+    assert (channel.name, channel.honours_idempotency_key) == (adapter.name, adapter.honours_idempotency_key)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+@pytest.mark.parametrize("fate", ["rejects", "is busy", "loses the answer"])
+async def test_what_is_told_names_nobody(adapter: Adapter, fate: str) -> None:
+    async with adapter.providers[fate]() as port:
+        delivery = await adapter.channel(port).deliver(adapter.message(port))
+    assert "ana@example.com" not in repr(delivery)
