@@ -1,9 +1,7 @@
 """The worker: journeys, the gate, the sends of each channel, and the relay, in one process."""
 
 import asyncio
-import os
 import signal
-import sys
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -15,6 +13,7 @@ import wiring
 from activities.journey import JourneyActivities, SendActivities
 from runtime.failures import FailureInterceptor
 from runtime.housekeeping import keep_house
+from runtime.leaving import leave
 from runtime.logs import configure_logs
 from runtime.relay import Relay
 from runtime.temporal import WORKFLOWS, connect, workflow_runner
@@ -103,7 +102,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # A process that had a Temporal client may abort when the interpreter tears down; its work is done here.
-    os._exit(0)
+    leave(0)

@@ -7,10 +7,15 @@ from msgspec import Struct, convert
 
 from application.catalogue import Catalogue
 from domain.errors import NotFoundError
+from domain.plan import Plan, Send
 from domain.tracking import Event
 from store import decisions, journeys
 from store.database import Database
 from store.decisions import Decision
+from store.journeys import BranchFacts
+
+# The state of a message that was never granted.
+UNSENT = "none"
 
 
 class Fork(Struct, frozen=True):
@@ -28,6 +33,14 @@ class JourneyView(Struct, frozen=True):
     steps: dict[str, int]
     messages: dict[str, str]
     entered_at: datetime
+
+
+def _view(plan: Plan, fork: Fork, facts: BranchFacts) -> JourneyView:
+    """Every step is there, so that a condition can ask for one that the journey did not come to."""
+    steps = {step: fork.visits.get(step, 0) for step in plan.nodes}
+    sends = [step for step, node in plan.nodes.items() if isinstance(node, Send)]
+    messages = {step: facts.messages.get(step, UNSENT) for step in sends}
+    return JourneyView(steps, messages, facts.entered_at)
 
 
 class Branches:
@@ -53,7 +66,7 @@ class Branches:
                 fork.step,
                 profile=facts,
                 entry=convert(facts.entry, Event),
-                journey=JourneyView(fork.visits, facts.messages, facts.entered_at),
+                journey=_view(version.plan, fork, facts),
             )
             recorded = Decision(
                 id=decision_id,

@@ -1,5 +1,6 @@
 """Campaigns under the hands of those who run them: publish, start, stop, pause, resume, list."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -38,7 +39,8 @@ class Campaigns:
 
         Raises InvalidDocumentError with everything that is wrong.
         """
-        checked = publishing.check(source, file, templates)
+        # Proving a document is work for the processor: other requests go on meanwhile.
+        checked = await asyncio.to_thread(publishing.check, source, file, templates)
         definition = checked.definition
         async with self._database.transaction() as connection:
             await campaigns.take_control(connection)

@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 
 from application.ingest import Ingest
 from domain import unsubscribe
+from domain.definition import CHANNELS
 from domain.errors import NotFoundError
 from domain.tracking import Event
 from store import profiles
@@ -20,11 +21,13 @@ class Recipients:
 
     async def suppress(self, user_id: str, channel: str, reason: str) -> None:
         """Send nothing on this channel any more, transactional messages included. Raises NotFoundError."""
+        _known(channel)
         async with self._database.transaction() as connection:
             await profiles.suppress(connection, await _profile(connection, user_id), channel, reason)
 
     async def lift(self, user_id: str, channel: str) -> None:
         """Allow the channel again. Raises NotFoundError."""
+        _known(channel)
         async with self._database.transaction() as connection:
             await profiles.lift(connection, await _profile(connection, user_id), channel)
 
@@ -75,6 +78,11 @@ class Unsubscribe:
             event("track", "Unsubscribed", {"channel": link.channel, "message_id": link.message_id}),
         ]
         await self._ingest(batch, received_at=now)
+
+
+def _known(channel: str) -> None:
+    if channel not in CHANNELS:
+        raise NotFoundError(f"there is no channel {channel}; there are {', '.join(CHANNELS)}", channel=channel)
 
 
 async def _profile(connection: Connection, user_id: str) -> UUID:

@@ -11,7 +11,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
 # How long a request waits for a connection before the caller is told to come again, in seconds.
-CONNECTION_TIMEOUT = 5.0
+CONNECTION_TIMEOUT = 2.0
 
 Connection = AsyncConnection[DictRow]
 

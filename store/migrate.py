@@ -8,7 +8,9 @@ from alembic.script import ScriptDirectory
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError
 
+from domain.errors import UnavailableError
 from store import partitions
 
 # Two processes that migrate at once take turns.
@@ -21,7 +23,10 @@ def sqlalchemy_url(database_url: str) -> str:
 
 
 def upgrade(database_url: str) -> None:
-    """Migrate to the newest schema and make the partitions that the coming months need. Safe to repeat."""
+    """Migrate to the newest schema and make the partitions that the coming months need. Safe to repeat.
+
+    Raises UnavailableError when the database does not answer.
+    """
     engine = create_engine(sqlalchemy_url(database_url))
     try:
         with engine.connect() as connection:
@@ -34,6 +39,8 @@ def upgrade(database_url: str) -> None:
             finally:
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
                 connection.commit()
+    except OperationalError as error:
+        raise UnavailableError(f"the database does not answer: {error.orig}") from error
     finally:
         engine.dispose()
 

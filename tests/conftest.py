@@ -1,7 +1,5 @@
 """Real servers for every test run: one PostgreSQL and one Temporal a test process, a fresh database a test."""
 
-import os
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from temporalio.client import Client
 
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
+from runtime.leaving import leave
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from store.migrate import upgrade
 from tests.rig import Rig, open_rig
@@ -81,10 +80,8 @@ async def rig(database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Ri
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave before the interpreter is torn down: a process that had a Temporal client may abort there."""
     status = getattr(config, "exit_status", None)
-    if status is not None and hasattr(config, "workerinput") is False:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(int(status))
+    if status is not None and not hasattr(config, "workerinput"):
+        leave(int(status))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -84,7 +84,7 @@ class Rig:
 
     async def query(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         async with self.database.transaction() as connection:
-            cursor = await connection.execute(sql, parameters)  # type: ignore[call-overload]
+            cursor = await connection.execute(sql, parameters)
             rows: list[dict[str, Any]] = await cursor.fetchall()
             return rows
 
@@ -100,10 +100,11 @@ class Rig:
         """The workflow of a user's newest journey, once it has been started."""
         [row] = await self.until(
             """
-            SELECT workflow_id FROM journeys JOIN profiles ON profiles.id = profile_id
-            WHERE user_id = %s AND (%s::text IS NULL OR campaign_key = %s)
-              AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.workflow_id = journeys.workflow_id)
-            ORDER BY journeys.id DESC LIMIT 1
+            SELECT workflow_id FROM (
+              SELECT workflow_id FROM journeys JOIN profiles ON profiles.id = profile_id
+              WHERE user_id = %s AND (%s::text IS NULL OR campaign_key = %s)
+              ORDER BY journeys.id DESC LIMIT 1) AS newest
+            WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.workflow_id = newest.workflow_id)
             """,
             user,
             campaign,

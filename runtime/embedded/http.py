@@ -1,0 +1,78 @@
+"""A web application served on loopback inside the running event loop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+
+from runtime.embedded.ports import LOOPBACK, port_of
+
+FINISH_SECONDS = 5  # for the requests under way at a stop
+
+
+@dataclass(slots=True)
+class HttpServer:
+    """A running server; `port` is the one that it really got."""
+
+    port: int
+    _server: uvicorn.Server = field(repr=False)
+    _serving: asyncio.Task[None] = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @classmethod
+    async def start(cls, application: Any, bound: socket.socket) -> "HttpServer":
+        """Serve an ASGI application on a listening socket, which it closes at its end; return once it answers.
+
+        Raises:
+            RuntimeError: its lifespan failed; the reason is in the log of `uvicorn.error`.
+        """
+        config = uvicorn.Config(
+            application,
+            log_config=None,
+            access_log=False,
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=FINISH_SECONDS,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        ready = asyncio.create_task(server.ready.wait())
+        try:
+            await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                bound.close()
+                serving.result()
+        finally:
+            ready.cancel()
+        return cls(port_of(bound), server, serving)
+
+    async def stop(self) -> None:
+        """Finish the requests under way, then end the application's lifespan."""
+        self._server.should_exit = True
+        await self._serving
+
+
+class _Server(uvicorn.Server):
+    """Tells when it is ready, and leaves signals to the process that it is a part of."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # in a task it would end the whole event loop
+            raise RuntimeError("the web application did not start; see its log") from None
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

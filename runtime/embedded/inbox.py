@@ -1,0 +1,149 @@
+"""A real SMTP server that keeps what it receives, for development, demo and tests. Nothing leaves the machine."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from typing import Self
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from runtime.embedded.http import HttpServer
+from runtime.embedded.inbox_page import inbox_page
+from runtime.embedded.mail import ReceivedMail
+from runtime.embedded.ports import listen, port_of
+
+__all__ = ["Inbox", "ReceivedMail"]
+
+KEEP = 1_000
+LARGEST_BYTES = 1 << 20  # of one mail; with KEEP it bounds the memory
+
+
+class Inbox:
+    """A running inbox on loopback: SMTP without authentication or TLS on `smtp_port`, its page at `url`.
+
+    `messages` holds the last 1,000 mails, oldest first. A recipient in `greylist` is answered 451 and one in `refuse`
+    550 for as long as the address, in lower case, is in the set.
+    """
+
+    smtp_port: int
+    http_port: int
+    url: str
+
+    def __init__(self) -> None:
+        self.messages: list[ReceivedMail] = []
+        self.greylist: set[str] = set()
+        self.refuse: set[str] = set()
+        self._received = 0
+        self._arrived = asyncio.Condition()
+        self._sessions: set[_Session] = set()
+        self._smtp: asyncio.Server | None = None
+        self._page: HttpServer | None = None
+
+    @classmethod
+    async def start(cls, smtp_port: int | None = None, http_port: int | None = None) -> Self:
+        """Start an inbox; a free port is taken for one that is None or taken."""
+        inbox = cls()
+        bound = listen(smtp_port)
+        inbox.smtp_port = port_of(bound)
+        try:
+            inbox._smtp = await asyncio.get_running_loop().create_server(lambda: _Session(inbox), sock=bound)
+            inbox._page = await HttpServer.start(inbox_page(inbox.messages), listen(http_port))
+        except BaseException:
+            await inbox.stop()
+            raise
+        inbox.http_port, inbox.url = inbox._page.port, inbox._page.url
+        return inbox
+
+    async def stop(self) -> None:
+        """Close the ports and cut what is connected. The mails stay in `messages`."""
+        if self._page is not None:
+            await self._page.stop()
+        if self._smtp is not None:
+            self._smtp.close()
+            for session in list(self._sessions):
+                await session.cut()
+            await self._smtp.wait_closed()
+
+    async def wait_for(
+        self,
+        wanted: int | Callable[[ReceivedMail], bool],
+        timeout: float,  # noqa: ASYNC109 so that the error can say what is here instead
+    ) -> list[ReceivedMail]:
+        """Wait at most `timeout` seconds for `wanted` mails (1 or more), or for one that fulfils `wanted`.
+
+        Returns:
+            All mails for a number, else the ones that fulfil it, oldest first.
+
+        Raises:
+            TimeoutError: says what is here instead.
+        """
+
+        def found() -> list[ReceivedMail]:
+            if isinstance(wanted, int):
+                return self.messages[:] if len(self.messages) >= wanted else []
+            return [mail for mail in self.messages if wanted(mail)]
+
+        async with self._arrived:
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._arrived.wait_for(found)
+            except TimeoutError:
+                raise TimeoutError(f"the mail waited for did not come; here are {self.messages}") from None
+            return found()
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address.lower() in self.refuse:
+            return "550 5.1.1 No such mailbox"
+        if address.lower() in self.greylist:
+            return "451 4.7.1 Greylisted, try again later"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        raw = envelope.original_content or b""
+        async with self._arrived:
+            self._received += 1
+            self.messages.append(
+                ReceivedMail(
+                    number=self._received,
+                    sender=envelope.mail_from or "",
+                    recipients=tuple(envelope.rcpt_tos),
+                    message=message_from_bytes(raw, policy=policy.SMTP),
+                    received_at=datetime.now(UTC),
+                )
+            )
+            del self.messages[:-KEEP]
+            self._arrived.notify_all()
+        return f"250 2.0.0 OK, mail {self._received}"
+
+
+class _Session(SMTP):
+    """One connection, known to its inbox so that it can be cut."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        super().__init__(
+            inbox,
+            data_size_limit=LARGEST_BYTES,
+            enable_SMTPUTF8=True,
+            hostname="localhost",
+            loop=asyncio.get_running_loop(),
+        )
+        self._inbox = inbox
+        self.is_over = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._inbox._sessions.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        self._inbox._sessions.discard(self)
+        self.is_over.set()
+
+    async def cut(self) -> None:
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+        await self.is_over.wait()

