@@ -6,15 +6,13 @@ to another plan.
 """
 
 from datetime import datetime, timedelta
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from domain.plan import Branch, Delay, Exit, Plan, Send, Subscription, WaitFor
 from domain.policy import Answer, Deferred, Granted, Held, Refused
-
-N = TypeVar("N", Delay, Send, WaitFor, Branch, Exit)
 
 COMPLETED = "completed"
 EXITED = "exited"
@@ -41,8 +39,9 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
     """Where a journey stands.
 
     `step` is None when the flow has run out. `until` is the end of the present rest. `phase` is the part of a send
-    step: "ask" the gate, "deferred", "held", or "granted". `ask` counts the questions of this visit. `outcome` is set
-    once the journey is over; `recorded` says that the database knows it already.
+    step: "ask" the gate, "deferred", "held", or "granted". `ask` counts the questions of this visit. `heard` is the
+    event that ended the last wait; it ends no other. `outcome` is set once the journey is over; `recorded` says that
+    the database knows it already.
     """
 
     step: str | None
@@ -55,6 +54,7 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
     message_id: str | None = None
     visits: dict[str, int] = field(default_factory=dict)
     matches: dict[str, Match] = field(default_factory=dict)
+    heard: str | None = None
     trail: tuple[Passed, ...] = ()
     resumed: bool = False
     outcome: str | None = None
@@ -195,25 +195,25 @@ def after(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyS
     """The state once a fact is known. One that does not concern the present step, or comes after the end, is let be."""
     if state.outcome is not None:
         return _note(state, at, fact.outcome) if isinstance(fact, Settled) else state
+    node = None if state.step is None else plan.node(state.step)
     match fact:
         case Exited(reason=reason):
             return replace(_note(state, at, f"exited: {reason}"), outcome=EXITED, recorded=True)
-        case Matched(subscription=subscription, event_id=event_id):
-            if (heard := state.matches.get(subscription)) is not None and heard.event_id == event_id:
-                return state
-            return replace(state, matches={**state.matches, subscription: Match(event_id, at)})
+        case Matched():
+            return _matched(plan, state, fact, at)
         case Woke():
             return _woke(plan, state, at)
         case Resumed():
             return _ask_again(state) if state.phase == "held" else replace(state, resumed=True)
-        case Answered(answer=answer):
-            return _answered(plan, state, answer, at)
-        case Settled():
-            return _settled(plan, state, fact, at)
-        case Evaluated(case=case):
-            node = _node(plan, state, Branch)
+        case Answered(answer=answer) if isinstance(node, Send) and state.phase == "ask":
+            return _answered(plan, state, node, answer, at)
+        case Settled() if isinstance(node, Send) and state.phase == "granted":
+            return _settled(plan, state, node, fact, at)
+        case Evaluated(case=case) if isinstance(node, Branch):
             target = node.otherwise if case is None else node.cases[case]
             return _arrive(plan, _note(state, at, "otherwise" if case is None else f"case {case + 1}"), target, at)
+        case Answered() | Settled() | Evaluated():
+            return state
         case _:
             assert_never(fact)
 
@@ -225,7 +225,9 @@ def matching(plan: Plan, state: JourneyState) -> Subscription | None:
     heard = [
         (match.at, index, subscription)
         for index, subscription in enumerate(node.subscriptions)
-        if (match := state.matches.get(subscription.id)) is not None and match.at >= state.looks_back_to
+        if (match := state.matches.get(subscription.id)) is not None
+        and match.at >= state.looks_back_to
+        and match.event_id != state.heard
     ]
     return min(heard, key=lambda entry: entry[:2])[2] if heard else None
 
@@ -256,17 +258,31 @@ def _send_command(plan: Plan, state: JourneyState, node: Send) -> Command:
             return Authorise(node.id, state.visits[node.id], state.ask, state.since, ends_with)
 
 
+def _matched(plan: Plan, state: JourneyState, fact: Matched, at: datetime) -> JourneyState:
+    before = state.matches.get(fact.subscription)
+    if before is not None and before.event_id == fact.event_id:
+        return state
+    if state.step is not None and isinstance(node := plan.node(state.step), WaitFor):
+        listens = any(subscription.id == fact.subscription for subscription in node.subscriptions)
+        if listens and matching(plan, state) is not None:
+            # Another came first, and has ended this wait.
+            return state
+    return replace(state, matches={**state.matches, fact.subscription: Match(fact.event_id, at)})
+
+
 def _woke(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
     if state.step is None:
+        return state
+    if (found := matching(plan, state)) is not None:
+        event_id = state.matches[found.id].event_id
+        return _arrive(plan, replace(_note(state, at, f"event {event_id}"), heard=event_id), found.next, at)
+    if state.until is not None and at < state.until:
         return state
     node = plan.node(state.step)
     match node:
         case Delay():
             return _arrive(plan, _note(state, at, "waited"), node.next, at)
         case WaitFor():
-            if (subscription := matching(plan, state)) is not None:
-                seen = _note(state, at, f"event {state.matches[subscription.id].event_id}")
-                return _arrive(plan, seen, subscription.next, at)
             return _arrive(plan, _note(state, at, "timed out"), node.on_timeout, at)
         case Send() if state.phase == "deferred":
             return _ask_again(state)
@@ -274,8 +290,7 @@ def _woke(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
             return state
 
 
-def _answered(plan: Plan, state: JourneyState, answer: Answer, at: datetime) -> JourneyState:
-    node = _node(plan, state, Send)
+def _answered(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: datetime) -> JourneyState:
     match answer:
         case Granted(message_id=message_id):
             return replace(state, phase="granted", message_id=message_id, reason=None, looks_back_to=at)
@@ -298,8 +313,7 @@ def _answered(plan: Plan, state: JourneyState, answer: Answer, at: datetime) -> 
             assert_never(answer)
 
 
-def _settled(plan: Plan, state: JourneyState, fact: Settled, at: datetime) -> JourneyState:
-    node = _node(plan, state, Send)
+def _settled(plan: Plan, state: JourneyState, node: Send, fact: Settled, at: datetime) -> JourneyState:
     noted = _note(state, at, fact.outcome)
     if fact.journey_ended:
         return replace(noted, outcome=EXITED, recorded=True)
@@ -327,6 +341,7 @@ def _arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> 
         ask=1,
         message_id=None,
         visits=visits,
+        resumed=False,
     )
     if step is None:
         return arrived
@@ -358,10 +373,3 @@ def _deadline(state: JourneyState) -> datetime:
     if state.until is None:
         raise ValueError(f"step {state.step} rests without a deadline")
     return state.until
-
-
-def _node(plan: Plan, state: JourneyState, kind: type[N]) -> N:
-    node = plan.node(state.step or "")
-    if not isinstance(node, kind):
-        raise TypeError(f"step {state.step} is a {type(node).__name__}, not a {kind.__name__}")
-    return node

@@ -113,7 +113,8 @@ class Surroundings(Struct, frozen=True):
     """What the database held when the batch came: everything under lock, so that it still holds at the commit.
 
     `active` are the active journeys concerned, `last_entries` when each (campaign, profile, key) was last entered,
-    `exits_since` the exit events already stored that may have happened after an entry of this batch.
+    `exits_since` the exit events already stored that may have happened after an entry of this batch. Those of the batch
+    itself may be among them.
     """
 
     people: Mapping[UUID, Person]
@@ -131,8 +132,9 @@ def route(
     new_ids: Iterable[UUID],
 ) -> Routed:
     """Route events in their order. `new_ids` gives ids to the journeys that begin."""
-    router = _Router(listeners, surroundings, received_at, iter(new_ids))
-    for happening in happenings:
+    batch = list(happenings)
+    router = _Router(listeners, surroundings, batch, received_at, new_ids)
+    for happening in batch:
         router.end_and_tell(happening)
         for version in listeners.entries(happening.event):
             router.consider(happening, version)
@@ -141,7 +143,12 @@ def route(
 
 class _Router:
     def __init__(
-        self, listeners: Listeners, surroundings: Surroundings, received_at: datetime, new_ids: Iterable[UUID]
+        self,
+        listeners: Listeners,
+        surroundings: Surroundings,
+        batch: Sequence[Happening],
+        received_at: datetime,
+        new_ids: Iterable[UUID],
     ) -> None:
         self._listeners = listeners
         self._around = surroundings
@@ -151,7 +158,16 @@ class _Router:
         for journey in surroundings.active:
             self._active.setdefault(journey.profile_id, []).append(journey)
         self._last_entries = dict(surroundings.last_entries)
+        # What was received before, by person and name. An event of the batch is, once its turn has passed.
+        self._received: dict[tuple[UUID, str | None], list[Happening]] = {}
+        own = {happening.event.message_id for happening in batch}
+        for happening in surroundings.exits_since:
+            if happening.event.message_id not in own:
+                self._receive(happening)
         self.routed = Routed()
+
+    def _receive(self, happening: Happening) -> None:
+        self._received.setdefault((happening.profile_id, happening.event.name), []).append(happening)
 
     def end_and_tell(self, happening: Happening) -> None:
         """End the journeys of this person that the event ends; tell the others what they listen for."""
@@ -172,6 +188,7 @@ class _Router:
                 and self._holds(subscription.where, Place.WAIT_WHERE, happening, journey.entry).holds
             ]
         self._active[happening.profile_id] = going_on
+        self._receive(happening)
 
     def consider(self, happening: Happening, version: CampaignVersion) -> None:
         """Let the person into the campaign, or record why not."""
@@ -212,14 +229,20 @@ class _Router:
             again_at = last + timedelta(seconds=entry.reentry)
             if self._received_at < again_at:
                 return "reentry_after", {"last_entered_at": last, "again_at": again_at}
-        for earlier in self._around.exits_since:
-            # Received before, but it happened after: the moment has passed already.
-            is_later = earlier.event.timestamp > happening.event.timestamp
-            if not is_later or earlier.profile_id != happening.profile_id:
-                continue
-            if any(self._ends(earlier, exit.event, exit.where, happening.event) for exit in version.rules.exits):
-                return "exit_event_came_first", {"event_id": earlier.event.message_id}
+        if (came_first := self._exit_before(happening, version)) is not None:
+            return "exit_event_came_first", {"event_id": came_first.event.message_id}
         return None, {}
+
+    def _exit_before(self, happening: Happening, version: CampaignVersion) -> Happening | None:
+        """An exit event that was received before, but happened after: the moment has passed already."""
+        exits = [
+            earlier
+            for exit in version.rules.exits
+            for earlier in self._received.get((happening.profile_id, exit.event), ())
+            if earlier.event.timestamp > happening.event.timestamp
+            and self._ends(earlier, exit.event, exit.where, happening.event)
+        ]
+        return min(exits, key=lambda earlier: (earlier.event.timestamp, earlier.event.message_id), default=None)
 
     def _enter(self, happening: Happening, version: CampaignVersion, key: str) -> Journey:
         event = happening.event

@@ -44,20 +44,22 @@ def claim(
 
     A message found in `sending` was left so by an attempt that died, perhaps after the provider had accepted. It is
     handed over again only where that cannot reach a person twice, or where twice is better than never, and only while
-    its journey lives: after an exit was acknowledged nothing is handed over.
+    its journey lives and the person allows it: after an exit or a refusal was acknowledged nothing is handed over.
     """
     if message.state not in (RESERVED, SENDING):
         return Done(message.state)
+    refusal = objection(message.channel, message.category, recipient)
     if message.state == SENDING:
         repeatable = may_repeat(message.category, honours_idempotency_key)
-        if not repeatable or message.journey_state != "active" or at >= message.expires_at:
+        due = message.journey_state == "active" and at < message.expires_at and refusal is None
+        if not repeatable or not due:
             return Close(UNKNOWN, "attempt_died")
         return Proceed()
     if message.journey_state != "active":
         return Close(CANCELLED, "journey_ended")
     if at >= message.expires_at:
         return Close(CANCELLED, "expired")
-    if (refusal := objection(message.channel, message.category, recipient)) is not None:
+    if refusal is not None:
         return Close(CANCELLED, refusal.reason)
     return Proceed()
 

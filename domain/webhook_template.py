@@ -4,6 +4,7 @@ The texts of the mapping are Liquid and are rendered one by one, so a value stay
 holds; there is no JSON text that it could break out of.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -83,5 +84,6 @@ def _is_http(url: str) -> bool:
         has_port = parts.port is None or parts.port > 0
     except ValueError:
         return False
+    is_host = bool(parts.hostname) and re.search(r"[\s%\\]", parts.netloc) is None
     # Credentials in a URL end up in logs; receivers check the signature instead.
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and has_port and parts.username is None
+    return parts.scheme in {"http", "https"} and is_host and has_port and parts.username is None

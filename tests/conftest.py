@@ -15,6 +15,9 @@ from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from store.migrate import upgrade
 from tests.rig import Rig, open_rig
 
+# A longer history is to be continued as new: low, so that a test can get there, and above what other tests need.
+EVENTS_A_RUN = 150
+
 
 @pytest.fixture(scope="session")
 def data_folder() -> Iterator[Path]:
@@ -34,7 +37,10 @@ async def postgres(data_folder: Path) -> AsyncIterator[EmbeddedPostgres]:
 @pytest.fixture(scope="session")
 async def temporal(data_folder: Path) -> AsyncIterator[EmbeddedTemporal]:
     server = await EmbeddedTemporal.start(
-        data_folder / "temporal", port=None, ui_port=None, ui=False, search_attributes=SEARCH_ATTRIBUTES
+        data_folder / "temporal",
+        ui=False,
+        search_attributes=SEARCH_ATTRIBUTES,
+        dynamic_config={"limit.historyCount.suggestContinueAsNew": str(EVENTS_A_RUN)},
     )
     yield server
     await server.stop()

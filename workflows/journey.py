@@ -74,7 +74,8 @@ class JourneyWorkflow:
             self._show()
             with self._group().scope():
                 fact = await self._carry_out(command)
-            self._tell(fact)
+            if fact is not None:
+                self._tell(fact)
         if not command.recorded:
             await self._finish(command.outcome)
         return command.outcome
@@ -97,20 +98,16 @@ class JourneyWorkflow:
     def _tell(self, fact: Fact) -> None:
         self._state = machine.after(self._plan, self._state, fact, workflow.now())
 
-    async def _carry_out(self, command: Command) -> Fact:
+    async def _carry_out(self, command: Command) -> Fact | None:
+        """What came of it; None if the rest was broken off, or if a signal has told the machine already."""
         match command:
             case SleepUntil(until=until, why=why):
-                await self._rest(why, lambda: False, until)
-                return Woke()
+                return await self._rest(why, until)
             case AwaitMatch(until=until):
-                step = self._state.step
-                await self._rest(
-                    f"wait for an event in {step}", lambda: machine.matching(self._plan, self._state) is not None, until
-                )
-                return Woke()
+                return await self._rest(f"event for {self._state.step}", until, self._has_matched)
             case AwaitResume():
-                await self._rest("campaign paused", lambda: self._state.phase != "held")
-                return Woke()
+                await self._rest("campaign paused", None, lambda: self._state.phase != "held")
+                return None
             case Authorise():
                 return Answered(await self._authorise(command))
             case Dispatch():
@@ -123,19 +120,26 @@ class JourneyWorkflow:
             case _:
                 assert_never(command)
 
-    async def _rest(self, why: str, is_over: Callable[[], bool], until: datetime | None = None) -> None:
-        """Rest until the instant, until it is over for another reason, or until the journey is ended."""
+    async def _rest(
+        self, why: str, until: datetime | None, is_over: Callable[[], bool] = lambda: False
+    ) -> Woke | None:
+        """Rest until the instant or until it is over. None if the journey was ended, or its history became too long."""
 
-        def disturbed() -> bool:
-            return self._state.outcome is not None or is_over()
+        def is_broken_off() -> bool:
+            return self._state.outcome is not None or workflow.info().is_continue_as_new_suggested()
 
         timeout = None if until is None else until - workflow.now()
-        if disturbed() or (timeout is not None and timeout.total_seconds() <= 0):
-            return
         try:
-            await workflow.wait_condition(disturbed, timeout=timeout, timeout_summary=why)
+            if not is_over() and not is_broken_off():
+                await workflow.wait_condition(
+                    lambda: is_over() or is_broken_off(), timeout=timeout, timeout_summary=why
+                )
         except TimeoutError:
-            return
+            return Woke()
+        return Woke() if is_over() else None
+
+    def _has_matched(self) -> bool:
+        return machine.matching(self._plan, self._state) is not None
 
     async def _authorise(self, command: Authorise) -> Answer:
         question = Question(

@@ -96,9 +96,9 @@ class Inbox:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if address.lower() in self.refuse:
-            return "550 5.1.1 No such mailbox"
+            return f"550 5.1.1 <{address}>: no such mailbox"
         if address.lower() in self.greylist:
-            return "451 4.7.1 Greylisted, try again later"
+            return f"451 4.7.1 <{address}>: greylisted, try again later"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 

@@ -79,6 +79,7 @@ class EmbeddedTemporal:
         ui_port: int | None = None,
         ui: bool = True,
         search_attributes: Mapping[str, str],
+        dynamic_config: Mapping[str, str] | None = None,
     ) -> "EmbeddedTemporal":
         """Start a server and wait until it serves the namespace with all search attributes.
 
@@ -87,6 +88,7 @@ class EmbeddedTemporal:
             port: of gRPC; a free one is taken where it is None or taken. The same holds for `ui_port`.
             ui: False starts no UI.
             search_attributes: names and their types, such as {"Campaign": "Keyword"}.
+            dynamic_config: settings of the server and their JSON values, for tests that need its limits lower.
 
         Raises:
             EmbeddedServerError: it did not start; ends with the server's log.
@@ -95,13 +97,14 @@ class EmbeddedTemporal:
         folder = Path(scratch.name) if scratch else (data or Path()).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         await _stop_leftover(folder)
+        settings = {"frontend.WorkflowTimeSkippingEnabled": "true", **(dynamic_config or {})}
         try:
             for _ in range(START_ATTEMPTS - 1):
                 try:
-                    return await cls._start_once(folder, scratch, port, ui_port, ui, search_attributes)
+                    return await cls._start_once(folder, scratch, port, ui_port, ui, search_attributes, settings)
                 except _PortTakenError:
                     continue
-            return await cls._start_once(folder, scratch, port, ui_port, ui, search_attributes)
+            return await cls._start_once(folder, scratch, port, ui_port, ui, search_attributes, settings)
         except BaseException:
             if scratch is not None:
                 scratch.cleanup()
@@ -132,6 +135,7 @@ class EmbeddedTemporal:
         ui_port: int | None,
         ui: bool,
         search_attributes: Mapping[str, str],
+        settings: Mapping[str, str],
     ) -> "EmbeddedTemporal":
         chosen = free_port(port)
         chosen_ui = free_port(ui_port) if ui else None
@@ -139,7 +143,7 @@ class EmbeddedTemporal:
             _binary(),
             *("server", "start-dev", "--ip", LOOPBACK, "--port", str(chosen)),
             *(["--headless"] if chosen_ui is None else ["--ui-port", str(chosen_ui), "--ui-disable-news-fetch"]),
-            *("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
+            *(part for name, value in settings.items() for part in ("--dynamic-config-value", f"{name}={value}")),
             *("--log-level", "error", "--disable-config-file", "--disable-config-env", "--color", "never"),
         ]
         if scratch is None:

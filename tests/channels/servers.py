@@ -96,7 +96,7 @@ async def smtp_server(mailbox: Mailbox, *, implicit_tls: bool = False, **options
     finally:
         server.close()
         for smtp in sessions:
-            if smtp.transport is not None:
+            if isinstance(smtp.transport, asyncio.WriteTransport):
                 smtp.transport.abort()
         dialogues = [smtp._handler_coroutine for smtp in sessions if smtp._handler_coroutine is not None]
         for dialogue in dialogues:

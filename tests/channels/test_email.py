@@ -46,7 +46,7 @@ async def deliver(port: int, message: Outbound = MAIL, security: Any = "none", *
     return await EmailChannel("localhost", port, security=security, **options).deliver(message)
 
 
-async def scripted(message: Outbound = MAIL, *, username: str | None = None, **script: str) -> Delivery:
+async def scripted(script: dict[str, str], message: Outbound = MAIL, *, username: str | None = None) -> Delivery:
     async with listening(scripted_smtp(**script)) as port:
         return await deliver(port, message, seconds=5, username=username, password="secret")
 
@@ -93,7 +93,8 @@ def test_headers_keep_to_what_the_standards_allow(subject: str) -> None:
     assert all(len(line) <= 998 and line.isascii() for line in head.split(b"\r\n"))
     assert all(len(word) <= 75 for word in re.findall(rb"=\?[^ ]*\?=", head))
     assert parsed(built(message))["Subject"] == subject.strip()
-    assert parsed(built(message))["From"].addresses[0].display_name == "Füße & Söhne, Example"
+    (sender,) = parsed(built(message))["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == ("Füße & Söhne, Example", "hello@shop.example.com")
     assert parsed(built(message))["Reply-To"] == "help@example.com"
 
 
@@ -175,22 +176,22 @@ async def test_each_reply_means_one_thing(replies: dict[str, str], expected: Del
     ],
 )
 async def test_each_step_has_its_own_refusal(script: dict[str, str], expected: Delivery | type) -> None:
-    delivery = await scripted(**script)
+    delivery = await scripted(script)
     assert delivery == expected or type(delivery) is expected
 
 
 @pytest.mark.parametrize("moment", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA"])
 async def test_a_line_lost_before_the_message_is_no_delivery(moment: str) -> None:
-    assert isinstance(await scripted(**{moment: HANG_UP, "HELO": HANG_UP}), Unavailable)
+    assert isinstance(await scripted({moment: HANG_UP, "HELO": HANG_UP}), Unavailable)
 
 
 async def test_a_line_lost_while_the_message_goes_out_is_no_delivery() -> None:
     # More than the kernel's buffers take, so that the dot is still here when the server hangs up.
-    assert isinstance(await scripted(mail(text="x" * 70 * 1_000_000), BODY=HANG_UP), Unavailable)
+    assert isinstance(await scripted({"BODY": HANG_UP}, mail(text="x" * 20_000_000)), Unavailable)
 
 
 async def test_a_line_lost_after_the_dot_is_ambiguous() -> None:
-    assert isinstance(await scripted(DOT=HANG_UP), Ambiguous)
+    assert isinstance(await scripted({"DOT": HANG_UP}), Ambiguous)
 
 
 @pytest.mark.parametrize("moment", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA"])
@@ -226,7 +227,7 @@ async def test_starttls_and_login_lead_to_a_delivery() -> None:
         logins.append((given.login, given.password))
         return AuthResult(success=given.password == b"secret", handled=False)
 
-    options = {"tls_context": server_tls(), "authenticator": authenticator, "auth_required": True}
+    options: dict[str, Any] = {"tls_context": server_tls(), "authenticator": authenticator, "auth_required": True}
     async with smtp_server(mailbox, **options) as port:
         login: dict[str, Any] = {"security": "starttls", "username": "shop", "tls_context": trusting_tls()}
         assert isinstance(await deliver(port, password="secret", **login), Accepted)
@@ -248,7 +249,7 @@ async def test_tls_from_the_first_byte_leads_to_a_delivery() -> None:
 async def test_a_certificate_that_nobody_vouches_for_is_no_delivery(security: str) -> None:
     is_implicit = security == "tls"
     mailbox = Mailbox()
-    options = {} if is_implicit else {"tls_context": server_tls()}
+    options: dict[str, Any] = {} if is_implicit else {"tls_context": server_tls()}
     async with smtp_server(mailbox, implicit_tls=is_implicit, **options) as port:
         delivery = await deliver(port, security=security)
     assert isinstance(delivery, Unavailable)
@@ -266,18 +267,9 @@ async def test_starttls_is_never_skipped() -> None:
 
 
 async def test_a_login_is_not_sent_to_a_server_that_does_not_ask_for_one() -> None:
-    delivery = await scripted(username="shop", EHLO="250 localhost")
+    delivery = await scripted({"EHLO": "250 localhost"}, username="shop")
     assert isinstance(delivery, Unavailable)
     assert delivery.reason == "login"
-
-
-async def test_a_cancelled_delivery_leaves_no_connection() -> None:
-    async with listening(scripted_smtp(DATA=SILENCE)) as port:
-        task = asyncio.create_task(deliver(port))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
 
 
 def test_the_machines_authorities_are_the_default() -> None:

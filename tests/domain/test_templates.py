@@ -295,6 +295,7 @@ preheader: "{{ entry }}"
         (WEBHOOK.replace("https://", "ftp://"), 3, "url"),
         (WEBHOOK.replace("crm.example.com", "user:secret@crm.example.com"), 3, "url"),
         (WEBHOOK.replace("crm.example.com", "crm.example.com:99999"), 3, "url"),
+        (WEBHOOK.replace("crm.example.com", "crm example.com"), 3, "url"),
         (WEBHOOK.replace('"{{ profile.user_id }}"', "{{ profile.user_id }}"), 5, "body.user"),
         (WEBHOOK.replace("user:", '"{{ profile.user_id }}":'), 5, "body"),
         (WEBHOOK.replace("city:", "user:"), 6, "body.user"),

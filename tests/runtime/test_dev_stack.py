@@ -31,16 +31,6 @@ async def main():
 
 asyncio.run(main())
 """
-COMMAND = """
-import os, sys, typer
-from cli.dev import dev
-
-try:
-    typer.run(dev)
-except SystemExit as leaving:
-    sys.stdout.flush()
-    os._exit(leaving.code)  # a process that had a Temporal client may abort at exit
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +81,7 @@ def test_keys_are_made_once_and_only_for_their_owner(folder: Path) -> None:
 def test_one_interrupt_stops_all(folder: Path) -> None:
     ports = ("--api-port", "--temporal-port", "--temporal-ui-port", "--postgres-port", "--smtp-port", "--inbox-port")
     options = [part for option in ports for part in (option, str(free_port()))]
-    command = [sys.executable, "-c", COMMAND, "--data", str(folder), *options]
+    command = [sys.executable, "-m", "cli.main", "dev", "--data", str(folder), *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = []

@@ -1,0 +1,157 @@
+"""A user of the demo: what a scenario can have them do, and what is known of them."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from segment.analytics.client import Client as SegmentClient
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import TimeSkipper
+
+from cli.client import ApiClient
+from cli.demo.receiver import Receiver
+from cli.demo.story import Item, Verdict, active_journeys, verdicts
+from runtime.embedded.inbox import Inbox
+from store import outbox
+from store.database import Database
+
+LOOK_SECONDS = 0.15
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What all users of the demo share: the tracking client, the API, their mailboxes and the receiver of webhooks."""
+
+    segment: SegmentClient
+    api: ApiClient
+    temporal: Client
+    database: Database
+    inbox: Inbox
+    receiver: Receiver
+
+    def received(self) -> dict[str, str]:
+        """What has arrived, in words, by message id."""
+        mails = {str(mail.message["X-Sojourn-Message"]): f"mail “{mail.subject}”" for mail in self.inbox.messages}
+        calls = {
+            call.message_id: f"webhook “{call.data['action']}”, signature verified" for call in self.receiver.calls
+        }
+        return mails | calls
+
+    async def relayed(self) -> None:
+        """Wait until Temporal has been told everything."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await self.has_empty_outbox():
+                await asyncio.sleep(0.02)
+
+    async def has_empty_outbox(self) -> bool:
+        async with self.database.transaction() as connection:
+            return await outbox.next_due(connection) is None
+
+
+@dataclass(slots=True)
+class Person:
+    """One user. `verdicts` is what the API last said of them, `ahead` how far their journeys' clocks are before ours."""
+
+    id: str
+    world: World
+    verdicts: list[Verdict] = field(default_factory=list)
+    ahead: timedelta = timedelta(0)
+
+    @property
+    def address(self) -> str:
+        return f"{self.id}@example.com"
+
+    async def signs_up(self, *, anonymous_id: str | None = None, **traits: Any) -> None:
+        """With an address and a first name, unless `traits` say otherwise."""
+        known = {"email": self.address, "first_name": self.id.capitalize()} | traits
+        await asyncio.to_thread(
+            self.world.segment.identify,
+            self.id,
+            {name: value for name, value in known.items() if value is not None},
+            anonymous_id=anonymous_id,
+            timestamp=self._now(),
+        )
+
+    async def does(
+        self,
+        event: str,
+        properties: Mapping[str, Any] | None = None,
+        *,
+        minutes_ago: float = 0,
+        message_id: str | None = None,
+        anonymous_id: str | None = None,
+    ) -> None:
+        """Have it reported, as happening now by the clock of this user's journeys."""
+        await asyncio.to_thread(
+            self.world.segment.track,
+            None if anonymous_id else self.id,
+            event,
+            dict(properties or {}),
+            anonymous_id=anonymous_id,
+            message_id=message_id,
+            timestamp=self._now() - timedelta(minutes=minutes_ago),
+        )
+
+    async def waits(self, **duration: float) -> None:
+        """Let so much time pass on the clocks of all journeys of this user."""
+        length = timedelta(**duration)
+        # An event still on its way would find the journey's clock moved on already.
+        await self.world.relayed()
+        journeys = active_journeys(await self._items())
+        await asyncio.gather(*(self._skip(workflow_id, length) for workflow_id in journeys))
+        self.ahead += length
+
+    async def sees(self, *expected: str) -> None:
+        """Wait until all of these are among the verdicts. Raises TimeoutError, which says what there is instead."""
+        wanted = Counter(expected)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while wanted - Counter(map(str, await self.look())):
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
+            raise TimeoutError(f"waited in vain for {', '.join(expected)}") from None
+
+    async def look(self) -> list[Verdict]:
+        """Ask the API what has become of this user."""
+        self.verdicts = verdicts(await self._items(), self.world.received())
+        return self.verdicts
+
+    async def clicks_unsubscribe(self) -> None:
+        """As mail programs do (RFC 8058), with what stands in the newest mail of this user."""
+        mail = next(mail for mail in reversed(self.world.inbox.messages) if self.address in mail.recipients)
+        [url] = re.findall(r"<(https?://[^>]+)>", str(mail.message["List-Unsubscribe"]))
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answer = await http.post(url, data={"List-Unsubscribe": "One-Click"})
+        answer.raise_for_status()
+
+    def mail_server_says_later(self) -> None:
+        """From now on the mail server answers 451 to mails for this user."""
+        self.world.inbox.greylist.add(self.address)
+
+    def mail_server_accepts(self) -> None:
+        """From now on it takes them again."""
+        self.world.inbox.greylist.discard(self.address)
+
+    async def _items(self) -> list[Item]:
+        timeline = await asyncio.to_thread(self.world.api.timeline, self.id, 500, None)
+        items: list[Item] = timeline["items"]
+        return items
+
+    async def _skip(self, workflow_id: str, length: timedelta) -> None:
+        handle = self.world.temporal.get_workflow_handle(workflow_id)
+        try:
+            await TimeSkipper(self.world.temporal).fast_forward(handle, length)
+        except RPCError as error:
+            # It was over before its clock could be moved.
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead

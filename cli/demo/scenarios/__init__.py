@@ -1,0 +1,6 @@
+"""The twenty users, in the order in which they are shown: importing this package casts them."""
+
+from cli.demo.cast import SCENARIOS
+from cli.demo.scenarios import delivered, overtaken, refused
+
+__all__ = ["SCENARIOS", "delivered", "overtaken", "refused"]

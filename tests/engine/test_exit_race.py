@@ -1,0 +1,60 @@
+"""Once an exit event is acknowledged, nothing of the journeys that it ends is claimed for sending any more."""
+
+import asyncio
+import random
+from datetime import datetime
+
+from tests.rig import Rig
+
+RACE = """
+key: race
+name: Race
+entry: {event: Cart Abandoned}
+exit: [{event: Order Completed}]
+steps:
+  - {id: cool-off, delay: 1s}
+  - {id: nudge, send: {channel: email, template: note}}
+"""
+
+RUNS = 200
+SEED = 20_261_121
+
+
+async def test_nothing_is_claimed_after_the_order_was_acknowledged(rig: Rig) -> None:
+    """200 carts; each order arrives at a random instant around the end of the delay."""
+    print(f"seed {SEED}")  # noqa: T201
+    rolls = random.Random(SEED)
+    await rig.run_campaign(RACE)
+    acknowledged: dict[str, datetime] = {}
+
+    async def shop(user: str, pause: float) -> None:
+        await rig.identify(user, email=f"{user}@example.com")
+        await rig.track(user, "Cart Abandoned")
+        await asyncio.sleep(pause)
+        await rig.track(user, "Order Completed")
+        [now] = await rig.query("SELECT clock_timestamp() AS at")
+        acknowledged[user] = now["at"]
+
+    # The delay ends a second after the worker has taken the journey up: the orders are spread around that.
+    for start in range(0, RUNS, 40):
+        users = [f"u{number}" for number in range(start, start + 40)]
+        await asyncio.gather(*(shop(user, rolls.uniform(0.7, 1.8)) for user in users))
+    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM messages WHERE state IN ('reserved', 'sending'))")
+    claims = await rig.query(
+        """
+        SELECT user_id, claimed_at,
+               journeys.state = 'exited' AND claimed_at > journeys.ended_recorded_at AS after_the_exit
+        FROM messages
+        JOIN profiles ON profiles.id = messages.profile_id JOIN journeys ON journeys.id = journey_id
+        WHERE claimed_at IS NOT NULL
+        """
+    )
+    assert [claim for claim in claims if claim["claimed_at"] > acknowledged[claim["user_id"]]] == []
+    assert [claim for claim in claims if claim["after_the_exit"]] == []
+    exited = await rig.query("SELECT 1 FROM journeys WHERE state = 'exited'")
+    # The race was one: some were faster, some were not.
+    assert 10 < len(exited) < RUNS - 10
+    assert len(claims) + len(exited) >= RUNS
+    assert {mail.recipients[0].partition("@")[0] for mail in rig.inbox.messages} == {
+        claim["user_id"] for claim in claims
+    }

@@ -1,0 +1,109 @@
+"""The shared gate under concurrency and retries, on the real ledger."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from application.catalogue import Catalogue
+from application.gate import Gate, Question
+from domain.policy import Deferred, Granted, Refused
+from store.database import Database
+from tests.engine.campaigns import CART, PROMOTION
+from tests.rig import Rig
+
+AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+CAP_OF_THREE = "rules: [{name: three, limit: 3, per: 7d}]"
+
+
+@pytest.fixture
+async def gate(database_url: str) -> AsyncIterator[Gate]:
+    """A gate with connections enough to be asked by many at once."""
+    async with Database(database_url, pool_size=40) as database:
+        yield Gate(database, Catalogue())
+
+
+async def journeys_of(rig: Rig, user: str, number: int) -> list[UUID]:
+    """So many resting journeys of one user."""
+    await rig.identify(user, email=f"{user}@example.com")
+    batch = [
+        {
+            "type": "track",
+            "messageId": str(uuid4()),
+            "userId": user,
+            "event": "Cart Abandoned",
+            "properties": {"value": 200, "cart_id": f"c{index}"},
+        }
+        for index in range(number)
+    ]
+    await rig.post("batch", {"batch": batch})
+    rows = await rig.query(
+        "SELECT journeys.id FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = %s", user
+    )
+    return [row["id"] for row in rows]
+
+
+def may_nudge_go(journey_id: UUID, *, at: datetime = AT, ask: int = 1, visit: int = 1) -> Question:
+    return Question(journey_id, "nudge", visit, ask, AT, at, None)
+
+
+async def test_a_hundred_at_once_under_a_cap_of_three_grant_three(rig: Rig, gate: Gate) -> None:
+    await rig.put_caps(CAP_OF_THREE)
+    await rig.run_campaign(CART.replace("on_capped: wait", "on_capped: skip"))
+    questions = [may_nudge_go(id) for id in await journeys_of(rig, "u1", 100)]
+    answers = await asyncio.gather(*(gate.authorise(question) for question in questions))
+    granted = {answer.message_id for answer in answers if isinstance(answer, Granted)}
+    assert len(granted) == 3
+    assert sum(answer == Refused("capped") for answer in answers) == 97
+    again = await asyncio.gather(*(gate.authorise(question) for question in questions))
+    assert again == answers
+    assert {str(row["id"]) for row in await rig.query("SELECT id FROM messages")} == granted
+
+
+async def test_one_question_asked_by_fifty_at_once_reserves_one_message(rig: Rig, gate: Gate) -> None:
+    await rig.put_caps(CAP_OF_THREE)
+    await rig.run_campaign(CART)
+    [journey] = await journeys_of(rig, "u1", 1)
+    answers = await asyncio.gather(*(gate.authorise(may_nudge_go(journey)) for _ in range(50)))
+    assert len(set(answers)) == 1
+    assert isinstance(answers[0], Granted)
+    assert len(await rig.query("SELECT * FROM messages")) == 1
+    assert len(await rig.query("SELECT * FROM decisions WHERE kind = 'send'")) == 1
+
+
+async def test_the_cap_holds_over_campaigns_and_frees_as_the_answer_says(rig: Rig, gate: Gate) -> None:
+    await rig.put_caps("rules: [{name: one, limit: 1, per: 1d}]")
+    await rig.run_campaign(PROMOTION)
+    await rig.run_campaign(CART)
+    [cart] = await journeys_of(rig, "u1", 1)
+    await rig.track("u1", "Price Dropped")
+    await rig.inbox.wait_for(1, timeout=20)
+    [sent] = await rig.query("SELECT at FROM messages WHERE campaign_key = 'promotion'")
+    asked = Question(cart, "nudge", 1, 1, sent["at"], sent["at"] + timedelta(hours=1), None)
+    answer = await gate.authorise(asked)
+    assert answer == Deferred(sent["at"] + timedelta(days=1), "capped")
+    early = Question(cart, "nudge", 1, 2, sent["at"], answer.until - timedelta(microseconds=1), None)
+    assert isinstance(await gate.authorise(early), Deferred)
+    due = Question(cart, "nudge", 1, 3, sent["at"], answer.until, None)
+    assert isinstance(await gate.authorise(due), Granted)
+
+
+async def test_no_message_is_granted_after_a_pause_was_acknowledged(rig: Rig, gate: Gate) -> None:
+    await rig.run_campaign(CART)
+    journeys = await journeys_of(rig, "u1", 60)
+    asking = [asyncio.create_task(gate.authorise(may_nudge_go(id))) for id in journeys]
+    await rig.admin("POST", "/v1/campaigns/cart/pause")
+    [acknowledged] = await rig.query("SELECT clock_timestamp() AS at")
+    await asyncio.gather(*asking)
+    late = await rig.query("SELECT * FROM messages WHERE reserved_at > %s", acknowledged["at"])
+    assert late == []
+
+
+async def test_a_cap_put_while_messages_wait_holds_for_the_next_decision(rig: Rig, gate: Gate) -> None:
+    await rig.run_campaign(CART.replace("on_capped: wait", "on_capped: skip"))
+    first, second = await journeys_of(rig, "u1", 2)
+    assert isinstance(await gate.authorise(may_nudge_go(first)), Granted)
+    await rig.put_caps("rules: [{name: one, limit: 1, per: 1d}]")
+    assert await gate.authorise(may_nudge_go(second)) == Refused("capped")

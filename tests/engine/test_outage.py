@@ -1,0 +1,100 @@
+"""What happens while a dependency is away: nothing is lost, and all goes on by itself when it is back."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+
+from runtime.embedded.postgres import EmbeddedPostgres
+from runtime.embedded.temporal import EmbeddedTemporal
+from store.migrate import upgrade
+from tests.engine.campaigns import CART
+from tests.rig import Rig, open_rig
+
+
+async def test_journeys_start_once_temporal_is_back(rig: Rig, temporal: EmbeddedTemporal) -> None:
+    await rig.run_campaign(CART)
+    for user in ("u0", "u1"):
+        await rig.track(user, "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    early = [await rig.journey(user) for user in ("u0", "u1")]
+
+    async def shop(number: int) -> None:
+        await rig.identify(f"u{number}", email=f"u{number}@example.com")
+        await rig.track(f"u{number}", "Cart Abandoned", {"value": 120, "cart_id": "c2"})
+
+    shopping = [asyncio.create_task(shop(number)) for number in range(10)]
+    await temporal.kill()
+    await asyncio.gather(*shopping)
+    for number in range(10, 30):
+        await shop(number)
+    # Ordered while Temporal is away: one journey that it knows already, one that it was never told of.
+    await rig.track("u0", "Order Completed", {"cart_id": "c1"})
+    await rig.track("u29", "Order Completed", {"cart_id": "c2"})
+    assert len(await rig.query("SELECT * FROM outbox WHERE kind = 'start'")) >= 20
+    await temporal.restart()
+    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)", seconds=60)
+    rows = await rig.query("SELECT workflow_id, state FROM journeys")
+    assert len(rows) == 32
+    running = set()
+    for row in rows:
+        description = await rig.temporal.get_workflow_handle(row["workflow_id"]).describe()
+        assert description.status is not None
+        if description.status.name == "RUNNING":
+            running.add(row["workflow_id"])
+    exited = {row["workflow_id"] for row in rows if row["state"] == "exited"}
+    assert len(exited) == 2
+    for workflow_id in exited:
+        assert await rig.temporal.get_workflow_handle(workflow_id).result() == "exited"
+    assert len(running - exited) == 30
+    await rig.skip(early[1], minutes=30)
+    # The address of u1 was reported while Temporal was away.
+    assert await early[1].result() == "completed"
+    assert [mail.recipients for mail in rig.inbox.messages] == [("u1@example.com",)]
+
+
+async def test_an_event_is_refused_for_now_while_the_database_is_away(
+    data_folder: Path, temporal: EmbeddedTemporal
+) -> None:
+    """On a database server of its own, which stops and comes back."""
+    folder = data_folder / "postgres-that-stops"
+    server = await EmbeddedPostgres.start(folder)
+    await asyncio.to_thread(upgrade, server.url)
+    try:
+        async with open_rig(server.url, temporal.address) as rig:
+            await rig.run_campaign(CART)
+            server = await _stop_and_start(rig, server, folder)
+    finally:
+        await server.stop()
+
+
+async def _stop_and_start(rig: Rig, server: EmbeddedPostgres, folder: Path) -> EmbeddedPostgres:
+    await rig.identify("u1", email="u1@example.com")
+    event = {
+        "messageId": "m1",
+        "userId": "u1",
+        "event": "Cart Abandoned",
+        "properties": {"value": 120, "cart_id": "c1"},
+    }
+    await server.stop()
+    response = await rig.http.post("/v1/track", json=event, auth=(rig.settings.write_key.get_secret_value(), ""))
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    ready = await rig.http.get("/readyz")
+    assert (ready.status_code, ready.json()["parts"]["database"]) == (503, "does not answer")
+    server = await EmbeddedPostgres.start(folder, port=server.port)
+    response = await _until_taken(rig, event)
+    assert response.json() == {"success": True}
+    handle = await rig.journey("u1")
+    await rig.skip(handle, minutes=30)
+    assert await handle.result() == "completed"
+    assert len(rig.inbox.messages) == 1
+    return server
+
+
+async def _until_taken(rig: Rig, event: dict[str, object]) -> httpx.Response:
+    """As a client does: the same event again until it is taken."""
+    for _ in range(50):
+        response = await rig.http.post("/v1/track", json=event, auth=(rig.settings.write_key.get_secret_value(), ""))
+        if response.is_success:
+            return response
+        await asyncio.sleep(0.1)
+    raise AssertionError(response.text)

@@ -1,0 +1,52 @@
+"""Nothing about a person gets into Temporal but the id by which the client calls them."""
+
+from tests.engine.campaigns import CART
+from tests.rig import MAIL, Rig
+
+TEMPLATE = MAIL.replace("Cart {{", "Street {{ profile.traits.street }} {{")
+
+
+async def test_the_raw_history_holds_neither_address_nor_attribute_nor_property(rig: Rig) -> None:
+    """A journey with a retry and a failure on its way, both with the address in the answer of the mail server."""
+    await rig.run_campaign(CART, {"note.liquid": TEMPLATE})
+    await rig.identify("u1", email="secret-address@example.com", street="secret-street", timezone="Asia/Tokyo")
+    rig.inbox.greylist.add("secret-address@example.com")
+    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "secret-cart", "note": "secret-note"})
+    handle = await rig.journey("u1")
+    await rig.skip(handle, minutes=30)
+    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    [waiting] = await rig.query("SELECT detail FROM messages")
+    assert "greylisted" in waiting["detail"]
+    assert "secret" not in waiting["detail"]
+    rig.inbox.greylist.clear()
+    rig.inbox.refuse.add("secret-address@example.com")
+    assert await handle.result() == "completed"
+    [message] = await rig.query("SELECT state, detail FROM messages")
+    assert message["state"] == "failed"
+    history = await handle.fetch_history()
+    raw = b"".join(event.SerializeToString() for event in history.events)
+    assert b"nudge" in raw
+    for personal in (b"secret", b"example.com", b"Asia/Tokyo", b"120"):
+        assert personal not in raw
+    described = (await handle.describe()).raw_description.SerializeToString()
+    assert b"secret" not in described
+
+
+async def test_a_foreign_error_is_told_to_the_log_and_not_to_the_history(rig: Rig) -> None:
+    """A row that the activity cannot read: the text of the error quotes it."""
+    await rig.run_campaign(CART)
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    await rig.query("UPDATE profiles SET consent = '\"secret-consent\"' RETURNING 1")
+    handle = await rig.journey("u1")
+    skipping = rig.skip(handle, minutes=30)
+    while not (pending := (await handle.describe()).raw_description.pending_activities) or pending[0].attempt < 2:
+        if skipping is not None:
+            await skipping
+            skipping = None
+    assert pending[0].last_failure.application_failure_info.type == "ValidationError"
+    assert b"secret" not in pending[0].SerializeToString()
+    await rig.query("UPDATE profiles SET consent = '{}' RETURNING 1")
+    assert await handle.result() == "completed"
+    raw = b"".join(event.SerializeToString() for event in (await handle.fetch_history()).events)
+    assert b"secret" not in raw

@@ -1,0 +1,228 @@
+"""Record the history of each kind of journey: `python -m tests.replay.record`.
+
+A recorded history is what a release has written. It is never recorded again to make a test pass: a change that does not
+replay needs `workflow.patched`. New kinds are added.
+"""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from temporalio.client import WorkflowHandle
+
+from runtime.embedded.postgres import EmbeddedPostgres
+from runtime.embedded.temporal import EmbeddedTemporal
+from runtime.leaving import leave
+from runtime.temporal import SEARCH_ATTRIBUTES
+from store.migrate import upgrade
+from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION
+from tests.rig import Rig, open_rig
+
+FOLDER = Path(__file__).parent / "histories"
+Journey = WorkflowHandle[Any, Any]
+
+
+async def _cart(rig: Rig) -> Journey:
+    await rig.run_campaign(CART)
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    return await rig.journey("u1", "cart")
+
+
+async def _order(rig: Rig) -> None:
+    await rig.track("u1", "Order Completed", {"cart_id": "c1"})
+
+
+async def _signed_up(rig: Rig, **traits: str) -> Journey:
+    await rig.run_campaign(REACTION)
+    await rig.identify("u1", email="u1@example.com", **traits)
+    await rig.track("u1", "Signed Up")
+    await rig.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    return await rig.journey("u1")
+
+
+async def mail_sent(rig: Rig) -> Journey:
+    handle = await _cart(rig)
+    await rig.skip(handle, minutes=30)
+    return handle
+
+
+async def exited_in_the_delay(rig: Rig) -> Journey:
+    handle = await _cart(rig)
+    await rig.skip(handle, minutes=10)
+    await _order(rig)
+    return handle
+
+
+async def unreachable(rig: Rig) -> Journey:
+    handle = await _cart(rig)
+    await rig.identify("u1", email=None)
+    await rig.skip(handle, minutes=30)
+    return handle
+
+
+async def _capped(rig: Rig) -> Journey:
+    await rig.put_caps(ONE_A_DAY)
+    await rig.run_campaign(PROMOTION)
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Price Dropped")
+    await rig.ended("u1")
+    handle = await _cart(rig)
+    await rig.skip(handle, minutes=30)
+    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
+    return handle
+
+
+async def deferred_and_sent(rig: Rig) -> Journey:
+    handle = await _capped(rig)
+    await rig.skip(handle, days=2)
+    return handle
+
+
+async def exited_while_deferred(rig: Rig) -> Journey:
+    handle = await _capped(rig)
+    await _order(rig)
+    return handle
+
+
+async def held_and_resumed(rig: Rig) -> Journey:
+    await rig.run_campaign(CART)
+    await rig.admin("POST", "/v1/campaigns/cart/pause")
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    handle = await rig.journey("u1", "cart")
+    await rig.skip(handle, minutes=30)
+    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
+    await rig.admin("POST", "/v1/campaigns/cart/resume")
+    return handle
+
+
+async def exited_while_the_send_is_retried(rig: Rig) -> Journey:
+    rig.inbox.greylist.add("u1@example.com")
+    handle = await _cart(rig)
+    await rig.skip(handle, minutes=30)
+    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await _order(rig)
+    return handle
+
+
+async def engaged(rig: Rig) -> Journey:
+    handle = await _signed_up(rig)
+    await rig.track("u1", "Link Clicked", {"kind": "good"})
+    return handle
+
+
+async def timed_out_to_a_case(rig: Rig) -> Journey:
+    handle = await _signed_up(rig, plan="team")
+    await rig.skip(handle, days=3)
+    return handle
+
+
+async def timed_out_to_otherwise(rig: Rig) -> Journey:
+    handle = await _signed_up(rig)
+    await rig.skip(handle, days=3)
+    return handle
+
+
+async def capped_and_exited(rig: Rig) -> Journey:
+    await rig.put_caps(ONE_A_DAY)
+    await rig.run_campaign(PROMOTION.replace("template: note}", "template: note, on_capped: exit}"))
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Price Dropped")
+    await rig.ended("u1")
+    await rig.track("u1", "Price Dropped")
+    return await rig.journey("u1")
+
+
+async def continued_as_new(rig: Rig) -> Journey:
+    """Its last run: that starts with a state."""
+    handle = await _signed_up(rig)
+    first = (await handle.describe()).run_id
+    while (await handle.describe()).run_id == first:
+        await asyncio.gather(*(handle.signal("resume") for _ in range(20)))
+    await rig.track("u1", "Link Clicked", {"kind": "good"})
+    return handle
+
+
+KINDS: list[Callable[[Rig], Awaitable[Journey]]] = [
+    mail_sent,
+    exited_in_the_delay,
+    unreachable,
+    deferred_and_sent,
+    exited_while_deferred,
+    held_and_resumed,
+    exited_while_the_send_is_retried,
+    engaged,
+    timed_out_to_a_case,
+    timed_out_to_otherwise,
+    capped_and_exited,
+    continued_as_new,
+]
+
+
+async def record() -> None:
+    with tempfile.TemporaryDirectory() as made:
+        _prepare(Path(made))
+        postgres = await EmbeddedPostgres.start(Path(made) / "postgres", durable=False)
+        temporal = await EmbeddedTemporal.start(
+            None,
+            ui=False,
+            search_attributes=SEARCH_ATTRIBUTES,
+            dynamic_config={"limit.historyCount.suggestContinueAsNew": "60"},
+        )
+        try:
+            for kind in KINDS:
+                file = FOLDER / f"{kind.__name__}.json"
+                if not file.exists():
+                    await _record(kind, file, postgres, temporal)
+        finally:
+            await temporal.stop()
+            await postgres.stop()
+
+
+def _prepare(folder: Path) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    folder.chmod(0o755)  # the servers' own user is to reach it
+
+
+async def _record(
+    kind: Callable[[Rig], Awaitable[Journey]], file: Path, postgres: EmbeddedPostgres, temporal: EmbeddedTemporal
+) -> None:
+    base, _, _ = postgres.url.rpartition("/")
+    name = f"replay_{kind.__name__}"
+    await _create(postgres.url, name)
+    await asyncio.to_thread(upgrade, f"{base}/{name}")
+    async with open_rig(f"{base}/{name}", temporal.address, task_queue=f"replay-{kind.__name__}") as rig:
+        handle = await kind(rig)
+        await handle.result()
+        last = rig.temporal.get_workflow_handle(handle.id)
+        _write(file, json.loads((await last.fetch_history()).to_json()))
+
+
+def _write(file: Path, history: Any) -> None:
+    """Without what tells of the machine that recorded it: it plays no part in a replay."""
+
+    def kept(value: Any) -> Any:
+        match value:
+            case dict():
+                return {key: kept(part) for key, part in value.items() if key not in ("identity", "stackTrace")}
+            case list():
+                return [kept(part) for part in value]
+            case _:
+                return value
+
+    file.write_text(json.dumps(kept(history), indent=1) + "\n")
+
+
+async def _create(url: str, name: str) -> None:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(f"CREATE DATABASE {name}")
+
+
+if __name__ == "__main__":
+    asyncio.run(record())
+    leave(0)
