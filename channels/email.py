@@ -12,13 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
-from email.policy import EmailPolicy
 from enum import Enum
-from typing import Any, Literal
+from typing import Literal
 
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
 
+from channels.mail_policy import MAIL_POLICY
 from domain.addresses import EmailAddress, Mailbox, parse_email, parse_mailbox
 from domain.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 
@@ -29,7 +28,6 @@ TOTAL_SECONDS = 50
 Security = Literal["none", "starttls", "tls"]
 
 _LOGIN_REQUIRED = frozenset({530, 534, 535, 538})
-_LONG_TOKENS = frozenset({"list-unsubscribe", "message-id", "to", "x-sojourn-message"})
 _PROVIDER_ID = re.compile(r"\b(?:queued as |id=)(\S+)", re.IGNORECASE)
 _DETAIL_CHARACTERS = 300
 
@@ -144,12 +142,13 @@ class EmailChannel:
 def build(message: Outbound, recipient: EmailAddress) -> Envelope:
     """The message in its envelope. Raises ValueError where a header would hold a line break or no address."""
     sender = _mailbox(message.content["from"])
-    mail = EmailMessage(policy=_HEADERS)
+    reply_to = _mailbox(message.content["reply_to"]) if message.content.get("reply_to") else None
+    mail = EmailMessage(policy=MAIL_POLICY)
     mail["Subject"] = message.content["subject"]
     mail["From"] = _header(sender)
     mail["To"] = _header(Mailbox("", recipient))
-    if message.content.get("reply_to"):
-        mail["Reply-To"] = _header(_mailbox(message.content["reply_to"]))
+    if reply_to is not None:
+        mail["Reply-To"] = _header(reply_to)
     mail["Date"] = message.at
     # The same for every attempt, so that mailboxes that compare it show a message sent twice once.
     mail["Message-ID"] = f"<{message.message_id}@{sender.address.spelling.rpartition('@')[2]}>"
@@ -159,8 +158,9 @@ def build(message: Outbound, recipient: EmailAddress) -> Envelope:
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(message.content["text"])
     mail.add_alternative(message.content["html"], subtype="html")
-    needs_utf8 = sender.address.ascii is None or recipient.ascii is None
-    payload = mail.as_bytes(policy=_HEADERS.clone(utf8=True) if needs_utf8 else _HEADERS)
+    addresses = [recipient, sender.address, *([reply_to.address] if reply_to else [])]
+    needs_utf8 = any(address.ascii is None for address in addresses)
+    payload = mail.as_bytes(policy=MAIL_POLICY.clone(utf8=True) if needs_utf8 else MAIL_POLICY)
     return Envelope(sender.address.spelling, recipient.spelling, needs_utf8, payload)
 
 
@@ -237,18 +237,3 @@ def _own_name() -> str:
     # RFC 5321 asks for an address literal where there is no full name; looking one up could block on the resolver.
     name = socket.gethostname()
     return name if "." in name and name.isascii() else "[127.0.0.1]"
-
-
-class _HeaderPolicy(EmailPolicy):
-    """Folds at 76 columns, as encoded words need (RFC 2047, 2), and leaves what has no blank in one piece.
-
-    Python 3.11 encodes a long header without blanks as if it were prose, which breaks List-Unsubscribe.
-    """
-
-    def fold_binary(self, name: str, value: Any) -> bytes:
-        width = 998 if name.lower() in _LONG_TOKENS else 76
-        return SMTP_POLICY.clone(max_line_length=width, utf8=self.utf8).fold_binary(name, value)
-
-
-# 7bit: a server need not offer 8BITMIME.
-_HEADERS = _HeaderPolicy(linesep="\r\n", cte_type="7bit")

@@ -74,29 +74,30 @@ class WebhookChannel:
             request = build(message, self._signer, datetime.now(UTC))
         except (httpx.InvalidURL, ValueError) as error:
             return Rejected("invalid_message", str(error))
+        return await self._post(request)
+
+    async def _post(self, request: WebhookRequest) -> Delivery:
         progress = _Progress()
         delivery: Delivery | None = None
-        transport = GuardedTransport(
-            allow_private_addresses=self._allow_private_addresses, tls_context=self._tls_context
-        )
         client = httpx.AsyncClient(
-            transport=transport,
+            transport=GuardedTransport(
+                allow_private_addresses=self._allow_private_addresses, tls_context=self._tls_context
+            ),
             trust_env=False,
             follow_redirects=False,
-            timeout=httpx.Timeout(self._seconds, connect=CONNECT_SECONDS),
+            # Shorter than the whole: httpcore closes a connection whose handshake runs out of its own time only.
+            timeout=httpx.Timeout(self._seconds, connect=min(CONNECT_SECONDS, self._seconds / 2)),
+        )
+        outgoing = client.build_request(
+            "POST",
+            request.url,
+            content=request.body,
+            headers=request.headers,
+            extensions={"trace": progress.trace},
         )
         try:
-            async with (
-                asyncio.timeout(self._seconds),
-                client,
-                client.stream(
-                    "POST",
-                    request.url,
-                    content=request.body,
-                    headers=request.headers,
-                    extensions={"trace": progress.trace},
-                ) as response,
-            ):
+            async with asyncio.timeout(self._seconds), client:
+                response = await client.send(outgoing, stream=True)
                 delivery = read_reply(response.status_code, response.headers.get("retry-after"), datetime.now(UTC))
                 await _drain(response)
         except (httpx.HTTPError, BlockedAddressError, InvalidHostError, OSError) as error:
@@ -111,7 +112,9 @@ def build(message: Outbound, signer: Webhook, now: datetime) -> WebhookRequest:
     Raises ValueError or httpx.InvalidURL where the URL is none, or the data is not JSON.
     """
     url = httpx.URL(message.content["url"])
-    if url.scheme not in {"http", "https"} or not url.host:
+    is_host = bool(url.raw_host) and b"%" not in url.raw_host
+    is_port = url.port is None or 0 < url.port < 65_536
+    if url.scheme not in {"http", "https"} or not is_host or not is_port:
         raise ValueError("the URL is not an absolute http or https one")
     happened = message.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     envelope = {"type": "sojourn.message", "timestamp": happened, "data": message.content["data"]}
@@ -151,9 +154,12 @@ def read_failure(error: Exception, is_handed_over: bool) -> Delivery:
 def _key(secret: str) -> bytes:
     # The library skips what is not base64 without a word, which would sign with another key than the receiver's.
     encoded = secret.removeprefix("whsec_")
-    key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        key = b""
     if not key:
-        raise ValueError("the webhook signing secret is empty")
+        raise ValueError("the webhook signing secret must be whsec_ and base64")
     return key
 
 
@@ -173,7 +179,10 @@ def _seconds(retry_after: str | None, now: datetime) -> float | None:
 async def _drain(response: httpx.Response) -> None:
     # A receiver cut off while it answers may take its own work back, so a reply of ordinary size is let finish.
     received = 0
-    async for chunk in response.aiter_raw():
-        received += len(chunk)
-        if received > MAX_REPLY_BYTES:
-            return
+    try:
+        async for chunk in response.aiter_raw():
+            received += len(chunk)
+            if received > MAX_REPLY_BYTES:
+                return
+    finally:
+        await response.aclose()

@@ -30,7 +30,6 @@ class Database:
             connection_class=AsyncConnection[DictRow],
             kwargs={"row_factory": dict_row, "options": "-c timezone=UTC", "application_name": "sojourn"},
             configure=configure,
-            check=AsyncConnectionPool.check_connection,
         )
 
     async def __aenter__(self) -> Self:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 from pydantic import SecretStr
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
@@ -91,10 +92,17 @@ class Rig:
     async def until(self, sql: str, *parameters: Any, seconds: float = 20) -> list[dict[str, Any]]:
         """Wait until a query finds something; what it finds."""
         deadline = asyncio.get_running_loop().time() + seconds
-        while not (rows := await self.query(sql, *parameters)):
+        while not (rows := await self._queried(sql, *parameters)):
             assert asyncio.get_running_loop().time() < deadline, f"never found: {sql} {parameters}"
             await asyncio.sleep(0.02)
         return rows
+
+    async def _queried(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
+        try:
+            return await self.query(sql, *parameters)
+        except psycopg.OperationalError:
+            # The database has been away: its old connections are found dead one by one.
+            return []
 
     async def journey(self, user: str, campaign: str | None = None) -> WorkflowHandle[Any, Any]:
         """The workflow of a user's newest journey, once it has been started."""

@@ -135,6 +135,7 @@ async def test_an_international_address_is_rejected_where_the_server_cannot() ->
         delivery = await deliver(port, mail("jörg@example.com"))
         assert isinstance(delivery, Rejected)
         assert (delivery.reason, "SMTPUTF8" in delivery.detail) == ("invalid_address", True)
+        assert isinstance(await deliver(port, mail(reply_to="Jörg <jörg@example.com>")), Rejected)
         assert isinstance(await deliver(port, mail("ana@bücher.example.com")), Accepted)
     assert mailbox.taken[0].rcpt_tos == ["ana@xn--bcher-kva.example.com"]
 

@@ -6,11 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from domain import policy
 from domain.caps import CapRule, Counted
 from domain.plan import Send
-from domain.policy import Answer, Decision, Deferred, Granted, Held, Objection, Recipient, Refused, Request
-from domain.policy import decide as decide_all
-from domain.policy import objection
+from domain.policy import Answer, Decision, Deferred, Granted, Held, Objection, Recipient, Refused, Request, objection
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -37,7 +36,7 @@ def facts() -> Facts:
 
 def decide(known: Facts) -> Decision:
     rest = {name: value for name, value in known.items() if name not in ("step", "at")}
-    return decide_all(Request("m1", known["step"], NOON, known["at"]), **rest)
+    return policy.decide(Request("m1", known["step"], NOON, known["at"]), **rest)
 
 
 def journey_ended(known: Facts) -> None:

@@ -208,6 +208,8 @@ def _write(file: Path, history: Any) -> None:
 
     def kept(value: Any) -> Any:
         match value:
+            case {"kind": "TASK_QUEUE_KIND_STICKY"}:
+                return {**value, "name": "sticky"}
             case dict():
                 return {key: kept(part) for key, part in value.items() if key not in ("identity", "stackTrace")}
             case list():

@@ -1,10 +1,17 @@
 """docker-compose.yml says what the code expects. (Docker itself is no part of the tests.)"""
 
+import asyncio
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.client import Client
 
+from runtime.embedded.temporal import VALUE_TYPES, EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES
 from settings import Settings
 from tests.runtime.conftest import ROOT
@@ -17,16 +24,21 @@ def services() -> dict[str, Any]:
     return found
 
 
-def test_all_search_attributes_are_registered(services: dict[str, Any]) -> None:
-    registered: dict[str, str] = {}
-    kind = ""
-    words = services["temporal-setup"]["command"][0].split()
-    for option, value in zip(words, words[1:], strict=False):
-        if option == "--type":
-            kind = value
-        if option == "--name":
-            registered[value] = kind
-    assert registered == SEARCH_ATTRIBUTES
+async def test_the_setup_of_temporal_registers_the_search_attributes(services: dict[str, Any]) -> None:
+    [script] = services["temporal-setup"]["command"]
+    server = await EmbeddedTemporal.start(None, ui=False, search_attributes={})
+    setup = await asyncio.create_subprocess_exec(
+        *services["temporal-setup"]["entrypoint"],
+        script,
+        env={"PATH": f"{Path(sys.prefix, 'bin')}:{os.defpath}", "TEMPORAL_ADDRESS": server.address},
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    assert await setup.wait() == 0
+    client = await Client.connect(server.address)
+    known = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace="default"))
+    wanted = {name: VALUE_TYPES[kind] for name, kind in SEARCH_ATTRIBUTES.items()}
+    assert {name: known.custom_attributes.get(name) for name in wanted} == wanted
+    await server.stop()
 
 
 def test_every_setting_is_known_and_every_required_one_is_given(services: dict[str, Any]) -> None:

@@ -1,0 +1,178 @@
+"""Events in: what a batch costs, and what holds when two come at once."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from application.catalogue import Catalogue
+from application.ingest import Ingest
+from domain.tracking import Event
+from store.database import Database
+from tests.engine.campaigns import CART
+from tests.rig import MAIL, Rig
+
+AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+SEED = 20_261_121
+
+
+@pytest.fixture
+async def ingest(database_url: str) -> AsyncIterator[Ingest]:
+    """As an API process of its own has it."""
+    async with Database(database_url, pool_size=20) as database:
+        yield Ingest(database, Catalogue())
+
+
+def event(type: str, user: str | None, *, anonymous: str | None = None, name: str | None = None, **data: Any) -> Event:
+    return Event(
+        message_id=str(uuid4()),
+        type=type,
+        name=name,
+        user_id=user,
+        anonymous_id=anonymous,
+        properties=data,
+        context={},
+        timestamp=AT,
+    )
+
+
+def abandoned(user: str | None, *, anonymous: str | None = None) -> Event:
+    return event("track", user, anonymous=anonymous, name="Cart Abandoned", value=200, cart_id="c1")
+
+
+@contextmanager
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The statements that this task sends to the database meanwhile; the worker's are none of its business."""
+    sent: list[str] = []
+    task = asyncio.current_task()
+    execute = psycopg.AsyncCursor.execute
+
+    async def counted(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        if asyncio.current_task() is task:
+            sent.append(str(query))
+        return await execute(self, query, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg.AsyncCursor, "execute", counted)
+        yield sent
+
+
+def carts(number: int, offset: int = 0) -> list[Event]:
+    users = [f"u{offset + index}" for index in range(number)]
+    return [
+        *(event("identify", user, email=f"{user}@example.com") for user in users),
+        *(abandoned(user) for user in users),
+    ]
+
+
+async def test_a_batch_takes_as_many_statements_as_an_event(
+    rig: Rig, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.run_campaign(CART)
+    await ingest(carts(1), received_at=AT)
+    counts = []
+    for number in (1, 10, 100):
+        with statements(monkeypatch) as sent:
+            await ingest(carts(number, offset=1000 * number), received_at=AT)
+            orders = [
+                event("track", f"u{1000 * number + i}", name="Order Completed", cart_id="c1") for i in range(number)
+            ]
+            await ingest(orders, received_at=AT)
+        counts.append(len(sent))
+    assert counts[0] == counts[1] == counts[2]
+
+
+async def test_events_that_nobody_listens_for_cost_four_statements(
+    rig: Rig, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.run_campaign(CART)
+    await ingest([event("track", "u1", name="Page Scrolled")], received_at=AT)
+    with statements(monkeypatch) as sent:
+        await ingest([event("track", "u1", name="Page Scrolled") for _ in range(100)], received_at=AT)
+    # The lock, the registry's revision, the identities, the events.
+    assert len(sent) == 4, sent
+
+
+async def test_the_same_entry_from_many_processes_is_one_journey(rig: Rig, database_url: str) -> None:
+    await rig.run_campaign(CART)
+    async with Database(database_url, pool_size=10) as one, Database(database_url, pool_size=10) as other:
+        processes = [Ingest(one, Catalogue()), Ingest(other, Catalogue())]
+        await asyncio.gather(*(processes[number % 2]([abandoned("u1")], received_at=AT) for number in range(20)))
+    assert len(await rig.query("SELECT * FROM journeys")) == 1
+    reasons = await rig.query("SELECT outcome, count(*) FROM decisions GROUP BY outcome ORDER BY outcome")
+    assert reasons == [{"outcome": "entered", "count": 1}, {"outcome": "refused", "count": 19}]
+
+
+async def test_batches_with_the_same_people_in_any_order_do_not_deadlock(rig: Rig, ingest: Ingest) -> None:
+    """Identities are made, claimed and merged crosswise; each person ends up as one profile."""
+    print(f"seed {SEED}")  # noqa: T201
+    rolls = random.Random(SEED)
+    await rig.run_campaign(CART)
+    people = [f"{number}" for number in range(8)]
+
+    async def report() -> None:
+        batch = []
+        for person in rolls.sample(people, len(people)):
+            match rolls.randrange(3):
+                case 0:
+                    batch.append(abandoned(None, anonymous=f"a{person}"))
+                case 1:
+                    batch.append(event("identify", f"u{person}", email=f"u{person}@example.com"))
+                case _:
+                    batch.append(event("identify", f"u{person}", anonymous=f"a{person}"))
+        await ingest(batch, received_at=AT)
+
+    await asyncio.gather(*(report() for _ in range(40)))
+    await ingest([event("identify", f"u{person}", anonymous=f"a{person}") for person in people], received_at=AT)
+    profiles = await rig.query("SELECT user_id FROM profiles ORDER BY user_id")
+    assert [profile["user_id"] for profile in profiles] == [f"u{person}" for person in people]
+    assert len(await rig.query("SELECT * FROM identities")) == 2 * len(people)
+    orphans = await rig.query("SELECT 1 FROM events WHERE profile_id NOT IN (SELECT id FROM profiles)")
+    assert orphans == []
+    active = await rig.query("SELECT count(*) FROM journeys WHERE state = 'active' GROUP BY profile_id")
+    assert all(row["count"] == 1 for row in active)
+
+
+async def test_an_event_is_judged_by_the_campaigns_of_its_commit(rig: Rig, ingest: Ingest) -> None:
+    """A campaign is started while events stream in: every event after the acknowledgement lets its user in."""
+    await rig.admin("POST", "/v1/campaigns", {"file": "c.yaml", "source": CART, "templates": {"note.liquid": MAIL}})
+    entered: list[str] = []
+    started = asyncio.Event()
+
+    async def stream(name: str) -> None:
+        for number in range(40):
+            user = f"{name}{number}"
+            must_enter = started.is_set()
+            await ingest([abandoned(user)], received_at=AT)
+            if must_enter:
+                entered.append(user)
+
+    async def start() -> None:
+        await asyncio.sleep(0.05)
+        await rig.admin("POST", "/v1/campaigns/cart/start")
+        started.set()
+
+    await asyncio.gather(start(), *(stream(name) for name in "abcd"))
+    assert entered
+    rows = await rig.query("SELECT user_id FROM journeys JOIN profiles ON profiles.id = profile_id")
+    assert set(entered) <= {row["user_id"] for row in rows}
+
+
+async def test_what_is_rejected_is_kept_and_the_rest_goes_in(rig: Rig) -> None:
+    batch = [
+        {"type": "track", "messageId": "good", "userId": "u1", "event": "Seen"},
+        {"type": "track", "messageId": "bad", "userId": "u1"},
+    ]
+    response = await rig.post("batch", {"batch": batch})
+    [rejected] = response.json()["rejected"]
+    assert (rejected["index"], rejected["messageId"]) == (1, "bad")
+    [kept] = await rig.query("SELECT position, message_id, error, body FROM rejects")
+    assert (kept["position"], kept["message_id"], kept["error"]) == (1, "bad", rejected["error"])
+    assert '"bad"' in kept["body"]
+    assert len(await rig.query("SELECT * FROM events")) == 1
