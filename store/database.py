@@ -42,8 +42,14 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction: committed when the block is left, rolled back when it raises."""
-        async with self._pool.connection() as connection, connection.transaction():
-            yield connection
+        async with self._pool.connection() as connection:
+            try:
+                async with connection.transaction():
+                    yield connection
+            finally:
+                if connection.broken:
+                    # The server went away, so the other connections are dead as well: better found out at once.
+                    await self._pool.check()
 
 
 async def configure(connection: AsyncConnection[Any]) -> None:
