@@ -1,8 +1,10 @@
 """Real servers for every test run: one PostgreSQL and one Temporal a test process, a fresh database a test."""
 
+import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -52,27 +54,29 @@ async def client(temporal: EmbeddedTemporal) -> Client:
 
 
 @pytest.fixture(scope="session")
-async def new_database(postgres: EmbeddedPostgres) -> Callable[[], Awaitable[str]]:
-    """Makes an empty migrated database from a template; gives its URL."""
-    count = 0
-    base, _, _ = postgres.url.rpartition("/")
-    async with await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as connection:
-        await connection.execute("CREATE DATABASE template_sojourn")
-    upgrade(f"{base}/template_sojourn")
-
-    async def make() -> str:
-        nonlocal count
-        count += 1
-        async with await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as connection:
-            await connection.execute(f"CREATE DATABASE test_{count} TEMPLATE template_sojourn")
-        return f"{base}/test_{count}"
-
-    return make
+async def migrated(postgres: EmbeddedPostgres) -> str:
+    """The name of a migrated database that others are copied from, which takes a fraction of migrating them."""
+    url = await _create(postgres, "migrated", "template1")
+    await asyncio.to_thread(upgrade, url)
+    return "migrated"
 
 
 @pytest.fixture
-async def database_url(new_database: Callable[[], Awaitable[str]]) -> str:
-    return await new_database()
+async def database_url(postgres: EmbeddedPostgres, migrated: str) -> str:
+    """A migrated database of the test's own, with nothing in it."""
+    return await _create(postgres, f"test_{uuid4().hex}", migrated)
+
+
+@pytest.fixture
+async def empty_database_url(postgres: EmbeddedPostgres) -> str:
+    """A database of the test's own that nothing has been done to."""
+    return await _create(postgres, f"test_{uuid4().hex}", "template1")
+
+
+async def _create(postgres: EmbeddedPostgres, name: str, template: str) -> str:
+    async with await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as connection:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return f"{postgres.url.rpartition('/')[0]}/{name}"
 
 
 @pytest.fixture

@@ -298,6 +298,13 @@ def test_the_first_of_several_events_wins(begin: Begin) -> None:
     assert later.trail == [("w", "event e1")]
 
 
+def test_the_first_event_wins_also_when_both_came_before_the_wait_began(begin: Begin) -> None:
+    either = WaitFor("w", (Subscription("w/0", "a"), Subscription("w/1", "b")), 60)
+    plan = plan_of(Send("mail", "email", "hello", next="w"), either, Exit("a", "a"), Exit("b", "b"))
+    walk = begin(plan).tell(GRANTED).tell(Matched("w/1", "e1"), after=HOUR).tell(Matched("w/0", "e2"), after=HOUR)
+    assert walk.tell(SENT, Woke()).command() == Finish("b", recorded=False)
+
+
 TWO_WAITS = plan_of(
     WaitFor("first", (Subscription("first/0", "second"),), 3_600, None),
     WaitFor("second", (Subscription("second/0", "twice"),), 3_600, "once"),
@@ -365,6 +372,7 @@ def test_a_settlement_that_tells_of_the_end_ends_the_journey(begin: Begin) -> No
 def test_the_flow_goes_on_whatever_became_of_the_message(begin: Begin, outcome: str) -> None:
     walk = sending(begin()).tell(Settled(outcome, journey_ended=False))
     assert isinstance(walk.command(), AwaitMatch)
+    assert walk.state.message_id is None
     assert walk.trail[-1] == ("mail", outcome)
 
 

@@ -1,0 +1,178 @@
+"""The demo proves the main job on its own; here it runs, and its check is shown to notice what is wrong."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from cli.demo.cast import Expected, Performance, Scenario
+from cli.demo.check import failures
+from cli.demo.person import Person, World
+from cli.demo.receiver import Call
+from cli.demo.scenarios import SCENARIOS
+from cli.demo.story import Arrival, Verdict, active_journeys, verdicts
+from runtime.embedded.mail import ReceivedMail
+
+HALF_AN_HOUR = timedelta(minutes=30)
+SENT = Verdict("cart/nudge", "sent", None, HALF_AN_HOUR, "mail “Hello”", Arrival("mail", "Hello"))
+CALLED = Verdict("cart/crm", "sent", None, HALF_AN_HOUR, "webhook “ring”", Arrival("webhook", "ring"))
+URL = "http://localhost:8233/namespaces/default/workflows/cart%2Fada%2F1"
+
+
+def test_the_demo_comes_out_as_expected(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "cli.main", "demo", "--once"],
+        cwd=Path(__file__).parents[2],
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path), "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stderr == ""
+    for line in (
+        "    +30m  mail “Ada, your cart is waiting”",
+        " +20h30m  mail “We saved your cart”",
+        "    +30m  nudge taken back before the mail had gone",
+        "    +30m  no nudge: capped, 2 of 2 in 1d (daily), frees at +1d",
+        "    +12d  webhook “trial_ending”",
+        "Everything is as expected.",
+    ):
+        assert line in run.stdout
+    assert not list(tmp_path.glob("sojourn-*"))
+
+
+def test_every_user_is_cast_once() -> None:
+    users = [scenario.user for scenario in SCENARIOS]
+    assert len(users) == len(set(users)) == 20
+
+
+def performance(found: list[Verdict], error: str | None = None) -> Performance:
+    scenario = Scenario(
+        "ada",
+        "does something",
+        ("cart/nudge sent", "cart/crm sent"),
+        (Expected(HALF_AN_HOUR, "Hello"),),
+        (Expected(HALF_AN_HOUR, "ring"),),
+        cast("Any", None),
+    )
+    return Performance(scenario, Person("ada", cast("World", None), found), is_over=True, error=error)
+
+
+def mail(subject: str, address: str = "ada@example.com") -> ReceivedMail:
+    message = EmailMessage()
+    message["Subject"] = subject
+    return ReceivedMail(1, "shop@example.com", (address,), message, datetime.now(UTC))
+
+
+CALL = Call("m1", {"user_id": "ada", "action": "ring"})
+
+
+def found_wrong(**changes: Any) -> list[str]:
+    """What the check says of an outcome that is right but for the changes."""
+    outcome: dict[str, Any] = {
+        "performances": [performance([SENT, CALLED])],
+        "mails": [mail("Hello")],
+        "calls": [CALL],
+        "refused_calls": 0,
+        "running_journeys": 0,
+        "has_empty_outbox": True,
+    }
+    return failures(**outcome | changes)
+
+
+def test_the_check_finds_nothing_where_nothing_is_wrong() -> None:
+    assert found_wrong() == []
+
+
+late = Verdict("cart/nudge", "sent", None, timedelta(hours=2), "mail “Hello”", Arrival("mail", "Hello"))
+refused = Verdict("cart/nudge", "refused", "capped", HALF_AN_HOUR, "", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"mails": []}, ["ada: missing in the inbox: Hello"]),
+        ({"mails": [mail("Hello"), mail("Hello")]}, ["ada: not expected in the inbox: Hello"]),
+        (
+            {"mails": [mail("Hello"), mail("Hi", "eve@example.com")]},
+            ["a mail went to eve@example.com, who is nobody here: Hi"],
+        ),
+        ({"calls": []}, ["ada: missing at the webhooks' receiver: ring"]),
+        ({"performances": [performance([SENT, CALLED], "broke")]}, ["ada: broke"]),
+        (
+            {"performances": [performance([refused, CALLED])]},
+            [
+                "ada: missing on the timeline: cart/nudge sent",
+                "ada: not expected on the timeline: cart/nudge refused: capped",
+            ],
+        ),
+        ({"performances": [performance([late, CALLED])]}, ["ada: “Hello” came after 2:00:00 and not after 0:30:00"]),
+        ({"refused_calls": 1}, ["1 webhooks were not signed as they should be"]),
+        ({"running_journeys": 2}, ["2 journeys are still running in Temporal"]),
+        ({"has_empty_outbox": False}, ["the outbox holds what Temporal was never told"]),
+    ],
+)
+def test_the_check_says_what_is_wrong(changes: dict[str, Any], wrong: list[str]) -> None:
+    assert found_wrong(**changes) == wrong
+
+
+def item(kind: str, summary: str, at: str, reason: str | None = None, **data: Any) -> dict[str, Any]:
+    return {
+        "at": f"2026-11-01T{at}:00Z",
+        "kind": kind,
+        "summary": summary,
+        "campaign": None if kind == "event" else "cart",
+        "journey_id": None if kind == "event" else "j1",
+        "step": "nudge" if kind in ("send", "message") else None,
+        "reason": reason,
+        "data": data,
+        "url": None if kind == "event" else URL,
+    }
+
+
+ENTERED = item("entry", "entered cart", "10:00", event_id="e1")
+CAPPED = {"rule": "daily", "limit": 2, "count": 2, "window_seconds": 86400}
+
+
+def told(*items: dict[str, Any], arrivals: dict[str, Arrival] | None = None) -> list[tuple[str, str, timedelta | None]]:
+    return [(str(verdict), verdict.told, verdict.after) for verdict in verdicts([ENTERED, *items], arrivals or {})][1:]
+
+
+def test_a_mail_came_when_it_was_granted_by_the_clock_of_its_journey() -> None:
+    granted = item("send", "nudge: granted", "10:30")
+    sent = item("message", "nudge: email cart-nudge sent", "10:00", message_id="m1", attempts=2)
+    assert told(granted, sent, arrivals={"m1": Arrival("mail", "Hello")}) == [
+        ("cart/nudge sent", "mail “Hello”, at attempt 2", HALF_AN_HOUR)
+    ]
+
+
+def test_a_mail_that_did_not_arrive_is_not_told_as_one() -> None:
+    granted = item("send", "nudge: granted", "10:30")
+    sent = item("message", "nudge: email cart-nudge sent", "10:00", message_id="m1")
+    assert told(granted, sent) == [("cart/nudge sent", "nudge was sent, and did not arrive", HALF_AN_HOUR)]
+
+
+def test_a_cap_is_told_with_its_rule_and_when_it_frees() -> None:
+    refused = item("send", "nudge: refused: …", "10:30", "capped", frees_at="2026-11-02T09:00:00Z", **CAPPED)
+    deferred = item("send", "nudge: deferred: …", "10:30", "capped", until="2026-11-02T09:00:00Z", **CAPPED)
+    assert told(refused, deferred) == [
+        ("cart/nudge refused: capped", "no nudge: capped, 2 of 2 in 1d (daily), frees at +23h", HALF_AN_HOUR),
+        ("cart/nudge deferred: capped", "nudge waits until +23h: capped, 2 of 2 in 1d (daily)", HALF_AN_HOUR),
+    ]
+
+
+def test_an_exit_names_its_event_and_the_clock_never_goes_back() -> None:
+    order = item("event", "Order Completed", "10:05", message_id="e2")
+    refused = item("send", "nudge: refused: …", "10:30", "unreachable", detail="the profile has no trait email")
+    left = item("exit", "left cart: …", "10:00", "exit_event", event_id="e2")
+    assert told(order, refused, left)[-1] == ("cart exited: exit_event", "ended by Order Completed", HALF_AN_HOUR)
+
+
+def test_only_journeys_that_are_not_over_have_a_clock_to_move() -> None:
+    assert active_journeys([ENTERED]) == ["cart/ada/1"]
+    assert active_journeys([ENTERED, item("end", "cart is over: completed", "10:30")]) == []

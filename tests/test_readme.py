@@ -1,0 +1,160 @@
+"""The README is true: its commands run, in its order, against real processes, and its links lead somewhere."""
+
+import asyncio
+import os
+import re
+import shlex
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from domain.publishing import check
+from runtime.embedded.inbox import Inbox
+from runtime.embedded.ports import free_port
+from runtime.embedded.temporal import EmbeddedTemporal
+from settings import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+LINES = [line.split("  #")[0].strip() for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
+PROCESSES = ("sojourn migrate", "sojourn api", "sojourn worker")
+WRITE_KEY, ADMIN_KEY = "write-key-of-the-readme", "admin-key-of-the-readme"
+
+
+@dataclass
+class Deployment:
+    """Processes as the README starts them, with their environment."""
+
+    environment: dict[str, str]
+    url: str
+    inbox: Inbox
+
+    async def run(self, line: str) -> str:
+        """Run a line with `sojourn`; what it prints."""
+        process = await self.start(line)
+        output, _ = await process.communicate()
+        assert process.returncode == 0, f"{line}\n{output.decode()}"
+        return output.decode()
+
+    async def start(self, line: str) -> asyncio.subprocess.Process:
+        words = shlex.split(line)
+        assert words[0] == "sojourn"
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cli.main", *words[1:]),
+            cwd=ROOT,
+            env=self.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+
+
+@pytest.fixture
+async def deployment(empty_database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Deployment]:
+    inbox = await Inbox.start()
+    port = free_port(None)
+    environment = {
+        **os.environ,
+        "COLUMNS": "200",
+        "SOJOURN_DATABASE_URL": empty_database_url,
+        "SOJOURN_TEMPORAL_ADDRESS": temporal.address,
+        "SOJOURN_TASK_QUEUE": "readme",
+        "SOJOURN_WRITE_KEY": WRITE_KEY,
+        "SOJOURN_ADMIN_KEY": ADMIN_KEY,
+        "SOJOURN_LINK_SECRET": "link-secret-of-the-readme",
+        "SOJOURN_WEBHOOK_SIGNING_SECRET": "whsec_c2VjcmV0LW9mLXRoZS1yZWFkbWUtMTIzNDU2Nzg=",
+        "SOJOURN_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "SOJOURN_SMTP_HOST": "127.0.0.1",
+        "SOJOURN_SMTP_PORT": str(inbox.smtp_port),
+        "SOJOURN_SMTP_SECURITY": "none",
+        "SOJOURN_API_PORT": str(port),
+        "SOJOURN_API_URL": f"http://127.0.0.1:{port}",
+    }
+    yield Deployment(environment, f"http://127.0.0.1:{port}", inbox)
+    await inbox.stop()
+
+
+@asynccontextmanager
+async def running(deployment: Deployment) -> AsyncIterator[httpx.AsyncClient]:
+    """Migrated, with an API and a worker; each must end well when it is told to."""
+    assert all(line in LINES for line in PROCESSES)
+    await deployment.run("sojourn migrate")
+    processes = [await deployment.start(line) for line in PROCESSES[1:]]
+    try:
+        async with httpx.AsyncClient(base_url=deployment.url) as http:
+            for _ in range(200):
+                try:
+                    if (await http.get("/readyz")).is_success:
+                        break
+                except httpx.TransportError:
+                    await asyncio.sleep(0.1)
+            else:
+                raise AssertionError("the API is not ready")
+            yield http
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            output, _ = await process.communicate()
+            # uvicorn shuts down in good order and then ends by the signal itself.
+            assert process.returncode in (0, -signal.SIGTERM), output.decode()
+
+
+async def test_the_commands_of_the_readme_run(deployment: Deployment) -> None:
+    async with running(deployment) as http:
+        printed: dict[str, str] = {}
+        for line in LINES:
+            if line.startswith("curl "):
+                await _curl(http, line)
+            elif line.startswith("sojourn ") and line not in PROCESSES:
+                printed[line] = await deployment.run(line)
+        assert "running" in printed["sojourn campaign list"]
+        assert "entered abandoned-cart" in printed["sojourn explain u-1"]
+        timeline = await http.get("/v1/users/u-1/timeline", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+        assert [item["kind"] for item in timeline.json()["items"]] == ["event", "event", "entry"]
+
+
+async def _curl(http: httpx.AsyncClient, line: str) -> None:
+    """What curl does with the options that the README uses: -u and -d."""
+    match shlex.split(line.replace("$WRITE_KEY", WRITE_KEY)):
+        case ["curl", "-u", credentials, url, "-d", body]:
+            user, _, password = credentials.partition(":")
+            response = await http.post(
+                httpx.URL(url).path,
+                content=body,
+                auth=(user, password),
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+            )
+            assert response.json() == {"success": True}
+        case words:
+            raise AssertionError(f"the README uses curl in another way: {words}")
+
+
+def test_the_campaign_of_the_readme_is_right() -> None:
+    [campaign] = [block for kind, block in BLOCKS if kind == "yaml"]
+    templates = {file.name: file.read_text() for file in (ROOT / "examples/templates").glob("*.liquid")}
+    assert check(campaign, "README.md", templates).definition.key == "abandoned-cart"
+
+
+def test_the_targets_of_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"`?make (\w+)", README))
+    assert {"demo", "test", "dev", "help", "check"} <= targets
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+def test_the_links_of_the_documents_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        for link in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+            assert link.startswith("https://") or (document.parent / link).exists(), f"{document}: {link}"
+
+
+def test_the_settings_of_the_readme_exist() -> None:
+    named = set(re.findall(r"SOJOURN_([A-Z_]+)", README))
+    assert named <= {name.upper() for name in Settings.model_fields}
