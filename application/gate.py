@@ -9,7 +9,7 @@ from application.catalogue import Catalogue
 from domain import policy
 from domain.errors import ConflictError, UnavailableError
 from domain.journeys import Ending
-from domain.machine import COMPLETED
+from domain.machine import CAPPED, COMPLETED
 from domain.plan import Send
 from domain.policy import Answer, Deferred, Granted, Held, Recipient, Refused
 from store import decisions, journeys, messages
@@ -72,9 +72,8 @@ class Gate:
         answer = decision.answer
         if isinstance(answer, Granted):
             await messages.reserve(connection, _reservation(question, step, facts, UUID(answer.message_id)))
-        elif isinstance(answer, Refused) and not answer.journey_ended and question.ends_with is not None:
-            ending = Ending(question.journey_id, COMPLETED, question.ends_with, None, question.at)
-            await journeys.end(connection, [ending])
+        elif isinstance(answer, Refused) and (outcome := _ends_with(question, step, answer)) is not None:
+            await journeys.end(connection, [Ending(question.journey_id, COMPLETED, outcome, None, question.at)])
         recorded = Decision(
             id=decision_id,
             profile_id=facts.profile_id,
@@ -118,6 +117,13 @@ def _reservation(question: Question, step: Send, facts: GateFacts, message_id: U
         at=question.at,
         expires_at=question.reached_at + timedelta(seconds=step.expires),
     )
+
+
+def _ends_with(question: Question, step: Send, answer: Refused) -> str | None:
+    """The outcome with which a refusal ends the journey; None if it goes on, or was over before."""
+    if answer.journey_ended:
+        return None
+    return CAPPED if answer.reason == CAPPED and step.on_capped == "exit" else question.ends_with
 
 
 def _outcome(answer: Answer) -> str:

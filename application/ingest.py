@@ -77,10 +77,13 @@ class Ingest:
         if not batch:
             return IngestResult(0, 0)
         listeners = await self._catalogue.listeners(connection)
-        resolution = await _resolve(connection, batch, received_at, exclusive=exclusive)
-        stored = [StoredEvent(resolution.profile_of[event.message_id], event) for event in batch]
-        fresh_ids = await events.insert(connection, stored, received_at)
-        fresh = [entry for entry in stored if entry.event.message_id in fresh_ids]
+        claimed = await events.claim_ids(connection, [event.message_id for event in batch], received_at)
+        new = [event for event in batch if event.message_id in claimed]
+        if not new:
+            return IngestResult(0, duplicates=len(batch))
+        resolution = await _resolve(connection, new, received_at, exclusive=exclusive)
+        fresh = [StoredEvent(resolution.profile_of[event.message_id], event) for event in new]
+        await events.insert(connection, fresh, received_at)
         interesting = [Happening(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
         changes = _changes(fresh)
         if changes or interesting:

@@ -113,10 +113,10 @@ async def _finish(
     connection: Connection, claimed: Claimed, state: str, at: datetime, ends_with: str | None
 ) -> SendOutcome:
     """The last message's outcome ends the journey in the same transaction, so that no action is spent on it."""
-    ended_before = claimed.journey_state != "active"
-    if ends_with is not None and not ended_before and state != RESERVED:
+    if ends_with is not None and claimed.journey_state == "active" and state != RESERVED:
         await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, ends_with, None, at)])
-    return SendOutcome(state, ended_before)
+    # A journey found completed was completed by this message, in an attempt whose answer did not arrive.
+    return SendOutcome(state, journey_ended=claimed.journey_state == "exited")
 
 
 def _claim(claimed: Claimed, at: datetime, channel: Channel) -> Proceed | Close | Done:

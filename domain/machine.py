@@ -16,6 +16,7 @@ from domain.policy import Answer, Deferred, Granted, Held, Refused
 
 COMPLETED = "completed"
 EXITED = "exited"
+CAPPED = "capped"
 # What an engineer sees of the way behind: enough to understand, bounded so that the state stays small.
 TRAIL_LENGTH = 20
 
@@ -305,7 +306,7 @@ def _answered(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: d
         case Refused(reason=reason, journey_ended=True):
             return replace(_note(state, at, f"refused: {reason}"), outcome=EXITED, recorded=True)
         case Refused(reason="capped") if node.on_capped == "exit":
-            return replace(_note(state, at, "refused: capped"), outcome="capped")
+            return replace(_note(state, at, "refused: capped"), outcome=CAPPED, recorded=True)
         case Refused(reason=reason):
             unsent = replace(_note(state, at, f"refused: {reason}"), looks_back_to=at)
             return _leave_send(plan, unsent, node, at)

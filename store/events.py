@@ -19,29 +19,38 @@ class StoredEvent(Struct, frozen=True):
     event: Event
 
 
-# Sorted by id, so that two batches with the same ids wait for each other and never lock crosswise.
 _INSERT = """
 WITH item AS (
   SELECT * FROM ROWS FROM (jsonb_to_recordset(%(items)s) AS (
     profile_id uuid, message_id text, type text, name text, user_id text, anonymous_id text,
     properties jsonb, context jsonb, timestamp timestamptz)) WITH ORDINALITY AS t(
     profile_id, message_id, type, name, user_id, anonymous_id, properties, context, timestamp, position)
-), fresh AS (
-  INSERT INTO message_ids (message_id, received_at)
-  SELECT message_id, %(received_at)s FROM item ORDER BY message_id
-  ON CONFLICT DO NOTHING
-  RETURNING message_id
 )
 INSERT INTO events (
   received_at, message_id, profile_id, type, name, user_id, anonymous_id, properties, context, timestamp)
 SELECT %(received_at)s, message_id, profile_id, type, name, user_id, anonymous_id, properties, context, timestamp
-FROM item JOIN fresh USING (message_id) ORDER BY position
-RETURNING message_id
+FROM item ORDER BY position
 """
 
 
-async def insert(connection: Connection, events: Sequence[StoredEvent], received_at: datetime) -> set[str]:
-    """Store the events whose message id was never seen, in the order given; the ids of those that were stored."""
+async def claim_ids(connection: Connection, message_ids: Sequence[str], received_at: datetime) -> set[str]:
+    """Those message ids that were never seen before; they are from now on.
+
+    Sorted, so that two batches with the same ids wait for each other and never lock crosswise.
+    """
+    cursor = await connection.execute(
+        """
+        INSERT INTO message_ids (message_id, received_at)
+        SELECT message_id, %s FROM unnest(%s::text[]) AS message_id ORDER BY message_id
+        ON CONFLICT DO NOTHING RETURNING message_id
+        """,
+        (received_at, list(message_ids)),
+    )
+    return {row["message_id"] async for row in cursor}
+
+
+async def insert(connection: Connection, events: Sequence[StoredEvent], received_at: datetime) -> None:
+    """Store events whose ids have been claimed, in the order given."""
     items = [
         {
             "profile_id": stored.profile_id,
@@ -56,8 +65,7 @@ async def insert(connection: Connection, events: Sequence[StoredEvent], received
         }
         for stored in events
     ]
-    cursor = await connection.execute(_INSERT, {"items": Jsonb(items), "received_at": received_at})
-    return {row["message_id"] async for row in cursor}
+    await connection.execute(_INSERT, {"items": Jsonb(items), "received_at": received_at})
 
 
 async def tracked_since(

@@ -80,13 +80,12 @@ class EmbeddedPostgres:
         if adopted is not None:
             return adopted
         await _stop_leftover(home)
-        for attempt in range(1, START_ATTEMPTS + 1):
+        for _ in range(START_ATTEMPTS - 1):
             try:
                 return await cls._launch(home, binaries, free_port(port), durable)
             except _PortTakenError:
-                if attempt == START_ATTEMPTS:
-                    raise
-        raise AssertionError("unreachable")
+                continue
+        return await cls._launch(home, binaries, free_port(port), durable)
 
     @property
     def password_file(self) -> Path:

@@ -353,7 +353,7 @@ def test_a_capped_message_is_left_out_and_the_flow_goes_on(begin: Begin, on_capp
 
 def test_a_capped_message_ends_the_journey_where_the_step_says_exit(begin: Begin) -> None:
     plan = plan_of(Send("mail", "email", "hello", on_capped="exit", next="pause"), Delay("pause", 60))
-    assert begin(plan).tell(CAPPED).command() == Finish("capped", recorded=False)
+    assert begin(plan).tell(CAPPED).command() == Finish("capped", recorded=True)
     assert isinstance(begin(plan).tell(Answered(Refused("expired"))).command(), SleepUntil)
 
 

@@ -12,7 +12,7 @@ from application.gate import Gate, Question
 from domain.policy import Deferred, Granted, Refused
 from store.database import Database
 from tests.engine.campaigns import CART, PROMOTION
-from tests.rig import Rig
+from tests.rig import Rig, actions
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 CAP_OF_THREE = "rules: [{name: three, limit: 3, per: 7d}]"
@@ -88,6 +88,19 @@ async def test_the_cap_holds_over_campaigns_and_frees_as_the_answer_says(rig: Ri
     assert isinstance(await gate.authorise(early), Deferred)
     due = Question(cart, "nudge", 1, 3, sent["at"], answer.until, None)
     assert isinstance(await gate.authorise(due), Granted)
+
+
+async def test_a_capped_journey_that_is_to_exit_ends_as_capped(rig: Rig) -> None:
+    await rig.put_caps("rules: [{name: one, limit: 1, per: 1d}]")
+    await rig.run_campaign(PROMOTION.replace("template: note}", "template: note, on_capped: exit}"))
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Price Dropped")
+    await rig.ended("u1")
+    await rig.track("u1", "Price Dropped")
+    handle = await rig.journey("u1")
+    assert await handle.result() == "capped"
+    assert (await rig.ended("u1"))["outcome"] == "capped"
+    assert actions(await handle.fetch_history()) == 2
 
 
 async def test_no_message_is_granted_after_a_pause_was_acknowledged(rig: Rig, gate: Gate) -> None:

@@ -171,8 +171,10 @@ async def test_an_event_reported_twice_changes_nothing(rig: Rig) -> None:
     for _ in range(2):
         await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"}, messageId="m1")
     await rig.track("u1", "Cart Abandoned", {"value": 300, "cart_id": "c2"}, messageId="m1")
+    await rig.track("u2", "Cart Abandoned", {"value": 120, "cart_id": "c1"}, messageId="m1")
     assert len(await rig.query("SELECT * FROM journeys")) == 1
     assert len(await rig.query("SELECT * FROM events WHERE message_id = 'm1'")) == 1
+    assert len(await rig.query("SELECT * FROM profiles")) == 1
 
 
 async def test_an_old_identify_repeated_does_not_undo_a_newer_one(rig: Rig) -> None:
