@@ -10,6 +10,7 @@ import typer
 from pydantic_core import ValidationError
 
 from cli import campaign, caps, serve
+from cli.demo import demo
 from cli.dev import dev
 from cli.explain import explain
 from cli.printing import print_error
@@ -32,6 +33,7 @@ app.add_typer(campaign.app, name="campaign")
 app.add_typer(caps.app, name="caps")
 app.command()(explain)
 app.command()(dev)
+app.command()(demo)
 app.command()(serve.api)
 app.command()(serve.worker)
 app.command()(serve.migrate)

@@ -1,6 +1,8 @@
-"""sojourn demo: twenty users, four kinds of message and why some of them were never sent, in seconds."""
+"""sojourn demo: twenty users and their journeys of days, in seconds.
 
-import asyncio
+What it runs is imported inside of the function, as in `serve`: it takes a second to load.
+"""
+
 from typing import Annotated
 
 import typer
@@ -15,5 +17,11 @@ def demo(
     own clocks, which are moved forward. Stays up until Ctrl-C, so that you can look around.
     """
     from cli.demo.run import run
+    from runtime.embedded.processes import EmbeddedServerError
 
-    raise typer.Exit(asyncio.run(run(once=once)))
+    try:
+        status = run(once=once)
+    except EmbeddedServerError as error:
+        typer.echo(f"sojourn: {error}", err=True)
+        raise typer.Exit(1) from error
+    raise typer.Exit(status)

@@ -1,10 +1,12 @@
 """How a user is cast in a scenario, and what is expected of it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from cli.demo.person import Person
+from domain.durations import parse_duration
 
 Play = Callable[[Person], Awaitable[None]]
 
@@ -14,8 +16,16 @@ NUDGE, REMINDER = "{}, your cart is waiting", "We saved your cart"
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """Something that must arrive: when, by the clock of its journey, and its title (a subject, or an action)."""
+
+    after: timedelta
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
-    """One user's story, and what must come of it: all verdicts, all mails by subject, all webhooks by action.
+    """One user's story, and what must come of it: all verdicts, all mails, all webhooks.
 
     Expectations are complete: whatever else arrives or is decided is a failure.
     """
@@ -23,8 +33,8 @@ class Scenario:
     user: str
     story: str
     verdicts: tuple[str, ...]
-    mails: tuple[str, ...]
-    calls: tuple[str, ...]
+    mails: tuple[Expected, ...]
+    calls: tuple[Expected, ...]
     play: Play
 
 
@@ -42,13 +52,22 @@ SCENARIOS: list[Scenario] = []
 
 
 def scenario(
-    user: str, story: str, *verdicts: str, mails: tuple[str, ...] = (), calls: tuple[str, ...] = ()
+    user: str,
+    story: str,
+    *verdicts: str,
+    mails: Sequence[tuple[str, str]] = (),
+    calls: Sequence[tuple[str, str]] = (),
 ) -> Callable[[Play], Play]:
-    """Cast a user in a scenario."""
+    """Cast a user in a scenario. What arrives is written as (duration, title)."""
+
+    def expected(arrivals: Sequence[tuple[str, str]]) -> tuple[Expected, ...]:
+        return tuple(
+            Expected(timedelta(seconds=parse_duration(after)), title.format(user.capitalize()))
+            for after, title in arrivals
+        )
 
     def cast(play: Play) -> Play:
-        subjects = tuple(subject.format(user.capitalize()) for subject in mails)
-        SCENARIOS.append(Scenario(user, story, verdicts, subjects, calls, play))
+        SCENARIOS.append(Scenario(user, story, verdicts, expected(mails), expected(calls), play))
         return play
 
     return cast

@@ -2,10 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 
 from cli.demo.cast import Performance
 from cli.demo.receiver import Call
+from cli.demo.story import Verdict
 from runtime.embedded.mail import ReceivedMail
+
+# The demo's own running takes real seconds, on a busy machine many; the shortest delay of the examples is 30 minutes.
+TOLERANCE = timedelta(minutes=2)
 
 
 def failures(
@@ -43,9 +48,17 @@ def _of_user(performance: Performance, mails: Sequence[ReceivedMail], calls: Seq
         yield performance.error
     yield from _difference("on the timeline", scenario.verdicts, map(str, person.verdicts))
     in_inbox = [mail.subject for mail in mails if person.address in mail.recipients]
-    yield from _difference("in the inbox", scenario.mails, in_inbox)
+    yield from _difference("in the inbox", [mail.title for mail in scenario.mails], in_inbox)
     received = [str(call.data["action"]) for call in calls if call.data["user_id"] == person.id]
-    yield from _difference("at the webhook's receiver", scenario.calls, received)
+    yield from _difference("at the webhooks' receiver", [call.title for call in scenario.calls], received)
+    for expected in (*scenario.mails, *scenario.calls):
+        times = [verdict.after for verdict in person.verdicts if _title(verdict) == expected.title and verdict.after]
+        if times and not any(abs(after - expected.after) <= TOLERANCE for after in times):
+            yield f"“{expected.title}” came after {', '.join(map(str, times))} and not after {expected.after}"
+
+
+def _title(verdict: Verdict) -> str | None:
+    return verdict.arrival.title if verdict.arrival else None
 
 
 def _difference(where: str, expected: Iterable[str], actual: Iterable[str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,12 +17,14 @@ from temporalio.testing import TimeSkipper
 
 from cli.client import ApiClient
 from cli.demo.receiver import Receiver
-from cli.demo.story import Item, Verdict, active_journeys, verdicts
+from cli.demo.story import Arrival, Item, Verdict, active_journeys, verdicts
+from domain.errors import UnavailableError
 from runtime.embedded.inbox import Inbox
 from store import outbox
 from store.database import Database
 
 LOOK_SECONDS = 0.15
+LOOKS = 3
 PATIENCE_SECONDS = 60.0
 
 
@@ -35,29 +38,31 @@ class World:
     database: Database
     inbox: Inbox
     receiver: Receiver
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def received(self) -> dict[str, str]:
-        """What has arrived, in words, by message id."""
-        mails = {str(mail.message["X-Sojourn-Message"]): f"mail “{mail.subject}”" for mail in self.inbox.messages}
-        calls = {
-            call.message_id: f"webhook “{call.data['action']}”, signature verified" for call in self.receiver.calls
-        }
+    def arrivals(self) -> dict[str, Arrival]:
+        """What has really arrived, by message id."""
+        mails = {str(mail.message["X-Sojourn-Message"]): Arrival("mail", mail.subject) for mail in self.inbox.messages}
+        calls = {call.message_id: Arrival("webhook", str(call.data["action"])) for call in self.receiver.calls}
         return mails | calls
 
     async def relayed(self) -> None:
         """Wait until Temporal has been told everything."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await self.has_empty_outbox():
-                await asyncio.sleep(0.02)
+            while True:
+                if await self.has_empty_outbox():
+                    return
+                await asyncio.sleep(LOOK_SECONDS / 3)
 
     async def has_empty_outbox(self) -> bool:
-        async with self.database.transaction() as connection:
+        # One at a time: twenty users who look at once would wait for connections until that fails.
+        async with self.looking, self.database.transaction() as connection:
             return await outbox.next_due(connection) is None
 
 
 @dataclass(slots=True)
 class Person:
-    """One user. `verdicts` is what the API last said of them, `ahead` how far their journeys' clocks are before ours."""
+    """One user. `verdicts` is what the API last said of them, `ahead` how much time their journeys' clocks skipped."""
 
     id: str
     world: World
@@ -71,13 +76,9 @@ class Person:
     async def signs_up(self, *, anonymous_id: str | None = None, **traits: Any) -> None:
         """With an address and a first name, unless `traits` say otherwise."""
         known = {"email": self.address, "first_name": self.id.capitalize()} | traits
-        await asyncio.to_thread(
-            self.world.segment.identify,
-            self.id,
-            {name: value for name, value in known.items() if value is not None},
-            anonymous_id=anonymous_id,
-            timestamp=self._now(),
-        )
+        told = {name: value for name, value in known.items() if value is not None}
+        self.world.segment.identify(self.id, told, anonymous_id=anonymous_id, timestamp=self._now())
+        await self._reported()
 
     async def does(
         self,
@@ -88,9 +89,8 @@ class Person:
         message_id: str | None = None,
         anonymous_id: str | None = None,
     ) -> None:
-        """Have it reported, as happening now by the clock of this user's journeys."""
-        await asyncio.to_thread(
-            self.world.segment.track,
+        """Have it reported, as happening now by the clock of this user's journeys. Returns once it was acknowledged."""
+        self.world.segment.track(
             None if anonymous_id else self.id,
             event,
             dict(properties or {}),
@@ -98,6 +98,7 @@ class Person:
             message_id=message_id,
             timestamp=self._now() - timedelta(minutes=minutes_ago),
         )
+        await self._reported()
 
     async def waits(self, **duration: float) -> None:
         """Let so much time pass on the clocks of all journeys of this user."""
@@ -113,14 +114,16 @@ class Person:
         wanted = Counter(expected)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while wanted - Counter(map(str, await self.look())):
+                while True:
+                    if not wanted - Counter(map(str, await self.look())):
+                        return
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError:
             raise TimeoutError(f"waited in vain for {', '.join(expected)}") from None
 
     async def look(self) -> list[Verdict]:
         """Ask the API what has become of this user."""
-        self.verdicts = verdicts(await self._items(), self.world.received())
+        self.verdicts = verdicts(await self._items(), self.world.arrivals())
         return self.verdicts
 
     async def clicks_unsubscribe(self) -> None:
@@ -139,7 +142,17 @@ class Person:
         """From now on it takes them again."""
         self.world.inbox.greylist.discard(self.address)
 
+    async def _reported(self) -> None:
+        """Wait until the client has brought to the API what it holds; it sends again what was not acknowledged."""
+        await asyncio.to_thread(self.world.segment.flush)
+
     async def _items(self) -> list[Item]:
+        for _ in range(LOOKS):
+            with suppress(UnavailableError):  # the API has just closed the idle connection that this came by
+                return await self._timeline()
+        return await self._timeline()
+
+    async def _timeline(self) -> list[Item]:
         timeline = await asyncio.to_thread(self.world.api.timeline, self.id, 500, None)
         items: list[Item] = timeline["items"]
         return items

@@ -13,8 +13,8 @@ from cli.demo.cast import Performance
 from cli.demo.story import Verdict, elapsed
 from cli.printing import printable
 
-GOT, NOTHING = "green", "yellow"
 WHEN_WIDTH = 8
+WIDE, NARROW_STORY = 110, 24
 
 
 @contextmanager
@@ -27,21 +27,21 @@ def live(console: Console, performances: Sequence[Performance]) -> Iterator[None
 
     def overview() -> Group:
         over = sum(performance.is_over for performance in performances)
-        spinner.update(text=f"{over} of {len(performances)} users have come to their end")
-        return Group(_overview(performances), spinner)
+        spinner.update(text=f"{over} of {len(performances)} done")
+        return Group(_overview(console, performances), spinner)
 
     with Live(console=console, get_renderable=overview, refresh_per_second=8, transient=True):
         yield
-    console.print(_whole(performances))
+    console.print(_whole(console, performances))
 
 
 def tell(console: Console, performance: Performance) -> None:
     """Print one user's story, where there is no live table."""
     if console.is_interactive:
         return
-    console.print(f"{performance.scenario.user:<6}{performance.scenario.story}", soft_wrap=True)
+    console.print(f"{performance.scenario.user:<6}{performance.scenario.story}", markup=False, soft_wrap=True)
     for verdict in shown(performance):
-        console.print(f"      {_when(verdict):>{WHEN_WIDTH}}  {printable(verdict.told)}", soft_wrap=True)
+        console.print(f"      {_when(verdict):>{WHEN_WIDTH}}  {printable(verdict.told)}", markup=False, soft_wrap=True)
 
 
 def shown(performance: Performance) -> list[Verdict]:
@@ -49,49 +49,46 @@ def shown(performance: Performance) -> list[Verdict]:
     return [verdict for verdict in performance.person.verdicts if verdict.outcome not in ("entered", "completed")]
 
 
-def print_addresses(console: Console, rows: Sequence[tuple[str, str]]) -> None:
-    table = Table.grid(padding=(0, 3, 0, 0))
-    for name, address in rows:
-        table.add_row(name, Text(address))
-    console.print(table, soft_wrap=True)
-
-
-def _overview(performances: Sequence[Performance]) -> Table:
-    table = _table()
+def _overview(console: Console, performances: Sequence[Performance]) -> Table:
+    """One line a user, whatever the width, with the latest: 20 users fit into a terminal of 24 lines."""
+    table = _table(console)
     for performance in performances:
-        verdicts = shown(performance)
-        last = _told(verdicts[-1]) if verdicts else Text("…", "dim")
-        when = _when(verdicts[-1]) if verdicts else ""
-        table.add_row(performance.scenario.user, performance.scenario.story, when, last)
-    for column in table.columns:
-        column.no_wrap, column.overflow = True, "ellipsis"
+        story, latest = Text(performance.scenario.story), Text("…", "dim")
+        if verdicts := shown(performance):
+            latest = Text.assemble(f"{_when(verdicts[-1]):>{WHEN_WIDTH}}  ", _told(verdicts[-1]))
+        for cell in (story, latest):
+            cell.no_wrap, cell.overflow = True, "ellipsis"
+        table.add_row(performance.scenario.user, story, latest)
     return table
 
 
-def _whole(performances: Sequence[Performance]) -> Table:
-    table = _table()
+def _whole(console: Console, performances: Sequence[Performance]) -> Table:
+    table = _table(console)
     for performance in performances:
-        user, story = performance.scenario.user, performance.scenario.story
+        lines = Table.grid(padding=(0, 2, 0, 0))
+        lines.add_column(justify="right", width=WHEN_WIDTH)
+        lines.add_column()
         for verdict in shown(performance):
-            table.add_row(user, story, _when(verdict), _told(verdict))
-            user = story = ""
-        if user:
-            table.add_row(user, story, "", Text(performance.error or "nothing", NOTHING))
+            lines.add_row(_when(verdict), _told(verdict))
+        table.add_row(performance.scenario.user, performance.scenario.story, lines)
     return table
 
 
-def _table() -> Table:
+def _table(console: Console) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("USER", style="bold")
-    table.add_column("WHAT THEY DO", min_width=24, ratio=2)
-    table.add_column("WHEN", justify="right", min_width=WHEN_WIDTH, no_wrap=True)
-    table.add_column("WHAT COMES OF IT", ratio=3)
+    table.add_column("USER", style="bold", min_width=4, no_wrap=True)
+    # What comes of it is longer: in a narrow terminal it gets most of the place.
+    table.add_column("WHAT THEY DO", max_width=NARROW_STORY if console.width < WIDE else None)
+    table.add_column(f"{'WHEN':>{WHEN_WIDTH}}  WHAT COMES OF IT")
     return table
 
 
 def _told(verdict: Verdict) -> Text:
-    return Text(printable(verdict.told), GOT if verdict.is_good else NOTHING)
+    if verdict.arrival is not None:
+        return Text(printable(verdict.told), "green")
+    is_end = verdict.after is not None and "/" not in verdict.place
+    return Text(printable(verdict.told), "" if is_end else "yellow")
 
 
 def _when(verdict: Verdict) -> str:
-    return elapsed(verdict.after) if verdict.after is not None else "at once"
+    return elapsed(verdict.after) if verdict.after is not None else ""

@@ -1,6 +1,6 @@
 """What became of a user, read from the timeline that the API gives. Touches nothing but its arguments."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,12 +13,19 @@ MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """Something that has really arrived: a mail in the inbox by its subject, a webhook by its action."""
+
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """One thing that became of a user's events.
 
-    `after` is the time since the journey was entered, by its own clock; None where nobody was let in. `is_good` says
-    that something reached the user. The text of a verdict, such as `abandoned-cart/nudge refused: capped`, is what
-    expectations are written in.
+    `after` is the time since the journey was entered, by its own clock; None where nobody was let in. The text of a
+    verdict, such as `abandoned-cart/nudge refused: capped`, is what expectations are written in.
     """
 
     place: str
@@ -26,45 +33,23 @@ class Verdict:
     reason: str | None
     after: timedelta | None
     told: str
-    is_good: bool = False
+    arrival: Arrival | None
 
     def __str__(self) -> str:
         return f"{self.place} {self.outcome}" + (f": {self.reason}" if self.reason else "")
 
 
-def verdicts(items: Sequence[Item], received: Mapping[str, str]) -> list[Verdict]:
-    """The verdicts of a timeline, in its order.
+def verdicts(items: Sequence[Item], arrivals: Mapping[str, Arrival]) -> list[Verdict]:
+    """The verdicts of a timeline, in its order. `arrivals` are by message id.
 
-    `received` says what has really arrived, by message id. Events are no verdicts, and a granted message is none yet.
+    Events are no verdicts, and a message that was granted is none yet.
     """
-    events = {item["data"]["message_id"]: item for item in items if item["kind"] == "event"}
-    begun = {item["journey_id"]: _at(item) for item in items if item["kind"] == "entry" and item["journey_id"]}
-    granted = {
-        (item["journey_id"], item["step"]): _at(item)
+    reader = _Reader(items, arrivals)
+    return [
+        reader.verdict(item, outcome)
         for item in items
-        if item["kind"] == "send" and outcome_of(item) == "granted"
-    }
-    found = []
-    for item in items:
-        outcome = outcome_of(item)
-        if item["kind"] == "event" or outcome == "granted":
-            continue
-        start = begun.get(item["journey_id"])
-        # A message is settled at a time of our clock, and an exit received at one; when they were due and when they
-        # happened is what the journey's own clock says.
-        cause = events.get(item["data"].get("event_id")) if item["kind"] == "exit" else None
-        at = granted.get((item["journey_id"], item["step"])) if item["kind"] == "message" else _at(cause or item)
-        found.append(
-            Verdict(
-                place=item["campaign"] + (f"/{item['step']}" if item["step"] else ""),
-                outcome=outcome,
-                reason=item["reason"],
-                after=None if start is None or at is None else at - start,
-                told=_told(item, outcome, cause, received, lambda text: clock(datetime.fromisoformat(text), start)),
-                is_good=item["kind"] == "message" and item["data"]["message_id"] in received,
-            )
-        )
-    return found
+        if item["kind"] != "event" and (outcome := outcome_of(item)) != "granted"
+    ]
 
 
 def outcome_of(item: Item) -> str:
@@ -97,49 +82,110 @@ def active_journeys(items: Sequence[Item]) -> list[str]:
     ]
 
 
-def clock(at: datetime, start: datetime | None) -> str:
-    """An instant as the time since the journey began."""
-    return f"{at:%Y-%m-%d %H:%M}" if start is None else elapsed(at - start)
-
-
 def elapsed(duration: timedelta) -> str:
     """To the minute, as the demo's own running takes some seconds in between: `+30m`, `+20h30m`, `at once`."""
     minutes = round(duration / MINUTE)
     return f"+{format_duration(60 * minutes)}" if minutes > 0 else "at once"
 
 
-def _told(
-    item: Item, outcome: str, cause: Item | None, received: Mapping[str, str], when: Callable[[str], str]
-) -> str:
-    """A verdict in words. What is not worded here stands as the API tells it."""
-    data, step = item["data"], item["step"]
-    match item["kind"], outcome, item["reason"]:
-        case "entry", "entered", _:
-            return f"entered {item['campaign']}"
-        case "message", "sent", _:
-            return received.get(data["message_id"]) or f"{step} was sent, and did not arrive"
-        case "message", "reserved", _:
-            return f"{step} could not be sent yet: {data.get('detail', 'in the queue')}"
-        case "message", "cancelled", "journey_ended":
-            return f"{step} taken back: the journey was over before the mail had gone"
-        case "message", "failed", reason:
-            return f"no {step}: {str(reason).replace('_', ' ')}, {data.get('detail', '')}"
-        case "send", "refused", "capped":
-            return f"no {step}: {_capped(data)}, frees at {when(data['frees_at'])}"
-        case "send", "deferred", "capped":
-            return f"{step} waits until {when(data['until'])}: {_capped(data)}"
-        case "send", "refused", "unreachable" | "no_consent" | "suppressed" as reason:
-            return f"no {step}: {reason.replace('_', ' ')}, {data['detail']}"
-        case "exit", _, _ if cause is not None:
-            return f"journey ended by {cause['summary']}"
-        case "end", _, _:
-            return f"journey over: {outcome}"
-        case _:
-            return str(item["summary"])
+class _Reader:
+    """Tells each item in the light of the others."""
+
+    def __init__(self, items: Sequence[Item], arrivals: Mapping[str, Arrival]) -> None:
+        self._arrivals = arrivals
+        self._events = {item["data"]["message_id"]: item for item in items if item["kind"] == "event"}
+        self._begun = {item["journey_id"]: _at(item) for item in items if item["kind"] == "entry"}
+        self._granted = {
+            (item["journey_id"], item["step"]): _at(item)
+            for item in items
+            if item["kind"] == "send" and outcome_of(item) == "granted"
+        }
+        self._clocks: dict[str, datetime] = {}
+
+    def verdict(self, item: Item, outcome: str) -> Verdict:
+        journey = item["journey_id"]
+        after = None if journey is None else self._time(item, journey) - self._begun[journey]
+        return Verdict(
+            place=item["campaign"] + (f"/{item['step']}" if item["step"] else ""),
+            outcome=outcome,
+            reason=item["reason"],
+            after=after,
+            told=self._told(item, outcome),
+            arrival=self._arrivals.get(item["data"]["message_id"]) if item["kind"] == "message" else None,
+        )
+
+    def _time(self, item: Item, journey: str) -> datetime:
+        """When it was by the journey's own clock, which never goes back.
+
+        The timeline says when a message was settled and an exit received, both by our clock: instead stand when the
+        message was granted, and when the event happened that ended the journey.
+        """
+        at = _at(item)
+        match item["kind"]:
+            case "message":
+                at = self._granted[journey, item["step"]]
+            case "exit" if (cause := self._cause(item)) is not None:
+                at = _at(cause)
+        self._clocks[journey] = max(at, self._clocks.get(journey, at))
+        return self._clocks[journey]
+
+    def _told(self, item: Item, outcome: str) -> str:
+        """A verdict in words. What is not worded here stands as the API tells it."""
+        data, step = item["data"], item["step"]
+        match item["kind"], outcome, item["reason"]:
+            case "entry", "entered", _:
+                return f"entered {item['campaign']}"
+            case "entry", _, "exit_event_came_first":
+                return "not let in: an event that ends it happened later"
+            case "entry", _, "condition" if "error" not in data:
+                return f"not let in: {data['where']} does not hold"
+            case "entry", _, "reentry_after":
+                pause = datetime.fromisoformat(data["again_at"]) - datetime.fromisoformat(data["last_entered_at"])
+                length = format_duration(int(pause.total_seconds()))
+                return f"not let in: was in it before, may again after {length}"
+            case "message", "sent", _:
+                return self._told_of_sent(item)
+            case "message", "reserved", _:
+                return f"{step} could not be sent yet: {data.get('detail', 'in the queue')}"
+            case "message", "cancelled", "journey_ended":
+                return f"{step} taken back before the mail had gone"
+            case "message", "failed", reason:
+                return f"no {step}: {_words(reason)}, {data.get('detail', '')}"
+            case "send", "refused", "capped":
+                return f"no {step}: {_capped(data)}, frees at {self._clock(data['frees_at'], item)}"
+            case "send", "deferred", "capped":
+                return f"{step} waits until {self._clock(data['until'], item)}: {_capped(data)}"
+            case "send", "refused", "unreachable" | "no_consent" | "suppressed" as reason:
+                return f"no {step}: {_words(reason)}, {data['detail']}"
+            case "exit", _, _ if (cause := self._cause(item)) is not None:
+                return f"ended by {cause['summary']}"
+            case "end", _, _:
+                return f"over: {outcome}"
+            case _:
+                return str(item["summary"])
+
+    def _told_of_sent(self, item: Item) -> str:
+        arrival = self._arrivals.get(item["data"]["message_id"])
+        if arrival is None:
+            return f"{item['step']} was sent, and did not arrive"
+        attempts = item["data"].get("attempts", 1)
+        return f"{arrival.kind} “{arrival.title}”" + (f", at attempt {attempts}" if attempts > 1 else "")
+
+    def _cause(self, item: Item) -> Item | None:
+        """The event that an exit is due to."""
+        return self._events.get(item["data"].get("event_id"))
+
+    def _clock(self, instant: str, item: Item) -> str:
+        return elapsed(datetime.fromisoformat(instant) - self._begun[item["journey_id"]])
 
 
 def _capped(data: Mapping[str, Any]) -> str:
-    return f"capped, {data['count']} of {data['limit']} in {format_duration(int(data['window_seconds']))} ({data['rule']})"
+    window = format_duration(int(data["window_seconds"]))
+    return f"capped, {data['count']} of {data['limit']} in {window} ({data['rule']})"
+
+
+def _words(reason: str | None) -> str:
+    return (reason or "").replace("_", " ")
 
 
 def _at(item: Item) -> datetime:

@@ -11,7 +11,7 @@ from cli.demo.person import Person
     f"{CART}/nudge sent",
     f"{CART}/reminder sent",
     f"{CART} completed",
-    mails=(NUDGE, REMINDER),
+    mails=(("30m", NUDGE), ("20h30m", REMINDER)),
 )
 async def mail_sent(ada: Person) -> None:
     await leaves_a_cart_until_the_nudge(ada)
@@ -28,7 +28,7 @@ async def mail_sent(ada: Person) -> None:
     f"{CART}/nudge sent",
     f"{CART} exited: exit_event",
     f"{CART} engaged",
-    mails=(NUDGE, NUDGE),
+    mails=(("30m", NUDGE), ("30m", NUDGE)),
 )
 async def second_cart_has_its_own_journey(ben: Person) -> None:
     await ben.signs_up()
@@ -48,7 +48,7 @@ async def second_cart_has_its_own_journey(ben: Person) -> None:
     f"{CART} entered",
     f"{CART}/nudge sent",
     f"{CART} engaged",
-    mails=(NUDGE,),
+    mails=(("30m", NUDGE),),
 )
 async def greylisted_and_delivered_once(cleo: Person) -> None:
     cleo.mail_server_says_later()
@@ -65,7 +65,7 @@ async def greylisted_and_delivered_once(cleo: Person) -> None:
     f"{CART} entered",
     f"{CART}/nudge sent",
     f"{CART} exited: exit_event",
-    mails=("{}, Ihr Warenkorb wartet",),
+    mails=(("30m", "{}, Ihr Warenkorb wartet"),),
 )
 async def language_variant(dan: Person) -> None:
     await leaves_a_cart_until_the_nudge(dan, locale="de-AT")
@@ -80,7 +80,7 @@ async def language_variant(dan: Person) -> None:
     f"{CART} entered",
     f"{CART}/nudge sent",
     f"{CART} engaged",
-    mails=(NUDGE,),
+    mails=(("30m", NUDGE),),
 )
 async def clicked(eva: Person) -> None:
     await leaves_a_cart_until_the_nudge(eva)
@@ -96,7 +96,7 @@ async def clicked(eva: Person) -> None:
     f"{CART}/nudge sent",
     f"{CART}/reminder sent",
     f"{CART} completed",
-    mails=(NUDGE, REMINDER),
+    mails=(("30m", NUDGE), ("20h30m", REMINDER)),
 )
 async def anonymous_user_who_then_identifies(finn: Person) -> None:
     await finn.does("Cart Abandoned", cart(), anonymous_id="browser-of-finn")
@@ -112,7 +112,7 @@ async def anonymous_user_who_then_identifies(finn: Person) -> None:
     f"{TRIAL} entered",
     f"{TRIAL}/offer-extension sent",
     f"{TRIAL} extension-offered",
-    mails=("Seven more days for your trial, {}",),
+    mails=(("11d", "Seven more days for your trial, {}"),),
 )
 async def extension_offered(gus: Person) -> None:
     await gus.signs_up(plan="team")
@@ -127,8 +127,8 @@ async def extension_offered(gus: Person) -> None:
     f"{TRIAL}/ask-to-subscribe sent",
     f"{TRIAL}/tell-crm sent",
     f"{TRIAL} completed",
-    mails=("Keep what you built during your trial",),
-    calls=("trial_ending",),
+    mails=(("12d", "Keep what you built during your trial"),),
+    calls=(("12d", "trial_ending"),),
 )
 async def subscription_asked_and_crm_told(hana: Person) -> None:
     await hana.signs_up(plan="team")
@@ -145,7 +145,7 @@ async def subscription_asked_and_crm_told(hana: Person) -> None:
     f"{CART}/nudge sent",
     f"{CART}/reminder sent",
     f"{CART} completed",
-    mails=(NUDGE, REMINDER),
+    mails=(("30m", NUDGE), ("20h30m", REMINDER)),
 )
 async def duplicate_message_id(ivo: Person) -> None:
     await ivo.signs_up()

@@ -23,13 +23,13 @@ async def cart_was_reported_after_its_order(kim: Person) -> None:
     "lea",
     "orders while a reminder is put off",
     f"{PRICE} entered",
-    f"{PRICE}/tell sent",
+    f"{PRICE}/price-mail sent",
     f"{PRICE} completed",
     f"{CART} entered",
     f"{CART}/nudge sent",
     f"{CART}/reminder deferred: capped",
     f"{CART} exited: exit_event",
-    mails=("A tent now costs less", NUDGE),
+    mails=(("0m", "A tent now costs less"), ("30m", NUDGE)),
 )
 async def order_came_while_deferred(lea: Person) -> None:
     await lea.signs_up()
@@ -56,6 +56,8 @@ async def order_came_while_authorised(max: Person) -> None:
     await leaves_a_cart_until_the_nudge(max)
     await max.sees(f"{CART}/nudge reserved: deferred")
     await max.does("Order Completed", {"cart_id": "c1"})
+    # An attempt may be under way at this moment; it is refused, and there is no other.
+    await max.sees(f"{CART}/nudge cancelled: journey_ended")
     max.mail_server_accepts()
 
 

@@ -9,8 +9,8 @@ from cli.demo.person import Person
     "got two price mails before the cart",
     f"{PRICE} entered",
     f"{PRICE} entered",
-    f"{PRICE}/tell sent",
-    f"{PRICE}/tell sent",
+    f"{PRICE}/price-mail sent",
+    f"{PRICE}/price-mail sent",
     f"{PRICE} completed",
     f"{PRICE} completed",
     f"{CART} entered",
@@ -18,7 +18,7 @@ from cli.demo.person import Person
     f"{CART}/reminder deferred: capped",
     f"{CART}/reminder sent",
     f"{CART} completed",
-    mails=("A tent now costs less", "A stove now costs less", REMINDER),
+    mails=(("0m", "A tent now costs less"), ("0m", "A stove now costs less"), ("1d", REMINDER)),
 )
 async def capped_by_another_campaign(pia: Person) -> None:
     await pia.signs_up()
@@ -40,9 +40,9 @@ async def capped_by_another_campaign(pia: Person) -> None:
     f"{CART}/nudge sent",
     f"{CART} exited: exit_event",
     f"{PRICE} entered",
-    f"{PRICE}/tell refused: no_consent",
+    f"{PRICE}/price-mail refused: no_consent",
     f"{PRICE} completed",
-    mails=(NUDGE,),
+    mails=(("30m", NUDGE),),
 )
 async def unsubscribed(quin: Person) -> None:
     await leaves_a_cart_until_the_nudge(quin)
@@ -59,7 +59,7 @@ async def unsubscribed(quin: Person) -> None:
     f"{CART}/nudge failed: template_error",
     f"{CART}/reminder sent",
     f"{CART} completed",
-    mails=(REMINDER,),
+    mails=(("20h30m", REMINDER),),
 )
 async def template_error(rosa: Person) -> None:
     await rosa.signs_up()
