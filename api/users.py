@@ -16,6 +16,7 @@ class TimelineItem(ResponseModel):
     at: datetime
     kind: str = Field(examples=["send"], description="event, entry, send, branch, message, exit, end, …")
     summary: str = Field(examples=["nudge: refused: capped: 3 of 3 in 604800 s (weekly)"], description="for people")
+    outcome: str | None = Field(examples=["refused"], description="what came of it; null for an event")
     campaign: str | None
     journey_id: str | None
     step: str | None

@@ -14,11 +14,16 @@ from store.timeline import Recorded
 
 @dataclass(frozen=True, slots=True)
 class TimelineItem:
-    """One line of a timeline: what happened or was decided, and why. `url` leads to the journey in the Temporal UI."""
+    """One line of a timeline: what happened or was decided, and why. `url` leads to the journey in the Temporal UI.
+
+    `outcome` is what came of it: entered, granted, deferred, held, refused, sent, failed, cancelled, unknown, exited,
+    the outcome of a journey, or the case of a branch; None for an event.
+    """
 
     at: datetime
     kind: str
     summary: str
+    outcome: str | None
     campaign: str | None
     journey_id: str | None
     step: str | None
@@ -65,6 +70,7 @@ class Explain:
             at=entry.at,
             kind=entry.kind,
             summary=_summary(entry),
+            outcome=None if entry.kind == "event" else entry.outcome,
             campaign=entry.campaign,
             journey_id=str(entry.journey_id) if entry.journey_id else None,
             step=entry.step,
@@ -136,6 +142,6 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
         case "reentry_after":
             return f"entered at {data['last_entered_at']}, and may again at {data['again_at']}"
         case "exit_event_came_first":
-            return f"exit event {data['event_id']} happened after this one"
+            return f"exit event {data['exit_event_id']} happened after this one"
         case _:
             return (reason or "").replace("_", " ")

@@ -69,11 +69,8 @@ class Gate:
         decision_id: UUID,
         decision: policy.Decision,
     ) -> None:
+        """The decision first, so that on the timeline its consequences follow it."""
         answer = decision.answer
-        if isinstance(answer, Granted):
-            await messages.reserve(connection, _reservation(question, step, facts, UUID(answer.message_id)))
-        elif isinstance(answer, Refused) and (outcome := _ends_with(question, step, answer)) is not None:
-            await journeys.end(connection, [Ending(question.journey_id, COMPLETED, outcome, None, question.at)])
         recorded = Decision(
             id=decision_id,
             profile_id=facts.profile_id,
@@ -88,6 +85,10 @@ class Gate:
             data={**decision.data, **({"until": answer.until} if isinstance(answer, Deferred) else {})},
         )
         await decisions.insert(connection, [recorded])
+        if isinstance(answer, Granted):
+            await messages.reserve(connection, _reservation(question, step, facts, UUID(answer.message_id)))
+        elif isinstance(answer, Refused) and (outcome := _ends_with(question, step, answer)) is not None:
+            await journeys.end(connection, [Ending(question.journey_id, COMPLETED, outcome, None, question.at)])
 
 
 def _decide(question: Question, step: Send, facts: GateFacts) -> policy.Decision:

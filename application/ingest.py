@@ -145,14 +145,15 @@ async def _route(
 ) -> None:
     surroundings = await _surroundings(connection, listeners, happenings, people)
     routed = routing.route(happenings, listeners, surroundings, received_at=received_at, new_ids=iter(uuid7, None))
+    # The decisions first, so that on the timeline their consequences follow them.
+    if recorded := [*_entry_decisions(routed, received_at), *_exit_decisions(routed)]:
+        await decisions.insert(connection, recorded)
     if routed.entered:
         await journeys.insert(connection, routed.entered, routed.endings)
     born = {journey.id for journey in routed.entered}
     endings = [ending for id, ending in routed.endings.items() if id not in born]
     if endings:
         await journeys.end(connection, endings)
-    if recorded := [*_entry_decisions(routed, received_at), *_exit_decisions(routed)]:
-        await decisions.insert(connection, recorded)
     if notices := _notices(routed, born):
         await outbox.append(connection, notices)
 

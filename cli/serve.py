@@ -30,6 +30,8 @@ def api(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
+        # Longer than clients and load balancers keep a connection, so that it is they who close it.
+        timeout_keep_alive=75,
     )
 
 

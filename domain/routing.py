@@ -230,7 +230,7 @@ class _Router:
             if self._received_at < again_at:
                 return "reentry_after", {"last_entered_at": last, "again_at": again_at}
         if (came_first := self._exit_before(happening, version)) is not None:
-            return "exit_event_came_first", {"event_id": came_first.event.message_id}
+            return "exit_event_came_first", {"exit_event_id": came_first.event.message_id}
         return None, {}
 
     def _exit_before(self, happening: Happening, version: CampaignVersion) -> Happening | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from domain.errors import SojournError, UnavailableError
@@ -28,7 +28,9 @@ class _Failures(ActivityInboundInterceptor):
             # Expected, and worded by us: which dependency is away, and when to try again.
             after = error.data.get("retry_after")
             delay = timedelta(seconds=after) if after is not None else None
-            raise ApplicationError(error.detail, type=error.code, next_retry_delay=delay) from None
+            raise ApplicationError(
+                error.detail, type=error.code, next_retry_delay=delay, category=ApplicationErrorCategory.BENIGN
+            ) from None
         except SojournError as error:
             raise ApplicationError(error.detail, type=error.code) from None
         except Exception as error:

@@ -120,9 +120,7 @@ class JourneyWorkflow:
             case _:
                 assert_never(command)
 
-    async def _rest(
-        self, why: str, until: datetime | None, is_over: Callable[[], bool] = lambda: False
-    ) -> Woke | None:
+    async def _rest(self, why: str, until: datetime | None, is_over: Callable[[], bool] = lambda: False) -> Woke | None:
         """Rest until the instant or until it is over. None if the journey was ended, or its history became too long."""
 
         def is_broken_off() -> bool:

@@ -46,30 +46,10 @@ def verdicts(items: Sequence[Item], arrivals: Mapping[str, Arrival]) -> list[Ver
     """
     reader = _Reader(items, arrivals)
     return [
-        reader.verdict(item, outcome)
+        reader.verdict(item, item["outcome"])
         for item in items
-        if item["kind"] != "event" and (outcome := outcome_of(item)) != "granted"
+        if item["kind"] != "event" and item["outcome"] != "granted"
     ]
-
-
-def outcome_of(item: Item) -> str:
-    """What an item says has come out: entered, refused, granted, deferred, sent, failed, exited, completed …"""
-    reason, summary = item["reason"], str(item["summary"])
-    match item["kind"]:
-        case "entry":
-            return "entered" if reason is None else "refused"
-        case "send" if reason is None:
-            return "granted"
-        case "send":
-            return "deferred" if "until" in item["data"] else "refused"
-        case "message":
-            return summary.removesuffix(f": {reason}").rpartition(" ")[2]
-        case "exit":
-            return "exited"
-        case "end":
-            return summary.rpartition(": ")[2]
-        case _:
-            return ""
 
 
 def active_journeys(items: Sequence[Item]) -> list[str]:
@@ -98,7 +78,7 @@ class _Reader:
         self._granted = {
             (item["journey_id"], item["step"]): _at(item)
             for item in items
-            if item["kind"] == "send" and outcome_of(item) == "granted"
+            if item["kind"] == "send" and item["outcome"] == "granted"
         }
         self._clocks: dict[str, datetime] = {}
 

@@ -12,6 +12,7 @@ import uvicorn
 from runtime.embedded.ports import LOOPBACK, port_of
 
 FINISH_SECONDS = 5  # for the requests under way at a stop
+KEEP_ALIVE_SECONDS = 75  # longer than clients and proxies keep a connection: else both close it at once
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class HttpServer:
             ws="none",
             server_header=False,
             timeout_graceful_shutdown=FINISH_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[bound]))

@@ -61,6 +61,7 @@ class TimelineItem:
     at: datetime
     kind: str
     summary: str
+    outcome: str | None = None
     campaign: str | None = None
     journey_id: str | None = None
     step: str | None = None

@@ -106,7 +106,7 @@ async def test_user_ids_that_cannot_be(admin: httpx.AsyncClient, user: str) -> N
 
 async def test_the_timeline(admin: httpx.AsyncClient, services: FakeServices) -> None:
     services.explain.items = [
-        TimelineItem(NOW, "decision", "nudge refused", "abandoned-cart", "j-1", "nudge", "capped", {"limit": 3})
+        TimelineItem(NOW, "send", "nudge: refused", "refused", "abandoned-cart", "j-1", "nudge", "capped", {"limit": 3})
     ]
     answer = await admin.get("/v1/users/u-1/timeline", params={"limit": 5, "before": "cursor"})
     assert services.explain.asked == [("u-1", 5, "cursor")]
@@ -115,8 +115,9 @@ async def test_the_timeline(admin: httpx.AsyncClient, services: FakeServices) ->
         "items": [
             {
                 "at": "2026-11-01T10:00:00Z",
-                "kind": "decision",
-                "summary": "nudge refused",
+                "kind": "send",
+                "summary": "nudge: refused",
+                "outcome": "refused",
                 "campaign": "abandoned-cart",
                 "journey_id": "j-1",
                 "step": "nudge",

@@ -152,7 +152,9 @@ def test_explain(services: FakeServices, capsys: Output) -> None:
     url = "http://localhost:8233/namespaces/default/workflows/abandoned-cart%2Fu"
     services.explain.items = [
         TimelineItem(NOW, "event", "Cart Abandoned [bold]"),
-        TimelineItem(NOW, "send", "nudge: \x1b[31mrefused", "cart", "j", "nudge", "capped", {"limit": 3}, url),
+        TimelineItem(
+            NOW, "send", "nudge: \x1b[31mrefused", "refused", "cart", "j", "nudge", "capped", {"limit": 3}, url
+        ),
     ]
     assert run(["explain", "a/b", "--limit", "2"]) == 0
     header, first, second, link = capsys.readouterr().out.splitlines()

@@ -121,11 +121,14 @@ def test_the_check_says_what_is_wrong(changes: dict[str, Any], wrong: list[str])
     assert found_wrong(**changes) == wrong
 
 
-def item(kind: str, summary: str, at: str, reason: str | None = None, **data: Any) -> dict[str, Any]:
+def item(
+    kind: str, summary: str, at: str, outcome: str | None, reason: str | None = None, **data: Any
+) -> dict[str, Any]:
     return {
         "at": f"2026-11-01T{at}:00Z",
         "kind": kind,
         "summary": summary,
+        "outcome": outcome,
         "campaign": None if kind == "event" else "cart",
         "journey_id": None if kind == "event" else "j1",
         "step": "nudge" if kind in ("send", "message") else None,
@@ -135,7 +138,7 @@ def item(kind: str, summary: str, at: str, reason: str | None = None, **data: An
     }
 
 
-ENTERED = item("entry", "entered cart", "10:00", event_id="e1")
+ENTERED = item("entry", "entered cart", "10:00", "entered", event_id="e1")
 CAPPED = {"rule": "daily", "limit": 2, "count": 2, "window_seconds": 86400}
 
 
@@ -144,22 +147,22 @@ def told(*items: dict[str, Any], arrivals: dict[str, Arrival] | None = None) -> 
 
 
 def test_a_mail_came_when_it_was_granted_by_the_clock_of_its_journey() -> None:
-    granted = item("send", "nudge: granted", "10:30")
-    sent = item("message", "nudge: email cart-nudge sent", "10:00", message_id="m1", attempts=2)
+    granted = item("send", "nudge: granted", "10:30", "granted")
+    sent = item("message", "nudge: email cart-nudge sent", "10:00", "sent", message_id="m1", attempts=2)
     assert told(granted, sent, arrivals={"m1": Arrival("mail", "Hello")}) == [
         ("cart/nudge sent", "mail “Hello”, at attempt 2", HALF_AN_HOUR)
     ]
 
 
 def test_a_mail_that_did_not_arrive_is_not_told_as_one() -> None:
-    granted = item("send", "nudge: granted", "10:30")
-    sent = item("message", "nudge: email cart-nudge sent", "10:00", message_id="m1")
+    granted = item("send", "nudge: granted", "10:30", "granted")
+    sent = item("message", "nudge: email cart-nudge sent", "10:00", "sent", message_id="m1")
     assert told(granted, sent) == [("cart/nudge sent", "nudge was sent, and did not arrive", HALF_AN_HOUR)]
 
 
 def test_a_cap_is_told_with_its_rule_and_when_it_frees() -> None:
-    refused = item("send", "nudge: refused: …", "10:30", "capped", frees_at="2026-11-02T09:00:00Z", **CAPPED)
-    deferred = item("send", "nudge: deferred: …", "10:30", "capped", until="2026-11-02T09:00:00Z", **CAPPED)
+    refused = item("send", "nudge: refused: …", "10:30", "refused", "capped", frees_at="2026-11-02T09:00:00Z", **CAPPED)
+    deferred = item("send", "nudge: deferred: …", "10:30", "deferred", "capped", until="2026-11-02T09:00:00Z", **CAPPED)
     assert told(refused, deferred) == [
         ("cart/nudge refused: capped", "no nudge: capped, 2 of 2 in 1d (daily), frees at +23h", HALF_AN_HOUR),
         ("cart/nudge deferred: capped", "nudge waits until +23h: capped, 2 of 2 in 1d (daily)", HALF_AN_HOUR),
@@ -167,12 +170,14 @@ def test_a_cap_is_told_with_its_rule_and_when_it_frees() -> None:
 
 
 def test_an_exit_names_its_event_and_the_clock_never_goes_back() -> None:
-    order = item("event", "Order Completed", "10:05", message_id="e2")
-    refused = item("send", "nudge: refused: …", "10:30", "unreachable", detail="the profile has no trait email")
-    left = item("exit", "left cart: …", "10:00", "exit_event", event_id="e2")
+    order = item("event", "Order Completed", "10:05", None, message_id="e2")
+    refused = item(
+        "send", "nudge: refused: …", "10:30", "refused", "unreachable", detail="the profile has no trait email"
+    )
+    left = item("exit", "left cart: …", "10:00", "exited", "exit_event", event_id="e2")
     assert told(order, refused, left)[-1] == ("cart exited: exit_event", "ended by Order Completed", HALF_AN_HOUR)
 
 
 def test_only_journeys_that_are_not_over_have_a_clock_to_move() -> None:
     assert active_journeys([ENTERED]) == ["cart/ada/1"]
-    assert active_journeys([ENTERED, item("end", "cart is over: completed", "10:30")]) == []
+    assert active_journeys([ENTERED, item("end", "cart is over: completed", "10:30", "completed")]) == []

@@ -1,6 +1,7 @@
 """What happens while a dependency is away: nothing is lost, and all goes on by itself when it is back."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -90,7 +91,7 @@ async def _stop_and_start(rig: Rig, server: EmbeddedPostgres, folder: Path) -> E
     return server
 
 
-async def _until_taken(rig: Rig, event: dict[str, object]) -> httpx.Response:
+async def _until_taken(rig: Rig, event: Mapping[str, object]) -> httpx.Response:
     """As a client does: the same event again until it is taken."""
     for _ in range(50):
         response = await rig.http.post("/v1/track", json=event, auth=(rig.settings.write_key.get_secret_value(), ""))
