@@ -16,8 +16,8 @@ from application.recipients import Recipients, Unsubscribe
 from application.send import Sender
 from channels.email import EmailChannel
 from channels.webhook import WebhookChannel
-from domain.delivery import Channel
-from domain.unsubscribe import sign
+from domain.people.unsubscribe import sign
+from domain.sending.delivery import Channel
 from settings import Settings
 from store.database import Database
 

@@ -9,9 +9,9 @@ from temporalio import activity
 from application.branches import Branches, Fork
 from application.gate import Gate, Question
 from application.send import Sender, SendOutcome
-from domain.journeys import Ending
-from domain.machine import COMPLETED
-from domain.policy import Answer
+from domain.journey.records import Ending
+from domain.journey.state import COMPLETED
+from domain.sending.policy import Answer
 from store import journeys
 from store.database import Database
 

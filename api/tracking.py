@@ -14,9 +14,9 @@ from api.auth import key_in_header, require_write_key
 from api.dependencies import Using
 from api.limits import read_body
 from domain.errors import InvalidRequestError
-from domain.tracking import Reject
-from domain.tracking_decode import MAX_BODY_BYTES, decode, write_key_of
-from domain.tracking_gzip import gunzip_bounded, is_gzip
+from domain.tracking.decode import MAX_BODY_BYTES, decode, write_key_of
+from domain.tracking.event import Reject
+from domain.tracking.gunzip import gunzip_bounded, is_gzip
 
 router = APIRouter(tags=["Tracking"])
 

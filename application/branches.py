@@ -6,9 +6,9 @@ from uuid import UUID, uuid5
 from msgspec import Struct, convert
 
 from application.catalogue import Catalogue
+from domain.campaign.plan import Plan, Send
 from domain.errors import NotFoundError
-from domain.plan import Plan, Send
-from domain.tracking import Event
+from domain.tracking.event import Event
 from store import decisions, journeys
 from store.database import Database
 from store.decisions import Decision

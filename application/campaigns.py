@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from domain import publishing
+from domain.campaign import publishing
 from domain.errors import ConflictError, NotFoundError
 from store import campaigns, outbox
 from store.campaigns import Campaign, Version

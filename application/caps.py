@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from domain.caps_document import parse_caps
+from domain.sending.caps_document import parse_caps
 from store import caps
 from store.database import Database
 

@@ -4,11 +4,11 @@ from collections import OrderedDict
 
 from msgspec import Struct
 
+from domain.campaign.plan import Plan
+from domain.campaign.rules import Rules
 from domain.errors import NotFoundError
-from domain.plan import Plan
-from domain.routing import CampaignVersion, Listeners
-from domain.rules import Rules
-from domain.templates import TemplateSet, load
+from domain.journey.routing import CampaignVersion, Listeners
+from domain.templates.template_sets import TemplateSet, load
 from store import campaigns
 from store.database import Connection
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from domain.durations import format_duration
+from domain.campaign.durations import format_duration
 from domain.errors import InvalidRequestError, NotFoundError
 from store import profiles, timeline
 from store.database import Database

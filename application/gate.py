@@ -6,12 +6,12 @@ from uuid import UUID, uuid5
 from msgspec import Struct, convert, to_builtins
 
 from application.catalogue import Catalogue
-from domain import policy
+from domain.campaign.plan import Send
 from domain.errors import ConflictError, UnavailableError
-from domain.journeys import Ending
-from domain.machine import CAPPED, COMPLETED
-from domain.plan import Send
-from domain.policy import Answer, Deferred, Granted, Held, Recipient, Refused
+from domain.journey.records import Ending
+from domain.journey.state import CAPPED, COMPLETED
+from domain.sending import policy
+from domain.sending.policy import Answer, Deferred, Granted, Held, Recipient, Refused
 from store import decisions, journeys, messages
 from store.campaigns import CONTROL_LOCK
 from store.database import Connection, Database

@@ -11,11 +11,12 @@ from psycopg.errors import DeadlockDetected, UniqueViolation
 from uuid_utils.compat import uuid7
 
 from application.catalogue import Catalogue
-from domain import identity, routing
 from domain.errors import UnavailableError
-from domain.identity import Resolution
-from domain.routing import Happening, Listeners, Routed, Surroundings
-from domain.tracking import Event, Reject
+from domain.journey import routing
+from domain.journey.routing import Happening, Listeners, Routed, Surroundings
+from domain.people import identity
+from domain.people.identity import Resolution
+from domain.tracking.event import Event, Reject
 from store import decisions, events, journeys, outbox, profiles
 from store.database import Connection, Database
 from store.decisions import Decision

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
 from application.ingest import Ingest
-from domain import unsubscribe
-from domain.definition import CHANNELS
+from domain.campaign.definition import CHANNELS
 from domain.errors import NotFoundError
-from domain.tracking import Event
+from domain.people import unsubscribe
+from domain.tracking.event import Event
 from store import profiles
 from store.database import Connection, Database
 

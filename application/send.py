@@ -9,15 +9,15 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from application.catalogue import Catalogue, Version
-from domain import sending
-from domain.caps import TRANSACTIONAL
-from domain.delivery import Accepted, Ambiguous, Channel, Delivery, Outbound, Rejected, Unavailable
 from domain.errors import NotFoundError, UnavailableError
-from domain.journeys import Ending
-from domain.machine import COMPLETED
-from domain.policy import Recipient
-from domain.sending import CANCELLED, FAILED, RESERVED, SENT, UNKNOWN, Close, Done, Proceed, Standing
-from domain.templates import TemplateRenderError
+from domain.journey.records import Ending
+from domain.journey.state import COMPLETED
+from domain.sending import claim as sending
+from domain.sending.caps import TRANSACTIONAL
+from domain.sending.claim import CANCELLED, FAILED, RESERVED, SENT, UNKNOWN, Close, Done, Proceed, Standing
+from domain.sending.delivery import Accepted, Ambiguous, Channel, Delivery, Outbound, Rejected, Unavailable
+from domain.sending.policy import Recipient
+from domain.templates.template_sets import TemplateRenderError
 from store import journeys, messages
 from store.database import Connection, Database
 from store.messages import Claimed

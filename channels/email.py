@@ -18,8 +18,8 @@ from typing import Literal
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
 
 from channels.mail_policy import MAIL_POLICY
-from domain.addresses import EmailAddress, Mailbox, parse_email, parse_mailbox
-from domain.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
+from domain.people.addresses import EmailAddress, Mailbox, parse_email, parse_mailbox
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 
 # A provider's busiest hour answers within seconds; the whole must end before an activity's own minute does.
 COMMAND_SECONDS = 20

@@ -15,7 +15,7 @@ import httpx
 from standardwebhooks import Webhook
 
 from channels.guarded_transport import BlockedAddressError, GuardedTransport, InvalidHostError
-from domain.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 
 CONNECT_SECONDS = 10
 TOTAL_SECONDS = 30

@@ -13,8 +13,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from application.catalogue import Catalogue, Version
-from domain import machine
-from domain.journeys import user_of
+from domain.journey import machine
+from domain.journey.records import user_of
 from runtime.temporal import CALL_TIMEOUT
 from store import outbox
 from store.database import Database

@@ -6,8 +6,8 @@ from msgspec import Struct, convert
 from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
-from domain.plan import Plan
-from domain.rules import Rules
+from domain.campaign.plan import Plan
+from domain.campaign.rules import Rules
 from store.database import Connection
 
 # Whoever judges events or messages by the campaigns holds this lock shared; whoever changes them, exclusively.

@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
-from domain.caps import CapRule
+from domain.sending.caps import CapRule
 from store.database import Connection
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
-from domain.tracking import Event, Reject
+from domain.tracking.event import Event, Reject
 from store.database import Connection
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
-from domain.journeys import Ending, Journey
-from domain.tracking import Event
+from domain.journey.records import Ending, Journey
+from domain.tracking.event import Event
 from store.database import Connection
 
 

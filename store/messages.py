@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct, convert
 from msgspec.structs import asdict
 
-from domain.caps import CapRule, Counted
+from domain.sending.caps import CapRule, Counted
 from store.database import Connection
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
-from domain.identity import Identity, Known, Resolution
+from domain.people.identity import Identity, Known, Resolution
 from store.database import Connection
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.publishing import check
+from domain.campaign.publishing import check
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
 from runtime.embedded.temporal import EmbeddedTemporal

@@ -16,9 +16,10 @@ with workflow.unsafe.imports_passed_through():
     from application.branches import Fork
     from application.gate import Question
     from application.send import SendOutcome
-    from domain import machine
-    from domain.details import describe
-    from domain.machine import (
+    from domain.campaign.plan import Plan
+    from domain.journey import machine
+    from domain.journey.details import describe
+    from domain.journey.protocol import (
         Answered,
         Authorise,
         AwaitMatch,
@@ -30,15 +31,14 @@ with workflow.unsafe.imports_passed_through():
         Exited,
         Fact,
         Finish,
-        JourneyState,
         Matched,
         Resumed,
         Settled,
         SleepUntil,
         Woke,
     )
-    from domain.plan import Plan
-    from domain.policy import Answer
+    from domain.journey.state import JourneyState
+    from domain.sending.policy import Answer
 
 
 class JourneyInput(Struct, frozen=True, omit_defaults=True):

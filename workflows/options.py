@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from temporalio.common import Priority, RetryPolicy
 
-from domain.caps import TRANSACTIONAL
+from domain.sending.caps import TRANSACTIONAL
 
 # The gate and the branches are one short transaction: a slow one has lost its database.
 DECISION_TIMEOUT = timedelta(seconds=20)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from cli.demo.person import Person
-from domain.durations import parse_duration
+from domain.campaign.durations import parse_duration
 
 Play = Callable[[Person], Awaitable[None]]
 

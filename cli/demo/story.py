@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
-from domain.durations import format_duration
+from domain.campaign.durations import format_duration
 
 Item = Mapping[str, Any]
 MINUTE = timedelta(minutes=1)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, Problem
-from domain.tracking import Event, Reject
+from domain.tracking.event import Event, Reject
 from settings import Settings
 
 WRITE_KEY = "write-key"

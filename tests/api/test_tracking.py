@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.tracking_decode import MAX_BODY_BYTES
+from domain.tracking.decode import MAX_BODY_BYTES
 from tests.api.fakes import FakeServices
 
 CALLS: dict[str, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.delivery import Outbound
+from domain.sending.delivery import Outbound
 
 AT = datetime(2026, 11, 2, 10, 30, tzinfo=UTC)
 MAIL = Outbound(

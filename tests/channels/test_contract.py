@@ -10,7 +10,7 @@ import pytest
 
 from channels.email import EmailChannel
 from channels.webhook import WebhookChannel
-from domain.delivery import Accepted, Ambiguous, Channel, Outbound, Rejected, Unavailable
+from domain.sending.delivery import Accepted, Ambiguous, Channel, Outbound, Rejected, Unavailable
 from tests.channels.messages import MAIL, hook
 from tests.channels.servers import HANG_UP, SILENCE, Receiver, answer, listening, scripted_smtp
 from tests.channels.test_webhook import SECRET

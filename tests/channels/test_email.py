@@ -10,8 +10,8 @@ import pytest
 from aiosmtpd.smtp import AuthResult, Envelope
 
 from channels.email import EmailChannel, build
-from domain.addresses import parse_email
-from domain.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
+from domain.people.addresses import parse_email
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 from tests.channels.messages import AT, MAIL, mail
 from tests.channels.servers import (
     HANG_UP,

@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from channels.webhook import MAX_REPLY_BYTES, WebhookChannel, read_reply
-from domain.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 from tests.channels.messages import MAIL, hook
 from tests.channels.servers import HANG_UP, SILENCE, Receiver, answer, listening, server_tls, trusting_tls
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from domain.machine import Answered, Evaluated, Exited, Fact, Matched, Resumed, Settled, Woke
-from domain.plan import Branch, Delay, Exit, Node, Plan, Send, Subscription, WaitFor
-from domain.policy import Answer, Deferred, Granted, Held, Refused
+from domain.campaign.plan import Branch, Delay, Exit, Node, Plan, Send, Subscription, WaitFor
+from domain.journey.protocol import Answered, Evaluated, Exited, Fact, Matched, Resumed, Settled, Woke
+from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import pytest
 
 from application.catalogue import Catalogue
 from application.gate import Gate, Question
-from domain.policy import Deferred, Granted, Refused
+from domain.sending.policy import Deferred, Granted, Refused
 from store.database import Database
 from tests.engine.campaigns import CART, PROMOTION
 from tests.rig import Rig, actions

@@ -13,7 +13,7 @@ import pytest
 
 from application.catalogue import Catalogue
 from application.ingest import Ingest
-from domain.tracking import Event
+from domain.tracking.event import Event
 from store.database import Database
 from tests.engine.campaigns import CART
 from tests.rig import MAIL, Rig

@@ -1,0 +1,1 @@
+"""The campaign document: what authors write, how it is proved, and the plan and rules that it compiles to."""

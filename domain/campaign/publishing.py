@@ -1,0 +1,103 @@
+"""A campaign document and its templates proved, or refused with everything that is wrong with them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.campaign.compile import compile_plan
+from domain.campaign.definition import CHANNELS, Campaign
+from domain.campaign.document_checks import check_steps, placed_steps
+from domain.campaign.plan import Plan
+from domain.campaign.rules import Rules, rules_of
+from domain.campaign.schema_errors import validate
+from domain.campaign.suggestions import did_you_mean
+from domain.campaign.yaml_source import Path, Source, read
+from domain.errors import InvalidDocumentError, Problem
+from domain.templates.template_sets import load
+
+# More than anybody mends in one go; 128 KB of the same fault would fill megabytes.
+MAX_PROBLEMS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A campaign that may run.
+
+    `templates` are the files that it uses, by file name, in all languages. `document` is what its author wrote as
+    JSON values with every default filled in, so that a default changed later changes no version published before.
+    """
+
+    definition: Campaign
+    plan: Plan
+    rules: Rules
+    templates: dict[str, str]
+    document: dict[str, Any]
+
+
+def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
+    """Prove a document. `templates` maps file names to texts and may hold more than the document uses.
+
+    Raises InvalidDocumentError with every problem of the document and of the templates that it uses.
+    """
+    read_source = read(source, file)
+    definition, problems = validate(Campaign, read_source)
+    uses = _template_uses(read_source)
+    used = {name for _, name, _ in uses}
+    files = {name: text for name, text in templates.items() if _template_name(name) in used}
+    problems += [*read_source.problems, *check_steps(read_source)]
+    problems += _missing_templates(uses, templates, read_source)
+    problems += _template_problems(uses, files)
+    if definition is None or problems:
+        raise InvalidDocumentError(_in_order(problems, file))
+    return Published(
+        definition=definition,
+        plan=compile_plan(definition),
+        rules=rules_of(definition),
+        templates=files,
+        document=definition.model_dump(mode="json", exclude_none=True),
+    )
+
+
+def restore(document: dict[str, Any]) -> Campaign:
+    """The definition of a published `document`."""
+    return Campaign.model_validate(document)
+
+
+def _template_uses(source: Source) -> list[tuple[Path, str, str]]:
+    """Where a template is named, its name, and the channel that it is for."""
+    uses: list[tuple[Path, str, str]] = []
+    for path, step in placed_steps(source):
+        send = step.get("send")
+        if isinstance(send, dict) and isinstance(name := send.get("template"), str):
+            channel = send.get("channel")
+            uses.append(((*path, "send", "template"), name, channel if isinstance(channel, str) else ""))
+    return uses
+
+
+def _template_name(file: str) -> str:
+    return file.rpartition("/")[2].partition(".")[0]
+
+
+def _missing_templates(
+    uses: list[tuple[Path, str, str]], templates: Mapping[str, str], source: Source
+) -> Iterator[Problem]:
+    present = sorted({_template_name(file) for file in templates})
+    for path, name, _ in uses:
+        if name not in present:
+            said = f"there is no template `{name}.liquid`"
+            yield source.problem(path, said, did_you_mean(name, present, "Templates present"))
+
+
+def _template_problems(uses: list[tuple[Path, str, str]], files: Mapping[str, str]) -> list[Problem]:
+    loaded, problems = load(files)
+    for name, channel in dict.fromkeys((name, channel) for _, name, channel in uses):
+        if name in loaded and channel in CHANNELS:
+            problems += loaded[name].check(channel)
+    return problems
+
+
+def _in_order(problems: list[Problem], file: str) -> list[Problem]:
+    """The document first, then its templates, each from top to bottom."""
+    unique = dict.fromkeys(problems)
+    ordered = sorted(unique, key=lambda problem: (problem.file != file, problem.file, problem.line))
+    return ordered[:MAX_PROBLEMS]

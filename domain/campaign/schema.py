@@ -1,0 +1,105 @@
+"""What the documents that people write are made of: the strict base model and the types of fields."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Any, NoReturn
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic_core import PydanticCustomError
+
+from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, format_duration, parse_duration
+from domain.campaign.suggestions import did_you_mean
+
+
+class Document(BaseModel):
+    """A mapping of a document: nothing unknown, nothing converted in silence, nothing changed afterwards."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    @classmethod
+    def about_unknown_key(cls, key: str) -> tuple[str, str]:
+        """What is wrong with a key that this mapping does not have, and what would be right."""
+        return f"the key `{key}` is not known here", did_you_mean(key, cls.model_fields)
+
+
+def refuse(message: str, suggestion: str) -> NoReturn:
+    """Say from inside a validator what is wrong with a value and what would be right."""
+    raise PydanticCustomError("refused", "{said}", {"said": message, "suggestion": suggestion})
+
+
+def _given(value: Any) -> Any:
+    if value is None:
+        refuse("has no value", "Write one, or leave the line out")
+    return value
+
+
+def _seconds(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        refuse(f"{shown(value)} is not a duration", EXPECTED)
+    try:
+        seconds = parse_duration(value)
+    except DurationError as error:
+        refuse(error.message, error.suggestion)
+    if not 0 < seconds <= MAX_SECONDS:
+        refuse(f"`{value}` is out of bounds", "A duration is from 1s to 366d")
+    return seconds
+
+
+def _instant(value: Any) -> datetime:
+    instant: datetime | None = None
+    if isinstance(value, str):
+        with suppress(ValueError, OverflowError):
+            instant = datetime.fromisoformat(value)
+            instant = instant.astimezone(UTC) if instant.tzinfo else None
+    elif isinstance(value, datetime) and value.tzinfo:
+        instant = value.astimezone(UTC)
+    if instant is None:
+        refuse(
+            f"{shown(value)} is not a time with an offset",
+            "Write date, time and offset: `2026-11-01T09:00:00Z` or `2026-11-01T09:00:00+01:00`",
+        )
+    return instant
+
+
+def _one_line(value: str) -> str:
+    if value != value.strip() or not value.isprintable():
+        refuse(f"{shown(value)} is not one plain line", "No spaces around it, no line breaks or control characters")
+    return value
+
+
+# Where null would do as well as an absent key, an empty line is more likely a line forgotten.
+Given = BeforeValidator(_given)
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+Duration = Annotated[
+    int, BeforeValidator(_seconds), PlainSerializer(format_duration, return_type=str), Field(description="such as 30m")
+]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z"), return_type=str),
+]
+# Documents have lists, and what is frozen has tuples: this is the one conversion that is made.
+Listed = Field(strict=False)
+
+
+def shown(value: Any) -> str:
+    """The offending value where it is short, else what it is."""
+    match value:
+        case str() if len(value) <= 60:
+            return f"`{value}`"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case int() | float():
+            return f"`{value}`"
+        case str():
+            return f"`{value[:57]}…`"
+        case None:
+            return "nothing"
+        case Mapping():
+            return "a mapping"
+        case _:
+            return "a list"

@@ -1,0 +1,1 @@
+"""CEL expressions: type-checked when a campaign is published, evaluated when something happens."""

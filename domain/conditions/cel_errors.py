@@ -1,0 +1,69 @@
+"""What CEL says about an expression, in the words of a campaign's author."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from domain.campaign.suggestions import did_you_mean
+
+_FIRST = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
+_UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
+_OVERLOAD = re.compile(r"found no matching overload for '([^']+)' applied to '\((.*)\)'")
+_EXPECTING = re.compile(r" expecting .*")
+_HYPHENATED = re.compile(r"\bjourney\.(steps|messages)\.([a-z0-9_]+-[a-z0-9_-]+)")
+
+_FUNCTIONS = (
+    *("all", "bool", "contains", "double", "duration", "endsWith", "exists", "exists_one", "filter", "getDate"),
+    *("getDayOfWeek", "getFullYear", "getHours", "getMinutes", "getMonth", "has", "int", "map", "matches", "size"),
+    *("startsWith", "string", "timestamp", "type"),
+)
+_SYNTAX = "CEL writes `==`, `!=`, `&&`, `||`, `!`, `in`, `has(…)`, and texts in straight quotes"
+
+
+def explain(
+    error: str, text: str, place: str, visible: Sequence[str], roots: Mapping[str, Mapping[str, object]]
+) -> tuple[str, str]:
+    """The first error of a compilation as (message, suggestion)."""
+    first = _FIRST.search(error)
+    if first is None:
+        return f"CEL refuses the expression: {error[:120]}", "Make it shorter and less nested"
+    line, column, said = first.groups()
+    where = f" (column {column})" if line == "1" else f" (line {line}, column {column})" if int(line) > 1 else ""
+    if undeclared := _UNDECLARED.search(said):
+        message, suggestion = _unknown(undeclared[1], text, place, visible, roots)
+    elif overload := _OVERLOAD.search(said):
+        message, suggestion = _mismatch(*overload.groups())
+    else:
+        message, suggestion = _EXPECTING.sub("", said).removesuffix(" [INVALID_ARGUMENT]"), _SYNTAX
+    return message + where, suggestion
+
+
+def _unknown(
+    name: str, text: str, place: str, visible: Sequence[str], roots: Mapping[str, Mapping[str, object]]
+) -> tuple[str, str]:
+    if hyphenated := _HYPHENATED.search(text):
+        holder, step = hyphenated.groups()
+        return (
+            f"`{step}` is read as a subtraction",
+            f"Write `journey.{holder}['{step}']` for an id with a hyphen",
+        )
+    root, _, rest = name.partition(".")
+    field = rest.partition(".")[0]
+    if root in roots and root not in visible:
+        return f"`{root}` is not known in `{place}`", f"Known here: {', '.join(visible)}"
+    if root in visible and not field:
+        fields = ", ".join(f"`{root}.{one}`" for one in roots[root])
+        return f"`{root}` is not a value of its own", f"Name one of its fields: {fields}"
+    if root in visible:
+        return f"`{root}` has no field `{field}`", did_you_mean(field, roots[root], f"Fields of {root}")
+    known = f"Known here: {', '.join(visible)}"
+    close = did_you_mean(root, [*visible, *_FUNCTIONS]).partition("? ")
+    return f"`{root}` is not known", f"{close[0]}? {known}" if close[1] else known
+
+
+def _mismatch(function: str, arguments: str) -> tuple[str, str]:
+    operator = function.strip("_@") if re.fullmatch(r"[_@\W]+|@in", function) else function
+    kinds = arguments.replace("google.protobuf.Timestamp", "timestamp").replace("google.protobuf.Duration", "duration")
+    hint = "Compare like with like: texts stand in quotes, numbers do not"
+    if "timestamp" in kinds:
+        hint += "; a time is written `timestamp('2026-01-01T00:00:00Z')`"
+    return f"`{operator}` does not apply to ({kinds})", hint

@@ -1,0 +1,239 @@
+"""Conditions and keys in CEL, type-checked when a campaign is published and evaluated when something happens.
+
+Every field of a root is declared to CEL as a variable of its own (`event.properties`, `profile.traits`), so that CEL
+itself refuses `event.propertis.value` and `event.message_id > 3`. What lies below `properties`, `context`, `traits`
+and `consent` is data of unknown shape: a key that is missing there is an error of the evaluation, and a condition
+that cannot be evaluated does not hold.
+
+CEL-C++ bounds an evaluation to 10,000 iterations and an expression to 32 levels. `map` and `filter` are quadratic in
+the length of their list, hence the bound in `cel_data`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from math import isfinite
+from typing import Any, NamedTuple
+
+from cel_expr_python import cel
+
+from domain.conditions.cel_data import Unusable, cel_data
+from domain.conditions.cel_errors import explain
+from domain.conditions.cel_roots import ROOTS, VISIBLE, Place
+
+__all__ = [
+    "Condition",
+    "ConditionError",
+    "KeyExpression",
+    "KeyOutcome",
+    "Outcome",
+    "Place",
+    "compile_condition",
+    "compile_key",
+]
+
+MAX_LENGTH = 2_000
+MAX_KEY_LENGTH = 255
+_MAX_ERROR_LENGTH = 300
+_HAS_FIELD = re.compile(r"\bhas\(\s*((?:event|entry|profile|journey)\.[a-z_]+)\s*\)")
+_PATTERN_LITERAL = re.compile(r"""\.matches\(\s*(r?'(?:[^'\\\n]|\\.)*'|r?"(?:[^"\\\n]|\\.)*")\s*\)""")
+
+
+class ConditionError(ValueError):
+    """An expression that cannot be used where it stands. `suggestion` says what would be right."""
+
+    def __init__(self, message: str, suggestion: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.suggestion = suggestion
+
+
+class Outcome(NamedTuple):
+    """Whether a condition holds and, where it could not be evaluated and therefore does not, why."""
+
+    holds: bool
+    error: str | None = None
+
+
+class KeyOutcome(NamedTuple):
+    """The key, or None and why there is none."""
+
+    value: str | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    text: str
+    place: Place
+    variables: frozenset[str]
+    expression: cel.Expression
+
+    def uses(self, root: str) -> bool:
+        """Whether it looks at this root, so that what it does not look at need not be fetched."""
+        return any(variable.startswith(f"{root}.") for variable in self.variables)
+
+    def _result(self, roots: Mapping[str, Any]) -> tuple[Any, str | None]:
+        data, missing = self._data(roots)
+        try:
+            value = self.expression.eval(data=data)
+            if value.type() != cel.Type.ERROR:
+                return value.value(), None
+            error = str(value.value())
+        except (RuntimeError, ValueError, TypeError) as raised:
+            error = str(raised)
+        return None, "; ".join([*missing, error])[:_MAX_ERROR_LENGTH]
+
+    def _data(self, roots: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """What the expression looks at, and what of it is not to be had. `a || b` may hold without it."""
+        data: dict[str, Any] = {}
+        missing: list[str] = []
+        for variable in self.variables:
+            root, _, field = variable.partition(".")
+            holder = roots.get(root)
+            value = holder.get(field) if isinstance(holder, Mapping) else getattr(holder, field, None)
+            if value is None and (holder is None or ROOTS[root][field] != cel.Type.DYN):
+                missing.append(f"there is no {variable}")
+                continue
+            try:
+                data[variable] = cel_data(value)
+            except Unusable as unusable:
+                missing.append(f"{variable}: {unusable}")
+        return data, missing
+
+
+class Condition(_Compiled):
+    """A checked condition. Roots are given by name, each a mapping or an object with the fields of ROOTS."""
+
+    __slots__ = ()
+
+    def evaluate(self, **roots: Any) -> Outcome:
+        """Whether it holds. Never raises: what cannot be evaluated does not hold, and the outcome says why."""
+        value, error = self._result(roots)
+        if error is None and not isinstance(value, bool):
+            error = f"the condition is {_named(value)}, not true or false"
+        return Outcome(value is True, error)
+
+    def holds(self, **roots: Any) -> bool:
+        return self.evaluate(**roots).holds
+
+
+class KeyExpression(_Compiled):
+    """A checked expression that tells the journeys of one user apart."""
+
+    __slots__ = ()
+
+    def evaluate(self, **roots: Any) -> KeyOutcome:
+        """The key as text, or why there is none. Never raises."""
+        value, error = self._result(roots)
+        if error is not None:
+            return KeyOutcome(None, error)
+        key = _key_text(value)
+        if key is None:
+            return KeyOutcome(None, f"{_named(value)} cannot be a key")
+        if not key or len(key) > MAX_KEY_LENGTH:
+            return KeyOutcome(None, f"a key has 1 to {MAX_KEY_LENGTH} characters")
+        return KeyOutcome(key)
+
+    def value(self, **roots: Any) -> str | None:
+        return self.evaluate(**roots).value
+
+
+@lru_cache(maxsize=4_096)
+def compile_condition(text: str, place: Place) -> Condition:
+    """Check and compile a condition. Raises ConditionError."""
+    variables, expression = _compile(text, place)
+    kind = expression.return_type()
+    if kind not in (cel.Type.BOOL, cel.Type.DYN):
+        raise ConditionError(
+            f"a condition is true or false, and this is {_type_name(kind)}", "Compare it: `… == …`, `… > …`"
+        )
+    return Condition(text, place, variables, expression)
+
+
+@lru_cache(maxsize=1_024)
+def compile_key(text: str) -> KeyExpression:
+    """Check and compile the `key` of an entry. Raises ConditionError."""
+    variables, expression = _compile(text, Place.ENTRY_KEY)
+    kind = expression.return_type()
+    if kind not in (cel.Type.STRING, cel.Type.INT, cel.Type.DYN):
+        raise ConditionError(
+            f"a key is a text or a whole number, and this is {_type_name(kind)}",
+            "Name a property, as in `event.properties.cart_id`, or turn it into text with `string(…)`",
+        )
+    return KeyExpression(text, Place.ENTRY_KEY, variables, expression)
+
+
+def _compile(text: str, place: Place) -> tuple[frozenset[str], cel.Expression]:
+    _check_text(text)
+    visible = VISIBLE[place]
+    declared = frozenset(f"{root}.{field}" for root in visible for field in ROOTS[root])
+    try:
+        expression = _environment(declared).compile(text)
+    except (RuntimeError, ValueError) as error:
+        raise ConditionError(*explain(str(error), text, place, visible, ROOTS)) from error
+    # CEL does not tell which variables an expression refers to. One without which it no longer compiles, it does.
+    used = frozenset(variable for variable in declared if not _compiles(text, declared - {variable}))
+    return used, expression
+
+
+def _check_text(text: str) -> None:
+    """What CEL would let pass and an author did not mean."""
+    if not text.strip():
+        raise ConditionError("the expression is empty", "Write a CEL expression, or leave the line out")
+    if len(text) > MAX_LENGTH:
+        raise ConditionError(
+            f"the expression has {len(text):,} characters", f"Keep it within {MAX_LENGTH:,}: send what it works out"
+        )
+    if always := _HAS_FIELD.search(text):
+        raise ConditionError(f"`{always[1]}` is always there", f"Compare it: `{always[1]} != null`")
+    for pattern in _PATTERN_LITERAL.findall(text):
+        try:
+            tried = _environment(frozenset()).compile(f"''.matches({pattern})").eval()
+        except RuntimeError:
+            continue  # not a literal after all: the compilation of the whole says so
+        if tried.type() == cel.Type.ERROR:
+            raise ConditionError(
+                f"{pattern} is not a regular expression: {str(tried.value()).partition('expression: ')[2]}",
+                "RE2 syntax is understood: no look-around, no back-references",
+            )
+
+
+@lru_cache(maxsize=128)
+def _environment(variables: frozenset[str]) -> cel.Env:
+    types = {f"{root}.{field}": kind for root, fields in ROOTS.items() for field, kind in fields.items()}
+    return cel.NewEnv(variables={variable: types[variable] for variable in variables})
+
+
+def _compiles(text: str, variables: frozenset[str]) -> bool:
+    try:
+        _environment(variables).compile(text)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _key_text(value: Any) -> str | None:
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float() if isfinite(value):
+            # JSON does not tell 42.0 from 42, and clients write either for the same id.
+            return format(Decimal(repr(value)), "f").removesuffix(".0")
+    return None
+
+
+def _named(value: Any) -> str:
+    """What a value is, without saying what it says: the text is kept beside a person's data, and need not repeat it."""
+    names = {"NoneType": "null", "str": "a text", "int": "a number", "float": "a number", "bool": "true or false"}
+    return names.get(type(value).__name__, f"a {type(value).__name__}")
+
+
+def _type_name(kind: cel.Type) -> str:
+    return str(kind.name()).lower()

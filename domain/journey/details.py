@@ -1,0 +1,40 @@
+"""Where a journey stands, in Markdown, for the engineer who opens it in Temporal. Ids, steps and times only."""
+
+from datetime import datetime
+
+from domain.campaign.plan import Branch, Delay, Exit, Plan, Send, WaitFor
+from domain.journey.state import JourneyState
+
+
+def describe(plan: Plan, state: JourneyState) -> str:
+    """What the journey does now and why, until when, and what it has done so far, oldest first."""
+    lines = [_now(plan, state)]
+    if state.trail:
+        lines += ["", *(f"- {_instant(passed.at)} `{passed.step}` {passed.what}" for passed in state.trail)]
+    return "\n".join(lines)
+
+
+def _now(plan: Plan, state: JourneyState) -> str:
+    if state.outcome is not None or state.step is None:
+        return f"**Over**: {state.outcome or 'completed'}"
+    node = plan.node(state.step)
+    until = f" until {_instant(state.until)}" if state.until is not None else ""
+    match node:
+        case Delay():
+            return f"**Waiting** at `{node.id}`{until}: delay"
+        case WaitFor():
+            return f"**Waiting** at `{node.id}`{until}: for an event"
+        case Send() if state.phase == "deferred":
+            return f"**Deferred** at `{node.id}`{until}: {state.reason}"
+        case Send() if state.phase == "held":
+            return f"**Held** at `{node.id}`: {state.reason}"
+        case Send() if state.phase == "granted":
+            return f"**Sending** `{node.id}` by {node.channel}"
+        case Send():
+            return f"**Asking** whether `{node.id}` may go by {node.channel}"
+        case Branch() | Exit():
+            return f"**Deciding** at `{node.id}`"
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,108 @@
+"""What the machine and the workflow say to each other: commands one way, facts the other."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from domain.sending.policy import Answer
+
+# Commands: what the workflow is to do next.
+
+
+class SleepUntil(Struct, frozen=True):
+    """Rest until an instant. `why` is for the engineer who looks."""
+
+    until: datetime
+    why: str
+
+
+class AwaitMatch(Struct, frozen=True):
+    """Rest until one of the subscriptions matches, or until the instant has come."""
+
+    subscriptions: tuple[str, ...]
+    until: datetime
+
+
+class AwaitResume(Struct, frozen=True):
+    """Rest until the campaign is resumed."""
+
+
+class Authorise(Struct, frozen=True):
+    """Ask the gate. If it refuses, the journey is over with the outcome `ends_with`, unless that is None."""
+
+    step: str
+    visit: int
+    ask: int
+    reached_at: datetime
+    ends_with: str | None
+
+
+class Dispatch(Struct, frozen=True):
+    """Send the message. When it has settled, the journey is over with the outcome `ends_with`, unless that is None."""
+
+    message_id: str
+    channel: str
+    category: str
+    ends_with: str | None
+
+
+class Evaluate(Struct, frozen=True):
+    """Have the conditions of a branch evaluated."""
+
+    step: str
+
+
+class Finish(Struct, frozen=True):
+    """The journey is over. `recorded` says that the database knows the outcome already."""
+
+    outcome: str
+    recorded: bool
+
+
+Command = SleepUntil | AwaitMatch | AwaitResume | Authorise | Dispatch | Evaluate | Finish
+
+
+# Facts: what has happened, as the workflow reports it.
+
+
+class Woke(Struct, frozen=True):
+    """The rest is over."""
+
+
+class Matched(Struct, frozen=True):
+    """An event matched a subscription of this journey."""
+
+    subscription: str
+    event_id: str
+
+
+class Resumed(Struct, frozen=True):
+    """The campaign runs again."""
+
+
+class Answered(Struct, frozen=True):
+    """The gate has answered."""
+
+    answer: Answer
+
+
+class Settled(Struct, frozen=True):
+    """The message has its outcome: sent, failed, cancelled or unknown."""
+
+    outcome: str
+    journey_ended: bool
+
+
+class Evaluated(Struct, frozen=True):
+    """The index of the case that holds; None for otherwise."""
+
+    case: int | None
+
+
+class Exited(Struct, frozen=True):
+    """An exit event, or a hand, has ended the journey. The database knows."""
+
+    reason: str
+
+
+Fact = Woke | Matched | Resumed | Answered | Settled | Evaluated | Exited

@@ -1,0 +1,50 @@
+"""A journey as the database keeps it, apart from the workflow that walks it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.tracking.event import Event
+
+
+class Journey(Struct, frozen=True):
+    """One user in one campaign. `entry` is the event that let them in, `entry_key` what tells two journeys apart."""
+
+    id: UUID
+    campaign_key: str
+    campaign_version: int
+    profile_id: UUID
+    entry_key: str
+    workflow_id: str
+    entry: Event
+    entered_at: datetime
+
+
+class Ending(Struct, frozen=True):
+    """How a journey ends: its state (completed or exited) and outcome, when, and by which event or hand."""
+
+    id: UUID
+    state: str
+    outcome: str
+    ended_by: str | None
+    ended_at: datetime
+
+
+def workflow_id(campaign_key: str, user_reference: str, journey_id: UUID) -> str:
+    """Readable, and found by its prefix. The tail is the random part of the journey's id."""
+    return f"{campaign_key}/{user_reference}/{journey_id.hex[-12:]}"
+
+
+def user_reference(user_id: str | None, anonymous_id: str | None, profile_id: UUID) -> str:
+    """How a person is called in Temporal: by the id that the client gave, unless it is an e-mail address.
+
+    Histories hold nothing personal, and an address is that, even where a client uses it as an id.
+    """
+    name = user_id or anonymous_id
+    return str(profile_id) if name is None or "@" in name else name
+
+
+def user_of(workflow_id: str, campaign_key: str) -> str:
+    """The user reference within a workflow id."""
+    return workflow_id.removeprefix(f"{campaign_key}/").rpartition("/")[0]

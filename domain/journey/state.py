@@ -1,0 +1,52 @@
+"""Where a journey stands: one value, which is everything that must survive."""
+
+from datetime import datetime
+
+from msgspec import Struct, field
+
+COMPLETED = "completed"
+EXITED = "exited"
+CAPPED = "capped"
+# What an engineer sees of the way behind: enough to understand, bounded so that the state stays small.
+TRAIL_LENGTH = 20
+
+
+class Match(Struct, frozen=True, omit_defaults=True):
+    """The last event that matched a subscription, and when the journey heard of it."""
+
+    event_id: str
+    at: datetime
+
+
+class Passed(Struct, frozen=True, omit_defaults=True):
+    """One thing that the journey did: shown to engineers, never decided upon."""
+
+    at: datetime
+    step: str
+    what: str
+
+
+class JourneyState(Struct, frozen=True, omit_defaults=True):
+    """Where a journey stands.
+
+    `step` is None when the flow has run out. `until` is the end of the present rest. `phase` is the part of a send
+    step: "ask" the gate, "deferred", "held", or "granted". `ask` counts the questions of this visit. `heard` is the
+    event that ended the last wait; it ends no other. `outcome` is set once the journey is over; `recorded` says that
+    the database knows it already.
+    """
+
+    step: str | None
+    since: datetime
+    looks_back_to: datetime
+    until: datetime | None = None
+    phase: str = "ask"
+    reason: str | None = None
+    ask: int = 1
+    message_id: str | None = None
+    visits: dict[str, int] = field(default_factory=dict)
+    matches: dict[str, Match] = field(default_factory=dict)
+    heard: str | None = None
+    trail: tuple[Passed, ...] = ()
+    resumed: bool = False
+    outcome: str | None = None
+    recorded: bool = False

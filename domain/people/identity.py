@@ -1,0 +1,148 @@
+"""Who an event is about: from user ids and anonymous ids to profiles.
+
+A user id names one profile for ever. An anonymous id belongs to a profile of its own until an event names both ids:
+then the anonymous profile becomes the user's, or is merged into it. An anonymous id that already belongs to a user
+stays with that user when somebody else logs in on the same device: the user id on the event decides.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from uuid import UUID
+
+from msgspec import Struct, field
+
+from domain.tracking.event import Event
+
+
+class Identity(Struct, frozen=True, order=True):
+    """One name by which a client calls a person."""
+
+    kind: str
+    value: str
+
+
+class Known(Struct, frozen=True):
+    """The profile behind an identity, and whether a user id is known for it."""
+
+    profile_id: UUID
+    is_anonymous: bool
+
+
+class Resolution(Struct):
+    """What a batch of events means for the profiles.
+
+    `profile_of` gives the profile of each message id. `created` are new profiles with their user id, or None.
+    `linked` are new identities. `claimed` gives anonymous profiles the user id that is now known for them. `merged`
+    says which profile is to be poured into which.
+    """
+
+    profile_of: dict[str, UUID] = field(default_factory=dict)
+    created: dict[UUID, str | None] = field(default_factory=dict)
+    linked: dict[Identity, UUID] = field(default_factory=dict)
+    claimed: dict[UUID, str] = field(default_factory=dict)
+    merged: dict[UUID, UUID] = field(default_factory=dict)
+
+    @property
+    def is_structural(self) -> bool:
+        """Whether an existing identity comes to mean another person, which needs it locked exclusively."""
+        return bool(self.claimed or self.merged)
+
+
+def identities_of(events: Iterable[Event]) -> set[Identity]:
+    """Every identity that must be looked up to resolve these events."""
+    wanted: set[Identity] = set()
+    for event in events:
+        if event.user_id is not None:
+            wanted.add(Identity("user", event.user_id))
+        if event.anonymous_id is not None:
+            wanted.add(Identity("anonymous", event.anonymous_id))
+        if event.previous_id is not None:
+            wanted |= {Identity("user", event.previous_id), Identity("anonymous", event.previous_id)}
+    return wanted
+
+
+def resolve(events: Iterable[Event], known: Mapping[Identity, Known], new_id: Callable[[], UUID]) -> Resolution:
+    """The profile of each event, and what has to change for that, with the events taken in their order."""
+    resolver = _Resolver(known, new_id)
+    for event in events:
+        resolver.take(event)
+    return resolver.resolution
+
+
+class _Resolver:
+    def __init__(self, known: Mapping[Identity, Known], new_id: Callable[[], UUID]) -> None:
+        self._at = {identity: entry.profile_id for identity, entry in known.items()}
+        self._anonymous = {entry.profile_id for entry in known.values() if entry.is_anonymous}
+        self._new_id = new_id
+        self.resolution = Resolution()
+
+    def take(self, event: Event) -> None:
+        user = Identity("user", event.user_id) if event.user_id is not None else None
+        others = [Identity("anonymous", event.anonymous_id)] if event.anonymous_id is not None else []
+        if event.previous_id is not None:
+            others.append(self._previous(event.previous_id))
+        if user is None:
+            profile = self._profile(others[0])
+        else:
+            for other in others:
+                self._link(other, user)
+            profile = self._profile(user)
+        self.resolution.profile_of[event.message_id] = profile
+
+    def _previous(self, value: str) -> Identity:
+        # An alias does not say which kind its previousId is: a known user id is meant, else an anonymous one.
+        as_user = Identity("user", value)
+        return as_user if as_user in self._at else Identity("anonymous", value)
+
+    def _profile(self, identity: Identity) -> UUID:
+        if (profile := self._at.get(identity)) is not None:
+            return profile
+        profile = self._new_id()
+        user_id = identity.value if identity.kind == "user" else None
+        self.resolution.created[profile] = user_id
+        if user_id is None:
+            self._anonymous.add(profile)
+        self._assign(identity, profile)
+        return profile
+
+    def _assign(self, identity: Identity, profile: UUID) -> None:
+        self._at[identity] = profile
+        self.resolution.linked[identity] = profile
+
+    def _link(self, other: Identity, user: Identity) -> None:
+        source = self._at.get(other)
+        target = self._at.get(user)
+        if source is None:
+            self._assign(other, self._profile(user))
+        elif source == target or source not in self._anonymous:
+            return
+        elif target is None:
+            self._claim(source, user)
+        else:
+            self._merge(source, target)
+
+    def _claim(self, profile: UUID, user: Identity) -> None:
+        self._anonymous.discard(profile)
+        if profile in self.resolution.created:
+            self.resolution.created[profile] = user.value
+        else:
+            self.resolution.claimed[profile] = user.value
+        self._assign(user, profile)
+
+    def _merge(self, source: UUID, target: UUID) -> None:
+        for identity, profile in self._at.items():
+            if profile == source:
+                self._at[identity] = target
+                if identity in self.resolution.linked:
+                    self.resolution.linked[identity] = target
+        self.resolution.profile_of = {
+            message_id: target if profile == source else profile
+            for message_id, profile in self.resolution.profile_of.items()
+        }
+        self._anonymous.discard(source)
+        if source in self.resolution.created:
+            del self.resolution.created[source]
+        else:
+            self.resolution.merged = {
+                merged: target if into == source else into for merged, into in self.resolution.merged.items()
+            }
+            self.resolution.merged[source] = target

@@ -1,0 +1,69 @@
+"""What an attempt to send may do with a message of the ledger, given what the ledger and the journey say."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from domain.sending.caps import TRANSACTIONAL
+from domain.sending.policy import Recipient, objection
+
+RESERVED, SENDING, SENT, FAILED, CANCELLED, UNKNOWN = "reserved", "sending", "sent", "failed", "cancelled", "unknown"
+
+
+class Standing(Struct, frozen=True):
+    """A message as the ledger has it, and the state of the journey it belongs to."""
+
+    state: str
+    channel: str
+    category: str
+    expires_at: datetime
+    journey_state: str
+
+
+class Proceed(Struct, frozen=True):
+    """Claim it and hand it over."""
+
+
+class Close(Struct, frozen=True):
+    """Do not hand it over; the message ends in this state for this reason."""
+
+    state: str
+    reason: str
+
+
+class Done(Struct, frozen=True):
+    """It has its outcome already."""
+
+    state: str
+
+
+def claim(
+    message: Standing, recipient: Recipient, *, at: datetime, honours_idempotency_key: bool
+) -> Proceed | Close | Done:
+    """Decide what one attempt may do. `at` is the instant on the journey's clock.
+
+    A message found in `sending` was left so by an attempt that died, perhaps after the provider had accepted. It is
+    handed over again only where that cannot reach a person twice, or where twice is better than never, and only while
+    its journey lives and the person allows it: after an exit or a refusal was acknowledged nothing is handed over.
+    """
+    if message.state not in (RESERVED, SENDING):
+        return Done(message.state)
+    refusal = objection(message.channel, message.category, recipient)
+    if message.state == SENDING:
+        repeatable = may_repeat(message.category, honours_idempotency_key)
+        due = message.journey_state == "active" and at < message.expires_at and refusal is None
+        if not repeatable or not due:
+            return Close(UNKNOWN, "attempt_died")
+        return Proceed()
+    if message.journey_state != "active":
+        return Close(CANCELLED, "journey_ended")
+    if at >= message.expires_at:
+        return Close(CANCELLED, "expired")
+    if refusal is not None:
+        return Close(CANCELLED, refusal.reason)
+    return Proceed()
+
+
+def may_repeat(category: str, honours_idempotency_key: bool) -> bool:
+    """Whether a message may be handed over again when nobody knows if the provider has it already."""
+    return honours_idempotency_key or category == TRANSACTIONAL

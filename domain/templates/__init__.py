@@ -1,0 +1,1 @@
+"""Message templates: Liquid with front matter, proved when a campaign is published."""

@@ -1,0 +1,96 @@
+"""The e-mail kind of template: subject, sender and plain text in the front matter, HTML as the body."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.errors import Problem
+from domain.people.addresses import parse_mailbox
+from domain.templates.front_matter import Field
+from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
+
+REQUIRED = ("subject", "from", "text")
+OPTIONAL = ("reply_to", "preheader")
+
+# RFC 5322 bounds a line of the header so; nobody reads a longer subject.
+MAX_SUBJECT_CHARACTERS = 998
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_BODY_TAG = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
+_HIDDEN = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{}</div>'
+
+
+@dataclass(frozen=True, slots=True)
+class EmailTemplate:
+    """An e-mail in one language. The addresses are constant, the rest is filled in for each user."""
+
+    sender: str
+    reply_to: str | None
+    subject: LiquidText
+    preheader: LiquidText | None
+    text: LiquidText
+    html: LiquidText
+
+    def render(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """{from, reply_to, subject, text, html}. The subject is one line. Raises TemplateRenderError."""
+        html = self.html.render(context)
+        if self.preheader is not None:
+            html = _with_preheader(html, self.preheader.render(context))
+        return {
+            "from": self.sender,
+            "reply_to": self.reply_to,
+            "subject": self._subject(context),
+            "text": self.text.render(context),
+            "html": html,
+        }
+
+    def _subject(self, context: Mapping[str, Any]) -> str:
+        # White space of any kind becomes one space: a line break in a value would begin a header of its own.
+        subject = _CONTROL.sub("", " ".join(self.subject.render(context).split()))
+        if not subject:
+            raise TemplateRenderError(f"{self.subject.place}: the subject is empty for this user")
+        if len(subject) > MAX_SUBJECT_CHARACTERS:
+            raise TemplateRenderError(f"{self.subject.place}: the subject exceeds {MAX_SUBJECT_CHARACTERS} characters")
+        return subject
+
+
+def compile_email(fields: Mapping[str, Field], body: Field, problems: list[Problem]) -> EmailTemplate | None:
+    """The compiled template, or None; what is wrong with it is added to `problems`. Absent keys are not reported."""
+    sender, reply_to = (_address(fields.get(key), problems) for key in ("from", "reply_to"))
+    subject, preheader, text, html = (
+        _compiled(fields.get("subject"), problems),
+        _compiled(fields.get("preheader"), problems, is_html=True),
+        _compiled(fields.get("text"), problems),
+        _compiled(body, problems, is_html=True),
+    )
+    if not body.value.strip():
+        problems.append(body.place.problem("the body is empty", "Write the HTML part below the front matter"))
+    if sender is None or subject is None or text is None or html is None:
+        return None
+    return EmailTemplate(sender, reply_to, subject, preheader, text, html)
+
+
+def _compiled(field: Field | None, problems: list[Problem], *, is_html: bool = False) -> LiquidText | None:
+    if field is None:
+        return None
+    compiled, faults = compile_liquid(field.value, field.place, is_html=is_html)
+    problems += faults
+    return compiled
+
+
+def _address(field: Field | None, problems: list[Problem]) -> str | None:
+    if field is None:
+        return None
+    value = field.value.strip()
+    if "{{" in value or "{%" in value:
+        problems.append(field.place.problem("an address must be constant", "Write it without Liquid"))
+    elif parse_mailbox(value) is None:
+        problems.append(field.place.problem("this is not an address", "Write it as Example Shop <hello@example.com>"))
+    return value
+
+
+def _with_preheader(html: str, preheader: str) -> str:
+    # What mail clients show next to the subject is the first text of the body, seen or not.
+    start = match.end() if (match := _BODY_TAG.search(html)) else 0
+    return html[:start] + _HIDDEN.format(preheader) + html[start:]

@@ -1,0 +1,177 @@
+"""Message templates: Liquid files with front matter, in language variants, for e-mail and for webhooks.
+
+`NAME.liquid` is the default, `NAME.LANG.liquid` a variant for that language, which takes the front-matter keys that it
+does not give from the default.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from domain.errors import Problem
+from domain.templates import email_template, webhook_template
+from domain.templates.front_matter import Field, Source, parse
+from domain.templates.liquid_text import Place, TemplateRenderError, nearest
+
+__all__ = ["TemplateRenderError", "TemplateSet", "load"]
+
+MAX_FILE_BYTES = 256 * 1024
+
+_FILE_NAME = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(\.(?P<language>[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*))?\.liquid"
+)
+_DEFAULT = ""
+
+
+class Variant(Protocol):
+    """A template in one language, compiled."""
+
+    def render(self, context: Mapping[str, Any]) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSet:
+    """One template in all of its languages.
+
+    `channel` is None, and a language is not among the `variants`, where the files have problems.
+    """
+
+    name: str
+    channel: str | None
+    place: Place
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+
+    def check(self, channel: str) -> list[Problem]:
+        """What keeps the template from being sent on this channel."""
+        if self.channel is None or self.channel == channel:
+            return []
+        message = f"'{self.name}' is a template for {self.channel}, not for {channel}"
+        return [self.place.problem(message, f"Send it on {self.channel}, or name another template")]
+
+    def render(self, context: Mapping[str, Any], locale: str | None) -> dict[str, Any]:
+        """The content of one message, in the variant of the exact locale, else its language, else the default.
+
+        `context` holds `profile` {user_id, traits}, `entry` {event, properties, timestamp}, `campaign` {key, name},
+        `message` {id} and, for messages that can be refused, `unsubscribe_url`. A null counts as missing, and a line
+        ends in a line feed.
+
+        E-mail gives {from, reply_to, subject, text, html}, all texts but `reply_to`, which may be None; a webhook
+        gives {url, data}. Raises TemplateRenderError, whose detail quotes nothing of the user's.
+        """
+        for language in _languages(locale):
+            if variant := self.variants.get(language):
+                return variant.render(_without_nulls(context))
+        raise TemplateRenderError(f"{self.place.file}: the template has problems and cannot be rendered")
+
+
+def load(files: Mapping[str, str]) -> tuple[dict[str, TemplateSet], list[Problem]]:
+    """The templates of these files (file name to text) by name, and everything that is wrong with any of them.
+
+    Every name that a file gives is a key, so that a campaign is not told that a template with problems is missing.
+    While there are problems, nothing may be published.
+    """
+    problems: list[Problem] = []
+    named: dict[str, dict[str, _File]] = {}
+    for file, text in sorted(files.items()):
+        match = _FILE_NAME.fullmatch(file.rpartition("/")[2])
+        place = Place(file, 1, "file name")
+        if match is None:
+            problems.append(place.problem("this does not name a template", "Call it NAME.liquid or NAME.LANG.liquid"))
+            continue
+        variants = named.setdefault(match["name"], {})
+        language = (match["language"] or _DEFAULT).lower()
+        if language in variants:
+            problems.append(place.problem(f"{variants[language].name} is the same template", "Keep one of them"))
+            continue
+        variants[language] = _File(file, _source(file, text, problems))
+    sets = {name: _template_set(name, variants, problems) for name, variants in named.items()}
+    # A fault in what variants inherit is found again in each of them.
+    return sets, sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line))
+
+
+class _File(NamedTuple):
+    name: str
+    source: Source | None
+
+
+class _Kind(NamedTuple):
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    compile: Callable[[Mapping[str, Field], Field, list[Problem]], Variant | None]
+
+
+_KINDS = {
+    "email": _Kind(email_template.REQUIRED, email_template.OPTIONAL, email_template.compile_email),
+    "webhook": _Kind(webhook_template.REQUIRED, webhook_template.OPTIONAL, webhook_template.compile_webhook),
+}
+
+
+def _source(file: str, text: str, problems: list[Problem]) -> Source | None:
+    if len(text.encode(errors="replace")) > MAX_FILE_BYTES:
+        place = Place(file, 1, "file")
+        problems.append(place.problem(f"the file is larger than {MAX_FILE_BYTES // 1024} KB", "Make it smaller"))
+        return None
+    source, faults = parse(file, text)
+    problems += faults
+    return source
+
+
+def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]) -> TemplateSet:
+    if _DEFAULT not in files:
+        place = Place(next(iter(files.values())).name, 1, "file name")
+        problems.append(place.problem(f"'{name}' has no default language", f"Add {name}.liquid"))
+        return TemplateSet(name, None, place)
+    default = files[_DEFAULT].source
+    unreadable = TemplateSet(name, None, Place(files[_DEFAULT].name, 1, "front matter"))
+    if default is None:
+        return unreadable
+    channel = default.fields.get("channel")
+    if channel is None or channel.value not in _KINDS:
+        place = default.key_places.get("channel", unreadable.place)
+        problems.append(place.problem("the channel is missing or unknown", f"Say channel: {' or '.join(_KINDS)}"))
+        return unreadable
+    kind = _KINDS[channel.value]
+    problems += _missing_keys(default, unreadable.place, kind)
+    variants: dict[str, Variant] = {}
+    for language, file in files.items():
+        if file.source is not None:
+            faults = list(_key_faults(file.source, kind, channel.value))
+            variant = kind.compile(default.fields | file.source.fields, file.source.body, faults)
+            problems += faults
+            if variant is not None and not faults:
+                variants[language] = variant
+    return TemplateSet(name, channel.value, channel.place, variants)
+
+
+def _missing_keys(default: Source, place: Place, kind: _Kind) -> Iterator[Problem]:
+    for key in kind.required:
+        if key not in default.key_places:
+            yield place.problem(f"'{key}' is missing", f"Add it to the front matter, as {key}: …")
+
+
+def _key_faults(source: Source, kind: _Kind, channel: str) -> Iterator[Problem]:
+    known = ("channel", *kind.required, *kind.optional)
+    for key, place in source.key_places.items():
+        if key not in known:
+            yield place.problem(f"there is no key '{key}'", nearest(key, known))
+        elif key in source.fields and not source.fields[key].value.strip():
+            yield place.problem(f"'{key}' is empty", "Give it a text, or leave it out")
+    if "channel" in source.fields and source.fields["channel"].value != channel:
+        yield source.key_places["channel"].problem(f"the default language is for {channel}", "Leave the channel out")
+
+
+def _languages(locale: str | None) -> Iterator[str]:
+    """pt-br, pt, and the default, for pt_BR."""
+    parts = (locale or _DEFAULT).replace("_", "-").lower().split("-")
+    for length in range(len(parts), 0, -1):
+        yield "-".join(parts[:length])
+    yield _DEFAULT
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value

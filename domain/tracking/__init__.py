@@ -1,0 +1,1 @@
+"""What clients report: the Segment tracking calls, read and checked."""

@@ -1,0 +1,97 @@
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.campaign.publishing import MAX_PROBLEMS
+from domain.campaign.yaml_source import read
+from tests.domain.campaign.documents import COMPLETE, EMAIL, HEAD, WEBHOOK, documents, problem, problems, publish
+
+TEXT = HEAD + "steps:\n  - id: a\n    send:\n      channel: email\n      template: hello\n"
+
+
+def test_keeps_the_templates_that_are_used_in_all_languages() -> None:
+    german = "---\nsubject: Hallo\n---\n<p>Hallo</p>\n"
+    files = {"hello.liquid": EMAIL, "hello.de.liquid": german, "other.liquid": EMAIL}
+    assert set(publish(TEXT, files).templates) == {"hello.liquid", "hello.de.liquid"}
+
+
+def test_a_template_that_is_not_used_may_have_problems() -> None:
+    assert problems(TEXT, {"hello.liquid": EMAIL, "other.liquid": "{% if %}"}) == []
+
+
+def test_a_missing_template_is_said_where_it_is_named() -> None:
+    found = problem(TEXT.replace("hello", "helo"), {"hello.liquid": EMAIL, "hook.liquid": WEBHOOK})
+    assert (found.line, found.path) == (8, "steps[0].send.template")
+    assert found.message == "there is no template `helo.liquid`"
+    assert found.suggestion == "Did you mean `hello`? Templates present: hello, hook"
+
+
+def test_a_template_is_named_without_its_suffix() -> None:
+    found = problems(TEXT.replace("hello", "emails/hello.liquid"))
+    assert "`hello`" in found[0].suggestion
+
+
+def test_problems_of_templates_come_with_those_of_the_document() -> None:
+    text = TEXT.replace("key: abandoned-cart", "key: X").replace("channel: email", "channel: webhook")
+    broken = EMAIL.replace("<p>Hello</p>", "{% if %}")
+    found = problems(
+        text + "  - {id: b, send: {channel: email, template: broken}}\n",
+        {"hello.liquid": EMAIL, "broken.liquid": broken},
+    )
+    assert [one.file for one in found] == ["campaign.yaml", "broken.liquid", "hello.liquid"]
+
+
+def test_the_document_has_every_default_filled_in() -> None:
+    assert publish(TEXT).document == {
+        "key": "abandoned-cart",
+        "name": "Abandoned cart",
+        "schedule": {"at_end": "drain"},
+        "entry": {"event": "Cart Abandoned", "reentry": "always"},
+        "steps": [
+            {
+                "id": "a",
+                "send": {
+                    "channel": "email",
+                    "template": "hello",
+                    "category": "marketing",
+                    "expires": "7d",
+                    "on_capped": "skip",
+                },
+            }
+        ],
+    }
+
+
+def test_the_number_of_problems_is_bounded() -> None:
+    assert len(problems("a: 1\n" * 1_000)) == MAX_PROBLEMS
+
+
+_anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(["1h", "x", "", "<send>"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "event", "do", "when"]), inner),
+    max_leaves=4,
+)
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [one for key, item in items for one in ((*path, key), *_paths(item, (*path, key)))]
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_no_document_is_worse_than_refused(data: st.DataObject) -> None:
+    document = read(data.draw(st.just(COMPLETE) | documents()), "a.yaml").data
+    for _ in range(data.draw(st.integers(1, 3))):
+        *way, last = data.draw(st.sampled_from(_paths(document)))
+        holder = document
+        for part in way:
+            holder = holder[part]
+        holder[last] = data.draw(_anything)
+    text = yaml.safe_dump(document, sort_keys=False)
+    for found in problems(text):
+        assert 1 <= found.line <= text.count("\n") + 1
+        assert found.message
+        assert found.suggestion

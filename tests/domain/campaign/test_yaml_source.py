@@ -1,0 +1,116 @@
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.campaign.yaml_source import MAX_SIZE, path_text, read
+from domain.errors import InvalidDocumentError, Problem
+
+
+def refusal(text: str) -> Problem:
+    with pytest.raises(InvalidDocumentError) as caught:
+        read(text, "a.yaml")
+    (problem,) = caught.value.problems
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("on", "on"),
+        ("yes", "yes"),
+        ("1:30", "1:30"),
+        ("2026-11-01", "2026-11-01"),
+        ("true", True),
+        ("False", False),
+        ("~", None),
+        ("", None),
+        ("012", 12),
+        ("-3", -3),
+        ("0x1F", 31),
+        ("0o17", 15),
+        ("1_000", "1_000"),
+        (".5", 0.5),
+        ("1e3", 1000.0),
+        (".inf", ".inf"),
+        ("1e999", "1e999"),
+        ("12345678901234567890123", 1.2345678901234568e22),
+        ("'12'", "12"),
+        ('"true"', "true"),
+        ("|\n  a\n  b", "a\nb"),
+    ],
+)
+def test_only_the_core_schema_of_yaml_1_2(written: str, value: Any) -> None:
+    assert read(f"a: {written}", "a.yaml").data == {"a": value}
+
+
+def test_keys_are_always_texts() -> None:
+    assert read("on: a\n1: b\ntrue: c", "a.yaml").data == {"on": "a", "1": "b", "true": "c"}
+
+
+def test_every_path_has_its_line() -> None:
+    source = read("# top\nkey: a\nsteps:\n  - id: x\n    send:\n      channel: email\n  - {id: y}\n", "a.yaml")
+    assert source.line(()) == 2
+    assert source.line(("steps", 0, "send", "channel")) == 6
+    assert source.line(("steps", 1, "id")) == 7
+    assert source.line(("steps", 0, "send", "template")) == 5
+    assert path_text(("steps", 0, "send", "channel")) == "steps[0].send.channel"
+    assert path_text(()) == "document"
+
+
+def test_a_key_that_stands_twice_is_a_problem_and_the_rest_is_read() -> None:
+    source = read("a: 1\nb:\n  c: 1\n  c: 2\n", "a.yaml")
+    assert source.data == {"a": 1, "b": {"c": 1}}
+    (problem,) = source.problems
+    assert (problem.line, problem.path) == (4, "b.c")
+    assert "first on line 3" in problem.message
+
+
+def test_a_key_that_is_a_list_is_a_problem() -> None:
+    (problem,) = read("? [a]\n: 1\n", "a.yaml").problems
+    assert problem.message == "a key must be a text, not a list or mapping"
+
+
+def test_a_key_of_thousands_of_characters_is_not_repeated() -> None:
+    (problem,) = read(f"a: 1\n{'b' * 900}: 1\n", "a.yaml").problems
+    assert (problem.line, problem.path) == (2, "document")
+    assert len(problem.message) < 100
+
+
+def test_what_a_database_cannot_store_is_a_problem() -> None:
+    (problem,) = read('a: 1\nb: "x\\0"\n', "a.yaml").problems
+    assert (problem.line, problem.path) == (2, "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message", "suggestion"),
+    [
+        ("a: &x 1\nb: *x", 2, "the alias `*x` is not allowed", "Write out"),
+        ("a: !!python/name:os.system x", 1, "is not allowed", "Quote a text"),
+        ("a: 1\nwhere: !has(x)", 2, "the tag `!has(x)` is not allowed", "Quote a text that starts with `!`"),
+        ("a: 1\nb: 'x\n\n", 2, "unexpected end of stream", "single quotes"),
+        ("a: b: c", 1, "mapping values are not allowed here", "single quotes"),
+        ("a:\n\t- 1", 2, "cannot start any token", "indentation"),
+        ("a: 1\nb: \x07", 2, "U+0007", "Remove it"),
+        ("a: \ud800", 1, "U+D800", "Remove it"),
+        ("---\na: 1\n---\nb: 2", 3, "single document", ""),
+        ("", 1, "empty", "key: value"),
+        ("# nothing", 1, "empty", "key: value"),
+        ("[" * 100_000, 1, "nested deeper than 64", "flatter"),
+        ("- " * 50_000, 1, "nested deeper than 64", "flatter"),
+        ("a" * (MAX_SIZE + 1), 1, "larger than 128 KB", "Split"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_line(text: str, line: int, message: str, suggestion: str) -> None:
+    problem = refusal(text)
+    assert (problem.file, problem.line) == ("a.yaml", line)
+    assert message in problem.message
+    assert suggestion in problem.suggestion
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(InvalidDocumentError):
+        read(text, "a.yaml")

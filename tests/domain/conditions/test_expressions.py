@@ -1,0 +1,237 @@
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.conditions.expressions import ConditionError, Place, compile_condition, compile_key
+from domain.tracking.event import Event
+
+AT = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
+
+
+def event(**properties: Any) -> Event:
+    return Event(
+        message_id="m1",
+        type="track",
+        name="Cart Abandoned",
+        user_id="u1",
+        anonymous_id=None,
+        properties=properties,
+        context={"locale": "de-AT"},
+        timestamp=AT,
+    )
+
+
+def holds(text: str, **properties: Any) -> bool:
+    return compile_condition(text, Place.ENTRY_WHERE).holds(event=event(**properties), profile=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "properties", "expected"),
+    [
+        ("event.properties.value > 100", {"value": 120.5}, True),
+        ("event.properties.value > 100", {"value": 101}, True),
+        ("event.properties.value > 100", {"value": 100}, False),
+        ("event.properties.value > 99.5", {"value": 100}, True),
+        ("event.properties.tier in ['gold', 'silver']", {"tier": "gold"}, True),
+        ("event.properties.items.exists(i, i.price > 50)", {"items": [{"price": 10}, {"price": 60}]}, True),
+        ("event.context.locale.startsWith('de')", {}, True),
+        ("event.timestamp.getDayOfWeek() == 1", {}, True),
+        ("event.timestamp > timestamp('2026-11-01T00:00:00Z')", {}, True),
+        ("event.timestamp - duration('24h') < timestamp('2026-11-02T00:00:00Z')", {}, True),
+        ("event.anonymous_id == null && event.user_id == 'u1'", {}, True),
+        ("has(event.properties.coupon)", {}, False),
+        ("!has(event.properties.coupon)", {}, True),
+        ("event.properties.name.matches('^[A-Z]+$')", {"name": "ABC"}, True),
+        ("event.properties.subscribed", {"subscribed": True}, True),
+        ("event.properties['cart id'] == 'x'", {"cart id": "x"}, True),
+        ("event.properties.items.exists(event, event == 1)", {"items": [1]}, True),
+    ],
+)
+def test_conditions_hold_or_do_not(text: str, properties: dict[str, Any], expected: bool) -> None:
+    assert holds(text, **properties) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "properties", "error"),
+    [
+        ("event.properties.value > 100", {}, "Key not found"),
+        ("event.properties.value > 100", {"value": "120"}, "No matching overloads"),
+        ("event.properties.value > 100", {"value": None}, "No matching overloads"),
+        ("event.properties.value > 100", {"value": 2**70}, "No matching overloads"),
+        ("event.properties.value.deeper == 1", {"value": 3}, ""),
+        ("event.properties.value / 0 == 1", {"value": 1}, "divide by zero"),
+        ("event.properties.value + 9223372036854775807 > 1", {"value": 1}, "overflow"),
+        ("event.properties.value", {"value": "yes"}, "a text, not true or false"),
+        ("event.properties.value", {"value": None}, "null, not true or false"),
+        ("profile.traits.plan == 'pro'", {}, "there is no profile.traits"),
+        ("event.properties.a.all(x, event.properties.a.all(y, true))", {"a": [0] * 1_000}, "Iteration budget"),
+        ("event.properties.a.size() > 0", {"a": [0] * 1_001}, "Key not found"),
+        ("timestamp(event.properties.at) > event.timestamp", {"at": "soon"}, ""),
+    ],
+)
+def test_what_cannot_be_evaluated_does_not_hold_and_says_why(text: str, properties: dict[str, Any], error: str) -> None:
+    outcome = compile_condition(text, Place.ENTRY_WHERE).evaluate(event=event(**properties), profile=None)
+    assert not outcome.holds
+    assert outcome.error is not None
+    assert error in outcome.error
+    assert len(outcome.error) <= 300
+
+
+def test_a_value_that_cannot_be_looked_at_harms_no_other() -> None:
+    assert holds("event.properties.value > 100", value=120, huge=2**70, long=[0] * 5_000, name="\ud800", odd={1})
+
+
+def test_identifiers_beyond_64_bits_compare_exactly() -> None:
+    condition = compile_condition("event.properties.cart_id == entry.properties.cart_id", Place.EXIT_WHERE)
+    assert condition.holds(event=event(cart_id=2**70), entry=event(cart_id=2**70))
+    assert not condition.holds(event=event(cart_id=2**70), entry=event(cart_id=2**70 + 1))
+
+
+def test_what_is_missing_does_not_matter_where_it_is_not_needed() -> None:
+    condition = compile_condition("event.properties.vip || profile.traits.vip", Place.ENTRY_WHERE)
+    assert condition.evaluate(event=event(vip=True), profile=None) == (True, None)
+    assert condition.holds(event=event(), profile=SimpleNamespace(traits={"vip": True}))
+
+
+def test_roots_are_objects_or_mappings() -> None:
+    condition = compile_condition("profile.traits.plan == entry.properties.plan", Place.BRANCH_WHEN)
+    assert condition.holds(profile={"traits": {"plan": "pro"}}, entry=event(plan="pro"))
+
+
+def test_a_branch_sees_the_journey() -> None:
+    journey = {"steps": {"cool-off": 1}, "messages": {"nudge": "sent"}, "entered_at": AT - timedelta(days=2)}
+    for text in (
+        "journey.steps['cool-off'] == 1",
+        "journey.messages.nudge == 'sent'",
+        "journey.entered_at < entry.timestamp",
+    ):
+        assert compile_condition(text, Place.BRANCH_WHEN).holds(journey=journey, entry=event(), profile=None), text
+
+
+def test_an_expression_says_what_it_uses() -> None:
+    condition = compile_condition("event.properties.items.exists(profile, profile == 1)", Place.ENTRY_WHERE)
+    assert condition.uses("event")
+    assert not condition.uses("profile")
+    assert compile_condition("true || profile.consent.email == true", Place.ENTRY_WHERE).uses("profile")
+
+
+def test_a_compiled_expression_is_kept() -> None:
+    assert compile_condition("event.type == 'track'", Place.ENTRY_WHERE) is compile_condition(
+        "event.type == 'track'", Place.ENTRY_WHERE
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message", "suggestion"),
+    [
+        ("event.propertis.x == 1", Place.ENTRY_WHERE, "`event` has no field `propertis`", "Did you mean `properties`?"),
+        ("evnt.properties.x == 1", Place.ENTRY_WHERE, "`evnt` is not known", "Did you mean `event`?"),
+        ("entry.properties.x == 1", Place.ENTRY_WHERE, "`entry` is not known in `entry.where`", "event, profile"),
+        ("event.type == 'x'", Place.BRANCH_WHEN, "`event` is not known in `branch.when`", "profile, entry, journey"),
+        ("journey.steps.x > 0", Place.EXIT_WHERE, "`journey` is not known in", "event, entry, profile"),
+        ("event['properties'].x == 1", Place.EXIT_WHERE, "not a value of its own", "`event.properties`"),
+        ("event.message_id > 3", Place.WAIT_WHERE, "`>` does not apply to (string, int)", "quotes"),
+        ("event.timestamp > '2026-01-01'", Place.WAIT_WHERE, "(timestamp, string)", "timestamp('2026"),
+        ("sizes(event.properties) > 1", Place.WAIT_WHERE, "`sizes` is not known", "Did you mean `size`?"),
+        ("journey.steps.cool-off > 0", Place.BRANCH_WHEN, "read as a subtraction", "journey.steps['cool-off']"),
+        ("event.properties.x = 1", Place.ENTRY_WHERE, "column 20", "`==`"),
+        ("event.properties.x == 1 and true", Place.ENTRY_WHERE, "column 25", "`&&`"),
+        ("event.properties.x ==\n'a", Place.ENTRY_WHERE, "line 2, column 1", "straight quotes"),
+        ("size(event.properties)", Place.ENTRY_WHERE, "this is int", "Compare it"),
+        ("'yes'", Place.ENTRY_WHERE, "this is string", "Compare it"),
+        ("has(event.user_id)", Place.ENTRY_WHERE, "always there", "`event.user_id != null`"),
+        ("event.properties.x.matches('(')", Place.ENTRY_WHERE, "not a regular expression: missing )", "RE2"),
+        ("  ", Place.ENTRY_WHERE, "empty", "leave the line out"),
+        ("(" * 40 + "true" + ")" * 40, Place.ENTRY_WHERE, "recursion limit", "less nested"),
+        ("true || " * 300 + "true", Place.ENTRY_WHERE, "2,404 characters", "within 2,000"),
+        ("event.properties.x == '\\ud800'", Place.ENTRY_WHERE, "Illegal escape", "CEL writes"),
+        ("event.properties.x == 1\0", Place.ENTRY_WHERE, "", ""),
+    ],
+)
+def test_mistakes_are_found_when_published(text: str, place: Place, message: str, suggestion: str) -> None:
+    with pytest.raises(ConditionError) as caught:
+        compile_condition(text, place)
+    assert message in caught.value.message
+    assert suggestion in caught.value.suggestion
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        ("cart-1", "cart-1"),
+        (42, "42"),
+        (42.0, "42"),
+        (1.5, "1.5"),
+        (1e20, "100000000000000000000"),
+        (1e-7, "0.0000001"),
+        (2**70, str(2**70)),
+        (True, "true"),
+        (None, None),
+        ("", None),
+        ("x" * 256, None),
+        ("a\0b", "a\ufffdb"),
+        (float("nan"), None),
+        (float("inf"), None),
+        ([1], None),
+        ({"a": 1}, None),
+    ],
+)
+def test_a_key_is_a_text_or_there_is_none(value: Any, key: str | None) -> None:
+    found = compile_key("event.properties.id").evaluate(event=event(id=value))
+    assert found.value == key
+    assert (found.error is None) == (key is not None)
+
+
+def test_a_missing_key_says_so() -> None:
+    key = compile_key("event.properties.id")
+    assert key.value(event=event()) is None
+    assert "Key not found" in str(key.evaluate(event=event()).error)
+
+
+@pytest.mark.parametrize("text", ["event.properties.x == 1", "1.5", "[1]", "event.timestamp", "event.properties"])
+def test_a_key_must_be_text_or_whole_number(text: str) -> None:
+    with pytest.raises(ConditionError, match="a key is a text or a whole number"):
+        compile_key(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "event.properties.big.map(a, event.properties.big.map(b, [a, b])).size() == 1",
+        "event.properties.big.all(a, event.properties.big.all(b, event.properties.big.all(c, true)))",
+        "event.properties.big.all(a, size(event.properties.big + event.properties.big) > 1)",
+        "event.properties.big.all(a, event.properties.text.matches('(a|b|ab)*c'))",
+    ],
+)
+def test_no_event_makes_a_condition_hang(text: str) -> None:
+    condition = compile_condition(text, Place.ENTRY_WHERE)
+    start = time.perf_counter()
+    condition.evaluate(event=event(big=list(range(1_000)), text="ab" * 8_000))
+    assert time.perf_counter() - start < 5
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b", "c"]), _json))
+@settings(deadline=None)
+def test_no_data_makes_an_evaluation_raise(properties: dict[str, Any]) -> None:
+    for text in (
+        "event.properties.a > event.properties.b",
+        "event.properties.a == event.properties.b || event.properties.c.x in event.properties.a",
+        "event.properties.exists(k, event.properties[k] == 'x')",
+        "string(event.properties.a).matches(event.properties.b)",
+    ):
+        outcome = compile_condition(text, Place.ENTRY_WHERE).evaluate(event=event(**properties))
+        assert isinstance(outcome.holds, bool)
+    key = compile_key("event.properties.a").evaluate(event=event(**properties))
+    assert (key.value is None) == (key.error is not None)

@@ -1,0 +1,574 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.campaign.plan import Branch, Delay, Exit, Plan, Send, Subscription, WaitFor
+from domain.journey import machine
+from domain.journey.protocol import (
+    Answered,
+    Authorise,
+    AwaitMatch,
+    AwaitResume,
+    Command,
+    Dispatch,
+    Evaluate,
+    Evaluated,
+    Exited,
+    Fact,
+    Finish,
+    Matched,
+    Resumed,
+    Settled,
+    SleepUntil,
+    Woke,
+)
+from domain.journey.state import COMPLETED, EXITED, TRAIL_LENGTH, JourneyState
+from domain.sending.policy import Deferred, Granted, Held, Refused
+from tests.domain.strategies import NOON, answers, facts, plan_of, plans
+
+HOUR = timedelta(hours=1)
+GRANTED = Answered(Granted("m1"))
+DEFERRED = Answered(Deferred(NOON + 2 * HOUR, "capped"))
+HELD = Answered(Held("campaign_paused"))
+REFUSED = Answered(Refused("no_consent"))
+CAPPED = Answered(Refused("capped"))
+SENT = Settled("sent", journey_ended=False)
+
+DELAY = Delay("pause", 3_600, "mail")
+MAIL = Send("mail", "email", "hello", next="seen")
+SEEN = WaitFor("seen", (Subscription("seen/0", "yes"),), 86_400, "fork")
+FORK = Branch("fork", ("last", None), "no")
+LAST = Send("last", "email", "bye", category="transactional")
+PLAN = plan_of(DELAY, MAIL, SEEN, FORK, LAST, Exit("yes", "engaged"), Exit("no", "lost"))
+
+
+def kept(state: JourneyState) -> JourneyState:
+    return state
+
+
+def carried_over(state: JourneyState) -> JourneyState:
+    """As a journey that continues as new has it."""
+    return msgspec.json.decode(msgspec.json.encode(state), type=JourneyState)
+
+
+class Walk:
+    """A journey that is told facts, with a clock that it is told to turn."""
+
+    def __init__(self, plan: Plan = PLAN, carry: Callable[[JourneyState], JourneyState] = kept) -> None:
+        self.plan = plan if carry is kept else msgspec.json.decode(msgspec.json.encode(plan), type=Plan)
+        self.at = NOON
+        self._carry = carry
+        self.state = carry(machine.begin(self.plan, NOON))
+
+    def command(self) -> Command:
+        return machine.next_command(self.plan, self.state)
+
+    @property
+    def trail(self) -> list[tuple[str, str]]:
+        return [(passed.step, passed.what) for passed in self.state.trail]
+
+    def tell(self, *told: Fact, after: timedelta = timedelta(0)) -> "Walk":
+        self.at += after
+        for fact in told:
+            self.state = self._carry(machine.after(self.plan, self.state, fact, self.at))
+        return self
+
+    def wake(self) -> "Walk":
+        """Let the present rest run out."""
+        assert self.state.until is not None
+        return self.tell(Woke(), after=self.state.until - self.at)
+
+
+Begin = Callable[..., Walk]
+
+
+@pytest.fixture(params=[kept, carried_over], ids=lambda carry: carry.__name__)
+def begin(request: pytest.FixtureRequest) -> Begin:
+    """Begins a journey: one that is kept in memory, or one that continues as new after every fact."""
+    return lambda plan=PLAN: Walk(plan, request.param)
+
+
+def in_a_delay(walk: Walk) -> Walk:
+    return walk
+
+
+def asking(walk: Walk) -> Walk:
+    return walk.wake()
+
+
+def deferred(walk: Walk) -> Walk:
+    return asking(walk).tell(DEFERRED)
+
+
+def held(walk: Walk) -> Walk:
+    return asking(walk).tell(HELD)
+
+
+def sending(walk: Walk) -> Walk:
+    return asking(walk).tell(GRANTED)
+
+
+def waiting_for_an_event(walk: Walk) -> Walk:
+    return sending(walk).tell(SENT)
+
+
+def at_a_branch(walk: Walk) -> Walk:
+    return waiting_for_an_event(walk).wake()
+
+
+Scenario = Callable[[Walk], Walk]
+EVERY_STATE: list[Scenario] = [in_a_delay, asking, deferred, held, sending, waiting_for_an_event, at_a_branch]
+
+
+def scenarios(*named: Scenario) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("scenario", named, ids=lambda scenario: scenario.__name__)
+
+
+def test_the_whole_way_command_by_command(begin: Begin) -> None:
+    walk = begin()
+    assert walk.command() == SleepUntil(NOON + HOUR, "delay pause")
+    walk.wake()
+    assert walk.command() == Authorise("mail", visit=1, ask=1, reached_at=NOON + HOUR, ends_with=None)
+    walk.tell(DEFERRED)
+    assert walk.command() == SleepUntil(NOON + 2 * HOUR, "deferred: capped")
+    walk.wake()
+    assert walk.command() == Authorise("mail", visit=1, ask=2, reached_at=NOON + HOUR, ends_with=None)
+    walk.tell(HELD)
+    assert walk.command() == AwaitResume()
+    walk.tell(Resumed(), Woke())
+    assert walk.command() == Authorise("mail", visit=1, ask=3, reached_at=NOON + HOUR, ends_with=None)
+    walk.tell(GRANTED)
+    assert walk.command() == Dispatch("m1", "email", "marketing", ends_with=None)
+    walk.tell(SENT)
+    assert walk.command() == AwaitMatch(("seen/0",), NOON + 26 * HOUR)
+    walk.wake()
+    assert walk.command() == Evaluate("fork")
+    walk.tell(Evaluated(0))
+    assert walk.command() == Authorise("last", visit=1, ask=1, reached_at=NOON + 26 * HOUR, ends_with=COMPLETED)
+    walk.tell(Answered(Granted("m2")))
+    assert walk.command() == Dispatch("m2", "email", "transactional", ends_with=COMPLETED)
+    walk.tell(SENT)
+    assert walk.command() == Finish(COMPLETED, recorded=True)
+    assert walk.trail == [
+        ("pause", "waited"),
+        ("mail", "deferred to 2026-11-01T14:00:00Z: capped"),
+        ("mail", "held: campaign_paused"),
+        ("mail", "sent"),
+        ("seen", "timed out"),
+        ("fork", "case 1"),
+        ("last", "sent"),
+    ]
+
+
+@scenarios(*EVERY_STATE)
+def test_an_exit_ends_a_journey_at_once(begin: Begin, scenario: Scenario) -> None:
+    walk = scenario(begin()).tell(Exited("e1"))
+    assert walk.command() == Finish(EXITED, recorded=True)
+    assert walk.trail[-1][1] == "exited: e1"
+    assert machine.standing(walk.plan, walk.state) == ("", "acting")
+    over = walk.state
+    for late in (Exited("e2"), Woke(), Resumed(), Matched("seen/0", "e3"), GRANTED, HELD, Evaluated(0)):
+        assert walk.tell(late).state == over
+
+
+def test_a_message_in_flight_settles_after_the_exit_and_is_recorded(begin: Begin) -> None:
+    walk = sending(begin()).tell(Exited("e1")).tell(Settled("sent", journey_ended=True))
+    assert walk.command() == Finish(EXITED, recorded=True)
+    assert walk.trail[-2:] == [("mail", "exited: e1"), ("mail", "sent")]
+
+
+IRRELEVANT: dict[Scenario, list[Fact]] = {
+    in_a_delay: [Woke(), GRANTED, CAPPED, SENT, Evaluated(0)],
+    asking: [Woke(), SENT, Settled("sent", journey_ended=True), Evaluated(0)],
+    deferred: [Woke(), GRANTED, DEFERRED, HELD, REFUSED, SENT, Evaluated(0)],
+    held: [Woke(), GRANTED, DEFERRED, HELD, REFUSED, SENT, Evaluated(None)],
+    sending: [Woke(), GRANTED, DEFERRED, HELD, REFUSED, Answered(Refused("x", journey_ended=True)), Evaluated(0)],
+    waiting_for_an_event: [Woke(), GRANTED, REFUSED, SENT, Settled("failed", journey_ended=True), Evaluated(0)],
+    at_a_branch: [Woke(), GRANTED, HELD, SENT],
+}
+
+
+@scenarios(*EVERY_STATE)
+def test_a_fact_that_is_early_late_or_repeated_is_let_be(begin: Begin, scenario: Scenario) -> None:
+    before = scenario(begin()).state
+    for fact in IRRELEVANT[scenario]:
+        assert scenario(begin()).tell(fact).state == before, fact
+
+
+def test_facts_after_the_flow_has_run_out_change_nothing(begin: Begin) -> None:
+    walk = begin(plan_of(Delay("pause", 60))).wake()
+    assert walk.command() == Finish(COMPLETED, recorded=False)
+    before = walk.state
+    assert walk.tell(Woke(), GRANTED, SENT, Evaluated(None)).state == before
+
+
+def test_waking_twice_does_not_skip_the_next_delay(begin: Begin) -> None:
+    walk = begin(plan_of(Delay("a", 60, "b"), Delay("b", 60))).wake().tell(Woke())
+    assert walk.command() == SleepUntil(NOON + timedelta(seconds=120), "delay b")
+
+
+def test_a_plan_without_steps_is_over_at_once(begin: Begin) -> None:
+    assert begin(plan_of()).command() == Finish(COMPLETED, recorded=False)
+
+
+# Waits
+
+
+def test_an_event_during_the_wait_ends_it(begin: Begin) -> None:
+    walk = waiting_for_an_event(begin()).tell(Matched("seen/0", "e1"), after=HOUR)
+    found = machine.matching(walk.plan, walk.state)
+    assert found is not None
+    assert found.id == "seen/0"
+    assert walk.tell(Woke()).command() == Finish("engaged", recorded=False)
+    assert walk.trail[-1] == ("seen", "event e1")
+
+
+def test_an_event_while_the_message_is_on_its_way_ends_the_wait_after_it(begin: Begin) -> None:
+    walk = sending(begin()).tell(Matched("seen/0", "e1"), after=HOUR).tell(SENT, after=HOUR)
+    assert machine.matching(walk.plan, walk.state) is not None
+    assert walk.tell(Woke()).command() == Finish("engaged", recorded=False)
+
+
+def test_a_branch_between_message_and_wait_does_not_shorten_the_look_back(begin: Begin) -> None:
+    plan = plan_of(Send("mail", "email", "hello", next="fork"), Branch("fork", (), "seen"), SEEN, Exit("yes", "yes"))
+    walk = begin(plan).tell(GRANTED).tell(Matched("seen/0", "e1"), after=HOUR).tell(SENT, Evaluated(None), after=HOUR)
+    assert machine.matching(walk.plan, walk.state) is not None
+
+
+def before_the_message(walk: Walk) -> Walk:
+    walk.tell(Matched("seen/0", "e1"), after=HOUR / 2).wake()
+    return walk.tell(GRANTED, after=HOUR).tell(SENT)
+
+
+def while_the_message_was_deferred(walk: Walk) -> Walk:
+    return deferred(walk).tell(Matched("seen/0", "e1"), after=HOUR / 2).wake().tell(GRANTED, after=HOUR).tell(SENT)
+
+
+def before_the_message_was_refused(walk: Walk) -> Walk:
+    return asking(walk).tell(Matched("seen/0", "e1")).tell(REFUSED, after=HOUR)
+
+
+def during_a_delay_before_the_wait(walk: Walk) -> Walk:
+    return walk.tell(Matched("seen/0", "e1"), after=HOUR / 2).wake()
+
+
+@scenarios(before_the_message, while_the_message_was_deferred, before_the_message_was_refused)
+def test_a_wait_does_not_hear_what_came(begin: Begin, scenario: Scenario) -> None:
+    walk = scenario(begin())
+    assert isinstance(walk.command(), AwaitMatch)
+    assert machine.matching(walk.plan, walk.state) is None
+    assert isinstance(walk.wake().command(), Evaluate)
+
+
+def test_a_wait_after_a_delay_hears_nothing_of_the_time_before(begin: Begin) -> None:
+    walk = during_a_delay_before_the_wait(begin(plan_of(Delay("pause", 3_600, "seen"), SEEN, FORK)))
+    assert machine.matching(walk.plan, walk.state) is None
+
+
+def test_an_event_reported_again_does_not_become_newer(begin: Begin) -> None:
+    walk = begin().tell(Matched("seen/0", "e1"))
+    before = walk.state
+    assert walk.tell(Matched("seen/0", "e1"), after=HOUR / 2).state == before
+    assert waiting_for_an_event(walk).tell(Matched("seen/0", "e1")).state.matches == before.matches
+    assert machine.matching(walk.plan, walk.state) is None
+
+
+def test_a_newer_event_takes_the_place_of_an_older_one(begin: Begin) -> None:
+    walk = waiting_for_an_event(begin().tell(Matched("seen/0", "e1"))).tell(Matched("seen/0", "e2"))
+    assert walk.tell(Woke()).command() == Finish("engaged", recorded=False)
+    assert walk.trail[-1] == ("seen", "event e2")
+
+
+def test_the_first_of_several_events_wins(begin: Begin) -> None:
+    either = WaitFor("w", (Subscription("w/0", "a"), Subscription("w/1", "b")), 60)
+    plan = plan_of(either, Exit("a", "a"), Exit("b", "b"))
+    at_once = begin(plan).tell(Matched("w/1", "e1"), Matched("w/0", "e2"), Matched("w/1", "e3"))
+    assert at_once.tell(Woke()).command() == Finish("b", recorded=False)
+    later = begin(plan).tell(Matched("w/0", "e1"))
+    later.tell(Matched("w/1", "e2"), Matched("w/0", "e3"), after=timedelta(seconds=1))
+    assert later.tell(Woke()).command() == Finish("a", recorded=False)
+    assert later.trail == [("w", "event e1")]
+
+
+def test_the_first_event_wins_also_when_both_came_before_the_wait_began(begin: Begin) -> None:
+    either = WaitFor("w", (Subscription("w/0", "a"), Subscription("w/1", "b")), 60)
+    plan = plan_of(Send("mail", "email", "hello", next="w"), either, Exit("a", "a"), Exit("b", "b"))
+    walk = begin(plan).tell(GRANTED).tell(Matched("w/1", "e1"), after=HOUR).tell(Matched("w/0", "e2"), after=HOUR)
+    assert walk.tell(SENT, Woke()).command() == Finish("b", recorded=False)
+
+
+TWO_WAITS = plan_of(
+    WaitFor("first", (Subscription("first/0", "second"),), 3_600, None),
+    WaitFor("second", (Subscription("second/0", "twice"),), 3_600, "once"),
+    Exit("twice", "twice"),
+    Exit("once", "once"),
+)
+
+
+def test_one_event_ends_one_wait_only(begin: Begin) -> None:
+    at_once = begin(TWO_WAITS).tell(Matched("first/0", "e1"), Matched("second/0", "e1"), Woke())
+    assert at_once.command() == AwaitMatch(("second/0",), NOON + HOUR)
+    assert machine.matching(at_once.plan, at_once.state) is None
+    late = begin(TWO_WAITS).tell(Matched("first/0", "e1"), Woke()).tell(Matched("second/0", "e1"), after=HOUR / 2)
+    assert machine.matching(late.plan, late.state) is None
+    assert late.wake().command() == Finish("once", recorded=False)
+
+
+def test_two_events_at_once_end_two_waits(begin: Begin) -> None:
+    told = [Matched(f"{step}/0", event) for event in ("e1", "e2") for step in ("first", "second")]
+    walk = begin(TWO_WAITS).tell(*told).tell(Woke(), Woke())
+    assert walk.command() == Finish("twice", recorded=False)
+    assert walk.trail == [("first", "event e1"), ("second", "event e2")]
+
+
+def test_an_event_that_came_with_the_timeout_counts(begin: Begin) -> None:
+    walk = waiting_for_an_event(begin())
+    walk.tell(Matched("seen/0", "e1"), after=timedelta(days=2)).tell(Woke())
+    assert walk.command() == Finish("engaged", recorded=False)
+
+
+def test_a_match_of_another_step_does_not_end_the_wait(begin: Begin) -> None:
+    walk = waiting_for_an_event(begin()).tell(Matched("other/0", "e1"))
+    assert machine.matching(walk.plan, walk.state) is None
+
+
+# The gate
+
+
+@pytest.mark.parametrize("on_capped", ["skip", "wait"])
+def test_a_capped_message_is_left_out_and_the_flow_goes_on(begin: Begin, on_capped: str) -> None:
+    plan = plan_of(Send("mail", "email", "hello", on_capped=on_capped, next="pause"), Delay("pause", 60))
+    walk = begin(plan).tell(CAPPED)
+    assert walk.command() == SleepUntil(NOON + timedelta(minutes=1), "delay pause")
+    assert walk.trail == [("mail", "refused: capped")]
+
+
+def test_a_capped_message_ends_the_journey_where_the_step_says_exit(begin: Begin) -> None:
+    plan = plan_of(Send("mail", "email", "hello", on_capped="exit", next="pause"), Delay("pause", 60))
+    assert begin(plan).tell(CAPPED).command() == Finish("capped", recorded=True)
+    assert isinstance(begin(plan).tell(Answered(Refused("expired"))).command(), SleepUntil)
+
+
+def test_a_refusal_that_tells_of_the_end_ends_the_journey(begin: Begin) -> None:
+    walk = asking(begin()).tell(Answered(Refused("journey_ended", journey_ended=True)))
+    assert walk.command() == Finish(EXITED, recorded=True)
+
+
+def test_a_settlement_that_tells_of_the_end_ends_the_journey(begin: Begin) -> None:
+    walk = sending(begin()).tell(Settled("cancelled", journey_ended=True))
+    assert walk.command() == Finish(EXITED, recorded=True)
+    assert walk.trail[-1] == ("mail", "cancelled")
+
+
+@pytest.mark.parametrize("outcome", ["sent", "failed", "cancelled", "unknown"])
+def test_the_flow_goes_on_whatever_became_of_the_message(begin: Begin, outcome: str) -> None:
+    walk = sending(begin()).tell(Settled(outcome, journey_ended=False))
+    assert isinstance(walk.command(), AwaitMatch)
+    assert walk.state.message_id is None
+    assert walk.trail[-1] == ("mail", outcome)
+
+
+def test_a_resumption_that_overtakes_the_answer_is_not_lost(begin: Begin) -> None:
+    walk = asking(begin()).tell(Resumed()).tell(HELD)
+    assert walk.command() == Authorise("mail", visit=1, ask=2, reached_at=NOON + HOUR, ends_with=None)
+    assert walk.tell(HELD).command() == AwaitResume()
+
+
+def test_a_resumption_before_the_question_does_not_cost_another_one(begin: Begin) -> None:
+    walk = held(begin().tell(Resumed()))
+    assert walk.command() == AwaitResume()
+    deferred_first = deferred(begin()).tell(Resumed()).wake().tell(HELD)
+    assert deferred_first.command() == AwaitResume()
+
+
+def test_a_resumption_that_is_told_twice_asks_once(begin: Begin) -> None:
+    walk = held(begin()).tell(Resumed(), Resumed())
+    assert walk.command() == Authorise("mail", visit=1, ask=2, reached_at=NOON + HOUR, ends_with=None)
+
+
+@pytest.mark.parametrize(
+    ("following", "outcome"),
+    [([], COMPLETED), ([Exit("end", "done")], "done"), ([Delay("end", 60)], None), ([Branch("end", ())], None)],
+    ids=["nothing", "exit", "delay", "branch"],
+)
+@pytest.mark.parametrize("answer", [REFUSED, GRANTED], ids=["refused", "granted"])
+def test_the_end_is_announced_with_the_last_message_and_then_known(
+    begin: Begin, following: list[Any], outcome: str | None, answer: Answered
+) -> None:
+    plan = plan_of(Send("mail", "email", "hello", next="end" if following else None), *following)
+    walk = begin(plan)
+    assert walk.command() == Authorise("mail", visit=1, ask=1, reached_at=NOON, ends_with=outcome)
+    walk.tell(answer)
+    if answer is GRANTED:
+        assert walk.command() == Dispatch("m1", "email", "marketing", outcome)
+        walk.tell(SENT)
+    assert walk.state.recorded is (outcome is not None)
+    if outcome is not None:
+        assert walk.command() == Finish(outcome, recorded=True)
+
+
+def test_what_was_recorded_of_one_message_says_nothing_of_the_next(begin: Begin) -> None:
+    walk = waiting_for_an_event(begin()).tell(Matched("seen/0", "e1"), Woke())
+    assert walk.command() == Finish("engaged", recorded=False)
+
+
+@pytest.mark.parametrize(("case", "step"), [(0, "last"), (1, None), (None, "no")])
+def test_a_branch_goes_where_it_is_told(begin: Begin, case: int | None, step: str | None) -> None:
+    walk = at_a_branch(begin()).tell(Evaluated(case))
+    assert walk.state.step == step
+    assert walk.trail[-1] == ("fork", "otherwise" if case is None else f"case {case + 1}")
+
+
+STANDINGS: dict[Scenario, tuple[str, str]] = {
+    in_a_delay: ("pause", "waiting"),
+    asking: ("mail", "acting"),
+    deferred: ("mail", "deferred"),
+    held: ("mail", "held"),
+    sending: ("mail", "acting"),
+    waiting_for_an_event: ("seen", "waiting"),
+    at_a_branch: ("fork", "acting"),
+}
+
+
+@scenarios(*EVERY_STATE)
+def test_an_engineer_sees_where_the_journey_stands(begin: Begin, scenario: Scenario) -> None:
+    walk = scenario(begin())
+    assert machine.standing(walk.plan, walk.state) == STANDINGS[scenario]
+
+
+def test_the_trail_is_bounded_and_keeps_the_newest(begin: Begin) -> None:
+    count = TRAIL_LENGTH + 5
+    walk = begin(plan_of(*(Delay(f"d{i}", 1, f"d{i + 1}" if i + 1 < count else None) for i in range(count))))
+    for _ in range(count):
+        walk.wake()
+    assert [step for step, _ in walk.trail] == [f"d{i}" for i in range(5, count)]
+
+
+# Any plan, any facts
+
+
+def fitting(data: st.DataObject, command: Command, at: datetime) -> tuple[Fact, datetime]:
+    """What a workflow might report of a command, and when."""
+    match command:
+        case SleepUntil(until=until) | AwaitMatch(until=until):
+            return Woke(), max(at, until)
+        case AwaitResume():
+            return Resumed(), at
+        case Authorise():
+            return Answered(data.draw(answers(at))), at
+        case Dispatch():
+            return Settled(data.draw(st.sampled_from(["sent", "unknown"])), data.draw(st.booleans())), at
+        case Evaluate():
+            return Evaluated(None), at
+        case Finish():
+            raise AssertionError
+
+
+def over_at(plan: Plan, step: str | None) -> str | None:
+    node = None if step is None else plan.nodes[step]
+    return COMPLETED if node is None else node.outcome if isinstance(node, Exit) else None
+
+
+def journal(plan: Plan, told: list[tuple[Fact, datetime]], carry: Callable[[JourneyState], JourneyState]) -> list[Any]:
+    walk = Walk(plan, carry)
+    journal: list[Any] = [walk.command()]
+    for fact, at in told:
+        walk.at = at
+        walk.tell(fact)
+        journal += [walk.command(), walk.state]
+    return journal
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(plan=plans(), data=st.data())
+def test_any_journey_ends_and_repeats_nothing(plan: Plan, data: st.DataObject) -> None:
+    state, at = machine.begin(plan, NOON), NOON
+    told: list[tuple[Fact, datetime]] = []
+    answered: set[tuple[str, int, int]] = set()
+    settled: set[tuple[str | None, int]] = set()
+    noise = data.draw(st.integers(0, 12))
+    is_exited = False
+    while not isinstance(command := machine.next_command(plan, state), Finish):
+        assert not is_exited
+        assert len(told) < 200
+        step = state.step or ""
+        here = (step, state.visits[step])
+        match command:
+            case Authorise(step=asked, visit=visit, ask=ask, ends_with=ends_with):
+                assert (asked, visit) == here
+                assert (*here, ask) not in answered
+                assert ends_with == over_at(plan, plan.nodes[asked].next)  # type: ignore[union-attr]
+            case Dispatch(ends_with=ends_with):
+                assert here not in settled
+                assert ends_with == over_at(plan, plan.nodes[step].next)  # type: ignore[union-attr]
+            case _:
+                pass
+        if noise and data.draw(st.booleans()):
+            noise -= 1
+            fact = data.draw(facts(plan, at))
+        elif noise == 0 and isinstance(command, Authorise):
+            fact = GRANTED  # no gate defers for ever
+        else:
+            fact, at = fitting(data, command, at)
+        told.append((fact, at))
+        before, state = state, machine.after(plan, state, fact, at)
+        assert machine.next_command(plan, before) == command
+        if isinstance(command, Authorise) and isinstance(fact, Answered):
+            answered.add((*here, command.ask))
+        if isinstance(command, Dispatch) and isinstance(fact, Settled):
+            settled.add(here)
+            if not fact.journey_ended:
+                after = machine.next_command(plan, state)
+                ends = command.ends_with
+                assert (after == Finish(ends, recorded=True)) if ends else not isinstance(after, Finish)
+        is_exited = is_exited or isinstance(fact, Exited)
+        if is_exited:
+            assert machine.next_command(plan, state) == Finish(EXITED, recorded=True)
+        assert carried_over(state) == state
+    told += [(late, at) for late in data.draw(st.lists(facts(plan, at), max_size=3))]
+    assert journal(plan, told, carried_over) == journal(plan, told, kept)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(
+    events=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 1))),
+    granted=st.integers(1, 10),
+    settled=st.integers(0, 5),
+    is_delayed=st.booleans(),
+)
+def test_a_wait_ends_with_the_first_event_since_the_message(
+    events: list[tuple[int, int]], granted: int, settled: int, is_delayed: bool
+) -> None:
+    """Against the whole list of events: the machine keeps only one a subscription."""
+    opens = granted + settled
+    either = WaitFor("w", (Subscription("w/0", "a"), Subscription("w/1", "b")), 8)
+    mail = Send("mail", "email", "hello", next="hop" if is_delayed else "w")
+    walk = Walk(plan_of(mail, Delay("hop", 2, "w"), either, Exit("a", "a"), Exit("b", "b")))
+    by_second: dict[int, list[Fact]] = {}
+    for number, (second, subscription) in enumerate(events):
+        by_second.setdefault(second, []).append(Matched(f"w/{subscription}", f"e{number}"))
+    for second in range(30):
+        walk.at = NOON + timedelta(seconds=second)
+        walk.tell(*by_second.get(second, []))
+        for expected, fact in ((granted, GRANTED), (opens, SENT)):
+            if second == expected:
+                walk.tell(fact)
+        walk.tell(Woke())
+        if isinstance(walk.command(), Finish):
+            break
+    starts = opens + 2 if is_delayed else granted
+    begins = max(starts, opens)
+    heard = sorted((second, number) for number, (second, _) in enumerate(events) if starts <= second <= begins + 8)
+    within = {events[number][1] for second, number in heard if second <= begins}
+    if not heard:
+        assert walk.command() == Finish(COMPLETED, recorded=False)
+    elif len(within) == 2:
+        # Both kinds came before the wait began: of each only the last is known.
+        assert walk.command() in (Finish("a", recorded=False), Finish("b", recorded=False))
+    else:
+        assert walk.command() == Finish("ab"[events[heard[0][1]][1]], recorded=False)

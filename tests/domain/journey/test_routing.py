@@ -1,0 +1,540 @@
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from domain.campaign.rules import EntryRule, EventRule, Rules, ScheduleRule
+from domain.journey.records import Ending, Journey, user_of, user_reference, workflow_id
+from domain.journey.routing import CampaignVersion, Happening, Listeners, Routed, Surroundings, route
+from domain.tracking.event import Event
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+TICK = timedelta(microseconds=1)
+ADA, BOB = UUID(int=0xADA), UUID(int=0xB0B)
+
+
+class Somebody(Struct, frozen=True):
+    user_id: str | None
+    traits: Mapping[str, Any] = {}
+
+
+PEOPLE = {ADA: Somebody("ada", {"vip": True}), BOB: Somebody("bob")}
+
+
+class Stage:
+    """Campaigns, and what the database holds about people. Each batch leaves behind what the next one finds."""
+
+    def __init__(self, *running: CampaignVersion, older: Sequence[CampaignVersion] = ()) -> None:
+        self.listeners = Listeners(running, older)
+        self.at = NOON
+        self.active: dict[UUID, Journey] = {}
+        self.last_entries: dict[tuple[str, UUID, str], datetime] = {}
+        self.received: list[Happening] = []
+        self.routed = Routed()
+        self._ids = (UUID(int=number) for number in count(1))
+
+    def add(self, *journeys: Journey) -> "Stage":
+        self.active |= {journey.id: journey for journey in journeys}
+        return self
+
+    def take(self, *happenings: Happening, after: timedelta = timedelta(0)) -> Routed:
+        """Route a batch. Its own events are stored before it is routed."""
+        self.at += after
+        self.received += [one for one in happenings if self.listeners.hears(one.event)]
+        # The latest first: nothing may depend on the order in which they are found.
+        found = sorted(self.received, key=lambda one: one.event.timestamp, reverse=True)
+        around = Surroundings(PEOPLE, list(self.active.values()), self.last_entries, found)
+        routed = route(iter(happenings), self.listeners, around, received_at=self.at, new_ids=self._ids)
+        for journey in routed.entered:
+            self.active[journey.id] = journey
+            self.last_entries[journey.campaign_key, journey.profile_id, journey.entry_key] = journey.entered_at
+        for id in routed.endings:
+            del self.active[id]
+        self.routed.entered += routed.entered
+        self.routed.endings |= routed.endings
+        self.routed.ended |= routed.ended
+        self.routed.heard += routed.heard
+        self.routed.decisions += routed.decisions
+        return routed
+
+
+_messages = count(1)
+
+
+def track(
+    name: str, person: UUID = ADA, *, message_id: str | None = None, at: datetime = NOON, **properties: Any
+) -> Happening:
+    event = Event(
+        message_id=message_id or f"m{next(_messages)}",
+        type="track",
+        name=name,
+        user_id=PEOPLE[person].user_id,
+        anonymous_id=None,
+        properties=properties,
+        context={},
+        timestamp=at,
+    )
+    return Happening(person, event)
+
+
+def campaign(
+    key: str = "cart",
+    *,
+    version: int = 1,
+    entry: EntryRule | None = None,
+    exits: Sequence[EventRule] = (),
+    hears: Mapping[str, EventRule] | None = None,
+    schedule: ScheduleRule | None = None,
+) -> CampaignVersion:
+    rules = Rules(
+        name=key,
+        entry=entry or EntryRule("Cart Abandoned"),
+        exits=tuple(exits),
+        subscriptions=dict(hears or {}),
+        schedule=schedule or ScheduleRule(),
+    )
+    return CampaignVersion(key, version, rules)
+
+
+def journey(
+    entry: Happening, key: str = "cart", *, id: int = 900, version: int = 1, entry_key: str = "", at: datetime = NOON
+) -> Journey:
+    """One that was entered before."""
+    return Journey(UUID(int=id), key, version, entry.profile_id, entry_key, f"{key}/x/{id}", entry.event, at)
+
+
+BY_CART = EntryRule("Cart Abandoned", key="event.properties.cart")
+SAME_CART = EventRule("Order Completed", "event.properties.cart == entry.properties.cart")
+
+
+def reasons(routed: Routed) -> list[str | None]:
+    return [decision.reason for decision in routed.decisions]
+
+
+# Entries
+
+
+def test_an_entry_says_all_of_itself() -> None:
+    abandoned = track("Cart Abandoned", cart="c1")
+    routed = Stage(campaign(version=3, entry=BY_CART)).take(abandoned, after=HOUR)
+    [entered] = routed.entered
+    assert entered == Journey(
+        id=UUID(int=1),
+        campaign_key="cart",
+        campaign_version=3,
+        profile_id=ADA,
+        entry_key="c1",
+        workflow_id=f"cart/ada/{UUID(int=1).hex[-12:]}",
+        entry=abandoned.event,
+        entered_at=NOON + HOUR,
+    )
+    [decision] = routed.decisions
+    assert (decision.campaign_key, decision.journey, decision.reason, decision.data) == ("cart", entered, None, {})
+    assert decision.happening == abandoned
+
+
+@pytest.mark.parametrize(
+    ("where", "properties", "data"),
+    [
+        ("event.properties.value > 100", {"value": 101}, None),
+        ("event.properties.value > 100", {"value": 100}, {"where": "event.properties.value > 100"}),
+        ("profile.traits.vip == true", {}, None),
+    ],
+)
+def test_an_entry_condition(where: str, properties: dict[str, Any], data: dict[str, Any] | None) -> None:
+    routed = Stage(campaign(entry=EntryRule("Cart Abandoned", where))).take(track("Cart Abandoned", **properties))
+    assert len(routed.entered) == (data is None)
+    assert [(decision.reason, decision.data) for decision in routed.decisions] == [
+        (None, {}) if data is None else ("condition", data)
+    ]
+
+
+def test_a_condition_that_cannot_be_evaluated_lets_nobody_in_and_says_why() -> None:
+    [decision] = (
+        Stage(campaign(entry=EntryRule("Cart Abandoned", "event.properties.value > 100")))
+        .take(track("Cart Abandoned", BOB))
+        .decisions
+    )
+    assert (decision.reason, decision.journey) == ("condition", None)
+    assert "value" in decision.data["error"]
+
+
+@pytest.mark.parametrize(("properties", "is_keyed"), [({"cart": "c1"}, True), ({"cart": ""}, False), ({}, False)])
+def test_without_a_key_there_is_no_entry(properties: dict[str, Any], is_keyed: bool) -> None:
+    [decision] = Stage(campaign(entry=BY_CART)).take(track("Cart Abandoned", **properties)).decisions
+    assert decision.reason == (None if is_keyed else "no_key")
+    if not is_keyed:
+        assert decision.data["key"] == BY_CART.key
+        assert decision.data["error"]
+
+
+def test_one_journey_a_key_and_a_person() -> None:
+    stage = Stage(campaign(entry=BY_CART))
+    same = [track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c1")]
+    routed = stage.take(*same, track("Cart Abandoned", cart="c2"), track("Cart Abandoned", BOB, cart="c1"))
+    assert reasons(routed) == [None, "already_in", None, None]
+    assert routed.decisions[1].data == {"journey_id": routed.entered[0].id}
+    assert [(entered.profile_id, entered.entry_key) for entered in routed.entered] == [
+        (ADA, "c1"),
+        (ADA, "c2"),
+        (BOB, "c1"),
+    ]
+    assert reasons(stage.take(track("Cart Abandoned", cart="c2"))) == ["already_in"]
+
+
+def test_a_journey_of_an_older_version_counts_as_being_in() -> None:
+    older = campaign(version=1)
+    stage = Stage(campaign(version=2), older=[older]).add(journey(track("Cart Abandoned")))
+    assert reasons(stage.take(track("Cart Abandoned"))) == ["already_in"]
+
+
+def test_an_event_enters_every_campaign_that_it_starts() -> None:
+    routed = Stage(campaign("one"), campaign("two"), campaign("other", entry=EntryRule("Other"))).take(
+        track("Cart Abandoned")
+    )
+    assert [entered.campaign_key for entered in routed.entered] == ["one", "two"]
+    assert len({entered.id for entered in routed.entered}) == 2
+
+
+@pytest.mark.parametrize(
+    ("reentry", "after", "reason"),
+    [
+        ("always", timedelta(0), None),
+        ("never", timedelta(days=400), "reentry_never"),
+        (3_600, HOUR - TICK, "reentry_after"),
+        (3_600, HOUR, None),
+        (3_600, HOUR + TICK, None),
+    ],
+)
+def test_entering_again(reentry: Any, after: timedelta, reason: str | None) -> None:
+    stage = Stage(campaign(entry=EntryRule("Cart Abandoned", reentry=reentry), exits=[EventRule("Bought")]))
+    stage.take(track("Cart Abandoned"), track("Bought"))
+    [decision] = stage.take(track("Cart Abandoned"), track("Bought"), after=after).decisions
+    assert decision.reason == reason
+    if reason == "reentry_after":
+        assert decision.data == {"last_entered_at": NOON, "again_at": NOON + HOUR}
+    if reason == "reentry_never":
+        assert decision.data == {"last_entered_at": NOON}
+    assert reasons(stage.take(track("Cart Abandoned", BOB))) == [None]
+
+
+def test_entering_again_is_counted_by_key() -> None:
+    stage = Stage(campaign(entry=EntryRule("Cart Abandoned", key=BY_CART.key, reentry="never"), exits=[SAME_CART]))
+    stage.take(track("Cart Abandoned", cart="c1"), track("Order Completed", cart="c1"))
+    assert reasons(stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2"))) == [
+        "reentry_never",
+        None,
+    ]
+
+
+def test_whoever_is_in_is_told_so_rather_than_when_they_may_enter_again() -> None:
+    stage = Stage(campaign(entry=EntryRule("Cart Abandoned", reentry="never")))
+    assert reasons(stage.take(track("Cart Abandoned"), track("Cart Abandoned"))) == [None, "already_in"]
+
+
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [
+        (-TICK, "before_schedule"),
+        (timedelta(0), None),
+        (HOUR - TICK, None),
+        (HOUR, "after_schedule"),
+    ],
+)
+def test_a_schedule_counts_from_its_start_and_not_from_its_end_on(after: timedelta, reason: str | None) -> None:
+    stage = Stage(campaign(schedule=ScheduleRule(NOON, NOON + HOUR)))
+    [decision] = stage.take(track("Cart Abandoned"), after=after).decisions
+    assert decision.reason == reason
+    expected = {"before_schedule": {"starts_at": NOON}, "after_schedule": {"ends_at": NOON + HOUR}}
+    assert decision.data == expected.get(reason or "", {})
+
+
+# Exits
+
+
+def test_an_exit_ends_the_journey_with_event_and_instant() -> None:
+    stage = Stage(campaign(exits=[EventRule("Order Completed")]))
+    [entered] = stage.take(track("Cart Abandoned")).entered
+    routed = stage.take(track("Order Completed", message_id="bought"), after=HOUR)
+    assert routed.endings == {entered.id: Ending(entered.id, "exited", "exited", "bought", NOON + HOUR)}
+    assert routed.ended == {entered.id: entered}
+    assert stage.active == {}
+
+
+def test_an_exit_ends_only_the_journey_that_it_is_about() -> None:
+    stage = Stage(campaign(entry=BY_CART, exits=[SAME_CART]))
+    carts = [track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")]
+    first, second, of_bob = stage.take(*carts, track("Cart Abandoned", BOB, cart="c1")).entered
+    routed = stage.take(track("Order Completed", cart="c1"), track("Order Completed"))
+    assert routed.ended == {first.id: first}
+    assert list(stage.active) == [second.id, of_bob.id]
+
+
+def test_in_one_batch_an_exit_after_the_entry_ends_it() -> None:
+    batch = track("Cart Abandoned"), track("Order Completed", at=NOON + HOUR)
+    routed = Stage(campaign(exits=[EventRule("Order Completed")])).take(*batch)
+    assert reasons(routed) == [None]
+    assert list(routed.endings) == [routed.entered[0].id]
+
+
+def test_in_one_batch_an_exit_before_the_entry_does_not_end_it() -> None:
+    batch = track("Order Completed"), track("Cart Abandoned", at=NOON + HOUR)
+    routed = Stage(campaign(exits=[EventRule("Order Completed")])).take(*batch)
+    assert reasons(routed) == [None]
+    assert routed.endings == {}
+
+
+def test_after_an_exit_one_may_enter_again_in_the_same_batch() -> None:
+    names = ["Cart Abandoned", "Order Completed", "Cart Abandoned"]
+    batch = [track(name, at=NOON + number * HOUR) for number, name in enumerate(names)]
+    routed = Stage(campaign(exits=[EventRule("Order Completed")])).take(*batch)
+    assert [entered.id in routed.endings for entered in routed.entered] == [True, False]
+
+
+def test_an_event_that_is_both_ends_one_journey_and_begins_the_next() -> None:
+    stage = Stage(campaign(exits=[EventRule("Cart Abandoned")]))
+    [first] = stage.take(track("Cart Abandoned")).entered
+    routed = stage.take(track("Cart Abandoned", at=NOON + HOUR))
+    assert list(routed.endings) == [first.id]
+    assert [entered.id for entered in routed.entered] == list(stage.active) != [first.id]
+
+
+def test_any_of_several_exits_ends_it() -> None:
+    stage = Stage(campaign(exits=[EventRule("Order Completed", "event.properties.value > 10"), EventRule("Left")]))
+    stage.take(track("Cart Abandoned"))
+    assert stage.take(track("Order Completed", value=10)).endings == {}
+    assert len(stage.take(track("Left")).endings) == 1
+
+
+def test_one_event_ends_journeys_of_several_campaigns() -> None:
+    left = [EventRule("Left")]
+    stage = Stage(campaign("one", exits=left), campaign("two", exits=left), campaign("three"))
+    stage.take(track("Cart Abandoned"))
+    routed = stage.take(track("Left"))
+    assert sorted(ended.campaign_key for ended in routed.ended.values()) == ["one", "two"]
+    assert [left.campaign_key for left in stage.active.values()] == ["three"]
+
+
+def test_a_journey_follows_the_exits_of_its_own_version() -> None:
+    older = campaign(version=1, exits=[EventRule("Left")])
+    newer = campaign(version=2, exits=[EventRule("Order Completed")])
+    stage = Stage(newer, older=[older]).add(journey(track("Cart Abandoned"), version=1))
+    assert stage.take(track("Order Completed")).endings == {}
+    assert len(stage.take(track("Left")).endings) == 1
+
+
+def test_a_stopped_campaign_lets_nobody_in_and_still_ends() -> None:
+    stage = Stage(older=[campaign(exits=[EventRule("Left")])]).add(journey(track("Cart Abandoned")))
+    assert stage.take(track("Cart Abandoned", BOB)).decisions == []
+    assert len(stage.take(track("Left")).endings) == 1
+
+
+# An exit event that was received first, but happened later
+
+
+@pytest.mark.parametrize(
+    ("later", "reason"), [(TICK, "exit_event_came_first"), (timedelta(0), None), (-TICK, None)], ids=str
+)
+@pytest.mark.parametrize("batches", [1, 2])
+def test_an_exit_that_overtook_the_entry_keeps_it_out(batches: int, later: timedelta, reason: str | None) -> None:
+    stage = Stage(campaign(exits=[EventRule("Order Completed")]))
+    bought = track("Order Completed", message_id="bought", at=NOON + later)
+    abandoned = track("Cart Abandoned", at=NOON)
+    if batches == 1:
+        [decision] = stage.take(bought, abandoned).decisions
+    else:
+        stage.take(bought)
+        [decision] = stage.take(abandoned, after=HOUR).decisions
+    assert decision.reason == reason
+    assert decision.data == ({"exit_event_id": "bought"} if reason else {})
+
+
+def test_what_overtook_is_of_the_same_person_and_about_the_same_cart() -> None:
+    stage = Stage(campaign(entry=BY_CART, exits=[SAME_CART]))
+    stage.take(track("Order Completed", at=NOON + HOUR, cart="c1"))
+    carts = [track("Cart Abandoned", cart="c2"), track("Cart Abandoned", BOB, cart="c1")]
+    assert reasons(stage.take(*carts, track("Cart Abandoned", cart="c1"))) == [None, None, "exit_event_came_first"]
+
+
+def test_the_earliest_that_overtook_is_named() -> None:
+    stage = Stage(campaign(exits=[EventRule("Left"), EventRule("Order Completed")]))
+    left = track("Left", at=NOON + 2 * HOUR)
+    stage.take(left, track("Order Completed", at=NOON + HOUR, message_id="bought"))
+    assert stage.take(track("Cart Abandoned")).decisions[0].data == {"exit_event_id": "bought"}
+
+
+# What journeys listen for
+
+
+def test_a_subscription_hears_where_its_condition_holds() -> None:
+    hears = {
+        "opened/0": EventRule("Opened", "event.properties.cart == entry.properties.cart"),
+        "any/0": EventRule("Opened"),
+        "other/0": EventRule("Clicked"),
+    }
+    stage = Stage(campaign(entry=BY_CART, hears=hears))
+    first, second = stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")).entered
+    heard = stage.take(track("Opened", message_id="o1", cart="c2")).heard
+    assert [(one.journey, one.subscription, one.event_id) for one in heard] == [
+        (first, "any/0", "o1"),
+        (second, "opened/0", "o1"),
+        (second, "any/0", "o1"),
+    ]
+
+
+def test_the_entry_event_is_not_heard_and_the_exit_event_neither() -> None:
+    hears = {"w/0": EventRule("Cart Abandoned"), "w/1": EventRule("Left")}
+    stage = Stage(campaign(hears=hears, exits=[EventRule("Left")]))
+    routed = stage.take(track("Cart Abandoned"), track("Left", at=NOON + HOUR))
+    assert routed.heard == []
+    assert len(routed.endings) == 1
+
+
+def test_a_journey_hears_from_the_event_after_its_entry_until_it_ends() -> None:
+    stage = Stage(campaign(hears={"w/0": EventRule("Opened")}, exits=[EventRule("Left")]))
+    names = ["Opened", "Cart Abandoned", "Opened", "Left", "Opened"]
+    happenings = [track(name, message_id=f"h{n}", at=NOON + n * HOUR) for n, name in enumerate(names)]
+    assert [one.event_id for one in stage.take(*happenings).heard] == ["h2"]
+
+
+def test_a_journey_hears_by_its_own_version() -> None:
+    older = campaign(version=1, hears={"w/0": EventRule("Opened")})
+    newer = campaign(version=2, hears={"v/0": EventRule("Opened")})
+    stage = Stage(newer, older=[older]).add(journey(track("Cart Abandoned"), version=1))
+    assert [one.subscription for one in stage.take(track("Opened")).heard] == ["w/0"]
+
+
+def test_which_events_cost_anything() -> None:
+    running = campaign("one", exits=[EventRule("Left")], hears={"w/0": EventRule("Opened")})
+    older = campaign("two", entry=EntryRule("Once"), exits=[EventRule("Gone")])
+    listeners = Listeners([running], [older])
+    concerned = {
+        name: listeners.campaigns_concerned([track(name).event])
+        for name in ("Cart Abandoned", "Left", "Opened", "Gone", "Once", "Scrolled")
+    }
+    assert concerned == {
+        "Cart Abandoned": {"one"},
+        "Left": {"one"},
+        "Opened": {"one"},
+        "Gone": {"two"},
+        "Once": set(),
+        "Scrolled": set(),
+    }
+    for name, campaigns in concerned.items():
+        assert listeners.hears(track(name).event) is bool(campaigns)
+    page = Event(
+        message_id="p",
+        type="page",
+        name="Left",
+        user_id="ada",
+        anonymous_id=None,
+        properties={},
+        context={},
+        timestamp=NOON,
+    )
+    assert not listeners.hears(page)
+    assert listeners.exit_events([running, older]) == {"Left", "Gone"}
+
+
+# Names of journeys in Temporal
+
+
+@pytest.mark.parametrize(
+    ("user_id", "anonymous_id", "reference"),
+    [
+        ("ada", "a1", "ada"),
+        (None, "a1", "a1"),
+        ("a/b", None, "a/b"),
+        ("ada@example.com", "a1", str(ADA)),
+        (None, "ada@example.com", str(ADA)),
+        (None, None, str(ADA)),
+    ],
+)
+def test_how_a_person_is_called_in_temporal(user_id: str | None, anonymous_id: str | None, reference: str) -> None:
+    found = user_reference(user_id, anonymous_id, ADA)
+    assert found == reference
+    id = workflow_id("cart", found, UUID(int=7))
+    assert id == f"cart/{reference}/000000000007"
+    assert user_of(id, "cart") == reference
+
+
+# Batches
+
+
+ONE = campaign(
+    "one",
+    version=2,
+    entry=EntryRule("Enter", "event.properties.size > 1", "event.properties.cart"),
+    exits=[EventRule("Leave", "event.properties.cart == entry.properties.cart"), EventRule("Quit")],
+    hears={"w/0": EventRule("Seen", "event.properties.cart == entry.properties.cart"), "w/1": EventRule("Enter")},
+)
+ONE_BEFORE = campaign("one", version=1, exits=[EventRule("Seen")], hears={"v/0": EventRule("Leave")})
+TWO = campaign("two", entry=EntryRule("Enter", reentry="never"), exits=[EventRule("Quit"), EventRule("Both")])
+THREE = campaign(
+    "three", entry=EntryRule("Both", reentry=3_600), exits=[EventRule("Both", "event.properties.size > 1")]
+)
+
+BEFORE = journey(track("Enter", cart="c1", size=2), "one", entry_key="c1")
+
+HAPPENINGS = st.lists(
+    st.tuples(
+        st.sampled_from(["Enter", "Enter", "Leave", "Quit", "Both", "Seen"]),
+        st.sampled_from([ADA, BOB]),
+        st.integers(0, 5),
+        st.sampled_from(["c1", "c2", None]),
+        st.sampled_from([1, 2, 2]),
+    ),
+    max_size=10,
+).map(
+    lambda rows: [
+        track(name, person, message_id=f"h{n}", at=NOON + second * TICK, cart=cart, size=size)
+        for n, (name, person, second, cart, size) in enumerate(rows)
+    ]
+)
+
+
+def cut(happenings: list[Happening], places: set[int]) -> Iterator[list[Happening]]:
+    start = 0
+    for end in [*sorted(place for place in places if place < len(happenings)), len(happenings)]:
+        yield happenings[start:end]
+        start = end
+
+
+def staged(batches: Iterator[list[Happening]] | list[list[Happening]]) -> Stage:
+    stage = Stage(ONE, TWO, THREE, older=[ONE_BEFORE]).add(BEFORE)
+    for batch in batches:
+        stage.take(*batch)
+    return stage
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(HAPPENINGS, st.sets(st.integers(1, 9)))
+def test_batches_cut_anywhere_give_the_same_journeys_and_endings(happenings: list[Happening], places: set[int]) -> None:
+    whole = staged([happenings])
+    for other in (staged(cut(happenings, places)), staged([[happening] for happening in happenings])):
+        assert other.routed == whole.routed
+        assert other.active == whole.active
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(HAPPENINGS)
+def test_nobody_is_twice_in_a_campaign_under_one_key(happenings: list[Happening]) -> None:
+    stage = staged([])
+    for happening in happenings:
+        stage.take(happening)
+        places = [(one.campaign_key, one.profile_id, one.entry_key) for one in stage.active.values()]
+        assert len(places) == len(set(places))
+        for one in stage.active.values():
+            exits = stage.listeners.rules(one).exits
+            assert not any(exit.event == happening.event.name and exit.where is None for exit in exits) or (
+                one.profile_id != happening.profile_id or one.entry == happening.event
+            )
+    assert set(stage.routed.endings) == set(stage.routed.ended)
+    assert [decision.journey for decision in stage.routed.decisions if decision.journey] == stage.routed.entered

@@ -1,0 +1,328 @@
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import count
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.people.identity import Identity, Known, Resolution, identities_of, resolve
+from domain.tracking.event import Event
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def ids() -> Callable[[], UUID]:
+    numbers = count(1)
+    return lambda: UUID(int=next(numbers))
+
+
+def user(value: str) -> Identity:
+    return Identity("user", value)
+
+
+def anonymous(value: str) -> Identity:
+    return Identity("anonymous", value)
+
+
+def event(
+    message_id: str, user_id: str | None = None, anonymous_id: str | None = None, previous_id: str | None = None
+) -> Event:
+    return Event(
+        message_id=message_id,
+        type="track" if previous_id is None else "alias",
+        name="Seen" if previous_id is None else None,
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        previous_id=previous_id,
+        properties={},
+        context={},
+        timestamp=NOON,
+    )
+
+
+class People:
+    """A database of people: who is behind a name, and which user id each of them has."""
+
+    def __init__(self) -> None:
+        self.behind: dict[Identity, UUID] = {}
+        self.user_ids: dict[UUID, str | None] = {}
+        self.of_message: dict[str, UUID] = {}
+        self._new_id = ids()
+
+    def known(self, events: Iterable[Event]) -> dict[Identity, Known]:
+        return {
+            identity: Known(self.behind[identity], self.user_ids[self.behind[identity]] is None)
+            for identity in identities_of(events)
+            if identity in self.behind
+        }
+
+    def take(self, *events: Event) -> Resolution:
+        """Resolve and do what the resolution says, in the order in which the database would."""
+        known = self.known(events)
+        resolution = resolve(events, known, self._new_id)
+        assert not resolution.created.keys() & self.user_ids.keys()
+        self.user_ids |= resolution.created
+        for identity, profile in resolution.linked.items():
+            assert identity not in self.behind
+            assert profile in self.user_ids
+            self.behind[identity] = profile
+        for profile, user_id in resolution.claimed.items():
+            assert self.user_ids[profile] is None
+            self.user_ids[profile] = user_id
+        for source, target in resolution.merged.items():
+            assert source not in resolution.created
+            assert self.user_ids[source] is None
+            assert self.user_ids[target] is not None
+            self.behind = {name: target if at == source else at for name, at in self.behind.items()}
+            self.of_message = {id: target if at == source else at for id, at in self.of_message.items()}
+        for source in resolution.merged:
+            del self.user_ids[source]
+        assert set(resolution.profile_of.values()) <= self.user_ids.keys()
+        self.of_message |= resolution.profile_of
+        assert resolution.is_structural == bool(resolution.claimed or resolution.merged)
+        return resolution
+
+    def groups(self) -> set[tuple[str | None, frozenset[Identity]]]:
+        """Everybody, as a user id and all names."""
+        return {
+            (user_id, frozenset(name for name, at in self.behind.items() if at == profile))
+            for profile, user_id in self.user_ids.items()
+        }
+
+    def messages(self) -> dict[str, frozenset[Identity]]:
+        """The names of the person whom each message is about."""
+        return {
+            id: frozenset(name for name, at in self.behind.items() if at == profile)
+            for id, profile in self.of_message.items()
+        }
+
+
+@pytest.fixture(params=["one by one", "at once"])
+def people_after(request: pytest.FixtureRequest) -> Callable[..., People]:
+    def after(*events: Event) -> People:
+        people = People()
+        for batch in [[one] for one in events] if request.param == "one by one" else [list(events)]:
+            people.take(*batch)
+        return people
+
+    return after
+
+
+Scenario = tuple[list[Event], list[tuple[str | None, set[Identity]]]]
+
+
+def a_user_is_new() -> Scenario:
+    return [event("m1", "u1")], [("u1", {user("u1")})]
+
+
+def an_anonymous_person_is_new() -> Scenario:
+    return [event("m1", None, "a1"), event("m2", None, "a1")], [(None, {anonymous("a1")})]
+
+
+def a_user_comes_with_a_device() -> Scenario:
+    return [event("m1", "u1", "a1"), event("m2", None, "a1")], [("u1", {user("u1"), anonymous("a1")})]
+
+
+def an_anonymous_person_becomes_a_new_user() -> Scenario:
+    return [event("m1", None, "a1"), event("m2", "u1", "a1")], [("u1", {user("u1"), anonymous("a1")})]
+
+
+def an_anonymous_person_turns_out_to_be_a_known_user() -> Scenario:
+    events = [event("m1", "u1"), event("m2", None, "a1"), event("m3", "u1", "a1")]
+    return events, [("u1", {user("u1"), anonymous("a1")})]
+
+
+def two_devices_of_one_user() -> Scenario:
+    events = [event("m1", None, "a1"), event("m2", None, "a2"), event("m3", "u1", "a1"), event("m4", "u1", "a2")]
+    return events, [("u1", {user("u1"), anonymous("a1"), anonymous("a2")})]
+
+
+def somebody_else_logs_in_on_a_shared_device() -> Scenario:
+    events = [event("m1", "u1", "a1"), event("m2", "u2", "a1"), event("m3", None, "a1")]
+    return events, [("u1", {user("u1"), anonymous("a1")}), ("u2", {user("u2")})]
+
+
+def an_alias_of_an_anonymous_id() -> Scenario:
+    events = [event("m1", None, "a1"), event("m2", "u1", None, "a1")]
+    return events, [("u1", {user("u1"), anonymous("a1")})]
+
+
+def an_alias_of_an_id_never_seen() -> Scenario:
+    events = [event("m1", "u1", None, "a1"), event("m2", None, "a1")]
+    return events, [("u1", {user("u1"), anonymous("a1")})]
+
+
+def an_alias_of_another_user_joins_nobody() -> Scenario:
+    events = [event("m1", "u1"), event("m2", "u2"), event("m3", "u2", None, "u1")]
+    return events, [("u1", {user("u1")}), ("u2", {user("u2")})]
+
+
+def an_alias_of_a_name_of_both_kinds_means_the_user() -> Scenario:
+    events = [event("m1", "x"), event("m2", None, "x"), event("m3", "u1", None, "x")]
+    return events, [("x", {user("x")}), (None, {anonymous("x")}), ("u1", {user("u1")})]
+
+
+def an_alias_of_oneself() -> Scenario:
+    events = [event("m1", "u1"), event("m2", "u1", None, "u1")]
+    return events, [("u1", {user("u1")})]
+
+
+def an_alias_that_brings_a_device_along() -> Scenario:
+    events = [event("m1", None, "a1"), event("m2", None, "a2"), event("m3", "u1", "a1", "a2")]
+    return events, [("u1", {user("u1"), anonymous("a1"), anonymous("a2")})]
+
+
+SCENARIOS = [
+    a_user_is_new,
+    an_anonymous_person_is_new,
+    a_user_comes_with_a_device,
+    an_anonymous_person_becomes_a_new_user,
+    an_anonymous_person_turns_out_to_be_a_known_user,
+    two_devices_of_one_user,
+    somebody_else_logs_in_on_a_shared_device,
+    an_alias_of_an_anonymous_id,
+    an_alias_of_an_id_never_seen,
+    an_alias_of_another_user_joins_nobody,
+    an_alias_of_a_name_of_both_kinds_means_the_user,
+    an_alias_of_oneself,
+    an_alias_that_brings_a_device_along,
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_who_is_who(people_after: Callable[..., People], scenario: Callable[[], Scenario]) -> None:
+    events, expected = scenario()
+    assert people_after(*events).groups() == {(user_id, frozenset(names)) for user_id, names in expected}
+
+
+def test_the_user_id_on_the_event_decides_on_a_shared_device() -> None:
+    people = People()
+    people.take(event("m1", "u1", "a1"))
+    people.take(event("m2", "u2", "a1"), event("m3", None, "a1"))
+    assert people.messages()["m2"] == {user("u2")}
+    assert people.messages()["m3"] == {user("u1"), anonymous("a1")}
+
+
+def test_a_claim_keeps_the_profile_and_needs_a_lock() -> None:
+    people = People()
+    first = people.take(event("m1", None, "a1"))
+    assert not first.is_structural
+    claim = people.take(event("m2", "u1", "a1"))
+    assert claim.profile_of["m2"] == first.profile_of["m1"]
+    assert claim.claimed == {first.profile_of["m1"]: "u1"}
+    assert claim.linked == {user("u1"): first.profile_of["m1"]}
+    assert (claim.created, claim.merged) == ({}, {})
+    assert claim.is_structural
+
+
+def test_a_merge_pours_the_anonymous_profile_into_the_users() -> None:
+    people = People()
+    stays = people.take(event("m1", "u1")).profile_of["m1"]
+    goes = people.take(event("m2", None, "a1")).profile_of["m2"]
+    merge = people.take(event("m3", None, "a1"), event("m4", "u1", "a1"), event("m5", None, "a1"))
+    assert merge.merged == {goes: stays}
+    assert set(merge.profile_of.values()) == {stays}
+    assert (merge.created, merge.linked, merge.claimed) == ({}, {}, {})
+
+
+def test_a_profile_that_a_batch_makes_and_merges_never_existed() -> None:
+    people = People()
+    stays = people.take(event("m1", "u1")).profile_of["m1"]
+    merge = people.take(event("m2", None, "a1"), event("m3", "u1", "a1"))
+    assert merge.linked == {anonymous("a1"): stays}
+    assert (merge.created, merge.merged) == ({}, {})
+    assert not merge.is_structural
+
+
+def test_a_chain_within_one_batch_comes_to_one_person() -> None:
+    """Anonymous, aliased to another anonymous person's user, who was known before."""
+    people = People()
+    stays = people.take(event("m1", "u1")).profile_of["m1"]
+    people.take(event("m2", None, "a1"))
+    people.take(event("m3", None, "a2"))
+    people.take(
+        event("m4", "u1", "a1"), event("m5", "u1", None, "a2"), event("m6", None, "a2"), event("m7", None, "a1")
+    )
+    assert people.groups() == {("u1", frozenset({user("u1"), anonymous("a1"), anonymous("a2")}))}
+    assert set(people.of_message.values()) == {stays}
+
+
+def test_what_must_be_looked_up() -> None:
+    wanted = identities_of([event("m1", "u1", "a1"), event("m2", None, "a2"), event("m3", "u1", None, "x")])
+    assert wanted == {user("u1"), anonymous("a1"), anonymous("a2"), user("x"), anonymous("x")}
+    assert resolve([], {}, ids()) == Resolution()
+
+
+# A user id and an anonymous id may be spelt alike.
+NAMES = st.sampled_from(["x", "y", "z"])
+BY = st.one_of(
+    st.tuples(NAMES, st.none(), st.none()),
+    st.tuples(st.none(), NAMES, st.none()),
+    st.tuples(NAMES, NAMES, st.none()),
+    st.tuples(NAMES, st.none() | NAMES, NAMES),
+)
+EVENTS = st.lists(BY, max_size=9).map(
+    lambda rows: [event(f"m{number}", *row) for number, row in enumerate(rows, start=1)]
+)
+
+
+def cuts(events: list[Event], places: set[int]) -> Iterator[list[Event]]:
+    start = 0
+    for end in [*sorted(place for place in places if place < len(events)), len(events)]:
+        yield events[start:end]
+        start = end
+
+
+def partition(events: list[Event]) -> set[tuple[str | None, frozenset[Identity]]]:
+    """The rules word for word: people as sets of names, one event after the other."""
+    people: list[tuple[str | None, set[Identity]]] = []
+
+    def named(name: Identity) -> tuple[str | None, set[Identity]] | None:
+        return next((person for person in people if name in person[1]), None)
+
+    for one in events:
+        others = [] if one.anonymous_id is None else [anonymous(one.anonymous_id)]
+        if one.previous_id is not None and named(user(one.previous_id)) is None:
+            others.append(anonymous(one.previous_id))
+        if one.user_id is None:
+            if named(others[0]) is None:
+                people.append((None, {others[0]}))
+            continue
+        person = named(user(one.user_id))
+        if person is None:
+            person = (one.user_id, {user(one.user_id)})
+            people.append(person)
+        for name in others:
+            other = named(name)
+            if other is None:
+                person[1].add(name)
+            elif other[0] is None:
+                person[1].update(other[1])
+                people.remove(other)
+    return {(user_id, frozenset(names)) for user_id, names in people}
+
+
+@settings(derandomize=True, deadline=None, max_examples=600)
+@given(EVENTS, st.sets(st.integers(1, 8)))
+def test_batches_cut_anywhere_come_to_the_same_people(events: list[Event], places: set[int]) -> None:
+    cut, single, whole = People(), People(), People()
+    for batch in cuts(events, places):
+        cut.take(*batch)
+    for one in events:
+        single.take(one)
+    whole.take(*events)
+    assert whole.groups() == single.groups() == cut.groups() == partition(events)
+    assert whole.messages() == single.messages() == cut.messages()
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(EVENTS)
+def test_the_same_events_again_change_nothing(events: list[Event]) -> None:
+    people = People()
+    people.take(*events)
+    before = people.groups()
+    again = people.take(*(event(f"{one.message_id}+", one.user_id, one.anonymous_id) for one in events))
+    assert people.groups() == before
+    assert not again.is_structural

@@ -1,0 +1,39 @@
+import pytest
+
+from domain.people.unsubscribe import InvalidLinkError, UnsubscribeLink, read, sign
+
+LINK = {"profile_id": "0193-ä", "channel": "email", "message_id": "m-1"}
+SECRET = "a secret of this deployment"
+
+
+def test_a_link_says_what_was_signed() -> None:
+    assert read(SECRET, sign(SECRET, **LINK)) == UnsubscribeLink("0193-ä", "email", "m-1")
+
+
+def test_a_link_is_the_same_on_every_attempt_and_fits_into_a_url() -> None:
+    token = sign(SECRET, **LINK)
+    assert token == sign(SECRET, **LINK)
+    assert all(character.isascii() and (character.isalnum() or character in "-_.") for character in token)
+
+
+@pytest.mark.parametrize("changed", ["profile_id", "channel", "message_id"])
+def test_links_differ_with_what_they_say(changed: str) -> None:
+    assert sign(SECRET, **LINK) != sign(SECRET, **{**LINK, changed: "another"})
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", ".", "nonsense", "WyJhIiwiYiIsImMiXQ", sign("another secret", **LINK), sign(SECRET, **LINK)[:-1], "é.é"],
+)
+def test_what_this_deployment_did_not_sign_is_not_found(token: str) -> None:
+    with pytest.raises(InvalidLinkError) as refusal:
+        read(SECRET, token)
+    assert refusal.value.status == 404
+
+
+def test_no_single_changed_character_is_accepted() -> None:
+    token = sign(SECRET, **LINK)
+    for position, character in enumerate(token[:-1]):
+        forged = token[:position] + ("A" if character != "A" else "B") + token[position + 1 :]
+        with pytest.raises(InvalidLinkError):
+            read(SECRET, forged)

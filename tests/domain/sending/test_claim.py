@@ -1,0 +1,112 @@
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+
+from domain.sending.caps import TRANSACTIONAL
+from domain.sending.claim import (
+    CANCELLED,
+    FAILED,
+    RESERVED,
+    SENDING,
+    SENT,
+    UNKNOWN,
+    Close,
+    Done,
+    Proceed,
+    Standing,
+    claim,
+    may_repeat,
+)
+from domain.sending.policy import Recipient
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+REACHABLE = Recipient({"email": "ada@example.com"}, {}, {})
+REFUSING = Recipient({"email": "ada@example.com"}, {"email": False}, {})
+SUPPRESSED = Recipient({"email": "ada@example.com"}, {}, {"email": "complained"})
+UNREACHABLE = Recipient({}, {}, {})
+RECIPIENTS = {"": REACHABLE, "no_consent": REFUSING, "suppressed": SUPPRESSED, "unreachable": UNREACHABLE}
+
+
+def attempt(
+    state: str,
+    *,
+    category: str = "marketing",
+    journey: str = "active",
+    recipient: Recipient = REACHABLE,
+    late: timedelta = -timedelta(hours=1),
+    honours: bool = False,
+) -> Proceed | Close | Done:
+    message = Standing(state, "email", category, NOON, journey)
+    return claim(message, recipient, at=NOON + late, honours_idempotency_key=honours)
+
+
+@pytest.mark.parametrize("state", [SENT, FAILED, CANCELLED, UNKNOWN])
+@pytest.mark.parametrize("journey", ["active", "completed", "exited"])
+def test_what_has_its_outcome_keeps_it(state: str, journey: str) -> None:
+    for recipient, honours in product(RECIPIENTS.values(), (False, True)):
+        assert attempt(state, journey=journey, recipient=recipient, honours=honours) == Done(state)
+
+
+@pytest.mark.parametrize("honours", [False, True])
+@pytest.mark.parametrize("category", ["marketing", TRANSACTIONAL])
+def test_a_reservation_is_claimed(category: str, honours: bool) -> None:
+    assert attempt(RESERVED, category=category, honours=honours) == Proceed()
+
+
+@pytest.mark.parametrize("journey", ["completed", "exited"])
+def test_a_reservation_of_an_ended_journey_is_cancelled_whatever_else(journey: str) -> None:
+    for category, recipient in product(("marketing", TRANSACTIONAL), RECIPIENTS.values()):
+        found = attempt(RESERVED, category=category, journey=journey, recipient=recipient, late=timedelta(0))
+        assert found == Close(CANCELLED, "journey_ended")
+
+
+@pytest.mark.parametrize(
+    ("late", "is_expired"),
+    [(-timedelta(microseconds=1), False), (timedelta(0), True), (timedelta(microseconds=1), True)],
+)
+def test_a_reservation_expires_from_the_instant_on(late: timedelta, is_expired: bool) -> None:
+    assert attempt(RESERVED, late=late) == (Close(CANCELLED, "expired") if is_expired else Proceed())
+    refused = Close(CANCELLED, "expired" if is_expired else "no_consent")
+    assert attempt(RESERVED, late=late, recipient=REFUSING) == refused
+
+
+@pytest.mark.parametrize("reason", ["no_consent", "suppressed", "unreachable"])
+def test_what_the_person_has_come_to_refuse_is_cancelled(reason: str) -> None:
+    assert attempt(RESERVED, recipient=RECIPIENTS[reason]) == Close(CANCELLED, reason)
+    passes = reason == "no_consent"
+    transactional = attempt(RESERVED, category=TRANSACTIONAL, recipient=RECIPIENTS[reason])
+    assert transactional == (Proceed() if passes else Close(CANCELLED, reason))
+
+
+def test_the_whole_table_of_messages_that_a_dead_attempt_left() -> None:
+    table = product(
+        ("marketing", TRANSACTIONAL), (False, True), ("active", "completed", "exited"), (-1, 0, 1), RECIPIENTS.items()
+    )
+    for category, honours, journey, late, (reason, recipient) in table:
+        found = attempt(
+            SENDING,
+            category=category,
+            honours=honours,
+            journey=journey,
+            late=timedelta(microseconds=late),
+            recipient=recipient,
+        )
+        is_repeatable = honours or category == TRANSACTIONAL
+        is_allowed = reason == "" or (reason == "no_consent" and category == TRANSACTIONAL)
+        is_due = journey == "active" and late < 0 and is_allowed
+        expected = Proceed() if is_repeatable and is_due else Close(UNKNOWN, "attempt_died")
+        assert found == expected, (category, honours, journey, late, reason)
+
+
+@pytest.mark.parametrize(
+    ("category", "honours", "may"),
+    [
+        ("marketing", False, False),
+        ("marketing", True, True),
+        (TRANSACTIONAL, False, True),
+        (TRANSACTIONAL, True, True),
+    ],
+)
+def test_what_may_be_handed_over_twice(category: str, honours: bool, may: bool) -> None:
+    assert may_repeat(category, honours) is may
