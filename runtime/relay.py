@@ -7,6 +7,7 @@ from itertools import groupby
 
 import psycopg
 import structlog
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -145,7 +146,7 @@ class Relay:
         try:
             await _signal(handle, row)
         except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
+            if not _is_without_workflow(error):
                 raise
             # Its start was accepted before this row was read, so it has run its course since.
         return True
@@ -213,6 +214,13 @@ async def _signal(handle: WorkflowHandle[JourneyWorkflow, str], row: Row) -> Non
             await handle.signal(JourneyWorkflow.resume, rpc_timeout=timeout)
         case _:
             raise ValueError(f"outbox row {row.id} is of no known kind: {row.kind}")
+
+
+def _is_without_workflow(error: RPCError) -> bool:
+    """Whether the workflow is what was not found. A namespace that is missing is another matter: it will be made."""
+    if error.status != RPCStatusCode.NOT_FOUND:
+        return False
+    return not any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
 
 
 async def _first(seconds: float, *events: asyncio.Event) -> None:

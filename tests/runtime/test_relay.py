@@ -1,0 +1,82 @@
+"""What the relay makes of Temporal's refusals."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import Client
+
+from application.catalogue import Catalogue
+from runtime.embedded.temporal import EmbeddedTemporal
+from runtime.relay import Relay
+from runtime.temporal import connect
+from store import outbox
+from store.database import Database
+from store.outbox import Notice
+from tests.engine.campaigns import CART
+from tests.rig import Rig
+
+EXIT = Notice("cart/u1/000000000000", "exit", {"by": "e1"})
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url, pool_size=10) as opened:
+        yield opened
+
+
+async def append(database: Database, *notices: Notice) -> None:
+    async with database.transaction() as connection:
+        await outbox.append(connection, notices)
+
+
+async def left(database: Database) -> list[str]:
+    """The kinds of the rows that are left, with what went wrong."""
+    async with database.transaction() as connection:
+        cursor = await connection.execute("SELECT kind, last_error FROM outbox ORDER BY id")
+        return [f"{row['kind']}: {row['last_error']}" async for row in cursor]
+
+
+async def test_a_signal_for_a_journey_that_is_over_is_forgotten(database: Database, client: Client) -> None:
+    await append(database, EXIT)
+    assert await Relay(database, Catalogue(), client, "nobody").deliver_due() == 1
+    assert await left(database) == []
+
+
+async def test_a_signal_is_kept_while_the_namespace_is_missing(database: Database, temporal: EmbeddedTemporal) -> None:
+    client = await connect(temporal.address, "not-made-yet")
+    await append(database, EXIT)
+    await Relay(database, Catalogue(), client, "nobody").deliver_due()
+    assert await left(database) == ["exit: NOT_FOUND: Namespace not-made-yet is not found."]
+
+
+async def test_a_signal_waits_for_the_start_that_another_relay_holds(database: Database, client: Client) -> None:
+    await append(database, Notice(EXIT.workflow_id, "start", {}))
+    async with database.transaction() as other:
+        assert len(await outbox.take(other, 10)) == 1
+        await append(database, EXIT)
+        await Relay(database, Catalogue(), client, "nobody").deliver_due()
+    assert await left(database) == ["start: None", "exit: the start is on its way"]
+
+
+async def test_two_relays_share_the_outbox(rig: Rig, client: Client) -> None:
+    """Beside the rig's own: each journey is started once, whichever takes it."""
+    await rig.run_campaign(CART)
+    relay = Relay(rig.database, Catalogue(), client, rig.settings.task_queue)
+    batch = [
+        {
+            "type": "track",
+            "messageId": f"m{number}",
+            "userId": f"u{number}",
+            "event": "Cart Abandoned",
+            "properties": {"value": 200, "cart_id": "c1"},
+        }
+        for number in range(60)
+    ]
+    await rig.post("batch", {"batch": batch})
+    await asyncio.gather(*(relay.deliver_due() for _ in range(3)))
+    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    for row in await rig.query("SELECT workflow_id FROM journeys"):
+        description = await client.get_workflow_handle(row["workflow_id"]).describe()
+        assert description.status is not None
+        assert description.status.name == "RUNNING"
