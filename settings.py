@@ -1,17 +1,40 @@
 """What a deployment says about itself: environment variables with the prefix SOJOURN_, read once at the edge."""
 
+import base64
+import binascii
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class Settings(BaseSettings):
-    """The settings of one deployment. Every process of it (API, worker, command line) reads the same ones."""
+def _postgresql(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("must be postgresql://user:password@host:port/name")
+    return url
+
+
+def _signing_secret(secret: SecretStr) -> SecretStr:
+    try:
+        base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+    except binascii.Error as error:
+        raise ValueError('must be whsec_ and base64, as from: echo "whsec_$(openssl rand -base64 32)"') from error
+    return secret
+
+
+class DatabaseSettings(BaseSettings):
+    """What a migration needs."""
 
     model_config = SettingsConfigDict(env_prefix="SOJOURN_", extra="ignore")
 
-    database_url: SecretStr = Field(description="PostgreSQL, as postgresql://user:password@host:port/name")
+    database_url: Annotated[SecretStr, AfterValidator(_postgresql)] = Field(
+        description="PostgreSQL, as postgresql://user:password@host:port/name"
+    )
+
+
+class Settings(DatabaseSettings):
+    """The settings of one deployment. Every process of it (API, worker, command line) reads the same ones."""
+
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="connections a process")
 
     temporal_address: str = Field("localhost:7233", description="Temporal frontend, host:port")
@@ -34,5 +57,7 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = None
     smtp_security: Literal["none", "starttls", "tls"] = "starttls"
 
-    webhook_signing_secret: SecretStr = Field(description="Standard Webhooks secret, whsec_ and base64")
+    webhook_signing_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] = Field(
+        description="Standard Webhooks secret, whsec_ and base64"
+    )
     webhook_allow_private_addresses: bool = Field(False, description="let webhooks reach loopback and private networks")

@@ -121,5 +121,5 @@ class Campaigns:
 async def _found(connection: Connection, key: str) -> Campaign:
     campaign = await campaigns.campaign(connection, key)
     if campaign is None:
-        raise NotFoundError(f"there is no campaign {key}", campaign=key)
+        raise NotFoundError(f"there is no campaign {key}; publish it first", campaign=key)
     return campaign

@@ -109,9 +109,10 @@ def _summary(entry: Recorded) -> str:
         case "branch", outcome:
             return f"{entry.step}: {outcome}"
         case "exit", _:
-            return f"left {entry.campaign}: exited by event {data.get('event_id')}"
+            return f"left {entry.campaign}: ended by {data['event']}"
         case "message", outcome:
             why = f": {entry.reason}" if entry.reason else ""
+            why += f": {data['detail']}" if "detail" in data else ""
             return f"{entry.step}: {data['channel']} {entry.name} {outcome}{why}"
         case "end", outcome:
             return f"{entry.campaign} is over: {outcome}"
@@ -142,6 +143,6 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
         case "reentry_after":
             return f"entered at {data['last_entered_at']}, and may again at {data['again_at']}"
         case "exit_event_came_first":
-            return f"exit event {data['exit_event_id']} happened after this one"
+            return f"the exit event {data['exit_event_id']} happened after this one"
         case _:
             return (reason or "").replace("_", " ")

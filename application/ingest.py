@@ -147,7 +147,7 @@ async def _route(
     surroundings = await _surroundings(connection, listeners, happenings, people)
     routed = routing.route(happenings, listeners, surroundings, received_at=received_at, new_ids=iter(uuid7, None))
     # The decisions first, so that on the timeline their consequences follow them.
-    if recorded := [*_entry_decisions(routed, received_at), *_exit_decisions(routed)]:
+    if recorded := [*_entry_decisions(routed, received_at), *_exit_decisions(routed, happenings)]:
         await decisions.insert(connection, recorded)
     if routed.entered:
         await journeys.insert(connection, routed.entered, routed.endings)
@@ -199,7 +199,8 @@ def _entry_decisions(routed: Routed, at: datetime) -> list[Decision]:
     ]
 
 
-def _exit_decisions(routed: Routed) -> list[Decision]:
+def _exit_decisions(routed: Routed, happenings: Sequence[Happening]) -> list[Decision]:
+    names = {happening.event.message_id: happening.event.name for happening in happenings}
     return [
         Decision(
             id=uuid5(ending.id, "exit"),
@@ -211,6 +212,7 @@ def _exit_decisions(routed: Routed) -> list[Decision]:
             at=ending.ended_at,
             journey_id=ending.id,
             event_id=ending.ended_by,
+            data={"event": names[str(ending.ended_by)]},
         )
         for ending in routed.endings.values()
     ]

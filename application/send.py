@@ -9,16 +9,17 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from application.catalogue import Catalogue, Version
-from domain.errors import NotFoundError, UnavailableError
+from domain.errors import UnavailableError
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.sending import claim as sending
 from domain.sending.caps import TRANSACTIONAL
-from domain.sending.claim import CANCELLED, FAILED, RESERVED, SENT, UNKNOWN, Close, Done, Proceed, Standing
+from domain.sending.claim import CANCELLED, FAILED, RESERVED, SENT, UNKNOWN, Close, Done, Proceed, Standing, Wait
 from domain.sending.delivery import Accepted, Ambiguous, Channel, Delivery, Outbound, Rejected, Unavailable
 from domain.sending.policy import Recipient
 from domain.templates.template_sets import TemplateRenderError
 from store import journeys, messages
+from store.campaigns import CONTROL_LOCK
 from store.database import Connection, Database
 from store.messages import Claimed
 
@@ -56,7 +57,7 @@ class Sender:
         self._unsubscribe_url = unsubscribe_url
 
     async def send(self, message_id: UUID, *, at: datetime, ends_with: str | None) -> SendOutcome:
-        """One attempt. Raises UnavailableError when the provider is away and the attempt is worth repeating.
+        """One attempt. Raises UnavailableError when the provider is away, or the campaign paused: worth repeating.
 
         `at` is the instant on the journey's clock; `ends_with` the outcome with which the journey is over once the
         message has settled, None if it goes on.
@@ -70,6 +71,8 @@ class Sender:
                 case Close(state=state, reason=reason):
                     state = await messages.settle(connection, message_id, state, reason=reason)
                     return await _finish(connection, claimed, state, at, ends_with)
+                case Wait():
+                    raise UnavailableError(f"campaign {claimed.campaign_key} is paused")
                 case Proceed():
                     await messages.mark_sending(connection, message_id)
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
@@ -103,9 +106,9 @@ class Sender:
 
 
 async def _locked(connection: Connection, message_id: UUID) -> Claimed:
-    claimed = await messages.lock_for_claim(connection, message_id)
+    claimed = await messages.lock_for_claim(connection, message_id, CONTROL_LOCK)
     if claimed is None:
-        raise NotFoundError(f"no message {message_id} in the ledger", message_id=str(message_id))
+        raise UnavailableError(f"message {message_id} is being moved to another profile; try again")
     return claimed
 
 
@@ -119,8 +122,15 @@ async def _finish(
     return SendOutcome(state, journey_ended=claimed.journey_state == "exited")
 
 
-def _claim(claimed: Claimed, at: datetime, channel: Channel) -> Proceed | Close | Done:
-    standing = Standing(claimed.state, claimed.channel, claimed.category, claimed.expires_at, claimed.journey_state)
+def _claim(claimed: Claimed, at: datetime, channel: Channel) -> Proceed | Wait | Close | Done:
+    standing = Standing(
+        claimed.state,
+        claimed.channel,
+        claimed.category,
+        claimed.expires_at,
+        claimed.journey_state,
+        claimed.campaign_state,
+    )
     recipient = Recipient(claimed.traits, claimed.consent, claimed.suppressed)
     return sending.claim(standing, recipient, at=at, honours_idempotency_key=channel.honours_idempotency_key)
 

@@ -30,7 +30,7 @@ def apply(files: Documents, as_json: AsJson = False) -> None:
         for file in files:
             try:
                 published = api.publish(str(file), read_text(file), _templates_beside(file))
-            except InvalidDocumentError as error:
+            except (InvalidDocumentError, InvalidRequestError) as error:
                 has_problems = True
                 print_error(error)
                 continue
@@ -90,12 +90,21 @@ def read_text(file: Path) -> str:
     """The text of a document. Raises InvalidRequestError where it is not UTF-8 or cannot be read."""
     try:
         return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequestError(f"{file} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError(f"{file} is not UTF-8; save it as UTF-8") from error
+    except OSError as error:
+        raise InvalidRequestError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _templates_beside(file: Path) -> dict[str, str]:
-    return {each.name: read_text(each) for each in sorted((file.parent / "templates").glob("*.liquid"))}
+    """Those that can be read: one that cannot is missed only by a campaign that names it. Hidden files are none."""
+    found = {}
+    for each in sorted((file.parent / "templates").glob("[!.]*.liquid")):
+        try:
+            found[each.name] = read_text(each)
+        except InvalidRequestError as error:
+            typer.echo(f"sojourn: left out: {error}", err=True)
+    return found
 
 
 def _told(published: dict[str, Any]) -> str:

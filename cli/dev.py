@@ -4,7 +4,6 @@ What it runs is imported inside of the function, as in `serve`: it takes a secon
 """
 
 import asyncio
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,20 +11,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.stopping import run_until_signalled
+
 if TYPE_CHECKING:
     from cli.dev_stack import DevPorts, DevStack
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def dev(
     data: Annotated[Path, typer.Option(help="Folder that keeps databases and keys.")] = Path(".sojourn"),
-    api_port: Annotated[int, typer.Option(help="HTTP API.")] = 8080,
-    temporal_port: Annotated[int, typer.Option(help="Temporal server.")] = 7233,
-    temporal_ui_port: Annotated[int, typer.Option(help="Temporal UI.")] = 8233,
-    postgres_port: Annotated[int, typer.Option(help="PostgreSQL.")] = 5432,
-    smtp_port: Annotated[int, typer.Option(help="SMTP of the inbox.")] = 1025,
-    inbox_port: Annotated[int, typer.Option(help="Page of the inbox.")] = 8025,
+    api_port: Annotated[int, typer.Option(min=1, max=65_535, help="HTTP API.")] = 8080,
+    temporal_port: Annotated[int, typer.Option(min=1, max=65_535, help="Temporal server.")] = 7233,
+    temporal_ui_port: Annotated[int, typer.Option(min=1, max=65_535, help="Temporal UI.")] = 8233,
+    postgres_port: Annotated[int, typer.Option(min=1, max=65_535, help="PostgreSQL.")] = 5432,
+    smtp_port: Annotated[int, typer.Option(min=1, max=65_535, help="SMTP of the inbox.")] = 1025,
+    inbox_port: Annotated[int, typer.Option(min=1, max=65_535, help="Page of the inbox.")] = 8025,
 ) -> None:
     """Run all of Sojourn here until Ctrl-C: PostgreSQL, Temporal, an inbox, the API and a worker.
 
@@ -46,29 +45,10 @@ def dev(
         inbox=inbox_port,
     )
     try:
-        asyncio.run(_until_stopped(DevStack(data, ports=ports), ports))
+        asyncio.run(run_until_signalled(_serve(DevStack(data, ports=ports), ports)))
     except EmbeddedServerError as error:
         typer.echo(f"sojourn: {error}", err=True)
         raise typer.Exit(1) from error
-
-
-async def _until_stopped(stack: "DevStack", ports: "DevPorts") -> None:
-    """Serve until the first signal, which also interrupts a start; the stop then takes its time."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop.set)
-    serving = asyncio.create_task(_serve(stack, ports))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
-        stopping.cancel()
-    else:
-        typer.echo("Stopping.")
-        serving.cancel()
-    await asyncio.wait([serving])
-    if not serving.cancelled():
-        serving.result()
 
 
 async def _serve(stack: "DevStack", ports: "DevPorts") -> None:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from domain.errors import ConflictError
+from domain.errors import ConflictError, InvalidRequestError
 
 LOCK = "lock"
 KEYS = "keys.json"
@@ -33,8 +33,13 @@ class DevFolder:
         Raises:
             ConflictError: another process holds it; names the process and its API.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / ".gitignore").write_text("*\n")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / ".gitignore").write_text("*\n")
+        except OSError as error:
+            raise InvalidRequestError(
+                f"{self.path} cannot be the data folder: {error.strerror}; choose another with --data"
+            ) from error
         with (self.path / LOCK).open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

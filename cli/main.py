@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
         print_error(error)
         return UNAVAILABLE if isinstance(error, UnavailableError) else REFUSED
     except ValidationError as error:
-        if error.title != "Settings":
+        if not error.title.endswith("Settings"):
             raise
         for fault in error.errors(include_input=False, include_url=False):
             typer.echo(f"sojourn: SOJOURN_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}", err=True)

@@ -44,8 +44,8 @@ def worker() -> None:
 
 def migrate() -> None:
     """Bring the database to the newest schema. Safe to repeat, and to run twice at once."""
-    from settings import Settings
+    from settings import DatabaseSettings
     from store.migrate import upgrade
 
-    upgrade(Settings().database_url.get_secret_value())
+    upgrade(DatabaseSettings().database_url.get_secret_value())
     typer.echo("The database has the newest schema.")

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import psycopg
 import structlog
+from msgspec import ValidationError
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
@@ -14,11 +15,12 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from application.catalogue import Catalogue, Version
+from domain.errors import NotFoundError
 from domain.journey import machine
 from domain.journey.records import user_of
 from runtime.temporal import CALL_TIMEOUT
 from store import outbox
-from store.database import Database
+from store.database import Connection, Database
 from store.outbox import Row
 from workflows import search_attributes
 from workflows.journey import JourneyInput, JourneyWorkflow
@@ -31,6 +33,8 @@ CONCURRENT_CALLS = 20
 LOOK_INTERVAL = 5.0
 LONGEST_PAUSE = 5.0
 LONGEST_POSTPONEMENT = 3_600.0
+# What waits for a start looks again this often at last: the start may be refused for hours.
+LONGEST_WAIT_FOR_START = 5.0
 
 # Temporal is away or busy: nothing is wrong with the row.
 TRANSIENT = {
@@ -88,13 +92,7 @@ class Relay:
         async with self._database.transaction() as connection:
             rows = await outbox.take(connection, BATCH)
             by_workflow = sorted(rows, key=lambda row: (row.workflow_id, row.id))
-            versions = {
-                (row.payload["campaign"], row.payload["version"]): await self._catalogue.version(
-                    connection, row.payload["campaign"], row.payload["version"]
-                )
-                for row in rows
-                if row.kind == "start"
-            }
+            versions = await self._versions(connection, rows)
             results = await asyncio.gather(
                 *(
                     self._deliver(list(group), versions)
@@ -109,6 +107,18 @@ class Relay:
             raise TemporalAwayError("Temporal does not answer")
         return len(rows)
 
+    async def _versions(self, connection: Connection, rows: Sequence[Row]) -> dict[tuple[str, int], Version]:
+        """The versions of the starts. One that this release cannot read is left out, and its rows are postponed."""
+        versions: dict[tuple[str, int], Version] = {}
+        for row in rows:
+            if row.kind == "start":
+                key, number = row.payload["campaign"], row.payload["version"]
+                try:
+                    versions[key, number] = await self._catalogue.version(connection, key, number)
+                except (NotFoundError, ValidationError):
+                    log.exception("a version cannot be had", campaign=key, version=number)
+        return versions
+
     async def _drain(self, stop: asyncio.Event) -> None:
         while not stop.is_set() and await self.deliver_due() == BATCH:
             pass
@@ -120,17 +130,19 @@ class Relay:
             for row in rows:
                 try:
                     is_told = await self._tell(row, rows, versions)
-                except RPCError as error:
-                    if error.status in TRANSIENT:
+                except Exception as error:
+                    if isinstance(error, RPCError) and error.status in TRANSIENT:
                         result.away = True
                     else:
-                        log.exception("Temporal refuses", workflow_id=row.workflow_id, kind=row.kind)
-                        delay = min(LONGEST_POSTPONEMENT, 2.0**row.attempts)
-                        result.failed.append((row.id, delay, f"{error.status.name}: {error.message}"))
+                        # Whatever is wrong with one row, the others must not suffer from it.
+                        log.exception("a row cannot be told", workflow_id=row.workflow_id, kind=row.kind)
+                        delay = _backoff(row.attempts, 1.0, LONGEST_POSTPONEMENT)
+                        result.failed.append((row.id, delay, _described(error)))
                     return result
                 if not is_told:
                     # Another relay is starting this workflow; what comes after the start waits for it.
-                    result.failed.append((row.id, 0.1, "the start is on its way"))
+                    delay = _backoff(row.attempts, 0.1, LONGEST_WAIT_FOR_START)
+                    result.failed.append((row.id, delay, "the start is on its way"))
                     return result
                 result.accepted.append(row.id)
         return result
@@ -214,6 +226,15 @@ async def _signal(handle: WorkflowHandle[JourneyWorkflow, str], row: Row) -> Non
             await handle.signal(JourneyWorkflow.resume, rpc_timeout=timeout)
         case _:
             raise ValueError(f"outbox row {row.id} is of no known kind: {row.kind}")
+
+
+def _backoff(attempts: int, first: float, longest: float) -> float:
+    """Doubled with each attempt; the exponent is bounded, since a row may be tried for years."""
+    return min(longest, first * 2.0 ** min(attempts, 20))
+
+
+def _described(error: Exception) -> str:
+    return f"{error.status.name}: {error.message}" if isinstance(error, RPCError) else type(error).__name__
 
 
 def _is_without_workflow(error: RPCError) -> bool:

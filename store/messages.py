@@ -29,7 +29,7 @@ class GateFacts(Struct, frozen=True):
 
 
 class Claimed(Struct, frozen=True):
-    """A message with its journey and its recipient, read under the lock of the journey."""
+    """A message with its journey and its recipient, read under the locks of all three."""
 
     id: UUID
     state: str
@@ -41,6 +41,7 @@ class Claimed(Struct, frozen=True):
     journey_state: str
     campaign_key: str
     campaign_version: int
+    campaign_state: str
     entry: dict[str, Any]
     profile_id: UUID
     user_id: str | None
@@ -125,9 +126,24 @@ async def reserve(connection: Connection, reservation: Reservation) -> None:
     )
 
 
-async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | None:
-    """Lock the message's journey, then the message, and read both with the recipient. None if there is no such."""
+async def lock_for_claim(connection: Connection, message_id: UUID, control_lock: int) -> Claimed | None:
+    """Hold the campaigns as they are, lock the recipient, the message's journey, then the message, and read all three.
+
+    What the recipient refuses is settled by the lock: whoever changes it waits for this claim, or is seen by it. None
+    if the journey was moved to another profile in between, or there is no such message; then it is worth another try.
+    """
     async with connection.pipeline():
+        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (control_lock,))
+        recipient = await connection.execute(
+            """
+            SELECT profiles.id
+            FROM profiles
+            JOIN journeys ON journeys.profile_id = profiles.id
+            JOIN messages ON messages.journey_id = journeys.id
+            WHERE messages.id = %s FOR SHARE OF profiles
+            """,
+            (message_id,),
+        )
         await connection.execute(
             """
             SELECT journeys.id FROM journeys JOIN messages ON messages.journey_id = journeys.id
@@ -139,6 +155,7 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
             """
             SELECT messages.id, messages.state, channel, category, template, expires_at, messages.journey_id,
                    journeys.state AS journey_state, journeys.campaign_key, journeys.campaign_version, journeys.entry,
+                   (SELECT campaigns.state FROM campaigns WHERE key = journeys.campaign_key) AS campaign_state,
                    profiles.id AS profile_id, profiles.user_id, traits, consent, suppressed
             FROM messages
             JOIN journeys ON journeys.id = messages.journey_id
@@ -147,8 +164,11 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
             """,
             (message_id,),
         )
+        locked = await recipient.fetchone()
         row = await cursor.fetchone()
-    return Claimed(**row) if row else None
+    if locked is None or row is None or locked["id"] != row["profile_id"]:
+        return None
+    return Claimed(**row)
 
 
 async def mark_sending(connection: Connection, message_id: UUID) -> None:

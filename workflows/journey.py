@@ -76,6 +76,7 @@ class JourneyWorkflow:
                 fact = await self._carry_out(command)
             if fact is not None:
                 self._tell(fact)
+        workflow.set_current_details(describe(self._plan, self._state))
         if not command.recorded:
             await self._finish(command.outcome)
         return command.outcome

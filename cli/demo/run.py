@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -26,16 +25,16 @@ from cli.demo.receiver import Receiver
 from cli.demo.scenarios import SCENARIOS
 from cli.demo.screen import live, tell
 from cli.dev_stack import DevPorts, DevStack
+from cli.stopping import run_until_signalled
 from cli.target import ADMIN_KEY, API_URL, Target
 from domain.errors import InvalidRequestError
 from runtime.temporal import connect
 from store.database import Database
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-CAPS = "frequency-caps.yaml"
+CAPS = "caps/frequency-caps.yaml"
 # Where the example's webhook leads; the demo has a receiver of its own.
 CRM = "https://crm.example.com/hooks/sojourn"
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SETTLE_SECONDS = 15.0
 LOG, LOG_LINES = "log", 20
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -48,26 +47,13 @@ def run(*, once: bool) -> int:
         folder = Path(made)
         folder.chmod(0o755)
         # The folder outlives the event loop, and so whatever thread of it still writes there.
-        return asyncio.run(_until_stopped(Demo(Console(highlight=False), folder, once=once)))
+        return asyncio.run(_shown(Demo(Console(highlight=False), folder, once=once)))
 
 
-async def _until_stopped(demo: "Demo") -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop.set)
+async def _shown(demo: "Demo") -> int:
     # The tracking client and the API's are blocking: each user may wait for one in a thread.
-    loop.set_default_executor(ThreadPoolExecutor(2 * len(SCENARIOS)))
-    showing = asyncio.create_task(demo.show())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait([showing, stopping], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not showing.done():
-        demo.console.print("Stopping.")
-        showing.cancel()
-    await asyncio.wait([showing])
-    if not showing.cancelled():
-        showing.result()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2 * len(SCENARIOS)))
+    await run_until_signalled(demo.show())
     return demo.status
 
 
@@ -154,6 +140,7 @@ class Demo:
             "API reference": f"{stack.api_url}/docs",
             "Admin key": key,
             "One user": f"{API_URL}={stack.api_url} {ADMIN_KEY}={key} {sojourn} explain lea",
+            "": "(decisions by the clock of the journey, which ran ahead; events, mails and exits by ours)",
         }
         for name, where in rows.items():
             self._say(f"  {name:<15}{where}")
@@ -195,10 +182,9 @@ def _publish(world: World) -> str:
     templates = {name: text.replace(CRM, world.receiver.url) for name, text in templates.items()}
     started = []
     for file in sorted(EXAMPLES.glob("*.yaml")):
-        if file.name != CAPS:
-            published = world.api.publish(file.name, read_text(file), templates)
-            world.api.change(published["key"], "start", {})
-            started.append(str(published["key"]))
+        published = world.api.publish(file.name, read_text(file), templates)
+        world.api.change(published["key"], "start", {})
+        started.append(str(published["key"]))
     rules = ", ".join(str(rule["name"]) for rule in caps["rules"])
     return f"Campaigns running: {', '.join(started)}. Frequency caps: {rules}."
 

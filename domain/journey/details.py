@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.campaign.plan import Branch, Delay, Exit, Plan, Send, WaitFor
-from domain.journey.state import JourneyState
+from domain.journey.state import COMPLETED, JourneyState
 
 
 def describe(plan: Plan, state: JourneyState) -> str:
@@ -16,7 +16,7 @@ def describe(plan: Plan, state: JourneyState) -> str:
 
 def _now(plan: Plan, state: JourneyState) -> str:
     if state.outcome is not None or state.step is None:
-        return f"**Over**: {state.outcome or 'completed'}"
+        return f"**Over**: {state.outcome or COMPLETED}"
     node = plan.node(state.step)
     until = f" until {_instant(state.until)}" if state.until is not None else ""
     match node:

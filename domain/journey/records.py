@@ -7,6 +7,9 @@ from msgspec import Struct
 
 from domain.tracking.event import Event
 
+# Temporal takes 1,000 bytes of workflow id, its tables in PostgreSQL 255 characters; a campaign's key has up to 64.
+MAX_REFERENCE_BYTES = 160
+
 
 class Journey(Struct, frozen=True):
     """One user in one campaign. `entry` is the event that let them in, `entry_key` what tells two journeys apart."""
@@ -37,12 +40,14 @@ def workflow_id(campaign_key: str, user_reference: str, journey_id: UUID) -> str
 
 
 def user_reference(user_id: str | None, anonymous_id: str | None, profile_id: UUID) -> str:
-    """How a person is called in Temporal: by the id that the client gave, unless it is an e-mail address.
+    """How a person is called in Temporal: by the id that the client gave, unless it is an e-mail address or too long.
 
     Histories hold nothing personal, and an address is that, even where a client uses it as an id.
     """
     name = user_id or anonymous_id
-    return str(profile_id) if name is None or "@" in name else name
+    if name is None or "@" in name or len(name.encode()) > MAX_REFERENCE_BYTES:
+        return str(profile_id)
+    return name
 
 
 def user_of(workflow_id: str, campaign_key: str) -> str:

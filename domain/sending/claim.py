@@ -11,17 +11,22 @@ RESERVED, SENDING, SENT, FAILED, CANCELLED, UNKNOWN = "reserved", "sending", "se
 
 
 class Standing(Struct, frozen=True):
-    """A message as the ledger has it, and the state of the journey it belongs to."""
+    """A message as the ledger has it, and the states of the journey and of the campaign it belongs to."""
 
     state: str
     channel: str
     category: str
     expires_at: datetime
     journey_state: str
+    campaign_state: str
 
 
 class Proceed(Struct, frozen=True):
     """Claim it and hand it over."""
+
+
+class Wait(Struct, frozen=True):
+    """The campaign is paused: hand nothing over, and try again later."""
 
 
 class Close(Struct, frozen=True):
@@ -39,7 +44,7 @@ class Done(Struct, frozen=True):
 
 def claim(
     message: Standing, recipient: Recipient, *, at: datetime, honours_idempotency_key: bool
-) -> Proceed | Close | Done:
+) -> Proceed | Wait | Close | Done:
     """Decide what one attempt may do. `at` is the instant on the journey's clock.
 
     A message found in `sending` was left so by an attempt that died, perhaps after the provider had accepted. It is
@@ -54,14 +59,14 @@ def claim(
         due = message.journey_state == "active" and at < message.expires_at and refusal is None
         if not repeatable or not due:
             return Close(UNKNOWN, "attempt_died")
-        return Proceed()
+        return Wait() if message.campaign_state == "paused" else Proceed()
     if message.journey_state != "active":
         return Close(CANCELLED, "journey_ended")
     if at >= message.expires_at:
         return Close(CANCELLED, "expired")
     if refusal is not None:
         return Close(CANCELLED, refusal.reason)
-    return Proceed()
+    return Wait() if message.campaign_state == "paused" else Proceed()
 
 
 def may_repeat(category: str, honours_idempotency_key: bool) -> bool:

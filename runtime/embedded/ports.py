@@ -3,14 +3,20 @@
 import socket
 
 LOOPBACK = "127.0.0.1"
+NEIGHBOURS = 20
 
 
 def listen(port: int | None) -> socket.socket:
-    """Listen on the loopback port `port`, or on a free one where it is None or taken."""
-    try:
-        return _bound(port or 0)
-    except OSError:
-        return _bound(0)
+    """Listen on the loopback port `port`, or on a free one where it is None or taken.
+
+    The ports after a taken one come first, so that the same machine finds the same port again.
+    """
+    for candidate in range(port, min(port + NEIGHBOURS, 65_536)) if port else ():
+        try:
+            return _bound(candidate)
+        except OSError:
+            continue
+    return _bound(0)
 
 
 def free_port(preferred: int | None = None) -> int:

@@ -15,7 +15,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
 
-from runtime.embedded.ports import LOOPBACK, free_port
+from runtime.embedded.ports import LOOPBACK, free_port, listen, port_of
 from runtime.embedded.processes import (
     POLL_SECONDS,
     EmbeddedServerError,
@@ -137,8 +137,9 @@ class EmbeddedTemporal:
         search_attributes: Mapping[str, str],
         settings: Mapping[str, str],
     ) -> "EmbeddedTemporal":
-        chosen = free_port(port)
-        chosen_ui = free_port(ui_port) if ui else None
+        with listen(port) as held:
+            chosen = port_of(held)
+            chosen_ui = free_port(ui_port) if ui else None
         arguments = [
             _binary(),
             *("server", "start-dev", "--ip", LOOPBACK, "--port", str(chosen)),

@@ -67,7 +67,7 @@ def test_apply_of_a_file_that_is_no_text(folder: Path, capsys: Output) -> None:
     file = folder / "a.yaml"
     file.write_bytes(b"\xff\xfe")
     assert run(["campaign", "apply", str(file)]) == 1
-    assert capsys.readouterr().err.startswith(f"sojourn: {file} cannot be read")
+    assert capsys.readouterr().err == f"sojourn: {file} is not UTF-8; save it as UTF-8\n"
 
 
 @pytest.mark.usefixtures("deployment")

@@ -15,6 +15,7 @@ from domain.sending.claim import (
     Done,
     Proceed,
     Standing,
+    Wait,
     claim,
     may_repeat,
 )
@@ -36,8 +37,9 @@ def attempt(
     recipient: Recipient = REACHABLE,
     late: timedelta = -timedelta(hours=1),
     honours: bool = False,
-) -> Proceed | Close | Done:
-    message = Standing(state, "email", category, NOON, journey)
+    campaign: str = "running",
+) -> Proceed | Wait | Close | Done:
+    message = Standing(state, "email", category, NOON, journey, campaign)
     return claim(message, recipient, at=NOON + late, honours_idempotency_key=honours)
 
 
@@ -52,6 +54,14 @@ def test_what_has_its_outcome_keeps_it(state: str, journey: str) -> None:
 @pytest.mark.parametrize("category", ["marketing", TRANSACTIONAL])
 def test_a_reservation_is_claimed(category: str, honours: bool) -> None:
     assert attempt(RESERVED, category=category, honours=honours) == Proceed()
+
+
+@pytest.mark.parametrize("honours", [False, True])
+def test_what_was_granted_waits_while_the_campaign_is_paused(honours: bool) -> None:
+    assert attempt(RESERVED, campaign="paused", honours=honours) == Wait()
+    assert attempt(RESERVED, campaign="paused", late=timedelta(0)) == Close(CANCELLED, "expired")
+    left = attempt(SENDING, campaign="paused", honours=honours)
+    assert left == (Wait() if honours else Close(UNKNOWN, "attempt_died"))
 
 
 @pytest.mark.parametrize("journey", ["completed", "exited"])
