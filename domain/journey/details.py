@@ -32,7 +32,9 @@ def _now(plan: Plan, state: JourneyState) -> str:
             return f"**Sending** `{node.id}` by {node.channel}"
         case Send():
             return f"**Asking** whether `{node.id}` may go by {node.channel}"
-        case Branch() | Exit():
+        case Exit(outcome=outcome):
+            return f"**Over**: {outcome}"
+        case Branch():
             return f"**Deciding** at `{node.id}`"
 
 

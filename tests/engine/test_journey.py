@@ -336,3 +336,7 @@ async def test_the_temporal_ui_can_say_where_a_journey_is(rig: Rig) -> None:
     assert metadata.current_details.startswith("**Waiting** at `clicked` until ")
     assert "`hello` sent" in metadata.current_details
     assert await (await handle.describe()).static_summary() == "reaction version 1, user u-seen"
+    await rig.track("u-seen", "Link Clicked", {"kind": "good"})
+    assert await handle.result() == "engaged"
+    metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    assert metadata.current_details.startswith("**Over**: engaged\n")

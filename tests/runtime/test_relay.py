@@ -59,6 +59,12 @@ async def test_a_signal_waits_for_the_start_that_another_relay_holds(database: D
     assert await left(database) == ["start: None", "exit: the start is on its way"]
 
 
+async def test_a_row_that_cannot_be_told_keeps_nobody_waiting(database: Database, client: Client) -> None:
+    await append(database, Notice("gone/u1/1", "start", {"campaign": "gone", "version": 1, "journey_id": "1"}), EXIT)
+    assert await Relay(database, Catalogue(), client, "nobody").deliver_due() == 2
+    assert await left(database) == ["start: KeyError"]
+
+
 async def test_two_relays_share_the_outbox(rig: Rig, client: Client) -> None:
     """Beside the rig's own: each journey is started once, whichever takes it."""
     await rig.run_campaign(CART)

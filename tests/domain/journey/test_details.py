@@ -44,7 +44,7 @@ def described(*facts: Fact) -> str:
         (WAITING, "**Waiting** at `seen` until 2026-11-01 12:04:00 UTC: for an event"),
         (AT_FORK, "**Deciding** at `fork`"),
         ((*AT_FORK, Evaluated(0)), "**Over**: completed"),
-        ((*AT_FORK, Evaluated(None)), "**Deciding** at `end`"),
+        ((*AT_FORK, Evaluated(None)), "**Over**: lost"),
         ((*SENDING, Exited("e1")), "**Over**: exited"),
         ((*ASKING, Answered(Refused("journey_ended", journey_ended=True))), "**Over**: exited"),
     ],
