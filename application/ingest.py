@@ -108,6 +108,8 @@ async def _resolve(
     if resolution.linked and not await profiles.create(connection, resolution.created, resolution.linked):
         raise _IdentityMoved
     if resolution.merged:
+        # Before the journeys, as the gate and the claim of a message have it: crosswise they would deadlock.
+        await profiles.lock(connection, {*resolution.merged, *resolution.merged.values()})
         doubled = await journeys.end_doubles(connection, resolution.merged, received_at)
         if doubled:
             await outbox.append(connection, [_exit(workflow_id, "merged") for workflow_id in doubled])

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID, uuid5
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
 
 from application.ingest import Ingest
 from domain.campaign.definition import CHANNELS
@@ -52,18 +54,21 @@ class Unsubscribe:
         return UnsubscribeView(unsubscribe.read(self._secret, token).channel)
 
     async def __call__(self, token: str) -> None:
-        """Take the person off the channel. The same link again changes nothing."""
+        """Take the person off the channel. Where they are off it already, nothing changes."""
         link = unsubscribe.read(self._secret, token)
         async with self._database.transaction() as connection:
-            names = await profiles.names_of_recipient(connection, UUID(link.message_id))
-        if names is None:
+            recipient = await profiles.recipient(connection, UUID(link.message_id))
+        if recipient is None:
             raise NotFoundError("the message of this link is no longer known")
-        user_id, anonymous_id = names
+        if recipient.consent.get(link.channel) is False:
+            return
+        user_id, anonymous_id = recipient.user_id, recipient.anonymous_id
         now = datetime.now(UTC)
 
         def event(type: str, name: str | None, properties: dict[str, object]) -> Event:
             return Event(
-                message_id=str(uuid5(UUID(link.message_id), f"unsubscribe/{type}")),
+                # Not derived from the link: whoever has consented since may refuse again by the same one.
+                message_id=str(uuid7()),
                 type=type,
                 name=name,
                 user_id=user_id,

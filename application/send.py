@@ -1,10 +1,13 @@
 """From a reservation to an outcome: claim, render, hand over, settle. Claim and settle are separate transactions."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from time import monotonic
 from typing import Any, assert_never
 from uuid import UUID
 
+import psycopg
 from msgspec import Struct
 from msgspec.structs import asdict
 
@@ -14,7 +17,19 @@ from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.sending import claim as sending
 from domain.sending.caps import TRANSACTIONAL
-from domain.sending.claim import CANCELLED, FAILED, RESERVED, SENT, UNKNOWN, Close, Done, Proceed, Standing, Wait
+from domain.sending.claim import (
+    CANCELLED,
+    FAILED,
+    RESERVED,
+    SENDING,
+    SENT,
+    UNKNOWN,
+    Close,
+    Done,
+    Proceed,
+    Standing,
+    Wait,
+)
 from domain.sending.delivery import Accepted, Ambiguous, Channel, Delivery, Outbound, Rejected, Unavailable
 from domain.sending.policy import Recipient
 from domain.templates.template_sets import TemplateRenderError
@@ -22,6 +37,10 @@ from store import journeys, messages
 from store.campaigns import CONTROL_LOCK
 from store.database import Connection, Database
 from store.messages import Claimed
+
+# A channel takes at most 50 s and an activity 90 s: what is left of it, with room for the last try.
+SETTLE_SECONDS = 30.0
+SETTLE_PAUSE = 0.5
 
 
 class SendOutcome(Struct, frozen=True):
@@ -69,25 +88,42 @@ class Sender:
                 case Done(state=state):
                     return await _finish(connection, claimed, state, at, ends_with)
                 case Close(state=state, reason=reason):
-                    state = await messages.settle(connection, message_id, state, reason=reason)
+                    state = await messages.settle(
+                        connection, message_id, state, attempt=claimed.attempts, reason=reason
+                    )
                     return await _finish(connection, claimed, state, at, ends_with)
                 case Wait():
                     raise UnavailableError(f"campaign {claimed.campaign_key} is paused")
                 case Proceed():
-                    await messages.mark_sending(connection, message_id)
+                    await messages.mark_sending(connection, message_id, at)
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
         delivery = await self._deliver(claimed, version, channel, at)
         if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, channel.honours_idempotency_key):
             # The message stays in `sending`, as if this attempt had died, and the next one decides.
             raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
-        async with self._database.transaction() as connection:
-            claimed = await _locked(connection, message_id)
-            settled = _settled(delivery, journey_is_active=claimed.journey_state == "active")
-            state = await messages.settle(connection, message_id, **asdict(settled))
-            outcome = await _finish(connection, claimed, state, at, ends_with)
-        if isinstance(delivery, Unavailable) and state == RESERVED:
+        outcome = await self._settle(claimed, delivery, at, ends_with)
+        if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
             raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
         return outcome
+
+    async def _settle(
+        self, claimed: Claimed, delivery: Delivery | TemplateRenderError, at: datetime, ends_with: str | None
+    ) -> SendOutcome:
+        """Write what this attempt alone knows: a database that is away for a moment must not make it `unknown`."""
+        give_up_at = monotonic() + SETTLE_SECONDS
+        while True:
+            try:
+                async with self._database.transaction() as connection:
+                    found = await _locked(connection, claimed.id)
+                    settled = _settled(delivery, journey_is_active=found.journey_state == "active")
+                    state = await messages.settle(
+                        connection, claimed.id, attempt=claimed.attempts + 1, **asdict(settled)
+                    )
+                    return await _finish(connection, found, state, at, ends_with)
+            except (psycopg.OperationalError, UnavailableError):
+                if monotonic() > give_up_at:
+                    raise
+                await asyncio.sleep(SETTLE_PAUSE)
 
     async def _deliver(
         self, claimed: Claimed, version: Version, channel: Channel, at: datetime
@@ -116,7 +152,8 @@ async def _finish(
     connection: Connection, claimed: Claimed, state: str, at: datetime, ends_with: str | None
 ) -> SendOutcome:
     """The last message's outcome ends the journey in the same transaction, so that no action is spent on it."""
-    if ends_with is not None and claimed.journey_state == "active" and state != RESERVED:
+    is_over = state not in (RESERVED, SENDING)
+    if ends_with is not None and claimed.journey_state == "active" and is_over:
         await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, ends_with, None, at)])
     # A journey found completed was completed by this message, in an attempt whose answer did not arrive.
     return SendOutcome(state, journey_ended=claimed.journey_state == "exited")

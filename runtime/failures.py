@@ -12,6 +12,9 @@ from domain.errors import SojournError, UnavailableError
 
 log = structlog.get_logger()
 
+# A provider may ask for years. A message that is too late, or whose journey has ended, is found out by then.
+LONGEST_DELAY = 3_600.0
+
 
 class FailureInterceptor(Interceptor):
     """Put before every activity of every worker."""
@@ -27,7 +30,7 @@ class _Failures(ActivityInboundInterceptor):
         except UnavailableError as error:
             # Expected, and worded by us: which dependency is away, and when to try again.
             after = error.data.get("retry_after")
-            delay = timedelta(seconds=after) if after is not None else None
+            delay = timedelta(seconds=min(after, LONGEST_DELAY)) if after is not None else None
             raise ApplicationError(
                 error.detail, type=error.code, next_retry_delay=delay, category=ApplicationErrorCategory.BENIGN
             ) from None

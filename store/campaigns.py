@@ -78,17 +78,26 @@ async def latest_version(connection: Connection, key: str) -> Version | None:
 async def versions_in_use(connection: Connection) -> list[tuple[str, int, bool, Rules]]:
     """The rules of each version that events are routed by: (campaign, version, lets users in, rules).
 
-    Those are the versions that run, and the older ones that journeys are still on.
+    Those are the versions that run, and the older ones that journeys are still on: these are found by one look into
+    the index for each, since events wait meanwhile.
     """
     cursor = await connection.execute(
         """
+        WITH RECURSIVE walked AS (
+          (SELECT campaign_key, campaign_version FROM journeys WHERE state = 'active'
+           ORDER BY campaign_key, campaign_version LIMIT 1)
+          UNION ALL
+          SELECT following.* FROM walked CROSS JOIN LATERAL (
+            SELECT campaign_key, campaign_version FROM journeys
+            WHERE state = 'active'
+              AND (campaign_key, campaign_version) > (walked.campaign_key, walked.campaign_version)
+            ORDER BY campaign_key, campaign_version LIMIT 1) AS following
+        )
         SELECT campaign_key, version, rules,
                campaigns.state IN ('running', 'paused') AND version = running_version AS lets_in
         FROM campaign_versions JOIN campaigns ON campaigns.key = campaign_key
         WHERE campaigns.state IN ('running', 'paused') AND version = running_version
-           OR EXISTS (SELECT 1 FROM journeys WHERE journeys.state = 'active'
-                      AND journeys.campaign_key = campaign_versions.campaign_key
-                      AND journeys.campaign_version = campaign_versions.version)
+           OR (campaign_key, version) IN (SELECT campaign_key, campaign_version FROM walked)
         """
     )
     return [(row["campaign_key"], row["version"], row["lets_in"], convert(row["rules"], Rules)) async for row in cursor]

@@ -160,7 +160,7 @@ class BranchFacts(Struct, frozen=True):
 
 
 async def branch_facts(connection: Connection, journey_id: UUID) -> BranchFacts | None:
-    """The facts for a branch of this journey; None if there is no such journey."""
+    """The facts for a branch of this journey, under its lock; None if there is no such journey."""
     cursor = await connection.execute(
         """
         SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at,
@@ -168,7 +168,7 @@ async def branch_facts(connection: Connection, journey_id: UUID) -> BranchFacts 
                COALESCE((SELECT jsonb_object_agg(step, messages.state ORDER BY visit) FROM messages
                          WHERE messages.journey_id = journeys.id), '{}') AS messages
         FROM journeys JOIN profiles ON profiles.id = journeys.profile_id
-        WHERE journeys.id = %s
+        WHERE journeys.id = %s FOR NO KEY UPDATE OF journeys
         """,
         (journey_id,),
     )

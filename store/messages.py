@@ -33,6 +33,7 @@ class Claimed(Struct, frozen=True):
 
     id: UUID
     state: str
+    attempts: int
     channel: str
     category: str
     template: str
@@ -78,13 +79,16 @@ SELECT journeys.profile_id, profiles.traits, profiles.consent, profiles.suppress
        (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
        COALESCE(caps.rules, '[]') AS rules,
        COALESCE((
-         SELECT jsonb_agg(jsonb_build_object('at', messages.at, 'channel', channel, 'category', category))
+         SELECT jsonb_agg(jsonb_build_object(
+           'at', CASE messages.state WHEN 'reserved' THEN greatest(messages.at, %(at)s) ELSE messages.at END,
+           'channel', channel, 'category', category))
          FROM messages
          WHERE messages.profile_id = journeys.profile_id
            AND messages.state IN ('reserved', 'sending', 'sent', 'unknown')
-           AND messages.at > %(at)s - COALESCE((
-             SELECT max((rule ->> 'window')::float8) FROM jsonb_array_elements(caps.rules) AS rule), 0)
-             * interval '1 second'), '[]') AS ledger
+           AND (messages.at > %(at)s - COALESCE((
+                  SELECT max((rule ->> 'window')::float8) FROM jsonb_array_elements(caps.rules) AS rule), 0)
+                  * interval '1 second'
+                OR messages.state = 'reserved' AND messages.expires_at > %(at)s)), '[]') AS ledger
 FROM journeys
 JOIN profiles ON profiles.id = journeys.profile_id
 JOIN campaigns ON campaigns.key = journeys.campaign_key
@@ -98,6 +102,7 @@ async def gate_facts(
 ) -> GateFacts | None:
     """Lock the recipient's ledger and the journey, and read what the gate needs, in one round trip.
 
+    In the ledger a message that has still to be sent, however long ago it was reserved, stands as if it were sent now.
     The facts are a statement of their own: its snapshot is taken once the locks are held. None if the recipient was
     merged into another profile in between, or the journey does not exist; then it is worth asking again.
     """
@@ -153,7 +158,7 @@ async def lock_for_claim(connection: Connection, message_id: UUID, control_lock:
         )
         cursor = await connection.execute(
             """
-            SELECT messages.id, messages.state, channel, category, template, expires_at, messages.journey_id,
+            SELECT messages.id, messages.state, attempts, channel, category, template, expires_at, messages.journey_id,
                    journeys.state AS journey_state, journeys.campaign_key, journeys.campaign_version, journeys.entry,
                    (SELECT campaigns.state FROM campaigns WHERE key = journeys.campaign_key) AS campaign_state,
                    profiles.id AS profile_id, profiles.user_id, traits, consent, suppressed
@@ -171,14 +176,15 @@ async def lock_for_claim(connection: Connection, message_id: UUID, control_lock:
     return Claimed(**row)
 
 
-async def mark_sending(connection: Connection, message_id: UUID) -> None:
-    """The claim: from here on the provider may have it."""
+async def mark_sending(connection: Connection, message_id: UUID, at: datetime) -> None:
+    """The claim: from here on the provider may have it, and caps count it from `at`, the journey's instant."""
     await connection.execute(
         """
-        UPDATE messages SET state = 'sending', claimed_at = clock_timestamp(), attempts = attempts + 1
+        UPDATE messages
+        SET state = 'sending', at = greatest(at, %s), claimed_at = clock_timestamp(), attempts = attempts + 1
         WHERE id = %s
         """,
-        (message_id,),
+        (at, message_id),
     )
 
 
@@ -187,23 +193,36 @@ async def settle(
     message_id: UUID,
     state: str,
     *,
+    attempt: int,
     reason: str | None = None,
     detail: str | None = None,
     provider_id: str | None = None,
 ) -> str:
     """Write the outcome, or `reserved` where the attempt certainly delivered nothing; the state that then holds.
 
-    An attempt that was given up for dead may still report: what it knows replaces `unknown`, and nothing else.
+    `attempt` is the number of the last claim that the caller knows of. An attempt that was given up for dead may still
+    report: what it knows replaces `unknown`, and that it was sent holds over a later claim, which nothing else does.
     """
     cursor = await connection.execute(
         """
         UPDATE messages
         SET state = %(state)s, reason = %(reason)s, detail = %(detail)s, provider_id = %(provider_id)s,
             settled_at = CASE WHEN %(state)s = 'reserved' THEN NULL ELSE clock_timestamp() END
-        WHERE id = %(id)s AND state IN ('reserved', 'sending', 'unknown')
+        WHERE id = %(id)s AND CASE state
+          WHEN 'unknown' THEN %(state)s IN ('sent', 'failed')
+          WHEN 'reserved' THEN attempts = %(attempt)s OR %(state)s = 'sent'
+          WHEN 'sending' THEN attempts = %(attempt)s OR %(state)s = 'sent'
+          ELSE false END
         RETURNING state
         """,
-        {"id": message_id, "state": state, "reason": reason, "detail": detail, "provider_id": provider_id},
+        {
+            "id": message_id,
+            "attempt": attempt,
+            "state": state,
+            "reason": reason,
+            "detail": detail,
+            "provider_id": provider_id,
+        },
     )
     if (row := await cursor.fetchone()) is not None:
         return str(row["state"])

@@ -48,11 +48,19 @@ async def append(connection: Connection, notices: Sequence[Notice]) -> None:
 
 
 async def append_resumptions(connection: Connection, campaign_key: str) -> None:
-    """Tell every active journey of a campaign that it runs again; one statement, however many there are."""
+    """Tell the active journeys of a campaign that were ever held that it runs again; one statement for all of them.
+
+    A journey held for the first time while this runs has asked under the campaign's lock, before or after the caller.
+    """
     await connection.execute(
         """
         INSERT INTO outbox (workflow_id, kind, payload)
-        SELECT workflow_id, 'resume', '{}' FROM journeys WHERE campaign_key = %s AND state = 'active' ORDER BY id
+        SELECT workflow_id, 'resume', '{}' FROM journeys
+        WHERE campaign_key = %s AND state = 'active' AND EXISTS (
+          SELECT 1 FROM decisions
+          WHERE decisions.profile_id = journeys.profile_id AND decisions.journey_id = journeys.id
+            AND decisions.kind = 'send' AND decisions.outcome = 'held')
+        ORDER BY id
         """,
         (campaign_key,),
     )

@@ -1,31 +1,44 @@
 """Monthly partitions of the events: made ahead of time, so that no event waits for one.
 
-An event that outruns them lands in the default partition and is not lost.
+An event that outruns them (no worker ran for months, or a clock is ahead) lands in the default partition and is not
+lost: it moves when its month is made.
 """
 
 from psycopg import AsyncConnection
 
 MONTHS_AHEAD = 3
+# Two processes that make partitions at once take turns.
+PARTITIONS_LOCK = 0x50_41_52_54
 
 ENSURE = f"""
 DO $$
 DECLARE
   month date;
+  partition text;
+  since timestamptz;
+  until timestamptz;
 BEGIN
+  PERFORM pg_advisory_xact_lock({PARTITIONS_LOCK});
   FOR month IN
     SELECT generate_series(
       date_trunc('month', now() AT TIME ZONE 'UTC'),
       date_trunc('month', now() AT TIME ZONE 'UTC') + interval '{MONTHS_AHEAD} months',
       interval '1 month')::date
   LOOP
+    partition := to_char(month, '"events_"YYYY_MM');
+    since := month::timestamp AT TIME ZONE 'UTC';
+    until := (month + interval '1 month') AT TIME ZONE 'UTC';
+    CONTINUE WHEN to_regclass(partition) IS NOT NULL;
+    EXECUTE format('CREATE TABLE %I (LIKE events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', partition);
+    LOCK TABLE events_default IN ACCESS EXCLUSIVE MODE;
     EXECUTE format(
-      'CREATE TABLE IF NOT EXISTS events_%s PARTITION OF events FOR VALUES FROM (%L) TO (%L)',
-      to_char(month, 'YYYY_MM'), month::timestamp AT TIME ZONE 'UTC',
-      (month + interval '1 month') AT TIME ZONE 'UTC');
+      'WITH moved AS (DELETE FROM events_default WHERE received_at >= %L AND received_at < %L RETURNING *)
+       INSERT INTO %I SELECT * FROM moved', since, until, partition);
+    EXECUTE format('ALTER TABLE events ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', partition, since, until);
   END LOOP;
 END
 $$
-"""  # noqa: S608 -- the only value put in is a constant of this module
+"""  # noqa: S608 -- the only values put in are constants of this module
 
 
 async def ensure(connection: AsyncConnection[object]) -> None:

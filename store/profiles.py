@@ -193,11 +193,19 @@ async def lift(connection: Connection, profile_id: UUID, channel: str) -> None:
     )
 
 
-async def names_of_recipient(connection: Connection, message_id: UUID) -> tuple[str | None, str | None] | None:
-    """The user id and an anonymous id of whom a message went to; None if there is no such message."""
+class Recipient(Struct, frozen=True):
+    """Whom a message went to: the user id, an anonymous id, and what they consent to by now."""
+
+    user_id: str | None
+    anonymous_id: str | None
+    consent: dict[str, bool]
+
+
+async def recipient(connection: Connection, message_id: UUID) -> Recipient | None:
+    """Whom a message went to; None if there is no such message."""
     cursor = await connection.execute(
         """
-        SELECT profiles.user_id,
+        SELECT profiles.user_id, profiles.consent,
                (SELECT min(value) FROM identities
                 WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id
         FROM messages JOIN profiles ON profiles.id = messages.profile_id WHERE messages.id = %s
@@ -205,4 +213,4 @@ async def names_of_recipient(connection: Connection, message_id: UUID) -> tuple[
         (message_id,),
     )
     row = await cursor.fetchone()
-    return (row["user_id"], row["anonymous_id"]) if row else None
+    return Recipient(**row) if row else None

@@ -155,6 +155,8 @@ journeys = Table(
         postgresql_where=text("state = 'active'"),
     ),
     Index("journeys_profile_id", "profile_id", "campaign_key", "entry_key"),
+    # For the versions in use and the counts of a campaign, which are asked for while all events wait.
+    Index("journeys_campaign", "state", "campaign_key", "campaign_version"),
 )
 
 # The send ledger. The id is derived from journey, step and visit, so a message exists once whatever is retried.

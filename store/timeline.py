@@ -30,13 +30,19 @@ class Recorded(Struct, frozen=True):
     data: dict[str, Any]
 
 
+# Somebody may have a million events and not nearly as many of the others: only as many as are shown are read.
 _TIMELINE = """
 SELECT recorded.*, journeys.workflow_id
 FROM (
   SELECT 'event' AS kind, recorded_at, message_id AS key, timestamp AS at, COALESCE(name, type) AS name,
          type AS outcome, NULL AS reason, NULL AS campaign, NULL::uuid AS journey_id, NULL AS step,
          jsonb_build_object('message_id', message_id, 'properties', properties) AS data
-  FROM events WHERE profile_id = %(profile_id)s
+  FROM (
+    SELECT * FROM events
+    WHERE profile_id = %(profile_id)s
+      AND (%(before)s::timestamptz IS NULL OR (recorded_at, message_id) < (%(before)s, %(before_key)s))
+    ORDER BY recorded_at DESC, message_id DESC LIMIT %(limit)s
+  ) AS events
   UNION ALL
   SELECT kind, recorded_at, id::text, at, NULL, outcome, reason, campaign_key, journey_id, step,
          data || jsonb_strip_nulls(jsonb_build_object('event_id', event_id))

@@ -121,7 +121,8 @@ class Rig:
         return self.temporal.get_workflow_handle(row["workflow_id"], result_type=str)
 
     async def skip(self, handle: WorkflowHandle[Any, Any], **duration: float) -> None:
-        """Let time pass for one journey: `skip(handle, minutes=30)`."""
+        """Let time pass for one journey (`minutes=30`). What was signalled before has been heard before."""
+        await handle.query("__stack_trace")
         await self.skipper.fast_forward(handle, timedelta(**duration))
 
     async def ended(self, user: str) -> dict[str, Any]:

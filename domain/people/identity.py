@@ -65,7 +65,7 @@ def resolve(events: Iterable[Event], known: Mapping[Identity, Known], new_id: Ca
     resolver = _Resolver(known, new_id)
     for event in events:
         resolver.take(event)
-    return resolver.resolution
+    return resolver.finish()
 
 
 class _Resolver:
@@ -73,6 +73,7 @@ class _Resolver:
         self._at = {identity: entry.profile_id for identity, entry in known.items()}
         self._anonymous = {entry.profile_id for entry in known.values() if entry.is_anonymous}
         self._new_id = new_id
+        self._poured: dict[UUID, UUID] = {}
         self.resolution = Resolution()
 
     def take(self, event: Event) -> None:
@@ -94,8 +95,8 @@ class _Resolver:
         return as_user if as_user in self._at else Identity("anonymous", value)
 
     def _profile(self, identity: Identity) -> UUID:
-        if (profile := self._at.get(identity)) is not None:
-            return profile
+        if (known := self._standing(identity)) is not None:
+            return known
         profile = self._new_id()
         user_id = identity.value if identity.kind == "user" else None
         self.resolution.created[profile] = user_id
@@ -104,13 +105,17 @@ class _Resolver:
         self._assign(identity, profile)
         return profile
 
+    def _standing(self, identity: Identity) -> UUID | None:
+        known = self._at.get(identity)
+        return None if known is None else self._now(known)
+
     def _assign(self, identity: Identity, profile: UUID) -> None:
         self._at[identity] = profile
         self.resolution.linked[identity] = profile
 
     def _link(self, other: Identity, user: Identity) -> None:
-        source = self._at.get(other)
-        target = self._at.get(user)
+        source = self._standing(other)
+        target = self._standing(user)
         if source is None:
             self._assign(other, self._profile(user))
         elif source == target or source not in self._anonymous:
@@ -129,20 +134,21 @@ class _Resolver:
         self._assign(user, profile)
 
     def _merge(self, source: UUID, target: UUID) -> None:
-        for identity, profile in self._at.items():
-            if profile == source:
-                self._at[identity] = target
-                if identity in self.resolution.linked:
-                    self.resolution.linked[identity] = target
-        self.resolution.profile_of = {
-            message_id: target if profile == source else profile
-            for message_id, profile in self.resolution.profile_of.items()
-        }
+        """What points to the source is put right at the end, all at once: a batch may hold thousands of merges."""
+        self._poured[source] = target
         self._anonymous.discard(source)
         if source in self.resolution.created:
             del self.resolution.created[source]
         else:
-            self.resolution.merged = {
-                merged: target if into == source else into for merged, into in self.resolution.merged.items()
-            }
             self.resolution.merged[source] = target
+
+    def _now(self, profile: UUID) -> UUID:
+        # One step is enough: what is poured is anonymous, and what it is poured into is a user's.
+        return self._poured.get(profile, profile)
+
+    def finish(self) -> Resolution:
+        """The resolution, with every merged profile replaced by the one it was poured into."""
+        found = self.resolution
+        found.profile_of = {message_id: self._now(profile) for message_id, profile in found.profile_of.items()}
+        found.linked = {identity: self._now(profile) for identity, profile in found.linked.items()}
+        return found

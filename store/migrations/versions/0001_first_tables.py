@@ -172,6 +172,8 @@ CREATE UNIQUE INDEX journeys_one_active ON journeys (campaign_key, profile_id, e
 
 CREATE INDEX journeys_profile_id ON journeys (profile_id, campaign_key, entry_key);
 
+CREATE INDEX journeys_campaign ON journeys (state, campaign_key, campaign_version);
+
 CREATE TABLE messages (
     id UUID NOT NULL,
     journey_id UUID NOT NULL,
