@@ -23,8 +23,9 @@ from workflows.options import send_queue
 
 log = structlog.get_logger()
 
-# What is under way when the worker stops may take this long to finish.
-GRACE = timedelta(seconds=10)
+# What is under way when the worker stops may take this long to finish: a channel's attempt takes at most 50 s, and one
+# that is cut off leaves its message unknown.
+GRACE = timedelta(seconds=60)
 LONGEST_PAUSE = 5.0
 
 

@@ -109,7 +109,7 @@ def _summary(entry: Recorded) -> str:
         case "branch", outcome:
             return f"{entry.step}: {outcome}"
         case "exit", _:
-            return f"left {entry.campaign}: ended by {data['event']}"
+            return f"left {entry.campaign}: ended by {data.get('event', data.get('event_id'))}"
         case "message", outcome:
             why = f": {entry.reason}" if entry.reason else ""
             why += f": {data['detail']}" if "detail" in data else ""
@@ -138,6 +138,8 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"the entry key cannot be had: {data['error']}"
         case "already_in":
             return f"already in it, journey {data['journey_id']}"
+        case "too_many_journeys":
+            return f"in it {data['limit']} times already, under other keys"
         case "reentry_never":
             return f"entered before, at {data['last_entered_at']}, and may not again"
         case "reentry_after":

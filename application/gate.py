@@ -13,7 +13,6 @@ from domain.journey.state import CAPPED, COMPLETED
 from domain.sending import policy
 from domain.sending.policy import Answer, Deferred, Granted, Held, Recipient, Refused
 from store import decisions, journeys, messages
-from store.campaigns import CONTROL_LOCK
 from store.database import Connection, Database
 from store.decisions import Decision
 from store.messages import GateFacts, Reservation
@@ -46,7 +45,7 @@ class Gate:
         """Answer a question. Asked again, also at the same time, it answers the same and reserves nothing more."""
         decision_id = uuid5(question.journey_id, f"{question.step}/{question.visit}/{question.ask}")
         async with self._database.transaction() as connection:
-            facts = await messages.gate_facts(connection, question.journey_id, decision_id, question.at, CONTROL_LOCK)
+            facts = await messages.gate_facts(connection, question.journey_id, decision_id, question.at)
             if facts is None:
                 raise UnavailableError(f"journey {question.journey_id} is being moved to another profile; ask again")
             if facts.answered is not None:

@@ -34,7 +34,6 @@ from domain.sending.delivery import Accepted, Ambiguous, Channel, Delivery, Outb
 from domain.sending.policy import Recipient
 from domain.templates.template_sets import TemplateRenderError
 from store import journeys, messages
-from store.campaigns import CONTROL_LOCK
 from store.database import Connection, Database
 from store.messages import Claimed
 
@@ -142,7 +141,7 @@ class Sender:
 
 
 async def _locked(connection: Connection, message_id: UUID) -> Claimed:
-    claimed = await messages.lock_for_claim(connection, message_id, CONTROL_LOCK)
+    claimed = await messages.lock_for_claim(connection, message_id)
     if claimed is None:
         raise UnavailableError(f"message {message_id} is being moved to another profile; try again")
     return claimed

@@ -1,4 +1,4 @@
-"""Logs as JSON lines on standard error: ids and codes, nothing personal."""
+"""Logs as JSON lines on standard error."""
 
 import logging
 import sys

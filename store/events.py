@@ -71,15 +71,19 @@ async def insert(connection: Connection, events: Sequence[StoredEvent], received
 async def tracked_since(
     connection: Connection, profile_ids: Sequence[UUID], names: Sequence[str], since: datetime
 ) -> list[StoredEvent]:
-    """The track events of these profiles with one of these names that happened after an instant."""
+    """The track events of these profiles with one of these names that happened after an instant.
+
+    What happened after it was received after it, but for clocks that are wrong: a day is left for those.
+    """
     cursor = await connection.execute(
         """
         SELECT profile_id, message_id, type, name, user_id, anonymous_id, properties, context, timestamp
         FROM events
-        WHERE profile_id = ANY(%s) AND type = 'track' AND name = ANY(%s) AND timestamp > %s
+        WHERE profile_id = ANY(%(profile_ids)s) AND type = 'track' AND name = ANY(%(names)s)
+          AND timestamp > %(since)s AND received_at > %(since)s - interval '1 day'
         ORDER BY timestamp
         """,
-        (list(profile_ids), list(names), since),
+        {"profile_ids": list(profile_ids), "names": list(names), "since": since},
     )
     return [_stored(row) async for row in cursor]
 

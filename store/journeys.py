@@ -14,7 +14,7 @@ from store.database import Connection
 
 
 class Entered(Struct, frozen=True):
-    """How often and how lately a profile entered a campaign with a key."""
+    """When a profile last entered a campaign with a key."""
 
     campaign_key: str
     profile_id: UUID
@@ -108,7 +108,7 @@ SELECT id FROM ended
 async def end(connection: Connection, endings: Collection[Ending]) -> set[UUID]:
     """End active journeys and free what they have reserved; the ids of those that were still active.
 
-    The caller holds the locks of the journeys. A message that is being sent is left to settle.
+    A message that is being sent is left to settle.
     """
     cursor = await connection.execute(_END, (Jsonb(sorted(endings, key=lambda ending: ending.id)),))
     return {row["id"] async for row in cursor}

@@ -8,6 +8,7 @@ from msgspec import Struct, convert
 from msgspec.structs import asdict
 
 from domain.sending.caps import CapRule, Counted
+from store.campaigns import CONTROL_LOCK
 from store.database import Connection
 
 
@@ -97,9 +98,7 @@ WHERE journeys.id = %(journey_id)s
 """
 
 
-async def gate_facts(
-    connection: Connection, journey_id: UUID, decision_id: UUID, at: datetime, control_lock: int
-) -> GateFacts | None:
+async def gate_facts(connection: Connection, journey_id: UUID, decision_id: UUID, at: datetime) -> GateFacts | None:
     """Lock the recipient's ledger and the journey, and read what the gate needs, in one round trip.
 
     In the ledger a message that has still to be sent, however long ago it was reserved, stands as if it were sent now.
@@ -107,7 +106,7 @@ async def gate_facts(
     merged into another profile in between, or the journey does not exist; then it is worth asking again.
     """
     async with connection.pipeline():
-        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (control_lock,))
+        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
         recipient = await connection.execute(_LOCK_RECIPIENT, (journey_id,))
         await connection.execute(_LOCK_JOURNEY, (journey_id,))
         facts = await connection.execute(_FACTS, {"journey_id": journey_id, "decision_id": decision_id, "at": at})
@@ -131,14 +130,14 @@ async def reserve(connection: Connection, reservation: Reservation) -> None:
     )
 
 
-async def lock_for_claim(connection: Connection, message_id: UUID, control_lock: int) -> Claimed | None:
+async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | None:
     """Hold the campaigns as they are, lock the recipient, the message's journey, then the message, and read all three.
 
     What the recipient refuses is settled by the lock: whoever changes it waits for this claim, or is seen by it. None
     if the journey was moved to another profile in between, or there is no such message; then it is worth another try.
     """
     async with connection.pipeline():
-        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (control_lock,))
+        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
         recipient = await connection.execute(
             """
             SELECT profiles.id

@@ -58,7 +58,7 @@ async def find_identities(
 async def create(connection: Connection, created: Mapping[UUID, str | None], linked: Mapping[Identity, UUID]) -> bool:
     """Insert new profiles and identities. False if somebody else linked one of these identities first.
 
-    In that case nothing may be kept: the caller rolls back to a savepoint and looks the identities up again.
+    In that case nothing may be kept: the caller rolls back and looks the identities up again.
     """
     await connection.execute(
         """

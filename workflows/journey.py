@@ -1,5 +1,6 @@
 """The story of one user in one campaign."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
@@ -37,7 +38,7 @@ with workflow.unsafe.imports_passed_through():
         SleepUntil,
         Woke,
     )
-    from domain.journey.state import JourneyState
+    from domain.journey.state import CANCELLED, JourneyState
     from domain.sending.policy import Answer
 
 
@@ -67,7 +68,18 @@ class JourneyWorkflow:
 
     @workflow.run
     async def run(self, journey: JourneyInput) -> str:
-        """Until the journey is over; its outcome."""
+        """Until the journey is over; its outcome. One that is cancelled in Temporal is over, too."""
+        try:
+            command = await self._walk()
+        except asyncio.CancelledError:
+            await self._finish(CANCELLED)
+            raise
+        workflow.set_current_details(describe(self._plan, self._state))
+        if not command.recorded:
+            await self._finish(command.outcome)
+        return command.outcome
+
+    async def _walk(self) -> Finish:
         while not isinstance(command := machine.next_command(self._plan, self._state), Finish):
             if workflow.info().is_continue_as_new_suggested():
                 self._continue_as_new()
@@ -76,10 +88,7 @@ class JourneyWorkflow:
                 fact = await self._carry_out(command)
             if fact is not None:
                 self._tell(fact)
-        workflow.set_current_details(describe(self._plan, self._state))
-        if not command.recorded:
-            await self._finish(command.outcome)
-        return command.outcome
+        return command
 
     @workflow.signal
     def matched(self, subscription: str, event_id: str) -> None:

@@ -49,7 +49,7 @@ def next_command(plan: Plan, state: JourneyState) -> Command:
         case Delay():
             return SleepUntil(_deadline(state), f"delay {node.id}")
         case WaitFor():
-            return AwaitMatch(tuple(subscription.id for subscription in node.subscriptions), _deadline(state))
+            return AwaitMatch(_deadline(state))
         case Branch():
             return Evaluate(node.id)
         case Send():

@@ -17,9 +17,8 @@ class SleepUntil(Struct, frozen=True):
 
 
 class AwaitMatch(Struct, frozen=True):
-    """Rest until one of the subscriptions matches, or until the instant has come."""
+    """Rest until an event matches that the step waits for, or until the instant has come."""
 
-    subscriptions: tuple[str, ...]
     until: datetime
 
 

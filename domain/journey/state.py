@@ -7,6 +7,7 @@ from msgspec import Struct, field
 COMPLETED = "completed"
 EXITED = "exited"
 CAPPED = "capped"
+CANCELLED = "cancelled"
 # What an engineer sees of the way behind: enough to understand, bounded so that the state stays small.
 TRAIL_LENGTH = 20
 

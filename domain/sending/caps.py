@@ -57,11 +57,6 @@ def check(
     return max(refusals, key=lambda refusal: refusal.frees_at, default=None)
 
 
-def longest_window(rules: Iterable[CapRule]) -> int:
-    """How far back the ledger is needed, in seconds."""
-    return max((rule.window for rule in rules), default=0)
-
-
 def _check_one(rule: CapRule, ledger: Sequence[Counted], channel: str, category: str, at: datetime) -> Capped | None:
     if not rule.concerns(channel, category):
         return None

@@ -320,6 +320,45 @@ async def test_a_user_id_that_is_an_address_does_not_reach_temporal(rig: Rig) ->
     assert "@" not in str(description.typed_search_attributes)
 
 
+async def test_a_journey_that_is_cancelled_in_temporal_is_over(rig: Rig) -> None:
+    await rig.run_campaign(CART)
+    await abandon(rig, "u1")
+    handle = await rig.journey("u1")
+    await handle.cancel()
+    assert (await rig.ended("u1"))["outcome"] == "cancelled"
+    await abandon(rig, "u1")
+    assert (await rig.journey("u1")).id != handle.id
+
+
+async def test_a_person_is_in_a_campaign_a_bounded_number_of_times(rig: Rig) -> None:
+    await rig.run_campaign(CART)
+    batch = [
+        {
+            "type": "track",
+            "messageId": f"m{number}",
+            "userId": "u1",
+            "event": "Cart Abandoned",
+            "properties": {"value": 200, "cart_id": f"c{number}"},
+        }
+        for number in range(110)
+    ]
+    await rig.post("batch", {"batch": batch})
+    assert len(await rig.query("SELECT * FROM journeys")) == 100
+    assert reasons(await rig.timeline("u1")) == ["too_many_journeys"] * 10
+
+
+async def test_a_refusal_by_link_holds_again_after_a_change_of_mind(rig: Rig) -> None:
+    await rig.run_campaign(PROMOTION)
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Price Dropped")
+    [mail] = await rig.inbox.wait_for(1, timeout=20)
+    link = str(mail.message["List-Unsubscribe"]).strip("<>")
+    for _ in range(2):
+        await rig.http.post(link, data={"List-Unsubscribe": "One-Click"})
+        assert (await rig.query("SELECT consent FROM profiles")) == [{"consent": {"email": False}}]
+        await rig.identify("u1", consent={"email": True})
+
+
 async def test_the_temporal_ui_can_say_where_a_journey_is(rig: Rig) -> None:
     await rig.run_campaign(REACTION)
     await rig.identify("u-seen", email="u-seen@example.com")

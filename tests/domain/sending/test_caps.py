@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, Counted, check, longest_window
+from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, Counted, check
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -75,11 +75,6 @@ def test_whom_a_rule_concerns(rule: CapRule, channel: str, category: str, is_con
 def test_transactional_messages_neither_are_capped_nor_count() -> None:
     assert check([DAILY], [mail(NOON)] * 5, "email", TRANSACTIONAL, NOON) is None
     assert check([DAILY], [mail(NOON, TRANSACTIONAL)] * 5, "email", "marketing", NOON) is None
-
-
-def test_the_longest_window() -> None:
-    assert longest_window([]) == 0
-    assert longest_window([DAILY, CapRule("hourly", 1, 3_600)]) == DAY
 
 
 CHANNELS, CATEGORIES = ["email", "push"], ["marketing", "news", TRANSACTIONAL]
