@@ -125,9 +125,13 @@ async def test_a_held_message_goes_when_the_campaign_is_resumed(rig: Rig) -> Non
     handle = await rig.journey("u1")
     await rig.skip(handle, minutes=30)
     await rig.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
+    await abandon(rig, "u2")
     await rig.admin("POST", "/v1/campaigns/cart/resume")
     assert await handle.result() == "completed"
-    assert len(rig.inbox.messages) == 1
+    assert [mail.recipients for mail in rig.inbox.messages] == [("u1@example.com",)]
+    # Who was not held is not told: that would be an action each.
+    resting = await (await rig.journey("u2")).fetch_history()
+    assert actions(resting) == 2
 
 
 async def test_a_deferred_message_goes_when_the_cap_frees(rig: Rig) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +14,13 @@ from application.catalogue import Catalogue
 from application.gate import Gate, Question
 from application.send import Sender, SendOutcome
 from domain.errors import UnavailableError
-from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound
-from domain.sending.policy import Granted
-from store.database import Database
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Unavailable
+from domain.sending.policy import Granted, Refused
+from store.database import CONNECTION_TIMEOUT, Database
 from tests.rig import Rig
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+POOL = 25
 
 # The delay keeps the journey's own workflow away: the attempts below are the only ones.
 WAITING = """
@@ -33,12 +35,20 @@ steps:
 
 
 @dataclass
+class Held:
+    """An answer that comes when it is released."""
+
+    answer: Delivery
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
 class Provider:
     """A channel that answers as it is told to, behind the boundary that every channel has; it keeps what it got."""
 
     name: str
     honours_idempotency_key: bool
-    answers: list[Delivery | asyncio.Event] = field(default_factory=list)
+    answers: list[Delivery | Held] = field(default_factory=list)
     got: list[str] = field(default_factory=list)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -46,9 +56,9 @@ class Provider:
         self.got.append(message.message_id)
         self.reached.set()
         answer = self.answers.pop(0) if self.answers else Accepted(None)
-        if isinstance(answer, asyncio.Event):
-            await answer.wait()
-            return Accepted(None)
+        if isinstance(answer, Held):
+            await answer.release.wait()
+            return answer.answer
         return answer
 
 
@@ -57,8 +67,11 @@ class Bench:
     """A granted message and the means to send it."""
 
     rig: Rig
+    database: Database
+    gate: Gate
     sender: Sender
     provider: Provider
+    journey_id: UUID
     message_id: UUID
 
     async def attempt(self) -> SendOutcome:
@@ -81,13 +94,14 @@ async def bench(rig: Rig, request: pytest.FixtureRequest) -> AsyncIterator[Bench
     await rig.identify("u1", email="u1@example.com")
     await rig.track("u1", "Signed Up")
     [journey] = await rig.query("SELECT id FROM journeys")
-    async with Database(rig.settings.database_url.get_secret_value(), pool_size=30) as database:
+    async with Database(rig.settings.database_url.get_secret_value(), pool_size=POOL) as database:
         catalogue = Catalogue()
-        answer = await Gate(database, catalogue).authorise(Question(journey["id"], "note", 1, 1, AT, AT, None))
+        gate = Gate(database, catalogue)
+        answer = await gate.authorise(Question(journey["id"], "note", 1, 1, AT, AT, None))
         assert isinstance(answer, Granted)
         provider = Provider(channel, honours_idempotency_key=channel == "webhook")
         sender = Sender(database, catalogue, {channel: provider}, lambda *_: "https://example.com/u")
-        yield Bench(rig, sender, provider, UUID(answer.message_id))
+        yield Bench(rig, database, gate, sender, provider, journey["id"], UUID(answer.message_id))
 
 
 EMAIL, URGENT, HOOK = ("email", "marketing"), ("email", "transactional"), ("webhook", "marketing")
@@ -96,7 +110,7 @@ each = pytest.mark.parametrize
 
 async def die_after_the_hand_over(bench: Bench) -> None:
     """An attempt that is gone once the provider has the message, and before its answer is written."""
-    bench.provider.answers = [asyncio.Event()]
+    bench.provider.answers = [Held(Accepted(None))]
     attempt = asyncio.create_task(bench.attempt())
     await bench.provider.reached.wait()
     attempt.cancel()
@@ -154,12 +168,12 @@ async def test_a_lost_answer_of_a_marketing_mail_stays_unknown(bench: Bench) -> 
 @each("bench", [EMAIL], indirect=True)
 async def test_an_attempt_that_was_slow_and_not_dead_still_tells(bench: Bench) -> None:
     """Temporal gave it up and started another, which found the message being sent."""
-    answer = asyncio.Event()
+    answer = Held(Accepted(None))
     bench.provider.answers = [answer]
     slow = asyncio.create_task(bench.attempt())
     await bench.provider.reached.wait()
     assert (await bench.attempt()).state == "unknown"
-    answer.set()
+    answer.release.set()
     assert (await slow).state == "sent"
     assert await bench.state() == ("sent", None)
     assert len(bench.provider.got) == 1
@@ -179,3 +193,77 @@ async def test_the_last_message_ends_the_journey_and_its_repetition_says_so(benc
     assert await bench.attempt() == SendOutcome("sent", journey_ended=False)
     assert (await bench.rig.ended("u1"))["outcome"] == "completed"
     assert await bench.attempt() == SendOutcome("sent", journey_ended=False)
+
+
+@each("bench", [EMAIL], indirect=True)
+async def test_what_was_granted_waits_while_the_campaign_is_paused(bench: Bench) -> None:
+    await bench.rig.admin("POST", "/v1/campaigns/waiting/pause")
+    with pytest.raises(UnavailableError, match="paused"):
+        await bench.attempt()
+    assert bench.provider.got == []
+    await bench.rig.admin("POST", "/v1/campaigns/waiting/resume")
+    assert (await bench.attempt()).state == "sent"
+
+
+@each("bench", [EMAIL], indirect=True)
+async def test_a_late_failure_does_not_bring_an_unknown_message_back(bench: Bench) -> None:
+    failing = Held(Unavailable("connection", "refused"))
+    bench.provider.answers = [failing]
+    slow = asyncio.create_task(bench.attempt())
+    await bench.provider.reached.wait()
+    assert (await bench.attempt()).state == "unknown"
+    failing.release.set()
+    assert (await slow).state == "unknown"
+    assert await bench.state() == ("unknown", "attempt_died")
+
+
+@each("bench", [HOOK], indirect=True)
+async def test_an_attempt_releases_its_own_claim_only(bench: Bench) -> None:
+    """Two attempts run; the first fails, the journey is ended, and the second was accepted all the same."""
+    failing, accepting = Held(Unavailable("http_503", "busy")), Held(Accepted("p1"))
+    bench.provider.answers = [failing, accepting]
+    first = asyncio.create_task(bench.attempt())
+    await bench.provider.reached.wait()
+    bench.provider.reached.clear()
+    second = asyncio.create_task(bench.attempt())
+    await bench.provider.reached.wait()
+    failing.release.set()
+    with pytest.raises(UnavailableError):
+        await first
+    assert await bench.state() == ("sending", None)
+    await bench.rig.track("u1", "Account Closed")
+    accepting.release.set()
+    assert await second == SendOutcome("sent", journey_ended=True)
+    assert await bench.state() == ("sent", None)
+
+
+@each("bench", [EMAIL], indirect=True)
+async def test_an_outcome_is_written_although_no_connection_is_free_at_first(bench: Bench) -> None:
+    """The provider accepts while the pool is exhausted for longer than a caller waits for a connection."""
+    accepting = Held(Accepted("p1"))
+    bench.provider.answers = [accepting]
+    attempt = asyncio.create_task(bench.attempt())
+    await bench.provider.reached.wait()
+    async with AsyncExitStack() as taken:
+        for _ in range(POOL):
+            await taken.enter_async_context(bench.database.transaction())
+        accepting.release.set()
+        await asyncio.sleep(CONNECTION_TIMEOUT + 0.5)
+        assert not attempt.done()
+    assert (await attempt).state == "sent"
+
+
+@each("bench", [EMAIL], indirect=True)
+async def test_what_has_still_to_be_sent_counts_however_long_ago_it_was_granted(bench: Bench) -> None:
+    """A provider that is away for hours does not let the cap's window run out."""
+    await bench.rig.put_caps("rules: [{name: one, limit: 1, per: 1h}]")
+    later = Question(bench.journey_id, "note", 2, 1, AT, AT + timedelta(hours=5), None)
+    assert await bench.gate.authorise(later) == Refused("capped")
+    bench.provider.answers = [Unavailable("connection", "refused")]
+    with pytest.raises(UnavailableError):
+        await bench.attempt()
+    assert (await bench.sender.send(bench.message_id, at=later.at, ends_with=None)).state == "sent"
+    soon = Question(bench.journey_id, "note", 3, 1, AT, later.at + timedelta(minutes=59), None)
+    assert await bench.gate.authorise(soon) == Refused("capped")
+    due = Question(bench.journey_id, "note", 4, 1, AT, later.at + timedelta(hours=1), None)
+    assert isinstance(await bench.gate.authorise(due), Granted)

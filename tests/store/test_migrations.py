@@ -6,6 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, text
 
+from store import partitions
 from store.database import Database
 from store.migrate import current, newest, sqlalchemy_url, upgrade
 from store.tables import metadata
@@ -35,6 +36,36 @@ def test_the_migrations_make_the_tables(database_url: str) -> None:
         if constraint.__visit_name__ == "check_constraint"
     }
     assert declared <= made
+
+
+async def test_an_event_that_outran_the_partitions_moves_into_its_own(database_url: str) -> None:
+    """As when no worker has run for months: the month's partition is made with what waits in the default one."""
+    async with Database(database_url, pool_size=2) as database:
+        async with database.transaction() as connection:
+            cursor = await connection.execute(
+                "SELECT max(relname) AS last FROM pg_class WHERE relname ~ '^events_[0-9]{4}_[0-9]{2}$'"
+            )
+            row = await cursor.fetchone()
+            assert row is not None
+            last = row["last"]
+            await connection.execute(f"DROP TABLE {last}")
+            _, year, month = last.split("_")
+            await connection.execute(
+                """
+                INSERT INTO events (received_at, message_id, profile_id, type, properties, context, timestamp)
+                VALUES (%s, 'm1', gen_random_uuid(), 'track', '{}', '{}', now())
+                """,
+                (f"{year}-{month}-15T00:00:00Z",),
+            )
+
+        async def ensured() -> None:
+            async with database.transaction() as connection:
+                await partitions.ensure(connection)
+
+        await asyncio.gather(ensured(), ensured())
+        async with database.transaction() as connection:
+            cursor = await connection.execute("SELECT tableoid::regclass::text AS partition FROM events")
+            assert await cursor.fetchall() == [{"partition": last}]
 
 
 async def test_two_migrations_at_once_and_again_change_nothing(database_url: str) -> None:
