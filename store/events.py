@@ -23,12 +23,15 @@ _INSERT = """
 WITH item AS (
   SELECT * FROM ROWS FROM (jsonb_to_recordset(%(items)s) AS (
     profile_id uuid, message_id text, type text, name text, user_id text, anonymous_id text,
-    properties jsonb, context jsonb, timestamp timestamptz)) WITH ORDINALITY AS t(
-    profile_id, message_id, type, name, user_id, anonymous_id, properties, context, timestamp, position)
+    previous_id text, group_id text, properties jsonb, context jsonb, timestamp timestamptz)) WITH ORDINALITY AS t(
+    profile_id, message_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context, timestamp,
+    position)
 )
 INSERT INTO events (
-  received_at, message_id, profile_id, type, name, user_id, anonymous_id, properties, context, timestamp)
-SELECT %(received_at)s, message_id, profile_id, type, name, user_id, anonymous_id, properties, context, timestamp
+  received_at, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context,
+  timestamp)
+SELECT %(received_at)s, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id, properties,
+       context, timestamp
 FROM item ORDER BY position
 """
 
@@ -59,6 +62,8 @@ async def insert(connection: Connection, events: Sequence[StoredEvent], received
             "name": stored.event.name,
             "user_id": stored.event.user_id,
             "anonymous_id": stored.event.anonymous_id,
+            "previous_id": stored.event.previous_id,
+            "group_id": stored.event.group_id,
             "properties": stored.event.properties,
             "context": stored.event.context,
             "timestamp": stored.event.timestamp,
@@ -77,7 +82,8 @@ async def tracked_since(
     """
     cursor = await connection.execute(
         """
-        SELECT profile_id, message_id, type, name, user_id, anonymous_id, properties, context, timestamp
+        SELECT profile_id, message_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context,
+               timestamp
         FROM events
         WHERE profile_id = ANY(%(profile_ids)s) AND type = 'track' AND name = ANY(%(names)s)
           AND timestamp > %(since)s AND received_at > %(since)s - interval '1 day'

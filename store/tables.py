@@ -74,6 +74,8 @@ events = Table(
     Column("name", Text),
     Column("user_id", Text),
     Column("anonymous_id", Text),
+    Column("previous_id", Text),
+    Column("group_id", Text),
     Column("properties", JSONB, nullable=False),
     Column("context", JSONB, nullable=False),
     Column("timestamp", INSTANT, nullable=False),

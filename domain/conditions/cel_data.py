@@ -22,9 +22,10 @@ class Unusable(ValueError):
 def cel_data(value: Any) -> Any:
     """The value as CEL takes it.
 
-    An integer beyond 64 bits becomes the text of its digits: it is an identifier more likely than an amount, and as
-    text two of them still compare exactly. What cannot be had inside a mapping or list (too many items, too deep, no
-    JSON) is left out, so that it harms no condition that does not look at it. Raises Unusable where nothing is left.
+    An integer beyond 64 bits becomes a float: clients' own are refused, so it was one before the database made an
+    integer of it, and the same number must compare equal before and after. What cannot be had inside a mapping or list
+    (too many items, too deep, no JSON) is left out, so that it harms no condition that does not look at it. Raises
+    Unusable where nothing is left.
     """
     return _converted(value, 0)
 
@@ -35,7 +36,7 @@ def _converted(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return _NOT_TEXT.sub("\ufffd", value)
     if isinstance(value, int):
-        return value if value in _INT64 else _digits(value)
+        return value if value in _INT64 else _float(value)
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise Unusable("a time without an offset")
@@ -63,8 +64,8 @@ def _container(value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], depth: in
     return kept
 
 
-def _digits(value: int) -> str:
+def _float(value: int) -> float:
     try:
-        return str(value)
-    except ValueError:  # Python writes no more than 4,300 digits
-        raise Unusable("a number of thousands of digits") from None
+        return float(value)
+    except OverflowError:
+        raise Unusable("a number beyond all floats") from None

@@ -164,6 +164,16 @@ async def test_an_event_is_judged_by_the_campaigns_of_its_commit(rig: Rig, inges
     assert set(entered) <= {row["user_id"] for row in rows}
 
 
+async def test_a_group_and_an_alias_keep_what_they_name(rig: Rig) -> None:
+    await rig.post("group", {"messageId": "g", "userId": "u1", "groupId": "g-1"})
+    await rig.post("alias", {"messageId": "a", "userId": "u1", "previousId": "a1"})
+    rows = await rig.query("SELECT type, group_id, previous_id FROM events ORDER BY recorded_at")
+    assert rows == [
+        {"type": "group", "group_id": "g-1", "previous_id": None},
+        {"type": "alias", "group_id": None, "previous_id": "a1"},
+    ]
+
+
 async def test_what_is_rejected_is_kept_and_the_rest_goes_in(rig: Rig) -> None:
     batch = [
         {"type": "track", "messageId": "good", "userId": "u1", "event": "Seen"},

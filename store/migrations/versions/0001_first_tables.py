@@ -50,6 +50,8 @@ CREATE TABLE events (
     name TEXT,
     user_id TEXT,
     anonymous_id TEXT,
+    previous_id TEXT,
+    group_id TEXT,
     properties JSONB NOT NULL,
     context JSONB NOT NULL,
     timestamp TIMESTAMP WITH TIME ZONE NOT NULL,

@@ -62,7 +62,6 @@ def test_conditions_hold_or_do_not(text: str, properties: dict[str, Any], expect
         ("event.properties.value > 100", {}, "Key not found"),
         ("event.properties.value > 100", {"value": "120"}, "No matching overloads"),
         ("event.properties.value > 100", {"value": None}, "No matching overloads"),
-        ("event.properties.value > 100", {"value": 2**70}, "No matching overloads"),
         ("event.properties.value.deeper == 1", {"value": 3}, ""),
         ("event.properties.value / 0 == 1", {"value": 1}, "divide by zero"),
         ("event.properties.value + 9223372036854775807 > 1", {"value": 1}, "overflow"),
@@ -86,10 +85,11 @@ def test_a_value_that_cannot_be_looked_at_harms_no_other() -> None:
     assert holds("event.properties.value > 100", value=120, huge=2**70, long=[0] * 5_000, name="\ud800", odd={1})
 
 
-def test_identifiers_beyond_64_bits_compare_exactly() -> None:
+def test_a_number_is_the_same_before_and_after_the_database() -> None:
+    """PostgreSQL gives 1e20 back as an integer."""
     condition = compile_condition("event.properties.cart_id == entry.properties.cart_id", Place.EXIT_WHERE)
-    assert condition.holds(event=event(cart_id=2**70), entry=event(cart_id=2**70))
-    assert not condition.holds(event=event(cart_id=2**70), entry=event(cart_id=2**70 + 1))
+    assert condition.holds(event=event(cart_id=1e20), entry=event(cart_id=10**20))
+    assert holds("event.properties.value > 100", value=10**20)
 
 
 def test_what_is_missing_does_not_matter_where_it_is_not_needed() -> None:
@@ -169,7 +169,7 @@ def test_mistakes_are_found_when_published(text: str, place: Place, message: str
         (1.5, "1.5"),
         (1e20, "100000000000000000000"),
         (1e-7, "0.0000001"),
-        (2**70, str(2**70)),
+        (10**20, "100000000000000000000"),
         (True, "true"),
         (None, None),
         ("", None),
