@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from workflows import options
 from workflows.search_attributes import JOURNEY_STATE, JOURNEY_STEP
@@ -71,8 +72,10 @@ class JourneyWorkflow:
         """Until the journey is over; its outcome. One that is cancelled in Temporal is over, too."""
         try:
             command = await self._walk()
-        except asyncio.CancelledError:
-            await self._finish(CANCELLED)
+        except (asyncio.CancelledError, ActivityError) as error:
+            # An activity under way hands the cancellation on as its own failure.
+            if is_cancelled_exception(error):
+                await self._finish(CANCELLED)
             raise
         workflow.set_current_details(describe(self._plan, self._state))
         if not command.recorded:

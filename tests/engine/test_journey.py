@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import WorkflowFailureError
 
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION
 from tests.rig import MAIL, Rig, actions
@@ -81,14 +82,18 @@ async def listening(rig: Rig) -> None:
     await rig.track("u1", "Account Closed")
 
 
-async def authorised(rig: Rig) -> None:
-    """Granted, but the provider does not take it yet."""
+async def authorised_and_greylisted(rig: Rig) -> None:
     rig.inbox.greylist.add("u1@example.com")
     await rig.run_campaign(CART)
     await abandon(rig, "u1")
     handle = await rig.journey("u1")
     await rig.skip(handle, minutes=30)
     await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+
+
+async def authorised(rig: Rig) -> None:
+    """Granted, but the provider does not take it yet."""
+    await authorised_and_greylisted(rig)
     await order(rig, "u1")
     rig.inbox.greylist.clear()
 
@@ -332,6 +337,18 @@ async def test_a_journey_that_is_cancelled_in_temporal_is_over(rig: Rig) -> None
     assert (await rig.ended("u1"))["outcome"] == "cancelled"
     await abandon(rig, "u1")
     assert (await rig.journey("u1")).id != handle.id
+
+
+async def test_a_journey_is_cancelled_while_its_message_is_on_the_way(rig: Rig) -> None:
+    await authorised_and_greylisted(rig)
+    handle = await rig.journey("u1")
+    await handle.cancel()
+    assert (await rig.ended("u1"))["outcome"] == "cancelled"
+    rig.inbox.greylist.clear()
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+    assert await rig.query("SELECT state FROM messages") == [{"state": "cancelled"}]
+    assert rig.inbox.messages == []
 
 
 async def test_a_person_is_in_a_campaign_a_bounded_number_of_times(rig: Rig) -> None:
