@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from domain.campaign.compile import compile_plan
 from domain.campaign.definition import CHANNELS, Campaign
@@ -21,17 +20,12 @@ MAX_PROBLEMS = 200
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A campaign that may run.
-
-    `templates` are the files that it uses, by file name, in all languages. `document` is what its author wrote as
-    JSON values with every default filled in, so that a default changed later changes no version published before.
-    """
+    """A campaign that may run. `templates` are the files that it uses, by file name, in all languages."""
 
     definition: Campaign
     plan: Plan
     rules: Rules
     templates: dict[str, str]
-    document: dict[str, Any]
 
 
 def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
@@ -54,13 +48,7 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
         plan=compile_plan(definition),
         rules=rules_of(definition),
         templates=files,
-        document=definition.model_dump(mode="json", exclude_none=True),
     )
-
-
-def restore(document: dict[str, Any]) -> Campaign:
-    """The definition of a published `document`."""
-    return Campaign.model_validate(document)
 
 
 def _template_uses(source: Source) -> list[tuple[Path, str, str]]:

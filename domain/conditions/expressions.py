@@ -71,10 +71,6 @@ class _Compiled:
     variables: frozenset[str]
     expression: cel.Expression
 
-    def uses(self, root: str) -> bool:
-        """Whether it looks at this root, so that what it does not look at need not be fetched."""
-        return any(variable.startswith(f"{root}.") for variable in self.variables)
-
     def _result(self, roots: Mapping[str, Any]) -> tuple[Any, str | None]:
         data, missing = self._data(roots)
         try:

@@ -43,27 +43,6 @@ def test_problems_of_templates_come_with_those_of_the_document() -> None:
     assert [one.file for one in found] == ["campaign.yaml", "broken.liquid", "hello.liquid"]
 
 
-def test_the_document_has_every_default_filled_in() -> None:
-    assert publish(TEXT).document == {
-        "key": "abandoned-cart",
-        "name": "Abandoned cart",
-        "schedule": {"at_end": "drain"},
-        "entry": {"event": "Cart Abandoned", "reentry": "always"},
-        "steps": [
-            {
-                "id": "a",
-                "send": {
-                    "channel": "email",
-                    "template": "hello",
-                    "category": "marketing",
-                    "expires": "7d",
-                    "on_capped": "skip",
-                },
-            }
-        ],
-    }
-
-
 def test_the_number_of_problems_is_bounded() -> None:
     assert len(problems("a: 1\n" * 1_000)) == MAX_PROBLEMS
 

@@ -113,13 +113,6 @@ def test_a_branch_sees_the_journey() -> None:
         assert compile_condition(text, Place.BRANCH_WHEN).holds(journey=journey, entry=event(), profile=None), text
 
 
-def test_an_expression_says_what_it_uses() -> None:
-    condition = compile_condition("event.properties.items.exists(profile, profile == 1)", Place.ENTRY_WHERE)
-    assert condition.uses("event")
-    assert not condition.uses("profile")
-    assert compile_condition("true || profile.consent.email == true", Place.ENTRY_WHERE).uses("profile")
-
-
 def test_a_compiled_expression_is_kept() -> None:
     assert compile_condition("event.type == 'track'", Place.ENTRY_WHERE) is compile_condition(
         "event.type == 'track'", Place.ENTRY_WHERE
