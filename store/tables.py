@@ -42,6 +42,7 @@ profiles = Table(
     Column("traits", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("consent", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("suppressed", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("stage", Text),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
 )
@@ -173,6 +174,7 @@ messages = Table(
     Column("visit", Integer, nullable=False),
     Column("channel", Text, nullable=False),
     Column("category", Text, nullable=False),
+    Column("priority", Text, nullable=False, server_default=text("'normal'")),
     Column("template", Text, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'reserved'")),
     Column("at", INSTANT, nullable=False),
@@ -184,10 +186,12 @@ messages = Table(
     Column("reserved_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("claimed_at", INSTANT),
     Column("settled_at", INSTANT),
+    Column("opened_at", INSTANT),
     UniqueConstraint("journey_id", "step", "visit", name="messages_once_a_visit"),
     CheckConstraint(
         "state IN ('reserved', 'sending', 'sent', 'failed', 'cancelled', 'unknown')", name="messages_state"
     ),
+    CheckConstraint("priority IN ('normal', 'high')", name="messages_priority"),
     Index(
         "messages_counting",
         "profile_id",
@@ -214,8 +218,32 @@ decisions = Table(
     Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("at", INSTANT, nullable=False),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
-    CheckConstraint("kind IN ('entry', 'send', 'branch', 'exit')", name="decisions_kind"),
+    CheckConstraint(
+        "kind IN ('entry', 'delay', 'send', 'branch', 'split', 'repeat', "
+        "'update_profile', 'set_stage', 'emit_event', 'exit')",
+        name="decisions_kind",
+    ),
     Index("decisions_profile_id", "profile_id", "recorded_at"),
+    # Which arm of a split a journey went.
+    Index("decisions_split", "journey_id", "step", postgresql_where=text("kind = 'split'")),
+)
+
+# Goals reached: each journey at most once, by the first event that did, perhaps after its end. `message_id` is the
+# last message sent before, `arms` the arm of each split that the journey had come to.
+conversions = Table(
+    "conversions",
+    metadata,
+    Column("journey_id", Uuid, ForeignKey("journeys.id"), primary_key=True),
+    Column("profile_id", Uuid, nullable=False),
+    Column("campaign_key", Text, nullable=False),
+    Column("campaign_version", Integer, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("message_id", Uuid),
+    Column("arms", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("at", INSTANT, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("conversions_profile_id", "profile_id", "recorded_at"),
+    Index("conversions_campaign", "campaign_key", "at"),
 )
 
 # What Temporal has yet to be told. A row leaves when Temporal has accepted it.

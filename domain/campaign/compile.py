@@ -4,18 +4,55 @@ What follows a step is the next one in its list; after the last of a list the fl
 the list would have gone on. So every list is compiled with the id of what comes after it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from domain.campaign.definition import BranchStep, Campaign, DelayStep, ExitStep, SendStep, Step, Steps, WaitStep
-from domain.campaign.plan import Branch, Delay, Exit, Node, Plan, Send, Subscription, WaitFor
+from domain.campaign.definition import Campaign
+from domain.campaign.delay_fields import ClockDelay, DateDelay, RandomDelay
+from domain.campaign.plan import (
+    Act,
+    Arm,
+    Branch,
+    Delay,
+    Exit,
+    Node,
+    Plan,
+    Repeat,
+    Send,
+    Split,
+    Subscription,
+    Until,
+    WaitFor,
+)
+from domain.campaign.steps import (
+    BranchStep,
+    DelayStep,
+    EmitEventStep,
+    ExitStep,
+    RepeatStep,
+    SendStep,
+    SetStageStep,
+    SplitStep,
+    Step,
+    Steps,
+    UpdateProfileStep,
+    WaitStep,
+    step_kind,
+)
 
 
 def compile_plan(campaign: Campaign) -> Plan:
     """The plan of a checked document: its ids are unique and all of its steps can be reached."""
     block = _Block(campaign.steps, "steps", None)
-    return Plan(start=block.start, nodes={node.id: node for node in block.nodes()})
+    placed = list(block.nodes())
+    schedule = campaign.schedule
+    return Plan(
+        start=block.start,
+        nodes={one.node.id: one.node for one in placed},
+        loops={one.node.id: one.loop for one in placed if one.loop is not None},
+        ends_at=schedule.ends_at if schedule.at_end == "exit" else None,
+    )
 
 
 def subscription_id(step: str, index: int) -> str:
@@ -24,76 +61,149 @@ def subscription_id(step: str, index: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class _Placed:
+    """A node and the innermost repetition that it lies in."""
+
+    node: Node
+    loop: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The id of a step, the step that follows it, the one after that, and the repetition around them."""
+
+    id: str
+    next: str | None
+    after_next: str | None
+    loop: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Block:
-    """A list of steps, what it is called, and the step that comes after its last one."""
+    """A list of steps, what it is called, the step that comes after its last one, and the repetition around it."""
 
     steps: Steps
-    place: str
+    name: str
     after: str | None
+    loop: str | None = None
 
     @property
     def start(self) -> str | None:
         """Where the flow enters: the first step, or what comes after where there is none."""
-        return self._id(0) if self.steps else self.after
+        return self._id(0)
 
-    def nodes(self) -> Iterator[Node]:
+    def nodes(self) -> Iterator[_Placed]:
         """The nodes of all steps, also of those in lists within."""
         for index, step in enumerate(self.steps):
-            following = self._id(index + 1) if index + 1 < len(self.steps) else self.after
-            yield from _compiled(step, self._id(index), following)
+            at = _Place(self._named(index), self._id(index + 1), self._id(index + 2), self.loop)
+            node, blocks = _compiled(step, at)
+            yield _Placed(node, self.loop)
+            for block in blocks:
+                yield from block.nodes()
 
-    def _id(self, index: int) -> str:
+    def _id(self, index: int) -> str | None:
+        return self._named(index) if index < len(self.steps) else self.after
+
+    def _named(self, index: int) -> str:
         # No id that an author gives has a dot, so that one made of the place is unique.
-        return self.steps[index].id or f"{self.place}.{index + 1}"
+        return self.steps[index].id or f"{self.name}.{index + 1}"
 
 
-def _compiled(step: Step, id: str, following: str | None) -> Iterator[Node]:
+def _compiled(step: Step, at: _Place) -> tuple[Node, Sequence[_Block]]:
+    """The node of a step, and the lists of steps within it."""
     match step:
         case DelayStep():
-            yield Delay(id=id, seconds=step.delay, next=following)
+            return _delay(step, at), ()
         case SendStep():
-            yield _send(step, following)
+            return _send(step, at), ()
         case WaitStep():
-            yield from _wait(step, following)
+            return _wait(step, at)
         case BranchStep():
-            yield from _branch(step, following)
+            return _branch(step, at)
+        case SplitStep():
+            return _split(step, at)
+        case RepeatStep():
+            return _repeat(step, at)
+        case UpdateProfileStep() | SetStageStep() | EmitEventStep():
+            return Act(id=at.id, action=str(step_kind(step)), next=at.next), ()
         case ExitStep():
-            yield Exit(id=id, outcome=step.exit)
+            return Exit(id=at.id, outcome=step.exit), ()
         case _:
             assert_never(step)
 
 
-def _send(step: SendStep, following: str | None) -> Send:
+def _delay(step: DelayStep, at: _Place) -> Node:
+    match step.delay:
+        case int(seconds):
+            return Delay(id=at.id, seconds=seconds, next=at.next)
+        case RandomDelay(ends=(least, most)):
+            return Delay(id=at.id, seconds=least, spread=most - least, next=at.next)
+        case ClockDelay():
+            return Until(id=at.id, next=at.next, past=at.next)
+        case DateDelay(if_past=if_past):
+            return Until(id=at.id, next=at.next, past=at.after_next if if_past == "skip_next" else at.next)
+        case _:
+            assert_never(step.delay)
+
+
+def _send(step: SendStep, at: _Place) -> Send:
     spec = step.send
     return Send(
-        id=step.id,
+        id=at.id,
         channel=spec.channel,
         template=spec.template,
         category=spec.category,
+        priority=spec.priority,
         expires=spec.expires,
         on_capped=spec.on_capped,
-        next=following,
+        next=at.next,
     )
 
 
-def _wait(step: WaitStep, following: str | None) -> Iterator[Node]:
-    on_event = _Block(step.on_event, f"{step.id}.on_event", following)
-    on_timeout = _Block(step.on_timeout, f"{step.id}.on_timeout", following)
-    yield WaitFor(
-        id=step.id,
-        subscriptions=(Subscription(id=subscription_id(step.id, 0), next=on_event.start),),
+def _wait(step: WaitStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
+    if step.wait_for.events is None:
+        ways = [_Block(step.on_event, f"{at.id}.on_event", at.next, at.loop)]
+    else:
+        ways = [
+            _Block(awaited.do, f"{at.id}.events.{number}", at.next, at.loop)
+            for number, awaited in enumerate(step.wait_for.events, start=1)
+        ]
+    on_timeout = _Block(step.on_timeout, f"{at.id}.on_timeout", at.next, at.loop)
+    node = WaitFor(
+        id=at.id,
+        subscriptions=tuple(
+            Subscription(id=subscription_id(at.id, index), next=way.start) for index, way in enumerate(ways)
+        ),
         timeout=step.wait_for.timeout,
         on_timeout=on_timeout.start,
     )
-    yield from on_event.nodes()
-    yield from on_timeout.nodes()
+    return node, (*ways, on_timeout)
 
 
-def _branch(step: BranchStep, following: str | None) -> Iterator[Node]:
+def _branch(step: BranchStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
     ways = [
-        _Block(case.do, f"{step.id}.branch.{number}", following) for number, case in enumerate(step.branch, start=1)
+        _Block(case.do, f"{at.id}.branch.{number}", at.next, at.loop) for number, case in enumerate(step.branch, start=1)
     ]
-    otherwise = _Block(step.otherwise, f"{step.id}.otherwise", following)
-    yield Branch(id=step.id, cases=tuple(way.start for way in ways), otherwise=otherwise.start)
-    for way in (*ways, otherwise):
-        yield from way.nodes()
+    otherwise = _Block(step.otherwise, f"{at.id}.otherwise", at.next, at.loop)
+    return Branch(id=at.id, cases=tuple(way.start for way in ways), otherwise=otherwise.start), (*ways, otherwise)
+
+
+def _split(step: SplitStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
+    ways = {name: _Block(step.arm(name), f"{at.id}.{name}", at.next, at.loop) for name in step.split.arms}
+    return Split(id=at.id, arms=tuple(Arm(name, way.start) for name, way in ways.items())), tuple(ways.values())
+
+
+def _repeat(step: RepeatStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
+    until = step.repeat.until
+    # The last step of a round leads back to the repetition itself.
+    body = _Block(step.do, f"{at.id}.do", at.id, loop=at.id)
+    node = Repeat(
+        id=at.id,
+        body=body.start or at.id,
+        every=step.repeat.every,
+        times=step.repeat.times,
+        until=subscription_id(at.id, 0) if until is not None and until.event is not None else None,
+        checks=until is not None and until.when is not None,
+        next=at.next,
+    )
+    return node, (body,)

@@ -28,6 +28,12 @@ def parse_duration(text: str) -> int:
     return sum(int(count) * size for count, size in zip(match.groups(), _UNITS.values(), strict=True) if count)
 
 
+def parse_offset(text: str) -> int:
+    """The seconds of a duration with a sign, as in `-3d` or `+2h`; without one it is later."""
+    sign = -1 if text.startswith("-") else 1
+    return sign * parse_duration(text[1:] if text[:1] in ("-", "+") else text)
+
+
 def format_duration(seconds: int) -> str:
     """The shortest writing of a number of seconds; days are the largest unit, so that a week reads `7d`."""
     parts: list[str] = []

@@ -4,15 +4,30 @@ This is what a journey carries. It says where the flow goes and how long it rest
 does not need to find its way: conditions and templates stay with the published version in the database.
 """
 
-from msgspec import Struct
+from collections.abc import Iterator
+from datetime import datetime
+
+from msgspec import Struct, field
 
 
 class Delay(Struct, frozen=True, tag="delay", tag_field="kind", omit_defaults=True):
-    """Rest for a fixed time."""
+    """Rest for a fixed time, or for one between `seconds` and `spread` seconds more that is stable for a user."""
 
     id: str
     seconds: int
     next: str | None = None
+    spread: int = 0
+
+
+class Until(Struct, frozen=True, tag="until", tag_field="kind", omit_defaults=True):
+    """Rest until a local time or a date, which are looked up outside of the workflow.
+
+    `past` is where the flow goes if that lay in the past when the step was reached, or there is no such date.
+    """
+
+    id: str
+    next: str | None = None
+    past: str | None = None
 
 
 class Send(Struct, frozen=True, tag="send", tag_field="kind", omit_defaults=True):
@@ -28,6 +43,7 @@ class Send(Struct, frozen=True, tag="send", tag_field="kind", omit_defaults=True
     expires: int = 7 * 86_400
     on_capped: str = "skip"
     next: str | None = None
+    priority: str = "normal"
 
 
 class Subscription(Struct, frozen=True, omit_defaults=True):
@@ -54,6 +70,44 @@ class Branch(Struct, frozen=True, tag="branch", tag_field="kind", omit_defaults=
     otherwise: str | None = None
 
 
+class Arm(Struct, frozen=True, omit_defaults=True):
+    """One way of a split."""
+
+    name: str
+    next: str | None = None
+
+
+class Split(Struct, frozen=True, tag="split", tag_field="kind", omit_defaults=True):
+    """Weighted arms, drawn outside of the workflow: stable for a user and seed."""
+
+    id: str
+    arms: tuple[Arm, ...]
+
+
+class Repeat(Struct, frozen=True, tag="repeat", tag_field="kind", omit_defaults=True):
+    """Go through the steps from `body` on, which lead back here, with `every` seconds between two rounds.
+
+    At most `times` rounds, None for any number. `until` is the id of the subscription that ends it at once, wherever in
+    the body the journey rests. `checks` says that a condition is evaluated before each round, and ends it.
+    """
+
+    id: str
+    body: str
+    every: int
+    times: int | None = None
+    until: str | None = None
+    checks: bool = False
+    next: str | None = None
+
+
+class Act(Struct, frozen=True, tag="act", tag_field="kind", omit_defaults=True):
+    """Do something at once: "update_profile", "set_stage" or "emit_event"."""
+
+    id: str
+    action: str
+    next: str | None = None
+
+
 class Exit(Struct, frozen=True, tag="exit", tag_field="kind", omit_defaults=True):
     """The journey ends here with this outcome."""
 
@@ -61,15 +115,30 @@ class Exit(Struct, frozen=True, tag="exit", tag_field="kind", omit_defaults=True
     outcome: str
 
 
-Node = Delay | Send | WaitFor | Branch | Exit
+Node = Delay | Until | Send | WaitFor | Branch | Split | Repeat | Act | Exit
 
 
 class Plan(Struct, frozen=True, omit_defaults=True):
-    """The nodes by id and the first of them; None where the flow ends."""
+    """The nodes by id and the first of them; None where the flow ends.
+
+    `loops` names the innermost repetition that each step within one belongs to. At `ends_at` the journey is over,
+    wherever it is.
+    """
 
     start: str | None
     nodes: dict[str, Node]
+    loops: dict[str, str] = field(default_factory=dict)
+    ends_at: datetime | None = None
 
     def node(self, step: str) -> Node:
         """The node of a step. Raises KeyError for a step that this plan does not have."""
         return self.nodes[step]
+
+    def repetitions(self, step: str) -> Iterator[Repeat]:
+        """The repetitions that a step lies in, the innermost first."""
+        while (enclosing := self.loops.get(step)) is not None:
+            node = self.nodes[enclosing]
+            if not isinstance(node, Repeat):
+                raise TypeError(f"step {step} repeats with {enclosing}, which is no repetition")
+            yield node
+            step = enclosing

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from domain.campaign.compile import compile_plan
-from domain.campaign.definition import CHANNELS, Campaign
+from domain.campaign.definition import Campaign
 from domain.campaign.document_checks import check_steps, placed_steps
 from domain.campaign.plan import Plan
-from domain.campaign.rules import Rules, rules_of
+from domain.campaign.derive_rules import rules_of
+from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
+from domain.campaign.steps import CHANNELS
 from domain.campaign.suggestions import did_you_mean
 from domain.campaign.yaml_source import Path, Source, read
 from domain.errors import InvalidDocumentError, Problem

@@ -2,15 +2,13 @@
 decides. Ingest and the evaluation of branches work with this; journeys never see it.
 """
 
-from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from domain.campaign.compile import subscription_id
-from domain.campaign.definition import BranchStep, Campaign, ReentryAfter, Step, Steps, WaitStep, step_lists
 from domain.conditions.expressions import Place, compile_condition
+from domain.local_time.windows import EVERY_DAY, SendWindow
 
 
 class ScheduleRule(Struct, frozen=True, omit_defaults=True):
@@ -37,6 +35,66 @@ class EventRule(Struct, frozen=True, omit_defaults=True):
     where: str | None = None
 
 
+class GoalRule(Struct, frozen=True, omit_defaults=True):
+    """An event that counts as a success within so many seconds of the entry. `exits` says that it is an exit, too."""
+
+    event: str
+    within: int
+    where: str | None = None
+    exits: bool = False
+
+
+class SplitRule(Struct, frozen=True, omit_defaults=True):
+    """The weights of the arms in their order, and the seed by which they are drawn."""
+
+    seed: str
+    arms: dict[str, int]
+
+
+class ClockRule(Struct, frozen=True, tag="clock", tag_field="kind", omit_defaults=True):
+    """Until the recipient's clocks show this time on one of these weekdays (Monday 0)."""
+
+    clock: time
+    days: tuple[int, ...] = EVERY_DAY
+
+
+class DateRule(Struct, frozen=True, tag="date", tag_field="kind", omit_defaults=True):
+    """Until a date that an expression gives, `offset` seconds later (or earlier, if negative), at a local time."""
+
+    date: str
+    offset: int = 0
+    clock: time | None = None
+
+
+class ValuesRule(Struct, frozen=True, omit_defaults=True):
+    """Values by name: some plain, others worked out by an expression."""
+
+    plain: dict[str, Any] = field(default_factory=dict)
+    computed: dict[str, str] = field(default_factory=dict)
+
+
+class UpdateRule(Struct, frozen=True, tag="update_profile", tag_field="kind", omit_defaults=True):
+    """Traits to be set."""
+
+    traits: ValuesRule
+
+
+class StageRule(Struct, frozen=True, tag="set_stage", tag_field="kind", omit_defaults=True):
+    """The lifecycle stage to be set."""
+
+    stage: str
+
+
+class EmitRule(Struct, frozen=True, tag="emit_event", tag_field="kind", omit_defaults=True):
+    """The event to be reported."""
+
+    event: str
+    properties: ValuesRule = ValuesRule()
+
+
+ActionRule = UpdateRule | StageRule | EmitRule
+
+
 class Decision(Struct, frozen=True):
     """Which case of a branch is taken, None for otherwise, and what kept each case before from being judged."""
 
@@ -45,10 +103,10 @@ class Decision(Struct, frozen=True):
 
 
 class Rules(Struct, frozen=True, omit_defaults=True):
-    """Everything that ingest needs of a version, derived from its document and small enough to be kept in memory.
+    """Everything that is needed of a version outside of its journeys, small enough to be kept in memory.
 
-    `name` is the campaign's name for people. `subscriptions` are by the ids that the plan uses; `branches` are the
-    conditions of each branch in order.
+    `name` is the campaign's name for people. `subscriptions` are by the ids that the plan uses; the others are by step.
+    `branches` are the conditions of each branch in order, and the one that ends each repetition.
     """
 
     name: str
@@ -56,7 +114,13 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     exits: tuple[EventRule, ...] = ()
     subscriptions: dict[str, EventRule] = field(default_factory=dict)
     branches: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    splits: dict[str, SplitRule] = field(default_factory=dict)
+    delays: dict[str, ClockRule | DateRule] = field(default_factory=dict)
+    actions: dict[str, ActionRule] = field(default_factory=dict)
     schedule: ScheduleRule = ScheduleRule()
+    goal: GoalRule | None = None
+    send_window: SendWindow | None = None
+    timezone: str | None = None
 
     def decide(self, step: str, **roots: Any) -> Decision:
         """The first case of a branch that holds. Roots: profile, entry, journey. Raises KeyError for another step."""
@@ -68,38 +132,3 @@ class Rules(Struct, frozen=True, omit_defaults=True):
             if outcome.error is not None:
                 errors[case] = outcome.error
         return Decision(None, errors)
-
-
-def rules_of(campaign: Campaign) -> Rules:
-    """The rules of a checked document."""
-    entry, schedule = campaign.entry, campaign.schedule
-    subscriptions: dict[str, EventRule] = {}
-    branches: dict[str, tuple[str, ...]] = {}
-    for step in _all_steps(campaign.steps):
-        match step:
-            case WaitStep(id=id, wait_for=awaited):
-                subscriptions[subscription_id(id, 0)] = EventRule(awaited.event, awaited.where)
-            case BranchStep(id=id, branch=cases):
-                branches[id] = tuple(case.when for case in cases)
-            case _:
-                pass
-    return Rules(
-        name=campaign.name,
-        entry=EntryRule(
-            event=entry.event,
-            where=entry.where,
-            key=entry.key,
-            reentry=entry.reentry.after if isinstance(entry.reentry, ReentryAfter) else entry.reentry,
-        ),
-        exits=tuple(EventRule(one.event, one.where) for one in campaign.exit or ()),
-        subscriptions=subscriptions,
-        branches=branches,
-        schedule=ScheduleRule(schedule.starts_at, schedule.ends_at, schedule.at_end),
-    )
-
-
-def _all_steps(steps: Steps) -> Iterator[Step]:
-    for step in steps:
-        yield step
-        for block in step_lists(step):
-            yield from _all_steps(block)

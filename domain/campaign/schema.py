@@ -1,14 +1,31 @@
 """What the documents that people write are made of: the strict base model and the types of fields."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, format_duration, parse_duration
+from domain.campaign.durations import (
+    EXPECTED,
+    MAX_SECONDS,
+    DurationError,
+    format_duration,
+    parse_duration,
+    parse_offset,
+)
 from domain.campaign.suggestions import did_you_mean
 
 
@@ -20,7 +37,12 @@ class Document(BaseModel):
     @classmethod
     def about_unknown_key(cls, key: str) -> tuple[str, str]:
         """What is wrong with a key that this mapping does not have, and what would be right."""
-        return f"the key `{key}` is not known here", did_you_mean(key, cls.model_fields)
+        return f"the key `{key}` is not known here", did_you_mean(key, cls.keys())
+
+    @classmethod
+    def keys(cls) -> dict[str, FieldInfo]:
+        """The fields by the names that authors use."""
+        return {info.alias or name: info for name, info in cls.model_fields.items()}
 
 
 def refuse(message: str, suggestion: str) -> NoReturn:
@@ -48,6 +70,28 @@ def _seconds(value: Any) -> int:
     return seconds
 
 
+def _seconds_range(value: Any) -> tuple[int, int]:
+    if not isinstance(value, str) or ".." not in value:
+        refuse(f"{shown(value)} is not a range of durations", "Write the least and the most: `1h..3h`")
+    low, high = (_seconds(part.strip()) for part in value.split("..", 1))
+    if low >= high:
+        refuse(f"`{value}` is empty", f"Write the smaller one first: `{format_duration(high)}..{format_duration(low)}`")
+    return low, high
+
+
+def _offset(value: Any) -> int:
+    said = "Write a duration, with `-` for earlier: `-3d`, `2h`"
+    if not isinstance(value, str):
+        refuse(f"{shown(value)} is not an offset", said)
+    try:
+        seconds = parse_offset(value)
+    except DurationError as error:
+        refuse(f"{shown(value)} is not an offset", f"{error.suggestion}; with `-` for earlier")
+    if not 0 < abs(seconds) <= MAX_SECONDS:
+        refuse(f"`{value}` is out of bounds", "An offset is from 1s to 366d, earlier or later")
+    return seconds
+
+
 def _instant(value: Any) -> datetime:
     instant: datetime | None = None
     if isinstance(value, str):
@@ -70,17 +114,44 @@ def _one_line(value: str) -> str:
     return value
 
 
+_DURATION = r"([0-9]{1,9}w)?([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?"
+
+
+def patterned(pattern: str, *examples: str) -> WithJsonSchema:
+    """What editors are told of a text that a validator reads."""
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)})
+
+
 # Where null would do as well as an absent key, an empty line is more likely a line forgotten.
 Given = BeforeValidator(_given)
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 Duration = Annotated[
-    int, BeforeValidator(_seconds), PlainSerializer(format_duration, return_type=str), Field(description="such as 30m")
+    int,
+    BeforeValidator(_seconds),
+    PlainSerializer(format_duration, return_type=str),
+    Field(description="such as 30m"),
+    patterned(rf"(?=[0-9]){_DURATION}", "30m", "7d", "1h30m"),
+]
+# The least and the most, in seconds.
+DurationRange = Annotated[
+    tuple[int, int],
+    BeforeValidator(_seconds_range),
+    PlainSerializer(lambda ends: "..".join(map(format_duration, ends)), return_type=str),
+    patterned(rf"(?=[0-9]){_DURATION}\.\.(?=[0-9]){_DURATION}", "1h..3h"),
+]
+# Seconds, negative for earlier.
+Offset = Annotated[
+    int,
+    BeforeValidator(_offset),
+    PlainSerializer(lambda at: ("-" if at < 0 else "") + format_duration(abs(at)), return_type=str),
+    patterned(rf"[-+]?(?=[0-9]){_DURATION}", "-3d", "2h"),
 ]
 Instant = Annotated[
     datetime,
     BeforeValidator(_instant),
     PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z"), return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-01T09:00:00Z"]}),
 ]
 # Documents have lists, and what is frozen has tuples: this is the one conversion that is made.
 Listed = Field(strict=False)

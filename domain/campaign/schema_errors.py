@@ -2,7 +2,7 @@
 
 import re
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import Tag, ValidationError
 from pydantic_core import ErrorDetails
@@ -76,12 +76,22 @@ def _located(model: type[Document], location: tuple[str | int, ...]) -> tuple[Pa
             continue
         around = bare
         path.append(part)
-        if isinstance(part, int):
-            at = next(iter(get_args(bare)), None)
-        else:
-            field = bare.model_fields.get(part) if _is_document(bare) else None
-            at = field.annotation if field else None
+        at = _within(bare, part)
     return tuple(path), around, at
+
+
+def _within(kind: Any, part: str | int) -> Any:
+    """The type of an item of a list, of a value of a mapping, or of a field; None where it is not known."""
+    if isinstance(part, int):
+        return next(iter(get_args(kind)), None)
+    if get_origin(kind) is dict:
+        return get_args(kind)[1]
+    if not _is_document(kind):
+        return None
+    if (field := kind.keys().get(part)) is not None:
+        return field.annotation
+    extra = get_type_hints(kind, include_extras=True).get("__pydantic_extra__") if part not in kind.keys() else None
+    return get_args(extra)[1] if get_origin(extra) is dict else None
 
 
 def _bare(kind: Any) -> Any:
@@ -107,11 +117,11 @@ def _is_document(kind: Any) -> bool:
 
 def _fields(kind: Any) -> list[str]:
     bare = _bare(kind)
-    return list(bare.model_fields) if _is_document(bare) else []
+    return list(bare.keys()) if _is_document(bare) else []
 
 
 def _add(around: Any, field: str) -> str:
-    info = around.model_fields[field]
+    info = around.keys()[field]
     if info.description:
         return f"Add `{field}: …`: {info.description}"
     options = get_args(_bare(info.annotation)) if get_origin(_bare(info.annotation)) is Literal else ()

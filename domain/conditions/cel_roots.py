@@ -22,9 +22,11 @@ ROOTS: dict[str, dict[str, cel.Type]] = {
         "user_id": cel.Type.DYN,
         "traits": _Data,
         "consent": _Data,
+        "stage": cel.Type.DYN,
         "created_at": cel.Type.TIMESTAMP,
     },
     "journey": {
+        "arms": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
         "steps": cel.Type.Map(cel.Type.STRING, cel.Type.INT),
         "messages": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
         "entered_at": cel.Type.TIMESTAMP,
@@ -40,6 +42,8 @@ class Place(StrEnum):
     EXIT_WHERE = "exit.where"
     WAIT_WHERE = "wait_for.where"
     BRANCH_WHEN = "branch.when"
+    DELAY_DATE = "delay.date"
+    VALUE = "cel"
 
 
 VISIBLE: dict[Place, tuple[str, ...]] = {
@@ -48,4 +52,6 @@ VISIBLE: dict[Place, tuple[str, ...]] = {
     Place.EXIT_WHERE: ("event", "entry", "profile"),
     Place.WAIT_WHERE: ("event", "entry", "profile"),
     Place.BRANCH_WHEN: ("profile", "entry", "journey"),
+    Place.DELAY_DATE: ("profile", "entry"),
+    Place.VALUE: ("profile", "entry", "journey"),
 }

@@ -12,6 +12,7 @@ the length of their list, hence the bound in `cel_data`.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from math import isfinite
@@ -30,8 +31,11 @@ __all__ = [
     "KeyOutcome",
     "Outcome",
     "Place",
+    "ValueExpression",
+    "ValueOutcome",
     "compile_condition",
     "compile_key",
+    "compile_value",
 ]
 
 MAX_LENGTH = 2_000
@@ -61,6 +65,13 @@ class KeyOutcome(NamedTuple):
     """The key, or None and why there is none."""
 
     value: str | None
+    error: str | None = None
+
+
+class ValueOutcome(NamedTuple):
+    """What an expression gives, or None and why it gives nothing."""
+
+    value: Any
     error: str | None = None
 
 
@@ -137,6 +148,22 @@ class KeyExpression(_Compiled):
         return self.evaluate(**roots).value
 
 
+class ValueExpression(_Compiled):
+    """A checked expression whose value is used: a text, a number, true, false, null, a time, or lists and maps of those."""
+
+    __slots__ = ()
+
+    def evaluate(self, **roots: Any) -> ValueOutcome:
+        """The value as JSON has it, an instant as a datetime; or why there is none. Never raises."""
+        value, error = self._result(roots)
+        if error is not None:
+            return ValueOutcome(None, error)
+        try:
+            return ValueOutcome(_plain(value))
+        except TypeError as refused:
+            return ValueOutcome(None, str(refused))
+
+
 @lru_cache(maxsize=4_096)
 def compile_condition(text: str, place: Place) -> Condition:
     """Check and compile a condition. Raises ConditionError."""
@@ -160,6 +187,19 @@ def compile_key(text: str) -> KeyExpression:
             "Name a property, as in `event.properties.cart_id`, or turn it into text with `string(…)`",
         )
     return KeyExpression(text, Place.ENTRY_KEY, variables, expression)
+
+
+@lru_cache(maxsize=1_024)
+def compile_value(text: str, place: Place) -> ValueExpression:
+    """Check and compile an expression that gives a value. Raises ConditionError."""
+    variables, expression = _compile(text, place)
+    kind = expression.return_type()
+    wanted = (cel.Type.STRING, cel.Type.TIMESTAMP, cel.Type.DYN)
+    if place is Place.DELAY_DATE and kind not in wanted:
+        raise ConditionError(
+            f"a date is a time or a text, and this is {_type_name(kind)}", "Name a trait: `profile.traits.trial_ends_at`"
+        )
+    return ValueExpression(text, place, variables, expression)
 
 
 def _compile(text: str, place: Place) -> tuple[frozenset[str], cel.Expression]:
@@ -223,6 +263,22 @@ def _key_text(value: Any) -> str | None:
             # JSON does not tell 42.0 from 42, and clients write either for the same id.
             return format(Decimal(repr(value)), "f").removesuffix(".0")
     return None
+
+
+def _plain(value: Any) -> Any:
+    """Raises TypeError for what neither JSON nor a time can hold."""
+    match value:
+        case cel.Value():
+            return _plain(value.value())
+        case None | bool() | int() | str() | datetime():
+            return value
+        case float() if isfinite(value):
+            return value
+        case list():
+            return [_plain(item) for item in value]
+        case dict():
+            return {str(_plain(key)): _plain(item) for key, item in value.items()}
+    raise TypeError(f"{_named(value)} cannot be kept")
 
 
 def _named(value: Any) -> str:

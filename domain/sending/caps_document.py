@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from domain.campaign.definition import ChannelName
+from domain.campaign.steps import ChannelName
 from domain.campaign.durations import DurationError, parse_duration
 from domain.campaign.schema import Document, Duration, Given, Listed, Slug, refuse, shown
 from domain.campaign.schema_errors import validate

@@ -1,6 +1,6 @@
 import pytest
 
-from domain.campaign.definition import BranchStep, DelayStep, ExitStep, SendStep, WaitStep
+from domain.campaign.steps import BranchStep, DelayStep, ExitStep, SendStep, WaitStep
 from tests.domain.campaign.documents import COMPLETE, HEAD, problem, problems, publish
 
 

@@ -1,0 +1,63 @@
+"""The types of fields that hold CEL: conditions, keys, and values that are worked out."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+
+from domain.campaign.schema import Document, refuse, shown
+from domain.conditions.expressions import ConditionError, Place, compile_condition, compile_key, compile_value
+
+
+def _checked(compile_expression: Callable[[str], object]) -> AfterValidator:
+    def check(text: str | None) -> str | None:
+        if text is not None:
+            try:
+                compile_expression(text)
+            except ConditionError as error:
+                refuse(error.message, error.suggestion)
+        return text
+
+    return AfterValidator(check)
+
+
+def condition(place: Place) -> AfterValidator:
+    """Checks that a text is a condition that can stand at this place."""
+    return _checked(lambda text: compile_condition(text, place))
+
+
+def value(place: Place) -> AfterValidator:
+    """Checks that a text is an expression that can stand at this place, whatever it gives."""
+    return _checked(lambda text: compile_value(text, place))
+
+
+KEY = _checked(compile_key)
+
+
+class Computed(Document):
+    """A value that is worked out when the step is reached."""
+
+    cel: Annotated[str, value(Place.VALUE)] = Field(description="an expression in CEL")
+
+
+def _plain(given: Any) -> Any:
+    items = given if isinstance(given, list) else [given]
+    if not all(item is None or isinstance(item, str | int | float | bool) for item in items):
+        refuse(f"{shown(given)} is not a value", "Write a text, a number, true, false or a list of those")
+    return given
+
+
+Value = Annotated[
+    Annotated[Any, AfterValidator(_plain), Tag("value")] | Annotated[Computed, Tag("computed")],
+    Discriminator(lambda given: "computed" if isinstance(given, Mapping | Computed) else "value"),
+]
+
+
+def _named_values(given: Any) -> Any:
+    if isinstance(given, Mapping) and not given:
+        refuse("nothing is set", "Write at least one `name: value`")
+    return given
+
+
+# By name. A `Value` is plain, or `{cel: …}`.
+Values = Annotated[dict[str, Value], BeforeValidator(_named_values)]
