@@ -1,0 +1,82 @@
+"""Until when a journey waits for a local time of day, or for a date and an offset from it."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import count
+from zoneinfo import ZoneInfo
+
+from domain.local_time.instants import exists, instant, local_day
+
+_DAY = timedelta(days=1)
+_DAY_SECONDS = 86_400
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATETIME = re.compile(
+    _DATE.pattern + r"[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+
+
+def until_clock(reached_at: datetime, clock: time, days: tuple[int, ...], zone: ZoneInfo) -> datetime:
+    """The first instant, this one included, at which it is this local time on one of these weekdays (Monday 0)."""
+    today = local_day(reached_at, zone)
+    # Yesterday's late hours are now where a gap has skipped them: its end is the first instant after them.
+    for ahead in count(-1):
+        day = today + ahead * _DAY
+        if day.weekday() not in days:
+            continue
+        at = instant(day, clock, zone)
+        if at >= reached_at and exists(day, zone):
+            return at
+    raise AssertionError("a count does not end")
+
+
+def read_moment(value: object) -> date | datetime | None:
+    """The moment that a trait, a property or a condition's result names; None where it names none.
+
+    A date is a day of a calendar; a datetime in UTC an instant; a datetime without a zone what local clocks show.
+    Texts are ISO 8601 as RFC 3339 writes it: `2026-12-24`, `2026-12-24T18:00:00Z`, `2026-12-24 18:00`.
+    """
+    try:
+        match value:
+            case datetime() if value.tzinfo is not None:
+                return value.astimezone(UTC)
+            case str():
+                return _read_text(value)
+            case _:
+                return None
+    except (ValueError, OverflowError):
+        return None
+
+
+def until_moment(moment: date | datetime, offset: int, clock: time | None, zone: ZoneInfo) -> datetime | None:
+    """The instant `offset` seconds from a moment; None where no year from 1 to 9999 holds it.
+
+    An aware datetime without `clock` moves by elapsed time. Anything else is local: its day in the zone moves by the
+    whole days of the offset and is taken at `clock`, else at its own time, else at 00:00; the rest of the offset is
+    elapsed time. Negative offsets mirror positive ones: -3d12h is three days and twelve hours back.
+    """
+    try:
+        if clock is None and isinstance(moment, datetime) and moment.tzinfo is not None:
+            return moment + timedelta(seconds=offset)
+        days, seconds = divmod(abs(offset), _DAY_SECONDS)
+        sign = -1 if offset < 0 else 1
+        day, shown = _local(moment, zone)
+        at = instant(day + sign * days * _DAY, shown if clock is None else clock, zone)
+        return at + timedelta(seconds=sign * seconds)
+    except OverflowError:
+        return None
+
+
+def _local(moment: date | datetime, zone: ZoneInfo) -> tuple[date, time]:
+    if not isinstance(moment, datetime):
+        return moment, time(0)
+    local = moment if moment.tzinfo is None else moment.astimezone(zone)
+    return local.date(), local.time()
+
+
+def _read_text(text: str) -> date | datetime | None:
+    if _DATE.fullmatch(text):
+        return date.fromisoformat(text)
+    if not _DATETIME.fullmatch(text):
+        return None
+    moment = datetime.fromisoformat(text.upper())
+    return moment if moment.tzinfo is None else moment.astimezone(UTC)

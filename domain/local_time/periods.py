@@ -1,0 +1,59 @@
+"""Calendar periods: the days, weeks and months of a zone as stretches of time that meet without gap or overlap.
+
+A period runs from the first instant of its first day to that of the next period's. Where clocks go back across
+midnight, the part of the old day that comes again belongs to the new day, which has begun.
+"""
+
+from datetime import date, datetime, time, timedelta
+from typing import Literal, assert_never
+from zoneinfo import ZoneInfo
+
+from domain.local_time.instants import instant, local_day
+
+Period = Literal["day", "week", "month"]
+
+_DAY = timedelta(days=1)
+_MIDNIGHT = time(0)
+
+
+def period_start(period: Period, at: datetime, zone: ZoneInfo) -> datetime:
+    """The first instant of the period that holds this one. Weeks start on Monday."""
+    return instant(_first_day(period, _day_of(at, zone)), _MIDNIGHT, zone)
+
+
+def next_period_start(period: Period, at: datetime, zone: ZoneInfo) -> datetime:
+    """The first instant after the period that holds this one, later than it."""
+    first = _first_day(period, _day_of(at, zone))
+    return instant(_first_day_after(period, first), _MIDNIGHT, zone)
+
+
+def _day_of(at: datetime, zone: ZoneInfo) -> date:
+    """The last day to have begun, which is not the calendar's where that has gone back to the day before."""
+    day = local_day(at, zone)
+    while instant(day + _DAY, _MIDNIGHT, zone) <= at:
+        day += _DAY
+    return day
+
+
+def _first_day(period: Period, day: date) -> date:
+    match period:
+        case "day":
+            return day
+        case "week":
+            return day - day.weekday() * _DAY
+        case "month":
+            return day.replace(day=1)
+        case _:
+            assert_never(period)
+
+
+def _first_day_after(period: Period, first: date) -> date:
+    match period:
+        case "day":
+            return first + _DAY
+        case "week":
+            return first + 7 * _DAY
+        case "month":
+            return (first + 31 * _DAY).replace(day=1)
+        case _:
+            assert_never(period)
