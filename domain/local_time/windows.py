@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from domain.local_time.instants import exists, instant, local_day
 
+EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 _DAY = timedelta(days=1)
 
 
@@ -20,7 +21,7 @@ class SendWindow(Struct, frozen=True, omit_defaults=True):
 
     opens: time = time(0)
     closes: time = time(0)
-    days: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
+    days: tuple[int, ...] = EVERY_DAY
 
 
 def next_open(window: SendWindow, at: datetime, zone: ZoneInfo) -> datetime:
