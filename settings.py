@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.local_time.zones import find_zone
+
 
 def _postgresql(url: SecretStr) -> SecretStr:
     if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
@@ -20,6 +22,12 @@ def _signing_secret(secret: SecretStr) -> SecretStr:
     except binascii.Error as error:
         raise ValueError('must be whsec_ and base64, as from: echo "whsec_$(openssl rand -base64 32)"') from error
     return secret
+
+
+def _zone(name: str) -> str:
+    if find_zone(name) is None:
+        raise ValueError("must be the IANA name of a time zone, as Europe/Berlin or UTC")
+    return name
 
 
 class DatabaseSettings(BaseSettings):
@@ -42,6 +50,10 @@ class Settings(DatabaseSettings):
     temporal_ui_url: str = Field("http://localhost:8233", description="where links to journeys lead")
     task_queue: str = Field(
         "sojourn", description="journeys and the gate; a channel's sends use {task_queue}-{channel}"
+    )
+
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        "UTC", description="IANA name of the zone of recipients whose own is not known, nor their campaign's"
     )
 
     write_key: SecretStr = Field(description="key of the tracking API")

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from application.actions import Actions
 from application.branches import Branches
 from application.campaigns import Campaigns
 from application.caps import FrequencyCaps
 from application.catalogue import Catalogue
+from application.delays import Delays
 from application.explain import Explain
 from application.gate import Gate
 from application.ingest import Ingest
@@ -63,6 +65,8 @@ class Engine:
     catalogue: Catalogue
     gate: Gate
     branches: Branches
+    delays: Delays
+    actions: Actions
     sender: Sender
     channels: Mapping[str, Channel]
 
@@ -84,6 +88,8 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             catalogue=catalogue,
             gate=Gate(database, catalogue),
             branches=Branches(database, catalogue),
+            delays=Delays(database, catalogue, settings.timezone),
+            actions=Actions(database, catalogue, Ingest(database, catalogue)),
             sender=Sender(database, catalogue, channels, unsubscribe_url),
             channels=channels,
         )

@@ -48,13 +48,19 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
 
 def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]:
     interceptors = [FailureInterceptor()]
-    journeys = JourneyActivities(engine.database, engine.gate, engine.branches)
+    journeys = JourneyActivities(engine.database, engine.gate, engine.branches, engine.delays, engine.actions)
     sends = SendActivities(engine.sender)
     main = Worker(
         client,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
-        activities=[journeys.authorise_send, journeys.evaluate_branch, journeys.finish_journey],
+        activities=[
+            journeys.authorise_send,
+            journeys.evaluate_branch,
+            journeys.look_up_moment,
+            journeys.perform_step,
+            journeys.finish_journey,
+        ],
         workflow_runner=workflow_runner(),
         interceptors=interceptors,
         graceful_shutdown_timeout=GRACE,

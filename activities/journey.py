@@ -6,7 +6,9 @@ from uuid import UUID
 from msgspec import Struct
 from temporalio import activity
 
+from application.actions import Actions, Deed
 from application.branches import Branches, Fork
+from application.delays import Delays, Moment
 from application.gate import Gate, Question
 from application.send import Sender, SendOutcome
 from domain.journey.records import Ending
@@ -35,10 +37,12 @@ class Finished(Struct, frozen=True):
 class JourneyActivities:
     """The activities of the journeys' own task queue."""
 
-    def __init__(self, database: Database, gate: Gate, branches: Branches) -> None:
+    def __init__(self, database: Database, gate: Gate, branches: Branches, delays: Delays, actions: Actions) -> None:
         self._database = database
         self._gate = gate
         self._branches = branches
+        self._delays = delays
+        self._actions = actions
 
     @activity.defn
     async def authorise_send(self, question: Question) -> Answer:
@@ -47,8 +51,18 @@ class JourneyActivities:
 
     @activity.defn
     async def evaluate_branch(self, fork: Fork) -> int | None:
-        """The index of the case to follow; None for otherwise."""
+        """The index of the case or arm to follow; None for otherwise."""
         return await self._branches.choose(fork)
+
+    @activity.defn
+    async def look_up_moment(self, moment: Moment) -> datetime | None:
+        """The instant until which a delay rests; None where there is no such date."""
+        return await self._delays.look_up(moment)
+
+    @activity.defn
+    async def perform_step(self, deed: Deed) -> bool:
+        """Update the profile, set the stage or report an event. True if the journey had been ended before."""
+        return await self._actions.perform(deed)
 
     @activity.defn
     async def finish_journey(self, finished: Finished) -> None:

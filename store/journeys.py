@@ -144,33 +144,63 @@ async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: d
     return [row["workflow_id"] async for row in cursor]
 
 
-class BranchFacts(Struct, frozen=True):
-    """What the conditions of a branch look at: the recipient, the entry event, and the messages so far by step."""
+class StepFacts(Struct, frozen=True):
+    """What the steps of a journey look at: the person, the entry event, and what has become of the journey so far.
+
+    `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
+    own state. `arms` are those of the splits that the journey has come to.
+    """
 
     profile_id: UUID
     campaign_key: str
     campaign_version: int
+    state: str
     entry: dict[str, Any]
     entered_at: datetime
     user_id: str | None
+    anonymous_id: str | None
     traits: dict[str, Any]
     consent: dict[str, bool]
+    stage: str | None
     created_at: datetime
     messages: dict[str, str]
+    arms: dict[str, str]
 
 
-async def branch_facts(connection: Connection, journey_id: UUID) -> BranchFacts | None:
-    """The facts for a branch of this journey, under its lock; None if there is no such journey."""
-    cursor = await connection.execute(
-        """
-        SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at,
-               user_id, traits, consent, profiles.created_at,
-               COALESCE((SELECT jsonb_object_agg(step, messages.state ORDER BY visit) FROM messages
-                         WHERE messages.journey_id = journeys.id), '{}') AS messages
-        FROM journeys JOIN profiles ON profiles.id = journeys.profile_id
-        WHERE journeys.id = %s FOR NO KEY UPDATE OF journeys
-        """,
-        (journey_id,),
-    )
-    row = await cursor.fetchone()
-    return BranchFacts(**row) if row else None
+async def step_facts(connection: Connection, journey_id: UUID) -> StepFacts | None:
+    """The facts for a step of this journey, under the locks of the person and the journey.
+
+    None if there is no such journey, or the person was merged into another in between: then it is worth asking again.
+    """
+    async with connection.pipeline():
+        person = await connection.execute(
+            """
+            SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id
+            WHERE journeys.id = %s FOR NO KEY UPDATE OF profiles
+            """,
+            (journey_id,),
+        )
+        await connection.execute("SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE", (journey_id,))
+        # A statement of its own: its snapshot is taken once the locks are held.
+        facts = await connection.execute(_STEP_FACTS, (journey_id,))
+        locked = await person.fetchone()
+        row = await facts.fetchone()
+    if locked is None or row is None or locked["id"] != row["profile_id"]:
+        return None
+    return StepFacts(**row)
+
+
+_STEP_FACTS = """
+SELECT journeys.profile_id, campaign_key, campaign_version, state, entry, entered_at,
+       user_id, traits, consent, stage, profiles.created_at,
+       (SELECT min(value) FROM identities
+        WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id,
+       COALESCE((SELECT jsonb_object_agg(step, CASE WHEN opened_at IS NOT NULL THEN 'opened'
+                                                    WHEN messages.state = 'sent' THEN 'ignored'
+                                                    ELSE messages.state END ORDER BY visit)
+                 FROM messages WHERE messages.journey_id = journeys.id), '{}') AS messages,
+       COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
+                 WHERE decisions.journey_id = journeys.id AND kind = 'split'), '{}') AS arms
+FROM journeys JOIN profiles ON profiles.id = journeys.profile_id
+WHERE journeys.id = %s
+"""

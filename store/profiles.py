@@ -20,6 +20,7 @@ class Profile(Struct, frozen=True):
     traits: dict[str, Any]
     consent: dict[str, bool]
     suppressed: dict[str, str]
+    stage: str | None
     created_at: datetime
 
 
@@ -119,6 +120,7 @@ async def restructure(connection: Connection, resolution: Resolution) -> None:
         SET traits = source.traits || target.traits,
             consent = source.consent || target.consent || source.refusals,
             suppressed = source.suppressed || target.suppressed,
+            stage = COALESCE(target.stage, source.stage),
             updated_at = now()
         FROM (
           SELECT item.target,
@@ -126,6 +128,7 @@ async def restructure(connection: Connection, resolution: Resolution) -> None:
                  COALESCE(jsonb_object_agg(key, value) FILTER (WHERE part = 'consent'), '{}') AS consent,
                  COALESCE(jsonb_object_agg(key, value) FILTER (WHERE part = 'consent' AND value = 'false'), '{}')
                    AS refusals,
+                 max(stage) AS stage,
                  COALESCE(jsonb_object_agg(key, value) FILTER (WHERE part = 'suppressed'), '{}') AS suppressed
           FROM jsonb_to_recordset(%s) AS item (source uuid, target uuid)
           JOIN profiles ON profiles.id = item.source
@@ -147,7 +150,7 @@ async def lock(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Prof
     """The profiles, locked in the order of their ids until the end of the transaction."""
     cursor = await connection.execute(
         """
-        SELECT id, user_id, traits, consent, suppressed, created_at FROM profiles
+        SELECT id, user_id, traits, consent, suppressed, stage, created_at FROM profiles
         WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
         """,
         (sorted(ids),),
@@ -166,6 +169,11 @@ async def change(connection: Connection, changes: Sequence[ProfileChange]) -> No
         """,
         (Jsonb(changes),),
     )
+
+
+async def set_stage(connection: Connection, profile_id: UUID, stage: str) -> None:
+    """Set the lifecycle stage of a profile that the caller has locked."""
+    await connection.execute("UPDATE profiles SET stage = %s, updated_at = now() WHERE id = %s", (stage, profile_id))
 
 
 async def find(connection: Connection, user_or_anonymous_id: str) -> UUID | None:

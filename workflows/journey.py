@@ -15,7 +15,9 @@ from workflows.search_attributes import JOURNEY_STATE, JOURNEY_STEP
 
 with workflow.unsafe.imports_passed_through():
     from activities.journey import Finished, JourneyActivities, SendActivities, SendRequest
+    from application.actions import Deed
     from application.branches import Fork
+    from application.delays import Moment
     from application.gate import Question
     from application.send import SendOutcome
     from domain.campaign.plan import Plan
@@ -33,12 +35,17 @@ with workflow.unsafe.imports_passed_through():
         Exited,
         Fact,
         Finish,
+        LookedUp,
+        LookUp,
         Matched,
+        Perform,
+        Performed,
         Resumed,
         Settled,
         SleepUntil,
         Woke,
     )
+    from domain.journey.records import user_of
     from domain.journey.state import CANCELLED, JourneyState
     from domain.sending.policy import Answer
 
@@ -65,7 +72,8 @@ class JourneyWorkflow:
         self._journey = journey
         self._plan = journey.plan
         self._shown = journey.shown
-        self._state = journey.state or machine.begin(journey.plan, workflow.now())
+        user = user_of(workflow.info().workflow_id, journey.campaign)
+        self._state = journey.state or machine.begin(journey.plan, workflow.now(), f"{journey.campaign}/{user}")
 
     @workflow.run
     async def run(self, journey: JourneyInput) -> str:
@@ -115,12 +123,11 @@ class JourneyWorkflow:
         """What came of it; None if the rest was broken off, or if a signal has told the machine already."""
         match command:
             case SleepUntil(until=until, why=why):
-                return await self._rest(why, until)
+                return await self._rest(command, why, until)
             case AwaitMatch(until=until):
-                return await self._rest(f"event for {self._state.step}", until, self._has_matched)
-            case AwaitResume():
-                await self._rest("campaign paused", None, lambda: self._state.phase != "held")
-                return None
+                return await self._rest(command, f"event for {self._state.step}", until, self._has_matched)
+            case AwaitResume(until=until):
+                return await self._rest(command, "campaign paused", until)
             case Authorise():
                 return Answered(await self._authorise(command))
             case Dispatch():
@@ -128,16 +135,25 @@ class JourneyWorkflow:
                 return Settled(outcome.state, outcome.journey_ended)
             case Evaluate(step=step):
                 return Evaluated(await self._evaluate(step))
+            case LookUp():
+                return LookedUp(await self._look_up(command))
+            case Perform():
+                return Performed(await self._perform(command))
             case Finish():
                 raise ValueError("a journey that is over has nothing to carry out")
             case _:
                 assert_never(command)
 
-    async def _rest(self, why: str, until: datetime | None, is_over: Callable[[], bool] = lambda: False) -> Woke | None:
-        """Rest until the instant or until it is over. None if the journey was ended, or its history became too long."""
+    async def _rest(
+        self, command: Command, why: str, until: datetime | None, is_over: Callable[[], bool] = lambda: False
+    ) -> Woke | None:
+        """Rest until the instant or until it is over. None if a signal moved the journey on, or its history is long."""
 
         def is_broken_off() -> bool:
-            return self._state.outcome is not None or workflow.info().is_continue_as_new_suggested()
+            return (
+                machine.next_command(self._plan, self._state) != command
+                or workflow.info().is_continue_as_new_suggested()
+            )
 
         timeout = None if until is None else until - workflow.now()
         try:
@@ -177,7 +193,7 @@ class JourneyWorkflow:
             task_queue=options.send_queue(workflow.info().task_queue, command.channel),
             start_to_close_timeout=options.SEND_TIMEOUT,
             retry_policy=options.SEND_RETRY,
-            priority=options.send_priority(self._journey.campaign, command.category),
+            priority=options.send_priority(self._journey.campaign, command.category, command.priority),
             summary=f"send {self._state.step} by {command.channel}",
         )
 
@@ -188,6 +204,40 @@ class JourneyWorkflow:
             start_to_close_timeout=options.DECISION_TIMEOUT,
             retry_policy=options.DECISION_RETRY,
             summary=f"which way at {step}?",
+        )
+
+    async def _look_up(self, command: LookUp) -> datetime | None:
+        moment = Moment(
+            journey_id=self._journey.journey_id,
+            step=command.step,
+            visit=command.visit,
+            ask=command.ask,
+            reached_at=command.reached_at,
+            at=workflow.now(),
+        )
+        return await workflow.execute_activity_method(
+            JourneyActivities.look_up_moment,
+            moment,
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"until when does {command.step} wait?",
+        )
+
+    async def _perform(self, command: Perform) -> bool:
+        deed = Deed(
+            journey_id=self._journey.journey_id,
+            step=command.step,
+            visit=command.visit,
+            at=workflow.now(),
+            ends_with=command.ends_with,
+            visits=self._state.visits,
+        )
+        return await workflow.execute_activity_method(
+            JourneyActivities.perform_step,
+            deed,
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"do {command.step}",
         )
 
     async def _finish(self, outcome: str) -> None:

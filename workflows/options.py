@@ -26,8 +26,8 @@ def send_queue(task_queue: str, channel: str) -> str:
     return f"{task_queue}-{channel}"
 
 
-def send_priority(campaign_key: str, category: str) -> Priority:
-    """Transactional messages go first; among the others, campaigns take turns."""
-    if category == TRANSACTIONAL:
+def send_priority(campaign_key: str, category: str, priority: str) -> Priority:
+    """Transactional messages and those of high priority go first; among the others, campaigns take turns."""
+    if category == TRANSACTIONAL or priority == "high":
         return Priority(priority_key=1)
     return Priority(priority_key=3, fairness_key=campaign_key[:64])

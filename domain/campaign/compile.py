@@ -182,7 +182,8 @@ def _wait(step: WaitStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
 
 def _branch(step: BranchStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
     ways = [
-        _Block(case.do, f"{at.id}.branch.{number}", at.next, at.loop) for number, case in enumerate(step.branch, start=1)
+        _Block(case.do, f"{at.id}.branch.{number}", at.next, at.loop)
+        for number, case in enumerate(step.branch, start=1)
     ]
     otherwise = _Block(step.otherwise, f"{at.id}.otherwise", at.next, at.loop)
     return Branch(id=at.id, cases=tuple(way.start for way in ways), otherwise=otherwise.start), (*ways, otherwise)

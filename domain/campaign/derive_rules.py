@@ -58,11 +58,11 @@ def rules_of(campaign: Campaign) -> Rules:
             for step in steps
             if isinstance(step, SplitStep)
         },
-        delays={step.id: rule for step in steps if isinstance(step, DelayStep) and (rule := _delay(step)) is not None},
-        actions={step.id: rule for step in steps if step.id is not None and (rule := _action(step)) is not None},
+        delays={id: rule for step in steps for id, rule in _delays(step)},
+        actions={id: rule for step in steps for id, rule in _actions(step)},
         schedule=ScheduleRule(schedule.starts_at, schedule.ends_at, schedule.at_end),
-        goal=goal and GoalRule(goal.event, goal.within, goal.where, goal.exit_on_goal),
-        send_window=window and SendWindow(window.from_, window.to, window.days or EVERY_DAY),
+        goal=GoalRule(goal.event, goal.within, goal.where, goal.exit_on_goal) if goal else None,
+        send_window=SendWindow(window.from_, window.to, window.days or EVERY_DAY) if window else None,
         timezone=campaign.timezone,
     )
 
@@ -97,26 +97,28 @@ def _conditions(step: Step) -> Iterator[tuple[str, tuple[str, ...]]]:
             return
 
 
-def _delay(step: DelayStep) -> ClockRule | DateRule | None:
+def _delays(step: Step) -> Iterator[tuple[str, ClockRule | DateRule]]:
+    if not isinstance(step, DelayStep):
+        return
     match step.delay:
         case ClockDelay(until=clock, days=days):
-            return ClockRule(clock, days or EVERY_DAY)
+            yield step.id, ClockRule(clock, days or EVERY_DAY)
         case DateDelay(date=date, offset=offset, at=clock):
-            return DateRule(date, offset or 0, clock)
+            yield step.id, DateRule(date, offset or 0, clock)
         case _:
-            return None
+            return
 
 
-def _action(step: Step) -> ActionRule | None:
+def _actions(step: Step) -> Iterator[tuple[str, ActionRule]]:
     match step:
-        case UpdateProfileStep(update_profile=values):
-            return UpdateRule(_values(values))
-        case SetStageStep(set_stage=stage):
-            return StageRule(stage)
-        case EmitEventStep(emit_event=emitted):
-            return EmitRule(emitted.event, _values(emitted.properties))
+        case UpdateProfileStep(id=id, update_profile=values):
+            yield id, UpdateRule(_values(values))
+        case SetStageStep(id=id, set_stage=stage):
+            yield id, StageRule(stage)
+        case EmitEventStep(id=id, emit_event=emitted):
+            yield id, EmitRule(emitted.event, _values(emitted.properties or {}))
         case _:
-            return None
+            return
 
 
 def _values(values: dict[str, Any]) -> ValuesRule:

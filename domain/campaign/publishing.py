@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from domain.campaign.compile import compile_plan
 from domain.campaign.definition import Campaign
+from domain.campaign.derive_rules import rules_of
 from domain.campaign.document_checks import check_steps, placed_steps
 from domain.campaign.plan import Plan
-from domain.campaign.derive_rules import rules_of
 from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
 from domain.campaign.steps import CHANNELS

@@ -1,6 +1,5 @@
 """What the documents that people write are made of: the strict base model and the types of fields."""
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime

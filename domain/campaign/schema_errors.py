@@ -90,7 +90,7 @@ def _within(kind: Any, part: str | int) -> Any:
         return None
     if (field := kind.keys().get(part)) is not None:
         return field.annotation
-    extra = get_type_hints(kind, include_extras=True).get("__pydantic_extra__") if part not in kind.keys() else None
+    extra = get_type_hints(kind, include_extras=True).get("__pydantic_extra__")
     return get_args(extra)[1] if get_origin(extra) is dict else None
 
 

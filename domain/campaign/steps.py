@@ -116,7 +116,7 @@ class EmitSpec(Document):
     """An event that the journey reports about its user, as if the user's behaviour had been reported."""
 
     event: Text
-    properties: Values = {}
+    properties: Values | None = None
 
 
 class StepModel(Document):

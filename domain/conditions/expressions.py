@@ -149,7 +149,7 @@ class KeyExpression(_Compiled):
 
 
 class ValueExpression(_Compiled):
-    """A checked expression whose value is used: a text, a number, true, false, null, a time, or lists and maps of those."""
+    """A checked expression whose value is used: what JSON can hold, or a time."""
 
     __slots__ = ()
 
@@ -197,7 +197,8 @@ def compile_value(text: str, place: Place) -> ValueExpression:
     wanted = (cel.Type.STRING, cel.Type.TIMESTAMP, cel.Type.DYN)
     if place is Place.DELAY_DATE and kind not in wanted:
         raise ConditionError(
-            f"a date is a time or a text, and this is {_type_name(kind)}", "Name a trait: `profile.traits.trial_ends_at`"
+            f"a date is a time or a text, and this is {_type_name(kind)}",
+            "Name a trait: `profile.traits.trial_ends_at`",
         )
     return ValueExpression(text, place, variables, expression)
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.campaign.plan import Branch, Delay, Exit, Plan, Send, WaitFor
+from domain.campaign.plan import Act, Branch, Delay, Exit, Plan, Repeat, Send, Split, Until, WaitFor
 from domain.journey.state import COMPLETED, JourneyState
 
 
@@ -22,6 +22,12 @@ def _now(plan: Plan, state: JourneyState) -> str:
     match node:
         case Delay():
             return f"**Waiting** at `{node.id}`{until}: delay"
+        case Until() if state.phase == "resting":
+            return f"**Waiting** at `{node.id}`{until}: delay"
+        case Until():
+            return f"**Asking** until when `{node.id}` waits"
+        case Repeat() if state.phase == "resting":
+            return f"**Waiting** at `{node.id}`{until}: for the next round"
         case WaitFor():
             return f"**Waiting** at `{node.id}`{until}: for an event"
         case Send() if state.phase == "deferred":
@@ -34,8 +40,10 @@ def _now(plan: Plan, state: JourneyState) -> str:
             return f"**Asking** whether `{node.id}` may go by {node.channel}"
         case Exit(outcome=outcome):
             return f"**Over**: {outcome}"
-        case Branch():
+        case Branch() | Split() | Repeat():
             return f"**Deciding** at `{node.id}`"
+        case Act():
+            return f"**Doing** `{node.id}`"
 
 
 def _instant(at: datetime) -> str:

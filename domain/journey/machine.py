@@ -5,12 +5,13 @@ it decides nothing. `JourneyState` is everything that must survive: it continues
 to another plan.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from msgspec.structs import replace
 
-from domain.campaign.plan import Branch, Delay, Exit, Plan, Send, Subscription, WaitFor
+from domain.campaign.plan import Act, Branch, Delay, Exit, Plan, Repeat, Send, Split, Subscription, Until, WaitFor
+from domain.journey.moves import arrive, ask_again, is_at_rest, leave_stopped, next_round, note, outcome_at
 from domain.journey.protocol import (
     Answered,
     Authorise,
@@ -23,19 +24,25 @@ from domain.journey.protocol import (
     Exited,
     Fact,
     Finish,
+    LookedUp,
+    LookUp,
     Matched,
+    Perform,
+    Performed,
     Resumed,
     Settled,
     SleepUntil,
     Woke,
 )
-from domain.journey.state import CAPPED, COMPLETED, EXITED, TRAIL_LENGTH, JourneyState, Match, Passed
+from domain.journey.state import CAPPED, COMPLETED, EXITED, SCHEDULE_ENDED, JourneyState, Match
+from domain.sending.claim import POSTPONED
 from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
 
 
-def begin(plan: Plan, at: datetime) -> JourneyState:
-    """The state of a journey that has just been entered."""
-    return _arrive(plan, JourneyState(step=None, since=at, looks_back_to=at), plan.start, at)
+def begin(plan: Plan, at: datetime, seed: str = "") -> JourneyState:
+    """The state of a journey that has just been entered. `seed` makes what is drawn by chance stable for a user."""
+    begun = arrive(plan, JourneyState(step=None, since=at, looks_back_to=at, seed=seed), plan.start, at)
+    return _ended_by_schedule(plan, begun, at)
 
 
 def next_command(plan: Plan, state: JourneyState) -> Command:
@@ -47,11 +54,19 @@ def next_command(plan: Plan, state: JourneyState) -> Command:
     node = plan.node(state.step)
     match node:
         case Delay():
-            return SleepUntil(_deadline(state), f"delay {node.id}")
+            return SleepUntil(_deadline(plan, state), f"delay {node.id}")
+        case Until() if state.phase == "resting":
+            return SleepUntil(_deadline(plan, state), f"delay {node.id}")
+        case Until():
+            return LookUp(node.id, state.visits[node.id], state.ask, state.since)
         case WaitFor():
-            return AwaitMatch(_deadline(state))
-        case Branch():
+            return AwaitMatch(_deadline(plan, state))
+        case Repeat() if state.phase == "resting":
+            return SleepUntil(_deadline(plan, state), f"next round of {node.id}")
+        case Branch() | Split() | Repeat():
             return Evaluate(node.id)
+        case Act():
+            return Perform(node.id, state.visits[node.id], outcome_at(plan, node.next))
         case Send():
             return _send_command(plan, state, node)
         case Exit():
@@ -63,25 +78,41 @@ def next_command(plan: Plan, state: JourneyState) -> Command:
 def after(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyState:
     """The state once a fact is known. One that does not concern the present step, or comes after the end, is let be."""
     if state.outcome is not None:
-        return _note(state, at, fact.outcome) if isinstance(fact, Settled) else state
+        return note(state, at, fact.outcome) if isinstance(fact, Settled) else state
+    known = _known(plan, state, fact, at)
+    if known.outcome is not None or known.phase == "granted":
+        return known
+    # A signal may come while the journey awaits an answer: only where it rests, it moves on at once.
+    if not isinstance(fact, Matched) or is_at_rest(plan, known):
+        known = leave_stopped(plan, known, at)
+    return known if isinstance(fact, Matched | Resumed) else _ended_by_schedule(plan, known, at)
+
+
+def _known(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyState:
     node = None if state.step is None else plan.node(state.step)
     match fact:
         case Exited(reason=reason):
-            return replace(_note(state, at, f"exited: {reason}"), outcome=EXITED, recorded=True)
+            return replace(note(state, at, f"exited: {reason}"), outcome=EXITED, recorded=True)
         case Matched():
             return _matched(plan, state, fact, at)
         case Woke():
             return _woke(plan, state, at)
         case Resumed():
-            return _ask_again(state) if state.phase == "held" else replace(state, resumed=True)
+            return ask_again(state) if state.phase == "held" else replace(state, resumed=True)
         case Answered(answer=answer) if isinstance(node, Send) and state.phase == "ask":
             return _answered(plan, state, node, answer, at)
         case Settled() if isinstance(node, Send) and state.phase == "granted":
             return _settled(plan, state, node, fact, at)
-        case Evaluated(case=case) if isinstance(node, Branch):
-            target = node.otherwise if case is None else node.cases[case]
-            return _arrive(plan, _note(state, at, "otherwise" if case is None else f"case {case + 1}"), target, at)
-        case Answered() | Settled() | Evaluated():
+        case Evaluated(case=case) if isinstance(node, Branch | Split | Repeat) and state.phase == "ask":
+            return _evaluated(plan, state, node, case, at)
+        case LookedUp(until=until) if isinstance(node, Until) and state.phase == "ask":
+            return _looked_up(plan, state, node, until, at)
+        case Performed(journey_ended=journey_ended) if isinstance(node, Act):
+            if journey_ended:
+                return replace(note(state, at, "not done: the journey was ended"), outcome=EXITED, recorded=True)
+            ended = outcome_at(plan, node.next) is not None
+            return arrive(plan, replace(note(state, at, "done"), recorded=ended), node.next, at)
+        case Answered() | Settled() | Evaluated() | LookedUp() | Performed():
             return state
         case _:
             assert_never(fact)
@@ -108,6 +139,8 @@ def standing(plan: Plan, state: JourneyState) -> tuple[str, str]:
     match plan.node(state.step):
         case Delay() | WaitFor():
             return state.step, "waiting"
+        case Until() | Repeat() if state.phase == "resting":
+            return state.step, "waiting"
         case Send() if state.phase in ("deferred", "held"):
             return state.step, state.phase
         case _:
@@ -115,14 +148,14 @@ def standing(plan: Plan, state: JourneyState) -> tuple[str, str]:
 
 
 def _send_command(plan: Plan, state: JourneyState, node: Send) -> Command:
-    ends_with = _outcome_at(plan, node.next)
+    ends_with = outcome_at(plan, node.next)
     match state.phase:
         case "deferred":
-            return SleepUntil(_deadline(state), f"deferred: {state.reason}")
+            return SleepUntil(_deadline(plan, state), f"deferred: {state.reason}")
         case "held":
-            return AwaitResume()
+            return AwaitResume(plan.ends_at)
         case "granted" if state.message_id is not None:
-            return Dispatch(state.message_id, node.channel, node.category, ends_with)
+            return Dispatch(state.message_id, node.channel, node.category, node.priority, ends_with)
         case _:
             return Authorise(node.id, state.visits[node.id], state.ask, state.since, ends_with)
 
@@ -144,17 +177,22 @@ def _woke(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
         return state
     if (found := matching(plan, state)) is not None:
         event_id = state.matches[found.id].event_id
-        return _arrive(plan, replace(_note(state, at, f"event {event_id}"), heard=event_id), found.next, at)
+        return arrive(plan, replace(note(state, at, f"event {event_id}"), heard=event_id), found.next, at)
     if state.until is not None and at < state.until:
         return state
     node = plan.node(state.step)
     match node:
         case Delay():
-            return _arrive(plan, _note(state, at, "waited"), node.next, at)
+            return arrive(plan, note(state, at, "waited"), node.next, at)
+        case Until() if state.phase == "resting":
+            # The person may have moved, or the date: it is looked up again.
+            return ask_again(state)
+        case Repeat() if state.phase == "resting":
+            return next_round(plan, state, node, at)
         case WaitFor():
-            return _arrive(plan, _note(state, at, "timed out"), node.on_timeout, at)
+            return arrive(plan, note(state, at, "timed out"), node.on_timeout, at)
         case Send() if state.phase == "deferred":
-            return _ask_again(state)
+            return ask_again(state)
         case _:
             return state
 
@@ -164,81 +202,72 @@ def _answered(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: d
         case Granted(message_id=message_id):
             return replace(state, phase="granted", message_id=message_id, reason=None, looks_back_to=at)
         case Deferred(until=until, reason=reason):
-            noted = _note(state, at, f"deferred to {until:%Y-%m-%dT%H:%M:%SZ}: {reason}")
+            noted = note(state, at, f"deferred to {until:%Y-%m-%dT%H:%M:%SZ}: {reason}")
             return replace(noted, phase="deferred", until=until, reason=reason)
         case Held() if state.resumed:
             # The resumption overtook the answer.
-            return _ask_again(state)
+            return ask_again(state)
         case Held(reason=reason):
-            return replace(_note(state, at, f"held: {reason}"), phase="held", until=None, reason=reason)
+            return replace(note(state, at, f"held: {reason}"), phase="held", until=None, reason=reason)
         case Refused(reason=reason, journey_ended=True):
-            return replace(_note(state, at, f"refused: {reason}"), outcome=EXITED, recorded=True)
+            return replace(note(state, at, f"refused: {reason}"), outcome=EXITED, recorded=True)
         case Refused(reason="capped") if node.on_capped == "exit":
-            return replace(_note(state, at, "refused: capped"), outcome=CAPPED, recorded=True)
+            return replace(note(state, at, "refused: capped"), outcome=CAPPED, recorded=True)
         case Refused(reason=reason):
-            unsent = replace(_note(state, at, f"refused: {reason}"), looks_back_to=at)
+            unsent = replace(note(state, at, f"refused: {reason}"), looks_back_to=at)
             return _leave_send(plan, unsent, node, at)
         case _:
             assert_never(answer)
 
 
 def _settled(plan: Plan, state: JourneyState, node: Send, fact: Settled, at: datetime) -> JourneyState:
-    noted = _note(state, at, fact.outcome)
+    noted = note(state, at, fact.outcome)
     if fact.journey_ended:
         return replace(noted, outcome=EXITED, recorded=True)
+    if fact.outcome == POSTPONED:
+        return ask_again(noted)
     return _leave_send(plan, noted, node, at)
 
 
 def _leave_send(plan: Plan, state: JourneyState, node: Send, at: datetime) -> JourneyState:
     # The activity that settled the last message, or refused it, has recorded the end in its own transaction.
-    ended = _outcome_at(plan, node.next) is not None
-    return _arrive(plan, replace(state, recorded=ended), node.next, at)
+    ended = outcome_at(plan, node.next) is not None
+    return arrive(plan, replace(state, recorded=ended), node.next, at)
 
 
-def _arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> JourneyState:
-    """Come to a step. What follows a message without a rest in between also hears of events since it was granted."""
-    previous = plan.nodes.get(state.step) if state.step is not None else None
-    visits = state.visits if step is None else {**state.visits, step: state.visits.get(step, 0) + 1}
-    arrived = replace(
-        state,
-        step=step,
-        since=at,
-        looks_back_to=at if isinstance(previous, Delay | WaitFor) else state.looks_back_to,
-        until=None,
-        phase="ask",
-        reason=None,
-        ask=1,
-        message_id=None,
-        visits=visits,
-        resumed=False,
-    )
-    if step is None:
-        return arrived
-    match plan.node(step):
-        case Delay(seconds=seconds) | WaitFor(timeout=seconds):
-            return replace(arrived, until=at + timedelta(seconds=seconds))
+def _evaluated(
+    plan: Plan, state: JourneyState, node: Branch | Split | Repeat, case: int | None, at: datetime
+) -> JourneyState:
+    match node:
+        case Branch():
+            target = node.otherwise if case is None else node.cases[case]
+            return arrive(plan, note(state, at, "otherwise" if case is None else f"case {case + 1}"), target, at)
+        case Split():
+            if case is None:
+                raise ValueError(f"no arm was drawn at {node.id}")
+            return arrive(plan, note(state, at, f"arm {node.arms[case].name}"), node.arms[case].next, at)
+        case Repeat():
+            return arrive(plan, state, node.body if case is None else node.next, at)
         case _:
-            return arrived
+            assert_never(node)
 
 
-def _outcome_at(plan: Plan, step: str | None) -> str | None:
-    """The outcome if the journey is over on coming to this step, else None."""
-    if step is None:
-        return COMPLETED
-    node = plan.node(step)
-    return node.outcome if isinstance(node, Exit) else None
+def _looked_up(plan: Plan, state: JourneyState, node: Until, until: datetime | None, at: datetime) -> JourneyState:
+    if state.ask == 1 and (until is None or until < state.since):
+        return arrive(plan, note(state, at, "no such date" if until is None else "past already"), node.past, at)
+    if until is None or until <= at:
+        return arrive(plan, note(state, at, "waited"), node.next, at)
+    return replace(state, phase="resting", until=until)
 
 
-def _ask_again(state: JourneyState) -> JourneyState:
-    return replace(state, phase="ask", ask=state.ask + 1, until=None, reason=None, resumed=False)
+def _ended_by_schedule(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
+    if plan.ends_at is None or at < plan.ends_at or state.outcome is not None or outcome_at(plan, state.step):
+        return state
+    return replace(note(state, at, "the schedule ended"), outcome=SCHEDULE_ENDED, recorded=False)
 
 
-def _note(state: JourneyState, at: datetime, what: str) -> JourneyState:
-    passed = Passed(at, state.step or "", what)
-    return replace(state, trail=(*state.trail, passed)[-TRAIL_LENGTH:])
-
-
-def _deadline(state: JourneyState) -> datetime:
+def _deadline(plan: Plan, state: JourneyState) -> datetime:
+    """The end of the present rest; the journey's own end, if that comes before."""
     if state.until is None:
         raise ValueError(f"step {state.step} rests without a deadline")
-    return state.until
+    return state.until if plan.ends_at is None else min(state.until, plan.ends_at)

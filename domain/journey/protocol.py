@@ -23,7 +23,9 @@ class AwaitMatch(Struct, frozen=True):
 
 
 class AwaitResume(Struct, frozen=True):
-    """Rest until the campaign is resumed."""
+    """Rest until the campaign is resumed, or until the instant has come, if there is one."""
+
+    until: datetime | None = None
 
 
 class Authorise(Struct, frozen=True):
@@ -42,13 +44,31 @@ class Dispatch(Struct, frozen=True):
     message_id: str
     channel: str
     category: str
+    priority: str
     ends_with: str | None
 
 
 class Evaluate(Struct, frozen=True):
-    """Have the conditions of a branch evaluated."""
+    """Have the conditions of a branch or a repetition evaluated, or an arm drawn."""
 
     step: str
+
+
+class LookUp(Struct, frozen=True):
+    """Have the instant looked up until which a delay rests; the step was reached at `reached_at`."""
+
+    step: str
+    visit: int
+    ask: int
+    reached_at: datetime
+
+
+class Perform(Struct, frozen=True):
+    """Have the step's action done. The journey is over then with the outcome `ends_with`, unless that is None."""
+
+    step: str
+    visit: int
+    ends_with: str | None
 
 
 class Finish(Struct, frozen=True):
@@ -58,7 +78,7 @@ class Finish(Struct, frozen=True):
     recorded: bool
 
 
-Command = SleepUntil | AwaitMatch | AwaitResume | Authorise | Dispatch | Evaluate | Finish
+Command = SleepUntil | AwaitMatch | AwaitResume | Authorise | Dispatch | Evaluate | LookUp | Perform | Finish
 
 
 # Facts: what has happened, as the workflow reports it.
@@ -86,16 +106,28 @@ class Answered(Struct, frozen=True):
 
 
 class Settled(Struct, frozen=True):
-    """The message has its outcome: sent, failed, cancelled or unknown."""
+    """The message has its outcome: sent, failed, cancelled or unknown. One that is postponed is asked for again."""
 
     outcome: str
     journey_ended: bool
 
 
 class Evaluated(Struct, frozen=True):
-    """The index of the case that holds; None for otherwise."""
+    """The index of the case that holds, or of the arm that was drawn; None where none holds."""
 
     case: int | None
+
+
+class LookedUp(Struct, frozen=True):
+    """The instant until which a delay rests; None where there is no such date."""
+
+    until: datetime | None
+
+
+class Performed(Struct, frozen=True):
+    """The step's action is done; where the journey had been ended before, nothing was."""
+
+    journey_ended: bool
 
 
 class Exited(Struct, frozen=True):
@@ -104,4 +136,4 @@ class Exited(Struct, frozen=True):
     reason: str
 
 
-Fact = Woke | Matched | Resumed | Answered | Settled | Evaluated | Exited
+Fact = Woke | Matched | Resumed | Answered | Settled | Evaluated | LookedUp | Performed | Exited

@@ -8,6 +8,7 @@ COMPLETED = "completed"
 EXITED = "exited"
 CAPPED = "capped"
 CANCELLED = "cancelled"
+SCHEDULE_ENDED = "schedule-ended"
 # What an engineer sees of the way behind: enough to understand, bounded so that the state stays small.
 TRAIL_LENGTH = 20
 
@@ -27,13 +28,21 @@ class Passed(Struct, frozen=True, omit_defaults=True):
     what: str
 
 
+class Round(Struct, frozen=True, omit_defaults=True):
+    """Where a repetition stands: since when it listens for the event that ends it, and how many rounds are done."""
+
+    since: datetime
+    done: int = 0
+
+
 class JourneyState(Struct, frozen=True, omit_defaults=True):
     """Where a journey stands.
 
-    `step` is None when the flow has run out. `until` is the end of the present rest. `phase` is the part of a send
-    step: "ask" the gate, "deferred", "held", or "granted". `ask` counts the questions of this visit. `heard` is the
-    event that ended the last wait; it ends no other. `outcome` is set once the journey is over; `recorded` says that
-    the database knows it already.
+    `seed` makes what is drawn by chance stable for a user. `step` is None when the flow has run out. `until` is the end
+    of the present rest. `phase` is the part of a step: "ask", for a send then "deferred", "held" or "granted", for a
+    repetition or a delay until a date "resting". `ask` counts the questions of this visit. `loops` are the repetitions
+    that the step lies in. `heard` is the event that ended the last wait; it ends no other. `outcome` is set once the
+    journey is over; `recorded` says that the database knows it already.
     """
 
     step: str | None
@@ -47,6 +56,8 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
     visits: dict[str, int] = field(default_factory=dict)
     matches: dict[str, Match] = field(default_factory=dict)
     heard: str | None = None
+    loops: dict[str, Round] = field(default_factory=dict)
+    seed: str = ""
     trail: tuple[Passed, ...] = ()
     resumed: bool = False
     outcome: str | None = None

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from domain.campaign.steps import ChannelName
 from domain.campaign.durations import DurationError, parse_duration
 from domain.campaign.schema import Document, Duration, Given, Listed, Slug, refuse, shown
 from domain.campaign.schema_errors import validate
+from domain.campaign.steps import ChannelName
 from domain.campaign.yaml_source import Source, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.sending.caps import CapRule

@@ -8,6 +8,8 @@ from domain.sending.caps import TRANSACTIONAL
 from domain.sending.policy import Recipient, objection
 
 RESERVED, SENDING, SENT, FAILED, CANCELLED, UNKNOWN = "reserved", "sending", "sent", "failed", "cancelled", "unknown"
+# Of an attempt, not of the ledger: the window has closed since the grant, and the gate is to be asked again.
+POSTPONED = "postponed"
 
 
 class Standing(Struct, frozen=True):

@@ -15,8 +15,9 @@ ALTER TABLE messages ADD COLUMN opened_at TIMESTAMP WITH TIME ZONE;
 ALTER TABLE messages ADD CONSTRAINT messages_priority CHECK (priority IN ('normal', 'high'));
 
 ALTER TABLE decisions DROP CONSTRAINT decisions_kind;
-ALTER TABLE decisions ADD CONSTRAINT decisions_kind CHECK (
-    kind IN ('entry', 'delay', 'send', 'branch', 'split', 'repeat', 'update_profile', 'set_stage', 'emit_event', 'exit'));
+ALTER TABLE decisions ADD CONSTRAINT decisions_kind CHECK (kind IN (
+    'entry', 'delay', 'send', 'branch', 'split', 'repeat', 'update_profile', 'set_stage', 'emit_event',
+    'exit'));
 CREATE INDEX decisions_split ON decisions (journey_id, step) WHERE kind = 'split';
 
 CREATE TABLE conversions (

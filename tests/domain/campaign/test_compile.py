@@ -2,15 +2,34 @@ import msgspec
 from hypothesis import given, settings
 
 from domain.campaign.compile import compile_plan
-from domain.campaign.plan import Branch, Delay, Exit, Node, Plan, Send, Subscription, WaitFor
+from domain.campaign.plan import (
+    Act,
+    Branch,
+    Delay,
+    Exit,
+    Node,
+    Plan,
+    Repeat,
+    Send,
+    Split,
+    Subscription,
+    Until,
+    WaitFor,
+)
 from domain.campaign.rules import Rules
 from tests.domain.campaign.documents import campaign, documents, publish
 
 
 def successors(node: Node) -> list[str | None]:
     match node:
-        case Delay() | Send():
+        case Delay() | Send() | Act():
             return [node.next]
+        case Until():
+            return [node.next, node.past]
+        case Split():
+            return [arm.next for arm in node.arms]
+        case Repeat():
+            return [node.body, node.next]
         case WaitFor():
             return [*(subscription.next for subscription in node.subscriptions), node.on_timeout]
         case Branch():

@@ -33,7 +33,7 @@ DELAY = STEPS + "  - {id: a, delay: 1h}\n"
 @pytest.mark.parametrize(
     ("text", "line", "path", "message", "suggestion"),
     [
-        ("[]", 1, "document", "a list is not a mapping", "key, name, stage, schedule, entry, exit, steps"),
+        ("[]", 1, "document", "a list is not a mapping", "key, name, stage, timezone, schedule, entry, exit"),
         ("key: [1]\n" + DELAY[20:], 1, "key", "a list is not a text", "quotes"),
         (DELAY.replace("abandoned-cart", "Abandoned Cart!"), 1, "key", "not a slug", "`abandoned-cart`"),
         (DELAY.replace("abandoned-cart", "a" * 65), 1, "key", "65 characters", "at most 64"),

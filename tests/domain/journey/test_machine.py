@@ -21,7 +21,11 @@ from domain.journey.protocol import (
     Exited,
     Fact,
     Finish,
+    LookedUp,
+    LookUp,
     Matched,
+    Perform,
+    Performed,
     Resumed,
     Settled,
     SleepUntil,
@@ -143,7 +147,7 @@ def test_the_whole_way_command_by_command(begin: Begin) -> None:
     walk.tell(Resumed(), Woke())
     assert walk.command() == Authorise("mail", visit=1, ask=3, reached_at=NOON + HOUR, ends_with=None)
     walk.tell(GRANTED)
-    assert walk.command() == Dispatch("m1", "email", "marketing", ends_with=None)
+    assert walk.command() == Dispatch("m1", "email", "marketing", "normal", ends_with=None)
     walk.tell(SENT)
     assert walk.command() == AwaitMatch(NOON + 26 * HOUR)
     walk.wake()
@@ -151,7 +155,7 @@ def test_the_whole_way_command_by_command(begin: Begin) -> None:
     walk.tell(Evaluated(0))
     assert walk.command() == Authorise("last", visit=1, ask=1, reached_at=NOON + 26 * HOUR, ends_with=COMPLETED)
     walk.tell(Answered(Granted("m2")))
-    assert walk.command() == Dispatch("m2", "email", "transactional", ends_with=COMPLETED)
+    assert walk.command() == Dispatch("m2", "email", "transactional", "normal", ends_with=COMPLETED)
     walk.tell(SENT)
     assert walk.command() == Finish(COMPLETED, recorded=True)
     assert walk.trail == [
@@ -405,7 +409,7 @@ def test_the_end_is_announced_with_the_last_message_and_then_known(
     assert walk.command() == Authorise("mail", visit=1, ask=1, reached_at=NOON, ends_with=outcome)
     walk.tell(answer)
     if answer is GRANTED:
-        assert walk.command() == Dispatch("m1", "email", "marketing", outcome)
+        assert walk.command() == Dispatch("m1", "email", "marketing", "normal", outcome)
         walk.tell(SENT)
     assert walk.state.recorded is (outcome is not None)
     if outcome is not None:
@@ -465,6 +469,10 @@ def fitting(data: st.DataObject, command: Command, at: datetime) -> tuple[Fact, 
             return Settled(data.draw(st.sampled_from(["sent", "unknown"])), data.draw(st.booleans())), at
         case Evaluate():
             return Evaluated(None), at
+        case LookUp():
+            return LookedUp(data.draw(st.one_of(st.none(), st.just(at), st.just(at + HOUR)))), at
+        case Perform():
+            return Performed(data.draw(st.booleans())), at
         case Finish():
             raise AssertionError
 

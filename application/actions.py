@@ -1,0 +1,170 @@
+"""What a journey does besides sending: update the profile, set the lifecycle stage, report an event."""
+
+from datetime import UTC, datetime
+from typing import Any, assert_never
+from uuid import UUID, uuid5
+
+from msgspec import Struct, convert
+
+from application.catalogue import Catalogue
+from application.ingest import Ingest
+from application.journey_view import facts_and_version, journey_view
+from domain.campaign.plan import Plan
+from domain.campaign.rules import ActionRule, EmitRule, StageRule, UpdateRule, ValuesRule
+from domain.conditions.expressions import Place, compile_value
+from domain.journey.records import Ending
+from domain.journey.state import COMPLETED
+from domain.tracking.event import Event
+from store import decisions, journeys, profiles
+from store.database import Connection, Database
+from store.decisions import Decision
+from store.journeys import StepFacts
+from store.profiles import ProfileChange
+
+# An event that a journey reports may start a journey that reports an event. A circle of campaigns ends here.
+MAX_CHAIN = 10
+
+
+class Deed(Struct, frozen=True):
+    """An action of a journey. `ends_with` is the outcome with which the journey is over then; None if it goes on."""
+
+    journey_id: UUID
+    step: str
+    visit: int
+    at: datetime
+    ends_with: str | None
+    visits: dict[str, int]
+
+
+class _Done(Struct, frozen=True):
+    """What was done, as it is recorded: for a reported event also what it holds, so that it can be reported again."""
+
+    outcome: str
+    reason: str | None
+    data: dict[str, Any]
+    event: Event | None = None
+
+
+class Actions:
+    """Does each deed once, however often it is asked for."""
+
+    def __init__(self, database: Database, catalogue: Catalogue, ingest: Ingest) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._ingest = ingest
+
+    async def perform(self, deed: Deed) -> bool:
+        """True if the journey had been ended before: then nothing is done.
+
+        An event is reported once the decision to do so is kept; an attempt that dies in between is repeated, and the
+        event's id is always the same.
+        """
+        decision_id = uuid5(deed.journey_id, f"{deed.step}/{deed.visit}/act")
+        async with self._database.transaction() as connection:
+            facts, version = await facts_and_version(connection, self._catalogue, deed.journey_id)
+            answered = await decisions.answer(connection, decision_id)
+            if answered is not None:
+                event = convert(answered["event"], Event | None)
+            elif facts.state != "active":
+                return True
+            else:
+                rule = version.rules.actions[deed.step]
+                done = await _do(connection, deed, rule, version.plan, facts)
+                await _record(connection, deed, decision_id, rule, facts, done)
+                event = done.event
+        if event is not None:
+            await self._ingest([event], received_at=datetime.now(UTC))
+        return False
+
+
+async def _do(connection: Connection, deed: Deed, rule: ActionRule, plan: Plan, facts: StepFacts) -> _Done:
+    match rule:
+        case UpdateRule(traits=values):
+            traits, errors = _worked_out(values, deed, plan, facts)
+            await profiles.change(connection, [ProfileChange(facts.profile_id, traits, {})])
+            return _Done("done", None, {"traits": sorted(traits), **errors})
+        case StageRule(stage=stage):
+            await profiles.set_stage(connection, facts.profile_id, stage)
+            return _Done("done", None, {"stage": stage, "before": facts.stage})
+        case EmitRule(event=name):
+            chain = _chain(facts) + 1
+            if chain > MAX_CHAIN:
+                return _Done("refused", "chain_too_long", {"event": name, "limit": MAX_CHAIN})
+            properties, errors = _worked_out(rule.properties, deed, plan, facts)
+            event = _event(deed, name, properties, facts, chain)
+            return _Done("done", None, {"event": name, "event_id": event.message_id, **errors}, event)
+        case _:
+            assert_never(rule)
+
+
+async def _record(
+    connection: Connection, deed: Deed, decision_id: UUID, rule: ActionRule, facts: StepFacts, done: _Done
+) -> None:
+    recorded = Decision(
+        id=decision_id,
+        profile_id=facts.profile_id,
+        campaign_key=facts.campaign_key,
+        kind=_kind(rule),
+        outcome=done.outcome,
+        reason=done.reason,
+        at=deed.at,
+        journey_id=deed.journey_id,
+        step=deed.step,
+        answer={"event": done.event},
+        data=done.data,
+    )
+    await decisions.insert(connection, [recorded])
+    if deed.ends_with is not None:
+        await journeys.end(connection, [Ending(deed.journey_id, COMPLETED, deed.ends_with, None, deed.at)])
+
+
+def _worked_out(
+    values: ValuesRule, deed: Deed, plan: Plan, facts: StepFacts
+) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
+    """The values by name, without those that cannot be had, and why not."""
+    found = dict(values.plain)
+    errors: dict[str, str] = {}
+    roots = {
+        "profile": facts,
+        "entry": convert(facts.entry, Event),
+        "journey": journey_view(plan, deed.visits, facts),
+    }
+    for name, text in values.computed.items():
+        value, error = compile_value(text, Place.VALUE).evaluate(**roots)
+        if error is None:
+            found[name] = value
+        else:
+            errors[name] = error
+    return found, {"errors": errors} if errors else {}
+
+
+def _event(deed: Deed, name: str, properties: dict[str, Any], facts: StepFacts, chain: int) -> Event:
+    return Event(
+        message_id=str(uuid5(deed.journey_id, f"{deed.step}/{deed.visit}/event")),
+        type="track",
+        name=name,
+        user_id=facts.user_id,
+        anonymous_id=None if facts.user_id else facts.anonymous_id,
+        properties=properties,
+        context={"sojourn": {"campaign": facts.campaign_key, "journey_id": str(deed.journey_id), "chain": chain}},
+        timestamp=datetime.now(UTC),
+    )
+
+
+def _chain(facts: StepFacts) -> int:
+    """How many journeys, one after the other, led to the event that started this one."""
+    reported_by = facts.entry["context"].get("sojourn")
+    chain = reported_by.get("chain") if isinstance(reported_by, dict) else None
+    return chain if isinstance(chain, int) and chain > 0 else 0
+
+
+def _kind(rule: ActionRule) -> str:
+    match rule:
+        case UpdateRule():
+            return "update_profile"
+        case StageRule():
+            return "set_stage"
+        case EmitRule():
+            return "emit_event"
+        case _:
+            assert_never(rule)

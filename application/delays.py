@@ -1,0 +1,96 @@
+"""Until when a delay rests that speaks of local time or of a date: looked up when it begins, and again on waking."""
+
+from datetime import datetime
+from typing import Any, assert_never
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct, convert
+
+from application.catalogue import Catalogue
+from application.journey_view import facts_and_version
+from domain.campaign.rules import ClockRule, DateRule
+from domain.conditions.expressions import Place, compile_value
+from domain.local_time.delays import read_moment, until_clock, until_moment
+from domain.local_time.zones import recipient_zone
+from domain.tracking.event import Event
+from store import decisions
+from store.database import Database
+from store.decisions import Decision
+from store.journeys import StepFacts
+
+
+class Moment(Struct, frozen=True):
+    """Until when does this step rest? It was reached at `reached_at`; `ask` counts the questions of this visit."""
+
+    journey_id: UUID
+    step: str
+    visit: int
+    ask: int
+    reached_at: datetime
+    at: datetime
+
+
+class Delays:
+    """Looks instants up and records them. `timezone` is the deployment's, for those whose own is not known."""
+
+    def __init__(self, database: Database, catalogue: Catalogue, timezone: str) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._timezone = timezone
+
+    async def look_up(self, moment: Moment) -> datetime | None:
+        """The instant, perhaps past; None where there is no such date. Asked again, it answers the same."""
+        decision_id = uuid5(moment.journey_id, f"{moment.step}/{moment.visit}/{moment.ask}/delay")
+        async with self._database.transaction() as connection:
+            facts, version = await facts_and_version(connection, self._catalogue, moment.journey_id)
+            answered = await decisions.answer(connection, decision_id)
+            if answered is not None:
+                return convert(answered["until"], datetime | None)
+            zone = recipient_zone(facts.traits, version.rules.timezone, self._timezone)
+            until, error = _until(version.rules.delays[moment.step], moment, facts, zone)
+            recorded = Decision(
+                id=decision_id,
+                profile_id=facts.profile_id,
+                campaign_key=facts.campaign_key,
+                kind="delay",
+                outcome=_outcome(moment, until),
+                reason="no_date" if until is None else None,
+                at=moment.at,
+                journey_id=moment.journey_id,
+                step=moment.step,
+                answer={"until": until},
+                data=_data(until, error, zone),
+            )
+            await decisions.insert(connection, [recorded])
+            return until
+
+
+def _until(
+    rule: ClockRule | DateRule, moment: Moment, facts: StepFacts, zone: ZoneInfo
+) -> tuple[datetime | None, str | None]:
+    """The instant, or why there is none."""
+    match rule:
+        case ClockRule(clock=clock, days=days):
+            return until_clock(moment.reached_at, clock, days, zone), None
+        case DateRule(date=date, offset=offset, clock=clock):
+            found = compile_value(date, Place.DELAY_DATE).evaluate(profile=facts, entry=convert(facts.entry, Event))
+            if found.error is not None:
+                return None, found.error
+            if (read := read_moment(found.value)) is None:
+                return None, f"{date} is not a date or time"
+            return until_moment(read, offset, clock, zone), None
+        case _:
+            assert_never(rule)
+
+
+def _outcome(moment: Moment, until: datetime | None) -> str:
+    if moment.ask == 1 and (until is None or until < moment.reached_at):
+        return "past"
+    return "over" if until is None or until <= moment.at else "waiting"
+
+
+def _data(until: datetime | None, error: str | None, zone: ZoneInfo) -> dict[str, Any]:
+    if until is None:
+        return {"error": error or "the date lies beyond all calendars"}
+    return {"until": until.astimezone(zone), "timezone": zone.key}
