@@ -28,7 +28,7 @@ steps:
     on_timeout:
       - id: who
         branch:
-          - when: profile.traits.plan == "team" && journey.messages.hello == "sent"
+          - when: profile.traits.plan == "team" && journey.messages.hello == "ignored"
             do: [{id: team, send: {channel: email, template: note}}]
         otherwise: [{id: single, delay: 1h}]
   - {id: goodbye, send: {channel: email, template: note}}
