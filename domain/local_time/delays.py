@@ -2,12 +2,10 @@
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import count
 from zoneinfo import ZoneInfo
 
-from domain.local_time.instants import exists, instant, local_day
+from domain.local_time.instants import DAY, days_from, instant, local_day
 
-_DAY = timedelta(days=1)
 _DAY_SECONDS = 86_400
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATETIME = re.compile(
@@ -17,16 +15,10 @@ _DATETIME = re.compile(
 
 def until_clock(reached_at: datetime, clock: time, days: tuple[int, ...], zone: ZoneInfo) -> datetime:
     """The first instant, this one included, at which it is this local time on one of these weekdays (Monday 0)."""
-    today = local_day(reached_at, zone)
-    # Yesterday's late hours are now where a gap has skipped them: its end is the first instant after them.
-    for ahead in count(-1):
-        day = today + ahead * _DAY
-        if day.weekday() not in days:
-            continue
-        at = instant(day, clock, zone)
-        if at >= reached_at and exists(day, zone):
-            return at
-    raise AssertionError("a count does not end")
+    # Yesterday's too: where a gap has swallowed its last hours, the gap's end is the first instant after them.
+    yesterday = local_day(reached_at, zone) - DAY
+    instants = (instant(day, clock, zone) for day in days_from(yesterday, days, zone))
+    return next(at for at in instants if at >= reached_at)
 
 
 def read_moment(value: object) -> date | datetime | None:
@@ -60,7 +52,7 @@ def until_moment(moment: date | datetime, offset: int, clock: time | None, zone:
         days, seconds = divmod(abs(offset), _DAY_SECONDS)
         sign = -1 if offset < 0 else 1
         day, shown = _local(moment, zone)
-        at = instant(day + sign * days * _DAY, shown if clock is None else clock, zone)
+        at = instant(day + sign * days * DAY, shown if clock is None else clock, zone)
         return at + timedelta(seconds=sign * seconds)
     except OverflowError:
         return None

@@ -4,15 +4,14 @@ A period runs from the first instant of its first day to that of the next period
 midnight, the part of the old day that comes again belongs to the new day, which has begun.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Literal, assert_never
 from zoneinfo import ZoneInfo
 
-from domain.local_time.instants import instant, local_day
+from domain.local_time.instants import DAY, instant, local_day
 
 Period = Literal["day", "week", "month"]
 
-_DAY = timedelta(days=1)
 _MIDNIGHT = time(0)
 
 
@@ -30,8 +29,8 @@ def next_period_start(period: Period, at: datetime, zone: ZoneInfo) -> datetime:
 def _day_of(at: datetime, zone: ZoneInfo) -> date:
     """The last day to have begun, which is not the calendar's where that has gone back to the day before."""
     day = local_day(at, zone)
-    while instant(day + _DAY, _MIDNIGHT, zone) <= at:
-        day += _DAY
+    while instant(day + DAY, _MIDNIGHT, zone) <= at:
+        day += DAY
     return day
 
 
@@ -40,7 +39,7 @@ def _first_day(period: Period, day: date) -> date:
         case "day":
             return day
         case "week":
-            return day - day.weekday() * _DAY
+            return day - day.weekday() * DAY
         case "month":
             return day.replace(day=1)
         case _:
@@ -50,10 +49,10 @@ def _first_day(period: Period, day: date) -> date:
 def _first_day_after(period: Period, first: date) -> date:
     match period:
         case "day":
-            return first + _DAY
+            return first + DAY
         case "week":
-            return first + 7 * _DAY
+            return first + 7 * DAY
         case "month":
-            return (first + 31 * _DAY).replace(day=1)
+            return (first + 31 * DAY).replace(day=1)
         case _:
             assert_never(period)
