@@ -40,22 +40,29 @@ def read_moment(value: object) -> date | datetime | None:
 
 
 def until_moment(moment: date | datetime, offset: int, clock: time | None, zone: ZoneInfo) -> datetime | None:
-    """The instant `offset` seconds from a moment; None where no year from 1 to 9999 holds it.
+    """The instant `offset` seconds from a moment; None where no year from 1 to 9999 holds it, in UTC and in the zone.
 
     An aware datetime without `clock` moves by elapsed time. Anything else is local: its day in the zone moves by the
     whole days of the offset and is taken at `clock`, else at its own time, else at 00:00; the rest of the offset is
     elapsed time. Negative offsets mirror positive ones: -3d12h is three days and twelve hours back.
     """
     try:
-        if clock is None and isinstance(moment, datetime) and moment.tzinfo is not None:
-            return moment + timedelta(seconds=offset)
-        days, seconds = divmod(abs(offset), _DAY_SECONDS)
-        sign = -1 if offset < 0 else 1
-        day, shown = _local(moment, zone)
-        at = instant(day + sign * days * DAY, shown if clock is None else clock, zone)
-        return at + timedelta(seconds=sign * seconds)
+        at = _moved(moment, offset, clock, zone)
+        # Whoever is told of it is told in local time, so the zone's own year 10,000 is as far away as that of UTC.
+        at.astimezone(zone)
     except OverflowError:
         return None
+    return at
+
+
+def _moved(moment: date | datetime, offset: int, clock: time | None, zone: ZoneInfo) -> datetime:
+    if clock is None and isinstance(moment, datetime) and moment.tzinfo is not None:
+        return moment.astimezone(UTC) + timedelta(seconds=offset)
+    days, seconds = divmod(abs(offset), _DAY_SECONDS)
+    sign = -1 if offset < 0 else 1
+    day, shown = _local(moment, zone)
+    at = instant(day + sign * days * DAY, shown if clock is None else clock, zone)
+    return at + timedelta(seconds=sign * seconds)
 
 
 def _local(moment: date | datetime, zone: ZoneInfo) -> tuple[date, time]:

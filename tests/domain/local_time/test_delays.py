@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from domain.local_time.delays import read_moment, until_clock, until_moment
 from domain.local_time.instants import instant
+from domain.local_time.windows import EVERY_DAY
 from domain.local_time.zones import zone_names
 from tests.domain.local_time.walls import DAY, HOUR, MINUTE, Turn, turns, wall, watched_clock
 
 TICK = timedelta(microseconds=1)
 MON, TUE, WED, THU, FRI, SAT, SUN = range(7)
-ALL = tuple(range(7))
 NEW_YORK = "America/New_York"
 
 
@@ -27,24 +27,24 @@ def utc(text: str) -> datetime:
         ("Asia/Tokyo", "08:00", (MON,), "2026-11-01T22:30", "2026-11-01T23:00"),
         ("Asia/Tokyo", "08:00", (MON,), "2026-11-01T23:00", "2026-11-01T23:00"),
         ("Asia/Tokyo", "08:00", (MON,), "2026-11-01T23:00:00.000001", "2026-11-08T23:00"),
-        ("Asia/Tokyo", "08:00", ALL, "2026-11-01T23:00:00.000001", "2026-11-02T23:00"),
+        ("Asia/Tokyo", "08:00", EVERY_DAY, "2026-11-01T23:00:00.000001", "2026-11-02T23:00"),
         ("Asia/Tokyo", "00:00", (SAT, SUN), "2026-11-02T03:00", "2026-11-06T15:00"),
         # The gap: its end.
-        (NEW_YORK, "02:30", ALL, "2026-03-08T06:59", "2026-03-08T07:00"),
-        (NEW_YORK, "02:30", ALL, "2026-03-08T07:00", "2026-03-08T07:00"),
-        (NEW_YORK, "02:30", ALL, "2026-03-08T07:00:01", "2026-03-09T06:30"),
+        (NEW_YORK, "02:30", EVERY_DAY, "2026-03-08T06:59", "2026-03-08T07:00"),
+        (NEW_YORK, "02:30", EVERY_DAY, "2026-03-08T07:00", "2026-03-08T07:00"),
+        (NEW_YORK, "02:30", EVERY_DAY, "2026-03-08T07:00:01", "2026-03-09T06:30"),
         # The overlap: the first 01:30 only.
-        (NEW_YORK, "01:30", ALL, "2026-11-01T05:29", "2026-11-01T05:30"),
-        (NEW_YORK, "01:30", ALL, "2026-11-01T05:31", "2026-11-02T06:30"),
-        (NEW_YORK, "01:30", ALL, "2026-11-01T06:30", "2026-11-02T06:30"),
-        ("Australia/Lord_Howe", "02:15", ALL, "2026-10-03T15:00", "2026-10-03T15:30"),
-        ("Australia/Lord_Howe", "01:45", ALL, "2026-04-04T15:05", "2026-04-05T15:15"),
+        (NEW_YORK, "01:30", EVERY_DAY, "2026-11-01T05:29", "2026-11-01T05:30"),
+        (NEW_YORK, "01:30", EVERY_DAY, "2026-11-01T05:31", "2026-11-02T06:30"),
+        (NEW_YORK, "01:30", EVERY_DAY, "2026-11-01T06:30", "2026-11-02T06:30"),
+        ("Australia/Lord_Howe", "02:15", EVERY_DAY, "2026-10-03T15:00", "2026-10-03T15:30"),
+        ("Australia/Lord_Howe", "01:45", EVERY_DAY, "2026-04-04T15:05", "2026-04-05T15:15"),
         # No Friday, 30 December.
         ("Pacific/Apia", "12:00", (FRI,), "2011-12-24T10:00", "2012-01-05T22:00"),
-        ("Pacific/Apia", "12:00", ALL, "2011-12-29T22:01", "2011-12-30T22:00"),
+        ("Pacific/Apia", "12:00", EVERY_DAY, "2011-12-29T22:01", "2011-12-30T22:00"),
         # 00:01 turns to 23:01 of the day before; its 23:30 has been.
         ("America/St_Johns", "23:30", (SAT,), "2010-11-07T02:30:30", "2010-11-14T03:00"),
-        ("America/St_Johns", "23:30", ALL, "2010-11-07T02:45", "2010-11-08T03:00"),
+        ("America/St_Johns", "23:30", EVERY_DAY, "2010-11-07T02:45", "2010-11-08T03:00"),
         ("America/St_Johns", "00:00", (SUN,), "2010-11-07T02:31", "2010-11-14T03:30"),
         ("Africa/Cairo", "00:00", (FRI,), "2010-04-29T20:00", "2010-04-29T22:00"),
         # Saturday's last hour is skipped. Its end is Sunday's first instant and still Saturday's 23:30.
@@ -207,6 +207,7 @@ H, D = 3_600, 86_400
         (date(2026, 3, 7), D, "12:00", NEW_YORK, "2026-03-08T16:00"),
         (datetime(2026, 3, 7, 12), D, None, NEW_YORK, "2026-03-08T16:00"),
         (utc("2026-03-07T17:00"), D, None, NEW_YORK, "2026-03-08T17:00"),
+        (datetime(2026, 3, 7, 12, tzinfo=ZoneInfo(NEW_YORK)), D, None, NEW_YORK, "2026-03-08T17:00"),
         (date(2026, 3, 9), -D, "02:30", NEW_YORK, "2026-03-08T07:00"),
         (date(2026, 3, 8), 3 * H, "00:00", NEW_YORK, "2026-03-08T08:00"),
         (date(2026, 11, 1), 0, "01:30", NEW_YORK, "2026-11-01T05:30"),
@@ -225,7 +226,10 @@ H, D = 3_600, 86_400
         (utc("2026-12-24T18:00"), 10**30, None, "UTC", None),
         (utc("9999-12-31T23:00"), H, None, "UTC", None),
         (utc("9999-12-31T23:00"), 0, "08:00", "Asia/Tokyo", None),
-        (utc("9999-12-31T23:00"), 0, None, "Asia/Tokyo", "9999-12-31T23:00"),
+        (utc("9999-12-31T23:00"), 0, None, "UTC", "9999-12-31T23:00"),
+        # In Tokyo it is in the year 10,000.
+        (utc("9999-12-31T23:00"), 0, None, "Asia/Tokyo", None),
+        (utc("0001-01-01T00:00"), 0, None, NEW_YORK, None),
     ],
 )
 def test_until_a_moment(
@@ -247,7 +251,7 @@ def test_no_moment_and_no_offset_does_harm(
     moment: date | datetime, offset: int, clock: time | None, zone: ZoneInfo
 ) -> None:
     at = until_moment(moment, offset, clock, zone)
-    assert at is None or at.tzinfo is UTC
+    assert at is None or (at.tzinfo is UTC and at.astimezone(zone) == at)
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)
