@@ -86,7 +86,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
         yield Engine(
             database=database,
             catalogue=catalogue,
-            gate=Gate(database, catalogue),
+            gate=Gate(database, catalogue, settings.timezone),
             branches=Branches(database, catalogue),
             delays=Delays(database, catalogue, settings.timezone),
             actions=Actions(database, catalogue, Ingest(database, catalogue)),
