@@ -90,7 +90,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             branches=Branches(database, catalogue),
             delays=Delays(database, catalogue, settings.timezone),
             actions=Actions(database, catalogue, Ingest(database, catalogue)),
-            sender=Sender(database, catalogue, channels, unsubscribe_url),
+            sender=Sender(database, catalogue, channels, unsubscribe_url, settings.timezone),
             channels=channels,
         )
 

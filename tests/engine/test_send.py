@@ -100,7 +100,7 @@ async def bench(rig: Rig, request: pytest.FixtureRequest) -> AsyncIterator[Bench
         answer = await gate.authorise(Question(journey["id"], "note", 1, 1, AT, AT, None))
         assert isinstance(answer, Granted)
         provider = Provider(channel, honours_idempotency_key=channel == "webhook")
-        sender = Sender(database, catalogue, {channel: provider}, lambda *_: "https://example.com/u")
+        sender = Sender(database, catalogue, {channel: provider}, lambda *_: "https://example.com/u", "UTC")
         yield Bench(rig, database, gate, sender, provider, journey["id"], UUID(answer.message_id))
 
 
