@@ -86,11 +86,11 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
         yield Engine(
             database=database,
             catalogue=catalogue,
-            gate=Gate(database, catalogue),
+            gate=Gate(database, catalogue, settings.timezone),
             branches=Branches(database, catalogue),
             delays=Delays(database, catalogue, settings.timezone),
             actions=Actions(database, catalogue, Ingest(database, catalogue)),
-            sender=Sender(database, catalogue, channels, unsubscribe_url),
+            sender=Sender(database, catalogue, channels, unsubscribe_url, settings.timezone),
             channels=channels,
         )
 

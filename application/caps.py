@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec import to_builtins
-
-from domain.sending.caps_document import parse_caps
+from domain.sending.caps_document import document_of, parse_caps
 from store import caps
 from store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class CapsView:
-    """The document in force; version 0 is none."""
+    """The document in force, and its rules as it has them; version 0 is none."""
 
     version: int
     source: str
@@ -31,14 +29,12 @@ class FrequencyCaps:
             return _view(await caps.latest(connection))
 
     async def put(self, source: str, file: str) -> CapsView:
-        """Replace the rules. Raises InvalidDocumentError with everything that is wrong."""
+        """Replace the rules, for every message from now on. Raises InvalidDocumentError with all that is wrong."""
         rules = list(parse_caps(source, file))
         async with self._database.transaction() as connection:
-            before = await caps.latest(connection)
-            if before.version == 0 or before.source != source:
-                await caps.insert(connection, source, rules)
+            await caps.put(connection, source, rules)
             return _view(await caps.latest(connection))
 
 
 def _view(stored: caps.Caps) -> CapsView:
-    return CapsView(stored.version, stored.source, [to_builtins(rule) for rule in stored.rules])
+    return CapsView(stored.version, stored.source, [document_of(rule) for rule in stored.rules])

@@ -104,12 +104,16 @@ def _summary(entry: Recorded) -> str:
             return f"not let into {entry.campaign}: {_because(entry.reason, data)}"
         case "send", "granted":
             return f"{entry.step}: granted"
+        case "send", "deferred":
+            return f"{entry.step}: deferred to {_clock(data['until'])}: {_because(entry.reason, data)}"
         case "send", outcome:
             return f"{entry.step}: {outcome}: {_because(entry.reason, data)}"
         case "branch", outcome:
             return f"{entry.step}: {outcome}"
         case "exit", _:
             return f"left {entry.campaign}: ended by {data.get('event', data.get('event_id'))}"
+        case "message", "cancelled" if entry.reason == "send_window":
+            return f"{entry.step}: {data['channel']} {entry.name} postponed: quiet hours began before it had gone"
         case "message", outcome:
             why = f": {entry.reason}" if entry.reason else ""
             why += f": {data['detail']}" if "detail" in data else ""
@@ -124,8 +128,16 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
     """The reason with the data that decided it."""
     match reason:
         case "capped":
-            count = f"{data['count']} of {data['limit']} in {format_duration(data['window_seconds'])}"
-            return f"capped: {count} ({data['rule']}), frees at {data['frees_at']}"
+            return f"capped: {_numbers(data)} ({data['rule']}), frees at {_clock(data['frees_at'])}" + (
+                f", in quiet hours until {_clock(data['opens_at'])}" if "opens_at" in data else ""
+            )
+        case "send_window" if "opens_at" in data:
+            too_late = f"they end at {_clock(data['opens_at'])}, and it expires at {_clock(data['expires_at'])}"
+            return f"quiet hours, {data['timezone']}: {too_late}"
+        case "send_window":
+            return f"quiet hours, {data['timezone']}"
+        case "schedule_ended":
+            return f"the schedule ended at {data['ends_at']}"
         case "expired":
             return f"expired at {data['expires_at']}"
         case "unreachable" | "suppressed" | "no_consent":
@@ -148,3 +160,21 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"the exit event {data['exit_event_id']} happened after this one"
         case _:
             return (reason or "").replace("_", " ")
+
+
+def _numbers(data: dict[str, Any]) -> str:
+    """What a cap counted."""
+    count = f"{data['count']} of {data['limit']} in"
+    match data:
+        case {"min_gap_seconds": seconds}:
+            return f"within {format_duration(seconds)} of another"
+        case {"calendar": period, "timezone": timezone}:
+            return f"{count} the calendar {period}, {timezone}"
+        case _:
+            return f"{count} {format_duration(data['window_seconds'])}"
+
+
+def _clock(instant: str) -> str:
+    """An instant of a decision's data, to the second where it is no whole minute."""
+    at = datetime.fromisoformat(instant)
+    return at.isoformat(timespec="seconds" if at.second or at.microsecond else "minutes")

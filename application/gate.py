@@ -1,17 +1,18 @@
 """The one gate before every message of every campaign: decide, reserve and record in one transaction."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from msgspec import Struct, convert, to_builtins
 
-from application.catalogue import Catalogue
+from application.catalogue import Catalogue, Version
 from domain.campaign.plan import Send
 from domain.errors import ConflictError, UnavailableError
 from domain.journey.records import Ending
 from domain.journey.state import CAPPED, COMPLETED
+from domain.local_time.zones import recipient_zone
 from domain.sending import policy
-from domain.sending.policy import Answer, Deferred, Granted, Held, Recipient, Refused
+from domain.sending.policy import Answer, Deferred, Granted, Held, Recipient, Refused, Request
 from store import decisions, journeys, messages
 from store.database import Connection, Database
 from store.decisions import Decision
@@ -35,11 +36,15 @@ class Question(Struct, frozen=True):
 
 
 class Gate:
-    """Authorises messages under the frequency caps that all campaigns share."""
+    """Authorises messages under the frequency caps that all campaigns share.
 
-    def __init__(self, database: Database, catalogue: Catalogue) -> None:
+    `timezone` is the deployment's, for recipients whose own is not known, nor their campaign's.
+    """
+
+    def __init__(self, database: Database, catalogue: Catalogue, timezone: str) -> None:
         self._database = database
         self._catalogue = catalogue
+        self._timezone = timezone
 
     async def authorise(self, question: Question) -> Answer:
         """Answer a question. Asked again, also at the same time, it answers the same and reserves nothing more."""
@@ -55,15 +60,29 @@ class Gate:
             step = version.plan.node(question.step)
             if not isinstance(step, Send):
                 raise ConflictError(f"step {question.step} of {facts.campaign_key} sends nothing")
-            decision = _decide(question, step, facts)
-            await self._record(connection, question, step, facts, decision_id, decision)
+            request = _request(question, step, version)
+            decision = self._decide(request, version, facts)
+            await self._record(connection, question, request, facts, decision_id, decision)
             return decision.answer
+
+    def _decide(self, request: Request, version: Version, facts: GateFacts) -> policy.Decision:
+        return policy.decide(
+            request,
+            journey_state=facts.journey_state,
+            ended_by=facts.ended_by,
+            campaign_state=facts.campaign_state,
+            recipient=Recipient(facts.traits, facts.consent, facts.suppressed),
+            window=version.rules.send_window,
+            zone=recipient_zone(facts.traits, version.rules.timezone, self._timezone),
+            rules=facts.rules,
+            ledger=facts.ledger,
+        )
 
     async def _record(
         self,
         connection: Connection,
         question: Question,
-        step: Send,
+        request: Request,
         facts: GateFacts,
         decision_id: UUID,
         decision: policy.Decision,
@@ -81,31 +100,24 @@ class Gate:
             journey_id=question.journey_id,
             step=question.step,
             answer=to_builtins(answer),
-            data={**decision.data, **({"until": answer.until} if isinstance(answer, Deferred) else {})},
+            data=decision.data,
         )
         await decisions.insert(connection, [recorded])
         if isinstance(answer, Granted):
-            await messages.reserve(connection, _reservation(question, step, facts, UUID(answer.message_id)))
-        elif isinstance(answer, Refused) and (outcome := _ends_with(question, step, answer)) is not None:
+            await messages.reserve(connection, _reservation(question, request, facts))
+        elif isinstance(answer, Refused) and (outcome := _ends_with(question, request.step, answer)) is not None:
             await journeys.end(connection, [Ending(question.journey_id, COMPLETED, outcome, None, question.at)])
 
 
-def _decide(question: Question, step: Send, facts: GateFacts) -> policy.Decision:
+def _request(question: Question, step: Send, version: Version) -> Request:
     message_id = uuid5(question.journey_id, f"{question.step}/{question.visit}")
-    return policy.decide(
-        policy.Request(str(message_id), step, question.reached_at, question.at),
-        journey_state=facts.journey_state,
-        ended_by=facts.ended_by,
-        campaign_state=facts.campaign_state,
-        recipient=Recipient(facts.traits, facts.consent, facts.suppressed),
-        rules=facts.rules,
-        ledger=facts.ledger,
-    )
+    return Request(str(message_id), step, question.reached_at, question.at, version.plan.ends_at)
 
 
-def _reservation(question: Question, step: Send, facts: GateFacts, message_id: UUID) -> Reservation:
+def _reservation(question: Question, request: Request, facts: GateFacts) -> Reservation:
+    step = request.step
     return Reservation(
-        id=message_id,
+        id=UUID(request.message_id),
         journey_id=question.journey_id,
         profile_id=facts.profile_id,
         campaign_key=facts.campaign_key,
@@ -113,9 +125,10 @@ def _reservation(question: Question, step: Send, facts: GateFacts, message_id: U
         visit=question.visit,
         channel=step.channel,
         category=step.category,
+        priority=step.priority,
         template=step.template,
         at=question.at,
-        expires_at=question.reached_at + timedelta(seconds=step.expires),
+        expires_at=request.expires_at,
     )
 
 

@@ -15,11 +15,13 @@ from application.catalogue import Catalogue, Version
 from domain.errors import UnavailableError
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
+from domain.local_time.zones import recipient_zone
 from domain.sending import claim as sending
 from domain.sending.caps import TRANSACTIONAL
 from domain.sending.claim import (
     CANCELLED,
     FAILED,
+    POSTPONED,
     RESERVED,
     SENDING,
     SENT,
@@ -31,7 +33,7 @@ from domain.sending.claim import (
     Wait,
 )
 from domain.sending.delivery import Accepted, Ambiguous, Channel, Delivery, Outbound, Rejected, Unavailable
-from domain.sending.policy import Recipient
+from domain.sending.policy import SEND_WINDOW, Recipient
 from domain.templates.template_sets import TemplateRenderError
 from store import journeys, messages
 from store.database import Connection, Database
@@ -43,7 +45,10 @@ SETTLE_PAUSE = 0.5
 
 
 class SendOutcome(Struct, frozen=True):
-    """What became of a message: sent, failed, cancelled or unknown, and whether its journey has been ended."""
+    """What became of a message: sent, failed, cancelled or unknown, and whether its journey has been ended.
+
+    Or it was postponed: its send window has closed since it was granted, and the gate is to be asked again.
+    """
 
     state: str
     journey_ended: bool
@@ -60,6 +65,7 @@ class Sender:
     """Sends what the gate has granted.
 
     `unsubscribe_url` makes the link by which a recipient refuses a channel: (profile id, channel, message id) -> URL.
+    `timezone` is the deployment's, for recipients whose own is not known, nor their campaign's.
     """
 
     def __init__(
@@ -68,14 +74,16 @@ class Sender:
         catalogue: Catalogue,
         channels: Mapping[str, Channel],
         unsubscribe_url: Callable[[str, str, str], str],
+        timezone: str,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._channels = channels
         self._unsubscribe_url = unsubscribe_url
+        self._timezone = timezone
 
     async def send(self, message_id: UUID, *, at: datetime, ends_with: str | None) -> SendOutcome:
-        """One attempt. Raises UnavailableError when the provider is away, or the campaign paused: worth repeating.
+        """One attempt. Raises UnavailableError when the provider is away, or it is to wait: worth repeating.
 
         `at` is the instant on the journey's clock; `ends_with` the outcome with which the journey is over once the
         message has settled, None if it goes on.
@@ -83,19 +91,21 @@ class Sender:
         async with self._database.transaction() as connection:
             claimed = await _locked(connection, message_id)
             channel = self._channels[claimed.channel]
-            match _claim(claimed, at, channel):
+            version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
+            match self._claim(claimed, version, channel, at):
                 case Done(state=state):
                     return await _finish(connection, claimed, state, at, ends_with)
                 case Close(state=state, reason=reason):
                     state = await messages.settle(
                         connection, message_id, state, attempt=claimed.attempts, reason=reason
                     )
+                    state = POSTPONED if reason == SEND_WINDOW else state
                     return await _finish(connection, claimed, state, at, ends_with)
-                case Wait():
-                    raise UnavailableError(f"campaign {claimed.campaign_key} is paused")
+                case Wait(why=why, until=until):
+                    retry_after = None if until is None else (until - at).total_seconds()
+                    raise UnavailableError(f"{claimed.campaign_key}: {why}", retry_after=retry_after)
                 case Proceed():
                     await messages.mark_sending(connection, message_id, at)
-            version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
         delivery = await self._deliver(claimed, version, channel, at)
         if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, channel.honours_idempotency_key):
             # The message stays in `sending`, as if this attempt had died, and the next one decides.
@@ -104,6 +114,27 @@ class Sender:
         if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
             raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
         return outcome
+
+    def _claim(
+        self, claimed: Claimed, version: Version, channel: Channel, at: datetime
+    ) -> Proceed | Wait | Close | Done:
+        standing = Standing(
+            claimed.state,
+            claimed.reason,
+            claimed.channel,
+            claimed.category,
+            claimed.expires_at,
+            claimed.journey_state,
+            claimed.campaign_state,
+        )
+        return sending.claim(
+            standing,
+            Recipient(claimed.traits, claimed.consent, claimed.suppressed),
+            window=version.rules.send_window,
+            zone=recipient_zone(claimed.traits, version.rules.timezone, self._timezone),
+            at=at,
+            honours_idempotency_key=channel.honours_idempotency_key,
+        )
 
     async def _settle(
         self, claimed: Claimed, delivery: Delivery | TemplateRenderError, at: datetime, ends_with: str | None
@@ -151,24 +182,11 @@ async def _finish(
     connection: Connection, claimed: Claimed, state: str, at: datetime, ends_with: str | None
 ) -> SendOutcome:
     """The last message's outcome ends the journey in the same transaction, so that no action is spent on it."""
-    is_over = state not in (RESERVED, SENDING)
+    is_over = state not in (RESERVED, SENDING, POSTPONED)
     if ends_with is not None and claimed.journey_state == "active" and is_over:
         await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, ends_with, None, at)])
     # A journey found completed was completed by this message, in an attempt whose answer did not arrive.
     return SendOutcome(state, journey_ended=claimed.journey_state == "exited")
-
-
-def _claim(claimed: Claimed, at: datetime, channel: Channel) -> Proceed | Wait | Close | Done:
-    standing = Standing(
-        claimed.state,
-        claimed.channel,
-        claimed.category,
-        claimed.expires_at,
-        claimed.journey_state,
-        claimed.campaign_state,
-    )
-    recipient = Recipient(claimed.traits, claimed.consent, claimed.suppressed)
-    return sending.claim(standing, recipient, at=at, honours_idempotency_key=channel.honours_idempotency_key)
 
 
 def _settled(delivery: Delivery | TemplateRenderError, *, journey_is_active: bool) -> _Settled:

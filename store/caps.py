@@ -6,6 +6,7 @@ from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
 from domain.sending.caps import CapRule
+from store.campaigns import CONTROL_LOCK
 from store.database import Connection
 
 
@@ -27,13 +28,19 @@ async def latest(connection: Connection) -> Caps:
     return convert(row, Caps) if row else Caps(0, "rules: []\n", [], None)
 
 
-async def insert(connection: Connection, source: str, rules: list[CapRule]) -> None:
-    """Put new rules in force; two puts at once take turns."""
-    await connection.execute("LOCK TABLE frequency_caps IN SHARE ROW EXCLUSIVE MODE")
+async def put(connection: Connection, source: str, rules: list[CapRule]) -> None:
+    """Put rules in force, unless they and their document are so already.
+
+    Waits for the decisions that are being made by the rules of before: none of them is left when this has committed.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (CONTROL_LOCK,))
     await connection.execute(
         """
         INSERT INTO frequency_caps (version, source, rules)
-        SELECT COALESCE(max(version), 0) + 1, %s, %s FROM frequency_caps
+        SELECT COALESCE(max(version), 0) + 1, %(source)s, %(rules)s FROM frequency_caps
+        HAVING NOT EXISTS (
+          SELECT 1 FROM (SELECT source, rules FROM frequency_caps ORDER BY version DESC LIMIT 1) AS latest
+          WHERE source = %(source)s AND rules = %(rules)s)
         """,
-        (source, Jsonb(rules)),
+        {"source": source, "rules": Jsonb(rules)},
     )

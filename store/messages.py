@@ -34,6 +34,7 @@ class Claimed(Struct, frozen=True):
 
     id: UUID
     state: str
+    reason: str | None
     attempts: int
     channel: str
     category: str
@@ -63,6 +64,7 @@ class Reservation(Struct, frozen=True):
     visit: int
     channel: str
     category: str
+    priority: str
     template: str
     at: datetime
     expires_at: datetime
@@ -81,19 +83,23 @@ SELECT journeys.profile_id, profiles.traits, profiles.consent, profiles.suppress
        COALESCE(caps.rules, '[]') AS rules,
        COALESCE((
          SELECT jsonb_agg(jsonb_build_object(
-           'at', CASE messages.state WHEN 'reserved' THEN greatest(messages.at, %(at)s) ELSE messages.at END,
-           'channel', channel, 'category', category))
+           'at', CASE WHEN messages.state IN ('reserved', 'sending')
+                      THEN greatest(messages.at, least(messages.expires_at, %(at)s)) ELSE messages.at END,
+           'channel', channel, 'category', category, 'priority', priority))
          FROM messages
          WHERE messages.profile_id = journeys.profile_id
            AND messages.state IN ('reserved', 'sending', 'sent', 'unknown')
-           AND (messages.at > %(at)s - COALESCE((
-                  SELECT max((rule ->> 'window')::float8) FROM jsonb_array_elements(caps.rules) AS rule), 0)
-                  * interval '1 second'
-                OR messages.state = 'reserved' AND messages.expires_at > %(at)s)), '[]') AS ledger
+           AND (messages.at > %(at)s - caps.longest
+                OR messages.state IN ('reserved', 'sending') AND messages.expires_at > %(at)s - caps.longest)
+         ), '[]') AS ledger
 FROM journeys
 JOIN profiles ON profiles.id = journeys.profile_id
 JOIN campaigns ON campaigns.key = journeys.campaign_key
-LEFT JOIN (SELECT rules FROM frequency_caps ORDER BY version DESC LIMIT 1) AS caps ON true
+LEFT JOIN (
+  SELECT rules, (SELECT max(greatest((rule ->> 'window')::float8, (rule ->> 'min_gap')::float8))
+                 FROM jsonb_array_elements(rules) AS rule) * interval '1 second' AS longest
+  FROM frequency_caps ORDER BY version DESC LIMIT 1
+) AS caps ON true
 WHERE journeys.id = %(journey_id)s
 """
 
@@ -101,9 +107,10 @@ WHERE journeys.id = %(journey_id)s
 async def gate_facts(connection: Connection, journey_id: UUID, decision_id: UUID, at: datetime) -> GateFacts | None:
     """Lock the recipient's ledger and the journey, and read what the gate needs, in one round trip.
 
-    In the ledger a message that has still to be sent, however long ago it was reserved, stands as if it were sent now.
-    The facts are a statement of their own: its snapshot is taken once the locks are held. None if the recipient was
-    merged into another profile in between, or the journey does not exist; then it is worth asking again.
+    In the ledger a message that may still be handed over, however long ago it was reserved, stands as if it were sent
+    now; where that would be after it expires, as if it had been sent then, as it may be yet by a slower clock. The
+    facts are a statement of their own: its snapshot is taken once the locks are held. None if the recipient was merged
+    into another profile in between, or the journey does not exist; then it is worth asking again.
     """
     async with connection.pipeline():
         await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
@@ -118,13 +125,22 @@ async def gate_facts(connection: Connection, journey_id: UUID, decision_id: UUID
 
 
 async def reserve(connection: Connection, reservation: Reservation) -> None:
-    """Put a granted message into the ledger."""
+    """Put a granted message into the ledger, or put back one that had to wait for its send window.
+
+    One that is there in another state stays as it is, and an attempt to send it finds it so.
+    """
     await connection.execute(
         """
-        INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, template,
-                              at, expires_at)
+        INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority,
+                              template, at, expires_at)
         VALUES (%(id)s, %(journey_id)s, %(profile_id)s, %(campaign_key)s, %(step)s, %(visit)s, %(channel)s,
-                %(category)s, %(template)s, %(at)s, %(expires_at)s)
+                %(category)s, %(priority)s, %(template)s, %(at)s, %(expires_at)s)
+        ON CONFLICT (id) DO UPDATE
+        SET profile_id = EXCLUDED.profile_id, channel = EXCLUDED.channel, category = EXCLUDED.category,
+            priority = EXCLUDED.priority, template = EXCLUDED.template, at = EXCLUDED.at,
+            expires_at = EXCLUDED.expires_at, state = 'reserved', reason = NULL, detail = NULL,
+            reserved_at = clock_timestamp(), claimed_at = NULL, settled_at = NULL
+        WHERE messages.state = 'cancelled' AND messages.reason = 'send_window'
         """,
         asdict(reservation),
     )
@@ -157,8 +173,9 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
         )
         cursor = await connection.execute(
             """
-            SELECT messages.id, messages.state, attempts, channel, category, template, expires_at, messages.journey_id,
-                   journeys.state AS journey_state, journeys.campaign_key, journeys.campaign_version, journeys.entry,
+            SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
+                   messages.journey_id, journeys.state AS journey_state, journeys.campaign_key,
+                   journeys.campaign_version, journeys.entry,
                    (SELECT campaigns.state FROM campaigns WHERE key = journeys.campaign_key) AS campaign_state,
                    profiles.id AS profile_id, profiles.user_id, traits, consent, suppressed
             FROM messages

@@ -1,40 +1,81 @@
 """The frequency-cap document: one for the whole deployment."""
 
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from domain.campaign.durations import DurationError, parse_duration
-from domain.campaign.schema import Document, Duration, Given, Listed, Slug, refuse, shown
+from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, format_duration, parse_duration
+from domain.campaign.schema import Document, Given, Listed, Slug, refuse, shown
 from domain.campaign.schema_errors import validate
 from domain.campaign.steps import ChannelName
+from domain.campaign.suggestions import did_you_mean
 from domain.campaign.yaml_source import Source, read
 from domain.errors import InvalidDocumentError, Problem
-from domain.sending.caps import CapRule
+from domain.local_time.periods import Period
+from domain.sending.caps import LONGEST, TRANSACTIONAL, CapRule
 
-MIN_WINDOW = 60
-_ALLOWED = "A rolling window is from 1m to 366d: `1d`, `7d`, `12h`"
+MIN_SECONDS = 60
+CALENDAR: dict[str, Period] = {"calendar_day": "day", "calendar_week": "week", "calendar_month": "month"}
+
+_LIMIT = "the most messages in the window"
+_ROLLING = "A rolling window is from 1m to 366d: `1d`, `7d`, `12h`"
+_PER = f"{_ROLLING}; one of the recipient's calendar is {', '.join(f'`{name}`' for name in CALENDAR)}"
+_GAP = "A gap is from 1m to 366d: `4h`"
 
 
-def _rolling(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith("calendar"):
-        refuse(f"{shown(value)} is not a window", _ALLOWED)
+def _seconds(value: Any, remedy: str) -> int:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str):
+        refuse(f"{shown(value)} is not a duration", f"{EXPECTED}. {remedy}")
     try:
-        if isinstance(value, str) and 0 < parse_duration(value) < MIN_WINDOW:
-            refuse(f"{shown(value)} is too short", _ALLOWED)
+        seconds = parse_duration(text)
     except DurationError as error:
-        refuse(error.message, f"{error.suggestion}. {_ALLOWED}")
-    return value
+        refuse(error.message, f"{error.suggestion}. {remedy}")
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        refuse(f"{shown(value)} is too {'short' if seconds < MIN_SECONDS else 'long'}", remedy)
+    return seconds
+
+
+def _window(value: Any) -> int | Period:
+    if not isinstance(value, str) or not (value.startswith("calendar") or value in CALENDAR.values()):
+        return _seconds(value, _PER)
+    if value not in CALENDAR:
+        meant = f"calendar_{value}" if value in CALENDAR.values() else value
+        refuse(f"{shown(value)} is not a window", f"{did_you_mean(meant, CALENDAR)}. {_ROLLING}")
+    return CALENDAR[value]
+
+
+def _cappable(category: str) -> str:
+    if category == TRANSACTIONAL:
+        refuse(
+            f"`{TRANSACTIONAL}` messages pass every rule, so that none can be about them",
+            f"Take it out. If they are to take up room, write `counts: [{TRANSACTIONAL}]`",
+        )
+    return category
+
+
+Category = Annotated[Slug, AfterValidator(_cappable)]
+Window = Annotated[int | Literal["day", "week", "month"], BeforeValidator(_window)]
+Gap = Annotated[int, BeforeValidator(lambda value: _seconds(value, _GAP))]
 
 
 class CapRuleModel(Document):
-    """At most `limit` messages to one person in any time of the length `per`. Nothing listed means all."""
+    """At most `limit` messages to one person in any window `per`, at least `min_gap` between two, or both.
+
+    Nothing listed means all. Transactional messages and those of high priority pass; `counts` says which of them take
+    up room all the same.
+    """
 
     name: Slug
-    limit: Annotated[int, Field(ge=1, le=10_000, description="the most messages in the window")]
-    per: Annotated[Duration, BeforeValidator(_rolling)] = Field(description=_ALLOWED)
+    limit: Annotated[Annotated[int, Field(ge=1, le=10_000)] | None, Given] = Field(None, description=_LIMIT)
+    per: Annotated[Window | None, Given] = Field(None, description=_PER)
+    min_gap: Annotated[Gap | None, Given] = Field(None, description=_GAP)
     channels: Annotated[Annotated[tuple[ChannelName, ...], Listed, Field(min_length=1)] | None, Given] = None
-    categories: Annotated[Annotated[tuple[Slug, ...], Listed, Field(min_length=1)] | None, Given] = None
+    categories: Annotated[Annotated[tuple[Category, ...], Listed, Field(min_length=1)] | None, Given] = None
+    counts: Annotated[
+        Annotated[tuple[Literal["transactional", "high"], ...], Listed, Field(min_length=1)] | None, Given
+    ] = None
 
 
 class CapsDocument(Document):
@@ -47,25 +88,75 @@ def parse_caps(text: str, file: str) -> tuple[CapRule, ...]:
     """The rules of a document. Raises InvalidDocumentError with everything that is wrong with it."""
     source = read(text, file)
     document, problems = validate(CapsDocument, source)
-    problems += [*source.problems, *_duplicates(source)]
+    problems += [*source.problems, *_duplicates(source), *_halves(source)]
     if document is None or problems:
         raise InvalidDocumentError(sorted(problems, key=lambda problem: problem.line))
-    return tuple(
-        CapRule(rule.name, rule.limit, rule.per, rule.channels or (), rule.categories or ()) for rule in document.rules
+    return tuple(_rule(model) for model in document.rules)
+
+
+def document_of(rule: CapRule) -> dict[str, Any]:
+    """A rule as its document has it."""
+    per = f"calendar_{rule.calendar}" if rule.calendar else rule.window and format_duration(rule.window)
+    written = {
+        "name": rule.name,
+        "limit": rule.limit,
+        "per": per,
+        "min_gap": rule.min_gap and format_duration(rule.min_gap),
+        "channels": list(rule.channels),
+        "categories": list(rule.categories),
+        "counts": list(rule.counts),
+    }
+    return {key: value for key, value in written.items() if value}
+
+
+def _rule(model: CapRuleModel) -> CapRule:
+    calendar = model.per if isinstance(model.per, str) else None
+    return CapRule(
+        name=model.name,
+        limit=model.limit,
+        window=LONGEST[model.per] if isinstance(model.per, str) else model.per,
+        channels=model.channels or (),
+        categories=model.categories or (),
+        calendar=calendar,
+        min_gap=model.min_gap,
+        counts=model.counts or (),
     )
 
 
-def _duplicates(source: Source) -> list[Problem]:
+def _written(source: Source) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The rules as they stand in the document, as far as they are any."""
     rules = source.data.get("rules") if isinstance(source.data, dict) else None
-    first: dict[str, int] = {}
-    problems = []
     for index, rule in enumerate(rules if isinstance(rules, list) else ()):
-        name = rule.get("name") if isinstance(rule, dict) else None
-        if not isinstance(name, str):
+        if isinstance(rule, dict):
+            yield index, rule
+
+
+def _duplicates(source: Source) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for index, rule in _written(source):
+        if not isinstance(name := rule.get("name"), str):
             continue
         path = ("rules", index, "name")
         if name in first:
             said = f"the name `{name}` is taken by the rule on line {first[name]}"
-            problems.append(source.problem(path, said, "Give each rule a name of its own"))
+            yield source.problem(path, said, "Give each rule a name of its own")
         first.setdefault(name, source.line(path))
-    return problems
+
+
+def _halves(source: Source) -> Iterator[Problem]:
+    """Rules that have only one of the two that belong together, or nothing that would limit."""
+    for index, rule in _written(source):
+        match "limit" in rule, "per" in rule, "min_gap" in rule:
+            case True, False, _:
+                said = "`per` is missing: a `limit` holds for a window"
+                yield source.problem(("rules", index, "per"), said, f"Add `per: …`. {_PER}")
+            case False, True, _:
+                said = "`limit` is missing: a window `per` has one"
+                yield source.problem(("rules", index, "limit"), said, f"Add `limit: …`: {_LIMIT}")
+            case False, False, False:
+                said = "the rule limits nothing"
+                yield source.problem(
+                    ("rules", index), said, "Add `limit: …` and `per: …`, or `min_gap: …`, or all three"
+                )
+            case _:
+                pass

@@ -1,11 +1,13 @@
 """What an attempt to send may do with a message of the ledger, given what the ledger and the journey say."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from domain.local_time.windows import SendWindow
 from domain.sending.caps import TRANSACTIONAL
-from domain.sending.policy import Recipient, objection
+from domain.sending.policy import SEND_WINDOW, Recipient, objection, opens_at
 
 RESERVED, SENDING, SENT, FAILED, CANCELLED, UNKNOWN = "reserved", "sending", "sent", "failed", "cancelled", "unknown"
 # Of an attempt, not of the ledger: the window has closed since the grant, and the gate is to be asked again.
@@ -16,6 +18,7 @@ class Standing(Struct, frozen=True):
     """A message as the ledger has it, and the states of the journey and of the campaign it belongs to."""
 
     state: str
+    reason: str | None
     channel: str
     category: str
     expires_at: datetime
@@ -28,7 +31,10 @@ class Proceed(Struct, frozen=True):
 
 
 class Wait(Struct, frozen=True):
-    """The campaign is paused: hand nothing over, and try again later."""
+    """Hand nothing over, and try again later: when, is only known of a send window."""
+
+    why: str
+    until: datetime | None = None
 
 
 class Close(Struct, frozen=True):
@@ -45,30 +51,49 @@ class Done(Struct, frozen=True):
 
 
 def claim(
-    message: Standing, recipient: Recipient, *, at: datetime, honours_idempotency_key: bool
+    message: Standing,
+    recipient: Recipient,
+    *,
+    window: SendWindow | None,
+    zone: ZoneInfo,
+    at: datetime,
+    honours_idempotency_key: bool,
 ) -> Proceed | Wait | Close | Done:
-    """Decide what one attempt may do. `at` is the instant on the journey's clock.
+    """Decide what one attempt may do. `at` is the instant on the journey's clock, `zone` the recipient's.
+
+    What was granted while the window was open, and has still to be sent when it is closed, is given back: the gate is
+    to be asked again, and may grant it anew.
 
     A message found in `sending` was left so by an attempt that died, perhaps after the provider had accepted. It is
     handed over again only where that cannot reach a person twice, or where twice is better than never, and only while
-    its journey lives and the person allows it: after an exit or a refusal was acknowledged nothing is handed over.
+    its journey lives and the person allows it: after an exit or a refusal was acknowledged nothing is handed over. In
+    quiet hours it is not given back, as if nobody could have it: it waits for their end and goes on counting, under
+    the key by which the provider knows it.
     """
+    if message.state == CANCELLED and message.reason == SEND_WINDOW:
+        return Done(POSTPONED)
     if message.state not in (RESERVED, SENDING):
         return Done(message.state)
     refusal = objection(message.channel, message.category, recipient)
+    opens = opens_at(window, message.category, at, zone)
+    paused = message.campaign_state == "paused"
     if message.state == SENDING:
         repeatable = may_repeat(message.category, honours_idempotency_key)
-        due = message.journey_state == "active" and at < message.expires_at and refusal is None
+        due = message.journey_state == "active" and opens < message.expires_at and refusal is None
         if not repeatable or not due:
             return Close(UNKNOWN, "attempt_died")
-        return Wait() if message.campaign_state == "paused" else Proceed()
+        if opens > at:
+            return Wait("quiet hours", opens)
+        return Wait("the campaign is paused") if paused else Proceed()
     if message.journey_state != "active":
         return Close(CANCELLED, "journey_ended")
     if at >= message.expires_at:
         return Close(CANCELLED, "expired")
     if refusal is not None:
         return Close(CANCELLED, refusal.reason)
-    return Wait() if message.campaign_state == "paused" else Proceed()
+    if opens > at:
+        return Close(CANCELLED, SEND_WINDOW)
+    return Wait("the campaign is paused") if paused else Proceed()
 
 
 def may_repeat(category: str, honours_idempotency_key: bool) -> bool:

@@ -7,13 +7,17 @@ the way is the reason that an engineer reads afterwards.
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
 from domain.campaign.plan import Send
+from domain.local_time.windows import SendWindow, next_open
 from domain.people.addresses import is_reachable
 from domain.sending import caps
-from domain.sending.caps import TRANSACTIONAL, CapRule, Counted
+from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, Counted
+
+SEND_WINDOW = "send_window"
 
 
 class Granted(Struct, frozen=True, tag="granted", tag_field="answer"):
@@ -23,7 +27,7 @@ class Granted(Struct, frozen=True, tag="granted", tag_field="answer"):
 
 
 class Deferred(Struct, frozen=True, tag="deferred", tag_field="answer"):
-    """Not before `until`; ask again then."""
+    """Not before `until`; ask again then, by the zone, window and caps of then."""
 
     until: datetime
     reason: str
@@ -46,7 +50,10 @@ Answer = Granted | Deferred | Held | Refused
 
 
 class Decision(Struct, frozen=True):
-    """The answer together with the data that decided it. The data stays in the database; the answer may travel."""
+    """The answer together with the data that decided it. The data stays in the database; the answer may travel.
+
+    Instants of the data that depend on where the recipient lives have the offset of that zone.
+    """
 
     answer: Answer
     data: dict[str, Any] = field(default_factory=dict)
@@ -71,12 +78,22 @@ class Objection(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """One question to the gate: a send step that was reached at `reached_at`, asked for at `at`."""
+    """One question to the gate: a send step that was reached at `reached_at`, asked for at `at`.
+
+    `ends_at` is when the campaign's schedule ends for those inside, too; None where it lets them finish.
+    """
 
     message_id: str
     step: Send
     reached_at: datetime
     at: datetime
+    ends_at: datetime | None = None
+
+    @property
+    def expires_at(self) -> datetime:
+        """From here on the message does not go any more."""
+        expires_at = self.reached_at + timedelta(seconds=self.step.expires)
+        return expires_at if self.ends_at is None else min(expires_at, self.ends_at)
 
 
 def decide(
@@ -86,36 +103,44 @@ def decide(
     ended_by: str | None,
     campaign_state: str,
     recipient: Recipient,
+    window: SendWindow | None,
+    zone: ZoneInfo,
     rules: Sequence[CapRule],
     ledger: Sequence[Counted],
 ) -> Decision:
-    """Journey, campaign, expiry, reachability, suppression, consent and caps, in this order."""
-    step, at = request.step, request.at
-    expires_at = request.reached_at + timedelta(seconds=step.expires)
+    """Journey, campaign, schedule, expiry, reachability, suppression, consent, send window and caps, in this order.
+
+    `zone` is the one that the recipient lives in: by its clocks the window is open, by its calendar caps count.
+    """
+    step, at, expires_at = request.step, request.at, request.expires_at
     if journey_state != "active":
         return _refused("journey_ended", journey_ended=True, state=journey_state, ended_by=ended_by)
     if campaign_state == "paused":
         return Decision(Held("campaign_paused"))
     if campaign_state not in ("running", "stopping"):
         return _refused("campaign_not_running", campaign_state=campaign_state)
+    if request.ends_at is not None and at >= request.ends_at:
+        return _refused("schedule_ended", ends_at=request.ends_at)
     if at >= expires_at:
         return _refused("expired", expires_at=expires_at, reached_at=request.reached_at)
     if (found := objection(step.channel, step.category, recipient)) is not None:
         return _refused(found.reason, channel=step.channel, detail=found.detail)
-    capped = caps.check(rules, ledger, step.channel, step.category, at)
-    if capped is None:
-        return Decision(Granted(request.message_id))
-    data: dict[str, Any] = {
-        "rule": capped.rule,
-        "limit": capped.limit,
-        "window_seconds": capped.window,
-        "count": capped.count,
-        "frees_at": capped.frees_at,
-        "on_capped": step.on_capped,
-    }
-    if step.on_capped == "wait" and capped.frees_at < expires_at:
-        return Decision(Deferred(until=capped.frees_at, reason="capped"), data)
-    return _refused("capped", **data)
+    if (opens := opens_at(window, step.category, at, zone)) > at:
+        return _closed(opens, expires_at, zone)
+    capped = caps.check(
+        rules, ledger, channel=step.channel, category=step.category, priority=step.priority, at=at, zone=zone
+    )
+    if capped is not None:
+        return _capped(capped, request, opens_at(window, step.category, capped.frees_at, zone), zone)
+    return Decision(Granted(request.message_id))
+
+
+def opens_at(window: SendWindow | None, category: str, at: datetime, zone: ZoneInfo) -> datetime:
+    """The first instant from `at` on at which the window lets a message go: `at` itself if it is open, or not asked.
+
+    Quiet hours are for what nobody asked for, so that transactional messages go at any time.
+    """
+    return at if window is None or category == TRANSACTIONAL else next_open(window, at, zone)
 
 
 def objection(channel: str, category: str, recipient: Recipient) -> Objection | None:
@@ -136,6 +161,36 @@ def _unreachable(channel: str, traits: Mapping[str, Any]) -> str | None:
     if not isinstance(address := traits.get("email"), str) or not address:
         return "the profile has no trait email"
     return None if is_reachable(address) else "the trait email is not an e-mail address"
+
+
+def _closed(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> Decision:
+    if opens < expires_at:
+        return _deferred(SEND_WINDOW, opens, zone)
+    return _refused(
+        SEND_WINDOW, opens_at=opens.astimezone(zone), expires_at=expires_at.astimezone(zone), timezone=zone.key
+    )
+
+
+def _capped(capped: Capped, request: Request, may_go_at: datetime, zone: ZoneInfo) -> Decision:
+    """`may_go_at` is when the window is open first once the caps allow."""
+    numbers = {"window_seconds": capped.window, "calendar": capped.calendar, "min_gap_seconds": capped.min_gap}
+    data: dict[str, Any] = {
+        "rule": capped.rule,
+        "limit": capped.limit,
+        "count": capped.count,
+        **{name: number for name, number in numbers.items() if number is not None},
+        "frees_at": capped.frees_at.astimezone(zone),
+        "on_capped": request.step.on_capped,
+    }
+    if may_go_at > capped.frees_at:
+        data["opens_at"] = may_go_at.astimezone(zone)
+    if request.step.on_capped == "wait" and may_go_at < request.expires_at:
+        return _deferred("capped", may_go_at, zone, **data)
+    return _refused("capped", **data, timezone=zone.key)
+
+
+def _deferred(reason: str, until: datetime, zone: ZoneInfo, **data: Any) -> Decision:
+    return Decision(Deferred(until, reason), {"until": until.astimezone(zone), "timezone": zone.key, **data})
 
 
 def _refused(reason: str, *, journey_ended: bool = False, **data: Any) -> Decision:

@@ -22,7 +22,7 @@ CAP_OF_THREE = "rules: [{name: three, limit: 3, per: 7d}]"
 async def gate(database_url: str) -> AsyncIterator[Gate]:
     """A gate with connections enough to be asked by many at once."""
     async with Database(database_url, pool_size=40) as database:
-        yield Gate(database, Catalogue())
+        yield Gate(database, Catalogue(), "UTC")
 
 
 async def journeys_of(rig: Rig, user: str, number: int) -> list[UUID]:

@@ -96,11 +96,11 @@ async def bench(rig: Rig, request: pytest.FixtureRequest) -> AsyncIterator[Bench
     [journey] = await rig.query("SELECT id FROM journeys")
     async with Database(rig.settings.database_url.get_secret_value(), pool_size=POOL) as database:
         catalogue = Catalogue()
-        gate = Gate(database, catalogue)
+        gate = Gate(database, catalogue, "UTC")
         answer = await gate.authorise(Question(journey["id"], "note", 1, 1, AT, AT, None))
         assert isinstance(answer, Granted)
         provider = Provider(channel, honours_idempotency_key=channel == "webhook")
-        sender = Sender(database, catalogue, {channel: provider}, lambda *_: "https://example.com/u")
+        sender = Sender(database, catalogue, {channel: provider}, lambda *_: "https://example.com/u", "UTC")
         yield Bench(rig, database, gate, sender, provider, journey["id"], UUID(answer.message_id))
 
 

@@ -1,12 +1,15 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import product
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from domain.local_time.windows import SendWindow
 from domain.sending.caps import TRANSACTIONAL
 from domain.sending.claim import (
     CANCELLED,
     FAILED,
+    POSTPONED,
     RESERVED,
     SENDING,
     SENT,
@@ -38,9 +41,27 @@ def attempt(
     late: timedelta = -timedelta(hours=1),
     honours: bool = False,
     campaign: str = "running",
+    reason: str | None = None,
+    window: SendWindow | None = None,
+    zone: str = "UTC",
 ) -> Proceed | Wait | Close | Done:
-    message = Standing(state, "email", category, NOON, journey, campaign)
-    return claim(message, recipient, at=NOON + late, honours_idempotency_key=honours)
+    """Of a message that expires at noon, by default an hour before."""
+    message = Standing(state, reason, "email", category, NOON, journey, campaign)
+    return claim(
+        message,
+        recipient,
+        window=window,
+        zone=ZoneInfo(zone),
+        at=NOON + late,
+        honours_idempotency_key=honours,
+    )
+
+
+# Open at 11:00 by UTC, closed from 11:30 on.
+MORNING = SendWindow(time(9), time(11, 30))
+# Closed at 11:00, open again before the message expires; and again only after that.
+QUIET_HOUR, QUIET_DAY = SendWindow(time(11, 45), time(11)), SendWindow(time(12), time(11))
+PAUSED = Wait("the campaign is paused")
 
 
 @pytest.mark.parametrize("state", [SENT, FAILED, CANCELLED, UNKNOWN])
@@ -58,10 +79,56 @@ def test_a_reservation_is_claimed(category: str, honours: bool) -> None:
 
 @pytest.mark.parametrize("honours", [False, True])
 def test_what_was_granted_waits_while_the_campaign_is_paused(honours: bool) -> None:
-    assert attempt(RESERVED, campaign="paused", honours=honours) == Wait()
+    assert attempt(RESERVED, campaign="paused", honours=honours) == PAUSED
     assert attempt(RESERVED, campaign="paused", late=timedelta(0)) == Close(CANCELLED, "expired")
     left = attempt(SENDING, campaign="paused", honours=honours)
-    assert left == (Wait() if honours else Close(UNKNOWN, "attempt_died"))
+    assert left == (PAUSED if honours else Close(UNKNOWN, "attempt_died"))
+
+
+@pytest.mark.parametrize(("window", "is_open"), [(MORNING, True), (QUIET_HOUR, False), (QUIET_DAY, False)])
+def test_a_reservation_is_given_back_in_quiet_hours(window: SendWindow, is_open: bool) -> None:
+    expected = Proceed() if is_open else Close(CANCELLED, "send_window")
+    for honours in (False, True):
+        assert attempt(RESERVED, window=window, honours=honours) == expected
+        assert attempt(RESERVED, window=window, honours=honours, category=TRANSACTIONAL) == Proceed()
+    # The gate says of a paused campaign what is to be done.
+    assert attempt(RESERVED, window=window, campaign="paused") == (PAUSED if is_open else expected)
+    # What ends a message for good comes first.
+    assert attempt(RESERVED, window=window, journey="exited") == Close(CANCELLED, "journey_ended")
+    assert attempt(RESERVED, window=window, late=timedelta(0)) == Close(CANCELLED, "expired")
+    assert attempt(RESERVED, window=window, recipient=REFUSING) == Close(CANCELLED, "no_consent")
+
+
+def test_quiet_hours_are_the_recipients_own() -> None:
+    assert attempt(RESERVED, window=MORNING, zone="Europe/London") == Proceed()
+    assert attempt(RESERVED, window=MORNING, zone="Asia/Tokyo") == Close(CANCELLED, "send_window")
+
+
+def test_the_window_closes_on_the_instant() -> None:
+    closing = timedelta(minutes=-30)
+    assert attempt(RESERVED, window=MORNING, late=closing - timedelta(microseconds=1)) == Proceed()
+    assert attempt(RESERVED, window=MORNING, late=closing) == Close(CANCELLED, "send_window")
+
+
+@pytest.mark.parametrize("journey", ["active", "completed", "exited"])
+def test_what_was_given_back_is_postponed_however_often_it_is_asked(journey: str) -> None:
+    for window in (MORNING, QUIET_HOUR):
+        assert attempt(CANCELLED, reason="send_window", window=window, journey=journey) == Done(POSTPONED)
+    assert attempt(CANCELLED, reason="expired", window=QUIET_HOUR, journey=journey) == Done(CANCELLED)
+
+
+def test_what_a_dead_attempt_left_waits_for_the_end_of_quiet_hours_and_is_not_given_back() -> None:
+    opens = NOON - timedelta(minutes=15)
+    waits = Wait("quiet hours", opens)
+    assert attempt(SENDING, window=QUIET_HOUR, honours=True) == waits
+    assert attempt(SENDING, window=QUIET_HOUR, honours=True, campaign="paused") == waits
+    assert attempt(SENDING, window=QUIET_HOUR, honours=True, late=timedelta(minutes=-15)) == Proceed()
+    assert attempt(SENDING, window=QUIET_HOUR, category=TRANSACTIONAL) == Proceed()
+    unknown = Close(UNKNOWN, "attempt_died")
+    assert attempt(SENDING, window=QUIET_HOUR) == unknown
+    assert attempt(SENDING, window=QUIET_DAY, honours=True) == unknown
+    assert attempt(SENDING, window=QUIET_HOUR, honours=True, journey="exited") == unknown
+    assert attempt(SENDING, window=QUIET_HOUR, honours=True, recipient=REFUSING) == unknown
 
 
 @pytest.mark.parametrize("journey", ["completed", "exited"])

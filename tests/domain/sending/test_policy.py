@@ -1,14 +1,16 @@
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import combinations
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
 from domain.campaign.plan import Send
+from domain.local_time.windows import SendWindow
 from domain.sending import policy
-from domain.sending.caps import CapRule, Counted
+from domain.sending.caps import LONGEST, CapRule, Counted
 from domain.sending.policy import (
     Answer,
     Decision,
@@ -27,6 +29,8 @@ TICK = timedelta(microseconds=1)
 STEP = Send("mail", "email", "hello", expires=3_600)
 REACHABLE = Recipient({"email": "ada@example.com"}, {}, {})
 ONE_A_MINUTE = CapRule("minutely", limit=1, window=60)
+HALF_AN_HOUR = timedelta(minutes=30)
+LONDON, TOKYO = ZoneInfo("Europe/London"), ZoneInfo("Asia/Tokyo")
 
 Facts = dict[str, Any]
 
@@ -40,14 +44,17 @@ def facts() -> Facts:
         "ended_by": None,
         "campaign_state": "running",
         "recipient": REACHABLE,
+        "window": SendWindow(time(9), time(21)),
+        "zone": LONDON,
+        "ends_at": NOON + timedelta(days=9),
         "rules": [],
         "ledger": [],
     }
 
 
 def decide(known: Facts) -> Decision:
-    rest = {name: value for name, value in known.items() if name not in ("step", "at")}
-    return policy.decide(Request("m1", known["step"], NOON, known["at"]), **rest)
+    rest = {name: value for name, value in known.items() if name not in ("step", "at", "ends_at")}
+    return policy.decide(Request("m1", known["step"], NOON, known["at"], known["ends_at"]), **rest)
 
 
 def journey_ended(known: Facts) -> None:
@@ -62,8 +69,12 @@ def campaign_not_running(known: Facts) -> None:
     known.update(campaign_state="ended")
 
 
+def schedule_ended(known: Facts) -> None:
+    known.update(ends_at=known["at"])
+
+
 def expired(known: Facts) -> None:
-    known.update(at=NOON + timedelta(hours=1))
+    known.update(step=msgspec.structs.replace(known["step"], expires=1_800), at=NOON + HALF_AN_HOUR)
 
 
 def unreachable(known: Facts) -> None:
@@ -78,6 +89,10 @@ def no_consent(known: Facts) -> None:
     known.update(recipient=msgspec.structs.replace(known["recipient"], consent={"email": False}))
 
 
+def send_window(known: Facts) -> None:
+    known.update(window=SendWindow(time(9), time(12)))
+
+
 def capped(known: Facts) -> None:
     known.update(rules=[ONE_A_MINUTE], ledger=[Counted(known["at"], "email", "marketing")])
 
@@ -87,10 +102,12 @@ IN_ORDER: list[Obstacle] = [
     journey_ended,
     campaign_paused,
     campaign_not_running,
+    schedule_ended,
     expired,
     unreachable,
     suppressed,
     no_consent,
+    send_window,
     capped,
 ]
 ANSWERS: dict[Obstacle, Answer] = {
@@ -102,17 +119,24 @@ DATA: dict[Obstacle, dict[str, Any]] = {
     journey_ended: {"state": "exited", "ended_by": "e1"},
     campaign_paused: {},
     campaign_not_running: {"campaign_state": "ended"},
-    expired: {"expires_at": NOON + timedelta(hours=1), "reached_at": NOON},
+    schedule_ended: {"ends_at": NOON},
+    expired: {"expires_at": NOON + HALF_AN_HOUR, "reached_at": NOON},
     unreachable: {"channel": "email", "detail": "the profile has no trait email"},
     suppressed: {"channel": "email", "detail": "bounced"},
     no_consent: {"channel": "email", "detail": "the profile refuses email"},
+    send_window: {
+        "opens_at": datetime(2026, 11, 2, 9, tzinfo=UTC),
+        "expires_at": NOON + timedelta(hours=1),
+        "timezone": "Europe/London",
+    },
     capped: {
         "rule": "minutely",
         "limit": 1,
-        "window_seconds": 60,
         "count": 1,
+        "window_seconds": 60,
         "frees_at": NOON + timedelta(minutes=1),
         "on_capped": "skip",
+        "timezone": "Europe/London",
     },
 }
 
@@ -134,7 +158,8 @@ def test_of_any_obstacles_the_first_in_order_is_the_reason() -> None:
             if campaign_paused in chosen and campaign_not_running in chosen:
                 continue  # a campaign has one state
             known = facts()
-            for obstacle in chosen:
+            # Being late comes first: what the others say depends on the instant.
+            for obstacle in sorted(chosen, key=lambda obstacle: obstacle is not expired):
                 obstacle(known)
             assert decide(known).answer == ANSWERS[chosen[0]], [obstacle.__name__ for obstacle in chosen]
 
@@ -196,6 +221,138 @@ def test_a_deferred_message_goes_when_asked_again_then() -> None:
     assert isinstance(answer, Deferred)
     assert decide({**known, "at": answer.until - TICK}).answer == answer
     assert decide({**known, "at": answer.until}).answer == Granted("m1")
+
+
+# Sunday 21:00 in London is Monday 6:00 in Tokyo.
+EVENING = datetime(2026, 11, 1, 21, tzinfo=UTC)
+DAYTIME = SendWindow(time(9), time(21))
+
+
+def in_the_evening(**more: Any) -> Facts:
+    """A message reached at NOON, with hours to spare, asked for when London's window has just closed."""
+    step = Send("mail", "email", "hello", expires=24 * 3_600)
+    return {**facts(), "at": EVENING, "step": step, "window": DAYTIME, **more}
+
+
+@pytest.mark.parametrize(
+    ("zone", "opens"),
+    [(LONDON, datetime(2026, 11, 2, 9, tzinfo=UTC)), (TOKYO, datetime(2026, 11, 2, 0, tzinfo=UTC))],
+    ids=str,
+)
+def test_a_closed_window_defers_to_the_recipients_morning(zone: ZoneInfo, opens: datetime) -> None:
+    known = in_the_evening(zone=zone)
+    decided = decide(known)
+    assert decided.answer == Deferred(opens, "send_window")
+    assert decided.data == {"until": opens, "timezone": zone.key}
+    assert decided.data["until"].isoformat() == f"2026-11-02T09:00:00+0{9 if zone is TOKYO else 0}:00"
+    assert decide({**known, "at": opens - TICK}) == decided
+    assert decide({**known, "at": opens}).answer == Granted("m1")
+
+
+def test_the_window_closes_on_the_instant() -> None:
+    assert decide(in_the_evening(at=EVENING - TICK)).answer == Granted("m1")
+    assert isinstance(decide(in_the_evening(at=EVENING)).answer, Deferred)
+
+
+@pytest.mark.parametrize(("late", "deferred"), [(-TICK, False), (timedelta(0), False), (TICK, True)])
+def test_nothing_sleeps_for_a_window_that_opens_too_late(late: timedelta, deferred: bool) -> None:
+    opens = datetime(2026, 11, 2, 9, tzinfo=UTC)
+    decided = decide(in_the_evening(ends_at=opens + late))
+    if deferred:
+        assert decided.answer == Deferred(opens, "send_window")
+    else:
+        assert decided == Decision(
+            Refused("send_window"), {"opens_at": opens, "expires_at": opens + late, "timezone": "Europe/London"}
+        )
+
+
+def test_transactional_messages_pass_the_window_and_those_of_high_priority_do_not() -> None:
+    for category, priority, passes in (
+        ("transactional", "normal", True),
+        ("transactional", "high", True),
+        ("marketing", "high", False),
+        ("marketing", "normal", False),
+    ):
+        step = Send("mail", "email", "hello", category=category, priority=priority)
+        assert (decide(in_the_evening(step=step)).answer == Granted("m1")) is passes
+
+
+def test_without_a_window_every_hour_will_do() -> None:
+    assert decide(in_the_evening(window=None)).answer == Granted("m1")
+
+
+def test_a_capped_message_waits_until_the_caps_allow_and_the_window_is_open() -> None:
+    step = Send("mail", "email", "hello", on_capped="wait", expires=48 * 3_600)
+    noon_again = NOON + timedelta(days=1)
+    for frees_at, until in (
+        (EVENING - timedelta(hours=1), EVENING - timedelta(hours=1)),
+        (EVENING - TICK, EVENING - TICK),
+        (EVENING, datetime(2026, 11, 2, 9, tzinfo=UTC)),
+        (EVENING + timedelta(hours=3), datetime(2026, 11, 2, 9, tzinfo=UTC)),
+        (noon_again, noon_again),
+    ):
+        sent = Counted(frees_at - timedelta(minutes=1), "email", "marketing")
+        known = in_the_evening(at=NOON, step=step, rules=[ONE_A_MINUTE], ledger=[sent])
+        decided = decide(known)
+        assert decided.answer == Deferred(until, "capped")
+        assert decided.data["frees_at"] == frees_at
+        assert decided.data.get("opens_at") == (until if until > frees_at else None)
+        assert decide({**known, "at": until}).answer == Granted("m1")
+
+
+def test_a_cap_that_frees_in_quiet_hours_is_not_waited_for_beyond_the_expiry() -> None:
+    step = Send("mail", "email", "hello", on_capped="wait", expires=21 * 3_600)
+    sent = Counted(EVENING, "email", "marketing")
+    decided = decide(in_the_evening(at=NOON, step=step, rules=[ONE_A_MINUTE], ledger=[sent]))
+    assert decided.answer == Refused("capped")
+    assert decided.data["frees_at"] < NOON + timedelta(hours=21) <= decided.data["opens_at"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "numbers", "frees_at"),
+    [
+        (CapRule("r", 1, 3_600), {"limit": 1, "count": 2, "window_seconds": 3_600}, "2026-11-01T22:00:00+09:00"),
+        (
+            CapRule("r", 2, LONGEST["week"], calendar="week"),
+            {"limit": 2, "count": 2, "calendar": "week"},
+            "2026-11-02T00:00:00+09:00",
+        ),
+        (CapRule("r", min_gap=60), {"limit": 1, "count": 2, "min_gap_seconds": 60}, "2026-11-01T21:01:00+09:00"),
+    ],
+)
+def test_a_cap_is_explained_by_its_own_numbers(rule: CapRule, numbers: dict[str, Any], frees_at: str) -> None:
+    sent = Counted(NOON, "email", "marketing")
+    decided = decide({**facts(), "zone": TOKYO, "window": None, "rules": [rule], "ledger": [sent, sent]})
+    assert decided.answer == Refused("capped")
+    assert decided.data == {
+        "rule": "r",
+        **numbers,
+        "frees_at": datetime.fromisoformat(frees_at),
+        "on_capped": "skip",
+        "timezone": "Asia/Tokyo",
+    }
+    assert decided.data["frees_at"].isoformat() == frees_at
+
+
+def test_priority_passes_the_caps() -> None:
+    known = {**facts(), "step": Send("mail", "email", "hello", priority="high")}
+    capped(known)
+    assert decide(known).answer == Granted("m1")
+
+
+def test_those_that_pass_the_caps_take_up_room_where_a_rule_says_so() -> None:
+    sent = [Counted(NOON, "email", "marketing", "high")]
+    known = {**facts(), "rules": [ONE_A_MINUTE], "ledger": sent}
+    assert decide(known).answer == Granted("m1")
+    counting = msgspec.structs.replace(ONE_A_MINUTE, counts=("high",))
+    assert decide({**known, "rules": [counting]}).answer == Refused("capped")
+
+
+def test_a_message_expires_with_the_schedule_if_that_ends_first() -> None:
+    hour = timedelta(hours=1)
+    assert Request("m1", STEP, NOON, NOON).expires_at == NOON + hour
+    assert Request("m1", STEP, NOON, NOON, NOON + 2 * hour).expires_at == NOON + hour
+    assert Request("m1", STEP, NOON, NOON, NOON + hour / 2).expires_at == NOON + hour / 2
 
 
 @pytest.mark.parametrize("on_capped", ["skip", "exit"])
