@@ -13,6 +13,7 @@ COPY --from=build /opt/sojourn /opt/sojourn
 ENV PATH=/opt/sojourn/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONTZPATH="" \
     SOJOURN_API_HOST=0.0.0.0 \
     SOJOURN_API_PORT=8080
 USER 10001

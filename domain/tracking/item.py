@@ -6,12 +6,11 @@ Source of the rules: the Segment spec, and what PostgreSQL's jsonb can hold.
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 import msgspec
 
+from domain.local_time.zones import find_zone
 from domain.tracking.event import Event
 
 TYPES = ("track", "identify", "page", "screen", "group", "alias")
@@ -196,18 +195,13 @@ def _checked_traits(traits: dict[str, Any]) -> dict[str, Any]:
     email, zone, consent = traits.get("email"), traits.get("timezone"), traits.get("consent")
     if email is not None and not isinstance(email, str):
         raise ItemError("traits.email must be a string or null")
-    if zone is not None and (not isinstance(zone, str) or zone not in _zones()):
+    if zone is not None and (find_zone(zone) is None):
         raise ItemError(f'traits.timezone must be an IANA name such as "Europe/Berlin"; it is {_shown(zone)}')
     if consent is not None and not (
         isinstance(consent, dict) and all(isinstance(given, bool) for given in consent.values())
     ):
         raise ItemError('traits.consent must be an object of channel and true or false, such as {"email": true}')
     return traits
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def _happened_at(call: _Call, sent_at: datetime | None, received_at: datetime) -> datetime:
