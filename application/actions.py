@@ -14,7 +14,7 @@ from domain.campaign.rules import ActionRule, EmitRule, StageRule, UpdateRule, V
 from domain.conditions.expressions import Place, compile_value
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
-from domain.tracking.event import Event
+from domain.tracking.event import OUR_CONTEXT, Event
 from store import decisions, journeys, profiles
 from store.database import Connection, Database
 from store.decisions import Decision
@@ -146,14 +146,14 @@ def _event(deed: Deed, name: str, properties: dict[str, Any], facts: StepFacts, 
         user_id=facts.user_id,
         anonymous_id=None if facts.user_id else facts.anonymous_id,
         properties=properties,
-        context={"sojourn": {"campaign": facts.campaign_key, "journey_id": str(deed.journey_id), "chain": chain}},
+        context={OUR_CONTEXT: {"campaign": facts.campaign_key, "journey_id": str(deed.journey_id), "chain": chain}},
         timestamp=datetime.now(UTC),
     )
 
 
 def _chain(facts: StepFacts) -> int:
     """How many journeys, one after the other, led to the event that started this one."""
-    reported_by = facts.entry["context"].get("sojourn")
+    reported_by = facts.entry["context"].get(OUR_CONTEXT)
     chain = reported_by.get("chain") if isinstance(reported_by, dict) else None
     return chain if isinstance(chain, int) and chain > 0 else 0
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.errors import NotFoundError
-from domain.journey.routing import CampaignVersion, Listeners
+from domain.journey.listeners import CampaignVersion, Listeners
 from domain.templates.template_sets import TemplateSet, load
 from store import campaigns
 from store.database import Connection
@@ -42,13 +42,14 @@ class Catalogue:
         """
         revision = await campaigns.share_control(connection)
         if self._listeners is None or revision != self._revision:
-            in_use = [
-                (CampaignVersion(key, version, rules), lets_in)
-                for key, version, lets_in, rules in await campaigns.versions_in_use(connection)
+            known = [
+                (CampaignVersion(version.campaign_key, version.version, version.rules), version)
+                for version in await campaigns.listening_versions(connection)
             ]
             self._listeners = Listeners(
-                running=[version for version, lets_in in in_use if lets_in],
-                in_use=[version for version, _ in in_use],
+                running=[version for version, stored in known if stored.lets_in],
+                in_use=[version for version, stored in known if stored.has_journeys],
+                past=[version for version, stored in known if not stored.lets_in and not stored.has_journeys],
             )
             self._revision = revision
         return self._listeners

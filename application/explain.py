@@ -17,7 +17,8 @@ class TimelineItem:
     """One line of a timeline: what happened or was decided, and why. `url` leads to the journey in the Temporal UI.
 
     `outcome` is what came of it: entered, granted, deferred, held, refused, sent, failed, cancelled, unknown, exited,
-    the outcome of a journey, or the case of a branch; None for an event.
+    converted, the outcome of a journey, or the case of a branch; None for an event. A goal's `step` is that of the last
+    message before it.
     """
 
     at: datetime
@@ -108,8 +109,10 @@ def _summary(entry: Recorded) -> str:
             return f"{entry.step}: deferred to {_clock(data['until'])}: {_because(entry.reason, data)}"
         case "send", outcome:
             return f"{entry.step}: {outcome}: {_because(entry.reason, data)}"
-        case "branch", outcome:
+        case "branch" | "split" | "repeat", outcome:
             return f"{entry.step}: {outcome}"
+        case "exit", _ if entry.reason == "goal":
+            return f"left {entry.campaign}: {data['event']} is its goal"
         case "exit", _:
             return f"left {entry.campaign}: ended by {data.get('event', data.get('event_id'))}"
         case "message", "cancelled" if entry.reason == "send_window":
@@ -118,6 +121,10 @@ def _summary(entry: Recorded) -> str:
             why = f": {entry.reason}" if entry.reason else ""
             why += f": {data['detail']}" if "detail" in data else ""
             return f"{entry.step}: {data['channel']} {entry.name} {outcome}{why}"
+        case "goal", _:
+            after = f", after {entry.step}" if entry.step else ""
+            arms = ", ".join(f"{step} {arm}" for step, arm in data["arms"].items())
+            return f"reached the goal of {entry.campaign}: {entry.name}{after}" + (f" ({arms})" if arms else "")
         case "end", outcome:
             return f"{entry.campaign} is over: {outcome}"
         case _:
@@ -144,6 +151,10 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"{reason}: {data['detail']}"
         case "journey_ended":
             return f"the journey was ended by {data['ended_by']}"
+        case "before_schedule":
+            return f"it lets users in from {data['starts_at']} on"
+        case "after_schedule":
+            return f"it let users in until {data['ends_at']}"
         case "condition":
             return f"condition not met: {data['where']}" + (f" ({data['error']})" if "error" in data else "")
         case "no_key":

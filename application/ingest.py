@@ -4,24 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec.structs import replace
 from psycopg.errors import DeadlockDetected, UniqueViolation
 from uuid_utils.compat import uuid7
 
+from application import routing
 from application.catalogue import Catalogue
 from domain.errors import UnavailableError
-from domain.journey import routing
-from domain.journey.routing import Happening, Listeners, Routed, Surroundings
+from domain.journey.matching import Happening
+from domain.journey.routed import Routed
 from domain.people import identity
 from domain.people.identity import Resolution
 from domain.tracking.event import Event, Reject
-from store import decisions, events, journeys, outbox, profiles
+from domain.tracking.reactions import message_reacted_to
+from store import events, journeys, messages, outbox, profiles
 from store.database import Connection, Database
-from store.decisions import Decision
 from store.events import StoredEvent
-from store.outbox import Notice
 from store.profiles import Profile, ProfileChange
 
 ATTEMPTS = 5
@@ -86,7 +86,9 @@ class Ingest:
         fresh = [StoredEvent(resolution.profile_of[event.message_id], event) for event in new]
         await events.insert(connection, fresh, received_at)
         interesting = [Happening(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
+        reactions = _reactions(new)
         changes = _changes(fresh)
+        routed = Routed()
         if changes or interesting:
             touched = {happening.profile_id for happening in interesting} | set(changes)
             people = await profiles.lock(connection, touched)
@@ -94,7 +96,10 @@ class Ingest:
                 await profiles.change(connection, [change for _, change in sorted(changes.items())])
                 people = {id: _changed(person, changes.get(id)) for id, person in people.items()}
             if interesting:
-                await _route(connection, listeners, interesting, people, received_at)
+                routed = await routing.decide(connection, listeners, interesting, people, received_at)
+        if reactions:
+            await messages.mark_opened(connection, reactions, ending=routed.left)
+        await routing.record(connection, routed, received_at)
         return IngestResult(accepted=len(fresh), duplicates=len(batch) - len(fresh))
 
 
@@ -112,10 +117,19 @@ async def _resolve(
         await profiles.lock(connection, {*resolution.merged, *resolution.merged.values()})
         doubled = await journeys.end_doubles(connection, resolution.merged, received_at)
         if doubled:
-            await outbox.append(connection, [_exit(workflow_id, "merged") for workflow_id in doubled])
+            await outbox.append(connection, [routing.exit_notice(workflow_id, "merged") for workflow_id in doubled])
     if resolution.is_structural:
         await profiles.restructure(connection, resolution)
     return resolution
+
+
+def _reactions(new: Sequence[Event]) -> dict[UUID, datetime]:
+    """When somebody first reacted to a message, by its id; nobody has yet looked whether there is such a message."""
+    reactions: dict[UUID, datetime] = {}
+    for event in new:
+        if (message_id := message_reacted_to(event)) is not None:
+            reactions.setdefault(message_id, event.timestamp)
+    return reactions
 
 
 def _changes(fresh: Sequence[StoredEvent]) -> dict[UUID, ProfileChange]:
@@ -137,112 +151,3 @@ def _changed(person: Profile, change: ProfileChange | None) -> Profile:
     if change is None:
         return person
     return replace(person, traits={**person.traits, **change.traits}, consent={**person.consent, **change.consent})
-
-
-async def _route(
-    connection: Connection,
-    listeners: Listeners,
-    happenings: Sequence[Happening],
-    people: dict[UUID, Profile],
-    received_at: datetime,
-) -> None:
-    surroundings = await _surroundings(connection, listeners, happenings, people)
-    routed = routing.route(happenings, listeners, surroundings, received_at=received_at, new_ids=iter(uuid7, None))
-    # The decisions first, so that on the timeline their consequences follow them.
-    if recorded := [*_entry_decisions(routed, received_at), *_exit_decisions(routed, happenings)]:
-        await decisions.insert(connection, recorded)
-    if routed.entered:
-        await journeys.insert(connection, routed.entered, routed.endings)
-    born = {journey.id for journey in routed.entered}
-    endings = [ending for id, ending in routed.endings.items() if id not in born]
-    if endings:
-        await journeys.end(connection, endings)
-    if notices := _notices(routed, born):
-        await outbox.append(connection, notices)
-
-
-async def _surroundings(
-    connection: Connection, listeners: Listeners, happenings: Sequence[Happening], people: dict[UUID, Profile]
-) -> Surroundings:
-    heard = [happening.event for happening in happenings]
-    entering = [happening for happening in happenings if listeners.entries(happening.event)]
-    campaigns = listeners.campaigns_concerned(heard)
-    active = await journeys.lock_active(connection, {happening.profile_id for happening in happenings}, campaigns)
-    if not entering:
-        return Surroundings(people, active, {}, ())
-    entrants = {happening.profile_id for happening in entering}
-    versions = [version for happening in entering for version in listeners.entries(happening.event)]
-    last = await journeys.last_entries(connection, entrants, {version.key for version in versions})
-    since = min(happening.event.timestamp for happening in entering)
-    exits = await events.tracked_since(connection, list(entrants), list(listeners.exit_events(versions)), since)
-    return Surroundings(
-        people,
-        active,
-        {(entry.campaign_key, entry.profile_id, entry.entry_key): entry.last_entered_at for entry in last},
-        [Happening(stored.profile_id, stored.event) for stored in exits],
-    )
-
-
-def _entry_decisions(routed: Routed, at: datetime) -> list[Decision]:
-    return [
-        Decision(
-            id=uuid5(decision.happening.profile_id, f"{decision.happening.event.message_id}/{decision.campaign_key}"),
-            profile_id=decision.happening.profile_id,
-            campaign_key=decision.campaign_key,
-            kind="entry",
-            outcome="refused" if decision.journey is None else "entered",
-            reason=decision.reason,
-            at=at,
-            journey_id=decision.journey.id if decision.journey else None,
-            event_id=decision.happening.event.message_id,
-            data=decision.data,
-        )
-        for decision in routed.decisions
-    ]
-
-
-def _exit_decisions(routed: Routed, happenings: Sequence[Happening]) -> list[Decision]:
-    names = {happening.event.message_id: happening.event.name for happening in happenings}
-    return [
-        Decision(
-            id=uuid5(ending.id, "exit"),
-            profile_id=routed.ended[ending.id].profile_id,
-            campaign_key=routed.ended[ending.id].campaign_key,
-            kind="exit",
-            outcome=ending.outcome,
-            reason="exit_event",
-            at=ending.ended_at,
-            journey_id=ending.id,
-            event_id=ending.ended_by,
-            data={"event": names[str(ending.ended_by)]},
-        )
-        for ending in routed.endings.values()
-    ]
-
-
-def _notices(routed: Routed, born: set[UUID]) -> list[Notice]:
-    """What Temporal must be told. A journey that began and ended within the batch needs no workflow."""
-    starts = [
-        Notice(
-            journey.workflow_id,
-            "start",
-            {"journey_id": str(journey.id), "campaign": journey.campaign_key, "version": journey.campaign_version},
-        )
-        for journey in routed.entered
-        if journey.id not in routed.endings
-    ]
-    matched = [
-        Notice(heard.journey.workflow_id, "matched", {"subscription": heard.subscription, "event_id": heard.event_id})
-        for heard in routed.heard
-        if heard.journey.id not in routed.endings
-    ]
-    exits = [
-        _exit(routed.ended[id].workflow_id, str(ending.ended_by))
-        for id, ending in routed.endings.items()
-        if id not in born
-    ]
-    return [*starts, *matched, *exits]
-
-
-def _exit(workflow_id: str, by: str) -> Notice:
-    return Notice(workflow_id, "exit", {"by": by})

@@ -75,11 +75,26 @@ async def latest_version(connection: Connection, key: str) -> Version | None:
     return convert(row, Version) if row else None
 
 
-async def versions_in_use(connection: Connection) -> list[tuple[str, int, bool, Rules]]:
-    """The rules of each version that events are routed by: (campaign, version, lets users in, rules).
+class ListeningVersion(Struct, frozen=True):
+    """A version that events are routed by: whether it lets users in, and whether journeys are on it.
 
-    Those are the versions that run, and the older ones that journeys are still on: these are found by one look into
-    the index for each, since events wait meanwhile.
+    One that neither lets in nor has journeys may still have goals to be counted.
+    """
+
+    campaign_key: str
+    version: int
+    lets_in: bool
+    has_journeys: bool
+    rules: Rules
+
+
+async def listening_versions(connection: Connection) -> list[ListeningVersion]:
+    """Each version that events are routed by.
+
+    Those are the versions that run; the older ones that journeys are still on, which are found by one look into the
+    index for each, since events wait meanwhile; and those whose goals may still be reached. Nobody but the version
+    that runs has let anybody in since the campaign was last changed: that bounds them without a look at any journey.
+    Events that are reported late have a month.
     """
     cursor = await connection.execute(
         """
@@ -92,15 +107,19 @@ async def versions_in_use(connection: Connection) -> list[tuple[str, int, bool, 
             WHERE state = 'active'
               AND (campaign_key, campaign_version) > (walked.campaign_key, walked.campaign_version)
             ORDER BY campaign_key, campaign_version LIMIT 1) AS following
+        ), version AS (
+          SELECT campaign_key, version, rules,
+                 campaigns.state IN ('running', 'paused') AND version = running_version AS lets_in,
+                 (campaign_key, version) IN (SELECT campaign_key, campaign_version FROM walked) AS has_journeys,
+                 campaigns.updated_at + make_interval(secs => (rules #>> '{goal,within}')::float8)
+                   + interval '1 month' > now() AS has_open_goal
+          FROM campaign_versions JOIN campaigns ON campaigns.key = campaign_key
         )
-        SELECT campaign_key, version, rules,
-               campaigns.state IN ('running', 'paused') AND version = running_version AS lets_in
-        FROM campaign_versions JOIN campaigns ON campaigns.key = campaign_key
-        WHERE campaigns.state IN ('running', 'paused') AND version = running_version
-           OR (campaign_key, version) IN (SELECT campaign_key, campaign_version FROM walked)
+        SELECT campaign_key, version, lets_in, has_journeys, rules FROM version
+        WHERE lets_in OR has_journeys OR has_open_goal
         """
     )
-    return [(row["campaign_key"], row["version"], row["lets_in"], convert(row["rules"], Rules)) async for row in cursor]
+    return [convert(row, ListeningVersion) async for row in cursor]
 
 
 async def insert_version(connection: Connection, version: Version) -> None:

@@ -35,7 +35,59 @@ async def lock_active(
         """,
         (list(profile_ids), list(campaigns)),
     )
-    return [Journey(**{**row, "entry": convert(row["entry"], Event)}) async for row in cursor]
+    return [_journey(row) async for row in cursor]
+
+
+class GoalSought(Struct, frozen=True):
+    """The goal of a version: it counts for journeys that were entered at most `within` seconds before."""
+
+    campaign_key: str
+    campaign_version: int
+    within: int
+
+
+async def past(
+    connection: Connection,
+    profile_ids: Collection[UUID],
+    goals: Sequence[GoalSought],
+    *,
+    between: tuple[datetime, datetime],
+    limit: int,
+) -> list[Journey]:
+    """The journeys of these profiles that are over and may reach one of these goals by events between two instants.
+
+    Of one profile in one campaign, the `limit` that were entered last.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry, entered_at
+        FROM (
+          SELECT journeys.*, row_number() OVER (
+            PARTITION BY profile_id, campaign_key ORDER BY entered_at DESC, id DESC) AS place
+          FROM journeys
+          JOIN jsonb_to_recordset(%(goals)s) AS goal (campaign_key text, campaign_version int, within int)
+            USING (campaign_key, campaign_version)
+          WHERE profile_id = ANY(%(profile_ids)s) AND campaign_key = ANY(%(campaigns)s) AND state <> 'active'
+            AND (entry ->> 'timestamp')::timestamptz
+                BETWEEN %(first)s - make_interval(secs => goal.within) AND %(last)s
+            AND NOT EXISTS (SELECT 1 FROM conversions WHERE journey_id = journeys.id)
+        ) AS open
+        WHERE place <= %(limit)s
+        """,
+        {
+            "profile_ids": list(profile_ids),
+            "goals": Jsonb(goals),
+            "campaigns": list({goal.campaign_key for goal in goals}),
+            "first": between[0],
+            "last": between[1],
+            "limit": limit,
+        },
+    )
+    return [_journey(row) async for row in cursor]
+
+
+def _journey(row: dict[str, Any]) -> Journey:
+    return Journey(**{**row, "entry": convert(row["entry"], Event)})
 
 
 async def last_entries(
@@ -97,9 +149,13 @@ WITH ended AS (
   FROM jsonb_to_recordset(%s) AS item (id uuid, state text, outcome text, ended_by text, ended_at timestamptz)
   WHERE journeys.id = item.id AND journeys.state = 'active'
   RETURNING journeys.id
+), reserved AS (
+  -- In the order in which reactions lock messages.
+  SELECT messages.id FROM messages JOIN ended ON ended.id = messages.journey_id
+  WHERE messages.state = 'reserved' ORDER BY messages.id FOR NO KEY UPDATE OF messages
 ), cancelled AS (
   UPDATE messages SET state = 'cancelled', reason = 'journey_ended', settled_at = clock_timestamp()
-  FROM ended WHERE messages.journey_id = ended.id AND messages.state = 'reserved'
+  FROM reserved WHERE messages.id = reserved.id
 )
 SELECT id FROM ended
 """

@@ -1,11 +1,13 @@
 """The send ledger: every message, from its reservation to its outcome."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct, convert
 from msgspec.structs import asdict
+from psycopg.types.json import Jsonb
 
 from domain.sending.caps import CapRule, Counted
 from store.campaigns import CONTROL_LOCK
@@ -245,3 +247,30 @@ async def settle(
     cursor = await connection.execute("SELECT state FROM messages WHERE id = %s", (message_id,))
     row = await cursor.fetchone()
     return str(row["state"]) if row else state
+
+
+async def mark_opened(connection: Connection, reactions: Mapping[UUID, datetime], ending: Collection[UUID]) -> None:
+    """Note when somebody reacted to these messages, as far as they exist; the first reaction stays.
+
+    `ending` are the journeys that the caller is going to end in the same transaction. That locks messages, too: all are
+    locked here in the order of their ids, so that two such transactions never wait for each other.
+    """
+    await connection.execute(
+        """
+        WITH item AS (SELECT * FROM jsonb_to_recordset(%(reactions)s) AS item (id uuid, at timestamptz)),
+        wanted AS (
+          SELECT id FROM item
+          UNION SELECT id FROM messages WHERE journey_id = ANY(%(ending)s) AND state = 'reserved'
+        ), locked AS (
+          SELECT messages.id FROM messages JOIN wanted ON wanted.id = messages.id
+          ORDER BY messages.id FOR NO KEY UPDATE OF messages
+        )
+        UPDATE messages SET opened_at = item.at
+        FROM locked JOIN item ON item.id = locked.id
+        WHERE messages.id = locked.id AND opened_at IS NULL
+        """,
+        {
+            "reactions": Jsonb([{"id": id, "at": at} for id, at in reactions.items()]),
+            "ending": list(ending),
+        },
+    )

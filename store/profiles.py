@@ -104,7 +104,7 @@ async def restructure(connection: Connection, resolution: Resolution) -> None:
         return
     merges = Jsonb([{"source": source, "target": target} for source, target in resolution.merged.items()])
     # The identities first: a batch that still holds one of them is waited for, and its events are seen below.
-    for table in ("identities", "events", "journeys", "messages", "decisions"):
+    for table in ("identities", "events", "journeys", "messages", "decisions", "conversions"):
         await connection.execute(
             f"""
             UPDATE {table} SET profile_id = item.target

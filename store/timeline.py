@@ -10,7 +10,7 @@ from store.database import Connection
 
 
 class Recorded(Struct, frozen=True):
-    """One recorded thing: an event, a decision, a message, or the end of a journey.
+    """One recorded thing: an event, a decision, a message, a goal that was reached, or the end of a journey.
 
     `at` is when it happened, on the clock of whoever reported it; `recorded_at` orders what was recorded. `detail` is
     what belongs to its kind.
@@ -59,6 +59,16 @@ FROM (
          jsonb_strip_nulls(jsonb_build_object(
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts, 'detail', detail))
   FROM messages WHERE profile_id = %(profile_id)s AND settled_at IS NULL
+  UNION ALL
+  SELECT 'goal', conversions.recorded_at, conversions.journey_id::text, conversions.at, rules #>> '{goal,event}',
+         'converted', NULL, conversions.campaign_key, conversions.journey_id, messages.step,
+         jsonb_strip_nulls(jsonb_build_object('event_id', event_id, 'message_id', message_id)) || jsonb_build_object(
+           'arms', arms)
+  FROM conversions
+  JOIN campaign_versions
+    ON campaign_versions.campaign_key = conversions.campaign_key AND version = conversions.campaign_version
+  LEFT JOIN messages ON messages.id = conversions.message_id
+  WHERE conversions.profile_id = %(profile_id)s
   UNION ALL
   SELECT 'end', ended_recorded_at, id::text, ended_at, NULL, outcome, NULL, campaign_key, id, NULL, '{}'
   FROM journeys WHERE profile_id = %(profile_id)s AND (state = 'completed' OR outcome = 'merged')

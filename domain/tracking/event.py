@@ -5,6 +5,9 @@ from typing import Any
 
 from msgspec import Struct
 
+# Under this name the context of an event that a journey reported says which journey that was. No client can set it.
+OUR_CONTEXT = "sojourn"
+
 
 class Event(Struct, frozen=True, kw_only=True):
     """One accepted call of the tracking API.

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from domain.local_time.zones import find_zone
-from domain.tracking.event import Event
+from domain.tracking.event import OUR_CONTEXT, Event
 
 TYPES = ("track", "identify", "page", "screen", "group", "alias")
 MAX_ITEM_BYTES = 32 * 1024
@@ -92,7 +92,7 @@ def event_of_item(
         previous_id=previous_id,
         group_id=group_id,
         properties=properties,
-        context=call.context or {},
+        context=_context(call),
         timestamp=_happened_at(call, sent_at, received_at),
     )
 
@@ -202,6 +202,13 @@ def _checked_traits(traits: dict[str, Any]) -> dict[str, Any]:
     ):
         raise ItemError('traits.consent must be an object of channel and true or false, such as {"email": true}')
     return traits
+
+
+def _context(call: _Call) -> dict[str, Any]:
+    """What the client says of its surroundings, without what only Sojourn can say."""
+    context = call.context or {}
+    context.pop(OUR_CONTEXT, None)
+    return context
 
 
 def _happened_at(call: _Call, sent_at: datetime | None, received_at: datetime) -> datetime:

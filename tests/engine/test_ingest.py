@@ -2,13 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from application.catalogue import Catalogue
@@ -16,51 +10,14 @@ from application.ingest import Ingest
 from domain.tracking.event import Event
 from store.database import Database
 from tests.engine.campaigns import CART
+from tests.engine.ingesting import AT, event, statements
 from tests.rig import MAIL, Rig
 
-AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 SEED = 20_261_121
-
-
-@pytest.fixture
-async def ingest(database_url: str) -> AsyncIterator[Ingest]:
-    """As an API process of its own has it."""
-    async with Database(database_url, pool_size=20) as database:
-        yield Ingest(database, Catalogue())
-
-
-def event(type: str, user: str | None, *, anonymous: str | None = None, name: str | None = None, **data: Any) -> Event:
-    return Event(
-        message_id=str(uuid4()),
-        type=type,
-        name=name,
-        user_id=user,
-        anonymous_id=anonymous,
-        properties=data,
-        context={},
-        timestamp=AT,
-    )
 
 
 def abandoned(user: str | None, *, anonymous: str | None = None) -> Event:
     return event("track", user, anonymous=anonymous, name="Cart Abandoned", value=200, cart_id="c1")
-
-
-@contextmanager
-def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The statements that this task sends to the database meanwhile; the worker's are none of its business."""
-    sent: list[str] = []
-    task = asyncio.current_task()
-    execute = psycopg.AsyncCursor.execute
-
-    async def counted(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
-        if asyncio.current_task() is task:
-            sent.append(str(query))
-        return await execute(self, query, *arguments, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(psycopg.AsyncCursor, "execute", counted)
-        yield sent
 
 
 def carts(number: int, offset: int = 0) -> list[Event]:

@@ -253,6 +253,22 @@ def test_the_timestamp_goes_before_the_original_one_and_the_batch_before_the_ite
     assert of_items(item, sentAt="2026-11-01T10:01:00Z").events[0].timestamp == RECEIVED - timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("type", TYPES)
+@pytest.mark.parametrize("forged", [{"chain": 0}, {"chain": -1, "campaign": "c"}, None, 7])
+def test_no_client_can_say_which_journey_reported_an_event(type: str, forged: Any) -> None:
+    item = {
+        "type": type,
+        "userId": "u",
+        "event": "E",
+        "groupId": "g",
+        "previousId": "p",
+        "context": {"sojourn": forged, "ip": "192.0.2.1", "page": {"sojourn": 1}},
+    }
+    kept = {"ip": "192.0.2.1", "page": {"sojourn": 1}}
+    assert [got.context for got in of_items(item).events] == [kept]
+    assert [got.context for got in decoded(json.dumps(item).encode(), type).events] == [kept]
+
+
 def test_a_time_without_zone_is_utc_on_both_sides() -> None:
     item = {"type": "page", "userId": "u", "timestamp": "2026-11-01T09:59:00"}
     assert of_items(item, sentAt="2026-11-01T10:00:00").events[0].timestamp == RECEIVED - timedelta(minutes=1)

@@ -1,0 +1,164 @@
+"""What a batch of events means for journeys: read what that depends on, decide, and record what comes of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from uuid_utils.compat import uuid7
+
+from domain.journey import routing
+from domain.journey.listeners import Listeners
+from domain.journey.matching import Happening
+from domain.journey.routed import Routed, Surroundings
+from store import conversions, decisions, events, journeys, outbox
+from store.conversions import Conversion
+from store.database import Connection
+from store.decisions import Decision
+from store.journeys import GoalSought
+from store.outbox import Notice
+from store.profiles import Profile
+
+# Of one person in one campaign, the journeys that are over and may still reach their goal. Each goal event of theirs is
+# held against each.
+MAX_PAST = 100
+
+
+async def decide(
+    connection: Connection,
+    listeners: Listeners,
+    happenings: Sequence[Happening],
+    people: dict[UUID, Profile],
+    received_at: datetime,
+) -> Routed:
+    """Lock the journeys concerned and decide what becomes of them. The caller has locked the people."""
+    surroundings = await _surroundings(connection, listeners, happenings, people)
+    return routing.route(happenings, listeners, surroundings, received_at=received_at, new_ids=iter(uuid7, None))
+
+
+async def record(connection: Connection, routed: Routed, received_at: datetime) -> None:
+    """Write what was decided. The decisions first, so that on the timeline their consequences follow them."""
+    if recorded := [*_entry_decisions(routed, received_at), *_exit_decisions(routed)]:
+        await decisions.insert(connection, recorded)
+    endings = {id: left.ending for id, left in routed.left.items()}
+    if routed.entered:
+        await journeys.insert(connection, routed.entered, endings)
+    born = {journey.id for journey in routed.entered}
+    if others := [ending for id, ending in endings.items() if id not in born]:
+        await journeys.end(connection, others)
+    if routed.conversions:
+        await conversions.insert(connection, _conversions(routed))
+    if notices := _notices(routed, born):
+        await outbox.append(connection, notices)
+
+
+def exit_notice(workflow_id: str, by: str) -> Notice:
+    """Tells a journey's workflow that the journey has been ended."""
+    return Notice(workflow_id, "exit", {"by": by})
+
+
+async def _surroundings(
+    connection: Connection, listeners: Listeners, happenings: Sequence[Happening], people: dict[UUID, Profile]
+) -> Surroundings:
+    heard = [happening.event for happening in happenings]
+    campaigns = listeners.campaigns_concerned(heard)
+    active = await journeys.lock_active(connection, {happening.profile_id for happening in happenings}, campaigns)
+    past = []
+    if reaching := [happening for happening in happenings if listeners.goals(happening.event)]:
+        sought = {(version.key, version.version): version for one in reaching for version in listeners.goals(one.event)}
+        instants = [happening.event.timestamp for happening in reaching]
+        past = await journeys.past(
+            connection,
+            {happening.profile_id for happening in reaching},
+            [GoalSought(*place, version.rules.goal.within) for place, version in sought.items() if version.rules.goal],
+            between=(min(instants), max(instants)),
+            limit=MAX_PAST,
+        )
+    entering = [happening for happening in happenings if listeners.entries(happening.event)]
+    if not entering:
+        return Surroundings(people, active, past, {}, ())
+    entrants = {happening.profile_id for happening in entering}
+    versions = [version for happening in entering for version in listeners.entries(happening.event)]
+    last = await journeys.last_entries(connection, entrants, {version.key for version in versions})
+    since = min(happening.event.timestamp for happening in entering)
+    received = await events.tracked_since(connection, list(entrants), list(listeners.looked_back_for(versions)), since)
+    return Surroundings(
+        people,
+        active,
+        past,
+        {(entry.campaign_key, entry.profile_id, entry.entry_key): entry.last_entered_at for entry in last},
+        [Happening(stored.profile_id, stored.event) for stored in received],
+    )
+
+
+def _entry_decisions(routed: Routed, at: datetime) -> list[Decision]:
+    return [
+        Decision(
+            id=uuid5(decision.happening.profile_id, f"{decision.happening.event.message_id}/{decision.campaign_key}"),
+            profile_id=decision.happening.profile_id,
+            campaign_key=decision.campaign_key,
+            kind="entry",
+            outcome="refused" if decision.journey is None else "entered",
+            reason=decision.reason,
+            at=at,
+            journey_id=decision.journey.id if decision.journey else None,
+            event_id=decision.happening.event.message_id,
+            data=decision.data,
+        )
+        for decision in routed.decisions
+    ]
+
+
+def _exit_decisions(routed: Routed) -> list[Decision]:
+    return [
+        Decision(
+            id=uuid5(left.journey.id, "exit"),
+            profile_id=left.journey.profile_id,
+            campaign_key=left.journey.campaign_key,
+            kind="exit",
+            outcome=left.ending.outcome,
+            reason=left.reason,
+            at=left.ending.ended_at,
+            journey_id=left.journey.id,
+            event_id=left.event.message_id,
+            data={"event": left.event.name},
+        )
+        for left in routed.left.values()
+    ]
+
+
+def _conversions(routed: Routed) -> list[Conversion]:
+    return [
+        Conversion(
+            journey_id=reached.journey.id,
+            profile_id=reached.journey.profile_id,
+            campaign_key=reached.journey.campaign_key,
+            campaign_version=reached.journey.campaign_version,
+            event_id=reached.event.message_id,
+            at=reached.event.timestamp,
+        )
+        for reached in routed.conversions
+    ]
+
+
+def _notices(routed: Routed, born: set[UUID]) -> list[Notice]:
+    """What Temporal must be told. A journey that began and ended within the batch needs no workflow."""
+    starts = [
+        Notice(
+            journey.workflow_id,
+            "start",
+            {"journey_id": str(journey.id), "campaign": journey.campaign_key, "version": journey.campaign_version},
+        )
+        for journey in routed.entered
+        if journey.id not in routed.left
+    ]
+    matched = [
+        Notice(heard.journey.workflow_id, "matched", {"subscription": heard.subscription, "event_id": heard.event_id})
+        for heard in routed.heard
+        if heard.journey.id not in routed.left
+    ]
+    exits = [
+        exit_notice(left.journey.workflow_id, left.event.message_id)
+        for id, left in routed.left.items()
+        if id not in born
+    ]
+    return [*starts, *matched, *exits]

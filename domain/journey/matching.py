@@ -1,0 +1,82 @@
+"""Whether an event concerns a journey: by the rule's own condition, else by the key of the campaign's entry."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.campaign.rules import EventRule, GoalRule, Rules
+from domain.conditions.expressions import KeyExpression, KeyOutcome, Outcome, Place, compile_condition, compile_key
+from domain.tracking.event import Event
+
+# What every event has of its own. A key made of these is never found again in a later event.
+_NEVER_FOUND_AGAIN = frozenset({"event.message_id", "event.type", "event.name", "event.timestamp"})
+
+
+class Person(Protocol):
+    """What conditions see of a profile."""
+
+    @property
+    def user_id(self) -> str | None: ...
+    @property
+    def traits(self) -> Mapping[str, Any]: ...
+
+
+class Happening(Struct, frozen=True):
+    """An event and the profile it is about."""
+
+    profile_id: UUID
+    event: Event
+
+
+class Beginning(Struct, frozen=True):
+    """What a journey began with: the rules of its version, the event that let the person in, and its key."""
+
+    rules: Rules
+    entry: Event
+    key: str
+
+
+class Matcher:
+    """Evaluates the expressions of a batch. Within it people stay as they are, so a key is worked out once an event."""
+
+    def __init__(self, people: Mapping[UUID, Person]) -> None:
+        self._people = people
+        self._keys: dict[tuple[str, str], KeyOutcome] = {}
+
+    def condition(self, where: str | None, place: Place, happening: Happening, entry: Event | None) -> Outcome:
+        """What a condition comes to; where there is none, it holds."""
+        if where is None:
+            return Outcome(True)
+        person = self._people[happening.profile_id]
+        return compile_condition(where, place).evaluate(event=happening.event, profile=person, entry=entry)
+
+    def key(self, expression: str, happening: Happening) -> KeyOutcome:
+        """The key that an entry's expression finds in an event."""
+        place = (expression, happening.event.message_id)
+        if (known := self._keys.get(place)) is None:
+            person = self._people[happening.profile_id]
+            known = compile_key(expression).evaluate(event=happening.event, profile=person)
+            self._keys[place] = known
+        return known
+
+    def concerns(self, happening: Happening, rule: EventRule | GoalRule, place: Place, beginning: Beginning) -> bool:
+        """Whether the event is the one that a rule of a journey means.
+
+        A rule without a condition of its own means the events that have the key of the journey, or none.
+        """
+        if rule.event != happening.event.name:
+            return False
+        if rule.where is not None:
+            return self.condition(rule.where, place, happening, beginning.entry).holds
+        expression = beginning.rules.entry.key
+        if expression is None or not _is_found_again(compile_key(expression)):
+            return True
+        return self.key(expression, happening).value in (None, beginning.key)
+
+
+def _is_found_again(key: KeyExpression) -> bool:
+    """Whether another event can have the same key: it says something of the event, and nothing that only one has."""
+    looked_at = {variable for variable in key.variables if variable.startswith("event.")}
+    return bool(looked_at) and not looked_at & _NEVER_FOUND_AGAIN

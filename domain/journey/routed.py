@@ -1,0 +1,71 @@
+"""What the routing of events works with, and what it comes to."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from msgspec import Struct, field
+
+from domain.journey.matching import Happening, Person
+from domain.journey.records import Ending, Journey
+from domain.tracking.event import Event
+
+
+class EntryDecision(Struct, frozen=True):
+    """Whether an event let somebody in, and if not, why. `reason` is None for an entry."""
+
+    happening: Happening
+    campaign_key: str
+    journey: Journey | None
+    reason: str | None
+    data: dict[str, Any]
+
+
+class Left(Struct, frozen=True):
+    """A journey that an event ends, as an exit or as the goal that is one."""
+
+    journey: Journey
+    ending: Ending
+    event: Event
+    reason: Literal["exit_event", "goal"]
+
+
+class Heard(Struct, frozen=True):
+    """An event that matched a subscription of a journey."""
+
+    journey: Journey
+    subscription: str
+    event_id: str
+
+
+class Conversion(Struct, frozen=True):
+    """A journey that has reached its goal, and the event that was it."""
+
+    journey: Journey
+    event: Event
+
+
+class Routed(Struct):
+    """What a batch of events comes to. A journey of `entered` may be in `left` and in `conversions` as well."""
+
+    entered: list[Journey] = field(default_factory=list)
+    left: dict[UUID, Left] = field(default_factory=dict)
+    heard: list[Heard] = field(default_factory=list)
+    conversions: list[Conversion] = field(default_factory=list)
+    decisions: list[EntryDecision] = field(default_factory=list)
+
+
+class Surroundings(Struct, frozen=True):
+    """What the database held when the batch came: everything under lock, so that it still holds at the commit.
+
+    `active` are the active journeys concerned, `past` those that are over and may still reach their goal,
+    `last_entries` when each (campaign, profile, key) was last entered, `received` the exits and goals already stored
+    that may have happened after an entry of this batch. Those of the batch itself may be among them.
+    """
+
+    people: Mapping[UUID, Person]
+    active: Sequence[Journey]
+    past: Sequence[Journey]
+    last_entries: Mapping[tuple[str, UUID, str], datetime]
+    received: Sequence[Happening]

@@ -1,0 +1,45 @@
+"""Conversions: which journeys reached the goal of their campaign, by which event, after which message."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+from psycopg.types.json import Jsonb
+
+from store.database import Connection
+
+
+class Conversion(Struct, frozen=True):
+    """A goal that was reached. `at` is when the event happened, on the clock of whoever reported it."""
+
+    journey_id: UUID
+    profile_id: UUID
+    campaign_key: str
+    campaign_version: int
+    event_id: str
+    at: datetime
+
+
+_INSERT = """
+INSERT INTO conversions (journey_id, profile_id, campaign_key, campaign_version, event_id, at, message_id, arms)
+SELECT item.*,
+       (SELECT id FROM messages
+        WHERE messages.journey_id = item.journey_id AND claimed_at <= item.at
+          AND state IN ('sending', 'sent', 'unknown')
+        ORDER BY claimed_at DESC, id DESC LIMIT 1),
+       COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
+                 WHERE decisions.journey_id = item.journey_id AND kind = 'split'), '{}')
+FROM jsonb_to_recordset(%s) AS item (
+  journey_id uuid, profile_id uuid, campaign_key text, campaign_version int, event_id text, at timestamptz)
+ORDER BY item.journey_id
+ON CONFLICT (journey_id) DO NOTHING
+"""
+
+
+async def insert(connection: Connection, conversions: Sequence[Conversion]) -> None:
+    """Record conversions with the last message that was handed over before, and the arms of the splits come to.
+
+    A journey has one: the first that is recorded stays. The caller has locked the profiles.
+    """
+    await connection.execute(_INSERT, (Jsonb(conversions),))

@@ -1,0 +1,201 @@
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.campaign.rules import EntryRule, EventRule, GoalRule
+from domain.journey.listeners import Listeners
+from domain.journey.matching import Happening
+from domain.journey.records import Ending, Journey
+from domain.journey.routed import Routed
+from domain.tracking.event import Event
+from tests.domain.journey.staging import (
+    BEFORE,
+    BOB,
+    BY_CART,
+    HAPPENINGS,
+    HOUR,
+    LEFT,
+    NOON,
+    TICK,
+    Stage,
+    campaign,
+    cut,
+    is_about,
+    journey,
+    reasons,
+    staged,
+    track,
+)
+
+BOUGHT = GoalRule("Order Completed", within=3_600)
+
+
+def reached(routed: Routed) -> list[tuple[str, str]]:
+    return [(one.journey.entry_key, one.event.message_id) for one in routed.conversions]
+
+
+@pytest.mark.parametrize(
+    ("after", "counts"),
+    [(-TICK, False), (timedelta(0), True), (TICK, True), (HOUR, True), (HOUR + TICK, False)],
+    ids=str,
+)
+def test_a_goal_counts_within_a_time_from_the_entry(after: timedelta, counts: bool) -> None:
+    """By when things happened, whenever they are received."""
+    stage = Stage(campaign(goal=BOUGHT))
+    [entered] = stage.take(track("Cart Abandoned"), after=10 * HOUR).entered
+    bought = track("Order Completed", at=NOON + after)
+    routed = stage.take(bought, after=100 * HOUR)
+    assert [(one.journey, one.event) for one in routed.conversions] == ([(entered, bought.event)] if counts else [])
+    assert routed.left == {}
+
+
+def test_a_goal_counts_for_a_journey_that_is_over() -> None:
+    stage = Stage(campaign(goal=BOUGHT, exits=[LEFT]))
+    stage.take(track("Cart Abandoned"))
+    stage.take(track("Left"))
+    assert reached(stage.take(track("Order Completed", message_id="bought"))) == [("", "bought")]
+
+
+def test_only_the_first_counts_once_a_journey() -> None:
+    stage = Stage(campaign(goal=BOUGHT))
+    stage.take(track("Cart Abandoned"))
+    orders = [track("Order Completed", message_id=f"o{number}") for number in range(3)]
+    assert reached(stage.take(*orders[:2])) == [("", "o0")]
+    stage.take(orders[2])
+    assert reached(stage.routed) == [("", "o0")]
+
+
+def test_a_goal_is_about_a_key_and_a_person() -> None:
+    stage = Stage(campaign(entry=BY_CART, goal=BOUGHT))
+    carts = [track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")]
+    stage.take(*carts, track("Cart Abandoned", BOB, cart="c3"))
+    stage.take(track("Order Completed", message_id="o1", cart="c2"))
+    stage.take(track("Order Completed", message_id="o2"))
+    stage.take(track("Order Completed", BOB, message_id="o3"))
+    assert reached(stage.routed) == [("c2", "o1"), ("c1", "o2"), ("c3", "o3")]
+
+
+def test_a_goal_with_a_condition_goes_by_that() -> None:
+    goal = GoalRule("Order Completed", 3_600, "event.properties.value >= entry.properties.value")
+    stage = Stage(campaign(entry=BY_CART, goal=goal))
+    stage.take(track("Cart Abandoned", cart="c1", value=10))
+    assert reached(stage.take(track("Order Completed", cart="c1", value=9), track("Order Completed"))) == []
+    assert reached(stage.take(track("Order Completed", message_id="o", cart="c2", value=10))) == [("c1", "o")]
+
+
+def test_in_one_batch_a_journey_enters_and_reaches_its_goal() -> None:
+    routed = Stage(campaign(goal=BOUGHT)).take(track("Cart Abandoned"), track("Order Completed", message_id="o"))
+    assert reached(routed) == [("", "o")]
+    assert len(routed.entered) == 1
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+@pytest.mark.parametrize(("after", "counts"), [(TICK, True), (HOUR, True), (HOUR + TICK, False), (timedelta(0), False)])
+def test_a_goal_that_overtook_the_entry_counts_from_it_on(batches: int, after: timedelta, counts: bool) -> None:
+    stage = Stage(campaign(goal=BOUGHT))
+    later = track("Order Completed", message_id="later", at=NOON + after + TICK)
+    bought, abandoned = track("Order Completed", message_id="o", at=NOON + after), track("Cart Abandoned")
+    for batch in [[later, bought, abandoned]] if batches == 1 else [[later, bought], [abandoned]]:
+        stage.take(*batch)
+    assert reasons(stage.routed) == [None]
+    found = "later" if after == timedelta(0) else "o"
+    assert reached(stage.routed) == ([("", found)] if counts or found == "later" else [])
+
+
+def test_an_entry_is_not_its_own_goal() -> None:
+    stage = Stage(campaign(goal=GoalRule("Cart Abandoned", 3_600)))
+    assert reached(stage.take(track("Cart Abandoned"))) == []
+    assert reached(stage.take(track("Cart Abandoned", message_id="again"))) == [("", "again")]
+
+
+def test_the_exit_may_be_the_goal_as_well() -> None:
+    stage = Stage(campaign(goal=BOUGHT, exits=[EventRule("Order Completed")]))
+    stage.take(track("Cart Abandoned"))
+    routed = stage.take(track("Order Completed", message_id="o"))
+    assert [left.reason for left in routed.left.values()] == ["exit_event"]
+    assert reached(routed) == [("", "o")]
+
+
+def test_after_an_exit_in_the_same_batch_the_goal_counts() -> None:
+    stage = Stage(campaign(goal=BOUGHT, exits=[LEFT]))
+    routed = stage.take(
+        track("Cart Abandoned"), track("Left", at=NOON + TICK), track("Order Completed", at=NOON + HOUR)
+    )
+    assert (len(routed.left), len(routed.conversions)) == (1, 1)
+
+
+def test_a_goal_that_exits_ends_the_journey_as_a_goal() -> None:
+    stage = Stage(campaign(entry=BY_CART, goal=GoalRule("Order Completed", 3_600, exits=True)))
+    first, second = stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")).entered
+    routed = stage.take(track("Order Completed", message_id="o", cart="c1"))
+    [left] = routed.left.values()
+    assert (left.reason, left.ending) == ("goal", Ending(first.id, "exited", "exited", "o", NOON))
+    assert reached(routed) == [("c1", "o")]
+    assert list(stage.active) == [second.id]
+
+
+def test_a_goal_that_exits_does_so_also_once_it_no_longer_counts() -> None:
+    stage = Stage(campaign(goal=GoalRule("Order Completed", 3_600, exits=True)))
+    stage.take(track("Cart Abandoned"))
+    routed = stage.take(track("Order Completed", at=NOON + 2 * HOUR))
+    assert [left.reason for left in routed.left.values()] == ["goal"]
+    assert routed.conversions == []
+
+
+def test_a_goal_that_exits_and_overtook_the_entry_keeps_it_out() -> None:
+    stage = Stage(campaign(entry=BY_CART, goal=GoalRule("Order Completed", 3_600, exits=True)))
+    stage.take(track("Order Completed", message_id="o", at=NOON + HOUR, cart="c1"))
+    routed = stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2"))
+    assert reasons(routed) == ["exit_event_came_first", None]
+    assert routed.decisions[0].data == {"exit_event_id": "o"}
+    assert routed.conversions == []
+
+
+def test_a_goal_is_that_of_the_version_that_the_journey_ran_on() -> None:
+    past = campaign(version=1, goal=GoalRule("Subscribed", 3_600))
+    stage = Stage(campaign(version=2, goal=BOUGHT), past=[past])
+    over = journey(track("Cart Abandoned"), version=1)
+    stage.past[over.id] = over
+    assert reached(stage.take(track("Order Completed"))) == []
+    assert reached(stage.take(track("Subscribed", message_id="s"))) == [("", "s")]
+
+
+def test_an_event_that_is_a_goal_alone_is_heard() -> None:
+    running = campaign("one", goal=BOUGHT)
+    past = campaign("two", entry=EntryRule("Once"), exits=[EventRule("Gone")], goal=GoalRule("Subscribed", 60))
+    listeners = Listeners([running], [], [past])
+    heard = {name: listeners.hears(track(name).event) for name in ("Order Completed", "Subscribed", "Gone", "Once")}
+    assert heard == {"Order Completed": True, "Subscribed": True, "Gone": False, "Once": False}
+    assert listeners.campaigns_concerned([track("Order Completed").event, track("Subscribed").event]) == {"one"}
+    assert listeners.looked_back_for([running]) == {"Order Completed"}
+    assert list(listeners.goals(track("Subscribed").event)) == [past]
+
+
+def first_goal(one: Journey, arrived: list[Event]) -> str | None:
+    """What counts as the goal, found the long way round."""
+    goals = {("one", 1): "Quit", ("one", 2): "Seen", ("two", 1): "Leave", ("three", 1): "none"}
+    within = {"Quit": 4, "Seen": 2, "Leave": 3, "none": 0}
+    goal = goals[one.campaign_key, one.campaign_version]
+    place = arrived.index(one.entry) if one.entry in arrived else -1
+    overtook, followed = [], []
+    for number, event in enumerate(arrived):
+        passed = (event.timestamp - one.entry.timestamp).total_seconds()
+        is_meant = event.properties["size"] > 1 if goal == "Quit" else is_about(event, one)
+        if event.name != goal or event.user_id != one.entry.user_id or not is_meant or passed > within[goal]:
+            continue
+        if number < place and passed > 0:
+            overtook.append((passed, event.message_id))
+        if number > place and passed >= 0:
+            followed.append(event.message_id)
+    return min(overtook)[1] if overtook else next(iter(followed), None)
+
+
+@settings(derandomize=True, deadline=None, max_examples=400)
+@given(HAPPENINGS, st.sets(st.integers(1, 9)))
+def test_the_goals_reached_are_those_found_the_long_way_round(happenings: list[Happening], places: set[int]) -> None:
+    stage = staged(cut(happenings, places))
+    arrived = [happening.event for happening in happenings]
+    expected = {one.id: first_goal(one, arrived) for one in (BEFORE, *stage.routed.entered)}
+    assert stage.converted == {id: event_id for id, event_id in expected.items() if event_id is not None}

@@ -1,0 +1,54 @@
+"""Events handed to an ingest as an API process has it, without HTTP."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from domain.tracking.event import Event
+
+AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def event(
+    type: str,
+    user: str | None,
+    *,
+    anonymous: str | None = None,
+    name: str | None = None,
+    at: datetime = AT,
+    **data: Any,
+) -> Event:
+    """An event as it comes out of the decoder."""
+    return Event(
+        message_id=str(uuid4()),
+        type=type,
+        name=name,
+        user_id=user,
+        anonymous_id=anonymous,
+        properties=data,
+        context={},
+        timestamp=at,
+    )
+
+
+@contextmanager
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The statements that this task sends to the database meanwhile; the worker's are none of its business."""
+    sent: list[str] = []
+    task = asyncio.current_task()
+    execute = psycopg.AsyncCursor.execute
+
+    async def counted(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        if asyncio.current_task() is task:
+            sent.append(str(query))
+        return await execute(self, query, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg.AsyncCursor, "execute", counted)
+        yield sent

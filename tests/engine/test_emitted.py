@@ -1,0 +1,80 @@
+"""Events that journeys report: they mean what everybody's mean, and no circle of campaigns goes on for ever."""
+
+from application.actions import MAX_CHAIN
+from tests.rig import Rig
+
+CHASER = """
+key: chaser
+name: Chaser
+entry: {event: Cart Abandoned}
+goal: {event: Cart Chased, within: 1d}
+steps:
+  - {id: tell, emit_event: {event: Cart Chased, properties: {cart: {cel: entry.properties.cart_id}, by: chaser}}}
+  - {id: rest, delay: 1d}
+"""
+FOLLOWER = """
+key: follower
+name: Follower
+entry: {event: Cart Chased, where: event.properties.by == "chaser", key: event.properties.cart}
+exit: [{event: Order Completed}]
+steps:
+  - {id: wait, delay: 1d}
+  - {id: mail, send: {channel: email, template: note}}
+"""
+PING = """
+key: ping
+name: Ping
+entry: {event: Ping, reentry: always}
+steps: [{id: answer, emit_event: {event: Pong}}]
+"""
+PONG = PING.replace("Ping", "#").replace("Pong", "Ping").replace("#", "Pong").replace("key: ping", "key: pong")
+
+
+async def test_an_event_of_a_journey_starts_another(rig: Rig) -> None:
+    await rig.run_campaign(CHASER)
+    await rig.run_campaign(FOLLOWER)
+    await rig.track("u1", "Cart Abandoned", {"cart_id": "c1"})
+    handle = await rig.journey("u1", "follower")
+    [follower] = await rig.query("SELECT entry_key, entry FROM journeys WHERE campaign_key = 'follower'")
+    [chaser] = await rig.query("SELECT id, state FROM journeys WHERE campaign_key = 'chaser'")
+    assert follower["entry_key"] == "c1"
+    assert follower["entry"]["context"] == {
+        "sojourn": {"campaign": "chaser", "journey_id": str(chaser["id"]), "chain": 1}
+    }
+    [event] = await rig.query("SELECT * FROM events WHERE name = 'Cart Chased'")
+    assert (event["user_id"], event["properties"]) == ("u1", {"cart": "c1", "by": "chaser"})
+    # For the one that reported it, it is the goal, and no exit.
+    assert await rig.query("SELECT journey_id, event_id FROM conversions") == [
+        {"journey_id": chaser["id"], "event_id": event["message_id"]}
+    ]
+    assert chaser["state"] == "active"
+    await rig.track("u1", "Order Completed", {"cart": "c1"})
+    assert await handle.result() == "exited"
+
+
+async def test_a_journey_may_end_itself_by_what_it_reports(rig: Rig) -> None:
+    await rig.run_campaign(CHASER.replace("within: 1d", "within: 1d, exit_on_goal: true"))
+    await rig.track("u1", "Cart Abandoned", {"cart_id": "c1"})
+    handle = await rig.journey("u1")
+    assert await handle.result() == "exited"
+    assert (await rig.ended("u1"))["outcome"] == "exited"
+    assert await rig.query("SELECT reason FROM decisions WHERE kind = 'exit'") == [{"reason": "goal"}]
+
+
+async def test_a_circle_of_campaigns_ends(rig: Rig) -> None:
+    await rig.run_campaign(PING)
+    await rig.run_campaign(PONG)
+    await rig.track("u1", "Ping")
+    refusals = "SELECT outcome, data FROM decisions WHERE reason = 'chain_too_long'"
+    [refused] = await rig.until(refusals)
+    assert refused["outcome"] == "refused"
+    assert refused["data"]["limit"] == MAX_CHAIN
+    journeys = await rig.query("SELECT campaign_key, entry FROM journeys ORDER BY id")
+    assert len(journeys) == MAX_CHAIN + 1
+    assert [journey["campaign_key"] for journey in journeys] == ["ping", "pong"] * (MAX_CHAIN // 2) + ["ping"]
+    chains = [journey["entry"]["context"].get("sojourn", {"chain": 0})["chain"] for journey in journeys]
+    assert chains == list(range(MAX_CHAIN + 1))
+    # The next that a client reports begins anew, whatever it says of itself.
+    await rig.track("u1", "Ping", context={"sojourn": {"chain": MAX_CHAIN}})
+    await rig.until(refusals + " OFFSET 1")
+    assert len(await rig.query("SELECT 1 FROM journeys")) == 2 * (MAX_CHAIN + 1)
