@@ -14,7 +14,10 @@ router = APIRouter(prefix="/v1/frequency-caps", tags=["Frequency caps"], depende
 class CapsRequest(RequestModel):
     model_config = ConfigDict(
         json_schema_extra={
-            "example": {"file": "caps.yaml", "source": "rules:\n  - {name: weekly, limit: 3, per: 7d}\n"},
+            "example": {
+                "file": "caps.yaml",
+                "source": "rules:\n  - {name: weekly, limit: 3, per: calendar_week, min_gap: 4h}\n",
+            },
         }
     )
 
@@ -25,7 +28,10 @@ class CapsRequest(RequestModel):
 class Caps(ResponseModel):
     version: int
     source: str
-    rules: list[dict[str, Any]]
+    rules: list[dict[str, Any]] = Field(
+        description="as the document has them",
+        examples=[[{"name": "weekly", "limit": 3, "per": "calendar_week", "min_gap": "4h"}]],
+    )
 
 
 @router.get("")

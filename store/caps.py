@@ -29,7 +29,7 @@ async def latest(connection: Connection) -> Caps:
 
 
 async def put(connection: Connection, source: str, rules: list[CapRule]) -> None:
-    """Put rules in force, unless they and their document are so already.
+    """Put rules in force, unless their document is so already.
 
     Waits for the decisions that are being made by the rules of before: none of them is left when this has committed.
     """
@@ -38,9 +38,7 @@ async def put(connection: Connection, source: str, rules: list[CapRule]) -> None
         """
         INSERT INTO frequency_caps (version, source, rules)
         SELECT COALESCE(max(version), 0) + 1, %(source)s, %(rules)s FROM frequency_caps
-        HAVING NOT EXISTS (
-          SELECT 1 FROM (SELECT source, rules FROM frequency_caps ORDER BY version DESC LIMIT 1) AS latest
-          WHERE source = %(source)s AND rules = %(rules)s)
+        HAVING %(source)s IS DISTINCT FROM (SELECT source FROM frequency_caps ORDER BY version DESC LIMIT 1)
         """,
         {"source": source, "rules": Jsonb(rules)},
     )

@@ -15,11 +15,12 @@ from application.gate import Gate, Question
 from application.send import Sender, SendOutcome
 from domain.errors import UnavailableError
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Unavailable
-from domain.sending.policy import Granted, Refused
+from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store.database import CONNECTION_TIMEOUT, Database
 from tests.rig import Rig
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+NIGHT, MORNING = AT.replace(hour=23), datetime(2026, 11, 2, 9, tzinfo=UTC)
 POOL = 25
 
 # The delay keeps the journey's own workflow away: the attempts below are the only ones.
@@ -28,6 +29,7 @@ key: waiting
 name: Waiting
 entry: {event: Signed Up}
 exit: [{event: Account Closed}]
+send_window: {from: "09:00", to: "21:00"}
 steps:
   - {id: later, delay: 300d}
   - {id: note, send: {channel: CHANNEL, template: note, category: CATEGORY}}
@@ -74,8 +76,11 @@ class Bench:
     journey_id: UUID
     message_id: UUID
 
-    async def attempt(self) -> SendOutcome:
-        return await self.sender.send(self.message_id, at=AT, ends_with="completed")
+    async def attempt(self, at: datetime = AT) -> SendOutcome:
+        return await self.sender.send(self.message_id, at=at, ends_with="completed")
+
+    async def ask(self, number: int, at: datetime) -> Answer:
+        return await self.gate.authorise(Question(self.journey_id, "note", 1, number, AT, at, None))
 
     async def state(self) -> tuple[Any, ...]:
         [row] = await self.rig.query("SELECT state, reason FROM messages WHERE id = %s", self.message_id)
@@ -267,3 +272,72 @@ async def test_what_has_still_to_be_sent_counts_however_long_ago_it_was_granted(
     assert await bench.gate.authorise(soon) == Refused("capped")
     due = Question(bench.journey_id, "note", 4, 1, AT, later.at + timedelta(hours=1), None)
     assert isinstance(await bench.gate.authorise(due), Granted)
+
+
+@each("bench", [EMAIL, HOOK], indirect=True)
+async def test_what_could_not_be_sent_before_the_window_closed_goes_back_to_the_gate(bench: Bench) -> None:
+    bench.provider.answers = [Unavailable("connection", "refused")]
+    with pytest.raises(UnavailableError):
+        await bench.attempt()
+    postponed = SendOutcome("postponed", journey_ended=False)
+    # The second one repeats the first, whose answer was lost.
+    assert [await bench.attempt(NIGHT), await bench.attempt(NIGHT)] == [postponed, postponed]
+    assert await bench.state() == ("cancelled", "send_window")
+    assert await bench.rig.query("SELECT state FROM journeys") == [{"state": "active"}]
+    assert await bench.ask(2, NIGHT) == Deferred(MORNING, "send_window")
+    assert await bench.ask(3, MORNING) == Granted(str(bench.message_id))
+    assert await bench.state() == ("reserved", None)
+    assert await bench.attempt(MORNING) == SendOutcome("sent", journey_ended=False)
+    assert bench.provider.got == [str(bench.message_id)] * 2
+    [message] = await bench.rig.query("SELECT at, attempts FROM messages")
+    assert (message["at"], message["attempts"]) == (MORNING, 2)
+
+
+@each("bench", [EMAIL], indirect=True)
+async def test_a_message_given_back_takes_up_no_room_until_it_is_granted_anew(bench: Bench) -> None:
+    await bench.rig.put_caps("rules: [{name: one, limit: 1, per: 30d}]")
+    await bench.attempt(NIGHT)
+    other = Question(bench.journey_id, "note", 2, 1, AT, MORNING, None)
+    assert isinstance(await bench.gate.authorise(other), Granted)
+    assert await bench.ask(2, MORNING) == Refused("capped")
+    assert await bench.state() == ("cancelled", "send_window")
+
+
+@each("bench", [URGENT], indirect=True)
+async def test_a_transactional_message_is_sent_at_night(bench: Bench) -> None:
+    assert (await bench.attempt(NIGHT)).state == "sent"
+
+
+@each("bench", [HOOK], indirect=True)
+async def test_what_the_provider_may_have_waits_for_the_morning_and_counts(bench: Bench) -> None:
+    """Its attempt died; to hand it over again at night might be the first time that it gets through."""
+    await bench.rig.put_caps("rules: [{name: one, limit: 1, per: 1h}]")
+    await die_after_the_hand_over(bench)
+    with pytest.raises(UnavailableError, match="quiet hours") as caught:
+        await bench.attempt(NIGHT)
+    assert caught.value.data["retry_after"] == 10 * 3_600
+    assert await bench.state() == ("sending", None)
+    other = Question(bench.journey_id, "note", 2, 1, AT, MORNING, None)
+    assert await bench.gate.authorise(other) == Refused("capped")
+    assert (await bench.attempt(MORNING)).state == "sent"
+    assert bench.provider.got == [str(bench.message_id)] * 2
+
+
+@each("bench", [EMAIL], indirect=True)
+async def test_what_may_not_be_repeated_does_not_wait_for_the_morning(bench: Bench) -> None:
+    await die_after_the_hand_over(bench)
+    assert (await bench.attempt(NIGHT)).state == "unknown"
+
+
+@each("bench", [HOOK], indirect=True)
+async def test_an_answer_lost_in_the_evening_is_asked_for_in_the_morning_unless_the_journey_has_ended(
+    bench: Bench,
+) -> None:
+    bench.provider.answers = [Ambiguous("connection reset")]
+    with pytest.raises(UnavailableError):
+        await bench.attempt()
+    with pytest.raises(UnavailableError, match="quiet hours"):
+        await bench.attempt(NIGHT)
+    await bench.rig.track("u1", "Account Closed")
+    assert await bench.attempt(NIGHT) == SendOutcome("unknown", journey_ended=True)
+    assert len(bench.provider.got) == 1

@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import pytest
 
 from domain.errors import InvalidDocumentError, Problem
 from domain.sending.caps import CapRule
 from domain.sending.caps_document import document_of, parse_caps
 
+EXAMPLES = Path(__file__).parents[3] / "examples" / "caps"
 GOOD = "{name: daily, limit: 2, per: 1d}"
 
 
@@ -43,6 +46,11 @@ def test_reads_a_rule_and_writes_it_again(text: str, rule: CapRule) -> None:
 def test_reads_several_rules_in_their_order() -> None:
     text = f"rules:\n  - {GOOD}\n  - {{name: mail, limit: 3, per: 7d}}\n"
     assert [rule.name for rule in parse_caps(text, "caps.yaml")] == ["daily", "mail"]
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.iterdir()), ids=lambda file: file.stem)
+def test_the_examples_are_good(file: Path) -> None:
+    assert parse_caps(file.read_text(encoding="utf-8"), str(file))
 
 
 def test_there_may_be_no_rules() -> None:

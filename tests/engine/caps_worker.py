@@ -1,0 +1,344 @@
+"""Journeys without their workflows: they ask the gate, send and try again, as fast as they can, at virtual instants.
+
+Run as a module it is one of many processes that do so on one database; see test_caps_concurrency.
+"""
+
+import asyncio
+import heapq
+import itertools
+import json
+import random
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from time import monotonic
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+from msgspec import to_builtins
+
+from application.campaigns import Campaigns
+from application.caps import FrequencyCaps
+from application.catalogue import Catalogue
+from application.gate import Gate, Question
+from application.ingest import Ingest
+from application.send import Sender
+from domain.errors import UnavailableError
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
+from domain.sending.policy import Answer, Deferred, Granted
+from domain.tracking.event import Event
+from store.database import Database
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a campaign sends, as the recount has to know it."""
+
+    channel: str = "email"
+    category: str = "marketing"
+    priority: str = "normal"
+    on_capped: str = "skip"
+    expires: str = "2d"
+    opens: time | None = None
+    closes: time | None = None
+    timezone: str | None = None
+
+    def source(self, key: str) -> str:
+        lines = [f"key: {key}", f"name: {key}", "entry: {event: Begun, key: event.properties.number}"]
+        if self.timezone is not None:
+            lines.append(f"timezone: {self.timezone}")
+        if self.opens and self.closes:
+            lines.append(f'send_window: {{from: "{self.opens:%H:%M}", to: "{self.closes:%H:%M}"}}')
+        names = ("channel", "category", "priority", "on_capped", "expires")
+        send = ", ".join(f"{name}: {getattr(self, name)}" for name in names)
+        lines.append(f"steps: [{{id: note, send: {{template: note, {send}}}}}]")
+        return "\n".join(lines)
+
+
+SPECS = {
+    "promotion": Spec(),
+    "news": Spec(category="news", on_capped="wait", opens=time(9), closes=time(21), timezone="Asia/Kolkata"),
+    "hook": Spec(channel="webhook", on_capped="wait", expires="12h", opens=time(6), closes=time(23)),
+    "receipt": Spec(channel="webhook", category="transactional"),
+    "urgent": Spec(priority="high", opens=time(7), closes=time(22), expires="20h"),
+}
+WEIGHTS = dict(zip(SPECS, (6, 6, 6, 1, 1), strict=True))
+RULES = """
+rules:
+  - {name: rolling, limit: 4, per: 1d, counts: [transactional, high]}
+  - {name: day, limit: 3, per: calendar_day, channels: [email]}
+  - {name: week, limit: 11, per: calendar_week, categories: [marketing, news], counts: [high]}
+  - {name: month, limit: 40, per: calendar_month, counts: [transactional]}
+  - {name: news, limit: 2, per: 36h, categories: [news], min_gap: 3h}
+  - {name: gap, min_gap: 45m}
+"""
+TEMPLATES = {
+    "email": """---
+channel: email
+subject: Note
+from: Example Shop <hello@example.com>
+text: Hello
+---
+<a href="{{ unsubscribe_url }}">Unsubscribe</a>
+""",
+    "webhook": """---
+channel: webhook
+url: https://crm.example.com/hook
+---
+user: '{{ profile.user_id }}'
+""",
+}
+ZONES = ["Europe/London", "America/New_York", "Asia/Tokyo", "America/Havana", "Pacific/Auckland", None]
+DEPLOYMENT_ZONE = "America/Sao_Paulo"
+
+# Clocks turn in New York, a month ends and a week ends in the days that follow.
+BEGINNING = datetime(2026, 10, 30, 12, tzinfo=UTC)
+VIRTUAL_HOURS_A_SECOND = 12.0
+JOURNEYS_EACH = 3
+
+
+async def prepare(database: Database, users: int) -> None:
+    """The campaigns, the caps, the users, and some journeys of each of them in each campaign."""
+    campaigns = Campaigns(database)
+    for key, spec in SPECS.items():
+        await campaigns.publish(spec.source(key), "campaign.yaml", {"note.liquid": TEMPLATES[spec.channel]})
+        await campaigns.start(key)
+    await FrequencyCaps(database).put(RULES, "caps.yaml")
+    ingest = Ingest(database, Catalogue())
+    for user in (f"u{number}" for number in range(users)):
+        batch = [identify(user, {"email": f"{user}@example.com"})]
+        batch += [_event("track", "Begun", user, {"number": number}) for number in range(JOURNEYS_EACH)]
+        await ingest(batch, received_at=datetime.now(UTC))
+
+
+def identify(user: str, traits: Mapping[str, Any]) -> Event:
+    return _event("identify", None, user, traits)
+
+
+def _event(type: str, name: str | None, user: str, properties: Mapping[str, Any]) -> Event:
+    return Event(
+        message_id=str(uuid4()),
+        type=type,
+        name=name,
+        user_id=user,
+        anonymous_id=None,
+        properties=dict(properties),
+        context={},
+        timestamp=datetime.now(UTC),
+    )
+
+
+@dataclass
+class Provider:
+    """A channel whose answers are rolled: most messages are taken, others refused, put off, or answered by nobody."""
+
+    name: str
+    honours_idempotency_key: bool
+    rolls: random.Random
+    accepted: list[str] = field(default_factory=list)
+
+    async def deliver(self, message: Outbound) -> Delivery:
+        await asyncio.sleep(self.rolls.uniform(0, 0.004))
+        match self.rolls.choices(("accepted", "rejected", "unavailable", "ambiguous"), (70, 10, 12, 8))[0]:
+            case "accepted":
+                self.accepted.append(message.message_id)
+                return Accepted(None)
+            case "rejected":
+                return Rejected("bad_address", "no such mailbox")
+            case "unavailable":
+                return Unavailable("connection", "refused")
+            case _:
+                return Ambiguous("connection reset")
+
+
+@dataclass(frozen=True)
+class Journey:
+    """One that may be asked for: whose, and in which campaign."""
+
+    id: UUID
+    user: str
+    campaign: str
+
+
+async def journeys_of(database: Database) -> list[Journey]:
+    """All of them, in an order that is the same for everybody."""
+    async with database.transaction() as connection:
+        cursor = await connection.execute(
+            """
+            SELECT journeys.id, user_id, campaign_key
+            FROM journeys JOIN profiles ON profiles.id = profile_id ORDER BY journeys.id
+            """
+        )
+        return [Journey(row["id"], row["user_id"], row["campaign_key"]) async for row in cursor]
+
+
+@dataclass(order=True)
+class Walk:
+    """One visit of a send step: the question due, or the granted message."""
+
+    due: datetime
+    order: int
+    journey_id: UUID = field(compare=False)
+    visit: int = field(compare=False)
+    reached_at: datetime = field(compare=False)
+    ask: int = field(default=1, compare=False)
+    message_id: UUID | None = field(default=None, compare=False)
+    attempts: int = field(default=0, compare=False)
+
+
+class Load:
+    """One process's share of the journeys. `clock` is the virtual time; `asked` holds what was answered to what."""
+
+    def __init__(self, database: Database, journeys: list[Journey], *, seed: str, index: int) -> None:
+        self.rolls = random.Random(f"{seed}/{index}")
+        self._seed = seed
+        catalogue = Catalogue()
+        self._gate = Gate(database, catalogue, DEPLOYMENT_ZONE)
+        self.providers = [
+            Provider("email", honours_idempotency_key=False, rolls=self.rolls),
+            Provider("webhook", honours_idempotency_key=True, rolls=self.rolls),
+        ]
+        channels = {provider.name: provider for provider in self.providers}
+        self._sender = Sender(database, catalogue, channels, lambda *_: "https://example.com/u", DEPLOYMENT_ZONE)
+        self._ingest = Ingest(database, catalogue)
+        self._journeys = journeys
+        self._users = sorted({journey.user for journey in journeys})
+        self._weights = list(itertools.accumulate(WEIGHTS[journey.campaign] for journey in journeys))
+        self._visits = itertools.count(index * 1_000_000 + 1)
+        self._order = itertools.count()
+        self._waiting: list[Walk] = []
+        self.asked: list[tuple[Question, Answer]] = []
+        self.different: list[str] = []
+
+    async def run(self, clock: "Clock", seconds: float, tasks: int) -> None:
+        async def work() -> None:
+            while clock.elapsed() < seconds:
+                await self._step(clock)
+
+        await asyncio.gather(*(work() for _ in range(tasks)))
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "asked": [
+                [str(uuid5(question.journey_id, f"note/{question.visit}/{question.ask}")), to_builtins(answer)]
+                for question, answer in self.asked
+            ],
+            "different": self.different,
+            "accepted": [(provider.name, id) for provider in self.providers for id in provider.accepted],
+        }
+
+    async def _step(self, clock: "Clock") -> None:
+        roll = self.rolls.random()
+        if roll < 0.03:
+            moved = identify(self.rolls.choice(self._users), {"timezone": self.rolls.choice(ZONES)})
+            await self._ingest([moved], received_at=datetime.now(UTC))
+        elif roll < 0.13 and self.asked:
+            question, answer = self.rolls.choice(self.asked)
+            await self._ask(question, expected=answer)
+        elif roll < 0.2:
+            await self._ask_what_others_ask(clock)
+        elif self._waiting and self._waiting[0].due <= clock.now():
+            await self._go_on(heapq.heappop(self._waiting))
+        else:
+            reached_at = clock.now() + timedelta(hours=self.rolls.uniform(-3, 3))
+            late = timedelta(hours=self.rolls.choice((0, 0, 0, 1, 13)))
+            walk = Walk(reached_at + late, next(self._order), self._draw(self.rolls), next(self._visits), reached_at)
+            await self._go_on(walk)
+
+    def _draw(self, rolls: random.Random) -> UUID:
+        return rolls.choices(self._journeys, cum_weights=self._weights)[0].id
+
+    async def _ask_what_others_ask(self, clock: "Clock") -> None:
+        """The question of this moment, the same in every process; and all of them send what is granted."""
+        number = int(clock.elapsed() * 10)
+        rolls = random.Random(f"{self._seed}/all/{number}")
+        at = BEGINNING + timedelta(hours=number * VIRTUAL_HOURS_A_SECOND / 10)
+        walk = Walk(at, next(self._order), self._draw(rolls), 1_000_000_000 + number, at)
+        answer = await self._ask(_question(walk))
+        if isinstance(answer, Granted):
+            walk.message_id = UUID(answer.message_id)
+            await self._attempt(walk)
+
+    async def _go_on(self, walk: Walk) -> None:
+        if walk.message_id is not None:
+            await self._send(walk)
+            return
+        answer = await self._ask(_question(walk))
+        match answer:
+            case Granted(message_id=message_id):
+                walk.message_id = UUID(message_id)
+                if self.rolls.random() < 0.1:
+                    self._later(walk, hours=self.rolls.uniform(0, 14))
+                else:
+                    await self._send(walk)
+            case Deferred(until=until):
+                walk.ask += 1
+                walk.due = until
+                heapq.heappush(self._waiting, walk)
+            case _:
+                pass
+
+    async def _send(self, walk: Walk) -> None:
+        state = await self._attempt(walk)
+        walk.attempts += 1
+        if state == "postponed":
+            walk.ask += 1
+            walk.message_id = None
+            self._later(walk, hours=0)
+        elif state is None and walk.attempts < 6:
+            self._later(walk, hours=self.rolls.uniform(0, 8))
+
+    async def _attempt(self, walk: Walk) -> str | None:
+        if walk.message_id is None:
+            raise ValueError("nothing was granted")
+        try:
+            return (await self._sender.send(walk.message_id, at=walk.due, ends_with=None)).state
+        except UnavailableError:
+            return None
+
+    def _later(self, walk: Walk, *, hours: float) -> None:
+        walk.due += timedelta(hours=hours)
+        heapq.heappush(self._waiting, walk)
+
+    async def _ask(self, question: Question, expected: Answer | None = None) -> Answer:
+        answer = await self._gate.authorise(question)
+        if expected is None:
+            self.asked.append((question, answer))
+        elif answer != expected:
+            self.different.append(f"{question}: {answer} after {expected}")
+        return answer
+
+
+def _question(walk: Walk) -> Question:
+    return Question(walk.journey_id, "note", walk.visit, walk.ask, walk.reached_at, walk.due, None)
+
+
+class Clock:
+    """Virtual time, which begins when this is made."""
+
+    def __init__(self) -> None:
+        self._begun = monotonic()
+
+    def elapsed(self) -> float:
+        return monotonic() - self._begun
+
+    def now(self) -> datetime:
+        return BEGINNING + timedelta(hours=self.elapsed() * VIRTUAL_HOURS_A_SECOND)
+
+
+BARRIER = 7
+
+
+async def main(url: str, seed: str, index: int, seconds: float) -> None:
+    """Wait until all are ready, work, and say what was answered and what providers took."""
+    async with Database(url, pool_size=2) as database:
+        load = Load(database, await journeys_of(database), seed=seed, index=index)
+        async with database.transaction() as connection:
+            await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (BARRIER,))
+        await load.run(Clock(), seconds, tasks=2)
+    print(json.dumps(load.report()))  # noqa: T201
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
