@@ -149,14 +149,14 @@ async def _route(
     surroundings = await _surroundings(connection, listeners, happenings, people)
     routed = routing.route(happenings, listeners, surroundings, received_at=received_at, new_ids=iter(uuid7, None))
     # The decisions first, so that on the timeline their consequences follow them.
-    if recorded := [*_entry_decisions(routed, received_at), *_exit_decisions(routed, happenings)]:
-        await decisions.insert(connection, recorded)
+    if recorded := [*_exit_decisions(routed, happenings), *_entry_decisions(routed, received_at)]:
+        await decisions.insert(connection, _in_order(recorded, happenings))
+    born = {journey.id for journey in routed.entered}
+    # The endings first: what ends a journey may start the next one of the same person, campaign and key.
+    if endings := [ending for id, ending in routed.endings.items() if id not in born]:
+        await journeys.end(connection, endings)
     if routed.entered:
         await journeys.insert(connection, routed.entered, routed.endings)
-    born = {journey.id for journey in routed.entered}
-    endings = [ending for id, ending in routed.endings.items() if id not in born]
-    if endings:
-        await journeys.end(connection, endings)
     if notices := _notices(routed, born):
         await outbox.append(connection, notices)
 
@@ -218,6 +218,12 @@ def _exit_decisions(routed: Routed, happenings: Sequence[Happening]) -> list[Dec
         )
         for ending in routed.endings.values()
     ]
+
+
+def _in_order(recorded: Sequence[Decision], happenings: Sequence[Happening]) -> list[Decision]:
+    """By the events that they are due to."""
+    places = {happening.event.message_id: place for place, happening in enumerate(happenings)}
+    return sorted(recorded, key=lambda decision: places[str(decision.event_id)])
 
 
 def _notices(routed: Routed, born: set[UUID]) -> list[Notice]:

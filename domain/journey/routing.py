@@ -178,7 +178,7 @@ class _Router:
         going_on = []
         for journey in self._active.get(happening.profile_id, ()):
             rules = self._listeners.rules(journey)
-            if any(self._ends(happening, exit.event, exit.where, journey.entry) for exit in rules.exits):
+            if self._is_ended(journey, rules, happening):
                 self.routed.ended[journey.id] = journey
                 self.routed.endings[journey.id] = Ending(
                     journey.id, EXITED, EXITED, happening.event.message_id, self._received_at
@@ -272,6 +272,13 @@ class _Router:
         self._active.setdefault(happening.profile_id, []).append(journey)
         self._last_entries[version.key, happening.profile_id, key] = self._received_at
         return journey
+
+    def _is_ended(self, journey: Journey, rules: Rules, happening: Happening) -> bool:
+        """Whether the event ends the journey. One of the kind that starts journeys ends only what began before it."""
+        event = happening.event
+        if event.name == rules.entry.event and event.timestamp < journey.entry.timestamp:
+            return False
+        return any(self._ends(happening, exit.event, exit.where, journey.entry) for exit in rules.exits)
 
     def _ends(self, happening: Happening, event: str, where: str | None, entry: Event) -> bool:
         return event == happening.event.name and self._holds(where, Place.EXIT_WHERE, happening, entry).holds
