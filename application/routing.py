@@ -35,16 +35,19 @@ async def decide(
     return routing.route(happenings, listeners, surroundings, received_at=received_at, new_ids=iter(uuid7, None))
 
 
-async def record(connection: Connection, routed: Routed, received_at: datetime) -> None:
+async def record(
+    connection: Connection, routed: Routed, happenings: Sequence[Happening], received_at: datetime
+) -> None:
     """Write what was decided. The decisions first, so that on the timeline their consequences follow them."""
-    if recorded := [*_entry_decisions(routed, received_at), *_exit_decisions(routed)]:
-        await decisions.insert(connection, recorded)
+    if recorded := [*_exit_decisions(routed), *_entry_decisions(routed, received_at)]:
+        await decisions.insert(connection, _in_order(recorded, happenings))
     endings = {id: left.ending for id, left in routed.left.items()}
-    if routed.entered:
-        await journeys.insert(connection, routed.entered, endings)
     born = {journey.id for journey in routed.entered}
+    # The endings first: what ends a journey may start the next one of the same person, campaign and key.
     if others := [ending for id, ending in endings.items() if id not in born]:
         await journeys.end(connection, others)
+    if routed.entered:
+        await journeys.insert(connection, routed.entered, endings)
     if routed.conversions:
         await conversions.insert(connection, _conversions(routed))
     if notices := _notices(routed, born):
@@ -124,6 +127,12 @@ def _exit_decisions(routed: Routed) -> list[Decision]:
         )
         for left in routed.left.values()
     ]
+
+
+def _in_order(recorded: Sequence[Decision], happenings: Sequence[Happening]) -> list[Decision]:
+    """By the events that they are due to."""
+    places = {happening.event.message_id: place for place, happening in enumerate(happenings)}
+    return sorted(recorded, key=lambda decision: places[str(decision.event_id)])
 
 
 def _conversions(routed: Routed) -> list[Conversion]:

@@ -99,9 +99,15 @@ class _Router:
         for journey in self._active.get(happening.profile_id, ()):
             beginning = self._beginning(journey)
             rules = beginning.rules
-            ending = [
-                exit for exit in exits_of(rules) if self._matcher.concerns(happening, exit, Place.EXIT_WHERE, beginning)
-            ]
+            ending = (
+                []
+                if _starts_late(happening, beginning)
+                else [
+                    exit
+                    for exit in exits_of(rules)
+                    if self._matcher.concerns(happening, exit, Place.EXIT_WHERE, beginning)
+                ]
+            )
             if ending:
                 self._leave(journey, happening.event, "goal" if rules.goal in ending else "exit_event")
                 continue
@@ -222,6 +228,12 @@ class _Router:
 
     def _beginning(self, journey: Journey) -> Beginning:
         return Beginning(self._listeners.rules(journey), journey.entry, journey.entry_key)
+
+
+def _starts_late(happening: Happening, beginning: Beginning) -> bool:
+    """Whether the event could have started a journey that this one's entry would have ended: then it ends nothing."""
+    event = happening.event
+    return event.name == beginning.rules.entry.event and event.timestamp < beginning.entry.timestamp
 
 
 def _earliest(happenings: Iterable[Happening]) -> Happening | None:

@@ -40,6 +40,14 @@ VALUE_TYPES = {
     "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
     "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
 }
+SETTINGS = {
+    "frontend.WorkflowTimeSkippingEnabled": "true",
+    # How much later than now a timer may be due at the soonest, for clusters whose clocks differ: by default every
+    # timer that is skipped to takes a second.
+    "history.timerProcessorMaxTimeShift": '"10ms"',
+    # A run that continues as new within a second is made to wait, and the skipped time is then added once more.
+    "history.workflowIdReuseMinimalInterval": '"0s"',
+}
 START_ATTEMPTS = 3  # another process may take a chosen port before the server does
 
 
@@ -97,7 +105,7 @@ class EmbeddedTemporal:
         folder = Path(scratch.name) if scratch else (data or Path()).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         await _stop_leftover(folder)
-        settings = {"frontend.WorkflowTimeSkippingEnabled": "true", **(dynamic_config or {})}
+        settings = {**SETTINGS, **(dynamic_config or {})}
         try:
             for _ in range(START_ATTEMPTS - 1):
                 try:

@@ -219,6 +219,23 @@ def test_an_event_that_is_both_ends_one_journey_and_begins_the_next() -> None:
     assert [entered.id for entered in routed.entered] == list(stage.active) != [first.id]
 
 
+@pytest.mark.parametrize("batches", [1, 2])
+def test_one_that_is_both_and_is_late_leaves_the_journey_that_began_after_it(batches: int) -> None:
+    stage = Stage(campaign(exits=[EventRule("Cart Abandoned", "event.properties.n != entry.properties.n")]))
+    newer, late = track("Cart Abandoned", at=NOON, n=1), track("Cart Abandoned", at=NOON - TICK, n=2)
+    if batches == 1:
+        stage.take(newer, late)
+    else:
+        stage.take(newer)
+        stage.take(late, after=HOUR)
+    assert reasons(stage.routed) == [None, "already_in"]
+    assert [active.entry for active in stage.active.values()] == [newer.event]
+    # One of the same instant counts as later.
+    same_time = track("Cart Abandoned", at=NOON, n=3)
+    assert len(stage.take(same_time).left) == 1
+    assert [active.entry for active in stage.active.values()] == [same_time.event]
+
+
 def test_any_of_several_exits_ends_it() -> None:
     stage = Stage(campaign(exits=[EventRule("Order Completed", "event.properties.value > 10"), EventRule("Left")]))
     stage.take(track("Cart Abandoned"))

@@ -1,0 +1,57 @@
+"""An event that ends a journey and starts the next one of the same campaign, both in one transaction."""
+
+from typing import Any
+
+from tests.rig import Rig
+
+SILENCE = """
+key: silence
+name: Silence
+entry: {event: Seen}
+exit: [{event: Seen}]
+steps:
+  - {id: silent, delay: 30d}
+  - {id: miss-you, send: {channel: email, template: note}}
+"""
+
+
+def seen(id: str, at: str) -> dict[str, Any]:
+    return {"type": "track", "messageId": id, "userId": "u1", "event": "Seen", "timestamp": at}
+
+
+async def journeys(rig: Rig) -> list[tuple[str, str, str | None]]:
+    """The event that started each, its state, and the event that ended it."""
+    rows = await rig.query("SELECT entry->>'message_id' AS entry, state, ended_by FROM journeys ORDER BY id")
+    return [(row["entry"], row["state"], row["ended_by"]) for row in rows]
+
+
+async def test_it_ends_the_one_that_waited_and_starts_another(rig: Rig) -> None:
+    await rig.run_campaign(SILENCE)
+    await rig.post("batch", {"batch": [seen("e1", "2026-11-01T12:00:00Z")]})
+    first = await rig.journey("u1")
+    await rig.post("batch", {"batch": [seen("e2", "2026-11-01T13:00:00Z")]})
+    assert await first.result() == "exited"
+    assert await journeys(rig) == [("e1", "exited", "e2"), ("e2", "active", None)]
+    assert (await rig.journey("u1")).id != first.id
+
+
+async def test_two_in_one_batch_leave_the_last(rig: Rig) -> None:
+    await rig.run_campaign(SILENCE)
+    await rig.post("batch", {"batch": [seen("e1", "2026-11-01T12:00:00Z")]})
+    await rig.post("batch", {"batch": [seen("e2", "2026-11-01T13:00:00Z"), seen("e3", "2026-11-01T14:00:00Z")]})
+    assert await journeys(rig) == [("e1", "exited", "e2"), ("e2", "exited", "e3"), ("e3", "active", None)]
+    decisions = [item for item in await rig.timeline("u1") if item["kind"] != "event"]
+    assert [(item["kind"], item["data"]["event_id"]) for item in decisions] == [
+        ("entry", "e1"),
+        ("exit", "e2"),
+        ("entry", "e2"),
+        ("exit", "e3"),
+        ("entry", "e3"),
+    ]
+
+
+async def test_one_that_happened_before_the_journey_leaves_it_alone(rig: Rig) -> None:
+    await rig.run_campaign(SILENCE)
+    await rig.post("batch", {"batch": [seen("e2", "2026-11-01T13:00:00Z")]})
+    await rig.post("batch", {"batch": [seen("e1", "2026-11-01T12:00:00Z")]})
+    assert await journeys(rig) == [("e2", "active", None)]
