@@ -85,9 +85,9 @@ def _until(
 
 
 def _outcome(moment: Moment, until: datetime | None) -> str:
-    if moment.ask == 1 and (until is None or until < moment.reached_at):
+    if until is None or (moment.ask == 1 and until < moment.reached_at):
         return "past"
-    return "over" if until is None or until <= moment.at else "waiting"
+    return "over" if until <= moment.at else "waiting"
 
 
 def _data(until: datetime | None, error: str | None, zone: ZoneInfo) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from domain.campaign.plan import Act, Branch, Delay, Exit, Plan, Repeat, Send, Split, Until, WaitFor
+from domain.journey.moves import rests_until
 from domain.journey.state import COMPLETED, JourneyState
 
 
@@ -18,7 +19,7 @@ def _now(plan: Plan, state: JourneyState) -> str:
     if state.outcome is not None or state.step is None:
         return f"**Over**: {state.outcome or COMPLETED}"
     node = plan.node(state.step)
-    until = f" until {_instant(state.until)}" if state.until is not None else ""
+    until = f" until {_instant(end)}" if (end := rests_until(plan, state)) is not None else ""
     match node:
         case Delay():
             return f"**Waiting** at `{node.id}`{until}: delay"
@@ -33,7 +34,7 @@ def _now(plan: Plan, state: JourneyState) -> str:
         case Send() if state.phase == "deferred":
             return f"**Deferred** at `{node.id}`{until}: {state.reason}"
         case Send() if state.phase == "held":
-            return f"**Held** at `{node.id}`: {state.reason}"
+            return f"**Held** at `{node.id}`{until}: {state.reason}"
         case Send() if state.phase == "granted":
             return f"**Sending** `{node.id}` by {node.channel}"
         case Send():
@@ -43,7 +44,7 @@ def _now(plan: Plan, state: JourneyState) -> str:
         case Branch() | Split() | Repeat():
             return f"**Deciding** at `{node.id}`"
         case Act():
-            return f"**Doing** `{node.id}`"
+            return f"**Doing** `{node.id}`: {node.action}"
 
 
 def _instant(at: datetime) -> str:

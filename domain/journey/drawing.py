@@ -6,9 +6,11 @@ from hashlib import sha256
 _SIZE = 2**64
 
 
-def fraction(*names: str) -> float:
-    """A number from 0 to below 1, spread evenly over the names."""
-    return _drawn(*names) / _SIZE
+def number(below: int, *names: str) -> int:
+    """A whole number from 0 to less than `below`, spread evenly over the names."""
+    # The lengths keep ("a", "bc") and ("ab", "c") apart.
+    text = "".join(f"{len(name)}:{name}" for name in names)
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "big") * below // _SIZE
 
 
 def arm(seed: str, person: str, weights: Mapping[str, int]) -> int:
@@ -16,15 +18,9 @@ def arm(seed: str, person: str, weights: Mapping[str, int]) -> int:
 
     The weights lie on the line one after the other: shifting weight between two neighbours moves only people of theirs.
     """
-    place = _drawn(seed, person) * sum(weights.values()) // _SIZE
+    place = number(sum(weights.values()), seed, person)
     for index, weight in enumerate(weights.values()):
         place -= weight
         if place < 0:
             return index
     raise ValueError("no arm has a weight")
-
-
-def _drawn(*names: str) -> int:
-    # The lengths keep ("a", "bc") and ("ab", "c") apart.
-    text = "".join(f"{len(name)}:{name}" for name in names)
-    return int.from_bytes(sha256(text.encode()).digest()[:8], "big")

@@ -11,7 +11,19 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from domain.campaign.plan import Act, Branch, Delay, Exit, Plan, Repeat, Send, Split, Subscription, Until, WaitFor
-from domain.journey.moves import arrive, ask_again, is_at_rest, leave_stopped, next_round, note, outcome_at
+from domain.journey import answers
+from domain.journey.moves import (
+    arrive,
+    ask_again,
+    hear_from,
+    is_at_rest,
+    leave_stopped,
+    next_round,
+    note,
+    outcome_after,
+    outcome_of,
+    rests_until,
+)
 from domain.journey.protocol import (
     Answered,
     Authorise,
@@ -34,9 +46,7 @@ from domain.journey.protocol import (
     SleepUntil,
     Woke,
 )
-from domain.journey.state import CAPPED, COMPLETED, EXITED, SCHEDULE_ENDED, JourneyState, Match
-from domain.sending.claim import POSTPONED
-from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
+from domain.journey.state import COMPLETED, EXITED, SCHEDULE_ENDED, JourneyState, Match
 
 
 def begin(plan: Plan, at: datetime, seed: str = "") -> JourneyState:
@@ -66,7 +76,7 @@ def next_command(plan: Plan, state: JourneyState) -> Command:
         case Branch() | Split() | Repeat():
             return Evaluate(node.id)
         case Act():
-            return Perform(node.id, state.visits[node.id], outcome_at(plan, node.next))
+            return Perform(node.id, state.visits[node.id], outcome_after(plan, state, node.next))
         case Send():
             return _send_command(plan, state, node)
         case Exit():
@@ -80,42 +90,10 @@ def after(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyS
     if state.outcome is not None:
         return note(state, at, fact.outcome) if isinstance(fact, Settled) else state
     known = _known(plan, state, fact, at)
-    if known.outcome is not None or known.phase == "granted":
+    if _is_under_way(plan, state, known):
         return known
-    # A signal may come while the journey awaits an answer: only where it rests, it moves on at once.
-    if not isinstance(fact, Matched) or is_at_rest(plan, known):
-        known = leave_stopped(plan, known, at)
-    return known if isinstance(fact, Matched | Resumed) else _ended_by_schedule(plan, known, at)
-
-
-def _known(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyState:
-    node = None if state.step is None else plan.node(state.step)
-    match fact:
-        case Exited(reason=reason):
-            return replace(note(state, at, f"exited: {reason}"), outcome=EXITED, recorded=True)
-        case Matched():
-            return _matched(plan, state, fact, at)
-        case Woke():
-            return _woke(plan, state, at)
-        case Resumed():
-            return ask_again(state) if state.phase == "held" else replace(state, resumed=True)
-        case Answered(answer=answer) if isinstance(node, Send) and state.phase == "ask":
-            return _answered(plan, state, node, answer, at)
-        case Settled() if isinstance(node, Send) and state.phase == "granted":
-            return _settled(plan, state, node, fact, at)
-        case Evaluated(case=case) if isinstance(node, Branch | Split | Repeat) and state.phase == "ask":
-            return _evaluated(plan, state, node, case, at)
-        case LookedUp(until=until) if isinstance(node, Until) and state.phase == "ask":
-            return _looked_up(plan, state, node, until, at)
-        case Performed(journey_ended=journey_ended) if isinstance(node, Act):
-            if journey_ended:
-                return replace(note(state, at, "not done: the journey was ended"), outcome=EXITED, recorded=True)
-            ended = outcome_at(plan, node.next) is not None
-            return arrive(plan, replace(note(state, at, "done"), recorded=ended), node.next, at)
-        case Answered() | Settled() | Evaluated() | LookedUp() | Performed():
-            return state
-        case _:
-            assert_never(fact)
+    left = leave_stopped(plan, known, at, rested=is_at_rest(plan, state))
+    return _ended_by_schedule(plan, left, at)
 
 
 def matching(plan: Plan, state: JourneyState) -> Subscription | None:
@@ -136,24 +114,51 @@ def standing(plan: Plan, state: JourneyState) -> tuple[str, str]:
     """The step and what the journey does there, for whoever looks: waiting, deferred, held or acting."""
     if state.step is None or state.outcome is not None:
         return "", "acting"
-    match plan.node(state.step):
-        case Delay() | WaitFor():
-            return state.step, "waiting"
-        case Until() | Repeat() if state.phase == "resting":
-            return state.step, "waiting"
-        case Send() if state.phase in ("deferred", "held"):
-            return state.step, state.phase
+    if not is_at_rest(plan, state):
+        return state.step, "acting"
+    return state.step, state.phase if isinstance(plan.node(state.step), Send) else "waiting"
+
+
+def _is_under_way(plan: Plan, before: JourneyState, known: JourneyState) -> bool:
+    """Whether what was asked for is still to be answered: until it is, the journey stays where it is."""
+    return not is_at_rest(plan, known) and next_command(plan, known) == next_command(plan, before)
+
+
+def _known(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyState:
+    """The state with the fact, before anything is said of repetitions and schedules."""
+    node = None if state.step is None else plan.node(state.step)
+    match fact:
+        case Exited(reason=reason):
+            return replace(note(state, at, f"exited: {reason}"), outcome=EXITED, recorded=True)
+        case Matched():
+            return _matched(plan, state, fact, at)
+        case Woke():
+            return _woke(plan, state, at)
+        case Resumed():
+            return ask_again(state, at) if state.phase == "held" else replace(state, resumed=True)
+        case Answered(answer=answer) if isinstance(node, Send) and state.phase == "ask":
+            return answers.answered(plan, state, node, answer, at)
+        case Settled() if isinstance(node, Send) and state.phase == "granted":
+            return answers.settled(plan, state, node, fact, at)
+        case Evaluated(case=case) if isinstance(node, Branch | Split | Repeat) and state.phase == "ask":
+            return answers.evaluated(plan, state, node, case, at)
+        case LookedUp(until=until) if isinstance(node, Until) and state.phase == "ask":
+            return answers.looked_up(plan, state, node, until, at)
+        case Performed() if isinstance(node, Act):
+            return answers.performed(plan, state, node, fact, at)
+        case Answered() | Settled() | Evaluated() | LookedUp() | Performed():
+            return state
         case _:
-            return state.step, "acting"
+            assert_never(fact)
 
 
 def _send_command(plan: Plan, state: JourneyState, node: Send) -> Command:
-    ends_with = outcome_at(plan, node.next)
+    ends_with = outcome_after(plan, state, node.next)
     match state.phase:
         case "deferred":
             return SleepUntil(_deadline(plan, state), f"deferred: {state.reason}")
         case "held":
-            return AwaitResume(plan.ends_at)
+            return AwaitResume(rests_until(plan, state))
         case "granted" if state.message_id is not None:
             return Dispatch(state.message_id, node.channel, node.category, node.priority, ends_with)
         case _:
@@ -175,99 +180,36 @@ def _matched(plan: Plan, state: JourneyState, fact: Matched, at: datetime) -> Jo
 def _woke(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
     if state.step is None:
         return state
+    rested = hear_from(state, at)
     if (found := matching(plan, state)) is not None:
         event_id = state.matches[found.id].event_id
-        return arrive(plan, replace(note(state, at, f"event {event_id}"), heard=event_id), found.next, at)
+        return arrive(plan, replace(note(rested, at, f"event {event_id}"), heard=event_id), found.next, at)
     if state.until is not None and at < state.until:
         return state
     node = plan.node(state.step)
     match node:
         case Delay():
-            return arrive(plan, note(state, at, "waited"), node.next, at)
+            return arrive(plan, note(rested, at, "waited"), node.next, at)
         case Until() if state.phase == "resting":
             # The person may have moved, or the date: it is looked up again.
-            return ask_again(state)
+            return ask_again(state, at)
         case Repeat() if state.phase == "resting":
-            return next_round(plan, state, node, at)
+            return next_round(plan, rested, node, at)
         case WaitFor():
-            return arrive(plan, note(state, at, "timed out"), node.on_timeout, at)
+            return arrive(plan, note(rested, at, "timed out"), node.on_timeout, at)
         case Send() if state.phase == "deferred":
-            return ask_again(state)
+            return ask_again(state, at)
         case _:
             return state
 
 
-def _answered(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: datetime) -> JourneyState:
-    match answer:
-        case Granted(message_id=message_id):
-            return replace(state, phase="granted", message_id=message_id, reason=None, looks_back_to=at)
-        case Deferred(until=until, reason=reason):
-            noted = note(state, at, f"deferred to {until:%Y-%m-%dT%H:%M:%SZ}: {reason}")
-            return replace(noted, phase="deferred", until=until, reason=reason)
-        case Held() if state.resumed:
-            # The resumption overtook the answer.
-            return ask_again(state)
-        case Held(reason=reason):
-            return replace(note(state, at, f"held: {reason}"), phase="held", until=None, reason=reason)
-        case Refused(reason=reason, journey_ended=True):
-            return replace(note(state, at, f"refused: {reason}"), outcome=EXITED, recorded=True)
-        case Refused(reason="capped") if node.on_capped == "exit":
-            return replace(note(state, at, "refused: capped"), outcome=CAPPED, recorded=True)
-        case Refused(reason=reason):
-            unsent = replace(note(state, at, f"refused: {reason}"), looks_back_to=at)
-            return _leave_send(plan, unsent, node, at)
-        case _:
-            assert_never(answer)
-
-
-def _settled(plan: Plan, state: JourneyState, node: Send, fact: Settled, at: datetime) -> JourneyState:
-    noted = note(state, at, fact.outcome)
-    if fact.journey_ended:
-        return replace(noted, outcome=EXITED, recorded=True)
-    if fact.outcome == POSTPONED:
-        return ask_again(noted)
-    return _leave_send(plan, noted, node, at)
-
-
-def _leave_send(plan: Plan, state: JourneyState, node: Send, at: datetime) -> JourneyState:
-    # The activity that settled the last message, or refused it, has recorded the end in its own transaction.
-    ended = outcome_at(plan, node.next) is not None
-    return arrive(plan, replace(state, recorded=ended), node.next, at)
-
-
-def _evaluated(
-    plan: Plan, state: JourneyState, node: Branch | Split | Repeat, case: int | None, at: datetime
-) -> JourneyState:
-    match node:
-        case Branch():
-            target = node.otherwise if case is None else node.cases[case]
-            return arrive(plan, note(state, at, "otherwise" if case is None else f"case {case + 1}"), target, at)
-        case Split():
-            if case is None:
-                raise ValueError(f"no arm was drawn at {node.id}")
-            return arrive(plan, note(state, at, f"arm {node.arms[case].name}"), node.arms[case].next, at)
-        case Repeat():
-            return arrive(plan, state, node.body if case is None else node.next, at)
-        case _:
-            assert_never(node)
-
-
-def _looked_up(plan: Plan, state: JourneyState, node: Until, until: datetime | None, at: datetime) -> JourneyState:
-    if state.ask == 1 and (until is None or until < state.since):
-        return arrive(plan, note(state, at, "no such date" if until is None else "past already"), node.past, at)
-    if until is None or until <= at:
-        return arrive(plan, note(state, at, "waited"), node.next, at)
-    return replace(state, phase="resting", until=until)
-
-
 def _ended_by_schedule(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
-    if plan.ends_at is None or at < plan.ends_at or state.outcome is not None or outcome_at(plan, state.step):
+    if plan.ends_at is None or at < plan.ends_at or outcome_of(plan, state) is not None:
         return state
     return replace(note(state, at, "the schedule ended"), outcome=SCHEDULE_ENDED, recorded=False)
 
 
 def _deadline(plan: Plan, state: JourneyState) -> datetime:
-    """The end of the present rest; the journey's own end, if that comes before."""
-    if state.until is None:
+    if (end := rests_until(plan, state)) is None:
         raise ValueError(f"step {state.step} rests without a deadline")
-    return state.until if plan.ends_at is None else min(state.until, plan.ends_at)
+    return end

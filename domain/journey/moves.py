@@ -5,18 +5,17 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from domain.campaign.plan import Delay, Exit, Plan, Repeat, Send, Until, WaitFor
-from domain.journey.drawing import fraction
+from domain.journey import drawing
 from domain.journey.state import COMPLETED, TRAIL_LENGTH, JourneyState, Passed, Round
 
 
 def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> JourneyState:
-    """Come to a step. What follows a message without a rest in between also hears of events since it was granted."""
+    """Come to a step."""
     visits = state.visits if step is None else {**state.visits, step: state.visits.get(step, 0) + 1}
     arrived = replace(
         state,
         step=step,
         since=at,
-        looks_back_to=at if _has_rested(plan, state) else state.looks_back_to,
         until=None,
         phase="ask",
         reason=None,
@@ -30,14 +29,15 @@ def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> J
         return arrived
     match node := plan.node(step):
         case Delay(id=id, seconds=seconds, spread=spread):
-            drawn = int((spread + 1) * fraction(state.seed, id)) if spread else 0
+            drawn = drawing.number(spread + 1, state.seed, id) if spread else 0
             return replace(arrived, until=at + timedelta(seconds=seconds + drawn))
         case WaitFor(timeout=seconds):
             return replace(arrived, until=at + timedelta(seconds=seconds))
         case Repeat() if step in arrived.loops:
             return _round_done(plan, arrived, node, at)
         case Repeat():
-            entered = replace(arrived, loops={**arrived.loops, step: Round(arrived.looks_back_to)})
+            begun = Round(arrived.looks_back_to, heard=arrived.heard)
+            entered = replace(arrived, loops={**arrived.loops, step: begun})
             return entered if node.checks else arrive(plan, entered, node.body, at)
         case _:
             return arrived
@@ -45,23 +45,24 @@ def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> J
 
 def next_round(plan: Plan, state: JourneyState, node: Repeat, at: datetime) -> JourneyState:
     """The rest between two rounds is over."""
-    if node.checks:
-        return replace(state, phase="ask", until=None, looks_back_to=at)
-    return arrive(plan, state, node.body, at)
+    return replace(state, phase="ask", until=None) if node.checks else arrive(plan, state, node.body, at)
 
 
-def leave_stopped(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
-    """Leave the outermost repetition whose ending event has come, if one has."""
-    if state.step is None:
-        return state
-    for node in reversed([*_own(plan, state.step), *plan.repetitions(state.step)]):
-        heard = None if node.until is None else state.matches.get(node.until)
-        round = state.loops.get(node.id)
-        if heard is None or round is None or heard.at < round.since:
-            continue
-        others = {id: match for id, match in state.matches.items() if id != node.until}
-        return arrive(plan, replace(note(state, at, f"event {heard.event_id}"), matches=others), node.next, at)
+def leave_stopped(plan: Plan, state: JourneyState, at: datetime, *, rested: bool) -> JourneyState:
+    """Leave the outermost repetition whose ending event has come, and any that the journey thereby comes to.
+
+    `rested` says that the journey did so until now, and did not just come here from a question that was answered.
+    """
+    while (stopped := _stopped(plan, state)) is not None:
+        node, event_id = stopped
+        leaving = replace(note(state, at, f"event {event_id}"), heard=event_id)
+        state = arrive(plan, hear_from(leaving, at) if rested else leaving, node.next, at)
     return state
+
+
+def hear_from(state: JourneyState, at: datetime) -> JourneyState:
+    """What follows hears of events from now on: the journey has rested, or a message was granted or left out."""
+    return replace(state, looks_back_to=at)
 
 
 def is_at_rest(plan: Plan, state: JourneyState) -> bool:
@@ -79,17 +80,31 @@ def is_at_rest(plan: Plan, state: JourneyState) -> bool:
             return False
 
 
-def outcome_at(plan: Plan, step: str | None) -> str | None:
-    """The outcome if the journey is over on coming to this step, else None."""
-    if step is None:
+def rests_until(plan: Plan, state: JourneyState) -> datetime | None:
+    """The end of the present rest, or the journey's own if that comes before; None where neither is known."""
+    ends = [end for end in (state.until, plan.ends_at) if end is not None]
+    return min(ends, default=None)
+
+
+def outcome_of(plan: Plan, state: JourneyState) -> str | None:
+    """The outcome of a journey that is over, else None."""
+    if state.outcome is not None:
+        return state.outcome
+    if state.step is None:
         return COMPLETED
-    node = plan.node(step)
+    node = plan.node(state.step)
     return node.outcome if isinstance(node, Exit) else None
 
 
-def ask_again(state: JourneyState) -> JourneyState:
+def outcome_after(plan: Plan, state: JourneyState, step: str | None) -> str | None:
+    """The outcome if going on to this step ends the journey, else None."""
+    return outcome_of(plan, arrive(plan, state, step, state.since))
+
+
+def ask_again(state: JourneyState, at: datetime) -> JourneyState:
     """Put the question of this step anew."""
-    return replace(state, phase="ask", ask=state.ask + 1, until=None, reason=None, message_id=None, resumed=False)
+    asked = replace(state, phase="ask", ask=state.ask + 1, until=None, reason=None, message_id=None, resumed=False)
+    return hear_from(asked, at)
 
 
 def note(state: JourneyState, at: datetime, what: str) -> JourneyState:
@@ -107,14 +122,23 @@ def _round_done(plan: Plan, state: JourneyState, node: Repeat, at: datetime) -> 
     return replace(counted, phase="resting", until=at + timedelta(seconds=node.every))
 
 
-def _has_rested(plan: Plan, state: JourneyState) -> bool:
-    match plan.nodes.get(state.step or ""):
-        case Delay() | WaitFor():
-            return True
-        case Until() | Repeat():
-            return state.phase == "resting"
-        case _:
-            return False
+def _stopped(plan: Plan, state: JourneyState) -> tuple[Repeat, str] | None:
+    """The outermost repetition that an event has ended, and the event; None where a message is to be sent first."""
+    if state.step is None or state.phase == "granted" or outcome_of(plan, state) is not None:
+        return None
+    for node in reversed([*_own(plan, state.step), *plan.repetitions(state.step)]):
+        if (event_id := _stopped_by(state, node)) is not None:
+            return node, event_id
+    return None
+
+
+def _stopped_by(state: JourneyState, node: Repeat) -> str | None:
+    """The event that has come to end a repetition, if one has since it was entered."""
+    round = state.loops.get(node.id)
+    match = None if node.until is None else state.matches.get(node.until)
+    if round is None or match is None or match.at < round.since or match.event_id == round.heard:
+        return None
+    return match.event_id
 
 
 def _loops_around(plan: Plan, state: JourneyState, step: str | None) -> dict[str, Round]:

@@ -29,10 +29,14 @@ class Passed(Struct, frozen=True, omit_defaults=True):
 
 
 class Round(Struct, frozen=True, omit_defaults=True):
-    """Where a repetition stands: since when it listens for the event that ends it, and how many rounds are done."""
+    """Where a repetition stands: since when it listens for the event that ends it, and how many rounds are done.
+
+    `heard` is the event that had ended something else before the repetition was entered; it does not end this as well.
+    """
 
     since: datetime
     done: int = 0
+    heard: str | None = None
 
 
 class JourneyState(Struct, frozen=True, omit_defaults=True):
@@ -41,8 +45,8 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
     `seed` makes what is drawn by chance stable for a user. `step` is None when the flow has run out. `until` is the end
     of the present rest. `phase` is the part of a step: "ask", for a send then "deferred", "held" or "granted", for a
     repetition or a delay until a date "resting". `ask` counts the questions of this visit. `loops` are the repetitions
-    that the step lies in. `heard` is the event that ended the last wait; it ends no other. `outcome` is set once the
-    journey is over; `recorded` says that the database knows it already.
+    that the step lies in. `heard` is the event that ended the last wait or repetition; it ends none that begins later.
+    `outcome` is set once the journey is over; `recorded` says that the database knows it already.
     """
 
     step: str | None

@@ -1,39 +1,35 @@
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from domain.campaign.plan import Branch, Delay, Exit, Plan, Send, Subscription, WaitFor
+from domain.campaign.plan import Branch, Delay, Exit, Send, Subscription, WaitFor
 from domain.journey import machine
 from domain.journey.protocol import (
     Answered,
     Authorise,
     AwaitMatch,
     AwaitResume,
-    Command,
     Dispatch,
     Evaluate,
     Evaluated,
     Exited,
     Fact,
     Finish,
-    LookedUp,
-    LookUp,
     Matched,
-    Perform,
-    Performed,
     Resumed,
     Settled,
     SleepUntil,
     Woke,
 )
-from domain.journey.state import COMPLETED, EXITED, TRAIL_LENGTH, JourneyState
+from domain.journey.state import COMPLETED, EXITED, SCHEDULE_ENDED, TRAIL_LENGTH
 from domain.sending.policy import Deferred, Granted, Held, Refused
-from tests.domain.strategies import NOON, answers, facts, plan_of, plans
+from tests.domain.journey.walk import Begin, Walk
+from tests.domain.strategies import NOON, plan_of
 
 HOUR = timedelta(hours=1)
 GRANTED = Answered(Granted("m1"))
@@ -49,52 +45,6 @@ SEEN = WaitFor("seen", (Subscription("seen/0", "yes"),), 86_400, "fork")
 FORK = Branch("fork", ("last", None), "no")
 LAST = Send("last", "email", "bye", category="transactional")
 PLAN = plan_of(DELAY, MAIL, SEEN, FORK, LAST, Exit("yes", "engaged"), Exit("no", "lost"))
-
-
-def kept(state: JourneyState) -> JourneyState:
-    return state
-
-
-def carried_over(state: JourneyState) -> JourneyState:
-    """As a journey that continues as new has it."""
-    return msgspec.json.decode(msgspec.json.encode(state), type=JourneyState)
-
-
-class Walk:
-    """A journey that is told facts, with a clock that it is told to turn."""
-
-    def __init__(self, plan: Plan = PLAN, carry: Callable[[JourneyState], JourneyState] = kept) -> None:
-        self.plan = plan if carry is kept else msgspec.json.decode(msgspec.json.encode(plan), type=Plan)
-        self.at = NOON
-        self._carry = carry
-        self.state = carry(machine.begin(self.plan, NOON))
-
-    def command(self) -> Command:
-        return machine.next_command(self.plan, self.state)
-
-    @property
-    def trail(self) -> list[tuple[str, str]]:
-        return [(passed.step, passed.what) for passed in self.state.trail]
-
-    def tell(self, *told: Fact, after: timedelta = timedelta(0)) -> "Walk":
-        self.at += after
-        for fact in told:
-            self.state = self._carry(machine.after(self.plan, self.state, fact, self.at))
-        return self
-
-    def wake(self) -> "Walk":
-        """Let the present rest run out."""
-        assert self.state.until is not None
-        return self.tell(Woke(), after=self.state.until - self.at)
-
-
-Begin = Callable[..., Walk]
-
-
-@pytest.fixture(params=[kept, carried_over], ids=lambda carry: carry.__name__)
-def begin(request: pytest.FixtureRequest) -> Begin:
-    """Begins a journey: one that is kept in memory, or one that continues as new after every fact."""
-    return lambda plan=PLAN: Walk(plan, request.param)
 
 
 def in_a_delay(walk: Walk) -> Walk:
@@ -134,7 +84,7 @@ def scenarios(*named: Scenario) -> pytest.MarkDecorator:
 
 
 def test_the_whole_way_command_by_command(begin: Begin) -> None:
-    walk = begin()
+    walk = begin(PLAN)
     assert walk.command() == SleepUntil(NOON + HOUR, "delay pause")
     walk.wake()
     assert walk.command() == Authorise("mail", visit=1, ask=1, reached_at=NOON + HOUR, ends_with=None)
@@ -171,7 +121,7 @@ def test_the_whole_way_command_by_command(begin: Begin) -> None:
 
 @scenarios(*EVERY_STATE)
 def test_an_exit_ends_a_journey_at_once(begin: Begin, scenario: Scenario) -> None:
-    walk = scenario(begin()).tell(Exited("e1"))
+    walk = scenario(begin(PLAN)).tell(Exited("e1"))
     assert walk.command() == Finish(EXITED, recorded=True)
     assert walk.trail[-1][1] == "exited: e1"
     assert machine.standing(walk.plan, walk.state) == ("", "acting")
@@ -181,7 +131,7 @@ def test_an_exit_ends_a_journey_at_once(begin: Begin, scenario: Scenario) -> Non
 
 
 def test_a_message_in_flight_settles_after_the_exit_and_is_recorded(begin: Begin) -> None:
-    walk = sending(begin()).tell(Exited("e1")).tell(Settled("sent", journey_ended=True))
+    walk = sending(begin(PLAN)).tell(Exited("e1")).tell(Settled("sent", journey_ended=True))
     assert walk.command() == Finish(EXITED, recorded=True)
     assert walk.trail[-2:] == [("mail", "exited: e1"), ("mail", "sent")]
 
@@ -199,9 +149,9 @@ IRRELEVANT: dict[Scenario, list[Fact]] = {
 
 @scenarios(*EVERY_STATE)
 def test_a_fact_that_is_early_late_or_repeated_is_let_be(begin: Begin, scenario: Scenario) -> None:
-    before = scenario(begin()).state
+    before = scenario(begin(PLAN)).state
     for fact in IRRELEVANT[scenario]:
-        assert scenario(begin()).tell(fact).state == before, fact
+        assert scenario(begin(PLAN)).tell(fact).state == before, fact
 
 
 def test_facts_after_the_flow_has_run_out_change_nothing(begin: Begin) -> None:
@@ -224,7 +174,7 @@ def test_a_plan_without_steps_is_over_at_once(begin: Begin) -> None:
 
 
 def test_an_event_during_the_wait_ends_it(begin: Begin) -> None:
-    walk = waiting_for_an_event(begin()).tell(Matched("seen/0", "e1"), after=HOUR)
+    walk = waiting_for_an_event(begin(PLAN)).tell(Matched("seen/0", "e1"), after=HOUR)
     found = machine.matching(walk.plan, walk.state)
     assert found is not None
     assert found.id == "seen/0"
@@ -233,7 +183,7 @@ def test_an_event_during_the_wait_ends_it(begin: Begin) -> None:
 
 
 def test_an_event_while_the_message_is_on_its_way_ends_the_wait_after_it(begin: Begin) -> None:
-    walk = sending(begin()).tell(Matched("seen/0", "e1"), after=HOUR).tell(SENT, after=HOUR)
+    walk = sending(begin(PLAN)).tell(Matched("seen/0", "e1"), after=HOUR).tell(SENT, after=HOUR)
     assert machine.matching(walk.plan, walk.state) is not None
     assert walk.tell(Woke()).command() == Finish("engaged", recorded=False)
 
@@ -263,7 +213,7 @@ def during_a_delay_before_the_wait(walk: Walk) -> Walk:
 
 @scenarios(before_the_message, while_the_message_was_deferred, before_the_message_was_refused)
 def test_a_wait_does_not_hear_what_came(begin: Begin, scenario: Scenario) -> None:
-    walk = scenario(begin())
+    walk = scenario(begin(PLAN))
     assert isinstance(walk.command(), AwaitMatch)
     assert machine.matching(walk.plan, walk.state) is None
     assert isinstance(walk.wake().command(), Evaluate)
@@ -275,7 +225,7 @@ def test_a_wait_after_a_delay_hears_nothing_of_the_time_before(begin: Begin) -> 
 
 
 def test_an_event_reported_again_does_not_become_newer(begin: Begin) -> None:
-    walk = begin().tell(Matched("seen/0", "e1"))
+    walk = begin(PLAN).tell(Matched("seen/0", "e1"))
     before = walk.state
     assert walk.tell(Matched("seen/0", "e1"), after=HOUR / 2).state == before
     assert waiting_for_an_event(walk).tell(Matched("seen/0", "e1")).state.matches == before.matches
@@ -283,7 +233,7 @@ def test_an_event_reported_again_does_not_become_newer(begin: Begin) -> None:
 
 
 def test_a_newer_event_takes_the_place_of_an_older_one(begin: Begin) -> None:
-    walk = waiting_for_an_event(begin().tell(Matched("seen/0", "e1"))).tell(Matched("seen/0", "e2"))
+    walk = waiting_for_an_event(begin(PLAN).tell(Matched("seen/0", "e1"))).tell(Matched("seen/0", "e2"))
     assert walk.tell(Woke()).command() == Finish("engaged", recorded=False)
     assert walk.trail[-1] == ("seen", "event e2")
 
@@ -331,14 +281,81 @@ def test_two_events_at_once_end_two_waits(begin: Begin) -> None:
 
 
 def test_an_event_that_came_with_the_timeout_counts(begin: Begin) -> None:
-    walk = waiting_for_an_event(begin())
+    walk = waiting_for_an_event(begin(PLAN))
     walk.tell(Matched("seen/0", "e1"), after=timedelta(days=2)).tell(Woke())
     assert walk.command() == Finish("engaged", recorded=False)
 
 
 def test_a_match_of_another_step_does_not_end_the_wait(begin: Begin) -> None:
-    walk = waiting_for_an_event(begin()).tell(Matched("other/0", "e1"))
+    walk = waiting_for_an_event(begin(PLAN)).tell(Matched("other/0", "e1"))
     assert machine.matching(walk.plan, walk.state) is None
+
+
+# The end of the schedule
+
+ENDS_AT = NOON + 3 * HOUR
+ENDING = replace(PLAN, ends_at=ENDS_AT)
+RESTING: list[Scenario] = [in_a_delay, deferred, held, waiting_for_an_event]
+
+
+@scenarios(*RESTING)
+def test_a_rest_ends_with_the_schedule_at_the_latest(begin: Begin, scenario: Scenario) -> None:
+    soon = NOON + (HOUR / 2 if scenario is in_a_delay else HOUR + HOUR / 2)
+    walk = scenario(begin(replace(PLAN, ends_at=soon)))
+    command = walk.command()
+    assert isinstance(command, SleepUntil | AwaitMatch | AwaitResume)
+    assert command.until == soon
+    assert walk.tell(Woke(), after=soon - walk.at - timedelta(seconds=1)).command() == command
+    assert walk.tell(Woke(), after=timedelta(seconds=1)).command() == Finish(SCHEDULE_ENDED, recorded=False)
+    assert walk.trail[-1][1] == "the schedule ended"
+
+
+@scenarios(*RESTING)
+def test_a_rest_that_is_over_before_is_as_long_as_ever(begin: Begin, scenario: Scenario) -> None:
+    with_end = scenario(begin(replace(PLAN, ends_at=NOON + timedelta(days=300)))).command()
+    assert with_end == scenario(begin(PLAN)).command() or with_end == AwaitResume(NOON + timedelta(days=300))
+
+
+@scenarios(*RESTING)
+def test_whatever_is_told_after_the_end_of_the_schedule_ends_the_journey(begin: Begin, scenario: Scenario) -> None:
+    for fact in (Resumed(), Matched("seen/0", "e1"), SENT):
+        walk = scenario(begin(ENDING)).tell(fact, after=timedelta(days=1))
+        assert walk.command() == Finish(SCHEDULE_ENDED, recorded=False)
+
+
+@scenarios(asking, sending, at_a_branch)
+def test_what_was_asked_for_is_waited_for(begin: Begin, scenario: Scenario) -> None:
+    walk = scenario(begin(replace(PLAN, ends_at=NOON + timedelta(days=2))))
+    before = walk.command()
+    assert walk.tell(Resumed(), Matched("seen/0", "e1"), after=timedelta(days=2)).command() == before
+
+
+def test_a_message_that_was_granted_before_may_settle(begin: Begin) -> None:
+    walk = sending(begin(ENDING)).tell(SENT, after=timedelta(days=1))
+    assert walk.command() == Finish(SCHEDULE_ENDED, recorded=False)
+    assert walk.trail[-2:] == [("mail", "sent"), ("seen", "the schedule ended")]
+
+
+def test_a_grant_that_is_heard_of_after_the_end_is_not_used(begin: Begin) -> None:
+    walk = asking(begin(ENDING)).tell(GRANTED, after=timedelta(days=1))
+    assert walk.command() == Finish(SCHEDULE_ENDED, recorded=False)
+
+
+def test_an_outcome_that_was_reached_stays(begin: Begin) -> None:
+    last = begin(plan_of(LAST, ends_at=ENDS_AT)).tell(GRANTED).tell(SENT, after=timedelta(days=1))
+    assert last.command() == Finish(COMPLETED, recorded=True)
+    won = plan_of(Delay("pause", 3_600, "end"), Exit("end", "won"), ends_at=NOON + HOUR)
+    assert begin(won).wake().command() == Finish("won", recorded=False)
+
+
+@pytest.mark.parametrize("late", [timedelta(0), HOUR])
+def test_a_journey_that_begins_at_the_end_is_over(begin: Begin, late: timedelta) -> None:
+    assert begin(replace(PLAN, ends_at=NOON - late)).command() == Finish(SCHEDULE_ENDED, recorded=False)
+
+
+def test_an_exit_is_an_exit_also_after_the_end_of_the_schedule(begin: Begin) -> None:
+    walk = in_a_delay(begin(ENDING)).tell(Exited("e1"), after=timedelta(days=1))
+    assert walk.command() == Finish(EXITED, recorded=True)
 
 
 # The gate
@@ -359,39 +376,39 @@ def test_a_capped_message_ends_the_journey_where_the_step_says_exit(begin: Begin
 
 
 def test_a_refusal_that_tells_of_the_end_ends_the_journey(begin: Begin) -> None:
-    walk = asking(begin()).tell(Answered(Refused("journey_ended", journey_ended=True)))
+    walk = asking(begin(PLAN)).tell(Answered(Refused("journey_ended", journey_ended=True)))
     assert walk.command() == Finish(EXITED, recorded=True)
 
 
 def test_a_settlement_that_tells_of_the_end_ends_the_journey(begin: Begin) -> None:
-    walk = sending(begin()).tell(Settled("cancelled", journey_ended=True))
+    walk = sending(begin(PLAN)).tell(Settled("cancelled", journey_ended=True))
     assert walk.command() == Finish(EXITED, recorded=True)
     assert walk.trail[-1] == ("mail", "cancelled")
 
 
 @pytest.mark.parametrize("outcome", ["sent", "failed", "cancelled", "unknown"])
 def test_the_flow_goes_on_whatever_became_of_the_message(begin: Begin, outcome: str) -> None:
-    walk = sending(begin()).tell(Settled(outcome, journey_ended=False))
+    walk = sending(begin(PLAN)).tell(Settled(outcome, journey_ended=False))
     assert isinstance(walk.command(), AwaitMatch)
     assert walk.state.message_id is None
     assert walk.trail[-1] == ("mail", outcome)
 
 
 def test_a_resumption_that_overtakes_the_answer_is_not_lost(begin: Begin) -> None:
-    walk = asking(begin()).tell(Resumed()).tell(HELD)
+    walk = asking(begin(PLAN)).tell(Resumed()).tell(HELD)
     assert walk.command() == Authorise("mail", visit=1, ask=2, reached_at=NOON + HOUR, ends_with=None)
     assert walk.tell(HELD).command() == AwaitResume()
 
 
 def test_a_resumption_before_the_question_does_not_cost_another_one(begin: Begin) -> None:
-    walk = held(begin().tell(Resumed()))
+    walk = held(begin(PLAN).tell(Resumed()))
     assert walk.command() == AwaitResume()
-    deferred_first = deferred(begin()).tell(Resumed()).wake().tell(HELD)
+    deferred_first = deferred(begin(PLAN)).tell(Resumed()).wake().tell(HELD)
     assert deferred_first.command() == AwaitResume()
 
 
 def test_a_resumption_that_is_told_twice_asks_once(begin: Begin) -> None:
-    walk = held(begin()).tell(Resumed(), Resumed())
+    walk = held(begin(PLAN)).tell(Resumed(), Resumed())
     assert walk.command() == Authorise("mail", visit=1, ask=2, reached_at=NOON + HOUR, ends_with=None)
 
 
@@ -417,13 +434,13 @@ def test_the_end_is_announced_with_the_last_message_and_then_known(
 
 
 def test_what_was_recorded_of_one_message_says_nothing_of_the_next(begin: Begin) -> None:
-    walk = waiting_for_an_event(begin()).tell(Matched("seen/0", "e1"), Woke())
+    walk = waiting_for_an_event(begin(PLAN)).tell(Matched("seen/0", "e1"), Woke())
     assert walk.command() == Finish("engaged", recorded=False)
 
 
 @pytest.mark.parametrize(("case", "step"), [(0, "last"), (1, None), (None, "no")])
 def test_a_branch_goes_where_it_is_told(begin: Begin, case: int | None, step: str | None) -> None:
-    walk = at_a_branch(begin()).tell(Evaluated(case))
+    walk = at_a_branch(begin(PLAN)).tell(Evaluated(case))
     assert walk.state.step == step
     assert walk.trail[-1] == ("fork", "otherwise" if case is None else f"case {case + 1}")
 
@@ -441,7 +458,7 @@ STANDINGS: dict[Scenario, tuple[str, str]] = {
 
 @scenarios(*EVERY_STATE)
 def test_an_engineer_sees_where_the_journey_stands(begin: Begin, scenario: Scenario) -> None:
-    walk = scenario(begin())
+    walk = scenario(begin(PLAN))
     assert machine.standing(walk.plan, walk.state) == STANDINGS[scenario]
 
 
@@ -451,95 +468,6 @@ def test_the_trail_is_bounded_and_keeps_the_newest(begin: Begin) -> None:
     for _ in range(count):
         walk.wake()
     assert [step for step, _ in walk.trail] == [f"d{i}" for i in range(5, count)]
-
-
-# Any plan, any facts
-
-
-def fitting(data: st.DataObject, command: Command, at: datetime) -> tuple[Fact, datetime]:
-    """What a workflow might report of a command, and when."""
-    match command:
-        case SleepUntil(until=until) | AwaitMatch(until=until):
-            return Woke(), max(at, until)
-        case AwaitResume():
-            return Resumed(), at
-        case Authorise():
-            return Answered(data.draw(answers(at))), at
-        case Dispatch():
-            return Settled(data.draw(st.sampled_from(["sent", "unknown"])), data.draw(st.booleans())), at
-        case Evaluate():
-            return Evaluated(None), at
-        case LookUp():
-            return LookedUp(data.draw(st.one_of(st.none(), st.just(at), st.just(at + HOUR)))), at
-        case Perform():
-            return Performed(data.draw(st.booleans())), at
-        case Finish():
-            raise AssertionError
-
-
-def over_at(plan: Plan, step: str | None) -> str | None:
-    node = None if step is None else plan.nodes[step]
-    return COMPLETED if node is None else node.outcome if isinstance(node, Exit) else None
-
-
-def journal(plan: Plan, told: list[tuple[Fact, datetime]], carry: Callable[[JourneyState], JourneyState]) -> list[Any]:
-    walk = Walk(plan, carry)
-    journal: list[Any] = [walk.command()]
-    for fact, at in told:
-        walk.at = at
-        walk.tell(fact)
-        journal += [walk.command(), walk.state]
-    return journal
-
-
-@settings(derandomize=True, deadline=None, max_examples=300)
-@given(plan=plans(), data=st.data())
-def test_any_journey_ends_and_repeats_nothing(plan: Plan, data: st.DataObject) -> None:
-    state, at = machine.begin(plan, NOON), NOON
-    told: list[tuple[Fact, datetime]] = []
-    answered: set[tuple[str, int, int]] = set()
-    settled: set[tuple[str | None, int]] = set()
-    noise = data.draw(st.integers(0, 12))
-    is_exited = False
-    while not isinstance(command := machine.next_command(plan, state), Finish):
-        assert not is_exited
-        assert len(told) < 200
-        step = state.step or ""
-        here = (step, state.visits[step])
-        match command:
-            case Authorise(step=asked, visit=visit, ask=ask, ends_with=ends_with):
-                assert (asked, visit) == here
-                assert (*here, ask) not in answered
-                assert ends_with == over_at(plan, plan.nodes[asked].next)  # type: ignore[union-attr]
-            case Dispatch(ends_with=ends_with):
-                assert here not in settled
-                assert ends_with == over_at(plan, plan.nodes[step].next)  # type: ignore[union-attr]
-            case _:
-                pass
-        if noise and data.draw(st.booleans()):
-            noise -= 1
-            fact = data.draw(facts(plan, at))
-        elif noise == 0 and isinstance(command, Authorise):
-            fact = GRANTED  # no gate defers for ever
-        else:
-            fact, at = fitting(data, command, at)
-        told.append((fact, at))
-        before, state = state, machine.after(plan, state, fact, at)
-        assert machine.next_command(plan, before) == command
-        if isinstance(command, Authorise) and isinstance(fact, Answered):
-            answered.add((*here, command.ask))
-        if isinstance(command, Dispatch) and isinstance(fact, Settled):
-            settled.add(here)
-            if not fact.journey_ended:
-                after = machine.next_command(plan, state)
-                ends = command.ends_with
-                assert (after == Finish(ends, recorded=True)) if ends else not isinstance(after, Finish)
-        is_exited = is_exited or isinstance(fact, Exited)
-        if is_exited:
-            assert machine.next_command(plan, state) == Finish(EXITED, recorded=True)
-        assert carried_over(state) == state
-    told += [(late, at) for late in data.draw(st.lists(facts(plan, at), max_size=3))]
-    assert journal(plan, told, carried_over) == journal(plan, told, kept)
 
 
 @settings(derandomize=True, deadline=None, max_examples=200)

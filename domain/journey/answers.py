@@ -1,0 +1,92 @@
+"""What a journey makes of the answers to what it has asked for: of the gate, a send, a fork, a look-up, an action."""
+
+from datetime import datetime
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from domain.campaign.plan import Act, Branch, Plan, Repeat, Send, Split, Until
+from domain.journey.moves import arrive, ask_again, hear_from, note, outcome_of
+from domain.journey.protocol import Performed, Settled
+from domain.journey.state import CAPPED, EXITED, JourneyState
+from domain.sending.claim import POSTPONED
+from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
+
+
+def answered(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: datetime) -> JourneyState:
+    """The gate has answered."""
+    match answer:
+        case Granted(message_id=message_id):
+            # Somebody may react before the message has settled.
+            return hear_from(replace(state, phase="granted", message_id=message_id, reason=None), at)
+        case Deferred(until=until, reason=reason):
+            noted = note(state, at, f"deferred to {until:%Y-%m-%dT%H:%M:%SZ}: {reason}")
+            return replace(noted, phase="deferred", until=until, reason=reason)
+        case Held() if state.resumed:
+            # The resumption overtook the answer.
+            return ask_again(state, at)
+        case Held(reason=reason):
+            return replace(note(state, at, f"held: {reason}"), phase="held", until=None, reason=reason)
+        case Refused(reason=reason, journey_ended=True):
+            return replace(note(state, at, f"refused: {reason}"), outcome=EXITED, recorded=True)
+        case Refused(reason="capped") if node.on_capped == "exit":
+            return replace(note(state, at, "refused: capped"), outcome=CAPPED, recorded=True)
+        case Refused(reason=reason):
+            unsent = hear_from(note(state, at, f"refused: {reason}"), at)
+            return _leave_recorded(plan, unsent, node, at)
+        case _:
+            assert_never(answer)
+
+
+def settled(plan: Plan, state: JourneyState, node: Send, fact: Settled, at: datetime) -> JourneyState:
+    """The message has its outcome."""
+    noted = note(state, at, fact.outcome)
+    if fact.journey_ended:
+        return replace(noted, outcome=EXITED, recorded=True)
+    if fact.outcome == POSTPONED:
+        return ask_again(noted, at)
+    return _leave_recorded(plan, noted, node, at)
+
+
+def evaluated(
+    plan: Plan, state: JourneyState, node: Branch | Split | Repeat, case: int | None, at: datetime
+) -> JourneyState:
+    """The way at a fork is known."""
+    match node:
+        case Branch():
+            target = node.otherwise if case is None else node.cases[case]
+            return arrive(plan, note(state, at, "otherwise" if case is None else f"case {case + 1}"), target, at)
+        case Split():
+            if case is None:
+                raise ValueError(f"no arm was drawn at {node.id}")
+            return arrive(plan, note(state, at, f"arm {node.arms[case].name}"), node.arms[case].next, at)
+        case Repeat() if case is None:
+            return arrive(plan, state, node.body, at)
+        case Repeat():
+            return arrive(plan, note(state, at, "over by its condition"), node.next, at)
+        case _:
+            assert_never(node)
+
+
+def looked_up(plan: Plan, state: JourneyState, node: Until, until: datetime | None, at: datetime) -> JourneyState:
+    """The instant until which a delay rests is known."""
+    if until is None:
+        return arrive(plan, note(state, at, "no such date"), node.past, at)
+    if state.ask == 1 and until < state.since:
+        return arrive(plan, note(state, at, "past already"), node.past, at)
+    if until <= at:
+        return arrive(plan, note(state, at, "waited"), node.next, at)
+    return replace(state, phase="resting", until=until)
+
+
+def performed(plan: Plan, state: JourneyState, node: Act, fact: Performed, at: datetime) -> JourneyState:
+    """The action has been done, or the journey had been ended before."""
+    if fact.journey_ended:
+        return replace(note(state, at, "not done: the journey was ended"), outcome=EXITED, recorded=True)
+    return _leave_recorded(plan, note(state, at, "done"), node, at)
+
+
+def _leave_recorded(plan: Plan, state: JourneyState, node: Send | Act, at: datetime) -> JourneyState:
+    """Go on from a step whose activity has recorded the end of the journey as well, where this comes to it."""
+    arrived = arrive(plan, state, node.next, at)
+    return replace(arrived, recorded=outcome_of(plan, arrived) is not None)
