@@ -70,7 +70,9 @@ def _chosen(fork: Fork, version: Version, facts: StepFacts) -> _Choice:
     node = version.plan.node(fork.step)
     if isinstance(node, Split):
         rule = version.rules.splits[fork.step]
-        index = drawing.arm(rule.seed, str(facts.profile_id), rule.arms)
+        # The database does not keep the order of a mapping: the plan has it.
+        weights = {arm.name: rule.arms[arm.name] for arm in node.arms}
+        index = drawing.arm(rule.seed, str(facts.profile_id), weights)
         return _Choice("split", index, node.arms[index].name, {})
     chosen = version.rules.decide(
         fork.step,
