@@ -16,7 +16,7 @@ from domain.campaign.durations import parse_duration
 from domain.sending.caps import TRANSACTIONAL, CapRule, Counted
 from store.database import Database
 from tests.domain.sending.recount import crowded, is_allowed
-from tests.engine.caps_worker import DEPLOYMENT_ZONE, SPECS, Spec
+from tests.engine.caps_campaigns import DEPLOYMENT_ZONE, SPECS, Spec
 
 TICK = timedelta(microseconds=1)
 COUNTING = ("reserved", "sending", "sent", "unknown")

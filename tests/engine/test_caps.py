@@ -12,7 +12,7 @@ from application.gate import Gate, Question
 from domain.sending.caps_document import parse_caps
 from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store.database import Database
-from tests.engine import caps_worker
+from tests.engine import caps_campaigns
 from tests.engine.campaigns import PROMOTION
 from tests.engine.caps_worker import Clock, Load
 from tests.engine.ledger_audit import keep_audit, recount_all
@@ -244,12 +244,12 @@ async def test_a_recount_of_random_interleavings_finds_nothing_wrong(database_ur
     print(f"seed {seed}")  # noqa: T201
     async with Database(database_url, pool_size=12) as database:
         await keep_audit(database)
-        await caps_worker.prepare(database, users=3)
-        journeys = await caps_worker.journeys_of(database)
+        await caps_campaigns.prepare(database, users=3)
+        journeys = await caps_campaigns.journeys_of(database)
         loads = [Load(database, journeys, seed=seed, index=index) for index in range(4)]
         clock = Clock()
         await asyncio.gather(*(load.run(clock, seconds=2, tasks=2) for load in loads))
-        findings = await recount_all(database, parse_caps(caps_worker.RULES, "caps.yaml"))
+        findings = await recount_all(database, parse_caps(caps_campaigns.RULES, "caps.yaml"))
     assert not findings.wrong, "\n".join(findings.wrong[:5])
     assert [load.different for load in loads] == [[]] * 4
     assert findings.counts["granted"] > 20

@@ -5,11 +5,12 @@ import json
 import os
 import sys
 from collections import Counter
+from contextlib import AsyncExitStack
 from typing import Any
 
 from domain.sending.caps_document import parse_caps
 from store.database import Database
-from tests.engine import caps_worker
+from tests.engine import caps_campaigns, caps_worker
 from tests.engine.ledger_audit import keep_audit, recount_all
 
 PROCESSES, USERS = 20, 50
@@ -19,31 +20,35 @@ SEED = os.environ.get("SOJOURN_TEST_SEED", "2026-11")
 
 async def run_workers(url: str, database: Database) -> list[dict[str, Any]]:
     """What each of the processes reports; they begin together."""
-    async with database.transaction() as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (caps_worker.BARRIER,))
-        workers = [
-            await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", caps_worker.__name__, url, SEED, str(index), str(SECONDS)),
-                stdout=asyncio.subprocess.PIPE,
-            )
-            for index in range(PROCESSES)
-        ]
-        waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted HAVING count(*) = %s"
-        while await (await connection.execute(waiting, (PROCESSES,))).fetchone() is None:
-            assert all(worker.returncode is None for worker in workers)
-            await asyncio.sleep(0.1)
-    outputs = await asyncio.gather(*(worker.communicate() for worker in workers))
-    assert [worker.returncode for worker in workers] == [0] * PROCESSES
-    return [json.loads(output) for output, _ in outputs]
+    async with AsyncExitStack() as started:
+        async with database.transaction() as connection:
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (caps_worker.BARRIER,))
+            workers = [await _start(started, url, index) for index in range(PROCESSES)]
+            waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted HAVING count(*) = %s"
+            while await (await connection.execute(waiting, (PROCESSES,))).fetchone() is None:
+                assert all(worker.returncode is None for worker in workers)
+                await asyncio.sleep(0.1)
+        outputs = await asyncio.gather(*(worker.communicate() for worker in workers))
+        assert [worker.returncode for worker in workers] == [0] * PROCESSES
+        return [json.loads(output) for output, _ in outputs]
+
+
+async def _start(started: AsyncExitStack, url: str, index: int) -> asyncio.subprocess.Process:
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", caps_worker.__name__, url, SEED, str(index), str(SECONDS)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    started.callback(lambda: worker.kill() if worker.returncode is None else None)
+    return worker
 
 
 async def test_no_cap_is_exceeded_whatever_twenty_processes_do_at_once(database_url: str) -> None:
     print(f"seed {SEED}, {SECONDS} s")  # noqa: T201
     async with Database(database_url, pool_size=4) as database:
         await keep_audit(database)
-        await caps_worker.prepare(database, USERS)
+        await caps_campaigns.prepare(database, USERS)
         reports = await run_workers(database_url, database)
-        findings = await recount_all(database, parse_caps(caps_worker.RULES, "caps.yaml"))
+        findings = await recount_all(database, parse_caps(caps_campaigns.RULES, "caps.yaml"))
         async with database.transaction() as connection:
             cursor = await connection.execute("SELECT id::text, answer FROM decisions WHERE kind = 'send'")
             decided = {row["id"]: row["answer"] async for row in cursor}
