@@ -67,7 +67,14 @@ def _ways(step: Any) -> Iterator[tuple[Path, list[Any]]]:
         for index, case in enumerate(cases):
             if isinstance(case, dict) and isinstance(case.get("do"), list):
                 yield ("branch", index, "do"), case["do"]
-    for key in ("otherwise", "on_event", "on_timeout"):
+    awaited = step.get("wait_for")
+    events = awaited.get("events") if isinstance(awaited, dict) else None
+    for index, event in enumerate(events if isinstance(events, list) else ()):
+        if isinstance(event, dict) and isinstance(event.get("do"), list):
+            yield ("wait_for", "events", index, "do"), event["do"]
+    split = step.get("split")
+    arms = split.get("arms") if isinstance(split, dict) else None
+    for key in dict.fromkeys((*(arms if isinstance(arms, dict) else ()), "do", "otherwise", "on_event", "on_timeout")):
         if isinstance(step.get(key), list):
             yield (key,), step[key]
 

@@ -1,5 +1,6 @@
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,24 @@ def test_keeps_the_templates_that_are_used_in_all_languages() -> None:
     german = "---\nsubject: Hallo\n---\n<p>Hallo</p>\n"
     files = {"hello.liquid": EMAIL, "hello.de.liquid": german, "other.liquid": EMAIL}
     assert set(publish(TEXT, files).templates) == {"hello.liquid", "hello.de.liquid"}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "branch: [{when: 'true', do: [SEND]}]",
+        "branch: [{when: 'true', do: []}]\n    otherwise: [SEND]",
+        "wait_for: {event: Order Completed, timeout: 1d}\n    on_event: [SEND]",
+        "wait_for: {event: Order Completed, timeout: 1d}\n    on_timeout: [SEND]",
+        "wait_for: {events: [{event: Order Completed, do: [SEND]}], timeout: 1d}",
+        "split: {arms: {mail: 9, none: 1}}\n    mail: [SEND]\n    none: []",
+        "repeat: {every: 1d, times: 2}\n    do: [SEND]",
+    ],
+)
+def test_finds_the_templates_of_steps_within_steps(step: str) -> None:
+    send = "{id: b, send: {channel: email, template: hello}}"
+    text = f"{HEAD}steps:\n  - id: a\n    {step}\n".replace("SEND", send)
+    assert set(publish(text, {"hello.liquid": EMAIL}).templates) == {"hello.liquid"}
 
 
 def test_a_template_that_is_not_used_may_have_problems() -> None:
