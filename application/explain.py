@@ -17,8 +17,8 @@ class TimelineItem:
     """One line of a timeline: what happened or was decided, and why. `url` leads to the journey in the Temporal UI.
 
     `outcome` is what came of it: entered, granted, deferred, held, refused, sent, failed, cancelled, unknown, exited,
-    converted, the outcome of a journey, or the case of a branch; None for an event. A goal's `step` is that of the last
-    message before it.
+    converted, the outcome of a journey, the case of a branch, the arm of a split, or what came of an action or a delay;
+    None for an event. A goal's `step` is that of the last message before it.
     """
 
     at: datetime
@@ -113,6 +113,10 @@ def _summary(entry: Recorded) -> str:
             return f"{entry.step}: {outcome}"
         case "exit", _ if entry.reason == "goal":
             return f"left {entry.campaign}: {data['event']} is its goal"
+        case "delay", _:
+            return f"{entry.step}: {_waited(entry)}"
+        case "update_profile" | "set_stage" | "emit_event", _:
+            return f"{entry.step}: {_done(entry)}"
         case "exit", _:
             return f"left {entry.campaign}: ended by {data.get('event', data.get('event_id'))}"
         case "message", "cancelled" if entry.reason == "send_window":
@@ -129,6 +133,34 @@ def _summary(entry: Recorded) -> str:
             return f"{entry.campaign} is over: {outcome}"
         case _:
             raise ValueError(f"a timeline has no {entry.kind}")
+
+
+def _waited(entry: Recorded) -> str:
+    """What a delay until a local time or a date found when it was reached, or when it was over."""
+    match entry.outcome, entry.data:
+        case _, {"error": error}:
+            return f"no such date: {error}"
+        case "past", {"until": until}:
+            return f"past already, at {_clock(until)}"
+        case "waiting", {"until": until}:
+            return f"waits until {_clock(until)}"
+        case _:
+            return "waited"
+
+
+def _done(entry: Recorded) -> str:
+    """What an action did."""
+    match entry.kind, entry.outcome, entry.data:
+        case "update_profile", _, {"traits": traits}:
+            return f"set {', '.join(traits)}"
+        case "set_stage", _, {"stage": stage}:
+            return f"stage {stage}"
+        case _, "done", {"event": event}:
+            return f"reported {event}"
+        case _, _, {"event": event, "limit": limit}:
+            return f"{event} not reported: {limit} journeys, one after the other, led to it"
+        case _:
+            raise ValueError(f"a timeline has no {entry.kind} that is {entry.outcome}")
 
 
 def _because(reason: str | None, data: dict[str, Any]) -> str:
