@@ -49,12 +49,11 @@ class Listeners:
         for version in known.values():
             if version.rules.goal is not None:
                 self._goals.setdefault(version.rules.goal.event, []).append(version)
+        self._heard = self._entries.keys() | self._listening.keys() | self._goals.keys()
 
     def hears(self, event: Event) -> bool:
         """Whether any campaign may care. An event for which this is False costs nothing more."""
-        return event.type == "track" and any(
-            event.name in names for names in (self._entries, self._listening, self._goals)
-        )
+        return event.type == "track" and event.name in self._heard
 
     def entries(self, event: Event) -> Sequence[CampaignVersion]:
         """The running campaigns that this event may let somebody into."""

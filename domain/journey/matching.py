@@ -1,13 +1,14 @@
 """Whether an event concerns a journey: by the rule's own condition, else by the key of the campaign's entry."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
 from msgspec import Struct
 
 from domain.campaign.rules import EventRule, GoalRule, Rules
-from domain.conditions.expressions import KeyExpression, KeyOutcome, Outcome, Place, compile_condition, compile_key
+from domain.conditions.expressions import KeyOutcome, Outcome, Place, compile_condition, compile_key
 from domain.tracking.event import Event
 
 # What every event has of its own. A key made of these is never found again in a later event.
@@ -71,12 +72,13 @@ class Matcher:
         if rule.where is not None:
             return self.condition(rule.where, place, happening, beginning.entry).holds
         expression = beginning.rules.entry.key
-        if expression is None or not _is_found_again(compile_key(expression)):
+        if expression is None or not _is_found_again(expression):
             return True
         return self.key(expression, happening).value in (None, beginning.key)
 
 
-def _is_found_again(key: KeyExpression) -> bool:
+@lru_cache(maxsize=1_024)
+def _is_found_again(key: str) -> bool:
     """Whether another event can have the same key: it says something of the event, and nothing that only one has."""
-    looked_at = {variable for variable in key.variables if variable.startswith("event.")}
+    looked_at = {variable for variable in compile_key(key).variables if variable.startswith("event.")}
     return bool(looked_at) and not looked_at & _NEVER_FOUND_AGAIN

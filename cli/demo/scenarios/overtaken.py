@@ -1,6 +1,16 @@
 """Users who did it themselves before the message went, so that it must not go any more."""
 
-from cli.demo.cast import CART, NUDGE, PRICE, TRIAL, cart, leaves_a_cart_until_the_nudge, product, scenario
+from cli.demo.cast import (
+    CART,
+    NUDGE,
+    PRICE,
+    TRIAL,
+    cart,
+    leaves_a_cart_until_the_nudge,
+    product,
+    scenario,
+    starts_a_trial,
+)
 from cli.demo.person import Person
 
 
@@ -63,8 +73,7 @@ async def order_came_while_authorised(max: Person) -> None:
 
 @scenario("nora", "subscribes on day 3 of a trial", f"{TRIAL} entered", f"{TRIAL} exited: exit_event")
 async def subscription_started(nora: Person) -> None:
-    await nora.signs_up(plan="team")
-    await nora.does("Trial Started")
+    await starts_a_trial(nora)
     await nora.waits(days=3)
     await nora.does("Subscription Started")
 
