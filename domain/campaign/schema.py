@@ -1,5 +1,6 @@
 """What the documents that people write are made of: the strict base model and the types of fields."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -28,18 +29,27 @@ from domain.campaign.durations import (
 from domain.campaign.suggestions import did_you_mean
 
 
-class Document(BaseModel):
-    """A mapping of a document: nothing unknown, nothing converted in silence, nothing changed afterwards."""
+def _title(model: type[Any]) -> str:
+    """`SendWindow` as `Send window`; what only tells Python's names apart is left out."""
+    words = re.findall("[A-Z][a-z]*", model.__name__)
+    return " ".join(word for word in words if word not in ("Spec", "Step", "Model", "Document")).capitalize()
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+class Document(BaseModel):
+    """A mapping of a document: nothing unknown, nothing converted in silence, nothing changed afterwards.
+
+    The docstrings of its kinds and the descriptions of their fields are what authors read in their editors.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", model_title_generator=_title)
 
     @classmethod
     def about_unknown_key(cls, key: str) -> tuple[str, str]:
         """What is wrong with a key that this mapping does not have, and what would be right."""
-        return f"the key `{key}` is not known here", did_you_mean(key, cls.keys())
+        return f"the key `{key}` is not known here", did_you_mean(key, cls.named_fields())
 
     @classmethod
-    def keys(cls) -> dict[str, FieldInfo]:
+    def named_fields(cls) -> dict[str, FieldInfo]:
         """The fields by the names that authors use."""
         return {info.alias or name: info for name, info in cls.model_fields.items()}
 
@@ -71,21 +81,37 @@ def _seconds(value: Any) -> int:
 
 def _seconds_range(value: Any) -> tuple[int, int]:
     if not isinstance(value, str) or ".." not in value:
-        refuse(f"{shown(value)} is not a range of durations", "Write the least and the most: `1h..3h`")
+        refuse(f"{shown(value)} is not a range of durations", _range_meant(value))
     low, high = (_seconds(part.strip()) for part in value.split("..", 1))
     if low >= high:
         refuse(f"`{value}` is empty", f"Write the smaller one first: `{format_duration(high)}..{format_duration(low)}`")
     return low, high
 
 
+def _range_meant(value: Any) -> str:
+    expected = "Write the least and the most: `1h..3h`"
+    ends = (
+        re.split(r"\s*(?:-|–|…|to)\s*", value) if isinstance(value, str) else value if isinstance(value, list) else []
+    )
+    with suppress(DurationError):
+        found = [parse_duration(end) for end in ends if isinstance(end, str)]
+        if len(found) == 1 == len(ends):
+            return f"{expected}; a fixed time is `delay: {ends[0]}`"
+        if len(found) == 2 == len(ends):
+            return f"Did you mean `{'..'.join(map(format_duration, sorted(found)))}`? {expected}"
+    return expected
+
+
 def _offset(value: Any) -> int:
     said = "Write a duration, with `-` for earlier: `-3d`, `2h`"
     if not isinstance(value, str):
-        refuse(f"{shown(value)} is not an offset", said)
+        days = f". Did you mean `{value}d`?" if isinstance(value, int) and not isinstance(value, bool) else ""
+        refuse(f"{shown(value)} is not an offset", f"{said}{days}")
     try:
         seconds = parse_offset(value)
     except DurationError as error:
-        refuse(f"{shown(value)} is not an offset", f"{error.suggestion}; with `-` for earlier")
+        suggestion = error.suggestion.replace("mean `", "mean `-") if value.startswith("-") else error.suggestion
+        refuse(f"{shown(value)} is not an offset", f"{suggestion}; with `-` for earlier")
     if not 0 < abs(seconds) <= MAX_SECONDS:
         refuse(f"`{value}` is out of bounds", "An offset is from 1s to 366d, earlier or later")
     return seconds
@@ -93,16 +119,17 @@ def _offset(value: Any) -> int:
 
 def _instant(value: Any) -> datetime:
     instant: datetime | None = None
-    if isinstance(value, str):
+    if isinstance(value, str) and re.fullmatch(_INSTANT, value):
         with suppress(ValueError, OverflowError):
-            instant = datetime.fromisoformat(value)
-            instant = instant.astimezone(UTC) if instant.tzinfo else None
-    elif isinstance(value, datetime) and value.tzinfo:
-        instant = value.astimezone(UTC)
+            instant = datetime.fromisoformat(value).astimezone(UTC)
     if instant is None:
+        meant = next(
+            (f"{value}{rest}" for rest in ("Z", "T00:00:00Z") if re.fullmatch(_INSTANT, f"{value}{rest}")), None
+        )
         refuse(
             f"{shown(value)} is not a time with an offset",
-            "Write date, time and offset: `2026-11-01T09:00:00Z` or `2026-11-01T09:00:00+01:00`",
+            (f"Did you mean `{meant}`? " if meant else "")
+            + "Write date, time and offset: `2026-11-01T09:00:00Z` or `2026-11-01T09:00:00+01:00`",
         )
     return instant
 
@@ -113,6 +140,7 @@ def _one_line(value: str) -> str:
     return value
 
 
+_INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
 _DURATION = r"([0-9]{1,9}w)?([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?"
 
 
@@ -124,12 +152,13 @@ def patterned(pattern: str, *examples: str) -> WithJsonSchema:
 # Where null would do as well as an absent key, an empty line is more likely a line forgotten.
 Given = BeforeValidator(_given)
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+Text = Annotated[
+    str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"^\S(.*\S)?$"}), AfterValidator(_one_line)
+]
 Duration = Annotated[
     int,
     BeforeValidator(_seconds),
     PlainSerializer(format_duration, return_type=str),
-    Field(description="such as 30m"),
     patterned(rf"(?=[0-9]){_DURATION}", "30m", "7d", "1h30m"),
 ]
 # The least and the most, in seconds.
@@ -150,7 +179,7 @@ Instant = Annotated[
     datetime,
     BeforeValidator(_instant),
     PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z"), return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-01T09:00:00Z"]}),
+    patterned(_INSTANT, "2026-11-01T09:00:00Z", "2026-11-01T09:00:00+01:00"),
 ]
 # Documents have lists, and what is frozen has tuples: this is the one conversion that is made.
 Listed = Field(strict=False)
