@@ -8,8 +8,9 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from domain.campaign.expression_fields import KEY, condition
 from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, ZoneName
-from domain.campaign.schema import Document, Duration, Given, Instant, Listed, Slug, Text, refuse, shown
+from domain.campaign.schema import Document, Given, Listed, Slug, Text, refuse, shown
 from domain.campaign.steps import Steps
+from domain.campaign.time_fields import Duration, Instant
 from domain.conditions.expressions import Place
 
 _WHICH = "a condition in CEL: which of those events; left out, those with the entry's `key`, if it has one"

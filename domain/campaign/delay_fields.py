@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from domain.campaign.durations import DurationError, parse_duration
 from domain.campaign.expression_fields import value
 from domain.campaign.local_time_fields import WEEKDAYS, Clock, Weekdays, clock_meant
-from domain.campaign.schema import Document, Duration, DurationRange, Given, Offset, refuse, shown
+from domain.campaign.schema import Document, Given, refuse, shown
+from domain.campaign.time_fields import Duration, DurationRange, Offset
 from domain.conditions.expressions import Place
 
 _EXPECTED = 'Write `30m`, `{for: 1h..3h}`, `{until: "09:00", days: [mon]}` or `{date: profile.traits.…, offset: -3d}`'

@@ -10,10 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 from domain.campaign.durations import DurationError, format_duration, parse_duration
 from domain.campaign.local_time_fields import Clock, ClosingClock
 from domain.campaign.plain_steps import PlacedStep, mapping, placed_steps
-from domain.campaign.schema import Instant
 from domain.campaign.single_steps import STEP_KINDS
 from domain.campaign.steps import MAX_ROUNDS
 from domain.campaign.suggestions import did_you_mean
+from domain.campaign.time_fields import Instant
 from domain.campaign.yaml_source import Path, Source
 from domain.errors import Problem
 

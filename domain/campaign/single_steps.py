@@ -7,7 +7,8 @@ from pydantic import AfterValidator, Field
 
 from domain.campaign.delay_fields import Delay
 from domain.campaign.expression_fields import Values
-from domain.campaign.schema import Document, Duration, Given, Slug, Text, refuse, shown
+from domain.campaign.schema import Document, Given, Slug, Text, refuse, shown
+from domain.campaign.time_fields import Duration
 
 ChannelName = Literal["email", "webhook"]
 CHANNELS: tuple[str, ...] = get_args(ChannelName)

@@ -12,8 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from typing_extensions import TypeAliasType
 
 from domain.campaign.expression_fields import condition
-from domain.campaign.schema import Document, Duration, Given, Listed, Slug, Text, refuse, shown
-from domain.campaign.single_steps import CHANNELS as CHANNELS
+from domain.campaign.schema import Document, Given, Listed, Slug, Text, refuse, shown
 from domain.campaign.single_steps import (
     STEP_KINDS,
     DelayStep,
@@ -26,8 +25,8 @@ from domain.campaign.single_steps import (
     StepSpec,
     UpdateProfileStep,
 )
-from domain.campaign.single_steps import ChannelName as ChannelName
 from domain.campaign.suggestions import did_you_mean
+from domain.campaign.time_fields import Duration
 from domain.conditions.expressions import Place
 
 MAX_ROUNDS = 1_000
