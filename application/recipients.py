@@ -7,7 +7,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from application.ingest import Ingest
-from domain.campaign.steps import CHANNELS
+from domain.campaign.single_steps import CHANNELS
 from domain.errors import NotFoundError
 from domain.people import unsubscribe
 from domain.tracking.event import Event

@@ -25,21 +25,8 @@ from domain.campaign.plan import (
     Until,
     WaitFor,
 )
-from domain.campaign.steps import (
-    BranchStep,
-    DelayStep,
-    EmitEventStep,
-    ExitStep,
-    RepeatStep,
-    SendStep,
-    SetStageStep,
-    SplitStep,
-    Step,
-    Steps,
-    UpdateProfileStep,
-    WaitStep,
-    step_kind,
-)
+from domain.campaign.single_steps import DelayStep, EmitEventStep, ExitStep, SendStep, SetStageStep, UpdateProfileStep
+from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, Steps, WaitStep, step_kind
 
 
 def compile_plan(campaign: Campaign) -> Plan:

@@ -4,35 +4,32 @@ from collections.abc import Mapping
 from datetime import time
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from domain.campaign.expression_fields import KEY, condition
 from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, ZoneName
-from domain.campaign.schema import Document, Duration, Given, Instant, Listed, Slug, Text, refuse, shown
+from domain.campaign.schema import Document, Given, Listed, Slug, Text, refuse, shown
 from domain.campaign.steps import Steps
+from domain.campaign.time_fields import Duration, Instant
 from domain.conditions.expressions import Place
+
+_WHICH = "a condition in CEL: which of those events; left out, those with the entry's `key`, if it has one"
 
 
 class Schedule(Document):
-    """When users may enter. `at_end`: those inside when it ends finish (`drain`), or end then, too (`exit`)."""
+    """When users may enter."""
 
-    starts_at: Annotated[Instant | None, Given] = None
-    ends_at: Annotated[Instant | None, Given] = None
-    at_end: Literal["drain", "exit"] = "drain"
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Schedule":
-        if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
-            refuse("`ends_at` is not after `starts_at`", "Move one of them")
-        if self.at_end == "exit" and self.ends_at is None:
-            refuse("`at_end: exit` without an end", "Add `ends_at`")
-        return self
+    starts_at: Annotated[Instant | None, Given] = Field(None, description="nobody enters before")
+    ends_at: Annotated[Instant | None, Given] = Field(None, description="nobody enters from then on")
+    at_end: Literal["drain", "exit"] = Field(
+        "drain", description="those inside when it ends finish (`drain`), or end then, too (`exit`)"
+    )
 
 
 class ReentryAfter(Document):
     """The next journey of the same user and key may start this long after the last one was entered."""
 
-    after: Duration
+    after: Duration = Field(description="counted from the last entry: `7d`")
 
 
 def _reentry_form(value: Any) -> Any:
@@ -51,55 +48,58 @@ Reentry = Annotated[
 class Entry(Document):
     """What starts a journey. A user is never in the same campaign twice at once under the same key."""
 
-    event: Text
-    where: Annotated[str | None, Given, condition(Place.ENTRY_WHERE)] = None
-    key: Annotated[str | None, Given, KEY] = None
-    reentry: Reentry = "always"
+    event: Text = Field(description="the name of the event that starts a journey")
+    where: Annotated[str | None, Given, condition(Place.ENTRY_WHERE)] = Field(
+        None, description="a condition in CEL: which of those events"
+    )
+    key: Annotated[str | None, Given, KEY] = Field(
+        None,
+        description="an expression in CEL that tells a user's journeys apart: `event.properties.cart_id`; "
+        "left out, a user has one at a time",
+    )
+    reentry: Reentry = Field("always", description="when the same user and key may enter again once out")
 
 
 class ExitRule(Document):
     """An event that ends the journey, wherever it is."""
 
-    event: Text
-    where: Annotated[str | None, Given, condition(Place.EXIT_WHERE)] = None
+    event: Text = Field(description="the event's name")
+    where: Annotated[str | None, Given, condition(Place.EXIT_WHERE)] = Field(None, description=_WHICH)
 
 
 class Goal(Document):
-    """What the campaign is for: an event that counts if it happens within a time from the entry.
+    """What the campaign is for: an event that counts, once a journey and also after its end."""
 
-    It counts once a journey, also after the journey's end. `exit_on_goal` makes it an exit as well.
-    """
-
-    event: Text
-    where: Annotated[str | None, Given, condition(Place.EXIT_WHERE)] = None
-    within: Duration
-    exit_on_goal: bool = False
+    event: Text = Field(description="the event's name")
+    where: Annotated[str | None, Given, condition(Place.EXIT_WHERE)] = Field(None, description=_WHICH)
+    within: Duration = Field(description="how long after the entry it counts: `7d`")
+    exit_on_goal: bool = Field(False, description="whether it also ends the journey")
 
 
 class SendWindow(Document):
     """When messages may go, by the recipient's clocks. One that closes before it opens closes the next day."""
 
-    from_: Clock = Field(time(), alias="from")
-    to: ClosingClock = time()
-    days: Annotated[Weekdays | None, Given] = None
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> "SendWindow":
-        if self.model_fields_set >= {"from_", "to"} and self.from_ == self.to:
-            refuse("`from` and `to` are the same", "Leave both out for whole days, or the window for all the time")
-        return self
+    from_: Clock = Field(time(), alias="from", description="when it opens")
+    to: ClosingClock = Field(time(), description="when it closes; `24:00` is the end of the day")
+    days: Annotated[Weekdays | None, Given] = Field(None, description="the days on which it opens; left out, all")
 
 
 class Campaign(Document):
-    """A whole campaign document."""
+    """A campaign: who enters it by which event, what they go through, and what ends it."""
 
     key: Slug = Field(description="lowercase letters, digits and hyphens; the campaign's name for machines")
     name: Text = Field(description="the campaign's name for people")
-    stage: Annotated[Text | None, Given] = None
-    timezone: Annotated[ZoneName | None, Given] = None
-    schedule: Schedule = Schedule()
+    stage: Annotated[Text | None, Given] = Field(None, description="the lifecycle stage that it serves")
+    timezone: Annotated[ZoneName | None, Given] = Field(
+        None, description="the zone of those whose profile has no trait `timezone`: `Europe/Berlin`"
+    )
+    schedule: Schedule = Field(Schedule(), description="when users may enter")
     entry: Entry = Field(description="the event that starts a journey: `{event: Cart Abandoned}`")
-    exit: Annotated[Annotated[tuple[ExitRule, ...], Listed, Field(min_length=1)] | None, Given] = None
-    goal: Annotated[Goal | None, Given] = None
-    send_window: Annotated[SendWindow | None, Given] = None
+    exit: Annotated[Annotated[tuple[ExitRule, ...], Listed, Field(min_length=1)] | None, Given] = Field(
+        None, description="the events that end a journey: one `- {event: …}` for each"
+    )
+    goal: Annotated[Goal | None, Given] = Field(None, description="the event that the campaign is for")
+    send_window: Annotated[SendWindow | None, Given] = Field(
+        None, description='when messages may go: `{from: "09:00", to: "21:00"}`'
+    )
     steps: Annotated[Steps, Field(min_length=1)] = Field(description="a list of steps")

@@ -22,19 +22,8 @@ from domain.campaign.rules import (
     UpdateRule,
     ValuesRule,
 )
-from domain.campaign.steps import (
-    BranchStep,
-    DelayStep,
-    EmitEventStep,
-    RepeatStep,
-    SetStageStep,
-    SplitStep,
-    Step,
-    Steps,
-    UpdateProfileStep,
-    WaitStep,
-    step_lists,
-)
+from domain.campaign.single_steps import DelayStep, EmitEventStep, SetStageStep, UpdateProfileStep
+from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, Steps, WaitStep, step_lists
 from domain.local_time.windows import EVERY_DAY, SendWindow
 
 

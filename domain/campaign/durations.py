@@ -8,6 +8,14 @@ _UNITS = {"w": 7 * 86_400, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PART = r"(?:([0-9]{{1,9}}){unit})?"
 _PATTERN = re.compile("".join(_PART.format(unit=unit) for unit in _UNITS))
 
+# What people write instead, to suggest what they mean. The first that begins with a given word counts.
+_WORDS = {
+    **{"seconds": 1, "minutes": 60, "mins": 60, "hours": 3_600, "hrs": 3_600, "days": 86_400, "weeks": 7 * 86_400},
+    **{"months": 30 * 86_400, "years": 365 * 86_400},
+}
+_SPOKEN_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([a-z]+)[\s,]*(?:and\b\s*)?")
+_ISO_8601 = re.compile("p{}{}(?:t{}{}{})?".format(*(_PART.format(unit=unit) for unit in _UNITS)))
+
 EXPECTED = "Write a whole number with s, m, h, d or w, largest unit first: `30m`, `7d`, `1h30m`"
 
 
@@ -25,7 +33,7 @@ def parse_duration(text: str) -> int:
     match = _PATTERN.fullmatch(text)
     if not text or match is None:
         raise DurationError(f"`{text[:40]}` is not a duration", _suggestion(text))
-    return sum(int(count) * size for count, size in zip(match.groups(), _UNITS.values(), strict=True) if count)
+    return _sum(match.groups())
 
 
 def parse_offset(text: str) -> int:
@@ -45,10 +53,33 @@ def format_duration(seconds: int) -> str:
     return "".join(parts) or "0s"
 
 
+def _sum(counts: tuple[str | None, ...]) -> int:
+    """The seconds of so many of each unit."""
+    return sum(int(count) * size for count, size in zip(counts, _UNITS.values(), strict=True) if count)
+
+
 def _suggestion(text: str) -> str:
     if re.fullmatch(r"[0-9]{1,9}", text):
         return f"Say of what: `{text}s`, `{text}m`, `{text}h` or `{text}d`"
-    compact = re.sub(r"\s", "", text.lower())
-    if compact and _PATTERN.fullmatch(compact):
-        return f"Did you mean `{compact}`?"
-    return EXPECTED
+    lower = text.strip().lower()
+    seconds = _iso_8601(lower) or _spoken(lower)
+    return f"Did you mean `{format_duration(seconds)}`? {EXPECTED}" if 0 < seconds <= MAX_SECONDS else EXPECTED
+
+
+def _iso_8601(text: str) -> int:
+    """The seconds of `pt30m`; 0 for what is nothing like it."""
+    match = _ISO_8601.fullmatch(text)
+    return _sum(match.groups()) if match else 0
+
+
+def _spoken(text: str) -> int:
+    """The seconds of `1.5 hours and 3 min`; 0 for what is nothing like it."""
+    seconds, place = 0.0, 0
+    while place < len(text):
+        part = _SPOKEN_PART.match(text, place)
+        size = next((size for name, size in _WORDS.items() if part and name.startswith(part[2])), None)
+        if part is None or size is None:
+            return 0
+        seconds += float(part[1]) * size
+        place = part.end()
+    return round(seconds)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from domain.campaign.schema import Document, refuse, shown
 from domain.conditions.expressions import ConditionError, Place, compile_condition, compile_key, compile_value
@@ -37,19 +37,30 @@ KEY = _checked(compile_key)
 class Computed(Document):
     """A value that is worked out when the step is reached."""
 
-    cel: Annotated[str, value(Place.VALUE)] = Field(description="an expression in CEL")
+    cel: Annotated[str, value(Place.VALUE)] = Field(description="an expression in CEL: `profile.traits.visits + 1`")
 
 
 def _plain(given: Any) -> Any:
     items = given if isinstance(given, list) else [given]
     if not all(item is None or isinstance(item, str | int | float | bool) for item in items):
-        refuse(f"{shown(given)} is not a value", "Write a text, a number, true, false or a list of those")
+        refuse(f"{shown(given)} is not a value", "Write a text, a number, true, false, a list of those, or `{cel: …}`")
     return given
 
 
+def _form(given: Any) -> str:
+    return "computed" if isinstance(given, Computed) or (isinstance(given, Mapping) and "cel" in given) else "value"
+
+
+_SCALAR = ["string", "number", "boolean", "null"]
 Value = Annotated[
-    Annotated[Any, AfterValidator(_plain), Tag("value")] | Annotated[Computed, Tag("computed")],
-    Discriminator(lambda given: "computed" if isinstance(given, Mapping | Computed) else "value"),
+    Annotated[
+        Any,
+        AfterValidator(_plain),
+        WithJsonSchema({"type": [*_SCALAR, "array"], "items": {"type": _SCALAR}}),
+        Tag("value"),
+    ]
+    | Annotated[Computed, Tag("computed")],
+    Discriminator(_form),
 ]
 
 
@@ -60,4 +71,4 @@ def _named_values(given: Any) -> Any:
 
 
 # By name. A `Value` is plain, or `{cel: …}`.
-Values = Annotated[dict[str, Value], BeforeValidator(_named_values)]
+Values = Annotated[dict[str, Value], Field(json_schema_extra={"minProperties": 1}), BeforeValidator(_named_values)]

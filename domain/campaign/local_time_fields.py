@@ -2,6 +2,7 @@
 
 import re
 from datetime import time
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -13,13 +14,27 @@ from domain.local_time.zones import find_zone, zone_names
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+_SPOKEN_CLOCK = r"([0-9]{1,2}?)(?:[:.h]?([0-5][0-9])(?::00)?)?(?:\s*([ap])\.?m\.?)?"
+
+
 def _clock(value: Any) -> time:
     if isinstance(value, str) and re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
         return time.fromisoformat(value)
     suggestion = 'Write hours and minutes, from 00:00 to 23:59: `"09:00"`'
-    if isinstance(value, str) and (match := re.fullmatch(r"([0-9]):?([0-5][0-9])", value)):
-        suggestion = f'Did you mean `"0{match[1]}:{match[2]}"`? {suggestion}'
+    if (meant := clock_meant(str(value))) is not None:
+        suggestion = f'Did you mean `"{meant}"`? {suggestion}'
     refuse(f"{shown(value)} is not a time of day", suggestion)
+
+
+def clock_meant(text: str) -> str | None:
+    """`9:00`, `0900`, `9am` and `09:00:00` as they are written here."""
+    match = re.fullmatch(_SPOKEN_CLOCK, text.strip().lower())
+    if match is None:
+        return None
+    hour, minute, half = int(match[1]), match[2] or "00", match[3]
+    if half is not None:
+        hour = hour % 12 + (12 if half == "p" else 0) if hour <= 12 else 24
+    return f"{hour:02}:{minute}" if hour < 24 else None
 
 
 def _closing_clock(value: Any) -> time:
@@ -27,8 +42,11 @@ def _closing_clock(value: Any) -> time:
 
 
 def _weekdays(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list) or not value:
-        refuse(f"{shown(value)} is not a list of weekdays", "Write `[mon, tue]`")
+    if value == []:
+        refuse("the list is empty", "Write at least one weekday, or leave the key out")
+    if not isinstance(value, list):
+        meant = [day for day in WEEKDAYS if day in str(value).lower()] if isinstance(value, str) else []
+        refuse(f"{shown(value)} is not a list of weekdays", f"Write `[{', '.join(meant or ['mon', 'tue'])}]`")
     for day in value:
         if day not in WEEKDAYS:
             refuse(f"{shown(day)} is not a weekday", did_you_mean(str(day)[:3].lower(), WEEKDAYS))
@@ -39,10 +57,21 @@ def _weekdays(value: Any) -> tuple[int, ...]:
 
 def _zone_name(value: Any) -> str:
     if not isinstance(value, str) or find_zone(value) is None:
-        hint = did_you_mean(str(value), sorted(zone_names())).partition(" Allowed:")[0]
-        known = "" if hint.startswith("Allowed") else f"{hint} "
-        refuse(f"{shown(value)} is not a time zone", f"{known}Write an IANA name: `Europe/Berlin`, `UTC`")
+        remedy = "Write an IANA name: `Europe/Berlin`, `UTC`"
+        meant = _zone_meant(str(value)[:64])
+        refuse(f"{shown(value)} is not a time zone", f"Did you mean `{meant}`? {remedy}" if meant else remedy)
     return value
+
+
+def _zone_meant(text: str) -> str | None:
+    """The zone of a city written by itself, or the name closest to the text."""
+    if any(character.isdigit() for character in text):
+        # An offset is no zone, and `Etc/GMT+1` is west of it.
+        return None
+    city = text.strip().replace(" ", "_").lower()
+    names = sorted(zone_names(), key=lambda name: (name.lower() != city, name))
+    cities = [name for name in names if name.lower().rpartition("/")[2] == city]
+    return next(iter([*cities, *get_close_matches(text, names, n=1, cutoff=0.8)]), None)
 
 
 _CLOCK_TEXT = PlainSerializer(lambda clock: f"{clock:%H:%M}", return_type=str)

@@ -1,16 +1,19 @@
 """A campaign document and its templates proved, or refused with everything that is wrong with them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from domain.campaign.compile import compile_plan
 from domain.campaign.definition import Campaign
 from domain.campaign.derive_rules import rules_of
-from domain.campaign.document_checks import check_steps, placed_steps
+from domain.campaign.document_checks import check_document
+from domain.campaign.form_checks import keys_of_no_arm
+from domain.campaign.plain_steps import placed_steps
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
-from domain.campaign.steps import CHANNELS
+from domain.campaign.single_steps import CHANNELS, TEMPLATE_NAME
 from domain.campaign.suggestions import did_you_mean
 from domain.campaign.yaml_source import Path, Source, read
 from domain.errors import InvalidDocumentError, Problem
@@ -36,11 +39,11 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
     Raises InvalidDocumentError with every problem of the document and of the templates that it uses.
     """
     read_source = read(source, file)
-    definition, problems = validate(Campaign, read_source)
+    definition, problems = validate(Campaign, read_source, keys_of_no_arm(read_source))
     uses = _template_uses(read_source)
     used = {name for _, name, _ in uses}
     files = {name: text for name, text in templates.items() if _template_name(name) in used}
-    problems += [*read_source.problems, *check_steps(read_source)]
+    problems += [*read_source.problems, *check_document(read_source)]
     problems += _missing_templates(uses, templates, read_source)
     problems += _template_problems(uses, files)
     if definition is None or problems:
@@ -73,7 +76,7 @@ def _missing_templates(
 ) -> Iterator[Problem]:
     present = sorted({_template_name(file) for file in templates})
     for path, name, _ in uses:
-        if name not in present:
+        if name not in present and re.fullmatch(TEMPLATE_NAME, name):
             said = f"there is no template `{name}.liquid`"
             yield source.problem(path, said, did_you_mean(name, present, "Templates present"))
 

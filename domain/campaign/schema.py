@@ -1,8 +1,7 @@
-"""What the documents that people write are made of: the strict base model and the types of fields."""
+"""What the documents that people write are made of: the strict base model and the plainest types of fields."""
 
+import re
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
 
 from pydantic import (
@@ -11,35 +10,35 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     WithJsonSchema,
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from domain.campaign.durations import (
-    EXPECTED,
-    MAX_SECONDS,
-    DurationError,
-    format_duration,
-    parse_duration,
-    parse_offset,
-)
 from domain.campaign.suggestions import did_you_mean
 
 
-class Document(BaseModel):
-    """A mapping of a document: nothing unknown, nothing converted in silence, nothing changed afterwards."""
+def _title(model: type[Any]) -> str:
+    """`SendWindow` as `Send window`; what only tells Python's names apart is left out."""
+    words = re.findall("[A-Z][a-z]*", model.__name__)
+    return " ".join(word for word in words if word not in ("Spec", "Step", "Model", "Document")).capitalize()
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+class Document(BaseModel):
+    """A mapping of a document: nothing unknown, nothing converted in silence, nothing changed afterwards.
+
+    The docstrings of its kinds and the descriptions of their fields are what authors read in their editors.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", model_title_generator=_title)
 
     @classmethod
     def about_unknown_key(cls, key: str) -> tuple[str, str]:
         """What is wrong with a key that this mapping does not have, and what would be right."""
-        return f"the key `{key}` is not known here", did_you_mean(key, cls.keys())
+        return f"the key `{key}` is not known here", did_you_mean(key, cls.named_fields())
 
     @classmethod
-    def keys(cls) -> dict[str, FieldInfo]:
+    def named_fields(cls) -> dict[str, FieldInfo]:
         """The fields by the names that authors use."""
         return {info.alias or name: info for name, info in cls.model_fields.items()}
 
@@ -55,65 +54,10 @@ def _given(value: Any) -> Any:
     return value
 
 
-def _seconds(value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str):
-        refuse(f"{shown(value)} is not a duration", EXPECTED)
-    try:
-        seconds = parse_duration(value)
-    except DurationError as error:
-        refuse(error.message, error.suggestion)
-    if not 0 < seconds <= MAX_SECONDS:
-        refuse(f"`{value}` is out of bounds", "A duration is from 1s to 366d")
-    return seconds
-
-
-def _seconds_range(value: Any) -> tuple[int, int]:
-    if not isinstance(value, str) or ".." not in value:
-        refuse(f"{shown(value)} is not a range of durations", "Write the least and the most: `1h..3h`")
-    low, high = (_seconds(part.strip()) for part in value.split("..", 1))
-    if low >= high:
-        refuse(f"`{value}` is empty", f"Write the smaller one first: `{format_duration(high)}..{format_duration(low)}`")
-    return low, high
-
-
-def _offset(value: Any) -> int:
-    said = "Write a duration, with `-` for earlier: `-3d`, `2h`"
-    if not isinstance(value, str):
-        refuse(f"{shown(value)} is not an offset", said)
-    try:
-        seconds = parse_offset(value)
-    except DurationError as error:
-        refuse(f"{shown(value)} is not an offset", f"{error.suggestion}; with `-` for earlier")
-    if not 0 < abs(seconds) <= MAX_SECONDS:
-        refuse(f"`{value}` is out of bounds", "An offset is from 1s to 366d, earlier or later")
-    return seconds
-
-
-def _instant(value: Any) -> datetime:
-    instant: datetime | None = None
-    if isinstance(value, str):
-        with suppress(ValueError, OverflowError):
-            instant = datetime.fromisoformat(value)
-            instant = instant.astimezone(UTC) if instant.tzinfo else None
-    elif isinstance(value, datetime) and value.tzinfo:
-        instant = value.astimezone(UTC)
-    if instant is None:
-        refuse(
-            f"{shown(value)} is not a time with an offset",
-            "Write date, time and offset: `2026-11-01T09:00:00Z` or `2026-11-01T09:00:00+01:00`",
-        )
-    return instant
-
-
 def _one_line(value: str) -> str:
     if value != value.strip() or not value.isprintable():
         refuse(f"{shown(value)} is not one plain line", "No spaces around it, no line breaks or control characters")
     return value
-
-
-_DURATION = r"([0-9]{1,9}w)?([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?"
 
 
 def patterned(pattern: str, *examples: str) -> WithJsonSchema:
@@ -124,33 +68,8 @@ def patterned(pattern: str, *examples: str) -> WithJsonSchema:
 # Where null would do as well as an absent key, an empty line is more likely a line forgotten.
 Given = BeforeValidator(_given)
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
-Duration = Annotated[
-    int,
-    BeforeValidator(_seconds),
-    PlainSerializer(format_duration, return_type=str),
-    Field(description="such as 30m"),
-    patterned(rf"(?=[0-9]){_DURATION}", "30m", "7d", "1h30m"),
-]
-# The least and the most, in seconds.
-DurationRange = Annotated[
-    tuple[int, int],
-    BeforeValidator(_seconds_range),
-    PlainSerializer(lambda ends: "..".join(map(format_duration, ends)), return_type=str),
-    patterned(rf"(?=[0-9]){_DURATION}\.\.(?=[0-9]){_DURATION}", "1h..3h"),
-]
-# Seconds, negative for earlier.
-Offset = Annotated[
-    int,
-    BeforeValidator(_offset),
-    PlainSerializer(lambda at: ("-" if at < 0 else "") + format_duration(abs(at)), return_type=str),
-    patterned(rf"[-+]?(?=[0-9]){_DURATION}", "-3d", "2h"),
-]
-Instant = Annotated[
-    datetime,
-    BeforeValidator(_instant),
-    PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z"), return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-01T09:00:00Z"]}),
+Text = Annotated[
+    str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"^\S(.*\S)?$"}), AfterValidator(_one_line)
 ]
 # Documents have lists, and what is frozen has tuples: this is the one conversion that is made.
 Listed = Field(strict=False)

@@ -1,11 +1,13 @@
 """From what pydantic finds wrong to problems with a line, a path and what would be right."""
 
 import re
+from collections.abc import Collection
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import Tag, ValidationError
 from pydantic_core import ErrorDetails
+from typing_extensions import TypeAliasType
 
 from domain.campaign.schema import Document, shown
 from domain.campaign.suggestions import did_you_mean
@@ -15,49 +17,67 @@ from domain.errors import Problem
 DocumentT = TypeVar("DocumentT", bound=Document)
 
 
-def validate(model: type[DocumentT], source: Source) -> tuple[DocumentT | None, list[Problem]]:
-    """The document as a model, or None, and every problem of its shape."""
+def validate(
+    model: type[DocumentT], source: Source, passed_over: Collection[Path] = ()
+) -> tuple[DocumentT | None, list[Problem]]:
+    """The document as a model, or None, and every problem of its shape but of what has been `passed_over`."""
     try:
         return model.model_validate(source.data), []
     except ValidationError as error:
+        found = [(*_located(model, one["loc"]), one) for one in error.errors(include_url=False)]
+    problems = []
+    for path, around, at, one in found:
         # A list whose items are all wrong counts as too short besides.
-        errors = [one for one in error.errors(include_url=False) if one["type"] != "too_short" or not one["input"]]
-        return None, [_problem(model, one, source) for one in errors]
+        is_besides = one["type"] == "too_short" and isinstance(one["input"], list) and one["input"]
+        if path not in passed_over and not is_besides:
+            problems.append(source.problem(path, *_said(path, around, at, one)))
+    return None, problems
 
 
-def _problem(model: type[Document], found: ErrorDetails, source: Source) -> Problem:
-    path, around, at = _located(model, found["loc"])
+def _said(path: Path, around: Any, at: Any, found: ErrorDetails) -> tuple[str, str]:
+    """What is wrong, and what would be right."""
     value, context = found["input"], found.get("ctx", {})
     last = str(path[-1]) if path else "document"
     match found["type"]:
+        case "refused" if value is None and path and isinstance(path[-1], str):
+            return f"`{last}` has no value", context["suggestion"]
         case "refused":
-            said = context["said"], context["suggestion"]
+            return context["said"], context["suggestion"]
         case "missing":
-            said = f"`{last}` is missing", _add(around, last)
+            return f"`{last}` is missing", _add(around, last)
         case "extra_forbidden":
-            said = around.about_unknown_key(last)
+            document: type[Document] = around
+            return document.about_unknown_key(last)
         case _ if value is None:
-            said = f"`{last}` has no value", "Write one"
+            return f"`{last}` has no value", "Write one"
         case "literal_error":
-            said = f"{shown(value)} is not allowed", did_you_mean(str(value), map(str, get_args(_bare(at))))
-        case "model_type":
-            said = f"{shown(value)} is not a mapping", f"Write its keys: {', '.join(_fields(at))}"
+            return f"{shown(value)} is not allowed", did_you_mean(str(value), map(str, get_args(_bare(at))))
+        case "model_type" | "dict_type":
+            return f"{shown(value)} is not a mapping", _keys(around, at, last)
         case "tuple_type":
-            said = f"{shown(value)} is not a list", "Write one `- …` line for each item"
+            return f"{shown(value)} is not a list", f"Write one `- {_item(at)}` line for each item"
+        case "too_short" if isinstance(value, dict):
+            return f"`{last}` has only {len(value)}", f"Write {context['min_length']} or more"
         case "too_short":
-            said = "the list is empty", "Write at least one item, or leave the key out"
+            return "the list is empty", "Write at least one item, or leave the key out"
         case "string_type":
-            said = f"{shown(value)} is not a text", "Put it into quotes"
+            unlike = isinstance(value, dict | list)
+            remedy = "Write one text, and one that begins with `[` or `{` in quotes" if unlike else "Put it into quotes"
+            return f"{shown(value)} is not a text", remedy
         case "int_type":
-            said = f"{shown(value)} is not a whole number", "Write digits without quotes"
+            return f"{shown(value)} is not a whole number", "Write digits only, without quotes"
+        case "bool_type":
+            return f"{shown(value)} is neither true nor false", "Write `true` or `false`"
+        case "greater_than_equal" | "less_than_equal":
+            bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']:,}"
+            return f"{shown(value)} is out of bounds", f"`{last}` is {bound}"
         case "string_pattern_mismatch":
-            said = f"{shown(value)} is not a slug", _slug(value)
+            return f"{shown(value)} is not a slug", _slug(value)
         case "string_too_long" | "string_too_short":
             bounds = f"at most {context['max_length']}" if "max_length" in context else "at least one"
-            said = f"the text has {len(value)} characters", f"Write {bounds}"
+            return f"the text has {len(value)} characters", f"Write {bounds}"
         case _:
-            said = f"{shown(value)}: {found['msg']}", "Change it accordingly"
-    return source.problem(path, *said)
+            return f"{shown(value)}: {found['msg']}", "Change it accordingly"
 
 
 def _located(model: type[Document], location: tuple[str | int, ...]) -> tuple[Path, Any, Any]:
@@ -69,6 +89,9 @@ def _located(model: type[Document], location: tuple[str | int, ...]) -> tuple[Pa
     around: Any = None
     at: Any = model
     for part in location:
+        if part == "[key]":
+            # Of a mapping whose keys are the author's, one is wrong: the path ends with it already.
+            continue
         bare = _bare(at)
         members = {tag: member for member in get_args(bare) if (tag := _tag(member))}
         if members:
@@ -88,16 +111,18 @@ def _within(kind: Any, part: str | int) -> Any:
         return get_args(kind)[1]
     if not _is_document(kind):
         return None
-    if (field := kind.keys().get(part)) is not None:
+    if (field := kind.named_fields().get(part)) is not None:
         return field.annotation
     extra = get_type_hints(kind, include_extras=True).get("__pydantic_extra__")
     return get_args(extra)[1] if get_origin(extra) is dict else None
 
 
 def _bare(kind: Any) -> Any:
-    """A type without its annotations and without `| None`."""
+    """A type without its annotations, without a name of its own and without `| None`."""
     while True:
-        if get_origin(kind) is Annotated:
+        if isinstance(kind, TypeAliasType):
+            kind = kind.__value__
+        elif get_origin(kind) is Annotated:
             kind = get_args(kind)[0]
         elif get_origin(kind) in (Union, UnionType) and NoneType in get_args(kind):
             kind = next(member for member in get_args(kind) if member is not NoneType)
@@ -115,13 +140,24 @@ def _is_document(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Document)
 
 
-def _fields(kind: Any) -> list[str]:
-    bare = _bare(kind)
-    return list(bare.keys()) if _is_document(bare) else []
+def _keys(around: Any, at: Any, name: str) -> str:
+    bare = _bare(at)
+    if _is_document(bare):
+        return f"Write its keys: {', '.join(bare.named_fields())}"
+    field = around.named_fields().get(name) if _is_document(around) else None
+    description = field.description if field is not None else None
+    return f"Write `{name}: {{…}}`" + (f": {description}" if description else "")
+
+
+def _item(kind: Any) -> str:
+    """How an item of a list looks, in short."""
+    item = _bare(_within(_bare(kind), 0))
+    required = [key for key, field in item.named_fields().items() if field.is_required()] if _is_document(item) else []
+    return f"{{{', '.join(f'{key}: …' for key in required)}}}" if required else "…"
 
 
 def _add(around: Any, field: str) -> str:
-    info = around.keys()[field]
+    info = around.named_fields()[field]
     if info.description:
         return f"Add `{field}: …`: {info.description}"
     options = get_args(_bare(info.annotation)) if get_origin(_bare(info.annotation)) is Literal else ()

@@ -8,19 +8,22 @@ from domain.campaign.suggestions import did_you_mean
 _FIRST = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
 _OVERLOAD = re.compile(r"found no matching overload for '([^']+)' applied to '\((.*)\)'")
+_SELECTED = re.compile(r"expression of type '(\w+)' cannot be the operand of a select operation")
 _EXPECTING = re.compile(r" expecting .*")
-_HYPHENATED = re.compile(r"\bjourney\.(steps|messages)\.([a-z0-9_]+-[a-z0-9_-]+)")
+_HYPHENATED = re.compile(r"\bjourney\.(steps|messages|arms)\.([a-z0-9_]+-[a-z0-9_-]+)")
 
 _FUNCTIONS = (
     *("all", "bool", "contains", "double", "duration", "endsWith", "exists", "exists_one", "filter", "getDate"),
     *("getDayOfWeek", "getFullYear", "getHours", "getMinutes", "getMonth", "has", "int", "map", "matches", "size"),
     *("startsWith", "string", "timestamp", "type"),
 )
+# Where what a client sends stands.
+_DATA = {"event": "event.properties", "entry": "entry.properties", "profile": "profile.traits"}
 _SYNTAX = "CEL writes `==`, `!=`, `&&`, `||`, `!`, `in`, `has(…)`, and texts in straight quotes"
 
 
 def explain(
-    error: str, text: str, place: str, visible: Sequence[str], roots: Mapping[str, Mapping[str, object]]
+    error: str, text: str, visible: Sequence[str], roots: Mapping[str, Mapping[str, object]]
 ) -> tuple[str, str]:
     """The first error of a compilation as (message, suggestion)."""
     first = _FIRST.search(error)
@@ -29,7 +32,9 @@ def explain(
     line, column, said = first.groups()
     where = f" (column {column})" if line == "1" else f" (line {line}, column {column})" if int(line) > 1 else ""
     if undeclared := _UNDECLARED.search(said):
-        message, suggestion = _unknown(undeclared[1], text, place, visible, roots)
+        message, suggestion = _unknown(undeclared[1], text, visible, roots)
+    elif selected := _SELECTED.search(said):
+        message, suggestion = f"a {selected[1]} has no fields", f"Compare the {selected[1]} itself: `… == …`"
     elif overload := _OVERLOAD.search(said):
         message, suggestion = _mismatch(*overload.groups())
     else:
@@ -38,7 +43,7 @@ def explain(
 
 
 def _unknown(
-    name: str, text: str, place: str, visible: Sequence[str], roots: Mapping[str, Mapping[str, object]]
+    name: str, text: str, visible: Sequence[str], roots: Mapping[str, Mapping[str, object]]
 ) -> tuple[str, str]:
     if hyphenated := _HYPHENATED.search(text):
         holder, step = hyphenated.groups()
@@ -49,15 +54,23 @@ def _unknown(
     root, _, rest = name.partition(".")
     field = rest.partition(".")[0]
     if root in roots and root not in visible:
-        return f"`{root}` is not known in `{place}`", f"Known here: {', '.join(visible)}"
+        hint = "; the event that let the user in is `entry`" if root == "event" else ""
+        return f"`{root}` is not known here", f"Known here: {', '.join(visible)}{hint}"
     if root in visible and not field:
         fields = ", ".join(f"`{root}.{one}`" for one in roots[root])
         return f"`{root}` is not a value of its own", f"Name one of its fields: {fields}"
     if root in visible:
-        return f"`{root}` has no field `{field}`", did_you_mean(field, roots[root], f"Fields of {root}")
+        remedy = did_you_mean(field, roots[root], f"Fields of {root}")
+        if "?" not in remedy and (data := _DATA.get(root)) is not None:
+            remedy = f"Did you mean `{data}.{field}`? {remedy}"
+        return f"`{root}` has no field `{field}`", remedy
     known = f"Known here: {', '.join(visible)}"
-    close = did_you_mean(root, [*visible, *_FUNCTIONS]).partition("? ")
-    return f"`{root}` is not known", f"{close[0]}? {known}" if close[1] else known
+    close, found, _ = did_you_mean(root, [*visible, *_FUNCTIONS]).partition("? ")
+    if not found and not re.search(rf"\b{re.escape(root)}\s*\(", text):
+        holder = next((one for one in visible if root in roots[one]), None)
+        close = f"Did you mean `{holder or _DATA[visible[0]]}.{name}`"
+        found = "? "
+    return f"`{root}` is not known", f"{close}{found}{known}" if found else known
 
 
 def _mismatch(function: str, arguments: str) -> tuple[str, str]:

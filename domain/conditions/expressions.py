@@ -210,7 +210,7 @@ def _compile(text: str, place: Place) -> tuple[frozenset[str], cel.Expression]:
     try:
         expression = _environment(declared).compile(text)
     except (RuntimeError, ValueError) as error:
-        raise ConditionError(*explain(str(error), text, place, visible, ROOTS)) from error
+        raise ConditionError(*explain(str(error), text, visible, ROOTS)) from error
     # CEL does not tell which variables an expression refers to. One without which it no longer compiles, it does.
     used = frozenset(variable for variable in declared if not _compiles(text, declared - {variable}))
     return used, expression

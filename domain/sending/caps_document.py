@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, format_duration, parse_duration
 from domain.campaign.schema import Document, Given, Listed, Slug, refuse, shown
 from domain.campaign.schema_errors import validate
-from domain.campaign.steps import ChannelName
+from domain.campaign.single_steps import ChannelName
 from domain.campaign.suggestions import did_you_mean
 from domain.campaign.yaml_source import Source, read
 from domain.errors import InvalidDocumentError, Problem

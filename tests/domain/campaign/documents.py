@@ -1,5 +1,6 @@
 """Campaign documents for tests: the head of one, one with everything in it, and a strategy for random valid ones."""
 
+import json
 from typing import Any
 
 import yaml
@@ -48,6 +49,11 @@ steps:
 """
 
 
+def steps(text: str) -> str:
+    """A document of these steps, an indented YAML list that begins on line 5."""
+    return f"{HEAD}steps:\n{text}"
+
+
 def publish(text: str, templates: dict[str, str] | None = None) -> Published:
     """Check a document against one e-mail template, or the given ones."""
     return check(text, "campaign.yaml", {"hello.liquid": EMAIL} if templates is None else templates)
@@ -68,61 +74,135 @@ def problem(text: str, templates: dict[str, str] | None = None) -> Problem:
     return found
 
 
-def campaign(steps: str) -> Campaign:
+def campaign(text: str) -> Campaign:
     """A campaign of these steps, given as an indented YAML list."""
-    return publish(f"{HEAD}steps:\n{steps}").definition
+    return publish(steps(text)).definition
+
+
+_WHEN = st.sampled_from(["profile.traits.vip == true", "journey.entered_at > profile.created_at", "true"])
+_WHERE = st.sampled_from([{}, {"where": "event.properties.a == entry.properties.a"}])
+_SECONDS = st.sampled_from(["1s", "30m", "1d12h", "366d"])
+_DELAYS = st.one_of(
+    _SECONDS,
+    st.sampled_from([{"for": "1h..3h"}, {"until": "09:00"}, {"until": "23:59", "days": ["sat", "mon"]}]),
+    st.sampled_from([{"date": "profile.traits.ends_at"}, {"date": "entry.timestamp", "offset": "-3d", "at": "00:00"}]),
+)
+_VALUES = st.sampled_from([{"a": 1}, {"b": [True, "x", None], "c": {"cel": "profile.traits.n + 1"}}])
 
 
 class _Drawer:
-    """Draws steps with ids of their own, and never one that follows an end."""
+    """Draws steps with ids of their own, and never one that nothing leads to."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw
         self._count = 0
 
     def block(self, depth: int, least: int = 0) -> tuple[list[Any], bool]:
-        """A list of steps and whether it always ends the journey."""
+        """A list of steps and whether the flow never comes to its end."""
         steps: list[Any] = []
         for _ in range(self._draw(st.integers(least, 3))):
-            step, ends = self._step(depth)
-            steps.append(step)
+            some, ends = self._some(depth)
+            steps += some
             if ends:
                 return steps, True
         return steps, False
 
-    def _step(self, depth: int) -> tuple[dict[str, Any], bool]:
+    def _some(self, depth: int) -> tuple[list[Any], bool]:
+        """A step, or one that may skip the one after it."""
+        if not self._draw(st.integers(0, 7)):
+            skipping = {"id": self._id(), "delay": {"date": "profile.traits.ends_at", "if_past": "skip_next"}}
+            return [skipping, self._step(depth)[0]], False
+        step, ends = self._step(depth)
+        return [step], ends
+
+    def _id(self) -> str:
         self._count += 1
-        id = f"s{self._count}"
-        kinds = ["delay", "send", "exit"] + (["wait_for", "branch"] if depth else [])
-        match self._draw(st.sampled_from(kinds)):
+        return f"s{self._count}"
+
+    def _step(self, depth: int) -> tuple[dict[str, Any], bool]:
+        id, draw = self._id(), self._draw
+        single = ["delay", "send", "exit", "update_profile", "set_stage", "emit_event"]
+        match draw(st.sampled_from(single + (["wait_for", "events", "branch", "split", "repeat"] if depth else []))):
             case "delay":
-                return {"id": id, "delay": self._draw(st.sampled_from(["1s", "30m", "1d12h", "366d"]))}, False
+                return {"id": id, "delay": draw(_DELAYS)}, False
             case "send":
-                return {"id": id, "send": {"channel": "email", "template": "hello"}}, False
-            case "exit":
-                named = {"id": id} if self._draw(st.booleans()) else {}
-                return {**named, "exit": "done"}, True
+                more = draw(st.sampled_from([{}, {"expires": "6h", "on_capped": "wait"}, {"priority": "high"}]))
+                return {"id": id, "send": {"channel": "email", "template": "hello", **more}}, False
+            case "update_profile":
+                return {"id": id, "update_profile": draw(_VALUES)}, False
+            case "set_stage":
+                return {"id": id, "set_stage": "activated"}, False
+            case "emit_event":
+                return {"id": id, "emit_event": {"event": "Nudged", "properties": draw(_VALUES)}}, False
             case "wait_for":
                 on_event, event_ends = self.block(depth - 1)
                 on_timeout, timeout_ends = self.block(depth - 1)
-                step = {"id": id, "wait_for": {"event": "Seen", "timeout": "1d"}}
-                return {**step, "on_event": on_event, "on_timeout": on_timeout}, event_ends and timeout_ends
-            case _:
-                ways = [self.block(depth - 1) for _ in range(self._draw(st.integers(1, 3)))]
+                wait = {"id": id, "wait_for": {"event": "Seen", "timeout": "1d", **draw(_WHERE)}}
+                step = wait | self._written(on_event=on_event, on_timeout=on_timeout)
+                return step, event_ends and timeout_ends
+            case "events":
+                ways = [self.block(depth - 1) for _ in range(draw(st.integers(1, 3)))]
+                on_timeout, timeout_ends = self.block(depth - 1)
+                events = [{"event": "Seen", "do": do, **draw(_WHERE)} for do, _ in ways]
+                wait = {"id": id, "wait_for": {"events": events, "timeout": draw(_SECONDS)}}
+                return wait | self._written(on_timeout=on_timeout), timeout_ends and all(
+                    way_ends for _, way_ends in ways
+                )
+            case "split":
+                arms = {name: self.block(depth - 1) for name in draw(st.sampled_from(["ab", "xyz"]))}
+                weights = {name: draw(st.integers(1, 100)) for name in arms}
+                seed = draw(st.sampled_from([{}, {"seed": "spring"}]))
+                step = {"id": id, "split": {"arms": weights, **seed}, **{name: do for name, (do, _) in arms.items()}}
+                return step, all(way_ends for _, way_ends in arms.values())
+            case "repeat":
+                return self._repeat(id, depth)
+            case "branch":
+                ways = [self.block(depth - 1) for _ in range(draw(st.integers(1, 3)))]
                 otherwise, otherwise_ends = self.block(depth - 1)
-                cases = [{"when": "profile.traits.vip == true", "do": do} for do, _ in ways]
+                cases = [{"when": draw(_WHEN), "do": do} for do, _ in ways]
                 ends = otherwise_ends and all(way_ends for _, way_ends in ways)
-                return {"id": id, "branch": cases, "otherwise": otherwise}, ends
+                return {"id": id, "branch": cases} | self._written(otherwise=otherwise), ends
+            case _:
+                named = {"id": id} if draw(st.booleans()) else {}
+                return {**named, "exit": "done"}, True
+
+    def _written(self, **lists: list[Any]) -> dict[str, list[Any]]:
+        """An empty list may as well be left out."""
+        return {key: steps for key, steps in lists.items() if steps or bool(self._draw(st.booleans()))}
+
+    def _repeat(self, id: str, depth: int) -> tuple[dict[str, Any], bool]:
+        body, ends = self.block(depth - 1, least=1)
+        if ends:
+            # Nothing would lead to a second round.
+            body[-1] = {"id": self._id(), "delay": "1h"}
+        until = self._draw(
+            st.sampled_from(
+                [{}, {"until": {"event": "Paid", "where": "event.properties.a == 1"}}, {"until": {"when": "true"}}]
+            )
+        )
+        times = self._draw(st.sampled_from([{}, {"times": 2}, {"times": 5}]))
+        step = {"id": id, "repeat": {"every": self._draw(st.sampled_from(["1h", "7d"])), **times, **until}, "do": body}
+        return step, not times and not until
 
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:
-    """The text of a valid campaign document of random steps."""
+    """The text of a valid campaign document of random steps of all kinds."""
     steps, _ = _Drawer(draw).block(depth=3, least=1)
+    some: dict[str, Any] = {
+        "stage": "conversion",
+        "timezone": "Europe/Berlin",
+        "schedule": {"starts_at": "2026-11-01T00:00:00Z", "ends_at": "2027-01-01T00:00:00+01:00", "at_end": "exit"},
+        "exit": [{"event": "Paid"}, {"event": "Left", "where": "event.properties.a == entry.properties.a"}],
+        "goal": {"event": "Paid", "within": "7d", "exit_on_goal": True},
+        "send_window": {"from": "09:00", "to": "24:00", "days": ["mon", "tue"]},
+    }
     document = {
         "key": "random",
         "name": "Random",
+        **{key: some[key] for key in draw(st.sets(st.sampled_from(sorted(some))))},
         "entry": {"event": "Started", "reentry": draw(st.sampled_from(["never", "always", {"after": "7d"}]))},
         "steps": steps,
     }
-    return yaml.safe_dump(document, sort_keys=False)
+    # By way of JSON, where nothing is shared: YAML would write an alias.
+    return yaml.safe_dump(json.loads(json.dumps(document)), sort_keys=False)

@@ -1,9 +1,16 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
 import msgspec
+import pytest
+import yaml
 from hypothesis import given, settings
 
 from domain.campaign.compile import compile_plan
 from domain.campaign.plan import (
     Act,
+    Arm,
     Branch,
     Delay,
     Exit,
@@ -17,33 +24,80 @@ from domain.campaign.plan import (
     WaitFor,
 )
 from domain.campaign.rules import Rules
-from tests.domain.campaign.documents import campaign, documents, publish
+from tests.domain.campaign.documents import HEAD, campaign, documents, publish
 
 
-def successors(node: Node) -> list[str | None]:
+def successors(node: Node) -> set[str]:
+    """The nodes that the flow may come to next."""
+    following: list[str | None] = []
     match node:
         case Delay() | Send() | Act():
-            return [node.next]
+            following = [node.next]
         case Until():
-            return [node.next, node.past]
+            following = [node.next, node.past]
         case Split():
-            return [arm.next for arm in node.arms]
+            following = [arm.next for arm in node.arms]
         case Repeat():
-            return [node.body, node.next]
+            following = [node.body, node.next if node.until is not None or node.checks else None]
         case WaitFor():
-            return [*(subscription.next for subscription in node.subscriptions), node.on_timeout]
+            following = [*(subscription.next for subscription in node.subscriptions), node.on_timeout]
         case Branch():
-            return [*node.cases, node.otherwise]
+            following = [*node.cases, node.otherwise]
         case Exit():
-            return []
+            pass
+    return {step for step in following if step is not None}
 
 
-def depth_to_end(plan: Plan, step: str | None, seen: frozenset[str] = frozenset()) -> int:
-    """The longest way from a step to an end. Fails on a circle."""
-    if step is None:
-        return 0
-    assert step not in seen
-    return 1 + max((depth_to_end(plan, one, seen | {step}) for one in successors(plan.nodes[step])), default=0)
+def reached(plan: Plan) -> set[str]:
+    """The nodes that the flow can come to. Raises KeyError where one is named that is not there."""
+    leads = {id: successors(node) for id, node in plan.nodes.items()}
+    counted = {id: node.next for id, node in plan.nodes.items() if isinstance(node, Repeat) and node.times is not None}
+    while True:
+        found = _from(plan.start, leads)
+        # The last round is over where one is.
+        over = {
+            id: next
+            for id, next in counted.items()
+            if next not in {None, *leads[id]} and any(id in leads[step] for step in found if _is_in(plan, step, id))
+        }
+        if not over:
+            return found
+        for id, next in over.items():
+            leads[id] |= set() if next is None else {next}
+
+
+def _from(start: str | None, leads: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    ahead = set() if start is None else {start}
+    while ahead:
+        found |= ahead
+        ahead = set().union(*(leads[step] for step in ahead)) - found
+    return found
+
+
+def _is_in(plan: Plan, step: str, loop: str) -> bool:
+    return any(node.id == loop for node in plan.repetitions(step))
+
+
+def has_circles_without_a_repetition(plan: Plan) -> bool:
+    ahead = {id: successors(node) for id, node in plan.nodes.items() if not isinstance(node, Repeat)}
+    while ends := [id for id, following in ahead.items() if not following & set(ahead)]:
+        for id in ends:
+            del ahead[id]
+    return bool(ahead)
+
+
+def innermost(steps: list[Any], loop: str | None = None) -> Iterator[tuple[str, str | None]]:
+    """Each step that has an id, and the innermost repetition around it, read from the document."""
+    for step in steps:
+        if "id" in step:
+            yield step["id"], loop
+        within = step["id"] if "repeat" in step else loop
+        lists = [case["do"] for case in step.get("branch", ())]
+        lists += [one["do"] for one in step.get("wait_for", {}).get("events", ())]
+        lists += [do for key, do in step.items() if isinstance(do, list) and key != "branch"]
+        for block in lists:
+            yield from innermost(block, within)
 
 
 def test_lists_flow_on_where_their_step_flows_on() -> None:
@@ -86,11 +140,103 @@ def test_lists_flow_on_where_their_step_flows_on() -> None:
 
 def test_a_wait_without_ways_goes_on_either_way() -> None:
     plan = compile_plan(campaign("  - {id: w, wait_for: {event: Seen, timeout: 1d}}\n  - {id: next, delay: 1h}\n"))
-    assert successors(plan.nodes["w"]) == ["next", "next"]
+    assert plan.nodes["w"] == WaitFor("w", (Subscription("w/0", "next"),), 86_400, on_timeout="next")
 
 
 def test_an_exit_without_an_id_is_named_after_its_place() -> None:
     assert list(compile_plan(campaign("  - {id: a, delay: 1h}\n  - {exit: done}\n")).nodes) == ["a", "steps.2"]
+
+
+def test_delays_of_every_form() -> None:
+    plan = compile_plan(
+        campaign("""\
+  - {id: random, delay: {for: 1h..3h}}
+  - {id: clock, delay: {until: "09:00", days: [mon]}}
+  - {id: date, delay: {date: profile.traits.ends_at, offset: -3d}}
+  - {id: skipping, delay: {date: profile.traits.ends_at, if_past: skip_next}}
+  - {id: skipped, delay: 1h}
+""")
+    )
+    assert list(plan.nodes.values()) == [
+        Delay("random", seconds=3_600, spread=7_200, next="clock"),
+        Until("clock", next="date", past="date"),
+        Until("date", next="skipping", past="skipping"),
+        Until("skipping", next="skipped", past=None),
+        Delay("skipped", seconds=3_600),
+    ]
+
+
+def test_what_is_skipped_at_the_end_of_a_list_is_followed_by_what_follows_the_list() -> None:
+    plan = compile_plan(
+        campaign("""\
+  - id: fork
+    branch:
+      - when: "true"
+        do: [{id: date, delay: {date: profile.traits.x, if_past: skip_next}}, {exit: too-late}]
+  - {id: last, delay: 1h}
+""")
+    )
+    assert plan.nodes["date"] == Until("date", next="fork.branch.1.2", past="last")
+
+
+def test_each_of_several_events_has_its_way() -> None:
+    plan = compile_plan(
+        campaign("""\
+  - id: heard
+    wait_for:
+      events:
+        - {event: Paid, do: [{exit: paid}]}
+        - {event: Seen}
+      timeout: 1d
+    on_timeout: [{id: late, delay: 1h}]
+  - {id: last, delay: 1h}
+""")
+    )
+    assert plan.nodes["heard"] == WaitFor(
+        "heard",
+        subscriptions=(Subscription("heard/0", "heard.events.1.1"), Subscription("heard/1", "last")),
+        timeout=86_400,
+        on_timeout="late",
+    )
+    assert plan.nodes["heard.events.1.1"] == Exit("heard.events.1.1", "paid")
+    assert plan.nodes["late"] == Delay("late", seconds=3_600, next="last")
+
+
+def test_rounds_lead_back_to_their_repetition() -> None:
+    plan = compile_plan(
+        campaign("""\
+  - id: weekly
+    repeat: {every: 7d, times: 4, until: {event: Paid}}
+    do:
+      - id: offer
+        split: {arms: {mail: 1, none: 0}}
+        mail:
+          - id: daily
+            repeat: {every: 1d, until: {when: profile.traits.done == true}}
+            do: [{id: set, set_stage: asked}]
+        none: []
+  - {id: told, emit_event: {event: Asked}}
+  - {id: kept, update_profile: {asked: true}}
+""")
+    )
+    assert plan == Plan(
+        start="weekly",
+        nodes={
+            "weekly": Repeat("weekly", body="offer", every=604_800, times=4, until="weekly/0", next="told"),
+            "offer": Split("offer", (Arm("mail", "daily"), Arm("none", "weekly"))),
+            "daily": Repeat("daily", body="set", every=86_400, checks=True, next="weekly"),
+            "set": Act("set", "set_stage", next="daily"),
+            "told": Act("told", "emit_event", next="kept"),
+            "kept": Act("kept", "update_profile"),
+        },
+        loops={"offer": "weekly", "daily": "weekly", "set": "daily"},
+    )
+
+
+@pytest.mark.parametrize(("at_end", "ends_at"), [("exit", datetime(2027, 1, 1, tzinfo=UTC)), ("drain", None)])
+def test_only_a_schedule_that_ends_journeys_is_in_the_plan(at_end: str, ends_at: datetime | None) -> None:
+    schedule = f"schedule: {{ends_at: 2027-01-01T00:00:00Z, at_end: {at_end}}}\n"
+    assert publish(f"{HEAD}{schedule}steps: [{{id: a, delay: 1h}}]\n").plan.ends_at == ends_at
 
 
 @given(documents())
@@ -98,17 +244,42 @@ def test_an_exit_without_an_id_is_named_after_its_place() -> None:
 def test_a_random_document_compiles_to_a_sound_plan(text: str) -> None:
     published = publish(text)
     plan = published.plan
-    assert plan.start in plan.nodes
     assert all(node.id == id for id, node in plan.nodes.items())
-    named = {one for node in plan.nodes.values() for one in successors(node)} | {plan.start}
-    assert named - {None} == set(plan.nodes), "what is named exists, and what exists is reached"
-    assert depth_to_end(plan, plan.start) <= len(plan.nodes)
-    waits = [node for node in plan.nodes.values() if isinstance(node, WaitFor)]
-    assert {one.id for node in waits for one in node.subscriptions} == set(published.rules.subscriptions)
-    branches = {id: node for id, node in plan.nodes.items() if isinstance(node, Branch)}
-    assert {id: len(node.cases) for id, node in branches.items()} == {
-        id: len(conditions) for id, conditions in published.rules.branches.items()
-    }
+    assert reached(plan) == set(plan.nodes), "what is named exists, and what exists is reached"
+    assert not has_circles_without_a_repetition(plan)
+    loops = dict(innermost(yaml.safe_load(text)["steps"]))
+    assert {id: plan.loops.get(id) for id in loops} == loops
+    for id in set(plan.nodes) - set(loops):
+        # An exit without an id is named after its list.
+        holder = id.partition(".")[0]
+        within = holder if isinstance(plan.nodes.get(holder), Repeat) else plan.loops.get(holder)
+        assert plan.loops.get(id) == within
+
+
+@given(documents())
+@settings(deadline=None)
+def test_plan_and_rules_name_the_same(text: str) -> None:
+    published = publish(text)
+    plan, rules = published.plan, published.rules
+    heard: set[str] = set()
+    conditions: dict[str, int] = {}
+    for id, node in plan.nodes.items():
+        if isinstance(node, WaitFor):
+            heard |= {one.id for one in node.subscriptions}
+        if isinstance(node, Branch):
+            conditions[id] = len(node.cases)
+        if isinstance(node, Repeat):
+            heard |= set() if node.until is None else {node.until}
+            conditions |= {id: 1} if node.checks else {}
+    assert set(rules.subscriptions) == heard
+    assert {id: len(texts) for id, texts in rules.branches.items()} == conditions
+    of_kind = {kind: {id for id, node in plan.nodes.items() if isinstance(node, kind)} for kind in (Act, Split, Until)}
+    assert (set(rules.actions), set(rules.splits), set(rules.delays)) == (of_kind[Act], of_kind[Split], of_kind[Until])
+    assert all(
+        list(rules.splits[id].arms) == [arm.name for arm in node.arms]
+        for id, node in plan.nodes.items()
+        if isinstance(node, Split)
+    )
 
 
 @given(documents())

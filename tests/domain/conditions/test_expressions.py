@@ -124,9 +124,9 @@ def test_a_compiled_expression_is_kept() -> None:
     [
         ("event.propertis.x == 1", Place.ENTRY_WHERE, "`event` has no field `propertis`", "Did you mean `properties`?"),
         ("evnt.properties.x == 1", Place.ENTRY_WHERE, "`evnt` is not known", "Did you mean `event`?"),
-        ("entry.properties.x == 1", Place.ENTRY_WHERE, "`entry` is not known in `entry.where`", "event, profile"),
-        ("event.type == 'x'", Place.BRANCH_WHEN, "`event` is not known in `branch.when`", "profile, entry, journey"),
-        ("journey.steps.x > 0", Place.EXIT_WHERE, "`journey` is not known in", "event, entry, profile"),
+        ("entry.properties.x == 1", Place.ENTRY_WHERE, "`entry` is not known here", "event, profile"),
+        ("event.type == 'x'", Place.BRANCH_WHEN, "`event` is not known here", "the user in is `entry`"),
+        ("journey.steps.x > 0", Place.EXIT_WHERE, "`journey` is not known here", "event, entry, profile"),
         ("event['properties'].x == 1", Place.EXIT_WHERE, "not a value of its own", "`event.properties`"),
         ("event.message_id > 3", Place.WAIT_WHERE, "`>` does not apply to (string, int)", "quotes"),
         ("event.timestamp > '2026-01-01'", Place.WAIT_WHERE, "(timestamp, string)", "timestamp('2026"),

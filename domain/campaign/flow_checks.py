@@ -1,0 +1,87 @@
+"""Whether the flow of a document comes to each of its steps."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from domain.campaign.plain_steps import Block, blocks, mapping, ways
+from domain.campaign.yaml_source import Source
+from domain.errors import Problem
+
+
+def check_flow(source: Source) -> Iterator[Problem]:
+    """Steps never reached, repetitions without a second round, and skips of nothing."""
+    for block in blocks(source):
+        yield from _unreachable(block, source)
+        for index, step in enumerate(block.steps):
+            path = (*block.path, index)
+            if _may_skip(step) and index + 1 == len(block.steps):
+                said = "there is no step that could be skipped"
+                yield source.problem(
+                    (*path, "delay", "if_past"), said, "Put the step that depends on the date right after this one"
+                )
+            if _ends(_body(step)):
+                said = "there is no second round: nothing leads to the end of these steps"
+                yield source.problem((*path, "do"), said, "Let one way go on to their end, or do not repeat them")
+
+
+def _unreachable(block: Block, source: Source) -> Iterator[Problem]:
+    """The first step of a list that nothing leads to."""
+    reached = _reached(block.steps)
+    index = reached.index(False) if False in reached else len(block.steps)
+    if index == len(block.steps):
+        return
+    before = f"The step before it, on line {source.line((*block.path, index - 1))},"
+    if _goes_on_for_ever(block.steps[index - 1]):
+        hint = f"{before} repeats for ever: give it `times` or `until`, or remove one of them"
+    else:
+        hint = f"{before} always ends the journey: remove one of them"
+    yield source.problem((*block.path, index), "this step is never reached", hint)
+
+
+def _reached(steps: list[Any]) -> list[bool]:
+    """Whether the flow comes to each step of a list, and last, whether it comes to its end."""
+    reached = [True, *(False for _ in steps)]
+    for index, step in enumerate(steps):
+        if reached[index] and not _leads_nowhere(step):
+            reached[index + 1] = True
+            if _may_skip(step) and index + 2 < len(reached):
+                reached[index + 2] = True
+    return reached
+
+
+def _ends(steps: list[Any]) -> bool:
+    return not _reached(steps)[-1]
+
+
+def _leads_nowhere(step: Any) -> bool:
+    """Whether nothing that follows the step in its list is ever come to."""
+    if not isinstance(step, dict):
+        return False
+    within = dict(ways(step))
+    if "split" in step:
+        return bool(within) and all(map(_ends, within.values()))
+    if "repeat" in step:
+        return _goes_on_for_ever(step) or ("until" not in mapping(step, "repeat") and _ends(_body(step)))
+    if "branch" in step:
+        complete = ("otherwise",) in within
+    elif "wait_for" in step:
+        events = mapping(step, "wait_for").get("events")
+        complete = ("on_timeout",) in within and len(within) == 1 + (len(events) if isinstance(events, list) else 1)
+    else:
+        return "exit" in step
+    return complete and all(map(_ends, within.values()))
+
+
+def _goes_on_for_ever(step: Any) -> bool:
+    if not isinstance(step, dict) or not isinstance(step.get("repeat"), dict):
+        return False
+    return not {"times", "until"} & set(step["repeat"])
+
+
+def _body(step: Any) -> list[Any]:
+    body = step.get("do") if isinstance(step, dict) and "repeat" in step else None
+    return body if isinstance(body, list) else []
+
+
+def _may_skip(step: Any) -> bool:
+    return mapping(step, "delay").get("if_past") == "skip_next"

@@ -1,0 +1,166 @@
+"""Keys of a document that need or exclude one another, and values that only make sense together."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from domain.campaign.durations import DurationError, format_duration, parse_duration
+from domain.campaign.local_time_fields import Clock, ClosingClock
+from domain.campaign.plain_steps import PlacedStep, mapping, placed_steps
+from domain.campaign.single_steps import STEP_KINDS
+from domain.campaign.steps import MAX_ROUNDS
+from domain.campaign.suggestions import did_you_mean
+from domain.campaign.time_fields import Instant
+from domain.campaign.yaml_source import Path, Source
+from domain.errors import Problem
+
+# What goes on without end is paid for without end: by then, a round an hour is 8,760 a year and person.
+MIN_EVERY = 3_600
+
+_Found = tuple[Path, str, str]
+_INSTANT: TypeAdapter[Any] = TypeAdapter(Instant)
+_CLOCK: TypeAdapter[Any] = TypeAdapter(Clock)
+_CLOSING_CLOCK: TypeAdapter[Any] = TypeAdapter(ClosingClock)
+
+
+def check_forms(source: Source) -> Iterator[Problem]:
+    """What pydantic's own checks of single fields do not see."""
+    steps = list(placed_steps(source))
+    of_steps = (found for placed in steps for found in chain(_wait(placed), _split(placed), _repeat(placed)))
+    for path, said, suggestion in chain(_schedule(source), _send_window(source), of_steps, _rounds(steps)):
+        yield source.problem(path, said, suggestion)
+
+
+def keys_of_no_arm(source: Source) -> list[Path]:
+    """Keys beside a `split` that could be an arm by their place only, so that nothing can be said of their shape."""
+    return [
+        (*placed.path, key)
+        for placed in placed_steps(source)
+        for key in _strays(placed)
+        if not isinstance(placed.step[key], list)
+    ]
+
+
+def _schedule(source: Source) -> Iterator[_Found]:
+    schedule = mapping(source.data, "schedule")
+    starts_at, ends_at = (_read(_INSTANT, schedule.get(key)) for key in ("starts_at", "ends_at"))
+    if starts_at is not None and ends_at is not None and ends_at <= starts_at:
+        yield ("schedule", "ends_at"), "`ends_at` is not after `starts_at`", "Move one of them"
+    if schedule.get("at_end") == "exit" and "ends_at" not in schedule:
+        yield ("schedule", "at_end"), "`at_end: exit` without an end", "Add `ends_at: …`, or leave `at_end` out"
+
+
+def _send_window(source: Source) -> Iterator[_Found]:
+    window = source.data.get("send_window") if isinstance(source.data, dict) else None
+    if not isinstance(window, dict):
+        return
+    opens, closes = _read(_CLOCK, window.get("from", "00:00")), _read(_CLOSING_CLOCK, window.get("to", "24:00"))
+    if opens is None or opens != closes:
+        return
+    if {"from", "to"} <= set(window) and window["to"] != "24:00":
+        said = f"it opens and closes at {window['from']}"
+        yield ("send_window",), said, 'For the whole day, leave both out or write `from: "00:00"` and `to: "24:00"`'
+    elif set(window) <= {"from", "to"}:
+        yield ("send_window",), "this window is always open", "Leave it out, or write `from`, `to` or `days`"
+
+
+def _wait(placed: PlacedStep) -> Iterator[_Found]:
+    wait, path = placed.spec("wait_for"), (*placed.path, "wait_for")
+    form = "Write `event: …`, or `events:` with one `- {event: …, do: […]}` for each of several"
+    if wait and not {"event", "events"} & set(wait):
+        yield path, "it waits for nothing", form
+    if {"event", "events"} <= set(wait):
+        yield (*path, "events"), "`events` cannot stand beside `event`", form
+    elif {"where", "events"} <= set(wait):
+        yield (*path, "where"), "`where` cannot stand beside `events`", "Write it within the event that it belongs to"
+    if "events" in wait and "on_event" in placed.step:
+        said = "`on_event` cannot stand beside `events`"
+        yield (*placed.path, "on_event"), said, "Write `do: […]` within each of the events"
+
+
+def _split(placed: PlacedStep) -> Iterator[_Found]:
+    path = (*placed.path, "split", "arms")
+    arms = placed.spec("split").get("arms")
+    for key in _strays(placed):
+        remedy = did_you_mean(key, arms, "Arms") if isinstance(arms, dict) else "Arms stand in `split: {arms: {…}}`"
+        if key in STEP_KINDS:
+            remedy = "A step does one thing: make it two steps"
+        elif key in _OF_SPLIT:
+            remedy = f"Move it into `split: {{{key}: …}}`"
+        yield (*placed.path, key), f"`{key}` is not an arm of this split", remedy
+    if not isinstance(arms, dict):
+        return
+    weights = [weight for weight in arms.values() if isinstance(weight, int) and not isinstance(weight, bool)]
+    if len(weights) == len(arms) > 1 and not any(weights):
+        yield path, "no arm has a weight", "Write `arms: {a: 50, b: 50}`"
+    for name in arms:
+        if name in _TAKEN:
+            yield (*path, name), f"an arm cannot be called `{name}`", "Give it a name that is no key of a step"
+        elif name not in placed.step:
+            said = f"the arm `{name}` has no steps"
+            yield (*path, name), said, f"Write `{name}: […]` beside `split`, `[]` for none"
+
+
+def _strays(placed: PlacedStep) -> list[str]:
+    if "split" not in placed.step:
+        return []
+    arms = placed.spec("split").get("arms")
+    beside = [key for key in placed.step if key not in ("id", "split")]
+    # Where the arms themselves are wrong, what else there is may be one.
+    return (
+        [key for key in beside if key not in arms]
+        if isinstance(arms, dict)
+        else [key for key in beside if key in _TAKEN or key in _OF_SPLIT]
+    )
+
+
+def _repeat(placed: PlacedStep) -> Iterator[_Found]:
+    repeat, path = placed.spec("repeat"), (*placed.path, "repeat")
+    every = _seconds(repeat.get("every"))
+    if every is not None and 0 < every < MIN_EVERY and "times" not in repeat:
+        said = f"every {format_duration(every)} without end is too often"
+        yield (*path, "every"), said, f"Add `times: …`, or write `every: {format_duration(MIN_EVERY)}` or longer"
+    if not isinstance(until := repeat.get("until"), dict):
+        return
+    if ("event" in until) == ("when" in until):
+        said = "it needs an event or a condition, and only one of them"
+        yield (*path, "until"), said, "Write `{event: …}`, which ends it at once, or `{when: …}`"
+    elif {"when", "where"} <= set(until):
+        yield (*path, "until", "where"), "`where` belongs to an event", "Put all of the condition into `when`"
+
+
+def _rounds(steps: list[PlacedStep]) -> Iterator[_Found]:
+    """Repetitions within repetitions whose rounds multiply to too many."""
+    rounds: dict[Path, int] = {}
+    for path, step in steps:
+        times = mapping(step, "repeat").get("times")
+        if not isinstance(times, int) or isinstance(times, bool) or not 2 <= times <= MAX_ROUNDS:
+            continue
+        around = max((outer for outer in rounds if path[: len(outer)] == outer), key=len, default=None)
+        if around is not None:
+            rounds[path] = times * rounds[around]
+            if rounds[path] > MAX_ROUNDS >= rounds[around]:
+                said = f"with the repetitions around it, these are {rounds[path]:,} rounds"
+                yield (*path, "repeat", "times"), said, f"Keep the product within {MAX_ROUNDS:,}"
+        else:
+            rounds[path] = times
+
+
+def _seconds(value: Any) -> int | None:
+    with suppress(DurationError):
+        return parse_duration(value) if isinstance(value, str) else None
+    return None
+
+
+def _read(kind: TypeAdapter[Any], value: Any) -> Any:
+    """The value as its field reads it; None where that refuses it."""
+    with suppress(ValidationError):
+        return kind.validate_python(value)
+    return None
+
+
+_OF_SPLIT = ("arms", "seed")
+_TAKEN = {"id", "do", "otherwise", "on_event", "on_timeout", *STEP_KINDS}

@@ -1,0 +1,75 @@
+"""The steps of a document as plain values, wherever they stand.
+
+The checks of a document as a whole look at these and not at models, so that their problems are reported together with
+those of the shape and not one round later. What is not shaped as expected is passed over.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from domain.campaign.yaml_source import Path, Source
+
+
+class PlacedStep(NamedTuple):
+    """A step as plain values, and its path."""
+
+    path: Path
+    step: dict[str, Any]
+
+    def spec(self, kind: str) -> dict[str, Any]:
+        """What stands within one of its keys; nothing where that is no mapping."""
+        return mapping(self.step, kind)
+
+
+class Block(NamedTuple):
+    """A list of steps as plain values, and its path."""
+
+    path: Path
+    steps: list[Any]
+
+
+def placed_steps(source: Source) -> Iterator[PlacedStep]:
+    """All steps of the document, in its order."""
+    for path, block in blocks(source):
+        for index, step in enumerate(block):
+            if isinstance(step, dict):
+                yield PlacedStep((*path, index), step)
+
+
+def blocks(source: Source) -> Iterator[Block]:
+    """All lists of steps of the document, each before those within it."""
+    steps = source.data.get("steps") if isinstance(source.data, dict) else None
+    if isinstance(steps, list):
+        yield from _blocks(("steps",), steps)
+
+
+def ways(step: Any) -> Iterator[Block]:
+    """The lists of steps within a step, each by its path from there."""
+    if not isinstance(step, dict):
+        return
+    events = mapping(step, "wait_for").get("events")
+    for path, holder in ((("branch",), step.get("branch")), (("wait_for", "events"), events)):
+        for index, each in enumerate(holder if isinstance(holder, list) else ()):
+            if isinstance(each, dict) and isinstance(each.get("do"), list):
+                yield Block((*path, index, "do"), each["do"])
+    # The arms of a split are called what they are called.
+    beside = [key for key in step if key not in ("id", "split")] if "split" in step else _BESIDE
+    for key in beside:
+        if isinstance(step.get(key), list):
+            yield Block((key,), step[key])
+
+
+def mapping(holder: Any, key: str) -> dict[str, Any]:
+    """The mapping under a key; an empty one where there is none."""
+    value = holder.get(key) if isinstance(holder, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+_BESIDE = ("on_event", "on_timeout", "otherwise", "do")
+
+
+def _blocks(path: Path, block: list[Any]) -> Iterator[Block]:
+    yield Block(path, block)
+    for index, step in enumerate(block):
+        for key, within in ways(step):
+            yield from _blocks((*path, index, *key), within)
