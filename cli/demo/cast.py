@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 from cli.demo.person import Person
@@ -10,16 +10,20 @@ from domain.campaign.durations import parse_duration
 
 Play = Callable[[Person], Awaitable[None]]
 
-CART, PRICE, TRIAL = "abandoned-cart", "price-drop", "trial-ending"
+# The campaigns that run, each a file of examples/.
+CAMPAIGNS = CART, PRICE, TRIAL = "abandoned-cart", "price-drop", "trial-ending"
 # Subjects of their mails; {} is the first name.
 NUDGE, REMINDER = "{}, your cart is waiting", "We saved your cart"
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Something that must arrive: when, by the clock of its journey, and its title (a subject, or an action)."""
+    """Something that must arrive: when, by the clock of its journey, and its title (a subject, or an action).
 
-    after: timedelta
+    It comes some time after the journey was entered, or when it is some time of the day where the user lives.
+    """
+
+    when: timedelta | time
     title: str
 
 
@@ -58,19 +62,20 @@ def scenario(
     mails: Sequence[tuple[str, str]] = (),
     calls: Sequence[tuple[str, str]] = (),
 ) -> Callable[[Play], Play]:
-    """Cast a user in a scenario. What arrives is written as (duration, title)."""
+    """Cast a user in a scenario. What arrives is written as (duration or time of the day, title)."""
 
     def expected(arrivals: Sequence[tuple[str, str]]) -> tuple[Expected, ...]:
-        return tuple(
-            Expected(timedelta(seconds=parse_duration(after)), title.format(user.capitalize()))
-            for after, title in arrivals
-        )
+        return tuple(Expected(_when(written), title.format(user.capitalize())) for written, title in arrivals)
 
     def cast(play: Play) -> Play:
         SCENARIOS.append(Scenario(user, story, verdicts, expected(mails), expected(calls), play))
         return play
 
     return cast
+
+
+def _when(written: str) -> timedelta | time:
+    return time.fromisoformat(written) if ":" in written else timedelta(seconds=parse_duration(written))
 
 
 def cart(cart_id: str = "c1", value: float = 129) -> dict[str, Any]:
@@ -89,3 +94,9 @@ async def leaves_a_cart_until_the_nudge(person: Person, **traits: Any) -> None:
     await person.signs_up(**traits)
     await person.does("Cart Abandoned", cart())
     await person.waits(minutes=30)
+
+
+async def starts_a_trial(person: Person) -> None:
+    """Of two weeks."""
+    await person.signs_up(plan="team", trial_ends_at=(person.now() + timedelta(days=14)).isoformat())
+    await person.does("Trial Started")

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from cli.demo.cast import Performance
+from cli.demo.cast import Expected, Performance
 from cli.demo.receiver import Call
 from cli.demo.story import Verdict
 from runtime.embedded.mail import ReceivedMail
@@ -52,9 +53,25 @@ def _of_user(performance: Performance, mails: Sequence[ReceivedMail], calls: Seq
     received = [str(call.data["action"]) for call in calls if call.data["user_id"] == person.id]
     yield from _difference("at the webhooks' receiver", [call.title for call in scenario.calls], received)
     for expected in (*scenario.mails, *scenario.calls):
-        times = [verdict.after for verdict in person.verdicts if _title(verdict) == expected.title and verdict.after]
-        if times and not any(abs(after - expected.after) <= TOLERANCE for after in times):
-            yield f"“{expected.title}” came after {', '.join(map(str, times))} and not after {expected.after}"
+        came = [verdict for verdict in person.verdicts if _title(verdict) == expected.title]
+        if came and not any(_is_in_time(verdict, expected, person.timezone) for verdict in came):
+            times = ", ".join(f"{verdict.after}" for verdict in came)
+            yield f"“{expected.title}” came after {times} and not {_told(expected)}"
+
+
+def _is_in_time(verdict: Verdict, expected: Expected, timezone: str) -> bool:
+    match verdict.at, verdict.after, expected.when:
+        case datetime() as at, _, time() as clock:
+            local = at.astimezone(ZoneInfo(timezone))
+            return abs(local - datetime.combine(local, clock, local.tzinfo)) <= TOLERANCE
+        case _, timedelta() as after, timedelta() as wanted:
+            return abs(after - wanted) <= TOLERANCE
+        case _:
+            return False
+
+
+def _told(expected: Expected) -> str:
+    return f"at {expected.when:%H:%M}" if isinstance(expected.when, time) else f"after {expected.when}"
 
 
 def _title(verdict: Verdict) -> str | None:

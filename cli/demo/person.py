@@ -18,6 +18,7 @@ from temporalio.testing import TimeSkipper
 from cli.client import ApiClient
 from cli.demo.receiver import Receiver
 from cli.demo.story import Arrival, Item, Verdict, active_journeys, verdicts
+from cli.demo.zones import zone_where_it_is
 from domain.errors import UnavailableError
 from runtime.embedded.inbox import Inbox
 from store import outbox
@@ -62,22 +63,31 @@ class World:
 
 @dataclass(slots=True)
 class Person:
-    """One user. `verdicts` is what the API last said of them, `ahead` how much time their journeys' clocks skipped."""
+    """One user.
+
+    `verdicts` is what the API last said of them, `ahead` how much time their journeys' clocks skipped. They live where
+    it is the afternoon, unless a scenario has them live elsewhere: messages may go then, and a day later.
+    """
 
     id: str
     world: World
     verdicts: list[Verdict] = field(default_factory=list)
     ahead: timedelta = timedelta(0)
+    timezone: str = field(default_factory=lambda: zone_where_it_is(15, datetime.now(UTC)))
 
     @property
     def address(self) -> str:
         return f"{self.id}@example.com"
 
     async def signs_up(self, *, anonymous_id: str | None = None, **traits: Any) -> None:
-        """With an address and a first name, unless `traits` say otherwise."""
-        known = {"email": self.address, "first_name": self.id.capitalize()} | traits
+        """With an address, a first name and a time zone, unless `traits` say otherwise."""
+        known = {"email": self.address, "first_name": self.id.capitalize(), "timezone": self.timezone} | traits
         told = {name: value for name, value in known.items() if value is not None}
-        self.world.segment.identify(self.id, told, anonymous_id=anonymous_id, timestamp=self._now())
+        await self.changes(anonymous_id=anonymous_id, **told)
+
+    async def changes(self, *, anonymous_id: str | None = None, **traits: Any) -> None:
+        """Have it reported that these traits are others now."""
+        self.world.segment.identify(self.id, traits, anonymous_id=anonymous_id, timestamp=self.now())
         await self._reported()
 
     async def does(
@@ -96,7 +106,7 @@ class Person:
             dict(properties or {}),
             anonymous_id=anonymous_id,
             message_id=message_id,
-            timestamp=self._now() - timedelta(minutes=minutes_ago),
+            timestamp=self.now() - timedelta(minutes=minutes_ago),
         )
         await self._reported()
 
@@ -166,5 +176,6 @@ class Person:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
+        """What time it is by the clock of this user's journeys."""
         return datetime.now(UTC) + self.ahead

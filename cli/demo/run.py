@@ -18,7 +18,7 @@ from segment.analytics.client import Client as SegmentClient
 
 from cli.campaign import read_text
 from cli.client import ApiClient
-from cli.demo.cast import Performance
+from cli.demo.cast import CAMPAIGNS, Performance
 from cli.demo.check import failures
 from cli.demo.person import Person, World
 from cli.demo.receiver import Receiver
@@ -181,7 +181,7 @@ def _publish(world: World) -> str:
     templates = {file.name: read_text(file) for file in sorted((EXAMPLES / "templates").glob("*.liquid"))}
     templates = {name: text.replace(CRM, world.receiver.url) for name, text in templates.items()}
     started = []
-    for file in sorted(EXAMPLES.glob("*.yaml")):
+    for file in (EXAMPLES / f"{key}.yaml" for key in CAMPAIGNS):
         published = world.api.publish(file.name, read_text(file), templates)
         world.api.change(published["key"], "start", {})
         started.append(str(published["key"]))

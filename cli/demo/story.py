@@ -24,13 +24,15 @@ class Arrival:
 class Verdict:
     """One thing that became of a user's events.
 
-    `after` is the time since the journey was entered, by its own clock; None where nobody was let in. The text of a
-    verdict, such as `abandoned-cart/nudge refused: capped`, is what expectations are written in.
+    `at` is when it was by the journey's own clock, `after` the time since the journey was entered; both are None where
+    nobody was let in. The text of a verdict, such as `abandoned-cart/nudge refused: capped`, is what expectations are
+    written in.
     """
 
     place: str
     outcome: str
     reason: str | None
+    at: datetime | None
     after: timedelta | None
     told: str
     arrival: Arrival | None
@@ -42,13 +44,13 @@ class Verdict:
 def verdicts(items: Sequence[Item], arrivals: Mapping[str, Arrival]) -> list[Verdict]:
     """The verdicts of a timeline, in its order. `arrivals` are by message id.
 
-    Events are no verdicts, and a message that was granted is none yet.
+    Events and rests are no verdicts, and a message that was granted is none yet.
     """
     reader = _Reader(items, arrivals)
     return [
         reader.verdict(item, item["outcome"])
         for item in items
-        if item["kind"] != "event" and item["outcome"] != "granted"
+        if item["kind"] not in ("event", "delay") and item["outcome"] != "granted"
     ]
 
 
@@ -84,12 +86,13 @@ class _Reader:
 
     def verdict(self, item: Item, outcome: str) -> Verdict:
         journey = item["journey_id"]
-        after = None if journey is None else self._time(item, journey) - self._begun[journey]
+        at = None if journey is None else self._time(item, journey)
         return Verdict(
             place=item["campaign"] + (f"/{item['step']}" if item["step"] else ""),
             outcome=outcome,
             reason=item["reason"],
-            after=after,
+            at=at,
+            after=None if at is None else at - self._begun[journey],
             told=self._told(item, outcome),
             arrival=self._arrivals.get(item["data"]["message_id"]) if item["kind"] == "message" else None,
         )
@@ -133,12 +136,16 @@ class _Reader:
                 return f"no {step}: {_words(reason)}, {data.get('detail', '')}"
             case "send", "refused", "capped":
                 return f"no {step}: {_capped(data)}, frees at {self._clock(data['frees_at'], item)}"
+            case "send", "deferred", "send_window":
+                return f"{step} waits for {datetime.fromisoformat(data['until']):%H:%M} in {data['timezone']}"
             case "send", "deferred", "capped":
                 return f"{step} waits until {self._clock(data['until'], item)}: {_capped(data)}"
             case "send", "refused", "unreachable" | "no_consent" | "suppressed" as reason:
                 return f"no {step}: {_words(reason)}, {data['detail']}"
             case "exit", _, _ if (cause := self._cause(item)) is not None:
                 return f"ended by {cause['summary']}"
+            case "goal", _, _:
+                return "goal reached" + (f", after {step}" if step else "")
             case "end", _, _:
                 return f"over: {outcome}"
             case _:

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, cast
@@ -18,8 +18,15 @@ from cli.demo.story import Arrival, Verdict, active_journeys, verdicts
 from runtime.embedded.mail import ReceivedMail
 
 HALF_AN_HOUR = timedelta(minutes=30)
-SENT = Verdict("cart/nudge", "sent", None, HALF_AN_HOUR, "mail “Hello”", Arrival("mail", "Hello"))
-CALLED = Verdict("cart/crm", "sent", None, HALF_AN_HOUR, "webhook “ring”", Arrival("webhook", "ring"))
+ENTERED_AT = datetime(2026, 11, 1, 10, tzinfo=UTC)
+
+
+def verdict(place: str, outcome: str, reason: str | None, after: timedelta, arrival: Arrival | None) -> Verdict:
+    return Verdict(place, outcome, reason, ENTERED_AT + after, after, "told", arrival)
+
+
+SENT = verdict("cart/nudge", "sent", None, HALF_AN_HOUR, Arrival("mail", "Hello"))
+CALLED = verdict("cart/crm", "sent", None, HALF_AN_HOUR, Arrival("webhook", "ring"))
 URL = "http://localhost:8233/namespaces/default/workflows/cart%2Fada%2F1"
 
 
@@ -38,8 +45,9 @@ def test_the_demo_comes_out_as_expected(tmp_path: Path) -> None:
         "    +30m  mail “Ada, your cart is waiting”",
         " +20h30m  mail “We saved your cart”",
         "    +30m  nudge taken back before the mail had gone",
+        "    +30m  nudge waits for 09:00 in ",
         "    +30m  no nudge: capped, 2 of 2 in 1d (daily), frees at +1d",
-        "    +12d  webhook “trial_ending”",
+        "    +13d  webhook “trial_ending”",
         "Everything is as expected.",
     ):
         assert line in run.stdout
@@ -51,12 +59,16 @@ def test_every_user_is_cast_once() -> None:
     assert len(users) == len(set(users)) == 20
 
 
-def performance(found: list[Verdict], error: str | None = None) -> Performance:
+def performance(
+    found: list[Verdict],
+    error: str | None = None,
+    mails: tuple[Expected, ...] = (Expected(HALF_AN_HOUR, "Hello"),),
+) -> Performance:
     scenario = Scenario(
         "ada",
         "does something",
         ("cart/nudge sent", "cart/crm sent"),
-        (Expected(HALF_AN_HOUR, "Hello"),),
+        mails,
         (Expected(HALF_AN_HOUR, "ring"),),
         cast("Any", None),
     )
@@ -89,8 +101,8 @@ def test_the_check_finds_nothing_where_nothing_is_wrong() -> None:
     assert found_wrong() == []
 
 
-late = Verdict("cart/nudge", "sent", None, timedelta(hours=2), "mail “Hello”", Arrival("mail", "Hello"))
-refused = Verdict("cart/nudge", "refused", "capped", HALF_AN_HOUR, "", None)
+late = verdict("cart/nudge", "sent", None, timedelta(hours=2), Arrival("mail", "Hello"))
+refused = verdict("cart/nudge", "refused", "capped", HALF_AN_HOUR, None)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +131,16 @@ refused = Verdict("cart/nudge", "refused", "capped", HALF_AN_HOUR, "", None)
 )
 def test_the_check_says_what_is_wrong(changes: dict[str, Any], wrong: list[str]) -> None:
     assert found_wrong(**changes) == wrong
+
+
+@pytest.mark.parametrize(
+    ("timezone", "wrong"),
+    [("Asia/Tokyo", []), ("Europe/Berlin", ["ada: “Hello” came after 0:30:00 and not at 19:30"])],
+)
+def test_the_check_looks_at_the_clocks_where_a_user_lives(timezone: str, wrong: list[str]) -> None:
+    evening = performance([SENT, CALLED], mails=(Expected(time(19, 30), "Hello"),))
+    evening.person.timezone = timezone
+    assert found_wrong(performances=[evening]) == wrong
 
 
 def item(
@@ -166,6 +188,14 @@ def test_a_cap_is_told_with_its_rule_and_when_it_frees() -> None:
     assert told(refused, deferred) == [
         ("cart/nudge refused: capped", "no nudge: capped, 2 of 2 in 1d (daily), frees at +23h", HALF_AN_HOUR),
         ("cart/nudge deferred: capped", "nudge waits until +23h: capped, 2 of 2 in 1d (daily)", HALF_AN_HOUR),
+    ]
+
+
+def test_a_message_put_off_until_the_morning_says_where_that_is() -> None:
+    window = {"until": "2026-11-02T09:00:00+09:00", "timezone": "Asia/Tokyo"}
+    deferred = item("send", "nudge: deferred: …", "22:30", "deferred", "send_window", **window)
+    assert told(deferred) == [
+        ("cart/nudge deferred: send_window", "nudge waits for 09:00 in Asia/Tokyo", timedelta(hours=12, minutes=30))
     ]
 
 

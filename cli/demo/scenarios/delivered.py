@@ -1,7 +1,19 @@
 """Users who get what a campaign has for them, once and at the right address."""
 
-from cli.demo.cast import CART, NUDGE, REMINDER, TRIAL, cart, leaves_a_cart_until_the_nudge, scenario
+from datetime import timedelta
+
+from cli.demo.cast import (
+    CART,
+    NUDGE,
+    REMINDER,
+    TRIAL,
+    cart,
+    leaves_a_cart_until_the_nudge,
+    scenario,
+    starts_a_trial,
+)
 from cli.demo.person import Person
+from cli.demo.zones import zone_where_it_is
 
 
 @scenario(
@@ -27,6 +39,7 @@ async def mail_sent(ada: Person) -> None:
     f"{CART}/nudge sent",
     f"{CART}/nudge sent",
     f"{CART} exited: exit_event",
+    f"{CART}/nudge converted",
     f"{CART} engaged",
     mails=(("30m", NUDGE), ("30m", NUDGE)),
 )
@@ -65,6 +78,7 @@ async def greylisted_and_delivered_once(cleo: Person) -> None:
     f"{CART} entered",
     f"{CART}/nudge sent",
     f"{CART} exited: exit_event",
+    f"{CART}/nudge converted",
     mails=(("30m", "{}, Ihr Warenkorb wartet"),),
 )
 async def language_variant(dan: Person) -> None:
@@ -76,14 +90,18 @@ async def language_variant(dan: Person) -> None:
 
 @scenario(
     "eva",
-    "clicks the link in the mail",
+    "leaves a cart at night, clicks in the morning",
     f"{CART} entered",
+    f"{CART}/nudge deferred: send_window",
     f"{CART}/nudge sent",
     f"{CART} engaged",
-    mails=(("30m", NUDGE),),
+    mails=(("09:00", NUDGE),),
 )
-async def clicked(eva: Person) -> None:
+async def night_passed_before_the_mail(eva: Person) -> None:
+    eva.timezone = zone_where_it_is(22, eva.now())
     await leaves_a_cart_until_the_nudge(eva)
+    await eva.sees(f"{CART}/nudge deferred: send_window")
+    await eva.waits(hours=12)
     await eva.sees(f"{CART}/nudge sent")
     await eva.waits(minutes=45)
     await eva.does("Email Link Clicked")
@@ -108,16 +126,23 @@ async def anonymous_user_who_then_identifies(finn: Person) -> None:
 
 @scenario(
     "gus",
-    "does nothing with a trial",
+    "does nothing with a trial, then extends it",
     f"{TRIAL} entered",
     f"{TRIAL}/offer-extension sent",
-    f"{TRIAL} extension-offered",
-    mails=(("11d", "Seven more days for your trial, {}"),),
+    f"{TRIAL}/ask-to-subscribe sent",
+    f"{TRIAL}/tell-crm sent",
+    f"{TRIAL} completed",
+    mails=(("7d", "Seven more days for your trial, {}"), ("18d", "Keep what you built during your trial")),
+    calls=(("20d", "trial_ending"),),
 )
-async def extension_offered(gus: Person) -> None:
-    await gus.signs_up(plan="team")
-    await gus.does("Trial Started")
+async def trial_extended(gus: Person) -> None:
+    await starts_a_trial(gus)
+    await gus.waits(days=7)
+    await gus.sees(f"{TRIAL}/offer-extension sent")
+    await gus.changes(trial_ends_at=(gus.now() + timedelta(days=14)).isoformat())
     await gus.waits(days=11)
+    await gus.sees(f"{TRIAL}/ask-to-subscribe sent")
+    await gus.waits(days=2)
 
 
 @scenario(
@@ -127,15 +152,16 @@ async def extension_offered(gus: Person) -> None:
     f"{TRIAL}/ask-to-subscribe sent",
     f"{TRIAL}/tell-crm sent",
     f"{TRIAL} completed",
-    mails=(("12d", "Keep what you built during your trial"),),
-    calls=(("12d", "trial_ending"),),
+    mails=(("11d", "Keep what you built during your trial"),),
+    calls=(("13d", "trial_ending"),),
 )
 async def subscription_asked_and_crm_told(hana: Person) -> None:
-    await hana.signs_up(plan="team")
-    await hana.does("Trial Started")
+    await starts_a_trial(hana)
     await hana.waits(days=1)
     await hana.does("Feature Used")
-    await hana.waits(days=11)
+    await hana.waits(days=10)
+    await hana.sees(f"{TRIAL}/ask-to-subscribe sent")
+    await hana.waits(days=2)
 
 
 @scenario(

@@ -1,10 +1,26 @@
 """Users who did it themselves before the message went, so that it must not go any more."""
 
-from cli.demo.cast import CART, NUDGE, PRICE, TRIAL, cart, leaves_a_cart_until_the_nudge, product, scenario
+from cli.demo.cast import (
+    CART,
+    NUDGE,
+    PRICE,
+    TRIAL,
+    cart,
+    leaves_a_cart_until_the_nudge,
+    product,
+    scenario,
+    starts_a_trial,
+)
 from cli.demo.person import Person
 
 
-@scenario("jana", "leaves a cart, orders 10 minutes later", f"{CART} entered", f"{CART} exited: exit_event")
+@scenario(
+    "jana",
+    "leaves a cart, orders 10 minutes later",
+    f"{CART} entered",
+    f"{CART} exited: exit_event",
+    f"{CART} converted",
+)
 async def order_came_first(jana: Person) -> None:
     await jana.signs_up()
     await jana.does("Cart Abandoned", cart())
@@ -29,6 +45,7 @@ async def cart_was_reported_after_its_order(kim: Person) -> None:
     f"{CART}/nudge sent",
     f"{CART}/reminder deferred: capped",
     f"{CART} exited: exit_event",
+    f"{CART}/nudge converted",
     mails=(("0m", "A tent now costs less"), ("30m", NUDGE)),
 )
 async def order_came_while_deferred(lea: Person) -> None:
@@ -49,6 +66,7 @@ async def order_came_while_deferred(lea: Person) -> None:
     "orders while the mail server says “later”",
     f"{CART} entered",
     f"{CART} exited: exit_event",
+    f"{CART} converted",
     f"{CART}/nudge cancelled: journey_ended",
 )
 async def order_came_while_authorised(max: Person) -> None:
@@ -61,10 +79,15 @@ async def order_came_while_authorised(max: Person) -> None:
     max.mail_server_accepts()
 
 
-@scenario("nora", "subscribes on day 3 of a trial", f"{TRIAL} entered", f"{TRIAL} exited: exit_event")
+@scenario(
+    "nora",
+    "subscribes on day 3 of a trial",
+    f"{TRIAL} entered",
+    f"{TRIAL} exited: exit_event",
+    f"{TRIAL} converted",
+)
 async def subscription_started(nora: Person) -> None:
-    await nora.signs_up(plan="team")
-    await nora.does("Trial Started")
+    await starts_a_trial(nora)
     await nora.waits(days=3)
     await nora.does("Subscription Started")
 
@@ -74,6 +97,7 @@ async def subscription_started(nora: Person) -> None:
     "orders, has the same cart reported again",
     f"{CART} entered",
     f"{CART} exited: exit_event",
+    f"{CART} converted",
     f"{CART} refused: reentry_after",
 )
 async def same_cart_again(oli: Person) -> None:

@@ -1,4 +1,4 @@
-"""The examples that ship with Sojourn are valid and say in their first line what they do."""
+"""The examples that ship with Sojourn are valid; their first lines say what schema they have and what they do."""
 
 from pathlib import Path
 
@@ -10,13 +10,18 @@ from domain.sending.caps_document import parse_caps
 EXAMPLES = Path(__file__).parents[3] / "examples"
 CAMPAIGNS = sorted(EXAMPLES.glob("*.yaml"))
 TEMPLATES = {path.name: path.read_text() for path in (EXAMPLES / "templates").glob("*.liquid")}
+SCHEMA = "# yaml-language-server: $schema=../schemas/campaign.schema.json"
 
 
 @pytest.mark.parametrize("path", CAMPAIGNS, ids=lambda path: path.stem)
 def test_a_campaign_can_be_published(path: Path) -> None:
     text = path.read_text()
-    assert text.startswith("# ")
-    assert check(text, path.name, TEMPLATES).definition.key == path.stem
+    schema, about, *_ = text.splitlines()
+    assert schema == SCHEMA
+    assert about.startswith("# ")
+    definition = check(text, path.name, TEMPLATES).definition
+    assert definition.key == path.stem
+    assert definition.stage is not None
 
 
 def test_every_template_is_used() -> None:
