@@ -79,12 +79,27 @@ async def a_member_begins_and_gets_there(walker: Walker) -> list[Line]:
     await walker.does("Report Started")
     await walker.waits(days=1)
     await walker.does("Feature Used", feature="report")
+    await walker.does("Signed Up")
     return [
         *welcomed("otherwise"),
         *CHECKLIST,
         *(Line("Report Started"), Line("Feature Used")),
         Line("left onboarding: Feature Used is its goal"),
         Line("reached the goal of onboarding: Feature Used, after checklist"),
+        Line("Signed Up"),
+        Line("not let into onboarding: reentry_never"),
+    ]
+
+
+async def a_member_leaves_for_good(walker: Walker) -> list[Line]:
+    await signs_up(walker, "member")
+    await walker.sees(CHECKLIST[-1].text)
+    await walker.does("Account Closed")
+    return [
+        *welcomed("otherwise"),
+        *CHECKLIST,
+        Line("Account Closed"),
+        Line("left onboarding: ended by Account Closed"),
     ]
 
 
@@ -139,6 +154,7 @@ async def test_new_people_are_led_by_their_role(stage: Stage) -> None:
         an_admin_invites_nobody,
         an_admin_invites_after_the_first_mail,
         a_member_begins_and_gets_there,
+        a_member_leaves_for_good,
         a_member_of_the_campaigns_own_zone_needs_to_be_shown,
         a_member_begins_and_gets_stuck,
         a_guest_signs_up,

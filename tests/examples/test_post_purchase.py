@@ -139,6 +139,25 @@ async def is_not_found_by_the_parcel(walker: Walker) -> list[Line]:
     ]
 
 
+async def sends_one_back_and_wants_no_more_mail(walker: Walker) -> list[Line]:
+    lines = await gets_it(walker)
+    await walker.waits(days=5)
+    await walker.does("Order Refunded", order_id="o1")
+    await orders(walker, "o1")
+    await orders(walker, "o2")
+    await walker.does("Unsubscribed")
+    return [
+        *lines,
+        Line("Order Refunded"),
+        Line("left post-purchase: ended by Order Refunded"),
+        Line("Order Completed"),
+        Line("not let into post-purchase: reentry_never"),
+        *ORDERED,
+        Line("Unsubscribed"),
+        Line("left post-purchase: ended by Unsubscribed"),
+    ]
+
+
 async def never_gets_it(walker: Walker) -> list[Line]:
     await walker.signs_up()
     await orders(walker)
@@ -156,6 +175,7 @@ async def test_orders_are_followed_up(stage: Stage) -> None:
         orders_again_and_is_not_asked_again,
         has_had_enough_mails,
         is_not_found_by_the_parcel,
+        sends_one_back_and_wants_no_more_mail,
         never_gets_it,
     )
     assert timelines == wanted

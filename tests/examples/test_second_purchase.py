@@ -98,8 +98,21 @@ async def sends_the_order_back(walker: Walker) -> list[Line]:
     await walker.does("Order Refunded", order_id="o0")
     await walker.waits(days=3)
     await walker.does("Order Refunded", order_id="o1")
+    await orders(walker)
     refunded = Line("Order Refunded")
-    return [*ENTERED, refunded, refunded, Line("left second-purchase: ended by Order Refunded")]
+    return [
+        *(*ENTERED, refunded, refunded),
+        Line("left second-purchase: ended by Order Refunded"),
+        ORDERED,
+        Line("not let into second-purchase: reentry_never"),
+        Line("reached the goal of second-purchase: Order Completed"),
+    ]
+
+
+async def wants_no_more_mail(walker: Walker) -> list[Line]:
+    await orders_first(walker)
+    await walker.does("Unsubscribed")
+    return [*ENTERED, Line("Unsubscribed"), Line("left second-purchase: ended by Unsubscribed")]
 
 
 async def has_ordered_often(walker: Walker) -> list[Line]:
@@ -116,6 +129,7 @@ async def test_first_orders_lead_to_second_ones_or_do_not(stage: Stage) -> None:
         orders_again_after_the_first_mail,
         orders_twice_in_a_day,
         sends_the_order_back,
+        wants_no_more_mail,
         has_ordered_often,
     )
     assert timelines == wanted
@@ -132,4 +146,5 @@ async def test_first_orders_lead_to_second_ones_or_do_not(stage: Stage) -> None:
         "orders-again-after-the-first-mail": "first-time-buyer",
         "orders-twice-in-a-day": "first-time-buyer",
         "sends-the-order-back": "first-time-buyer",
+        "wants-no-more-mail": "first-time-buyer",
     }
