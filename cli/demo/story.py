@@ -44,13 +44,13 @@ class Verdict:
 def verdicts(items: Sequence[Item], arrivals: Mapping[str, Arrival]) -> list[Verdict]:
     """The verdicts of a timeline, in its order. `arrivals` are by message id.
 
-    Events are no verdicts, and a message that was granted is none yet.
+    Events and rests are no verdicts, and a message that was granted is none yet.
     """
     reader = _Reader(items, arrivals)
     return [
         reader.verdict(item, item["outcome"])
         for item in items
-        if item["kind"] != "event" and item["outcome"] != "granted"
+        if item["kind"] not in ("event", "delay") and item["outcome"] != "granted"
     ]
 
 
@@ -144,6 +144,8 @@ class _Reader:
                 return f"no {step}: {_words(reason)}, {data['detail']}"
             case "exit", _, _ if (cause := self._cause(item)) is not None:
                 return f"ended by {cause['summary']}"
+            case "goal", _, _:
+                return "goal reached" + (f", after {step}" if step else "")
             case "end", _, _:
                 return f"over: {outcome}"
             case _:

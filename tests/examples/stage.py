@@ -61,6 +61,13 @@ def next_clock(after: datetime, timezone: str, clock: time, days: range = EVERY_
     return at.astimezone(UTC)
 
 
+def window_opens(at: datetime, timezone: str, opens: time, closes: time, days: range = EVERY_DAY) -> datetime:
+    """`at` where clocks there show a time between these on one of these weekdays, else when they do next."""
+    local = at.astimezone(ZoneInfo(timezone))
+    is_open = opens <= local.time() < closes and local.weekday() in days
+    return at if is_open else next_clock(at, timezone, opens, days)
+
+
 def drawn(below: int, *names: str) -> int:
     """The number from 0 to less than `below` that is drawn for these names."""
     text = "".join(f"{len(name)}:{name}" for name in names)

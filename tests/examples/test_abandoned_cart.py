@@ -35,7 +35,7 @@ async def leaves_at_night_and_clicks(walker: Walker) -> list[Line]:
     walker.timezone = zone_where_it_is(22, datetime.now(UTC))
     await walker.signs_up()
     await leaves(walker)
-    await walker.waits(hours=13)
+    await walker.waits(hours=14)
     await walker.does("Email Link Clicked")
     due_at = await walker.time_of(ENTERED) + HOUR / 2
     return [

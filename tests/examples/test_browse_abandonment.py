@@ -91,6 +91,23 @@ async def puts_it_into_the_cart(walker: Walker) -> list[Line]:
     return [*LOOKED, Line("Product Added"), Line("left browse-abandonment: ended by Product Added")]
 
 
+async def orders_at_once(walker: Walker) -> list[Line]:
+    await looks(walker, "mail")
+    await walker.does("Order Completed")
+    return [
+        *LOOKED,
+        Line("Order Completed"),
+        Line("left browse-abandonment: ended by Order Completed"),
+        Line("reached the goal of browse-abandonment: Order Completed"),
+    ]
+
+
+async def wants_no_more_mail(walker: Walker) -> list[Line]:
+    await looks(walker, "mail")
+    await walker.does("Unsubscribed")
+    return [*LOOKED, Line("Unsubscribed"), Line("left browse-abandonment: ended by Unsubscribed")]
+
+
 async def looks_at_something_cheap(walker: Walker) -> list[Line]:
     await looks(walker, "mail", price=20)
     return [*LOOKED[:2], Line("not let into browse-abandonment: condition")]
@@ -104,6 +121,8 @@ async def test_products_are_looked_at(stage: Stage) -> None:
         orders_after_the_goal_has_closed,
         looks_late_at_night,
         puts_it_into_the_cart,
+        orders_at_once,
+        wants_no_more_mail,
         looks_at_something_cheap,
     )
     assert timelines == wanted

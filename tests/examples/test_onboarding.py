@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
-from tests.examples.stage import WORKDAYS, Line, Stage, Walker, next_clock, sent
+from tests.examples.stage import WORKDAYS, Line, Stage, Walker, next_clock, sent, window_opens
 
 DAY = timedelta(days=1)
 ENTERED = "entered onboarding"
@@ -19,11 +19,12 @@ def welcomed(way: str) -> list[Line]:
     return [Line("identify"), Line("Signed Up"), Line(ENTERED), *welcome, Line(f"role: {way}")]
 
 
-def invited(since: datetime, at: datetime) -> list[Line]:
-    return [
-        *(Line("next-morning: waiting", since), Line("next-morning: over", at)),
-        *sent("ask-to-invite", "onboarding-invite", "Who works with you?", at),
-    ]
+def next_morning(since: datetime, at: datetime) -> list[Line]:
+    return [Line("next-morning: waiting", since), Line("next-morning: over", at)]
+
+
+def invited(at: datetime) -> list[Line]:
+    return sent("ask-to-invite", "onboarding-invite", "Who works with you?", at)
 
 
 CHECKLIST = sent("checklist", "onboarding-checklist", "show_checklist", None, channel="webhook")
@@ -39,15 +40,19 @@ def shown_how(since: datetime, at: datetime) -> list[Line]:
 async def an_admin_invites_nobody(walker: Walker) -> list[Line]:
     await signs_up(walker, "admin")
     await walker.waits(days=21)
-    lines, since = welcomed("case 1"), await walker.time_of(ENTERED)
+    since = await walker.time_of(ENTERED)
+    due_at = next_clock(since, walker.timezone, HALF_PAST_NINE, WORKDAYS)
+    lines = [*welcomed("case 1"), *next_morning(since, due_at)]
     for _ in range(3):
-        at = next_clock(since, walker.timezone, HALF_PAST_NINE, WORKDAYS)
-        lines += invited(since, at)
-        since = at + 2 * DAY
+        at = window_opens(due_at, walker.timezone, time(8), time(18), WORKDAYS)
+        if at > due_at:
+            lines.append(Line("ask-to-invite: deferred: send_window", due_at))
+        lines += invited(at)
+        due_at = at + 2 * DAY
     return [
         *lines,
-        *sent("tell-success", "onboarding-success", "call_admin", since, channel="webhook"),
-        Line("onboarding is over: needs-help", since),
+        *sent("tell-success", "onboarding-success", "call_admin", due_at, channel="webhook"),
+        Line("onboarding is over: needs-help", due_at),
     ]
 
 
@@ -60,7 +65,8 @@ async def an_admin_invites_after_the_first_mail(walker: Walker) -> list[Line]:
     await walker.does("Feature Used", feature="invitation")
     return [
         *welcomed("case 1"),
-        *invited(since, at),
+        *next_morning(since, at),
+        *invited(at),
         *(Line("Feature Used"), Line("Feature Used")),
         Line("left onboarding: Feature Used is its goal"),
         Line("reached the goal of onboarding: Feature Used, after ask-to-invite"),
@@ -73,12 +79,27 @@ async def a_member_begins_and_gets_there(walker: Walker) -> list[Line]:
     await walker.does("Report Started")
     await walker.waits(days=1)
     await walker.does("Feature Used", feature="report")
+    await walker.does("Signed Up")
     return [
         *welcomed("otherwise"),
         *CHECKLIST,
         *(Line("Report Started"), Line("Feature Used")),
         Line("left onboarding: Feature Used is its goal"),
         Line("reached the goal of onboarding: Feature Used, after checklist"),
+        Line("Signed Up"),
+        Line("not let into onboarding: reentry_never"),
+    ]
+
+
+async def a_member_leaves_for_good(walker: Walker) -> list[Line]:
+    await signs_up(walker, "member")
+    await walker.sees(CHECKLIST[-1].text)
+    await walker.does("Account Closed")
+    return [
+        *welcomed("otherwise"),
+        *CHECKLIST,
+        Line("Account Closed"),
+        Line("left onboarding: ended by Account Closed"),
     ]
 
 
@@ -133,6 +154,7 @@ async def test_new_people_are_led_by_their_role(stage: Stage) -> None:
         an_admin_invites_nobody,
         an_admin_invites_after_the_first_mail,
         a_member_begins_and_gets_there,
+        a_member_leaves_for_good,
         a_member_of_the_campaigns_own_zone_needs_to_be_shown,
         a_member_begins_and_gets_stuck,
         a_guest_signs_up,

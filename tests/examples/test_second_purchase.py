@@ -81,8 +81,8 @@ async def orders_again_after_the_first_mail(walker: Walker) -> list[Line]:
     return [
         *lines,
         ORDERED,
-        NOT_IN_AGAIN,
         LEFT,
+        NOT_IN_AGAIN,
         Line("reached the goal of second-purchase: Order Completed, after goes-with-it"),
     ]
 
@@ -90,7 +90,7 @@ async def orders_again_after_the_first_mail(walker: Walker) -> list[Line]:
 async def orders_twice_in_a_day(walker: Walker) -> list[Line]:
     await orders_first(walker)
     await orders(walker, 2)
-    return [*ENTERED, ORDERED, NOT_IN_AGAIN, LEFT, Line("reached the goal of second-purchase: Order Completed")]
+    return [*ENTERED, ORDERED, LEFT, NOT_IN_AGAIN, Line("reached the goal of second-purchase: Order Completed")]
 
 
 async def sends_the_order_back(walker: Walker) -> list[Line]:
@@ -98,8 +98,21 @@ async def sends_the_order_back(walker: Walker) -> list[Line]:
     await walker.does("Order Refunded", order_id="o0")
     await walker.waits(days=3)
     await walker.does("Order Refunded", order_id="o1")
+    await orders(walker)
     refunded = Line("Order Refunded")
-    return [*ENTERED, refunded, refunded, Line("left second-purchase: ended by Order Refunded")]
+    return [
+        *(*ENTERED, refunded, refunded),
+        Line("left second-purchase: ended by Order Refunded"),
+        ORDERED,
+        Line("not let into second-purchase: reentry_never"),
+        Line("reached the goal of second-purchase: Order Completed"),
+    ]
+
+
+async def wants_no_more_mail(walker: Walker) -> list[Line]:
+    await orders_first(walker)
+    await walker.does("Unsubscribed")
+    return [*ENTERED, Line("Unsubscribed"), Line("left second-purchase: ended by Unsubscribed")]
 
 
 async def has_ordered_often(walker: Walker) -> list[Line]:
@@ -116,11 +129,12 @@ async def test_first_orders_lead_to_second_ones_or_do_not(stage: Stage) -> None:
         orders_again_after_the_first_mail,
         orders_twice_in_a_day,
         sends_the_order_back,
+        wants_no_more_mail,
         has_ordered_often,
     )
     assert timelines == wanted
     [missed] = await stage.rig.query(
-        "SELECT properties FROM events JOIN profiles ON profiles.id = profile_id WHERE name = %s AND user_id = %s",
+        "SELECT properties FROM events WHERE name = %s AND user_id = %s",
         "Second Purchase Missed",
         "is-silent",
     )
@@ -132,4 +146,5 @@ async def test_first_orders_lead_to_second_ones_or_do_not(stage: Stage) -> None:
         "orders-again-after-the-first-mail": "first-time-buyer",
         "orders-twice-in-a-day": "first-time-buyer",
         "sends-the-order-back": "first-time-buyer",
+        "wants-no-more-mail": "first-time-buyer",
     }

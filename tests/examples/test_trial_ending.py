@@ -1,4 +1,4 @@
-"""Trials that are used or not, extended, short, end at night, or become subscriptions."""
+"""Trials that are used or not, extended, short, end at night, or become subscriptions, soon or late."""
 
 from datetime import datetime, time, timedelta
 
@@ -68,15 +68,56 @@ async def does_not_use_it_and_extends(walker: Walker) -> list[Line]:
     ]
 
 
-async def subscribes(walker: Walker) -> list[Line]:
+async def subscribes_and_tries_again(walker: Walker) -> list[Line]:
     await starts(walker, walker.now() + 14 * DAY)
     await walker.waits(days=3)
     await walker.does("Subscription Started")
+    await walker.does("Trial Started")
     return [
         *STARTED,
         Line("Subscription Started"),
-        Line("reached the goal of trial-ending: Subscription Started"),
         Line("left trial-ending: ended by Subscription Started"),
+        Line("reached the goal of trial-ending: Subscription Started"),
+        Line("Trial Started"),
+        Line("not let into trial-ending: reentry_never"),
+    ]
+
+
+async def cancels_and_subscribes_after_all(walker: Walker) -> list[Line]:
+    await starts(walker, walker.now() + 14 * DAY)
+    await walker.waits(days=8)
+    await walker.does("Trial Cancelled")
+    walker.ahead += 21 * DAY
+    await walker.does("Subscription Started")
+    entered_at = await walker.time_of("entered trial-ending")
+    return [
+        *STARTED,
+        *extension(entered_at + 7 * DAY),
+        Line("three-days-left: waiting", entered_at + 7 * DAY),
+        Line("Trial Cancelled"),
+        Line("left trial-ending: ended by Trial Cancelled"),
+        Line("Subscription Started"),
+        Line("reached the goal of trial-ending: Subscription Started, after offer-extension"),
+    ]
+
+
+async def has_had_enough_mails_when_it_is_time_for_the_offer(walker: Walker) -> list[Line]:
+    ends_at = walker.now() + 14 * DAY
+    await starts(walker, ends_at)
+    offered_at = await walker.time_of("entered trial-ending") + 7 * DAY
+    promoted = await walker.gets_two_mails(offered_at - timedelta(hours=2))
+    await walker.waits(days=9)
+    await walker.does("Subscription Started")
+    put_off_to = await walker.time_of("promo: granted") + DAY
+    return [
+        *STARTED,
+        *promoted,
+        Line("offer-extension: deferred: capped", offered_at),
+        *extension(put_off_to),
+        Line("three-days-left: waiting", put_off_to),
+        Line("Subscription Started"),
+        Line("left trial-ending: ended by Subscription Started"),
+        Line("reached the goal of trial-ending: Subscription Started, after offer-extension"),
     ]
 
 
@@ -136,7 +177,9 @@ async def test_trials_come_to_their_ends(stage: Stage) -> None:
     timelines, wanted = await stage.play(
         uses_it,
         does_not_use_it_and_extends,
-        subscribes,
+        subscribes_and_tries_again,
+        cancels_and_subscribes_after_all,
+        has_had_enough_mails_when_it_is_time_for_the_offer,
         has_had_enough_mails_and_a_short_trial,
         has_a_trial_of_two_days,
         has_a_trial_that_ends_at_night,

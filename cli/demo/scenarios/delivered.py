@@ -39,6 +39,7 @@ async def mail_sent(ada: Person) -> None:
     f"{CART}/nudge sent",
     f"{CART}/nudge sent",
     f"{CART} exited: exit_event",
+    f"{CART}/nudge converted",
     f"{CART} engaged",
     mails=(("30m", NUDGE), ("30m", NUDGE)),
 )
@@ -77,6 +78,7 @@ async def greylisted_and_delivered_once(cleo: Person) -> None:
     f"{CART} entered",
     f"{CART}/nudge sent",
     f"{CART} exited: exit_event",
+    f"{CART}/nudge converted",
     mails=(("30m", "{}, Ihr Warenkorb wartet"),),
 )
 async def language_variant(dan: Person) -> None:

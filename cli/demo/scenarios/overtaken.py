@@ -14,7 +14,13 @@ from cli.demo.cast import (
 from cli.demo.person import Person
 
 
-@scenario("jana", "leaves a cart, orders 10 minutes later", f"{CART} entered", f"{CART} exited: exit_event")
+@scenario(
+    "jana",
+    "leaves a cart, orders 10 minutes later",
+    f"{CART} entered",
+    f"{CART} exited: exit_event",
+    f"{CART} converted",
+)
 async def order_came_first(jana: Person) -> None:
     await jana.signs_up()
     await jana.does("Cart Abandoned", cart())
@@ -39,6 +45,7 @@ async def cart_was_reported_after_its_order(kim: Person) -> None:
     f"{CART}/nudge sent",
     f"{CART}/reminder deferred: capped",
     f"{CART} exited: exit_event",
+    f"{CART}/nudge converted",
     mails=(("0m", "A tent now costs less"), ("30m", NUDGE)),
 )
 async def order_came_while_deferred(lea: Person) -> None:
@@ -59,6 +66,7 @@ async def order_came_while_deferred(lea: Person) -> None:
     "orders while the mail server says “later”",
     f"{CART} entered",
     f"{CART} exited: exit_event",
+    f"{CART} converted",
     f"{CART}/nudge cancelled: journey_ended",
 )
 async def order_came_while_authorised(max: Person) -> None:
@@ -71,7 +79,13 @@ async def order_came_while_authorised(max: Person) -> None:
     max.mail_server_accepts()
 
 
-@scenario("nora", "subscribes on day 3 of a trial", f"{TRIAL} entered", f"{TRIAL} exited: exit_event")
+@scenario(
+    "nora",
+    "subscribes on day 3 of a trial",
+    f"{TRIAL} entered",
+    f"{TRIAL} exited: exit_event",
+    f"{TRIAL} converted",
+)
 async def subscription_started(nora: Person) -> None:
     await starts_a_trial(nora)
     await nora.waits(days=3)
@@ -83,6 +97,7 @@ async def subscription_started(nora: Person) -> None:
     "orders, has the same cart reported again",
     f"{CART} entered",
     f"{CART} exited: exit_event",
+    f"{CART} converted",
     f"{CART} refused: reentry_after",
 )
 async def same_cart_again(oli: Person) -> None:
