@@ -13,16 +13,8 @@ from typing import TypeVar
 
 from domain.campaign.definition import Campaign
 from domain.campaign.delay_fields import DateDelay, RandomDelay
-from domain.campaign.steps import (
-    BranchStep,
-    DelayStep,
-    ExitStep,
-    RepeatStep,
-    SendStep,
-    SplitStep,
-    Step,
-    WaitStep,
-)
+from domain.campaign.single_steps import DelayStep, ExitStep, SendStep
+from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, WaitStep
 from domain.journey import drawing
 from domain.journey.protocol import (
     Answered,
