@@ -28,10 +28,21 @@ class PublishRequest(RequestModel):
     templates: Annotated[dict[Text, Text], Field(description="file name to text of the templates that its steps name")]
 
 
+class PublishWarning(ResponseModel):
+    """What a document may not have meant, and what would be right if so."""
+
+    file: str
+    line: int
+    path: str = Field(examples=["steps[1].send.expires"])
+    message: str
+    suggestion: str
+
+
 class PublishedVersion(ResponseModel):
     key: str
     version: int
     created: bool = Field(description="false where the latest version is the same already")
+    warnings: list[PublishWarning] = Field(description="what is worth a second look; it is published all the same")
 
 
 class StartRequest(RequestModel):

@@ -9,6 +9,7 @@ from msgspec import Struct, convert
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from application.journey_view import facts_and_version, journey_view
+from domain.campaign.circles import MAX_CHAIN
 from domain.campaign.plan import Plan
 from domain.campaign.rules import ActionRule, EmitRule, StageRule, UpdateRule, ValuesRule
 from domain.conditions.expressions import Place, compile_value
@@ -20,9 +21,6 @@ from store.database import Connection, Database
 from store.decisions import Decision
 from store.journeys import StepFacts
 from store.profiles import ProfileChange
-
-# An event that a journey reports may start a journey that reports an event. A circle of campaigns ends here.
-MAX_CHAIN = 10
 
 
 class Deed(Struct, frozen=True):

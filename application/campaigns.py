@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from domain.campaign import publishing
-from domain.errors import ConflictError, NotFoundError
+from domain.campaign.document_warnings import circle_warnings
+from domain.campaign.publishing import Published
+from domain.errors import ConflictError, NotFoundError, Problem
 from store import campaigns, outbox
 from store.campaigns import Campaign, Version
 from store.database import Connection, Database
@@ -21,11 +23,12 @@ ALLOWED = {
 
 @dataclass(frozen=True, slots=True)
 class PublishedVersion:
-    """The version that holds a document, and whether it was made for it now."""
+    """The version that holds a document, whether it was made for it now, and what is worth a second look."""
 
     key: str
     version: int
     created: bool
+    warnings: list[Problem]
 
 
 class Campaigns:
@@ -41,12 +44,22 @@ class Campaigns:
         """
         # Proving a document is work for the processor: other requests go on meanwhile.
         checked = await asyncio.to_thread(publishing.check, source, file, templates)
+        version, created = await self._version(checked, source, file)
+        # With all that is published by now: of two campaigns published at once, the later one is told.
+        async with self._database.transaction() as connection:
+            rules = await campaigns.latest_rules(connection)
+        key = checked.definition.key
+        circles = circle_warnings(checked.source, key, {**rules, key: checked.rules})
+        return PublishedVersion(key, version, created, [*checked.warnings, *circles])
+
+    async def _version(self, checked: Published, source: str, file: str) -> tuple[int, bool]:
+        """The number of the version that holds the document, and whether it is new."""
         definition = checked.definition
         async with self._database.transaction() as connection:
             await campaigns.take_control(connection)
             latest = await campaigns.latest_version(connection, definition.key)
             if latest is not None and (latest.source, latest.templates) == (source, checked.templates):
-                return PublishedVersion(definition.key, latest.version, created=False)
+                return latest.version, False
             version = Version(
                 campaign_key=definition.key,
                 version=latest.version + 1 if latest else 1,
@@ -59,7 +72,7 @@ class Campaigns:
                 rules=checked.rules,
             )
             await campaigns.insert_version(connection, version)
-            return PublishedVersion(definition.key, version.version, created=True)
+            return version.version, True
 
     async def start(self, key: str, version: int | None = None) -> Campaign:
         """Let users in by this version, the latest by default. Journeys on another version go on there."""

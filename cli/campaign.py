@@ -7,7 +7,7 @@ import typer
 import yaml
 
 from cli.client import ApiClient
-from cli.printing import print_error, print_json, print_table, printable
+from cli.printing import print_error, print_json, print_table, print_warnings, printable
 from cli.target import find_target
 from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
 
@@ -37,6 +37,7 @@ def apply(files: Documents, as_json: AsJson = False) -> None:
             results.append({"file": str(file), **published})
             if not as_json:
                 typer.echo(_told(published))
+                print_warnings(published["warnings"])
     if as_json:
         print_json(results)
     if has_problems:

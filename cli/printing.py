@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from domain.errors import InvalidDocumentError, SojournError
+from domain.errors import InvalidDocumentError, Problem, SojournError
 
 # Where nobody looks at the output but a file or another program, lines need no folding.
 UNFOLDED_COLUMNS = 400
@@ -36,6 +36,12 @@ def print_error(error: SojournError) -> None:
             typer.echo(printable(str(problem)), err=True)
     else:
         typer.echo(f"sojourn: {printable(error.detail)}", err=True)
+
+
+def print_warnings(warnings: list[dict[str, Any]]) -> None:
+    """One line for each thing worth a second look, on standard error."""
+    for warning in warnings:
+        typer.echo(printable(f"warning: {Problem(**warning)}"), err=True)
 
 
 def printable(text: str) -> str:

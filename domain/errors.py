@@ -53,7 +53,7 @@ class PayloadTooLargeError(SojournError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a document: where (file, 1-based line, path), what, and what would be right."""
+    """One thing wrong in a document, or worth a second look: where (file, 1-based line, path), what, and a remedy."""
 
     file: str
     line: int

@@ -75,6 +75,17 @@ async def latest_version(connection: Connection, key: str) -> Version | None:
     return convert(row, Version) if row else None
 
 
+async def latest_rules(connection: Connection) -> dict[str, Rules]:
+    """The rules of every campaign's latest version, by key."""
+    cursor = await connection.execute(
+        """
+        SELECT campaign_key, rules FROM campaign_versions
+        JOIN campaigns ON campaigns.key = campaign_key AND latest_version = version
+        """
+    )
+    return {row["campaign_key"]: convert(row["rules"], Rules) async for row in cursor}
+
+
 class ListeningVersion(Struct, frozen=True):
     """A version that events are routed by: whether it lets users in, and whether journeys are on it.
 

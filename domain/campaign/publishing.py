@@ -8,6 +8,7 @@ from domain.campaign.compile import compile_plan
 from domain.campaign.definition import Campaign
 from domain.campaign.derive_rules import rules_of
 from domain.campaign.document_checks import check_document
+from domain.campaign.document_warnings import document_warnings
 from domain.campaign.form_checks import keys_of_no_arm
 from domain.campaign.plain_steps import placed_steps
 from domain.campaign.plan import Plan
@@ -25,12 +26,17 @@ MAX_PROBLEMS = 200
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A campaign that may run. `templates` are the files that it uses, by file name, in all languages."""
+    """A campaign that may run. `templates` are the files that it uses, by file name, in all languages.
 
+    `warnings` are what of it is worth a second look.
+    """
+
+    source: Source
     definition: Campaign
     plan: Plan
     rules: Rules
     templates: dict[str, str]
+    warnings: list[Problem]
 
 
 def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
@@ -48,12 +54,9 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
     problems += _template_problems(uses, files)
     if definition is None or problems:
         raise InvalidDocumentError(_in_order(problems, file))
-    return Published(
-        definition=definition,
-        plan=compile_plan(definition),
-        rules=rules_of(definition),
-        templates=files,
-    )
+    plan, rules = compile_plan(definition), rules_of(definition)
+    warnings = _in_order(document_warnings(read_source, plan, rules), file)
+    return Published(read_source, definition, plan, rules, files, warnings)
 
 
 def _template_uses(source: Source) -> list[tuple[Path, str, str]]:

@@ -1,6 +1,6 @@
 """Send windows: the hours of the recipient's days in which messages may go."""
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -8,6 +8,7 @@ from msgspec import Struct
 from domain.local_time.instants import DAY, days_from, instant, local_day
 
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
+_MONDAY = date(2026, 11, 2)
 
 
 class SendWindow(Struct, frozen=True, omit_defaults=True):
@@ -32,6 +33,13 @@ def next_open(window: SendWindow, at: datetime, zone: ZoneInfo) -> datetime:
     )
     # A gap may leave nothing of a window.
     return next(max(opens, at) for opens, closes in spans if max(opens, at) < closes)
+
+
+def longest_closed(window: SendWindow) -> timedelta:
+    """The longest time from closing to opening again, apart from what clocks add that turn."""
+    lasting = DAY if window.closes <= window.opens else timedelta()
+    closings = (datetime.combine(_MONDAY + day * DAY + lasting, window.closes, UTC) for day in window.days)
+    return max(next_open(window, at, ZoneInfo("UTC")) - at for at in closings)
 
 
 def is_open(window: SendWindow, at: datetime, zone: ZoneInfo) -> bool:

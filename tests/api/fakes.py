@@ -34,6 +34,7 @@ class PublishedVersion:
     key: str
     version: int
     created: bool
+    warnings: list[Problem]
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class FakeCampaigns:
         self.views: dict[str, CampaignView] = {}
         self.sources: dict[str, str] = {}
         self.templates: Mapping[str, str] = {}
+        self.warnings: list[Problem] = []
 
     async def publish(self, source: str, file: str, templates: Mapping[str, str]) -> PublishedVersion:
         if "broken" in source:
@@ -122,9 +124,9 @@ class FakeCampaigns:
         if view is None:
             self.views[key] = view = CampaignView(key, key.title())
         elif self.sources[key] == source:
-            return PublishedVersion(key, view.latest_version, created=False)
+            return PublishedVersion(key, view.latest_version, False, self.warnings)
         self.sources[key] = source
-        return PublishedVersion(key, view.latest_version, created=True)
+        return PublishedVersion(key, view.latest_version, True, self.warnings)
 
     async def start(self, key: str, version: int | None = None) -> CampaignView:
         if version is not None and version > 1:

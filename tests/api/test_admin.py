@@ -3,6 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
+from domain.errors import Problem
 from tests.api.fakes import NOW, FakeServices, TimelineItem
 
 DOCUMENT: dict[str, Any] = {
@@ -21,10 +22,25 @@ async def test_publishing_makes_a_version_and_the_same_again_makes_none(
     admin: httpx.AsyncClient, services: FakeServices, published: httpx.Response
 ) -> None:
     assert published.status_code == 201
-    assert published.json() == {"key": "abandoned-cart", "version": 1, "created": True}
+    assert published.json() == {"key": "abandoned-cart", "version": 1, "created": True, "warnings": []}
     assert services.campaigns.templates == DOCUMENT["templates"]
     again = await admin.post("/v1/campaigns", json=DOCUMENT)
     assert (again.status_code, again.json()["created"]) == (200, False)
+
+
+async def test_publishing_says_what_is_worth_a_second_look(admin: httpx.AsyncClient, services: FakeServices) -> None:
+    services.campaigns.warnings = [Problem("a.yaml", 7, "steps[1].send.expires", "it may expire", "Let it live longer")]
+    answer = await admin.post("/v1/campaigns", json=DOCUMENT)
+    assert answer.status_code == 201
+    assert answer.json()["warnings"] == [
+        {
+            "file": "a.yaml",
+            "line": 7,
+            "path": "steps[1].send.expires",
+            "message": "it may expire",
+            "suggestion": "Let it live longer",
+        }
+    ]
 
 
 async def test_campaigns_are_listed_and_shown(admin: httpx.AsyncClient, published: httpx.Response) -> None:

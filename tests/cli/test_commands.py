@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import run
+from domain.errors import Problem
 from tests.api.fakes import ADMIN_KEY, NOW, FakeServices, TimelineItem
 
 Output = pytest.CaptureFixture[str]
@@ -55,11 +56,20 @@ def test_apply_prints_every_problem_and_goes_on(folder: Path, capsys: Output) ->
 
 
 @pytest.mark.usefixtures("deployment")
+def test_apply_prints_warnings_and_publishes(folder: Path, services: FakeServices, capsys: Output) -> None:
+    services.campaigns.warnings = [Problem("a.yaml", 7, "steps[1].send.expires", "it may expire", "Let it live longer")]
+    assert run(["campaign", "apply", str(a_campaign(folder))]) == 0
+    output = capsys.readouterr()
+    assert output.out == "abandoned-cart: version 1 published\n"
+    assert output.err == "warning: a.yaml:7: steps[1].send.expires: it may expire. Let it live longer\n"
+
+
+@pytest.mark.usefixtures("deployment")
 def test_apply_for_scripts(folder: Path, capsys: Output) -> None:
     file = a_campaign(folder)
     assert run(["campaign", "apply", "--json", str(file)]) == 0
     [result] = json.loads(capsys.readouterr().out)
-    assert result == {"file": str(file), "key": "abandoned-cart", "version": 1, "created": True}
+    assert result == {"file": str(file), "key": "abandoned-cart", "version": 1, "created": True, "warnings": []}
 
 
 @pytest.mark.usefixtures("deployment")

@@ -1,6 +1,6 @@
 """Events that journeys report: they mean what everybody's mean, and no circle of campaigns goes on for ever."""
 
-from application.actions import MAX_CHAIN
+from domain.campaign.circles import MAX_CHAIN
 from tests.rig import Rig
 
 CHASER = """
@@ -28,6 +28,22 @@ entry: {event: Ping, reentry: always}
 steps: [{id: answer, emit_event: {event: Pong}}]
 """
 PONG = PING.replace("Ping", "#").replace("Pong", "Ping").replace("#", "Pong").replace("key: ping", "key: pong")
+
+
+async def test_a_circle_of_campaigns_is_said_when_it_closes(rig: Rig) -> None:
+    async def published(source: str) -> list[str]:
+        answer = await rig.admin("POST", "/v1/campaigns", {"file": "a.yaml", "source": source, "templates": {}})
+        return [warning["message"] for warning in answer["warnings"]]
+
+    assert await published(PING) == []
+    circle = "campaigns go in a circle: pong → ping → pong by `Ping`, `Pong`"
+    assert await published(PONG) == [circle]
+    # Nothing has changed, and the circle is there still.
+    assert await published(PONG) == [circle]
+    assert await published(PING) == ["campaigns go in a circle: ping → pong → ping by `Pong`, `Ping`"]
+    # By its latest version, pong leads elsewhere.
+    assert await published(PONG.replace("event: Ping", "event: Pung")) == []
+    assert await published(PING) == []
 
 
 async def test_an_event_of_a_journey_starts_another(rig: Rig) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.local_time.windows import SendWindow, is_open, next_open
+from domain.local_time.windows import EVERY_DAY, SendWindow, is_open, longest_closed, next_open
 from tests.domain.local_time.walls import DAY, HOUR, MINUTE, Turn, turns, wall, watched_opening
 
 TICK = timedelta(microseconds=1)
@@ -148,3 +148,19 @@ def test_an_opening_is_open_and_nothing_before_it(case: tuple[SendWindow, dateti
     if opening > at:
         assert not is_open(window, opening - TICK, zone)
         assert next_open(window, opening - TICK, zone) == opening
+
+
+@pytest.mark.parametrize(
+    ("window", "hours"),
+    [
+        (SendWindow(), 0),
+        (DAYTIME, 12),
+        (SendWindow(time(9), time(17), (MON, TUE, WED, THU, FRI)), 64),
+        (SendWindow(time(0), time(0), (MON, TUE, WED, THU, FRI)), 48),
+        (SendWindow(time(9), time(10), (MON,)), 7 * 24 - 1),
+        (SendWindow(time(21), time(6), EVERY_DAY), 15),
+        (SendWindow(time(12), time(12), (MON, WED)), 4 * 24),
+    ],
+)
+def test_how_long_a_window_stays_closed(window: SendWindow, hours: int) -> None:
+    assert longest_closed(window) == timedelta(hours=hours)

@@ -1,0 +1,80 @@
+"""Campaigns that lead into each other: one reports an event that lets its user into another, which leads back."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from domain.campaign.rules import EmitRule, Rules
+
+# A journey may report an event that starts a journey that reports an event. A chain of so many journeys ends.
+MAX_CHAIN = 10
+# More than anybody reads. Campaigns that all report and enter by one event have as many circles as orders.
+MAX_CIRCLES = 20
+
+# By campaign, those that it leads into, each with the event.
+_Ways = dict[str, dict[str, str]]
+
+
+class Circle(NamedTuple):
+    """A way from a campaign to itself. Each of the events leads from the campaign at its place to the next one."""
+
+    campaigns: tuple[str, ...]
+    events: tuple[str, ...]
+
+    def __str__(self) -> str:
+        events = ", ".join(f"`{event}`" for event in dict.fromkeys(self.events))
+        return f"{' → '.join([*self.campaigns, self.campaigns[0]])} by {events}"
+
+
+def circles(key: str, campaigns: Mapping[str, Rules]) -> list[Circle]:
+    """The circles that a campaign is on, each once, the shortest first; at most MAX_CIRCLES.
+
+    A campaign that lets nobody in twice is on none.
+    """
+    ways = _ways(campaigns)
+    found: list[Circle] = []
+    for path in _paths([key], ways):
+        events = [ways[one][other] for one, other in zip(path, [*path[1:], key], strict=True)]
+        found.append(Circle(tuple(path), tuple(events)))
+        if len(found) == MAX_CIRCLES:
+            break
+    return sorted(found, key=lambda circle: (len(circle.campaigns), circle))
+
+
+def _ways(campaigns: Mapping[str, Rules]) -> _Ways:
+    entered_by: dict[str, list[str]] = {}
+    for key, rules in campaigns.items():
+        if rules.entry.reentry != "never" or rules.entry.key is not None:
+            entered_by.setdefault(rules.entry.event, []).append(key)
+    return {
+        key: {
+            entered: action.event
+            for action in rules.actions.values()
+            if isinstance(action, EmitRule)
+            for entered in sorted(entered_by.get(action.event, ()))
+        }
+        for key, rules in campaigns.items()
+    }
+
+
+def _paths(path: list[str], ways: _Ways) -> Iterator[list[str]]:
+    """The paths that go on from this one and lead back to its first campaign."""
+    if path[0] in ways[path[-1]]:
+        yield path
+    if len(path) == MAX_CHAIN:
+        return
+    for following in ways[path[-1]]:
+        # Only where a way back is left, so that no time goes into paths that lead nowhere.
+        if following not in path and _leads_back(following, path, ways):
+            yield from _paths([*path, following], ways)
+
+
+def _leads_back(start: str, path: list[str], ways: _Ways) -> bool:
+    seen = {start}
+    ahead = [start]
+    while ahead:
+        if path[0] in (following := ways[ahead.pop()]):
+            return True
+        new = set(following) - seen - set(path)
+        seen |= new
+        ahead += new
+    return False

@@ -1,0 +1,100 @@
+"""What a valid document may not have meant. It is published all the same."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from domain.campaign.circles import MAX_CHAIN, circles
+from domain.campaign.durations import format_duration
+from domain.campaign.plain_steps import Block, PlacedStep, blocks, mapping, placed_steps
+from domain.campaign.plan import Plan, Send
+from domain.campaign.rules import ClockRule, EmitRule, Rules
+from domain.campaign.yaml_source import Path, Source
+from domain.errors import Problem
+from domain.local_time.windows import EVERY_DAY, SendWindow, is_open, longest_closed
+from domain.sending.caps import TRANSACTIONAL
+
+_MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
+_EXPRESSION = re.compile(r"(?:profile|entry|event|journey)\.[a-z_]+\b")
+
+
+def document_warnings(source: Source, plan: Plan, rules: Rules) -> list[Problem]:
+    """What of one document is worth a second look."""
+    steps = list(placed_steps(source))
+    return [*_expiries(source, plan, rules), *_deaf(steps, source, rules), *_texts(steps, source)]
+
+
+def circle_warnings(source: Source, key: str, campaigns: Mapping[str, Rules]) -> list[Problem]:
+    """The circles of campaigns that a document is part of. `campaigns` are the latest rules of all by key."""
+    emitted = {
+        rule.event: step for step, rule in reversed(campaigns[key].actions.items()) if isinstance(rule, EmitRule)
+    }
+    paths = {placed.step.get("id"): placed.path for placed in placed_steps(source)}
+    hint = f"It ends after {MAX_CHAIN} journeys. If that is not meant, narrow the `where` of an entry, or its `reentry`"
+    return [
+        source.problem((*paths[emitted[circle.events[0]]], "emit_event"), f"campaigns go in a circle: {circle}", hint)
+        for circle in circles(key, campaigns)
+    ]
+
+
+def _expiries(source: Source, plan: Plan, rules: Rules) -> Iterator[Problem]:
+    """Messages that expire overnight."""
+    if rules.send_window is None:
+        return
+    closed = int(longest_closed(rules.send_window).total_seconds())
+    for block in blocks(source):
+        for index, step in enumerate(block.steps):
+            node = plan.nodes.get(str(step.get("id")))
+            if not isinstance(node, Send) or node.category == TRANSACTIONAL or node.expires > closed:
+                continue
+            if not _comes_when_open(block, index, rules, rules.send_window):
+                said = (
+                    f"it may expire before the send window opens, which is closed for up to {format_duration(closed)}"
+                )
+                hint = "Let it expire later, or put a `delay: {until: …}` before it that ends when the window is open"
+                yield source.problem((*block.path, index, "send", "expires"), said, hint)
+
+
+def _comes_when_open(block: Block, index: int, rules: Rules, window: SendWindow) -> bool:
+    """Whether the step before ends at an hour at which the window is open."""
+    rule = rules.delays.get(str(block.steps[index - 1].get("id"))) if index else None
+    if rule is None or rule.clock is None:
+        return False
+    days = rule.days if isinstance(rule, ClockRule) else EVERY_DAY
+    at = timedelta(hours=rule.clock.hour, minutes=rule.clock.minute)
+    return all(is_open(window, _MONDAY + timedelta(days=day) + at, ZoneInfo("UTC")) for day in days)
+
+
+def _deaf(steps: list[PlacedStep], source: Source, rules: Rules) -> Iterator[Problem]:
+    """Waits for what ends the journey."""
+    exits = {rule.event for rule in rules.exits if rule.where is None}
+    for path, awaited in _awaited(steps):
+        if awaited.get("event") in exits and "where" not in awaited:
+            said = f"`{awaited['event']}` is never heard here: it is an exit, and ends the journey first"
+            yield source.problem((*path, "event"), said, "Keep one of the two, or tell them apart by `where`")
+
+
+def _awaited(steps: list[PlacedStep]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for placed in steps:
+        wait = placed.spec("wait_for")
+        yield (*placed.path, "wait_for"), wait
+        for index, event in enumerate(wait.get("events", ())):
+            yield (*placed.path, "wait_for", "events", index), event
+        yield (*placed.path, "repeat", "until"), mapping(placed.spec("repeat"), "until")
+
+
+def _texts(steps: list[PlacedStep], source: Source) -> Iterator[Problem]:
+    """Texts that look like expressions."""
+    for placed in steps:
+        for at, values in (
+            (("update_profile",), placed.spec("update_profile")),
+            (("emit_event", "properties"), mapping(placed.spec("emit_event"), "properties")),
+        ):
+            for name, text in values.items():
+                if isinstance(text, str) and _EXPRESSION.match(text):
+                    said = f"this is the text `{text[:60]}`, and not what it works out to"
+                    yield source.problem(
+                        (*placed.path, *at, name), said, f"Write `{name}: {{cel: …}}` for an expression"
+                    )

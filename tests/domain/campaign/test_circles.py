@@ -1,0 +1,70 @@
+from itertools import permutations
+from random import Random
+
+import pytest
+
+from domain.campaign.circles import MAX_CHAIN, MAX_CIRCLES, Circle, circles
+from domain.campaign.rules import EmitRule, EntryRule, Rules, StageRule
+
+
+def rules(entry: str, *emitted: str, reentry: str = "always", key: str | None = None) -> Rules:
+    actions = {f"s{number}": EmitRule(event) for number, event in enumerate(emitted)}
+    entered = EntryRule(entry, key=key, reentry="never" if reentry == "never" else "always")
+    return Rules("A name", entered, actions={**actions, "stage": StageRule("x")})
+
+
+def test_a_campaign_may_lead_into_itself() -> None:
+    found = circles("a", {"a": rules("A", "B", "A")})
+    assert found == [Circle(("a",), ("A",))]
+    assert str(found[0]) == "a → a by `A`"
+
+
+def test_two_campaigns_may_lead_into_each_other() -> None:
+    campaigns = {"a": rules("A", "B"), "b": rules("B", "A"), "c": rules("B", "C")}
+    assert [str(circle) for circle in circles("a", campaigns)] == ["a → b → a by `B`, `A`"]
+    assert [str(circle) for circle in circles("b", campaigns)] == ["b → a → b by `A`, `B`"]
+    assert circles("c", campaigns) == []
+
+
+def test_a_chain_is_no_circle() -> None:
+    assert circles("a", {"a": rules("A", "B"), "b": rules("B", "C"), "c": rules("C", "D")}) == []
+
+
+@pytest.mark.parametrize("length", range(1, MAX_CHAIN + 2))
+def test_circles_of_every_length_that_a_chain_may_have(length: int) -> None:
+    campaigns = {f"c{at:02}": rules(f"E{at}", f"E{(at + 1) % length}") for at in range(length)}
+    found = circles("c00", campaigns)
+    assert [len(circle.campaigns) for circle in found] == ([length] if length <= MAX_CHAIN else [])
+
+
+@pytest.mark.parametrize(("key", "count"), [(None, 0), ("event.properties.a", 1)])
+def test_who_enters_once_for_all_goes_in_no_circle(key: str | None, count: int) -> None:
+    campaigns = {"a": rules("A", "B"), "b": rules("B", "A", reentry="never", key=key)}
+    assert len(circles("a", campaigns)) == count
+
+
+def test_circles_that_share_their_way_are_said_once_each_and_the_shortest_first() -> None:
+    campaigns = {"a": rules("A", "B"), "b": rules("B", "C", "A"), "c": rules("C", "A")}
+    assert [circle.campaigns for circle in circles("a", campaigns)] == [("a", "b"), ("a", "b", "c")]
+
+
+def test_many_circles_take_no_time() -> None:
+    campaigns = {f"c{number}": rules("E", "E") for number in range(200)}
+    assert len(circles("c0", campaigns)) == MAX_CIRCLES
+
+
+def test_every_circle_is_found() -> None:
+    for seed in range(300):
+        random = Random(seed)
+        names = "abcde"
+        leads = {name: random.sample(names, random.randint(0, 2)) for name in names}
+        campaigns = {name: rules(name, *leads[name]) for name in names}
+        expected = {
+            ("a", *others)
+            for count in range(5)
+            for others in permutations("bcde", count)
+            if all(to in leads[at] for at, to in zip(("a", *others), (*others, "a"), strict=True))
+        }
+        found = [circle.campaigns for circle in circles("a", campaigns)]
+        assert len(found) == len(set(found)), f"{seed=}"
+        assert set(found) == expected, f"{seed=}"
