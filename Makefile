@@ -9,7 +9,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check dev lock clean
+.PHONY: help demo test check dev schemas lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ check: $(READY) ## Lint, check the format, the types and who imports whom
 
 dev: $(READY) ## Run everything on this machine for development, with its data kept in .sojourn
 	$(BIN)/sojourn dev
+
+schemas: $(READY) ## Write the JSON Schemas of the documents anew
+	$(BIN)/sojourn schema campaign > schemas/campaign.schema.json
+	$(BIN)/sojourn schema frequency-caps > schemas/frequency-caps.schema.json
 
 lock: $(READY) ## Pin what pyproject.toml asks for; versions that still fit stay
 	$(COMPILE) --extra test --output-file requirements.lock pyproject.toml

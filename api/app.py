@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 import wiring
-from api import campaigns, caps, health, problems, tracking, unsubscribe, users
+from api import campaigns, caps, health, problems, schemas, tracking, unsubscribe, users
 from api.auth import Keys
 from api.limits import BodyLimit
 from settings import Settings
@@ -43,6 +43,6 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     app.state.keys = Keys.of(settings)
     app.add_middleware(BodyLimit)
     problems.install(app)
-    for module in (tracking, campaigns, users, caps, unsubscribe, health):
+    for module in (tracking, campaigns, users, caps, unsubscribe, schemas, health):
         app.include_router(module.router)
     return app

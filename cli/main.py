@@ -14,6 +14,7 @@ from cli.demo import demo
 from cli.dev import dev
 from cli.explain import explain
 from cli.printing import print_error
+from cli.schema import schema
 from domain.errors import SojournError, UnavailableError
 from runtime.leaving import leave
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(caps.app, name="caps")
 app.command()(explain)
+app.command()(schema)
 app.command()(dev)
 app.command()(demo)
 app.command()(serve.api)

@@ -6,14 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from domain.campaign.expression_fields import KEY, condition
+from domain.campaign.expression_fields import KEY, WHICH_EVENTS, condition
 from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, ZoneName
 from domain.campaign.schema import Document, Given, Listed, Slug, Text, refuse, shown
 from domain.campaign.steps import Steps
 from domain.campaign.time_fields import Duration, Instant
 from domain.conditions.expressions import Place
-
-_WHICH = "a condition in CEL: which of those events; left out, those with the entry's `key`, if it has one"
 
 
 class Schedule(Document):
@@ -64,14 +62,14 @@ class ExitRule(Document):
     """An event that ends the journey, wherever it is."""
 
     event: Text = Field(description="the event's name")
-    where: Annotated[str | None, Given, condition(Place.EXIT_WHERE)] = Field(None, description=_WHICH)
+    where: Annotated[str | None, Given, condition(Place.EXIT_WHERE)] = Field(None, description=WHICH_EVENTS)
 
 
 class Goal(Document):
     """What the campaign is for: an event that counts, once a journey and also after its end."""
 
     event: Text = Field(description="the event's name")
-    where: Annotated[str | None, Given, condition(Place.EXIT_WHERE)] = Field(None, description=_WHICH)
+    where: Annotated[str | None, Given, condition(Place.EXIT_WHERE)] = Field(None, description=WHICH_EVENTS)
     within: Duration = Field(description="how long after the entry it counts: `7d`")
     exit_on_goal: bool = Field(False, description="whether it also ends the journey")
 

@@ -31,6 +31,8 @@ def value(place: Place) -> AfterValidator:
     return _checked(lambda text: compile_value(text, place))
 
 
+WHICH_EVENTS = "a condition in CEL: which of those events; left out, those with the entry's `key`, if it has one"
+
 KEY = _checked(compile_key)
 
 

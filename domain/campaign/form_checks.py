@@ -11,7 +11,7 @@ from domain.campaign.durations import DurationError, format_duration, parse_dura
 from domain.campaign.local_time_fields import Clock, ClosingClock
 from domain.campaign.plain_steps import PlacedStep, mapping, placed_steps
 from domain.campaign.single_steps import STEP_KINDS
-from domain.campaign.steps import MAX_ROUNDS
+from domain.campaign.steps import MAX_ROUNDS, RESERVED
 from domain.campaign.suggestions import did_you_mean
 from domain.campaign.time_fields import Instant
 from domain.campaign.yaml_source import Path, Source
@@ -97,7 +97,7 @@ def _split(placed: PlacedStep) -> Iterator[_Found]:
     if len(weights) == len(arms) > 1 and not any(weights):
         yield path, "no arm has a weight", "Write `arms: {a: 50, b: 50}`"
     for name in arms:
-        if name in _TAKEN:
+        if name in RESERVED:
             yield (*path, name), f"an arm cannot be called `{name}`", "Give it a name that is no key of a step"
         elif name not in placed.step:
             said = f"the arm `{name}` has no steps"
@@ -113,7 +113,7 @@ def _strays(placed: PlacedStep) -> list[str]:
     return (
         [key for key in beside if key not in arms]
         if isinstance(arms, dict)
-        else [key for key in beside if key in _TAKEN or key in _OF_SPLIT]
+        else [key for key in beside if key in RESERVED or key in _OF_SPLIT]
     )
 
 
@@ -163,4 +163,3 @@ def _read(kind: TypeAdapter[Any], value: Any) -> Any:
 
 
 _OF_SPLIT = ("arms", "seed")
-_TAKEN = {"id", "do", "otherwise", "on_event", "on_timeout", *STEP_KINDS}

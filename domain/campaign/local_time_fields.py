@@ -75,11 +75,12 @@ def _zone_meant(text: str) -> str | None:
 
 
 _CLOCK_TEXT = PlainSerializer(lambda clock: f"{clock:%H:%M}", return_type=str)
+_CLOSING_TEXT = PlainSerializer(lambda clock: f"{clock:%H:%M}" if clock > time() else "24:00", return_type=str)
 _CLOCK_PATTERN = "([01][0-9]|2[0-3]):[0-5][0-9]"
 Clock = Annotated[time, BeforeValidator(_clock), _CLOCK_TEXT, patterned(_CLOCK_PATTERN, "09:00")]
 # The end of a day may be written 24:00.
 ClosingClock = Annotated[
-    time, BeforeValidator(_closing_clock), _CLOCK_TEXT, patterned(f"({_CLOCK_PATTERN}|24:00)", "21:00", "24:00")
+    time, BeforeValidator(_closing_clock), _CLOSING_TEXT, patterned(f"({_CLOCK_PATTERN}|24:00)", "21:00", "24:00")
 ]
 # Numbers, Monday 0, in the order of the week.
 Weekdays = Annotated[

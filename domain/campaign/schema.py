@@ -67,7 +67,8 @@ def patterned(pattern: str, *examples: str) -> WithJsonSchema:
 
 # Where null would do as well as an absent key, an empty line is more likely a line forgotten.
 Given = BeforeValidator(_given)
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+Slug = Annotated[str, Field(pattern=SLUG, max_length=64)]
 Text = Annotated[
     str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"^\S(.*\S)?$"}), AfterValidator(_one_line)
 ]

@@ -119,7 +119,8 @@ class UpdateProfileStep(StepModel):
 
     id: StepId
     update_profile: Annotated[Values, AfterValidator(_no_consent)] = Field(
-        description="the traits by name: texts, numbers, true, false, lists of those, or `{cel: …}`"
+        description="the traits by name: texts, numbers, true, false, lists of those, or `{cel: …}`",
+        json_schema_extra={"propertyNames": {"not": {"const": "consent"}}},
     )
 
 

@@ -8,11 +8,11 @@ A kind of step is a model here or in `single_steps`, listed in STEP_KINDS and `S
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 from typing_extensions import TypeAliasType
 
-from domain.campaign.expression_fields import condition
-from domain.campaign.schema import Document, Given, Listed, Slug, Text, refuse, shown
+from domain.campaign.expression_fields import WHICH_EVENTS, condition
+from domain.campaign.schema import SLUG, Document, Given, Listed, Slug, Text, refuse, shown
 from domain.campaign.single_steps import (
     STEP_KINDS,
     DelayStep,
@@ -30,15 +30,16 @@ from domain.campaign.time_fields import Duration
 from domain.conditions.expressions import Place
 
 MAX_ROUNDS = 1_000
+MAX_WEIGHT = 1_000_000
+# Keys that mean something beside a step, so that no arm can be called so.
+RESERVED = ("id", "do", "otherwise", "on_event", "on_timeout", *STEP_KINDS)
 
 
 class AwaitedEvent(Document):
     """One of several events, and what follows if it is the first to come."""
 
     event: Text = Field(description="the event's name")
-    where: Annotated[str | None, Given, condition(Place.WAIT_WHERE)] = Field(
-        None, description="a condition in CEL: which of those events"
-    )
+    where: Annotated[str | None, Given, condition(Place.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
     do: "Steps" = Field((), description="the steps that follow")
 
 
@@ -52,9 +53,7 @@ class WaitSpec(StepSpec):
     outside = ("id", "on_event", "on_timeout")
 
     event: Annotated[Text | None, Given] = Field(None, description="the event's name")
-    where: Annotated[str | None, Given, condition(Place.WAIT_WHERE)] = Field(
-        None, description="a condition in CEL: which of those events"
-    )
+    where: Annotated[str | None, Given, condition(Place.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
     events: Annotated[Annotated[tuple[AwaitedEvent, ...], Listed, Field(min_length=1)] | None, Given] = Field(
         None, description="several events instead of one: `- {event: …, do: […]}` for each"
     )
@@ -100,9 +99,18 @@ class SplitSpec(StepSpec):
     seed: Annotated[Text | None, Given] = Field(
         None, description="what the arms are drawn by, beside the person; left out, the campaign's and the step's names"
     )
-    arms: Annotated[dict[Slug, Annotated[int, Field(ge=0, le=1_000_000)]], Field(min_length=2)] = Field(
-        description="the weight of each arm: `{discount: 45, plain: 45, holdout: 10}`"
-    )
+    arms: Annotated[
+        dict[Slug, Annotated[int, Field(ge=0, le=MAX_WEIGHT)]],
+        Field(min_length=2),
+        WithJsonSchema(
+            {
+                "type": "object",
+                "minProperties": 2,
+                "propertyNames": {"pattern": SLUG, "maxLength": 64, "not": {"enum": [*RESERVED]}},
+                "additionalProperties": {"type": "integer", "minimum": 0, "maximum": MAX_WEIGHT},
+            }
+        ),
+    ] = Field(description="the weight of each arm: `{discount: 45, plain: 45, holdout: 10}`")
 
 
 class SplitStep(StepModel):
@@ -131,9 +139,7 @@ class RepeatUntil(Document):
     )
 
     event: Annotated[Text | None, Given] = Field(None, description="the event's name")
-    where: Annotated[str | None, Given, condition(Place.WAIT_WHERE)] = Field(
-        None, description="a condition in CEL: which of those events"
-    )
+    where: Annotated[str | None, Given, condition(Place.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
     when: Annotated[str | None, Given, condition(Place.BRANCH_WHEN)] = Field(
         None, description="a condition in CEL, looked at before each round"
     )
@@ -179,7 +185,7 @@ def _with_kind(step: Any) -> Any:
         return step
     if not isinstance(step, Mapping):
         refuse(f"{shown(step)} is not a step", "Write a mapping: `- {id: cool-off, delay: 30m}`")
-    unknown = [key for key in step if key not in _BESIDE]
+    unknown = [key for key in step if key not in RESERVED]
     said = f"`{unknown[0]}` is not something a step can do" if unknown else "the step does nothing"
     refuse(said, did_you_mean(unknown[0] if unknown else "", STEP_KINDS, "A step does one of"))
 
@@ -203,9 +209,6 @@ Step = TypeAliasType(
     ],
 )
 Steps = Annotated[tuple[Step, ...], Listed]
-
-# What may stand beside the kind of a step.
-_BESIDE = {"id", "on_event", "on_timeout", "otherwise", "do"}
 
 
 def step_lists(step: Step) -> Iterator[Steps]:

@@ -18,7 +18,7 @@ from domain.campaign.durations import (
 from domain.campaign.schema import patterned, refuse, shown
 
 _INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
-_DURATION = r"([0-9]{1,9}w)?([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?"
+DURATION = r"(?=[0-9])([0-9]{1,9}w)?([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?"
 
 
 def _seconds(value: Any) -> int:
@@ -94,21 +94,21 @@ Duration = Annotated[
     int,
     BeforeValidator(_seconds),
     PlainSerializer(format_duration, return_type=str),
-    patterned(rf"(?=[0-9]){_DURATION}", "30m", "7d", "1h30m"),
+    patterned(DURATION, "30m", "7d", "1h30m"),
 ]
 # The least and the most, in seconds.
 DurationRange = Annotated[
     tuple[int, int],
     BeforeValidator(_seconds_range),
     PlainSerializer(lambda ends: "..".join(map(format_duration, ends)), return_type=str),
-    patterned(rf"(?=[0-9]){_DURATION}\.\.(?=[0-9]){_DURATION}", "1h..3h"),
+    patterned(rf"{DURATION}\.\.{DURATION}", "1h..3h"),
 ]
 # Seconds, negative for earlier.
 Offset = Annotated[
     int,
     BeforeValidator(_offset),
     PlainSerializer(lambda at: ("-" if at < 0 else "") + format_duration(abs(at)), return_type=str),
-    patterned(rf"[-+]?(?=[0-9]){_DURATION}", "-3d", "2h"),
+    patterned(rf"[-+]?{DURATION}", "-3d", "2h"),
 ]
 Instant = Annotated[
     datetime,

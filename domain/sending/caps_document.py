@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, format_duration, parse_duration
-from domain.campaign.schema import Document, Given, Listed, Slug, refuse, shown
+from domain.campaign.schema import Document, Given, Listed, Slug, patterned, refuse, shown
 from domain.campaign.schema_errors import validate
 from domain.campaign.single_steps import ChannelName
 from domain.campaign.suggestions import did_you_mean
+from domain.campaign.time_fields import DURATION
 from domain.campaign.yaml_source import Source, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.local_time.periods import Period
@@ -55,9 +56,13 @@ def _cappable(category: str) -> str:
     return category
 
 
-Category = Annotated[Slug, AfterValidator(_cappable)]
-Window = Annotated[int | Literal["day", "week", "month"], BeforeValidator(_window)]
-Gap = Annotated[int, BeforeValidator(lambda value: _seconds(value, _GAP))]
+Category = Annotated[Slug, Field(json_schema_extra={"not": {"const": TRANSACTIONAL}}), AfterValidator(_cappable)]
+Window = Annotated[
+    int | Literal["day", "week", "month"],
+    BeforeValidator(_window),
+    patterned(f"({DURATION}|{'|'.join(CALENDAR)})", "7d", "calendar_week"),
+]
+Gap = Annotated[int, BeforeValidator(lambda value: _seconds(value, _GAP)), patterned(DURATION, "4h")]
 
 
 class CapRuleModel(Document):
@@ -67,15 +72,26 @@ class CapRuleModel(Document):
     up room all the same.
     """
 
-    name: Slug
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["limit"]}, {"required": ["min_gap"]}],
+            "dependentRequired": {"limit": ["per"], "per": ["limit"]},
+        }
+    )
+
+    name: Slug = Field(description="the rule's name, as timelines give it")
     limit: Annotated[Annotated[int, Field(ge=1, le=10_000)] | None, Given] = Field(None, description=_LIMIT)
     per: Annotated[Window | None, Given] = Field(None, description=_PER)
     min_gap: Annotated[Gap | None, Given] = Field(None, description=_GAP)
-    channels: Annotated[Annotated[tuple[ChannelName, ...], Listed, Field(min_length=1)] | None, Given] = None
-    categories: Annotated[Annotated[tuple[Category, ...], Listed, Field(min_length=1)] | None, Given] = None
+    channels: Annotated[Annotated[tuple[ChannelName, ...], Listed, Field(min_length=1)] | None, Given] = Field(
+        None, description="only messages on these; left out, on all"
+    )
+    categories: Annotated[Annotated[tuple[Category, ...], Listed, Field(min_length=1)] | None, Given] = Field(
+        None, description="only messages of these; left out, of all"
+    )
     counts: Annotated[
         Annotated[tuple[Literal["transactional", "high"], ...], Listed, Field(min_length=1)] | None, Given
-    ] = None
+    ] = Field(None, description="which of the messages that pass every rule take up room in this one")
 
 
 class CapsDocument(Document):

@@ -1,0 +1,13 @@
+"""sojourn schema: the JSON Schema of a document, for editors."""
+
+from typing import Annotated
+
+import typer
+
+from cli.printing import print_json
+from domain.document_schemas import NAMES, document_schema
+
+
+def schema(name: Annotated[str, typer.Argument(metavar="|".join(NAMES), show_default=False)]) -> None:
+    """Print the JSON Schema of a document."""
+    print_json(document_schema(name))

@@ -1,0 +1,25 @@
+"""The JSON Schemas of all documents, by the names under which they are shipped and served."""
+
+from functools import cache
+from typing import Any
+
+from domain.campaign.definition import Campaign
+from domain.campaign.json_schema import json_schema
+from domain.campaign.schema import Document
+from domain.errors import NotFoundError
+from domain.sending.caps_document import CapsDocument
+
+_DOCUMENTS: dict[str, tuple[type[Document], str]] = {
+    "campaign": (Campaign, "Sojourn campaign"),
+    "frequency-caps": (CapsDocument, "Sojourn frequency caps"),
+}
+NAMES = tuple(_DOCUMENTS)
+
+
+@cache
+def document_schema(name: str) -> dict[str, Any]:
+    """The schema of a kind of document. Raises NotFoundError."""
+    if name not in _DOCUMENTS:
+        raise NotFoundError(f"there is no schema {name}; there are {', '.join(NAMES)}", name=name)
+    model, title = _DOCUMENTS[name]
+    return json_schema(model, name, title)
