@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import run
+from domain.document_schemas import document_schema
 from domain.errors import Problem
 from tests.api.fakes import ADMIN_KEY, NOW, FakeServices, TimelineItem
 
@@ -62,6 +63,13 @@ def test_apply_prints_warnings_and_publishes(folder: Path, services: FakeService
     output = capsys.readouterr()
     assert output.out == "abandoned-cart: version 1 published\n"
     assert output.err == "warning: a.yaml:7: steps[1].send.expires: it may expire. Let it live longer\n"
+
+
+def test_a_schema_is_printed_without_a_deployment(folder: Path, capsys: Output) -> None:
+    assert run(["schema", "campaign"]) == 0
+    assert json.loads(capsys.readouterr().out) == document_schema("campaign")
+    assert run(["schema", "template"]) == 1
+    assert capsys.readouterr().err == "sojourn: there is no schema template; there are campaign, frequency-caps\n"
 
 
 @pytest.mark.usefixtures("deployment")

@@ -7,21 +7,31 @@ import pytest
 from domain.campaign.publishing import check
 from domain.sending.caps_document import parse_caps
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples"
 CAMPAIGNS = sorted(EXAMPLES.glob("*.yaml"))
+CAPS = sorted((EXAMPLES / "caps").glob("*.yaml"))
 TEMPLATES = {path.name: path.read_text() for path in (EXAMPLES / "templates").glob("*.liquid")}
-SCHEMA = "# yaml-language-server: $schema=../schemas/campaign.schema.json"
 
 
 @pytest.mark.parametrize("path", CAMPAIGNS, ids=lambda path: path.stem)
 def test_a_campaign_can_be_published(path: Path) -> None:
-    text = path.read_text()
-    schema, about, *_ = text.splitlines()
-    assert schema == SCHEMA
+    published = check(path.read_text(), path.name, TEMPLATES)
+    assert published.definition.key == path.stem
+    assert published.definition.stage is not None
+    assert published.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [*((path, "campaign") for path in CAMPAIGNS), *((path, "frequency-caps") for path in CAPS)],
+    ids=lambda value: value.stem if isinstance(value, Path) else value,
+)
+def test_the_first_lines_say_the_schema_and_what_it_does(path: Path, schema: str) -> None:
+    directive, about, *_ = path.read_text().splitlines()
+    named = directive.removeprefix("# yaml-language-server: $schema=")
+    assert (path.parent / named).resolve() == ROOT / "schemas" / f"{schema}.schema.json"
     assert about.startswith("# ")
-    definition = check(text, path.name, TEMPLATES).definition
-    assert definition.key == path.stem
-    assert definition.stage is not None
 
 
 def test_every_template_is_used() -> None:
@@ -30,6 +40,6 @@ def test_every_template_is_used() -> None:
 
 
 def test_the_caps_can_be_applied() -> None:
-    text = (EXAMPLES / "caps" / "frequency-caps.yaml").read_text()
-    assert text.startswith("# ")
-    assert [rule.name for rule in parse_caps(text, "frequency-caps.yaml")] == ["daily", "weekly-email"]
+    rules = {path.stem: parse_caps(path.read_text(), path.name) for path in CAPS}
+    assert [rule.name for rule in rules["frequency-caps"]] == ["daily", "weekly-email"]
+    assert len(rules["all-kinds-of-rules"]) == 4
