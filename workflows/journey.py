@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.campaign.plan import Plan
     from domain.journey import machine
     from domain.journey.details import describe
+    from domain.journey.moves import is_at_rest
     from domain.journey.protocol import (
         Answered,
         Authorise,
@@ -259,7 +260,7 @@ class JourneyWorkflow:
         """Say where the journey is. Details cost nothing; a search attribute is written when the rest is another."""
         workflow.set_current_details(describe(self._plan, self._state))
         step, state = standing = machine.standing(self._plan, self._state)
-        if state != "acting" and standing != self._shown:
+        if is_at_rest(self._plan, self._state) and standing != self._shown:
             self._shown = standing
             workflow.upsert_search_attributes([JOURNEY_STEP.value_set(step), JOURNEY_STATE.value_set(state)])
 

@@ -111,12 +111,19 @@ def matching(plan: Plan, state: JourneyState) -> Subscription | None:
 
 
 def standing(plan: Plan, state: JourneyState) -> tuple[str, str]:
-    """The step and what the journey does there, for whoever looks: waiting, deferred, held or acting."""
+    """The step and what the journey does there, for whoever looks: waiting, deferred, held or acting.
+
+    A delay waits from the beginning, also while it is looked up until when: so it can be said when the journey starts.
+    """
     if state.step is None or state.outcome is not None:
         return "", "acting"
-    if not is_at_rest(plan, state):
-        return state.step, "acting"
-    return state.step, state.phase if isinstance(plan.node(state.step), Send) else "waiting"
+    match plan.node(state.step):
+        case Send() if is_at_rest(plan, state):
+            return state.step, state.phase
+        case Until():
+            return state.step, "waiting"
+        case _:
+            return state.step, "waiting" if is_at_rest(plan, state) else "acting"
 
 
 def _is_under_way(plan: Plan, before: JourneyState, known: JourneyState) -> bool:

@@ -2,6 +2,10 @@
 
 import asyncio
 from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+from temporalio.client import WorkflowHandle
 
 from tests.conftest import EVENTS_A_RUN
 from tests.engine.campaigns import REACTION
@@ -30,3 +34,58 @@ async def test_a_journey_that_hears_too_much_continues_as_new(rig: Rig) -> None:
     assert [mail.recipients for mail in rig.inbox.messages] == [("u1@example.com",)] * 2
     [row] = await rig.query("SELECT ended_at - entered_at AS lasted FROM journeys")
     assert timedelta(days=7) <= row["lasted"] < timedelta(days=7, hours=2)
+
+
+HOURLY = """
+key: hourly
+name: Hourly
+entry: {event: Started}
+steps:
+  - id: hourly
+    repeat: {every: 1h, times: 40, until: {event: Stopped}}
+    do:
+      - {id: count, update_profile: {rounds: {cel: journey.steps.count}}}
+      - {id: nap, delay: {date: entry.timestamp}}  # past already: a look-up in each round
+  - {id: mail, send: {channel: email, template: note}}
+"""
+
+
+async def start_hourly(rig: Rig) -> WorkflowHandle[Any, Any]:
+    await rig.run_campaign(HOURLY)
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Started")
+    return await rig.journey("u1")
+
+
+async def test_a_repetition_goes_on_over_many_runs_and_counts_all_of_its_rounds(rig: Rig) -> None:
+    handle = await start_hourly(rig)
+    first = (await handle.describe()).run_id
+    await rig.skip(handle, hours=20)
+    await rig.until("SELECT 1 FROM decisions WHERE kind = 'update_profile' HAVING count(*) >= 20")
+    assert (await handle.describe()).run_id != first
+    await rig.skip(handle, hours=20)
+    assert await handle.result() == "completed"
+    description = await handle.describe()
+    assert description.history_length < EVENTS_A_RUN
+    shown = {pair.key.name: pair.value for pair in description.typed_search_attributes}
+    assert (shown["Campaign"], shown["CampaignVersion"], shown["UserId"]) == ("hourly", 1, "u1")
+    assert (shown["JourneyStep"], shown["JourneyState"]) == ("hourly", "waiting")
+    assert await rig.query("SELECT traits -> 'rounds' AS rounds FROM profiles") == [{"rounds": 40}]
+    done = await rig.query("SELECT step, at FROM decisions WHERE kind = 'update_profile' ORDER BY at")
+    assert len(done) == 40
+    gaps = [later["at"] - earlier["at"] for earlier, later in pairwise(done)]
+    assert all(timedelta(hours=1) <= gap < timedelta(hours=1, minutes=1) for gap in gaps)
+    assert len(rig.inbox.messages) == 1
+
+
+async def test_a_repetition_of_a_later_run_hears_the_event_that_ends_it(rig: Rig) -> None:
+    handle = await start_hourly(rig)
+    first = (await handle.describe()).run_id
+    await rig.skip(handle, hours=20)
+    await rig.until("SELECT 1 FROM decisions WHERE kind = 'update_profile' HAVING count(*) >= 20")
+    assert (await handle.describe()).run_id != first
+    await rig.track("u1", "Stopped")
+    assert await handle.result() == "completed"
+    [row] = await rig.query("SELECT traits -> 'rounds' AS rounds FROM profiles")
+    assert 20 <= row["rounds"] <= 21
+    assert len(rig.inbox.messages) == 1

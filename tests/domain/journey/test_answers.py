@@ -60,7 +60,7 @@ MISSED = Finish("missed", recorded=False)
 def test_a_moment_is_looked_up_and_rested_for(begin: Begin) -> None:
     walk = begin(MORNING)
     assert walk.command() == LookUp("nine", visit=1, ask=1, reached_at=NOON)
-    assert machine.standing(walk.plan, walk.state) == ("nine", "acting")
+    assert machine.standing(walk.plan, walk.state) == ("nine", "waiting")
     walk.tell(LookedUp(NOON + 6 * HOUR))
     assert walk.command() == SleepUntil(NOON + 6 * HOUR, "delay nine")
     assert machine.standing(walk.plan, walk.state) == ("nine", "waiting")

@@ -1,0 +1,126 @@
+"""What a journey does to the profile, once each, whatever happens to the worker."""
+
+from datetime import UTC
+from uuid import UUID
+
+from application.actions import Actions, Deed
+from application.catalogue import Catalogue
+from application.ingest import Ingest
+from tests.rig import Rig, actions, now
+
+LOYALTY = """
+key: loyalty
+name: Loyalty
+entry: {event: Order Completed}
+exit: [{event: Account Closed}]
+steps:
+  - id: points
+    update_profile:
+      tier: silver
+      newsletter: null
+      points: {cel: profile.traits.points + entry.properties.value}
+      since: {cel: journey.entered_at}
+      tags: [buyer, "2026"]
+      bad: {cel: profile.traits.nowhere}
+  - {id: loyal, set_stage: loyal}
+  - id: which
+    branch:
+      - when: profile.traits.tier == "silver" && profile.traits.points == 52 && profile.stage == "loyal"
+        do: [{id: tell, emit_event: {event: Became Loyal, properties: {points: {cel: profile.traits.points}}}}]
+"""
+
+
+async def enter(rig: Rig) -> None:
+    await rig.identify("u1", points=10, tier="none", newsletter=True, name="u")
+    await rig.track("u1", "Order Completed", {"value": 42})
+
+
+async def test_actions_change_what_later_steps_and_conditions_see(rig: Rig) -> None:
+    await rig.run_campaign(LOYALTY)
+    await enter(rig)
+    handle = await rig.journey("u1")
+    assert await handle.result() == "completed"
+    [profile] = await rig.query("SELECT traits, stage FROM profiles")
+    [journey] = await rig.query("SELECT entered_at FROM journeys")
+    assert profile["stage"] == "loyal"
+    since = profile["traits"].pop("since")
+    assert since == journey["entered_at"].astimezone(UTC).isoformat().replace("+00:00", "Z")
+    assert profile["traits"] == {
+        "name": "u",
+        "tier": "silver",
+        "points": 52,
+        "newsletter": None,
+        "tags": ["buyer", "2026"],
+    }
+    said = [(item["kind"], item["summary"]) for item in await rig.timeline("u1")]
+    assert said[2:] == [
+        ("entry", "entered loyalty"),
+        ("update_profile", "points: set newsletter, points, since, tags, tier"),
+        ("set_stage", "loyal: stage loyal"),
+        ("branch", "which: case 1"),
+        ("emit_event", "tell: reported Became Loyal"),
+        ("end", "loyalty is over: completed"),
+        ("event", "Became Loyal"),
+    ]
+    [update] = [item for item in await rig.timeline("u1") if item["kind"] == "update_profile"]
+    assert list(update["data"]["errors"]) == ["bad"]
+    [event] = await rig.query("SELECT properties FROM events WHERE name = 'Became Loyal'")
+    assert event["properties"] == {"points": 52}
+    # Start, three actions and the branch: the last action records the end as well.
+    assert actions(await handle.fetch_history()) == 5
+
+
+async def test_a_deed_whose_answer_was_lost_is_done_once(rig: Rig) -> None:
+    """The activity runs again after a crash, by itself or beside another attempt."""
+    counting = """
+key: counting
+name: Counting
+entry: {event: Order Completed}
+steps:
+  - {id: points, update_profile: {points: {cel: profile.traits.points + 1}}}
+  - {id: tell, emit_event: {event: Counted}}
+  - {id: rest, delay: 1d}
+"""
+    await rig.run_campaign(counting)
+    await enter(rig)
+    await rig.until("SELECT 1 FROM events WHERE name = 'Counted'")
+    [journey] = await rig.query("SELECT id FROM journeys")
+    catalogue = Catalogue()
+    doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
+    for step in ("points", "tell"):
+        deed = Deed(UUID(str(journey["id"])), step, 1, now(), None, {})
+        assert await doer.perform(deed) is False
+    assert await rig.query("SELECT traits -> 'points' AS points FROM profiles") == [{"points": 11}]
+    assert len(await rig.query("SELECT 1 FROM events WHERE name = 'Counted'")) == 1
+    assert len(await rig.query("SELECT 1 FROM decisions WHERE kind IN ('update_profile', 'emit_event')")) == 2
+
+
+async def test_an_event_whose_report_died_is_reported_by_the_next_attempt(rig: Rig) -> None:
+    """The decision was kept, and the worker died before the event went in."""
+    await rig.run_campaign(LOYALTY)
+    await enter(rig)
+    await rig.ended("u1")
+    [first] = await rig.until("SELECT message_id, properties FROM events WHERE name = 'Became Loyal'")
+    await rig.query("DELETE FROM events WHERE name = 'Became Loyal' RETURNING 1")
+    await rig.query("DELETE FROM message_ids WHERE message_id = %s RETURNING 1", first["message_id"])
+    [journey] = await rig.query("SELECT id FROM journeys")
+    catalogue = Catalogue()
+    doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
+    await doer.perform(Deed(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}))
+    assert await rig.query("SELECT message_id, properties FROM events WHERE name = 'Became Loyal'") == [first]
+
+
+async def test_nothing_is_done_once_an_exit_was_acknowledged(rig: Rig) -> None:
+    await rig.run_campaign(LOYALTY.replace("steps:\n", "steps:\n  - {id: rest, delay: 1d}\n"))
+    await enter(rig)
+    handle = await rig.journey("u1")
+    await rig.track("u1", "Account Closed")
+    [journey] = await rig.query("SELECT id, state FROM journeys")
+    assert journey["state"] == "exited"
+    catalogue = Catalogue()
+    doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
+    for step in ("points", "loyal", "tell"):
+        assert await doer.perform(Deed(UUID(str(journey["id"])), step, 1, now(), None, {})) is True
+    assert await handle.result() == "exited"
+    [profile] = await rig.query("SELECT traits, stage FROM profiles")
+    assert (profile["traits"]["tier"], profile["stage"]) == ("none", None)

@@ -1,0 +1,92 @@
+"""Splits, which give a person an arm to stay on."""
+
+from uuid import UUID
+
+from application.branches import Branches, Fork
+from application.catalogue import Catalogue
+from domain.journey import drawing
+from tests.rig import Rig, actions, now
+
+# The arms are named so that the database, which keeps a mapping by the length of its names, has them the other way.
+TRIAL = """
+key: trial
+name: Trial
+entry: {event: Trial Started}
+steps:
+  - id: offer
+    split: {seed: offer-2026, arms: {discounted: 45, plain: 45, none: 10}}
+    discounted: [{id: mail-discount, send: {channel: email, template: note}}]
+    plain: [{id: mail-plain, send: {channel: email, template: note}}]
+    none: []
+  - {id: rest, delay: 1h}
+  - id: which
+    branch:
+      - {when: journey.arms.offer == "discounted", do: [{id: discounted, set_stage: discounted}]}
+      - {when: journey.arms.offer == "plain", do: [{id: plain, set_stage: plain}]}
+    otherwise: [{id: none, set_stage: none}]
+  - {id: again, delay: 1h}
+"""
+ARMS = {"discounted": 45, "plain": 45, "none": 10}
+PEOPLE = 30
+
+
+async def test_each_person_goes_the_arm_that_is_drawn_for_them_and_later_conditions_know_it(rig: Rig) -> None:
+    await rig.run_campaign(TRIAL)
+    for number in range(PEOPLE):
+        await rig.identify(f"u{number}", email=f"u{number}@example.com")
+        await rig.track(f"u{number}", "Trial Started")
+    await rig.until("SELECT 1 FROM decisions WHERE kind = 'split' HAVING count(*) = %s", PEOPLE)
+    names = list(ARMS)
+    for profile in await rig.query("SELECT id, user_id FROM profiles"):
+        handle = await rig.journey(profile["user_id"])
+        await rig.skip(handle, hours=1)
+        arm = names[drawing.arm("offer-2026", str(profile["id"]), ARMS)]
+        timeline = await rig.timeline(profile["user_id"])
+        assert f"offer: {arm}" in [item["summary"] for item in timeline if item["kind"] == "split"]
+        sent = {"discounted": ["mail-discount"], "plain": ["mail-plain"], "none": []}
+        assert [item["step"] for item in timeline if item["kind"] == "message"] == sent[arm]
+        [row] = await rig.until("SELECT stage FROM profiles WHERE id = %s AND stage IS NOT NULL", profile["id"])
+        assert row["stage"] == arm
+    stages = await rig.query("SELECT stage, count(*) FROM profiles GROUP BY stage")
+    assert {row["stage"] for row in stages} == set(ARMS)
+
+
+async def test_a_split_costs_one_action(rig: Rig) -> None:
+    await rig.run_campaign(TRIAL.replace("discounted: 45, plain: 45, none: 10", "discounted: 0, plain: 0, none: 1"))
+    await rig.track("u1", "Trial Started")
+    handle = await rig.journey("u1")
+    await rig.skip(handle, hours=3)
+    assert await handle.result() == "completed"
+    # Start, split, two delays with the search attributes of each, branch, stage, and the end.
+    assert actions(await handle.fetch_history()) == 9
+
+
+async def test_a_split_that_is_asked_for_again_is_answered_the_same_and_recorded_once(rig: Rig) -> None:
+    await rig.run_campaign(TRIAL)
+    await rig.track("u1", "Trial Started")
+    await rig.until("SELECT 1 FROM decisions WHERE kind = 'split'")
+    [row] = await rig.query(
+        "SELECT journeys.id, answer FROM journeys JOIN decisions ON journey_id = journeys.id WHERE kind = 'split'"
+    )
+    branches = Branches(rig.database, Catalogue())
+    fork = Fork(UUID(str(row["id"])), "offer", now(), {"offer": 1})
+    assert [await branches.choose(fork) for _ in range(3)] == [row["answer"]["case"]] * 3
+    # In a later round of a repetition it is another question with the same answer.
+    assert await branches.choose(Fork(fork.journey_id, "offer", now(), {"offer": 2})) == row["answer"]["case"]
+    assert len(await rig.query("SELECT 1 FROM decisions WHERE kind = 'split'")) == 2
+
+
+async def test_one_seed_sends_a_person_the_same_way_in_two_campaigns(rig: Rig) -> None:
+    await rig.run_campaign(TRIAL)
+    await rig.run_campaign(TRIAL.replace("key: trial", "key: other"))
+    await rig.run_campaign(TRIAL.replace("key: trial", "key: third").replace("seed: offer-2026, ", ""))
+    for number in range(PEOPLE):
+        await rig.track(f"u{number}", "Trial Started")
+    await rig.until("SELECT 1 FROM decisions WHERE kind = 'split' HAVING count(*) = %s", 3 * PEOPLE)
+    rows = await rig.query("SELECT campaign_key, profile_id, outcome FROM decisions WHERE kind = 'split'")
+    drawn = {
+        key: {one["profile_id"]: one["outcome"] for one in rows if one["campaign_key"] == key}
+        for key in ("trial", "other", "third")
+    }
+    assert drawn["trial"] == drawn["other"]
+    assert drawn["trial"] != drawn["third"]

@@ -1,0 +1,207 @@
+"""Delays until a local time or a date, and of a random length, from an HTTP event to the mail."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from temporalio.api.sdk.v1 import WorkflowMetadata
+
+from domain.journey import drawing
+from tests.rig import Rig, actions, now
+
+# Neither turns its clocks, so that an hour from now is an hour later on them, whenever this runs.
+TOKYO, REYKJAVIK = "Asia/Tokyo", "Atlantic/Reykjavik"
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+
+GREETING = """
+key: greeting
+name: Greeting
+entry: {event: Signed Up}
+steps:
+  - {id: rest, delay: DELAY}
+  - {id: mail, send: {channel: email, template: note}}
+  - {id: after, set_stage: greeted}
+"""
+
+
+def in_hours(hours: float, zone: str) -> tuple[datetime, str]:
+    """The whole minute that comes so many hours from now, and what the clocks of a zone show then."""
+    at = now().replace(second=0, microsecond=0) + hours * HOUR
+    return at, f"{at.astimezone(ZoneInfo(zone)):%H:%M}"
+
+
+async def enter(rig: Rig, delay: str, **traits: Any) -> Any:
+    """A journey of u1 with this delay, once it rests or has gone on."""
+    await rig.run_campaign(GREETING.replace("DELAY", delay))
+    await rig.identify("u1", email="u1@example.com", **traits)
+    await rig.track("u1", "Signed Up")
+    handle = await rig.journey("u1")
+    await rig.until("SELECT 1 FROM decisions WHERE kind IN ('delay', 'send')")
+    return handle
+
+
+async def delays(rig: Rig) -> list[str]:
+    """What the timeline says of the delay."""
+    return [item["summary"] for item in await rig.timeline("u1") if item["kind"] == "delay"]
+
+
+async def sent_at(rig: Rig) -> datetime:
+    [row] = await rig.query("SELECT at FROM messages WHERE state = 'sent'")
+    at: datetime = row["at"]
+    return at
+
+
+def clock(at: datetime, zone: str) -> str:
+    return at.astimezone(ZoneInfo(zone)).isoformat(timespec="minutes")
+
+
+async def test_a_journey_waits_for_a_time_of_the_recipients_clocks(rig: Rig) -> None:
+    due, shown = in_hours(3, TOKYO)
+    handle = await enter(rig, f'{{until: "{shown}"}}', timezone=TOKYO)
+    await rig.skip(handle, hours=2, minutes=50)
+    assert rig.inbox.messages == []
+    metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    assert metadata.current_details == f"**Waiting** at `rest` until {due:%Y-%m-%d %H:%M:%S} UTC: delay"
+    await rig.skip(handle, minutes=11)
+    assert await handle.result() == "completed"
+    assert due <= await sent_at(rig) < due + MINUTE
+    assert await delays(rig) == [f"rest: waits until {clock(due, TOKYO)}", "rest: waited"]
+    # Start, timer, question, send and action, as with a delay of fixed length, and two look-ups.
+    assert actions(await handle.fetch_history()) == 7
+
+
+async def test_a_journey_waits_for_a_weekday(rig: Rig) -> None:
+    due, shown = in_hours(50, REYKJAVIK)
+    handle = await enter(rig, f'{{until: "{shown}", days: [{due:%a}]}}'.lower(), timezone=REYKJAVIK)
+    await rig.skip(handle, hours=49)
+    assert rig.inbox.messages == []
+    await rig.skip(handle, hours=1, minutes=1)
+    assert await handle.result() == "completed"
+    assert due <= await sent_at(rig) < due + MINUTE
+
+
+async def test_whoever_moves_west_during_the_wait_is_waited_for_there(rig: Rig) -> None:
+    """At this time in Tokyo it is nine hours earlier in Reykjavik."""
+    due, shown = in_hours(3, TOKYO)
+    handle = await enter(rig, f'{{until: "{shown}"}}', timezone=TOKYO)
+    await rig.identify("u1", timezone=REYKJAVIK)
+    await rig.skip(handle, hours=3, minutes=1)
+    await rig.until("SELECT 1 FROM decisions WHERE kind = 'delay' AND data ->> 'timezone' = %s", REYKJAVIK)
+    assert rig.inbox.messages == []
+    await rig.skip(handle, hours=9)
+    assert await handle.result() == "completed"
+    assert due + 9 * HOUR <= await sent_at(rig) < due + 9 * HOUR + MINUTE
+    assert await delays(rig) == [
+        f"rest: waits until {clock(due, TOKYO)}",
+        f"rest: waits until {clock(due + 9 * HOUR, REYKJAVIK)}",
+        "rest: waited",
+    ]
+
+
+async def test_whoever_moves_east_during_the_wait_is_not_made_to_wait_for_another_day(rig: Rig) -> None:
+    """When it is time in Reykjavik, it was nine hours ago in Tokyo."""
+    due, shown = in_hours(10, REYKJAVIK)
+    handle = await enter(rig, f'{{until: "{shown}"}}', timezone=REYKJAVIK)
+    await rig.identify("u1", timezone=TOKYO)
+    await rig.skip(handle, hours=10, minutes=1)
+    assert await handle.result() == "completed"
+    assert due <= await sent_at(rig) < due + MINUTE
+    assert await delays(rig) == [f"rest: waits until {clock(due, REYKJAVIK)}", "rest: waited"]
+
+
+DATE = "{date: profile.traits.due, offset: -1h, if_past: IF_PAST}"
+
+
+def due_in(hours: float) -> tuple[datetime, str]:
+    at = now().replace(second=0, microsecond=0) + hours * HOUR
+    return at - HOUR, at.isoformat()
+
+
+async def test_a_journey_waits_for_a_date_and_its_offset(rig: Rig) -> None:
+    due, date = due_in(5)
+    handle = await enter(rig, DATE.replace("IF_PAST", "go_on"), due=date, timezone=TOKYO)
+    await rig.skip(handle, hours=5)
+    assert await handle.result() == "completed"
+    assert due <= await sent_at(rig) < due + MINUTE
+    assert await delays(rig) == [f"rest: waits until {clock(due, TOKYO)}", "rest: waited"]
+
+
+async def test_a_date_that_is_past_or_missing_lets_the_journey_go_on(rig: Rig) -> None:
+    """At once, or without the step that follows; never without more than that."""
+    going_on = GREETING.replace("DELAY", DATE.replace("IF_PAST", "go_on"))
+    skipping = GREETING.replace("DELAY", DATE.replace("IF_PAST", "skip_next")).replace("key: greeting", "key: skipping")
+    for campaign in (going_on, skipping):
+        await rig.run_campaign(campaign)
+    said = {
+        "past": ({"due": "2020-02-20T20:20:00Z"}, "rest: past already, at 2020-02-20T19:20+00:00"),
+        "missing": ({}, 'rest: no such date: NOT_FOUND: Key not found in map : "due"'),
+        "none": ({"due": "soon"}, "rest: no such date: profile.traits.due is not a date or time"),
+    }
+    for user, (traits, summary) in said.items():
+        await rig.identify(user, email=f"{user}@example.com", **traits)
+        await rig.track(user, "Signed Up")
+        for campaign in ("greeting", "skipping"):
+            assert await (await rig.journey(user, campaign)).result() == "completed"
+        timeline = [item for item in await rig.timeline(user) if item["kind"] in ("delay", "message", "set_stage")]
+        assert {item["summary"] for item in timeline if item["kind"] == "delay"} == {summary}
+        assert sorted((item["campaign"], item["kind"]) for item in timeline) == [
+            *(("greeting", "delay"), ("greeting", "message"), ("greeting", "set_stage")),
+            *(("skipping", "delay"), ("skipping", "set_stage")),
+        ]
+    assert len(rig.inbox.messages) == len(said)
+
+
+async def test_a_date_that_is_moved_later_during_the_wait_is_waited_for(rig: Rig) -> None:
+    first, date = due_in(5)
+    handle = await enter(rig, DATE.replace("IF_PAST", "skip_next"), due=date)
+    then, date = due_in(30)
+    await rig.identify("u1", due=date)
+    await rig.skip(handle, hours=5)
+    await rig.until("SELECT 1 FROM decisions WHERE kind = 'delay' OFFSET 1")
+    assert rig.inbox.messages == []
+    await rig.skip(handle, hours=25)
+    assert await handle.result() == "completed"
+    assert then <= await sent_at(rig) < then + MINUTE
+    assert await delays(rig) == [
+        f"rest: waits until {clock(first, 'UTC')}",
+        f"rest: waits until {clock(then, 'UTC')}",
+        "rest: waited",
+    ]
+
+
+async def test_a_date_that_is_moved_earlier_is_noticed_on_waking(rig: Rig) -> None:
+    due, date = due_in(5)
+    handle = await enter(rig, DATE.replace("IF_PAST", "skip_next"), due=date)
+    await rig.identify("u1", due=due_in(-48)[1])
+    await rig.skip(handle, hours=5)
+    assert await handle.result() == "completed"
+    assert due <= await sent_at(rig) < due + MINUTE
+
+
+async def test_a_date_that_is_taken_away_during_the_wait_counts_as_missing(rig: Rig) -> None:
+    """An appointment that was cancelled is reminded of no more."""
+    handle = await enter(rig, DATE.replace("IF_PAST", "skip_next"), due=due_in(5)[1])
+    await rig.identify("u1", due=None)
+    await rig.skip(handle, hours=5)
+    assert await handle.result() == "completed"
+    assert rig.inbox.messages == []
+    assert [summary.partition(":")[2][:14] for summary in await delays(rig)] == [" waits until 2", " no such date:"]
+
+
+async def test_a_random_delay_is_the_users_own_and_costs_no_more_than_a_fixed_one(rig: Rig) -> None:
+    handle = await enter_random(rig)
+    drawn = 3_600 + drawing.number(7_201, "greeting/u1", "rest")
+    await rig.skip(handle, hours=3, minutes=1)
+    assert await handle.result() == "completed"
+    [row] = await rig.query("SELECT at - entered_at AS rested FROM messages JOIN journeys ON journeys.id = journey_id")
+    assert timedelta(seconds=drawn) <= row["rested"] < timedelta(seconds=drawn) + MINUTE
+    assert await delays(rig) == []
+    assert actions(await handle.fetch_history()) == 5
+
+
+async def enter_random(rig: Rig) -> Any:
+    await rig.run_campaign(GREETING.replace("DELAY", "{for: 1h..3h}"))
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Signed Up")
+    return await rig.journey("u1")
