@@ -14,7 +14,7 @@ from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store.database import Database
 from tests.engine import caps_campaigns
 from tests.engine.campaigns import PROMOTION
-from tests.engine.caps_worker import Clock, Load
+from tests.engine.caps_worker import Clock, Load, patiently
 from tests.engine.ledger_audit import keep_audit, recount_all
 from tests.rig import Rig
 
@@ -224,7 +224,8 @@ async def test_no_message_is_granted_by_rules_that_were_replaced(rig: Rig, gate:
     journeys = [row["id"] for row in await rig.query("SELECT id FROM journeys")]
 
     async def grant(id: UUID, visit: int) -> Answer:
-        return await gate.authorise(Question(id, "promo", visit, 1, SUNDAY, SUNDAY, None))
+        question = Question(id, "promo", visit, 1, SUNDAY, SUNDAY, None)
+        return await patiently(lambda: gate.authorise(question))
 
     await asyncio.gather(*(grant(id, 0) for id in journeys))
     for visit in range(1, 6):
