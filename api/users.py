@@ -14,7 +14,7 @@ router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(req
 
 class TimelineItem(ResponseModel):
     at: datetime
-    kind: str = Field(examples=["send"], description="event, entry, send, branch, message, exit, end, …")
+    kind: str = Field(examples=["send"], description="event, entry, send, branch, message, goal, exit, end, …")
     summary: str = Field(examples=["nudge: refused: capped: 3 of 3 in 604800 s (weekly)"], description="for people")
     outcome: str | None = Field(examples=["refused"], description="what came of it; null for an event")
     campaign: str | None

@@ -188,9 +188,9 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
         case "journey_ended":
             return f"the journey was ended by {data['ended_by']}"
         case "before_schedule":
-            return f"it lets users in from {data['starts_at']} on"
+            return f"its schedule starts at {_clock(data['starts_at'])}"
         case "after_schedule":
-            return f"it let users in until {data['ends_at']}"
+            return f"its schedule ended at {_clock(data['ends_at'])}"
         case "condition":
             return f"condition not met: {data['where']}" + (f" ({data['error']})" if "error" in data else "")
         case "no_key":

@@ -1,7 +1,9 @@
 """Goals: what a campaign was for is counted, once a journey, with the message and the arms that came before."""
 
 import asyncio
+import random
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -26,6 +28,7 @@ steps:
   - {id: mail, send: {channel: email, template: note}}
   - {id: rest, delay: 2d}
 """
+SEED = 20_261_122
 CONVERSIONS = "SELECT * FROM conversions ORDER BY journey_id"
 
 
@@ -143,6 +146,7 @@ async def test_goals_of_ended_journeys_old_versions_and_stopped_campaigns_count(
         await Ingest(database, Catalogue())([cart("u2"), emptied("u2")], received_at=AT)
     await rig.admin("POST", "/v1/campaigns/offer/stop")
     assert await rig.query("SELECT 1 FROM journeys WHERE state = 'active'") == []
+    await rig.query("UPDATE journeys SET state = 'completed' WHERE campaign_version = 1 RETURNING id")
     paid = [event("track", user, name="Order Paid", at=AT, cart_id="c1") for user in ("u1", "u2")]
     async with Database(database_url, pool_size=2) as database:
         # As a process that starts now has it: nothing is remembered.
@@ -227,7 +231,9 @@ async def test_goals_take_as_many_statements_for_a_batch_as_for_an_event(
     for number in (1, 10, 100):
         users = [f"u{number}-{index}" for index in range(number)]
         await ingest([cart(user) for user in users], received_at=AT)
-        await ingest([emptied(user) for user in users[::2]], received_at=AT)
+        with statements(monkeypatch) as sent:
+            await ingest([emptied(user) for user in users[::2]], received_at=AT)
+        assert not any("conversions" in statement for statement in sent)
         with statements(monkeypatch) as sent:
             await ingest([order(user) for user in users], received_at=AT)
         counts.append(len(sent))
@@ -245,6 +251,9 @@ async def test_of_somebodys_past_journeys_the_last_hundred_may_reach_their_goal(
     await ingest([order(cart_id=None)], received_at=AT)
     rows = await rig.query("SELECT entry_key FROM conversions JOIN journeys ON journeys.id = journey_id")
     assert {row["entry_key"] for row in rows} == {f"c{number}" for number in range(5, MAX_PAST + 5)}
+    # Those that have reached it stand in nobody's way.
+    await ingest([order(cart_id=None)], received_at=AT)
+    assert len(await rig.query(CONVERSIONS)) == MAX_PAST + 5
 
 
 @pytest.mark.parametrize(
@@ -268,3 +277,46 @@ async def test_a_goal_reported_many_times_at_once_counts_once(rig: Rig, database
     [conversion] = await rig.query(CONVERSIONS)
     assert conversion["event_id"] in {one.message_id for batch in batches for one in batch}
     assert await rig.query("SELECT count(*) FROM decisions WHERE kind = 'exit'") == [{"count": 1}]
+
+
+async def test_goals_reactions_and_merges_of_the_same_people_at_once(rig: Rig, database_url: str) -> None:
+    """Whatever comes first, a conversion and its journey belong to the same person, and nothing is refused."""
+    print(f"seed {SEED}")  # noqa: T201
+    rolls = random.Random(SEED)
+    await publish(rig, OFFER)
+    people = range(6)
+
+    def anything(person: int) -> Event:
+        user, anonymous = rolls.choice([(f"u{person}", None), (None, f"a{person}")])
+        match rolls.randrange(5):
+            case 0:
+                return event("identify", f"u{person}", anonymous=f"a{person}")
+            case 1:
+                return event("track", user, anonymous=anonymous, name="Cart Emptied")
+            case 2:
+                return event(
+                    "track", user, anonymous=anonymous, name="Cart Abandoned", cart_id=f"c{rolls.randrange(3)}"
+                )
+            case 3:
+                return event("track", user, anonymous=anonymous, name="Email Opened", message_id=str(uuid4()))
+            case _:
+                return event(
+                    "track", user, anonymous=anonymous, name="Order Completed", cart_id=f"c{rolls.randrange(3)}"
+                )
+
+    batches = [[anything(person) for person in rolls.sample(people, 4) for _ in range(2)] for _ in range(60)]
+    async with Database(database_url, pool_size=10) as one, Database(database_url, pool_size=10) as other:
+        processes = [Ingest(one, Catalogue()), Ingest(other, Catalogue())]
+        # Known already, each as two: then the batches have only to merge them.
+        strangers = [event("identify", None, anonymous=f"a{person}") for person in people]
+        await processes[0]([event("identify", f"u{person}") for person in people] + strangers, received_at=AT)
+        for start in range(0, len(batches), 12):
+            some = enumerate(batches[start : start + 12])
+            await asyncio.gather(*(processes[number % 2](batch, received_at=AT) for number, batch in some))
+    [counted] = await rig.query("SELECT count(*) AS converted FROM conversions")
+    assert counted["converted"] > len(people)
+    strays = await rig.query(
+        "SELECT 1 FROM conversions JOIN journeys ON journeys.id = journey_id "
+        "WHERE conversions.profile_id <> journeys.profile_id OR conversions.campaign_key <> journeys.campaign_key"
+    )
+    assert strays == []

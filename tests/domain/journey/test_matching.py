@@ -5,7 +5,21 @@ from typing import Any
 import pytest
 
 from domain.campaign.rules import EntryRule, EventRule
-from tests.domain.journey.staging import BOB, BY_CART, HOUR, LEFT, NOON, Stage, campaign, journey, reasons, track
+from domain.conditions.expressions import Place
+from domain.journey.matching import Beginning, Matcher
+from tests.domain.journey.staging import (
+    BOB,
+    BY_CART,
+    HOUR,
+    LEFT,
+    NOON,
+    PEOPLE,
+    Stage,
+    campaign,
+    journey,
+    reasons,
+    track,
+)
 
 
 @pytest.mark.parametrize(
@@ -103,3 +117,9 @@ def test_a_journey_is_judged_by_the_key_of_its_own_version() -> None:
     stage.add(journey(track("Cart Abandoned", cart="c1", shop="s1"), entry_key="s1"))
     assert stage.take(track("Left", cart="c1", shop="s2")).left == {}
     assert len(stage.take(track("Left", cart="c2", shop="s1")).left) == 1
+
+
+def test_a_key_of_the_profile_alone_tells_nothing_once_the_profile_has_changed() -> None:
+    rules = campaign(entry=EntryRule("Cart Abandoned", key="string(profile.traits.vip)"), exits=[LEFT]).rules
+    beginning = Beginning(rules, track("Cart Abandoned").event, "false")
+    assert Matcher(PEOPLE).concerns(track("Left"), LEFT, Place.EXIT_WHERE, beginning)
