@@ -1,0 +1,230 @@
+"""docs/campaigns.md is true: its documents are valid, its messages are said, and its tables are those of the code."""
+
+import re
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple, assert_never
+
+import pytest
+
+from application import journey_view
+from domain.campaign import document_checks, durations, steps, yaml_source
+from domain.campaign.circles import MAX_CHAIN
+from domain.campaign.document_warnings import circle_warnings
+from domain.campaign.plan import Split, WaitFor
+from domain.campaign.publishing import Published, check
+from domain.campaign.reference_checks import NONE, OUTCOMES
+from domain.conditions import expressions
+from domain.conditions.cel_roots import ROOTS, VISIBLE, Place
+from domain.errors import InvalidDocumentError
+from domain.journey import routing
+from domain.journey.protocol import (
+    Answered,
+    Authorise,
+    AwaitMatch,
+    AwaitResume,
+    Dispatch,
+    Evaluate,
+    Evaluated,
+    Fact,
+    Finish,
+    LookedUp,
+    LookUp,
+    Matched,
+    Perform,
+    Performed,
+    Settled,
+    SleepUntil,
+    Woke,
+)
+from domain.sending.caps_document import parse_caps
+from domain.sending.policy import Granted
+from tests.domain.campaign.documents import EMAIL, WEBHOOK
+from tests.domain.journey.walk import Walk
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "campaigns.md").read_text()
+PLAIN = {"hello.liquid": EMAIL, "hook.liquid": WEBHOOK}
+TEMPLATES = PLAIN | {path.name: path.read_text() for path in (ROOT / "examples" / "templates").glob("*.liquid")}
+
+
+class Block(NamedTuple):
+    """A block of the page: the words after its fence, its text, and the line on which it begins."""
+
+    marks: str
+    text: str
+    line: int
+
+
+BLOCKS = [
+    Block(found[1], found[2], PAGE.count("\n", 0, found.start()) + 1)
+    for found in re.finditer(r"^```(.+)\n((?:.*\n)*?)^```$", PAGE, re.MULTILINE)
+]
+
+
+def marked(*marks: str) -> list[object]:
+    """The documents of blocks, for parametrised tests."""
+    return [
+        pytest.param(document(block.text, block.marks), id=f"line {block.line}")
+        for block in BLOCKS
+        if block.marks in marks
+    ]
+
+
+def document(text: str, marks: str) -> str:
+    """The whole document of a block, which may be a fragment."""
+    match marks:
+        case "yaml steps":
+            indented = "".join(f"  {line}\n" for line in text.splitlines())
+            return f"key: fragment\nname: Fragment\nentry: {{event: Started}}\nsteps:\n{indented}"
+        case "yaml head":
+            return f"key: fragment\nname: Fragment\n{text}steps: [{{id: rest, delay: 1h}}]\n"
+        case _:
+            return text
+
+
+def published(text: str) -> Published:
+    return check(text, "cart.yaml", TEMPLATES)
+
+
+def table(heading: str, number: int = 0) -> list[list[str]]:
+    """The rows of a table below a heading, without its first two lines."""
+    section = PAGE.partition(f"\n{heading}\n")[2]
+    tables = re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE)
+    return [[cell.strip() for cell in row.strip("|\n").split(" | ")] for row in tables[number].splitlines()[2:]]
+
+
+def words(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_every_block_is_run() -> None:
+    kinds = {"yaml", "yaml steps", "yaml head", "yaml caps", "yaml wrong", "yaml warned", "text"}
+    assert {block.marks for block in BLOCKS} == kinds
+
+
+@pytest.mark.parametrize("text", marked("yaml", "yaml steps", "yaml head"))
+def test_a_document_can_be_published_without_a_warning(text: str) -> None:
+    assert published(text).warnings == []
+
+
+@pytest.mark.parametrize("text", marked("yaml caps"))
+def test_caps_can_be_applied(text: str) -> None:
+    assert parse_caps(text, "caps.yaml")
+
+
+def test_what_is_wrong_is_said_as_the_page_says() -> None:
+    [(wrong, said)] = _with_what_is_said("yaml wrong")
+    with pytest.raises(InvalidDocumentError) as refused:
+        check(wrong, "cart.yaml", PLAIN)
+    assert "\n".join(map(str, refused.value.problems)) + "\n" == said
+
+
+def test_warnings_are_those_of_the_page() -> None:
+    [(warned, said)] = _with_what_is_said("yaml warned")
+    found = published(warned)
+    circles = circle_warnings(found.source, found.definition.key, {found.definition.key: found.rules})
+    assert "".join(f"warning: {warning}\n" for warning in [*found.warnings, *circles]) == said
+
+
+def _with_what_is_said(marks: str) -> list[tuple[str, str]]:
+    return [
+        (block.text, following.text)
+        for block, following in pairwise(BLOCKS)
+        if block.marks == marks and following.marks == "text"
+    ]
+
+
+@pytest.mark.parametrize("text", marked("yaml", "yaml steps"))
+@pytest.mark.parametrize("hears", [False, True])
+def test_a_journey_comes_to_an_end(text: str, hears: bool) -> None:
+    """Every message is granted and sent; the first arm, no case; each event that is waited for comes, or none does."""
+    walk = Walk(published(text).plan)
+    for turn in range(1_000):
+        fact, after = _answer(walk, hears, turn)
+        if fact is None:
+            return
+        walk.tell(fact, after=after)
+    raise AssertionError(f"it goes on: {walk.trail}")
+
+
+def _answer(walk: Walk, hears: bool, turn: int) -> tuple[Fact | None, timedelta]:
+    at_once = timedelta(0)
+    node = walk.plan.nodes.get(walk.state.step or "")
+    match command := walk.command():
+        case Finish():
+            return None, at_once
+        case AwaitMatch() if hears and isinstance(node, WaitFor) and not walk.state.matches:
+            return Matched(node.subscriptions[-1].id, f"e{turn}"), timedelta(minutes=1)
+        case SleepUntil() | AwaitMatch():
+            assert walk.state.until is not None
+            return Woke(), at_once if walk.state.until < walk.at else walk.state.until - walk.at
+        case AwaitResume():
+            raise AssertionError("nothing is paused")
+        case Authorise(step=step):
+            return Answered(Granted(f"m-{step}")), at_once
+        case Dispatch():
+            return Settled("sent", journey_ended=False), at_once
+        case Evaluate():
+            # A repetition by a condition ends in its third round.
+            rounds = sum(round.done for round in walk.state.loops.values())
+            return Evaluated(0 if isinstance(node, Split) or rounds >= 2 else None), at_once
+        case LookUp(ask=ask):
+            return LookedUp(walk.at + timedelta(hours=1) if ask == 1 else walk.at), at_once
+        case Perform():
+            return Performed(journey_ended=False), at_once
+        case _:
+            assert_never(command)
+
+
+def test_expressions_see_what_the_page_says() -> None:
+    seen = {
+        "`entry.where`, `entry.key`": (Place.ENTRY_WHERE, Place.ENTRY_KEY),
+        "`where` of an exit, a goal, a `wait_for`, an `until`": (Place.EXIT_WHERE, Place.WAIT_WHERE),
+        "`branch` and `until`: `when`; `cel`": (Place.BRANCH_WHEN, Place.VALUE),
+        "`delay`: `date`": (Place.DELAY_DATE,),
+    }
+    rows = {where: tuple(words(sees)) for where, sees in table("## Expressions")}
+    assert rows == {where: VISIBLE[places[0]] for where, places in seen.items()}
+    assert all(VISIBLE[place] == VISIBLE[places[0]] for places in seen.values() for place in places)
+    assert sorted(place for places in seen.values() for place in places) == sorted(Place)
+
+
+def test_roots_have_the_fields_that_the_page_says() -> None:
+    fields = {root: words(has) for roots, has in table("## Expressions", 1) for root in words(roots)}
+    assert fields == {root: list(types) for root, types in ROOTS.items()}
+
+
+def test_the_outcomes_of_messages_are_those_of_the_page() -> None:
+    said = re.search(r"`journey\.messages\.X` is what became of the step's last message: ([^.]*)\.", PAGE)
+    assert said is not None
+    assert set(words(said[1])) == set(OUTCOMES)
+    assert NONE == journey_view.NONE
+
+
+def test_the_gate_knows_the_reasons_of_the_page() -> None:
+    policy = (ROOT / "domain" / "sending" / "policy.py").read_text()
+    reasons = [words(row[0])[0] for row in table("### send")]
+    # In the order of the gate.
+    places = [policy.index(f'"{reason}"', policy.index("def decide")) for reason in reasons if reason not in _ELSEWHERE]
+    assert places == sorted(places)
+    assert set(re.findall(r'(?:_refused|_deferred|Held|Objection)\(\s*"(\w+)"', policy)) <= set(reasons)
+
+
+# Reasons that `decide` does not name itself.
+_ELSEWHERE = ("unreachable", "suppressed", "no_consent", "send_window")
+
+
+def test_the_limits_are_those_of_the_page() -> None:
+    assert dict(map(tuple, table("## Limits"))) == {  # type: ignore[arg-type]  # rows of two
+        "a file": f"{yaml_source.MAX_SIZE // 1024} KB",
+        "steps": f"{document_checks.MAX_STEPS}",
+        "durations": f"1s to {durations.format_duration(durations.MAX_SECONDS)}",
+        "rounds, also of repetitions within each other together": f"{steps.MAX_ROUNDS:,}",
+        "weights": f"{steps.MAX_WEIGHT:,}",
+        "an expression": f"{expressions.MAX_LENGTH:,} characters",
+        "a key": f"{expressions.MAX_KEY_LENGTH} characters",
+        "journeys of a person in a campaign at once, under different keys": f"{routing.MAX_ACTIVE}",
+        "journeys that start each other by `emit_event`": f"{MAX_CHAIN}",
+    }
