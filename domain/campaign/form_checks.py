@@ -139,7 +139,7 @@ def _rounds(steps: list[PlacedStep]) -> Iterator[_Found]:
         times = mapping(step, "repeat").get("times")
         if not isinstance(times, int) or isinstance(times, bool) or not 2 <= times <= MAX_ROUNDS:
             continue
-        around = max((outer for outer in rounds if path[: len(outer)] == outer), key=len, default=None)
+        around = next((path[:length] for length in range(len(path) - 1, 0, -1) if path[:length] in rounds), None)
         if around is not None:
             rounds[path] = times * rounds[around]
             if rounds[path] > MAX_ROUNDS >= rounds[around]:

@@ -45,7 +45,7 @@ def _weekdays(value: Any) -> tuple[int, ...]:
     if value == []:
         refuse("the list is empty", "Write at least one weekday, or leave the key out")
     if not isinstance(value, list):
-        meant = [day for day in WEEKDAYS if day in str(value).lower()] if isinstance(value, str) else []
+        meant = _weekdays_meant(value.lower()) if isinstance(value, str) else []
         refuse(f"{shown(value)} is not a list of weekdays", f"Write `[{', '.join(meant or ['mon', 'tue'])}]`")
     for day in value:
         if day not in WEEKDAYS:
@@ -53,6 +53,15 @@ def _weekdays(value: Any) -> tuple[int, ...]:
         if value.count(day) > 1:
             refuse(f"{shown(day)} stands there twice", "Name each day once")
     return tuple(sorted(WEEKDAYS.index(day) for day in value))
+
+
+def _weekdays_meant(text: str) -> list[str]:
+    """The days of `monday`, `mon, fri`, `mon-fri`, `weekdays` and `weekend`."""
+    spoken = {"weekday": WEEKDAYS[:5], "weekdays": WEEKDAYS[:5], "weekend": WEEKDAYS[5:], "weekends": WEEKDAYS[5:]}
+    named = [day for day in WEEKDAYS if day in text]
+    if len(named) == 2 and re.search(r"-|–|\bto\b|\.\.", text):
+        named = list(WEEKDAYS[WEEKDAYS.index(named[0]) : WEEKDAYS.index(named[1]) + 1])
+    return named or list(spoken.get(text.strip(), ()))
 
 
 def _zone_name(value: Any) -> str:

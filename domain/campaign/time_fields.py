@@ -46,15 +46,19 @@ def _seconds_range(value: Any) -> tuple[int, int]:
 
 def _range_meant(value: Any) -> str:
     expected = "Write the least and the most: `1h..3h`"
-    ends = (
-        re.split(r"\s*(?:-|–|…|to)\s*", value) if isinstance(value, str) else value if isinstance(value, list) else []
-    )
+    match value:
+        case str() if len(value) < 60:
+            ends = re.split(r"\s*(?:-|–|…|to)\s*", value)
+        case [str(), str()]:
+            ends = value
+        case _:
+            return expected
     with suppress(DurationError):
-        found = [parse_duration(end) for end in ends if isinstance(end, str)]
-        if len(found) == 1 == len(ends):
-            return f"{expected}; a fixed time is `delay: {ends[0]}`"
-        if len(found) == 2 == len(ends):
-            return f"Did you mean `{'..'.join(map(format_duration, sorted(found)))}`? {expected}"
+        found = sorted(parse_duration(end) for end in ends)
+        if len(found) == 1:
+            return f"{expected}; a fixed time is `delay: {value}`"
+        if len(found) == 2:
+            return f"Did you mean `{'..'.join(map(format_duration, found))}`? {expected}"
     return expected
 
 

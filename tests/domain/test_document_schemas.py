@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from domain.campaign.yaml_source import read
 from domain.document_schemas import NAMES, document_schema
-from tests.domain.campaign.documents import COMPLETE, HEAD, documents, problems, steps
+from tests.domain.campaign.documents import COMPLETE, HEAD, documents, mistaken, problems, steps
 from tests.domain.campaign.test_examples import CAMPAIGNS, CAPS, ROOT
 
 CAMPAIGN, FREQUENCY_CAPS = (Draft202012Validator(document_schema(name)) for name in NAMES)
@@ -80,6 +80,12 @@ def test_a_complete_document_is_valid() -> None:
 @settings(deadline=None)
 def test_every_document_that_can_be_published_is_valid(text: str) -> None:
     assert accepts(CAMPAIGN, text)
+
+
+@given(mistaken())
+@settings(deadline=None)
+def test_what_is_not_valid_cannot_be_published(text: str) -> None:
+    assert accepts(CAMPAIGN, text) or problems(text)
 
 
 _WRONG_STEPS = [

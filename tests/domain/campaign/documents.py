@@ -1,6 +1,8 @@
 """Campaign documents for tests: the head of one, one with everything in it, and a strategy for random valid ones."""
 
 import json
+from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import yaml
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from domain.campaign.definition import Campaign
 from domain.campaign.publishing import Published, check
+from domain.campaign.yaml_source import read
 from domain.errors import InvalidDocumentError, Problem
 
 EMAIL = "---\nchannel: email\nfrom: Example <hello@example.com>\nsubject: Hello\ntext: Hello\n---\n<p>Hello</p>\n"
@@ -206,3 +209,46 @@ def documents(draw: st.DrawFn) -> str:
     }
     # By way of JSON, where nothing is shared: YAML would write an alias.
     return yaml.safe_dump(json.loads(json.dumps(document)), sort_keys=False)
+
+
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(["1h", "x", "", "<send>"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "event", "do", "when"]), inner),
+    max_leaves=4,
+)
+
+
+@st.composite
+def mistaken(draw: st.DrawFn) -> str:
+    """The text of a document in which something was replaced, moved, left out or called otherwise."""
+    document = read(draw(st.just(COMPLETE) | documents()), "a.yaml").data
+    for _ in range(draw(st.integers(1, 3))):
+        paths = _paths(document)
+        if not paths:
+            break
+        *way, last = draw(st.sampled_from(paths))
+        holder = _at(document, way)
+        match draw(st.sampled_from(["replaced", "moved", "left out", "called otherwise"])):
+            case "replaced":
+                holder[last] = draw(_ANYTHING)
+            case "moved":
+                holder[last] = deepcopy(_at(document, draw(st.sampled_from(paths))))
+            case "left out":
+                del holder[last]
+            case _ if isinstance(holder, dict):
+                holder[draw(st.sampled_from(_KEYS))] = holder.pop(last)
+    return yaml.safe_dump(json.loads(json.dumps(document)), sort_keys=False)
+
+
+_KEYS = ["event", "events", "where", "when", "do", "a", "exit", "send", "split", "repeat", "until", "times", "on_event"]
+
+
+def _at(value: Any, path: Sequence[Any]) -> Any:
+    for part in path:
+        value = value[part]
+    return value
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [one for key, item in items for one in ((*path, key), *_paths(item, (*path, key)))]

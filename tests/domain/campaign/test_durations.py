@@ -27,6 +27,15 @@ def test_reads_units_and_combinations(text: str, seconds: int) -> None:
         ("٣m", "Write a whole number"),
         ("1h\n", "Did you mean `1h`?"),
         ("1111111111s", "Write a whole number"),
+        ("30 minutes", "Did you mean `30m`?"),
+        ("2 days and 3 hrs", "Did you mean `2d3h`?"),
+        ("1.5h", "Did you mean `1h30m`?"),
+        ("30m1h", "Did you mean `1h30m`?"),
+        ("1 month", "Did you mean `30d`?"),
+        ("PT1H30M", "Did you mean `1h30m`?"),
+        ("P1D", "Did you mean `1d`?"),
+        ("1000 days", "Write a whole number"),
+        ("3 fortnights", "Write a whole number"),
     ],
 )
 def test_says_what_would_be_right(text: str, suggestion: str) -> None:
