@@ -4,8 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
+from application.catalogue import Catalogue
+from application.delays import Delays, Moment
 from domain.journey import drawing
 from tests.engine.campaigns import GREETING
 from tests.rig import Rig, actions, now
@@ -180,6 +183,20 @@ async def test_a_date_that_is_taken_away_during_the_wait_counts_as_missing(rig: 
     assert await handle.result() == "completed"
     assert rig.inbox.messages == []
     assert [summary.partition(":")[2][:14] for summary in await delays(rig)] == [" waits until 2", " no such date:"]
+
+
+async def test_a_look_up_whose_answer_was_lost_is_answered_the_same_and_recorded_once(rig: Rig) -> None:
+    """Although the person has moved since: the next question is for that."""
+    due, shown = in_hours(3, TOKYO)
+    handle = await enter(rig, f'{{until: "{shown}"}}', timezone=TOKYO)
+    await rig.identify("u1", timezone=REYKJAVIK)
+    [row] = await rig.query("SELECT id, entered_at FROM journeys")
+    moment = Moment(row["id"], "rest", 1, 1, row["entered_at"], now())
+    looked_up = Delays(rig.database, Catalogue(), "UTC")
+    assert [await looked_up.look_up(moment) for _ in range(2)] == [due, due]
+    assert await delays(rig) == [f"rest: waits until {clock(due, TOKYO)}"]
+    assert await looked_up.look_up(replace(moment, ask=2)) == due + 9 * HOUR
+    await handle.terminate()
 
 
 async def test_a_random_delay_is_the_users_own_and_costs_no_more_than_a_fixed_one(rig: Rig) -> None:
