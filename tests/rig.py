@@ -1,6 +1,7 @@
 """The whole engine in one process, on real servers, driven over HTTP as its users drive it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import httpx
 import psycopg
 from pydantic import SecretStr
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import TimeSkipper
 
@@ -23,6 +25,10 @@ from settings import Settings
 from store.database import Database
 
 WRITE_KEY, ADMIN_KEY = "write-key-of-the-tests", "admin-key-of-the-tests"
+
+# What is left of a skip when a rest ends must outlast what the journey does then: once it has passed, the server skips
+# the whole of the next rest with it.
+MARGIN = timedelta(seconds=10)
 
 MAIL = """---
 channel: email
@@ -123,7 +129,18 @@ class Rig:
     async def skip(self, handle: WorkflowHandle[Any, Any], **duration: float) -> None:
         """Let time pass for one journey (`minutes=30`). What was signalled before has been heard before."""
         await handle.query("__stack_trace")
-        await self.skipper.fast_forward(handle, timedelta(**duration))
+        await self.skipper.fast_forward(handle, timedelta(**duration) + MARGIN)
+
+    async def rests(self, handle: WorkflowHandle[Any, Any], step: str) -> None:
+        """Wait until a journey rests at a step. What the database says of a step, it says before the journey hears."""
+        deadline = asyncio.get_running_loop().time() + 20
+        while True:
+            metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+            now, _, _ = metadata.current_details.partition("\n")
+            if re.match(rf"\*\*(Waiting|Deferred|Held)\*\* at `{re.escape(step)}`", now):
+                return
+            assert asyncio.get_running_loop().time() < deadline, f"never rested at {step}: {now}"
+            await asyncio.sleep(0.02)
 
     async def ended(self, user: str) -> dict[str, Any]:
         """The user's newest journey, once it has ended."""

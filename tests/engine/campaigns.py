@@ -43,3 +43,67 @@ steps:
 """
 
 ONE_A_DAY = "rules: [{name: daily, limit: 1, per: 1d}]"
+
+GREETING = """
+key: greeting
+name: Greeting
+entry: {event: Signed Up}
+steps:
+  - {id: rest, delay: DELAY}
+  - {id: mail, send: {channel: email, template: note}}
+  - {id: after, set_stage: greeted}
+"""
+
+REMINDERS = """
+key: reminders
+name: Reminders
+entry: {event: Invoice Due}
+exit: [{event: Account Closed}]
+steps:
+  - id: remind
+    repeat: {every: 1d, UNTIL}
+    do:
+      - {id: mail, send: {channel: email, template: note}}
+  - {id: done, set_stage: reminded}
+"""
+
+# The arms are named so that the database, which keeps a mapping by the length of its names, has them the other way.
+TRIAL = """
+key: trial
+name: Trial
+entry: {event: Trial Started}
+steps:
+  - id: offer
+    split: {seed: offer-2026, arms: {discounted: 45, plain: 45, none: 10}}
+    discounted: [{id: mail-discount, send: {channel: email, template: note}}]
+    plain: [{id: mail-plain, send: {channel: email, template: note}}]
+    none: []
+  - {id: rest, delay: 1h}
+  - id: which
+    branch:
+      - {when: journey.arms.offer == "discounted", do: [{id: discounted, set_stage: discounted}]}
+      - {when: journey.arms.offer == "plain", do: [{id: plain, set_stage: plain}]}
+    otherwise: [{id: none, set_stage: none}]
+  - {id: again, delay: 1h}
+"""
+
+LOYALTY = """
+key: loyalty
+name: Loyalty
+entry: {event: Order Completed}
+exit: [{event: Account Closed}]
+steps:
+  - id: points
+    update_profile:
+      tier: silver
+      newsletter: null
+      points: {cel: profile.traits.points + entry.properties.value}
+      since: {cel: journey.entered_at}
+      tags: [buyer, "2026"]
+      bad: {cel: profile.traits.nowhere}
+  - {id: loyal, set_stage: loyal}
+  - id: which
+    branch:
+      - when: profile.traits.tier == "silver" && profile.traits.points == 52 && profile.stage == "loyal"
+        do: [{id: tell, emit_event: {event: Became Loyal, properties: {points: {cel: profile.traits.points}}}}]
+"""

@@ -6,28 +6,8 @@ from uuid import UUID
 from application.actions import Actions, Deed
 from application.catalogue import Catalogue
 from application.ingest import Ingest
+from tests.engine.campaigns import LOYALTY
 from tests.rig import Rig, actions, now
-
-LOYALTY = """
-key: loyalty
-name: Loyalty
-entry: {event: Order Completed}
-exit: [{event: Account Closed}]
-steps:
-  - id: points
-    update_profile:
-      tier: silver
-      newsletter: null
-      points: {cel: profile.traits.points + entry.properties.value}
-      since: {cel: journey.entered_at}
-      tags: [buyer, "2026"]
-      bad: {cel: profile.traits.nowhere}
-  - {id: loyal, set_stage: loyal}
-  - id: which
-    branch:
-      - when: profile.traits.tier == "silver" && profile.traits.points == 52 && profile.stage == "loyal"
-        do: [{id: tell, emit_event: {event: Became Loyal, properties: {points: {cel: profile.traits.points}}}}]
-"""
 
 
 async def enter(rig: Rig) -> None:

@@ -60,10 +60,11 @@ async def start_hourly(rig: Rig) -> WorkflowHandle[Any, Any]:
 async def test_a_repetition_goes_on_over_many_runs_and_counts_all_of_its_rounds(rig: Rig) -> None:
     handle = await start_hourly(rig)
     first = (await handle.describe()).run_id
-    await rig.skip(handle, hours=20)
+    await rig.skip(handle, hours=20, minutes=30)
     await rig.until("SELECT 1 FROM decisions WHERE kind = 'update_profile' HAVING count(*) >= 20")
+    await rig.rests(handle, "hourly")
     assert (await handle.describe()).run_id != first
-    await rig.skip(handle, hours=20)
+    await rig.skip(handle, hours=20, minutes=30)
     assert await handle.result() == "completed"
     description = await handle.describe()
     assert description.history_length < EVENTS_A_RUN
@@ -81,8 +82,9 @@ async def test_a_repetition_goes_on_over_many_runs_and_counts_all_of_its_rounds(
 async def test_a_repetition_of_a_later_run_hears_the_event_that_ends_it(rig: Rig) -> None:
     handle = await start_hourly(rig)
     first = (await handle.describe()).run_id
-    await rig.skip(handle, hours=20)
+    await rig.skip(handle, hours=20, minutes=30)
     await rig.until("SELECT 1 FROM decisions WHERE kind = 'update_profile' HAVING count(*) >= 20")
+    await rig.rests(handle, "hourly")
     assert (await handle.describe()).run_id != first
     await rig.track("u1", "Stopped")
     assert await handle.result() == "completed"

@@ -5,27 +5,9 @@ from uuid import UUID
 from application.branches import Branches, Fork
 from application.catalogue import Catalogue
 from domain.journey import drawing
+from tests.engine.campaigns import TRIAL
 from tests.rig import Rig, actions, now
 
-# The arms are named so that the database, which keeps a mapping by the length of its names, has them the other way.
-TRIAL = """
-key: trial
-name: Trial
-entry: {event: Trial Started}
-steps:
-  - id: offer
-    split: {seed: offer-2026, arms: {discounted: 45, plain: 45, none: 10}}
-    discounted: [{id: mail-discount, send: {channel: email, template: note}}]
-    plain: [{id: mail-plain, send: {channel: email, template: note}}]
-    none: []
-  - {id: rest, delay: 1h}
-  - id: which
-    branch:
-      - {when: journey.arms.offer == "discounted", do: [{id: discounted, set_stage: discounted}]}
-      - {when: journey.arms.offer == "plain", do: [{id: plain, set_stage: plain}]}
-    otherwise: [{id: none, set_stage: none}]
-  - {id: again, delay: 1h}
-"""
 ARMS = {"discounted": 45, "plain": 45, "none": 10}
 PEOPLE = 30
 
@@ -39,6 +21,7 @@ async def test_each_person_goes_the_arm_that_is_drawn_for_them_and_later_conditi
     names = list(ARMS)
     for profile in await rig.query("SELECT id, user_id FROM profiles"):
         handle = await rig.journey(profile["user_id"])
+        await rig.rests(handle, "rest")
         await rig.skip(handle, hours=1)
         arm = names[drawing.arm("offer-2026", str(profile["id"]), ARMS)]
         timeline = await rig.timeline(profile["user_id"])
@@ -55,7 +38,10 @@ async def test_a_split_costs_one_action(rig: Rig) -> None:
     await rig.run_campaign(TRIAL.replace("discounted: 45, plain: 45, none: 10", "discounted: 0, plain: 0, none: 1"))
     await rig.track("u1", "Trial Started")
     handle = await rig.journey("u1")
-    await rig.skip(handle, hours=3)
+    await rig.rests(handle, "rest")
+    await rig.skip(handle, hours=1)
+    await rig.rests(handle, "again")
+    await rig.skip(handle, hours=1)
     assert await handle.result() == "completed"
     # Start, split, two delays with the search attributes of each, branch, stage, and the end.
     assert actions(await handle.fetch_history()) == 9

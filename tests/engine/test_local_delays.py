@@ -4,25 +4,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
+from application.catalogue import Catalogue
+from application.delays import Delays, Moment
 from domain.journey import drawing
+from tests.engine.campaigns import GREETING
 from tests.rig import Rig, actions, now
 
 # Neither turns its clocks, so that an hour from now is an hour later on them, whenever this runs.
 TOKYO, REYKJAVIK = "Asia/Tokyo", "Atlantic/Reykjavik"
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-
-GREETING = """
-key: greeting
-name: Greeting
-entry: {event: Signed Up}
-steps:
-  - {id: rest, delay: DELAY}
-  - {id: mail, send: {channel: email, template: note}}
-  - {id: after, set_stage: greeted}
-"""
 
 
 def in_hours(hours: float, zone: str) -> tuple[datetime, str]:
@@ -32,12 +26,12 @@ def in_hours(hours: float, zone: str) -> tuple[datetime, str]:
 
 
 async def enter(rig: Rig, delay: str, **traits: Any) -> Any:
-    """A journey of u1 with this delay, once it rests or has gone on."""
+    """A journey of u1 that rests in this delay."""
     await rig.run_campaign(GREETING.replace("DELAY", delay))
     await rig.identify("u1", email="u1@example.com", **traits)
     await rig.track("u1", "Signed Up")
     handle = await rig.journey("u1")
-    await rig.until("SELECT 1 FROM decisions WHERE kind IN ('delay', 'send')")
+    await rig.rests(handle, "rest")
     return handle
 
 
@@ -88,6 +82,7 @@ async def test_whoever_moves_west_during_the_wait_is_waited_for_there(rig: Rig) 
     await rig.identify("u1", timezone=REYKJAVIK)
     await rig.skip(handle, hours=3, minutes=1)
     await rig.until("SELECT 1 FROM decisions WHERE kind = 'delay' AND data ->> 'timezone' = %s", REYKJAVIK)
+    await rig.rests(handle, "rest")
     assert rig.inbox.messages == []
     await rig.skip(handle, hours=9)
     assert await handle.result() == "completed"
@@ -159,6 +154,7 @@ async def test_a_date_that_is_moved_later_during_the_wait_is_waited_for(rig: Rig
     await rig.identify("u1", due=date)
     await rig.skip(handle, hours=5)
     await rig.until("SELECT 1 FROM decisions WHERE kind = 'delay' OFFSET 1")
+    await rig.rests(handle, "rest")
     assert rig.inbox.messages == []
     await rig.skip(handle, hours=25)
     assert await handle.result() == "completed"
@@ -189,8 +185,22 @@ async def test_a_date_that_is_taken_away_during_the_wait_counts_as_missing(rig: 
     assert [summary.partition(":")[2][:14] for summary in await delays(rig)] == [" waits until 2", " no such date:"]
 
 
+async def test_a_look_up_whose_answer_was_lost_is_answered_the_same_and_recorded_once(rig: Rig) -> None:
+    """Although the person has moved since: the next question is for that."""
+    due, shown = in_hours(3, TOKYO)
+    handle = await enter(rig, f'{{until: "{shown}"}}', timezone=TOKYO)
+    await rig.identify("u1", timezone=REYKJAVIK)
+    [row] = await rig.query("SELECT id, entered_at FROM journeys")
+    moment = Moment(row["id"], "rest", 1, 1, row["entered_at"], now())
+    looked_up = Delays(rig.database, Catalogue(), "UTC")
+    assert [await looked_up.look_up(moment) for _ in range(2)] == [due, due]
+    assert await delays(rig) == [f"rest: waits until {clock(due, TOKYO)}"]
+    assert await looked_up.look_up(replace(moment, ask=2)) == due + 9 * HOUR
+    await handle.terminate()
+
+
 async def test_a_random_delay_is_the_users_own_and_costs_no_more_than_a_fixed_one(rig: Rig) -> None:
-    handle = await enter_random(rig)
+    handle = await enter(rig, "{for: 1h..3h}")
     drawn = 3_600 + drawing.number(7_201, "greeting/u1", "rest")
     await rig.skip(handle, hours=3, minutes=1)
     assert await handle.result() == "completed"
@@ -198,10 +208,3 @@ async def test_a_random_delay_is_the_users_own_and_costs_no_more_than_a_fixed_on
     assert timedelta(seconds=drawn) <= row["rested"] < timedelta(seconds=drawn) + MINUTE
     assert await delays(rig) == []
     assert actions(await handle.fetch_history()) == 5
-
-
-async def enter_random(rig: Rig) -> Any:
-    await rig.run_campaign(GREETING.replace("DELAY", "{for: 1h..3h}"))
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Signed Up")
-    return await rig.journey("u1")

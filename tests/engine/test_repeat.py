@@ -3,20 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
+from tests.engine.campaigns import REMINDERS
 from tests.rig import Rig, actions
 
-REMINDERS = """
-key: reminders
-name: Reminders
-entry: {event: Invoice Due}
-exit: [{event: Account Closed}]
-steps:
-  - id: remind
-    repeat: {every: 1d, UNTIL}
-    do:
-      - {id: mail, send: {channel: email, template: note}}
-  - {id: done, set_stage: reminded}
-"""
 PAID = "until: {event: Invoice Paid, where: event.properties.invoice == entry.properties.invoice}"
 
 
@@ -27,8 +16,10 @@ async def enter(rig: Rig, until: str, user: str = "u1", **traits: Any) -> Any:
     return await rig.journey(user)
 
 
-async def mailed(rig: Rig, number: int) -> None:
+async def mailed(rig: Rig, handle: Any, number: int, rests: str = "remind") -> None:
+    """So many have been sent, and the journey rests until the next."""
     await rig.until("SELECT 1 FROM messages WHERE state = 'sent' HAVING count(*) = %s", number)
+    await rig.rests(handle, rests)
 
 
 async def pay(rig: Rig, invoice: str = "i1") -> None:
@@ -37,9 +28,9 @@ async def pay(rig: Rig, invoice: str = "i1") -> None:
 
 async def test_a_number_of_rounds_with_a_rest_between_them(rig: Rig) -> None:
     handle = await enter(rig, "times: 3")
-    await mailed(rig, 1)
+    await mailed(rig, handle, 1)
     await rig.skip(handle, days=1)
-    await mailed(rig, 2)
+    await mailed(rig, handle, 2)
     await rig.skip(handle, days=1)
     assert await handle.result() == "completed"
     rows = await rig.query("SELECT step, visit, at - min(at) OVER () AS after FROM messages ORDER BY at")
@@ -52,17 +43,17 @@ async def test_a_number_of_rounds_with_a_rest_between_them(rig: Rig) -> None:
 
 async def test_an_event_ends_it_at_once_while_it_rests(rig: Rig) -> None:
     handle = await enter(rig, PAID)
-    await mailed(rig, 1)
+    await mailed(rig, handle, 1)
     await rig.skip(handle, days=1)
-    await mailed(rig, 2)
+    await mailed(rig, handle, 2)
     await pay(rig, "another")
-    await rig.skip(handle, hours=23)
+    await rig.skip(handle, hours=22)
     await pay(rig)
     assert await handle.result() == "completed"
     assert len(rig.inbox.messages) == 2
     assert await rig.query("SELECT stage FROM profiles") == [{"stage": "reminded"}]
     ended = await rig.ended("u1")
-    assert timedelta(days=1, hours=23) <= ended["ended_at"] - ended["entered_at"] < timedelta(days=2)
+    assert timedelta(days=1, hours=22) <= ended["ended_at"] - ended["entered_at"] < timedelta(days=2)
 
 
 async def test_an_event_that_comes_while_the_message_is_being_sent_lets_it_go_and_ends_the_rest(rig: Rig) -> None:
@@ -80,7 +71,7 @@ async def test_an_event_that_comes_while_the_message_is_being_sent_lets_it_go_an
 
 async def test_an_exit_ends_it_also_while_it_rests(rig: Rig) -> None:
     handle = await enter(rig, PAID)
-    await mailed(rig, 1)
+    await mailed(rig, handle, 1)
     await rig.track("u1", "Account Closed")
     assert await handle.result() == "exited"
     assert await rig.query("SELECT stage FROM profiles") == [{"stage": None}]
@@ -88,9 +79,9 @@ async def test_an_exit_ends_it_also_while_it_rests(rig: Rig) -> None:
 
 async def test_a_condition_is_judged_before_each_round(rig: Rig) -> None:
     handle = await enter(rig, "until: {when: profile.traits.paid == true}")
-    await mailed(rig, 1)
+    await mailed(rig, handle, 1)
     await rig.skip(handle, days=1)
-    await mailed(rig, 2)
+    await mailed(rig, handle, 2)
     await rig.identify("u1", paid=True)
     await rig.skip(handle, days=1)
     assert await handle.result() == "completed"
@@ -112,7 +103,7 @@ async def test_the_last_message_of_the_last_round_ends_the_journey(rig: Rig) -> 
     await rig.identify("u1", email="u1@example.com")
     await rig.track("u1", "Invoice Due", {"invoice": "i1"})
     handle = await rig.journey("u1")
-    await mailed(rig, 1)
+    await mailed(rig, handle, 1)
     await rig.skip(handle, days=1)
     assert await handle.result() == "completed"
     # Start, four for two messages, one timer and its search attributes: the end costs nothing of its own.
@@ -139,13 +130,13 @@ async def test_an_event_ends_the_repetition_that_listens_for_it(rig: Rig) -> Non
     await rig.identify("u1", email="u1@example.com")
     await rig.track("u1", "Started")
     handle = await rig.journey("u1")
-    await mailed(rig, 1)
+    await mailed(rig, handle, 1, "daily")
     await rig.track("u1", "Opened")
-    await rig.until("SELECT 1 FROM decisions WHERE kind = 'update_profile'")
+    await rig.rests(handle, "weekly")
     await rig.skip(handle, days=7)
-    await mailed(rig, 2)
+    await mailed(rig, handle, 2, "daily")
     await rig.skip(handle, days=1)
-    await mailed(rig, 3)
+    await mailed(rig, handle, 3, "daily")
     await rig.track("u1", "Unsubscribed")
     assert await handle.result() == "completed"
     assert len(rig.inbox.messages) == 3

@@ -34,8 +34,9 @@ async def listening(rig: Rig) -> Any:
     await rig.run_campaign(REACTION.replace("entry:", f"{ends_at}\nentry:"))
     await rig.identify("u1", email="u1@example.com")
     await rig.track("u1", "Signed Up")
-    await rig.until("SELECT 1 FROM messages WHERE state = 'sent'")
-    return await rig.journey("u1")
+    handle = await rig.journey("u1")
+    await rig.rests(handle, "clicked")
+    return handle
 
 
 async def held(rig: Rig) -> Any:
@@ -43,7 +44,7 @@ async def held(rig: Rig) -> Any:
     handle = await enter(rig, now() + HOUR)
     await rig.admin("POST", "/v1/campaigns/cart/pause")
     await rig.skip(handle, minutes=30)
-    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
+    await rig.rests(handle, "nudge")
     return handle
 
 

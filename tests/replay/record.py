@@ -8,8 +8,10 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 from temporalio.client import WorkflowHandle
@@ -19,8 +21,8 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.leaving import leave
 from runtime.temporal import SEARCH_ATTRIBUTES
 from store.migrate import upgrade
-from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION
-from tests.rig import Rig, open_rig
+from tests.engine.campaigns import CART, GREETING, LOYALTY, ONE_A_DAY, PROMOTION, REACTION, REMINDERS, TRIAL
+from tests.rig import Rig, now, open_rig
 
 FOLDER = Path(__file__).parent / "histories"
 Journey = WorkflowHandle[Any, Any]
@@ -138,6 +140,152 @@ async def capped_and_exited(rig: Rig) -> Journey:
     return await rig.journey("u1")
 
 
+async def _greeted(rig: Rig, delay: str, **traits: str) -> Journey:
+    await rig.run_campaign(GREETING.replace("DELAY", delay))
+    await rig.identify("u1", email="u1@example.com", **traits)
+    await rig.track("u1", "Signed Up")
+    return await rig.journey("u1")
+
+
+def _in_three_hours(zone: str) -> str:
+    """What the clocks of a zone show then."""
+    return f"{(now() + timedelta(hours=3)).astimezone(ZoneInfo(zone)):%H:%M}"
+
+
+async def until_a_time(rig: Rig) -> Journey:
+    handle = await _greeted(rig, f'{{until: "{_in_three_hours("Asia/Tokyo")}"}}', timezone="Asia/Tokyo")
+    await rig.skip(handle, hours=3)
+    return handle
+
+
+async def moved_during_the_delay(rig: Rig) -> Journey:
+    """To where it is nine hours earlier: it rests twice."""
+    handle = await _greeted(rig, f'{{until: "{_in_three_hours("Asia/Tokyo")}"}}', timezone="Asia/Tokyo")
+    await rig.rests(handle, "rest")
+    await rig.identify("u1", timezone="Atlantic/Reykjavik")
+    await rig.skip(handle, hours=13)
+    return handle
+
+
+async def date_past(rig: Rig) -> Journey:
+    return await _greeted(rig, "{date: profile.traits.due, if_past: skip_next}", due="2020-02-20")
+
+
+async def random_delay(rig: Rig) -> Journey:
+    handle = await _greeted(rig, "{for: 1h..3h}")
+    await rig.skip(handle, hours=3)
+    return handle
+
+
+async def split(rig: Rig) -> Journey:
+    await rig.run_campaign(TRIAL)
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Trial Started")
+    handle = await rig.journey("u1")
+    await rig.skip(handle, hours=3)
+    return handle
+
+
+async def _reminded(rig: Rig, until: str) -> Journey:
+    await rig.run_campaign(REMINDERS.replace("UNTIL", until))
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Invoice Due", {"invoice": "i1"})
+    handle = await rig.journey("u1")
+    await rig.rests(handle, "remind")
+    return handle
+
+
+async def repeated_twice(rig: Rig) -> Journey:
+    handle = await _reminded(rig, "times: 2")
+    await rig.skip(handle, days=1)
+    return handle
+
+
+async def repeated_until_an_event(rig: Rig) -> Journey:
+    handle = await _reminded(rig, "until: {event: Invoice Paid}")
+    await rig.skip(handle, days=1, hours=1)
+    await rig.track("u1", "Invoice Paid")
+    return handle
+
+
+async def repeated_until_a_condition(rig: Rig) -> Journey:
+    handle = await _reminded(rig, "until: {when: profile.traits.paid == true}")
+    await rig.identify("u1", paid=True)
+    await rig.skip(handle, days=1)
+    return handle
+
+
+async def ended_by_an_event_while_the_send_is_retried(rig: Rig) -> Journey:
+    """The message goes, and the repetition is over after it."""
+    rig.inbox.greylist.add("u1@example.com")
+    await rig.run_campaign(REMINDERS.replace("UNTIL", "until: {event: Invoice Paid}"))
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Invoice Due", {"invoice": "i1"})
+    handle = await rig.journey("u1")
+    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await rig.track("u1", "Invoice Paid")
+    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    rig.inbox.greylist.clear()
+    return handle
+
+
+async def repeated_over_runs(rig: Rig) -> Journey:
+    """Its last run: that starts within a repetition."""
+    handle = await _reminded(rig, "times: 12")
+    first = (await handle.describe()).run_id
+    await rig.skip(handle, days=12)
+    assert (await handle.describe()).run_id != first
+    return handle
+
+
+async def did_things(rig: Rig) -> Journey:
+    await rig.run_campaign(LOYALTY)
+    await rig.identify("u1", points=10)
+    await rig.track("u1", "Order Completed", {"value": 42})
+    return await rig.journey("u1")
+
+
+async def _ending_in_an_hour(rig: Rig, delay: str) -> Journey:
+    schedule = f'schedule: {{ends_at: "{(now() + timedelta(hours=1)).isoformat()}", at_end: exit}}'
+    await rig.run_campaign(CART.replace("30m", delay).replace("entry:", f"{schedule}\nentry:"))
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    return await rig.journey("u1")
+
+
+async def schedule_ended(rig: Rig) -> Journey:
+    handle = await _ending_in_an_hour(rig, "3h")
+    await rig.skip(handle, hours=2)
+    return handle
+
+
+async def schedule_ended_while_held(rig: Rig) -> Journey:
+    handle = await _ending_in_an_hour(rig, "30m")
+    await rig.admin("POST", "/v1/campaigns/cart/pause")
+    await rig.skip(handle, minutes=30)
+    await rig.rests(handle, "nudge")
+    await rig.skip(handle, hours=1)
+    return handle
+
+
+async def postponed(rig: Rig) -> Journey:
+    """Granted shortly before the window closes, and sent when it opens again."""
+    rig.inbox.greylist.add("u1@example.com")
+    opens, closes = (f"{now() + timedelta(minutes=minutes):%H:%M}" for minutes in (-60, 35))
+    window = f'send_window: {{from: "{opens}", to: "{closes}"}}'
+    await rig.run_campaign(CART.replace("steps:", f"{window}\nsteps:"))
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    handle = await rig.journey("u1")
+    await rig.skip(handle, minutes=30)
+    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await rig.skip(handle, minutes=10)
+    await rig.until("SELECT 1 FROM messages WHERE reason = 'send_window'")
+    rig.inbox.greylist.clear()
+    await rig.skip(handle, hours=24)
+    return handle
+
+
 async def continued_as_new(rig: Rig) -> Journey:
     """Its last run: that starts with a state."""
     handle = await _signed_up(rig)
@@ -161,6 +309,20 @@ KINDS: list[Callable[[Rig], Awaitable[Journey]]] = [
     timed_out_to_otherwise,
     capped_and_exited,
     continued_as_new,
+    until_a_time,
+    moved_during_the_delay,
+    date_past,
+    random_delay,
+    split,
+    repeated_twice,
+    repeated_until_an_event,
+    repeated_until_a_condition,
+    ended_by_an_event_while_the_send_is_retried,
+    repeated_over_runs,
+    did_things,
+    schedule_ended,
+    schedule_ended_while_held,
+    postponed,
 ]
 
 
