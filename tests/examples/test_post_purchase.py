@@ -36,6 +36,7 @@ def asked(at: datetime) -> list[Line]:
     return [
         Line("asked-lately: otherwise", at),
         *sent("ask-for-review", "review-request", "How do you like it, Ada?", at),
+        Line("was-sent: otherwise", at),
         Line("asked: set review_asked_at", at),
     ]
 
@@ -122,6 +123,22 @@ async def has_had_enough_mails(walker: Walker) -> list[Line]:
     ]
 
 
+async def has_no_address(walker: Walker) -> list[Line]:
+    await walker.signs_up(email=None)
+    await orders(walker)
+    await walker.does("Order Delivered", order_id="o1")
+    await walker.waits(days=10)
+    entered_at = await walker.time_of(ENTERED)
+    return [
+        *(*KNOWN, Line("Order Delivered")),
+        Line("care: refused: unreachable", entered_at + DAY),
+        Line("asked-lately: otherwise", entered_at + 9 * DAY),
+        Line("ask-for-review: refused: unreachable", entered_at + 9 * DAY),
+        Line("was-sent: case 1", entered_at + 9 * DAY),
+        Line("post-purchase is over: not-asked", entered_at + 9 * DAY),
+    ]
+
+
 async def is_not_found_by_the_parcel(walker: Walker) -> list[Line]:
     await walker.signs_up()
     await orders(walker, "o1")
@@ -174,8 +191,17 @@ async def test_orders_are_followed_up(stage: Stage) -> None:
         writes_a_review,
         orders_again_and_is_not_asked_again,
         has_had_enough_mails,
+        has_no_address,
         is_not_found_by_the_parcel,
         sends_one_back_and_wants_no_more_mail,
         never_gets_it,
     )
     assert timelines == wanted
+    categories = await stage.rig.query(
+        "SELECT DISTINCT step, category FROM messages WHERE campaign_key = 'post-purchase' ORDER BY step"
+    )
+    assert [(row["step"], row["category"]) for row in categories] == [
+        ("ask-again", "marketing"),
+        ("ask-for-review", "marketing"),
+        ("care", "service"),
+    ]
