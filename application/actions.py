@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 from uuid import UUID, uuid5
 
-from msgspec import Struct, convert
+from msgspec import Struct, convert, to_builtins
 
 from application.catalogue import Catalogue
 from application.ingest import Ingest
@@ -130,7 +130,8 @@ def _worked_out(
     for name, text in values.computed.items():
         value, error = compile_value(text, Place.VALUE).evaluate(**roots)
         if error is None:
-            found[name] = value
+            # As the database has it, and whoever hears of the event when it is reported again: an instant as a text.
+            found[name] = to_builtins(value)
         else:
             errors[name] = error
     return found, {"errors": errors} if errors else {}

@@ -110,6 +110,9 @@ class Sender:
         if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, channel.honours_idempotency_key):
             # The message stays in `sending`, as if this attempt had died, and the next one decides.
             raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
+        if isinstance(delivery, Unavailable) and claimed.state == SENDING:
+            # This attempt delivered nothing, and the one before may have: the message cannot be given back.
+            raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
         outcome = await self._settle(claimed, delivery, at, ends_with)
         if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
             raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
@@ -145,7 +148,11 @@ class Sender:
             try:
                 async with self._database.transaction() as connection:
                     found = await _locked(connection, claimed.id)
-                    settled = _settled(delivery, journey_is_active=found.journey_state == "active")
+                    settled = _settled(
+                        delivery,
+                        journey_is_active=found.journey_state == "active",
+                        is_repetition=claimed.state == SENDING,
+                    )
                     state = await messages.settle(
                         connection, claimed.id, attempt=claimed.attempts + 1, **asdict(settled)
                     )
@@ -189,14 +196,16 @@ async def _finish(
     return SendOutcome(state, journey_ended=claimed.journey_state == "exited")
 
 
-def _settled(delivery: Delivery | TemplateRenderError, *, journey_is_active: bool) -> _Settled:
+def _settled(delivery: Delivery | TemplateRenderError, *, journey_is_active: bool, is_repetition: bool) -> _Settled:
+    """`is_repetition` says that an attempt before may have delivered the message, so that nobody knows if it failed."""
+    failed = UNKNOWN if is_repetition else FAILED
     match delivery:
         case TemplateRenderError():
-            return _Settled(FAILED, "template_error", str(delivery))
+            return _Settled(failed, "template_error", str(delivery))
         case Accepted(provider_id=provider_id):
             return _Settled(SENT, provider_id=provider_id)
         case Rejected(reason=reason, detail=detail):
-            return _Settled(FAILED, reason, detail)
+            return _Settled(failed, reason, detail)
         case Unavailable(detail=detail) if not journey_is_active:
             return _Settled(CANCELLED, "journey_ended", detail)
         case Unavailable(reason=reason, detail=detail):

@@ -114,10 +114,8 @@ class _Composer(yaml.SafeLoader):
 def _value(node: Node, path: Path, source: Source) -> Any:
     match node:
         case ScalarNode():
-            if _UNSTORABLE.search(node.value):
-                said = "the text holds an escaped character that cannot be stored"
-                source.problems.append(source.problem(path, said, "Remove `\\0` and lone surrogates"))
-            return _scalar(node.value) if node.style is None else node.value
+            text = _storable(node.value, path, source)
+            return _scalar(text) if node.style is None else text
         case SequenceNode():
             items = []
             for index, item in enumerate(node.value):
@@ -133,7 +131,7 @@ def _mapping(node: MappingNode, path: Path, source: Source) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         line = _line(key_node.start_mark)
-        key = key_node.value
+        key = _storable(key_node.value, path, source) if isinstance(key_node, ScalarNode) else ""
         if not isinstance(key_node, ScalarNode):
             text = "a key must be a text, not a list or mapping"
             source.problems.append(Problem(source.file, line, path_text(path), text, "Write `key: value`"))
@@ -148,6 +146,15 @@ def _mapping(node: MappingNode, path: Path, source: Source) -> dict[str, Any]:
             source.lines[(*path, key)] = line
             values[key] = _value(value_node, (*path, key), source)
     return values
+
+
+def _storable(text: str, path: Path, source: Source) -> str:
+    """The text without what nobody could store or print, which is a problem: whoever shows it need not fear it."""
+    replaced = _UNSTORABLE.sub("\ufffd", text)
+    if replaced != text:
+        said = "the text holds an escaped character that cannot be stored"
+        source.problems.append(source.problem(path, said, "Remove `\\0` and lone surrogates"))
+    return replaced
 
 
 def _scalar(text: str) -> str | int | float | bool | None:

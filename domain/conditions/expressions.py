@@ -18,6 +18,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
 
+import msgspec
 from cel_expr_python import cel
 
 from domain.conditions.cel_data import Unusable, cel_data
@@ -40,6 +41,8 @@ __all__ = [
 
 MAX_LENGTH = 2_000
 MAX_KEY_LENGTH = 255
+# As much as one event may have. A trait made of itself twice would double each time.
+MAX_VALUE_BYTES = 32 * 1024
 _MAX_ERROR_LENGTH = 300
 _HAS_FIELD = re.compile(r"\bhas\(\s*((?:event|entry|profile|journey)\.[a-z_]+)\s*\)")
 _PATTERN_LITERAL = re.compile(r"""\.matches\(\s*(r?'(?:[^'\\\n]|\\.)*'|r?"(?:[^"\\\n]|\\.)*")\s*\)""")
@@ -140,8 +143,8 @@ class KeyExpression(_Compiled):
         key = _key_text(value)
         if key is None:
             return KeyOutcome(None, f"{_named(value)} cannot be a key")
-        if not key or len(key) > MAX_KEY_LENGTH:
-            return KeyOutcome(None, f"a key has 1 to {MAX_KEY_LENGTH} characters")
+        if not key or len(key) > MAX_KEY_LENGTH or "\0" in key:
+            return KeyOutcome(None, rf"a key has 1 to {MAX_KEY_LENGTH} characters, and none of them is \u0000")
         return KeyOutcome(key)
 
     def value(self, **roots: Any) -> str | None:
@@ -159,9 +162,12 @@ class ValueExpression(_Compiled):
         if error is not None:
             return ValueOutcome(None, error)
         try:
-            return ValueOutcome(_plain(value))
+            plain = _plain(value)
         except TypeError as refused:
             return ValueOutcome(None, str(refused))
+        if (size := len(msgspec.json.encode(plain))) > MAX_VALUE_BYTES:
+            return ValueOutcome(None, f"a value of {size:,} bytes cannot be kept: {MAX_VALUE_BYTES:,} can")
+        return ValueOutcome(plain)
 
 
 @lru_cache(maxsize=4_096)
@@ -267,8 +273,10 @@ def _key_text(value: Any) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """Raises TypeError for what neither JSON nor a time can hold."""
+    """Raises TypeError for what neither JSON, as the database has it, nor a time can hold."""
     match value:
+        case str() if "\0" in value:
+            raise TypeError(r"a text with the character \u0000 cannot be kept")
         case cel.Value():
             return _plain(value.value())
         case None | bool() | int() | str() | datetime():

@@ -94,3 +94,19 @@ async def test_a_circle_of_campaigns_ends(rig: Rig) -> None:
     await rig.track("u1", "Ping", context={"sojourn": {"chain": MAX_CHAIN}})
     await rig.until(refusals + " OFFSET 1")
     assert len(await rig.query("SELECT 1 FROM journeys")) == 2 * (MAX_CHAIN + 1)
+
+
+async def test_what_an_event_holds_is_the_same_at_every_attempt_to_report_it(rig: Rig) -> None:
+    """The next attempt has it from the database, where an instant is a text: so it is at the first."""
+    await rig.run_campaign(
+        """
+key: dated
+name: Dated
+entry: {event: Cart Abandoned}
+steps: [{id: tell, emit_event: {event: Cart Chased, properties: {since: {cel: journey.entered_at}}}}]
+"""
+    )
+    await rig.run_campaign(FOLLOWER.replace('event.properties.by == "chaser"', "event.properties.since.endsWith('Z')"))
+    await rig.track("u1", "Cart Abandoned")
+    [entry] = await rig.until("SELECT outcome, reason, data FROM decisions WHERE campaign_key = 'follower'")
+    assert (entry["outcome"], entry["reason"]) == ("refused", "no_key"), entry

@@ -14,7 +14,7 @@ from application.catalogue import Catalogue
 from application.gate import Gate, Question
 from application.send import Sender, SendOutcome
 from domain.errors import UnavailableError
-from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Unavailable
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store.database import CONNECTION_TIMEOUT, Database
 from tests.rig import Rig
@@ -161,6 +161,30 @@ async def test_a_lost_answer_is_asked_for_again_under_the_same_key(bench: Bench)
         await bench.attempt()
     assert await bench.state() == ("sending", None)
     assert (await bench.attempt()).state == "sent"
+
+
+@each("bench", [HOOK], indirect=True)
+async def test_what_the_provider_may_have_is_not_given_back_by_an_attempt_that_failed(bench: Bench) -> None:
+    """An answer is lost, then the provider is away until the window has closed: no other may go in its place."""
+    await bench.rig.put_caps("rules: [{name: one, limit: 1, per: 30d}]")
+    bench.provider.answers = [Ambiguous("timeout"), Unavailable("connection", "refused")]
+    for at in (AT, AT, NIGHT):
+        with pytest.raises(UnavailableError):
+            await bench.attempt(at)
+    assert await bench.state() == ("sending", None)
+    other = Question(bench.journey_id, "note", 2, 1, AT, MORNING, None)
+    assert await bench.gate.authorise(other) == Refused("capped")
+    await bench.rig.track("u1", "Account Closed")
+    assert await bench.attempt(MORNING) == SendOutcome("unknown", journey_ended=True)
+    assert len(bench.provider.got) == 2
+
+
+@each("bench", [HOOK], indirect=True)
+async def test_a_repetition_that_is_rejected_says_nothing_of_what_was_repeated(bench: Bench) -> None:
+    await die_after_the_hand_over(bench)
+    bench.provider.answers = [Rejected("http_410", "gone")]
+    assert (await bench.attempt()).state == "unknown"
+    assert await bench.state() == ("unknown", "http_410")
 
 
 @each("bench", [EMAIL], indirect=True)

@@ -84,6 +84,13 @@ def test_what_a_database_cannot_store_is_a_problem() -> None:
     assert (problem.line, problem.path) == (2, "b")
 
 
+def test_what_no_text_can_hold_goes_no_further() -> None:
+    """Pydantic and whoever prints the other problems of the document would stumble over it."""
+    source = read('"k\\ud800": "\\udfff"\n', "a.yaml")
+    assert source.data == {"k\ufffd": "\ufffd"}
+    assert [(problem.line, problem.path) for problem in source.problems] == [(1, "document"), (1, "k\ufffd")]
+
+
 @pytest.mark.parametrize(
     ("text", "line", "message", "suggestion"),
     [

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.conditions.expressions import ConditionError, Place, compile_condition, compile_key
+from domain.conditions.expressions import (
+    MAX_VALUE_BYTES,
+    ConditionError,
+    Place,
+    compile_condition,
+    compile_key,
+    compile_value,
+)
 from domain.tracking.event import Event
 
 AT = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
@@ -237,3 +244,29 @@ def test_no_data_makes_an_evaluation_raise(properties: dict[str, Any]) -> None:
         assert isinstance(outcome.holds, bool)
     key = compile_key("event.properties.a").evaluate(event=event(**properties))
     assert (key.value is None) == (key.error is not None)
+
+
+@pytest.mark.parametrize("text", [r"'a\u0000b'", r"['a', '\x00']", r"{'a\u0000': 1}", r"'a' + string(b'\000')"])
+def test_a_value_holds_nothing_that_a_database_could_not_store(text: str) -> None:
+    value, error = compile_value(text, Place.VALUE).evaluate()
+    assert value is None
+    assert error is not None
+    assert r"\u0000" in error
+
+
+def test_a_key_holds_nothing_that_a_database_could_not_store() -> None:
+    key, error = compile_key(r"event.properties.shop + '\u0000' + event.properties.cart").evaluate(
+        event=event(shop="a", cart="b"), profile=None
+    )
+    assert key is None
+    assert error is not None
+    assert r"\u0000" in error
+
+
+def test_a_value_does_not_grow_beyond_all_bounds() -> None:
+    double = compile_value("profile.traits.text + profile.traits.text", Place.VALUE)
+    half = "x" * (MAX_VALUE_BYTES // 2 - 1)
+    assert double.evaluate(profile={"traits": {"text": half}}).value == half * 2
+    value, error = double.evaluate(profile={"traits": {"text": half + "x"}})
+    assert value is None
+    assert error == "a value of 32,770 bytes cannot be kept: 32,768 can"
