@@ -62,12 +62,13 @@ FROM (
   UNION ALL
   SELECT 'goal', conversions.recorded_at, conversions.journey_id::text, conversions.at, rules #>> '{goal,event}',
          'converted', NULL, conversions.campaign_key, conversions.journey_id, messages.step,
-         jsonb_strip_nulls(jsonb_build_object('event_id', event_id, 'message_id', message_id)) || jsonb_build_object(
+         jsonb_strip_nulls(jsonb_build_object('event_id', event_id, 'message_id', messages.id)) || jsonb_build_object(
            'arms', arms)
   FROM conversions
   JOIN campaign_versions
     ON campaign_versions.campaign_key = conversions.campaign_key AND version = conversions.campaign_version
-  LEFT JOIN messages ON messages.id = conversions.message_id
+  -- One that was being handed over when the goal was reached may have come back unsent.
+  LEFT JOIN messages ON messages.id = conversions.message_id AND messages.state IN ('sending', 'sent', 'unknown')
   WHERE conversions.profile_id = %(profile_id)s
   UNION ALL
   SELECT 'end', ended_recorded_at, id::text, ended_at, NULL, outcome, NULL, campaign_key, id, NULL, '{}'
