@@ -35,13 +35,8 @@ def check_forms(source: Source) -> Iterator[Problem]:
 
 
 def keys_of_no_arm(source: Source) -> list[Path]:
-    """Keys beside a `split` that could be an arm by their place only, so that nothing can be said of their shape."""
-    return [
-        (*placed.path, key)
-        for placed in placed_steps(source)
-        for key in _strays(placed)
-        if not isinstance(placed.step[key], list)
-    ]
+    """Keys beside a `split` that could be an arm by their place only, so that their own shape does not matter."""
+    return [(*placed.path, key) for placed in placed_steps(source) for key in _strays(placed)]
 
 
 def _schedule(source: Source) -> Iterator[_Found]:
