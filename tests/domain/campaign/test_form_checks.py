@@ -11,6 +11,12 @@ ARMS = "split: {arms: {discount: 1, holdout: 1}}"
     [
         ("wait_for: {timeout: 1d}", "wait_for", "it waits for nothing", "Write `event: …`, or `events:`"),
         (
+            "wait_for: {event: A, events: [{event: B}], where: 'true', timeout: 1d}",
+            "wait_for.events",
+            "beside `event`",
+            "",
+        ),
+        (
             "wait_for: {event: A, events: [{event: B}], timeout: 1d}",
             *("wait_for.events", "`events` cannot stand beside `event`", "Write `event: …`, or"),
         ),
