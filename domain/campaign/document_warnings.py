@@ -88,13 +88,7 @@ def _awaited(steps: list[PlacedStep]) -> Iterator[tuple[Path, dict[str, Any]]]:
 def _texts(steps: list[PlacedStep], source: Source) -> Iterator[Problem]:
     """Texts that look like expressions."""
     for placed in steps:
-        for at, values in (
-            (("update_profile",), placed.spec("update_profile")),
-            (("emit_event", "properties"), mapping(placed.spec("emit_event"), "properties")),
-        ):
-            for name, text in values.items():
-                if isinstance(text, str) and _EXPRESSION.match(text):
-                    said = f"this is the text `{text[:60]}`, and not what it works out to"
-                    yield source.problem(
-                        (*placed.path, *at, name), said, f"Write `{name}: {{cel: …}}` for an expression"
-                    )
+        for path, text in placed.values():
+            if isinstance(text, str) and _EXPRESSION.match(text):
+                said = f"this is the text `{text[:60]}`, and not what it works out to"
+                yield source.problem(path, said, f"Write `{path[-1]}: {{cel: …}}` for an expression")

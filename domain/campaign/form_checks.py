@@ -17,7 +17,7 @@ from domain.campaign.time_fields import Instant
 from domain.campaign.yaml_source import Path, Source
 from domain.errors import Problem
 
-# What goes on without end is paid for without end: by then, a round an hour is 8,760 a year and person.
+# What goes on without end costs without end: a round an hour is 8,760 a year for each person.
 MIN_EVERY = 3_600
 
 _Found = tuple[Path, str, str]
@@ -27,7 +27,7 @@ _CLOSING_CLOCK: TypeAdapter[Any] = TypeAdapter(ClosingClock)
 
 
 def check_forms(source: Source) -> Iterator[Problem]:
-    """What pydantic's own checks of single fields do not see."""
+    """What no single field shows."""
     steps = list(placed_steps(source))
     of_steps = (found for placed in steps for found in chain(_wait(placed), _split(placed), _repeat(placed)))
     for path, said, suggestion in chain(_schedule(source), _send_window(source), of_steps, _rounds(steps)):
@@ -35,13 +35,8 @@ def check_forms(source: Source) -> Iterator[Problem]:
 
 
 def keys_of_no_arm(source: Source) -> list[Path]:
-    """Keys beside a `split` that could be an arm by their place only, so that nothing can be said of their shape."""
-    return [
-        (*placed.path, key)
-        for placed in placed_steps(source)
-        for key in _strays(placed)
-        if not isinstance(placed.step[key], list)
-    ]
+    """Keys beside a `split` that could be an arm by their place only, so that their own shape does not matter."""
+    return [(*placed.path, key) for placed in placed_steps(source) for key in _strays(placed)]
 
 
 def _schedule(source: Source) -> Iterator[_Found]:
@@ -70,7 +65,7 @@ def _send_window(source: Source) -> Iterator[_Found]:
 def _wait(placed: PlacedStep) -> Iterator[_Found]:
     wait, path = placed.spec("wait_for"), (*placed.path, "wait_for")
     form = "Write `event: …`, or `events:` with one `- {event: …, do: […]}` for each of several"
-    if wait and not {"event", "events"} & set(wait):
+    if isinstance(placed.step.get("wait_for"), dict) and not {"event", "events"} & set(wait):
         yield path, "it waits for nothing", form
     if {"event", "events"} <= set(wait):
         yield (*path, "events"), "`events` cannot stand beside `event`", form
@@ -109,12 +104,10 @@ def _strays(placed: PlacedStep) -> list[str]:
         return []
     arms = placed.spec("split").get("arms")
     beside = [key for key in placed.step if key not in ("id", "split")]
+    if isinstance(arms, dict):
+        return [key for key in beside if key not in arms]
     # Where the arms themselves are wrong, what else there is may be one.
-    return (
-        [key for key in beside if key not in arms]
-        if isinstance(arms, dict)
-        else [key for key in beside if key in RESERVED or key in _OF_SPLIT]
-    )
+    return [key for key in beside if key in RESERVED or key in _OF_SPLIT]
 
 
 def _repeat(placed: PlacedStep) -> Iterator[_Found]:

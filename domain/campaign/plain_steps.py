@@ -20,6 +20,14 @@ class PlacedStep(NamedTuple):
         """What stands within one of its keys; nothing where that is no mapping."""
         return mapping(self.step, kind)
 
+    def values(self) -> Iterator[tuple[Path, Any]]:
+        """What an action sets or reports, each with its path."""
+        for at, values in (
+            (("update_profile",), self.spec("update_profile")),
+            (("emit_event", "properties"), mapping(self.spec("emit_event"), "properties")),
+        ):
+            yield from (((*self.path, *at, name), value) for name, value in values.items())
+
 
 class Block(NamedTuple):
     """A list of steps as plain values, and its path."""

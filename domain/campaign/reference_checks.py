@@ -100,12 +100,8 @@ def _expressions(placed: PlacedStep) -> Iterator[tuple[Path, str]]:
     for index, case in enumerate(cases if isinstance(cases, list) else ()):
         yield from _texts((*path, "branch", index), case, "when")
     yield from _texts((*path, "repeat", "until"), placed.spec("repeat").get("until"), "when")
-    for at, values in (
-        (("update_profile",), placed.spec("update_profile")),
-        (("emit_event", "properties"), mapping(placed.spec("emit_event"), "properties")),
-    ):
-        for name, value in values.items():
-            yield from _texts((*path, *at, name), value, "cel")
+    for at, value in placed.values():
+        yield from _texts(at, value, "cel")
 
 
 def _texts(path: Path, holder: Any, key: str) -> Iterator[tuple[Path, str]]:

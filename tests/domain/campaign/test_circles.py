@@ -53,6 +53,13 @@ def test_many_circles_take_no_time() -> None:
     assert len(circles("c0", campaigns)) == MAX_CIRCLES
 
 
+def test_paths_without_a_way_back_take_no_time() -> None:
+    crowd = [f"C{number}" for number in range(30)]
+    campaigns = {name: rules(name, *crowd, "B") for name in crowd}
+    campaigns |= {"a": rules("A", "B"), "b": rules("B", "A", *crowd)}
+    assert [circle.campaigns for circle in circles("a", campaigns)] == [("a", "b")]
+
+
 def test_every_circle_is_found() -> None:
     for seed in range(300):
         random = Random(seed)

@@ -11,6 +11,12 @@ ARMS = "split: {arms: {discount: 1, holdout: 1}}"
     [
         ("wait_for: {timeout: 1d}", "wait_for", "it waits for nothing", "Write `event: …`, or `events:`"),
         (
+            "wait_for: {event: A, events: [{event: B}], where: 'true', timeout: 1d}",
+            "wait_for.events",
+            "beside `event`",
+            "",
+        ),
+        (
             "wait_for: {event: A, events: [{event: B}], timeout: 1d}",
             *("wait_for.events", "`events` cannot stand beside `event`", "Write `event: …`, or"),
         ),
@@ -23,7 +29,7 @@ ARMS = "split: {arms: {discount: 1, holdout: 1}}"
             *("on_event", "`on_event` cannot stand beside `events`", "Write `do: […]` within each"),
         ),
         ("split: {arms: {a: 0, b: 0}}, a: [], b: []", "split.arms", "no arm has a weight", "{a: 50, b: 50}"),
-        ("split: {arms: {a: 1}}, a: []", "split.arms", "`arms` has only 1", "Write 2 or more"),
+        ("split: {arms: {a: 0}}, a: []", "split.arms", "`arms` has only 1", "Write 2 or more"),
         (f"{ARMS}, discount: []", "split.arms.holdout", "the arm `holdout` has no steps", "`holdout: […]` beside"),
         (f"{ARMS}, discount: [], holdout: [], other: []", "other", "`other` is not an arm", "Arms: discount, holdout"),
         (f"{ARMS}, discount: [], holdout: [], seed: x", "seed", "`seed` is not an arm", "into `split: {seed: …}`"),
