@@ -32,6 +32,7 @@ __all__ = [
     "KeyOutcome",
     "Outcome",
     "Place",
+    "Prepared",
     "ValueExpression",
     "ValueOutcome",
     "compile_condition",
@@ -78,6 +79,24 @@ class ValueOutcome(NamedTuple):
     error: str | None = None
 
 
+class Prepared:
+    """A root that many expressions look at: each of its fields is made fit for CEL once."""
+
+    __slots__ = ("_fields", "_holder")
+
+    def __init__(self, holder: object) -> None:
+        self._holder = holder
+        self._fields: dict[str, Any] = {}
+
+    def field(self, name: str) -> Any:
+        """None where the holder has none. Raises Unusable."""
+        if name not in self._fields:
+            holder = self._holder
+            value = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+            self._fields[name] = cel_data(value)
+        return self._fields[name]
+
+
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     text: str
@@ -103,19 +122,23 @@ class _Compiled:
         for variable in self.variables:
             root, _, field = variable.partition(".")
             holder = roots.get(root)
-            value = holder.get(field) if isinstance(holder, Mapping) else getattr(holder, field, None)
-            if value is None and (holder is None or ROOTS[root][field] != cel.Type.DYN):
-                missing.append(f"there is no {variable}")
-                continue
             try:
-                data[variable] = cel_data(value)
+                value = (holder if isinstance(holder, Prepared) else Prepared(holder)).field(field)
             except Unusable as unusable:
                 missing.append(f"{variable}: {unusable}")
+                continue
+            if value is None and (holder is None or ROOTS[root][field] != cel.Type.DYN):
+                missing.append(f"there is no {variable}")
+            else:
+                data[variable] = value
         return data, missing
 
 
 class Condition(_Compiled):
-    """A checked condition. Roots are given by name, each a mapping or an object with the fields of ROOTS."""
+    """A checked condition.
+
+    Roots are given by name, each a mapping or an object with the fields of ROOTS, or one that is Prepared.
+    """
 
     __slots__ = ()
 

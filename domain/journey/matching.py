@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.campaign.rules import EventRule, GoalRule, Rules
-from domain.conditions.expressions import KeyOutcome, Outcome, Place, compile_condition, compile_key
+from domain.conditions.expressions import KeyOutcome, Outcome, Place, Prepared, compile_condition, compile_key
 from domain.tracking.event import Event
 
 # What every event has of its own. A key made of these is never found again in a later event.
@@ -40,27 +40,42 @@ class Beginning(Struct, frozen=True):
 
 
 class Matcher:
-    """Evaluates the expressions of a batch. Within it people stay as they are, so a key is worked out once an event."""
+    """Evaluates the expressions of a batch.
+
+    Within it people stay as they are, so a key is worked out once an event; and what an expression looks at is made fit
+    for it once, since each event is held against each journey of its person.
+    """
 
     def __init__(self, people: Mapping[UUID, Person]) -> None:
         self._people = people
         self._keys: dict[tuple[str, str], KeyOutcome] = {}
+        # By identity, which is theirs alone as long as they are kept here.
+        self._prepared: dict[int, tuple[object, Prepared]] = {}
 
     def condition(self, where: str | None, place: Place, happening: Happening, entry: Event | None) -> Outcome:
         """What a condition comes to; where there is none, it holds."""
         if where is None:
             return Outcome(True)
-        person = self._people[happening.profile_id]
-        return compile_condition(where, place).evaluate(event=happening.event, profile=person, entry=entry)
+        return compile_condition(where, place).evaluate(
+            event=self._prepare(happening.event),
+            profile=self._prepare(self._people[happening.profile_id]),
+            entry=None if entry is None else self._prepare(entry),
+        )
 
     def key(self, expression: str, happening: Happening) -> KeyOutcome:
         """The key that an entry's expression finds in an event."""
         place = (expression, happening.event.message_id)
         if (known := self._keys.get(place)) is None:
-            person = self._people[happening.profile_id]
-            known = compile_key(expression).evaluate(event=happening.event, profile=person)
+            known = compile_key(expression).evaluate(
+                event=self._prepare(happening.event), profile=self._prepare(self._people[happening.profile_id])
+            )
             self._keys[place] = known
         return known
+
+    def _prepare(self, root: object) -> Prepared:
+        if (known := self._prepared.get(id(root))) is None:
+            known = self._prepared[id(root)] = (root, Prepared(root))
+        return known[1]
 
     def concerns(self, happening: Happening, rule: EventRule | GoalRule, place: Place, beginning: Beginning) -> bool:
         """Whether the event is the one that a rule of a journey means.

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from domain.campaign.rules import EntryRule, EventRule
 from domain.conditions.expressions import Place
@@ -123,3 +124,23 @@ def test_a_key_of_the_profile_alone_tells_nothing_once_the_profile_has_changed()
     rules = campaign(entry=EntryRule("Cart Abandoned", key="string(profile.traits.vip)"), exits=[LEFT]).rules
     beginning = Beginning(rules, track("Cart Abandoned").event, "false")
     assert Matcher(PEOPLE).concerns(track("Left"), LEFT, Place.EXIT_WHERE, beginning)
+
+
+class Looked(dict[str, Any]):
+    """Counts how often it is gone through."""
+
+    times = 0
+
+    def items(self) -> Any:
+        self.times += 1
+        return super().items()
+
+
+def test_what_many_rules_look_at_is_made_ready_once() -> None:
+    """Each event of a batch is held against each journey of its person: it made most of the work."""
+    other = "event.properties.cart != entry.properties.cart"
+    stage = Stage(campaign(entry=BY_CART, exits=[EventRule("Left", f"{other} && false"), EventRule("Left", other)]))
+    left, properties = track("Left"), Looked(cart="c9")
+    left = replace(left, event=replace(left.event, properties=properties))
+    assert len(stage.take(*(track("Cart Abandoned", cart=f"c{number}") for number in range(9)), left).left) == 9
+    assert properties.times == 1
