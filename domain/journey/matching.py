@@ -89,7 +89,17 @@ class Matcher:
         expression = beginning.rules.entry.key
         if expression is None or not _is_found_again(expression):
             return True
-        return self.key(expression, happening).value in (None, beginning.key)
+        return self.key(expression, happening).value in (None, self._key_of(beginning, expression, happening))
+
+    def _key_of(self, beginning: Beginning, expression: str, happening: Happening) -> str | None:
+        """The journey's key, as it would be by the profile of now where it depends on that: the event's is, too."""
+        if not _looks_at_the_profile(expression):
+            return beginning.key
+        return self.key(expression, Happening(happening.profile_id, beginning.entry)).value
+
+
+def _looks_at_the_profile(key: str) -> bool:
+    return any(variable.startswith("profile.") for variable in compile_key(key).variables)
 
 
 @lru_cache(maxsize=1_024)

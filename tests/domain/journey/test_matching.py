@@ -126,6 +126,15 @@ def test_a_key_of_the_profile_alone_tells_nothing_once_the_profile_has_changed()
     assert Matcher(PEOPLE).concerns(track("Left"), LEFT, Place.EXIT_WHERE, beginning)
 
 
+@pytest.mark.parametrize(("cart", "is_meant"), [("c1", True), ("c2", False), (None, True)])
+def test_a_key_goes_by_the_event_although_the_profile_has_changed(cart: str | None, is_meant: bool) -> None:
+    """Else no exit would end a journey whose person has meanwhile moved on to another plan."""
+    key = "event.properties.cart + string(profile.traits.vip)"
+    rules = campaign(entry=EntryRule("Cart Abandoned", key=key), exits=[LEFT]).rules
+    beginning = Beginning(rules, track("Cart Abandoned", cart="c1").event, "c1false")
+    assert Matcher(PEOPLE).concerns(track("Left", cart=cart), LEFT, Place.EXIT_WHERE, beginning) is is_meant
+
+
 class Looked(dict[str, Any]):
     """Counts how often it is gone through."""
 
