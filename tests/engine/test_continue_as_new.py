@@ -23,7 +23,7 @@ async def test_a_journey_that_hears_too_much_continues_as_new(rig: Rig) -> None:
     first = (await handle.describe()).run_id
     while (await handle.describe()).run_id == first:
         await asyncio.gather(*(rig.track("u1", "Link Clicked", {"kind": "good"}) for _ in range(EVENTS_A_RUN // 10)))
-    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+        await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
     description = await handle.describe()
     assert description.history_length < EVENTS_A_RUN
     assert description.typed_search_attributes.search_attributes != []
