@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -63,12 +64,12 @@ class Rig:
         await self.post("identify", {"messageId": str(uuid4()), "userId": user, "traits": traits})
 
     async def post(self, call: str, body: Mapping[str, Any]) -> httpx.Response:
-        response = await self.http.post(f"/v1/{call}", json=body, auth=(WRITE_KEY, ""))
+        response = await self._answer("POST", f"/v1/{call}", json=body, auth=(WRITE_KEY, ""))
         response.raise_for_status()
         return response
 
     async def admin(self, method: str, path: str, body: Any = None) -> Any:
-        response = await self.http.request(method, path, json=body, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+        response = await self._answer(method, path, json=body, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
         assert response.is_success, response.text
         return response.json() if response.content else None
 
@@ -102,6 +103,15 @@ class Rig:
             assert asyncio.get_running_loop().time() < deadline, f"never found: {sql} {parameters}"
             await asyncio.sleep(0.02)
         return rows
+
+    async def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """The answer; asked for again, as clients do, while it is 503: on a busy machine connections are waited for."""
+        deadline = asyncio.get_running_loop().time() + 20
+        while True:
+            response = await self.http.request(method, path, **request)
+            if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE or asyncio.get_running_loop().time() > deadline:
+                return response
+            await asyncio.sleep(float(response.headers["Retry-After"]))
 
     async def _queried(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         try:
