@@ -69,7 +69,8 @@ def _comes_when_open(block: Block, index: int, rules: Rules, window: SendWindow)
 
 def _deaf(steps: list[PlacedStep], source: Source, rules: Rules) -> Iterator[Problem]:
     """Waits for what ends the journey."""
-    exits = {rule.event for rule in rules.exits if rule.where is None}
+    goal = (rules.goal,) if rules.goal is not None and rules.goal.exits else ()
+    exits = {rule.event for rule in (*rules.exits, *goal) if rule.where is None}
     for path, awaited in _awaited(steps):
         if awaited.get("event") in exits and "where" not in awaited:
             said = f"`{awaited['event']}` is never heard here: it is an exit, and ends the journey first"

@@ -70,6 +70,13 @@ def test_what_ends_the_journey_is_not_heard(step: str, path: str | None) -> None
     assert found == ([] if path is None else [(8, f"steps[0].{path}", said)])
 
 
+@pytest.mark.parametrize(("exits", "is_said"), [("true", True), ("false", False)])
+def test_a_goal_that_is_an_exit_is_not_heard(exits: str, is_said: bool) -> None:
+    goal = f"goal: {{event: Paid, within: 1d, exit_on_goal: {exits}}}\n"
+    found = warnings(f"{HEAD}{goal}steps:\n  - {{id: a, wait_for: {{event: Paid, timeout: 1d}}}}\n")
+    assert bool(found) == is_said
+
+
 @pytest.mark.parametrize(
     ("step", "path"),
     [
