@@ -117,10 +117,6 @@ def _summary(entry: Recorded) -> str:
             return f"{entry.step}: {_done(entry)}"
         case "exit", _ if entry.reason == "goal":
             return f"left {entry.campaign}: {data['event']} is its goal"
-        case "delay", _:
-            return f"{entry.step}: {_waited(entry)}"
-        case "update_profile" | "set_stage" | "emit_event", _:
-            return f"{entry.step}: {_done(entry)}"
         case "exit", _:
             return f"left {entry.campaign}: ended by {data.get('event', data.get('event_id'))}"
         case "message", "cancelled" if entry.reason == "send_window":

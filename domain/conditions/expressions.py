@@ -9,7 +9,6 @@ CEL-C++ bounds an evaluation to 10,000 iterations and an expression to 32 levels
 the length of their list, hence the bound in `cel_data`.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,9 +20,9 @@ from typing import Any, NamedTuple
 import msgspec
 from cel_expr_python import cel
 
+from domain.conditions.cel_compile import ConditionError, compile_checked
 from domain.conditions.cel_data import Unusable, cel_data
-from domain.conditions.cel_errors import explain
-from domain.conditions.cel_roots import ROOTS, VISIBLE, Place
+from domain.conditions.cel_roots import ROOTS, Place
 
 __all__ = [
     "Condition",
@@ -40,22 +39,10 @@ __all__ = [
     "compile_value",
 ]
 
-MAX_LENGTH = 2_000
 MAX_KEY_LENGTH = 255
 # As much as one event may have. A trait made of itself twice would double each time.
 MAX_VALUE_BYTES = 32 * 1024
 _MAX_ERROR_LENGTH = 300
-_HAS_FIELD = re.compile(r"\bhas\(\s*((?:event|entry|profile|journey)\.[a-z_]+)\s*\)")
-_PATTERN_LITERAL = re.compile(r"""\.matches\(\s*(r?'(?:[^'\\\n]|\\.)*'|r?"(?:[^"\\\n]|\\.)*")\s*\)""")
-
-
-class ConditionError(ValueError):
-    """An expression that cannot be used where it stands. `suggestion` says what would be right."""
-
-    def __init__(self, message: str, suggestion: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.suggestion = suggestion
 
 
 class Outcome(NamedTuple):
@@ -196,7 +183,7 @@ class ValueExpression(_Compiled):
 @lru_cache(maxsize=4_096)
 def compile_condition(text: str, place: Place) -> Condition:
     """Check and compile a condition. Raises ConditionError."""
-    variables, expression = _compile(text, place)
+    variables, expression = compile_checked(text, place)
     kind = expression.return_type()
     if kind not in (cel.Type.BOOL, cel.Type.DYN):
         raise ConditionError(
@@ -208,7 +195,7 @@ def compile_condition(text: str, place: Place) -> Condition:
 @lru_cache(maxsize=1_024)
 def compile_key(text: str) -> KeyExpression:
     """Check and compile the `key` of an entry. Raises ConditionError."""
-    variables, expression = _compile(text, Place.ENTRY_KEY)
+    variables, expression = compile_checked(text, Place.ENTRY_KEY)
     kind = expression.return_type()
     if kind not in (cel.Type.STRING, cel.Type.INT, cel.Type.DYN):
         raise ConditionError(
@@ -221,7 +208,7 @@ def compile_key(text: str) -> KeyExpression:
 @lru_cache(maxsize=1_024)
 def compile_value(text: str, place: Place) -> ValueExpression:
     """Check and compile an expression that gives a value. Raises ConditionError."""
-    variables, expression = _compile(text, place)
+    variables, expression = compile_checked(text, place)
     kind = expression.return_type()
     wanted = (cel.Type.STRING, cel.Type.TIMESTAMP, cel.Type.DYN)
     if place is Place.DELAY_DATE and kind not in wanted:
@@ -230,55 +217,6 @@ def compile_value(text: str, place: Place) -> ValueExpression:
             "Name a trait: `profile.traits.trial_ends_at`",
         )
     return ValueExpression(text, place, variables, expression)
-
-
-def _compile(text: str, place: Place) -> tuple[frozenset[str], cel.Expression]:
-    _check_text(text)
-    visible = VISIBLE[place]
-    declared = frozenset(f"{root}.{field}" for root in visible for field in ROOTS[root])
-    try:
-        expression = _environment(declared).compile(text)
-    except (RuntimeError, ValueError) as error:
-        raise ConditionError(*explain(str(error), text, visible, ROOTS)) from error
-    # CEL does not tell which variables an expression refers to. One without which it no longer compiles, it does.
-    used = frozenset(variable for variable in declared if not _compiles(text, declared - {variable}))
-    return used, expression
-
-
-def _check_text(text: str) -> None:
-    """What CEL would let pass and an author did not mean."""
-    if not text.strip():
-        raise ConditionError("the expression is empty", "Write a CEL expression, or leave the line out")
-    if len(text) > MAX_LENGTH:
-        raise ConditionError(
-            f"the expression has {len(text):,} characters", f"Keep it within {MAX_LENGTH:,}: send what it works out"
-        )
-    if always := _HAS_FIELD.search(text):
-        raise ConditionError(f"`{always[1]}` is always there", f"Compare it: `{always[1]} != null`")
-    for pattern in _PATTERN_LITERAL.findall(text):
-        try:
-            tried = _environment(frozenset()).compile(f"''.matches({pattern})").eval()
-        except RuntimeError:
-            continue  # not a literal after all: the compilation of the whole says so
-        if tried.type() == cel.Type.ERROR:
-            raise ConditionError(
-                f"{pattern} is not a regular expression: {str(tried.value()).partition('expression: ')[2]}",
-                "RE2 syntax is understood: no look-around, no back-references",
-            )
-
-
-@lru_cache(maxsize=128)
-def _environment(variables: frozenset[str]) -> cel.Env:
-    types = {f"{root}.{field}": kind for root, fields in ROOTS.items() for field, kind in fields.items()}
-    return cel.NewEnv(variables={variable: types[variable] for variable in variables})
-
-
-def _compiles(text: str, variables: frozenset[str]) -> bool:
-    try:
-        _environment(variables).compile(text)
-    except RuntimeError:
-        return False
-    return True
 
 
 def _key_text(value: Any) -> str | None:

@@ -15,7 +15,7 @@ from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.plan import Split, WaitFor
 from domain.campaign.publishing import Published, check
 from domain.campaign.reference_checks import NONE, OUTCOMES
-from domain.conditions import expressions
+from domain.conditions import cel_compile, expressions
 from domain.conditions.cel_roots import ROOTS, VISIBLE, Place
 from domain.errors import InvalidDocumentError
 from domain.journey import routing
@@ -223,7 +223,7 @@ def test_the_limits_are_those_of_the_page() -> None:
         "durations": f"1s to {durations.format_duration(durations.MAX_SECONDS)}",
         "rounds, also of repetitions within each other together": f"{steps.MAX_ROUNDS:,}",
         "weights": f"{steps.MAX_WEIGHT:,}",
-        "an expression": f"{expressions.MAX_LENGTH:,} characters",
+        "an expression": f"{cel_compile.MAX_LENGTH:,} characters",
         "a key": f"{expressions.MAX_KEY_LENGTH} characters",
         "journeys of a person in a campaign at once, under different keys": f"{routing.MAX_ACTIVE}",
         "journeys that start each other by `emit_event`": f"{MAX_CHAIN}",
