@@ -27,6 +27,9 @@ from store.database import Database
 LOOK_SECONDS = 0.15
 LOOKS = 3
 PATIENCE_SECONDS = 60.0
+# What is left of a skip when a rest ends must outlast what the journey does then: once it has passed, the server skips
+# the whole of the next rest with it.
+MARGIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,7 @@ class Person:
     async def _skip(self, workflow_id: str, length: timedelta) -> None:
         handle = self.world.temporal.get_workflow_handle(workflow_id)
         try:
-            await TimeSkipper(self.world.temporal).fast_forward(handle, length)
+            await TimeSkipper(self.world.temporal).fast_forward(handle, length + MARGIN)
         except RPCError as error:
             # It was over before its clock could be moved.
             if error.status != RPCStatusCode.NOT_FOUND:
