@@ -24,7 +24,8 @@ from store.database import Connection, Database
 from store.events import StoredEvent
 from store.profiles import Profile, ProfileChange
 
-ATTEMPTS = 5
+# Batches that meet the same new people at once take turns: of each round one comes through.
+ATTEMPTS = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from domain.journey import routing
 from domain.journey.listeners import Listeners
 from domain.journey.matching import Happening
-from domain.journey.routed import Routed, Surroundings
+from domain.journey.routed import Heard, Routed, Surroundings
 from store import conversions, decisions, events, journeys, outbox
 from store.conversions import Conversion
 from store.database import Connection
@@ -149,6 +149,16 @@ def _conversions(routed: Routed) -> list[Conversion]:
     ]
 
 
+def _first_and_last(heard: Sequence[Heard]) -> list[Heard]:
+    """What each subscription hears first and last: a journey keeps one match, and a batch may hold thousands."""
+    places: dict[tuple[UUID, str], tuple[int, int]] = {}
+    for place, one in enumerate(heard):
+        of = (one.journey.id, one.subscription)
+        first, _ = places.get(of, (place, place))
+        places[of] = (first, place)
+    return [heard[place] for place in sorted({place for ends in places.values() for place in ends})]
+
+
 def _notices(routed: Routed, born: set[UUID]) -> list[Notice]:
     """What Temporal must be told. A journey that began and ended within the batch needs no workflow."""
     starts = [
@@ -162,7 +172,7 @@ def _notices(routed: Routed, born: set[UUID]) -> list[Notice]:
     ]
     matched = [
         Notice(heard.journey.workflow_id, "matched", {"subscription": heard.subscription, "event_id": heard.event_id})
-        for heard in routed.heard
+        for heard in _first_and_last(routed.heard)
         if heard.journey.id not in routed.left
     ]
     exits = [

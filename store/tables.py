@@ -224,6 +224,8 @@ decisions = Table(
         name="decisions_kind",
     ),
     Index("decisions_profile_id", "profile_id", "recorded_at"),
+    # Which journeys were ever held, for when their campaign is resumed.
+    Index("decisions_held", "journey_id", postgresql_where=text("kind = 'send' AND outcome = 'held'")),
     # Which arm of a split a journey went.
     Index("decisions_split", "journey_id", "step", postgresql_where=text("kind = 'split'")),
 )

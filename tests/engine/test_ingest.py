@@ -4,6 +4,7 @@ import asyncio
 import random
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from application.catalogue import Catalogue
@@ -162,3 +163,27 @@ async def test_what_is_rejected_is_kept_and_the_rest_goes_in(rig: Rig) -> None:
     assert (kept["position"], kept["message_id"], kept["error"]) == (1, "bad", rejected["error"])
     assert '"bad"' in kept["body"]
     assert len(await rig.query("SELECT * FROM events")) == 1
+
+
+async def test_of_many_events_in_a_batch_a_journey_hears_the_first_and_the_last(rig: Rig, ingest: Ingest) -> None:
+    await rig.run_campaign(
+        """
+        {key: clicks, name: Clicks, entry: {event: Cart Abandoned, key: event.properties.cart_id}, steps: [
+          {id: clicked, wait_for: {events: [{event: Clicked}, {event: Seen}], timeout: 1d}}]}
+        """
+    )
+    await ingest(
+        [event("track", "u1", name="Cart Abandoned", cart_id=cart) for cart in ("c1", "c2")],
+        received_at=AT,
+    )
+    clicks = [event("track", "u1", name="Clicked") for _ in range(50)]
+    seen = event("track", "u1", name="Seen")
+    await ingest([*clicks, seen], received_at=AT + timedelta(minutes=1))
+    for journey in await rig.until("SELECT workflow_id FROM journeys WHERE NOT EXISTS (SELECT 1 FROM outbox)"):
+        history = await rig.temporal.get_workflow_handle(journey["workflow_id"]).fetch_history()
+        signals = [
+            msgspec.json.decode(one.workflow_execution_signaled_event_attributes.input.payloads[1].data)
+            for one in history.events
+            if one.HasField("workflow_execution_signaled_event_attributes")
+        ]
+        assert signals == [clicks[0].message_id, clicks[-1].message_id, seen.message_id]

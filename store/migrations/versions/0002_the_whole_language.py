@@ -18,6 +18,7 @@ ALTER TABLE decisions DROP CONSTRAINT decisions_kind;
 ALTER TABLE decisions ADD CONSTRAINT decisions_kind CHECK (kind IN (
     'entry', 'delay', 'send', 'branch', 'split', 'repeat', 'update_profile', 'set_stage', 'emit_event',
     'exit'));
+CREATE INDEX decisions_held ON decisions (journey_id) WHERE kind = 'send' AND outcome = 'held';
 CREATE INDEX decisions_split ON decisions (journey_id, step) WHERE kind = 'split';
 
 CREATE TABLE conversions (
