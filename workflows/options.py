@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from temporalio.common import Priority, RetryPolicy
 
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import is_exempt
 
 # The gate and the branches are one short transaction: a slow one has lost its database.
 DECISION_TIMEOUT = timedelta(seconds=20)
@@ -27,7 +27,7 @@ def send_queue(task_queue: str, channel: str) -> str:
 
 
 def send_priority(campaign_key: str, category: str, priority: str) -> Priority:
-    """Transactional messages and those of high priority go first; among the others, campaigns take turns."""
-    if category == TRANSACTIONAL or priority == "high":
+    """What passes the frequency caps goes first; among the others, campaigns take turns."""
+    if is_exempt(category, priority):
         return Priority(priority_key=1)
     return Priority(priority_key=3, fairness_key=campaign_key[:64])
