@@ -10,14 +10,16 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 metadata = MetaData()
 
@@ -96,6 +98,8 @@ rejects = Table(
     Column("body", Text, nullable=False),
 )
 
+# `revision` changes with whatever is changed of a campaign. Journeys of versions below `exits_below` count as ended
+# from the instant at which it was set, though their rows are yet to follow.
 campaigns = Table(
     "campaigns",
     metadata,
@@ -105,10 +109,15 @@ campaigns = Table(
     Column("state", Text, nullable=False, server_default=text("'draft'")),
     Column("running_version", Integer),
     Column("latest_version", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False, server_default=text("1")),
+    Column("exits_below", Integer, nullable=False, server_default=text("0")),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
-    CheckConstraint("state IN ('draft', 'running', 'paused', 'stopping')", name="campaigns_state"),
-    CheckConstraint("state = 'draft' OR running_version IS NOT NULL", name="campaigns_running_version"),
+    CheckConstraint(
+        "state IN ('draft', 'scheduled', 'running', 'paused', 'stopping', 'ended', 'archived')",
+        name="campaigns_state",
+    ),
+    CheckConstraint("state IN ('draft', 'archived') OR running_version IS NOT NULL", name="campaigns_running_version"),
 )
 
 campaign_versions = Table(
@@ -139,6 +148,10 @@ journeys = Table(
     Column("outcome", Text),
     Column("ended_by", Text),
     Column("entry", JSONB, nullable=False),
+    # Where an active journey is, as it last said: `standing` is waiting, deferred, held or acting.
+    Column("step", Text),
+    Column("standing", Text),
+    Column("wakes_at", INSTANT),
     Column("entered_at", INSTANT, nullable=False),
     Column("ended_at", INSTANT),
     Column("ended_recorded_at", INSTANT),
@@ -148,6 +161,7 @@ journeys = Table(
     ),
     CheckConstraint("state IN ('active', 'completed', 'exited')", name="journeys_state"),
     CheckConstraint("(state = 'active') = (ended_at IS NULL)", name="journeys_ended_at"),
+    CheckConstraint("standing IN ('waiting', 'deferred', 'held', 'acting')", name="journeys_standing"),
     # A user is in a campaign once at a time for each entry key, whatever two processes do at once.
     Index(
         "journeys_one_active",
@@ -160,6 +174,9 @@ journeys = Table(
     Index("journeys_profile_id", "profile_id", "campaign_key", "entry_key"),
     # For the versions in use and the counts of a campaign, which are asked for while all events wait.
     Index("journeys_campaign", "state", "campaign_key", "campaign_version"),
+    # For the pages of what is done to many of a campaign's journeys, and of lists.
+    Index("journeys_pages", "campaign_key", "id"),
+    Index("journeys_step", "campaign_key", "step", postgresql_where=text("state = 'active'")),
 )
 
 # The send ledger. The id is derived from journey, step and visit, so a message exists once whatever is retried.
@@ -220,7 +237,7 @@ decisions = Table(
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
     CheckConstraint(
         "kind IN ('entry', 'delay', 'send', 'branch', 'split', 'repeat', "
-        "'update_profile', 'set_stage', 'emit_event', 'exit')",
+        "'update_profile', 'set_stage', 'emit_event', 'exit', 'skip', 'migrate')",
         name="decisions_kind",
     ),
     Index("decisions_profile_id", "profile_id", "recorded_at"),
@@ -248,7 +265,8 @@ conversions = Table(
     Index("conversions_campaign", "campaign_key", "at"),
 )
 
-# What Temporal has yet to be told. A row leaves when Temporal has accepted it.
+# What Temporal has yet to be told. A row leaves when Temporal has accepted it. What is done to many at once is of
+# class 1 and goes after what single events have caused.
 outbox = Table(
     "outbox",
     metadata,
@@ -256,11 +274,13 @@ outbox = Table(
     Column("workflow_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("payload", JSONB, nullable=False),
+    Column("class", SmallInteger, nullable=False, server_default=text("0")),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("available_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("last_error", Text),
-    CheckConstraint("kind IN ('start', 'matched', 'exit', 'resume')", name="outbox_kind"),
+    CheckConstraint("kind IN ('start', 'matched', 'exit', 'resume', 'skip', 'campaign')", name="outbox_kind"),
+    Index("outbox_class", "class", "id"),
     Index("outbox_available_at", "available_at", "id"),
     Index("outbox_workflow_id", "workflow_id", "id"),
 )
@@ -272,4 +292,75 @@ frequency_caps = Table(
     Column("source", Text, nullable=False),
     Column("rules", JSONB, nullable=False),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
+)
+
+# What is done to many journeys or users of a campaign: page by page, by the campaign's workflow. `cursor` is the last
+# id that is done with, `counts` what became of them. A repeated audience has one for each of its occasions.
+operations = Table(
+    "operations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("campaign_key", Text, ForeignKey("campaigns.key"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'pending'")),
+    Column("parameters", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("occasion", Text),
+    Column("cursor", Uuid),
+    Column("total", BigInteger),
+    Column("done", BigInteger, nullable=False, server_default=text("0")),
+    Column("counts", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("requested_by", Text, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("started_at", INSTANT),
+    Column("finished_at", INSTANT),
+    CheckConstraint("kind IN ('exit', 'skip', 'migrate', 'enrol', 'resume')", name="operations_kind"),
+    CheckConstraint("state IN ('pending', 'running', 'done', 'cancelled')", name="operations_state"),
+    CheckConstraint("(state IN ('done', 'cancelled')) = (finished_at IS NOT NULL)", name="operations_finished_at"),
+    UniqueConstraint("campaign_key", "kind", "occasion", name="operations_once_an_occasion"),
+    Index("operations_campaign", "campaign_key", "id"),
+    Index("operations_open", "campaign_key", "id", postgresql_where=text("finished_at IS NULL")),
+)
+
+# Keys of the API. A secret is as random as its hash, so one round of SHA-256 keeps it.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("expires_at", INSTANT),
+    Column("revoked_at", INSTANT),
+    Column("last_used_at", INSTANT),
+    CheckConstraint("scopes <@ ARRAY['ingest', 'read', 'operate', 'admin']", name="api_keys_scopes"),
+)
+
+# Who did what. Written in the transaction of what was done.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("actor", Text, nullable=False),
+    Column("actor_name", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Index("audit_log_target", "target", "id"),
+)
+
+# Answers that are given again when a request comes again under its Idempotency-Key.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("headers", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("idempotency_keys_created_at", "created_at"),
 )
