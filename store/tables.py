@@ -98,8 +98,8 @@ rejects = Table(
     Column("body", Text, nullable=False),
 )
 
-# `revision` changes with whatever is changed of a campaign. Journeys of versions below `exits_below` count as ended
-# from the instant at which it was set, though their rows are yet to follow.
+# `revision` changes with whatever is changed of a campaign. Journeys of the versions in `exiting` count as ended from
+# the instant at which it was set, though their rows are yet to follow.
 campaigns = Table(
     "campaigns",
     metadata,
@@ -110,7 +110,7 @@ campaigns = Table(
     Column("running_version", Integer),
     Column("latest_version", Integer, nullable=False),
     Column("revision", BigInteger, nullable=False, server_default=text("1")),
-    Column("exits_below", Integer, nullable=False, server_default=text("0")),
+    Column("exiting", ARRAY(Integer), nullable=False, server_default=text("'{}'::integer[]")),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
     CheckConstraint(

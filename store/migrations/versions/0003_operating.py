@@ -9,7 +9,7 @@ depends_on = None
 
 CHANGES = """
 ALTER TABLE campaigns ADD COLUMN revision BIGINT DEFAULT 1 NOT NULL;
-ALTER TABLE campaigns ADD COLUMN exits_below INTEGER DEFAULT 0 NOT NULL;
+ALTER TABLE campaigns ADD COLUMN exiting INTEGER[] DEFAULT '{}'::integer[] NOT NULL;
 ALTER TABLE campaigns DROP CONSTRAINT campaigns_state;
 ALTER TABLE campaigns ADD CONSTRAINT campaigns_state
     CHECK (state IN ('draft', 'scheduled', 'running', 'paused', 'stopping', 'ended', 'archived'));
