@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from application.actions import Actions
 from application.branches import Branches
+from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.caps import FrequencyCaps
 from application.catalogue import Catalogue
@@ -63,6 +64,7 @@ class Engine:
 
     database: Database
     catalogue: Catalogue
+    life: CampaignLife
     gate: Gate
     branches: Branches
     delays: Delays
@@ -86,6 +88,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
         yield Engine(
             database=database,
             catalogue=catalogue,
+            life=CampaignLife(database),
             gate=Gate(database, catalogue, settings.timezone),
             branches=Branches(database, catalogue),
             delays=Delays(database, catalogue, settings.timezone),

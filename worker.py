@@ -10,7 +10,12 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import wiring
+from activities.campaign import CampaignActivities
 from activities.journey import JourneyActivities, SendActivities
+from application.operations.exit import ExitKind
+from application.operations.frame import Operations
+from application.operations.resume import ResumeKind
+from runtime.batches import JourneyBatches
 from runtime.failures import FailureInterceptor
 from runtime.housekeeping import keep_house
 from runtime.leaving import leave
@@ -50,6 +55,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
     interceptors = [FailureInterceptor()]
     journeys = JourneyActivities(engine.database, engine.gate, engine.branches, engine.delays, engine.actions)
     sends = SendActivities(engine.sender)
+    campaigns = CampaignActivities(engine.life, _operations(client, engine))
     main = Worker(
         client,
         task_queue=settings.task_queue,
@@ -60,6 +66,8 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
             journeys.look_up_moment,
             journeys.perform_step,
             journeys.finish_journey,
+            campaigns.advance_campaign,
+            campaigns.work_on_operations,
         ],
         workflow_runner=workflow_runner(),
         interceptors=interceptors,
@@ -76,6 +84,10 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
         for channel in engine.channels
     ]
     return [main, *channels]
+
+
+def _operations(client: Client, engine: Engine) -> Operations:
+    return Operations(engine.database, {"exit": ExitKind(JourneyBatches(client)), "resume": ResumeKind()})
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:

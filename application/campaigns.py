@@ -1,24 +1,19 @@
-"""Campaigns under the hands of those who run them: publish, start, stop, pause, resume, list."""
+"""Campaigns under the hands of those who run them: publish, start, pause, resume, stop, archive, list."""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from application import campaign_moves as moves
+from application.campaign_moves import InFlight, StopMode
+from domain.access import Actor
 from domain.campaign import publishing
 from domain.campaign.document_warnings import circle_warnings
-from domain.campaign.publishing import Published
-from domain.errors import ConflictError, NotFoundError, Problem
-from store import campaigns, outbox
-from store.campaigns import Campaign, Version
-from store.database import Connection, Database
-
-# From which states a campaign may be moved, by the name of the move.
-ALLOWED = {
-    "start": ("draft", "running", "stopping", "ended"),
-    "stop": ("running", "paused"),
-    "pause": ("running",),
-    "resume": ("paused",),
-}
+from domain.campaign.life import ARCHIVED, PAUSED, RUNNING
+from domain.errors import Problem
+from store import audit, campaigns
+from store.campaigns import Campaign, Counted
+from store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +26,33 @@ class PublishedVersion:
     warnings: list[Problem]
 
 
+@dataclass(frozen=True, slots=True)
+class CampaignView:
+    """A campaign and how many journeys it has."""
+
+    campaign: Campaign
+    journeys: Counted
+
+
 class Campaigns:
-    """Every change waits for the decisions under way, and is seen by every one that follows its acknowledgement."""
+    """Every change waits for the decisions under way, and is seen by every one that follows its acknowledgement.
+
+    What a change sets going is written beside it, and carried out by the campaign's workflow.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def publish(self, source: str, file: str, templates: Mapping[str, str]) -> PublishedVersion:
+    async def publish(self, source: str, file: str, templates: Mapping[str, str], *, by: Actor) -> PublishedVersion:
         """Make an immutable version of a document, unless the latest is the same already.
 
         Raises InvalidDocumentError with everything that is wrong.
         """
         # Proving a document is work for the processor: other requests go on meanwhile.
         checked = await asyncio.to_thread(publishing.check, source, file, templates)
-        version, created = await self._version(checked, source, file)
+        async with self._database.transaction() as connection:
+            await campaigns.take_control(connection)
+            version, created = await moves.insert_version(connection, checked, source, file, by)
         # With all that is published by now: of two campaigns published at once, the later one is told.
         async with self._database.transaction() as connection:
             rules = await campaigns.latest_rules(connection)
@@ -52,87 +60,63 @@ class Campaigns:
         circles = circle_warnings(checked.source, key, {**rules, key: checked.rules})
         return PublishedVersion(key, version, created, [*checked.warnings, *circles])
 
-    async def _version(self, checked: Published, source: str, file: str) -> tuple[int, bool]:
-        """The number of the version that holds the document, and whether it is new."""
-        definition = checked.definition
-        async with self._database.transaction() as connection:
-            await campaigns.take_control(connection)
-            latest = await campaigns.latest_version(connection, definition.key)
-            if latest is not None and (latest.source, latest.templates) == (source, checked.templates):
-                return latest.version, False
-            version = Version(
-                campaign_key=definition.key,
-                version=latest.version + 1 if latest else 1,
-                name=definition.name,
-                stage=definition.stage,
-                file=file,
-                source=source,
-                templates=checked.templates,
-                plan=checked.plan,
-                rules=checked.rules,
-            )
-            await campaigns.insert_version(connection, version)
-            return version.version, True
+    async def start(
+        self, key: str, version: int | None = None, *, in_flight: InFlight = "keep", by: Actor
+    ) -> CampaignView:
+        """Let users in by this version, the latest by default, once its schedule begins.
 
-    async def start(self, key: str, version: int | None = None) -> Campaign:
-        """Let users in by this version, the latest by default. Journeys on another version go on there."""
+        `in_flight` says what becomes of the journeys on other versions.
+        """
         async with self._database.transaction() as connection:
-            campaign = await self._movable(connection, key, "start")
+            campaign = await moves.movable(connection, key, "start")
             chosen = campaign.latest_version if version is None else version
-            if not 1 <= chosen <= campaign.latest_version:
-                raise NotFoundError(
-                    f"campaign {key} has no version {chosen}; its latest is {campaign.latest_version}", campaign=key
-                )
-            await campaigns.set_state(connection, key, "running", chosen)
-            return await _found(connection, key)
+            await moves.let_in_by(connection, campaign, chosen, in_flight=in_flight, by=by)
+            await audit.record(connection, by, "campaign.start", key, {"version": chosen, "in_flight": in_flight})
+        return await self.get(key)
 
-    async def stop(self, key: str) -> Campaign:
-        """Let nobody in any more; the journeys under way finish."""
-        return await self._move(key, "stop", "stopping")
-
-    async def pause(self, key: str) -> Campaign:
+    async def pause(self, key: str, *, by: Actor) -> CampaignView:
         """Hold every message of the campaign from now on. Journeys still begin and rest."""
-        return await self._move(key, "pause", "paused")
+        async with self._database.transaction() as connection:
+            campaign = await moves.movable(connection, key, "pause")
+            await moves.change(connection, campaign, PAUSED)
+            await audit.record(connection, by, "campaign.pause", key)
+        return await self.get(key)
 
-    async def resume(self, key: str) -> Campaign:
-        """Let messages go again, and wake the journeys that were held."""
-        return await self._move(key, "resume", "running")
+    async def resume(self, key: str, *, by: Actor) -> CampaignView:
+        """Let messages go again; the journeys that were held go on at the rate that the version says."""
+        async with self._database.transaction() as connection:
+            campaign = await moves.movable(connection, key, "resume")
+            await moves.change(connection, campaign, RUNNING)
+            await moves.wake_held(connection, campaign, by)
+            await audit.record(connection, by, "campaign.resume", key)
+        return await self.get(key)
 
-    async def list(self) -> list[Campaign]:
+    async def stop(self, key: str, mode: StopMode = "drain", *, by: Actor) -> CampaignView:
+        """Let nobody in any more. The journeys under way finish (`drain`), or are over from now on (`exit`)."""
+        async with self._database.transaction() as connection:
+            campaign = await moves.movable(connection, key, "stop")
+            await moves.stop(connection, campaign, mode, by)
+            await audit.record(connection, by, "campaign.stop", key, {"mode": mode})
+        return await self.get(key)
+
+    async def archive(self, key: str, *, by: Actor) -> CampaignView:
+        """Put a campaign away that is over, or was never begun. Nothing of it changes any more."""
+        async with self._database.transaction() as connection:
+            campaign = await moves.movable(connection, key, "archive")
+            await moves.change(connection, campaign, ARCHIVED)
+            await audit.record(connection, by, "campaign.archive", key)
+        return await self.get(key)
+
+    async def list(self) -> list[CampaignView]:
         """Every campaign, by key."""
         async with self._database.transaction() as connection:
-            return await campaigns.all_campaigns(connection)
+            known = await campaigns.all_campaigns(connection)
+            counted = await campaigns.count_journeys(connection, [campaign.key for campaign in known])
+        return [CampaignView(campaign, counted[campaign.key]) for campaign in known]
 
-    async def get(self, key: str) -> Campaign:
+    async def get(self, key: str) -> CampaignView:
         """One campaign. Raises NotFoundError."""
         async with self._database.transaction() as connection:
-            return await _found(connection, key)
-
-    async def _move(self, key: str, move: str, state: str) -> Campaign:
-        async with self._database.transaction() as connection:
-            campaign = await self._movable(connection, key, move)
-            await campaigns.set_state(connection, key, state, campaign.running_version)
-            if campaign.state == "paused":
-                # Also where a paused campaign is stopped: its held journeys are to finish.
-                await outbox.append_resumptions(connection, key)
-            return await _found(connection, key)
-
-    async def _movable(self, connection: Connection, key: str, move: str) -> Campaign:
-        await campaigns.take_control(connection)
-        campaign = await _found(connection, key)
-        if campaign.state not in ALLOWED[move]:
-            possible = [name for name, states in ALLOWED.items() if campaign.state in states]
-            raise ConflictError(
-                f"campaign {key} is {campaign.state} and cannot {move}; possible now: {', '.join(possible)}",
-                campaign=key,
-                state=campaign.state,
-                allowed=possible,
-            )
-        return campaign
-
-
-async def _found(connection: Connection, key: str) -> Campaign:
-    campaign = await campaigns.campaign(connection, key)
-    if campaign is None:
-        raise NotFoundError(f"there is no campaign {key}; publish it first", campaign=key)
-    return campaign
+            campaign = await moves.found(connection, key)
+            counted = await campaigns.count_journeys(connection, [key])
+        return CampaignView(campaign, counted[key])

@@ -25,6 +25,7 @@ from store import outbox
 from store.database import Connection, Database
 from store.outbox import Row
 from workflows import search_attributes
+from workflows.campaign import CampaignWorkflow
 from workflows.journey import JourneyInput, JourneyWorkflow
 
 log = structlog.get_logger()
@@ -153,6 +154,9 @@ class Relay:
         if row.kind == "start":
             await self._start(row, versions[row.payload["campaign"], row.payload["version"]], is_alone=len(rows) == 1)
             return True
+        if row.kind == "campaign":
+            await self._wake_campaign(row)
+            return True
         starts_here = rows[0].kind == "start"
         if row.start_pending and not starts_here:
             return False
@@ -192,6 +196,20 @@ class Relay:
             )
         except WorkflowAlreadyStartedError:
             return
+
+    async def _wake_campaign(self, row: Row) -> None:
+        """Have the campaign's workflow look what is due; it is started where none is under way."""
+        key = row.payload["campaign"]
+        await self._client.start_workflow(
+            CampaignWorkflow.run,
+            key,
+            id=row.workflow_id,
+            task_queue=self._task_queue,
+            start_signal="changed",
+            search_attributes=TypedSearchAttributes([SearchAttributePair(search_attributes.CAMPAIGN, key)]),
+            static_summary=f"the life of {key}",
+            rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
+        )
 
     async def _signal(self, row: Row) -> None:
         """The row's own request id: a row told twice is one signal. The SDK's call would make up an id each time."""

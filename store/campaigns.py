@@ -1,11 +1,13 @@
 """Campaigns, their published versions, and the registry's revision that changes with them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct, convert
 from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
+from domain.campaign.life import Standing
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from store.database import Connection
@@ -15,7 +17,10 @@ CONTROL_LOCK = 0x53_4F_4A_4E
 
 
 class Campaign(Struct, frozen=True):
-    """A campaign as it stands."""
+    """A campaign as it stands. `revision` changes with whatever is changed of it.
+
+    Journeys of the versions that are `exiting` count as ended, though their rows are yet to follow.
+    """
 
     key: str
     name: str
@@ -23,9 +28,16 @@ class Campaign(Struct, frozen=True):
     state: str
     running_version: int | None
     latest_version: int
-    active_journeys: int
-    total_journeys: int
+    revision: int
+    exiting: list[int]
     updated_at: datetime
+
+
+class Counted(Struct, frozen=True):
+    """How many journeys a campaign has, and how many of them are under way."""
+
+    active: int
+    total: int
 
 
 class Version(Struct, frozen=True):
@@ -120,7 +132,7 @@ async def listening_versions(connection: Connection) -> list[ListeningVersion]:
             ORDER BY campaign_key, campaign_version LIMIT 1) AS following
         ), version AS (
           SELECT campaign_key, version, rules,
-                 campaigns.state IN ('running', 'paused') AND version = running_version AS lets_in,
+                 campaigns.state IN ('scheduled', 'running', 'paused') AND version = running_version AS lets_in,
                  (campaign_key, version) IN (SELECT campaign_key, campaign_version FROM walked) AS has_journeys,
                  campaigns.updated_at + make_interval(secs => (rules #>> '{goal,within}')::float8)
                    + interval '1 month' > now() AS has_open_goal
@@ -139,7 +151,8 @@ async def insert_version(connection: Connection, version: Version) -> None:
         """
         INSERT INTO campaigns (key, name, stage, latest_version) VALUES (%(key)s, %(name)s, %(stage)s, %(version)s)
         ON CONFLICT (key) DO UPDATE SET name = excluded.name, stage = excluded.stage,
-                                        latest_version = excluded.latest_version, updated_at = now()
+                                        latest_version = excluded.latest_version,
+                                        revision = campaigns.revision + 1, updated_at = now()
         """,
         {"key": version.campaign_key, "name": version.name, "stage": version.stage, "version": version.version},
     )
@@ -158,24 +171,22 @@ async def insert_version(connection: Connection, version: Version) -> None:
     )
 
 
-async def set_state(connection: Connection, key: str, state: str, running_version: int | None) -> None:
+async def change(
+    connection: Connection, key: str, *, state: str, running_version: int | None, exiting: Sequence[int]
+) -> None:
     """Move a campaign to a state; the caller holds control and has checked that the move is allowed."""
     await connection.execute(
-        "UPDATE campaigns SET state = %s, running_version = %s, updated_at = now() WHERE key = %s",
-        (state, running_version, key),
+        """
+        UPDATE campaigns SET state = %s, running_version = %s, exiting = %s, revision = revision + 1,
+                             updated_at = now()
+        WHERE key = %s
+        """,
+        (state, running_version, list(exiting), key),
     )
 
 
-# A campaign that stops has ended once its last journey has: that needs no job, it can be seen.
 _CAMPAIGNS = """
-SELECT key, name, stage, running_version, latest_version, updated_at,
-       CASE WHEN state = 'stopping' AND active = 0 THEN 'ended' ELSE state END AS state,
-       active AS active_journeys, total AS total_journeys
-FROM campaigns
-CROSS JOIN LATERAL (
-  SELECT count(*) FILTER (WHERE journeys.state = 'active') AS active, count(*) AS total
-  FROM journeys WHERE journeys.campaign_key = campaigns.key
-) AS counted
+SELECT key, name, stage, state, running_version, latest_version, revision, exiting, updated_at FROM campaigns
 """
 
 
@@ -190,3 +201,65 @@ async def campaign(connection: Connection, key: str) -> Campaign | None:
     cursor = await connection.execute(_CAMPAIGNS + "WHERE key = %s", (key,))
     row = await cursor.fetchone()
     return Campaign(**row) if row else None
+
+
+async def state(connection: Connection, key: str) -> str | None:
+    """The state of a campaign; None if there is none of this key."""
+    cursor = await connection.execute("SELECT state FROM campaigns WHERE key = %s", (key,))
+    row = await cursor.fetchone()
+    return row["state"] if row else None
+
+
+async def count_journeys(connection: Connection, keys: Sequence[str]) -> dict[str, Counted]:
+    """How many journeys these campaigns have. It takes a look at each, so nobody may have to wait for it."""
+    cursor = await connection.execute(
+        """
+        SELECT campaign_key, count(*) FILTER (WHERE state = 'active') AS active, count(*) AS total
+        FROM journeys WHERE campaign_key = ANY(%s) GROUP BY campaign_key
+        """,
+        (list(keys),),
+    )
+    counted = {row["campaign_key"]: Counted(row["active"], row["total"]) async for row in cursor}
+    return {key: counted.get(key, Counted(0, 0)) for key in keys}
+
+
+async def standing(connection: Connection, key: str) -> Standing | None:
+    """What there is to know of a campaign when one looks what is due."""
+    cursor = await connection.execute(
+        """
+        SELECT state, campaigns.updated_at AS since, running_version AS version,
+               (rules #>> '{schedule,starts_at}')::timestamptz AS starts_at,
+               (rules #>> '{schedule,ends_at}')::timestamptz AS ends_at,
+               COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', kind, 'done', done, 'total', total) ORDER BY id)
+                         FROM operations WHERE operations.campaign_key = key AND finished_at IS NULL), '[]')
+                 AS operations,
+               EXISTS (SELECT 1 FROM journeys WHERE journeys.campaign_key = key AND journeys.state = 'active')
+                 AS has_journeys
+        FROM campaigns
+        LEFT JOIN campaign_versions ON campaign_versions.campaign_key = key AND version = running_version
+        WHERE key = %s
+        """,
+        (key,),
+    )
+    row = await cursor.fetchone()
+    return convert(row, Standing) if row else None
+
+
+async def versions_in_use(connection: Connection, key: str) -> list[int]:
+    """The versions that active journeys are on: one look into the index for each."""
+    cursor = await connection.execute(
+        """
+        WITH RECURSIVE walked AS (
+          (SELECT campaign_version AS version FROM journeys WHERE state = 'active' AND campaign_key = %(key)s
+           ORDER BY campaign_version LIMIT 1)
+          UNION ALL
+          SELECT following.version FROM walked CROSS JOIN LATERAL (
+            SELECT campaign_version AS version FROM journeys
+            WHERE state = 'active' AND campaign_key = %(key)s AND campaign_version > walked.version
+            ORDER BY campaign_version LIMIT 1) AS following
+        )
+        SELECT version FROM walked ORDER BY version
+        """,
+        {"key": key},
+    )
+    return [row["version"] async for row in cursor]

@@ -7,13 +7,14 @@ from typing import Any
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
+from domain.journey.records import campaign_workflow_id
 from store.database import Connection
 
 CHANNEL = "sojourn_outbox"
 
 
 class Notice(Struct, frozen=True):
-    """One thing to tell a workflow: start, matched, exit or resume, with what that needs."""
+    """One thing to tell a workflow: start, matched, exit, resume, skip or campaign, with what that needs."""
 
     workflow_id: str
     kind: str
@@ -32,39 +33,32 @@ class Row(Struct, frozen=True):
     start_pending: bool
 
 
-async def append(connection: Connection, notices: Sequence[Notice]) -> None:
-    """Append notices, in their order, and wake the relays when the transaction commits."""
+async def append(connection: Connection, notices: Sequence[Notice], *, of_many: bool = False) -> None:
+    """Append notices, in their order, and wake the relays when the transaction commits.
+
+    Those `of_many`, which an operation tells a page of journeys, go after what single events have caused.
+    """
     await connection.execute(
         """
-        INSERT INTO outbox (workflow_id, kind, payload)
-        SELECT workflow_id, kind, payload
+        INSERT INTO outbox (workflow_id, kind, payload, class)
+        SELECT workflow_id, kind, payload, %s
         FROM ROWS FROM (jsonb_to_recordset(%s) AS (workflow_id text, kind text, payload jsonb))
              WITH ORDINALITY AS item (workflow_id, kind, payload, position)
         ORDER BY position
         """,
-        (Jsonb(notices),),
+        (int(of_many), Jsonb(notices)),
     )
     await connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
 
 
-async def append_resumptions(connection: Connection, campaign_key: str) -> None:
-    """Tell the active journeys of a campaign that were ever held that it runs again; one statement for all of them.
+async def wake_campaign(connection: Connection, campaign_key: str) -> None:
+    """Have the campaign's workflow look what is due."""
+    await append(connection, [Notice(campaign_workflow_id(campaign_key), "campaign", {"campaign": campaign_key})])
 
-    A journey held for the first time while this runs has asked under the campaign's lock, before or after the caller.
-    """
-    await connection.execute(
-        """
-        INSERT INTO outbox (workflow_id, kind, payload)
-        SELECT workflow_id, 'resume', '{}' FROM journeys
-        WHERE campaign_key = %s AND state = 'active' AND EXISTS (
-          SELECT 1 FROM decisions
-          WHERE decisions.profile_id = journeys.profile_id AND decisions.journey_id = journeys.id
-            AND decisions.kind = 'send' AND decisions.outcome = 'held')
-        ORDER BY id
-        """,
-        (campaign_key,),
-    )
-    await connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
+
+async def remove_starts(connection: Connection, workflow_ids: Sequence[str]) -> None:
+    """Forget starts that nobody needs any more. One that a relay has in hand is waited for, and leaves as accepted."""
+    await connection.execute("DELETE FROM outbox WHERE workflow_id = ANY(%s) AND kind = 'start'", (list(workflow_ids),))
 
 
 async def take(connection: Connection, limit: int) -> list[Row]:

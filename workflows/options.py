@@ -11,6 +11,10 @@ DECISION_TIMEOUT = timedelta(seconds=20)
 # A channel gives up on its provider well before this.
 SEND_TIMEOUT = timedelta(seconds=90)
 
+# Operations are worked on for a minute at a time. A page takes seconds: who is longer without a word is dead.
+WORK_TIMEOUT = timedelta(minutes=10)
+WORK_HEARTBEAT = timedelta(seconds=60)
+
 # Without end: a database or provider that is away comes back, and a message that is too late by then is refused by
 # its own expiry.
 DECISION_RETRY = RetryPolicy(

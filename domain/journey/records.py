@@ -39,6 +39,11 @@ def workflow_id(campaign_key: str, user_reference: str, journey_id: UUID) -> str
     return f"{campaign_key}/{user_reference}/{journey_id.hex[-12:]}"
 
 
+def campaign_workflow_id(campaign_key: str) -> str:
+    """The workflow that owns a campaign. Those of journeys have one part more."""
+    return f"campaign/{campaign_key}"
+
+
 def user_reference(user_id: str | None, anonymous_id: str | None, profile_id: UUID) -> str:
     """How a person is called in Temporal: by the id that the client gave, unless it is an e-mail address or too long.
 

@@ -1,0 +1,38 @@
+"""What a campaign's workflow asks of the world."""
+
+from datetime import datetime
+
+from msgspec import Struct
+from temporalio import activity
+
+from application.campaign_life import CampaignLife
+from application.operations.frame import Operations
+from domain.campaign.life import Outlook
+
+# An activity works on operations for so long before it says so; what was done is kept with every page.
+WORK_SECONDS = 60.0
+
+
+class Look(Struct, frozen=True):
+    """Look what is due in the life of a campaign at this instant of its workflow's clock."""
+
+    campaign: str
+    at: datetime
+
+
+class CampaignActivities:
+    """The activities of the campaigns' workflows, on the journeys' own task queue."""
+
+    def __init__(self, life: CampaignLife, operations: Operations) -> None:
+        self._life = life
+        self._operations = operations
+
+    @activity.defn
+    async def advance_campaign(self, look: Look) -> Outlook:
+        """Do what is due; what is to be expected then."""
+        return await self._life.advance(look.campaign, look.at)
+
+    @activity.defn
+    async def work_on_operations(self, campaign: str) -> bool:
+        """Work on what is to be done to many; False once there is nothing more."""
+        return await self._operations.work(campaign, seconds=WORK_SECONDS, heartbeat=activity.heartbeat)

@@ -1,0 +1,186 @@
+"""What the moves of a campaign change, inside of the transaction of whoever moves it.
+
+What a change sets going is written beside it, and carried out by the campaign's workflow.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from domain.access import Actor
+from domain.campaign import life
+from domain.campaign.life import PAUSED, RUNNING, SCHEDULED, STOPPING, Move
+from domain.campaign.publishing import Published
+from domain.campaign.rules import Rules
+from domain.errors import ConflictError, NotFoundError
+from store import audit, campaigns, operations, outbox
+from store.campaigns import Campaign, Version
+from store.database import Connection
+from store.operations import Operation
+
+InFlight = Literal["keep", "migrate", "exit"]
+StopMode = Literal["drain", "exit"]
+
+
+async def found(connection: Connection, key: str) -> Campaign:
+    """A campaign. Raises NotFoundError."""
+    campaign = await campaigns.campaign(connection, key)
+    if campaign is None:
+        raise NotFoundError(f"there is no campaign {key}; publish it first", campaign=key)
+    return campaign
+
+
+async def movable(connection: Connection, key: str, move: Move) -> Campaign:
+    """Take control, and the campaign if its state allows the move. Raises NotFoundError and ConflictError."""
+    await campaigns.take_control(connection)
+    campaign = await found(connection, key)
+    if campaign.state not in life.ALLOWED[move]:
+        raise refusal(campaign, f"is {campaign.state} and cannot {move}")
+    return campaign
+
+
+async def insert_version(
+    connection: Connection, checked: Published, source: str, file: str, by: Actor
+) -> tuple[int, bool]:
+    """The number of the version that holds the document, and whether it is new. The caller has control."""
+    definition = checked.definition
+    campaign = await campaigns.campaign(connection, definition.key)
+    if campaign is not None and campaign.state not in life.ALLOWED["publish"]:
+        raise refusal(campaign, f"is {campaign.state} and takes no new version: give the document another key")
+    latest = await campaigns.latest_version(connection, definition.key)
+    if latest is not None and (latest.source, latest.templates) == (source, checked.templates):
+        return latest.version, False
+    version = Version(
+        campaign_key=definition.key,
+        version=latest.version + 1 if latest else 1,
+        name=definition.name,
+        stage=definition.stage,
+        file=file,
+        source=source,
+        templates=checked.templates,
+        plan=checked.plan,
+        rules=checked.rules,
+    )
+    await campaigns.insert_version(connection, version)
+    await audit.record(connection, by, "campaign.publish", definition.key, {"version": version.version})
+    return version.version, True
+
+
+async def let_in_by(
+    connection: Connection, campaign: Campaign, version: int, *, in_flight: InFlight, by: Actor
+) -> Operation | None:
+    """Let users in by this version from now on; the caller has control, and the state allows it.
+
+    What is done to the journeys of the other versions; None where they go on as they are. A campaign that is paused
+    stays so.
+    """
+    rules = await _startable(connection, campaign, version)
+    others = [one for one in await campaigns.versions_in_use(connection, campaign.key) if one != version]
+    # Nobody is left on it of those who were ended, else it could not be started.
+    exiting = [one for one in campaign.exiting if one != version]
+    operation = None
+    if in_flight == "exit" and others:
+        exiting = others
+        operation = await _end(connection, campaign, others, by)
+    elif in_flight == "migrate" and others:
+        operation = await ask(connection, campaign.key, "migrate", {"to_version": version}, by)
+    starts_at = rules.schedule.starts_at
+    state = SCHEDULED if starts_at is not None and starts_at > datetime.now(UTC) else RUNNING
+    await change(
+        connection,
+        campaign,
+        PAUSED if campaign.state == PAUSED else state,
+        running_version=version,
+        exiting=exiting,
+    )
+    return operation
+
+
+async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: Actor) -> None:
+    """Let nobody in any more; the caller has control. Raises ConflictError where it is stopped in this way already."""
+    if mode == "drain":
+        if campaign.state == STOPPING:
+            raise refusal(campaign, "is stopping already")
+        await change(connection, campaign, STOPPING)
+        if campaign.state == PAUSED:
+            # They are to finish.
+            await wake_held(connection, campaign, by)
+        return
+    in_use = await campaigns.versions_in_use(connection, campaign.key)
+    if campaign.state == STOPPING and set(in_use) <= set(campaign.exiting):
+        raise refusal(campaign, "is ending all of its journeys already")
+    await change(connection, campaign, STOPPING, exiting=in_use)
+    if in_use:
+        await _end(connection, campaign, in_use, by)
+
+
+async def wake_held(connection: Connection, campaign: Campaign, by: Actor) -> None:
+    """Have the journeys go on that were held while the campaign was paused."""
+    await ask(connection, campaign.key, "resume", {"rate": 100}, by)
+
+
+async def change(
+    connection: Connection,
+    campaign: Campaign,
+    state: str,
+    *,
+    running_version: int | None = None,
+    exiting: list[int] | None = None,
+) -> None:
+    """Change a campaign, and have its workflow look at it."""
+    await campaigns.change(
+        connection,
+        campaign.key,
+        state=state,
+        running_version=campaign.running_version if running_version is None else running_version,
+        exiting=campaign.exiting if exiting is None else exiting,
+    )
+    await outbox.wake_campaign(connection, campaign.key)
+
+
+async def ask(
+    connection: Connection, campaign_key: str, kind: str, parameters: Mapping[str, Any], by: Actor
+) -> Operation:
+    """Have something done to many journeys of a campaign."""
+    operation = await operations.insert(connection, campaign_key, kind, parameters, requested_by=by.name)
+    if operation is None:
+        raise ValueError("an operation of no occasion is always a new one")
+    await outbox.wake_campaign(connection, campaign_key)
+    return operation
+
+
+async def _end(connection: Connection, campaign: Campaign, versions: list[int], by: Actor) -> Operation:
+    parameters = {"selection": {"versions": versions}, "whole_versions": True}
+    return await ask(connection, campaign.key, "exit", parameters, by)
+
+
+async def _startable(connection: Connection, campaign: Campaign, version: int) -> Rules:
+    """The rules of a version that may be started now."""
+    stored = await campaigns.version(connection, campaign.key, version)
+    if stored is None:
+        raise NotFoundError(
+            f"campaign {campaign.key} has no version {version}; its latest is {campaign.latest_version}",
+            campaign=campaign.key,
+        )
+    in_use = await campaigns.versions_in_use(connection, campaign.key)
+    if version in campaign.exiting and version in in_use:
+        raise refusal(campaign, f"is still ending the journeys of version {version}: start it when that is done")
+    ends_at = stored.rules.schedule.ends_at
+    if ends_at is not None and ends_at <= datetime.now(UTC):
+        raise refusal(
+            campaign,
+            f"cannot start: the schedule of version {version} ended at {ends_at:%Y-%m-%dT%H:%M:%SZ}; publish one with "
+            "a later schedule.ends_at",
+        )
+    return stored.rules
+
+
+def refusal(campaign: Campaign, why: str) -> ConflictError:
+    """What a move is refused with: the state, why, and what is possible."""
+    allowed = life.possible(campaign.state)
+    return ConflictError(
+        f"campaign {campaign.key} {why}; possible now: {', '.join(allowed) or 'nothing'}",
+        campaign=campaign.key,
+        state=campaign.state,
+        allowed=allowed,
+    )

@@ -1,0 +1,112 @@
+"""Ending many journeys: first their rows, page by page, then their workflows.
+
+Those of a campaign that was stopped, or of versions that another has replaced, count as ended from the instant that
+this was acknowledged (`campaigns.exiting`), and their workflows end by one batch in the server. Of any other selection,
+each is told by itself.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+from uuid import uuid5
+
+from msgspec import Struct, convert
+
+from domain.journey.records import Ending
+from domain.journey.state import EXITED
+from store import decisions, journeys, outbox, selections
+from store.database import Connection
+from store.decisions import Decision
+from store.operations import Operation, Page
+from store.outbox import Notice
+from store.selections import Selected, Selection
+
+PAGE = 500
+# How often one looks how far the server's batch is, in seconds.
+LOOK_INTERVAL = 1.0
+BY_HAND, CAMPAIGN_STOPPED = "by_hand", "campaign_stopped"
+
+
+class Workflows(Protocol):
+    """The workflows of journeys, as Temporal has them."""
+
+    async def exit_all(self, job: str, campaign_key: str, versions: Sequence[int]) -> bool:
+        """Have the server end those of these versions, once under this name; whether it has told all that it found."""
+
+    async def count(self, campaign_key: str, versions: Sequence[int]) -> int:
+        """How many of them run, as far as is known: what was started a moment ago may be missing."""
+
+
+class Exit(Struct, frozen=True):
+    """The parameters. `whole_versions` says that the selection is of versions, and counts as ended already."""
+
+    selection: Selection
+    whole_versions: bool = False
+
+
+class ExitKind:
+    """Ends the journeys that a selection names."""
+
+    def __init__(self, workflows: Workflows) -> None:
+        self._workflows = workflows
+
+    async def total(self, connection: Connection, operation: Operation) -> int:
+        exit = convert(operation.parameters, Exit)
+        return await selections.count(connection, operation.campaign_key, exit.selection)
+
+    async def page(self, connection: Connection, operation: Operation) -> Page:
+        exit = convert(operation.parameters, Exit)
+        found = await selections.lock_page(connection, operation.campaign_key, exit.selection, operation.cursor, PAGE)
+        if found:
+            await _end(connection, operation, exit, found)
+            return Page(found[-1].id, done=len(found), counts={"exited": len(found)})
+        if not exit.whole_versions:
+            return Page(operation.cursor, is_last=True)
+        return await self._batch(operation, exit.selection.versions or ())
+
+    async def _batch(self, operation: Operation, versions: Sequence[int]) -> Page:
+        """The rows are done: see to it that no workflow of theirs goes on.
+
+        A batch finds what the server's index shows, which lags behind by moments: it is repeated until nothing runs.
+        """
+        batch = operation.counts.get("batches", 0)
+        if batch == 0:
+            return Page(operation.cursor, counts={"batches": 1}, pause=LOOK_INTERVAL)
+        is_told = await self._workflows.exit_all(f"exit-{operation.id}-{batch}", operation.campaign_key, versions)
+        running = await self._workflows.count(operation.campaign_key, versions)
+        ended = max(operation.done - running - operation.counts.get("workflows_ended", 0), 0)
+        counts = {"workflows_ended": ended}
+        if is_told and running == 0:
+            return Page(operation.cursor, counts=counts, is_last=True)
+        if is_told and ended == 0:
+            # Some were not found, or no worker runs: then another batch would help as little.
+            return Page(operation.cursor, counts={"batches": 1}, pause=LOOK_INTERVAL * 2 ** min(batch, 6))
+        return Page(operation.cursor, counts=counts, pause=LOOK_INTERVAL)
+
+
+async def _end(connection: Connection, operation: Operation, exit: Exit, found: list[Selected]) -> None:
+    """End a page of journeys. What their workflows have yet to be told of their start, they need not be told."""
+    at = datetime.now(UTC)
+    by, reason = operation.requested_by, CAMPAIGN_STOPPED if exit.whole_versions else BY_HAND
+    await decisions.insert(connection, [_decision(operation, journey, reason, at) for journey in found])
+    await journeys.end(connection, [Ending(journey.id, EXITED, EXITED, by, at) for journey in found])
+    if exit.whole_versions:
+        await outbox.remove_starts(connection, [journey.workflow_id for journey in found])
+    else:
+        notices = [Notice(journey.workflow_id, "exit", {"by": by}) for journey in found]
+        await outbox.append(connection, notices, of_many=True)
+
+
+def _decision(operation: Operation, journey: Selected, reason: str, at: datetime) -> Decision:
+    return Decision(
+        id=uuid5(journey.id, "exit"),
+        profile_id=journey.profile_id,
+        campaign_key=operation.campaign_key,
+        kind="exit",
+        outcome=EXITED,
+        at=at,
+        journey_id=journey.id,
+        step=journey.step,
+        reason=reason,
+        data={"by": operation.requested_by, "operation": str(operation.id)},
+    )

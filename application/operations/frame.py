@@ -1,0 +1,68 @@
+"""The frame of all operations: pages of one transaction each, in turns, so that none waits for another's end."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Protocol
+from uuid import UUID
+
+from store import operations
+from store.database import Connection, Database
+from store.operations import Operation, Page
+
+# A new operation of the campaign is found this soon while another one rests, in seconds.
+LOOK_INTERVAL = 0.5
+
+
+class Kind(Protocol):
+    """How operations of one kind are done."""
+
+    async def total(self, connection: Connection, operation: Operation) -> int | None:
+        """How many journeys or users there are to begin with; None where that cannot be known."""
+
+    async def page(self, connection: Connection, operation: Operation) -> Page:
+        """Do the next page in this transaction, in which the operation is locked; again, if that is not committed."""
+
+
+class Operations:
+    """Works on the operations of campaigns. Any number of processes may: a page is done by one of them."""
+
+    def __init__(self, database: Database, kinds: Mapping[str, Kind]) -> None:
+        self._database = database
+        self._kinds = kinds
+
+    async def work(self, campaign_key: str, *, seconds: float, heartbeat: Callable[[], object]) -> bool:
+        """Work on the campaign's open operations for so many seconds, taking turns; False once there are none.
+
+        `heartbeat` is called with every turn. Raises what a page raises: its transaction is rolled back then.
+        """
+        deadline = monotonic() + seconds
+        due: dict[UUID, float] = {}
+        while monotonic() < deadline:
+            heartbeat()
+            async with self._database.transaction() as connection:
+                waiting = await operations.open_operations(connection, campaign_key)
+            if not waiting:
+                return False
+            turn = min(waiting, key=lambda operation: due.get(operation.id, 0.0))
+            rest = due.get(turn.id, 0.0) - monotonic()
+            if rest > 0:
+                await asyncio.sleep(min(rest, LOOK_INTERVAL))
+                continue
+            began = monotonic()
+            page = await self._page(turn.id)
+            due[turn.id] = began + page.pause if page else monotonic()
+        return True
+
+    async def _page(self, id: UUID) -> Page | None:
+        """Do the next page of an operation; None where it was cancelled meanwhile."""
+        async with self._database.transaction() as connection:
+            operation = await operations.lock_open(connection, id)
+            if operation is None:
+                return None
+            kind = self._kinds[operation.kind]
+            if operation.started_at is None:
+                await operations.begin(connection, id, await kind.total(connection, operation))
+            page = await kind.page(connection, operation)
+            await operations.advance(connection, id, page)
+            return page

@@ -1,0 +1,31 @@
+"""Letting the journeys go on that were held while their campaign was paused, at a rate."""
+
+from store import campaigns, outbox, selections
+from store.database import Connection
+from store.operations import Operation, Page
+from store.outbox import Notice
+from store.selections import Selection
+
+PAGE = 500
+HELD = Selection(standing="held")
+
+
+class ResumeKind:
+    """Parameters: `rate`, journeys a second. What each makes of it, its own version says."""
+
+    async def total(self, connection: Connection, operation: Operation) -> int:
+        return await selections.count(connection, operation.campaign_key, HELD)
+
+    async def page(self, connection: Connection, operation: Operation) -> Page:
+        """A campaign that is paused again keeps those that are still held; the next resumption finds them."""
+        rate = float(operation.parameters["rate"])
+        state = await campaigns.state(connection, operation.campaign_key)
+        if state == "paused":
+            return Page(operation.cursor, counts={"paused_again": 1}, is_last=True)
+        limit = max(1, min(PAGE, int(rate)))
+        found = await selections.lock_page(connection, operation.campaign_key, HELD, operation.cursor, limit)
+        if not found:
+            return Page(operation.cursor, is_last=True)
+        notices = [Notice(journey.workflow_id, "resume", {}) for journey in found]
+        await outbox.append(connection, notices, of_many=True)
+        return Page(found[-1].id, done=len(found), counts={"resumed": len(found)}, pause=len(found) / rate)

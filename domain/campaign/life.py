@@ -1,0 +1,114 @@
+"""The life of a campaign: draft → scheduled → running ⇄ paused → stopping → ended, then archived."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from msgspec import Struct
+
+DRAFT, SCHEDULED, RUNNING, PAUSED = "draft", "scheduled", "running", "paused"
+STOPPING, ENDED, ARCHIVED = "stopping", "ended", "archived"
+
+Move = Literal["publish", "start", "pause", "resume", "stop", "archive"]
+
+# From which states a campaign may be moved, by the name of the move.
+ALLOWED: Final[Mapping[Move, tuple[str, ...]]] = {
+    "publish": (DRAFT, SCHEDULED, RUNNING, PAUSED, STOPPING, ENDED),
+    "start": (DRAFT, SCHEDULED, RUNNING, STOPPING, ENDED),
+    "pause": (RUNNING,),
+    "resume": (PAUSED,),
+    "stop": (SCHEDULED, RUNNING, PAUSED, STOPPING),
+    "archive": (DRAFT, ENDED),
+}
+# States in which users may enter; the schedule says from when until when.
+LETTING_IN: Final = (SCHEDULED, RUNNING, PAUSED)
+
+SHORTEST_POLL, LONGEST_POLL = timedelta(seconds=1), timedelta(minutes=10)
+
+
+class UnderWay(Struct, frozen=True):
+    """An operation that is not finished: what is done to how many, and to how many of them it is."""
+
+    kind: str
+    done: int
+    total: int | None = None
+
+
+class Standing(Struct, frozen=True):
+    """What is known of a campaign when one looks what is due.
+
+    `starts_at` and `ends_at` are the schedule of the version that runs; `since` is when the campaign was last changed.
+    """
+
+    state: str
+    since: datetime
+    version: int | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    operations: tuple[UnderWay, ...] = ()
+    has_journeys: bool = False
+
+
+class Outlook(Struct, frozen=True, omit_defaults=True):
+    """How a campaign stands once what was due has been done, and when something more may be.
+
+    `is_over` says that only a hand can change anything more.
+    """
+
+    state: str
+    version: int | None = None
+    operations: tuple[UnderWay, ...] = ()
+    look_again_at: datetime | None = None
+    is_over: bool = False
+
+
+def possible(state: str) -> list[Move]:
+    """The moves that this state allows."""
+    return [move for move, states in ALLOWED.items() if state in states]
+
+
+def due(standing: Standing, at: datetime) -> Literal["begin", "stop", "end"] | None:
+    """What has become due by itself: a scheduled campaign begins, one whose schedule is over stops, and one that stops
+    has ended once nobody is in it."""
+    if standing.state in LETTING_IN and standing.ends_at is not None and at >= standing.ends_at:
+        return "stop"
+    if standing.state == SCHEDULED and (standing.starts_at is None or at >= standing.starts_at):
+        return "begin"
+    if standing.state == STOPPING and not standing.has_journeys and not standing.operations:
+        return "end"
+    return None
+
+
+def outlook(standing: Standing, at: datetime) -> Outlook:
+    """What is to be expected of a campaign of which nothing is due."""
+    return Outlook(
+        state=standing.state,
+        version=standing.version,
+        operations=standing.operations,
+        look_again_at=_look_again_at(standing, at),
+        is_over=standing.state in (DRAFT, ENDED, ARCHIVED) and not standing.operations,
+    )
+
+
+def describe(outlook: Outlook) -> str:
+    """The outlook in Markdown, for whoever looks at the campaign's workflow."""
+    until = "" if outlook.look_again_at is None else f", until {outlook.look_again_at:%Y-%m-%d %H:%M:%S} UTC"
+    version = "" if outlook.version is None else f", version {outlook.version}"
+    lines = [f"**{outlook.state.capitalize()}**{version}{until}"]
+    for operation in outlook.operations:
+        total = "" if operation.total is None else f" of {operation.total:,}"
+        lines.append(f"- {operation.kind}: {operation.done:,}{total}")
+    return "\n".join(lines)
+
+
+def _look_again_at(standing: Standing, at: datetime) -> datetime | None:
+    """When something may become due by itself; None if only a hand can change anything.
+
+    Nobody says when the last journey of a campaign that stops has ended: one looks, more seldom the longer it takes.
+    """
+    if standing.state == STOPPING:
+        return at + min(max((at - standing.since) / 10, SHORTEST_POLL), LONGEST_POLL)
+    if standing.state not in LETTING_IN:
+        return None
+    instants = [standing.ends_at] if standing.state != SCHEDULED else [standing.starts_at, standing.ends_at]
+    return min((instant for instant in instants if instant is not None and instant > at), default=None)

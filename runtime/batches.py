@@ -1,0 +1,79 @@
+"""What the server does to many journeys at once: https://docs.temporal.io/cli/batch."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from temporalio.api.batch.v1 import BatchOperationSignal
+from temporalio.api.common.v1 import Payloads
+from temporalio.api.enums.v1 import BatchOperationState
+from temporalio.api.workflowservice.v1 import (
+    CountWorkflowExecutionsRequest,
+    DescribeBatchOperationRequest,
+    StartBatchOperationRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from runtime.temporal import CALL_TIMEOUT
+
+REASON = "the campaign was stopped"
+TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
+
+
+class JourneyBatches:
+    """Journeys of a campaign are found by what they can be searched by, so that it is known in the Temporal UI, too."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def exit_all(self, job: str, campaign_key: str, versions: Sequence[int]) -> bool:
+        """Signal `exit` to all that run of these versions; whether that is done.
+
+        The job's name makes it one batch, however often it is asked for. Raises RPCError: Temporal does not answer.
+        """
+        try:
+            answer = await self._client.workflow_service.describe_batch_operation(
+                DescribeBatchOperationRequest(namespace=self._client.namespace, job_id=job), timeout=TIMEOUT
+            )
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            await self._start(job, campaign_key, versions)
+            return False
+        return answer.state != BatchOperationState.BATCH_OPERATION_STATE_RUNNING
+
+    async def count(self, campaign_key: str, versions: Sequence[int]) -> int:
+        """How many of these versions run, as the server's index has it."""
+        answer = await self._client.workflow_service.count_workflow_executions(
+            CountWorkflowExecutionsRequest(namespace=self._client.namespace, query=_query(campaign_key, versions)),
+            timeout=TIMEOUT,
+        )
+        return answer.count
+
+    async def _start(self, job: str, campaign_key: str, versions: Sequence[int]) -> None:
+        """A namespace runs so many batches at a time: beyond them, this one has its turn with a later call."""
+        request = StartBatchOperationRequest(
+            namespace=self._client.namespace,
+            visibility_query=_query(campaign_key, versions),
+            job_id=job,
+            reason=REASON,
+            signal_operation=BatchOperationSignal(
+                signal="exit",
+                input=Payloads(payloads=await self._client.data_converter.encode([REASON])),
+                identity=self._client.identity,
+            ),
+        )
+        try:
+            await self._client.workflow_service.start_batch_operation(request, timeout=TIMEOUT)
+        except RPCError as error:
+            if error.status not in (RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.ALREADY_EXISTS):
+                raise
+
+
+def _query(campaign_key: str, versions: Sequence[int]) -> str:
+    """A campaign's key is a slug, so that it can stand in quotes."""
+    numbers = ", ".join(str(version) for version in versions)
+    return (
+        f"WorkflowType = 'Journey' AND ExecutionStatus = 'Running' AND Campaign = '{campaign_key}' "
+        f"AND CampaignVersion IN ({numbers})"
+    )

@@ -1,0 +1,156 @@
+"""Operations: what is done to many journeys or users of a campaign, page by page."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct, field
+from psycopg.types.json import Jsonb
+from uuid_utils.compat import uuid7
+
+from store.database import Connection
+
+
+class Operation(Struct, frozen=True):
+    """One operation as it stands. `cursor` is the last id that is done with, `total` how many there were to begin with.
+
+    `counts` says what became of those that are done, by names that belong to the kind.
+    """
+
+    id: UUID
+    campaign_key: str
+    kind: str
+    state: str
+    parameters: dict[str, Any]
+    occasion: str | None
+    cursor: UUID | None
+    total: int | None
+    done: int
+    counts: dict[str, int]
+    requested_by: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Page(Struct, frozen=True):
+    """What one page came to. `cursor` is where the next begins; `is_last` says that there is none.
+
+    `counts` are added to those of the operation. The next page is not begun before `pause` seconds have passed.
+    """
+
+    cursor: UUID | None
+    done: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    is_last: bool = False
+    pause: float = 0.0
+
+
+_COLUMNS = """id, campaign_key, kind, state, parameters, occasion, cursor, total, done, counts, requested_by,
+              created_at, started_at, finished_at"""
+
+
+async def insert(
+    connection: Connection,
+    campaign_key: str,
+    kind: str,
+    parameters: Mapping[str, Any],
+    *,
+    requested_by: str,
+    occasion: str | None = None,
+) -> Operation | None:
+    """Ask for an operation. None where there is one of this kind for the occasion already."""
+    cursor = await connection.execute(
+        f"""
+        INSERT INTO operations (id, campaign_key, kind, parameters, occasion, requested_by)
+        VALUES (%s, %s, %s, %s, %s, %s)
+        ON CONFLICT ON CONSTRAINT operations_once_an_occasion DO NOTHING
+        RETURNING {_COLUMNS}
+        """,  # noqa: S608 - a constant of this module
+        (uuid7(), campaign_key, kind, Jsonb(parameters), occasion, requested_by),
+    )
+    row = await cursor.fetchone()
+    return Operation(**row) if row else None
+
+
+async def find(connection: Connection, id: UUID) -> Operation | None:
+    """One operation."""
+    cursor = await connection.execute(f"SELECT {_COLUMNS} FROM operations WHERE id = %s", (id,))  # noqa: S608
+    row = await cursor.fetchone()
+    return Operation(**row) if row else None
+
+
+async def of_campaign(
+    connection: Connection, campaign_key: str, limit: int, before: UUID | None = None
+) -> list[Operation]:
+    """The latest operations of a campaign, newest first; those before one of them, if it is given."""
+    cursor = await connection.execute(
+        f"""
+        SELECT {_COLUMNS} FROM operations
+        WHERE campaign_key = %(campaign_key)s AND (%(before)s::uuid IS NULL OR id < %(before)s)
+        ORDER BY id DESC LIMIT %(limit)s
+        """,  # noqa: S608
+        {"campaign_key": campaign_key, "before": before, "limit": limit},
+    )
+    return [Operation(**row) async for row in cursor]
+
+
+async def open_operations(connection: Connection, campaign_key: str) -> list[Operation]:
+    """The operations of a campaign that are not finished, oldest first."""
+    cursor = await connection.execute(
+        f"SELECT {_COLUMNS} FROM operations WHERE campaign_key = %s AND finished_at IS NULL ORDER BY id",  # noqa: S608
+        (campaign_key,),
+    )
+    return [Operation(**row) async for row in cursor]
+
+
+async def lock_open(connection: Connection, id: UUID) -> Operation | None:
+    """An operation that is not finished, locked: whoever else works on it waits, and so does who cancels it."""
+    cursor = await connection.execute(
+        f"SELECT {_COLUMNS} FROM operations WHERE id = %s AND finished_at IS NULL FOR UPDATE",  # noqa: S608
+        (id,),
+    )
+    row = await cursor.fetchone()
+    return Operation(**row) if row else None
+
+
+async def begin(connection: Connection, id: UUID, total: int | None) -> None:
+    """Work on it has begun; how many there are, where that is known."""
+    await connection.execute(
+        "UPDATE operations SET state = 'running', total = %s, started_at = clock_timestamp() WHERE id = %s",
+        (total, id),
+    )
+
+
+async def advance(connection: Connection, id: UUID, page: Page) -> None:
+    """A page is done: in the transaction that did it, so that it is done once."""
+    await connection.execute(
+        """
+        UPDATE operations
+        SET cursor = %(cursor)s, done = done + %(done)s,
+            counts = counts || COALESCE((
+              SELECT jsonb_object_agg(key, value::bigint + COALESCE((counts ->> key)::bigint, 0))
+              FROM jsonb_each_text(%(counts)s)), '{}'),
+            state = CASE WHEN %(is_last)s THEN 'done' ELSE state END,
+            finished_at = CASE WHEN %(is_last)s THEN clock_timestamp() END
+        WHERE id = %(id)s
+        """,
+        {
+            "id": id,
+            "cursor": page.cursor,
+            "done": page.done,
+            "counts": Jsonb(page.counts),
+            "is_last": page.is_last,
+        },
+    )
+
+
+async def cancel(connection: Connection, id: UUID) -> bool:
+    """Finish an operation where it is, once its present page is done. False where it was finished already."""
+    cursor = await connection.execute(
+        "UPDATE operations SET state = 'cancelled', finished_at = clock_timestamp() "
+        "WHERE id = %s AND finished_at IS NULL",
+        (id,),
+    )
+    return cursor.rowcount == 1

@@ -1,0 +1,75 @@
+"""The life of one campaign: what begins and ends by itself, and what is done to many of its journeys."""
+
+from datetime import datetime
+
+from temporalio import workflow
+
+from workflows import options
+
+with workflow.unsafe.imports_passed_through():
+    from activities.campaign import CampaignActivities, Look
+    from domain.campaign.life import Outlook, describe
+
+
+@workflow.defn(name="Campaign")
+class CampaignWorkflow:
+    """Does what is due, works on operations, and rests until something may be due or somebody has changed something.
+
+    What is, the database says: this workflow keeps nothing, and may be started again at any time.
+    """
+
+    @workflow.init
+    def __init__(self, campaign: str) -> None:
+        self._campaign = campaign
+        self._is_changed = False
+
+    @workflow.run
+    async def run(self, campaign: str) -> str:
+        """Until nothing of the campaign is left to do; the state that it is in then."""
+        while True:
+            self._is_changed = False
+            outlook = await self._advance()
+            workflow.set_current_details(describe(outlook))
+            if outlook.operations:
+                await self._work()
+            elif outlook.is_over and not self._is_changed:
+                return outlook.state
+            else:
+                await self._rest(outlook.look_again_at)
+            if workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(campaign)
+
+    @workflow.signal
+    def changed(self) -> None:
+        """Somebody has moved the campaign, or asked for an operation."""
+        self._is_changed = True
+
+    async def _advance(self) -> Outlook:
+        return await workflow.execute_activity_method(
+            CampaignActivities.advance_campaign,
+            Look(self._campaign, workflow.now()),
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary="what is due?",
+        )
+
+    async def _work(self) -> None:
+        await workflow.execute_activity_method(
+            CampaignActivities.work_on_operations,
+            self._campaign,
+            start_to_close_timeout=options.WORK_TIMEOUT,
+            heartbeat_timeout=options.WORK_HEARTBEAT,
+            retry_policy=options.DECISION_RETRY,
+            summary="operations",
+        )
+
+    async def _rest(self, until: datetime | None) -> None:
+        timeout = None if until is None else until - workflow.now()
+        try:
+            await workflow.wait_condition(
+                lambda: self._is_changed or workflow.info().is_continue_as_new_suggested(),
+                timeout=timeout,
+                timeout_summary="until something may be due",
+            )
+        except TimeoutError:
+            return
