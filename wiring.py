@@ -13,11 +13,13 @@ from application.delays import Delays
 from application.explain import Explain
 from application.gate import Gate
 from application.ingest import Ingest
+from application.keys import EnvironmentKey, Keys
 from application.readiness import readiness
 from application.recipients import Recipients, Unsubscribe
 from application.send import Sender
 from channels.email import EmailChannel
 from channels.webhook import WebhookChannel
+from domain.access import Scope
 from domain.people.unsubscribe import sign
 from domain.sending.delivery import Channel
 from settings import Settings
@@ -29,6 +31,7 @@ class Services:
     """The use cases that the API offers."""
 
     database: Database
+    keys: Keys
     ingest: Ingest
     campaigns: Campaigns
     caps: FrequencyCaps
@@ -48,6 +51,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         ingest = Ingest(database, Catalogue())
         yield Services(
             database=database,
+            keys=Keys(database, environment_keys(settings)),
             ingest=ingest,
             campaigns=Campaigns(database),
             caps=FrequencyCaps(database),
@@ -93,6 +97,14 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             sender=Sender(database, catalogue, channels, unsubscribe_url, settings.timezone),
             channels=channels,
         )
+
+
+def environment_keys(settings: Settings) -> list[EnvironmentKey]:
+    """The keys that need no database."""
+    return [
+        EnvironmentKey.of("SOJOURN_WRITE_KEY", settings.write_key.get_secret_value(), Scope.INGEST),
+        EnvironmentKey.of("SOJOURN_ADMIN_KEY", settings.admin_key.get_secret_value(), Scope.ADMIN),
+    ]
 
 
 def _database(settings: Settings) -> Database:

@@ -8,7 +8,6 @@ from fastapi_offline import FastAPIOffline
 
 import wiring
 from api import campaigns, caps, health, problems, schemas, tracking, unsubscribe, users
-from api.auth import Keys
 from api.limits import BodyLimit
 from settings import Settings
 
@@ -40,7 +39,6 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         # Its spans and logs would carry paths, and so user ids and unsubscribe tokens, to wherever they are exported.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.keys = Keys.of(settings)
     app.add_middleware(BodyLimit)
     problems.install(app)
     for module in (tracking, campaigns, users, caps, unsubscribe, schemas, health):

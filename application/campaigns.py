@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from domain.access import Actor
 from domain.campaign import publishing
 from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.publishing import Published
 from domain.errors import ConflictError, NotFoundError, Problem
-from store import campaigns, outbox
+from store import audit, campaigns, outbox
 from store.campaigns import Campaign, Version
 from store.database import Connection, Database
 
@@ -37,14 +38,14 @@ class Campaigns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def publish(self, source: str, file: str, templates: Mapping[str, str]) -> PublishedVersion:
+    async def publish(self, source: str, file: str, templates: Mapping[str, str], *, by: Actor) -> PublishedVersion:
         """Make an immutable version of a document, unless the latest is the same already.
 
         Raises InvalidDocumentError with everything that is wrong.
         """
         # Proving a document is work for the processor: other requests go on meanwhile.
         checked = await asyncio.to_thread(publishing.check, source, file, templates)
-        version, created = await self._version(checked, source, file)
+        version, created = await self._version(checked, source, file, by)
         # With all that is published by now: of two campaigns published at once, the later one is told.
         async with self._database.transaction() as connection:
             rules = await campaigns.latest_rules(connection)
@@ -52,7 +53,7 @@ class Campaigns:
         circles = circle_warnings(checked.source, key, {**rules, key: checked.rules})
         return PublishedVersion(key, version, created, [*checked.warnings, *circles])
 
-    async def _version(self, checked: Published, source: str, file: str) -> tuple[int, bool]:
+    async def _version(self, checked: Published, source: str, file: str, by: Actor) -> tuple[int, bool]:
         """The number of the version that holds the document, and whether it is new."""
         definition = checked.definition
         async with self._database.transaction() as connection:
@@ -72,9 +73,10 @@ class Campaigns:
                 rules=checked.rules,
             )
             await campaigns.insert_version(connection, version)
+            await audit.record(connection, by, "campaign.publish", definition.key, {"version": version.version})
             return version.version, True
 
-    async def start(self, key: str, version: int | None = None) -> Campaign:
+    async def start(self, key: str, version: int | None = None, *, by: Actor) -> Campaign:
         """Let users in by this version, the latest by default. Journeys on another version go on there."""
         async with self._database.transaction() as connection:
             campaign = await self._movable(connection, key, "start")
@@ -84,19 +86,20 @@ class Campaigns:
                     f"campaign {key} has no version {chosen}; its latest is {campaign.latest_version}", campaign=key
                 )
             await campaigns.set_state(connection, key, "running", chosen)
+            await audit.record(connection, by, "campaign.start", key, {"version": chosen})
             return await _found(connection, key)
 
-    async def stop(self, key: str) -> Campaign:
+    async def stop(self, key: str, *, by: Actor) -> Campaign:
         """Let nobody in any more; the journeys under way finish."""
-        return await self._move(key, "stop", "stopping")
+        return await self._move(key, "stop", "stopping", by)
 
-    async def pause(self, key: str) -> Campaign:
+    async def pause(self, key: str, *, by: Actor) -> Campaign:
         """Hold every message of the campaign from now on. Journeys still begin and rest."""
-        return await self._move(key, "pause", "paused")
+        return await self._move(key, "pause", "paused", by)
 
-    async def resume(self, key: str) -> Campaign:
+    async def resume(self, key: str, *, by: Actor) -> Campaign:
         """Let messages go again, and wake the journeys that were held."""
-        return await self._move(key, "resume", "running")
+        return await self._move(key, "resume", "running", by)
 
     async def list(self) -> list[Campaign]:
         """Every campaign, by key."""
@@ -108,10 +111,11 @@ class Campaigns:
         async with self._database.transaction() as connection:
             return await _found(connection, key)
 
-    async def _move(self, key: str, move: str, state: str) -> Campaign:
+    async def _move(self, key: str, move: str, state: str, by: Actor) -> Campaign:
         async with self._database.transaction() as connection:
             campaign = await self._movable(connection, key, move)
             await campaigns.set_state(connection, key, state, campaign.running_version)
+            await audit.record(connection, by, f"campaign.{move}", key)
             if campaign.state == "paused":
                 # Also where a paused campaign is stopped: its held journeys are to finish.
                 await outbox.append_resumptions(connection, key)
