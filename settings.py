@@ -56,8 +56,8 @@ class Settings(DatabaseSettings):
         "UTC", description="IANA name of the zone of recipients whose own is not known, nor their campaign's"
     )
 
-    write_key: SecretStr = Field(description="key of the tracking API")
-    admin_key: SecretStr = Field(description="key of everything else")
+    write_key: SecretStr = Field(SecretStr(""), description="a key of scope ingest; keys in the database do as well")
+    admin_key: SecretStr = Field(SecretStr(""), description="a key of scope admin; it makes the first keys")
     api_host: str = "127.0.0.1"
     api_port: int = 8080
     public_url: str = Field("http://localhost:8080", description="how recipients reach the API, for unsubscribe links")

@@ -14,11 +14,14 @@ from application.delays import Delays
 from application.explain import Explain
 from application.gate import Gate
 from application.ingest import Ingest
+from application.keys import EnvironmentKey, Keys
+from application.operations.desk import OperationsDesk
 from application.readiness import readiness
 from application.recipients import Recipients, Unsubscribe
 from application.send import Sender
 from channels.email import EmailChannel
 from channels.webhook import WebhookChannel
+from domain.access import Scope
 from domain.people.unsubscribe import sign
 from domain.sending.delivery import Channel
 from settings import Settings
@@ -30,8 +33,10 @@ class Services:
     """The use cases that the API offers."""
 
     database: Database
+    keys: Keys
     ingest: Ingest
     campaigns: Campaigns
+    operations: OperationsDesk
     caps: FrequencyCaps
     recipients: Recipients
     unsubscribe: Unsubscribe
@@ -49,8 +54,10 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         ingest = Ingest(database, Catalogue())
         yield Services(
             database=database,
+            keys=Keys(database, environment_keys(settings)),
             ingest=ingest,
             campaigns=Campaigns(database),
+            operations=OperationsDesk(database),
             caps=FrequencyCaps(database),
             recipients=Recipients(database),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secret.get_secret_value()),
@@ -96,6 +103,14 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             sender=Sender(database, catalogue, channels, unsubscribe_url, settings.timezone),
             channels=channels,
         )
+
+
+def environment_keys(settings: Settings) -> list[EnvironmentKey]:
+    """The keys that need no database."""
+    return [
+        EnvironmentKey.of("SOJOURN_WRITE_KEY", settings.write_key.get_secret_value(), Scope.INGEST),
+        EnvironmentKey.of("SOJOURN_ADMIN_KEY", settings.admin_key.get_secret_value(), Scope.ADMIN),
+    ]
 
 
 def _database(settings: Settings) -> Database:

@@ -7,8 +7,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 import wiring
-from api import campaigns, caps, health, problems, schemas, tracking, unsubscribe, users
-from api.auth import Keys
+from api import campaigns, caps, health, operations, problems, schemas, tracking, unsubscribe, users
 from api.limits import BodyLimit
 from settings import Settings
 
@@ -40,9 +39,8 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         # Its spans and logs would carry paths, and so user ids and unsubscribe tokens, to wherever they are exported.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.keys = Keys.of(settings)
     app.add_middleware(BodyLimit)
     problems.install(app)
-    for module in (tracking, campaigns, users, caps, unsubscribe, schemas, health):
+    for module in (tracking, campaigns, operations, users, caps, unsubscribe, schemas, health):
         app.include_router(module.router)
     return app

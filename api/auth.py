@@ -1,28 +1,24 @@
-"""Who may call: the write key for tracking, the admin key for all else. Keys are compared in constant time."""
+"""Who may call: each request but those of the public pages carries a key, each route says which scope it takes."""
 
 import base64
 import binascii
-import secrets
-from dataclasses import dataclass
+from functools import cache
 from typing import Annotated
 
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from domain.errors import UnauthorizedError
-from settings import Settings
+from api.dependencies import services_of
+from domain.access import Access, Actor, Scope, includes
+from domain.errors import ForbiddenError, UnauthorizedError
 
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Keys:
-    """The keys of the deployment. Without repr, so that no log shows them."""
-
-    write: bytes
-    admin: bytes
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Keys":
-        return cls(settings.write_key.get_secret_value().encode(), settings.admin_key.get_secret_value().encode())
+_BEARER = HTTPBearer(
+    auto_error=False,
+    scheme_name="Key",
+    description="A key, `Authorization: Bearer KEY`, or the user name of Basic authorization. "
+    "The tracking routes also take it as `writeKey` in the body.",
+)
+Documented = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 
 
 def key_in_header(request: Request) -> bytes | None:
@@ -45,40 +41,55 @@ def key_in_header(request: Request) -> bytes | None:
     raise UnauthorizedError("send the key as `Authorization: Bearer KEY`, or as the user name of Basic authorization")
 
 
-def require_write_key(request: Request, given: bytes | None) -> None:
-    """Raises UnauthorizedError unless `given` is the write key."""
-    _require(
-        _keys(request).write,
-        given,
-        "the write key is missing: send it as the user name of Basic authorization, as `Authorization: Bearer KEY`, "
-        "or as `writeKey` in the body",
-    )
-
-
-def require_admin_key(
-    request: Request,
-    _documented: Annotated[
-        HTTPAuthorizationCredentials | None,
-        Security(HTTPBearer(auto_error=False, scheme_name="Admin key", description="Or the user name of Basic.")),
-    ],
-) -> None:
-    """The dependency of every route that is not tracking."""
-    _require(
-        _keys(request).admin,
-        key_in_header(request),
-        "the admin key is missing: send it as `Authorization: Bearer KEY`",
-    )
-
-
-def _keys(request: Request) -> Keys:
-    keys = request.app.state.keys
-    if not isinstance(keys, Keys):
-        raise TypeError("the application has no keys")
-    return keys
-
-
-def _require(expected: bytes, given: bytes | None, missing: str) -> None:
+async def verified(request: Request, given: bytes | None) -> Access:
+    """What a key stands for. Raises UnauthorizedError for none or a wrong one."""
     if not given:
-        raise UnauthorizedError(missing)
-    if not (secrets.compare_digest(given, expected) and expected):
-        raise UnauthorizedError("this key is not the right one for this call")
+        raise UnauthorizedError(
+            "the key is missing: send it as `Authorization: Bearer KEY`; tracking also takes it as the user name of "
+            "Basic authorization, or as `writeKey` in the body"
+        )
+    access = await services_of(request).keys.verify(given)
+    if access is None:
+        raise UnauthorizedError("this key is unknown, expired or revoked")
+    return access
+
+
+def require(access: Access, scope: Scope) -> None:
+    """Raises ForbiddenError for a key without the scope."""
+    if not includes(access.scopes, scope):
+        raise ForbiddenError(
+            f"this call takes a key of scope {scope}; this one has {', '.join(sorted(access.scopes))}",
+            scope=scope,
+            scopes=sorted(access.scopes),
+        )
+
+
+async def authenticated(request: Request) -> Access:
+    """What the key in the header stands for, verified once a request. Raises as `verified` does."""
+    access = getattr(request.state, "access", None)
+    if not isinstance(access, Access):
+        access = request.state.access = await verified(request, key_in_header(request))
+    return access
+
+
+class Allowed:
+    """The dependency of a route that takes a scope; it gives the Actor whose key it is."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request, _documented: Documented) -> Actor:
+        access = await authenticated(request)
+        require(access, self.scope)
+        return access.actor
+
+
+@cache
+def allow(scope: Scope) -> Allowed:
+    """Let only keys of this scope in: `Depends(allow(Scope.READ))`."""
+    return Allowed(scope)
+
+
+# Who does it, as the parameter of a route: `by: Operator`.
+Operator = Annotated[Actor, Depends(allow(Scope.OPERATE))]
+Admin = Annotated[Actor, Depends(allow(Scope.ADMIN))]

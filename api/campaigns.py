@@ -1,15 +1,17 @@
-"""Publish campaigns, look at them, and start, stop, pause and resume them."""
+"""Publish campaigns, look at them, and start, pause, resume, stop and archive them."""
 
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import ConfigDict, Field
 
-from api.auth import require_admin_key
+from api.auth import Operator, allow
 from api.dependencies import CampaignKey, FileName, RequestModel, ResponseModel, Text, Using
+from domain.access import Scope
 
-router = APIRouter(prefix="/v1/campaigns", tags=["Campaigns"], dependencies=[Depends(require_admin_key)])
+router = APIRouter(prefix="/v1/campaigns", tags=["Campaigns"], dependencies=[Depends(allow(Scope.READ))])
 
 
 class PublishRequest(RequestModel):
@@ -46,22 +48,39 @@ class PublishedVersion(ResponseModel):
 
 
 class StartRequest(RequestModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"version": 2, "in_flight": "migrate"}})
+
     version: Annotated[int, Field(ge=1, description="the latest one, if left out")] | None = None
+    in_flight: Annotated[
+        Literal["keep", "migrate", "exit"],
+        Field(
+            description="what becomes of the journeys on other versions: they finish there, go on at the step of the "
+            "same id, or are over"
+        ),
+    ] = "keep"
 
 
 class StopRequest(RequestModel):
-    mode: Annotated[Literal["drain"], Field(description="no new journeys; those under way finish")] = "drain"
+    model_config = ConfigDict(json_schema_extra={"example": {"mode": "exit"}})
+
+    mode: Annotated[
+        Literal["drain", "exit"], Field(description="the journeys under way finish, or are over from now on")
+    ] = "drain"
 
 
 class Campaign(ResponseModel):
     key: str
     name: str
     stage: str | None = Field(description="the lifecycle stage that it serves")
-    state: str = Field(examples=["running"])
+    state: str = Field(
+        examples=["running"], description="draft, scheduled, running, paused, stopping, ended or archived"
+    )
     running_version: int | None
     latest_version: int
+    revision: int = Field(description="changes with whatever is changed of the campaign")
     active_journeys: int
     total_journeys: int
+    operations: list[UUID] = Field(description="those that are not finished")
     updated_at: datetime
 
 
@@ -70,10 +89,10 @@ class CampaignList(ResponseModel):
 
 
 @router.post("", status_code=201, responses={200: {"model": PublishedVersion, "description": "Nothing has changed"}})
-async def publish(request: PublishRequest, response: Response, services: Using) -> PublishedVersion:
+async def publish(request: PublishRequest, response: Response, services: Using, by: Operator) -> PublishedVersion:
     """Check a document and make it an immutable version. A bad one is refused with all of its problems at once."""
     published = PublishedVersion.model_validate(
-        await services.campaigns.publish(request.source, request.file, request.templates)
+        await services.campaigns.publish(request.source, request.file, request.templates, by=by)
     )
     if not published.created:
         response.status_code = 200
@@ -93,25 +112,34 @@ async def get_campaign(key: CampaignKey, services: Using) -> Campaign:
 
 
 @router.post("/{key}/start")
-async def start(key: CampaignKey, services: Using, request: StartRequest | None = None) -> Campaign:
-    """Let events start journeys of this campaign."""
-    version = request.version if request else None
-    return Campaign.model_validate(await services.campaigns.start(key, version))
-
-
-@router.post("/{key}/stop")
-async def stop(key: CampaignKey, services: Using, request: StopRequest | None = None) -> Campaign:
-    """Start no more journeys; those under way finish."""
-    return Campaign.model_validate(await services.campaigns.stop(key))
+async def start(key: CampaignKey, services: Using, by: Operator, request: StartRequest | None = None) -> Campaign:
+    """Let events start journeys of this campaign, once its schedule begins."""
+    wanted = request or StartRequest()
+    return Campaign.model_validate(
+        await services.campaigns.start(key, wanted.version, in_flight=wanted.in_flight, by=by)
+    )
 
 
 @router.post("/{key}/pause")
-async def pause(key: CampaignKey, services: Using) -> Campaign:
+async def pause(key: CampaignKey, services: Using, by: Operator) -> Campaign:
     """Hold every message of this campaign, at once and for all of its journeys."""
-    return Campaign.model_validate(await services.campaigns.pause(key))
+    return Campaign.model_validate(await services.campaigns.pause(key, by=by))
 
 
 @router.post("/{key}/resume")
-async def resume(key: CampaignKey, services: Using) -> Campaign:
-    """Let a paused campaign go on."""
-    return Campaign.model_validate(await services.campaigns.resume(key))
+async def resume(key: CampaignKey, services: Using, by: Operator) -> Campaign:
+    """Let a paused campaign go on; the journeys that were held do so at a rate."""
+    return Campaign.model_validate(await services.campaigns.resume(key, by=by))
+
+
+@router.post("/{key}/stop")
+async def stop(key: CampaignKey, services: Using, by: Operator, request: StopRequest | None = None) -> Campaign:
+    """Start no more journeys. With `exit` nothing of the campaign is sent from now on."""
+    wanted = request or StopRequest()
+    return Campaign.model_validate(await services.campaigns.stop(key, wanted.mode, by=by))
+
+
+@router.post("/{key}/archive")
+async def archive(key: CampaignKey, services: Using, by: Operator) -> Campaign:
+    """Put a campaign away for good that has ended, or was never begun."""
+    return Campaign.model_validate(await services.campaigns.archive(key, by=by))

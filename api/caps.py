@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import ConfigDict, Field
 
-from api.auth import require_admin_key
+from api.auth import Operator, allow
 from api.dependencies import FileName, RequestModel, ResponseModel, Text, Using
+from domain.access import Scope
 
-router = APIRouter(prefix="/v1/frequency-caps", tags=["Frequency caps"], dependencies=[Depends(require_admin_key)])
+router = APIRouter(prefix="/v1/frequency-caps", tags=["Frequency caps"], dependencies=[Depends(allow(Scope.READ))])
 
 
 class CapsRequest(RequestModel):
@@ -41,6 +42,6 @@ async def get_caps(services: Using) -> Caps:
 
 
 @router.put("")
-async def put_caps(request: CapsRequest, services: Using) -> Caps:
+async def put_caps(request: CapsRequest, services: Using, by: Operator) -> Caps:
     """Replace the rules. They hold for every message from now on."""
-    return Caps.model_validate(await services.caps.put(request.source, request.file))
+    return Caps.model_validate(await services.caps.put(request.source, request.file, by=by))

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from wiring import Services
 
 
-def _services(request: Request) -> Services:
+def services_of(request: Request) -> Services:
+    """What the application was opened with."""
     services: Services = request.app.state.services
     return services
 
@@ -20,7 +21,7 @@ def _storable(text: str) -> str:
     return text
 
 
-Using = Annotated[Services, Depends(_services)]
+Using = Annotated[Services, Depends(services_of)]
 
 Text = Annotated[str, AfterValidator(_storable)]
 CampaignKey = Annotated[Text, Path(min_length=1, max_length=255, examples=["abandoned-cart"])]

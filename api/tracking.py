@@ -2,17 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import uuid_utils
-from fastapi import APIRouter, Request, Response, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from api.auth import key_in_header, require_write_key
+from api.auth import Documented, authenticated, key_in_header, require, verified
 from api.dependencies import Using
 from api.limits import read_body
+from domain.access import Scope
 from domain.errors import InvalidRequestError
 from domain.tracking.decode import MAX_BODY_BYTES, decode, write_key_of
 from domain.tracking.event import Reject
@@ -53,27 +53,18 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
     async def take(
         request: Request,
         services: Using,
-        _documented: Annotated[
-            HTTPAuthorizationCredentials | None,
-            Security(
-                HTTPBearer(
-                    auto_error=False,
-                    scheme_name="Write key",
-                    description="Or the user name of Basic, or `writeKey` in the body.",
-                )
-            ),
-        ],
+        _documented: Documented,
     ) -> Response:
         # A wrong key in the header is refused before the body is read, a wrong one in the body before it is decoded.
-        key = key_in_header(request)
-        if key is not None:
-            require_write_key(request, key)
+        is_in_body = key_in_header(request) is None
+        if not is_in_body:
+            require(await authenticated(request), Scope.INGEST)
         body = await read_body(request, MAX_BODY_BYTES)
         received_at = datetime.now(UTC)
         if is_gzip(body):
             body = gunzip_bounded(body, MAX_BODY_BYTES)
-        if key is None:
-            require_write_key(request, (write_key_of(body) or "").encode())
+        if is_in_body:
+            require(await verified(request, (write_key_of(body) or "").encode()), Scope.INGEST)
         decoded = decode(body, kind=kind, received_at=received_at, new_id=_new_id)
         await services.ingest(decoded.events, decoded.rejects, received_at=received_at)
         if decoded.rejects and kind != "batch":

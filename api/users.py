@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from api.auth import require_admin_key
+from api.auth import Operator, allow
 from api.dependencies import ChannelName, RequestModel, ResponseModel, Text, UserId, Using
+from domain.access import Scope
 
-router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(require_admin_key)])
+router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.READ))])
 
 
 class TimelineItem(ResponseModel):
@@ -47,12 +48,14 @@ async def timeline(
 
 
 @router.put("/{user_id:path}/suppressions/{channel}", status_code=204)
-async def suppress(user_id: UserId, channel: ChannelName, request: SuppressionRequest, services: Using) -> None:
+async def suppress(
+    user_id: UserId, channel: ChannelName, request: SuppressionRequest, services: Using, by: Operator
+) -> None:
     """Send this user nothing on this channel from now on."""
-    await services.recipients.suppress(user_id, channel, request.reason)
+    await services.recipients.suppress(user_id, channel, request.reason, by=by)
 
 
 @router.delete("/{user_id:path}/suppressions/{channel}", status_code=204)
-async def lift(user_id: UserId, channel: ChannelName, services: Using) -> None:
+async def lift(user_id: UserId, channel: ChannelName, services: Using, by: Operator) -> None:
     """Lift the suppression of a channel."""
-    await services.recipients.lift(user_id, channel)
+    await services.recipients.lift(user_id, channel, by=by)

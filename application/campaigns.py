@@ -1,8 +1,10 @@
 """Campaigns under the hands of those who run them: publish, start, pause, resume, stop, archive, list."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from application import campaign_moves as moves
 from application.campaign_moves import InFlight, StopMode
@@ -11,9 +13,9 @@ from domain.campaign import publishing
 from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.life import ARCHIVED, PAUSED, RUNNING
 from domain.errors import Problem
-from store import audit, campaigns
+from store import audit, campaigns, operations
 from store.campaigns import Campaign, Counted
-from store.database import Database
+from store.database import Connection, Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,22 @@ class PublishedVersion:
 
 @dataclass(frozen=True, slots=True)
 class CampaignView:
-    """A campaign and how many journeys it has."""
+    """A campaign as it stands, with the numbers of its journeys and the operations that are not finished.
 
-    campaign: Campaign
-    journeys: Counted
+    `revision` changes with whatever is changed of it.
+    """
+
+    key: str
+    name: str
+    stage: str | None
+    state: str
+    running_version: int | None
+    latest_version: int
+    revision: int
+    active_journeys: int
+    total_journeys: int
+    operations: list[UUID]
+    updated_at: datetime
 
 
 class Campaigns:
@@ -110,13 +124,33 @@ class Campaigns:
     async def list(self) -> list[CampaignView]:
         """Every campaign, by key."""
         async with self._database.transaction() as connection:
-            known = await campaigns.all_campaigns(connection)
-            counted = await campaigns.count_journeys(connection, [campaign.key for campaign in known])
-        return [CampaignView(campaign, counted[campaign.key]) for campaign in known]
+            return await _views(connection, await campaigns.all_campaigns(connection))
 
     async def get(self, key: str) -> CampaignView:
         """One campaign. Raises NotFoundError."""
         async with self._database.transaction() as connection:
-            campaign = await moves.found(connection, key)
-            counted = await campaigns.count_journeys(connection, [key])
-        return CampaignView(campaign, counted[key])
+            [view] = await _views(connection, [await moves.found(connection, key)])
+        return view
+
+
+async def _views(connection: Connection, known: Sequence[Campaign]) -> list[CampaignView]:
+    keys = [campaign.key for campaign in known]
+    counted = await campaigns.count_journeys(connection, keys)
+    opened = await operations.open_ids(connection, keys)
+    return [_view(campaign, counted[campaign.key], opened.get(campaign.key, [])) for campaign in known]
+
+
+def _view(campaign: Campaign, journeys: Counted, opened: list[UUID]) -> CampaignView:
+    return CampaignView(
+        key=campaign.key,
+        name=campaign.name,
+        stage=campaign.stage,
+        state=campaign.state,
+        running_version=campaign.running_version,
+        latest_version=campaign.latest_version,
+        revision=campaign.revision,
+        active_journeys=journeys.active,
+        total_journeys=journeys.total,
+        operations=opened,
+        updated_at=campaign.updated_at,
+    )

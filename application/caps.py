@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from domain.access import Actor
 from domain.sending.caps_document import document_of, parse_caps
-from store import caps
+from store import audit, caps
 from store.database import Database
 
 
@@ -28,12 +29,14 @@ class FrequencyCaps:
         async with self._database.transaction() as connection:
             return _view(await caps.latest(connection))
 
-    async def put(self, source: str, file: str) -> CapsView:
+    async def put(self, source: str, file: str, *, by: Actor) -> CapsView:
         """Replace the rules, for every message from now on. Raises InvalidDocumentError with all that is wrong."""
         rules = list(parse_caps(source, file))
         async with self._database.transaction() as connection:
             await caps.put(connection, source, rules)
-            return _view(await caps.latest(connection))
+            stored = await caps.latest(connection)
+            await audit.record(connection, by, "frequency_caps.put", "frequency-caps", {"version": stored.version})
+            return _view(stored)
 
 
 def _view(stored: caps.Caps) -> CapsView:

@@ -7,11 +7,12 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from application.ingest import Ingest
+from domain.access import Actor
 from domain.campaign.single_steps import CHANNELS
 from domain.errors import NotFoundError
 from domain.people import unsubscribe
 from domain.tracking.event import Event
-from store import profiles
+from store import audit, profiles
 from store.database import Connection, Database
 
 
@@ -21,17 +22,19 @@ class Recipients:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def suppress(self, user_id: str, channel: str, reason: str) -> None:
+    async def suppress(self, user_id: str, channel: str, reason: str, *, by: Actor) -> None:
         """Send nothing on this channel any more, transactional messages included. Raises NotFoundError."""
         _known(channel)
         async with self._database.transaction() as connection:
             await profiles.suppress(connection, await _profile(connection, user_id), channel, reason)
+            await audit.record(connection, by, "user.suppress", user_id, {"channel": channel})
 
-    async def lift(self, user_id: str, channel: str) -> None:
+    async def lift(self, user_id: str, channel: str, *, by: Actor) -> None:
         """Allow the channel again. Raises NotFoundError."""
         _known(channel)
         async with self._database.transaction() as connection:
             await profiles.lift(connection, await _profile(connection, user_id), channel)
+            await audit.record(connection, by, "user.lift", user_id, {"channel": channel})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 SojournError
 ├── InvalidRequestError        400  the request cannot be read
 ├── UnauthorizedError          401  no key, or a wrong one
+├── ForbiddenError             403  the key lacks a scope; says which
 ├── NotFoundError              404  no such campaign, version, user or journey
 ├── ConflictError              409  the state does not allow it; says the state and what is allowed
 ├── PayloadTooLargeError       413  beyond a limit; says the limit
@@ -34,6 +35,11 @@ class InvalidRequestError(SojournError):
 class UnauthorizedError(SojournError):
     status = 401
     code = "unauthorized"
+
+
+class ForbiddenError(SojournError):
+    status = 403
+    code = "forbidden"
 
 
 class NotFoundError(SojournError):

@@ -1,6 +1,6 @@
 """Operations: what is done to many journeys or users of a campaign, page by page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -103,6 +103,18 @@ async def open_operations(connection: Connection, campaign_key: str) -> list[Ope
         (campaign_key,),
     )
     return [Operation(**row) async for row in cursor]
+
+
+async def open_ids(connection: Connection, campaign_keys: Sequence[str]) -> dict[str, list[UUID]]:
+    """The ids of the operations that are not finished, oldest first, by campaign."""
+    cursor = await connection.execute(
+        """
+        SELECT campaign_key, array_agg(id ORDER BY id) AS ids FROM operations
+        WHERE campaign_key = ANY(%s) AND finished_at IS NULL GROUP BY campaign_key
+        """,
+        (list(campaign_keys),),
+    )
+    return {row["campaign_key"]: row["ids"] async for row in cursor}
 
 
 async def lock_open(connection: Connection, id: UUID) -> Operation | None:

@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from application.keys import Keys
+from domain.access import Actor
 from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, Problem
 from domain.tracking.event import Event, Reject
 from settings import Settings
+from store.database import Database
+from wiring import environment_keys
 
 WRITE_KEY = "write-key"
 ADMIN_KEY = "admin-key"
@@ -110,7 +114,7 @@ class FakeCampaigns:
         self.templates: Mapping[str, str] = {}
         self.warnings: list[Problem] = []
 
-    async def publish(self, source: str, file: str, templates: Mapping[str, str]) -> PublishedVersion:
+    async def publish(self, source: str, file: str, templates: Mapping[str, str], *, by: Actor) -> PublishedVersion:
         if "broken" in source:
             raise InvalidDocumentError(
                 [
@@ -128,21 +132,21 @@ class FakeCampaigns:
         self.sources[key] = source
         return PublishedVersion(key, view.latest_version, True, self.warnings)
 
-    async def start(self, key: str, version: int | None = None) -> CampaignView:
+    async def start(self, key: str, version: int | None = None, *, by: Actor) -> CampaignView:
         if version is not None and version > 1:
             raise NotFoundError(f"{key} has no version {version}", campaign=key)
         return await self._to(key, "running", version or 1)
 
-    async def stop(self, key: str) -> CampaignView:
+    async def stop(self, key: str, *, by: Actor) -> CampaignView:
         view = await self.get(key)
         if view.state != "running":
             raise ConflictError(f"{key} is {view.state}; only a running campaign can stop", state=view.state)
         return await self._to(key, "stopping", view.running_version)
 
-    async def pause(self, key: str) -> CampaignView:
+    async def pause(self, key: str, *, by: Actor) -> CampaignView:
         return await self._to(key, "paused", 1)
 
-    async def resume(self, key: str) -> CampaignView:
+    async def resume(self, key: str, *, by: Actor) -> CampaignView:
         return await self._to(key, "running", 1)
 
     async def list(self) -> list[CampaignView]:
@@ -166,7 +170,7 @@ class FakeCaps:
     async def get(self) -> CapsView:
         return self.view
 
-    async def put(self, source: str, file: str) -> CapsView:
+    async def put(self, source: str, file: str, *, by: Actor) -> CapsView:
         if "broken" in source:
             raise InvalidDocumentError([Problem(file, 2, "rules[0].limit", "0 is too small", "Write 1 or more.")])
         self.view = CapsView(self.view.version + 1, source, [{"name": "weekly", "limit": 3, "per": "7d"}])
@@ -177,10 +181,10 @@ class FakeRecipients:
     def __init__(self) -> None:
         self.suppressed: dict[tuple[str, str], str] = {}
 
-    async def suppress(self, user_id: str, channel: str, reason: str) -> None:
+    async def suppress(self, user_id: str, channel: str, reason: str, *, by: Actor) -> None:
         self.suppressed[user_id, channel] = reason
 
-    async def lift(self, user_id: str, channel: str) -> None:
+    async def lift(self, user_id: str, channel: str, *, by: Actor) -> None:
         self.suppressed.pop((user_id, channel), None)
 
 
@@ -212,6 +216,8 @@ class FakeUnsubscribe:
 
 class FakeServices:
     def __init__(self) -> None:
+        # Only the keys of the settings: they ask no database.
+        self.keys = Keys(Database(SETTINGS.database_url.get_secret_value(), pool_size=1), environment_keys(SETTINGS))
         self.ingest = FakeIngest()
         self.campaigns = FakeCampaigns()
         self.caps = FakeCaps()

@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from api.auth import Keys
+from application.keys import EnvironmentKey, NewKey
+from domain.access import Scope
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY, FakeServices
 
 BATCH: dict[str, Any] = {"batch": [{"type": "page", "userId": "u"}]}
@@ -30,10 +31,10 @@ def basic(user: str, password: str = "") -> str:
         (None, "wrong", 401),
         (None, 3, 401),
         (None, "schlüssel", 401),
-        (None, ADMIN_KEY, 401),
+        (None, ADMIN_KEY, 403),
         (basic(""), WRITE_KEY, 401),
         (basic("wrong"), WRITE_KEY, 401),
-        (basic(ADMIN_KEY), None, 401),
+        (basic(ADMIN_KEY), None, 403),
         (basic(WRITE_KEY + "x"), None, 401),
         ("Bearer", None, 401),
         ("Bearer schlüssel", None, 401),
@@ -53,7 +54,9 @@ async def test_the_write_key(
     if status == 401:
         assert answer.json()["code"] == "unauthorized"
         assert answer.headers["www-authenticate"].startswith("Bearer")
-        assert WRITE_KEY not in answer.text
+    if status == 403:
+        assert (answer.json()["code"], answer.json()["scope"]) == ("forbidden", "ingest")
+    assert WRITE_KEY not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ async def test_the_write_key(
         (f"Bearer {ADMIN_KEY}", 200),
         (basic(ADMIN_KEY), 200),
         (None, 401),
-        (f"Bearer {WRITE_KEY}", 401),
+        (f"Bearer {WRITE_KEY}", 403),
         (basic("", ADMIN_KEY), 401),
         ("Bearer ", 401),
     ],
@@ -90,4 +93,5 @@ async def test_some_pages_are_for_everyone(anyone: httpx.AsyncClient, path: str)
 
 
 def test_keys_do_not_show() -> None:
-    assert "secret" not in repr(Keys(b"secret", b"secret"))
+    assert "secret" not in repr(EnvironmentKey.of("SOJOURN_ADMIN_KEY", "secret", Scope.ADMIN))
+    assert NewKey.__repr__ is object.__repr__

@@ -10,6 +10,7 @@ from application.campaigns import Campaigns
 from application.caps import FrequencyCaps
 from application.catalogue import Catalogue
 from application.ingest import Ingest
+from domain.access import SOJOURN
 from domain.tracking.event import Event
 from store.database import Database
 
@@ -82,9 +83,9 @@ async def prepare(database: Database, users: int) -> None:
     """The campaigns, the caps, the users, and some journeys of each of them in each campaign."""
     campaigns = Campaigns(database)
     for key, spec in SPECS.items():
-        await campaigns.publish(spec.source(key), "campaign.yaml", {"note.liquid": TEMPLATES[spec.channel]})
-        await campaigns.start(key)
-    await FrequencyCaps(database).put(RULES, "caps.yaml")
+        await campaigns.publish(spec.source(key), "campaign.yaml", {"note.liquid": TEMPLATES[spec.channel]}, by=SOJOURN)
+        await campaigns.start(key, by=SOJOURN)
+    await FrequencyCaps(database).put(RULES, "caps.yaml", by=SOJOURN)
     ingest = Ingest(database, Catalogue())
     for user in (f"u{number}" for number in range(users)):
         batch = [identify(user, {"email": f"{user}@example.com"})]

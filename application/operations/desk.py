@@ -1,0 +1,57 @@
+"""Looking at operations, and cancelling them."""
+
+from uuid import UUID
+
+from msgspec import convert
+
+from application import campaign_moves as moves
+from application.operations.exit import Exit
+from domain.access import Actor
+from domain.errors import ConflictError, NotFoundError
+from store import audit, operations
+from store.database import Connection, Database
+from store.operations import Operation
+
+
+class OperationsDesk:
+    """What is done to many journeys or users, for whoever watches it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, id: UUID) -> Operation:
+        """One operation. Raises NotFoundError."""
+        async with self._database.transaction() as connection:
+            return await _found(connection, id)
+
+    async def list(self, campaign_key: str, *, limit: int, before: UUID | None) -> list[Operation]:
+        """The latest operations of a campaign, newest first. Raises NotFoundError."""
+        async with self._database.transaction() as connection:
+            await moves.found(connection, campaign_key)
+            return await operations.of_campaign(connection, campaign_key, limit, before)
+
+    async def cancel(self, id: UUID, *, by: Actor) -> Operation:
+        """Leave it where it is: what is done stays done. Raises NotFoundError and ConflictError."""
+        async with self._database.transaction() as connection:
+            operation = await _found(connection, id)
+            if operation.kind == "exit" and convert(operation.parameters, Exit).whole_versions:
+                raise ConflictError(
+                    f"operation {id} ends journeys that count as ended already; it cannot be cancelled",
+                    operation=str(id),
+                    state=operation.state,
+                )
+            if not await operations.cancel(connection, id):
+                raise ConflictError(
+                    f"operation {id} is {operation.state}; there is nothing left to cancel",
+                    operation=str(id),
+                    state=operation.state,
+                )
+            await audit.record(connection, by, "operation.cancel", str(id), {"campaign": operation.campaign_key})
+            return await _found(connection, id)
+
+
+async def _found(connection: Connection, id: UUID) -> Operation:
+    operation = await operations.find(connection, id)
+    if operation is None:
+        raise NotFoundError(f"there is no operation {id}", operation=str(id))
+    return operation
