@@ -55,7 +55,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
     interceptors = [FailureInterceptor()]
     journeys = JourneyActivities(engine.database, engine.gate, engine.branches, engine.delays, engine.actions)
     sends = SendActivities(engine.sender)
-    campaigns = CampaignActivities(engine.life, _operations(client, engine))
+    campaigns = CampaignActivities(engine.life, _operations(client, settings.task_queue, engine))
     main = Worker(
         client,
         task_queue=settings.task_queue,
@@ -86,8 +86,8 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
     return [main, *channels]
 
 
-def _operations(client: Client, engine: Engine) -> Operations:
-    return Operations(engine.database, {"exit": ExitKind(JourneyBatches(client)), "resume": ResumeKind()})
+def _operations(client: Client, task_queue: str, engine: Engine) -> Operations:
+    return Operations(engine.database, {"exit": ExitKind(JourneyBatches(client, task_queue)), "resume": ResumeKind()})
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:

@@ -1,6 +1,7 @@
 """What a campaign's workflow asks of the world."""
 
 from datetime import datetime
+from time import monotonic
 
 from msgspec import Struct
 from temporalio import activity
@@ -35,4 +36,10 @@ class CampaignActivities:
     @activity.defn
     async def work_on_operations(self, campaign: str) -> bool:
         """Work on what is to be done to many; False once there is nothing more."""
-        return await self._operations.work(campaign, seconds=WORK_SECONDS, heartbeat=activity.heartbeat)
+        deadline = monotonic() + WORK_SECONDS
+
+        def goes_on() -> bool:
+            activity.heartbeat()
+            return monotonic() < deadline and not activity.is_worker_shutdown()
+
+        return await self._operations.work(campaign, goes_on=goes_on)

@@ -21,10 +21,11 @@ TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
 
 
 class JourneyBatches:
-    """Journeys of a campaign are found by what they can be searched by, so that it is known in the Temporal UI, too."""
+    """The journeys of one deployment, whose task queue tells them from those of another in the same namespace."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, task_queue: str) -> None:
         self._client = client
+        self._task_queue = task_queue
 
     async def exit_all(self, job: str, campaign_key: str, versions: Sequence[int]) -> bool:
         """Signal `exit` to all that run of these versions; whether that is done.
@@ -45,7 +46,7 @@ class JourneyBatches:
     async def count(self, campaign_key: str, versions: Sequence[int]) -> int:
         """How many of these versions run, as the server's index has it."""
         answer = await self._client.workflow_service.count_workflow_executions(
-            CountWorkflowExecutionsRequest(namespace=self._client.namespace, query=_query(campaign_key, versions)),
+            CountWorkflowExecutionsRequest(namespace=self._client.namespace, query=self._query(campaign_key, versions)),
             timeout=TIMEOUT,
         )
         return answer.count
@@ -54,7 +55,7 @@ class JourneyBatches:
         """A namespace runs so many batches at a time: beyond them, this one has its turn with a later call."""
         request = StartBatchOperationRequest(
             namespace=self._client.namespace,
-            visibility_query=_query(campaign_key, versions),
+            visibility_query=self._query(campaign_key, versions),
             job_id=job,
             reason=REASON,
             signal_operation=BatchOperationSignal(
@@ -69,11 +70,10 @@ class JourneyBatches:
             if error.status not in (RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.ALREADY_EXISTS):
                 raise
 
-
-def _query(campaign_key: str, versions: Sequence[int]) -> str:
-    """A campaign's key is a slug, so that it can stand in quotes."""
-    numbers = ", ".join(str(version) for version in versions)
-    return (
-        f"WorkflowType = 'Journey' AND ExecutionStatus = 'Running' AND Campaign = '{campaign_key}' "
-        f"AND CampaignVersion IN ({numbers})"
-    )
+    def _query(self, campaign_key: str, versions: Sequence[int]) -> str:
+        """A campaign's key is a slug, so that it can stand in quotes."""
+        numbers = ", ".join(str(version) for version in versions)
+        return (
+            f"WorkflowType = 'Journey' AND ExecutionStatus = 'Running' AND TaskQueue = '{self._task_queue}' "
+            f"AND Campaign = '{campaign_key}' AND CampaignVersion IN ({numbers})"
+        )

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
 import worker
@@ -69,19 +70,28 @@ class Rig:
         return response
 
     async def admin(self, method: str, path: str, body: Any = None) -> Any:
-        response = await self._answer(method, path, json=body, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+        response = await self.act(method, path, body)
         assert response.is_success, response.text
         return response.json() if response.content else None
 
-    async def run_campaign(self, source: str, templates: Mapping[str, str] | None = None) -> str:
-        """Publish and start a campaign; its key."""
+    async def act(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """The answer to whoever has the admin key, whatever it is."""
+        return await self._answer(method, path, json=body, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+
+    async def publish(self, source: str, templates: Mapping[str, str] | None = None) -> str:
+        """Publish a campaign; its key."""
         published = await self.admin(
             "POST",
             "/v1/campaigns",
             {"file": "campaign.yaml", "source": source, "templates": dict(templates or {"note.liquid": MAIL})},
         )
-        await self.admin("POST", f"/v1/campaigns/{published['key']}/start")
         return str(published["key"])
+
+    async def run_campaign(self, source: str, templates: Mapping[str, str] | None = None) -> str:
+        """Publish and start a campaign; its key."""
+        key = await self.publish(source, templates)
+        await self.admin("POST", f"/v1/campaigns/{key}/start")
+        return key
 
     async def put_caps(self, source: str) -> None:
         await self.admin("PUT", "/v1/frequency-caps", {"file": "caps.yaml", "source": source})
@@ -141,6 +151,12 @@ class Rig:
         await handle.query("__stack_trace")
         await self.skipper.fast_forward(handle, timedelta(**duration) + MARGIN)
 
+    async def forget_campaigns(self) -> None:
+        """The next test has other campaigns of the same keys, and so workflows of the same ids."""
+        for row in await self._queried("SELECT key FROM campaigns"):
+            with suppress(RPCError):
+                await self.temporal.get_workflow_handle(f"campaign/{row['key']}").terminate()
+
     async def rests(self, handle: WorkflowHandle[Any, Any], step: str) -> None:
         """Wait until a journey rests at a step. What the database says of a step, it says before the journey hears."""
         deadline = asyncio.get_running_loop().time() + 20
@@ -196,7 +212,11 @@ async def open_rig(database_url: str, temporal_address: str, **overrides: Any) -
             Database(database_url, pool_size=4) as database,
         ):
             await ready.wait()
-            yield Rig(settings, http, database, client, TimeSkipper(client), inbox)
+            rig = Rig(settings, http, database, client, TimeSkipper(client), inbox)
+            try:
+                yield rig
+            finally:
+                await rig.forget_campaigns()
     finally:
         stop.set()
         await running

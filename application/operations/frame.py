@@ -31,15 +31,13 @@ class Operations:
         self._database = database
         self._kinds = kinds
 
-    async def work(self, campaign_key: str, *, seconds: float, heartbeat: Callable[[], object]) -> bool:
-        """Work on the campaign's open operations for so many seconds, taking turns; False once there are none.
+    async def work(self, campaign_key: str, *, goes_on: Callable[[], bool]) -> bool:
+        """Work on the campaign's open operations, taking turns, while `goes_on` says so; False once there are none.
 
-        `heartbeat` is called with every turn. Raises what a page raises: its transaction is rolled back then.
+        It is asked with every turn. Raises what a page raises: its transaction is rolled back then.
         """
-        deadline = monotonic() + seconds
         due: dict[UUID, float] = {}
-        while monotonic() < deadline:
-            heartbeat()
+        while goes_on():
             async with self._database.transaction() as connection:
                 waiting = await operations.open_operations(connection, campaign_key)
             if not waiting:

@@ -1,0 +1,77 @@
+"""The life of a campaign on real servers: every move, what becomes due by itself, and what many journeys go through."""
+
+from typing import Any
+
+from tests.rig import Rig
+
+PLAIN = """
+key: plain
+name: Plain
+entry: {event: Signed Up}
+steps:
+  - {id: rest, delay: 30d}
+  - {id: mail, send: {channel: email, template: note}}
+"""
+
+
+async def state(rig: Rig, key: str = "plain") -> str:
+    return str((await rig.admin("GET", f"/v1/campaigns/{key}"))["state"])
+
+
+async def move(rig: Rig, verb: str, body: Any = None, key: str = "plain") -> Any:
+    return await rig.admin("POST", f"/v1/campaigns/{key}/{verb}", body)
+
+
+async def refused(rig: Rig, verb: str, body: Any = None, key: str = "plain") -> Any:
+    response = await rig.act("POST", f"/v1/campaigns/{key}/{verb}", body)
+    assert response.status_code == 409, response.text
+    return response.json()
+
+
+async def has_state(rig: Rig, wanted: str, key: str = "plain") -> None:
+    await rig.until("SELECT 1 FROM campaigns WHERE key = %s AND state = %s", key, wanted)
+
+
+async def test_from_draft_to_archived(rig: Rig) -> None:
+    await rig.publish(PLAIN)
+    assert await state(rig) == "draft"
+    assert (await move(rig, "start"))["state"] == "running"
+    assert (await move(rig, "pause"))["state"] == "paused"
+    assert (await move(rig, "resume"))["state"] == "running"
+    assert (await move(rig, "stop"))["state"] in ("stopping", "ended")
+    await has_state(rig, "ended")
+    assert (await move(rig, "archive"))["state"] == "archived"
+    handle = rig.temporal.get_workflow_handle("campaign/plain")
+    assert await handle.result() in ("ended", "archived")
+
+
+async def test_a_campaign_that_drains_ends_with_its_last_journey(rig: Rig) -> None:
+    await rig.run_campaign(PLAIN)
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Signed Up")
+    journey = await rig.journey("u1")
+    assert (await move(rig, "stop"))["state"] == "stopping"
+    await rig.track("u2", "Signed Up")
+    assert (
+        await rig.query("SELECT 1 FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = 'u2'") == []
+    )
+    await rig.skip(journey, days=30)
+    await has_state(rig, "ended")
+    assert len(rig.inbox.messages) == 1
+
+
+async def test_exit_ends_everything(rig: Rig) -> None:
+    await rig.run_campaign(PLAIN)
+    for user in ("u1", "u2", "u3"):
+        await rig.track(user, "Signed Up")
+    journeys = [await rig.journey(user) for user in ("u1", "u2", "u3")]
+    assert (await move(rig, "stop", {"mode": "exit"}))["state"] == "stopping"
+    assert [await journey.result() for journey in journeys] == ["exited"] * 3
+    await has_state(rig, "ended")
+    [operation] = (await rig.admin("GET", "/v1/campaigns/plain/operations"))["operations"]
+    assert operation["state"] == "done"
+    assert (operation["kind"], operation["done"], operation["counts"]["exited"]) == ("exit", 3, 3)
+    assert (await refused(rig, "stop", {"mode": "exit"}))["state"] == "ended"
+    [exited] = [item for item in await rig.timeline("u1") if item["kind"] == "exit"]
+    assert (exited["reason"], exited["data"]["by"]) == ("campaign_stopped", "SOJOURN_ADMIN_KEY")
+    assert (await move(rig, "start"))["state"] == "running"
