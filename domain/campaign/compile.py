@@ -39,6 +39,7 @@ def compile_plan(campaign: Campaign) -> Plan:
         nodes={one.node.id: one.node for one in placed},
         loops={one.node.id: one.loop for one in placed if one.loop is not None},
         ends_at=schedule.ends_at if schedule.at_end == "exit" else None,
+        retimes=campaign.resumption.overdue == "retime",
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
@@ -82,6 +82,37 @@ class SendWindow(Document):
     days: Annotated[Weekdays | None, Given] = Field(None, description="the days on which it opens; left out, all")
 
 
+MAX_RATE = 10_000
+Overdue = Literal["send", "skip", "retime"]
+
+
+class OnResume(Document):
+    """What becomes of the messages that a pause has held up, and how fast."""
+
+    overdue: Overdue = Field(
+        "send",
+        description="`send`: they go, unless they have expired; `skip`: they do not; `retime`: they go, and `expires` "
+        "counts from the resumption",
+    )
+    rate: int = Field(100, ge=1, le=MAX_RATE, description="how many journeys go on a second")
+
+
+def _resumption_form(value: Any) -> Any:
+    if not isinstance(value, Mapping | OnResume) and value not in get_args(Overdue):
+        refuse(
+            f"{shown(value)} is nothing that can be done on resuming",
+            "Write `send`, `skip`, `retime` or `{overdue: send, rate: 100}`",
+        )
+    return value
+
+
+Resumption = Annotated[
+    Annotated[Overdue, Tag("word")] | Annotated[OnResume, Tag("mapping")],
+    Discriminator(lambda value: "word" if isinstance(value, str) else "mapping"),
+    BeforeValidator(_resumption_form),
+]
+
+
 class Campaign(Document):
     """A campaign: who enters it by which event, what they go through, and what ends it."""
 
@@ -100,4 +131,10 @@ class Campaign(Document):
     send_window: Annotated[SendWindow | None, Given] = Field(
         None, description='when messages may go: `{from: "09:00", to: "21:00"}`'
     )
+    on_resume: Resumption = Field("send", description="what becomes of the messages that a pause has held up")
     steps: Annotated[Steps, Field(min_length=1)] = Field(description="a list of steps")
+
+    @property
+    def resumption(self) -> OnResume:
+        """`on_resume`, written out."""
+        return self.on_resume if isinstance(self.on_resume, OnResume) else OnResume(overdue=self.on_resume)

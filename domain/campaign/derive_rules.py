@@ -15,6 +15,7 @@ from domain.campaign.rules import (
     EntryRule,
     EventRule,
     GoalRule,
+    ResumeRule,
     Rules,
     ScheduleRule,
     SplitRule,
@@ -53,6 +54,7 @@ def rules_of(campaign: Campaign) -> Rules:
         goal=GoalRule(goal.event, goal.within, goal.where, goal.exit_on_goal) if goal else None,
         send_window=SendWindow(window.from_, window.to, window.days or EVERY_DAY) if window else None,
         timezone=campaign.timezone,
+        on_resume=ResumeRule(campaign.resumption.overdue, campaign.resumption.rate),
     )
 
 

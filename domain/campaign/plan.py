@@ -122,13 +122,14 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     """The nodes by id and the first of them; None where the flow ends.
 
     `loops` names the innermost repetition that each step within one belongs to. At `ends_at` the journey is over,
-    wherever it is.
+    wherever it is. `retimes` says that a message which a pause has held up counts as reached when that is over.
     """
 
     start: str | None
     nodes: dict[str, Node]
     loops: dict[str, str] = field(default_factory=dict)
     ends_at: datetime | None = None
+    retimes: bool = False
 
     def node(self, step: str) -> Node:
         """The node of a step. Raises KeyError for a step that this plan does not have."""

@@ -44,6 +44,16 @@ class GoalRule(Struct, frozen=True, omit_defaults=True):
     exits: bool = False
 
 
+class ResumeRule(Struct, frozen=True, omit_defaults=True):
+    """What becomes of the messages that a pause has held up, and how many journeys are woken a second.
+
+    `overdue` is "send", "skip" or "retime".
+    """
+
+    overdue: str = "send"
+    rate: int = 100
+
+
 class SplitRule(Struct, frozen=True, omit_defaults=True):
     """The weights of the arms in their order, and the seed by which they are drawn."""
 
@@ -121,6 +131,7 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     goal: GoalRule | None = None
     send_window: SendWindow | None = None
     timezone: str | None = None
+    on_resume: ResumeRule = ResumeRule()
 
     def decide(self, step: str, **roots: Any) -> Decision:
         """The first case of a branch that holds. Roots: profile, entry, journey. Raises KeyError for another step."""
