@@ -65,6 +65,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
             journeys.evaluate_branch,
             journeys.look_up_moment,
             journeys.perform_step,
+            journeys.record_position,
             journeys.finish_journey,
             campaigns.advance_campaign,
             campaigns.work_on_operations,

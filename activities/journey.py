@@ -11,6 +11,7 @@ from application.branches import Branches, Fork
 from application.delays import Delays, Moment
 from application.gate import Gate, Question
 from application.send import Sender, SendOutcome
+from domain.journey.position import Outlook, Position
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.sending.policy import Answer
@@ -24,6 +25,7 @@ class SendRequest(Struct, frozen=True):
     message_id: UUID
     at: datetime
     ends_with: str | None
+    outlook: Outlook | None = None
 
 
 class Finished(Struct, frozen=True):
@@ -31,6 +33,15 @@ class Finished(Struct, frozen=True):
 
     journey_id: UUID
     outcome: str
+    at: datetime
+
+
+class Rested(Struct, frozen=True):
+    """A journey that rests where nothing has told its row. `move` counts what may move it."""
+
+    journey_id: UUID
+    position: Position
+    move: int
     at: datetime
 
 
@@ -65,6 +76,12 @@ class JourneyActivities:
         return await self._actions.perform(deed)
 
     @activity.defn
+    async def record_position(self, rested: Rested) -> None:
+        """Say where a journey rests that got there by no activity."""
+        async with self._database.transaction() as connection:
+            await journeys.place(connection, rested.journey_id, rested.position, rested.move, rested.at)
+
+    @activity.defn
     async def finish_journey(self, finished: Finished) -> None:
         """Record the end of a journey that no event, message or refusal has recorded."""
         async with self._database.transaction() as connection:
@@ -84,4 +101,4 @@ class SendActivities:
         """One attempt to send a granted message. The journey's clock goes on while attempts are repeated."""
         info = activity.info()
         at = request.at + (info.started_time - info.scheduled_time)
-        return await self._sender.send(request.message_id, at=at, ends_with=request.ends_with)
+        return await self._sender.send(request.message_id, at=at, ends_with=request.ends_with, outlook=request.outlook)

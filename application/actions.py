@@ -13,6 +13,7 @@ from domain.campaign.circles import MAX_CHAIN
 from domain.campaign.plan import Plan
 from domain.campaign.rules import ActionRule, EmitRule, StageRule, UpdateRule, ValuesRule
 from domain.conditions.expressions import Place, compile_value
+from domain.journey.position import Outlook
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.tracking.event import OUR_CONTEXT, Event
@@ -32,6 +33,7 @@ class Deed(Struct, frozen=True):
     at: datetime
     ends_with: str | None
     visits: dict[str, int]
+    outlook: Outlook | None = None
 
 
 class _Done(Struct, frozen=True):
@@ -112,6 +114,9 @@ async def _record(
         data=done.data,
     )
     await decisions.insert(connection, [recorded])
+    if (outlook := deed.outlook) is not None:
+        [way] = outlook.ways
+        await journeys.place(connection, deed.journey_id, way, outlook.move, deed.at)
     if deed.ends_with is not None:
         await journeys.end(connection, [Ending(deed.journey_id, COMPLETED, deed.ends_with, None, deed.at)])
 

@@ -10,8 +10,9 @@ from application.catalogue import Catalogue, Version
 from application.journey_view import facts_and_version, journey_view
 from domain.campaign.plan import Repeat, Split
 from domain.journey import drawing
+from domain.journey.position import Outlook, way_of_fork
 from domain.tracking.event import Event
-from store import decisions
+from store import decisions, journeys
 from store.database import Database
 from store.decisions import Decision
 from store.journeys import StepFacts
@@ -24,6 +25,7 @@ class Fork(Struct, frozen=True):
     step: str
     at: datetime
     visits: dict[str, int]
+    outlook: Outlook | None = None
 
 
 class _Choice(Struct, frozen=True):
@@ -63,6 +65,9 @@ class Branches:
                 data=choice.data,
             )
             await decisions.insert(connection, [recorded])
+            if (outlook := fork.outlook) is not None:
+                way = way_of_fork(outlook, choice.index)
+                await journeys.place(connection, fork.journey_id, way, outlook.move, fork.at)
             return choice.index
 
 

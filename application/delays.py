@@ -11,13 +11,17 @@ from application.catalogue import Catalogue
 from application.journey_view import facts_and_version
 from domain.campaign.rules import ClockRule, DateRule
 from domain.conditions.expressions import Place, compile_value
+from domain.journey.position import Outlook, way_of_look_up
 from domain.local_time.delays import read_moment, until_clock, until_moment
 from domain.local_time.zones import recipient_zone
 from domain.tracking.event import Event
-from store import decisions
+from store import decisions, journeys
 from store.database import Database
 from store.decisions import Decision
 from store.journeys import StepFacts
+
+# Of a look-up: there is no such date, or the step was reached too late for it.
+PAST = "past"
 
 
 class Moment(Struct, frozen=True):
@@ -29,6 +33,7 @@ class Moment(Struct, frozen=True):
     ask: int
     reached_at: datetime
     at: datetime
+    outlook: Outlook | None = None
 
 
 class Delays:
@@ -49,12 +54,13 @@ class Delays:
                 return convert(answered["until"], datetime | None)
             zone = recipient_zone(facts.traits, version.rules.timezone, self._timezone)
             until, error = _until(version.rules.delays[moment.step], moment, facts, zone)
+            outcome = _outcome(moment, until)
             recorded = Decision(
                 id=decision_id,
                 profile_id=facts.profile_id,
                 campaign_key=facts.campaign_key,
                 kind="delay",
-                outcome=_outcome(moment, until),
+                outcome=outcome,
                 reason="no_date" if until is None else None,
                 at=moment.at,
                 journey_id=moment.journey_id,
@@ -63,6 +69,16 @@ class Delays:
                 data=_data(until, error, zone),
             )
             await decisions.insert(connection, [recorded])
+            if (outlook := moment.outlook) is not None:
+                way = way_of_look_up(
+                    outlook,
+                    moment.step,
+                    until,
+                    is_past=outcome == PAST,
+                    at=moment.at,
+                    ends_at=version.plan.ends_at,
+                )
+                await journeys.place(connection, moment.journey_id, way, outlook.move, moment.at)
             return until
 
 
@@ -86,7 +102,7 @@ def _until(
 
 def _outcome(moment: Moment, until: datetime | None) -> str:
     if until is None or (moment.ask == 1 and until < moment.reached_at):
-        return "past"
+        return PAST
     return "over" if until <= moment.at else "waiting"
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct, convert, to_builtins
 from application.catalogue import Catalogue, Version
 from domain.campaign.plan import Send
 from domain.errors import ConflictError, UnavailableError
+from domain.journey.position import Outlook, way_of_gate
 from domain.journey.records import Ending
 from domain.journey.state import CAPPED, COMPLETED
 from domain.local_time.zones import recipient_zone
@@ -22,7 +23,8 @@ from store.messages import GateFacts, Reservation
 class Question(Struct, frozen=True):
     """May this step's message go? `at` is the instant on the journey's clock, `reached_at` when the step was reached.
 
-    `ask` counts the questions of one visit; the same four ids are the same question, and get the same answer.
+    `ask` counts the questions of one visit; the same four ids are the same question, and get the same answer. Without
+    an outlook the journey's row does not follow: so it is of those that an earlier release has started.
     `ends_with` is the outcome with which the journey is over if this message is refused; None if it goes on.
     """
 
@@ -33,6 +35,7 @@ class Question(Struct, frozen=True):
     reached_at: datetime
     at: datetime
     ends_with: str | None
+    outlook: Outlook | None = None
 
 
 class Gate:
@@ -48,9 +51,9 @@ class Gate:
 
     async def authorise(self, question: Question) -> Answer:
         """Answer a question. Asked again, also at the same time, it answers the same and reserves nothing more."""
-        decision_id = uuid5(question.journey_id, f"{question.step}/{question.visit}/{question.ask}")
+        decision_id, asked_before = (_decision_id(question, ask) for ask in (question.ask, question.ask - 1))
         async with self._database.transaction() as connection:
-            facts = await messages.gate_facts(connection, question.journey_id, decision_id, question.at)
+            facts = await messages.gate_facts(connection, question.journey_id, decision_id, asked_before, question.at)
             if facts is None:
                 raise UnavailableError(f"journey {question.journey_id} is being moved to another profile; ask again")
             if facts.answered is not None:
@@ -63,6 +66,7 @@ class Gate:
             request = _request(question, step, version)
             decision = self._decide(request, version, facts)
             await self._record(connection, question, request, facts, decision_id, decision)
+            await _place(connection, question, decision.answer, version)
             return decision.answer
 
     def _decide(self, request: Request, version: Version, facts: GateFacts) -> policy.Decision:
@@ -71,6 +75,8 @@ class Gate:
             journey_state=facts.journey_state,
             ended_by=facts.ended_by,
             campaign_state=facts.campaign_state,
+            overdue=version.rules.on_resume.overdue,
+            held_at=facts.held_at,
             recipient=Recipient(facts.traits, facts.consent, facts.suppressed),
             window=version.rules.send_window,
             zone=recipient_zone(facts.traits, version.rules.timezone, self._timezone),
@@ -107,6 +113,16 @@ class Gate:
             await messages.reserve(connection, _reservation(question, request, facts))
         elif isinstance(answer, Refused) and (outcome := _ends_with(question, request.step, answer)) is not None:
             await journeys.end(connection, [Ending(question.journey_id, COMPLETED, outcome, None, question.at)])
+
+
+async def _place(connection: Connection, question: Question, answer: Answer, version: Version) -> None:
+    if (outlook := question.outlook) is not None:
+        way = way_of_gate(outlook, question.step, answer, question.at, version.plan.ends_at)
+        await journeys.place(connection, question.journey_id, way, outlook.move, question.at)
+
+
+def _decision_id(question: Question, ask: int) -> UUID:
+    return uuid5(question.journey_id, f"{question.step}/{question.visit}/{ask}")
 
 
 def _request(question: Question, step: Send, version: Version) -> Request:

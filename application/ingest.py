@@ -100,7 +100,7 @@ class Ingest:
                 routed = await routing.decide(connection, listeners, interesting, people, received_at)
         if reactions:
             await messages.mark_opened(connection, reactions, ending=routed.left)
-        await routing.record(connection, routed, interesting, received_at)
+        await routing.record(connection, self._catalogue, routed, interesting, received_at)
         return IngestResult(accepted=len(fresh), duplicates=len(batch) - len(fresh))
 
 

@@ -6,9 +6,11 @@ from uuid import UUID, uuid5
 
 from uuid_utils.compat import uuid7
 
+from application.catalogue import Catalogue
 from domain.journey import routing
 from domain.journey.listeners import Listeners
 from domain.journey.matching import Happening
+from domain.journey.position import Position, position_at_entry
 from domain.journey.routed import Heard, Routed, Surroundings
 from store import conversions, decisions, events, journeys, outbox
 from store.conversions import Conversion
@@ -36,7 +38,11 @@ async def decide(
 
 
 async def record(
-    connection: Connection, routed: Routed, happenings: Sequence[Happening], received_at: datetime
+    connection: Connection,
+    catalogue: Catalogue,
+    routed: Routed,
+    happenings: Sequence[Happening],
+    received_at: datetime,
 ) -> None:
     """Write what was decided. The decisions first, so that on the timeline their consequences follow them."""
     if recorded := [*_exit_decisions(routed), *_entry_decisions(routed, received_at)]:
@@ -47,11 +53,22 @@ async def record(
     if others := [ending for id, ending in endings.items() if id not in born]:
         await journeys.end(connection, others)
     if routed.entered:
-        await journeys.insert(connection, routed.entered, endings)
+        await journeys.insert(connection, routed.entered, endings, await _positions(connection, catalogue, routed))
     if routed.conversions:
         await conversions.insert(connection, _conversions(routed))
     if notices := _notices(routed, born):
         await outbox.append(connection, notices)
+
+
+async def _positions(connection: Connection, catalogue: Catalogue, routed: Routed) -> dict[UUID, Position]:
+    """Where those are who have just entered. Their versions are in memory, but for the first journey of each."""
+    entered = {(journey.campaign_key, journey.campaign_version) for journey in routed.entered}
+    plans = {place: (await catalogue.version(connection, *place)).plan for place in sorted(entered)}
+    found = {
+        journey.id: position_at_entry(plans[journey.campaign_key, journey.campaign_version], journey)
+        for journey in routed.entered
+    }
+    return {id: position for id, position in found.items() if position is not None}
 
 
 def exit_notice(workflow_id: str, by: str) -> Notice:

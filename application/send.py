@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 
 from application.catalogue import Catalogue, Version
 from domain.errors import UnavailableError
+from domain.journey.position import Outlook
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.local_time.zones import recipient_zone
@@ -61,6 +62,14 @@ class _Settled(Struct, frozen=True):
     provider_id: str | None = None
 
 
+class _Then(Struct, frozen=True):
+    """What becomes of the journey once the message has its outcome: it is over, or goes on as the outlook says."""
+
+    at: datetime
+    ends_with: str | None
+    outlook: Outlook | None
+
+
 class Sender:
     """Sends what the gate has granted.
 
@@ -82,25 +91,28 @@ class Sender:
         self._unsubscribe_url = unsubscribe_url
         self._timezone = timezone
 
-    async def send(self, message_id: UUID, *, at: datetime, ends_with: str | None) -> SendOutcome:
+    async def send(
+        self, message_id: UUID, *, at: datetime, ends_with: str | None, outlook: Outlook | None = None
+    ) -> SendOutcome:
         """One attempt. Raises UnavailableError when the provider is away, or it is to wait: worth repeating.
 
         `at` is the instant on the journey's clock; `ends_with` the outcome with which the journey is over once the
-        message has settled, None if it goes on.
+        message has settled, None if it goes on, and then as `outlook` says.
         """
+        then = _Then(at, ends_with, outlook)
         async with self._database.transaction() as connection:
             claimed = await _locked(connection, message_id)
             channel = self._channels[claimed.channel]
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
             match self._claim(claimed, version, channel, at):
                 case Done(state=state):
-                    return await _finish(connection, claimed, state, at, ends_with)
+                    return await _finish(connection, claimed, state, then)
                 case Close(state=state, reason=reason):
                     state = await messages.settle(
                         connection, message_id, state, attempt=claimed.attempts, reason=reason
                     )
                     state = POSTPONED if reason == SEND_WINDOW else state
-                    return await _finish(connection, claimed, state, at, ends_with)
+                    return await _finish(connection, claimed, state, then)
                 case Wait(why=why, until=until):
                     retry_after = None if until is None else (until - at).total_seconds()
                     raise UnavailableError(f"{claimed.campaign_key}: {why}", retry_after=retry_after)
@@ -113,7 +125,7 @@ class Sender:
         if isinstance(delivery, Unavailable) and claimed.state == SENDING:
             # This attempt delivered nothing, and the one before may have: the message cannot be given back.
             raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
-        outcome = await self._settle(claimed, delivery, at, ends_with)
+        outcome = await self._settle(claimed, delivery, then)
         if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
             raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
         return outcome
@@ -139,9 +151,7 @@ class Sender:
             honours_idempotency_key=channel.honours_idempotency_key,
         )
 
-    async def _settle(
-        self, claimed: Claimed, delivery: Delivery | TemplateRenderError, at: datetime, ends_with: str | None
-    ) -> SendOutcome:
+    async def _settle(self, claimed: Claimed, delivery: Delivery | TemplateRenderError, then: _Then) -> SendOutcome:
         """Write what this attempt alone knows: a database that is away for a moment must not make it `unknown`."""
         give_up_at = monotonic() + SETTLE_SECONDS
         while True:
@@ -156,7 +166,7 @@ class Sender:
                     state = await messages.settle(
                         connection, claimed.id, attempt=claimed.attempts + 1, **asdict(settled)
                     )
-                    return await _finish(connection, found, state, at, ends_with)
+                    return await _finish(connection, found, state, then)
             except (psycopg.OperationalError, UnavailableError):
                 if monotonic() > give_up_at:
                     raise
@@ -185,13 +195,14 @@ async def _locked(connection: Connection, message_id: UUID) -> Claimed:
     return claimed
 
 
-async def _finish(
-    connection: Connection, claimed: Claimed, state: str, at: datetime, ends_with: str | None
-) -> SendOutcome:
-    """The last message's outcome ends the journey in the same transaction, so that no action is spent on it."""
-    is_over = state not in (RESERVED, SENDING, POSTPONED)
-    if ends_with is not None and claimed.journey_state == "active" and is_over:
-        await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, ends_with, None, at)])
+async def _finish(connection: Connection, claimed: Claimed, state: str, then: _Then) -> SendOutcome:
+    """The message's outcome moves the journey, or ends it, in the same transaction: no action is spent on it."""
+    if claimed.journey_state == "active" and state not in (RESERVED, SENDING, POSTPONED):
+        if then.ends_with is not None:
+            await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, then.ends_with, None, then.at)])
+        elif then.outlook is not None:
+            [way] = then.outlook.ways
+            await journeys.place(connection, claimed.journey_id, way, then.outlook.move, then.at)
     # A journey found completed was completed by this message, in an attempt whose answer did not arrive.
     return SendOutcome(state, journey_ended=claimed.journey_state == "exited")
 

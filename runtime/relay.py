@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from application.catalogue import Catalogue, Version
 from domain.errors import NotFoundError
 from domain.journey import machine
+from domain.journey.position import told_at_start
 from domain.journey.records import user_of
 from runtime.temporal import CALL_TIMEOUT
 from store import outbox
@@ -184,7 +185,13 @@ class Relay:
         try:
             await self._client.start_workflow(
                 JourneyWorkflow.run,
-                JourneyInput(row.payload["journey_id"], version.key, version.plan, shown),
+                JourneyInput(
+                    row.payload["journey_id"],
+                    version.key,
+                    version.plan,
+                    shown,
+                    told=told_at_start(version.plan, begun),
+                ),
                 id=row.workflow_id,
                 task_queue=self._task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -258,6 +265,8 @@ def _signal_of(row: Row) -> tuple[str, list[str]]:
             return "exit", [row.payload["by"]]
         case "resume":
             return "resume", []
+        case "skip":
+            return "skip", [row.payload["step"]]
         case _:
             raise ValueError(f"outbox row {row.id} is of no known kind: {row.kind}")
 

@@ -1,15 +1,17 @@
 """Journeys: who is in which campaign, since when, and how it ended."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
+from domain.journey.position import Position
 from domain.journey.records import Ending, Journey
 from domain.tracking.event import Event
+from store.campaigns import CONTROL_LOCK
 from store.database import Connection
 
 
@@ -105,11 +107,16 @@ async def last_entries(
     return [Entered(**row) async for row in cursor]
 
 
-async def insert(connection: Connection, journeys: Sequence[Journey], endings: Mapping[UUID, Ending]) -> None:
-    """Insert new journeys; one that already has an ending is born with it."""
+async def insert(
+    connection: Connection,
+    journeys: Sequence[Journey],
+    endings: Mapping[UUID, Ending],
+    positions: Mapping[UUID, Position],
+) -> None:
+    """Insert new journeys, each at its position; one that already has an ending is born with it."""
     items = []
     for journey in journeys:
-        ending = endings.get(journey.id)
+        ending, position = endings.get(journey.id), positions.get(journey.id)
         items.append(
             {
                 "id": journey.id,
@@ -124,28 +131,58 @@ async def insert(connection: Connection, journeys: Sequence[Journey], endings: M
                 "outcome": ending.outcome if ending else None,
                 "ended_by": ending.ended_by if ending else None,
                 "ended_at": ending.ended_at if ending else None,
+                "step": position.step if position else None,
+                "standing": position.standing if position else None,
+                "wakes_at": _after(journey.entered_at, position) if position and not ending else None,
             }
         )
     await connection.execute(
         """
         INSERT INTO journeys (id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry,
-                              entered_at, state, outcome, ended_by, ended_at)
+                              entered_at, state, outcome, ended_by, ended_at, step, standing, wakes_at)
         SELECT id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry,
-               entered_at, state, outcome, ended_by, ended_at
+               entered_at, state, outcome, ended_by, ended_at, step, standing, wakes_at
         FROM jsonb_to_recordset(%s) AS item (
           id uuid, campaign_key text, campaign_version int, profile_id uuid, entry_key text, workflow_id text,
-          entry jsonb, entered_at timestamptz, state text, outcome text, ended_by text, ended_at timestamptz)
+          entry jsonb, entered_at timestamptz, state text, outcome text, ended_by text, ended_at timestamptz,
+          step text, standing text, wakes_at timestamptz)
         ORDER BY id
         """,
         (Jsonb(items),),
     )
 
 
+async def place(connection: Connection, journey_id: UUID, position: Position | None, move: int, at: datetime) -> None:
+    """Say where an active journey is from `at` on; None where it ends, which is said otherwise.
+
+    What a later move has written stays.
+    """
+    if position is None:
+        return
+    await connection.execute(
+        """
+        UPDATE journeys SET step = %(step)s, standing = %(standing)s, wakes_at = %(wakes_at)s, moves = %(move)s
+        WHERE id = %(id)s AND state = 'active' AND moves < %(move)s
+        """,
+        {
+            "id": journey_id,
+            "step": position.step,
+            "standing": position.standing,
+            "wakes_at": _after(at, position),
+            "move": move,
+        },
+    )
+
+
+def _after(at: datetime, position: Position) -> datetime | None:
+    return None if position.rest is None else at + timedelta(seconds=position.rest)
+
+
 _END = """
 WITH ended AS (
   UPDATE journeys
   SET state = item.state, outcome = item.outcome, ended_by = item.ended_by, ended_at = item.ended_at,
-      ended_recorded_at = clock_timestamp()
+      wakes_at = NULL, ended_recorded_at = clock_timestamp()
   FROM jsonb_to_recordset(%s) AS item (id uuid, state text, outcome text, ended_by text, ended_at timestamptz)
   WHERE journeys.id = item.id AND journeys.state = 'active'
   RETURNING journeys.id
@@ -185,7 +222,7 @@ async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: d
             ORDER BY (journeys.profile_id = member.target) DESC, entered_at, journeys.id) AS place
           FROM member JOIN journeys ON journeys.profile_id = member.id WHERE state = 'active'
         ), ended AS (
-          UPDATE journeys SET state = 'exited', outcome = 'merged', ended_at = %s,
+          UPDATE journeys SET state = 'exited', outcome = 'merged', ended_at = %s, wakes_at = NULL,
                               ended_recorded_at = clock_timestamp()
           FROM placed WHERE placed.place > 1 AND journeys.id = placed.id AND journeys.state = 'active'
           RETURNING journeys.id, journeys.workflow_id
@@ -224,11 +261,13 @@ class StepFacts(Struct, frozen=True):
 
 
 async def step_facts(connection: Connection, journey_id: UUID) -> StepFacts | None:
-    """The facts for a step of this journey, under the locks of the person and the journey.
+    """The facts for a step of this journey, under the locks of the person and the journey; campaigns stay as they are.
 
-    None if there is no such journey, or the person was merged into another in between: then it is worth asking again.
+    A journey whose version is being ended has exited, though its row is yet to follow. None if there is no such
+    journey, or the person was merged into another in between: then it is worth asking again.
     """
     async with connection.pipeline():
+        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
         person = await connection.execute(
             """
             SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id
@@ -247,8 +286,10 @@ async def step_facts(connection: Connection, journey_id: UUID) -> StepFacts | No
 
 
 _STEP_FACTS = """
-SELECT journeys.profile_id, campaign_key, campaign_version, state, entry, entered_at,
-       user_id, traits, consent, stage, profiles.created_at,
+SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at,
+       CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
+            ELSE journeys.state END AS state,
+       user_id, traits, consent, profiles.stage, profiles.created_at,
        (SELECT min(value) FROM identities
         WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id,
        COALESCE((SELECT jsonb_object_agg(step, CASE WHEN opened_at IS NOT NULL THEN 'opened'
@@ -257,6 +298,8 @@ SELECT journeys.profile_id, campaign_key, campaign_version, state, entry, entere
                  FROM messages WHERE messages.journey_id = journeys.id), '{}') AS messages,
        COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
                  WHERE decisions.journey_id = journeys.id AND kind = 'split'), '{}') AS arms
-FROM journeys JOIN profiles ON profiles.id = journeys.profile_id
+FROM journeys
+JOIN profiles ON profiles.id = journeys.profile_id
+JOIN campaigns ON campaigns.key = journeys.campaign_key
 WHERE journeys.id = %s
 """

@@ -27,6 +27,7 @@ class GateFacts(Struct, frozen=True):
     campaign_version: int
     campaign_state: str
     answered: Any | None
+    held_at: datetime | None
     rules: list[CapRule]
     ledger: list[Counted]
 
@@ -79,9 +80,11 @@ WHERE journeys.id = %s FOR NO KEY UPDATE OF profiles
 _LOCK_JOURNEY = "SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE"
 _FACTS = """
 SELECT journeys.profile_id, profiles.traits, profiles.consent, profiles.suppressed,
-       journeys.state AS journey_state, journeys.ended_by, journeys.campaign_key, journeys.campaign_version,
-       campaigns.state AS campaign_state,
+       CASE WHEN is_stopped THEN 'exited' ELSE journeys.state END AS journey_state,
+       CASE WHEN is_stopped THEN 'the campaign' ELSE journeys.ended_by END AS ended_by,
+       journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state,
        (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
+       (SELECT at FROM decisions WHERE id = %(asked_before)s AND outcome = 'held') AS held_at,
        COALESCE(caps.rules, '[]') AS rules,
        COALESCE((
          SELECT jsonb_agg(jsonb_build_object(
@@ -97,6 +100,7 @@ SELECT journeys.profile_id, profiles.traits, profiles.consent, profiles.suppress
 FROM journeys
 JOIN profiles ON profiles.id = journeys.profile_id
 JOIN campaigns ON campaigns.key = journeys.campaign_key
+CROSS JOIN LATERAL (SELECT journeys.state = 'active' AND campaign_version = ANY(exiting) AS is_stopped) AS stopped
 LEFT JOIN (
   SELECT rules, (SELECT max(greatest((rule ->> 'window')::float8, (rule ->> 'min_gap')::float8))
                  FROM jsonb_array_elements(rules) AS rule) * interval '1 second' AS longest
@@ -106,8 +110,13 @@ WHERE journeys.id = %(journey_id)s
 """
 
 
-async def gate_facts(connection: Connection, journey_id: UUID, decision_id: UUID, at: datetime) -> GateFacts | None:
+async def gate_facts(
+    connection: Connection, journey_id: UUID, decision_id: UUID, asked_before: UUID, at: datetime
+) -> GateFacts | None:
     """Lock the recipient's ledger and the journey, and read what the gate needs, in one round trip.
+
+    `asked_before` would be the decision on the question before this one. A journey whose version is being ended has
+    exited, though its row is yet to follow.
 
     In the ledger a message that may still be handed over, however long ago it was reserved, stands as if it were sent
     now; where that would be after it expires, as if it had been sent then, as it may be yet by a slower clock. The
@@ -118,7 +127,9 @@ async def gate_facts(connection: Connection, journey_id: UUID, decision_id: UUID
         await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
         recipient = await connection.execute(_LOCK_RECIPIENT, (journey_id,))
         await connection.execute(_LOCK_JOURNEY, (journey_id,))
-        facts = await connection.execute(_FACTS, {"journey_id": journey_id, "decision_id": decision_id, "at": at})
+        facts = await connection.execute(
+            _FACTS, {"journey_id": journey_id, "decision_id": decision_id, "asked_before": asked_before, "at": at}
+        )
         locked = await recipient.fetchone()
         row = await facts.fetchone()
     if locked is None or row is None or locked["id"] != row["profile_id"]:
@@ -176,13 +187,15 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
         cursor = await connection.execute(
             """
             SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
-                   messages.journey_id, journeys.state AS journey_state, journeys.campaign_key,
-                   journeys.campaign_version, journeys.entry,
-                   (SELECT campaigns.state FROM campaigns WHERE key = journeys.campaign_key) AS campaign_state,
+                   messages.journey_id, journeys.campaign_key, journeys.campaign_version, journeys.entry,
+                   CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
+                        ELSE journeys.state END AS journey_state,
+                   campaigns.state AS campaign_state,
                    profiles.id AS profile_id, profiles.user_id, traits, consent, suppressed
             FROM messages
             JOIN journeys ON journeys.id = messages.journey_id
             JOIN profiles ON profiles.id = journeys.profile_id
+            JOIN campaigns ON campaigns.key = journeys.campaign_key
             WHERE messages.id = %s FOR NO KEY UPDATE OF messages
             """,
             (message_id,),

@@ -148,10 +148,12 @@ journeys = Table(
     Column("outcome", Text),
     Column("ended_by", Text),
     Column("entry", JSONB, nullable=False),
-    # Where an active journey is, as it last said: `standing` is waiting, deferred, held or acting.
+    # Where an active journey is, as it last said: `standing` is waiting, deferred, held or acting, and `moves` is the
+    # number of the move that said so. Nothing of this is known of journeys that an earlier release has started.
     Column("step", Text),
     Column("standing", Text),
     Column("wakes_at", INSTANT),
+    Column("moves", Integer, nullable=False, server_default=text("0")),
     Column("entered_at", INSTANT, nullable=False),
     Column("ended_at", INSTANT),
     Column("ended_recorded_at", INSTANT),

@@ -14,7 +14,7 @@ from workflows import options
 from workflows.search_attributes import JOURNEY_STATE, JOURNEY_STEP
 
 with workflow.unsafe.imports_passed_through():
-    from activities.journey import Finished, JourneyActivities, SendActivities, SendRequest
+    from activities.journey import Finished, JourneyActivities, Rested, SendActivities, SendRequest
     from application.actions import Deed
     from application.branches import Fork
     from application.delays import Moment
@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.journey import machine
     from domain.journey.details import describe
     from domain.journey.moves import is_at_rest
+    from domain.journey.position import Outlook, Told, outlook, position, told_by_answer, told_by_journey
     from domain.journey.protocol import (
         Answered,
         Authorise,
@@ -43,10 +44,11 @@ with workflow.unsafe.imports_passed_through():
         Performed,
         Resumed,
         Settled,
+        Skipped,
         SleepUntil,
         Woke,
     )
-    from domain.journey.records import user_of
+    from domain.journey.records import seed_of
     from domain.journey.state import CANCELLED, JourneyState
     from domain.sending.policy import Answer
 
@@ -54,7 +56,8 @@ with workflow.unsafe.imports_passed_through():
 class JourneyInput(Struct, frozen=True, omit_defaults=True):
     """What a journey is started with, and continued with: ids and the plan, nothing about the person.
 
-    `shown` is the step and state that the search attributes say.
+    `shown` is the step and state that the search attributes say, `told` what the journey's row does; None in a journey
+    that an earlier release has started, whose row does not follow.
     """
 
     journey_id: UUID
@@ -62,6 +65,7 @@ class JourneyInput(Struct, frozen=True, omit_defaults=True):
     plan: Plan
     shown: tuple[str, str]
     state: JourneyState | None = None
+    told: Told | None = None
 
 
 @workflow.defn(name="Journey")
@@ -73,8 +77,9 @@ class JourneyWorkflow:
         self._journey = journey
         self._plan = journey.plan
         self._shown = journey.shown
-        user = user_of(workflow.info().workflow_id, journey.campaign)
-        self._state = journey.state or machine.begin(journey.plan, workflow.now(), f"{journey.campaign}/{user}")
+        self._told = journey.told
+        seed = seed_of(workflow.info().workflow_id, journey.campaign)
+        self._state = journey.state or machine.begin(journey.plan, workflow.now(), seed)
 
     @workflow.run
     async def run(self, journey: JourneyInput) -> str:
@@ -96,8 +101,11 @@ class JourneyWorkflow:
             if workflow.info().is_continue_as_new_suggested():
                 self._continue_as_new()
             self._show()
+            asked, at = self._state, workflow.now()
             with self._group().scope():
                 fact = await self._carry_out(command)
+            if fact is not None and not isinstance(fact, Woke) and self._told is not None:
+                self._told = told_by_answer(self._plan, asked, fact, at, self._told)
             if fact is not None:
                 self._tell(fact)
         return command
@@ -117,6 +125,11 @@ class JourneyWorkflow:
         """The campaign runs again."""
         self._tell(Resumed())
 
+    @workflow.signal
+    def skip(self, step: str) -> None:
+        """Somebody wants the journey to wait no longer at this step."""
+        self._tell(Skipped(step))
+
     def _tell(self, fact: Fact) -> None:
         self._state = machine.after(self._plan, self._state, fact, workflow.now())
 
@@ -134,8 +147,8 @@ class JourneyWorkflow:
             case Dispatch():
                 outcome = await self._send(command)
                 return Settled(outcome.state, outcome.journey_ended)
-            case Evaluate(step=step):
-                return Evaluated(await self._evaluate(step))
+            case Evaluate():
+                return Evaluated(await self._evaluate(command))
             case LookUp():
                 return LookedUp(await self._look_up(command))
             case Perform():
@@ -153,9 +166,12 @@ class JourneyWorkflow:
         def is_broken_off() -> bool:
             return (
                 machine.next_command(self._plan, self._state) != command
+                or self._is_elsewhere()
                 or workflow.info().is_continue_as_new_suggested()
             )
 
+        if not is_over():
+            await self._record_position()
         timeout = None if until is None else until - workflow.now()
         try:
             if not is_over() and not is_broken_off():
@@ -169,6 +185,32 @@ class JourneyWorkflow:
     def _has_matched(self) -> bool:
         return machine.matching(self._plan, self._state) is not None
 
+    def _is_elsewhere(self) -> bool:
+        """Whether the journey's row says that it is elsewhere, or rests there another time."""
+        return self._told is not None and told_by_journey(self._plan, self._state, self._told) != self._told
+
+    async def _record_position(self) -> None:
+        """Tell the journey's row of a rest that no activity has told it of."""
+        if self._told is None or not self._is_elsewhere():
+            return
+        self._told = told_by_journey(self._plan, self._state, self._told)
+        here = position(self._plan, self._state, workflow.now())
+        if here is None or not workflow.patched("position"):
+            return
+        await workflow.execute_activity_method(
+            JourneyActivities.record_position,
+            Rested(self._journey.journey_id, here, self._told.move, workflow.now()),
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"rests at {here.step}",
+        )
+
+    def _outlook(self, command: Command) -> Outlook | None:
+        """Where the answers to a question lead that is asked now, for the activity to tell the journey's row."""
+        if self._told is None:
+            return None
+        return outlook(self._plan, self._state, command, workflow.now(), self._told.move + 1)
+
     async def _authorise(self, command: Authorise) -> Answer:
         question = Question(
             journey_id=self._journey.journey_id,
@@ -178,6 +220,7 @@ class JourneyWorkflow:
             reached_at=command.reached_at,
             at=workflow.now(),
             ends_with=command.ends_with,
+            outlook=self._outlook(command),
         )
         return await workflow.execute_activity_method(
             JourneyActivities.authorise_send,
@@ -190,7 +233,7 @@ class JourneyWorkflow:
     async def _send(self, command: Dispatch) -> SendOutcome:
         return await workflow.execute_activity_method(
             SendActivities.send_message,
-            SendRequest(UUID(command.message_id), workflow.now(), command.ends_with),
+            SendRequest(UUID(command.message_id), workflow.now(), command.ends_with, self._outlook(command)),
             task_queue=options.send_queue(workflow.info().task_queue, command.channel),
             start_to_close_timeout=options.SEND_TIMEOUT,
             retry_policy=options.SEND_RETRY,
@@ -198,10 +241,11 @@ class JourneyWorkflow:
             summary=f"send {self._state.step} by {command.channel}",
         )
 
-    async def _evaluate(self, step: str) -> int | None:
+    async def _evaluate(self, command: Evaluate) -> int | None:
+        step = command.step
         return await workflow.execute_activity_method(
             JourneyActivities.evaluate_branch,
-            Fork(self._journey.journey_id, step, workflow.now(), self._state.visits),
+            Fork(self._journey.journey_id, step, workflow.now(), self._state.visits, self._outlook(command)),
             start_to_close_timeout=options.DECISION_TIMEOUT,
             retry_policy=options.DECISION_RETRY,
             summary=f"which way at {step}?",
@@ -215,6 +259,7 @@ class JourneyWorkflow:
             ask=command.ask,
             reached_at=command.reached_at,
             at=workflow.now(),
+            outlook=self._outlook(command),
         )
         return await workflow.execute_activity_method(
             JourneyActivities.look_up_moment,
@@ -232,6 +277,7 @@ class JourneyWorkflow:
             at=workflow.now(),
             ends_with=command.ends_with,
             visits=self._state.visits,
+            outlook=self._outlook(command),
         )
         return await workflow.execute_activity_method(
             JourneyActivities.perform_step,
@@ -272,5 +318,6 @@ class JourneyWorkflow:
                 plan=self._plan,
                 shown=self._shown,
                 state=self._state,
+                told=self._told,
             )
         )

@@ -6,7 +6,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from domain.campaign.plan import Act, Branch, Plan, Repeat, Send, Split, Until
-from domain.journey.moves import arrive, ask_again, hear_from, note, outcome_of
+from domain.journey.moves import arrive, ask_again, ask_resumed, hear_from, note, outcome_of
 from domain.journey.protocol import Performed, Settled
 from domain.journey.state import CAPPED, EXITED, JourneyState
 from domain.sending.claim import POSTPONED
@@ -24,7 +24,7 @@ def answered(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: da
             return replace(noted, phase="deferred", until=until, reason=reason)
         case Held() if state.resumed:
             # The resumption overtook the answer.
-            return ask_again(state, at)
+            return ask_resumed(plan, state, at)
         case Held(reason=reason):
             return replace(note(state, at, f"held: {reason}"), phase="held", until=None, reason=reason)
         case Refused(reason=reason, journey_ended=True):

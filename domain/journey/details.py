@@ -19,7 +19,8 @@ def _now(plan: Plan, state: JourneyState) -> str:
     if state.outcome is not None or state.step is None:
         return f"**Over**: {state.outcome or COMPLETED}"
     node = plan.node(state.step)
-    until = f" until {_instant(end)}" if (end := rests_until(plan, state)) is not None else ""
+    until = _until(plan, state)
+    reason = (state.reason or "").replace("_", " ")
     match node:
         case Delay():
             return f"**Waiting** at `{node.id}`{until}: delay"
@@ -32,9 +33,9 @@ def _now(plan: Plan, state: JourneyState) -> str:
         case WaitFor():
             return f"**Waiting** at `{node.id}`{until}: for an event"
         case Send() if state.phase == "deferred":
-            return f"**Deferred** at `{node.id}`{until}: {state.reason}"
+            return f"**Deferred** at `{node.id}`{until}: {reason}"
         case Send() if state.phase == "held":
-            return f"**Held** at `{node.id}`{until}: {state.reason}"
+            return f"**Held** at `{node.id}`{until}: {reason}"
         case Send() if state.phase == "granted":
             return f"**Sending** `{node.id}` by {node.channel}"
         case Send():
@@ -45,6 +46,13 @@ def _now(plan: Plan, state: JourneyState) -> str:
             return f"**Deciding** at `{node.id}`"
         case Act():
             return f"**Doing** `{node.id}`: {node.action}"
+
+
+def _until(plan: Plan, state: JourneyState) -> str:
+    end = rests_until(plan, state)
+    if end is None:
+        return ""
+    return f" until {_instant(end)}" + ("" if end == state.until else ", when the schedule ends")
 
 
 def _instant(at: datetime) -> str:

@@ -15,6 +15,7 @@ from domain.journey import answers
 from domain.journey.moves import (
     arrive,
     ask_again,
+    ask_resumed,
     hear_from,
     is_at_rest,
     leave_stopped,
@@ -43,6 +44,7 @@ from domain.journey.protocol import (
     Performed,
     Resumed,
     Settled,
+    Skipped,
     SleepUntil,
     Woke,
 )
@@ -142,7 +144,9 @@ def _known(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> Journey
         case Woke():
             return _woke(plan, state, at)
         case Resumed():
-            return ask_again(state, at) if state.phase == "held" else replace(state, resumed=True)
+            return ask_resumed(plan, state, at) if state.phase == "held" else replace(state, resumed=True)
+        case Skipped(step=step):
+            return _skipped(plan, state, at) if step == state.step else state
         case Answered(answer=answer) if isinstance(node, Send) and state.phase == "ask":
             return answers.answered(plan, state, node, answer, at)
         case Settled() if isinstance(node, Send) and state.phase == "granted":
@@ -206,6 +210,22 @@ def _woke(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
             return arrive(plan, note(rested, at, "timed out"), node.on_timeout, at)
         case Send() if state.phase == "deferred":
             return ask_again(state, at)
+        case _:
+            return state
+
+
+def _skipped(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
+    """Go on from a rest as if it were over; from a wait, as if it had timed out. A message waits for the gate alone."""
+    if state.step is None or not is_at_rest(plan, state) or matching(plan, state) is not None:
+        return state
+    rested = hear_from(note(state, at, "wait skipped"), at)
+    match node := plan.node(state.step):
+        case Delay() | Until():
+            return arrive(plan, rested, node.next, at)
+        case WaitFor():
+            return arrive(plan, rested, node.on_timeout, at)
+        case Repeat():
+            return next_round(plan, rested, node, at)
         case _:
             return state
 

@@ -107,6 +107,12 @@ def ask_again(state: JourneyState, at: datetime) -> JourneyState:
     return hear_from(asked, at)
 
 
+def ask_resumed(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
+    """Put the question of a message anew that was held: on time still, or reached only now where the plan says so."""
+    asked = ask_again(state, at)
+    return replace(asked, since=at) if plan.retimes else asked
+
+
 def note(state: JourneyState, at: datetime, what: str) -> JourneyState:
     """Keep for the engineer who looks what happened at this step."""
     passed = Passed(at, state.step or "", what)

@@ -99,6 +99,12 @@ class Resumed(Struct, frozen=True):
     """The campaign runs again."""
 
 
+class Skipped(Struct, frozen=True):
+    """Somebody wants the journey to wait no longer at this step."""
+
+    step: str
+
+
 class Answered(Struct, frozen=True):
     """The gate has answered."""
 
@@ -136,4 +142,4 @@ class Exited(Struct, frozen=True):
     reason: str
 
 
-Fact = Woke | Matched | Resumed | Answered | Settled | Evaluated | LookedUp | Performed | Exited
+Fact = Woke | Matched | Resumed | Skipped | Answered | Settled | Evaluated | LookedUp | Performed | Exited

@@ -55,6 +55,11 @@ def user_reference(user_id: str | None, anonymous_id: str | None, profile_id: UU
     return name
 
 
+def seed_of(workflow_id: str, campaign_key: str) -> str:
+    """What is drawn by chance in a journey is drawn by this: stable for a user in a campaign."""
+    return f"{campaign_key}/{user_of(workflow_id, campaign_key)}"
+
+
 def user_of(workflow_id: str, campaign_key: str) -> str:
     """The user reference within a workflow id."""
     return workflow_id.removeprefix(f"{campaign_key}/").rpartition("/")[0]

@@ -18,6 +18,9 @@ from domain.sending import caps
 from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, Counted
 
 SEND_WINDOW = "send_window"
+PAUSED = "paused"
+# The states of a campaign in which its messages go. Whom a scheduled one has, it had before it was stopped.
+SENDING_STATES = ("scheduled", "running", "stopping")
 
 
 class Granted(Struct, frozen=True, tag="granted", tag_field="answer"):
@@ -102,6 +105,8 @@ def decide(
     journey_state: str,
     ended_by: str | None,
     campaign_state: str,
+    overdue: str,
+    held_at: datetime | None,
     recipient: Recipient,
     window: SendWindow | None,
     zone: ZoneInfo,
@@ -110,17 +115,21 @@ def decide(
 ) -> Decision:
     """Journey, campaign, schedule, expiry, reachability, suppression, consent, send window and caps, in this order.
 
-    `zone` is the one that the recipient lives in: by its clocks the window is open, by its calendar caps count.
+    `held_at` is when this message was last asked for, if that was answered by `Held`; with `overdue` "skip" such a
+    message does not go once the campaign runs again. `zone` is the one that the recipient lives in: by its clocks the
+    window is open, by its calendar caps count.
     """
     step, at, expires_at = request.step, request.at, request.expires_at
     if journey_state != "active":
         return _refused("journey_ended", journey_ended=True, state=journey_state, ended_by=ended_by)
-    if campaign_state == "paused":
+    if campaign_state == PAUSED:
         return Decision(Held("campaign_paused"))
-    if campaign_state not in ("running", "stopping"):
+    if campaign_state not in SENDING_STATES:
         return _refused("campaign_not_running", campaign_state=campaign_state)
     if request.ends_at is not None and at >= request.ends_at:
         return _refused("schedule_ended", ends_at=request.ends_at)
+    if overdue == "skip" and held_at is not None:
+        return _refused("paused", held_at=held_at)
     if at >= expires_at:
         return _refused("expired", expires_at=expires_at, reached_at=request.reached_at)
     if (found := objection(step.channel, step.category, recipient)) is not None:

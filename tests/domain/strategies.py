@@ -31,6 +31,7 @@ from domain.journey.protocol import (
     Performed,
     Resumed,
     Settled,
+    Skipped,
     SleepUntil,
     Woke,
 )
@@ -83,6 +84,7 @@ def campaign(tape: Tape) -> Campaign:
             "key": "random",
             "name": "Random",
             "schedule": schedule,
+            "on_resume": tape.choose(["send", "retime"]),
             "entry": {"event": "Started"},
             "steps": _Writer(tape).block(depth=3, least=2),
         }
@@ -220,6 +222,8 @@ def noise(tape: Tape, plan: Plan, step: str | None, at: datetime) -> Fact:
             return LookedUp(moment(tape, at))
         case 19 | 20:
             return Performed(journey_ended=tape.below(8) == 7)
+        case 21 | 22:
+            return Skipped(tape.choose([step or "gone", step or "gone", *plan.nodes]))
         case _:
             return event(tape, plan)
 

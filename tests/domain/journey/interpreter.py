@@ -35,6 +35,7 @@ from domain.journey.protocol import (
     Performed,
     Resumed,
     Settled,
+    Skipped,
     SleepUntil,
     Woke,
 )
@@ -72,6 +73,7 @@ class Interpreter:
         self._steps = campaign.steps
         schedule = campaign.schedule
         self._ends_at = schedule.ends_at if schedule.at_end == "exit" else None
+        self._retimes = campaign.on_resume == "retime"
         self._seed = seed
         self._at = at
         self._visits: Counter[str | None] = Counter()
@@ -114,8 +116,13 @@ class Interpreter:
         return (yield from self._question(command, kind))
 
     def _rest(
-        self, until: datetime | None, command: Callable[[datetime], Command], is_over: Callable[[], bool] = bool
-    ) -> Walk[None]:
+        self,
+        until: datetime | None,
+        command: Callable[[datetime], Command],
+        is_over: Callable[[], bool] = bool,
+        skipped_as: str | None = None,
+    ) -> Walk[bool]:
+        """Whether the rest was skipped."""
         self._stop()
         self._end()
         end = min((one for one in (until, self._ends_at) if one is not None), default=None)
@@ -128,13 +135,14 @@ class Interpreter:
                 self._hears_from = at
                 raise
             is_awake = isinstance(fact, Woke) and (is_over() or (until is not None and at >= until))
-            if is_awake or (until is None and isinstance(fact, Resumed)):
+            is_skipped = isinstance(fact, Skipped) and fact.step == skipped_as and not is_over()
+            if is_awake or is_skipped or (until is None and isinstance(fact, Resumed)):
                 self._hears_from = at
-                return
+                return is_skipped
             self._end()
 
-    def _sleep(self, until: datetime, why: str) -> Walk[None]:
-        yield from self._rest(until, lambda end: SleepUntil(end, why))
+    def _sleep(self, until: datetime, why: str, skipped_as: str | None = None) -> Walk[bool]:
+        return (yield from self._rest(until, lambda end: SleepUntil(end, why), skipped_as=skipped_as))
 
     def _take(self, fact: Fact, at: datetime) -> None:
         self._at = at
@@ -229,16 +237,16 @@ class Interpreter:
             done += 1
             if is_last:
                 return
-            yield from self._sleep(self._at + timedelta(seconds=spec.every), f"next round of {step.id}")
+            yield from self._sleep(self._at + timedelta(seconds=spec.every), f"next round of {step.id}", step.id)
 
     def _delay(self, step: DelayStep) -> Walk[bool]:
         match step.delay:
             case int(seconds):
-                yield from self._sleep(self._at + timedelta(seconds=seconds), f"delay {step.id}")
+                yield from self._sleep(self._at + timedelta(seconds=seconds), f"delay {step.id}", step.id)
                 return False
             case RandomDelay(ends=(least, most)):
                 seconds = least + drawing.number(most - least + 1, self._seed, step.id)
-                yield from self._sleep(self._at + timedelta(seconds=seconds), f"delay {step.id}")
+                yield from self._sleep(self._at + timedelta(seconds=seconds), f"delay {step.id}", step.id)
                 return False
         reached, ask = self._at, 1
         skips = isinstance(step.delay, DateDelay) and step.delay.if_past == "skip_next"
@@ -248,7 +256,8 @@ class Interpreter:
                 return skips
             if found.until <= self._at:
                 return False
-            yield from self._sleep(found.until, f"delay {step.id}")
+            if (yield from self._sleep(found.until, f"delay {step.id}", step.id)):
+                return False
             ask += 1
 
     def _wait(self, step: WaitStep, after: Ends) -> Walk[None]:
@@ -262,7 +271,7 @@ class Interpreter:
 
         self._waiting = step
         try:
-            yield from self._rest(until, AwaitMatch, came)
+            yield from self._rest(until, AwaitMatch, came, step.id)
         finally:
             self._waiting = None
         ways = [one.do for one in step.wait_for.events or ()] or [step.on_event]
@@ -288,6 +297,8 @@ class Interpreter:
                 case Held():
                     if not self._is_resumed:
                         yield from self._rest(None, AwaitResume)
+                    if self._retimes:
+                        reached = self._at
                 case Refused(reason=reason, journey_ended=is_ended):
                     if is_ended:
                         raise _Over("exited", recorded=True)

@@ -15,6 +15,7 @@ from domain.journey.protocol import (
     Performed,
     Resumed,
     Settled,
+    Skipped,
     Woke,
 )
 from domain.sending.policy import Deferred, Granted, Held, Refused
@@ -58,7 +59,11 @@ def described(*facts: Fact, plan: Plan = PLAN) -> str:
         ((), "**Waiting** at `pause` until 2026-11-01 12:01:00 UTC: delay"),
         (ASKING, "**Asking** whether `mail` may go by email"),
         (DEFERRED, "**Deferred** at `mail` until 2026-11-01 14:00:00 UTC: capped"),
-        (HELD, "**Held** at `mail`: campaign_paused"),
+        (
+            (*ASKING, Answered(Deferred(NOON + timedelta(hours=2), "send_window"))),
+            "**Deferred** at `mail` until 2026-11-01 14:00:00 UTC: send window",
+        ),
+        (HELD, "**Held** at `mail`: campaign paused"),
         ((*HELD, Resumed()), "**Asking** whether `mail` may go by email"),
         (SENDING, "**Sending** `mail` by email"),
         (WAITING, "**Waiting** at `seen` until 2026-11-01 12:04:00 UTC: for an event"),
@@ -85,7 +90,10 @@ BETWEEN = (*AT_MAIL, Answered(Granted("m1")), Settled("sent", journey_ended=Fals
     [
         ((), "**Asking** until when `nine` waits"),
         ((LookedUp(NOON + timedelta(hours=3)),), "**Waiting** at `nine` until 2026-11-01 15:00:00 UTC: delay"),
-        ((LookedUp(NOON + timedelta(days=3)),), "**Waiting** at `nine` until 2026-11-02 12:00:00 UTC: delay"),
+        (
+            (LookedUp(NOON + timedelta(days=3)),),
+            "**Waiting** at `nine` until 2026-11-02 12:00:00 UTC, when the schedule ends: delay",
+        ),
         (AT_HALF, "**Deciding** at `half`"),
         (AT_TAG, "**Doing** `tag`: update_profile"),
         (AT_AGAIN, "**Deciding** at `again`"),
@@ -93,7 +101,7 @@ BETWEEN = (*AT_MAIL, Answered(Granted("m1")), Settled("sent", journey_ended=Fals
         ((*BETWEEN, Matched("again/0", "e1")), "**Over**: completed"),
         (
             (*AT_MAIL, Answered(Held("campaign_paused"))),
-            "**Held** at `mail` until 2026-11-02 12:00:00 UTC: campaign_paused",
+            "**Held** at `mail` until 2026-11-02 12:00:00 UTC, when the schedule ends: campaign paused",
         ),
     ],
 )
@@ -108,6 +116,14 @@ def test_it_says_that_the_schedule_has_ended() -> None:
         "",
         "- 2026-11-02 12:00:00 UTC `nine` no such date",
         "- 2026-11-02 12:00:00 UTC `half` the schedule ended",
+    ]
+
+
+def test_it_says_that_a_wait_was_skipped() -> None:
+    assert described(Skipped("pause")).splitlines() == [
+        "**Asking** whether `mail` may go by email",
+        "",
+        "- 2026-11-01 12:01:00 UTC `pause` wait skipped",
     ]
 
 

@@ -43,6 +43,8 @@ def facts() -> Facts:
         "journey_state": "active",
         "ended_by": None,
         "campaign_state": "running",
+        "overdue": "skip",
+        "held_at": None,
         "recipient": REACHABLE,
         "window": SendWindow(time(9), time(21)),
         "zone": LONDON,
@@ -71,6 +73,10 @@ def campaign_not_running(known: Facts) -> None:
 
 def schedule_ended(known: Facts) -> None:
     known.update(ends_at=known["at"])
+
+
+def paused(known: Facts) -> None:
+    known.update(held_at=NOON - HALF_AN_HOUR)
 
 
 def expired(known: Facts) -> None:
@@ -103,6 +109,7 @@ IN_ORDER: list[Obstacle] = [
     campaign_paused,
     campaign_not_running,
     schedule_ended,
+    paused,
     expired,
     unreachable,
     suppressed,
@@ -120,6 +127,7 @@ DATA: dict[Obstacle, dict[str, Any]] = {
     campaign_paused: {},
     campaign_not_running: {"campaign_state": "ended"},
     schedule_ended: {"ends_at": NOON},
+    paused: {"held_at": NOON - HALF_AN_HOUR},
     expired: {"expires_at": NOON + HALF_AN_HOUR, "reached_at": NOON},
     unreachable: {"channel": "email", "detail": "the profile has no trait email"},
     suppressed: {"channel": "email", "detail": "bounced"},
@@ -171,12 +179,18 @@ def test_of_any_obstacles_the_first_in_order_is_the_reason() -> None:
         ("stopping", Granted("m1")),
         ("paused", Held("campaign_paused")),
         ("draft", Refused("campaign_not_running")),
-        ("scheduled", Refused("campaign_not_running")),
+        ("scheduled", Granted("m1")),
         ("ended", Refused("campaign_not_running")),
+        ("archived", Refused("campaign_not_running")),
     ],
 )
 def test_the_state_of_the_campaign(state: str, answer: Answer) -> None:
     assert decide({**facts(), "campaign_state": state}).answer == answer
+
+
+@pytest.mark.parametrize("overdue", ["send", "retime"])
+def test_what_was_held_goes_unless_the_campaign_skips_it(overdue: str) -> None:
+    assert decide({**facts(), "overdue": overdue, "held_at": NOON}).answer == Granted("m1")
 
 
 @pytest.mark.parametrize("state", ["completed", "exited"])

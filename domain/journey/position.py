@@ -1,0 +1,180 @@
+"""Where a journey is, for those who look at its row.
+
+The row is written by the transactions that move the journey, so that it costs no action of its own: with each question
+goes an `Outlook`, which says where every answer leads, and the activity writes the way that comes true. What no
+activity answers, as when a wait times out into a delay, the workflow tells: it knows by `Told` what the row says. Moves
+are counted, and what a later one has written stands: an attempt that was given up for dead may still write.
+"""
+
+from datetime import datetime
+from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.campaign.plan import Branch, Plan, Repeat, Split
+from domain.journey import machine
+from domain.journey.moves import is_at_rest, outcome_of, rests_until
+from domain.journey.protocol import (
+    Answered,
+    Authorise,
+    Command,
+    Dispatch,
+    Evaluate,
+    Evaluated,
+    Fact,
+    LookedUp,
+    LookUp,
+    Perform,
+    Performed,
+    Settled,
+)
+from domain.journey.records import Journey, seed_of
+from domain.journey.state import JourneyState
+from domain.sending.claim import POSTPONED
+from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
+
+
+class Position(Struct, frozen=True, omit_defaults=True):
+    """A step and what a journey does there: waiting, deferred, held or acting.
+
+    `rest` is for how many seconds from the instant at which the position is taken; None where nobody knows, or it acts.
+    """
+
+    step: str
+    standing: str
+    rest: float | None = None
+
+
+class Outlook(Struct, frozen=True, omit_defaults=True):
+    """Where each answer to a question leads, in the order that `outlook` gives them; None where it ends the journey.
+
+    `move` is the number of the question among all that may move the journey.
+    """
+
+    move: int
+    ways: tuple[Position | None, ...]
+
+
+class Told(Struct, frozen=True, omit_defaults=True):
+    """What the journey's row says: the step, the standing and the visit of the step; and the last move told."""
+
+    step: str
+    standing: str
+    visit: int
+    move: int = 0
+
+
+def position(plan: Plan, state: JourneyState, at: datetime) -> Position | None:
+    """Where a journey is; None once it is over."""
+    if outcome_of(plan, state) is not None:
+        return None
+    step, standing = machine.standing(plan, state)
+    end = rests_until(plan, state) if is_at_rest(plan, state) else None
+    return Position(step, standing, _seconds(at, end))
+
+
+def outlook(plan: Plan, state: JourneyState, command: Command, at: datetime, move: int) -> Outlook:
+    """Where the answers to a question lead that is asked at this instant.
+
+    Of the gate: that of a refusal. Of a send: that of any outcome. Of a fork: otherwise, then each case or arm. Of a
+    look-up: past already, then over by now. Of an action: done.
+    """
+    facts: list[Fact | None]
+    match command:
+        case Authorise():
+            facts = [Answered(Refused("any"))]
+        case Dispatch():
+            facts = [Settled("any", journey_ended=False)]
+        case Evaluate(step=step):
+            facts = _ways(plan, step)
+        case LookUp():
+            facts = [LookedUp(None), LookedUp(at)]
+        case Perform():
+            facts = [Performed(journey_ended=False)]
+        case _:
+            raise ValueError(f"{command} asks for nothing")
+    return Outlook(move, tuple(None if fact is None else _led(plan, state, fact, at)[0] for fact in facts))
+
+
+def way_of_gate(outlook: Outlook, step: str, answer: Answer, at: datetime, ends_at: datetime | None) -> Position | None:
+    """Where an answer of the gate leads. `ends_at` is when the plan ends, wherever a journey is."""
+    match answer:
+        case Granted():
+            return Position(step, "acting")
+        case Deferred(until=until):
+            return Position(step, "deferred", _seconds(at, until if ends_at is None else min(until, ends_at)))
+        case Held():
+            return Position(step, "held", _seconds(at, ends_at))
+        case Refused():
+            [refused] = outlook.ways
+            return refused
+        case _:
+            assert_never(answer)
+
+
+def way_of_fork(outlook: Outlook, case: int | None) -> Position | None:
+    """Where the answer of a branch, a split or a repetition leads."""
+    return outlook.ways[0 if case is None else case + 1]
+
+
+def way_of_look_up(
+    outlook: Outlook, step: str, until: datetime | None, *, is_past: bool, at: datetime, ends_at: datetime | None
+) -> Position | None:
+    """Where a look-up leads: the rest until the instant, unless that is past already or over by now."""
+    past, over = outlook.ways
+    if until is None or is_past:
+        return past
+    if until <= at:
+        return over
+    return Position(step, "waiting", _seconds(at, until if ends_at is None else min(until, ends_at)))
+
+
+def position_at_entry(plan: Plan, journey: Journey) -> Position | None:
+    """Where a journey is that has just been entered."""
+    seed = seed_of(journey.workflow_id, journey.campaign_key)
+    return position(plan, machine.begin(plan, journey.entered_at, seed), journey.entered_at)
+
+
+def told_at_start(plan: Plan, begun: JourneyState) -> Told:
+    """What the row says of a journey that has just been entered."""
+    step, standing = machine.standing(plan, begun)
+    return Told(step, standing, begun.visits.get(step, 0))
+
+
+def told_by_answer(plan: Plan, asked: JourneyState, fact: Fact, at: datetime, told: Told) -> Told:
+    """What the row says once a question has been answered that was asked in this state, at this instant."""
+    position, led = _led(plan, asked, fact, at)
+    if position is None or (isinstance(fact, Settled) and fact.outcome == POSTPONED):
+        # Where one is asked for again, the row says already that it is acted upon.
+        return replace(told, move=told.move + 1)
+    return Told(position.step, position.standing, led.visits.get(position.step, 0), told.move + 1)
+
+
+def told_by_journey(plan: Plan, state: JourneyState, told: Told) -> Told:
+    """What the row is to say of a journey that rests here: what it says, if that is so."""
+    step, standing = machine.standing(plan, state)
+    here = Told(step, standing, state.visits.get(step, 0), told.move)
+    return told if here == told else replace(here, move=told.move + 1)
+
+
+def _led(plan: Plan, asked: JourneyState, fact: Fact, at: datetime) -> tuple[Position | None, JourneyState]:
+    """Where a fact leads, and the state there. That a pause is over by now, the activity that answers cannot know."""
+    led = machine.after(plan, replace(asked, resumed=False), fact, at)
+    return position(plan, led, at), led
+
+
+def _ways(plan: Plan, step: str) -> list[Fact | None]:
+    match plan.node(step):
+        case Branch(cases=cases):
+            return [Evaluated(None), *(Evaluated(case) for case in range(len(cases)))]
+        case Split(arms=arms):
+            return [None, *(Evaluated(arm) for arm in range(len(arms)))]
+        case Repeat():
+            return [Evaluated(None), Evaluated(0)]
+        case node:
+            raise ValueError(f"{node.id} is no fork")
+
+
+def _seconds(at: datetime, until: datetime | None) -> float | None:
+    return None if until is None else (until - at).total_seconds()
