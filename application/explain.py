@@ -115,6 +115,16 @@ def _summary(entry: Recorded) -> str:
             return f"{entry.step}: {_waited(entry)}"
         case "update_profile" | "set_stage" | "emit_event", _:
             return f"{entry.step}: {_done(entry)}"
+        case "skip", _:
+            return f"{entry.step}: wait skipped by {data['by']}"
+        case "migrate", "moved":
+            return f"{entry.campaign}: moved from version {data['from']} to {data['to']}"
+        case "migrate", _:
+            return f"{entry.campaign}: stayed on version {data['from']}: {_because(entry.reason, data)}"
+        case "exit", _ if entry.reason == "by_hand":
+            return f"left {entry.campaign}: ended by {data['by']}"
+        case "exit", _ if entry.reason == "campaign_stopped":
+            return f"left {entry.campaign}: stopped by {data['by']}"
         case "exit", _ if entry.reason == "goal":
             return f"left {entry.campaign}: {data['event']} is its goal"
         case "exit", _:
@@ -177,10 +187,14 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"quiet hours, {data['timezone']}"
         case "schedule_ended":
             return f"the schedule ended at {data['ends_at']}"
+        case "paused":
+            return f"held by a pause at {_clock(data['held_at'])}, and skipped on resuming"
         case "expired":
             return f"expired at {data['expires_at']}"
         case "unreachable" | "suppressed" | "no_consent":
             return f"{reason}: {data['detail']}"
+        case "journey_ended" if data["ended_by"] == "campaign stopped":
+            return "the campaign was stopped"
         case "journey_ended":
             return f"the journey was ended by {data['ended_by']}"
         case "before_schedule":

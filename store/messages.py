@@ -81,7 +81,7 @@ _LOCK_JOURNEY = "SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE"
 _FACTS = """
 SELECT journeys.profile_id, profiles.traits, profiles.consent, profiles.suppressed,
        CASE WHEN is_stopped THEN 'exited' ELSE journeys.state END AS journey_state,
-       CASE WHEN is_stopped THEN 'the campaign' ELSE journeys.ended_by END AS ended_by,
+       CASE WHEN is_stopped THEN 'campaign stopped' ELSE journeys.ended_by END AS ended_by,
        journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state,
        (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
        (SELECT at FROM decisions WHERE id = %(asked_before)s AND outcome = 'held') AS held_at,

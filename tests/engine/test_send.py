@@ -14,8 +14,10 @@ from application.catalogue import Catalogue
 from application.gate import Gate, Question
 from application.send import Sender, SendOutcome
 from domain.errors import UnavailableError
+from domain.journey.position import Outlook, Position
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 from domain.sending.policy import Answer, Deferred, Granted, Refused
+from store import journeys
 from store.database import CONNECTION_TIMEOUT, Database
 from tests.rig import Rig
 
@@ -79,6 +81,15 @@ class Bench:
     async def attempt(self, at: datetime = AT) -> SendOutcome:
         return await self.sender.send(self.message_id, at=at, ends_with="completed")
 
+    async def attempt_within(self, move: int, at: datetime = AT) -> SendOutcome:
+        """One after which the journey goes on to a rest of an hour."""
+        way = Position("rest", "waiting", 3_600)
+        return await self.sender.send(self.message_id, at=at, ends_with=None, outlook=Outlook(move, (way,)))
+
+    async def position(self) -> tuple[Any, ...]:
+        [row] = await self.rig.query("SELECT step, standing, wakes_at FROM journeys")
+        return row["step"], row["standing"], row["wakes_at"]
+
     async def ask(self, number: int, at: datetime) -> Answer:
         return await self.gate.authorise(Question(self.journey_id, "note", 1, number, AT, at, None))
 
@@ -109,6 +120,7 @@ async def bench(rig: Rig, request: pytest.FixtureRequest) -> AsyncIterator[Bench
         yield Bench(rig, database, gate, sender, provider, journey["id"], UUID(answer.message_id))
 
 
+IN_AN_HOUR = ("rest", "waiting", AT + timedelta(hours=1))
 EMAIL, URGENT, HOOK = ("email", "marketing"), ("email", "transactional"), ("webhook", "marketing")
 each = pytest.mark.parametrize
 
@@ -364,4 +376,58 @@ async def test_an_answer_lost_in_the_evening_is_asked_for_in_the_morning_unless_
         await bench.attempt(NIGHT)
     await bench.rig.track("u1", "Account Closed")
     assert await bench.attempt(NIGHT) == SendOutcome("unknown", journey_ended=True)
+    assert len(bench.provider.got) == 1
+
+
+@each("bench", [EMAIL], indirect=True)
+async def test_the_outcome_says_where_the_journey_goes(bench: Bench) -> None:
+    """Also an outcome that was found: the attempt whose own it was may have had too early a move to say so."""
+    await bench.attempt_within(move=3)
+    assert await bench.position() == IN_AN_HOUR
+    async with bench.database.transaction() as connection:
+        await journeys.place(connection, bench.journey_id, Position("note", "acting"), 4, AT)
+    await bench.attempt_within(move=5, at=AT + timedelta(minutes=1))
+    assert await bench.position() == ("rest", "waiting", AT + timedelta(hours=1, minutes=1))
+
+
+@each("bench", [EMAIL], indirect=True)
+async def test_a_message_that_is_tried_again_or_asked_for_again_moves_no_journey(bench: Bench) -> None:
+    before = await bench.position()
+    bench.provider.answers = [Unavailable("provider_error", "busy", None)]
+    with pytest.raises(UnavailableError):
+        await bench.attempt_within(move=3)
+    assert await bench.position() == before
+    assert await bench.attempt_within(move=3, at=NIGHT) == SendOutcome("postponed", journey_ended=False)
+    assert await bench.position() == before
+
+
+@each("bench", [HOOK], indirect=True)
+async def test_an_attempt_that_was_given_up_for_dead_does_not_move_the_journey_back(bench: Bench) -> None:
+    dead = Held(Accepted(None))
+    bench.provider.answers = [dead]
+    late = asyncio.create_task(bench.attempt_within(move=3))
+    await bench.provider.reached.wait()
+    assert await bench.attempt_within(move=3) == SendOutcome("sent", journey_ended=False)
+    assert await bench.position() == IN_AN_HOUR
+    async with bench.database.transaction() as connection:
+        await journeys.place(connection, bench.journey_id, Position("second", "waiting"), 4, AT)
+    dead.release.set()
+    assert await late == SendOutcome("sent", journey_ended=False)
+    assert await bench.position() == ("second", "waiting", None)
+
+
+@each("bench", [EMAIL], indirect=True)
+async def test_nothing_of_a_version_that_is_being_ended_is_handed_over(bench: Bench) -> None:
+    """From the commit on, though the journey's row has yet to follow."""
+    await bench.rig.query("UPDATE campaigns SET exiting = '{1}' RETURNING 1")
+    assert await bench.attempt() == SendOutcome("cancelled", journey_ended=True)
+    assert await bench.state() == ("cancelled", "journey_ended")
+    assert bench.provider.got == []
+
+
+@each("bench", [URGENT, HOOK], indirect=True)
+async def test_nothing_of_a_version_that_is_being_ended_is_handed_over_again(bench: Bench) -> None:
+    await die_after_the_hand_over(bench)
+    await bench.rig.query("UPDATE campaigns SET exiting = '{1}' RETURNING 1")
+    assert await bench.attempt() == SendOutcome("unknown", journey_ended=True)
     assert len(bench.provider.got) == 1

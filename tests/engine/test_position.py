@@ -1,0 +1,238 @@
+"""A journey's row says where the journey is, in the transactions that move it, and costs ordinary journeys nothing."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+
+from activities.journey import JourneyActivities, Rested
+from application.actions import Actions, Deed
+from application.branches import Branches
+from application.catalogue import Catalogue
+from application.delays import Delays
+from application.gate import Gate, Question
+from application.ingest import Ingest
+from domain.journey.position import Outlook, Position
+from domain.sending.policy import Granted, Refused
+from store.database import Database
+from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION
+from tests.replay.test_replay import recorded
+from tests.rig import Rig, actions
+
+AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+# What a rest may be off by: the relay, and a worker that is busy.
+LATENCY = timedelta(seconds=15)
+
+
+async def row(rig: Rig, campaign: str) -> tuple[Any, Any]:
+    [found] = await rig.query("SELECT step, standing FROM journeys WHERE campaign_key = %s", campaign)
+    return found["step"], found["standing"]
+
+
+async def wakes_in(rig: Rig, campaign: str) -> timedelta | None:
+    """From when the journey's own events have last said that it was."""
+    [found] = await rig.query(
+        """
+        SELECT wakes_at - greatest(entered_at, (SELECT max(at) FROM decisions WHERE journey_id = journeys.id)) AS rest
+        FROM journeys WHERE campaign_key = %s
+        """,
+        campaign,
+    )
+    rest: timedelta | None = found["rest"]
+    return rest
+
+
+async def abandon(rig: Rig, source: str = CART) -> Any:
+    await rig.run_campaign(source)
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    return await rig.journey("u1", "cart")
+
+
+def own_events(names: list[str]) -> list[str]:
+    """Those that are not due to the skipping of time."""
+    return [name for name in names if not re.search("TIME_SKIPPING|OPTIONS_UPDATED", name)]
+
+
+async def test_one_message_costs_four_actions_and_not_an_event_more_than_it_did(rig: Rig) -> None:
+    handle = await abandon(rig)
+    assert await row(rig, "cart") == ("cool-off", "waiting")
+    assert await wakes_in(rig, "cart") == timedelta(minutes=30)
+    await rig.skip(handle, minutes=30)
+    assert await handle.result() == "completed"
+    history = await handle.fetch_history()
+    assert actions(history) == 4
+    assert own_events([EventType.Name(event.event_type) for event in history.events]) == own_events(
+        [event["eventType"] for event in recorded("mail_sent")["events"]]
+    )
+    [ended] = await rig.query("SELECT step, standing, wakes_at FROM journeys")
+    assert ended == {"step": "nudge", "standing": "acting", "wakes_at": None}
+
+
+async def test_a_message_that_is_deferred_then_held_then_sent(rig: Rig) -> None:
+    await rig.put_caps(ONE_A_DAY)
+    await rig.run_campaign(PROMOTION)
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Price Dropped")
+    await rig.ended("u1")
+    handle = await abandon(rig)
+    await rig.skip(handle, minutes=30)
+    await rig.rests(handle, "nudge")
+    assert await row(rig, "cart") == ("nudge", "deferred")
+    [deferred] = await rig.query(
+        """
+        SELECT wakes_at, answer ->> 'until' AS until FROM journeys
+        JOIN decisions ON journey_id = journeys.id AND decisions.outcome = 'deferred'
+        """
+    )
+    assert deferred["wakes_at"] == datetime.fromisoformat(deferred["until"])
+    await rig.admin("POST", "/v1/campaigns/cart/pause")
+    await rig.skip(handle, days=1)
+    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
+    assert await row(rig, "cart") == ("nudge", "held")
+    assert await wakes_in(rig, "cart") is None
+    await rig.admin("POST", "/v1/campaigns/cart/resume")
+    assert await handle.result() == "completed"
+
+
+async def test_what_follows_a_message_is_told_with_its_outcome(rig: Rig) -> None:
+    await rig.run_campaign(REACTION)
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Signed Up")
+    handle = await rig.journey("u1")
+    await rig.rests(handle, "clicked")
+    assert await row(rig, "reaction") == ("clicked", "waiting")
+    rest = await wakes_in(rig, "reaction")
+    assert rest is not None
+    assert timedelta(days=2) <= rest < timedelta(days=2) + LATENCY
+    # The branch tells of the delay.
+    await rig.skip(handle, days=2)
+    await rig.rests(handle, "single")
+    assert await row(rig, "reaction") == ("single", "waiting")
+    assert await wakes_in(rig, "reaction") == timedelta(hours=1)
+    assert "record_position" not in str(await handle.fetch_history())
+
+
+RESTS = """
+key: rests
+name: Rests
+entry: {event: Signed Up}
+steps:
+  - {id: first, delay: 1h}
+  - {id: second, delay: 2h}
+  - {id: heard, wait_for: {event: Link Clicked, timeout: 1d}}
+  - {id: third, delay: 3h}
+"""
+
+
+async def test_a_rest_after_a_rest_is_told_for_an_action(rig: Rig) -> None:
+    await rig.run_campaign(RESTS)
+    await rig.track("u1", "Signed Up")
+    handle = await rig.journey("u1")
+    assert await row(rig, "rests") == ("first", "waiting")
+    [before] = await rig.query("SELECT wakes_at FROM journeys")
+    for step, hours, passed in [("second", 2, 1), ("heard", 24, 2)]:
+        await rig.skip(handle, hours=passed)
+        await rig.rests(handle, step)
+        assert await row(rig, "rests") == (step, "waiting")
+        [after] = await rig.query("SELECT wakes_at FROM journeys")
+        assert timedelta(hours=hours) <= after["wakes_at"] - before["wakes_at"] < timedelta(hours=hours) + LATENCY
+        before = after
+    await rig.track("u1", "Link Clicked")
+    await rig.rests(handle, "third")
+    assert await row(rig, "rests") == ("third", "waiting")
+    await rig.skip(handle, hours=3)
+    assert await handle.result() == "completed"
+    # Start, four timers, a signal and the end; for each of three rests the search attributes and the row; and once
+    # what tells that this release has begun to tell.
+    assert actions(await handle.fetch_history()) == 1 + 4 + 1 + 1 + 3 * 2 + 2
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url, pool_size=4) as opened:
+        yield opened
+
+
+def activities(database: Database) -> JourneyActivities:
+    catalogue = Catalogue()
+    return JourneyActivities(
+        database,
+        Gate(database, catalogue, "UTC"),
+        Branches(database, catalogue),
+        Delays(database, catalogue, "UTC"),
+        Actions(database, catalogue, Ingest(database, catalogue)),
+    )
+
+
+def may_nudge_go(journey_id: UUID, ask: int, move: int) -> Question:
+    return Question(journey_id, "nudge", 1, ask, AT, AT, None, Outlook(move, (Position("elsewhere", "waiting"),)))
+
+
+async def test_an_attempt_that_was_given_up_for_dead_moves_no_journey_back(rig: Rig, database: Database) -> None:
+    await abandon(rig)
+    [journey] = await rig.query("SELECT id FROM journeys")
+    asked = activities(database)
+    later, earlier = (
+        Rested(journey["id"], Position(step, "waiting", 60), move, AT) for step, move in [("later", 3), ("earlier", 2)]
+    )
+    await asked.record_position(later)
+    await asked.record_position(earlier)
+    # As if the same had been asked for twice, and answered while the first attempt was under way.
+    await asked.record_position(Rested(journey["id"], Position("again", "waiting"), 3, AT))
+    assert isinstance(await asked.authorise_send(may_nudge_go(journey["id"], 1, move=1)), Granted)
+    assert await row(rig, "cart") == ("later", "waiting")
+    assert isinstance(await asked.authorise_send(may_nudge_go(journey["id"], 2, move=4)), Granted)
+    assert await row(rig, "cart") == ("nudge", "acting")
+
+
+async def test_a_journey_that_is_over_stays_where_it_left(rig: Rig, database: Database) -> None:
+    handle = await abandon(rig)
+    await rig.track("u1", "Order Completed", {"cart_id": "c1"})
+    assert await handle.result() == "exited"
+    [journey] = await rig.query("SELECT id, step, wakes_at FROM journeys")
+    assert (journey["step"], journey["wakes_at"]) == ("cool-off", None)
+    await activities(database).record_position(Rested(journey["id"], Position("late", "waiting", 60), 9, AT))
+    assert await row(rig, "cart") == ("cool-off", "waiting")
+
+
+async def test_a_journey_that_an_earlier_release_has_started_is_let_be(rig: Rig, database: Database) -> None:
+    """Its activities bring no outlook, and nothing is better than half of it."""
+    await abandon(rig)
+    [journey] = await rig.query("SELECT id FROM journeys")
+    await rig.query("UPDATE journeys SET step = NULL, standing = NULL RETURNING 1")
+    asked = activities(database)
+    assert isinstance(await asked.authorise_send(Question(journey["id"], "nudge", 1, 1, AT, AT, None)), Granted)
+    assert await row(rig, "cart") == (None, None)
+
+
+LOYAL = """
+key: loyal
+name: Loyal
+entry: {event: Cart Abandoned}
+steps:
+  - {id: rest, delay: 1d}
+  - {id: remember, update_profile: {seen: true}}
+  - {id: nudge, send: {channel: email, template: note}}
+"""
+
+
+async def test_nothing_of_a_version_that_is_being_ended_is_granted_or_done(rig: Rig, database: Database) -> None:
+    """From the commit on, though the journey's row has yet to follow."""
+    await abandon(rig, LOYAL.replace("key: loyal", "key: cart"))
+    [journey] = await rig.query("SELECT id FROM journeys")
+    await rig.query("UPDATE campaigns SET exiting = '{2}' RETURNING 1")
+    asked = activities(database)
+    assert isinstance(await asked.authorise_send(may_nudge_go(journey["id"], 1, move=1)), Granted)
+    await rig.query("UPDATE campaigns SET exiting = '{1, 2}' RETURNING 1")
+    answer = await asked.authorise_send(may_nudge_go(journey["id"], 2, move=2))
+    assert answer == Refused("journey_ended", journey_ended=True)
+    assert await asked.perform_step(Deed(journey["id"], "remember", 1, AT, None, {})) is True
+    assert await rig.query("SELECT 1 FROM profiles WHERE traits ? 'seen'") == []
+    assert await rig.query("SELECT state FROM journeys") == [{"state": "active"}]
+    [refused] = [item for item in await rig.timeline("u1") if item["outcome"] == "refused"]
+    assert refused["summary"] == "nudge: refused: the campaign was stopped"
