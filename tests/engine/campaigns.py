@@ -87,6 +87,17 @@ steps:
   - {id: again, delay: 1h}
 """
 
+RESTS = """
+key: rests
+name: Rests
+entry: {event: Signed Up}
+steps:
+  - {id: first, delay: 1h}
+  - {id: second, delay: 2h}
+  - {id: heard, wait_for: {event: Link Clicked, timeout: 1d}}
+  - {id: third, delay: 3h}
+"""
+
 LOYALTY = """
 key: loyalty
 name: Loyalty

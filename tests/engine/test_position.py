@@ -19,7 +19,7 @@ from application.ingest import Ingest
 from domain.journey.position import Outlook, Position
 from domain.sending.policy import Granted, Refused
 from store.database import Database
-from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION
+from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION, RESTS
 from tests.replay.test_replay import recorded
 from tests.rig import Rig, actions
 
@@ -115,18 +115,6 @@ async def test_what_follows_a_message_is_told_with_its_outcome(rig: Rig) -> None
     assert await row(rig, "reaction") == ("single", "waiting")
     assert await wakes_in(rig, "reaction") == timedelta(hours=1)
     assert "record_position" not in str(await handle.fetch_history())
-
-
-RESTS = """
-key: rests
-name: Rests
-entry: {event: Signed Up}
-steps:
-  - {id: first, delay: 1h}
-  - {id: second, delay: 2h}
-  - {id: heard, wait_for: {event: Link Clicked, timeout: 1d}}
-  - {id: third, delay: 3h}
-"""
 
 
 async def test_a_rest_after_a_rest_is_told_for_an_action(rig: Rig) -> None:

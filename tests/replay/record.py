@@ -21,7 +21,7 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.leaving import leave
 from runtime.temporal import SEARCH_ATTRIBUTES
 from store.migrate import upgrade
-from tests.engine.campaigns import CART, GREETING, LOYALTY, ONE_A_DAY, PROMOTION, REACTION, REMINDERS, TRIAL
+from tests.engine.campaigns import CART, GREETING, LOYALTY, ONE_A_DAY, PROMOTION, REACTION, REMINDERS, RESTS, TRIAL
 from tests.rig import Rig, now, open_rig
 
 FOLDER = Path(__file__).parent / "histories"
@@ -296,6 +296,58 @@ async def continued_as_new(rig: Rig) -> Journey:
     return handle
 
 
+async def _rests(rig: Rig) -> Journey:
+    await rig.run_campaign(RESTS)
+    await rig.track("u1", "Signed Up")
+    handle = await rig.journey("u1")
+    for hours, step in ((1, "second"), (2, "heard")):
+        await rig.skip(handle, hours=hours)
+        await rig.rests(handle, step)
+    return handle
+
+
+async def rested_again_and_again(rig: Rig) -> Journey:
+    """What no activity knows of, the row is told of."""
+    handle = await _rests(rig)
+    await rig.track("u1", "Link Clicked")
+    await rig.rests(handle, "third")
+    await rig.skip(handle, hours=3)
+    return handle
+
+
+async def skipped_its_waits(rig: Rig) -> Journey:
+    handle = await _rests(rig)
+    await handle.signal("skip", "heard")
+    await rig.rests(handle, "third")
+    await handle.signal("skip", "third")
+    return handle
+
+
+async def rested_over_runs(rig: Rig) -> Journey:
+    """Its last run: that starts with what its row says."""
+    handle = await _rests(rig)
+    first = (await handle.describe()).run_id
+    while (await handle.describe()).run_id == first:
+        await asyncio.gather(*(handle.signal("resume") for _ in range(20)))
+    await handle.signal("skip", "heard")
+    await rig.rests(handle, "third")
+    await rig.skip(handle, hours=3)
+    return handle
+
+
+async def held_and_retimed(rig: Rig) -> Journey:
+    await rig.run_campaign(CART.replace("expires: 5d", "expires: 1h").replace("steps:", "on_resume: retime\nsteps:"))
+    await rig.admin("POST", "/v1/campaigns/cart/pause")
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    handle = await rig.journey("u1", "cart")
+    await rig.skip(handle, minutes=30)
+    await rig.rests(handle, "nudge")
+    await rig.skip(handle, hours=2)
+    await rig.admin("POST", "/v1/campaigns/cart/resume")
+    return handle
+
+
 KINDS: list[Callable[[Rig], Awaitable[Journey]]] = [
     mail_sent,
     exited_in_the_delay,
@@ -323,6 +375,10 @@ KINDS: list[Callable[[Rig], Awaitable[Journey]]] = [
     schedule_ended,
     schedule_ended_while_held,
     postponed,
+    rested_again_and_again,
+    skipped_its_waits,
+    rested_over_runs,
+    held_and_retimed,
 ]
 
 

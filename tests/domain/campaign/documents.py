@@ -199,6 +199,7 @@ def documents(draw: st.DrawFn) -> str:
         "exit": [{"event": "Paid"}, {"event": "Left", "where": "event.properties.a == entry.properties.a"}],
         "goal": {"event": "Paid", "within": "7d", "exit_on_goal": True},
         "send_window": {"from": "09:00", "to": "24:00", "days": ["mon", "tue"]},
+        "on_resume": draw(st.sampled_from(["skip", "retime", {"overdue": "skip", "rate": 5}, {"rate": 10_000}])),
     }
     document = {
         "key": "random",

@@ -239,6 +239,11 @@ def test_only_a_schedule_that_ends_journeys_is_in_the_plan(at_end: str, ends_at:
     assert publish(f"{HEAD}{schedule}steps: [{{id: a, delay: 1h}}]\n").plan.ends_at == ends_at
 
 
+@pytest.mark.parametrize(("overdue", "retimes"), [("send", False), ("skip", False), ("retime", True)])
+def test_the_plan_says_whether_held_messages_are_retimed(overdue: str, *, retimes: bool) -> None:
+    assert publish(f"{HEAD}on_resume: {overdue}\nsteps: [{{id: a, delay: 1h}}]\n").plan.retimes is retimes
+
+
 @given(documents())
 @settings(deadline=None)
 def test_a_random_document_compiles_to_a_sound_plan(text: str) -> None:

@@ -61,6 +61,12 @@ DELAY = STEPS + "  - {id: a, delay: 1h}\n"
         (DELAY + "schedule: {starts_at: 2026-11-01}\n", 6, "schedule.starts_at", "offset", "2026-11-01T09:00:00Z"),
         (DELAY + "schedule: {starts_at: 20261}\n", 6, "schedule.starts_at", "`20261` is not a time", "offset"),
         (DELAY + "schedule: {at_end: stop}\n", 6, "schedule.at_end", "`stop` is not allowed", "Allowed: drain, exit"),
+        (DELAY + "on_resume: wait\n", 6, "on_resume", "`wait` is nothing that can be done", "`send`, `skip`, `retime`"),
+        (DELAY + "on_resume:\n", 6, "on_resume", "has no value", "{overdue: send, rate: 100}"),
+        (DELAY + "on_resume: {overdue: wait}\n", 6, "on_resume.overdue", "`wait`", "Allowed: send, skip, retime"),
+        (DELAY + "on_resume: {rate: 0}\n", 6, "on_resume.rate", "out of bounds", "at least 1"),
+        (DELAY + "on_resume: {rate: 10001}\n", 6, "on_resume.rate", "out of bounds", "at most 10,000"),
+        (DELAY + "on_resume: {overdu: skip}\n", 6, "on_resume.overdu", "not known", "Did you mean `overdue`?"),
         (DELAY.replace("Abandoned}", "Abandoned, reentry: once}"), 3, "entry.reentry", "`once`", "`{after: 7d}`"),
         (
             DELAY.replace("Abandoned}", "Abandoned, reentry: {after: 0s}}"),

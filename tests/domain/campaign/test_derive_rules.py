@@ -1,5 +1,7 @@
 from datetime import UTC, datetime, time
 
+import pytest
+
 from domain.campaign.rules import (
     ClockRule,
     DateRule,
@@ -7,6 +9,7 @@ from domain.campaign.rules import (
     EntryRule,
     EventRule,
     GoalRule,
+    ResumeRule,
     Rules,
     ScheduleRule,
     SplitRule,
@@ -26,6 +29,7 @@ entry: {event: Cart Abandoned, where: event.properties.value > 100, key: event.p
 exit: [{event: Order Completed}, {event: Left, where: "true"}]
 goal: {event: Order Completed, within: 7d, where: event.properties.value > 1, exit_on_goal: true}
 send_window: {from: "09:00", to: "24:00", days: [tue, mon]}
+on_resume: {overdue: skip, rate: 7}
 steps:
   - {id: clock, delay: {until: "09:00", days: [sun]}}
   - {id: date, delay: {date: profile.traits.ends_at, offset: -3d, at: "10:30", if_past: skip_next}}
@@ -80,6 +84,7 @@ def test_rules_hold_everything_that_the_plan_does_not() -> None:
         goal=GoalRule("Order Completed", 7 * 86_400, "event.properties.value > 1", exits=True),
         send_window=SendWindow(time(9), time(0), (0, 1)),
         timezone="Europe/Berlin",
+        on_resume=ResumeRule("skip", 7),
     )
 
 
@@ -90,3 +95,15 @@ def test_what_is_left_out() -> None:
     assert publish(steps("  - {id: a, delay: 1h}\n")).rules == Rules(
         name="Abandoned cart", entry=EntryRule("Cart Abandoned")
     )
+
+
+@pytest.mark.parametrize(
+    ("on_resume", "rule"),
+    [
+        ("skip", ResumeRule("skip")),
+        ("{overdue: retime}", ResumeRule("retime", 100)),
+        ("{rate: 5}", ResumeRule("send", 5)),
+    ],
+)
+def test_what_becomes_of_held_messages_in_short_and_at_length(on_resume: str, rule: ResumeRule) -> None:
+    assert publish(f"{HEAD}on_resume: {on_resume}\nsteps: [{{id: a, delay: 1h}}]\n").rules.on_resume == rule

@@ -1,0 +1,48 @@
+"""The timeline says what hands have done to a journey, and why."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from store import decisions
+from store.decisions import Decision
+from tests.engine.campaigns import CART
+from tests.rig import Rig, now
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "reason", "data", "summary"),
+    [
+        ("skip", "skipped", None, {"by": "ops"}, "cool-off: wait skipped by ops"),
+        ("migrate", "moved", None, {"from": 1, "to": 2}, "cart: moved from version 1 to 2"),
+        (
+            *("migrate", "stayed", "step_removed", {"from": 1, "to": 2}),
+            "cart: stayed on version 1: step removed",
+        ),
+        ("exit", "exited", "by_hand", {"by": "ops"}, "left cart: ended by ops"),
+        ("exit", "exited", "campaign_stopped", {"by": "ops"}, "left cart: stopped by ops"),
+    ],
+)
+async def test_each_has_its_line(
+    rig: Rig, kind: str, outcome: str, reason: str | None, data: dict[str, Any], summary: str
+) -> None:
+    await rig.run_campaign(CART)
+    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    [journey] = await rig.query("SELECT id, profile_id FROM journeys")
+    done = Decision(
+        id=uuid4(),
+        profile_id=journey["profile_id"],
+        campaign_key="cart",
+        kind=kind,
+        outcome=outcome,
+        at=now(),
+        journey_id=journey["id"],
+        step="cool-off",
+        reason=reason,
+        data=data,
+    )
+    async with rig.database.transaction() as connection:
+        await decisions.insert(connection, [done])
+    last = (await rig.timeline("u1"))[-1]
+    assert (last["kind"], last["outcome"], last["summary"]) == (kind, outcome, summary)
