@@ -115,8 +115,11 @@ async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: A
 
 
 async def wake_held(connection: Connection, campaign: Campaign, by: Actor) -> None:
-    """Have the journeys go on that were held while the campaign was paused."""
-    await ask(connection, campaign.key, "resume", {"rate": 100}, by)
+    """Have the journeys go on that were held while the campaign was paused, at the rate of the version that runs."""
+    version = await campaigns.version(connection, campaign.key, campaign.running_version or 0)
+    if version is None:
+        raise NotFoundError(f"campaign {campaign.key} has no version {campaign.running_version}", campaign=campaign.key)
+    await ask(connection, campaign.key, "resume", {"rate": version.rules.on_resume.rate}, by)
 
 
 async def change(
