@@ -58,6 +58,9 @@ class Settings(DatabaseSettings):
 
     write_key: SecretStr = Field(SecretStr(""), description="a key of scope ingest; keys in the database do as well")
     admin_key: SecretStr = Field(SecretStr(""), description="a key of scope admin; it makes the first keys")
+    rate_limit: Annotated[int, Field(ge=0)] = Field(
+        1_000, description="requests a second that each key has in each API process; 0 is no limit"
+    )
     api_host: str = "127.0.0.1"
     api_port: int = 8080
     public_url: str = Field("http://localhost:8080", description="how recipients reach the API, for unsubscribe links")

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from application.actions import Actions
+from application.audit import AuditLog
 from application.branches import Branches
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
@@ -13,12 +14,14 @@ from application.catalogue import Catalogue
 from application.delays import Delays
 from application.explain import Explain
 from application.gate import Gate
+from application.idempotency import Idempotency
 from application.ingest import Ingest
 from application.keys import EnvironmentKey, Keys
 from application.operations.desk import OperationsDesk
-from application.readiness import readiness
+from application.readiness import Readiness, readiness
 from application.recipients import Recipients, Unsubscribe
 from application.send import Sender
+from application.versions import Versions
 from channels.email import EmailChannel
 from channels.webhook import WebhookChannel
 from domain.access import Scope
@@ -34,16 +37,19 @@ class Services:
 
     database: Database
     keys: Keys
+    audit_log: AuditLog
+    idempotency: Idempotency
     ingest: Ingest
     campaigns: Campaigns
+    versions: Versions
     operations: OperationsDesk
     caps: FrequencyCaps
     recipients: Recipients
     unsubscribe: Unsubscribe
     explain: Explain
 
-    async def ready(self) -> dict[str, str]:
-        """Each part with `ok` or what is wrong."""
+    async def ready(self) -> Readiness:
+        """Whether each part is there."""
         return await readiness(self.database)
 
 
@@ -55,8 +61,11 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         yield Services(
             database=database,
             keys=Keys(database, environment_keys(settings)),
+            audit_log=AuditLog(database),
+            idempotency=Idempotency(database),
             ingest=ingest,
             campaigns=Campaigns(database),
+            versions=Versions(database),
             operations=OperationsDesk(database),
             caps=FrequencyCaps(database),
             recipients=Recipients(database),

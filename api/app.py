@@ -2,16 +2,53 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import Any
 
+import msgspec
+import psycopg
+import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 import wiring
-from api import campaigns, caps, health, operations, problems, schemas, tracking, unsubscribe, users
-from api.limits import BodyLimit
+from api import (
+    audit,
+    campaigns,
+    caps,
+    health,
+    keys,
+    operations,
+    problems,
+    reference,
+    schemas,
+    tracking,
+    unsubscribe,
+    users,
+    versions,
+)
+from api.dependencies import EXAMPLE
+from api.limits import BodyLimit, RateLimit
 from settings import Settings
 
 OpenServices = Callable[[Settings], AbstractAsyncContextManager[wiring.Services]]
+
+_log = structlog.get_logger(__name__)
+
+_MODULES = (
+    tracking,
+    campaigns,
+    versions,
+    operations,
+    users,
+    caps,
+    keys,
+    audit,
+    unsubscribe,
+    schemas,
+    reference,
+    health,
+)
 
 _DESCRIPTION = """
 Durable customer journeys. Report what users do with the **tracking** routes, which any client of the Segment spec
@@ -26,6 +63,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_services(settings) as services:
             app.state.services = services
+            await _warn_without_keys(services)
             yield
 
     # Its page of the API comes with all that it shows: no foreign host learns who reads it, and it works offline.
@@ -35,12 +73,45 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         version="1",
         description=_DESCRIPTION,
         lifespan=lifespan,
-        responses=problems.RESPONSES,
         # Its spans and logs would carry paths, and so user ids and unsubscribe tokens, to wherever they are exported.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    app.state.rate_limit = RateLimit(settings.rate_limit)
     app.add_middleware(BodyLimit)
     problems.install(app)
-    for module in (tracking, campaigns, operations, users, caps, unsubscribe, schemas, health):
+    for module in _MODULES:
         app.include_router(module.router)
+    app.openapi = partial(_openapi, app.openapi)  # type: ignore[method-assign]
     return app
+
+
+def _openapi(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Problems as they are answered, in place of the framework's own refusals."""
+    document = generate()
+    schemas = document["components"]["schemas"]
+    schemas["Problem"] = problems.SCHEMA
+    for operations_of_path in document["paths"].values():
+        for operation in operations_of_path.values():
+            refusal = operation["responses"].get("422", {})
+            if "application/json" in refusal.get("content", {}):
+                del operation["responses"]["422"]
+    for schema in schemas.values():
+        if EXAMPLE in schema:
+            schema["example"] = msgspec.json.decode(schema.pop(EXAMPLE))
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return document
+
+
+async def _warn_without_keys(services: wiring.Services) -> None:
+    """Say what to do where nobody can do anything."""
+    try:
+        if await services.keys.has_admin():
+            return
+    except psycopg.Error:
+        # The database is away, or not migrated yet: readiness says so.
+        return
+    _log.warning(
+        "no key of scope admin opens this API: start it with SOJOURN_ADMIN_KEY set to a secret of your own, make keys "
+        "with `POST /v1/keys`, and take the variable away again"
+    )

@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.dependencies import services_of
+from api.limits import RateLimit
 from domain.access import Access, Actor, Scope, includes
 from domain.errors import ForbiddenError, UnauthorizedError
 
@@ -42,7 +43,7 @@ def key_in_header(request: Request) -> bytes | None:
 
 
 async def verified(request: Request, given: bytes | None) -> Access:
-    """What a key stands for. Raises UnauthorizedError for none or a wrong one."""
+    """What a key stands for. Raises UnauthorizedError for none or a wrong one, RateLimitedError for a busy one."""
     if not given:
         raise UnauthorizedError(
             "the key is missing: send it as `Authorization: Bearer KEY`; tracking also takes it as the user name of "
@@ -51,6 +52,8 @@ async def verified(request: Request, given: bytes | None) -> Access:
     access = await services_of(request).keys.verify(given)
     if access is None:
         raise UnauthorizedError("this key is unknown, expired or revoked")
+    limit: RateLimit = request.app.state.rate_limit
+    await limit.spend(access.actor)
     return access
 
 

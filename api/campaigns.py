@@ -1,27 +1,32 @@
 """Publish campaigns, look at them, and start, pause, resume, stop and archive them."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from api.auth import Operator, allow
-from api.dependencies import CampaignKey, FileName, RequestModel, ResponseModel, Text, Using
+from api.dependencies import CampaignKey, FileName, RequestModel, ResponseModel, Text, Using, example
+from api.entity_tags import IfMatch, Tag, Tagged
+from api.problems import refusals
+from api.routes import Route
+from application.campaigns import CampaignView
 from domain.access import Scope
+from domain.errors import ConflictError, InvalidDocumentError, NotFoundError
 
-router = APIRouter(prefix="/v1/campaigns", tags=["Campaigns"], dependencies=[Depends(allow(Scope.READ))])
+router = APIRouter(
+    prefix="/v1/campaigns", tags=["Campaigns"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
+)
 
 
 class PublishRequest(RequestModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "file": "abandoned-cart.yaml",
-                "source": "key: abandoned-cart\nname: Abandoned cart\nentry: {event: Cart Abandoned}\nsteps: []\n",
-                "templates": {"cart-nudge.liquid": "---\nsubject: Your cart\n---\nStill interested?"},
-            }
+    model_config = example(
+        {
+            "file": "abandoned-cart.yaml",
+            "source": "key: abandoned-cart\nname: Abandoned cart\nentry: {event: Cart Abandoned}\nsteps: []\n",
+            "templates": {"cart-nudge.liquid": "---\nsubject: Your cart\n---\nStill interested?"},
         }
     )
 
@@ -41,6 +46,8 @@ class PublishWarning(ResponseModel):
 
 
 class PublishedVersion(ResponseModel):
+    model_config = example({"key": "abandoned-cart", "version": 3, "created": True, "warnings": []})
+
     key: str
     version: int
     created: bool = Field(description="false where the latest version is the same already")
@@ -48,7 +55,7 @@ class PublishedVersion(ResponseModel):
 
 
 class StartRequest(RequestModel):
-    model_config = ConfigDict(json_schema_extra={"example": {"version": 2, "in_flight": "migrate"}})
+    model_config = example({"version": 2, "in_flight": "migrate"})
 
     version: Annotated[int, Field(ge=1, description="the latest one, if left out")] | None = None
     in_flight: Annotated[
@@ -61,14 +68,31 @@ class StartRequest(RequestModel):
 
 
 class StopRequest(RequestModel):
-    model_config = ConfigDict(json_schema_extra={"example": {"mode": "exit"}})
+    model_config = example({"mode": "exit"})
 
     mode: Annotated[
         Literal["drain", "exit"], Field(description="the journeys under way finish, or are over from now on")
     ] = "drain"
 
 
+_CAMPAIGN: dict[str, Any] = {
+    "key": "abandoned-cart",
+    "name": "Abandoned cart",
+    "stage": "conversion",
+    "state": "running",
+    "running_version": 3,
+    "latest_version": 3,
+    "revision": 7,
+    "active_journeys": 120,
+    "total_journeys": 4711,
+    "operations": [],
+    "updated_at": "2026-11-01T10:00:00Z",
+}
+
+
 class Campaign(ResponseModel):
+    model_config = example(_CAMPAIGN)
+
     key: str
     name: str
     stage: str | None = Field(description="the lifecycle stage that it serves")
@@ -85,14 +109,28 @@ class Campaign(ResponseModel):
 
 
 class CampaignList(ResponseModel):
+    model_config = example({"campaigns": [_CAMPAIGN]})
+
     campaigns: list[Campaign]
 
 
-@router.post("", status_code=201, responses={200: {"model": PublishedVersion, "description": "Nothing has changed"}})
-async def publish(request: PublishRequest, response: Response, services: Using, by: Operator) -> PublishedVersion:
+_REFUSALS = refusals(NotFoundError, ConflictError)
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses={
+        200: {"model": PublishedVersion, "description": "Nothing has changed"},
+        **refusals(ConflictError, InvalidDocumentError),
+    },
+)
+async def publish(
+    request: PublishRequest, response: Response, services: Using, by: Operator, if_match: IfMatch
+) -> PublishedVersion:
     """Check a document and make it an immutable version. A bad one is refused with all of its problems at once."""
     published = PublishedVersion.model_validate(
-        await services.campaigns.publish(request.source, request.file, request.templates, by=by)
+        await services.campaigns.publish(request.source, request.file, request.templates, if_match=if_match, by=by)
     )
     if not published.created:
         response.status_code = 200
@@ -105,41 +143,52 @@ async def list_campaigns(services: Using) -> CampaignList:
     return CampaignList(campaigns=[Campaign.model_validate(each) for each in await services.campaigns.list()])
 
 
-@router.get("/{key}")
-async def get_campaign(key: CampaignKey, services: Using) -> Campaign:
+@router.get("/{key}", responses=refusals(NotFoundError))
+async def get_campaign(key: CampaignKey, services: Using, tag: Tagged) -> Campaign:
     """One campaign."""
-    return Campaign.model_validate(await services.campaigns.get(key))
+    return _shown(await services.campaigns.get(key), tag)
 
 
-@router.post("/{key}/start")
-async def start(key: CampaignKey, services: Using, by: Operator, request: StartRequest | None = None) -> Campaign:
+@router.post("/{key}/start", responses=_REFUSALS)
+async def start(
+    key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged, request: StartRequest | None = None
+) -> Campaign:
     """Let events start journeys of this campaign, once its schedule begins."""
     wanted = request or StartRequest()
-    return Campaign.model_validate(
-        await services.campaigns.start(key, wanted.version, in_flight=wanted.in_flight, by=by)
+    return _shown(
+        await services.campaigns.start(key, wanted.version, in_flight=wanted.in_flight, if_match=if_match, by=by), tag
     )
 
 
-@router.post("/{key}/pause")
-async def pause(key: CampaignKey, services: Using, by: Operator) -> Campaign:
+@router.post("/{key}/pause", responses=_REFUSALS)
+async def pause(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> Campaign:
     """Hold every message of this campaign, at once and for all of its journeys."""
-    return Campaign.model_validate(await services.campaigns.pause(key, by=by))
+    return _shown(await services.campaigns.pause(key, if_match=if_match, by=by), tag)
 
 
-@router.post("/{key}/resume")
-async def resume(key: CampaignKey, services: Using, by: Operator) -> Campaign:
+@router.post("/{key}/resume", responses=_REFUSALS)
+async def resume(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> Campaign:
     """Let a paused campaign go on; the journeys that were held do so at a rate."""
-    return Campaign.model_validate(await services.campaigns.resume(key, by=by))
+    return _shown(await services.campaigns.resume(key, if_match=if_match, by=by), tag)
 
 
-@router.post("/{key}/stop")
-async def stop(key: CampaignKey, services: Using, by: Operator, request: StopRequest | None = None) -> Campaign:
+@router.post("/{key}/stop", responses=_REFUSALS)
+async def stop(
+    key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged, request: StopRequest | None = None
+) -> Campaign:
     """Start no more journeys. With `exit` nothing of the campaign is sent from now on."""
     wanted = request or StopRequest()
-    return Campaign.model_validate(await services.campaigns.stop(key, wanted.mode, by=by))
+    return _shown(await services.campaigns.stop(key, wanted.mode, if_match=if_match, by=by), tag)
 
 
-@router.post("/{key}/archive")
-async def archive(key: CampaignKey, services: Using, by: Operator) -> Campaign:
+@router.post("/{key}/archive", responses=_REFUSALS)
+async def archive(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> Campaign:
     """Put a campaign away for good that has ended, or was never begun."""
-    return Campaign.model_validate(await services.campaigns.archive(key, by=by))
+    return _shown(await services.campaigns.archive(key, if_match=if_match, by=by), tag)
+
+
+def _shown(view: CampaignView, tag: Tag) -> Campaign:
+    campaign = Campaign.model_validate(view)
+    # Journeys and operations come and go without a change of the campaign.
+    tag.set(campaign.revision, campaign.active_journeys, campaign.total_journeys, campaign.operations)
+    return campaign

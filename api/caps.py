@@ -3,22 +3,26 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from api.auth import Operator, allow
-from api.dependencies import FileName, RequestModel, ResponseModel, Text, Using
+from api.dependencies import FileName, RequestModel, ResponseModel, Text, Using, example
+from api.entity_tags import IfMatch, Tagged
+from api.problems import refusals
+from api.routes import Route
 from domain.access import Scope
+from domain.errors import InvalidDocumentError
 
-router = APIRouter(prefix="/v1/frequency-caps", tags=["Frequency caps"], dependencies=[Depends(allow(Scope.READ))])
+router = APIRouter(
+    prefix="/v1/frequency-caps", tags=["Frequency caps"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
+)
 
 
 class CapsRequest(RequestModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "file": "caps.yaml",
-                "source": "rules:\n  - {name: weekly, limit: 3, per: calendar_week, min_gap: 4h}\n",
-            },
+    model_config = example(
+        {
+            "file": "caps.yaml",
+            "source": "rules:\n  - {name: weekly, limit: 3, per: calendar_week, min_gap: 4h}\n",
         }
     )
 
@@ -26,22 +30,29 @@ class CapsRequest(RequestModel):
     source: Annotated[Text, Field(description="the document, YAML")]
 
 
+_RULE: dict[str, Any] = {"name": "weekly", "limit": 3, "per": "calendar_week", "min_gap": "4h"}
+_SOURCE = "rules:\n  - {name: weekly, limit: 3, per: calendar_week, min_gap: 4h}\n"
+
+
 class Caps(ResponseModel):
+    model_config = example({"version": 2, "source": _SOURCE, "rules": [_RULE]})
+
     version: int
     source: str
-    rules: list[dict[str, Any]] = Field(
-        description="as the document has them",
-        examples=[[{"name": "weekly", "limit": 3, "per": "calendar_week", "min_gap": "4h"}]],
-    )
+    rules: list[dict[str, Any]] = Field(description="as the document has them")
 
 
 @router.get("")
-async def get_caps(services: Using) -> Caps:
+async def get_caps(services: Using, tag: Tagged) -> Caps:
     """The rules in force."""
-    return Caps.model_validate(await services.caps.get())
+    caps = Caps.model_validate(await services.caps.get())
+    tag.set(caps.version)
+    return caps
 
 
-@router.put("")
-async def put_caps(request: CapsRequest, services: Using, by: Operator) -> Caps:
+@router.put("", responses=refusals(InvalidDocumentError))
+async def put_caps(request: CapsRequest, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> Caps:
     """Replace the rules. They hold for every message from now on."""
-    return Caps.model_validate(await services.caps.put(request.source, request.file, by=by))
+    caps = Caps.model_validate(await services.caps.put(request.source, request.file, if_match=if_match, by=by))
+    tag.set(caps.version)
+    return caps

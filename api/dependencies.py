@@ -1,7 +1,8 @@
 """What the routes share: the services, and the types of the names in their paths and bodies."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -20,6 +21,9 @@ def _storable(text: str) -> str:
         raise ValueError("must not contain the character U+0000")
     return text
 
+
+# Where the document of the API has the examples of its models until it is served.
+EXAMPLE = "x-example"
 
 Using = Annotated[Services, Depends(services_of)]
 
@@ -48,3 +52,9 @@ class ResponseModel(BaseModel):
     """An answer, filled from what a use case returns."""
 
     model_config = ConfigDict(from_attributes=True)
+
+
+def example(value: dict[str, Any]) -> ConfigDict:
+    """The `model_config` of a body or an answer that shows what it looks like."""
+    # As text, since the framework leaves nulls out of its document; `create_app` puts it back.
+    return ConfigDict(json_schema_extra={EXAMPLE: msgspec.json.encode(value).decode()})

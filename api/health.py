@@ -1,37 +1,48 @@
 """Whether the process lives, and whether it can do its work."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from api.dependencies import ResponseModel, Using
+from api.dependencies import ResponseModel, Using, example
+from api.problems import refusals
+from domain.errors import SojournError
 
 router = APIRouter(tags=["Health"])
 
+_PARTS: dict[str, Any] = {"database": "ok", "migrations": "ok", "partitions": "ok", "outbox": "ok"}
+
 
 class Alive(ResponseModel):
+    model_config = example({"status": "ok"})
+
     status: Literal["ok"] = "ok"
 
 
 class Readiness(ResponseModel):
+    model_config = example({"status": "ok", "parts": _PARTS})
+
     status: Literal["ok", "unavailable"]
-    parts: dict[str, str] = Field(
-        description="each part with `ok` or what is wrong", examples=[{"database": "ok", "migrations": "ok"}]
-    )
+    parts: dict[str, str] = Field(description="each part with `ok` or what is wrong")
 
 
-@router.get("/healthz")
+@router.get("/healthz", responses=refusals(SojournError))
 async def alive() -> Alive:
     """The process answers."""
     return Alive()
 
 
-@router.get("/readyz", responses={503: {"model": Readiness, "description": "A part is not ready"}})
+@router.get(
+    "/readyz",
+    responses={503: {"model": Readiness, "description": "A part is not ready"}, **refusals(SojournError)},
+)
 async def ready(response: Response, services: Using) -> Readiness:
-    """The database is there and its migrations are current."""
-    parts = await services.ready()
-    if all(state == "ok" for state in parts.values()):
-        return Readiness(status="ok", parts=parts)
-    response.status_code = 503
-    return Readiness(status="unavailable", parts=parts)
+    """The database is there and its migrations are current.
+
+    `partitions` and `outbox` tell what a worker has yet to do; requests are served all the same.
+    """
+    found = await services.ready()
+    if not found.is_ready:
+        response.status_code = 503
+    return Readiness(status="ok" if found.is_ready else "unavailable", parts=found.parts)

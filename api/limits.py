@@ -1,10 +1,14 @@
-"""Bounds on what a request may send, kept while it is read: nothing beyond them reaches memory."""
+"""Bounds on what a request may send, kept while it is read, and on how often a key may be used."""
 
 from fastapi import Request
 from fastapi.exceptions import HTTPException
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from domain.errors import PayloadTooLargeError
+from domain.access import Actor
+from domain.errors import PayloadTooLargeError, RateLimitedError
 
 # A campaign with its templates. The largest seen in practice are tens of kilobytes.
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
@@ -49,3 +53,19 @@ class BodyLimit:
             return message
 
         await self._app(scope, counting_receive, send)
+
+
+class RateLimit:
+    """How often each key may be used in a second, counted in this process."""
+
+    def __init__(self, requests_a_second: int) -> None:
+        """0 is no limit."""
+        self._limit = RateLimitItemPerSecond(requests_a_second) if requests_a_second else None
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    async def spend(self, key: Actor) -> None:
+        """Count one request. Raises RateLimitedError where it is one too many."""
+        if self._limit is not None and not await self._limiter.hit(self._limit, key.id, key.name):
+            raise RateLimitedError(
+                f"this key may be used {self._limit.amount:,} times a second", limit=self._limit.amount, retry_after=1
+            )

@@ -4,17 +4,39 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from api.auth import Operator, allow
-from api.dependencies import CampaignKey, ResponseModel, Using
+from api.dependencies import CampaignKey, ResponseModel, Using, example
+from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
+from api.problems import refusals
+from api.routes import Route
 from domain.access import Scope
+from domain.errors import ConflictError, NotFoundError
 
-router = APIRouter(prefix="/v1", tags=["Operations"], dependencies=[Depends(allow(Scope.READ))])
+router = APIRouter(prefix="/v1", tags=["Operations"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
+
+
+_OPERATION: dict[str, Any] = {
+    "id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
+    "campaign": "abandoned-cart",
+    "kind": "migrate",
+    "state": "running",
+    "total": 5000,
+    "done": 1500,
+    "counts": {"moved": 1488, "stayed": 12},
+    "parameters": {"to_version": 2},
+    "requested_by": "deployments",
+    "created_at": "2026-11-22T08:00:00Z",
+    "started_at": "2026-11-22T08:00:01Z",
+    "finished_at": None,
+}
 
 
 class Operation(ResponseModel):
+    model_config = example(_OPERATION)
+
     id: UUID
     campaign: str = Field(validation_alias="campaign_key", examples=["abandoned-cart"])
     kind: str = Field(examples=["migrate"], description="exit, skip, migrate, enrol or resume")
@@ -29,31 +51,36 @@ class Operation(ResponseModel):
     finished_at: datetime | None
 
 
+OperationId = Annotated[UUID, Path(examples=[_OPERATION["id"]])]
+
+
 class OperationList(ResponseModel):
+    model_config = example({"operations": [_OPERATION], "next": None})
+
     operations: list[Operation]
-    next: UUID | None = Field(description="pass it as `after` for what was asked for earlier; null at the end")
+    next: str | None = Field(description="pass it as `after` for what was asked for earlier; null at the end")
 
 
-@router.get("/campaigns/{key}/operations")
+@router.get("/campaigns/{key}/operations", responses=refusals(NotFoundError))
 async def list_operations(
     key: CampaignKey,
     services: Using,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    after: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    after: After = None,
 ) -> OperationList:
     """The operations of a campaign, newest first."""
-    found = await services.operations.list(key, limit=limit + 1, before=after)
-    shown = [Operation.model_validate(each) for each in found[:limit]]
-    return OperationList(operations=shown, next=shown[-1].id if len(found) > limit else None)
+    rows = await services.operations.list(key, limit=limit + 1, before=position(after, UUID))
+    operations, next = cut(rows, limit, lambda operation: operation.id)
+    return OperationList(operations=[Operation.model_validate(each) for each in operations], next=next)
 
 
-@router.get("/operations/{id}")
-async def get_operation(id: UUID, services: Using) -> Operation:
+@router.get("/operations/{id}", responses=refusals(NotFoundError))
+async def get_operation(id: OperationId, services: Using) -> Operation:
     """One operation, and how far it is."""
     return Operation.model_validate(await services.operations.get(id))
 
 
-@router.post("/operations/{id}/cancel")
-async def cancel(id: UUID, services: Using, by: Operator) -> Operation:
+@router.post("/operations/{id}/cancel", responses=refusals(NotFoundError, ConflictError))
+async def cancel(id: OperationId, services: Using, by: Operator) -> Operation:
     """Leave an operation where it is. What is done stays done; ending a stopped campaign cannot be cancelled."""
     return Operation.model_validate(await services.operations.cancel(id, by=by))

@@ -13,10 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.limits import MAX_REQUEST_BYTES
 from domain.errors import (
     InvalidDocumentError,
     InvalidRequestError,
-    NotFoundError,
+    MalformedJsonError,
+    MethodNotAllowedError,
+    NoSuchPathError,
     PayloadTooLargeError,
     SojournError,
     UnauthorizedError,
@@ -30,51 +33,64 @@ MEDIA_TYPE: Final = "application/problem+json"
 # What a lost connection, an exhausted pool or a database that restarts look like. All of them pass.
 _DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 
-_CODE_OF_STATUS = {
-    refusal.status: refusal.code
-    for refusal in (InvalidRequestError, UnauthorizedError, NotFoundError, PayloadTooLargeError, UnavailableError)
+# What the framework refuses by itself: a body that is no text it refuses with 400.
+_OF_STATUS: Final[dict[int, type[SojournError]]] = {
+    error.status: error for error in (MalformedJsonError, NoSuchPathError, MethodNotAllowedError, PayloadTooLargeError)
 }
 
-RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    "default": {
-        "description": "A refusal, as RFC 9457 has it. `code` is stable; further members explain the case.",
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {
-                    "type": "object",
-                    "required": ["type", "title", "status", "detail", "code"],
-                    "properties": {
-                        "type": {"type": "string"},
-                        "title": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "detail": {"type": "string"},
-                        "code": {"type": "string"},
-                    },
-                },
-                "example": {
-                    "type": "about:blank",
-                    "title": "Not Found",
-                    "status": 404,
-                    "detail": "there is no campaign abandoned-cart",
-                    "code": "not_found",
-                },
-            }
-        },
-    }
+SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "A refusal, as RFC 9457 has it. `code` is stable; further members explain the case.",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string", "description": "where the code is explained"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "for people"},
+        "code": {"type": "string", "description": "for programs"},
+    },
 }
+
+
+def type_of(code: str) -> str:
+    """Where this API explains a code (api/reference.py), seen from wherever it answers."""
+    return f"/problems/{code}"
 
 
 def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **members: Any) -> Response:
     """A problem response. `members` go beside the standard ones and never replace them."""
-    body = {
-        **members,
-        "type": "about:blank",
+    body = {**members, **_standard(status, code, detail)}
+    return Response(msgspec.json.encode(body, enc_hook=str), status, headers, MEDIA_TYPE)
+
+
+def refusals(*errors: type[SojournError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that refuses with these, for its documentation.
+
+    What every route of its kind refuses with is documented without it.
+    """
+    found: dict[int | str, dict[str, Any]] = {}
+    for error in sorted(set(errors), key=lambda error: error.code):
+        response = found.setdefault(
+            error.status,
+            {
+                "description": "",
+                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
+            },
+        )
+        response["description"] += f"{' ' if response['description'] else ''}`{error.code}`: {error.meaning}"
+        example = _standard(error.status, error.code, error.meaning)
+        response["content"][MEDIA_TYPE]["examples"][error.code] = {"value": example}
+    return found
+
+
+def _standard(status: int, code: str, detail: str) -> dict[str, Any]:
+    return {
+        "type": type_of(code),
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,
     }
-    return Response(msgspec.json.encode(body, enc_hook=str), status, headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -96,7 +112,7 @@ def _refused(_request: Request, error: Exception) -> Response:
         members["problems"] = error.problems
     elif isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = 'Bearer realm="Sojourn"'
-    elif isinstance(error, UnavailableError):
+    elif isinstance(error, UnavailableError) or "retry_after" in error.data:
         headers["Retry-After"] = str(error.data.get("retry_after", 1))
     return problem(error.status, error.code, error.detail, headers=headers, **members)
 
@@ -105,6 +121,10 @@ def _invalid(_request: Request, error: Exception) -> Response:
     """What the declared types refuse. The values stay out of the answer: they may be personal, or a key."""
     if not isinstance(error, RequestValidationError):
         raise TypeError(type(error).__name__)
+    for fault in error.errors():
+        if fault["type"] == "json_invalid":
+            detail = f"the body is no JSON: {fault['ctx']['error']} at character {fault['loc'][-1]}"
+            return problem(MalformedJsonError.status, MalformedJsonError.code, detail)
     faults = [{"path": ".".join(map(str, fault["loc"])), "message": fault["msg"]} for fault in error.errors()]
     detail = "; ".join(f"{fault['path']}: {fault['message']}" for fault in faults)
     return problem(InvalidRequestError.status, InvalidRequestError.code, detail, errors=faults)
@@ -113,9 +133,13 @@ def _invalid(_request: Request, error: Exception) -> Response:
 def _http(_request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise TypeError(type(error).__name__)
-    phrase = HTTPStatus(error.status_code).phrase
-    code = _CODE_OF_STATUS.get(error.status_code, phrase.lower().replace(" ", "_"))
-    return problem(error.status_code, code, error.detail, headers=dict(error.headers or {}))
+    kind = _OF_STATUS.get(error.status_code, SojournError)
+    members = {"limit": MAX_REQUEST_BYTES} if kind is PayloadTooLargeError else {}
+    detail = {
+        NoSuchPathError: "there is no such path; see /docs for those that there are",
+        MethodNotAllowedError: "this path is there for other methods; the header Allow names them",
+    }.get(kind, error.detail)
+    return problem(kind.status, kind.code, detail, headers=dict(error.headers or {}), **members)
 
 
 def _database_away(_request: Request, error: Exception) -> Response:

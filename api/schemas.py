@@ -5,7 +5,9 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Path, Response
 
+from api.problems import refusals
 from domain.document_schemas import NAMES, document_schema
+from domain.errors import NotFoundError, SojournError
 
 router = APIRouter(prefix="/v1/schemas", tags=["Schemas"])
 
@@ -16,7 +18,13 @@ SchemaName = Annotated[str, Path(description=" or ".join(NAMES), examples=[NAMES
 @router.get(
     "/{name}.json",
     response_class=Response,
-    responses={200: {"content": {MEDIA_TYPE: {}}, "description": "A JSON Schema, draft 2020-12"}},
+    responses={
+        200: {
+            "content": {MEDIA_TYPE: {"schema": {"type": "object"}, "example": {"type": "object"}}},
+            "description": "A JSON Schema, draft 2020-12",
+        },
+        **refusals(NotFoundError, SojournError),
+    },
 )
 async def get_schema(name: SchemaName) -> Response:
     """What a campaign document or the frequency caps may hold."""

@@ -10,10 +10,19 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from api.auth import Documented, authenticated, key_in_header, require, verified
-from api.dependencies import Using
+from api.dependencies import Using, example
 from api.limits import read_body
+from api.problems import refusals
 from domain.access import Scope
-from domain.errors import InvalidRequestError
+from domain.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    PayloadTooLargeError,
+    RateLimitedError,
+    SojournError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from domain.tracking.decode import MAX_BODY_BYTES, decode, write_key_of
 from domain.tracking.event import Reject
 from domain.tracking.gunzip import gunzip_bounded, is_gzip
@@ -44,6 +53,8 @@ class RejectedItem(BaseModel):
 
 class Accepted(BaseModel):
     """The events are stored. `rejected` is there only if it is not empty."""
+
+    model_config = example({"success": True})
 
     success: bool = True
     rejected: list[RejectedItem] = []
@@ -98,13 +109,23 @@ for _kind, _example in _EXAMPLES.items():
         summary="Report many calls at once" if _kind == "batch" else f"Report one {_kind} call",
         description=(
             "JSON, or gzip of it, whatever the content type says; at most 500 KB, and 32 KB a call. "
-            "A `messageId` seen before changes nothing."
+            "A `messageId` seen before changes nothing.\n\nScope: `ingest`."
         ),
         response_model=Accepted,
+        responses=refusals(
+            InvalidRequestError,
+            UnauthorizedError,
+            ForbiddenError,
+            PayloadTooLargeError,
+            RateLimitedError,
+            UnavailableError,
+            SojournError,
+        ),
         openapi_extra={
+            "x-scope": Scope.INGEST.value,
             "requestBody": {
                 "required": True,
                 "content": {"application/json": {"schema": {"type": "object"}, "example": _example}},
-            }
+            },
         },
     )

@@ -15,7 +15,15 @@ from domain.errors import SojournError
 
 router = APIRouter(prefix="/unsubscribe", tags=["Recipients"])
 
-Token = Annotated[Text, Path(min_length=1, max_length=1024, description="the signed token of the link")]
+Token = Annotated[
+    Text,
+    Path(
+        min_length=1,
+        max_length=1024,
+        description="the signed token of the link",
+        examples=["WyJwcm9maWxlIiwiZW1haWwiXQ.c2lnbmF0dXJl"],
+    ),
+]
 
 _HEADERS = {
     "Cache-Control": "no-store",

@@ -7,10 +7,14 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import Operator, allow
-from api.dependencies import ChannelName, RequestModel, ResponseModel, Text, UserId, Using
+from api.dependencies import ChannelName, RequestModel, ResponseModel, Text, UserId, Using, example
+from api.pages import DEFAULT_LIMIT, Limit
+from api.problems import refusals
+from api.routes import Route
 from domain.access import Scope
+from domain.errors import InvalidCursorError, NotFoundError
 
-router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.READ))])
+router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
 
 class TimelineItem(ResponseModel):
@@ -26,28 +30,46 @@ class TimelineItem(ResponseModel):
     url: str | None = Field(description="the journey in the Temporal UI")
 
 
+_ITEM: dict[str, Any] = {
+    "at": "2026-11-22T08:00:00Z",
+    "kind": "send",
+    "summary": "nudge: refused: capped: 3 of 3 in 604800 s (weekly)",
+    "outcome": "refused",
+    "campaign": "abandoned-cart",
+    "journey_id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
+    "step": "nudge",
+    "reason": "capped",
+    "data": {"rule": "weekly", "limit": 3, "used": 3},
+    "url": None,
+}
+
+
 class Timeline(ResponseModel):
+    model_config = example({"user_id": "u-4711", "items": [_ITEM], "next": None})
+
     user_id: str
     items: list[TimelineItem]
     next: str | None = Field(description="pass it as `before` for what came earlier; null at the beginning")
 
 
 class SuppressionRequest(RequestModel):
+    model_config = example({"reason": "asked support to stop"})
+
     reason: Annotated[Text, Field(min_length=1, max_length=255, examples=["asked support to stop"])]
 
 
-@router.get("/{user_id:path}/timeline")
+@router.get("/{user_id:path}/timeline", responses=refusals(NotFoundError, InvalidCursorError))
 async def timeline(
     user_id: UserId,
     services: Using,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    limit: Limit = DEFAULT_LIMIT,
     before: Annotated[Text | None, Query(description="`next` of the page before")] = None,
 ) -> Timeline:
     """Events, entries, decisions with their reasons, messages and exits of one user."""
     return Timeline.model_validate(await services.explain.timeline(user_id, limit=limit, before=before))
 
 
-@router.put("/{user_id:path}/suppressions/{channel}", status_code=204)
+@router.put("/{user_id:path}/suppressions/{channel}", status_code=204, responses=refusals(NotFoundError))
 async def suppress(
     user_id: UserId, channel: ChannelName, request: SuppressionRequest, services: Using, by: Operator
 ) -> None:
@@ -55,7 +77,7 @@ async def suppress(
     await services.recipients.suppress(user_id, channel, request.reason, by=by)
 
 
-@router.delete("/{user_id:path}/suppressions/{channel}", status_code=204)
+@router.delete("/{user_id:path}/suppressions/{channel}", status_code=204, responses=refusals(NotFoundError))
 async def lift(user_id: UserId, channel: ChannelName, services: Using, by: Operator) -> None:
     """Lift the suppression of a channel."""
     await services.recipients.lift(user_id, channel, by=by)

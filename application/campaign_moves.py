@@ -13,6 +13,7 @@ from domain.campaign.life import PAUSED, RUNNING, SCHEDULED, STOPPING, Move
 from domain.campaign.publishing import Published
 from domain.campaign.rules import Rules
 from domain.errors import ConflictError, NotFoundError
+from domain.revisions import UNCONDITIONAL, Precondition
 from store import audit, campaigns, operations, outbox
 from store.campaigns import Campaign, Version
 from store.database import Connection
@@ -30,21 +31,32 @@ async def found(connection: Connection, key: str) -> Campaign:
     return campaign
 
 
-async def movable(connection: Connection, key: str, move: Move) -> Campaign:
-    """Take control, and the campaign if its state allows the move. Raises NotFoundError and ConflictError."""
+async def movable(connection: Connection, key: str, move: Move, *, if_match: Precondition = UNCONDITIONAL) -> Campaign:
+    """Take control, and the campaign if its state allows the move.
+
+    Raises NotFoundError, PreconditionFailedError and ConflictError.
+    """
     await campaigns.take_control(connection)
     campaign = await found(connection, key)
+    if_match.require(campaign.revision)
     if campaign.state not in life.ALLOWED[move]:
         raise refusal(campaign, f"is {campaign.state} and cannot {move}")
     return campaign
 
 
 async def insert_version(
-    connection: Connection, checked: Published, source: str, file: str, by: Actor
+    connection: Connection,
+    checked: Published,
+    source: str,
+    file: str,
+    by: Actor,
+    *,
+    if_match: Precondition = UNCONDITIONAL,
 ) -> tuple[int, bool]:
     """The number of the version that holds the document, and whether it is new. The caller has control."""
     definition = checked.definition
     campaign = await campaigns.campaign(connection, definition.key)
+    if_match.require(campaign.revision if campaign else None)
     if campaign is not None and campaign.state not in life.ALLOWED["publish"]:
         raise refusal(campaign, f"is {campaign.state} and takes no new version: give the document another key")
     latest = await campaigns.latest_version(connection, definition.key)

@@ -13,6 +13,7 @@ from domain.campaign import publishing
 from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.life import ARCHIVED, PAUSED, RUNNING
 from domain.errors import Problem
+from domain.revisions import UNCONDITIONAL, Precondition
 from store import audit, campaigns, operations
 from store.campaigns import Campaign, Counted
 from store.database import Connection, Database
@@ -57,16 +58,18 @@ class Campaigns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def publish(self, source: str, file: str, templates: Mapping[str, str], *, by: Actor) -> PublishedVersion:
+    async def publish(
+        self, source: str, file: str, templates: Mapping[str, str], *, if_match: Precondition = UNCONDITIONAL, by: Actor
+    ) -> PublishedVersion:
         """Make an immutable version of a document, unless the latest is the same already.
 
-        Raises InvalidDocumentError with everything that is wrong.
+        Raises InvalidDocumentError with everything that is wrong, and PreconditionFailedError.
         """
         # Proving a document is work for the processor: other requests go on meanwhile.
         checked = await asyncio.to_thread(publishing.check, source, file, templates)
         async with self._database.transaction() as connection:
             await campaigns.take_control(connection)
-            version, created = await moves.insert_version(connection, checked, source, file, by)
+            version, created = await moves.insert_version(connection, checked, source, file, by, if_match=if_match)
         # With all that is published by now: of two campaigns published at once, the later one is told.
         async with self._database.transaction() as connection:
             rules = await campaigns.latest_rules(connection)
@@ -75,48 +78,56 @@ class Campaigns:
         return PublishedVersion(key, version, created, [*checked.warnings, *circles])
 
     async def start(
-        self, key: str, version: int | None = None, *, in_flight: InFlight = "keep", by: Actor
+        self,
+        key: str,
+        version: int | None = None,
+        *,
+        in_flight: InFlight = "keep",
+        if_match: Precondition = UNCONDITIONAL,
+        by: Actor,
     ) -> CampaignView:
         """Let users in by this version, the latest by default, once its schedule begins.
 
         `in_flight` says what becomes of the journeys on other versions.
         """
         async with self._database.transaction() as connection:
-            campaign = await moves.movable(connection, key, "start")
+            campaign = await moves.movable(connection, key, "start", if_match=if_match)
             chosen = campaign.latest_version if version is None else version
             await moves.let_in_by(connection, campaign, chosen, in_flight=in_flight, by=by)
             await audit.record(connection, by, "campaign.start", key, {"version": chosen, "in_flight": in_flight})
         return await self.get(key)
 
-    async def pause(self, key: str, *, by: Actor) -> CampaignView:
+    async def pause(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         """Hold every message of the campaign from now on. Journeys still begin and rest."""
         async with self._database.transaction() as connection:
-            campaign = await moves.movable(connection, key, "pause")
+            campaign = await moves.movable(connection, key, "pause", if_match=if_match)
             await moves.change(connection, campaign, PAUSED)
             await audit.record(connection, by, "campaign.pause", key)
         return await self.get(key)
 
-    async def resume(self, key: str, *, by: Actor) -> CampaignView:
+    async def resume(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         """Let messages go again; the journeys that were held go on at the rate that the version says."""
         async with self._database.transaction() as connection:
-            campaign = await moves.movable(connection, key, "resume")
+            campaign = await moves.movable(connection, key, "resume", if_match=if_match)
             await moves.change(connection, campaign, RUNNING)
             await moves.wake_held(connection, campaign, by)
             await audit.record(connection, by, "campaign.resume", key)
         return await self.get(key)
 
-    async def stop(self, key: str, mode: StopMode = "drain", *, by: Actor) -> CampaignView:
+    async def stop(
+        self, key: str, mode: StopMode = "drain", *, if_match: Precondition = UNCONDITIONAL, by: Actor
+    ) -> CampaignView:
         """Let nobody in any more. The journeys under way finish (`drain`), or are over from now on (`exit`)."""
         async with self._database.transaction() as connection:
-            campaign = await moves.movable(connection, key, "stop")
+            campaign = await moves.movable(connection, key, "stop", if_match=if_match)
             await moves.stop(connection, campaign, mode, by)
             await audit.record(connection, by, "campaign.stop", key, {"mode": mode})
         return await self.get(key)
 
-    async def archive(self, key: str, *, by: Actor) -> CampaignView:
+    async def archive(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         """Put a campaign away that is over, or was never begun. Nothing of it changes any more."""
         async with self._database.transaction() as connection:
-            campaign = await moves.movable(connection, key, "archive")
+            campaign = await moves.movable(connection, key, "archive", if_match=if_match)
             await moves.change(connection, campaign, ARCHIVED)
             await audit.record(connection, by, "campaign.archive", key)
         return await self.get(key)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.access import Actor
+from domain.revisions import UNCONDITIONAL, Precondition
 from domain.sending.caps_document import document_of, parse_caps
 from store import audit, caps
 from store.database import Database
@@ -29,10 +30,15 @@ class FrequencyCaps:
         async with self._database.transaction() as connection:
             return _view(await caps.latest(connection))
 
-    async def put(self, source: str, file: str, *, by: Actor) -> CapsView:
-        """Replace the rules, for every message from now on. Raises InvalidDocumentError with all that is wrong."""
+    async def put(self, source: str, file: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CapsView:
+        """Replace the rules, for every message from now on.
+
+        Raises InvalidDocumentError with all that is wrong, and PreconditionFailedError.
+        """
         rules = list(parse_caps(source, file))
         async with self._database.transaction() as connection:
+            await caps.take_control(connection)
+            if_match.require((await caps.latest(connection)).version)
             await caps.put(connection, source, rules)
             stored = await caps.latest(connection)
             await audit.record(connection, by, "frequency_caps.put", "frequency-caps", {"version": stored.version})

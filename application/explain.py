@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from domain.campaign.durations import format_duration
-from domain.errors import InvalidRequestError, NotFoundError
+from domain.errors import InvalidCursorError, NotFoundError
 from store import profiles, timeline
 from store.database import Database
 from store.timeline import Recorded
@@ -87,9 +87,9 @@ def _place(before: str) -> tuple[datetime, str]:
     try:
         at = datetime.fromisoformat(instant)
     except ValueError as error:
-        raise InvalidRequestError("`before` must be the `next` of an earlier answer") from error
+        raise InvalidCursorError("`before` must be the `next` of an earlier answer") from error
     if not separator or at.tzinfo is None:
-        raise InvalidRequestError("`before` must be the `next` of an earlier answer")
+        raise InvalidCursorError("`before` must be the `next` of an earlier answer")
     return at, key
 
 

@@ -1,25 +1,43 @@
 """Every refusal that a caller can meet, as one tree.
 
 SojournError
-├── InvalidRequestError        400  the request cannot be read
-├── UnauthorizedError          401  no key, or a wrong one
-├── ForbiddenError             403  the key lacks a scope; says which
-├── NotFoundError              404  no such campaign, version, user or journey
-├── ConflictError              409  the state does not allow it; says the state and what is allowed
-├── PayloadTooLargeError       413  beyond a limit; says the limit
-├── InvalidDocumentError       422  a campaign, template or caps document with everything that is wrong with it
-└── UnavailableError           503  a dependency is away; says when to come again
+├── InvalidRequestError             400  the request cannot be read
+│   ├── MalformedJsonError          400  the body is no JSON
+│   └── InvalidCursorError          400  `after` or `before` is no cursor of this list
+├── UnauthorizedError               401  no key, or a wrong one
+├── ForbiddenError                  403  the key lacks a scope; says which
+├── NotFoundError                   404  no such campaign, version, user or journey
+│   ├── NoSuchPathError             404  no route has this path
+│   └── InvalidLinkError            404  an unsubscribe link that was not made here
+├── MethodNotAllowedError           405  the path is another method's
+├── ConflictError                   409  the state does not allow it; says the state and what is allowed
+│   └── IdempotencyInProgressError  409  the same request is being carried out
+├── PreconditionFailedError         412  If-Match is not the current one; says which is
+├── PayloadTooLargeError            413  beyond a limit; says the limit
+├── UnsupportedMediaTypeError       415  the body is not said to be JSON
+├── InvalidDocumentError            422  a campaign, template or caps document with everything that is wrong with it
+├── IdempotencyKeyReusedError       422  the Idempotency-Key is another request's
+├── RateLimitedError                429  too many requests of one key; says when to come again
+└── UnavailableError                503  a dependency is away; says when to come again
+
+docs/errors.md is the same for those who call; the classes hold what it says.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 
 class SojournError(Exception):
-    """A refusal with a stable code, an HTTP status, and the data that explains it."""
+    """A refusal with a stable code, an HTTP status, and the data that explains it.
+
+    `meaning` and `remedy` are what the reference of errors says, for those who call.
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
+    meaning: ClassVar[str] = "Something that nobody foresaw. `incident` is its name in the log."
+    remedy: ClassVar[str] = "Repeat it under the same Idempotency-Key; report the incident if it stays."
 
     def __init__(self, detail: str, **data: Any) -> None:
         super().__init__(detail)
@@ -30,31 +48,96 @@ class SojournError(Exception):
 class InvalidRequestError(SojournError):
     status = 400
     code = "invalid_request"
+    meaning = "The request is not of the documented form. `errors` names each fault with its path."
+    remedy = "Correct what is named."
+
+
+class MalformedJsonError(InvalidRequestError):
+    code = "malformed_json"
+    meaning = "The body is not JSON. `detail` says where it ceases to be."
+    remedy = "Send JSON, in UTF-8."
+
+
+class InvalidCursorError(InvalidRequestError):
+    code = "invalid_cursor"
+    meaning = "The cursor is none that this list has given."
+    remedy = "Pass `next` of the page before as it is, or leave it out for the first page."
 
 
 class UnauthorizedError(SojournError):
     status = 401
     code = "unauthorized"
+    meaning = "There is no key, or it is unknown, expired or revoked."
+    remedy = "Send a key as `Authorization: Bearer KEY`."
 
 
 class ForbiddenError(SojournError):
     status = 403
     code = "forbidden"
+    meaning = "The key lacks the scope that this call takes. `scope` names it."
+    remedy = "Use a key that has it."
 
 
 class NotFoundError(SojournError):
     status = 404
     code = "not_found"
+    meaning = "There is no such campaign, version, user, journey, operation or key."
+    remedy = "See what `detail` names."
+
+
+class NoSuchPathError(NotFoundError):
+    code = "no_such_path"
+    meaning = "No route has this path."
+    remedy = "See `/docs` for those that there are."
+
+
+class InvalidLinkError(NotFoundError):
+    """The link was not signed by this deployment, or was cut short on its way."""
+
+    code = "invalid_link"
+    meaning = "The unsubscribe link was not made by this deployment, or was cut short."
+    remedy = "Use the link as it stands in the message."
+
+
+class MethodNotAllowedError(SojournError):
+    status = 405
+    code = "method_not_allowed"
+    meaning = "The path exists, and not for this method. The header `Allow` names those it has."
+    remedy = "Use one of them."
 
 
 class ConflictError(SojournError):
     status = 409
     code = "conflict"
+    meaning = "The state does not allow it. `state` names it, and `allowed` what is possible now."
+    remedy = "Do one of these first, or nothing where the state is what you want."
+
+
+class IdempotencyInProgressError(ConflictError):
+    code = "idempotency_in_progress"
+    meaning = "A request under this Idempotency-Key is being carried out."
+    remedy = "Repeat it after `Retry-After`: you will be given its answer."
+
+
+class PreconditionFailedError(SojournError):
+    status = 412
+    code = "precondition_failed"
+    meaning = "The document has changed since you read it. `current` is its ETag now."
+    remedy = "Read it again, and decide again."
 
 
 class PayloadTooLargeError(SojournError):
     status = 413
     code = "payload_too_large"
+    meaning = "The body is larger than allowed. `limit` is the bound, in bytes."
+    remedy = "Send less at once."
+
+
+class UnsupportedMediaTypeError(SojournError):
+    status = 415
+    code = "unsupported_media_type"
+    meaning = "The body is not said to be JSON."
+    remedy = "Send it with `Content-Type: application/json`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +159,39 @@ class InvalidDocumentError(SojournError):
 
     status = 422
     code = "invalid_document"
+    meaning = "The document is wrong. `problems` has everything at once: file, line, path, message, suggestion."
+    remedy = "Correct each as its suggestion says."
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(f"{len(problems)} problem{'s' if len(problems) != 1 else ''} in the document")
         self.problems = problems
 
 
+class IdempotencyKeyReusedError(SojournError):
+    status = 422
+    code = "idempotency_key_reused"
+    meaning = "This Idempotency-Key was used for another request: another path, body or If-Match."
+    remedy = "Make a new key for each thing that you want done."
+
+
+class RateLimitedError(SojournError):
+    status = 429
+    code = "rate_limited"
+    meaning = "The key was used more often in a second than `limit`."
+    remedy = "Repeat it after `Retry-After`. Report events in batches."
+
+
 class UnavailableError(SojournError):
     status = 503
     code = "unavailable"
+    meaning = "Something that is needed does not answer, most likely the database."
+    remedy = "Repeat it after `Retry-After`."
+
+
+def every_error() -> Iterator[type[SojournError]]:
+    """The whole tree, parents before children."""
+    waiting: list[type[SojournError]] = [SojournError]
+    while waiting:
+        error = waiting.pop()
+        yield error
+        waiting.extend(reversed(error.__subclasses__()))

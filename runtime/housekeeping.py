@@ -1,11 +1,11 @@
-"""What has to be done now and then: the partitions of the coming months."""
+"""What has to be done now and then: the partitions of the coming months, and answers whose day is over."""
 
 import asyncio
 
 import psycopg
 import structlog
 
-from store import partitions
+from store import idempotency, partitions
 from store.database import Database
 
 log = structlog.get_logger()
@@ -19,6 +19,8 @@ async def keep_house(database: Database, stop: asyncio.Event) -> None:
         try:
             async with database.transaction() as connection:
                 await partitions.ensure(connection)
+            async with database.transaction() as connection:
+                await idempotency.forget(connection)
         except psycopg.Error:
             log.exception("housekeeping failed")
         try:

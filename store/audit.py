@@ -1,8 +1,10 @@
 """The audit log: who did what, written in the transaction of what was done."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from domain.access import Actor
@@ -17,3 +19,32 @@ async def record(
         "INSERT INTO audit_log (actor, actor_name, action, target, data) VALUES (%s, %s, %s, %s, %s)",
         (actor.id, actor.name, action, target, Jsonb(data or {})),
     )
+
+
+class Entry(Struct, frozen=True):
+    """One thing that was done."""
+
+    id: int
+    at: datetime
+    actor: str
+    actor_name: str
+    action: str
+    target: str
+    data: dict[str, Any]
+
+
+async def page(
+    connection: Connection, *, limit: int, after: int | None, target: str | None, actor: str | None
+) -> list[Entry]:
+    """Entries of a target and an actor, where given; the newest first, below the id `after`."""
+    cursor = await connection.execute(
+        """
+        SELECT id, at, actor, actor_name, action, target, data FROM audit_log
+        WHERE (%(after)s::bigint IS NULL OR id < %(after)s)
+          AND (%(target)s::text IS NULL OR target = %(target)s)
+          AND (%(actor)s::text IS NULL OR actor = %(actor)s)
+        ORDER BY id DESC LIMIT %(limit)s
+        """,
+        {"after": after, "target": target, "actor": actor, "limit": limit},
+    )
+    return [Entry(**row) async for row in cursor]

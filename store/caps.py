@@ -28,12 +28,13 @@ async def latest(connection: Connection) -> Caps:
     return convert(row, Caps) if row else Caps(0, "rules: []\n", [], None)
 
 
-async def put(connection: Connection, source: str, rules: list[CapRule]) -> None:
-    """Put rules in force, unless their document is so already.
-
-    Waits for the decisions that are being made by the rules of before: none of them is left when this has committed.
-    """
+async def take_control(connection: Connection) -> None:
+    """Wait for the decisions that are being made by the rules as they are, and keep new ones waiting."""
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (CONTROL_LOCK,))
+
+
+async def put(connection: Connection, source: str, rules: list[CapRule]) -> None:
+    """Put rules in force, unless their document is so already. The caller has control."""
     await connection.execute(
         """
         INSERT INTO frequency_caps (version, source, rules)

@@ -1,7 +1,10 @@
 """Connections to PostgreSQL: one pool a process, one transaction a request or activity."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Self
 
 import msgspec
@@ -14,6 +17,18 @@ from psycopg_pool import AsyncConnectionPool
 CONNECTION_TIMEOUT = 2.0
 
 Connection = AsyncConnection[DictRow]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A transaction that others of its task join."""
+
+    database: "Database"
+    task: asyncio.Task[Any] | None
+    connection: Connection
+
+
+_WORK: ContextVar[_Work | None] = ContextVar("work", default=None)
 
 
 class Database:
@@ -41,7 +56,16 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """One transaction: committed when the block is left, rolled back when it raises."""
+        """One transaction: committed when the block is left, rolled back when it raises.
+
+        In a unit of work of the same task it is a part of that one (a savepoint): it commits with the whole.
+        """
+        work = _WORK.get()
+        # A task that was started in a unit of work inherits its context, and is none of it: it may outlive it.
+        if work is not None and work.database is self and work.task is asyncio.current_task():
+            async with work.connection.transaction():
+                yield work.connection
+            return
         async with self._pool.connection() as connection:
             try:
                 async with connection.transaction():
@@ -50,6 +74,16 @@ class Database:
                 if connection.broken:
                     # The server went away, so the other connections are dead as well: better found out at once.
                     await self._pool.check()
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[Connection]:
+        """One transaction of all that this task does until the block is left. For the edge alone."""
+        async with self.transaction() as connection:
+            token = _WORK.set(_Work(self, asyncio.current_task(), connection))
+            try:
+                yield connection
+            finally:
+                _WORK.reset(token)
 
 
 async def configure(connection: AsyncConnection[Any]) -> None:

@@ -108,3 +108,15 @@ async def next_due(connection: Connection) -> float | None:
     )
     row = await cursor.fetchone()
     return max(row["seconds"], 0.0) if row and row["seconds"] is not None else None
+
+
+async def oldest_wait(connection: Connection) -> float:
+    """For how many seconds the oldest row has been waiting that nothing goes before; 0 where none waits."""
+    cursor = await connection.execute(
+        """
+        SELECT extract(epoch FROM clock_timestamp() - created_at)::float8 AS seconds FROM outbox
+        WHERE class = 0 ORDER BY id LIMIT 1
+        """
+    )
+    row = await cursor.fetchone()
+    return max(row["seconds"], 0.0) if row else 0.0

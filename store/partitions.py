@@ -5,6 +5,7 @@ lost: it moves when its month is made.
 """
 
 from psycopg import AsyncConnection
+from psycopg.rows import DictRow
 
 MONTHS_AHEAD = 3
 # Two processes that make partitions at once take turns.
@@ -44,3 +45,15 @@ $$
 async def ensure(connection: AsyncConnection[object]) -> None:
     """Make this month's partition and those of the months ahead, where they are missing."""
     await connection.execute(ENSURE)
+
+
+async def missing(connection: AsyncConnection[DictRow]) -> str | None:
+    """The name of this month's partition where it is not there."""
+    cursor = await connection.execute(
+        """
+        SELECT name FROM to_char(now() AT TIME ZONE 'UTC', '"events_"YYYY_MM') AS name
+        WHERE to_regclass(name) IS NULL
+        """
+    )
+    row = await cursor.fetchone()
+    return str(row["name"]) if row else None

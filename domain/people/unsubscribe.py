@@ -9,13 +9,7 @@ from hashlib import sha256
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from domain.errors import NotFoundError
-
-
-class InvalidLinkError(NotFoundError):
-    """The link was not signed by this deployment, or was cut short on its way."""
-
-    code = "invalid_link"
+from domain.errors import InvalidLinkError
 
 
 @dataclass(frozen=True, slots=True)

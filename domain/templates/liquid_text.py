@@ -19,7 +19,7 @@ from liquid.exceptions import (
 from liquid.expression import Expression
 from liquid.static_analysis import Variable
 
-from domain.errors import Problem, SojournError
+from domain.errors import Problem
 from domain.templates.liquid_environment import HTML, MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, TEXT
 
 # What a template may name: the first-level fields of each object, or None for a plain value.
@@ -32,11 +32,8 @@ VARIABLES: Mapping[str, frozenset[str] | None] = {
 }
 
 
-class TemplateRenderError(SojournError):
-    """A template that fails for one user. `detail` says what failed and where, and quotes nothing of the user's."""
-
-    status = 422
-    code = "template_failed"
+class TemplateRenderError(Exception):
+    """A template that fails for one user. It says what failed and where, and quotes nothing of the user's."""
 
 
 @dataclass(frozen=True, slots=True)

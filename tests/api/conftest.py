@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from api.app import create_app
 from settings import Settings
 from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY, FakeServices
+from tests.api.live import client_of, open_live
 from wiring import Services
 
 
@@ -52,4 +53,18 @@ async def admin(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         base_url="http://sojourn.test",
         headers={"Authorization": f"Bearer {ADMIN_KEY}"},
     ) as client:
+        yield client
+
+
+@pytest.fixture
+async def live(database_url: str) -> AsyncIterator[FastAPI]:
+    """The application over a database of the test's own."""
+    async with open_live(database_url) as app:
+        yield app
+
+
+@pytest.fixture
+async def operator(live: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of `live` with the admin key."""
+    async with client_of(live, ADMIN_KEY) as client:
         yield client

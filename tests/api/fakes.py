@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from application.keys import Keys
+from application.readiness import Readiness
 from domain.access import Actor
 from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, Problem
+from domain.revisions import UNCONDITIONAL, Precondition
 from domain.tracking.event import Event, Reject
 from settings import Settings
 from store.database import Database
@@ -49,8 +52,10 @@ class CampaignView:
     state: str = "draft"
     running_version: int | None = None
     latest_version: int = 1
+    revision: int = 1
     active_journeys: int = 0
     total_journeys: int = 0
+    operations: tuple[UUID, ...] = ()
     updated_at: datetime = NOW
 
 
@@ -114,7 +119,9 @@ class FakeCampaigns:
         self.templates: Mapping[str, str] = {}
         self.warnings: list[Problem] = []
 
-    async def publish(self, source: str, file: str, templates: Mapping[str, str], *, by: Actor) -> PublishedVersion:
+    async def publish(
+        self, source: str, file: str, templates: Mapping[str, str], *, if_match: Precondition = UNCONDITIONAL, by: Actor
+    ) -> PublishedVersion:
         if "broken" in source:
             raise InvalidDocumentError(
                 [
@@ -132,21 +139,31 @@ class FakeCampaigns:
         self.sources[key] = source
         return PublishedVersion(key, view.latest_version, True, self.warnings)
 
-    async def start(self, key: str, version: int | None = None, *, by: Actor) -> CampaignView:
+    async def start(
+        self,
+        key: str,
+        version: int | None = None,
+        *,
+        in_flight: str = "keep",
+        if_match: Precondition = UNCONDITIONAL,
+        by: Actor,
+    ) -> CampaignView:
         if version is not None and version > 1:
             raise NotFoundError(f"{key} has no version {version}", campaign=key)
         return await self._to(key, "running", version or 1)
 
-    async def stop(self, key: str, *, by: Actor) -> CampaignView:
+    async def stop(
+        self, key: str, mode: str = "drain", *, if_match: Precondition = UNCONDITIONAL, by: Actor
+    ) -> CampaignView:
         view = await self.get(key)
         if view.state != "running":
             raise ConflictError(f"{key} is {view.state}; only a running campaign can stop", state=view.state)
         return await self._to(key, "stopping", view.running_version)
 
-    async def pause(self, key: str, *, by: Actor) -> CampaignView:
+    async def pause(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         return await self._to(key, "paused", 1)
 
-    async def resume(self, key: str, *, by: Actor) -> CampaignView:
+    async def resume(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         return await self._to(key, "running", 1)
 
     async def list(self) -> list[CampaignView]:
@@ -170,7 +187,7 @@ class FakeCaps:
     async def get(self) -> CapsView:
         return self.view
 
-    async def put(self, source: str, file: str, *, by: Actor) -> CapsView:
+    async def put(self, source: str, file: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CapsView:
         if "broken" in source:
             raise InvalidDocumentError([Problem(file, 2, "rules[0].limit", "0 is too small", "Write 1 or more.")])
         self.view = CapsView(self.view.version + 1, source, [{"name": "weekly", "limit": 3, "per": "7d"}])
@@ -226,5 +243,5 @@ class FakeServices:
         self.unsubscribe = FakeUnsubscribe()
         self.parts = {"database": "ok", "migrations": "ok"}
 
-    async def ready(self) -> dict[str, str]:
-        return self.parts
+    async def ready(self) -> Readiness:
+        return Readiness(all(state == "ok" for state in self.parts.values()), self.parts)

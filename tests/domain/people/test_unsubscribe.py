@@ -1,6 +1,7 @@
 import pytest
 
-from domain.people.unsubscribe import InvalidLinkError, UnsubscribeLink, read, sign
+from domain.errors import InvalidLinkError
+from domain.people.unsubscribe import UnsubscribeLink, read, sign
 
 LINK = {"profile_id": "0193-ä", "channel": "email", "message_id": "m-1"}
 SECRET = "a secret of this deployment"

@@ -1,0 +1,45 @@
+"""Lists in pages. A cursor is the place of the last item seen, so that items that come and go move no page.
+
+rows = await services.things.list(limit=limit + 1, after=position(after, tuple[datetime, str]))
+items, next = cut(rows, limit, lambda row: (row.created_at, row.id))
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+
+import msgspec
+from fastapi import Query
+
+from api.dependencies import Text
+from domain.errors import InvalidCursorError
+
+T = TypeVar("T")
+
+Limit = Annotated[int, Query(ge=1, le=500, description="how many at most", examples=[100])]
+After = Annotated[Text | None, Query(max_length=1024, description="`next` of the page before")]
+DEFAULT_LIMIT = 100
+
+
+def cut(rows: Sequence[T], limit: int, place: Callable[[T], object]) -> tuple[Sequence[T], str | None]:
+    """A page of `limit + 1` rows, and the cursor of the page that follows; None where there is none."""
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], cursor(place(rows[limit - 1]))
+
+
+def cursor(place: object) -> str:
+    """What the caller passes as `after`. Opaque to them, and not a secret."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def position(after: str | None, place: type[T]) -> T | None:
+    """The place that a cursor names; None without one. Raises InvalidCursorError."""
+    if after is None:
+        return None
+    try:
+        padded = (after + "=" * (-len(after) % 4)).encode("ascii")
+        return msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=place)
+    except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError) as error:
+        raise InvalidCursorError("this is no cursor of this list: pass `next` of the page before, as it is") from error

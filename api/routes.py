@@ -1,0 +1,184 @@
+"""The kind of route that takes a key. It does what no route should have to think of, and documents it:
+
+- the key is verified, and its scope, before the body is read;
+- a body must say that it is JSON;
+- what acts (POST, PUT, PATCH, DELETE) is done once under an Idempotency-Key, with its answer kept in the transaction of
+  its effect;
+- an answer whose ETag the caller has already is 304.
+"""
+
+import re
+from collections.abc import Callable, Coroutine, Iterator
+from copy import deepcopy
+from hashlib import sha256
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from api.auth import Allowed, authenticated, require
+from api.dependencies import services_of
+from api.entity_tags import Tag, is_known, precondition
+from api.problems import refusals
+from domain.access import Scope
+from domain.errors import (
+    ForbiddenError,
+    IdempotencyInProgressError,
+    IdempotencyKeyReusedError,
+    InvalidRequestError,
+    MalformedJsonError,
+    PayloadTooLargeError,
+    PreconditionFailedError,
+    RateLimitedError,
+    SojournError,
+    UnauthorizedError,
+    UnavailableError,
+    UnsupportedMediaTypeError,
+)
+from store.idempotency import Answer
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+ACTING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+_KEY: Final = r"[\x21-\x7e]{1,255}"
+_IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Made by the caller, one for each thing to be done: a repeat under it is given the same answer, "
+    "with `Idempotent-Replayed: true`, for 24 hours. 1 to 255 visible ASCII characters.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{_KEY}$"},
+    "example": "5f0c6a1e-6a0e-4d39-a9c5-1b6a7c1f0f5d",
+}
+_IF_NONE_MATCH: Final[dict[str, Any]] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag that the caller has: 304 where it is still so.",
+    "schema": {"type": "string"},
+    "example": '"7"',
+}
+# Of an answer's headers, those that are its own rather than of the connection that it went over.
+_KEPT_HEADERS: Final = ("content-type", "etag", "location", "cache-control")
+
+
+class Route(APIRoute):
+    """A route that takes a key: `APIRouter(route_class=Route, dependencies=[Depends(allow(Scope.READ))])`."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        _document(self)
+
+    def get_route_handler(self) -> Handler:
+        inner = super().get_route_handler()
+        scope = _scope(self.dependant)
+
+        async def handle(request: Request) -> Response:
+            access = await authenticated(request)
+            require(access, scope)
+            if self.body_field is not None:
+                await _require_json(request)
+            key = request.headers.get("idempotency-key")
+            if key is not None and request.method in ACTING:
+                return await _once(request, key, inner)
+            response = await inner(request)
+            etag, known = response.headers.get("etag"), request.headers.get("if-none-match")
+            if request.method == "GET" and etag and known and is_known(known, etag):
+                return Response(status_code=304, headers={"ETag": etag})
+            return response
+
+        return handle
+
+
+def keep_instead(request: Request, body: bytes) -> None:
+    """Have this kept under the Idempotency-Key in place of the answer, which holds a secret."""
+    request.state.kept_body = body
+
+
+async def _once(request: Request, key: str, inner: Handler) -> Response:
+    if not re.fullmatch(_KEY, key):
+        raise InvalidRequestError("Idempotency-Key must be 1 to 255 visible ASCII characters, such as a UUID")
+    access = await authenticated(request)
+    given: Response | None = None
+
+    async def act() -> Answer:
+        nonlocal given
+        given = await inner(request)
+        headers = {name: given.headers[name] for name in _KEPT_HEADERS if name in given.headers}
+        return Answer(given.status_code, headers, getattr(request.state, "kept_body", bytes(given.body)))
+
+    answer, is_repeat = await services_of(request).idempotency(access.actor, key, await _hash(request), act)
+    if given is not None and not is_repeat:
+        return given
+    return Response(answer.body, answer.status, {**answer.headers, "Idempotent-Replayed": "true"})
+
+
+async def _hash(request: Request) -> bytes:
+    """What makes it the same request: all that decides what is done."""
+    target = f"{request.method} {request.url.path}?{request.url.query}\n{request.headers.get('if-match')}\n"
+    return sha256(target.encode() + await request.body()).digest()
+
+
+async def _require_json(request: Request) -> None:
+    kind, _, _ = request.headers.get("content-type", "").partition(";")
+    if kind.strip().lower() != "application/json" and await request.body():
+        raise UnsupportedMediaTypeError(
+            f"the body is said to be {kind.strip() or 'nothing'}: send JSON with `Content-Type: application/json`"
+        )
+
+
+def _calls(dependant: Dependant) -> Iterator[object]:
+    for each in dependant.dependencies:
+        yield each.call
+        yield from _calls(each)
+
+
+def _scope(dependant: Dependant) -> Scope:
+    """What the route takes: of a router's scope and the route's own, the one that includes the other."""
+    scopes = {call.scope for call in _calls(dependant) if isinstance(call, Allowed)}
+    if not scopes:
+        raise TypeError(f"{dependant.path} says no scope: give it `Depends(allow(Scope.…))`")
+    return max(scopes, key=list(Scope).index)
+
+
+def _document(route: Route) -> None:
+    """Add to the documentation what every route of this kind does."""
+    calls = list(_calls(route.dependant))
+    scope = _scope(route.dependant)
+    errors: set[type[SojournError]] = {
+        UnauthorizedError,
+        ForbiddenError,
+        RateLimitedError,
+        InvalidRequestError,
+        UnavailableError,
+        SojournError,
+    }
+    parameters = []
+    # Routes share what they are given.
+    route.responses = deepcopy(route.responses)
+    if route.body_field is not None:
+        errors |= {MalformedJsonError, PayloadTooLargeError, UnsupportedMediaTypeError}
+    methods = route.methods or set()
+    if methods & ACTING:
+        errors |= {IdempotencyInProgressError, IdempotencyKeyReusedError}
+        parameters.append(_IDEMPOTENCY_KEY)
+    if precondition in calls:
+        errors.add(PreconditionFailedError)
+    if Tag in calls and "GET" in methods:
+        parameters.append(_IF_NONE_MATCH)
+        route.responses.setdefault(304, {"description": "Nothing has changed since the ETag in If-None-Match."})
+    for status, response in refusals(*errors).items():
+        _merge(route.responses.setdefault(status, {"description": ""}), response)
+    route.description = f"{route.description}\n\nScope: `{scope}`.".strip()
+    extra = {**(route.openapi_extra or {}), "x-scope": scope.value}
+    extra["parameters"] = [*extra.get("parameters", []), *parameters]
+    route.openapi_extra = extra
+
+
+def _merge(into: dict[str, Any], response: dict[str, Any]) -> None:
+    into["description"] = " ".join(filter(None, [into["description"], response["description"]]))
+    for media_type, content in response["content"].items():
+        known = into.setdefault("content", {}).setdefault(media_type, content)
+        known["examples"] = {**known["examples"], **content["examples"]}

@@ -1,0 +1,52 @@
+"""What was asked for twice is done once: the answer commits with the effect, in one transaction."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from psycopg.errors import LockNotAvailable
+
+from domain.access import Actor
+from domain.errors import IdempotencyInProgressError, IdempotencyKeyReusedError
+from store import idempotency
+from store.database import Database
+from store.idempotency import Answer
+
+# How long a repeat waits for the request that it repeats, in seconds. It holds a connection meanwhile.
+PATIENCE: Final = 1.0
+
+
+class Idempotency:
+    """Carry a request out, or give the answer that it was given before."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __call__(
+        self, by: Actor, key: str, request_hash: bytes, act: Callable[[], Awaitable[Answer]]
+    ) -> tuple[Answer, bool]:
+        """The answer, and whether it was given before.
+
+        `act` runs in this transaction: its use cases join it, so that whatever cuts it short leaves neither an effect
+        nor an answer. What it raises passes through, and is not remembered.
+
+        Raises IdempotencyInProgressError while the same key is at work elsewhere, IdempotencyKeyReusedError where it
+        was another request's.
+        """
+        async with self._database.unit_of_work() as connection:
+            try:
+                is_new = await idempotency.claim(connection, by.id, key, request_hash, patience=PATIENCE)
+            except LockNotAvailable as error:
+                raise IdempotencyInProgressError(
+                    "a request under this Idempotency-Key is being carried out", retry_after=1
+                ) from error
+            if is_new:
+                answer = await act()
+                await idempotency.keep(connection, by.id, key, answer)
+                return answer, False
+            kept = await idempotency.find(connection, by.id, key)
+        if kept is None:
+            # Its day was over between the two statements.
+            raise IdempotencyInProgressError("this Idempotency-Key is just being forgotten", retry_after=1)
+        if kept.request_hash != request_hash:
+            raise IdempotencyKeyReusedError("this Idempotency-Key was used for another request; make a new one")
+        return kept, True

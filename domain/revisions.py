@@ -1,0 +1,26 @@
+"""What a caller has seen of a document before changing it."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from domain.errors import PreconditionFailedError
+
+
+class Precondition(Struct, frozen=True):
+    """That a document stands at one of these revisions; where they are None, that there is one at all."""
+
+    revisions: frozenset[int] | None = None
+    is_asked: bool = True
+
+    def require(self, current: int | None) -> None:
+        """Raises PreconditionFailedError unless the revision, None where there is no document, is as asked."""
+        if not self.is_asked or (current is not None and (self.revisions is None or current in self.revisions)):
+            return
+        if current is None:
+            raise PreconditionFailedError("If-Match asks for what is not there yet", current=None)
+        raise PreconditionFailedError(f'it has changed: its ETag is "{current}" now', current=f'"{current}"')
+
+
+# Whoever does not say what they saw may change anything.
+UNCONDITIONAL: Final = Precondition(is_asked=False)

@@ -1,0 +1,244 @@
+"""What was asked for twice under one key is done once: the answer commits with the effect."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI
+
+from runtime.embedded.ports import free_port
+from store import idempotency
+from store.campaigns import CONTROL_LOCK
+from store.database import Database
+from tests.api.fakes import ADMIN_KEY, SETTINGS
+from tests.api.live import DOCUMENT, RULES, client_of, open_live
+
+ROOT = Path(__file__).parents[2]
+CAPS = {"file": "caps.yaml", "source": RULES}
+
+
+async def count(database_url: str, table: str) -> int:
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        cursor = await connection.execute(f"SELECT count(*) FROM {table}")  # noqa: S608 -- of these tests
+        row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def test_a_repeat_is_given_the_answer_of_before(operator: httpx.AsyncClient, database_url: str) -> None:
+    key = {"Idempotency-Key": str(uuid4())}
+    first = await operator.post("/v1/campaigns", json=DOCUMENT, headers=key)
+    assert (first.status_code, first.json()["created"]) == (201, True)
+    assert "idempotent-replayed" not in first.headers
+    again = await operator.post("/v1/campaigns", json=DOCUMENT, headers=key)
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["content-type"] == first.headers["content-type"]
+    assert again.headers["idempotent-replayed"] == "true"
+    # The same once more, and not a repeat.
+    assert (await operator.post("/v1/campaigns", json=DOCUMENT)).status_code == 200
+    assert await count(database_url, "audit_log") == 1
+
+
+async def test_headers_and_empty_answers_come_again(operator: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": "caps"}
+    first = await operator.put("/v1/frequency-caps", json=CAPS, headers=key)
+    await operator.put("/v1/frequency-caps", json={**CAPS, "source": "rules: []\n"})
+    again = await operator.put("/v1/frequency-caps", json=CAPS, headers=key)
+    assert again.headers["etag"] == first.headers["etag"] == '"1"'
+    assert (await operator.get("/v1/frequency-caps")).headers["etag"] == '"2"'
+    await operator.post("/v1/identify", json={"userId": "u-1"}, headers={"Authorization": "Bearer write-key"})
+    for replayed in (None, "true"):
+        lifted = await operator.delete("/v1/users/u-1/suppressions/email", headers={"Idempotency-Key": "lift"})
+        assert (lifted.status_code, lifted.content) == (204, b"")
+        assert lifted.headers.get("idempotent-replayed") == replayed
+
+
+async def test_a_key_is_of_one_request(operator: httpx.AsyncClient, database_url: str) -> None:
+    key = {"Idempotency-Key": "once"}
+    assert (await operator.put("/v1/frequency-caps", json=CAPS, headers=key)).status_code == 200
+    for other in (
+        operator.put("/v1/frequency-caps", json={**CAPS, "file": "other.yaml"}, headers=key),
+        operator.put("/v1/frequency-caps", json=CAPS, headers={**key, "If-Match": '"1"'}),
+        operator.put("/v1/frequency-caps?x=1", json=CAPS, headers=key),
+        operator.post("/v1/campaigns", json=DOCUMENT, headers=key),
+    ):
+        answer = await other
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert await count(database_url, "campaigns") == 0
+
+
+async def test_a_key_is_of_one_actor(operator: httpx.AsyncClient, live: FastAPI) -> None:
+    made = (await operator.post("/v1/keys", json={"name": "other", "scopes": ["operate"]})).json()
+    key = {"Idempotency-Key": "mine"}
+    assert (await operator.put("/v1/frequency-caps", json=CAPS, headers=key)).status_code == 200
+    async with client_of(live, made["token"]) as other:
+        answer = await other.put("/v1/frequency-caps", json={**CAPS, "file": "x"}, headers=key)
+    assert (answer.status_code, answer.headers.get("idempotent-replayed")) == (200, None)
+
+
+async def test_a_refusal_is_not_remembered(operator: httpx.AsyncClient, database_url: str) -> None:
+    key = {"Idempotency-Key": "pause"}
+    await operator.post("/v1/campaigns", json=DOCUMENT)
+    refused = await operator.post("/v1/campaigns/hello/pause", headers=key)
+    assert refused.status_code == 409
+    assert await count(database_url, "idempotency_keys") == 0
+    await operator.post("/v1/campaigns/hello/start")
+    assert (await operator.post("/v1/campaigns/hello/pause", headers=key)).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a b", "ü"])
+async def test_keys_that_cannot_be(operator: httpx.AsyncClient, database_url: str, key: str) -> None:
+    answer = await operator.put("/v1/frequency-caps", json=CAPS, headers=[(b"Idempotency-Key", key.encode("latin-1"))])
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert await count(database_url, "frequency_caps") == 0
+
+
+async def test_a_secret_is_not_kept(operator: httpx.AsyncClient, database_url: str) -> None:
+    key = {"Idempotency-Key": "key"}
+    body = {"name": "backend", "scopes": ["read"]}
+    first = (await operator.post("/v1/keys", json=body, headers=key)).json()
+    again = await operator.post("/v1/keys", json=body, headers=key)
+    assert (again.status_code, again.json()) == (201, {**first, "token": None})
+    assert again.headers["cache-control"] == "no-store"
+    assert await count(database_url, "api_keys") == 1
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        cursor = await connection.execute("SELECT convert_from(body, 'UTF8') FROM idempotency_keys")
+        [(kept,)] = await cursor.fetchall()
+    assert first["token"].rpartition("_")[2] not in kept
+
+
+async def test_two_at_once_do_it_once(operator: httpx.AsyncClient, database_url: str) -> None:
+    """From two processes, each of which finds the key free when it looks."""
+    async with open_live(database_url) as other, client_of(other, ADMIN_KEY) as second:
+        for round in range(10):
+            key = {"Idempotency-Key": f"round-{round}"}
+            body = {"name": f"key {round}", "scopes": ["read"]}
+            answers = await asyncio.gather(
+                *(client.post("/v1/keys", json=body, headers=key) for client in (operator, second, operator, second))
+            )
+            assert {answer.status_code for answer in answers} == {201}
+            assert len({answer.json()["id"] for answer in answers}) == 1
+            assert sum("idempotent-replayed" in answer.headers for answer in answers) == 3
+    assert await count(database_url, "api_keys") == 10
+
+
+async def test_whoever_comes_while_it_is_at_work_is_asked_to_come_again(
+    operator: httpx.AsyncClient, database_url: str
+) -> None:
+    key = {"Idempotency-Key": "slow"}
+    async with await psycopg.AsyncConnection.connect(database_url) as deciding:
+        await deciding.execute("SELECT pg_advisory_xact_lock(%s)", (CONTROL_LOCK,))
+        first = asyncio.create_task(operator.put("/v1/frequency-caps", json=CAPS, headers=key))
+        await _until_waiting(database_url)
+        second = await operator.put("/v1/frequency-caps", json=CAPS, headers=key)
+        assert (second.status_code, second.json()["code"]) == (409, "idempotency_in_progress")
+        assert second.headers["retry-after"] == "1"
+        await deciding.rollback()
+    assert (await first).status_code == 200
+    third = await operator.put("/v1/frequency-caps", json=CAPS, headers=key)
+    assert (third.status_code, third.headers["idempotent-replayed"]) == (200, "true")
+
+
+async def test_a_connection_cut_short_leaves_nothing(operator: httpx.AsyncClient, database_url: str) -> None:
+    key = {"Idempotency-Key": "cut"}
+    async with await psycopg.AsyncConnection.connect(database_url) as deciding:
+        await deciding.execute("SELECT pg_advisory_xact_lock(%s)", (CONTROL_LOCK,))
+        first = asyncio.create_task(operator.put("/v1/frequency-caps", json=CAPS, headers=key))
+        pid = await _until_waiting(database_url)
+        await deciding.execute("SELECT pg_terminate_backend(%s)", (pid,))
+        assert (await first).status_code == 503
+    assert await count(database_url, "idempotency_keys") == 0
+    again = await operator.put("/v1/frequency-caps", json=CAPS, headers=key)
+    assert (again.status_code, again.headers.get("idempotent-replayed")) == (200, None)
+    assert await count(database_url, "audit_log") == await count(database_url, "frequency_caps") == 1
+
+
+async def test_a_process_killed_between_effect_and_answer_did_nothing(
+    operator: httpx.AsyncClient, database_url: str
+) -> None:
+    """It has inserted the key and the campaign's version when it dies, at the audit log, which is locked."""
+    key = {"Idempotency-Key": "killed"}
+    port = free_port(None)
+    secrets: dict[str, Any] = SETTINGS.model_dump()
+    environment = {
+        **os.environ,
+        **{
+            f"SOJOURN_{name.upper()}": secrets[name].get_secret_value()
+            for name in ("admin_key", "link_secret", "webhook_signing_secret")
+        },
+        "SOJOURN_DATABASE_URL": database_url,
+        "SOJOURN_API_PORT": str(port),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cli.main", "api", cwd=ROOT, env=environment, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {ADMIN_KEY}"}
+        ) as doomed:
+            await _until_up(doomed)
+            async with await psycopg.AsyncConnection.connect(database_url) as holding:
+                await holding.execute("LOCK TABLE audit_log IN EXCLUSIVE MODE")
+                asked = asyncio.create_task(doomed.post("/v1/campaigns", json=DOCUMENT, headers=key))
+                await _until_waiting(database_url)
+                process.send_signal(signal.SIGKILL)
+                with pytest.raises(httpx.TransportError):
+                    await asked
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+    again = await _patiently(operator, DOCUMENT, key)
+    assert (again.status_code, again.json()["created"]) == (201, True)
+    assert "idempotent-replayed" not in again.headers
+    assert await count(database_url, "campaign_versions") == await count(database_url, "audit_log") == 1
+
+
+async def test_answers_are_forgotten_after_a_day(operator: httpx.AsyncClient, database_url: str) -> None:
+    for key in ("old", "new"):
+        await operator.put("/v1/frequency-caps", json=CAPS, headers={"Idempotency-Key": key})
+    async with Database(database_url, pool_size=1) as database, database.transaction() as connection:
+        await connection.execute(
+            "UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second' WHERE key = 'old'"
+        )
+        await idempotency.forget(connection)
+        cursor = await connection.execute("SELECT key FROM idempotency_keys")
+        assert [row["key"] async for row in cursor] == ["new"]
+
+
+async def _until_waiting(database_url: str) -> int:
+    """The process id of the connection that waits for a lock, once there is one."""
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as watching:
+        for _ in range(500):
+            cursor = await watching.execute(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if row := await cursor.fetchone():
+                return int(row[0])
+            await asyncio.sleep(0.02)
+    raise AssertionError("nobody waits")
+
+
+async def _until_up(client: httpx.AsyncClient) -> None:
+    for _ in range(300):
+        try:
+            if (await client.get("/readyz")).is_success:
+                return
+        except httpx.TransportError:
+            await asyncio.sleep(0.1)
+    raise AssertionError("the API is not ready")
+
+
+async def _patiently(client: httpx.AsyncClient, body: dict[str, Any], key: dict[str, str]) -> httpx.Response:
+    """The answer as a client gets it that repeats while it is told to: the server notices a death a little later."""
+    for _ in range(50):
+        answer = await client.post("/v1/campaigns", json=body, headers=key)
+        if answer.status_code not in (409, 503):
+            break
+    return answer

@@ -1,0 +1,125 @@
+"""The OpenAPI document is whole: each route shows what it takes and gives, how it refuses, and which scope opens it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from domain.errors import every_error
+from tests.api.fakes import SETTINGS
+
+DOCUMENT: dict[str, Any] = create_app(SETTINGS).openapi()
+OPERATIONS = [
+    pytest.param(path, method, operation, id=f"{method.upper()} {path}")
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+]
+PUBLIC = ("/unsubscribe/", "/v1/schemas/", "/problems", "/healthz", "/readyz")
+CODES = {error.code: error for error in every_error()}
+
+
+def is_public(path: str) -> bool:
+    return path == "/" or path.startswith(PUBLIC)
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in schema:
+        schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if "anyOf" in schema:
+        # A body that may be left out.
+        [schema] = [each for each in schema["anyOf"] if each.get("type") != "null"]
+        return resolved(schema)
+    return schema
+
+
+def examples(content: dict[str, Any]) -> list[Any]:
+    if "example" in content:
+        return [content["example"]]
+    if "examples" in content:
+        return [each["value"] for each in content["examples"].values()]
+    schema = resolved(content.get("schema", {}))
+    return [schema["example"]] if "example" in schema else []
+
+
+def contents(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Of the request, and of each answer that is not a refusal."""
+    yield from (("request", each) for each in operation.get("requestBody", {}).get("content", {}).values())
+    for status, response in operation["responses"].items():
+        for media_type, each in response.get("content", {}).items():
+            if media_type not in ("application/problem+json", "text/html"):
+                yield status, each
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+def test_it_shows_what_it_takes_and_gives(path: str, method: str, operation: dict[str, Any]) -> None:
+    for where, content in contents(operation):
+        found = examples(content)
+        assert found, f"no example of {where}: give its model `model_config = example({{…}})`"
+        schema = {**content.get("schema", {}), "components": DOCUMENT["components"]}
+        for example in found:
+            jsonschema.validate(example, schema)
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+def test_it_shows_what_its_parameters_are(path: str, method: str, operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path":
+            assert "example" in parameter or parameter["schema"].get("examples"), parameter["name"]
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+def test_it_documents_its_refusals(path: str, method: str, operation: dict[str, Any]) -> None:
+    if path.startswith("/unsubscribe/"):
+        return
+    documented = set()
+    for status, response in operation["responses"].items():
+        for code, example in (
+            response.get("content", {}).get("application/problem+json", {}).get("examples", {}).items()
+        ):
+            assert CODES[code].status == int(status)
+            assert example["value"]["code"] == code
+            documented.add(code)
+    assert "internal" in documented
+    if not is_public(path):
+        assert {"unauthorized", "forbidden", "rate_limited", "unavailable", "invalid_request"} <= documented
+    if "{" in path and not path.startswith("/v1/frequency-caps"):
+        assert "not_found" in documented, "add `responses=refusals(NotFoundError)`"
+    assert "default" not in operation["responses"]
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+def test_it_says_its_scope(path: str, method: str, operation: dict[str, Any]) -> None:
+    if is_public(path):
+        assert "security" not in operation
+        return
+    assert operation["security"] == [{"Key": []}]
+    scope = operation["x-scope"]
+    assert f"Scope: `{scope}`." in operation["description"]
+    if scope != "ingest":
+        assert (scope == "read") <= (method == "get")
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+async def test_no_key_opens_it_without_its_scope(
+    anyone: httpx.AsyncClient, app: FastAPI, path: str, method: str, operation: dict[str, Any]
+) -> None:
+    if is_public(path):
+        return
+    answer = await anyone.request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    key = "admin-key" if operation["x-scope"] == "ingest" else "write-key"
+    answer = await anyone.request(method, path, headers={"Authorization": f"Bearer {key}"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert answer.json()["scope"] == operation["x-scope"]
+
+
+def test_what_acts_takes_an_idempotency_key() -> None:
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            takes = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", []))
+            acts = method != "get" and not is_public(path) and operation["x-scope"] != "ingest"
+            assert takes == acts, (path, method)
