@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from domain.campaign.durations import format_duration
 from domain.errors import InvalidRequestError, NotFoundError
+from domain.tracking.event import AUDIENCE
 from store import profiles, timeline
 from store.database import Database
 from store.timeline import Recorded
@@ -99,6 +100,8 @@ def _summary(entry: Recorded) -> str:
             return f"{entry.name}"
         case "event", _:
             return f"{entry.outcome}" if entry.name == entry.outcome else f"{entry.outcome} {entry.name}"
+        case "entry", "entered" if data.get("by") == AUDIENCE:
+            return f"entered {entry.campaign} with its audience"
         case "entry", "entered":
             return f"entered {entry.campaign}"
         case "entry", _:

@@ -36,7 +36,12 @@ async def decide(
 
 
 async def record(
-    connection: Connection, routed: Routed, happenings: Sequence[Happening], received_at: datetime
+    connection: Connection,
+    routed: Routed,
+    happenings: Sequence[Happening],
+    received_at: datetime,
+    *,
+    of_many: bool = False,
 ) -> None:
     """Write what was decided. The decisions first, so that on the timeline their consequences follow them."""
     if recorded := [*_exit_decisions(routed), *_entry_decisions(routed, received_at)]:
@@ -51,7 +56,7 @@ async def record(
     if routed.conversions:
         await conversions.insert(connection, _conversions(routed))
     if notices := _notices(routed, born):
-        await outbox.append(connection, notices)
+        await outbox.append(connection, notices, of_many=of_many)
 
 
 def exit_notice(workflow_id: str, by: str) -> Notice:
