@@ -10,8 +10,11 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import wiring
+from activities.audience import AudienceActivities
 from activities.campaign import CampaignActivities
 from activities.journey import JourneyActivities, SendActivities
+from application.occasions import Occasions
+from application.operations.enrol import EnrolKind
 from application.operations.exit import ExitKind
 from application.operations.frame import Operations
 from application.operations.resume import ResumeKind
@@ -21,6 +24,7 @@ from runtime.housekeeping import keep_house
 from runtime.leaving import leave
 from runtime.logs import configure_logs
 from runtime.relay import Relay
+from runtime.schedules import AudienceSchedules
 from runtime.temporal import WORKFLOWS, connect, workflow_runner
 from settings import Settings
 from wiring import Engine
@@ -55,7 +59,10 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
     interceptors = [FailureInterceptor()]
     journeys = JourneyActivities(engine.database, engine.gate, engine.branches, engine.delays, engine.actions)
     sends = SendActivities(engine.sender)
-    campaigns = CampaignActivities(engine.life, _operations(client, settings.task_queue, engine))
+    schedules = AudienceSchedules(client, settings.task_queue)
+    occasions = Occasions(engine.database, engine.catalogue, schedules, settings.timezone)
+    audiences = AudienceActivities(occasions)
+    campaigns = CampaignActivities(engine.life, occasions, _operations(client, settings.task_queue, engine))
     main = Worker(
         client,
         task_queue=settings.task_queue,
@@ -69,6 +76,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
             journeys.finish_journey,
             campaigns.advance_campaign,
             campaigns.work_on_operations,
+            audiences.begin_occasion,
         ],
         workflow_runner=workflow_runner(),
         interceptors=interceptors,
@@ -88,7 +96,14 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
 
 
 def _operations(client: Client, task_queue: str, engine: Engine) -> Operations:
-    return Operations(engine.database, {"exit": ExitKind(JourneyBatches(client, task_queue)), "resume": ResumeKind()})
+    return Operations(
+        engine.database,
+        {
+            "enrol": EnrolKind(engine.catalogue),
+            "exit": ExitKind(JourneyBatches(client, task_queue)),
+            "resume": ResumeKind(),
+        },
+    )
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from temporalio import activity
 
 from application.campaign_life import CampaignLife
+from application.occasions import Occasions
 from application.operations.frame import Operations
 from domain.campaign.life import Outlook
 
@@ -24,14 +25,17 @@ class Look(Struct, frozen=True):
 class CampaignActivities:
     """The activities of the campaigns' workflows, on the journeys' own task queue."""
 
-    def __init__(self, life: CampaignLife, operations: Operations) -> None:
+    def __init__(self, life: CampaignLife, occasions: Occasions, operations: Operations) -> None:
         self._life = life
+        self._occasions = occasions
         self._operations = operations
 
     @activity.defn
     async def advance_campaign(self, look: Look) -> Outlook:
         """Do what is due; what is to be expected then."""
-        return await self._life.advance(look.campaign, look.at)
+        outlook = await self._life.advance(look.campaign, look.at)
+        await self._occasions.keep_schedule(look.campaign)
+        return outlook
 
     @activity.defn
     async def work_on_operations(self, campaign: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Literal
 from application import campaign_moves as moves
 from domain.access import SOJOURN
 from domain.campaign import life
-from domain.campaign.life import ENDED, RUNNING, Outlook
+from domain.campaign.life import ENDED, Outlook
 from domain.errors import NotFoundError
 from store import audit, campaigns
 from store.campaigns import Campaign
@@ -38,7 +38,7 @@ class CampaignLife:
     async def _do(self, connection: Connection, campaign: Campaign, move: Literal["begin", "stop", "end"]) -> None:
         match move:
             case "begin":
-                await moves.change(connection, campaign, RUNNING)
+                await moves.begin(connection, campaign)
             case "stop":
                 await moves.stop(connection, campaign, "drain", SOJOURN)
             case "end":

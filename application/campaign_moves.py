@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from domain.access import Actor
+from application.occasions import enter_at_start
+from domain.access import SOJOURN, Actor
 from domain.campaign import life
 from domain.campaign.life import PAUSED, RUNNING, SCHEDULED, STOPPING, Move
 from domain.campaign.publishing import Published
@@ -105,7 +106,17 @@ async def let_in_by(
         running_version=version,
         exiting=exiting,
     )
+    if state == RUNNING:
+        await enter_at_start(connection, campaign, rules, by)
     return operation
+
+
+async def begin(connection: Connection, campaign: Campaign) -> None:
+    """Let users in, now that the schedule begins; the caller has control."""
+    await change(connection, campaign, RUNNING)
+    version = await campaigns.version(connection, campaign.key, campaign.running_version or 0)
+    if version is not None:
+        await enter_at_start(connection, campaign, version.rules, SOJOURN)
 
 
 async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: Actor) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from domain.campaign.durations import format_duration
 from domain.errors import InvalidCursorError, NotFoundError
+from domain.tracking.event import AUDIENCE
 from store import profiles, timeline
 from store.database import Database
 from store.timeline import Recorded
@@ -17,9 +18,8 @@ class TimelineItem:
     """One line of a timeline: what happened or was decided, and why. `url` leads to the journey in the Temporal UI.
 
     `outcome` is what came of it: entered, granted, deferred, held, refused, sent, failed, cancelled, unknown, exited,
-    converted, skipped, moved, stayed, the outcome of a journey, the case of a branch, the arm of a split, or what came of
-    an action or a delay;
-    None for an event. A goal's `step` is that of the last message before it.
+    converted, skipped, moved, stayed, the outcome of a journey, the case of a branch, the arm of a split, or what came
+    of an action or a delay; None for an event. A goal's `step` is that of the last message before it.
     """
 
     at: datetime
@@ -100,6 +100,8 @@ def _summary(entry: Recorded) -> str:
             return f"{entry.name}"
         case "event", _:
             return f"{entry.outcome}" if entry.name == entry.outcome else f"{entry.outcome} {entry.name}"
+        case "entry", "entered" if data.get("by") == AUDIENCE:
+            return f"entered {entry.campaign} with its audience"
         case "entry", "entered":
             return f"entered {entry.campaign}"
         case "entry", _:

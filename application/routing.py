@@ -43,6 +43,8 @@ async def record(
     routed: Routed,
     happenings: Sequence[Happening],
     received_at: datetime,
+    *,
+    of_many: bool = False,
 ) -> None:
     """Write what was decided. The decisions first, so that on the timeline their consequences follow them."""
     if recorded := [*_exit_decisions(routed), *_entry_decisions(routed, received_at)]:
@@ -57,7 +59,7 @@ async def record(
     if routed.conversions:
         await conversions.insert(connection, _conversions(routed))
     if notices := _notices(routed, born):
-        await outbox.append(connection, notices)
+        await outbox.append(connection, notices, of_many=of_many)
 
 
 async def _positions(connection: Connection, catalogue: Catalogue, routed: Routed) -> dict[UUID, Position]:

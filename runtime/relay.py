@@ -25,7 +25,7 @@ from runtime.temporal import CALL_TIMEOUT
 from store import outbox
 from store.database import Connection, Database
 from store.outbox import Row
-from workflows import search_attributes
+from workflows import options, search_attributes
 from workflows.campaign import CampaignWorkflow
 from workflows.journey import JourneyInput, JourneyWorkflow
 
@@ -33,6 +33,9 @@ log = structlog.get_logger()
 
 BATCH = 100
 CONCURRENT_CALLS = 20
+# Of what is done to many, no more is taken than is called for at once: what a single event causes meanwhile waits for
+# about one call.
+BATCH_OF_MANY = CONCURRENT_CALLS
 # Without a notification the outbox is looked at this often, in seconds: one may be lost with its connection.
 LOOK_INTERVAL = 5.0
 LONGEST_PAUSE = 5.0
@@ -94,15 +97,9 @@ class Relay:
         Raises TemporalAwayError when Temporal did not answer for some of them: those stay, the others are done.
         """
         async with self._database.transaction() as connection:
-            rows = await outbox.take(connection, BATCH)
-            by_workflow = sorted(rows, key=lambda row: (row.workflow_id, row.id))
+            rows = await outbox.take(connection, BATCH, BATCH_OF_MANY)
             versions = await self._versions(connection, rows)
-            results = await asyncio.gather(
-                *(
-                    self._deliver(list(group), versions)
-                    for _, group in groupby(by_workflow, key=lambda row: row.workflow_id)
-                )
-            )
+            results = await asyncio.gather(*(self._deliver(told, versions) for told in _by_workflow(rows)))
             if accepted := [id for result in results for id in result.accepted]:
                 await outbox.remove(connection, accepted)
             if failed := [failure for result in results for failure in result.failed]:
@@ -124,7 +121,7 @@ class Relay:
         return versions
 
     async def _drain(self, stop: asyncio.Event) -> None:
-        while not stop.is_set() and await self.deliver_due() == BATCH:
+        while not stop.is_set() and await self.deliver_due() >= BATCH_OF_MANY:
             pass
 
     async def _deliver(self, rows: Sequence[Row], versions: dict[tuple[str, int], Version]) -> "_Result":
@@ -197,8 +194,10 @@ class Relay:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 search_attributes=attributes,
                 static_summary=f"{version.key} version {version.version}, user {user}",
-                # The worker that runs the relay may take the first task with the answer; not where a signal follows.
-                request_eager_start=is_alone,
+                priority=options.journey_priority(version.key, of_many=row.of_many),
+                # The worker that runs the relay may take the first task with the answer; not where a signal follows,
+                # nor where others have to go first.
+                request_eager_start=is_alone and not row.of_many,
                 rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
             )
         except WorkflowAlreadyStartedError:
@@ -254,6 +253,13 @@ class _Result:
         self.accepted: list[int] = []
         self.failed: list[tuple[int, float, str]] = []
         self.away = False
+
+
+def _by_workflow(rows: Sequence[Row]) -> list[list[Row]]:
+    """What there is to tell each workflow, in its order. First those of whom anything is told that is not of many."""
+    ordered = sorted(rows, key=lambda row: (row.workflow_id, row.id))
+    groups = [list(group) for _, group in groupby(ordered, key=lambda row: row.workflow_id)]
+    return sorted(groups, key=lambda group: all(row.of_many for row in group))
 
 
 def _signal_of(row: Row) -> tuple[str, list[str]]:

@@ -5,11 +5,12 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from runtime.codec import DATA_CONVERTER
 from workflows import search_attributes
+from workflows.audience import AudienceWorkflow
 from workflows.campaign import CampaignWorkflow
 from workflows.journey import JourneyWorkflow
 
 SEARCH_ATTRIBUTES = search_attributes.TYPES
-WORKFLOWS = [JourneyWorkflow, CampaignWorkflow]
+WORKFLOWS = [JourneyWorkflow, CampaignWorkflow, AudienceWorkflow]
 # How long a call to Temporal may take before it counts as failed, in seconds.
 CALL_TIMEOUT = 5
 

@@ -87,6 +87,18 @@ async def latest_version(connection: Connection, key: str) -> Version | None:
     return convert(row, Version) if row else None
 
 
+async def ever_recurred(connection: Connection, key: str) -> bool:
+    """Whether any version of a campaign has an audience that enters again and again."""
+    cursor = await connection.execute(
+        """
+        SELECT FROM campaign_versions
+        WHERE campaign_key = %s AND rules #> '{entry,audience,again}' IS NOT NULL LIMIT 1
+        """,
+        (key,),
+    )
+    return await cursor.fetchone() is not None
+
+
 async def latest_rules(connection: Connection) -> dict[str, Rules]:
     """The rules of every campaign's latest version, by key."""
     cursor = await connection.execute(

@@ -28,6 +28,7 @@ class Row(Struct, frozen=True):
     workflow_id: str
     kind: str
     payload: dict[str, Any]
+    of_many: bool
     created_at: datetime
     attempts: int
     start_pending: bool
@@ -61,20 +62,39 @@ async def remove_starts(connection: Connection, workflow_ids: Sequence[str]) -> 
     await connection.execute("DELETE FROM outbox WHERE workflow_id = ANY(%s) AND kind = 'start'", (list(workflow_ids),))
 
 
-async def take(connection: Connection, limit: int) -> list[Row]:
-    """Lock the oldest rows that are due and that no other relay holds.
+async def of_many_waiting(connection: Connection, most: int) -> int:
+    """How many notices of many wait, counted up to `most`."""
+    cursor = await connection.execute(
+        "SELECT count(*) AS count FROM (SELECT FROM outbox WHERE class = 1 LIMIT %s) AS waiting", (most,)
+    )
+    row = await cursor.fetchone()
+    return int(row["count"]) if row else 0
 
-    A start that waits is seen even while another relay holds it: its row is gone only once Temporal has accepted.
+
+async def take(connection: Connection, limit: int, limit_of_many: int) -> list[Row]:
+    """Lock the oldest rows that are due and that no other relay holds: those that single events have caused first.
+
+    Those of many fill what is left, and are fewer: what comes while they are delivered waits for them. A start that
+    waits is seen even while another relay holds it: its row is gone only once Temporal has accepted.
     """
     cursor = await connection.execute(
         """
-        SELECT id, workflow_id, kind, payload, created_at, attempts,
+        WITH single AS (
+          SELECT * FROM outbox WHERE class = 0 AND available_at <= clock_timestamp()
+          ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        ), of_many AS (
+          SELECT * FROM outbox WHERE class = 1 AND available_at <= clock_timestamp()
+          ORDER BY id
+          LIMIT (SELECT LEAST(%(limit_of_many)s, %(limit)s - count(*)) FROM single)
+          FOR UPDATE SKIP LOCKED
+        )
+        SELECT id, workflow_id, kind, payload, class = 1 AS of_many, created_at, attempts,
                EXISTS (SELECT 1 FROM outbox AS start
-                       WHERE start.workflow_id = outbox.workflow_id AND start.kind = 'start') AS start_pending
-        FROM outbox WHERE available_at <= clock_timestamp()
-        ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+                       WHERE start.workflow_id = taken.workflow_id AND start.kind = 'start') AS start_pending
+        FROM (SELECT * FROM single UNION ALL SELECT * FROM of_many) AS taken
+        ORDER BY class, id
         """,
-        (limit,),
+        {"limit": limit, "limit_of_many": limit_of_many},
     )
     return [Row(**row) async for row in cursor]
 

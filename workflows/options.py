@@ -25,13 +25,25 @@ SEND_RETRY = RetryPolicy(
 )
 
 
+# Temporal has 1 to 5, the first of which goes first; 3 is what nothing is said of.
+URGENT, TRIGGERED, AUDIENCE = 1, 3, 4
+
+
 def send_queue(task_queue: str, channel: str) -> str:
     """The task queue of a channel's sends, so that each provider has a pace of its own."""
     return f"{task_queue}-{channel}"
 
 
+def journey_priority(campaign_key: str, *, of_many: bool) -> Priority:
+    """That of a journey and, if nothing else is said, of its activities.
+
+    Those who entered by an event go before those who entered as an audience; among either, campaigns take turns.
+    """
+    return Priority(priority_key=AUDIENCE if of_many else TRIGGERED, fairness_key=campaign_key[:64])
+
+
 def send_priority(campaign_key: str, category: str, priority: str) -> Priority:
-    """What passes the frequency caps goes first; among the others, campaigns take turns."""
+    """What passes the frequency caps goes first; among the others, campaigns take turns, as their journeys do."""
     if is_exempt(category, priority):
-        return Priority(priority_key=1)
-    return Priority(priority_key=3, fairness_key=campaign_key[:64])
+        return Priority(priority_key=URGENT)
+    return Priority(fairness_key=campaign_key[:64])

@@ -43,6 +43,8 @@ def circles(key: str, campaigns: Mapping[str, Rules]) -> list[Circle]:
 def _ways(campaigns: Mapping[str, Rules]) -> _Ways:
     entered_by: dict[str, list[str]] = {}
     for key, rules in campaigns.items():
+        if rules.entry.event is None:
+            continue
         if rules.entry.reentry != "never" or rules.entry.key is not None:
             entered_by.setdefault(rules.entry.event, []).append(key)
     return {

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
+from domain.campaign.audience_fields import Audience
 from domain.campaign.expression_fields import KEY, WHICH_EVENTS, condition
 from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, ZoneName
 from domain.campaign.schema import Document, Given, Listed, Slug, Text, refuse, shown
@@ -44,9 +45,9 @@ Reentry = Annotated[
 
 
 class Entry(Document):
-    """What starts a journey. A user is never in the same campaign twice at once under the same key."""
+    """What starts a journey: an event, an audience, or either. A user is never in twice at once under the same key."""
 
-    event: Text = Field(description="the name of the event that starts a journey")
+    event: Annotated[Text | None, Given] = Field(None, description="the name of the event that starts a journey")
     where: Annotated[str | None, Given, condition(Place.ENTRY_WHERE)] = Field(
         None, description="a condition in CEL: which of those events"
     )
@@ -54,6 +55,9 @@ class Entry(Document):
         None,
         description="an expression in CEL that tells a user's journeys apart: `event.properties.cart_id`; "
         "left out, a user has one at a time",
+    )
+    audience: Annotated[Audience | None, Given] = Field(
+        None, description="who of those known already enters, without an event: `{where: profile.traits.plan == …}`"
     )
     reentry: Reentry = Field("always", description="when the same user and key may enter again once out")
 
@@ -123,7 +127,7 @@ class Campaign(Document):
         None, description="the zone of those whose profile has no trait `timezone`: `Europe/Berlin`"
     )
     schedule: Schedule = Field(Schedule(), description="when users may enter")
-    entry: Entry = Field(description="the event that starts a journey: `{event: Cart Abandoned}`")
+    entry: Entry = Field(description="what starts a journey: `{event: Cart Abandoned}`")
     exit: Annotated[Annotated[tuple[ExitRule, ...], Listed, Field(min_length=1)] | None, Given] = Field(
         None, description="the events that end a journey: one `- {event: …}` for each"
     )

@@ -1,20 +1,25 @@
 """From a campaign document to its rules."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, assert_never
 
+from domain.campaign.audience_fields import Again, Audience, Daily, Monthly, Weekly
 from domain.campaign.compile import subscription_id
 from domain.campaign.definition import Campaign, ReentryAfter
 from domain.campaign.delay_fields import ClockDelay, DateDelay
 from domain.campaign.expression_fields import Computed
 from domain.campaign.rules import (
     ActionRule,
+    AgainRule,
+    AudienceRule,
     ClockRule,
+    DailyRule,
     DateRule,
     EmitRule,
     EntryRule,
     EventRule,
     GoalRule,
+    MonthlyRule,
     ResumeRule,
     Rules,
     ScheduleRule,
@@ -22,6 +27,7 @@ from domain.campaign.rules import (
     StageRule,
     UpdateRule,
     ValuesRule,
+    WeeklyRule,
 )
 from domain.campaign.single_steps import DelayStep, EmitEventStep, SetStageStep, UpdateProfileStep
 from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, Steps, WaitStep, step_lists
@@ -39,6 +45,7 @@ def rules_of(campaign: Campaign) -> Rules:
             where=entry.where,
             key=entry.key,
             reentry=entry.reentry.after if isinstance(entry.reentry, ReentryAfter) else entry.reentry,
+            audience=_audience(entry.audience) if entry.audience else None,
         ),
         exits=tuple(EventRule(one.event, one.where) for one in campaign.exit or ()),
         subscriptions={id: rule for step in steps for id, rule in _subscriptions(step)},
@@ -56,6 +63,22 @@ def rules_of(campaign: Campaign) -> Rules:
         timezone=campaign.timezone,
         on_resume=ResumeRule(campaign.resumption.overdue, campaign.resumption.rate),
     )
+
+
+def _audience(audience: Audience) -> AudienceRule:
+    return AudienceRule(audience.where, audience.rate, _again(audience.again) if audience.again else None)
+
+
+def _again(again: Again) -> AgainRule:
+    match again:
+        case Daily():
+            return DailyRule(again.at)
+        case Weekly():
+            return WeeklyRule(again.at, again.days)
+        case Monthly():
+            return MonthlyRule(again.at, again.day)
+        case _:
+            assert_never(again)
 
 
 def _all_steps(steps: Steps) -> Iterator[Step]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from domain.campaign.calendars import shortest_distance
 from domain.campaign.circles import MAX_CHAIN, circles
 from domain.campaign.durations import format_duration
 from domain.campaign.plain_steps import Block, PlacedStep, blocks, mapping, placed_steps
@@ -17,13 +18,22 @@ from domain.local_time.windows import EVERY_DAY, SendWindow, is_open, longest_cl
 from domain.sending.caps import TRANSACTIONAL
 
 _MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
+_HOLDS_CEL = ("where", "when", "cel", "date")
+_ENTRY_PROPERTIES = re.compile(r"\bentry\.properties\b")
+_AN_HOUR, _DAY = 3_600, 86_400
 _EXPRESSION = re.compile(r"(?:profile|entry|event|journey)\.[a-z_]+\b")
 
 
 def document_warnings(source: Source, plan: Plan, rules: Rules) -> list[Problem]:
     """What of one document is worth a second look."""
     steps = list(placed_steps(source))
-    return [*_expiries(source, plan, rules), *_deaf(steps, source, rules), *_texts(steps, source)]
+    return [
+        *_reentries(source, rules),
+        *_nothing_of_the_entry(source, rules),
+        *_expiries(source, plan, rules),
+        *_deaf(steps, source, rules),
+        *_texts(steps, source),
+    ]
 
 
 def circle_warnings(source: Source, key: str, campaigns: Mapping[str, Rules]) -> list[Problem]:
@@ -37,6 +47,41 @@ def circle_warnings(source: Source, key: str, campaigns: Mapping[str, Rules]) ->
         source.problem((*paths[emitted[circle.events[0]]], "emit_event"), f"campaigns go in a circle: {circle}", hint)
         for circle in circles(key, campaigns)
     ]
+
+
+def _reentries(source: Source, rules: Rules) -> Iterator[Problem]:
+    """A distance between entries that is that between two occasions, of which neither is kept to the second."""
+    audience, reentry = rules.entry.audience, rules.entry.reentry
+    if audience is None or audience.again is None or not isinstance(reentry, int):
+        return
+    apart = shortest_distance(audience.again)
+    if abs(apart - reentry) < _AN_HOUR:
+        said = f"the audience comes again after {format_duration(apart)}, and this may keep out who came late before"
+        hint = "Leave it out, or make it a day shorter or longer" if apart > _DAY else "Leave it out"
+        yield source.problem(("entry", "reentry", "after"), said, hint)
+
+
+def _nothing_of_the_entry(source: Source, rules: Rules) -> Iterator[Problem]:
+    """Expressions about the properties of an event where nobody enters by one."""
+    if rules.entry.event is not None:
+        return
+    for path, text in _leaves(source.data):
+        if path[0] != "entry" and path[-1] in _HOLDS_CEL and _ENTRY_PROPERTIES.search(text):
+            said = "`entry.properties` has nothing in it: nobody enters by an event"
+            yield source.problem(path, said, "Look at `profile.traits`")
+
+
+def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """The texts of a document, each with its path."""
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for key, item in value.items():
+                yield from _leaves(item, (*path, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from _leaves(item, (*path, index))
 
 
 def _expiries(source: Source, plan: Plan, rules: Rules) -> Iterator[Problem]:

@@ -30,13 +30,31 @@ def check_forms(source: Source) -> Iterator[Problem]:
     """What no single field shows."""
     steps = list(placed_steps(source))
     of_steps = (found for placed in steps for found in chain(_wait(placed), _split(placed), _repeat(placed)))
-    for path, said, suggestion in chain(_schedule(source), _send_window(source), of_steps, _rounds(steps)):
+    for path, said, suggestion in chain(
+        _entry(source), _schedule(source), _send_window(source), of_steps, _rounds(steps)
+    ):
         yield source.problem(path, said, suggestion)
 
 
 def keys_of_no_arm(source: Source) -> list[Path]:
     """Keys beside a `split` that could be an arm by their place only, so that their own shape does not matter."""
     return [(*placed.path, key) for placed in placed_steps(source) for key in _strays(placed)]
+
+
+def _entry(source: Source) -> Iterator[_Found]:
+    entry = source.data.get("entry") if isinstance(source.data, dict) else None
+    if not isinstance(entry, dict) or "event" in entry:
+        return
+    if "audience" not in entry:
+        form = "Write `event: …`, the name of the event that starts a journey, or `audience: {where: …}`"
+        yield ("entry",), "nobody enters: it has neither an event nor an audience", form
+        return
+    for key, remedy in (
+        ("where", "The condition of an audience stands within it: `audience: {where: …}`"),
+        ("key", "Who enters as the audience has one journey at a time: leave it out"),
+    ):
+        if key in entry:
+            yield ("entry", key), f"`{key}` is of an event, and there is no `event`", remedy
 
 
 def _schedule(source: Source) -> Iterator[_Found]:

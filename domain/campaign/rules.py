@@ -19,13 +19,48 @@ class ScheduleRule(Struct, frozen=True, omit_defaults=True):
     at_end: str = "drain"
 
 
-class EntryRule(Struct, frozen=True, omit_defaults=True):
-    """Who enters, by which event. `reentry` in seconds counts from the last entry under the same key."""
+class DailyRule(Struct, frozen=True, tag="day", tag_field="every"):
+    """Each day at this time."""
 
-    event: str
+    at: time
+
+
+class WeeklyRule(Struct, frozen=True, tag="week", tag_field="every"):
+    """At this time on these weekdays (Monday 0)."""
+
+    at: time
+    days: tuple[int, ...]
+
+
+class MonthlyRule(Struct, frozen=True, tag="month", tag_field="every"):
+    """At this time on this day of each month, which is the last one of a month that is shorter."""
+
+    at: time
+    day: int
+
+
+AgainRule = DailyRule | WeeklyRule | MonthlyRule
+
+
+class AudienceRule(Struct, frozen=True, omit_defaults=True):
+    """Who of the people known already enters, at most so many a second: when the campaign starts, else each `again`."""
+
+    where: str
+    rate: int
+    again: AgainRule | None = None
+
+
+class EntryRule(Struct, frozen=True, omit_defaults=True):
+    """Who enters, by which event, as whose audience, or both. `key` is that of events.
+
+    `reentry` in seconds counts from the last entry under the same key.
+    """
+
+    event: str | None = None
     where: str | None = None
     key: str | None = None
     reentry: int | Literal["never", "always"] = "always"
+    audience: AudienceRule | None = None
 
 
 class EventRule(Struct, frozen=True, omit_defaults=True):

@@ -54,7 +54,7 @@ def _unknown(
     root, _, rest = name.partition(".")
     field = rest.partition(".")[0]
     if root in roots and root not in visible:
-        hint = "; the event that let the user in is `entry`" if root == "event" else ""
+        hint = "; the event that let the user in is `entry`" if root == "event" and "entry" in visible else ""
         return f"`{root}` is not known here", f"Known here: {', '.join(visible)}{hint}"
     if root in visible and not field:
         fields = ", ".join(f"`{root}.{one}`" for one in roots[root])

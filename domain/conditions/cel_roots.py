@@ -39,6 +39,7 @@ class Place(StrEnum):
 
     ENTRY_WHERE = "entry.where"
     ENTRY_KEY = "entry.key"
+    AUDIENCE_WHERE = "entry.audience.where"
     EXIT_WHERE = "exit.where"
     WAIT_WHERE = "wait_for.where"
     BRANCH_WHEN = "branch.when"
@@ -49,6 +50,7 @@ class Place(StrEnum):
 VISIBLE: dict[Place, tuple[str, ...]] = {
     Place.ENTRY_WHERE: ("event", "profile"),
     Place.ENTRY_KEY: ("event", "profile"),
+    Place.AUDIENCE_WHERE: ("profile",),
     Place.EXIT_WHERE: ("event", "entry", "profile"),
     Place.WAIT_WHERE: ("event", "entry", "profile"),
     Place.BRANCH_WHEN: ("profile", "entry", "journey"),

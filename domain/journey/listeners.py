@@ -38,7 +38,8 @@ class Listeners:
         listening = {(version.key, version.version): version for version in in_use}
         for version in running:
             listening[version.key, version.version] = version
-            self._entries.setdefault(version.rules.entry.event, []).append(version)
+            if version.rules.entry.event is not None:
+                self._entries.setdefault(version.rules.entry.event, []).append(version)
         self._listening: dict[str, set[str]] = {}
         for version in listening.values():
             for name in _moving(version.rules):

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from domain.campaign.rules import EventRule, GoalRule, Rules
 from domain.conditions.expressions import KeyOutcome, Outcome, Place, Prepared, compile_condition, compile_key
-from domain.tracking.event import Event
+from domain.tracking.event import AUDIENCE, Event
 
 # What every event has of its own. A key made of these is never found again in a later event.
 _NEVER_FOUND_AGAIN = frozenset({"event.message_id", "event.type", "event.name", "event.timestamp"})
@@ -62,6 +62,10 @@ class Matcher:
             entry=None if entry is None else self._prepare(entry),
         )
 
+    def belongs(self, where: str, profile_id: UUID) -> Outcome:
+        """Whether a person is of an audience."""
+        return compile_condition(where, Place.AUDIENCE_WHERE).evaluate(profile=self._prepare(self._people[profile_id]))
+
     def key(self, expression: str, happening: Happening) -> KeyOutcome:
         """The key that an entry's expression finds in an event."""
         place = (expression, happening.event.message_id)
@@ -80,14 +84,15 @@ class Matcher:
     def concerns(self, happening: Happening, rule: EventRule | GoalRule, place: Place, beginning: Beginning) -> bool:
         """Whether the event is the one that a rule of a journey means.
 
-        A rule without a condition of its own means the events that have the key of the journey, or none.
+        A rule without a condition of its own means the events that have the key of the journey, or none. Who entered
+        as the audience has no key: all of them are meant.
         """
         if rule.event != happening.event.name:
             return False
         if rule.where is not None:
             return self.condition(rule.where, place, happening, beginning.entry).holds
         expression = beginning.rules.entry.key
-        if expression is None or not _is_found_again(expression):
+        if expression is None or not _is_found_again(expression) or beginning.entry.type == AUDIENCE:
             return True
         return self.key(expression, happening).value in (None, self._key_of(beginning, expression, happening))
 

@@ -16,7 +16,7 @@ from domain.journey.matching import Beginning, Happening, Matcher
 from domain.journey.records import Ending, Journey, user_reference, workflow_id
 from domain.journey.routed import Conversion, EntryDecision, Heard, Left, Routed, Surroundings
 from domain.journey.state import EXITED
-from domain.tracking.event import Event
+from domain.tracking.event import AUDIENCE, Event
 
 # Of one person in one campaign at once, for all entry keys together. Each event of theirs is held against each of
 # them: without a bound, one batch of some thousand carts and orders kept a process busy for 40 s.
@@ -38,6 +38,27 @@ def route(
         router.reach_goals(happening)
         router.end_and_tell(happening)
         for version in listeners.entries(happening.event):
+            router.consider(happening, version)
+    return router.routed
+
+
+def enrol(
+    happenings: Iterable[Happening],
+    version: CampaignVersion,
+    listeners: Listeners,
+    surroundings: Surroundings,
+    *,
+    received_at: datetime,
+    new_ids: Iterable[UUID],
+) -> Routed:
+    """Let those in who belong to the audience of a running version, by the rules that hold for events.
+
+    Each happening stands for the event that would. There is no decision about who does not belong to it any more.
+    """
+    batch = list(happenings)
+    router = _Router(listeners, surroundings, batch, received_at, new_ids)
+    for happening in batch:
+        if router.belongs(happening, version):
             router.consider(happening, version)
     return router.routed
 
@@ -120,6 +141,11 @@ class _Router:
         self._active[happening.profile_id] = going_on
         self._receive(happening)
 
+    def belongs(self, happening: Happening, version: CampaignVersion) -> bool:
+        """Whether the person is of the version's audience."""
+        audience = version.rules.entry.audience
+        return audience is not None and self._matcher.belongs(audience.where, happening.profile_id).holds
+
     def consider(self, happening: Happening, version: CampaignVersion) -> None:
         """Let the person into the campaign, or record why not."""
         key, reason, data = self._admission(happening, version)
@@ -135,6 +161,9 @@ class _Router:
             return "", "before_schedule", {"starts_at": schedule.starts_at}
         if schedule.ends_at is not None and self._received_at >= schedule.ends_at:
             return "", "after_schedule", {"ends_at": schedule.ends_at}
+        if happening.event.type == AUDIENCE:
+            reason, data = self._collision(happening, version, entry, "")
+            return "", reason, {"by": AUDIENCE, **data}
         outcome = self._matcher.condition(entry.where, Place.ENTRY_WHERE, happening, None)
         if not outcome.holds:
             return "", "condition", {"where": entry.where, **({"error": outcome.error} if outcome.error else {})}

@@ -7,6 +7,8 @@ from msgspec import Struct
 
 # Under this name the context of an event that a journey reported says which journey that was. No client can set it.
 OUR_CONTEXT = "sojourn"
+# What let somebody in who entered as the audience of a campaign. No client can report such an event.
+AUDIENCE = "audience"
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -16,6 +18,8 @@ class Event(Struct, frozen=True, kw_only=True):
     screen, else None. `properties` are the properties of a track, page or screen, and the traits of an identify or
     group. `timestamp` is when it happened, corrected for the skew of the client's clock. At least one of `user_id`
     and `anonymous_id` is set; `previous_id` only for an alias.
+
+    What lets somebody in as an audience has the form of an event, of the type audience, and is not among the events.
     """
 
     message_id: str

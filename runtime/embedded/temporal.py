@@ -45,6 +45,8 @@ SETTINGS = {
     # How much later than now a timer may be due at the soonest, for clusters whose clocks differ: by default every
     # timer that is skipped to takes a second.
     "history.timerProcessorMaxTimeShift": '"10ms"',
+    # Campaigns take turns.
+    "matching.enableFairness": "true",
     # A run that continues as new within a second is made to wait, and the skipped time is then added once more.
     "history.workflowIdReuseMinimalInterval": '"0s"',
 }

@@ -10,6 +10,7 @@ import pytest
 
 from application import journey_view
 from domain.campaign import document_checks, durations, steps, yaml_source
+from domain.campaign.audience_fields import MAX_RATE
 from domain.campaign.circles import MAX_CHAIN
 from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.plan import Split, WaitFor
@@ -181,6 +182,7 @@ def _answer(walk: Walk, hears: bool, turn: int) -> tuple[Fact | None, timedelta]
 def test_expressions_see_what_the_page_says() -> None:
     seen = {
         "`entry.where`, `entry.key`": (Place.ENTRY_WHERE, Place.ENTRY_KEY),
+        "`where` of an `audience`": (Place.AUDIENCE_WHERE,),
         "`where` of an exit, a goal, a `wait_for`, an `until`": (Place.EXIT_WHERE, Place.WAIT_WHERE),
         "`branch` and `until`: `when`; `cel`": (Place.BRANCH_WHEN, Place.VALUE),
         "`delay`: `date`": (Place.DELAY_DATE,),
@@ -227,4 +229,5 @@ def test_the_limits_are_those_of_the_page() -> None:
         "a key": f"{expressions.MAX_KEY_LENGTH} characters",
         "journeys of a person in a campaign at once, under different keys": f"{routing.MAX_ACTIVE}",
         "journeys that start each other by `emit_event`": f"{MAX_CHAIN}",
+        "users of an audience a second": f"{MAX_RATE:,}",
     }

@@ -8,7 +8,7 @@ from temporalio.client import Client
 
 from application.catalogue import Catalogue
 from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.relay import Relay
+from runtime.relay import BATCH, BATCH_OF_MANY, Relay
 from runtime.temporal import connect
 from store import outbox
 from store.database import Database
@@ -53,10 +53,35 @@ async def test_a_signal_is_kept_while_the_namespace_is_missing(database: Databas
 async def test_a_signal_waits_for_the_start_that_another_relay_holds(database: Database, client: Client) -> None:
     await append(database, Notice(EXIT.workflow_id, "start", {}))
     async with database.transaction() as other:
-        assert len(await outbox.take(other, 10)) == 1
+        assert len(await outbox.take(other, 10, 10)) == 1
         await append(database, EXIT)
         await Relay(database, Catalogue(), client, "nobody").deliver_due()
     assert await left(database) == ["start: None", "exit: the start is on its way"]
+
+
+async def test_what_single_events_cause_goes_first(database: Database, client: Client) -> None:
+    """However much is done to many, and however long that has waited; of it, little is taken at once."""
+
+    def exits(count: int, of: str) -> list[Notice]:
+        return [Notice(f"cart/{of}{number}/000000000000", "exit", {"by": "e1"}) for number in range(count)]
+
+    async with database.transaction() as connection:
+        await outbox.append(connection, exits(300, "many"), of_many=True)
+        await outbox.append(connection, exits(5, "single"))
+    relay = Relay(database, Catalogue(), client, "nobody")
+    assert await relay.deliver_due() == 5 + BATCH_OF_MANY
+    assert await waiting(database) == {1: 300 - BATCH_OF_MANY}
+    async with database.transaction() as connection:
+        await outbox.append(connection, exits(BATCH + 1, "single"))
+    assert await relay.deliver_due() == BATCH
+    assert await waiting(database) == {0: 1, 1: 300 - BATCH_OF_MANY}
+
+
+async def waiting(database: Database) -> dict[int, int]:
+    """How many rows of each class are left."""
+    async with database.transaction() as connection:
+        cursor = await connection.execute("SELECT class, count(*) AS count FROM outbox GROUP BY class")
+        return {row["class"]: row["count"] async for row in cursor}
 
 
 async def test_a_row_that_cannot_be_told_keeps_nobody_waiting(database: Database, client: Client) -> None:

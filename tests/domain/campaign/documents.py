@@ -93,6 +93,21 @@ _DELAYS = st.one_of(
 _VALUES = st.sampled_from([{"a": 1}, {"b": [True, "x", None], "c": {"cel": "profile.traits.n + 1"}}])
 
 
+_AUDIENCES = st.sampled_from(
+    [
+        {"where": "true"},
+        {"where": "profile.traits.vip == true", "rate": 5, "again": {"every": "day", "at": "09:00"}},
+        {"where": "true", "again": {"every": "week", "days": ["mon", "sun"], "at": "00:00"}},
+        {"where": "true", "again": {"every": "month", "day": 31, "at": "23:59"}},
+    ]
+)
+_ENTRIES = st.one_of(
+    st.just({"event": "Started"}),
+    st.fixed_dictionaries({"audience": _AUDIENCES}),
+    st.fixed_dictionaries({"event": st.just("Started"), "audience": _AUDIENCES}),
+)
+
+
 class _Drawer:
     """Draws steps with ids of their own, and never one that nothing leads to."""
 
@@ -205,7 +220,7 @@ def documents(draw: st.DrawFn) -> str:
         "key": "random",
         "name": "Random",
         **{key: some[key] for key in draw(st.sets(st.sampled_from(sorted(some))))},
-        "entry": {"event": "Started", "reentry": draw(st.sampled_from(["never", "always", {"after": "7d"}]))},
+        "entry": draw(_ENTRIES) | {"reentry": draw(st.sampled_from(["never", "always", {"after": "9d"}]))},
         "steps": steps,
     }
     # By way of JSON, where nothing is shared: YAML would write an alias.

@@ -1,0 +1,27 @@
+"""What an occasion of an audience asks of the world."""
+
+from datetime import datetime
+
+from msgspec import Struct
+from temporalio import activity
+
+from application.occasions import Occasions
+
+
+class Occasion(Struct, frozen=True):
+    """The audience of a campaign is to enter. `at` is the instant that the schedule meant."""
+
+    campaign: str
+    at: datetime
+
+
+class AudienceActivities:
+    """The activities of audiences' workflows, on the journeys' own task queue."""
+
+    def __init__(self, occasions: Occasions) -> None:
+        self._occasions = occasions
+
+    @activity.defn
+    async def begin_occasion(self, occasion: Occasion) -> None:
+        """Ask for the entry of the audience, unless that was done."""
+        await self._occasions.begin(occasion.campaign, occasion.at)

@@ -1,0 +1,119 @@
+"""When the audience of a campaign enters: as the campaign starts, or each time that its schedule in Temporal says."""
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+from msgspec import Struct, to_builtins
+
+from application.catalogue import Catalogue
+from application.operations.enrol import Enrol
+from domain.access import SOJOURN, Actor
+from domain.campaign.life import PAUSED, RUNNING
+from domain.campaign.rules import AgainRule, Rules
+from domain.local_time.instants import local_day
+from domain.local_time.zones import recipient_zone
+from store import campaigns, operations, outbox
+from store.campaigns import Campaign
+from store.database import Connection, Database
+from store.operations import Operation
+
+ENROL = "enrol"
+
+
+class Recurrence(Struct, frozen=True):
+    """When the audience of a version comes round: by a rule, in a zone, and within its campaign's schedule."""
+
+    version: int
+    again: AgainRule
+    timezone: str
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+class Schedules(Protocol):
+    """The schedules of audiences, as Temporal has them: one a campaign at most."""
+
+    async def keep(self, campaign_key: str, recurrence: Recurrence) -> None:
+        """See to it that there is this one."""
+
+    async def remove(self, campaign_key: str) -> None:
+        """See to it that there is none."""
+
+
+async def enter_at_start(connection: Connection, campaign: Campaign, rules: Rules, by: Actor) -> Operation | None:
+    """Have the audience enter, if these rules have one that enters at the start; whoever starts the campaign calls it.
+
+    The caller has control, and the campaign as it was before. None where nobody is to enter: an audience that has
+    entered does not enter again because the campaign has a new version.
+    """
+    if not _enters_at_start(rules):
+        return None
+    if campaign.state in (RUNNING, PAUSED) and campaign.running_version is not None:
+        before = await campaigns.version(connection, campaign.key, campaign.running_version)
+        if before is not None and _enters_at_start(before.rules):
+            return None
+    return await _ask(connection, campaign.key, f"start/{campaign.revision}", datetime.now(UTC), by)
+
+
+def _enters_at_start(rules: Rules) -> bool:
+    return rules.entry.audience is not None and rules.entry.audience.again is None
+
+
+class Occasions:
+    """The occasions of audiences that enter again and again."""
+
+    def __init__(self, database: Database, catalogue: Catalogue, schedules: Schedules, deployment_zone: str) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._schedules = schedules
+        self._deployment_zone = deployment_zone
+
+    async def keep_schedule(self, campaign_key: str) -> None:
+        """Have Temporal's schedule be what the version that runs says; repeated, it changes nothing."""
+        async with self._database.transaction() as connection:
+            recurrence = await self._recurrence(connection, campaign_key)
+            may_have_one = recurrence is not None or await campaigns.ever_recurred(connection, campaign_key)
+        if recurrence is not None:
+            await self._schedules.keep(campaign_key, recurrence)
+        elif may_have_one:
+            await self._schedules.remove(campaign_key)
+
+    async def begin(self, campaign_key: str, at: datetime) -> Operation | None:
+        """Have the audience enter, now that its schedule has come round; once a day, however often it does.
+
+        While the audience of the occasion before still enters, this one is passed over: the operation for it is
+        cancelled from the start. None where there is nothing to do.
+        """
+        async with self._database.transaction() as connection:
+            await campaigns.share_control(connection)
+            recurrence = await self._recurrence(connection, campaign_key)
+            if recurrence is None:
+                return None
+            waiting = await operations.open_operations(connection, campaign_key)
+            day = local_day(at, recipient_zone({}, recurrence.timezone))
+            operation = await _ask(connection, campaign_key, day.isoformat(), at, SOJOURN)
+            if operation is not None and any(one.kind == ENROL for one in waiting):
+                await operations.cancel(connection, operation.id)
+            return operation
+
+    async def _recurrence(self, connection: Connection, campaign_key: str) -> Recurrence | None:
+        """That of a campaign that lets in, also while it is paused: its messages are held."""
+        campaign = await campaigns.campaign(connection, campaign_key)
+        if campaign is None or campaign.state not in (RUNNING, PAUSED) or campaign.running_version is None:
+            return None
+        version = await self._catalogue.version(connection, campaign_key, campaign.running_version)
+        audience, schedule = version.rules.entry.audience, version.rules.schedule
+        if audience is None or audience.again is None:
+            return None
+        timezone = version.rules.timezone or self._deployment_zone
+        return Recurrence(version.version, audience.again, timezone, schedule.starts_at, schedule.ends_at)
+
+
+async def _ask(connection: Connection, campaign_key: str, occasion: str, at: datetime, by: Actor) -> Operation | None:
+    """Ask for the entry of an audience; None if that was done for the occasion."""
+    operation = await operations.insert(
+        connection, campaign_key, ENROL, to_builtins(Enrol(at)), requested_by=by.name, occasion=occasion
+    )
+    if operation is not None:
+        await outbox.wake_campaign(connection, campaign_key)
+    return operation

@@ -1,0 +1,168 @@
+"""Bulk entry: letting in those who are known already and belong to the audience of a campaign."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID, uuid5
+
+from msgspec import Struct, convert
+from uuid_utils.compat import uuid7
+
+from application import routing
+from application.catalogue import Catalogue
+from domain.campaign.life import PAUSED, RUNNING
+from domain.campaign.rules import AudienceRule
+from domain.journey.listeners import CampaignVersion, Listeners
+from domain.journey.matching import Happening, Matcher
+from domain.journey.routed import Routed, Surroundings
+from domain.journey.routing import enrol
+from domain.tracking.event import AUDIENCE, Event
+from store import audience, campaigns, events, journeys, outbox, profiles
+from store.database import Connection
+from store.operations import Operation, Page
+from store.profiles import Profile
+
+# Profiles looked at in one transaction, and how many of them may enter in it: until its end, events about those wait.
+PAGE, MOST_ENTERING = 500, 200
+# While so many notices of many wait for Temporal, nobody is added to them; one looks again after so many seconds.
+MOST_WAITING = 2_000
+REST = 0.5
+
+ENTERED, NOT_IN_AUDIENCE, NOT_EVALUATED = "entered", "not_in_audience", "not_evaluated"
+NOT_LETTING_IN = "campaign_not_letting_in"
+
+
+class Enrol(Struct, frozen=True):
+    """The parameters. `at` is the instant of the occasion: what has happened since then is newer than the entries."""
+
+    at: datetime
+
+
+class EnrolKind:
+    """Lets the audience of the version that runs in. `done` counts the profiles looked at, and so do all counts."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    async def total(self, connection: Connection, operation: Operation) -> int:
+        """All who are known by now. Who becomes known later is not of this occasion."""
+        return await audience.count(connection, operation.created_at)
+
+    async def page(self, connection: Connection, operation: Operation) -> Page:
+        """Look at the next profiles, and let in those of them who may enter.
+
+        What takes time is done before the campaigns are held as they are and events about these people wait.
+        """
+        version = await self._running(connection, operation.campaign_key)
+        if version is None or version.rules.entry.audience is None:
+            return Page(operation.cursor, counts={NOT_LETTING_IN: 1}, is_last=True)
+        rule = version.rules.entry.audience
+        if await outbox.of_many_waiting(connection, MOST_WAITING) == MOST_WAITING:
+            return Page(operation.cursor, pause=REST)
+        found = await audience.page(connection, operation.cursor, operation.created_at, PAGE)
+        counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found)
+        if members:
+            listeners = await self._catalogue.listeners(connection)
+            if await self._running(connection, operation.campaign_key) != version:
+                # Moved meanwhile: what has been found was judged by another version.
+                return Page(operation.cursor)
+            counts += await _let_in(connection, self._catalogue, operation, version, listeners, members)
+        return Page(
+            cursor=looked_at[-1].id if looked_at else operation.cursor,
+            done=len(looked_at),
+            counts=dict(counts),
+            is_last=len(looked_at) == len(found) < PAGE,
+            pause=counts[ENTERED] / rule.rate,
+        )
+
+    async def _running(self, connection: Connection, key: str) -> CampaignVersion | None:
+        """The version that lets in now. Also while the campaign is paused: its messages are held."""
+        campaign = await campaigns.campaign(connection, key)
+        if campaign is None or campaign.state not in (RUNNING, PAUSED) or campaign.running_version is None:
+            return None
+        version = await self._catalogue.version(connection, key, campaign.running_version)
+        return CampaignVersion(key, version.version, version.rules)
+
+
+def _first_members(rule: AudienceRule, found: Sequence[Profile]) -> tuple[Counter[str], list[UUID], Sequence[Profile]]:
+    """What became of the others, the first who belong to the audience, and everybody who was looked at for that.
+
+    Not more than enter in a second, so that they do not come in heaps.
+    """
+    matcher = Matcher({profile.id: profile for profile in found})
+    counts: Counter[str] = Counter()
+    members: list[UUID] = []
+    for number, profile in enumerate(found, start=1):
+        outcome = matcher.belongs(rule.where, profile.id)
+        if outcome.holds:
+            members.append(profile.id)
+            if len(members) == min(rule.rate, MOST_ENTERING):
+                return counts, members, found[:number]
+        else:
+            counts[NOT_EVALUATED if outcome.error else NOT_IN_AUDIENCE] += 1
+    return counts, members, found
+
+
+async def _let_in(
+    connection: Connection,
+    catalogue: Catalogue,
+    operation: Operation,
+    version: CampaignVersion,
+    listeners: Listeners,
+    members: Collection[UUID],
+) -> Counter[str]:
+    """Let them in by the rules that hold for events; how many entered, and how many did not for which reason."""
+    occasion = convert(operation.parameters, Enrol)
+    people = await profiles.lock(connection, members)
+    anonymous = await audience.anonymous_ids(connection, people)
+    happenings = [
+        Happening(profile.id, _entry(operation, occasion, profile, anonymous.get(profile.id)))
+        for profile in people.values()
+    ]
+    surroundings = await _surroundings(connection, version, listeners, people, occasion.at)
+    now = datetime.now(UTC)
+    routed = await asyncio.to_thread(
+        enrol, happenings, version, listeners, surroundings, received_at=now, new_ids=iter(uuid7, None)
+    )
+    await routing.record(connection, catalogue, routed, happenings, now, of_many=True)
+    # Somebody may have been merged into another, who is looked at as well.
+    return _counted(routed) + Counter({NOT_IN_AUDIENCE: len(members) - len(routed.decisions)})
+
+
+def _entry(operation: Operation, occasion: Enrol, profile: Profile, anonymous_id: str | None) -> Event:
+    """What stands for the event that let somebody in: the same each time that it is made."""
+    return Event(
+        message_id=str(uuid5(operation.id, str(profile.id))),
+        type=AUDIENCE,
+        name=None,
+        user_id=profile.user_id,
+        anonymous_id=anonymous_id,
+        properties={},
+        context={},
+        timestamp=occasion.at,
+    )
+
+
+async def _surroundings(
+    connection: Connection,
+    version: CampaignVersion,
+    listeners: Listeners,
+    people: Mapping[UUID, Profile],
+    since: datetime,
+) -> Surroundings:
+    active = await journeys.lock_active(connection, people, [version.key])
+    last = await journeys.last_entries(connection, people, [version.key])
+    names = listeners.looked_back_for([version])
+    received = await events.tracked_since(connection, list(people), list(names), since)
+    return Surroundings(
+        people,
+        active,
+        (),
+        {(entry.campaign_key, entry.profile_id, entry.entry_key): entry.last_entered_at for entry in last},
+        [Happening(stored.profile_id, stored.event) for stored in received],
+    )
+
+
+def _counted(routed: Routed) -> Counter[str]:
+    return Counter(decision.reason or ENTERED for decision in routed.decisions)

@@ -1,0 +1,42 @@
+"""Audiences: the profiles that a campaign may let in, page by page."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from store.database import Connection
+from store.profiles import Profile
+
+
+async def count(connection: Connection, known_at: datetime) -> int:
+    """How many profiles there were at an instant."""
+    cursor = await connection.execute("SELECT count(*) AS count FROM profiles WHERE created_at < %s", (known_at,))
+    row = await cursor.fetchone()
+    return int(row["count"]) if row else 0
+
+
+async def page(connection: Connection, after: UUID | None, known_at: datetime, limit: int) -> list[Profile]:
+    """The profiles that follow an id, in the order of their ids, of those that there were at an instant.
+
+    None of them is locked: they are looked at for a while, and events about them are not to wait meanwhile.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT id, user_id, traits, consent, suppressed, stage, created_at FROM profiles
+        WHERE id > %s AND created_at < %s ORDER BY id LIMIT %s
+        """,
+        (after or UUID(int=0), known_at, limit),
+    )
+    return [Profile(**row) async for row in cursor]
+
+
+async def anonymous_ids(connection: Connection, profile_ids: Collection[UUID]) -> dict[UUID, str]:
+    """An anonymous id of each of these profiles that has one."""
+    cursor = await connection.execute(
+        """
+        SELECT profile_id, min(value) AS value FROM identities
+        WHERE profile_id = ANY(%s) AND kind = 'anonymous' GROUP BY profile_id
+        """,
+        (list(profile_ids),),
+    )
+    return {row["profile_id"]: row["value"] async for row in cursor}

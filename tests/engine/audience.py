@@ -1,0 +1,73 @@
+"""Audiences for tests: people, campaigns for them, and the work on their entry without Temporal.
+
+Run as a module it is a worker process that lets the audience of a campaign in, for tests that kill it.
+"""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from application.campaigns import Campaigns
+from application.catalogue import Catalogue
+from application.ingest import Ingest
+from application.operations.enrol import EnrolKind
+from application.operations.frame import Operations
+from domain.access import SOJOURN
+from store import operations
+from store.database import Database
+from store.operations import Operation
+from tests.engine.ingesting import event
+from tests.rig import MAIL
+
+NEWS = """
+key: news
+name: News
+entry: {audience: {where: profile.traits.plan == "trial", rate: 10000}}
+steps:
+  - {id: mail, send: {channel: email, template: note}}
+"""
+# Those who have entered stay in it.
+LASTING = NEWS.replace("steps:", "steps:\n  - {id: rest, delay: 30d}")
+
+
+async def people(ingest: Ingest, traits: Mapping[str, Mapping[str, Any]]) -> None:
+    """Have it reported who there is."""
+    known = [event("identify", user, **of_them) for user, of_them in traits.items()]
+    for start in range(0, len(known), 1_000):
+        await ingest(known[start : start + 1_000], received_at=datetime.now(UTC))
+
+
+async def start(database: Database, source: str = LASTING) -> str:
+    """Publish and start a campaign; its key."""
+    campaigns = Campaigns(database)
+    published = await campaigns.publish(source, "campaign.yaml", {"note.liquid": MAIL}, by=SOJOURN)
+    await campaigns.start(published.key, by=SOJOURN)
+    return published.key
+
+
+async def enter(database: Database, key: str = "news") -> list[Operation]:
+    """Work on what there is to do until there is nothing more; the campaign's operations, newest first."""
+    work = Operations(database, {"enrol": EnrolKind(Catalogue())})
+    await work.work(key, goes_on=lambda: True)
+    async with database.transaction() as connection:
+        return await operations.of_campaign(connection, key, 100)
+
+
+async def users(database: Database, key: str = "news") -> list[str]:
+    """Whose journeys there are, one for each journey."""
+    async with database.transaction() as connection:
+        cursor = await connection.execute(
+            "SELECT user_id FROM journeys JOIN profiles ON profiles.id = profile_id WHERE campaign_key = %s", (key,)
+        )
+        return sorted([row["user_id"] async for row in cursor])
+
+
+async def main(url: str) -> None:
+    async with Database(url, pool_size=2) as database:
+        await enter(database)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

@@ -1,0 +1,369 @@
+"""Bulk entry: who of those known already is let in, by which rules, how often, and what harms it."""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client, ScheduleHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from application.campaigns import Campaigns
+from application.catalogue import Catalogue
+from application.ingest import Ingest
+from application.occasions import Occasions
+from application.operations import enrol
+from domain.access import SOJOURN
+from runtime.schedules import AudienceSchedules, schedule_id
+from store import audience
+from store.database import Database
+from tests.engine.audience import LASTING, NEWS, enter, people, start, users
+from tests.engine.ingesting import event, statements
+from tests.rig import Rig
+
+ROOT = Path(__file__).parents[2]
+TRIAL = {"plan": "trial"}
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url, pool_size=10) as opened:
+        yield opened
+
+
+def many(count: int, **traits: Any) -> dict[str, dict[str, Any]]:
+    return {f"u{number:04}": {**TRIAL, **traits} for number in range(count)}
+
+
+async def test_an_audience_walks_its_journeys(rig: Rig) -> None:
+    await rig.identify("ada", plan="trial", email="ada@example.com")
+    await rig.identify("bob", plan="team", email="bob@example.com")
+    await rig.identify("cyd", email="cyd@example.com")
+    await rig.identify("dan", plan="trial", email="dan@example.com", consent={"email": False})
+    await rig.run_campaign(NEWS)
+    await rig.until("SELECT 1 FROM operations WHERE state = 'done'")
+    for user in ("ada", "dan"):
+        assert (await rig.ended(user))["outcome"] == "completed"
+    [operation] = (await rig.admin("GET", "/v1/campaigns/news/operations"))["operations"]
+    assert (operation["kind"], operation["total"], operation["done"]) == ("enrol", 4, 4)
+    assert operation["counts"] == {"entered": 2, "not_in_audience": 1, "not_evaluated": 1}
+    assert [mail.recipients for mail in rig.inbox.messages] == [("ada@example.com",)]
+    told = [item["summary"] for item in await rig.timeline("ada")]
+    assert told[:3] == ["identify", "entered news with its audience", "mail: granted"]
+    told = [item["summary"] for item in await rig.timeline("dan")]
+    assert told[2].startswith("mail: refused: no_consent")
+    assert [item["kind"] for item in await rig.timeline("bob")] == ["event"]
+
+
+async def test_everybody_is_looked_at_once_in_whatever_pages(
+    database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrol, "PAGE", 7)
+    monkeypatch.setattr(enrol, "MOST_ENTERING", 3)
+    await people(ingest, {**many(20), **{f"v{number:02}": {"plan": "team"} for number in range(20)}})
+    await start(database)
+    [operation] = await enter(database)
+    assert (operation.total, operation.done) == (40, 40)
+    assert operation.counts == {"entered": 20, "not_in_audience": 20}
+    assert await users(database) == sorted(many(20))
+
+
+async def test_an_audience_of_nobody(database: Database, ingest: Ingest) -> None:
+    await start(database)
+    [operation] = await enter(database)
+    assert (operation.state, operation.total, operation.done, operation.counts) == ("done", 0, 0, {})
+
+
+async def test_a_page_takes_a_fixed_number_of_statements(
+    database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    for size in (1, 150):
+        await people(ingest, many(size))
+        await start(database, LASTING.replace("key: news", f"key: news-{size}"))
+        with statements(monkeypatch) as sent:
+            await enter(database, f"news-{size}")
+        counts.append(len(sent))
+    assert counts[0] == counts[1] <= 35
+
+
+async def test_who_becomes_known_later_is_not_of_the_occasion(
+    database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where their ids come after those that are looked at."""
+    await people(ingest, many(1))
+    await start(database)
+    await people(ingest, {"later": TRIAL})
+    await enter(database)
+    assert await users(database) == ["u0000"]
+
+
+async def test_who_changes_while_the_page_is_looked_at_is_judged_as_they_are(
+    database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await people(ingest, many(3))
+    await start(database)
+    looked_up = audience.page
+
+    async def and_then_pays(*arguments: Any) -> Any:
+        found = await looked_up(*arguments)
+        await people(ingest, {"u0001": {"plan": "team"}})
+        return found
+
+    monkeypatch.setattr(audience, "page", and_then_pays)
+    [operation] = await enter(database)
+    assert operation.counts == {"entered": 2, "not_in_audience": 1}
+    assert await users(database) == ["u0000", "u0002"]
+
+
+async def test_the_rules_of_entry_hold(database: Database, ingest: Ingest) -> None:
+    """Who is in already, or was, or whose exit event came after the occasion, is refused, and told why."""
+    both = LASTING.replace("{audience:", "{event: Joined, reentry: never, audience:") + "exit: [{event: Left}]\n"
+    await people(ingest, many(5))
+    campaigns = Campaigns(database)
+    await start(database, both.replace('"trial"', '"gone"'))
+    await enter(database)
+    now = datetime.now(UTC)
+    await ingest([event("track", user, name="Joined", at=now) for user in ("u0000", "u0001")], received_at=now)
+    await ingest([event("track", "u0001", name="Left", at=now)], received_at=now)
+    await campaigns.stop("news", by=SOJOURN)
+    await start(database, both)
+    after = datetime.now(UTC) + timedelta(seconds=5)
+    await ingest([event("track", "u0002", name="Left", at=after)], received_at=after)
+    [operation, _] = await enter(database)
+    assert operation.counts == {"entered": 2, "already_in": 1, "reentry_never": 1, "exit_event_came_first": 1}
+    async with database.transaction() as connection:
+        cursor = await connection.execute(
+            """
+            SELECT user_id, reason, data ->> 'by' AS by FROM decisions JOIN profiles ON profiles.id = profile_id
+            WHERE kind = 'entry' AND data ->> 'by' = 'audience' AND outcome = 'refused' ORDER BY user_id
+            """
+        )
+        refused = [(row["user_id"], row["reason"]) async for row in cursor]
+    assert refused == [("u0000", "already_in"), ("u0001", "reentry_never"), ("u0002", "exit_event_came_first")]
+
+
+async def test_exits_end_the_journeys_of_an_audience(database: Database, ingest: Ingest) -> None:
+    """In a campaign with a key, too: who entered without one is meant by every exit event."""
+    keyed = LASTING.replace("{audience:", "{event: Joined, key: event.properties.team, audience:")
+    await people(ingest, many(2))
+    await start(database, keyed + "exit: [{event: Left}]\n")
+    await enter(database)
+    now = datetime.now(UTC)
+    await ingest([event("track", "u0000", name="Left", at=now, team="t1")], received_at=now)
+    async with database.transaction() as connection:
+        cursor = await connection.execute("SELECT state FROM journeys ORDER BY state")
+        assert [row["state"] async for row in cursor] == ["active", "exited"]
+
+
+async def test_a_new_version_does_not_let_the_audience_in_again(database: Database, ingest: Ingest) -> None:
+    await people(ingest, many(2))
+    await start(database)
+    await start(database, LASTING.replace("30d", "31d"))
+    assert len(await enter(database)) == 1
+    await Campaigns(database).stop("news", by=SOJOURN)
+    await start(database)
+    [again, _] = await enter(database)
+    assert again.counts == {"already_in": 2}
+
+
+async def test_a_first_audience_of_a_campaign_that_runs_enters(database: Database, ingest: Ingest) -> None:
+    await people(ingest, many(2))
+    await start(database, "key: news\nname: News\nentry: {event: Joined}\nsteps: [{id: rest, delay: 1h}]\n")
+    await start(database)
+    [operation] = await enter(database)
+    assert operation.counts == {"entered": 2}
+
+
+async def test_a_campaign_that_stops_lets_nobody_in_any_more(
+    database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrol, "MOST_ENTERING", 2)
+    await people(ingest, many(6))
+    await start(database)
+    looked_up = audience.page
+    pages = 0
+
+    async def until_it_stops(*arguments: Any) -> Any:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            await Campaigns(database).stop("news", by=SOJOURN)
+        return await looked_up(*arguments)
+
+    monkeypatch.setattr(audience, "page", until_it_stops)
+    [operation] = await enter(database)
+    assert operation.counts == {"entered": 2, "campaign_not_letting_in": 1}
+    assert len(await users(database)) == 2
+
+
+async def test_a_paused_campaign_lets_in(database: Database, ingest: Ingest) -> None:
+    await people(ingest, many(2))
+    await start(database)
+    await Campaigns(database).pause("news", by=SOJOURN)
+    [operation] = await enter(database)
+    assert operation.counts == {"entered": 2}
+
+
+async def test_they_enter_at_the_rate(database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    await people(ingest, many(12))
+    await start(database, LASTING.replace("10000", "5"))
+    began = asyncio.get_running_loop().time()
+    await enter(database)
+    # Five at once, five a second later, and two a second after those.
+    assert asyncio.get_running_loop().time() - began >= 2
+    async with database.transaction() as connection:
+        cursor = await connection.execute("SELECT entered_at FROM journeys ORDER BY entered_at")
+        at = [row["entered_at"] async for row in cursor]
+    assert sorted(Counter(at).values()) == [2, 5, 5]
+
+
+async def test_nobody_enters_while_too_many_wait_for_temporal(
+    database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrol, "MOST_WAITING", 4)
+    monkeypatch.setattr(enrol, "MOST_ENTERING", 2)
+    monkeypatch.setattr(enrol, "REST", 0.05)
+    await people(ingest, many(10))
+    await start(database)
+    entering = asyncio.create_task(enter(database))
+    most = 0
+    while not entering.done():
+        async with database.transaction() as connection:
+            cursor = await connection.execute("SELECT id FROM outbox WHERE class = 1")
+            waiting = [row["id"] async for row in cursor]
+            most = max(most, len(waiting))
+            if len(waiting) == 4:
+                await connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", (waiting,))
+        await asyncio.sleep(0.02)
+    [operation] = await entering
+    assert (most, operation.counts) == (4, {"entered": 10})
+
+
+RECURRING = LASTING.replace("rate:", 'again: {every: week, days: [mon], at: "09:00"}, rate:')
+
+
+async def test_each_occasion_enters_once(database: Database, ingest: Ingest, client: Client) -> None:
+    """By the days of the campaign's zone, however often its schedule comes round on one of them."""
+    await people(ingest, many(2))
+    await start(database, RECURRING + "timezone: Asia/Tokyo\n")
+    assert await enter(database) == []
+    occasions = Occasions(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
+    for at in ("2026-11-01T15:00Z", "2026-11-02T14:59Z"):
+        await occasions.begin("news", datetime.fromisoformat(at))
+    await enter(database)
+    await occasions.begin("news", datetime.fromisoformat("2026-11-02T15:00Z"))
+    second, first = await enter(database)
+    assert (first.occasion, first.counts) == ("2026-11-02", {"entered": 2})
+    assert (second.occasion, second.counts) == ("2026-11-03", {"already_in": 2})
+    assert (first.parameters, first.requested_by) == ({"at": "2026-11-01T15:00:00Z"}, "Sojourn")
+
+
+async def test_an_occasion_is_passed_over_while_the_one_before_still_enters(
+    database: Database, ingest: Ingest, client: Client
+) -> None:
+    await people(ingest, many(2))
+    await start(database, RECURRING)
+    occasions = Occasions(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
+    for day in (2, 9):
+        await occasions.begin("news", datetime(2026, 11, day, 9, tzinfo=UTC))
+    second, first = await enter(database)
+    assert (first.state, first.done, second.state, second.done) == ("done", 2, "cancelled", 0)
+
+
+async def test_a_campaign_that_does_not_let_in_has_no_occasions(
+    database: Database, ingest: Ingest, client: Client
+) -> None:
+    await start(database, RECURRING)
+    await Campaigns(database).stop("news", by=SOJOURN)
+    occasions = Occasions(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
+    assert await occasions.begin("news", datetime(2026, 11, 2, 9, tzinfo=UTC)) is None
+    assert await enter(database) == []
+
+
+async def test_a_schedule_has_the_audience_enter(rig: Rig) -> None:
+    """It is there while the campaign lets in, and enters the audience when it comes round."""
+    await rig.identify("ada", plan="trial")
+    key = f"news-{uuid4().hex}"
+    await rig.run_campaign(RECURRING.replace("key: news", f"key: {key}"))
+    schedule = rig.temporal.get_schedule_handle(schedule_id(key))
+    await _there(schedule, True)
+    assert (await schedule.describe()).schedule.state.note == "version 1: mon at 09:00, UTC"
+    await schedule.trigger()
+    await rig.until("SELECT 1 FROM operations WHERE state = 'done' AND counts = '{\"entered\": 1}'")
+    assert (await (await rig.journey("ada", key)).describe()).status is not None
+    await rig.admin("POST", f"/v1/campaigns/{key}/stop")
+    await _there(schedule, False)
+
+
+async def _there(schedule: ScheduleHandle, wanted: bool) -> None:
+    """Wait until there is the schedule, or none."""
+    deadline = asyncio.get_running_loop().time() + 20
+    while await _is_there(schedule) != wanted:
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.05)
+
+
+async def _is_there(schedule: ScheduleHandle) -> bool:
+    try:
+        await schedule.describe()
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+async def test_a_killed_worker_leaves_nobody_out_and_nobody_in_twice(
+    database: Database, database_url: str, ingest: Ingest
+) -> None:
+    """Killed twice, as soon as it is seen that it has let somebody in: it is on its next page by then."""
+    await people(ingest, many(2_000))
+    await start(database)
+    for _ in range(2):
+        before = len(await users(database))
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.engine.audience", database_url, cwd=ROOT
+        )
+        while len(await users(database)) == before:
+            assert worker.returncode is None
+            await asyncio.sleep(0.01)
+        worker.kill()
+        await worker.wait()
+    assert len(await users(database)) < 2_000
+    [operation] = await enter(database)
+    assert (operation.state, operation.done, operation.counts) == ("done", 2_000, {"entered": 2_000})
+    assert await users(database) == sorted(many(2_000))
+
+
+async def test_it_does_not_deadlock_with_events(database: Database, ingest: Ingest) -> None:
+    """The same people join, leave and change in any order while they are let in, occasion after occasion."""
+    source = LASTING.replace("{audience:", "{event: Joined, audience:") + "exit: [{event: Left}]\n"
+    await people(ingest, many(60))
+    over = asyncio.Event()
+
+    async def report(number: int) -> None:
+        names = sorted(many(60), reverse=bool(number % 2))
+        while not over.is_set():
+            now = datetime.now(UTC)
+            batch = [event("track", user, name="Left", at=now) for user in names]
+            batch += [event("track", user, name="Joined", at=now) for user in names]
+            batch += [event("identify", user, seen=str(now)) for user in names]
+            await ingest(batch, received_at=now)
+
+    reporting = [asyncio.create_task(report(number)) for number in range(3)]
+    for _ in range(4):
+        await start(database, source)
+        [operation, *_] = await enter(database)
+        assert sum(operation.counts.values()) == operation.done == 60
+        await Campaigns(database).stop("news", by=SOJOURN)
+    over.set()
+    await asyncio.gather(*reporting)
+    async with database.transaction() as connection:
+        cursor = await connection.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        assert await cursor.fetchone() == {"deadlocks": 0}

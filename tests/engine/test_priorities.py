@@ -1,0 +1,114 @@
+"""Those who enter as an audience keep nobody waiting who enters by an event: in the outbox, and in Temporal."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from application.catalogue import Catalogue
+from application.ingest import Ingest
+from runtime.relay import BATCH_OF_MANY, Relay
+from runtime.temporal import WORKFLOWS, workflow_runner
+from store.database import Database
+from tests.engine.audience import LASTING, enter, people, start
+from tests.engine.campaigns import CART
+from tests.engine.ingesting import event
+from tests.rig import Rig
+
+# What happens to the outbox, in its order.
+_LOG = """
+CREATE TABLE log (seq bigint GENERATED ALWAYS AS IDENTITY, op text, class int, row_id bigint, backlog bigint);
+CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    INSERT INTO log (op, class, row_id) VALUES ('told', OLD.class, OLD.id);
+  ELSIF NEW.class = 0 THEN
+    INSERT INTO log (op, class, row_id, backlog)
+    VALUES ('asked', NEW.class, NEW.id, (SELECT count(*) FROM outbox WHERE class = 1));
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER log AFTER INSERT OR DELETE ON outbox FOR EACH ROW EXECUTE FUNCTION log();
+"""
+
+
+def trial(count: int) -> dict[str, dict[str, str]]:
+    return {f"u{number:04}": {"plan": "trial"} for number in range(count)}
+
+
+async def test_starts_by_events_overtake_an_audience_in_the_outbox(rig: Rig, ingest: Ingest) -> None:
+    """While a thousand enter, each of those who come by an event is told of after two batches of the others at most:
+    the one that is under way, and the one that it goes with."""
+    await rig.run_campaign(CART)
+    await people(ingest, trial(1_000))
+    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    async with rig.database.transaction() as connection:
+        await connection.execute(_LOG)
+    await rig.run_campaign(LASTING)
+    await rig.until("SELECT 1 FROM outbox WHERE class = 1")
+    for number in range(15):
+        await rig.track(f"v{number}", "Cart Abandoned", {"value": 200, "cart_id": "c1"})
+        await rig.until("SELECT 1 FROM log WHERE op = 'told' HAVING count(*) FILTER (WHERE class = 0) > %s", number)
+    overtaken = await rig.query(
+        """
+        SELECT asked.backlog, (SELECT count(*) FROM log AS other
+                               WHERE other.class = 1 AND other.seq BETWEEN asked.seq AND told.seq) AS others
+        FROM log AS asked JOIN log AS told ON told.row_id = asked.row_id AND told.op = 'told'
+        WHERE asked.op = 'asked'
+        """
+    )
+    behind = [row for row in overtaken if row["backlog"] > 5 * BATCH_OF_MANY]
+    assert len(behind) >= 5, overtaken
+    assert max(row["others"] for row in behind) <= 2 * BATCH_OF_MANY, overtaken
+
+
+async def test_tasks_of_an_audience_come_after_those_of_events(
+    database_url: str, ingest: Ingest, client: Client
+) -> None:
+    """A hundred of an audience and then five by events wait for a worker that takes two tasks at a time."""
+    queue = f"test-{uuid4()}"
+    async with Database(database_url, pool_size=4) as database:
+        await people(ingest, trial(100))
+        await start(database, CART)
+        await start(database)
+        await enter(database)
+        async with database.transaction() as connection:
+            await connection.execute("DELETE FROM outbox WHERE kind = 'campaign'")
+        relay = Relay(database, Catalogue(), client, queue)
+        while await relay.deliver_due():
+            pass
+        entries = [event("track", f"v{n}", name="Cart Abandoned", value=200, cart_id="c1") for n in range(5)]
+        await ingest(entries, received_at=datetime.now(UTC))
+        while await relay.deliver_due():
+            pass
+        async with database.transaction() as connection:
+            cursor = await connection.execute("SELECT campaign_key, workflow_id FROM journeys")
+            journeys = {row["workflow_id"]: row["campaign_key"] async for row in cursor}
+    assert len(journeys) == 105
+    worker = Worker(
+        client,
+        task_queue=queue,
+        workflows=WORKFLOWS,
+        workflow_runner=workflow_runner(),
+        max_concurrent_workflow_tasks=2,
+    )
+    async with worker:
+        started = {id: await _first_task(client, id) for id in journeys}
+    order = [journeys[id] for id in sorted(started, key=lambda id: started[id])]
+    # Close to the order of priority, says Temporal. By age they would be the last.
+    assert order[:30].count("cart") == 5, order
+
+
+async def _first_task(client: Client, workflow_id: str) -> datetime:
+    """When a worker took the first task of a workflow; waits for it."""
+    deadline = asyncio.get_running_loop().time() + 30
+    while True:
+        history = await client.get_workflow_handle(workflow_id).fetch_history()
+        for one in history.events:
+            if one.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+                return one.event_time.ToDatetime()
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.05)

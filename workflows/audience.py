@@ -1,0 +1,28 @@
+"""One occasion of an audience that enters again and again: started by the campaign's schedule."""
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+
+from workflows import options
+
+with workflow.unsafe.imports_passed_through():
+    from activities.audience import AudienceActivities, Occasion
+
+# When the schedule meant it to be, however late it has become.
+SCHEDULED = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
+
+
+@workflow.defn(name="Audience")
+class AudienceWorkflow:
+    """Asks for the entry of the audience, which the campaign's workflow then sees to."""
+
+    @workflow.run
+    async def run(self, campaign: str) -> None:
+        at = workflow.info().typed_search_attributes.get(SCHEDULED) or workflow.info().start_time
+        await workflow.execute_activity_method(
+            AudienceActivities.begin_occasion,
+            Occasion(campaign, at),
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"the audience of {campaign}",
+        )
