@@ -14,6 +14,7 @@ from application.delays import Delays
 from application.explain import Explain
 from application.gate import Gate
 from application.ingest import Ingest
+from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
 from application.operations.desk import OperationsDesk
 from application.readiness import readiness
@@ -41,6 +42,7 @@ class Services:
     recipients: Recipients
     unsubscribe: Unsubscribe
     explain: Explain
+    journeys: Journeys
 
     async def ready(self) -> dict[str, str]:
         """Each part with `ok` or what is wrong."""
@@ -62,6 +64,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             recipients=Recipients(database),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secret.get_secret_value()),
             explain=Explain(database, _journey_url(settings)),
+            journeys=Journeys(database, _journey_url(settings)),
         )
 
 

@@ -13,8 +13,9 @@ import wiring
 from activities.campaign import CampaignActivities
 from activities.journey import JourneyActivities, SendActivities
 from application.operations.exit import ExitKind
-from application.operations.frame import Operations
+from application.operations.frame import Kind, Operations
 from application.operations.resume import ResumeKind
+from application.operations.skip import SkipKind
 from runtime.batches import JourneyBatches
 from runtime.failures import FailureInterceptor
 from runtime.housekeeping import keep_house
@@ -88,7 +89,9 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
 
 
 def _operations(client: Client, task_queue: str, engine: Engine) -> Operations:
-    return Operations(engine.database, {"exit": ExitKind(JourneyBatches(client, task_queue)), "resume": ResumeKind()})
+    batches = JourneyBatches(client, task_queue)
+    kinds: dict[str, Kind] = {"exit": ExitKind(batches), "resume": ResumeKind(), "skip": SkipKind()}
+    return Operations(engine.database, kinds)
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:

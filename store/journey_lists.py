@@ -54,14 +54,15 @@ class ListedJourney(Struct, frozen=True):
 
 
 # Whether a stop has ended an active journey, though its row is yet to follow.
-_IS_STOPPED = "journeys.state = 'active' AND campaign_version < exits_below"
+_IS_STOPPED = "journeys.state = 'active' AND campaign_version = ANY(exiting)"
+_IS_ACTIVE = "journeys.state = 'active' AND NOT campaign_version = ANY(exiting)"
 _SHOWN = f"""
 SELECT journeys.id, campaign_key AS campaign, campaign_version AS version, profile_id, profiles.user_id,
        CASE WHEN {_IS_STOPPED} THEN 'exited' ELSE journeys.state END AS state,
        CASE WHEN {_IS_STOPPED} THEN 'exited' ELSE outcome END AS outcome,
-       CASE WHEN journeys.state = 'active' AND campaign_version >= exits_below THEN step END AS step,
-       CASE WHEN journeys.state = 'active' AND campaign_version >= exits_below THEN standing END AS standing,
-       CASE WHEN journeys.state = 'active' AND campaign_version >= exits_below THEN wakes_at END AS wakes_at,
+       CASE WHEN {_IS_ACTIVE} THEN step END AS step,
+       CASE WHEN {_IS_ACTIVE} THEN standing END AS standing,
+       CASE WHEN {_IS_ACTIVE} THEN wakes_at END AS wakes_at,
        entered_at, ended_at, entry_key, entry ->> 'message_id' AS entry_event_id, workflow_id
 """
 _JOINED = "JOIN campaigns ON campaigns.key = campaign_key JOIN profiles ON profiles.id = profile_id"
@@ -97,7 +98,7 @@ def _selections(which: JourneyFilter) -> Iterator[str]:
     The bounds are compared as rows. With plain equalities the planner may walk back through all journeys by their ids,
     in the hope to meet enough of a campaign whose journeys are all old.
     """
-    states = STATES if which.state is None else (which.state,)
+    states: tuple[str, ...] = STATES if which.state is None else (which.state,)
     if which.step is not None or which.standing is not None:
         states = tuple(state for state in states if state == "active")
     if not states:
@@ -142,7 +143,7 @@ def _conditions(which: JourneyFilter, states: tuple[str, ...]) -> Iterator[str]:
     if states != STATES:
         yield f"state = '{states[0]}'"
     if states == ("active",):
-        yield "campaign_version >= (SELECT exits_below FROM campaigns WHERE key = campaign_key)"
+        yield "NOT EXISTS (SELECT 1 FROM campaigns WHERE key = campaign_key AND campaign_version = ANY(exiting))"
     if which.campaign is not None:
         yield "campaign_key = %(campaign)s"
     if which.version is not None:
