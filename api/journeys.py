@@ -34,7 +34,7 @@ class JourneyQuery(RequestModel):
     user: Name | None = Field(None, description="a user's id, or an anonymous one")
     state: Literal["active", "completed", "exited"] | None = None
     outcome: Name | None = Field(None, examples=["engaged"])
-    step: Name | None = Field(None, description="where an active journey is")
+    step: Name | None = Field(None, description="where an active journey is; with a `state`, where those were last")
     standing: Standing | None = Field(None, description="what an active journey does there")
     entered_after: AwareDatetime | None = Field(None, description="the first instant that counts")
     entered_before: AwareDatetime | None = Field(None, description="the first instant that does not count")
@@ -74,7 +74,7 @@ class Journey(ResponseModel):
     user_id: str | None = Field(examples=["u-4711"], description="null for somebody known by an anonymous id only")
     state: str = Field(examples=["active"], description="active, completed or exited")
     outcome: str | None = Field(examples=["engaged"], description="how it ended")
-    step: str | None = Field(examples=["cool-off"], description="where it is; null once it is over")
+    step: str | None = Field(examples=["cool-off"], description="where it is, or was last")
     standing: str | None = Field(
         examples=["waiting"],
         description="waiting (a delay or an event), deferred (a message: send window or caps), held (the campaign is "

@@ -34,7 +34,7 @@ _NOT_WAITING = {
 
 @dataclass(frozen=True, slots=True)
 class JourneyView:
-    """A journey as it stands. `step`, `standing` and `wakes_at` are None once it is over; `url` its Temporal page."""
+    """A journey as it stands; once it is over, `step` is where it was last. `url` is its page in the Temporal UI."""
 
     id: UUID
     campaign: str

@@ -17,7 +17,8 @@ _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 
 
 class JourneyFilter(Struct, frozen=True, kw_only=True):
-    """Which journeys: all that is given must hold. `step` and `standing` are those of journeys that are active now.
+    """Which journeys: all that is given must hold. `step` and `standing` are of those active now; with a `state`, `step`
+    is where they were last.
 
     `entered_after` is the first instant that counts, `entered_before` the first that does not.
     """
@@ -60,7 +61,7 @@ _SHOWN = f"""
 SELECT journeys.id, campaign_key AS campaign, campaign_version AS version, profile_id, profiles.user_id,
        CASE WHEN {_IS_STOPPED} THEN 'exited' ELSE journeys.state END AS state,
        CASE WHEN {_IS_STOPPED} THEN 'exited' ELSE outcome END AS outcome,
-       CASE WHEN {_IS_ACTIVE} THEN step END AS step,
+       step,
        CASE WHEN {_IS_ACTIVE} THEN standing END AS standing,
        CASE WHEN {_IS_ACTIVE} THEN wakes_at END AS wakes_at,
        entered_at, ended_at, entry_key, entry ->> 'message_id' AS entry_event_id, workflow_id
@@ -99,7 +100,7 @@ def _selections(which: JourneyFilter) -> Iterator[str]:
     in the hope to meet enough of a campaign whose journeys are all old.
     """
     states: tuple[str, ...] = STATES if which.state is None else (which.state,)
-    if which.step is not None or which.standing is not None:
+    if which.standing is not None or (which.step is not None and which.state is None):
         states = tuple(state for state in states if state == "active")
     if not states:
         return
@@ -116,7 +117,7 @@ def _selections(which: JourneyFilter) -> Iterator[str]:
             """  # noqa: S608 -- of constants
     elif which.campaign is None:
         yield _range((), (), conditions)
-    elif which.step is not None:
+    elif which.step is not None and states == ("active",):
         yield _range(("campaign_key", "step"), ("%(campaign)s", "%(step)s"), conditions)
     elif which.version is not None:
         for state in states:
