@@ -12,6 +12,7 @@ from application.caps import FrequencyCaps
 from application.catalogue import Catalogue
 from application.delays import Delays
 from application.explain import Explain
+from application.funnel import Funnels
 from application.gate import Gate
 from application.ingest import Ingest
 from application.journeys import Journeys
@@ -43,6 +44,7 @@ class Services:
     unsubscribe: Unsubscribe
     explain: Explain
     journeys: Journeys
+    funnel: Funnels
 
     async def ready(self) -> dict[str, str]:
         """Each part with `ok` or what is wrong."""
@@ -65,6 +67,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             unsubscribe=Unsubscribe(database, ingest, settings.link_secret.get_secret_value()),
             explain=Explain(database, _journey_url(settings)),
             journeys=Journeys(database, _journey_url(settings)),
+            funnel=Funnels(database),
         )
 
 

@@ -17,8 +17,8 @@ _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 
 
 class JourneyFilter(Struct, frozen=True, kw_only=True):
-    """Which journeys: all that is given must hold. `step` and `standing` are of those active now; with a `state`, `step`
-    is where they were last.
+    """Which journeys: all that is given must hold. `step` and `standing` are of those active now; with a `state`,
+    `step` is where they were last.
 
     `entered_after` is the first instant that counts, `entered_before` the first that does not.
     """
