@@ -20,6 +20,7 @@ from application.keys import EnvironmentKey, Keys
 from application.operations.desk import OperationsDesk
 from application.readiness import readiness
 from application.recipients import Recipients, Unsubscribe
+from application.reconcile import Reconciliations
 from application.send import Sender
 from channels.email import EmailChannel
 from channels.webhook import WebhookChannel
@@ -45,6 +46,7 @@ class Services:
     explain: Explain
     journeys: Journeys
     funnel: Funnels
+    reconciliations: Reconciliations
 
     async def ready(self) -> dict[str, str]:
         """Each part with `ok` or what is wrong."""
@@ -68,6 +70,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             explain=Explain(database, _journey_url(settings)),
             journeys=Journeys(database, _journey_url(settings)),
             funnel=Funnels(database),
+            reconciliations=Reconciliations(database),
         )
 
 

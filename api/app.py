@@ -7,7 +7,20 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 import wiring
-from api import campaigns, caps, funnel, health, journeys, operations, problems, schemas, tracking, unsubscribe, users
+from api import (
+    campaigns,
+    caps,
+    funnel,
+    health,
+    journeys,
+    operations,
+    problems,
+    reconciliations,
+    schemas,
+    tracking,
+    unsubscribe,
+    users,
+)
 from api.limits import BodyLimit
 from settings import Settings
 
@@ -41,6 +54,18 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     )
     app.add_middleware(BodyLimit)
     problems.install(app)
-    for module in (tracking, campaigns, funnel, journeys, operations, users, caps, unsubscribe, schemas, health):
+    for module in (
+        tracking,
+        campaigns,
+        funnel,
+        journeys,
+        reconciliations,
+        operations,
+        users,
+        caps,
+        unsubscribe,
+        schemas,
+        health,
+    ):
         app.include_router(module.router)
     return app

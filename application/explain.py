@@ -139,14 +139,8 @@ def _summary(entry: Recorded) -> str:
             return f"left {entry.campaign}: stopped by {data['by']}"
         case "exit", _ if entry.reason == "goal":
             return f"left {entry.campaign}: {data['event']} is its goal"
-        case "exit", _ if entry.reason == "by_hand":
-            return f"taken out of {entry.campaign} by {data['by']}"
-        case "exit", _ if entry.reason == "campaign_stopped":
-            return f"left {entry.campaign}: {data['by']} ended all journeys of its version"
         case "exit", _:
             return f"left {entry.campaign}: ended by {data.get('event', data.get('event_id'))}"
-        case "skip", _:
-            return f"{entry.step}: {data['by']} skipped the wait"
         case "message", "cancelled" if entry.reason == "send_window":
             return f"{entry.step}: {data['channel']} {entry.name} postponed: quiet hours began before it had gone"
         case "message", outcome:

@@ -30,6 +30,7 @@ class Selected(Struct, frozen=True):
     step: str | None
     standing: str | None
     wakes_at: datetime | None
+    moves: int
 
 
 # What is not given narrows nothing. The planner sees which is which, since these statements are planned with values.
@@ -61,7 +62,7 @@ async def lock_page(
     """The next of them in the order of their ids, locked."""
     cursor = await connection.execute(
         f"""
-        SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, standing, wakes_at {_SELECTED}
+        SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, standing, wakes_at, moves {_SELECTED}
           AND (%(after)s::uuid IS NULL OR id > %(after)s)
         ORDER BY id LIMIT %(limit)s FOR UPDATE
         """,
@@ -74,7 +75,7 @@ async def lock_one(connection: Connection, id: UUID) -> Selected | None:
     """One active journey, locked."""
     cursor = await connection.execute(
         """
-        SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, standing, wakes_at
+        SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, standing, wakes_at, moves
         FROM journeys WHERE id = %s AND state = 'active' FOR UPDATE
         """,
         (id,),

@@ -52,7 +52,7 @@ async def skip(
 ) -> int:
     """Skip the waits of journeys that the caller has locked; how many had not been skipped before.
 
-    A wait is told by its step and its end: the same one asked for twice is skipped once, not the next one as well.
+    A wait is told by its step, its move and its end: the same one asked for twice is skipped once, not the next one as well.
     """
     decided = {journey: _decision(journey, at, data) for journey in waiting}
     known = await decisions.known(connection, [decision.id for decision in decided.values()])
@@ -70,7 +70,7 @@ def _selection(operation: Operation) -> Selection:
 
 def _decision(journey: Selected, at: datetime, data: dict[str, Any]) -> Decision:
     return Decision(
-        id=uuid5(journey.id, f"skip/{journey.step}/{journey.wakes_at}"),
+        id=uuid5(journey.id, f"skip/{journey.step}/{journey.moves}/{journey.wakes_at}"),
         profile_id=journey.profile_id,
         campaign_key=journey.campaign_key,
         kind="skip",
