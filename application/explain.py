@@ -18,9 +18,8 @@ class TimelineItem:
     """One line of a timeline: what happened or was decided, and why. `url` leads to the journey in the Temporal UI.
 
     `outcome` is what came of it: entered, granted, deferred, held, refused, sent, failed, cancelled, unknown, exited,
-    converted, skipped, moved, stayed, the outcome of a journey, the case of a branch, the arm of a split, or what came of
-    an action or a delay;
-    None for an event. A goal's `step` is that of the last message before it.
+    converted, skipped, moved, stayed, the outcome of a journey, the case of a branch, the arm of a split, or what
+    came of an action or a delay; None for an event. A goal's `step` is that of the last message before it.
     """
 
     at: datetime

@@ -52,7 +52,8 @@ async def skip(
 ) -> int:
     """Skip the waits of journeys that the caller has locked; how many had not been skipped before.
 
-    A wait is told by its step, its move and its end: the same one asked for twice is skipped once, not the next one as well.
+    A wait is told by its step, its move and its end: one that is asked for twice is skipped once, and not the next one
+    as well.
     """
     decided = {journey: _decision(journey, at, data) for journey in waiting}
     known = await decisions.known(connection, [decision.id for decision in decided.values()])
