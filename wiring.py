@@ -13,13 +13,16 @@ from application.caps import FrequencyCaps
 from application.catalogue import Catalogue
 from application.delays import Delays
 from application.explain import Explain
+from application.funnel import Funnels
 from application.gate import Gate
 from application.idempotency import Idempotency
 from application.ingest import Ingest
+from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
 from application.operations.desk import OperationsDesk
 from application.readiness import Readiness, readiness
 from application.recipients import Recipients, Unsubscribe
+from application.reconcile import Reconciliations
 from application.send import Sender
 from application.versions import Versions
 from channels.email import EmailChannel
@@ -47,6 +50,9 @@ class Services:
     recipients: Recipients
     unsubscribe: Unsubscribe
     explain: Explain
+    journeys: Journeys
+    funnel: Funnels
+    reconciliations: Reconciliations
 
     async def ready(self) -> Readiness:
         """Whether each part is there."""
@@ -71,6 +77,9 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             recipients=Recipients(database),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secret.get_secret_value()),
             explain=Explain(database, _journey_url(settings)),
+            journeys=Journeys(database, _journey_url(settings)),
+            funnel=Funnels(database),
+            reconciliations=Reconciliations(database),
         )
 
 

@@ -16,13 +16,17 @@ from activities.journey import JourneyActivities, SendActivities
 from application.occasions import Occasions
 from application.operations.enrol import EnrolKind
 from application.operations.exit import ExitKind
-from application.operations.frame import Operations
+from application.operations.frame import Kind, Operations
 from application.operations.resume import ResumeKind
+from application.operations.skip import SkipKind
+from application.reconcile import Reconciler
 from runtime.batches import JourneyBatches
 from runtime.failures import FailureInterceptor
 from runtime.housekeeping import keep_house
+from runtime.journey_workflows import JourneyWorkflows
 from runtime.leaving import leave
 from runtime.logs import configure_logs
+from runtime.reconciling import reconcile
 from runtime.relay import Relay
 from runtime.schedules import AudienceSchedules
 from runtime.temporal import WORKFLOWS, connect, workflow_runner
@@ -46,10 +50,12 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
     async with wiring.engine(settings) as engine, AsyncExitStack() as stack:
         for worker in _workers(client, settings, engine):
             await stack.enter_async_context(worker)
+        workflows = JourneyWorkflows(client, settings.task_queue)
         relay = Relay(engine.database, engine.catalogue, client, settings.task_queue)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(relay.run(stop))
             tasks.create_task(keep_house(engine.database, stop))
+            tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
             log.info("worker runs", task_queue=settings.task_queue)
             if ready is not None:
                 ready.set()
@@ -96,14 +102,13 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
 
 
 def _operations(client: Client, task_queue: str, engine: Engine) -> Operations:
-    return Operations(
-        engine.database,
-        {
-            "enrol": EnrolKind(engine.catalogue),
-            "exit": ExitKind(JourneyBatches(client, task_queue)),
-            "resume": ResumeKind(),
-        },
-    )
+    kinds: dict[str, Kind] = {
+        "enrol": EnrolKind(engine.catalogue),
+        "exit": ExitKind(JourneyBatches(client, task_queue)),
+        "resume": ResumeKind(),
+        "skip": SkipKind(),
+    }
+    return Operations(engine.database, kinds)
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:

@@ -119,6 +119,13 @@ async def begin(connection: Connection, campaign: Campaign) -> None:
         await enter_at_start(connection, campaign, version.rules, SOJOURN)
 
 
+async def begin(connection: Connection, campaign: Campaign, by: Actor) -> None:
+    """The schedule of a campaign has begun; the caller has control."""
+    version = await _running(connection, campaign)
+    await enter_at_start(connection, campaign, version.rules, by)
+    await change(connection, campaign, RUNNING)
+
+
 async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: Actor) -> None:
     """Let nobody in any more; the caller has control. Raises ConflictError where it is stopped in this way already."""
     if mode == "drain":
@@ -139,9 +146,7 @@ async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: A
 
 async def wake_held(connection: Connection, campaign: Campaign, by: Actor) -> None:
     """Have the journeys go on that were held while the campaign was paused, at the rate of the version that runs."""
-    version = await campaigns.version(connection, campaign.key, campaign.running_version or 0)
-    if version is None:
-        raise NotFoundError(f"campaign {campaign.key} has no version {campaign.running_version}", campaign=campaign.key)
+    version = await _running(connection, campaign)
     await ask(connection, campaign.key, "resume", {"rate": version.rules.on_resume.rate}, by)
 
 
@@ -178,6 +183,13 @@ async def ask(
 async def _end(connection: Connection, campaign: Campaign, versions: list[int], by: Actor) -> Operation:
     parameters = {"selection": {"versions": versions}, "whole_versions": True}
     return await ask(connection, campaign.key, "exit", parameters, by)
+
+
+async def _running(connection: Connection, campaign: Campaign) -> Version:
+    version = await campaigns.version(connection, campaign.key, campaign.running_version or 0)
+    if version is None:
+        raise ValueError(f"campaign {campaign.key} is {campaign.state} and runs no version")
+    return version
 
 
 async def _startable(connection: Connection, campaign: Campaign, version: int) -> Rules:

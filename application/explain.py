@@ -1,5 +1,6 @@
 """Why somebody got what they got, and why they got nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,37 +53,20 @@ class Explain:
 
     async def timeline(self, user_id: str, *, limit: int, before: str | None) -> Timeline:
         """The latest `limit` lines before a place. Raises NotFoundError for somebody never heard of."""
-        place = _place(before) if before is not None else None
+        place = place_of(before)
         async with self._database.transaction() as connection:
             profile_id = await profiles.find(connection, user_id)
             if profile_id is None:
                 raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
             recorded = await timeline.latest(connection, profile_id, limit + 1, place)
-        shown = recorded[:limit]
-        more = len(recorded) > limit
-        return Timeline(
-            user_id=user_id,
-            items=[self._item(entry) for entry in reversed(shown)],
-            next=f"{shown[-1].recorded_at.isoformat()}~{shown[-1].key}" if more else None,
-        )
-
-    def _item(self, entry: Recorded) -> TimelineItem:
-        workflow_id = entry.workflow_id
-        return TimelineItem(
-            at=entry.at,
-            kind=entry.kind,
-            summary=_summary(entry),
-            outcome=None if entry.kind == "event" else entry.outcome,
-            campaign=entry.campaign,
-            journey_id=str(entry.journey_id) if entry.journey_id else None,
-            step=entry.step,
-            reason=entry.reason,
-            data=entry.data,
-            url=self._journey_url.format(workflow_id=quote(workflow_id, safe="")) if workflow_id else None,
-        )
+        items, next = timeline_items(recorded, limit, self._journey_url)
+        return Timeline(user_id, items, next)
 
 
-def _place(before: str) -> tuple[datetime, str]:
+def place_of(before: str | None) -> tuple[datetime, str] | None:
+    """Where the page that ended with this `next` goes on. Raises InvalidRequestError."""
+    if before is None:
+        return None
     instant, separator, key = before.partition("~")
     try:
         at = datetime.fromisoformat(instant)
@@ -91,6 +75,33 @@ def _place(before: str) -> tuple[datetime, str]:
     if not separator or at.tzinfo is None:
         raise InvalidCursorError("`before` must be the `next` of an earlier answer")
     return at, key
+
+
+def timeline_items(recorded: Sequence[Recorded], limit: int, journey_url: str) -> tuple[list[TimelineItem], str | None]:
+    """Of what was recorded, newest first, the `limit` newest lines, oldest first, and the `next` if there are more."""
+    shown = recorded[:limit]
+    next = f"{shown[-1].recorded_at.isoformat()}~{shown[-1].key}" if len(recorded) > limit else None
+    return [_item(entry, journey_url) for entry in reversed(shown)], next
+
+
+def link(journey_url: str, workflow_id: str) -> str:
+    """The address of a journey in the Temporal UI."""
+    return journey_url.format(workflow_id=quote(workflow_id, safe=""))
+
+
+def _item(entry: Recorded, journey_url: str) -> TimelineItem:
+    return TimelineItem(
+        at=entry.at,
+        kind=entry.kind,
+        summary=_summary(entry),
+        outcome=None if entry.kind == "event" else entry.outcome,
+        campaign=entry.campaign,
+        journey_id=str(entry.journey_id) if entry.journey_id else None,
+        step=entry.step,
+        reason=entry.reason,
+        data=entry.data,
+        url=link(journey_url, entry.workflow_id) if entry.workflow_id else None,
+    )
 
 
 def _summary(entry: Recorded) -> str:

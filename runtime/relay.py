@@ -7,7 +7,8 @@ from itertools import groupby
 
 import psycopg
 import structlog
-from msgspec import ValidationError
+from msgspec import ValidationError, convert
+from msgspec.structs import replace
 from temporalio.api.common.v1 import Payloads, WorkflowExecution
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
@@ -20,7 +21,9 @@ from application.catalogue import Catalogue, Version
 from domain.errors import NotFoundError
 from domain.journey import machine
 from domain.journey.position import told_at_start
-from domain.journey.records import user_of
+from domain.journey.records import seed_of, user_of
+from domain.journey.recovery import Lost, recover
+from domain.journey.state import JourneyState
 from runtime.temporal import CALL_TIMEOUT
 from store import outbox
 from store.database import Connection, Database
@@ -168,7 +171,9 @@ class Relay:
 
     async def _start(self, row: Row, version: Version, *, is_alone: bool) -> None:
         user = user_of(row.workflow_id, version.key)
-        begun = machine.begin(version.plan, row.created_at)
+        going_on, moves = _recovered(row, version)
+        begun = going_on or machine.begin(version.plan, row.created_at)
+        told = replace(told_at_start(version.plan, begun), move=moves)
         step, state = shown = machine.standing(version.plan, begun)
         attributes = TypedSearchAttributes(
             [
@@ -187,7 +192,8 @@ class Relay:
                     version.key,
                     version.plan,
                     shown,
-                    told=told_at_start(version.plan, begun),
+                    going_on,
+                    told,
                 ),
                 id=row.workflow_id,
                 task_queue=self._task_queue,
@@ -246,6 +252,14 @@ class Relay:
             except psycopg.OperationalError as error:
                 log.warning("relay cannot listen", error=str(error))
                 await asyncio.sleep(1)
+
+
+def _recovered(row: Row, version: Version) -> tuple[JourneyState | None, int]:
+    """Where a journey goes on whose workflow was lost, and the last move of its row; (None, 0) of one that begins."""
+    if (known := row.payload.get("lost")) is None:
+        return None, 0
+    lost = convert(known, Lost)
+    return recover(version.plan, lost, row.created_at, seed_of(row.workflow_id, version.key)), lost.moves
 
 
 class _Result:

@@ -1,6 +1,6 @@
 """Decisions: why somebody was let in or not, why a message went or not, why a journey ended."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -47,6 +47,12 @@ async def insert(connection: Connection, decisions: Sequence[Decision]) -> None:
         """,
         (Jsonb(decisions),),
     )
+
+
+async def known(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+    """Which of these decisions have been made."""
+    cursor = await connection.execute("SELECT id FROM decisions WHERE id = ANY(%s)", (list(ids),))
+    return {row["id"] async for row in cursor}
 
 
 async def answer(connection: Connection, id: UUID) -> Any | None:

@@ -23,11 +23,14 @@ class Selected(Struct, frozen=True):
     """One of them."""
 
     id: UUID
+    campaign_key: str
     profile_id: UUID
     campaign_version: int
     workflow_id: str
     step: str | None
     standing: str | None
+    wakes_at: datetime | None
+    moves: int
 
 
 # What is not given narrows nothing. The planner sees which is which, since these statements are planned with values.
@@ -59,13 +62,26 @@ async def lock_page(
     """The next of them in the order of their ids, locked."""
     cursor = await connection.execute(
         f"""
-        SELECT id, profile_id, campaign_version, workflow_id, step, standing {_SELECTED}
+        SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, standing, wakes_at, moves {_SELECTED}
           AND (%(after)s::uuid IS NULL OR id > %(after)s)
         ORDER BY id LIMIT %(limit)s FOR UPDATE
         """,
         {**_parameters(campaign_key, selection), "after": after, "limit": limit},
     )
     return [Selected(**row) async for row in cursor]
+
+
+async def lock_one(connection: Connection, id: UUID) -> Selected | None:
+    """One active journey, locked."""
+    cursor = await connection.execute(
+        """
+        SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, standing, wakes_at, moves
+        FROM journeys WHERE id = %s AND state = 'active' FOR UPDATE
+        """,
+        (id,),
+    )
+    row = await cursor.fetchone()
+    return Selected(**row) if row else None
 
 
 def _parameters(campaign_key: str, selection: Selection) -> dict[str, object]:

@@ -175,10 +175,11 @@ journeys = Table(
     ),
     Index("journeys_profile_id", "profile_id", "campaign_key", "entry_key"),
     # For the versions in use and the counts of a campaign, which are asked for while all events wait.
-    Index("journeys_campaign", "state", "campaign_key", "campaign_version"),
-    # For the pages of what is done to many of a campaign's journeys, and of lists.
-    Index("journeys_pages", "campaign_key", "id"),
-    Index("journeys_step", "campaign_key", "step", postgresql_where=text("state = 'active'")),
+    # With the id, it gives the pages of a version's as well.
+    Index("journeys_campaign", "state", "campaign_key", "campaign_version", "id"),
+    # For the pages of what is done to many of a campaign's journeys, and of lists: a list of all states merges three.
+    Index("journeys_pages", "campaign_key", "state", "id"),
+    Index("journeys_step", "campaign_key", "step", "id", postgresql_where=text("state = 'active'")),
 )
 
 # The send ledger. The id is derived from journey, step and visit, so a message exists once whatever is retried.
@@ -218,6 +219,10 @@ messages = Table(
         postgresql_where=text("state IN ('reserved', 'sending', 'sent', 'unknown')"),
     ),
     Index("messages_profile_id", "profile_id", "reserved_at"),
+    # For the funnel. A campaign's rows share one entry of the index, so that it is small.
+    Index("messages_campaign", "campaign_key"),
+    # For what a journey that is over may have left behind.
+    Index("messages_open", "journey_id", postgresql_where=text("state IN ('reserved', 'sending')")),
 )
 
 # Why somebody was let in or not, and why a message went or not. The id is derived from what was decided upon.
@@ -243,6 +248,8 @@ decisions = Table(
         name="decisions_kind",
     ),
     Index("decisions_profile_id", "profile_id", "recorded_at"),
+    # For the funnel.
+    Index("decisions_campaign", "campaign_key"),
     # Which journeys were ever held, for when their campaign is resumed.
     Index("decisions_held", "journey_id", postgresql_where=text("kind = 'send' AND outcome = 'held'")),
     # Which arm of a split a journey went.
@@ -321,6 +328,21 @@ operations = Table(
     UniqueConstraint("campaign_key", "kind", "occasion", name="operations_once_an_occasion"),
     Index("operations_campaign", "campaign_key", "id"),
     Index("operations_open", "campaign_key", "id", postgresql_where=text("finished_at IS NULL")),
+)
+
+# Comparisons of Postgres with Temporal. `report` says what did not agree and what was done about it.
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("state", Text, nullable=False, server_default=text("'pending'")),
+    Column("requested_by", Text, nullable=False),
+    Column("report", JSONB),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("started_at", INSTANT),
+    Column("finished_at", INSTANT),
+    CheckConstraint("state IN ('pending', 'running', 'done')", name="reconciliations_state"),
+    CheckConstraint("(state = 'done') = (finished_at IS NOT NULL)", name="reconciliations_finished_at"),
 )
 
 # Keys of the API. A secret is as random as its hash, so one round of SHA-256 keeps it.

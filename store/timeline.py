@@ -39,7 +39,7 @@ FROM (
          jsonb_build_object('message_id', message_id, 'properties', properties) AS data
   FROM (
     SELECT * FROM events
-    WHERE profile_id = %(profile_id)s
+    WHERE profile_id = %(profile_id)s AND %(journey_id)s::uuid IS NULL
       AND (%(before)s::timestamptz IS NULL OR (recorded_at, message_id) < (%(before)s, %(before_key)s))
     ORDER BY recorded_at DESC, message_id DESC LIMIT %(limit)s
   ) AS events
@@ -75,20 +75,30 @@ FROM (
   FROM journeys WHERE profile_id = %(profile_id)s AND (state = 'completed' OR outcome = 'merged')
 ) AS recorded
 LEFT JOIN journeys ON journeys.id = recorded.journey_id
-WHERE %(before)s::timestamptz IS NULL OR (recorded.recorded_at, key) < (%(before)s, %(before_key)s)
+WHERE (%(journey_id)s::uuid IS NULL OR recorded.journey_id = %(journey_id)s)
+  AND (%(before)s::timestamptz IS NULL OR (recorded.recorded_at, key) < (%(before)s, %(before_key)s))
 ORDER BY recorded.recorded_at DESC, key DESC
 LIMIT %(limit)s
 """
 
 
 async def latest(
-    connection: Connection, profile_id: UUID, limit: int, before: tuple[datetime, str] | None
+    connection: Connection,
+    profile_id: UUID,
+    limit: int,
+    before: tuple[datetime, str] | None,
+    *,
+    journey_id: UUID | None = None,
 ) -> list[Recorded]:
-    """The latest things recorded, newest first; `before` is the (recorded_at, key) to go on from."""
+    """The latest things recorded, newest first; `before` is the (recorded_at, key) to go on from.
+
+    Of one journey of theirs: what was decided for it, its messages, its goal and its end.
+    """
     cursor = await connection.execute(
         _TIMELINE,
         {
             "profile_id": profile_id,
+            "journey_id": journey_id,
             "limit": limit,
             "before": before[0] if before else None,
             "before_key": before[1] if before else None,

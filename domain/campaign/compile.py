@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from msgspec import Struct
+
 from domain.campaign.definition import Campaign
 from domain.campaign.delay_fields import ClockDelay, DateDelay, RandomDelay
 from domain.campaign.plan import (
@@ -29,9 +31,21 @@ from domain.campaign.single_steps import DelayStep, EmitEventStep, ExitStep, Sen
 from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, Steps, WaitStep, step_kind
 
 
+class Outlined(Struct, frozen=True):
+    """A step of a document, what it does, the step that it stands within, if any, and the list of that one.
+
+    The list is on_event, on_timeout, otherwise, do, the name of an arm, or `branch.1` or `events.1` and so on.
+    """
+
+    id: str
+    kind: str
+    within: str | None
+    way: str | None
+
+
 def compile_plan(campaign: Campaign) -> Plan:
     """The plan of a checked document: its ids are unique and all of its steps can be reached."""
-    block = _Block(campaign.steps, "steps", None)
+    block = _outermost(campaign)
     placed = list(block.nodes())
     schedule = campaign.schedule
     return Plan(
@@ -43,6 +57,11 @@ def compile_plan(campaign: Campaign) -> Plan:
     )
 
 
+def outline(campaign: Campaign) -> list[Outlined]:
+    """The steps of a checked document in its order, each with the step and the way that it stands in."""
+    return [Outlined(one.node.id, one.kind, one.within, one.way) for one in _outermost(campaign).nodes()]
+
+
 def subscription_id(step: str, index: int) -> str:
     """The id of one of the events that a step waits for."""
     return f"{step}/{index}"
@@ -50,10 +69,13 @@ def subscription_id(step: str, index: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A node and the innermost repetition that it lies in."""
+    """A node, what its author calls such a step, the innermost repetition that it lies in, and where it stands."""
 
     node: Node
+    kind: str
     loop: str | None
+    within: str | None
+    way: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +90,13 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """A list of steps, what it is called, the step that comes after its last one, and the repetition around it."""
+    """A list of steps, the step that comes after its last one, the repetition around it, and where it stands."""
 
     steps: Steps
-    name: str
     after: str | None
     loop: str | None = None
+    within: str | None = None
+    way: str | None = None
 
     @property
     def start(self) -> str | None:
@@ -85,7 +108,7 @@ class _Block:
         for index, step in enumerate(self.steps):
             at = _Place(self._named(index), self._id(index + 1), self._id(index + 2), self.loop)
             node, blocks = _compiled(step, at)
-            yield _Placed(node, self.loop)
+            yield _Placed(node, str(step_kind(step)), self.loop, self.within, self.way)
             for block in blocks:
                 yield from block.nodes()
 
@@ -94,7 +117,15 @@ class _Block:
 
     def _named(self, index: int) -> str:
         # No id that an author gives has a dot, so that one made of the place is unique.
-        return self.steps[index].id or f"{self.name}.{index + 1}"
+        return self.steps[index].id or f"{self._name}.{index + 1}"
+
+    @property
+    def _name(self) -> str:
+        return "steps" if self.within is None else f"{self.within}.{self.way}"
+
+
+def _outermost(campaign: Campaign) -> _Block:
+    return _Block(campaign.steps, after=None)
 
 
 def _compiled(step: Step, at: _Place) -> tuple[Node, Sequence[_Block]]:
@@ -150,13 +181,13 @@ def _send(step: SendStep, at: _Place) -> Send:
 
 def _wait(step: WaitStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
     if step.wait_for.events is None:
-        ways = [_Block(step.on_event, f"{at.id}.on_event", at.next, at.loop)]
+        ways = [_Block(step.on_event, at.next, at.loop, at.id, "on_event")]
     else:
         ways = [
-            _Block(awaited.do, f"{at.id}.events.{number}", at.next, at.loop)
+            _Block(awaited.do, at.next, at.loop, at.id, f"events.{number}")
             for number, awaited in enumerate(step.wait_for.events, start=1)
         ]
-    on_timeout = _Block(step.on_timeout, f"{at.id}.on_timeout", at.next, at.loop)
+    on_timeout = _Block(step.on_timeout, at.next, at.loop, at.id, "on_timeout")
     node = WaitFor(
         id=at.id,
         subscriptions=tuple(
@@ -170,22 +201,21 @@ def _wait(step: WaitStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
 
 def _branch(step: BranchStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
     ways = [
-        _Block(case.do, f"{at.id}.branch.{number}", at.next, at.loop)
-        for number, case in enumerate(step.branch, start=1)
+        _Block(case.do, at.next, at.loop, at.id, f"branch.{number}") for number, case in enumerate(step.branch, start=1)
     ]
-    otherwise = _Block(step.otherwise, f"{at.id}.otherwise", at.next, at.loop)
+    otherwise = _Block(step.otherwise, at.next, at.loop, at.id, "otherwise")
     return Branch(id=at.id, cases=tuple(way.start for way in ways), otherwise=otherwise.start), (*ways, otherwise)
 
 
 def _split(step: SplitStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
-    ways = {name: _Block(step.arm(name), f"{at.id}.{name}", at.next, at.loop) for name in step.split.arms}
+    ways = {name: _Block(step.arm(name), at.next, at.loop, at.id, name) for name in step.split.arms}
     return Split(id=at.id, arms=tuple(Arm(name, way.start) for name, way in ways.items())), tuple(ways.values())
 
 
 def _repeat(step: RepeatStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
     until = step.repeat.until
     # The last step of a round leads back to the repetition itself.
-    body = _Block(step.do, f"{at.id}.do", at.id, loop=at.id)
+    body = _Block(step.do, at.id, loop=at.id, within=at.id, way="do")
     node = Repeat(
         id=at.id,
         body=body.start or at.id,

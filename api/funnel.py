@@ -1,0 +1,74 @@
+"""How far the journeys of a campaign came."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+
+from api.auth import allow
+from api.dependencies import CampaignKey, ResponseModel, Using
+from domain.access import Scope
+
+router = APIRouter(prefix="/v1/campaigns", tags=["Campaigns"], dependencies=[Depends(allow(Scope.READ))])
+
+Counts = dict[str, int]
+
+
+class Messages(ResponseModel):
+    """What became of a step's messages: numbers of messages, but for `deferred` and `held`, which are of journeys."""
+
+    sent: int = Field(examples=[900])
+    opened: int = Field(examples=[310], description="of those sent")
+    under_way: int = Field(examples=[4], description="granted, and not yet settled")
+    failed: int
+    unknown: int = Field(description="nobody knows whether they were delivered")
+    cancelled: int = Field(examples=[12], description="granted, and not sent: the journey ended, or the window closed")
+    capped: int = Field(examples=[40], description="refused by a frequency cap")
+    refused: Counts = Field(examples=[{"no_consent": 25}], description="refused for each other reason")
+    deferred: Counts = Field(examples=[{"send_window": 210}], description="journeys that were put off, by why")
+    held: int = Field(description="journeys that came here while the campaign was paused")
+
+
+class Step(ResponseModel):
+    id: str = Field(examples=["nudge"])
+    kind: str = Field(examples=["send"])
+    within: str | None = Field(description="the step in which it stands")
+    way: str | None = Field(examples=["on_timeout"], description="the list of that step")
+    depth: int = Field(description="how many steps it stands in")
+    reached: int = Field(examples=[1000], description="journeys that have come to it")
+    now: Counts = Field(examples=[{"deferred": 7}], description="journeys that are there, by what they do")
+    messages: Messages | None = Field(description="of a send")
+
+
+class Arm(ResponseModel):
+    step: str = Field(examples=["offer"], description="the split")
+    arm: str = Field(examples=["discount"])
+    journeys: int = Field(examples=[450], description="that were sent this way")
+    goals: int = Field(examples=[61], description="that reached the goal afterwards")
+
+
+class Version(ResponseModel):
+    """The journeys that are on a version now, or were when they ended."""
+
+    version: int
+    entered: int = Field(examples=[1000])
+    active: int = Field(examples=[250])
+    outcomes: Counts = Field(examples=[{"completed": 700, "exited": 50}], description="how the others ended")
+    exits: Counts = Field(examples=[{"exit_event": 45, "by_hand": 5}], description="why some were ended")
+    goals: int = Field(examples=[120])
+    arms: list[Arm]
+    steps: list[Step] = Field(description="in the order of the document")
+
+
+class Funnel(ResponseModel):
+    campaign: str = Field(examples=["abandoned-cart"])
+    not_let_in: Counts = Field(examples=[{"already_in": 31}], description="events that started no journey, by why")
+    versions: list[Version]
+
+
+@router.get("/{key}/funnel")
+async def get_funnel(
+    key: CampaignKey, services: Using, version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
+) -> Funnel:
+    """How many entered, how far they came, what became of the messages, and how they ended. All at one instant."""
+    return Funnel.model_validate(await services.funnel(key, version))

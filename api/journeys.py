@@ -1,0 +1,158 @@
+"""Look at journeys, end them by hand, and skip what they wait for."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from api.auth import Operator, allow
+from api.dependencies import RequestModel, ResponseModel, Text, Using
+from api.operations import Operation
+from api.users import TimelineItem
+from application.journeys import JourneyChoice, waiting
+from domain.access import Scope
+from store.journey_lists import JourneyFilter
+
+router = APIRouter(prefix="/v1/journeys", tags=["Journeys"], dependencies=[Depends(allow(Scope.READ))])
+
+Name = Annotated[Text, Field(min_length=1, max_length=255)]
+# The numbers that PostgreSQL's integer holds.
+Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Standing = Literal["waiting", "deferred", "held", "acting"]
+JourneyId = Annotated[UUID, Path(description="the journey's id")]
+
+
+class JourneyQuery(RequestModel):
+    """Which journeys: those for which all holds that is given."""
+
+    model_config = ConfigDict(strict=False)
+
+    campaign: Name | None = None
+    version: Version | None = None
+    user: Name | None = Field(None, description="a user's id, or an anonymous one")
+    state: Literal["active", "completed", "exited"] | None = None
+    outcome: Name | None = Field(None, examples=["engaged"])
+    step: Name | None = Field(None, description="where an active journey is; with a `state`, where those were last")
+    standing: Standing | None = Field(None, description="what an active journey does there")
+    entered_after: AwareDatetime | None = Field(None, description="the first instant that counts")
+    entered_before: AwareDatetime | None = Field(None, description="the first instant that does not count")
+    limit: int = Field(100, ge=1, le=500)
+    after: UUID | None = Field(None, description="`next` of the page before")
+
+
+class ChoiceRequest(RequestModel):
+    """Which active journeys of a campaign: those for which all holds that is given."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"campaign": "abandoned-cart", "version": 2, "step": "cool-off"}}
+    )
+
+    campaign: Name
+    version: Version | None = None
+    step: Name | None = None
+    standing: Standing | None = None
+    user: Name | None = None
+    # Instants are texts in JSON, which strictness would refuse.
+    entered_after: Annotated[AwareDatetime, Field(strict=False, description="the first instant that counts")] | None = (
+        None
+    )
+    entered_before: (
+        Annotated[AwareDatetime, Field(strict=False, description="the first instant that does not count")] | None
+    ) = None
+    dry_run: Annotated[bool, Field(description="only count them")] = False
+
+    def choice(self) -> JourneyChoice:
+        return JourneyChoice(**self.model_dump(exclude={"dry_run"}))
+
+
+class Journey(ResponseModel):
+    id: UUID
+    campaign: str = Field(examples=["abandoned-cart"])
+    version: int
+    user_id: str | None = Field(examples=["u-4711"], description="null for somebody known by an anonymous id only")
+    state: str = Field(examples=["active"], description="active, completed or exited")
+    outcome: str | None = Field(examples=["engaged"], description="how it ended")
+    step: str | None = Field(examples=["cool-off"], description="where it is, or was last")
+    standing: str | None = Field(
+        examples=["waiting"],
+        description="waiting (a delay or an event), deferred (a message: send window or caps), held (the campaign is "
+        "paused) or acting; null once it is over",
+    )
+    wakes_at: datetime | None = Field(description="when it goes on by itself, where that is known")
+    entered_at: datetime
+    ended_at: datetime | None
+    entry_key: str = Field(examples=["c-1"], description="what tells the journeys of one user apart")
+    url: str = Field(description="its page in the Temporal UI")
+
+
+class JourneyList(ResponseModel):
+    journeys: list[Journey]
+    next: UUID | None = Field(description="pass it as `after` for older ones; null at the end")
+
+
+class JourneyStory(Journey):
+    entry_event_id: str = Field(description="the `messageId` of the event that let them in")
+    timeline: list[TimelineItem] = Field(description="what was decided for it, its messages and its end, oldest first")
+    next: str | None = Field(description="pass it as `before` for what came earlier; null at the beginning")
+
+
+class Counted(ResponseModel):
+    """What a dry run finds."""
+
+    journeys: int = Field(examples=[1500])
+
+
+_MANY: dict[int | str, dict[str, Any]] = {200: {"model": Counted, "description": "A dry run: how many it would be"}}
+
+
+@router.get("")
+async def list_journeys(services: Using, query: Annotated[JourneyQuery, Query()]) -> JourneyList:
+    """Journeys, newest first."""
+    which = JourneyFilter(**query.model_dump(exclude={"limit", "after"}))
+    return JourneyList.model_validate(await services.journeys.list(which, limit=query.limit, after=query.after))
+
+
+@router.get("/{id}")
+async def get_journey(
+    id: JourneyId,
+    services: Using,
+    limit: Annotated[int, Query(ge=1, le=500, description="lines of the timeline")] = 500,
+    before: Annotated[Text | None, Query(description="`next` of the page before")] = None,
+) -> JourneyStory:
+    """One journey: where it is, until when, and its story with the reason of each decision."""
+    return JourneyStory.model_validate(await services.journeys.get(id, limit=limit, before=before))
+
+
+@router.post("/exit", status_code=202, responses=_MANY)
+async def exit_many(request: ChoiceRequest, response: Response, services: Using, by: Operator) -> Operation | Counted:
+    """End many journeys, page by page: the operation says how far it is."""
+    if request.dry_run:
+        response.status_code = 200
+        return Counted(journeys=await services.journeys.count(request.choice()))
+    return Operation.model_validate(await services.journeys.exit_many(request.choice(), by=by))
+
+
+@router.post("/skip-wait", status_code=202, responses=_MANY)
+async def skip_many(request: ChoiceRequest, response: Response, services: Using, by: Operator) -> Operation | Counted:
+    """Have many journeys go on that wait, page by page: the operation says how far it is."""
+    if request.dry_run:
+        response.status_code = 200
+        return Counted(journeys=await services.journeys.count(waiting(request.choice())))
+    return Operation.model_validate(await services.journeys.skip_many(request.choice(), by=by))
+
+
+@router.post("/{id}/exit")
+async def exit_journey(id: JourneyId, services: Using, by: Operator) -> Journey:
+    """End an active journey. Nothing of it is authorised from now on; a message that is being sent settles."""
+    return Journey.model_validate(await services.journeys.exit(id, by=by))
+
+
+@router.post("/{id}/skip-wait")
+async def skip_wait(id: JourneyId, services: Using, by: Operator) -> Journey:
+    """Have a journey that waits go on at once, as if the time were over.
+
+    A message that waits for its send window, the frequency caps or a paused campaign is not hurried: 409 says why.
+    """
+    return Journey.model_validate(await services.journeys.skip_wait(id, by=by))

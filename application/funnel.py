@@ -1,0 +1,250 @@
+"""How far the journeys of a campaign came, and what became of them, version by version."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from msgspec.structs import replace
+
+from application import campaign_moves
+from application.operations.exit import CAMPAIGN_STOPPED
+from domain.campaign.compile import Outlined, compile_plan, outline
+from domain.campaign.definition import Campaign
+from domain.campaign.plan import Exit
+from domain.campaign.yaml_source import read
+from domain.errors import NotFoundError
+from domain.journey.passages import passages, passed_by
+from domain.journey.state import CAPPED, COMPLETED
+from store import funnel
+from store.database import Database
+from store.funnel import DecisionCount, GoalCount, JourneyCount, MessageCount, Passed
+
+# Outlines are read again from their documents, which takes some milliseconds each.
+OUTLINES_KEPT = 500
+MERGED = "merged"
+
+
+@dataclass(frozen=True, slots=True)
+class SendFunnel:
+    """What became of a step's messages. All but `deferred` and `held` count messages, of which a journey may have many.
+
+    `deferred` (by reason) and `held` count the journeys to which that happened at all, whatever came of it then.
+    `opened` are among those sent, `capped` were refused by a frequency cap, `refused` for each other reason.
+    """
+
+    sent: int
+    opened: int
+    under_way: int
+    failed: int
+    unknown: int
+    cancelled: int
+    capped: int
+    refused: dict[str, int]
+    deferred: dict[str, int]
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepFunnel:
+    """A step: how many journeys have come to it, and how many are there now, by what they do there.
+
+    `within` is the step that it stands in, in the list `way`; `depth` how many there are around it.
+    """
+
+    id: str
+    kind: str
+    within: str | None
+    way: str | None
+    depth: int
+    reached: int
+    now: dict[str, int]
+    messages: SendFunnel | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArmFunnel:
+    """An arm of a split: the journeys that were sent that way, and how many of them reached the goal afterwards."""
+
+    step: str
+    arm: str
+    journeys: int
+    goals: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFunnel:
+    """The journeys that are on one version now, or were when they ended."""
+
+    version: int
+    entered: int
+    active: int
+    outcomes: dict[str, int]
+    exits: dict[str, int]
+    goals: int
+    arms: list[ArmFunnel]
+    steps: list[StepFunnel]
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """A campaign's funnel. `not_let_in` counts events by why they started no journey, of all versions."""
+
+    campaign: str
+    not_let_in: dict[str, int]
+    versions: list[VersionFunnel]
+
+
+class Funnels:
+    """Counts what Postgres holds, all at one instant."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __call__(self, key: str, version: int | None) -> Funnel:
+        """Of one version, or of each that has journeys or runs. Raises NotFoundError."""
+        async with self._database.transaction() as connection:
+            await connection.execute(funnel.ISOLATION)
+            campaign = await campaign_moves.found(connection, key)
+            if version is not None and not 1 <= version <= campaign.latest_version:
+                raise NotFoundError(f"campaign {key} has no version {version}", campaign=key, version=version)
+            journeys = await funnel.journeys(connection, key, version)
+            numbers = {row.version for row in journeys}
+            numbers.add(version or campaign.running_version or campaign.latest_version)
+            documents = await funnel.documents(connection, key, numbers)
+            outlines = {number: await asyncio.to_thread(_outline, source) for number, source in documents.items()}
+            known = [replace(one, version=number) for number, outline in outlines.items() for one in outline.known]
+            passed = await funnel.passed(connection, key, known)
+            decisions = await funnel.decisions(connection, key, version)
+            messages = await funnel.messages(connection, key, version)
+            goals = await funnel.goals(connection, key, version)
+        return Funnel(
+            campaign=key,
+            not_let_in=_sums((row.reason, row.number) for row in decisions if row.version is None),
+            versions=[
+                _version(
+                    number,
+                    outlines[number].steps,
+                    passed.get(number, {}),
+                    [row for row in journeys if row.version == number],
+                    [row for row in decisions if row.version == number],
+                    [row for row in messages if row.version == number],
+                    [row for row in goals if row.version == number],
+                )
+                for number in sorted(numbers)
+            ],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """The steps of a document in its order, and what is passed for certain by those who are known to be somewhere."""
+
+    steps: Sequence[Outlined]
+    known: Sequence[Passed]
+
+
+@lru_cache(OUTLINES_KEPT)
+def _outline(source: str) -> _Outline:
+    definition = Campaign.model_validate(read(source, "").data)
+    plan, steps = compile_plan(definition), outline(definition)
+    found = passages(plan)
+    outcomes = {node.outcome for node in plan.nodes.values() if isinstance(node, Exit)} | {COMPLETED}
+    told = [
+        ("start", "", found[plan.start]),
+        *(("step", step.id, found.get(step.id, frozenset((step.id,)))) for step in steps),
+        *(("outcome", outcome, passed_by(plan, outcome, found)) for outcome in sorted(outcomes)),
+    ]
+    return _Outline(
+        steps,
+        [
+            Passed(0, kind, name, "".join("1" if step.id in passed else "0" for step in steps))
+            for kind, name, passed in told
+        ],
+    )
+
+
+def _version(
+    version: int,
+    steps: Sequence[Outlined],
+    passed: Mapping[str, int],
+    journeys: Sequence[JourneyCount],
+    decisions: Sequence[DecisionCount],
+    messages: Sequence[MessageCount],
+    goals: Sequence[GoalCount],
+) -> VersionFunnel:
+    depths: dict[str | None, int] = {None: -1}
+    for step in steps:
+        depths[step.id] = depths[step.within] + 1
+    reached = [sum(number for bits, number in passed.items() if bits[place] == "1") for place in range(len(steps))]
+    return VersionFunnel(
+        version=version,
+        entered=sum(row.number for row in journeys),
+        active=sum(row.number for row in journeys if row.state == "active"),
+        outcomes=_sums((row.outcome, row.number) for row in journeys if row.state != "active"),
+        exits=_exits(journeys, decisions),
+        goals=sum(row.number for row in goals),
+        arms=_arms(steps, decisions, goals),
+        steps=[
+            StepFunnel(
+                id=step.id,
+                kind=step.kind,
+                within=step.within,
+                way=step.way,
+                depth=depths[step.id],
+                reached=reached[place],
+                now=_sums((row.standing, row.number) for row in journeys if row.step == step.id),
+                messages=_messages(step.id, decisions, messages) if step.kind == "send" else None,
+            )
+            for place, step in enumerate(steps)
+        ],
+    )
+
+
+def _exits(journeys: Sequence[JourneyCount], decisions: Sequence[DecisionCount]) -> dict[str, int]:
+    """Why journeys were ended. What ends with the merging of two people has no decision of its own."""
+    return _sums(
+        [
+            *((row.reason, row.journeys) for row in decisions if row.kind == "exit"),
+            *((MERGED, row.number) for row in journeys if row.outcome == MERGED),
+            *((CAMPAIGN_STOPPED, row.number) for row in journeys if row.is_to_follow),
+        ]
+    )
+
+
+def _arms(steps: Sequence[Outlined], decisions: Sequence[DecisionCount], goals: Sequence[GoalCount]) -> list[ArmFunnel]:
+    splits = [step.id for step in steps if step.kind == "split"]
+    gone = {(row.step, row.outcome): row.journeys for row in decisions if row.kind == "split"}
+    return [
+        ArmFunnel(step, arm, number, sum(row.number for row in goals if row.arms.get(step) == arm))
+        for step in splits
+        for (of, arm), number in sorted(gone.items(), key=lambda one: one[0][1])
+        if of == step
+    ]
+
+
+def _messages(step: str, decisions: Sequence[DecisionCount], messages: Sequence[MessageCount]) -> SendFunnel:
+    asked = [row for row in decisions if row.step == step and row.kind == "send"]
+    states = _sums((row.state, row.number) for row in messages if row.step == step)
+    refused = _sums((row.reason, row.number) for row in asked if row.outcome == "refused")
+    return SendFunnel(
+        sent=states.get("sent", 0),
+        opened=sum(row.opened for row in messages if row.step == step),
+        under_way=states.get("reserved", 0) + states.get("sending", 0),
+        failed=states.get("failed", 0),
+        unknown=states.get("unknown", 0),
+        cancelled=states.get("cancelled", 0),
+        capped=refused.pop(CAPPED, 0),
+        refused=refused,
+        deferred=_sums((row.reason, row.journeys) for row in asked if row.outcome == "deferred"),
+        held=sum(row.journeys for row in asked if row.outcome == "held"),
+    )
+
+
+def _sums(numbers: Iterable[tuple[str | None, int]]) -> dict[str, int]:
+    """Added up by name. A name that is not known, as of a journey that an earlier release moved, is `unknown`."""
+    sums: Counter[str] = Counter()
+    for name, number in numbers:
+        sums[name or "unknown"] += number
+    return dict(sorted(sums.items()))

@@ -1,0 +1,225 @@
+"""Journeys under the eyes and hands of engineers: lists, one with its story, and what is done to one or to many."""
+
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from msgspec import to_builtins
+
+from application import campaign_moves
+from application.explain import TimelineItem, link, place_of, timeline_items
+from application.operations import skip
+from application.operations.exit import BY_HAND
+from domain.access import Actor
+from domain.errors import ConflictError, InvalidRequestError, NotFoundError
+from domain.journey.records import Ending
+from domain.journey.state import EXITED
+from store import audit, decisions, journey_lists, journeys, outbox, profiles, selections, timeline
+from store.database import Connection, Database
+from store.decisions import Decision
+from store.journey_lists import JourneyFilter, ListedJourney
+from store.operations import Operation
+from store.outbox import Notice
+from store.selections import Selected, Selection
+
+WAITING = "waiting"
+# Why the rest of a journey that does not wait cannot be skipped, by its standing.
+_NOT_WAITING = {
+    "deferred": "its message waits for its send window or the frequency caps, which no hand overrides",
+    "held": "its campaign is paused: resume it",
+    "acting": "it does not wait, and goes on by itself",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyView:
+    """A journey as it stands; once it is over, `step` is where it was last. `url` is its page in the Temporal UI."""
+
+    id: UUID
+    campaign: str
+    version: int
+    user_id: str | None
+    state: str
+    outcome: str | None
+    step: str | None
+    standing: str | None
+    wakes_at: datetime | None
+    entered_at: datetime
+    ended_at: datetime | None
+    entry_key: str
+    url: str
+
+
+_SHOWN = [field.name for field in fields(JourneyView) if field.name != "url"]
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyPage:
+    """Newest first. `next` is to be passed as `after` for those before them; None where there are none."""
+
+    journeys: list[JourneyView]
+    next: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyStory(JourneyView):
+    """A journey with what was decided for it, its messages and its end, oldest first; `next` for what came before."""
+
+    entry_event_id: str
+    timeline: list[TimelineItem]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyChoice:
+    """Which journeys of a campaign something is done to: those that are active and for which all holds that is given.
+
+    `entered_after` is the first instant that counts, `entered_before` the first that does not.
+    """
+
+    campaign: str
+    version: int | None = None
+    step: str | None = None
+    standing: str | None = None
+    user: str | None = None
+    entered_after: datetime | None = None
+    entered_before: datetime | None = None
+
+
+class Journeys:
+    """`journey_url` is the address of a journey in the Temporal UI, with {workflow_id} in it."""
+
+    def __init__(self, database: Database, journey_url: str) -> None:
+        self._database = database
+        self._journey_url = journey_url
+
+    async def list(self, which: JourneyFilter, *, limit: int, after: UUID | None) -> JourneyPage:
+        """One page."""
+        async with self._database.transaction() as connection:
+            found = await journey_lists.page(connection, which, limit=limit + 1, after=after)
+        shown = [self._view(journey) for journey in found[:limit]]
+        return JourneyPage(shown, shown[-1].id if len(found) > limit else None)
+
+    async def get(self, id: UUID, *, limit: int, before: str | None) -> JourneyStory:
+        """One journey with the latest `limit` lines of its story before a place. Raises NotFoundError."""
+        place = place_of(before)
+        async with self._database.transaction() as connection:
+            found = await _found(connection, id)
+            recorded = await timeline.latest(connection, found.profile_id, limit + 1, place, journey_id=id)
+        items, next = timeline_items(recorded, limit, self._journey_url)
+        return JourneyStory(**self._members(found), entry_event_id=found.entry_event_id, timeline=items, next=next)
+
+    async def exit(self, id: UUID, *, by: Actor) -> JourneyView:
+        """End an active journey: from here on nothing of it is authorised. Raises NotFoundError and ConflictError."""
+        at = datetime.now(UTC)
+        async with self._database.transaction() as connection:
+            journey = await self._locked_active(connection, id)
+            await decisions.insert(connection, [_exit_decision(journey, at, by)])
+            await journeys.end(connection, [Ending(id, EXITED, EXITED, by.name, at)])
+            await outbox.append(connection, [Notice(journey.workflow_id, "exit", {"by": by.name})])
+            await audit.record(connection, by, "journey.exit", str(id), {"campaign": journey.campaign_key})
+            return self._view(await _found(connection, id))
+
+    async def skip_wait(self, id: UUID, *, by: Actor) -> JourneyView:
+        """Have a journey that waits go on at once. Raises NotFoundError, and ConflictError where it does not wait."""
+        at = datetime.now(UTC)
+        async with self._database.transaction() as connection:
+            journey = await self._locked_active(connection, id)
+            if journey.standing != WAITING:
+                why = _NOT_WAITING[journey.standing or "acting"]
+                raise ConflictError(
+                    f"the wait of journey {id} cannot be skipped: {why}",
+                    journey=str(id),
+                    step=journey.step,
+                    standing=journey.standing,
+                )
+            await skip.skip(connection, [journey], at, data={"by": by.name}, of_many=False)
+            await audit.record(
+                connection, by, "journey.skip_wait", str(id), {"campaign": journey.campaign_key, "step": journey.step}
+            )
+            return self._view(await _found(connection, id))
+
+    async def count(self, which: JourneyChoice) -> int:
+        """How many journeys that is now. Raises NotFoundError for a campaign or a user that there is not."""
+        async with self._database.transaction() as connection:
+            return await selections.count(connection, which.campaign, await _selection(connection, which))
+
+    async def exit_many(self, which: JourneyChoice, *, by: Actor) -> Operation:
+        """Have journeys ended, page by page. Raises NotFoundError for a campaign or a user that there is not."""
+        return await self._ask("exit", which, by)
+
+    async def skip_many(self, which: JourneyChoice, *, by: Actor) -> Operation:
+        """Have journeys that wait go on, page by page. Raises InvalidRequestError for a standing that is no wait."""
+        return await self._ask("skip", waiting(which), by)
+
+    async def _ask(self, kind: str, which: JourneyChoice, by: Actor) -> Operation:
+        async with self._database.transaction() as connection:
+            parameters = {"selection": to_builtins(await _selection(connection, which))}
+            operation = await campaign_moves.ask(connection, which.campaign, kind, parameters, by)
+            data = {"operation": str(operation.id), **parameters}
+            await audit.record(connection, by, f"journeys.{kind}", which.campaign, data)
+            return operation
+
+    async def _locked_active(self, connection: Connection, id: UUID) -> Selected:
+        """Lock a journey. One that is over is refused, also where a stop has ended it and its row is yet to follow."""
+        journey = await selections.lock_one(connection, id)
+        found = await _found(connection, id)
+        if found.state != "active" or journey is None:
+            raise ConflictError(
+                f"journey {id} is over: {found.outcome}", journey=str(id), state=found.state, outcome=found.outcome
+            )
+        return journey
+
+    def _view(self, journey: ListedJourney) -> JourneyView:
+        return JourneyView(**self._members(journey))
+
+    def _members(self, journey: ListedJourney) -> dict[str, Any]:
+        shown = {member: getattr(journey, member) for member in _SHOWN}
+        return {**shown, "url": link(self._journey_url, journey.workflow_id)}
+
+
+def waiting(which: JourneyChoice) -> JourneyChoice:
+    """Those of them that wait. Raises InvalidRequestError where others are asked for."""
+    if which.standing not in (None, WAITING):
+        raise InvalidRequestError(f"only a wait can be skipped: `standing` may be `{WAITING}`", standing=which.standing)
+    return replace(which, standing=WAITING)
+
+
+async def _found(connection: Connection, id: UUID) -> ListedJourney:
+    journey = await journey_lists.one(connection, id)
+    if journey is None:
+        raise NotFoundError(f"there is no journey {id}", journey=str(id))
+    return journey
+
+
+async def _selection(connection: Connection, which: JourneyChoice) -> Selection:
+    await campaign_moves.found(connection, which.campaign)
+    profile_id = None
+    if which.user is not None:
+        profile_id = await profiles.find(connection, which.user)
+        if profile_id is None:
+            raise NotFoundError(f"nothing was ever reported of user {which.user}", user_id=which.user)
+    return Selection(
+        versions=None if which.version is None else (which.version,),
+        step=which.step,
+        standing=which.standing,
+        profile_id=profile_id,
+        entered_after=which.entered_after,
+        entered_before=which.entered_before,
+    )
+
+
+def _exit_decision(journey: Selected, at: datetime, by: Actor) -> Decision:
+    return Decision(
+        id=uuid5(journey.id, "exit"),
+        profile_id=journey.profile_id,
+        campaign_key=journey.campaign_key,
+        kind="exit",
+        outcome=EXITED,
+        at=at,
+        journey_id=journey.id,
+        step=journey.step,
+        reason=BY_HAND,
+        data={"by": by.name},
+    )

@@ -1,0 +1,83 @@
+"""Having journeys that wait go on at once."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid5
+
+from msgspec import Struct, convert
+
+from store import decisions, outbox, selections
+from store.database import Connection
+from store.decisions import Decision
+from store.operations import Operation, Page
+from store.outbox import Notice
+from store.selections import Selected, Selection
+
+PAGE = 500
+SKIPPED = "skipped"
+
+
+class Skip(Struct, frozen=True):
+    """The parameters: the selection is of journeys that wait."""
+
+    selection: Selection
+
+
+class SkipKind:
+    """Has the journeys that a selection names go on. A wait that was skipped before is let be."""
+
+    async def total(self, connection: Connection, operation: Operation) -> int:
+        return await selections.count(connection, operation.campaign_key, _selection(operation))
+
+    async def page(self, connection: Connection, operation: Operation) -> Page:
+        found = await selections.lock_page(
+            connection, operation.campaign_key, _selection(operation), operation.cursor, PAGE
+        )
+        if not found:
+            return Page(operation.cursor, is_last=True)
+        skipped = await skip(
+            connection,
+            found,
+            datetime.now(UTC),
+            data={"by": operation.requested_by, "operation": str(operation.id)},
+            of_many=True,
+        )
+        counts = {SKIPPED: skipped, "skipped_before": len(found) - skipped}
+        return Page(found[-1].id, done=len(found), counts={name: number for name, number in counts.items() if number})
+
+
+async def skip(
+    connection: Connection, waiting: Sequence[Selected], at: datetime, *, data: dict[str, Any], of_many: bool
+) -> int:
+    """Skip the waits of journeys that the caller has locked; how many had not been skipped before.
+
+    A wait is told by its step, its move and its end: one that is asked for twice is skipped once, and not the next one
+    as well.
+    """
+    decided = {journey: _decision(journey, at, data) for journey in waiting}
+    known = await decisions.known(connection, [decision.id for decision in decided.values()])
+    new = {journey: decision for journey, decision in decided.items() if decision.id not in known}
+    if new:
+        await decisions.insert(connection, list(new.values()))
+        notices = [Notice(journey.workflow_id, "skip", {"step": journey.step}) for journey in new]
+        await outbox.append(connection, notices, of_many=of_many)
+    return len(new)
+
+
+def _selection(operation: Operation) -> Selection:
+    return convert(operation.parameters, Skip).selection
+
+
+def _decision(journey: Selected, at: datetime, data: dict[str, Any]) -> Decision:
+    return Decision(
+        id=uuid5(journey.id, f"skip/{journey.step}/{journey.moves}/{journey.wakes_at}"),
+        profile_id=journey.profile_id,
+        campaign_key=journey.campaign_key,
+        kind="skip",
+        outcome=SKIPPED,
+        at=at,
+        journey_id=journey.id,
+        step=journey.step,
+        data=data,
+    )

@@ -1,0 +1,275 @@
+"""Compare the database with Temporal, repair what does not agree, and report it.
+
+The database says what is. A difference may be one that is about to go, since Temporal's index lags behind and what
+Temporal is to be told stands in the outbox: what is young or has something there is left alone, each finding is
+confirmed by a look at the workflow itself, and each repair asks the row once more under its lock. So it may be broken
+off and begun again at any point, and two that run at once do no harm.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from msgspec import Struct, field, to_builtins
+
+from domain.access import Actor
+from domain.errors import NotFoundError
+from domain.journey.reconciling import FOR_PEOPLE, Finding, Seen, Verdict, is_elsewhere, judge
+from domain.journey.records import Ending, campaign_workflow_id
+from domain.journey.recovery import Lost
+from store import agreement, audit, journeys, outbox, reconciliations
+from store.agreement import ActiveRow, KnownRow, LostRow
+from store.database import Database
+from store.outbox import Notice
+from store.reconciliations import Reconciliation
+
+PAGE = 200
+EXAMPLES = 100
+GRACE = timedelta(minutes=1)
+# Longer than any attempt to send is repeated without a word: a message of a journey that ended before is not settled
+# by anybody any more.
+LEFT_BEHIND = timedelta(days=1)
+# Workflows without a row are ended when all others are known, and the next time, if there are more of them.
+MOST_ORPHANS = 10_000
+BY = "reconciliation"
+
+
+class Workflows(Protocol):
+    """The workflows of this deployment, as Temporal has them."""
+
+    async def running(self, ids: Collection[str]) -> set[str]:
+        """Which of these journeys' workflows run, as the index has it."""
+
+    def all_running(self, before: datetime) -> AsyncIterator[dict[str, Seen]]:
+        """The journeys' workflows that run and were started before an instant, by their ids, in pages."""
+
+    async def look(self, id: str) -> Seen | None:
+        """One workflow as it is; None where there is none."""
+
+    async def terminate(self, id: str, reason: str) -> None:
+        """End a workflow at once, if it runs."""
+
+    async def count(self, campaign_key: str) -> int:
+        """How many journeys of a campaign run, as the index has it."""
+
+
+class Found(Struct):
+    """How often something did not agree, how often it was repaired, and some of the ids."""
+
+    found: int = 0
+    repaired: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+class Agreement(Struct, frozen=True):
+    """Active journeys of a campaign: rows in the database, and workflows that run as Temporal's index has it."""
+
+    rows: int
+    workflows: int
+
+
+class Report(Struct):
+    """What was looked at and found. `for_people` says what somebody should look at, and why."""
+
+    rows: int = 0
+    workflows: int = 0
+    findings: dict[str, Found] = field(default_factory=dict)
+    campaigns: dict[str, Agreement] = field(default_factory=dict)
+    for_people: dict[str, str] = field(default_factory=dict)
+
+    def note(self, finding: Finding, ids: Collection[str], repaired: int) -> None:
+        """Add findings of one kind."""
+        if not ids:
+            return
+        found = self.findings.setdefault(finding, Found())
+        found.found += len(ids)
+        found.repaired += repaired
+        found.examples += sorted(ids)[: EXAMPLES - len(found.examples)]
+        if finding in FOR_PEOPLE:
+            self.for_people[finding] = FOR_PEOPLE[finding]
+
+
+class Reconciliations:
+    """Reconciliations for those who ask for them. The workers do them, and one each hour by themselves."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def request(self, *, by: Actor) -> Reconciliation:
+        """Ask for one."""
+        async with self._database.transaction() as connection:
+            asked = await reconciliations.insert(connection, by.name)
+            await audit.record(connection, by, "reconciliation.request", str(asked.id))
+            return asked
+
+    async def list(self, *, limit: int, before: UUID | None) -> list[Reconciliation]:
+        """The latest, newest first."""
+        async with self._database.transaction() as connection:
+            return await reconciliations.latest(connection, limit, before)
+
+    async def get(self, id: UUID) -> Reconciliation:
+        """One of them. Raises NotFoundError."""
+        async with self._database.transaction() as connection:
+            found = await reconciliations.find(connection, id)
+        if found is None:
+            raise NotFoundError(f"there is no reconciliation {id}", reconciliation=str(id))
+        return found
+
+
+class Reconciler:
+    """Does one reconciliation. `grace`: what is younger is left alone."""
+
+    def __init__(self, database: Database, workflows: Workflows, grace: timedelta = GRACE) -> None:
+        self._database = database
+        self._workflows = workflows
+        self._grace = grace.total_seconds()
+
+    async def run(self) -> Report:
+        """Look at all journeys and campaigns. Memory is bounded: both sides are walked in pages."""
+        report = Report()
+        await self._compare_rows(report)
+        await self._compare_workflows(report)
+        await self._settle_left_behind(report)
+        await self._wake_campaigns(report)
+        await self._count(report)
+        return report
+
+    async def _compare_rows(self, report: Report) -> None:
+        last = None
+        while True:
+            async with self._database.transaction() as connection:
+                page = await agreement.active_page(connection, last, grace=self._grace, limit=PAGE)
+            if not page:
+                return
+            last = page[-1]
+            report.rows += len(page)
+            told = {row.workflow_id: row for row in page if row.is_told}
+            running = await self._workflows.running(told)
+            seen = await self._look(told.keys() - running)
+            verdicts = [(told[id], verdict) for id, one in seen.items() if (verdict := judge(one)) is not None]
+            if verdicts:
+                await self._repair_rows(verdicts, report)
+
+    async def _repair_rows(self, verdicts: Sequence[tuple[ActiveRow, Verdict]], report: Report) -> None:
+        at = datetime.now(UTC)
+        async with self._database.transaction() as connection:
+            lost = await agreement.lock_lost(connection, [row.id for row, _ in verdicts])
+            by_id = {row.id: row for row in lost}
+            held = [(by_id[row.id], verdict) for row, verdict in verdicts if row.id in by_id]
+            endings = [Ending(row.id, *verdict.ending, BY, at) for row, verdict in held if verdict.ending is not None]
+            await journeys.end(connection, endings)
+            if starts := [_start(row) for row, verdict in held if verdict.ending is None]:
+                await outbox.append(connection, starts, of_many=True)
+        for finding in Finding:
+            ids = [row.workflow_id for row, verdict in held if verdict.finding == finding]
+            report.note(finding, ids, repaired=len(ids))
+
+    async def _compare_workflows(self, report: Report) -> None:
+        orphans: list[str] = []
+        before = datetime.now(UTC) - timedelta(seconds=self._grace)
+        async for page in self._workflows.all_running(before):
+            report.workflows += len(page)
+            async with self._database.transaction() as connection:
+                known = await agreement.of_workflows(connection, page.keys(), grace=self._grace)
+            orphans += list(page.keys() - {row.workflow_id for row in known})[: MOST_ORPHANS - len(orphans)]
+            await self._end_outlived(
+                [row for row in known if row.is_over and row.is_told and not row.is_sending], report
+            )
+            settled = [row for row in known if row.state == "active" and row.is_told and not row.is_exiting]
+            await self._place(
+                [row for row in settled if is_elsewhere(page[row.workflow_id], row.step, row.standing)], report
+            )
+        await self._end_orphans(orphans, report)
+
+    async def _end_outlived(self, rows: Sequence[KnownRow], report: Report) -> None:
+        """Tell workflows once more that their journeys are over."""
+        seen = await self._look([row.workflow_id for row in rows])
+        running = [row.id for row in rows if _is_running(seen[row.workflow_id])]
+        if not running:
+            return
+        async with self._database.transaction() as connection:
+            over = [workflow_id for _, workflow_id in await agreement.still_over(connection, running)]
+            await outbox.append(connection, [Notice(id, "exit", {"by": BY}) for id in over], of_many=True)
+        report.note(Finding.WORKFLOW_OUTLIVED_ROW, over, repaired=len(over))
+
+    async def _place(self, rows: Sequence[KnownRow], report: Report) -> None:
+        """Have rows say where their workflows rest."""
+        seen = await self._look([row.workflow_id for row in rows])
+        moved = [
+            (row, one.step, one.standing)
+            for row in rows
+            if (one := seen[row.workflow_id]) is not None
+            and _is_running(one)
+            and is_elsewhere(one, row.step, row.standing)
+            and one.step is not None
+            and one.standing is not None
+        ]
+        if not moved:
+            return
+        async with self._database.transaction() as connection:
+            placed = await agreement.place(connection, moved)
+        ids = [row.workflow_id for row, _, _ in moved if row.id in placed]
+        report.note(Finding.POSITION_DIFFERS, ids, repaired=len(ids))
+
+    async def _end_orphans(self, orphans: Sequence[str], report: Report) -> None:
+        """Terminate workflows without a row: nothing of theirs can be authorised.
+
+        Not where they are the most of all that run: then it is rather the database that is the wrong one.
+        """
+        seen = await self._look(orphans)
+        async with self._database.transaction() as connection:
+            known = {row.workflow_id for row in await agreement.of_workflows(connection, seen, grace=self._grace)}
+        running = [id for id, one in seen.items() if _is_running(one) and id not in known]
+        ended = running if len(running) * 2 <= report.workflows else []
+        for id in ended:
+            await self._workflows.terminate(id, "no journey of the database is this workflow's")
+        report.note(Finding.WORKFLOW_WITHOUT_ROW, running, repaired=len(ended))
+
+    async def _settle_left_behind(self, report: Report) -> None:
+        while True:
+            async with self._database.transaction() as connection:
+                settled = await agreement.settle_left_behind(connection, age=LEFT_BEHIND.total_seconds(), limit=PAGE)
+            report.note(Finding.MESSAGE_LEFT_BEHIND, [str(id) for id in settled], repaired=len(settled))
+            if len(settled) < PAGE:
+                return
+
+    async def _wake_campaigns(self, report: Report) -> None:
+        async with self._database.transaction() as connection:
+            keys = await agreement.campaigns_at_work(connection, grace=self._grace)
+        seen = await self._look([campaign_workflow_id(key) for key in keys])
+        asleep = [key for key in keys if not _is_running(seen[campaign_workflow_id(key)])]
+        async with self._database.transaction() as connection:
+            for key in asleep:
+                await outbox.wake_campaign(connection, key)
+        report.note(Finding.CAMPAIGN_ASLEEP, asleep, repaired=len(asleep))
+
+    async def _count(self, report: Report) -> None:
+        async with self._database.transaction() as connection:
+            rows = await agreement.active_by_campaign(connection)
+        for key, number in rows.items():
+            report.campaigns[key] = Agreement(number, await self._workflows.count(key))
+
+    async def _look(self, ids: Collection[str]) -> dict[str, Seen | None]:
+        found = await asyncio.gather(*(self._workflows.look(id) for id in ids))
+        return dict(zip(ids, found, strict=True))
+
+
+def _is_running(workflow: Seen | None) -> bool:
+    return workflow is not None and workflow.status == "running"
+
+
+def _start(row: LostRow) -> Notice:
+    """Has a workflow go on where the row is; at the beginning where that is not known."""
+    lost = Lost(row.step, row.wakes_at, row.visits, row.moves)
+    return Notice(
+        row.workflow_id,
+        "start",
+        {
+            "journey_id": str(row.id),
+            "campaign": row.campaign_key,
+            "version": row.campaign_version,
+            "lost": to_builtins(lost),
+        },
+    )

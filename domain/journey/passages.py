@@ -1,0 +1,75 @@
+"""Which steps a journey has passed that is known to have come to another: those that every way there leads through."""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from domain.campaign.plan import Act, Branch, Delay, Exit, Node, Plan, Repeat, Send, Split, Until, WaitFor
+from domain.journey.state import COMPLETED
+
+# Where the flow runs out.
+END = None
+
+
+def passages(plan: Plan) -> dict[str | None, frozenset[str]]:
+    """For each step that can be come to, itself and the steps that no way there goes around; END for the flow's end.
+
+    These are the dominators of the graph, found by narrowing them down until nothing changes.
+    """
+    ways: dict[str | None, list[str]] = {}
+    found: dict[str | None, frozenset[str] | None] = {}
+    waiting = [plan.start]
+    while waiting:
+        step = waiting.pop()
+        if step in found:
+            continue
+        found[step] = None
+        for following in [] if step is END else _followers(plan.node(step)):
+            ways.setdefault(following, []).append(str(step))
+            waiting.append(following)
+    found[plan.start] = _with(plan.start, frozenset())
+    is_changed = True
+    while is_changed:
+        is_changed = False
+        for step in found:
+            known = [passed for way in ways.get(step, ()) if (passed := found[way]) is not None]
+            if step != plan.start and known:
+                narrowed = _with(step, frozenset.intersection(*known))
+                is_changed = is_changed or narrowed != found[step]
+                found[step] = narrowed
+    return {step: passed for step, passed in found.items() if passed is not None}
+
+
+def passed_by(plan: Plan, outcome: str, passages: dict[str | None, frozenset[str]]) -> frozenset[str]:
+    """The steps that every journey has passed that has ended by itself with this outcome."""
+    ends: list[str | None] = [
+        node.id for node in plan.nodes.values() if isinstance(node, Exit) and node.outcome == outcome
+    ]
+    if outcome == COMPLETED:
+        ends.append(END)
+    known = [passages[end] for end in ends if end in passages]
+    return frozenset.intersection(*known) if known else frozenset()
+
+
+def _with(step: str | None, passed: frozenset[str]) -> frozenset[str]:
+    return passed if step is None else passed | {step}
+
+
+def _followers(node: Node) -> Iterator[str | None]:
+    """Where the flow may go from a step."""
+    match node:
+        case Delay(next=next) | Send(next=next) | Act(next=next):
+            yield next
+        case Until(next=next, past=past):
+            yield from (next, past)
+        case WaitFor(subscriptions=subscriptions, on_timeout=on_timeout):
+            yield from (*(subscription.next for subscription in subscriptions), on_timeout)
+        case Branch(cases=cases, otherwise=otherwise):
+            yield from (*cases, otherwise)
+        case Split(arms=arms):
+            yield from (arm.next for arm in arms)
+        case Repeat(body=body, next=next):
+            yield from (body, next)
+        case Exit():
+            return
+        case _:
+            assert_never(node)

@@ -1,0 +1,75 @@
+"""What it means where the database and Temporal do not agree on a journey, and what is to be done about it."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from domain.journey.state import CANCELLED, COMPLETED, EXITED
+
+# The outcome of a journey whose workflow failed or timed out: it cannot go on.
+FAILED = "failed"
+RUNNING = "running"
+
+
+class Finding(StrEnum):
+    """What does not agree."""
+
+    ROW_WITHOUT_WORKFLOW = "row_without_workflow"
+    WORKFLOW_COMPLETED = "workflow_completed"
+    WORKFLOW_TERMINATED = "workflow_terminated"
+    WORKFLOW_FAILED = "workflow_failed"
+    WORKFLOW_WITHOUT_ROW = "workflow_without_row"
+    WORKFLOW_OUTLIVED_ROW = "workflow_outlived_row"
+    POSITION_DIFFERS = "position_differs"
+    MESSAGE_LEFT_BEHIND = "message_left_behind"
+    CAMPAIGN_ASLEEP = "campaign_asleep"
+
+
+# Why somebody should look, also where it was repaired.
+FOR_PEOPLE = {
+    Finding.WORKFLOW_FAILED: "their histories in the Temporal UI say why they failed; their journeys are over",
+    Finding.WORKFLOW_WITHOUT_ROW: "the database may be an old backup, or that of another deployment",
+}
+
+
+class Seen(Struct, frozen=True):
+    """A journey's workflow as Temporal has it. `status` is running, completed, failed, canceled, terminated, timed_out.
+
+    `result` is that of a completed one. `is_busy` says that something is under way of which the workflow, or the
+    database, is yet to hear.
+    """
+
+    status: str
+    result: str | None = None
+    step: str | None = None
+    standing: str | None = None
+    is_busy: bool = False
+
+
+class Verdict(Struct, frozen=True):
+    """What is wrong with a row that is active, and how it ends, as (state, outcome); None where it is to go on."""
+
+    finding: Finding
+    ending: tuple[str, str] | None
+
+
+def judge(workflow: Seen | None) -> Verdict | None:
+    """The verdict on a journey that is active and has nothing in the outbox; None where there is nothing wrong."""
+    if workflow is None:
+        return Verdict(Finding.ROW_WITHOUT_WORKFLOW, None)
+    match workflow.status:
+        case "running":
+            return None
+        case "completed":
+            outcome = workflow.result or COMPLETED
+            return Verdict(Finding.WORKFLOW_COMPLETED, (EXITED if outcome == EXITED else COMPLETED, outcome))
+        case "canceled" | "terminated":
+            return Verdict(Finding.WORKFLOW_TERMINATED, (COMPLETED, CANCELLED))
+        case _:
+            return Verdict(Finding.WORKFLOW_FAILED, (COMPLETED, FAILED))
+
+
+def is_elsewhere(workflow: Seen, step: str | None, standing: str | None) -> bool:
+    """Whether a workflow rests somewhere else than the row says. Of one that does not rest, nobody can tell."""
+    rests = workflow.standing in ("waiting", "deferred", "held")
+    return rests and not workflow.is_busy and (workflow.step, workflow.standing) != (step, standing)

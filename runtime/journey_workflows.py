@@ -1,0 +1,85 @@
+"""The journeys' workflows of one deployment, for whoever compares them with the database."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime, timedelta
+
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.journey.reconciling import Seen
+from runtime.temporal import CALL_TIMEOUT
+from workflows.search_attributes import JOURNEY_STATE, JOURNEY_STEP
+
+TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
+CONCURRENT_CALLS = 20
+# Workflow ids in one query of the index, and workflows in a page of its answer.
+QUERIED, PAGE = 50, 500
+# What can stand in a query's quotes. Ids hold what clients call their users.
+_PLAIN = re.compile(r"[A-Za-z0-9 _.:@/+=,;|~-]+")
+
+
+class JourneyWorkflows:
+    """Those on one task queue, which tells them from another deployment's in the same namespace."""
+
+    def __init__(self, client: Client, task_queue: str) -> None:
+        self._client = client
+        self._running = f"WorkflowType = 'Journey' AND ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}'"
+        self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
+
+    async def running(self, ids: Collection[str]) -> set[str]:
+        """Which of these run, as the index has it. Those that no query can name are missing."""
+        plain = [id for id in ids if _PLAIN.fullmatch(id)]
+        found = set()
+        for first in range(0, len(plain), QUERIED):
+            listed = ", ".join(f"'{id}'" for id in plain[first : first + QUERIED])
+            async for one in self._client.list_workflows(f"{self._running} AND WorkflowId IN ({listed})"):
+                found.add(one.id)
+        return found
+
+    async def all_running(self, before: datetime) -> AsyncIterator[dict[str, Seen]]:
+        """All that run and were started before an instant, in pages."""
+        pages = self._client.list_workflows(f"{self._running} AND StartTime < '{before.isoformat()}'", page_size=PAGE)
+        while True:
+            await pages.fetch_next_page()
+            if page := pages.current_page:
+                yield {one.id: _seen(one, "running") for one in page}
+            if not pages.next_page_token:
+                return
+
+    async def look(self, id: str) -> Seen | None:
+        """One as it is, not as the index has it; None where there is none."""
+        async with self._calls:
+            try:
+                found = await self._client.get_workflow_handle(id).describe(rpc_timeout=TIMEOUT)
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    raise
+                return None
+            status = WorkflowExecutionStatus.RUNNING if found.status is None else found.status
+            if status != WorkflowExecutionStatus.COMPLETED:
+                raw = found.raw_description
+                is_busy = bool(raw.pending_activities) or raw.HasField("pending_workflow_task")
+                return _seen(found, status.name.lower(), is_busy=is_busy)
+            handle = self._client.get_workflow_handle(id, run_id=found.run_id, result_type=str)
+            return Seen("completed", await handle.result(rpc_timeout=TIMEOUT))
+
+    async def terminate(self, id: str, reason: str) -> None:
+        """End one at once, if it runs."""
+        async with self._calls:
+            try:
+                await self._client.get_workflow_handle(id).terminate(reason=reason, rpc_timeout=TIMEOUT)
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    raise
+
+    async def count(self, campaign_key: str) -> int:
+        """How many of a campaign run, as the index has it. Its key is a slug, so that it can stand in quotes."""
+        counted = await self._client.count_workflows(f"{self._running} AND Campaign = '{campaign_key}'")
+        return counted.count
+
+
+def _seen(found: WorkflowExecution, status: str, *, is_busy: bool = False) -> Seen:
+    attributes = found.typed_search_attributes
+    return Seen(status, None, attributes.get(JOURNEY_STEP), attributes.get(JOURNEY_STATE), is_busy)

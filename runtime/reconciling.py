@@ -1,0 +1,68 @@
+"""Reconciliations, one at a time in a deployment: those asked for, and one each hour."""
+
+import asyncio
+
+import psycopg
+import structlog
+from temporalio.service import RPCError
+
+from application.reconcile import Reconciler
+from domain.access import SOJOURN
+from store import reconciliations
+from store.database import Database
+
+log = structlog.get_logger()
+
+INTERVAL = 3_600.0
+# How often one looks whether one is due, or whether the worker that did one was killed.
+LOOK_INTERVAL = 30.0
+
+
+async def reconcile(database: Database, reconciler: Reconciler, stop: asyncio.Event) -> None:
+    """Until stopped, also in the middle of one: another worker, or the next run of this one, does it again."""
+    work = asyncio.create_task(_work(database, reconciler))
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            await work
+    finally:
+        for task in (work, stopped):
+            task.cancel()
+        await asyncio.gather(work, stopped, return_exceptions=True)
+
+
+async def _work(database: Database, reconciler: Reconciler) -> None:
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(database.url, autocommit=True) as connection:
+                await connection.execute(f"LISTEN {reconciliations.CHANNEL}")
+                while True:
+                    await _do_due(connection, database, reconciler)
+                    async for _ in connection.notifies(timeout=LOOK_INTERVAL, stop_after=1):
+                        pass
+        except (psycopg.Error, RPCError) as error:
+            log.warning("reconciliation failed", error=type(error).__name__)
+            await asyncio.sleep(LOOK_INTERVAL)
+
+
+async def _do_due(holder: psycopg.AsyncConnection, database: Database, reconciler: Reconciler) -> None:
+    """Do what was asked for, and what is due by itself; nothing while another worker does."""
+    cursor = await holder.execute("SELECT pg_try_advisory_lock(%s)", (reconciliations.LOCK,))
+    row = await cursor.fetchone()
+    if row is None or not row[0]:
+        return
+    async with database.transaction() as connection:
+        if await reconciliations.is_due(connection, INTERVAL):
+            await reconciliations.insert(connection, SOJOURN.name)
+    while True:
+        async with database.transaction() as connection:
+            id = await reconciliations.begin_next(connection)
+        if id is None:
+            break
+        report = await reconciler.run()
+        async with database.transaction() as connection:
+            await reconciliations.finish(connection, id, report)
+        found = {kind: one.found for kind, one in report.findings.items()}
+        log.info("reconciled", rows=report.rows, workflows=report.workflows, **found)
+    await holder.execute("SELECT pg_advisory_unlock(%s)", (reconciliations.LOCK,))

@@ -1,0 +1,200 @@
+"""What a reconciliation reads of the database, in pages, and how it repairs it."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from store.database import Connection
+
+# What Temporal has yet to be told of may not have happened there.
+_IS_TOLD = "NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.workflow_id = journeys.workflow_id)"
+
+
+class ActiveRow(Struct, frozen=True):
+    """An active journey."""
+
+    id: UUID
+    campaign_key: str
+    campaign_version: int
+    workflow_id: str
+    is_told: bool
+
+
+class KnownRow(Struct, frozen=True):
+    """The journey of a workflow. `is_over` says that it ended before the grace; `is_sending`, that a message settles.
+
+    `is_exiting` says that an operation is ending it.
+    """
+
+    id: UUID
+    workflow_id: str
+    state: str
+    step: str | None
+    standing: str | None
+    is_over: bool
+    is_told: bool
+    is_sending: bool
+    is_exiting: bool
+
+
+class LostRow(Struct, frozen=True):
+    """A journey that is to be started again: where it is, and the last visit of each step that sent."""
+
+    id: UUID
+    campaign_key: str
+    campaign_version: int
+    workflow_id: str
+    step: str | None
+    wakes_at: datetime | None
+    moves: int
+    visits: dict[str, int]
+
+
+async def active_page(connection: Connection, after: ActiveRow | None, *, grace: float, limit: int) -> list[ActiveRow]:
+    """The next active journeys that were entered more than `grace` seconds ago, in the order of their index.
+
+    Those that a stop has ended are left to its operation.
+    """
+    cursor = await connection.execute(
+        f"""
+        SELECT journeys.id, campaign_key, campaign_version, workflow_id, {_IS_TOLD} AS is_told
+        FROM journeys
+        WHERE journeys.state = 'active'
+          AND (campaign_key, campaign_version, journeys.id) > (%(key)s, %(version)s, %(id)s)
+          AND journeys.recorded_at < clock_timestamp() - make_interval(secs => %(grace)s)
+          AND NOT EXISTS (SELECT 1 FROM campaigns WHERE key = campaign_key AND campaign_version = ANY(exiting))
+        ORDER BY campaign_key, campaign_version, journeys.id LIMIT %(limit)s
+        """,  # noqa: S608 -- a constant
+        {
+            "key": after.campaign_key if after else "",
+            "version": after.campaign_version if after else 0,
+            "id": after.id if after else UUID(int=0),
+            "grace": grace,
+            "limit": limit,
+        },
+    )
+    return [ActiveRow(**row) async for row in cursor]
+
+
+async def of_workflows(connection: Connection, workflow_ids: Collection[str], *, grace: float) -> list[KnownRow]:
+    """The journeys of these workflows."""
+    cursor = await connection.execute(
+        f"""
+        SELECT id, workflow_id, journeys.state, step, standing, {_IS_TOLD} AS is_told,
+               COALESCE(ended_recorded_at < clock_timestamp() - make_interval(secs => %(grace)s), false) AS is_over,
+               EXISTS (SELECT 1 FROM messages
+                       WHERE journey_id = journeys.id AND messages.state IN ('reserved', 'sending')) AS is_sending,
+               EXISTS (SELECT 1 FROM campaigns
+                       WHERE key = campaign_key AND campaign_version = ANY(exiting)) AS is_exiting
+        FROM journeys WHERE workflow_id = ANY(%(ids)s)
+        """,  # noqa: S608 -- a constant
+        {"ids": list(workflow_ids), "grace": grace},
+    )
+    return [KnownRow(**row) async for row in cursor]
+
+
+async def lock_lost(connection: Connection, ids: Collection[UUID]) -> list[LostRow]:
+    """Those of these journeys that are still active and that Temporal is not to be told anything of, locked."""
+    cursor = await connection.execute(
+        f"""
+        SELECT id, campaign_key, campaign_version, workflow_id, step, wakes_at, moves,
+               COALESCE((SELECT jsonb_object_agg(step, visit) FROM (
+                 SELECT step, max(visit) AS visit FROM messages WHERE journey_id = journeys.id GROUP BY step
+               ) AS visited), '{{}}') AS visits
+        FROM journeys WHERE id = ANY(%s) AND state = 'active' AND {_IS_TOLD}
+        ORDER BY id FOR UPDATE
+        """,  # noqa: S608 -- a constant
+        (list(ids),),
+    )
+    return [LostRow(**row) async for row in cursor]
+
+
+async def still_over(connection: Connection, ids: Collection[UUID]) -> list[tuple[UUID, str]]:
+    """Those of these journeys that are over and that Temporal is not to be told anything of: (id, workflow id)."""
+    cursor = await connection.execute(
+        f"SELECT id, workflow_id FROM journeys WHERE id = ANY(%s) AND state <> 'active' AND {_IS_TOLD} ORDER BY id",  # noqa: S608
+        (list(ids),),
+    )
+    return [(row["id"], row["workflow_id"]) async for row in cursor]
+
+
+async def place(connection: Connection, moved: Sequence[tuple[KnownRow, str, str]]) -> set[UUID]:
+    """Say where journeys are, as (row, step, standing), unless they have moved since their row was read; whose changed.
+
+    Until when they rest is not known then. Whatever move they tell next holds: they may have been set back.
+    """
+    cursor = await connection.execute(
+        """
+        UPDATE journeys SET step = item.step, standing = item.standing, wakes_at = NULL, moves = 0
+        FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])
+          AS item (id, old_step, old_standing, step, standing)
+        WHERE journeys.id = item.id AND journeys.state = 'active'
+          AND journeys.step IS NOT DISTINCT FROM old_step AND journeys.standing IS NOT DISTINCT FROM old_standing
+        RETURNING journeys.id
+        """,
+        (
+            [row.id for row, _, _ in moved],
+            [row.step for row, _, _ in moved],
+            [row.standing for row, _, _ in moved],
+            [step for _, step, _ in moved],
+            [standing for _, _, standing in moved],
+        ),
+    )
+    return {row["id"] async for row in cursor}
+
+
+async def settle_left_behind(connection: Connection, *, age: float, limit: int) -> list[UUID]:
+    """Settle messages of journeys that were over `age` seconds ago: those handed over are unknown, others cancelled.
+
+    At most `limit`; their ids.
+    """
+    cursor = await connection.execute(
+        """
+        WITH left_behind AS (
+          SELECT messages.id FROM messages JOIN journeys ON journeys.id = messages.journey_id
+          WHERE messages.state IN ('reserved', 'sending')
+            AND ended_recorded_at < clock_timestamp() - make_interval(secs => %s)
+            AND COALESCE(claimed_at, reserved_at) < clock_timestamp() - make_interval(secs => %s)
+          ORDER BY messages.id LIMIT %s FOR NO KEY UPDATE OF messages SKIP LOCKED
+        )
+        UPDATE messages
+        SET state = CASE messages.state WHEN 'sending' THEN 'unknown' ELSE 'cancelled' END,
+            reason = CASE messages.state WHEN 'sending' THEN 'answer_lost' ELSE 'journey_ended' END,
+            settled_at = clock_timestamp()
+        FROM left_behind WHERE messages.id = left_behind.id
+        RETURNING messages.id
+        """,
+        (age, age, limit),
+    )
+    return [row["id"] async for row in cursor]
+
+
+async def active_by_campaign(connection: Connection) -> dict[str, int]:
+    """How many journeys of each campaign are active, without those that a stop has ended."""
+    cursor = await connection.execute(
+        """
+        SELECT campaign_key, count(*) AS number FROM journeys
+        WHERE state = 'active'
+          AND NOT EXISTS (SELECT 1 FROM campaigns WHERE key = campaign_key AND campaign_version = ANY(exiting))
+        GROUP BY campaign_key ORDER BY campaign_key
+        """
+    )
+    return {row["campaign_key"]: row["number"] async for row in cursor}
+
+
+async def campaigns_at_work(connection: Connection, *, grace: float) -> list[str]:
+    """The campaigns whose workflow should run: those that are alive or have operations, and were not just changed."""
+    cursor = await connection.execute(
+        """
+        SELECT key FROM campaigns
+        WHERE (campaigns.state IN ('scheduled', 'running', 'paused', 'stopping')
+               OR EXISTS (SELECT 1 FROM operations WHERE campaign_key = key AND finished_at IS NULL))
+          AND campaigns.updated_at < clock_timestamp() - make_interval(secs => %s)
+          AND NOT EXISTS (SELECT 1 FROM outbox WHERE kind = 'campaign' AND payload ->> 'campaign' = key)
+        ORDER BY key
+        """,
+        (grace,),
+    )
+    return [row["key"] async for row in cursor]

@@ -1,0 +1,185 @@
+"""The numbers of a campaign's funnel: six statements, whatever its size."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from msgspec import Struct
+from psycopg.types.json import Jsonb
+
+from store.database import Connection
+
+
+class JourneyCount(Struct, frozen=True):
+    """Journeys of one version in one state, at one step.
+
+    Those that a stop has ended are exited; `is_to_follow` says that their rows are yet to say so.
+    """
+
+    version: int
+    state: str
+    outcome: str | None
+    step: str | None
+    standing: str | None
+    is_to_follow: bool
+    number: int
+
+
+class DecisionCount(Struct, frozen=True):
+    """Decisions of one kind, outcome and reason at one step, and of how many journeys.
+
+    `version` is that of the journeys; None for decisions on people who were not let in.
+    """
+
+    version: int | None
+    kind: str
+    step: str | None
+    outcome: str
+    reason: str | None
+    number: int
+    journeys: int
+
+
+class MessageCount(Struct, frozen=True):
+    """Messages of one step in one state, and how many of them were opened."""
+
+    version: int
+    step: str
+    state: str
+    number: int
+    opened: int
+
+
+class GoalCount(Struct, frozen=True):
+    """Journeys that reached the goal, by the arms that they had come to before."""
+
+    version: int
+    arms: dict[str, str]
+    number: int
+
+
+class Passed(Struct, frozen=True):
+    """What has been passed, for certain, by a journey that began, is or was at a step, or ended with an outcome.
+
+    `kind` is start, step or outcome, `name` which; `steps` has a 1 for each step of the version that it is true of.
+    """
+
+    version: int
+    kind: str
+    name: str
+    steps: str
+
+
+# One state of the database for all of these: the counts must agree with each other.
+ISOLATION = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+
+async def journeys(connection: Connection, campaign_key: str, version: int | None) -> list[JourneyCount]:
+    """Where the journeys are, or how they ended."""
+    cursor = await connection.execute(
+        """
+        SELECT campaign_version AS version, CASE WHEN is_to_follow THEN 'exited' ELSE journeys.state END AS state,
+               CASE WHEN is_to_follow THEN 'exited' ELSE outcome END AS outcome, is_to_follow,
+               CASE WHEN is_there THEN step END AS step, CASE WHEN is_there THEN standing END AS standing,
+               count(*) AS number
+        FROM journeys JOIN campaigns ON campaigns.key = campaign_key
+        CROSS JOIN LATERAL (
+          SELECT journeys.state = 'active' AND campaign_version = ANY(exiting) AS is_to_follow,
+                 journeys.state = 'active' AND NOT campaign_version = ANY(exiting) AS is_there) AS seen
+        WHERE campaign_key = %(key)s AND (%(version)s::int IS NULL OR campaign_version = %(version)s)
+        GROUP BY 1, 2, 3, 4, 5, 6
+        """,
+        {"key": campaign_key, "version": version},
+    )
+    return [JourneyCount(**row) async for row in cursor]
+
+
+async def decisions(connection: Connection, campaign_key: str, version: int | None) -> list[DecisionCount]:
+    """What was decided, over all time."""
+    cursor = await connection.execute(
+        """
+        SELECT version, kind, step, outcome, reason, sum(number)::bigint AS number, count(journey_id) AS journeys
+        FROM (
+          SELECT campaign_version AS version, decisions.journey_id, kind, decisions.step, decisions.outcome, reason,
+                 count(*) AS number
+          FROM decisions LEFT JOIN journeys ON journeys.id = decisions.journey_id
+          WHERE decisions.campaign_key = %(key)s AND kind IN ('entry', 'send', 'split', 'exit')
+            AND (%(version)s::int IS NULL OR campaign_version = %(version)s OR decisions.journey_id IS NULL)
+          GROUP BY 1, 2, 3, 4, 5, 6
+        ) AS of_journey
+        GROUP BY 1, 2, 3, 4, 5
+        """,
+        {"key": campaign_key, "version": version},
+    )
+    return [DecisionCount(**row) async for row in cursor]
+
+
+async def messages(connection: Connection, campaign_key: str, version: int | None) -> list[MessageCount]:
+    """What became of the messages."""
+    cursor = await connection.execute(
+        """
+        SELECT campaign_version AS version, messages.step, messages.state, count(*) AS number,
+               count(opened_at) AS opened
+        FROM messages JOIN journeys ON journeys.id = messages.journey_id
+        WHERE messages.campaign_key = %(key)s AND (%(version)s::int IS NULL OR campaign_version = %(version)s)
+        GROUP BY 1, 2, 3
+        """,
+        {"key": campaign_key, "version": version},
+    )
+    return [MessageCount(**row) async for row in cursor]
+
+
+async def goals(connection: Connection, campaign_key: str, version: int | None) -> list[GoalCount]:
+    """Who reached the goal."""
+    cursor = await connection.execute(
+        """
+        SELECT journeys.campaign_version AS version, arms, count(*) AS number
+        FROM conversions JOIN journeys ON journeys.id = conversions.journey_id
+        WHERE conversions.campaign_key = %(key)s
+          AND (%(version)s::int IS NULL OR journeys.campaign_version = %(version)s)
+        GROUP BY 1, 2
+        """,
+        {"key": campaign_key, "version": version},
+    )
+    return [GoalCount(**row) async for row in cursor]
+
+
+async def passed(connection: Connection, campaign_key: str, known: Sequence[Passed]) -> Mapping[int, Mapping[str, int]]:
+    """How many journeys of each version have passed which steps, told by all that is known of each.
+
+    By version and the steps passed, written as in `known`, how many journeys.
+    """
+    cursor = await connection.execute(
+        """
+        WITH known AS MATERIALIZED (
+          SELECT version, kind, name, steps
+          FROM jsonb_to_recordset(%(known)s) AS known (version int, kind text, name text, steps bit varying)
+        ), told AS (
+          SELECT journeys.id, journeys.campaign_version AS version, known.steps
+          FROM journeys JOIN known ON known.version = campaign_version
+            AND (kind = 'start' OR kind = 'step' AND name = step OR kind = 'outcome' AND name = outcome)
+          WHERE campaign_key = %(key)s
+          UNION ALL
+          SELECT journeys.id, journeys.campaign_version, known.steps
+          FROM (SELECT DISTINCT journey_id, step FROM decisions
+                WHERE campaign_key = %(key)s AND journey_id IS NOT NULL AND step IS NOT NULL) AS decided
+          JOIN journeys ON journeys.id = decided.journey_id
+          JOIN known ON known.version = campaign_version AND known.kind = 'step' AND name = decided.step
+        )
+        SELECT version, steps::text AS steps, count(*) AS number
+        FROM (SELECT id, version, bit_or(steps) AS steps FROM told GROUP BY id, version) AS of_journey
+        GROUP BY 1, 2
+        """,
+        {"key": campaign_key, "known": Jsonb(known)},
+    )
+    counted: dict[int, dict[str, int]] = {}
+    async for row in cursor:
+        counted.setdefault(row["version"], {})[row["steps"]] = row["number"]
+    return counted
+
+
+async def documents(connection: Connection, campaign_key: str, versions: Collection[int]) -> dict[int, str]:
+    """The published documents of these versions."""
+    cursor = await connection.execute(
+        "SELECT version, source FROM campaign_versions WHERE campaign_key = %s AND version = ANY(%s)",
+        (campaign_key, list(versions)),
+    )
+    return {row["version"]: row["source"] async for row in cursor}

@@ -1,0 +1,172 @@
+"""Lists of journeys for those who look: one indexed query a page, newest first."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from store.database import Connection
+
+STATES = ("active", "completed", "exited")
+# An id tells the instant at which it was made, in the same request as `entered_at`: within this, on any clock.
+SLACK = timedelta(hours=1)
+_FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
+
+
+class JourneyFilter(Struct, frozen=True, kw_only=True):
+    """Which journeys: all that is given must hold. `step` and `standing` are of those active now; with a `state`,
+    `step` is where they were last.
+
+    `entered_after` is the first instant that counts, `entered_before` the first that does not.
+    """
+
+    campaign: str | None = None
+    version: int | None = None
+    user: str | None = None
+    state: str | None = None
+    outcome: str | None = None
+    step: str | None = None
+    standing: str | None = None
+    entered_after: datetime | None = None
+    entered_before: datetime | None = None
+
+
+class ListedJourney(Struct, frozen=True):
+    """A journey as lists show it. One that a stop has ended is `exited`, also where its row is yet to follow."""
+
+    id: UUID
+    campaign: str
+    version: int
+    profile_id: UUID
+    user_id: str | None
+    state: str
+    outcome: str | None
+    step: str | None
+    standing: str | None
+    wakes_at: datetime | None
+    entered_at: datetime
+    ended_at: datetime | None
+    entry_key: str
+    entry_event_id: str
+    workflow_id: str
+
+
+# Whether a stop has ended an active journey, though its row is yet to follow.
+_IS_STOPPED = "journeys.state = 'active' AND campaign_version = ANY(exiting)"
+_IS_ACTIVE = "journeys.state = 'active' AND NOT campaign_version = ANY(exiting)"
+_SHOWN = f"""
+SELECT journeys.id, campaign_key AS campaign, campaign_version AS version, profile_id, profiles.user_id,
+       CASE WHEN {_IS_STOPPED} THEN 'exited' ELSE journeys.state END AS state,
+       CASE WHEN {_IS_STOPPED} THEN 'exited' ELSE outcome END AS outcome,
+       step,
+       CASE WHEN {_IS_ACTIVE} THEN standing END AS standing,
+       CASE WHEN {_IS_ACTIVE} THEN wakes_at END AS wakes_at,
+       entered_at, ended_at, entry_key, entry ->> 'message_id' AS entry_event_id, workflow_id
+"""
+_JOINED = "JOIN campaigns ON campaigns.key = campaign_key JOIN profiles ON profiles.id = profile_id"
+
+
+async def page(connection: Connection, which: JourneyFilter, *, limit: int, after: UUID | None) -> list[ListedJourney]:
+    """The `limit` newest journeys below an id."""
+    selections = list(_selections(which))
+    if not selections:
+        return []
+    cursor = await connection.execute(
+        f"""
+        {_SHOWN}
+        FROM (SELECT * FROM ({" UNION ALL ".join(selections)}) AS merged ORDER BY id DESC LIMIT %(limit)s) AS journeys
+        {_JOINED}
+        ORDER BY journeys.id DESC
+        """,  # noqa: S608 -- of constants
+        {**_parameters(which, after), "limit": limit},
+    )
+    return [ListedJourney(**row) async for row in cursor]
+
+
+async def one(connection: Connection, id: UUID) -> ListedJourney | None:
+    """One journey."""
+    cursor = await connection.execute(f"{_SHOWN} FROM journeys {_JOINED} WHERE journeys.id = %s", (id,))
+    row = await cursor.fetchone()
+    return ListedJourney(**row) if row else None
+
+
+def _selections(which: JourneyFilter) -> Iterator[str]:
+    """The journeys from the range of an index that holds those asked for, in its order.
+
+    The bounds are compared as rows. With plain equalities the planner may walk back through all journeys by their ids,
+    in the hope to meet enough of a campaign whose journeys are all old.
+    """
+    states: tuple[str, ...] = STATES if which.state is None else (which.state,)
+    if which.standing is not None or (which.step is not None and which.state is None):
+        states = tuple(state for state in states if state == "active")
+    if not states:
+        return
+    conditions = " AND ".join(_conditions(which, states))
+    if which.user is not None:
+        # As `profiles.find` has it: a user id before an anonymous one. OFFSET: nobody has so many that these few are
+        # better found in the order of their ids.
+        yield f"""
+            SELECT * FROM (
+              SELECT * FROM journeys
+              WHERE profile_id = (SELECT profile_id FROM identities WHERE value = %(user)s ORDER BY kind DESC LIMIT 1)
+              OFFSET 0) AS mine
+            WHERE {conditions}
+            """  # noqa: S608 -- of constants
+    elif which.campaign is None:
+        yield _range((), (), conditions)
+    elif which.step is not None and states == ("active",):
+        yield _range(("campaign_key", "step"), ("%(campaign)s", "%(step)s"), conditions)
+    elif which.version is not None:
+        for state in states:
+            lead = ("state", "campaign_key", "campaign_version")
+            yield _range(lead, (f"'{state}'", "%(campaign)s", "%(version)s"), conditions)
+    else:
+        for state in states:
+            yield _range(("campaign_key", "state"), ("%(campaign)s", f"'{state}'"), conditions)
+
+
+def _range(lead: tuple[str, ...], values: tuple[str, ...], conditions: str) -> str:
+    """The newest journeys with these values in the leading columns of an index."""
+    columns, order = ", ".join((*lead, "id")), ", ".join(f"{column} DESC" for column in (*lead, "id"))
+    first, last = ", ".join((*values, "%(first)s")), ", ".join((*values, "%(last)s"))
+    return f"""
+        (SELECT * FROM journeys
+         WHERE ({columns}) >= ({first}) AND ({columns}) < ({last}) AND {conditions}
+         ORDER BY {order} LIMIT %(limit)s)
+        """  # noqa: S608 -- of constants
+
+
+def _conditions(which: JourneyFilter, states: tuple[str, ...]) -> Iterator[str]:
+    yield "id >= %(first)s AND id < %(last)s"
+    if states != STATES:
+        yield f"state = '{states[0]}'"
+    if states == ("active",):
+        yield "NOT EXISTS (SELECT 1 FROM campaigns WHERE key = campaign_key AND campaign_version = ANY(exiting))"
+    if which.campaign is not None:
+        yield "campaign_key = %(campaign)s"
+    if which.version is not None:
+        yield "campaign_version = %(version)s"
+    if which.outcome is not None:
+        yield "outcome = %(outcome)s"
+    if which.step is not None:
+        yield "step = %(step)s"
+    if which.standing is not None:
+        yield "standing = %(standing)s"
+    if which.entered_after is not None:
+        yield "entered_at >= %(entered_after)s"
+    if which.entered_before is not None:
+        yield "entered_at < %(entered_before)s"
+
+
+def _parameters(which: JourneyFilter, after: UUID | None) -> dict[str, Any]:
+    first = _FIRST if which.entered_after is None else _id_of(which.entered_after - SLACK)
+    last = _LAST if which.entered_before is None else _id_of(which.entered_before + SLACK)
+    return {**asdict(which), "first": first, "last": last if after is None else min(last, after)}
+
+
+def _id_of(at: datetime) -> UUID:
+    """The least id (UUID version 7) that is made at an instant."""
+    return UUID(int=min(max(int(at.timestamp() * 1000), 0), 2**48 - 1) << 80)

@@ -1,0 +1,100 @@
+"""Journeys ended by hand and waits skipped, one and many."""
+
+import asyncio
+from typing import Any
+
+import httpx
+
+from tests.engine.campaigns import CART
+from tests.rig import ADMIN_KEY, Rig
+
+
+async def post(rig: Rig, path: str, body: Any = None) -> httpx.Response:
+    return await rig.http.post(path, json=body, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+
+
+async def entered(rig: Rig, *users: str) -> dict[str, str]:
+    """The ids of these users' journeys in the cart, once their workflows rest."""
+    for user in users:
+        await rig.track(user, "Cart Abandoned", {"value": 200, "cart_id": f"c-{user}"})
+    for user in users:
+        await rig.rests(await rig.journey(user), "cool-off")
+    rows = await rig.query("SELECT user_id, journeys.id FROM journeys JOIN profiles ON profiles.id = profile_id")
+    return {row["user_id"]: str(row["id"]) for row in rows}
+
+
+async def finished(rig: Rig, operation: dict[str, Any]) -> dict[str, Any]:
+    await rig.until("SELECT 1 FROM operations WHERE id = %s AND state = 'done'", operation["id"])
+    done: dict[str, Any] = await rig.admin("GET", f"/v1/operations/{operation['id']}")
+    return done
+
+
+async def test_a_journey_that_is_ended_by_hand_is_over_and_says_by_whom(rig: Rig) -> None:
+    await rig.run_campaign(CART)
+    ids = await entered(rig, "u1")
+    handle = await rig.journey("u1")
+    ended = await rig.admin("POST", f"/v1/journeys/{ids['u1']}/exit")
+    assert (ended["state"], ended["outcome"], ended["standing"]) == ("exited", "exited", None)
+    assert await asyncio.wait_for(handle.result(), 20) == "exited"
+    [line] = [item for item in await rig.timeline("u1") if item["kind"] == "exit"]
+    assert (line["reason"], line["data"]) == ("by_hand", {"by": "SOJOURN_ADMIN_KEY"})
+    [audit] = await rig.query("SELECT * FROM audit_log WHERE action = 'journey.exit'")
+    assert (audit["target"], audit["actor_name"]) == (ids["u1"], "SOJOURN_ADMIN_KEY")
+
+
+async def test_of_two_who_end_a_journey_at_once_one_is_told_that_it_is_over(rig: Rig) -> None:
+    await rig.run_campaign(CART)
+    ids = await entered(rig, "u1")
+    answers = await asyncio.gather(*(post(rig, f"/v1/journeys/{ids['u1']}/exit") for _ in range(2)))
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    [refused] = [answer.json() for answer in answers if answer.status_code == 409]
+    assert (refused["code"], refused["state"], refused["outcome"]) == ("conflict", "exited", "exited")
+    assert len(await rig.query("SELECT 1 FROM audit_log WHERE action = 'journey.exit'")) == 1
+
+
+async def test_a_reserved_message_of_a_journey_ended_by_hand_is_cancelled(rig: Rig) -> None:
+    await rig.run_campaign(CART)
+    ids = await entered(rig, "u1")
+    await rig.query(
+        """
+        INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, template, at,
+                              expires_at)
+        SELECT gen_random_uuid(), id, profile_id, campaign_key, 'nudge', 1, 'email', 'marketing', 'note', now(), now()
+        FROM journeys WHERE id = %s RETURNING id
+        """,
+        ids["u1"],
+    )
+    await rig.admin("POST", f"/v1/journeys/{ids['u1']}/exit")
+    assert [row["state"] for row in await rig.query("SELECT state FROM messages")] == ["cancelled"]
+
+
+async def test_what_there_is_not_cannot_be_acted_on(rig: Rig) -> None:
+    nobody = "00000000-0000-7000-8000-000000000000"
+    for path in (f"/v1/journeys/{nobody}/exit", f"/v1/journeys/{nobody}/skip-wait"):
+        assert (await post(rig, path)).status_code == 404
+    for path in ("/v1/journeys/exit", "/v1/journeys/skip-wait"):
+        assert (await post(rig, path, {"campaign": "none"})).status_code == 404
+        assert (await post(rig, path, {})).status_code == 400
+    await rig.run_campaign(CART)
+    assert (await post(rig, "/v1/journeys/exit", {"campaign": "cart", "user": "nobody"})).status_code == 404
+    assert (await post(rig, "/v1/journeys/skip-wait", {"campaign": "cart", "standing": "held"})).status_code == 400
+
+
+async def test_many_are_ended_by_filter_and_the_others_go_on(rig: Rig) -> None:
+    await rig.run_campaign(CART)
+    ids = await entered(rig, "u1", "u2", "u3")
+    last = (await rig.admin("GET", f"/v1/journeys/{ids['u3']}"))["entered_at"]
+    chosen = {"campaign": "cart", "version": 1, "entered_before": last}
+    assert await rig.admin("POST", "/v1/journeys/exit", {**chosen, "dry_run": True}) == {"journeys": 2}
+    assert await rig.query("SELECT 1 FROM operations") == []
+    handles = [await rig.journey(user) for user in ("u1", "u2")]
+    operation = await finished(rig, await rig.admin("POST", "/v1/journeys/exit", chosen))
+    assert (operation["kind"], operation["total"], operation["done"]) == ("exit", 2, 2)
+    assert operation["counts"] == {"exited": 2}
+    assert [await asyncio.wait_for(handle.result(), 20) for handle in handles] == ["exited", "exited"]
+    [row] = await rig.query("SELECT id FROM journeys WHERE state = 'active'")
+    assert str(row["id"]) == ids["u3"]
+    [audit] = await rig.query("SELECT * FROM audit_log WHERE action = 'journeys.exit'")
+    assert audit["data"]["operation"] == operation["id"]
+    again = await finished(rig, await rig.admin("POST", "/v1/journeys/exit", {"campaign": "cart", "user": "u1"}))
+    assert again["done"] == 0

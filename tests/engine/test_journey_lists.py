@@ -1,0 +1,116 @@
+"""Looking at journeys: lists by every filter, and one with its story."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.engine.campaigns import CART, REACTION
+from tests.rig import Rig, now
+
+
+async def listed(rig: Rig, query: str) -> list[dict[str, Any]]:
+    journeys: list[dict[str, Any]] = (await rig.admin("GET", f"/v1/journeys?{query}"))["journeys"]
+    return journeys
+
+
+async def users(rig: Rig, query: str) -> list[str]:
+    return [journey["user_id"] for journey in await listed(rig, query)]
+
+
+@pytest.fixture
+async def people(rig: Rig) -> Rig:
+    """In the cart: u1 and u2 under way, u3 who bought. In the other campaign: u1, and somebody anonymous."""
+    await rig.run_campaign(CART)
+    await rig.run_campaign(REACTION)
+    for user in ("u1", "u2", "u3"):
+        await rig.track(user, "Cart Abandoned", {"value": 200, "cart_id": f"c-{user}"})
+    await rig.track("u3", "Order Completed", {"cart_id": "c-u3"})
+    await rig.track("u1", "Signed Up")
+    await rig.post("track", {"messageId": str(uuid4()), "anonymousId": "a1", "event": "Signed Up"})
+    return rig
+
+
+async def test_journeys_are_found_by_each_of_their_properties(people: Rig) -> None:
+    assert await users(people, "") == [None, "u1", "u3", "u2", "u1"]
+    assert await users(people, "campaign=cart") == ["u3", "u2", "u1"]
+    assert await users(people, "campaign=cart&state=active") == ["u2", "u1"]
+    assert await users(people, "campaign=cart&state=exited&outcome=exited") == ["u3"]
+    assert await users(people, "state=exited") == ["u3"]
+    assert await users(people, "campaign=cart&version=1&state=active") == ["u2", "u1"]
+    assert await users(people, "campaign=cart&version=2") == []
+    assert await users(people, "user=u1") == ["u1", "u1"]
+    assert await users(people, "user=u1&campaign=cart") == ["u1"]
+    assert await users(people, "user=a1") == [None]
+    assert await users(people, "user=nobody") == []
+    assert await users(people, "campaign=none") == []
+
+
+async def test_journeys_are_found_by_when_they_were_entered(people: Rig) -> None:
+    shown = await listed(people, "campaign=cart")
+    middle = shown[1]["entered_at"]
+    assert await users(people, f"campaign=cart&entered_after={middle}") == ["u3", "u2"]
+    assert await users(people, f"campaign=cart&entered_before={middle}") == ["u1"]
+    assert await users(people, f"entered_after={middle}&entered_before={shown[0]['entered_at']}") == ["u2"]
+    later = (now() + timedelta(hours=3)).isoformat().replace("+00:00", "Z")
+    assert await users(people, f"entered_after={later}") == []
+    assert len(await users(people, f"entered_before={later}")) == 5
+
+
+async def test_pages_follow_each_other_and_miss_nobody(people: Rig) -> None:
+    for query in ("", "campaign=cart", "campaign=cart&version=1", "entered_after=2026-01-01T00:00:00Z"):
+        whole = await listed(people, query)
+        pages, after = [], ""
+        while True:
+            page = await people.admin("GET", f"/v1/journeys?{query}&limit=2{after}")
+            pages.append(page["journeys"])
+            if page["next"] is None:
+                break
+            after = f"&after={page['next']}"
+        assert [journey for page in pages for journey in page] == whole
+        assert all(len(page) == 2 for page in pages[:-1])
+
+
+async def test_a_journey_is_shown_with_its_own_story_only(people: Rig) -> None:
+    await people.identify("u1", email="u1@example.com")
+    [reaction] = await listed(people, "user=u1&campaign=reaction")
+    handle = await people.journey("u1", "cart")
+    await people.track("u1", "Order Completed", {"cart_id": "c-u1"})
+    await asyncio.wait_for(handle.result(), 20)
+    [cart] = await listed(people, "user=u1&campaign=cart")
+    shown = await people.admin("GET", f"/v1/journeys/{cart['id']}")
+    entered = await people.query("SELECT entry ->> 'message_id' AS id FROM journeys WHERE id = %s", cart["id"])
+    assert shown["entry_event_id"] == entered[0]["id"]
+    assert [(item["kind"], item["outcome"]) for item in shown["timeline"]] == [("entry", "entered"), ("exit", "exited")]
+    assert {item["journey_id"] for item in shown["timeline"]} == {cart["id"]}
+    assert shown["state"] == "exited"
+    assert shown["url"].endswith(f"cart%2Fu1%2F{cart['id'].replace('-', '')[-12:]}")
+    last = await people.admin("GET", f"/v1/journeys/{cart['id']}?limit=1")
+    assert [item["kind"] for item in last["timeline"]] == ["exit"]
+    before = await people.admin("GET", f"/v1/journeys/{cart['id']}?limit=1&before={last['next'].replace('+', '%2B')}")
+    assert [item["kind"] for item in before["timeline"]] == ["entry"]
+    assert before["next"] is None
+    assert reaction["state"] == "active"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "state=asleep",
+        "standing=lying",
+        "version=0",
+        "version=2147483648",
+        "limit=0",
+        "limit=501",
+        "after=x",
+        "entered_after=2026-01-01T00:00:00",
+        "entered_before=soon",
+        "colour=red",
+        "user=%00",
+    ],
+)
+async def test_filters_that_mean_nothing_are_refused(rig: Rig, query: str) -> None:
+    answer = await rig.http.get(f"/v1/journeys?{query}", headers={"Authorization": "Bearer admin-key-of-the-tests"})
+    assert answer.status_code == 400, answer.text
