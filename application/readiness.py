@@ -13,7 +13,7 @@ async def readiness(database: Database) -> dict[str, str]:
             current = await migrate.current(connection)
     except psycopg.OperationalError:
         return {"database": "does not answer", "migrations": "unknown"}
-    if current == migrate.newest():
+    if migrate.is_ready(current):
         return {"database": "ok", "migrations": "ok"}
     return {
         "database": "ok",
