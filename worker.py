@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 import wiring
 from activities.campaign import CampaignActivities
@@ -16,6 +16,7 @@ from application.operations.exit import ExitKind
 from application.operations.frame import Operations
 from application.operations.resume import ResumeKind
 from runtime.batches import JourneyBatches
+from runtime.deployments import deployment_config
 from runtime.failures import FailureInterceptor
 from runtime.housekeeping import keep_house
 from runtime.leaving import leave
@@ -42,17 +43,20 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
     async with wiring.engine(settings) as engine, AsyncExitStack() as stack:
         for worker in _workers(client, settings, engine):
             await stack.enter_async_context(worker)
-        relay = Relay(engine.database, engine.catalogue, client, settings.task_queue)
+        relay = Relay(
+            engine.database, engine.catalogue, client, settings.task_queue, is_eager=settings.build_id is None
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(relay.run(stop))
             tasks.create_task(keep_house(engine.database, stop))
-            log.info("worker runs", task_queue=settings.task_queue)
+            log.info("worker runs", task_queue=settings.task_queue, build_id=settings.build_id)
             if ready is not None:
                 ready.set()
 
 
 def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]:
     interceptors = [FailureInterceptor()]
+    build = _build(settings)
     journeys = JourneyActivities(engine.database, engine.gate, engine.branches, engine.delays, engine.actions)
     sends = SendActivities(engine.sender)
     campaigns = CampaignActivities(engine.life, _operations(client, settings.task_queue, engine))
@@ -73,6 +77,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
         workflow_runner=workflow_runner(),
         interceptors=interceptors,
         graceful_shutdown_timeout=GRACE,
+        deployment_config=build,
     )
     channels = [
         Worker(
@@ -81,10 +86,15 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
             activities=[sends.send_message],
             interceptors=interceptors,
             graceful_shutdown_timeout=GRACE,
+            deployment_config=build,
         )
         for channel in engine.channels
     ]
     return [main, *channels]
+
+
+def _build(settings: Settings) -> WorkerDeploymentConfig | None:
+    return None if settings.build_id is None else deployment_config(settings.task_queue, settings.build_id)
 
 
 def _operations(client: Client, task_queue: str, engine: Engine) -> Operations:
