@@ -9,10 +9,10 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check dev schemas lock clean
+.PHONY: help demo test check dev schemas histories lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Run everything on this machine and let about twenty users walk their journeys; ONCE=1 checks and ends
 	$(BIN)/sojourn demo $(if $(filter 1,$(ONCE)),--once)
@@ -32,6 +32,9 @@ dev: $(READY) ## Run everything on this machine for development, with its data k
 schemas: $(READY) ## Write the JSON Schemas of the documents anew
 	$(BIN)/sojourn schema campaign > schemas/campaign.schema.json
 	$(BIN)/sojourn schema frequency-caps > schemas/frequency-caps.schema.json
+
+histories: $(READY) ## Record the journeys of which this release has no history yet
+	$(BIN)/python -m tests.replay.record
 
 lock: $(READY) ## Pin what pyproject.toml asks for; versions that still fit stay
 	$(COMPILE) --extra test --output-file requirements.lock pyproject.toml

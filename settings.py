@@ -40,17 +40,31 @@ class DatabaseSettings(BaseSettings):
     )
 
 
-class Settings(DatabaseSettings):
+class TemporalSettings(BaseSettings):
+    """What the promotion of a build needs."""
+
+    model_config = SettingsConfigDict(env_prefix="SOJOURN_", extra="ignore")
+
+    temporal_address: str = Field("localhost:7233", description="Temporal frontend, host:port")
+    temporal_namespace: str = "default"
+    task_queue: str = Field(
+        "sojourn",
+        pattern="^[A-Za-z0-9_-]+$",
+        description="journeys and the gate; a channel's sends use {task_queue}-{channel}; names the worker deployment",
+    )
+    build_id: str | None = Field(
+        None,
+        pattern="^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+        description="build of the workers; where it is given they take no task before `sojourn promote`",
+    )
+
+
+class Settings(DatabaseSettings, TemporalSettings):
     """The settings of one deployment. Every process of it (API, worker, command line) reads the same ones."""
 
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="connections a process")
 
-    temporal_address: str = Field("localhost:7233", description="Temporal frontend, host:port")
-    temporal_namespace: str = "default"
     temporal_ui_url: str = Field("http://localhost:8233", description="where links to journeys lead")
-    task_queue: str = Field(
-        "sojourn", description="journeys and the gate; a channel's sends use {task_queue}-{channel}"
-    )
 
     timezone: Annotated[str, AfterValidator(_zone)] = Field(
         "UTC", description="IANA name of the zone of recipients whose own is not known, nor their campaign's"

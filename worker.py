@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 import wiring
 from activities.audience import AudienceActivities
@@ -21,6 +21,7 @@ from application.operations.resume import ResumeKind
 from application.operations.skip import SkipKind
 from application.reconcile import Reconciler
 from runtime.batches import JourneyBatches
+from runtime.deployments import deployment_config
 from runtime.failures import FailureInterceptor
 from runtime.housekeeping import keep_house
 from runtime.journey_workflows import JourneyWorkflows
@@ -51,18 +52,21 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
         for worker in _workers(client, settings, engine):
             await stack.enter_async_context(worker)
         workflows = JourneyWorkflows(client, settings.task_queue)
-        relay = Relay(engine.database, engine.catalogue, client, settings.task_queue)
+        relay = Relay(
+            engine.database, engine.catalogue, client, settings.task_queue, is_eager=settings.build_id is None
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(relay.run(stop))
             tasks.create_task(keep_house(engine.database, stop))
             tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
-            log.info("worker runs", task_queue=settings.task_queue)
+            log.info("worker runs", task_queue=settings.task_queue, build_id=settings.build_id)
             if ready is not None:
                 ready.set()
 
 
 def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]:
     interceptors = [FailureInterceptor()]
+    build = _build(settings)
     journeys = JourneyActivities(engine.database, engine.gate, engine.branches, engine.delays, engine.actions)
     sends = SendActivities(engine.sender)
     schedules = AudienceSchedules(client, settings.task_queue)
@@ -87,6 +91,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
         workflow_runner=workflow_runner(),
         interceptors=interceptors,
         graceful_shutdown_timeout=GRACE,
+        deployment_config=build,
     )
     channels = [
         Worker(
@@ -95,10 +100,15 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
             activities=[sends.send_message],
             interceptors=interceptors,
             graceful_shutdown_timeout=GRACE,
+            deployment_config=build,
         )
         for channel in engine.channels
     ]
     return [main, *channels]
+
+
+def _build(settings: Settings) -> WorkerDeploymentConfig | None:
+    return None if settings.build_id is None else deployment_config(settings.task_queue, settings.build_id)
 
 
 def _operations(client: Client, task_queue: str, engine: Engine) -> Operations:

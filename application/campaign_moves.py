@@ -97,33 +97,18 @@ async def let_in_by(
         operation = await _end(connection, campaign, others, by)
     elif in_flight == "migrate" and others:
         operation = await ask(connection, campaign.key, "migrate", {"to_version": version}, by)
-    starts_at = rules.schedule.starts_at
-    state = SCHEDULED if starts_at is not None and starts_at > datetime.now(UTC) else RUNNING
-    await change(
-        connection,
-        campaign,
-        PAUSED if campaign.state == PAUSED else state,
-        running_version=version,
-        exiting=exiting,
-    )
-    if state == RUNNING:
+    state = PAUSED if campaign.state == PAUSED else _state_under(rules)
+    await change(connection, campaign, state, running_version=version, exiting=exiting)
+    if _state_under(rules) == RUNNING:
         await enter_at_start(connection, campaign, rules, by)
     return operation
 
 
 async def begin(connection: Connection, campaign: Campaign) -> None:
     """Let users in, now that the schedule begins; the caller has control."""
-    await change(connection, campaign, RUNNING)
-    version = await campaigns.version(connection, campaign.key, campaign.running_version or 0)
-    if version is not None:
-        await enter_at_start(connection, campaign, version.rules, SOJOURN)
-
-
-async def begin(connection: Connection, campaign: Campaign, by: Actor) -> None:
-    """The schedule of a campaign has begun; the caller has control."""
     version = await _running(connection, campaign)
-    await enter_at_start(connection, campaign, version.rules, by)
     await change(connection, campaign, RUNNING)
+    await enter_at_start(connection, campaign, version.rules, SOJOURN)
 
 
 async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: Actor) -> None:
@@ -142,6 +127,13 @@ async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: A
     await change(connection, campaign, STOPPING, exiting=in_use)
     if in_use:
         await _end(connection, campaign, in_use, by)
+
+
+async def resume(connection: Connection, campaign: Campaign, by: Actor) -> None:
+    """Let messages go again; the caller has control, and the campaign is paused."""
+    version = await _running(connection, campaign)
+    await change(connection, campaign, _state_under(version.rules))
+    await wake_held(connection, campaign, by)
 
 
 async def wake_held(connection: Connection, campaign: Campaign, by: Actor) -> None:
@@ -183,6 +175,12 @@ async def ask(
 async def _end(connection: Connection, campaign: Campaign, versions: list[int], by: Actor) -> Operation:
     parameters = {"selection": {"versions": versions}, "whole_versions": True}
     return await ask(connection, campaign.key, "exit", parameters, by)
+
+
+def _state_under(rules: Rules) -> str:
+    """Whether a campaign runs by now, as its schedule has it."""
+    starts_at = rules.schedule.starts_at
+    return SCHEDULED if starts_at is not None and starts_at > datetime.now(UTC) else RUNNING
 
 
 async def _running(connection: Connection, campaign: Campaign) -> Version:

@@ -11,7 +11,7 @@ from application.campaign_moves import InFlight, StopMode
 from domain.access import Actor
 from domain.campaign import publishing
 from domain.campaign.document_warnings import circle_warnings
-from domain.campaign.life import ARCHIVED, PAUSED, RUNNING
+from domain.campaign.life import ARCHIVED, PAUSED
 from domain.errors import Problem
 from domain.revisions import UNCONDITIONAL, Precondition
 from store import audit, campaigns, operations
@@ -109,8 +109,7 @@ class Campaigns:
         """Let messages go again; the journeys that were held go on at the rate that the version says."""
         async with self._database.transaction() as connection:
             campaign = await moves.movable(connection, key, "resume", if_match=if_match)
-            await moves.change(connection, campaign, RUNNING)
-            await moves.wake_held(connection, campaign, by)
+            await moves.resume(connection, campaign, by)
             await audit.record(connection, by, "campaign.resume", key)
         return await self.get(key)
 

@@ -38,6 +38,7 @@ app.command()(dev)
 app.command()(demo)
 app.command()(serve.api)
 app.command()(serve.worker)
+app.command()(serve.promote)
 app.command()(serve.migrate)
 
 

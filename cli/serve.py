@@ -1,12 +1,18 @@
-"""sojourn api, worker, migrate: the processes of a deployment.
+"""sojourn api, worker, promote, migrate: the processes of a deployment.
 
 They import what they run inside of the function: the Temporal client, FastAPI and SQLAlchemy together take a second to
 load, which `sojourn campaign list` should not wait for.
 """
 
-from typing import Annotated
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from runtime.deployments import Current
+    from settings import TemporalSettings
 
 
 def api(
@@ -42,8 +48,39 @@ def worker() -> None:
     main()
 
 
+def promote(
+    build: Annotated[str | None, typer.Argument(help="SOJOURN_BUILD_ID, if left out.", show_default=False)] = None,
+    within: Annotated[float, typer.Option(help="Seconds that its workers have to come.")] = 120,
+) -> None:
+    """Let the workers of a build have all journeys from now on: the newest to deploy, an older one to roll back."""
+    from settings import TemporalSettings
+
+    settings = TemporalSettings()
+    chosen = build or settings.build_id
+    if chosen is None:
+        raise typer.BadParameter("name a build, or set SOJOURN_BUILD_ID")
+    current = asyncio.run(_promote(settings, chosen, timedelta(seconds=within)))
+    typer.echo(f"Build {current.build_id} has the journeys; before, {_named(current.before)}.")
+
+
+async def _promote(settings: "TemporalSettings", build: str, within: timedelta) -> "Current":
+    from domain.errors import UnavailableError
+    from runtime import deployments
+    from runtime.temporal import connect
+
+    try:
+        client = await connect(settings.temporal_address, settings.temporal_namespace)
+    except RuntimeError as error:
+        raise UnavailableError(f"Temporal does not answer at {settings.temporal_address}") from error
+    return await deployments.promote(client, settings.task_queue, build, within)
+
+
+def _named(build: str | None) -> str:
+    return "workers without a build" if build is None else f"build {build}"
+
+
 def migrate() -> None:
-    """Bring the database to the newest schema. Safe to repeat, and to run twice at once."""
+    """Bring the database to the newest schema. Safe to repeat, to run twice at once, and after a roll-back."""
     from settings import DatabaseSettings
     from store.migrate import upgrade
 

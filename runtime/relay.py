@@ -63,13 +63,20 @@ class TemporalAwayError(Exception):
 
 
 class Relay:
-    """One a worker process; any number of them share the outbox."""
+    """One a worker process; any number of them share the outbox.
 
-    def __init__(self, database: Database, catalogue: Catalogue, client: Client, task_queue: str) -> None:
+    `is_eager` lets the worker of this process have the first task of what is started here. The server then does not
+    look whether its build is current, so a worker of a build must not ask for it.
+    """
+
+    def __init__(
+        self, database: Database, catalogue: Catalogue, client: Client, task_queue: str, *, is_eager: bool = True
+    ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._client = client
         self._task_queue = task_queue
+        self._is_eager = is_eager
         self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -203,7 +210,7 @@ class Relay:
                 priority=options.journey_priority(version.key, of_many=row.of_many),
                 # The worker that runs the relay may take the first task with the answer; not where a signal follows,
                 # nor where others have to go first.
-                request_eager_start=is_alone and not row.of_many,
+                request_eager_start=self._is_eager and is_alone and not row.of_many,
                 rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
             )
         except WorkflowAlreadyStartedError:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
@@ -25,6 +26,8 @@ def sqlalchemy_url(database_url: str) -> str:
 def upgrade(database_url: str) -> None:
     """Migrate to the newest schema and make the partitions that the coming months need. Safe to repeat.
 
+    A database that a later release has migrated is left as it is: that release was rolled back to this one.
+
     Raises UnavailableError when the database does not answer.
     """
     engine = create_engine(sqlalchemy_url(database_url))
@@ -33,7 +36,8 @@ def upgrade(database_url: str) -> None:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
             connection.commit()
             try:
-                command.upgrade(_config(connection), "head")
+                if not _is_ahead(MigrationContext.configure(connection).get_current_revision()):
+                    command.upgrade(_config(connection), "head")
                 connection.execute(text(partitions.ENSURE))
                 connection.commit()
             finally:
@@ -43,6 +47,14 @@ def upgrade(database_url: str) -> None:
         raise UnavailableError(f"the database does not answer: {error.orig}") from error
     finally:
         engine.dispose()
+
+
+def is_ready(revision: str | None) -> bool:
+    """Whether this release can work with a database at that revision, which may be a later release's.
+
+    A migration leaves what the release before it needs, so that this one serves on while the next is deployed.
+    """
+    return revision == newest() or _is_ahead(revision)
 
 
 def newest() -> str:
@@ -62,6 +74,11 @@ async def current(connection: AsyncConnection[DictRow]) -> str | None:
     cursor = await connection.execute("SELECT version_num FROM alembic_version")
     row = await cursor.fetchone()
     return str(row["version_num"]) if row else None
+
+
+def _is_ahead(revision: str | None) -> bool:
+    """Revisions are numbers of four digits."""
+    return revision is not None and revision > newest()
 
 
 def _config(connection: Connection | None) -> Config:

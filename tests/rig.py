@@ -181,8 +181,13 @@ class Rig:
 
 
 @asynccontextmanager
-async def open_rig(database_url: str, temporal_address: str, **overrides: Any) -> AsyncIterator[Rig]:
-    """An API, a worker with its relay and an inbox on these servers, on a task queue of their own."""
+async def open_rig(
+    database_url: str, temporal_address: str, *, is_working: bool = True, **overrides: Any
+) -> AsyncIterator[Rig]:
+    """An API, a worker with its relay and an inbox on these servers, on a task queue of their own.
+
+    `is_working=False` leaves the worker out: the test has processes of its own for it.
+    """
     inbox = await Inbox.start()
     settings = Settings(
         **{
@@ -203,7 +208,7 @@ async def open_rig(database_url: str, temporal_address: str, **overrides: Any) -
     )
     app = create_app(settings)
     stop, ready = asyncio.Event(), asyncio.Event()
-    running = asyncio.create_task(worker.run(settings, stop=stop, ready=ready))
+    running = asyncio.create_task((worker.run if is_working else _idle)(settings, stop=stop, ready=ready))
     client = await connect(temporal_address, "default")
     try:
         async with (
@@ -221,6 +226,11 @@ async def open_rig(database_url: str, temporal_address: str, **overrides: Any) -
         stop.set()
         await running
         await inbox.stop()
+
+
+async def _idle(_: Settings, *, stop: asyncio.Event, ready: asyncio.Event) -> None:
+    ready.set()
+    await stop.wait()
 
 
 def actions(history: Any) -> int:

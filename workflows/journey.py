@@ -141,7 +141,7 @@ class JourneyWorkflow:
             case AwaitMatch(until=until):
                 return await self._rest(command, f"event for {self._state.step}", until, self._has_matched)
             case AwaitResume(until=until):
-                return await self._rest(command, "campaign paused", until)
+                return await self._rest(command, f"held {self._state.step}: campaign paused", until)
             case Authorise():
                 return Answered(await self._authorise(command))
             case Dispatch():

@@ -167,7 +167,7 @@ def _send_command(plan: Plan, state: JourneyState, node: Send) -> Command:
     ends_with = outcome_after(plan, state, node.next)
     match state.phase:
         case "deferred":
-            return SleepUntil(_deadline(plan, state), f"deferred: {state.reason}")
+            return SleepUntil(_deadline(plan, state), f"deferred {node.id}: {state.reason}")
         case "held":
             return AwaitResume(rests_until(plan, state))
         case "granted" if state.message_id is not None:

@@ -45,10 +45,14 @@ SETTINGS = {
     # How much later than now a timer may be due at the soonest, for clusters whose clocks differ: by default every
     # timer that is skipped to takes a second.
     "history.timerProcessorMaxTimeShift": '"10ms"',
-    # Campaigns take turns.
-    "matching.enableFairness": "true",
     # A run that continues as new within a second is made to wait, and the skipped time is then added once more.
     "history.workflowIdReuseMinimalInterval": '"0s"',
+    # By default what is queued first goes first, whatever its fairness key.
+    "matching.enableFairness": "true",
+    # By default a batch signals 50 workflows a second, and a second one is refused meanwhile.
+    "worker.batcherRPS": "1000",
+    "worker.batcherConcurrency": "20",
+    "frontend.MaxConcurrentBatchOperationPerNamespace": "10",
 }
 START_ATTEMPTS = 3  # another process may take a chosen port before the server does
 

@@ -1,12 +1,13 @@
-"""Record the history of each kind of journey: `python -m tests.replay.record`.
+"""Record the history of each kind of journey that this release has none of yet: `make histories`.
 
-A recorded history is what a release has written. It is never recorded again to make a test pass: a change that does not
-replay needs `workflow.patched`. New kinds are added.
+Each release has a folder of its own, and all of them are kept and replayed. A history is never recorded again to make a
+test pass: a change that does not replay needs `workflow.patched`.
 """
 
 import asyncio
 import json
 import tempfile
+import tomllib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +25,9 @@ from store.migrate import upgrade
 from tests.engine.campaigns import CART, GREETING, LOYALTY, ONE_A_DAY, PROMOTION, REACTION, REMINDERS, RESTS, TRIAL
 from tests.rig import Rig, now, open_rig
 
-FOLDER = Path(__file__).parent / "histories"
+HISTORIES = Path(__file__).parent / "histories"
+RELEASE = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
+FOLDER = HISTORIES / RELEASE
 Journey = WorkflowHandle[Any, Any]
 
 
@@ -403,7 +406,7 @@ async def record() -> None:
 
 
 def _prepare(folder: Path) -> None:
-    FOLDER.mkdir(exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)  # the servers' own user is to reach it
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from store import partitions
 from store.database import Database
-from store.migrate import current, newest, sqlalchemy_url, upgrade
+from store.migrate import current, is_ready, newest, sqlalchemy_url, upgrade
 from store.tables import metadata
 
 
@@ -78,3 +78,18 @@ async def test_two_migrations_at_once_and_again_change_nothing(database_url: str
         row = await cursor.fetchone()
     assert row is not None
     assert row["partitions"] == 5
+
+
+async def test_a_database_of_a_later_release_is_left_alone_and_good_enough(database_url: str) -> None:
+    """As after a roll-back, and as the release that still serves finds it while the next one is deployed."""
+    assert is_ready(newest())
+    assert not is_ready(None)
+    assert not is_ready("0001")
+    async with Database(database_url, pool_size=1) as database:
+        async with database.transaction() as connection:
+            await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        await asyncio.to_thread(upgrade, database_url)
+        async with database.transaction() as connection:
+            revision = await current(connection)
+    assert revision == "9999"
+    assert is_ready(revision)

@@ -293,7 +293,7 @@ class Interpreter:
                     if (yield from self._dispatch(step, message_id, ends)):
                         return
                 case Deferred(until=until, reason=reason):
-                    yield from self._sleep(until, f"deferred: {reason}")
+                    yield from self._sleep(until, f"deferred {step.id}: {reason}")
                 case Held():
                     if not self._is_resumed:
                         yield from self._rest(None, AwaitResume)

@@ -89,7 +89,7 @@ def test_the_whole_way_command_by_command(begin: Begin) -> None:
     walk.wake()
     assert walk.command() == Authorise("mail", visit=1, ask=1, reached_at=NOON + HOUR, ends_with=None)
     walk.tell(DEFERRED)
-    assert walk.command() == SleepUntil(NOON + 2 * HOUR, "deferred: capped")
+    assert walk.command() == SleepUntil(NOON + 2 * HOUR, "deferred mail: capped")
     walk.wake()
     assert walk.command() == Authorise("mail", visit=1, ask=2, reached_at=NOON + HOUR, ends_with=None)
     walk.tell(HELD)

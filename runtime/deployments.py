@@ -1,0 +1,131 @@
+"""Which build of the workers has the journeys: https://docs.temporal.io/worker-versioning.
+
+All workers of one task queue and of its channels are one Temporal worker deployment, named as the queue; each build of
+them is a version of it. One version is current and gets every task. A journey goes over to it with its next task
+(auto-upgrade), wherever it began.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion as VersionMessage
+from temporalio.api.enums.v1 import RoutingConfigUpdateState, TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
+    DescribeWorkerDeploymentRequest,
+    DescribeWorkerDeploymentVersionRequest,
+    SetWorkerDeploymentCurrentVersionRequest,
+)
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import WorkerDeploymentConfig
+
+from domain.errors import UnavailableError
+from runtime.temporal import CALL_TIMEOUT
+
+TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
+POLL_SECONDS = 0.2
+# A worker asks for tasks again after 60 s at the latest.
+LONGEST_SILENCE = timedelta(seconds=75)
+# The server's answers to a build that it does not know, or not with all the queues of the one before.
+NOT_YET = {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The build that has the journeys now, and the one that had them before; None stands for workers without one."""
+
+    build_id: str | None
+    before: str | None
+
+
+def deployment_config(task_queue: str, build_id: str) -> WorkerDeploymentConfig:
+    """What makes a worker one of a build: it gets no task before its build is current."""
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=task_queue, build_id=build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
+
+
+async def promote(client: Client, task_queue: str, build_id: str, within: timedelta) -> Current:
+    """Make a build current once its workers ask for tasks, and wait until every queue knows.
+
+    The server would also route to a build of which no worker is left: then nothing moves, hence the wait.
+
+    Raises UnavailableError when that was not so in time, or when Temporal does not answer.
+    """
+    try:
+        return await _promote(client, task_queue, build_id, within)
+    except RPCError as error:
+        raise UnavailableError(f"Temporal does not answer: {error.message}") from error
+
+
+async def _promote(client: Client, task_queue: str, build_id: str, within: timedelta) -> Current:
+    deadline = asyncio.get_running_loop().time() + within.total_seconds()
+    while missing := await _what_is_missing(client, task_queue, build_id):
+        await _wait(deadline, f"build {build_id} was not made current: {missing}")
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace, deployment_name=task_queue, build_id=build_id, identity=client.identity
+    )
+    while True:
+        try:
+            answer = await client.workflow_service.set_worker_deployment_current_version(request, timeout=TIMEOUT)
+            break
+        except RPCError as error:
+            if error.status not in NOT_YET:
+                raise
+            await _wait(deadline, f"build {build_id} was not made current: {error.message}")
+    while not await _is_known_everywhere(client, task_queue):
+        await _wait(deadline, f"build {build_id} is current, but not all queues know yet")
+    return Current(build_id, answer.previous_deployment_version.build_id or None)
+
+
+async def _wait(deadline: float, otherwise: str) -> None:
+    if asyncio.get_running_loop().time() > deadline:
+        raise UnavailableError(otherwise)
+    await asyncio.sleep(POLL_SECONDS)
+
+
+async def _what_is_missing(client: Client, task_queue: str, build_id: str) -> str | None:
+    """Why the build cannot have the journeys now; None if it can."""
+    request = DescribeWorkerDeploymentVersionRequest(
+        namespace=client.namespace,
+        deployment_version=VersionMessage(deployment_name=task_queue, build_id=build_id),
+    )
+    try:
+        version = await client.workflow_service.describe_worker_deployment_version(request, timeout=TIMEOUT)
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        return f"no worker of it has ever asked for the tasks of {task_queue}"
+    queues = [(queue.name, queue.type) for queue in version.version_task_queues]
+    if (task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) not in queues:
+        return f"no worker of it has asked for the journeys of {task_queue}"
+    return await _silent(client, build_id, queues)
+
+
+async def _silent(client: Client, build_id: str, queues: Sequence[tuple[str, TaskQueueType.ValueType]]) -> str | None:
+    since = datetime.now(UTC) - LONGEST_SILENCE
+    for name, kind in queues:
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind
+        )
+        answer = await client.workflow_service.describe_task_queue(request, timeout=TIMEOUT)
+        if not any(
+            poller.deployment_options.build_id == build_id and poller.last_access_time.ToDatetime(tzinfo=UTC) > since
+            for poller in answer.pollers
+        ):
+            return f"no worker of it asks for the tasks of {name}"
+    return None
+
+
+async def _is_known_everywhere(client: Client, task_queue: str) -> bool:
+    request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=task_queue)
+    answer = await client.workflow_service.describe_worker_deployment(request, timeout=TIMEOUT)
+    state = answer.worker_deployment_info.routing_config_update_state
+    return state != RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
