@@ -1,7 +1,7 @@
 """sojourn api, worker, migrate: the processes of a deployment.
 
 They import what they run inside of the function: the Temporal client, FastAPI and SQLAlchemy together take a second to
-load, which `sojourn campaign list` should not wait for.
+load, which `sojourn campaigns` should not wait for.
 """
 
 from typing import Annotated
