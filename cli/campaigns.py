@@ -62,8 +62,8 @@ def start(
     """Let users in, from the beginning of the schedule on."""
     if version is not None and len(keys) > 1:
         raise typer.BadParameter("a version belongs to one campaign: start the others by themselves")
-    if in_flight is not InFlight.KEEP:
-        confirm(f"Start, and {in_flight} the journeys on other versions?", is_answered=yes)
+    if in_flight is not InFlight.KEEP and not yes:
+        confirm(f"Start {', '.join(keys)}, and {in_flight} the journeys on other versions?")
     body: dict[str, Any] = {"in_flight": in_flight}
     if version is not None:
         body["version"] = version
@@ -91,8 +91,8 @@ def stop(
     as_json: AsJson = False,
 ) -> None:
     """Let nobody in any more."""
-    if is_exit:
-        confirm(f"End all journeys of {', '.join(map(key_of, keys))}?", is_answered=yes)
+    if is_exit and not yes:
+        confirm(f"Stop {', '.join(keys)}, and end all journeys?")
     body = {"mode": "exit" if is_exit else "drain"}
     _change(context, "stop", keys, body=body, watch=watch, as_json=as_json)
 

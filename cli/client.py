@@ -63,6 +63,10 @@ class ApiClient:
         given = {name: value for name, value in params.items() if value is not None}
         return self._answer(self._request("GET", path, params=given))
 
+    def ask(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What would be, for a question that takes a body."""
+        return self._answer(self._request("POST", path, json=body))
+
     def post(self, *path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return self._act("POST", path, body)
 

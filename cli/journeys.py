@@ -11,6 +11,7 @@ from cli.operations import check_done, tell_operation
 from cli.options import After, AsJson, CampaignOption, Limit, Watch, Yes
 from cli.printing import (
     confirm,
+    is_asked,
     local,
     local_minute,
     number_of,
@@ -92,7 +93,7 @@ def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
             "Next": local(journey["wakes_at"]),
             "Began": local(journey["entered_at"]),
             "Ended": local(journey["ended_at"]),
-            "Temporal": told(journey["temporal_url"]),
+            "Temporal": journey["url"],
         }
     )
     if journey["timeline"]:
@@ -159,7 +160,9 @@ def _act(
         if ids:
             _act_on_each(api, verb, ids, as_json=as_json)
             return
-        confirm(f"{question} {_number(api, which)} of {which['campaign']}?", is_answered=yes)
+        if not yes and is_asked():
+            number = api.ask("journeys", verb, body={**which, "dry_run": True})["journeys"]
+            confirm(f"{question} {number_of(number, 'journey')} of {which['campaign']} on {api.url}?")
         operation = api.post("journeys", verb, body=which)
         if watch:
             [operation] = watch_operations(api, [operation], quiet=as_json)
@@ -177,13 +180,6 @@ def _act_on_each(api: ApiClient, verb: str, ids: list[str], *, as_json: bool) ->
         return
     for each in ended:
         typer.echo(printable(f"{each['id']}: {_state(each)}"))
-
-
-def _number(api: ApiClient, which: dict[str, Any]) -> str:
-    """How many journeys there are now, as far as a page goes."""
-    page = api.get("journeys", **which, state="active", limit=500)
-    found = len(page["journeys"])
-    return f"more than {found} journeys" if page["next"] else number_of(found, "journey")
 
 
 def _which(

@@ -42,13 +42,15 @@ def create(
             "Expires": local(made["expires_at"]) or "never",
         }
     )
-    typer.echo("Its secret, which is not shown again:", err=True)
-    typer.echo(made["secret"])
+    if made["token"] is None:
+        raise InvalidRequestError(f"the answer with its token was lost: revoke {made['id']} and create another")
+    typer.echo("The key itself, which is not shown again:", err=True)
+    typer.echo(made["token"])
 
 
 @app.command("list")
 def list_keys(context: typer.Context, limit: Limit = 50, after: After = None, as_json: AsJson = False) -> None:
-    """Show the keys, without their secrets."""
+    """Show the keys, the latest first; not what opens the API."""
     with connect(context) as api:
         page = api.get("keys", limit=limit, after=after)
     if as_json:
@@ -73,11 +75,15 @@ def list_keys(context: typer.Context, limit: Limit = 50, after: After = None, as
 def revoke(
     context: typer.Context,
     id: Annotated[str, typer.Argument(metavar="ID", help="As `sojourn keys list` has it.", show_default=False)],
+    as_json: AsJson = False,
 ) -> None:
-    """Make a key useless, at once and for good."""
+    """Let a key open nothing any more."""
     with connect(context) as api:
-        api.delete("keys", id)
-    typer.echo(printable(f"{id}: revoked"))
+        key = api.delete("keys", id)
+    if as_json:
+        print_json(key)
+    else:
+        typer.echo(printable(f"{key['id']}: {key['name']} revoked"))
 
 
 def _duration(text: str) -> timedelta:

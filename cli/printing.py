@@ -27,7 +27,7 @@ def print_table(columns: list[str], rows: list[list[str]], *, whole: Collection[
         table.add_column(column, no_wrap=column in whole, overflow="ignore" if column in whole else "fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    _console().print(table)
+    _print(table)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
@@ -36,7 +36,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
     for name, value in facts.items():
         if value:
             table.add_row(Text(name, "bold"), Text(printable(value)))
-    _console().print(table)
+    _print(table)
 
 
 def print_json(value: Any) -> None:
@@ -64,9 +64,14 @@ def print_warnings(warnings: list[dict[str, Any]]) -> None:
         typer.echo(printable(f"warning: {Problem(**warning)}"), err=True)
 
 
-def confirm(question: str, *, is_answered: bool) -> None:
-    """Ask before something that cannot be undone, where somebody is there to answer; raises typer.Abort at a no."""
-    if not is_answered and sys.stdin.isatty() and sys.stderr.isatty():
+def is_asked() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(question: str) -> None:
+    """Ask before something that cannot be undone; raises typer.Abort at a no. Scripts are not asked."""
+    if is_asked():
         typer.confirm(printable(question), abort=True, err=True)
 
 
@@ -104,6 +109,10 @@ def _local(instant: str) -> datetime:
     return datetime.fromisoformat(instant).astimezone()
 
 
-def _console() -> Console:
-    width = None if sys.stdout.isatty() else UNFOLDED_COLUMNS
-    return Console(width=width, highlight=False)
+def _print(table: Table) -> None:
+    """Without the blanks that fill the last column."""
+    console = Console(width=None if sys.stdout.isatty() else UNFOLDED_COLUMNS, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())

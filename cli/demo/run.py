@@ -36,6 +36,7 @@ CAPS = "caps/frequency-caps.yaml"
 # Where the example's webhook leads; the demo has a receiver of its own.
 CRM = "https://crm.example.com/hooks/sojourn"
 SETTLE_SECONDS = 15.0
+RUNNING_JOURNEYS = "WorkflowType = 'Journey' AND ExecutionStatus = 'Running'"
 LOG, LOG_LINES = "log", 20
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -209,7 +210,7 @@ async def _settled(world: World, performances: Sequence[Performance]) -> list[st
 
 
 async def _running(world: World) -> int:
-    return (await world.temporal.count_workflows("ExecutionStatus = 'Running'")).count
+    return (await world.temporal.count_workflows(RUNNING_JOURNEYS)).count
 
 
 def _log_to(file: Path) -> None:

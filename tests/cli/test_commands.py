@@ -183,7 +183,7 @@ def test_explain(running: Path, deployment: str, capsys: Output) -> None:
     assert header.split() == ["TIME", "WHAT", "CAMPAIGN", "STEP", "WHY", "LINK"]
     assert "event: Cart Abandoned" in event
     assert "entry: entered abandoned-cart" in entry
-    assert entry.rstrip().endswith("[1]")
+    assert entry.endswith("[1]")
     assert "event: �[31mRed [bold]" in strange
     assert link.startswith("[1] http://localhost:8233/namespaces/default/workflows/abandoned-cart")
     assert run(["explain", "a/b", "--limit", "1"]) == 0
