@@ -115,14 +115,12 @@ def _change(
     keys = [key_of(each) for each in given]
     changed: list[dict[str, Any]] = []
     operations: list[dict[str, Any]] = []
-    is_refused = False
     with connect(context) as api:
         for key in keys:
             try:
                 view = api.post("campaigns", key, verb, body=body)
             except RefusedError as error:
                 print_error(error)
-                is_refused = True
                 continue
             changed.append(view)
             if not as_json:
@@ -133,7 +131,7 @@ def _change(
     if as_json:
         print_json({"campaigns": changed, "operations": ended} if watch else {"campaigns": changed})
     check_done(ended)
-    if is_refused:
+    if len(changed) < len(keys):
         raise typer.Exit(REFUSED)
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import ApiClient, connect
+from cli.client import ApiClient, RefusedError, connect
+from cli.exits import REFUSED
 from cli.explain import print_timeline
 from cli.operations import check_done, tell_operation
 from cli.options import After, AsJson, CampaignOption, Limit, Watch, Yes
@@ -15,6 +16,7 @@ from cli.printing import (
     local,
     local_minute,
     number_of,
+    print_error,
     print_facts,
     print_json,
     print_next,
@@ -174,12 +176,20 @@ def _act(
 
 
 def _act_on_each(api: ApiClient, verb: str, ids: list[str], *, as_json: bool) -> None:
-    ended = [api.post("journeys", id, verb) for id in ids]
+    """One that refuses holds up none of the others."""
+    changed: list[dict[str, Any]] = []
+    for id in ids:
+        try:
+            changed.append(api.post("journeys", id, verb))
+        except RefusedError as error:
+            print_error(error)
     if as_json:
-        print_json({"journeys": ended})
-        return
-    for each in ended:
-        typer.echo(printable(f"{each['id']}: {_state(each)}"))
+        print_json({"journeys": changed})
+    else:
+        for each in changed:
+            typer.echo(printable(f"{each['id']}: {_state(each)}"))
+    if len(changed) < len(ids):
+        raise typer.Exit(REFUSED)
 
 
 def _which(

@@ -16,6 +16,7 @@ from cli.demo import demo
 from cli.dev import dev
 from cli.exits import DONE, INTERRUPTED, OUTDATED, REFUSED, UNAVAILABLE
 from cli.explain import explain
+from cli.funnel import funnel
 from cli.operations import operations
 from cli.options import complete_profile
 from cli.plans import PLAN_OUTDATED, apply
@@ -39,7 +40,7 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
 
 
 _add("Campaigns", campaigns.campaigns, apply, campaigns.start, campaigns.pause, campaigns.resume, campaigns.stop)
-_add("Campaigns", campaigns.archive, operations, schema)
+_add("Campaigns", campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, journeys=journeys.app)
 _add("The deployment", audit, profiles, caps=caps.app, keys=keys.app)
 _add("Processes", dev, demo, serve.api, serve.worker, serve.migrate)

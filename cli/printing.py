@@ -87,7 +87,7 @@ def told(value: Any) -> str:
 
 def counted(counts: Mapping[str, int]) -> str:
     """Counts by name in one line: `exited 30, gone 2`."""
-    return ", ".join(f"{name} {number}" for name, number in counts.items())
+    return ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items())
 
 
 def number_of(number: int, noun: str) -> str:
