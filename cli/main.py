@@ -11,19 +11,18 @@ from pydantic_core import ValidationError
 
 from cli import campaigns, caps, journeys, keys, serve
 from cli.audit import audit
-from cli.client import RefusedError
 from cli.demo import demo
 from cli.dev import dev
-from cli.exits import DONE, INTERRUPTED, OUTDATED, REFUSED, UNAVAILABLE
+from cli.exits import DONE, INTERRUPTED, REFUSED, status_of
 from cli.explain import explain
 from cli.funnel import funnel
 from cli.operations import operations
 from cli.options import complete_profile
-from cli.plans import PLAN_OUTDATED, apply
+from cli.plans import apply, plan
 from cli.printing import print_error
 from cli.profiles import profiles
 from cli.schema import schema
-from domain.errors import SojournError, UnavailableError
+from domain.errors import SojournError
 from runtime.leaving import leave
 
 NAME = "sojourn"
@@ -39,8 +38,8 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
         app.add_typer(group, name=name, rich_help_panel=panel)
 
 
-_add("Campaigns", campaigns.campaigns, apply, campaigns.start, campaigns.pause, campaigns.resume, campaigns.stop)
-_add("Campaigns", campaigns.archive, funnel, operations, schema)
+_add("Campaigns", campaigns.campaigns, plan, apply, campaigns.start, campaigns.pause, campaigns.resume)
+_add("Campaigns", campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, journeys=journeys.app)
 _add("The deployment", audit, profiles, caps=caps.app, keys=keys.app)
 _add("Processes", dev, demo, serve.api, serve.worker, serve.migrate)
@@ -81,7 +80,7 @@ def run(arguments: list[str]) -> int:
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except SojournError as error:
         print_error(error)
-        return _status_of(error)
+        return status_of(error)
     except ValidationError as error:
         if not error.title.endswith("Settings"):
             raise
@@ -91,14 +90,6 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return DONE
-
-
-def _status_of(error: SojournError) -> int:
-    if isinstance(error, UnavailableError):
-        return UNAVAILABLE
-    if isinstance(error, RefusedError) and error.reason == PLAN_OUTDATED:
-        return OUTDATED
-    return REFUSED
 
 
 def main() -> None:

@@ -39,6 +39,14 @@ def print_facts(facts: Mapping[str, str]) -> None:
     _print(table)
 
 
+def print_marked(lines: list[tuple[str, str, str]]) -> None:
+    """One line each: a mark, its colour where there are colours, and a text."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for mark, style, text in lines:
+        table.add_row(Text(f"  {mark}", style), Text(printable(text)))
+    _print(table)
+
+
 def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
