@@ -87,8 +87,8 @@ def revoke(
 
 
 def _duration(text: str) -> timedelta:
-    if not (found := re.fullmatch(r"([1-9]\d{0,5})([hd])", text)):
-        raise InvalidRequestError(f"--expires {text} is no duration: write 12h or 90d")
+    if not (found := re.fullmatch(r"([1-9]\d{0,4})([hd])", text)):
+        raise typer.BadParameter(f"{text} is no duration: write 12h or 90d", param_hint="--expires")
     return timedelta(hours=int(found[1]) * HOURS[found[2]])
 
 

@@ -110,7 +110,7 @@ def _applied(
         found = _planned(api, key, document, in_flight)
         if not is_quiet and found["compared_with"] is not None and _changes_anything(found):
             _show(found)
-        affected = {fate: number for fate, number in found["totals"].items() if fate != STAYS}
+        affected = _affected(found)
         if affected and not is_confirmed:
             confirm(f"Apply {key} on {api.url}, in flight: {counted(affected)}?")
         planned = found["hash"]
@@ -124,7 +124,12 @@ def _applied(
 
 def _changes_anything(plan: dict[str, Any]) -> bool:
     is_another = plan["takes_effect"] and plan["next_version"] != plan["running_version"]
-    return bool(plan["is_new"] or is_another or set(plan["totals"]) - {STAYS})
+    return bool(plan["is_new"] or is_another or _affected(plan))
+
+
+def _affected(plan: dict[str, Any]) -> dict[str, int]:
+    """How many journeys do not just stay, by fate."""
+    return {fate: number for fate, number in plan["totals"].items() if number and fate != STAYS}
 
 
 def _show(plan: dict[str, Any]) -> None:
@@ -140,7 +145,7 @@ def _show(plan: dict[str, Any]) -> None:
     ]
     typer.echo()
     print_table(["VERSION", "STEP", "IN FLIGHT", "FATE", "WHY"], rows)
-    typer.echo(f"In flight: {counted(plan['totals'])}")
+    typer.echo(f"In flight: {counted({fate: number for fate, number in plan['totals'].items() if number})}")
 
 
 def _summary(plan: dict[str, Any]) -> str:

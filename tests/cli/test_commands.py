@@ -1,6 +1,7 @@
 """Campaign files, the life of campaigns, caps and timelines, as the commands show them."""
 
 import json
+import re
 from pathlib import Path
 
 import httpx
@@ -159,6 +160,22 @@ def test_the_list_of_campaigns(capsys: Output) -> None:
     assert row.split() == ["abandoned-cart", "running", "-", "1", "1", "0", "0"]
     assert run(["campaigns", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["campaigns"][0]["state"] == "running"
+
+
+def test_one_campaign_with_its_versions(running: Path, capsys: Output) -> None:
+    running.write_text(running.read_text().replace("30m", "45m"))
+    assert run(["apply", str(running)]) == 0
+    capsys.readouterr()
+    assert run(["campaigns", "abandoned-cart"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^State +running$", shown, re.MULTILINE)
+    _, latest, first = shown.splitlines()[-3:]
+    assert re.match(rf"2 +running +{re.escape(str(running))} +2", latest)
+    assert re.match(rf"1 +{re.escape(str(running))} +2", first)
+    assert run(["campaigns", "abandoned-cart", "--json"]) == 0
+    assert [each["version"] for each in json.loads(capsys.readouterr().out)["versions"]] == [2, 1]
+    assert run(["campaigns", "none"]) == 1
+    assert capsys.readouterr().err.startswith("sojourn: there is no campaign none")
 
 
 @pytest.mark.usefixtures("deployment")
