@@ -35,9 +35,9 @@ def test_apply_publishes_with_the_templates_beside(folder: Path, capsys: Output)
     (folder / "templates" / "nudge.liquid").write_text(MAIL.replace("A note", "Grüße"), encoding="utf-8")
     (folder / "templates" / "notes.txt").write_text("not sent")
     assert run(["apply", str(file)]) == 0
-    assert capsys.readouterr().out == "mailing: version 1 published\n"
+    assert capsys.readouterr().out == "mailing: version 1 published, draft\n"
     assert run(["apply", str(file)]) == 0
-    assert capsys.readouterr().out == "mailing: version 1 unchanged\n"
+    assert capsys.readouterr().out == "mailing: version 1 unchanged, draft\n"
 
 
 @pytest.mark.usefixtures("deployment")
@@ -50,7 +50,7 @@ def test_apply_prints_every_problem_and_goes_on(folder: Path, capsys: Output) ->
     assert missing.startswith(f"{bad}:3: entry.event: `event` is missing. ")
     assert unknown.startswith(f"{bad}:3: entry.evnt: the key `evnt` is not known here. Did you mean `event`?")
     assert number.startswith(f"{bad}:5: steps[0].delay: ")
-    assert output.out == "good: version 1 published\n"
+    assert output.out == "good: version 1 published, draft\n"
 
 
 def test_a_schema_is_printed_without_a_deployment(folder: Path, capsys: Output) -> None:
