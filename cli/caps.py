@@ -5,33 +5,34 @@ from typing import Annotated
 
 import typer
 
-from cli.campaign import AsJson, read_text
-from cli.client import ApiClient
-from cli.printing import print_json
-from cli.target import find_target
+from cli.client import connect
+from cli.documents import read_text
+from cli.options import AsJson
+from cli.printing import number_of, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Show and replace the frequency caps.")
 
 
 @app.command()
 def apply(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, show_default=False)], as_json: AsJson = False
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, show_default=False)],
+    as_json: AsJson = False,
 ) -> None:
     """Replace the rules by those of a file."""
-    with ApiClient(find_target()) as api:
-        caps = api.put_caps(str(file), read_text(file))
+    with connect(context) as api:
+        caps = api.put("frequency-caps", body={"file": str(file), "source": read_text(file)})
     if as_json:
         print_json(caps)
     else:
-        rules = len(caps["rules"])
-        typer.echo(f"frequency caps: version {caps['version']}, {rules} rule{'s' if rules != 1 else ''}")
+        typer.echo(f"frequency caps: version {caps['version']}, {number_of(len(caps['rules']), 'rule')}")
 
 
 @app.command()
-def show(as_json: AsJson = False) -> None:
+def show(context: typer.Context, as_json: AsJson = False) -> None:
     """Print the rules in force."""
-    with ApiClient(find_target()) as api:
-        caps = api.caps()
+    with connect(context) as api:
+        caps = api.get("frequency-caps")
     if as_json:
         print_json(caps)
     else:

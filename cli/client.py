@@ -1,41 +1,54 @@
 """The API as the commands call it: problem documents become the errors that they were on the other side."""
 
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
+from uuid import uuid4
 
 import httpx
+import typer
 
-from cli.target import Target
+from cli.target import Target, find_target
 from domain.errors import InvalidDocumentError, InvalidRequestError, Problem, SojournError, UnavailableError
 
 # Publishing compiles every template and condition of a campaign; all else answers in milliseconds.
 TIMEOUT_SECONDS = 30
+# Between the tries of a call whose answer was lost. It has one Idempotency-Key, so that it is done once.
+RETRY_SECONDS = (0.2, 1.0, 3.0)
+IDEMPOTENCY_KEY = "Idempotency-Key"
+IN_PROGRESS = "idempotency_in_progress"
 
-_ERROR_OF_CODE = {error.code: error for error in SojournError.__subclasses__()}
 _STANDARD_MEMBERS = {"type", "title", "status", "detail", "code"}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_NOT_NOW = {429, 503}
+
+
+def connect(context: typer.Context) -> "ApiClient":
+    """The API of the deployment that the options before the command, or what stands behind them, name."""
+    given = context.find_root().params
+    return ApiClient(find_target(profile=given.get("profile"), url=given.get("url")))
 
 
 class ApiClient:
-    """One API. Every method raises a SojournError, of the kind that the API answered with.
+    """One API. Paths are given by their parts below /v1. Every method raises a SojournError, as the API answered.
 
-    UnavailableError means that no answer came.
+    UnavailableError means that no answer came, or that the API asks to come again later.
     """
 
-    def __init__(self, target: Target) -> None:
-        self._url = target.api_url
+    def __init__(self, target: Target, *, timeout: float = TIMEOUT_SECONDS) -> None:
+        self.url = target.api_url
         try:
             self._http = httpx.Client(
                 base_url=target.api_url,
-                headers={"Authorization": f"Bearer {target.admin_key}"},
-                timeout=TIMEOUT_SECONDS,
+                headers={"Authorization": f"Bearer {target.key}"},
+                timeout=timeout,
                 # A proxy has no way to this machine's own loopback.
                 trust_env=urlsplit(target.api_url).hostname not in _LOOPBACK,
             )
         except (httpx.InvalidURL, ValueError) as error:
-            raise InvalidRequestError(f"{target.api_url} is no address such as http://localhost:8080") from error
+            raise self._no_address() from error
 
     def __enter__(self) -> Self:
         return self
@@ -45,54 +58,96 @@ class ApiClient:
     ) -> None:
         self._http.close()
 
-    def publish(self, file: str, source: str, templates: Mapping[str, str]) -> dict[str, Any]:
-        return self._call("POST", "/v1/campaigns", {"file": file, "source": source, "templates": dict(templates)})
+    def get(self, *path: str, **params: str | int | list[str] | None) -> dict[str, Any]:
+        """What is there. Parameters that are None are left out."""
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._answer(self._request("GET", path, params=given))
 
-    def campaigns(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._call("GET", "/v1/campaigns")["campaigns"]
-        return found
+    def ask(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What would be, for a question that takes a body."""
+        return self._answer(self._request("POST", path, json=body))
 
-    def change(self, key: str, verb: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """`verb` is start, stop, pause or resume."""
-        return self._call("POST", f"/v1/campaigns/{quote(key, safe='')}/{verb}", body)
+    def post(self, *path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self._act("POST", path, body)
 
-    def caps(self) -> dict[str, Any]:
-        return self._call("GET", "/v1/frequency-caps")
+    def put(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._act("PUT", path, body)
 
-    def put_caps(self, file: str, source: str) -> dict[str, Any]:
-        return self._call("PUT", "/v1/frequency-caps", {"file": file, "source": source})
+    def delete(self, *path: str) -> dict[str, Any]:
+        return self._act("DELETE", path, None)
 
-    def timeline(self, user_id: str, limit: int, before: str | None) -> dict[str, Any]:
-        params: dict[str, str | int] = {"limit": limit} if before is None else {"limit": limit, "before": before}
-        return self._call("GET", f"/v1/users/{quote(user_id, safe='')}/timeline", params=params)
+    def _act(self, method: str, path: tuple[str, ...], body: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Do something, once: where the connection is lost before the answer, it is asked for again."""
+        headers = {IDEMPOTENCY_KEY: str(uuid4())}
+        lost: UnavailableError | None = None
+        for pause in (0.0, *RETRY_SECONDS):
+            time.sleep(pause)
+            try:
+                return self._answer(self._request(method, path, json=body, headers=headers))
+            except _NobodyThereError as error:
+                # Only what may have arrived is worth another try.
+                if lost is None:
+                    raise
+                lost = error
+            except _LostError as error:
+                lost = error
+            except RefusedError as error:
+                # The try before is still at it.
+                if lost is None or error.reason != IN_PROGRESS:
+                    raise
+        raise lost or AssertionError("it is tried at least once")
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        params: Mapping[str, str | int] | None = None,
-    ) -> dict[str, Any]:
+    def _request(self, method: str, path: tuple[str, ...], **request: Any) -> httpx.Response:
         try:
-            response = self._http.request(method, path, json=body, params=params)
+            return self._http.request(method, "/".join(("/v1", *(quote(part, safe="") for part in path))), **request)
         except httpx.UnsupportedProtocol as error:
-            raise InvalidRequestError(f"{self._url} is no address such as http://localhost:8080") from error
+            raise self._no_address() from error
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise _NobodyThereError(self._no_answer(error)) from error
         except httpx.TransportError as error:
-            raise UnavailableError(f"no answer from {self._url}: {error or type(error).__name__}") from error
+            raise _LostError(self._no_answer(error)) from error
+
+    def _answer(self, response: httpx.Response) -> dict[str, Any]:
+        if response.status_code == httpx.codes.NO_CONTENT:
+            return {}
         try:
             answer = response.json()
         except ValueError:
             answer = None
         if not isinstance(answer, dict) or response.is_redirect:
-            raise UnavailableError(f"{self._url} answered {response.status_code} and not as Sojourn does")
+            raise UnavailableError(f"{self.url} answered {response.status_code} and not as Sojourn does")
         if response.is_error:
-            raise _error_of(answer)
+            raise _error_of(response.status_code, answer)
         return answer
 
+    def _no_answer(self, error: httpx.TransportError) -> str:
+        return f"no answer from {self.url}: {error or type(error).__name__}"
 
-def _error_of(problem: dict[str, Any]) -> SojournError:
+    def _no_address(self) -> InvalidRequestError:
+        return InvalidRequestError(f"{self.url} is no address such as http://localhost:8080")
+
+
+class _LostError(UnavailableError):
+    """The connection was lost: what was asked for may have been done."""
+
+
+class _NobodyThereError(UnavailableError):
+    """No connection: what was asked for did not arrive."""
+
+
+class RefusedError(SojournError):
+    """A refusal of the API. `reason` is its stable code."""
+
+    def __init__(self, reason: str, detail: str, data: Mapping[str, Any]) -> None:
+        super().__init__(detail, **data)
+        self.reason = reason
+
+
+def _error_of(status: int, problem: dict[str, Any]) -> SojournError:
     if "problems" in problem:
         return InvalidDocumentError([Problem(**each) for each in problem["problems"]])
     data = {name: value for name, value in problem.items() if name not in _STANDARD_MEMBERS}
     detail = problem.get("detail") or "the API gave no reason"
-    return _ERROR_OF_CODE.get(problem.get("code", ""), SojournError)(detail, **data)
+    if status in _NOT_NOW:
+        return UnavailableError(detail, **data)
+    return RefusedError(problem.get("code", ""), detail, data)

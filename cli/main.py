@@ -1,56 +1,86 @@
-"""The console command `sojourn`: its commands and its exit status.
-
-Exit status: 0 done; 1 refused, or something is wrong with what was given; 2 used wrongly; 3 no answer, or not now.
-"""
+"""The console command `sojourn`: its commands, and what its exit status says."""
 
 import sys
 import traceback
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from pydantic_core import ValidationError
 
-from cli import campaign, caps, serve
+from cli import campaigns, caps, journeys, keys, serve
+from cli.audit import audit
 from cli.demo import demo
 from cli.dev import dev
+from cli.exits import DONE, INTERRUPTED, REFUSED, status_of
 from cli.explain import explain
+from cli.funnel import funnel
+from cli.operations import operations
+from cli.options import complete_profile
+from cli.plans import apply, plan
 from cli.printing import print_error
+from cli.profiles import profiles
 from cli.schema import schema
-from domain.errors import SojournError, UnavailableError
+from domain.errors import SojournError
 from runtime.leaving import leave
 
-REFUSED = 1
-UNAVAILABLE = 3
-INTERRUPTED = 130
+NAME = "sojourn"
 
 # Its own rendering of exceptions would print local variables, and so keys.
-app = typer.Typer(
-    name="sojourn",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Durable customer journeys. The API is found by SOJOURN_API_URL and SOJOURN_ADMIN_KEY, or by a running "
-    "`sojourn dev` in this folder.",
-)
-app.add_typer(campaign.app, name="campaign")
-app.add_typer(caps.app, name="caps")
-app.command()(explain)
-app.command()(schema)
-app.command()(dev)
-app.command()(demo)
-app.command()(serve.api)
-app.command()(serve.worker)
-app.command()(serve.promote)
-app.command()(serve.migrate)
+app = typer.Typer(name=NAME, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> None:
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+    for name, group in groups.items():
+        app.add_typer(group, name=name, rich_help_panel=panel)
+
+
+_add("Campaigns", campaigns.campaigns, plan, apply, campaigns.start, campaigns.pause, campaigns.resume)
+_add("Campaigns", campaigns.stop, campaigns.archive, funnel, operations, schema)
+_add("Journeys and users", explain, journeys=journeys.app)
+_add("The deployment", audit, profiles, caps=caps.app, keys=keys.app)
+_add("Processes", dev, demo, serve.api, serve.worker, serve.promote, serve.migrate)
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"{NAME} {version(NAME)}")
+        raise typer.Exit
+
+
+@app.callback()
+def deployment(
+    profile: Annotated[
+        str | None,
+        typer.Option(help="A profile of the config file.", autocompletion=complete_profile, show_default=False),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Where the API is; its key is SOJOURN_API_KEY.", show_default=False)
+    ] = None,
+    is_version_asked: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Durable customer journeys.
+
+    Without --profile or --url: SOJOURN_API_URL, SOJOURN_PROFILE, the default profile, or `sojourn dev` of this folder.
+    """
+    if profile and url:
+        raise typer.BadParameter("--profile and --url both name a deployment: give one of them")
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status, with anything that went wrong told on standard error."""
     try:
-        app(arguments)
+        app(arguments, prog_name=NAME)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except SojournError as error:
         print_error(error)
-        return UNAVAILABLE if isinstance(error, UnavailableError) else REFUSED
+        return status_of(error)
     except ValidationError as error:
         if not error.title.endswith("Settings"):
             raise
@@ -59,7 +89,7 @@ def run(arguments: list[str]) -> int:
         return REFUSED
     except KeyboardInterrupt:
         return INTERRUPTED
-    return 0
+    return DONE
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
-"""How the commands print: results on standard output, what went wrong on standard error."""
+"""How the commands print: results on standard output, what went wrong and what is asked on standard error."""
 
 import json
 import sys
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,17 +17,44 @@ from domain.errors import InvalidDocumentError, Problem, SojournError
 UNFOLDED_COLUMNS = 400
 
 
-def print_table(columns: list[str], rows: list[list[str]]) -> None:
-    """A table of plain text: what users named their things can neither colour nor move the terminal."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+def print_table(columns: list[str], rows: list[list[str]], *, whole: Collection[str] = ()) -> None:
+    """A table of plain text: what users named their things can neither colour nor move the terminal.
+
+    The columns of `whole` are never folded: they are there to be copied.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=column in whole, overflow="ignore" if column in whole else "fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else UNFOLDED_COLUMNS
-    Console(width=width, highlight=False).print(table)
+    _print(table)
+
+
+def print_facts(facts: Mapping[str, str]) -> None:
+    """One line a fact; those that are empty are left out."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, value in facts.items():
+        if value:
+            table.add_row(Text(name, "bold"), Text(printable(value)))
+    _print(table)
+
+
+def print_marked(lines: list[tuple[str, str, str]]) -> None:
+    """One line each: a mark, its colour where there are colours, and a text."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for mark, style, text in lines:
+        table.add_row(Text(f"  {mark}", style), Text(printable(text)))
+    _print(table)
 
 
 def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_next(page: Mapping[str, Any]) -> None:
+    """How to come to the next page of a list, on standard error."""
+    if page["next"]:
+        typer.echo(printable(f"There are more: --after {page['next']}"), err=True)
 
 
 def print_error(error: SojournError) -> None:
@@ -44,11 +72,55 @@ def print_warnings(warnings: list[dict[str, Any]]) -> None:
         typer.echo(printable(f"warning: {Problem(**warning)}"), err=True)
 
 
+def is_asked() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(question: str) -> None:
+    """Ask before something that cannot be undone; raises typer.Abort at a no. Scripts are not asked."""
+    if is_asked():
+        typer.confirm(printable(question), abort=True, err=True)
+
+
 def printable(text: str) -> str:
     """The text without control characters, which a terminal would obey."""
     return "".join(character if character.isprintable() else "�" for character in text)
 
 
-def local(instant: str) -> str:
-    """An instant of the API in this machine's zone."""
-    return datetime.fromisoformat(instant).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+def told(value: Any) -> str:
+    """A member of an answer as a cell: nothing for null."""
+    return "" if value is None else str(value)
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Counts by name in one line: `exited 30, gone 2`."""
+    return ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items())
+
+
+def number_of(number: int, noun: str) -> str:
+    """`1 journey`, `2 journeys`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def local(instant: str | None) -> str:
+    """An instant of the API in this machine's zone; nothing for null."""
+    return _local(instant).strftime("%Y-%m-%d %H:%M:%S %z") if instant else ""
+
+
+def local_minute(instant: str | None) -> str:
+    """The same for tables with little room."""
+    return _local(instant).strftime("%Y-%m-%d %H:%M") if instant else ""
+
+
+def _local(instant: str) -> datetime:
+    return datetime.fromisoformat(instant).astimezone()
+
+
+def _print(table: Table) -> None:
+    """Without the blanks that fill the last column."""
+    console = Console(width=None if sys.stdout.isatty() else UNFOLDED_COLUMNS, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())

@@ -1,7 +1,7 @@
 """sojourn api, worker, promote, migrate: the processes of a deployment.
 
 They import what they run inside of the function: the Temporal client, FastAPI and SQLAlchemy together take a second to
-load, which `sojourn campaign list` should not wait for.
+load, which `sojourn campaigns` should not wait for.
 """
 
 import asyncio

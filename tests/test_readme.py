@@ -114,7 +114,7 @@ async def test_the_commands_of_the_readme_run(deployment: Deployment) -> None:
                 await _curl(http, line)
             elif line.startswith("sojourn ") and line not in PROCESSES:
                 printed[line] = await deployment.run(line)
-        assert "running" in printed["sojourn campaign list"]
+        assert "running" in printed["sojourn campaigns"]
         assert "entered abandoned-cart" in printed["sojourn explain u-1"]
         timeline = await http.get("/v1/users/u-1/timeline", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
         assert [item["kind"] for item in timeline.json()["items"]] == ["event", "event", "entry"]

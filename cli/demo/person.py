@@ -166,7 +166,7 @@ class Person:
         return await self._timeline()
 
     async def _timeline(self) -> list[Item]:
-        timeline = await asyncio.to_thread(self.world.api.timeline, self.id, 500, None)
+        timeline = await asyncio.to_thread(self.world.api.get, "users", self.id, "timeline", limit=500)
         items: list[Item] = timeline["items"]
         return items
 

@@ -16,7 +16,6 @@ import structlog
 from rich.console import Console
 from segment.analytics.client import Client as SegmentClient
 
-from cli.campaign import read_text
 from cli.client import ApiClient
 from cli.demo.cast import CAMPAIGNS, Performance
 from cli.demo.check import failures
@@ -25,8 +24,9 @@ from cli.demo.receiver import Receiver
 from cli.demo.scenarios import SCENARIOS
 from cli.demo.screen import live, tell
 from cli.dev_stack import DevPorts, DevStack
+from cli.documents import campaign_document, read_text
 from cli.stopping import run_until_signalled
-from cli.target import ADMIN_KEY, API_URL, Target
+from cli.target import API_KEY, API_URL, Target
 from domain.errors import InvalidRequestError
 from runtime.temporal import connect
 from store.database import Database
@@ -36,6 +36,7 @@ CAPS = "caps/frequency-caps.yaml"
 # Where the example's webhook leads; the demo has a receiver of its own.
 CRM = "https://crm.example.com/hooks/sojourn"
 SETTLE_SECONDS = 15.0
+RUNNING_JOURNEYS = "WorkflowType = 'Journey' AND ExecutionStatus = 'Running'"
 LOG, LOG_LINES = "log", 20
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -139,7 +140,7 @@ class Demo:
             "Inbox": stack.inbox.url if stack.inbox else "",
             "API reference": f"{stack.api_url}/docs",
             "Admin key": key,
-            "One user": f"{API_URL}={stack.api_url} {ADMIN_KEY}={key} {sojourn} explain lea",
+            "One user": f"{API_URL}={stack.api_url} {API_KEY}={key} {sojourn} explain lea",
             "": "(decisions by the clock of the journey, which ran ahead; events, mails and exits by ours)",
         }
         for name, where in rows.items():
@@ -176,15 +177,15 @@ async def _world(stack: DevStack) -> AsyncIterator[World]:
 
 
 def _publish(world: World) -> str:
-    """What `sojourn caps apply`, `campaign apply` and `campaign start` do with the examples."""
-    caps = world.api.put_caps(CAPS, read_text(EXAMPLES / CAPS))
-    templates = {file.name: read_text(file) for file in sorted((EXAMPLES / "templates").glob("*.liquid"))}
-    templates = {name: text.replace(CRM, world.receiver.url) for name, text in templates.items()}
+    """What `sojourn caps apply`, `apply` and `start` do with the examples."""
+    caps = world.api.put("frequency-caps", body={"file": CAPS, "source": read_text(EXAMPLES / CAPS)})
     started = []
     for file in (EXAMPLES / f"{key}.yaml" for key in CAMPAIGNS):
-        published = world.api.publish(file.name, read_text(file), templates)
-        world.api.change(published["key"], "start", {})
-        started.append(str(published["key"]))
+        key, document = campaign_document(file)
+        templates = {name: text.replace(CRM, world.receiver.url) for name, text in document["templates"].items()}
+        world.api.post("campaigns", body={**document, "templates": templates})
+        world.api.post("campaigns", key, "start")
+        started.append(key)
     rules = ", ".join(str(rule["name"]) for rule in caps["rules"])
     return f"Campaigns running: {', '.join(started)}. Frequency caps: {rules}."
 
@@ -209,7 +210,7 @@ async def _settled(world: World, performances: Sequence[Performance]) -> list[st
 
 
 async def _running(world: World) -> int:
-    return (await world.temporal.count_workflows("ExecutionStatus = 'Running'")).count
+    return (await world.temporal.count_workflows(RUNNING_JOURNEYS)).count
 
 
 def _log_to(file: Path) -> None:

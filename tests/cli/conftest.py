@@ -1,34 +1,43 @@
+"""The commands against the real API, over HTTP and a real PostgreSQL."""
+
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 import uvicorn
 
 from api.app import create_app
+from cli.main import run
 from settings import Settings
-from tests.api.fakes import ADMIN_KEY, SETTINGS, FakeServices
-from wiring import Services
+from tests.rig import ADMIN_KEY, WRITE_KEY
+
+Output = pytest.CaptureFixture[str]
+
+CAMPAIGN = """\
+key: {key}
+name: Abandoned cart
+entry: {{event: Cart Abandoned}}
+steps:
+  - {{id: cool-off, delay: 30m}}
+"""
 
 
 @pytest.fixture
-def services() -> FakeServices:
-    return FakeServices()
-
-
-@pytest.fixture
-def api_url(services: FakeServices) -> Iterator[str]:
-    """The real API over HTTP on a free port, with services in memory."""
-
-    @asynccontextmanager
-    async def opened(_settings: Settings) -> AsyncIterator[Services]:
-        yield cast("Services", services)
-
+def api_url(database_url: str) -> Iterator[str]:
+    """The real API on a free port."""
+    settings = Settings.model_validate(
+        {
+            "database_url": database_url,
+            "write_key": WRITE_KEY,
+            "admin_key": ADMIN_KEY,
+            "link_secret": "link-secret",
+            "webhook_signing_secret": "whsec_c2VjcmV0",
+        }
+    )
     config = uvicorn.Config(
-        create_app(SETTINGS, opened), host="127.0.0.1", port=0, ws="none", log_level="error", access_log=False
+        create_app(settings), host="127.0.0.1", port=0, ws="none", log_level="error", access_log=False
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -43,10 +52,11 @@ def api_url(services: FakeServices) -> Iterator[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current directory, and an environment that names no deployment."""
+    """An empty current directory and an empty home, and an environment that names no deployment."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SOJOURN_API_URL", raising=False)
-    monkeypatch.delenv("SOJOURN_ADMIN_KEY", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("SOJOURN_API_URL", "SOJOURN_API_KEY", "SOJOURN_ADMIN_KEY", "SOJOURN_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -54,5 +64,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def deployment(folder: Path, api_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The API, as the environment names it."""
     monkeypatch.setenv("SOJOURN_API_URL", api_url)
-    monkeypatch.setenv("SOJOURN_ADMIN_KEY", ADMIN_KEY)
+    monkeypatch.setenv("SOJOURN_API_KEY", ADMIN_KEY)
     return api_url
+
+
+def a_campaign(folder: Path, key: str = "abandoned-cart", text: str | None = None) -> Path:
+    file = folder / f"{key}.yaml"
+    file.write_text(CAMPAIGN.format(key=key) if text is None else text)
+    return file
+
+
+@pytest.fixture
+def running(deployment: str, folder: Path, capsys: Output) -> Path:
+    """The file of a campaign that was applied and started."""
+    file = a_campaign(folder)
+    assert run(["apply", str(file)]) == 0
+    assert run(["start", str(file)]) == 0
+    capsys.readouterr()
+    return file

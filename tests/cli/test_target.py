@@ -1,10 +1,31 @@
+"""Which deployment is talked to, and that no key goes to another."""
+
 import json
 from pathlib import Path
 
 import pytest
 
+from cli.config import config_file, read_config
 from cli.target import DEFAULT_URL, Target, find_target
 from domain.errors import InvalidRequestError
+
+STAGING = "https://staging.example.com"
+CONFIG = f"""
+default_profile = "staging"
+
+[profiles.staging]
+url = "{STAGING}"
+key = "staging-key"
+
+[profiles.live]
+url = "https://live.example.com"
+key_command = "printf 'live-key\\n'"
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
 
 
 @pytest.fixture
@@ -16,30 +37,119 @@ def dev_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_environment_goes_first(dev_folder: Path) -> None:
-    environ = {"SOJOURN_API_URL": "https://sojourn.test", "SOJOURN_ADMIN_KEY": "k"}
-    assert find_target(environ, dev_folder) == Target("https://sojourn.test", "k")
+def configured(home: Path, text: str = CONFIG, mode: int = 0o600) -> dict[str, str]:
+    """An environment in which the config file says so."""
+    environ = {"XDG_CONFIG_HOME": str(home)}
+    file = config_file(environ)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    file.chmod(mode)
+    return environ
 
 
-def test_the_development_server_of_this_folder(dev_folder: Path) -> None:
-    assert find_target({}, dev_folder) == Target("http://127.0.0.1:9000", "dev-key")
+LIVE = Target("https://live.example.com", "live-key")
+DEV = Target("http://127.0.0.1:9000", "dev-key")
+ENVIRONMENT = {"SOJOURN_API_URL": "https://env.example.com", "SOJOURN_API_KEY": "k"}
 
 
-def test_the_development_key_stays_at_home(dev_folder: Path) -> None:
-    with pytest.raises(InvalidRequestError, match=r"no admin key for https://sojourn\.test: set SOJOURN_ADMIN_KEY"):
-        find_target({"SOJOURN_API_URL": "https://sojourn.test"}, dev_folder)
+def test_each_goes_before_the_next(home: Path, dev_folder: Path) -> None:
+    environ = configured(home)
+    full = {**environ, **ENVIRONMENT, "SOJOURN_PROFILE": "live"}
+    assert find_target(profile="live", environ=full, folder=dev_folder) == LIVE
+    assert find_target(environ=full, folder=dev_folder) == Target("https://env.example.com", "k")
+    assert find_target(environ={**environ, "SOJOURN_PROFILE": "live"}, folder=dev_folder) == LIVE
+    assert find_target(environ=environ, folder=dev_folder) == Target(STAGING, "staging-key")
+    without_default = configured(home, CONFIG.replace('default_profile = "staging"', ""))
+    assert find_target(environ=without_default, folder=dev_folder) == DEV
+    assert find_target(environ={**without_default, "SOJOURN_API_KEY": "k"}, folder=home) == Target(DEFAULT_URL, "k")
 
 
-def test_the_default_address(tmp_path: Path) -> None:
-    assert find_target({"SOJOURN_ADMIN_KEY": "k"}, tmp_path) == Target(DEFAULT_URL, "k")
+def test_what_runs_here_has_a_name_too(home: Path, dev_folder: Path) -> None:
+    environ = configured(home)
+    assert find_target(profile="dev", environ=environ, folder=dev_folder) == DEV
+    with pytest.raises(InvalidRequestError, match="no `sojourn dev` runs in this folder"):
+        find_target(profile="dev", environ=environ, folder=home)
 
 
-@pytest.mark.parametrize("text", ["", "{", "\x00"])
+def test_an_address_as_an_option_takes_the_key_of_the_environment(home: Path, dev_folder: Path) -> None:
+    url = "https://env.example.com"
+    assert find_target(url=url, environ={"SOJOURN_API_KEY": "k"}, folder=dev_folder) == Target(url, "k")
+    assert find_target(url=url + "/", environ=ENVIRONMENT, folder=dev_folder) == Target(url + "/", "k")
+
+
+def test_the_key_of_the_deployments_own_processes_will_do(tmp_path: Path) -> None:
+    environ = {"SOJOURN_ADMIN_KEY": "own", "XDG_CONFIG_HOME": str(tmp_path)}
+    assert find_target(environ=environ, folder=tmp_path) == Target(DEFAULT_URL, "own")
+    assert find_target(environ={**environ, "SOJOURN_API_KEY": "k"}, folder=tmp_path) == Target(DEFAULT_URL, "k")
+
+
+def test_a_key_goes_only_where_it_is_meant_to(home: Path, dev_folder: Path) -> None:
+    environ = configured(home)
+    # The development server's, and a profile's, to no address of the environment or of an option.
+    for url, given in ((None, {**environ, "SOJOURN_API_URL": STAGING}), (STAGING, environ)):
+        with pytest.raises(InvalidRequestError, match=rf"no key for {STAGING}: set SOJOURN_API_KEY"):
+            find_target(url=url, environ=given, folder=dev_folder)
+    # The environment's to no other address, and to no profile.
+    with pytest.raises(InvalidRequestError, match=r"is meant for https://env\.example\.com"):
+        find_target(url=STAGING, environ=ENVIRONMENT, folder=dev_folder)
+    keyless = configured(home, f'[profiles.staging]\nurl = "{STAGING}"\n')
+    with pytest.raises(InvalidRequestError, match="profile staging has no key"):
+        find_target(profile="staging", environ={**keyless, **ENVIRONMENT}, folder=dev_folder)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_keys_in_a_file_are_for_its_owner_alone(home: Path, mode: int) -> None:
+    environ = configured(home, mode=mode)
+    with pytest.raises(InvalidRequestError, match="others can read it: chmod 600 "):
+        find_target(environ=environ, folder=home)
+
+
+def test_a_file_without_keys_may_be_read_by_all(home: Path) -> None:
+    text = CONFIG.replace('key = "staging-key"', 'key_command = "printf staging-key"')
+    assert find_target(environ=configured(home, text, mode=0o644), folder=home) == Target(STAGING, "staging-key")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("default_profile = ", "Invalid value"),
+        ("[profiles.a]\nurl = 7", r"Expected `str`, got `int`"),
+        ("[profiles.a]\nkey = 'k'", "missing required field `url`"),
+        ("[profiles.a]\nurl = 'u'\nkye = 'k'", "unknown field `kye`"),
+        (
+            "default_profile = 'b'\n[profiles.a]\nurl = 'u'",
+            r"there is no profile b in .*config\.toml; there are a, dev",
+        ),
+    ],
+)
+def test_a_config_file_that_nobody_understands(home: Path, text: str, told: str) -> None:
+    with pytest.raises(InvalidRequestError, match=told):
+        find_target(environ=configured(home, text), folder=home)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("false", "with status 1"),
+        ("true", "it printed nothing"),
+        ("no-such-command-here", "No such file"),
+        ("'", "No closing quotation"),
+    ],
+)
+def test_a_command_that_tells_no_key(home: Path, command: str, told: str) -> None:
+    environ = configured(home, f'[profiles.a]\nurl = "u"\nkey_command = "{command}"')
+    with pytest.raises(InvalidRequestError, match=rf"key_command of profile a failed.*{told}"):
+        find_target(profile="a", environ=environ, folder=home)
+
+
+@pytest.mark.parametrize("text", ["", "{", "\x00", "[]", '{"api_url": "u"}'])
 def test_a_broken_file_is_named(dev_folder: Path, text: str) -> None:
     (dev_folder / ".sojourn" / "dev.json").write_text(text)
     with pytest.raises(InvalidRequestError, match=r"dev\.json cannot be read"):
-        find_target({}, dev_folder)
+        find_target(environ={"XDG_CONFIG_HOME": str(dev_folder)}, folder=dev_folder)
 
 
-def test_keys_do_not_show() -> None:
+def test_keys_do_not_show(home: Path) -> None:
     assert "secret" not in repr(Target("http://localhost", "secret"))
+    environ = configured(home)
+    assert "staging-key" not in repr(read_config(config_file(environ)))

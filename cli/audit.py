@@ -1,0 +1,39 @@
+"""sojourn audit: who did what."""
+
+from typing import Annotated
+
+import typer
+
+from cli.client import connect
+from cli.options import After, AsJson, Limit
+from cli.printing import local, print_json, print_next, print_table
+
+
+def audit(
+    context: typer.Context,
+    target: Annotated[
+        str | None, typer.Option(help="What was changed: a campaign's key, a journey's id …", show_default=False)
+    ] = None,
+    actor: Annotated[str | None, typer.Option(help="The id of the key that did it.", show_default=False)] = None,
+    limit: Limit = 50,
+    after: After = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who did what, the latest first."""
+    with connect(context) as api:
+        page = api.get("audit-log", target=target, actor=actor, limit=limit, after=after)
+    if as_json:
+        print_json(page)
+        return
+    rows = [
+        [
+            local(each["at"]),
+            each["actor_name"],
+            each["action"],
+            each["target"],
+            ", ".join(f"{name} {value}" for name, value in each["data"].items()),
+        ]
+        for each in page["entries"]
+    ]
+    print_table(["TIME", "WHO", "WHAT", "TO WHAT", "DETAILS"], rows)
+    print_next(page)

@@ -1,0 +1,174 @@
+"""sojourn campaigns, start, pause, resume, stop, archive: the life of campaigns."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import RefusedError, connect
+from cli.documents import key_of
+from cli.exits import REFUSED
+from cli.operations import check_done
+from cli.options import AsJson, CampaignsArgument, Watch, Yes, complete_campaign
+from cli.printing import confirm, local, number_of, print_error, print_facts, print_json, print_table, printable, told
+from cli.watching import watch_operations
+
+
+class InFlight(StrEnum):
+    """What becomes of the journeys on other versions."""
+
+    KEEP = "keep"
+    MIGRATE = "migrate"
+    EXIT = "exit"
+
+
+InFlightOption = Annotated[
+    InFlight, typer.Option("--in-flight", help="What becomes of the journeys on other versions.")
+]
+
+
+def campaigns(
+    context: typer.Context,
+    key: Annotated[
+        str | None,
+        typer.Argument(metavar="[CAMPAIGN]", help="One of them.", autocompletion=complete_campaign, show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show all campaigns, or one with its versions."""
+    with connect(context) as api:
+        if key is None:
+            found = api.get("campaigns")
+        else:
+            found = api.get("campaigns", key)
+            found["versions"] = api.get("campaigns", key, "versions")["versions"]
+    if as_json:
+        print_json(found)
+    elif key is None:
+        _list(found["campaigns"])
+    else:
+        _show(found)
+
+
+def start(
+    context: typer.Context,
+    keys: CampaignsArgument,
+    version: Annotated[int | None, typer.Option(min=1, help="The latest, if left out.", show_default=False)] = None,
+    in_flight: InFlightOption = InFlight.KEEP,
+    watch: Watch = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let users in, from the beginning of the schedule on."""
+    if version is not None and len(keys) > 1:
+        raise typer.BadParameter("a version belongs to one campaign: start the others by themselves")
+    if in_flight is not InFlight.KEEP and not yes:
+        confirm(f"Start {', '.join(keys)}, and {in_flight} the journeys on other versions?")
+    body: dict[str, Any] = {"in_flight": in_flight}
+    if version is not None:
+        body["version"] = version
+    _change(context, "start", keys, body=body, watch=watch, as_json=as_json)
+
+
+def pause(context: typer.Context, keys: CampaignsArgument, as_json: AsJson = False) -> None:
+    """Hold all messages, at once. Journeys go on up to their next message."""
+    _change(context, "pause", keys, as_json=as_json)
+
+
+def resume(context: typer.Context, keys: CampaignsArgument, watch: Watch = False, as_json: AsJson = False) -> None:
+    """Let paused campaigns go on. What was held goes as `on_resume` of the campaign says, at its rate."""
+    _change(context, "resume", keys, watch=watch, as_json=as_json)
+
+
+def stop(
+    context: typer.Context,
+    keys: CampaignsArgument,
+    is_exit: Annotated[
+        bool, typer.Option("--exit", help="End the journeys under way as well, at once. Without it they finish.")
+    ] = False,
+    watch: Watch = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let nobody in any more."""
+    if is_exit and not yes:
+        confirm(f"Stop {', '.join(keys)}, and end all journeys?")
+    body = {"mode": "exit" if is_exit else "drain"}
+    _change(context, "stop", keys, body=body, watch=watch, as_json=as_json)
+
+
+def archive(context: typer.Context, keys: CampaignsArgument, as_json: AsJson = False) -> None:
+    """Put campaigns away that are over, or were never begun."""
+    _change(context, "archive", keys, as_json=as_json)
+
+
+def _change(
+    context: typer.Context,
+    verb: str,
+    given: list[str],
+    *,
+    body: dict[str, Any] | None = None,
+    watch: bool = False,
+    as_json: bool,
+) -> None:
+    """Change each. One that refuses holds up none of the others."""
+    keys = [key_of(each) for each in given]
+    changed: list[dict[str, Any]] = []
+    operations: list[dict[str, Any]] = []
+    with connect(context) as api:
+        for key in keys:
+            try:
+                view = api.post("campaigns", key, verb, body=body)
+            except RefusedError as error:
+                print_error(error)
+                continue
+            changed.append(view)
+            if not as_json:
+                typer.echo(printable(_told(view)))
+            if watch:
+                operations.extend(api.get("operations", id) for id in view["operations"])
+        ended = watch_operations(api, operations, quiet=as_json)
+    if as_json:
+        print_json({"campaigns": changed, "operations": ended} if watch else {"campaigns": changed})
+    check_done(ended)
+    if len(changed) < len(keys):
+        raise typer.Exit(REFUSED)
+
+
+def _told(view: dict[str, Any]) -> str:
+    version = view["running_version"]
+    return f"{view['key']}: {view['state']}" + ("" if version is None else f", version {version}")
+
+
+def _list(found: list[dict[str, Any]]) -> None:
+    columns = ["CAMPAIGN", "STATE", "STAGE", "RUNNING", "LATEST", "ACTIVE", "JOURNEYS"]
+    fields = ["key", "state", "stage", "running_version", "latest_version", "active_journeys", "total_journeys"]
+    print_table(
+        columns,
+        [["-" if each[name] is None else str(each[name]) for name in fields] for each in found],
+        whole={"CAMPAIGN"},
+    )
+
+
+def _show(view: dict[str, Any]) -> None:
+    print_facts(
+        {
+            "Campaign": view["key"],
+            "Name": view["name"],
+            "Stage": told(view["stage"]),
+            "State": view["state"],
+            "Journeys": f"{view['active_journeys']} under way, {number_of(view['total_journeys'], 'journey')} in all",
+            "Changed": local(view["updated_at"]),
+        }
+    )
+    typer.echo()
+    rows = [
+        [
+            str(each["version"]),
+            "running" if each["version"] == view["running_version"] else "",
+            each["file"],
+            local(each["published_at"]),
+        ]
+        for each in view["versions"]
+    ]
+    print_table(["VERSION", "", "FILE", "PUBLISHED"], rows)

@@ -1,0 +1,75 @@
+"""Deployments by names of one's own: the config file and its profiles."""
+
+import shlex
+import stat
+import subprocess
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from domain.errors import InvalidRequestError
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Profile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A deployment: its address, and its key or a command that prints it."""
+
+    url: str
+    key: str | None = None
+    key_command: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Profile({self.url!r})"
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the config file says."""
+
+    default_profile: str | None = None
+    profiles: dict[str, Profile] = {}
+
+
+def config_file(environ: Mapping[str, str]) -> Path:
+    """Where the config file is, or would be."""
+    home = environ.get("XDG_CONFIG_HOME")
+    return (Path(home) if home else Path.home() / ".config") / "sojourn" / "config.toml"
+
+
+def read_config(file: Path) -> Config:
+    """The config file; an empty one where there is none.
+
+    Raises InvalidRequestError where it says what nobody understands, or holds a key that others can read.
+    """
+    try:
+        config = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Config)
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        return Config()
+    except (OSError, ValueError, msgspec.ValidationError) as error:
+        raise InvalidRequestError(f"{file}: {error}") from error
+    if mode & OTHERS and any(profile.key for profile in config.profiles.values()):
+        raise InvalidRequestError(f"{file} holds a key and others can read it: chmod 600 {shlex.quote(str(file))}")
+    return config
+
+
+def key_of(name: str, profile: Profile) -> str:
+    """The key of a profile. Raises InvalidRequestError where it has none and no command that prints it."""
+    if profile.key:
+        return profile.key
+    if not profile.key_command:
+        raise InvalidRequestError(f"profile {name} has no key: give it `key`, or `key_command` that prints it")
+    failed = f"key_command of profile {name} failed"
+    try:
+        # The command is the user's own, as an alias of theirs would be; it may ask them for a password.
+        ended = subprocess.run(shlex.split(profile.key_command), stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    except (OSError, ValueError) as error:
+        raise InvalidRequestError(f"{failed}: {error}") from error
+    if ended.returncode:
+        raise InvalidRequestError(f"{failed} with status {ended.returncode}")
+    if not (key := ended.stdout.strip()):
+        raise InvalidRequestError(f"{failed}: it printed nothing")
+    return key

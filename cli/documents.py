@@ -1,0 +1,66 @@
+"""Documents on disk: campaigns with the templates beside them, and frequency caps."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import typer
+import yaml
+
+from domain.errors import InvalidRequestError
+
+# What can be a key at all; the API says what is one.
+_KEY = re.compile(r"[\w-]+")
+
+
+def read_text(file: Path) -> str:
+    """The text of a document. Raises InvalidRequestError where it is not UTF-8 or cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError(f"{file} is not UTF-8; save it as UTF-8") from error
+    except OSError as error:
+        raise InvalidRequestError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def campaign_document(file: Path) -> tuple[str, dict[str, Any]]:
+    """The key of a campaign's document, and the document as the API takes it, with the templates beside it.
+
+    Raises InvalidRequestError where it cannot be read, InvalidDocumentError where it has no key.
+    """
+    source, templates = read_text(file), _templates_beside(file)
+    return _key_in(file, source, templates), {"file": str(file), "source": source, "templates": templates}
+
+
+def key_of(file_or_key: str) -> str:
+    """The key itself, or the one in the file. A key holds no dot, so that the ending tells them apart."""
+    file = Path(file_or_key)
+    if file.suffix not in {".yaml", ".yml"}:
+        return file_or_key
+    return _key_in(file, read_text(file), _templates_beside(file))
+
+
+def _key_in(file: Path, source: str, templates: dict[str, str]) -> str:
+    try:
+        document = yaml.safe_load(source)
+    except yaml.YAMLError:
+        document = None
+    key = document.get("key") if isinstance(document, dict) else None
+    if isinstance(key, str) and _KEY.fullmatch(key):
+        return key
+    # Without a key there is no address to send it to: what is wrong with it, with all else that is, is said here. Takes
+    # half a second to load.
+    from domain.campaign.publishing import check
+
+    return check(source, str(file), templates).definition.key
+
+
+def _templates_beside(file: Path) -> dict[str, str]:
+    """Those that can be read: one that cannot is missed only by a campaign that names it. Hidden files are none."""
+    found = {}
+    for each in sorted((file.parent / "templates").glob("[!.]*.liquid")):
+        try:
+            found[each.name] = read_text(each)
+        except InvalidRequestError as error:
+            typer.echo(f"sojourn: left out: {error}", err=True)
+    return found

@@ -1,0 +1,25 @@
+"""What the exit status of a command says."""
+
+from typing import Final
+
+from cli.client import RefusedError
+from domain.errors import SojournError, UnavailableError
+
+DONE: Final = 0
+REFUSED: Final = 1  # or something is wrong with what was given
+USED_WRONGLY: Final = 2
+UNAVAILABLE: Final = 3  # no answer, or not now
+CHANGES: Final = 4  # of `plan --exit-code`
+OUTDATED: Final = 5  # what was planned is not what would be done now
+INTERRUPTED: Final = 130
+
+PLAN_OUTDATED = "plan_outdated"
+
+
+def status_of(error: SojournError) -> int:
+    """The status of a command that ends with this error."""
+    if isinstance(error, UnavailableError):
+        return UNAVAILABLE
+    if isinstance(error, RefusedError) and error.reason == PLAN_OUTDATED:
+        return OUTDATED
+    return REFUSED

@@ -1,0 +1,65 @@
+"""sojourn funnel: how far the journeys of a campaign came."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import connect
+from cli.options import AsJson, CampaignArgument
+from cli.printing import counted, number_of, print_json, print_table, printable
+
+INDENT = "  "
+
+
+def funnel(
+    context: typer.Context,
+    campaign: CampaignArgument,
+    version: Annotated[int | None, typer.Option(min=1, help="Of this version alone.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how many came into a campaign, how far they came, and what became of its messages."""
+    with connect(context) as api:
+        found = api.get("campaigns", campaign, "funnel", version=version)
+    if as_json:
+        print_json(found)
+        return
+    for each in found["versions"]:
+        _show(found["campaign"], each)
+    if found["not_let_in"]:
+        typer.echo(printable(f"Not let in: {counted(found['not_let_in'])}"))
+
+
+def _show(campaign: str, version: dict[str, Any]) -> None:
+    outcomes = {"under way": version["active"], **version["outcomes"]}
+    typer.echo(
+        printable(
+            f"{campaign}, version {version['version']}: {number_of(version['entered'], 'journey')} "
+            f"({counted(outcomes)}), {number_of(version['goals'], 'goal')}"
+        )
+    )
+    columns = ["STEP", "KIND", "REACHED", "NOW", "SENT", "OPENED", "NOT SENT OR LATER"]
+    print_table(columns, [_row(step) for step in version["steps"]])
+    if version["exits"]:
+        typer.echo(printable(f"Ended early: {counted(version['exits'])}"))
+    if version["arms"]:
+        rows = [[each["step"], each["arm"], str(each["journeys"]), str(each["goals"])] for each in version["arms"]]
+        typer.echo()
+        print_table(["SPLIT", "ARM", "JOURNEYS", "GOALS"], rows)
+    typer.echo()
+
+
+def _row(step: dict[str, Any]) -> list[str]:
+    name = f"{INDENT * step['depth']}{step['id']}"
+    row = [name, step["kind"], str(step["reached"]), counted(step["now"])]
+    messages = step["messages"]
+    if messages is None:
+        return [*row, "", "", ""]
+    return [*row, str(messages["sent"]), str(messages["opened"]), counted(_others(messages))]
+
+
+def _others(messages: dict[str, Any]) -> dict[str, int]:
+    """What became of the messages that were not sent, or not at once."""
+    counts = {name: messages[name] for name in ("under_way", "capped", "cancelled", "failed", "unknown", "held")}
+    counts.update(messages["refused"])
+    counts.update({f"deferred {reason}": number for reason, number in messages["deferred"].items()})
+    return {name: number for name, number in counts.items() if number}

@@ -1,0 +1,224 @@
+"""sojourn journeys: who is where in which campaign; ending them, and their waits."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import ApiClient, RefusedError, connect
+from cli.exits import REFUSED
+from cli.explain import print_timeline
+from cli.operations import check_done, tell_operation
+from cli.options import After, AsJson, CampaignOption, Limit, Watch, Yes
+from cli.printing import (
+    confirm,
+    is_asked,
+    local,
+    local_minute,
+    number_of,
+    print_error,
+    print_facts,
+    print_json,
+    print_next,
+    print_table,
+    printable,
+    told,
+)
+from cli.watching import watch_operations
+
+app = typer.Typer(invoke_without_command=True, help="List journeys, look at one, end them or their waits.")
+
+INSTANTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The journey's id.", show_default=False)]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]", help="Journeys by their ids.", show_default=False)]
+Version = Annotated[int | None, typer.Option(min=1, help="On this version of the campaign.", show_default=False)]
+User = Annotated[str | None, typer.Option(help="Of this user.", show_default=False)]
+Step = Annotated[str | None, typer.Option(help="That are at this step now.", show_default=False)]
+Standing = Annotated[str | None, typer.Option(help="waiting, deferred, held or acting.", show_default=False)]
+EnteredAfter = Annotated[
+    datetime | None,
+    typer.Option(formats=INSTANTS, metavar="INSTANT", help="That began at this instant or later.", show_default=False),
+]
+EnteredBefore = Annotated[
+    datetime | None,
+    typer.Option(formats=INSTANTS, metavar="INSTANT", help="That began before this instant.", show_default=False),
+]
+
+
+@app.callback()
+def list_journeys(
+    context: typer.Context,
+    campaign: CampaignOption = None,
+    version: Version = None,
+    user: User = None,
+    state: Annotated[str | None, typer.Option(help="active, completed or exited.", show_default=False)] = None,
+    step: Step = None,
+    standing: Standing = None,
+    entered_after: EnteredAfter = None,
+    entered_before: EnteredBefore = None,
+    limit: Limit = 20,
+    after: After = None,
+    as_json: AsJson = False,
+) -> None:
+    """List journeys, the latest first; or look at one, end them or their waits."""
+    which = _which(campaign, version, user, step, standing, entered_after, entered_before)
+    if context.invoked_subcommand is not None:
+        if which or state or after:
+            raise typer.BadParameter(f"give them after {context.invoked_subcommand}")
+        return
+    with connect(context) as api:
+        page = api.get("journeys", **which, state=state, limit=limit, after=after)
+    if as_json:
+        print_json(page)
+        return
+    columns = ["JOURNEY", "USER", "CAMPAIGN", "V", "STATE", "STEP", "NEXT"]
+    print_table(columns, [_row(each) for each in page["journeys"]], whole={"JOURNEY"})
+    print_next(page)
+
+
+@app.command()
+def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
+    """Show one journey: where it is and until when, and what has happened."""
+    with connect(context) as api:
+        journey = api.get("journeys", id)
+    if as_json:
+        print_json(journey)
+        return
+    print_facts(
+        {
+            "Journey": journey["id"],
+            "Campaign": f"{journey['campaign']}, version {journey['version']}",
+            "User": told(journey["user_id"]),
+            "State": _state(journey),
+            "Step": told(journey["step"]),
+            "Next": local(journey["wakes_at"]),
+            "Began": local(journey["entered_at"]),
+            "Ended": local(journey["ended_at"]),
+            "Temporal": journey["url"],
+        }
+    )
+    if journey["timeline"]:
+        typer.echo()
+        print_timeline(journey["timeline"])
+
+
+@app.command("exit")
+def exit_journeys(
+    context: typer.Context,
+    ids: Ids = None,
+    campaign: CampaignOption = None,
+    version: Version = None,
+    user: User = None,
+    step: Step = None,
+    standing: Standing = None,
+    entered_after: EnteredAfter = None,
+    entered_before: EnteredBefore = None,
+    watch: Watch = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """End journeys, by their ids or all of a campaign that the options choose."""
+    which = _which(campaign, version, user, step, standing, entered_after, entered_before)
+    _act(context, "exit", "End", ids, which, watch=watch, yes=yes, as_json=as_json)
+
+
+@app.command("skip-wait")
+def skip_wait(
+    context: typer.Context,
+    ids: Ids = None,
+    campaign: CampaignOption = None,
+    version: Version = None,
+    user: User = None,
+    step: Step = None,
+    standing: Standing = None,
+    entered_after: EnteredAfter = None,
+    entered_before: EnteredBefore = None,
+    watch: Watch = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let journeys go on at once that rest, by their ids or all of a campaign that the options choose."""
+    which = _which(campaign, version, user, step, standing, entered_after, entered_before)
+    _act(context, "skip-wait", "Skip the wait of", ids, which, watch=watch, yes=yes, as_json=as_json)
+
+
+def _act(
+    context: typer.Context,
+    verb: str,
+    question: str,
+    ids: list[str] | None,
+    which: dict[str, Any],
+    *,
+    watch: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    if bool(ids) == bool(which):
+        raise typer.BadParameter("name journeys by their ids, or choose them by --campaign and more")
+    if which and "campaign" not in which:
+        raise typer.BadParameter("--campaign is missing: what is done to many is done in one campaign")
+    with connect(context) as api:
+        if ids:
+            _act_on_each(api, verb, ids, as_json=as_json)
+            return
+        if not yes and is_asked():
+            number = api.ask("journeys", verb, body={**which, "dry_run": True})["journeys"]
+            confirm(f"{question} {number_of(number, 'journey')} of {which['campaign']} on {api.url}?")
+        operation = api.post("journeys", verb, body=which)
+        if watch:
+            [operation] = watch_operations(api, [operation], quiet=as_json)
+    if as_json:
+        print_json(operation)
+    elif not watch:
+        tell_operation(operation)
+    check_done([operation])
+
+
+def _act_on_each(api: ApiClient, verb: str, ids: list[str], *, as_json: bool) -> None:
+    """One that refuses holds up none of the others."""
+    changed: list[dict[str, Any]] = []
+    for id in ids:
+        try:
+            changed.append(api.post("journeys", id, verb))
+        except RefusedError as error:
+            print_error(error)
+    if as_json:
+        print_json({"journeys": changed})
+    else:
+        for each in changed:
+            typer.echo(printable(f"{each['id']}: {_state(each)}"))
+    if len(changed) < len(ids):
+        raise typer.Exit(REFUSED)
+
+
+def _which(
+    campaign: str | None,
+    version: int | None,
+    user: str | None,
+    step: str | None,
+    standing: str | None,
+    entered_after: datetime | None,
+    entered_before: datetime | None,
+) -> dict[str, Any]:
+    """The choice as the API takes it, with what was given. An instant without offset is by this machine's clock."""
+    which = {
+        "campaign": campaign,
+        "version": version,
+        "user": user,
+        "step": step,
+        "standing": standing,
+        "entered_after": entered_after and entered_after.astimezone().isoformat(),
+        "entered_before": entered_before and entered_before.astimezone().isoformat(),
+    }
+    return {name: value for name, value in which.items() if value is not None}
+
+
+def _row(each: dict[str, Any]) -> list[str]:
+    version, next_up = str(each["version"]), local_minute(each["wakes_at"])
+    return [each["id"], told(each["user_id"]), each["campaign"], version, _state(each), told(each["step"]), next_up]
+
+
+def _state(journey: dict[str, Any]) -> str:
+    """What it is doing, or how it ended."""
+    return str(journey["standing"] or journey["outcome"] or journey["state"])

@@ -1,0 +1,101 @@
+"""sojourn keys: who may do what by the API."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from cli.client import connect
+from cli.options import After, AsJson, Limit
+from cli.printing import local, local_minute, print_facts, print_json, print_next, print_table, printable
+from domain.access import Scope
+from domain.errors import InvalidRequestError
+
+app = typer.Typer(no_args_is_help=True, help="Create, list and revoke the keys of the API.")
+
+HOURS = {"h": 1, "d": 24}
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    name: Annotated[str, typer.Option(help="Who or what will use it.", show_default=False)],
+    scope: Annotated[list[Scope], typer.Option(help="What it opens. May be given more than once.", show_default=False)],
+    expires: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="90d or 12h. Never, if left out.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a key, and print it. It cannot be shown again."""
+    expires_at = None if expires is None else (datetime.now(UTC) + _duration(expires)).isoformat()
+    with connect(context) as api:
+        made = api.post("keys", body={"name": name, "scopes": scope, "expires_at": expires_at})
+    if as_json:
+        print_json(made)
+        return
+    print_facts(
+        {
+            "Id": made["id"],
+            "Name": made["name"],
+            "Scopes": ", ".join(made["scopes"]),
+            "Expires": local(made["expires_at"]) or "never",
+        }
+    )
+    if made["token"] is None:
+        raise InvalidRequestError(f"the answer with its token was lost: revoke {made['id']} and create another")
+    typer.echo("The key itself, which is not shown again:", err=True)
+    typer.echo(made["token"])
+
+
+@app.command("list")
+def list_keys(context: typer.Context, limit: Limit = 50, after: After = None, as_json: AsJson = False) -> None:
+    """Show the keys, the latest first; not what opens the API."""
+    with connect(context) as api:
+        page = api.get("keys", limit=limit, after=after)
+    if as_json:
+        print_json(page)
+        return
+    rows = [
+        [
+            each["id"],
+            each["name"],
+            ", ".join(each["scopes"]),
+            _state(each),
+            local_minute(each["created_at"]),
+            local_minute(each["last_used_at"]) or "never",
+        ]
+        for each in page["keys"]
+    ]
+    print_table(["KEY", "NAME", "SCOPES", "STATE", "CREATED", "USED"], rows, whole={"KEY"})
+    print_next(page)
+
+
+@app.command()
+def revoke(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(metavar="ID", help="As `sojourn keys list` has it.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Let a key open nothing any more."""
+    with connect(context) as api:
+        key = api.delete("keys", id)
+    if as_json:
+        print_json(key)
+    else:
+        typer.echo(printable(f"{key['id']}: {key['name']} revoked"))
+
+
+def _duration(text: str) -> timedelta:
+    if not (found := re.fullmatch(r"([1-9]\d{0,4})([hd])", text)):
+        raise typer.BadParameter(f"{text} is no duration: write 12h or 90d", param_hint="--expires")
+    return timedelta(hours=int(found[1]) * HOURS[found[2]])
+
+
+def _state(key: dict[str, str | None]) -> str:
+    if key["revoked_at"]:
+        return "revoked"
+    if (expires_at := key["expires_at"]) is None:
+        return "good"
+    is_over = datetime.fromisoformat(expires_at) <= datetime.now(UTC)
+    return "expired" if is_over else f"until {local_minute(expires_at)}"

@@ -1,0 +1,89 @@
+"""sojourn operations: what is done to many journeys or users, and how far it is."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import connect
+from cli.exits import REFUSED
+from cli.options import After, AsJson, CampaignOption, Limit, Watch
+from cli.printing import counted, local, local_minute, print_facts, print_json, print_next, print_table, printable, told
+from cli.watching import progress, watch_operations
+
+CANCELLED = 1
+
+
+def operations(
+    context: typer.Context,
+    id: Annotated[str | None, typer.Argument(metavar="[ID]", help="One of them.", show_default=False)] = None,
+    campaign: CampaignOption = None,
+    watch: Watch = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="End it where it is: what is done stays done.")] = False,
+    limit: Limit = 20,
+    after: After = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the operations of a campaign, the latest first, or one by its id; watch it, or cancel it."""
+    if (id is None) == (campaign is None):
+        raise typer.BadParameter("name an operation by its id, or a campaign with --campaign")
+    with connect(context) as api:
+        if campaign is not None:
+            if watch or cancel:
+                raise typer.BadParameter("--watch and --cancel are for one operation: name it by its id")
+            _list(api.get("campaigns", campaign, "operations", limit=limit, after=after), as_json=as_json)
+            return
+        found = api.post("operations", str(id), "cancel") if cancel else api.get("operations", str(id))
+        if watch:
+            [found] = watch_operations(api, [found], quiet=as_json)
+    if as_json:
+        print_json(found)
+    elif not watch:
+        _show(found)
+    if watch:
+        check_done([found])
+
+
+def check_done(ended: list[dict[str, Any]]) -> None:
+    """Raises typer.Exit where somebody cancelled one of them."""
+    if any(each["state"] == "cancelled" for each in ended):
+        raise typer.Exit(REFUSED)
+
+
+def tell_operation(operation: dict[str, Any]) -> None:
+    """Where to look at something that was begun."""
+    again = f"sojourn operations {operation['id']} --watch"
+    typer.echo(printable(f"{operation['campaign']}: {operation['kind']} {progress(operation)}. Watch it: {again}"))
+
+
+def _list(page: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(page)
+        return
+    rows = [
+        [
+            each["id"],
+            each["kind"],
+            each["state"],
+            str(each["done"]) if each["total"] is None else f"{each['done']} of {each['total']}",
+            counted(each["counts"]),
+            local_minute(each["created_at"]),
+        ]
+        for each in page["operations"]
+    ]
+    print_table(["OPERATION", "KIND", "STATE", "DONE", "COUNTS", "ASKED"], rows, whole={"OPERATION"})
+    print_next(page)
+
+
+def _show(operation: dict[str, Any]) -> None:
+    print_facts(
+        {
+            "Operation": operation["id"],
+            "Campaign": operation["campaign"],
+            "Kind": operation["kind"],
+            "Progress": progress(operation),
+            "Parameters": ", ".join(f"{name} {value}" for name, value in operation["parameters"].items()),
+            "Asked": f"{local(operation['created_at'])} by {told(operation['requested_by'])}",
+            "Began": local(operation["started_at"]),
+            "Finished": local(operation["finished_at"]),
+        }
+    )

@@ -1,0 +1,62 @@
+"""Arguments and options that several commands have, and what the shell completes them with."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from cli.client import ApiClient
+from cli.config import config_file, read_config
+from cli.target import DEV, Target, find_deployment
+from domain.errors import SojournError
+
+# Somebody waits with a finger on the key.
+COMPLETION_SECONDS = 1.0
+
+
+def complete_campaign(context: typer.Context, incomplete: str) -> list[str]:
+    """The keys of the campaigns that begin so. Nothing where the API cannot be asked at once, and silently."""
+    given = context.find_root().params
+    try:
+        deployment = find_deployment(profile=given.get("profile"), url=given.get("url"))
+        if deployment.asks:
+            return []
+        with ApiClient(Target(deployment.api_url, deployment.key()), timeout=COMPLETION_SECONDS) as api:
+            found = api.get("campaigns")["campaigns"]
+    except SojournError:
+        return []
+    return [each["key"] for each in found if each["key"].startswith(incomplete)]
+
+
+def complete_profile(incomplete: str) -> list[str]:
+    """The names of the profiles that begin so."""
+    try:
+        profiles = read_config(config_file(os.environ)).profiles
+    except SojournError:
+        profiles = {}
+    return [name for name in (*profiles, DEV) if name.startswith(incomplete)]
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Show how far it is, until it is done.")]
+Limit = Annotated[int, typer.Option(min=1, max=500, help="How many.")]
+After = Annotated[str | None, typer.Option(help="Go on from where the last answer stopped.", show_default=False)]
+
+CampaignArgument = Annotated[
+    str,
+    typer.Argument(metavar="CAMPAIGN", help="A campaign's key.", autocompletion=complete_campaign, show_default=False),
+]
+CampaignsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CAMPAIGN",
+        help="Keys of campaigns, or their .yaml files.",
+        autocompletion=complete_campaign,
+        show_default=False,
+    ),
+]
+CampaignOption = Annotated[
+    str | None,
+    typer.Option("--campaign", help="A campaign's key.", autocompletion=complete_campaign, show_default=False),
+]

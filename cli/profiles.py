@@ -1,0 +1,37 @@
+"""sojourn profiles: the deployments that are known by name, and which of them is talked to."""
+
+import os
+
+import typer
+
+from cli.config import config_file, read_config
+from cli.options import AsJson
+from cli.printing import print_json, print_table
+from cli.target import dev_server, find_deployment
+
+
+def profiles(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show the profiles of the config file, and where commands go. Keys are not shown."""
+    given = context.find_root().params
+    config = read_config(config_file(os.environ))
+    chosen = find_deployment(profile=given.get("profile"), url=given.get("url"))
+    known = {name: (each.url, _way_to_key(each.key, each.key_command)) for name, each in config.profiles.items()}
+    if dev := dev_server(os.environ):
+        known.setdefault(dev.name, (dev.api_url, "its own"))
+    known.setdefault(chosen.name, (chosen.api_url, "of the environment"))
+    rows = [
+        {"name": name, "url": url, "key": key, "in_force": name == chosen.name} for name, (url, key) in known.items()
+    ]
+    if as_json:
+        print_json({"profiles": rows})
+        return
+    columns = ["", "PROFILE", "URL", "KEY"]
+    print_table(
+        columns, [["*" if row["in_force"] else "", str(row["name"]), str(row["url"]), str(row["key"])] for row in rows]
+    )
+
+
+def _way_to_key(key: str | None, command: str | None) -> str:
+    if key:
+        return "in the file"
+    return "by command" if command else "missing"

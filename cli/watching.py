@@ -1,0 +1,102 @@
+"""Watching something that takes time, until it is over. It goes on whether anybody watches or not."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from cli.client import ApiClient
+from cli.printing import counted, printable
+from domain.errors import UnavailableError
+
+POLL_SECONDS = 0.5
+# A restart of the API takes seconds; what is watched goes on meanwhile.
+PATIENCE_SECONDS = 60
+OVER = {"done", "cancelled"}
+
+
+def watch_operations(api: ApiClient, operations: list[dict[str, Any]], *, quiet: bool = False) -> list[dict[str, Any]]:
+    """Watch operations until all are over; how they came out. `quiet` keeps standard output for what comes after.
+
+    Raises:
+        UnavailableError: the API is away for long.
+        KeyboardInterrupt: after it was said how to look again.
+    """
+    return [
+        watch(
+            lambda operation=each: api.get("operations", operation["id"]),  # type: ignore[misc]
+            f"{each['kind']} {each['campaign']}",
+            f"sojourn operations {each['id']} --watch",
+            quiet=quiet,
+        )
+        for each in operations
+    ]
+
+
+def watch(look: Callable[[], dict[str, Any]], name: str, again: str, *, quiet: bool) -> dict[str, Any]:
+    """Look until the state is done or cancelled; the last that was seen. `again` is the command that looks again."""
+    try:
+        with _shown(name, quiet=quiet) as show:
+            return _watched(look, show)
+    except KeyboardInterrupt:
+        typer.echo(f"It goes on. Look again: {again}", err=True)
+        raise
+
+
+def _watched(look: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    answered = time.monotonic()
+    while True:
+        try:
+            seen = look()
+        except UnavailableError:
+            if time.monotonic() - answered > PATIENCE_SECONDS:
+                raise
+        else:
+            answered = time.monotonic()
+            show(seen)
+            if seen["state"] in OVER:
+                return seen
+        time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def _shown(name: str, *, quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A bar on a terminal, elsewhere one line a change."""
+    if not sys.stdout.isatty():
+        said = ""
+
+        def say(seen: dict[str, Any]) -> None:
+            nonlocal said
+            if (line := f"{name}: {progress(seen)}") != said:
+                said = line
+                typer.echo(printable(line), err=quiet)
+
+        yield say
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[told]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=quiet, highlight=False)) as bar:
+        task = bar.add_task(Text(printable(name)).markup, total=None, told="")
+
+        def draw(seen: dict[str, Any]) -> None:
+            total = seen["total"]
+            if seen["state"] in OVER:
+                total = total or 1
+            bar.update(task, total=total, completed=seen["done"], told=Text(printable(progress(seen))).markup)
+
+        yield draw
+
+
+def progress(operation: dict[str, Any]) -> str:
+    """How far it is, in one line: `running, 300 of 1000 (exited 300)`."""
+    line = str(operation["state"])
+    if operation["total"] is not None:
+        line += f", {operation['done']} of {operation['total']}"
+    elif operation["done"]:
+        line += f", {operation['done']}"
+    return f"{line} ({counted(operation['counts'])})" if operation["counts"] else line

@@ -1,0 +1,138 @@
+"""Looking at journeys, and ending them and their waits, by one and by many."""
+
+import asyncio
+import json
+import re
+from uuid import uuid4
+
+import pytest
+
+from cli.main import run
+from tests.cli.conftest import Output
+from tests.rig import Rig
+
+CAMPAIGN = """\
+key: cart
+name: Cart
+entry: {event: Cart Abandoned}
+steps:
+  - {id: cool-off, delay: 30m}
+  - {id: reflect, delay: 3d}
+"""
+USERS = ("ada", "bob", "cy")
+
+
+@pytest.fixture
+async def resting(rig: Rig, deployment: str) -> Rig:
+    """A running campaign with a journey of each user that rests."""
+    await rig.run_campaign(CAMPAIGN)
+    for user in USERS:
+        await rig.track(user, "Cart Abandoned")
+    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    await rig.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE standing = 'waiting') = %s", len(USERS))
+    return rig
+
+
+async def sojourn(*arguments: str) -> int:
+    return await asyncio.to_thread(run, ["journeys", *arguments])
+
+
+async def id_of(rig: Rig, user: str) -> str:
+    rows = await rig.query(
+        "SELECT journeys.id::text FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = %s", user
+    )
+    return str(rows[0]["id"])
+
+
+async def test_the_list_and_its_choices(resting: Rig, capsys: Output) -> None:
+    assert await sojourn() == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["JOURNEY", "USER", "CAMPAIGN", "V", "STATE", "STEP", "NEXT"]
+    shown = [re.split(r"  +", row) for row in rows]
+    assert [row[1:6] for row in shown] == [[user, "cart", "1", "waiting", "cool-off"] for user in reversed(USERS)]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", row[6]) for row in shown)
+    for chosen, found in (
+        (["--user", "bob"], ["bob"]),
+        (["--campaign", "cart", "--version", "1", "--step", "cool-off", "--limit", "1"], ["cy"]),
+        (["--state", "completed"], []),
+        (["--standing", "held"], []),
+        (["--entered-after", "2020-01-01", "--entered-before", "2020-02-01T10:00"], []),
+        (["--entered-after", "2020-01-01T10:00:00+0200", "--user", "ada"], ["ada"]),
+    ):
+        assert await sojourn(*chosen, "--json") == 0
+        assert [each["user_id"] for each in json.loads(capsys.readouterr().out)["journeys"]] == found
+
+
+async def test_a_long_list_goes_on(resting: Rig, capsys: Output) -> None:
+    assert await sojourn("--limit", "2") == 0
+    more = capsys.readouterr().err
+    assert more.startswith("There are more: --after ")
+    assert await sojourn(*more.split()[-2:]) == 0
+    output = capsys.readouterr()
+    assert "ada" in output.out
+    assert output.err == ""
+
+
+async def test_one_with_its_story(resting: Rig, capsys: Output) -> None:
+    id = await id_of(resting, "ada")
+    assert await sojourn("show", id) == 0
+    shown = capsys.readouterr().out
+    for fact in ("Campaign  cart, version 1", "User      ada", "State     waiting", "Step      cool-off"):
+        assert fact in shown
+    assert re.search(r"^Next +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}$", shown, re.MULTILINE)
+    assert re.search(r"^Temporal +http://localhost:8233/namespaces/default/workflows/cart", shown, re.MULTILINE)
+    assert "entry: entered cart" in shown
+    assert await sojourn("show", id, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["timeline"][0]["kind"] == "entry"
+
+
+async def test_by_id(resting: Rig, capsys: Output) -> None:
+    ada, bob, unknown = await id_of(resting, "ada"), await id_of(resting, "bob"), str(uuid4())
+    assert await sojourn("exit", ada, unknown, bob) == 1
+    output = capsys.readouterr()
+    assert output.out == f"{ada}: exited\n{bob}: exited\n"
+    assert output.err == f"sojourn: there is no journey {unknown}\n"
+    cy = await id_of(resting, "cy")
+    assert await sojourn("skip-wait", cy) == 0
+    await resting.until("SELECT 1 FROM journeys WHERE id = %s AND step = 'reflect'", cy)
+    assert await sojourn("exit", cy, "--json") == 0
+    capsys.readouterr()
+
+
+async def test_by_choice(resting: Rig, capsys: Output) -> None:
+    assert await sojourn("skip-wait", "--campaign", "cart", "--user", "ada", "--watch") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("skip cart: done, 1 of 1")
+    await resting.until("SELECT 1 FROM journeys WHERE step = 'reflect' AND standing = 'waiting'")
+    assert await sojourn("exit", "--campaign", "cart", "--step", "cool-off", "--watch", "--json") == 0
+    output = capsys.readouterr()
+    assert (json.loads(output.out)["state"], json.loads(output.out)["done"]) == ("done", 2)
+    assert "exit cart: done, 2 of 2" in output.err
+    assert len(await resting.query("SELECT 1 FROM journeys WHERE state = 'active'")) == 1
+
+
+async def test_what_was_begun_can_be_watched_later(resting: Rig, capsys: Output) -> None:
+    assert await sojourn("exit", "--campaign", "cart") == 0
+    told = capsys.readouterr().out.strip()
+    assert told.startswith("cart: exit pending. Watch it: sojourn operations ")
+    watch = told.partition("sojourn ")[2].split()
+    assert await asyncio.to_thread(run, watch) == 0
+    assert "done, 3 of 3" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("deployment")
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (["exit"], 2, "name journeys by their ids, or choose"),
+        (["exit", "a", "--campaign", "c"], 2, "name journeys by their ids, or choose"),
+        (["skip-wait", "--step", "s"], 2, "--campaign is missing"),
+        (["--campaign", "c", "exit"], 2, "give them after exit"),
+        (["--state", "lost"], 1, "sojourn: query.state: "),
+        (["--entered-after", "yesterday"], 2, "does not match the formats"),
+        (["show", "no-uuid"], 1, "sojourn: path.id: "),
+        (["exit", "--campaign", "none"], 1, "sojourn: there is no campaign none"),
+    ],
+)
+def test_what_is_refused(capsys: Output, arguments: list[str], status: int, told: str) -> None:
+    assert run(["journeys", *arguments]) == status
+    assert told in " ".join(capsys.readouterr().err.replace("│", " ").split())

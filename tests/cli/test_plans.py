@@ -1,0 +1,128 @@
+"""What a document would change, and applying just that."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cli.main import run
+from tests.cli.conftest import Output, a_campaign
+from tests.rig import Rig
+
+FIRST = """\
+key: cart
+name: Cart
+entry: {event: Cart Abandoned}
+steps:
+  - {id: cool-off, delay: 30m}
+  - {id: reflect, delay: 3d}
+"""
+# Without the step at which journeys are, and with another one changed.
+SECOND = """\
+key: cart
+name: Cart
+entry: {event: Cart Abandoned}
+steps:
+  - {id: reflect, delay: 2d}
+  - {id: rest, delay: 1d}
+"""
+
+
+@pytest.fixture
+async def in_flight(rig: Rig, deployment: str, folder: Path) -> Rig:
+    """A running campaign with two journeys at its first step and one at its second."""
+    await rig.run_campaign(FIRST)
+    for user in ("ada", "bob", "cy"):
+        await rig.track(user, "Cart Abandoned")
+    waiting = "SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE standing = 'waiting' AND step = %s) = %s"
+    await rig.until(waiting, "cool-off", 3)
+    await rig.skip(await rig.journey("cy"), minutes=30)
+    await rig.until(waiting, "reflect", 1)
+    return rig
+
+
+async def sojourn(*arguments: str) -> int:
+    return await asyncio.to_thread(run, list(arguments))
+
+
+@pytest.mark.usefixtures("deployment")
+def test_a_campaign_that_is_not_there_yet(folder: Path, capsys: Output) -> None:
+    file = str(a_campaign(folder))
+    assert run(["plan", file, "--exit-code"]) == 4
+    summary, plan = capsys.readouterr().out.splitlines()
+    assert summary == ("abandoned-cart: version 1 is new; it lets nobody in before `sojourn start abandoned-cart`")
+    assert re.fullmatch(r"Plan none-0-0-[0-9a-f]{32}", plan)
+    assert run(["apply", file, "--plan", plan.split()[1]]) == 0
+    assert capsys.readouterr().out == "abandoned-cart: version 1 published, draft\n"
+    assert run(["plan", file, "--exit-code"]) == 0
+    assert capsys.readouterr().out.startswith("abandoned-cart: nothing changes, version 1 is the same\n")
+
+
+async def test_the_difference_and_the_users_in_flight(in_flight: Rig, folder: Path, capsys: Output) -> None:
+    file = str(a_campaign(folder, "cart", SECOND))
+    assert await sojourn("plan", file, "--in-flight", "migrate") == 0
+    summary, *changes = capsys.readouterr().out.splitlines()
+    assert summary == "cart: version 2 is new, with 3 changes since version 1; users come in by it from now on"
+    assert changes[:3] == [
+        "  - step cool-off is gone",
+        "  ~ step reflect: delay was 3d and is 2d",
+        "  + step rest is new, after reflect",
+    ]
+    header, staying, migrating, totals, plan = changes[4:]
+    assert header.split("  ")[0] == "VERSION"
+    assert re.fullmatch(r"1 +cool-off +2 +stays +step removed", staying)
+    assert re.fullmatch(r"1 +reflect +1 +migrates", migrating)
+    assert totals == "In flight: stays 2, migrates 1"
+    assert plan.startswith("Plan running-1-1-")
+
+
+async def test_apply_does_what_the_plan_said(in_flight: Rig, folder: Path, capsys: Output) -> None:
+    file = str(a_campaign(folder, "cart", SECOND))
+    assert await sojourn("plan", file, "--in-flight", "migrate", "--json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert await sojourn("apply", file, "--in-flight", "migrate", "--plan", plan["hash"], "--watch") == 0
+    applied, *progress = capsys.readouterr().out.splitlines()
+    assert applied == "cart: version 2 published, running"
+    assert progress[-1].startswith("migrate cart: done, ")
+    versions = await in_flight.query("SELECT step, campaign_version FROM journeys ORDER BY step, campaign_version")
+    assert [tuple(row.values()) for row in versions] == [("cool-off", 1), ("cool-off", 1), ("reflect", 2)]
+
+
+async def test_apply_shows_what_it_does(in_flight: Rig, folder: Path, capsys: Output) -> None:
+    file = str(a_campaign(folder, "cart", SECOND))
+    assert await sojourn("apply", file, "--in-flight", "exit") == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert "  ~ step reflect: delay was 3d and is 2d" in shown
+    assert "In flight: exits 3" in shown
+    assert shown[-2] == "cart: version 2 published, running"
+    assert shown[-1].startswith("cart: exit ")
+
+
+async def test_apply_for_scripts(in_flight: Rig, folder: Path, capsys: Output) -> None:
+    file = str(a_campaign(folder, "cart", SECOND))
+    assert await sojourn("apply", file, "--in-flight", "exit", "--watch", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["applied"][0]["file"], answer["applied"][0]["version"]) == (file, 2)
+    assert (answer["operations"][0]["kind"], answer["operations"][0]["state"]) == ("exit", "done")
+
+
+async def test_what_is_not_as_planned_any_more_is_refused(in_flight: Rig, folder: Path, capsys: Output) -> None:
+    file = a_campaign(folder, "cart", SECOND)
+    assert await sojourn("plan", str(file), "--json") == 0
+    planned = json.loads(capsys.readouterr().out)["hash"]
+    assert await sojourn("pause", "cart") == 0
+    assert await sojourn("apply", str(file), "--plan", planned) == 5
+    assert "the plan for cart is outdated: the state was running and is paused" in capsys.readouterr().err
+    assert await sojourn("resume", "cart") == 0
+    file.write_text(SECOND.replace("2d", "4d"))
+    assert await sojourn("apply", str(file), "--plan", planned) == 5
+    assert "the document is another" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("deployment")
+def test_a_plan_is_of_one_file(folder: Path, capsys: Output) -> None:
+    files = [str(a_campaign(folder, key)) for key in ("a", "b")]
+    assert run(["apply", *files, "--plan", "h"]) == 2
+    assert "a plan is of one file" in capsys.readouterr().err
