@@ -1,0 +1,110 @@
+"""Pause, resume and stop with a crowd in flight. SOJOURN_TEST_JOURNEYS=5000 makes it one."""
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from time import monotonic
+from typing import Any
+
+from tests.rig import Rig
+
+JOURNEYS = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "200"))
+# Each waits this long, so that messages go all the time while the campaign is paused.
+SPREAD = max(4, JOURNEYS // 50)
+PATIENCE = 60 + JOURNEYS / 5
+
+CROWD = f"""
+key: crowd
+name: Crowd
+on_resume: {{rate: 1000}}
+entry: {{event: Signed Up}}
+steps:
+  - {{id: rest, delay: {{for: 1s..{SPREAD}s}}}}
+  - {{id: mail, send: {{channel: email, template: note}}}}
+  - {{id: long, delay: 30d}}
+"""
+
+
+async def test_pause_resume_and_stop_with_a_crowd_in_flight(rig: Rig) -> None:
+    await rig.run_campaign(CROWD)
+    began = monotonic()
+    for start in range(0, JOURNEYS, 100):
+        await _sign_up(rig, range(start, min(start + 100, JOURNEYS)))
+    took(f"{JOURNEYS} entered", began)
+    await rig.until(
+        "SELECT 1 FROM messages WHERE state = 'sent' HAVING count(*) >= %s", JOURNEYS // 10, seconds=PATIENCE
+    )
+
+    paused_at = await _acknowledged(rig, "pause")
+    held = "SELECT 1 FROM journeys WHERE standing = 'held' HAVING count(*) >= %s"
+    await rig.until(held, JOURNEYS // 10, seconds=PATIENCE)
+    assert await _authorised_after(rig, paused_at) == 0
+
+    resumed_at = await _acknowledged(rig, "resume")
+    began = monotonic()
+    resumed = await _operation(rig, "resume")
+    took(f"the resumption of {resumed['done']} journeys", began)
+    assert resumed["counts"]["resumed"] == resumed["done"] >= JOURNEYS // 10
+    await rig.until(
+        "SELECT 1 FROM messages WHERE state = 'sent' HAVING count(*) >= %s", JOURNEYS // 2, seconds=PATIENCE
+    )
+    assert await _authorised_after(rig, resumed_at) > 0
+
+    stopped_at = await _acknowledged(rig, "stop", {"mode": "exit"})
+    began = monotonic()
+    stopped = await _operation(rig, "exit")
+    await rig.until("SELECT 1 FROM campaigns WHERE state = 'ended'", seconds=PATIENCE)
+    took(f"the end of {stopped['done']} journeys", began)
+    assert stopped["counts"]["exited"] == stopped["done"] == JOURNEYS
+    assert await _authorised_after(rig, stopped_at) == 0
+    [row] = await rig.query(
+        "SELECT count(*) FILTER (WHERE state = 'active') AS active, count(*) AS total FROM journeys"
+    )
+    assert (row["active"], row["total"]) == (0, JOURNEYS)
+    query = f"WorkflowType = 'Journey' AND TaskQueue = '{rig.settings.task_queue}'"
+    running = await rig.temporal.count_workflows(f"{query} AND ExecutionStatus = 'Running'")
+    assert running.count == 0
+
+
+async def _sign_up(rig: Rig, numbers: Sequence[int]) -> None:
+    batch: list[dict[str, Any]] = []
+    for number in numbers:
+        user = f"u{number}"
+        batch.append({"type": "identify", "userId": user, "traits": {"email": f"{user}@example.com"}})
+        batch.append({"type": "track", "userId": user, "event": "Signed Up"})
+    await rig.post("batch", {"batch": batch})
+
+
+async def _acknowledged(rig: Rig, move: str, body: Any = None) -> datetime:
+    """When, by the database's clock, the answer had come."""
+    began = monotonic()
+    await rig.admin("POST", f"/v1/campaigns/crowd/{move}", body)
+    took(f"{move}, acknowledged", began)
+    [row] = await rig.query("SELECT clock_timestamp() AS at")
+    at: datetime = row["at"]
+    return at
+
+
+async def _authorised_after(rig: Rig, at: datetime) -> int:
+    """Messages that were granted, or claimed for sending, after an instant."""
+    [row] = await rig.query(
+        """
+        SELECT (SELECT count(*) FROM decisions WHERE kind = 'send' AND outcome = 'granted' AND recorded_at > %s)
+             + (SELECT count(*) FROM messages WHERE claimed_at > %s) AS number
+        """,
+        at,
+        at,
+    )
+    return int(row["number"])
+
+
+async def _operation(rig: Rig, kind: str) -> dict[str, Any]:
+    """The operation, once it is done."""
+    await rig.until("SELECT 1 FROM operations WHERE kind = %s AND state = 'done'", kind, seconds=PATIENCE)
+    found = (await rig.admin("GET", "/v1/campaigns/crowd/operations"))["operations"]
+    [operation] = [one for one in found if one["kind"] == kind]
+    return dict(operation)
+
+
+def took(what: str, began: float) -> None:
+    print(f"{what}: {monotonic() - began:.3f} s")  # noqa: T201
