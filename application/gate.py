@@ -65,8 +65,10 @@ class Gate:
                 raise ConflictError(f"step {question.step} of {facts.campaign_key} sends nothing")
             request = _request(question, step, version)
             decision = self._decide(request, version, facts)
-            await self._record(connection, question, request, facts, decision_id, decision)
-            await _place(connection, question, decision.answer, version)
+            # What is written waits for no answer: one round trip for all.
+            async with connection.pipeline():
+                await self._record(connection, question, request, facts, decision_id, decision)
+                await _place(connection, question, decision.answer, version)
             return decision.answer
 
     def _decide(self, request: Request, version: Version, facts: GateFacts) -> policy.Decision:

@@ -10,16 +10,10 @@ from msgspec import Struct
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from workflows import options
+from workflows.asking import Asking
 from workflows.search_attributes import JOURNEY_STATE, JOURNEY_STEP
 
 with workflow.unsafe.imports_passed_through():
-    from activities.journey import Finished, JourneyActivities, Rested, SendActivities, SendRequest
-    from application.actions import Deed
-    from application.branches import Fork
-    from application.delays import Moment
-    from application.gate import Question
-    from application.send import SendOutcome
     from domain.campaign.plan import Plan
     from domain.journey import machine
     from domain.journey.details import describe
@@ -50,7 +44,6 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.journey.records import seed_of
     from domain.journey.state import CANCELLED, JourneyState
-    from domain.sending.policy import Answer
 
 
 class JourneyInput(Struct, frozen=True, omit_defaults=True):
@@ -78,6 +71,7 @@ class JourneyWorkflow:
         self._plan = journey.plan
         self._shown = journey.shown
         self._told = journey.told
+        self._asking = Asking(journey.journey_id, journey.campaign)
         seed = seed_of(workflow.info().workflow_id, journey.campaign)
         self._state = journey.state or machine.begin(journey.plan, workflow.now(), seed)
 
@@ -89,11 +83,11 @@ class JourneyWorkflow:
         except (asyncio.CancelledError, ActivityError) as error:
             # An activity under way hands the cancellation on as its own failure.
             if is_cancelled_exception(error):
-                await self._finish(CANCELLED)
+                await self._asking.finish(CANCELLED)
             raise
         workflow.set_current_details(describe(self._plan, self._state))
         if not command.recorded:
-            await self._finish(command.outcome)
+            await self._asking.finish(command.outcome)
         return command.outcome
 
     async def _walk(self) -> Finish:
@@ -143,16 +137,16 @@ class JourneyWorkflow:
             case AwaitResume(until=until):
                 return await self._rest(command, f"held {self._state.step}: campaign paused", until)
             case Authorise():
-                return Answered(await self._authorise(command))
+                return Answered(await self._asking.authorise(command, self._outlook(command)))
             case Dispatch():
-                outcome = await self._send(command)
+                outcome = await self._asking.send(command, self._state.step, self._outlook(command))
                 return Settled(outcome.state, outcome.journey_ended)
-            case Evaluate():
-                return Evaluated(await self._evaluate(command))
+            case Evaluate(step=step):
+                return Evaluated(await self._asking.evaluate(step, self._state.visits, self._outlook(command)))
             case LookUp():
-                return LookedUp(await self._look_up(command))
+                return LookedUp(await self._asking.look_up(command, self._outlook(command)))
             case Perform():
-                return Performed(await self._perform(command))
+                return Performed(await self._asking.perform(command, self._state.visits, self._outlook(command)))
             case Finish():
                 raise ValueError("a journey that is over has nothing to carry out")
             case _:
@@ -197,104 +191,13 @@ class JourneyWorkflow:
         here = position(self._plan, self._state, workflow.now())
         if here is None or not workflow.patched("position"):
             return
-        await workflow.execute_activity_method(
-            JourneyActivities.record_position,
-            Rested(self._journey.journey_id, here, self._told.move, workflow.now()),
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"rests at {here.step}",
-        )
+        await self._asking.record_position(here, self._told.move)
 
     def _outlook(self, command: Command) -> Outlook | None:
         """Where the answers to a question lead that is asked now, for the activity to tell the journey's row."""
         if self._told is None:
             return None
         return outlook(self._plan, self._state, command, workflow.now(), self._told.move + 1)
-
-    async def _authorise(self, command: Authorise) -> Answer:
-        question = Question(
-            journey_id=self._journey.journey_id,
-            step=command.step,
-            visit=command.visit,
-            ask=command.ask,
-            reached_at=command.reached_at,
-            at=workflow.now(),
-            ends_with=command.ends_with,
-            outlook=self._outlook(command),
-        )
-        return await workflow.execute_activity_method(
-            JourneyActivities.authorise_send,
-            question,
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"may {command.step} go?",
-        )
-
-    async def _send(self, command: Dispatch) -> SendOutcome:
-        return await workflow.execute_activity_method(
-            SendActivities.send_message,
-            SendRequest(UUID(command.message_id), workflow.now(), command.ends_with, self._outlook(command)),
-            task_queue=options.send_queue(workflow.info().task_queue, command.channel),
-            start_to_close_timeout=options.SEND_TIMEOUT,
-            retry_policy=options.SEND_RETRY,
-            priority=options.send_priority(self._journey.campaign, command.category, command.priority),
-            summary=f"send {self._state.step} by {command.channel}",
-        )
-
-    async def _evaluate(self, command: Evaluate) -> int | None:
-        step = command.step
-        return await workflow.execute_activity_method(
-            JourneyActivities.evaluate_branch,
-            Fork(self._journey.journey_id, step, workflow.now(), self._state.visits, self._outlook(command)),
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"which way at {step}?",
-        )
-
-    async def _look_up(self, command: LookUp) -> datetime | None:
-        moment = Moment(
-            journey_id=self._journey.journey_id,
-            step=command.step,
-            visit=command.visit,
-            ask=command.ask,
-            reached_at=command.reached_at,
-            at=workflow.now(),
-            outlook=self._outlook(command),
-        )
-        return await workflow.execute_activity_method(
-            JourneyActivities.look_up_moment,
-            moment,
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"until when does {command.step} wait?",
-        )
-
-    async def _perform(self, command: Perform) -> bool:
-        deed = Deed(
-            journey_id=self._journey.journey_id,
-            step=command.step,
-            visit=command.visit,
-            at=workflow.now(),
-            ends_with=command.ends_with,
-            visits=self._state.visits,
-            outlook=self._outlook(command),
-        )
-        return await workflow.execute_activity_method(
-            JourneyActivities.perform_step,
-            deed,
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"do {command.step}",
-        )
-
-    async def _finish(self, outcome: str) -> None:
-        await workflow.execute_activity_method(
-            JourneyActivities.finish_journey,
-            Finished(self._journey.journey_id, outcome, workflow.now()),
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"record the end: {outcome}",
-        )
 
     def _group(self) -> workflow.EventGroup:
         """The events of one visit of a step, together in the UI's timeline."""

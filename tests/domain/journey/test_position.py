@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from domain.campaign.compile import compile_plan
 from domain.campaign.plan import Arm, Branch, Delay, Exit, Plan, Repeat, Send, Split, Subscription, Until, WaitFor
 from domain.journey import machine, position
 from domain.journey.moves import is_at_rest, rests_until
-from domain.journey.position import Outlook, Position
+from domain.journey.position import Outlook, Position, Told
 from domain.journey.protocol import (
     Answered,
     Authorise,
@@ -229,3 +230,25 @@ def test_only_what_no_activity_knows_of_is_told(plan: Plan, facts: tuple[Fact, .
         state = machine.after(plan, state, fact, at)
         row.tell(fact, at, state)
     assert row.records == records
+
+
+def test_a_rest_at_the_same_step_another_time_is_another_rest() -> None:
+    """The event that the round waits for comes just as the round begins, so that nothing lies between two rests."""
+    plan = plan_of(
+        Repeat("again", "heard", every=3_600),
+        WaitFor("heard", (Subscription("heard/0", "again"),), 60, "again"),
+        loops={"heard": "again"},
+    )
+    state = machine.begin(plan, NOON)
+    row = Row(plan, state)
+    told: list[tuple[Fact, int]] = [(Woke(), 1), (Matched("heard/0", "e1"), 2), (Woke(), 2), (Woke(), 2)]
+    for fact, hours in told:
+        state = machine.after(plan, state, fact, NOON + hours * HOUR)
+        row.tell(fact, NOON + hours * HOUR, state)
+    assert (row.says, row.wakes_at) == (Position("again", "waiting", 3_600), NOON + 3 * HOUR)
+
+
+def test_a_resumption_while_the_gate_is_asked_is_nothing_that_the_gate_knows_of() -> None:
+    asked = replace(machine.begin(PLAN, NOON), resumed=True)
+    told = position.told_at_start(PLAN, asked)
+    assert position.told_by_answer(PLAN, asked, GATED[3], NOON, told) == Told("mail", "held", 1, 1)

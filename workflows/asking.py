@@ -1,0 +1,128 @@
+"""What a journey asks of the world: an activity for each question, with its patience and its words for the timeline."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from temporalio import workflow
+
+from workflows import options
+
+with workflow.unsafe.imports_passed_through():
+    from activities.journey import Finished, JourneyActivities, Rested, SendActivities, SendRequest
+    from application.actions import Deed
+    from application.branches import Fork
+    from application.delays import Moment
+    from application.gate import Question
+    from application.send import SendOutcome
+    from domain.journey.position import Outlook, Position
+    from domain.journey.protocol import Authorise, Dispatch, LookUp, Perform
+    from domain.sending.policy import Answer
+
+
+class Asking:
+    """Asks for one journey, now. With each question goes where its answers lead, for the journey's row to follow."""
+
+    def __init__(self, journey_id: UUID, campaign: str) -> None:
+        self._journey_id = journey_id
+        self._campaign = campaign
+
+    async def authorise(self, command: Authorise, outlook: Outlook | None) -> Answer:
+        """Whether a message may go."""
+        question = Question(
+            journey_id=self._journey_id,
+            step=command.step,
+            visit=command.visit,
+            ask=command.ask,
+            reached_at=command.reached_at,
+            at=workflow.now(),
+            ends_with=command.ends_with,
+            outlook=outlook,
+        )
+        return await workflow.execute_activity_method(
+            JourneyActivities.authorise_send,
+            question,
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"may {command.step} go?",
+        )
+
+    async def send(self, command: Dispatch, step: str | None, outlook: Outlook | None) -> SendOutcome:
+        """Have a message sent that may go."""
+        return await workflow.execute_activity_method(
+            SendActivities.send_message,
+            SendRequest(UUID(command.message_id), workflow.now(), command.ends_with, outlook),
+            task_queue=options.send_queue(workflow.info().task_queue, command.channel),
+            start_to_close_timeout=options.SEND_TIMEOUT,
+            retry_policy=options.SEND_RETRY,
+            priority=options.send_priority(self._campaign, command.category, command.priority),
+            summary=f"send {step} by {command.channel}",
+        )
+
+    async def evaluate(self, step: str, visits: Mapping[str, int], outlook: Outlook | None) -> int | None:
+        """Which way to go at a fork."""
+        return await workflow.execute_activity_method(
+            JourneyActivities.evaluate_branch,
+            Fork(self._journey_id, step, workflow.now(), dict(visits), outlook),
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"which way at {step}?",
+        )
+
+    async def look_up(self, command: LookUp, outlook: Outlook | None) -> datetime | None:
+        """Until when a delay rests."""
+        moment = Moment(
+            journey_id=self._journey_id,
+            step=command.step,
+            visit=command.visit,
+            ask=command.ask,
+            reached_at=command.reached_at,
+            at=workflow.now(),
+            outlook=outlook,
+        )
+        return await workflow.execute_activity_method(
+            JourneyActivities.look_up_moment,
+            moment,
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"until when does {command.step} wait?",
+        )
+
+    async def perform(self, command: Perform, visits: Mapping[str, int], outlook: Outlook | None) -> bool:
+        """Have an action done; whether the journey had been ended before."""
+        deed = Deed(
+            journey_id=self._journey_id,
+            step=command.step,
+            visit=command.visit,
+            at=workflow.now(),
+            ends_with=command.ends_with,
+            visits=dict(visits),
+            outlook=outlook,
+        )
+        return await workflow.execute_activity_method(
+            JourneyActivities.perform_step,
+            deed,
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"do {command.step}",
+        )
+
+    async def record_position(self, position: Position, move: int) -> None:
+        """Tell the journey's row of a rest that no activity has told it of."""
+        await workflow.execute_activity_method(
+            JourneyActivities.record_position,
+            Rested(self._journey_id, position, move, workflow.now()),
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"rests at {position.step}",
+        )
+
+    async def finish(self, outcome: str) -> None:
+        """Tell the journey's row of an end that nothing has told it of."""
+        await workflow.execute_activity_method(
+            JourneyActivities.finish_journey,
+            Finished(self._journey_id, outcome, workflow.now()),
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"record the end: {outcome}",
+        )
