@@ -10,8 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from temporalio.client import Client, ScheduleHandle
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
 
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
@@ -19,12 +18,12 @@ from application.ingest import Ingest
 from application.occasions import Occasions
 from application.operations import enrol
 from domain.access import SOJOURN
-from runtime.schedules import AudienceSchedules, schedule_id
+from runtime.schedules import AudienceSchedules
 from store import audience
 from store.database import Database
 from tests.engine.audience import LASTING, NEWS, enter, people, start, users
 from tests.engine.ingesting import event, statements
-from tests.rig import Rig
+from tests.rig import Rig, is_there
 
 ROOT = Path(__file__).parents[2]
 TRIAL = {"plan": "trial"}
@@ -291,32 +290,16 @@ async def test_a_schedule_has_the_audience_enter(rig: Rig) -> None:
     await rig.identify("ada", plan="trial")
     key = f"news-{uuid4().hex}"
     await rig.run_campaign(RECURRING.replace("key: news", f"key: {key}"))
-    schedule = rig.temporal.get_schedule_handle(schedule_id(key))
-    await _there(schedule, True)
+    schedule = await rig.schedule(key)
     assert (await schedule.describe()).schedule.state.note == "version 1: mon at 09:00, UTC"
     await schedule.trigger()
     await rig.until("SELECT 1 FROM operations WHERE state = 'done' AND counts = '{\"entered\": 1}'")
     assert (await (await rig.journey("ada", key)).describe()).status is not None
     await rig.admin("POST", f"/v1/campaigns/{key}/stop")
-    await _there(schedule, False)
-
-
-async def _there(schedule: ScheduleHandle, wanted: bool) -> None:
-    """Wait until there is the schedule, or none."""
     deadline = asyncio.get_running_loop().time() + 20
-    while await _is_there(schedule) != wanted:
+    while await is_there(schedule):
         assert asyncio.get_running_loop().time() < deadline
         await asyncio.sleep(0.05)
-
-
-async def _is_there(schedule: ScheduleHandle) -> bool:
-    try:
-        await schedule.describe()
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-        return False
-    return True
 
 
 async def test_a_killed_worker_leaves_nobody_out_and_nobody_in_twice(
