@@ -171,6 +171,23 @@ async def test_a_new_version_does_not_let_the_audience_in_again(database: Databa
     assert again.counts == {"already_in": 2}
 
 
+async def test_who_is_found_by_one_version_does_not_enter_by_another(
+    database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await people(ingest, many(2))
+    await start(database)
+    looked_up = audience.page
+
+    async def and_then_another_starts(*arguments: Any) -> Any:
+        found = await looked_up(*arguments)
+        await start(database, LASTING.replace("trial", "team"))
+        return found
+
+    monkeypatch.setattr(audience, "page", and_then_another_starts)
+    [operation] = await enter(database)
+    assert operation.counts == {"not_in_audience": 2}
+
+
 async def test_a_first_audience_of_a_campaign_that_runs_enters(database: Database, ingest: Ingest) -> None:
     await people(ingest, many(2))
     await start(database, "key: news\nname: News\nentry: {event: Joined}\nsteps: [{id: rest, delay: 1h}]\n")
