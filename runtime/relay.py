@@ -227,6 +227,7 @@ class Relay:
             start_signal="changed",
             search_attributes=TypedSearchAttributes([SearchAttributePair(search_attributes.CAMPAIGN, key)]),
             static_summary=f"the life of {key}",
+            priority=options.CAMPAIGN_PRIORITY,
             rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
         )
 

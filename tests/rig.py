@@ -15,13 +15,14 @@ import psycopg
 from pydantic import SecretStr
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.client import Client, WorkflowHandle
-from temporalio.service import RPCError
+from temporalio.client import Client, ScheduleHandle, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 import worker
 from api.app import create_app
 from runtime.embedded.inbox import Inbox
+from runtime.schedules import schedule_id
 from runtime.temporal import connect
 from settings import Settings
 from store.database import Database
@@ -146,6 +147,15 @@ class Rig:
         )
         return self.temporal.get_workflow_handle(row["workflow_id"], result_type=str)
 
+    async def schedule(self, campaign: str) -> ScheduleHandle:
+        """The schedule of a campaign's audience, once it is there."""
+        handle = self.temporal.get_schedule_handle(schedule_id(campaign))
+        deadline = asyncio.get_running_loop().time() + 20
+        while not await is_there(handle):
+            assert asyncio.get_running_loop().time() < deadline, f"no schedule ever came: {handle.id}"
+            await asyncio.sleep(0.05)
+        return handle
+
     async def skip(self, handle: WorkflowHandle[Any, Any], **duration: float) -> None:
         """Let time pass for one journey (`minutes=30`). What was signalled before has been heard before."""
         await handle.query("__stack_trace")
@@ -231,6 +241,17 @@ async def open_rig(
 async def _idle(_: Settings, *, stop: asyncio.Event, ready: asyncio.Event) -> None:
     ready.set()
     await stop.wait()
+
+
+async def is_there(schedule: ScheduleHandle) -> bool:
+    """Whether there is this schedule."""
+    try:
+        await schedule.describe()
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 def actions(history: Any) -> int:

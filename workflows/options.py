@@ -27,6 +27,8 @@ SEND_RETRY = RetryPolicy(
 
 # Temporal has 1 to 5, the first of which goes first; 3 is what nothing is said of.
 URGENT, TRIGGERED, AUDIENCE = 1, 3, 4
+# The life of a campaign is in the hands of somebody who waits for it, however many of its journeys do.
+CAMPAIGN_PRIORITY = Priority(priority_key=URGENT)
 
 
 def send_queue(task_queue: str, channel: str) -> str:

@@ -10,8 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from temporalio.client import Client, ScheduleHandle
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
 
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
@@ -19,12 +18,12 @@ from application.ingest import Ingest
 from application.occasions import Occasions
 from application.operations import enrol
 from domain.access import SOJOURN
-from runtime.schedules import AudienceSchedules, schedule_id
+from runtime.schedules import AudienceSchedules
 from store import audience
 from store.database import Database
 from tests.engine.audience import LASTING, NEWS, enter, people, start, users
 from tests.engine.ingesting import event, statements
-from tests.rig import Rig
+from tests.rig import Rig, is_there
 
 ROOT = Path(__file__).parents[2]
 TRIAL = {"plan": "trial"}
@@ -172,6 +171,23 @@ async def test_a_new_version_does_not_let_the_audience_in_again(database: Databa
     assert again.counts == {"already_in": 2}
 
 
+async def test_who_is_found_by_one_version_does_not_enter_by_another(
+    database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await people(ingest, many(2))
+    await start(database)
+    looked_up = audience.page
+
+    async def and_then_another_starts(*arguments: Any) -> Any:
+        found = await looked_up(*arguments)
+        await start(database, LASTING.replace("trial", "team"))
+        return found
+
+    monkeypatch.setattr(audience, "page", and_then_another_starts)
+    [operation] = await enter(database)
+    assert operation.counts == {"not_in_audience": 2}
+
+
 async def test_a_first_audience_of_a_campaign_that_runs_enters(database: Database, ingest: Ingest) -> None:
     await people(ingest, many(2))
     await start(database, "key: news\nname: News\nentry: {event: Joined}\nsteps: [{id: rest, delay: 1h}]\n")
@@ -291,32 +307,16 @@ async def test_a_schedule_has_the_audience_enter(rig: Rig) -> None:
     await rig.identify("ada", plan="trial")
     key = f"news-{uuid4().hex}"
     await rig.run_campaign(RECURRING.replace("key: news", f"key: {key}"))
-    schedule = rig.temporal.get_schedule_handle(schedule_id(key))
-    await _there(schedule, True)
+    schedule = await rig.schedule(key)
     assert (await schedule.describe()).schedule.state.note == "version 1: mon at 09:00, UTC"
     await schedule.trigger()
     await rig.until("SELECT 1 FROM operations WHERE state = 'done' AND counts = '{\"entered\": 1}'")
     assert (await (await rig.journey("ada", key)).describe()).status is not None
     await rig.admin("POST", f"/v1/campaigns/{key}/stop")
-    await _there(schedule, False)
-
-
-async def _there(schedule: ScheduleHandle, wanted: bool) -> None:
-    """Wait until there is the schedule, or none."""
     deadline = asyncio.get_running_loop().time() + 20
-    while await _is_there(schedule) != wanted:
+    while await is_there(schedule):
         assert asyncio.get_running_loop().time() < deadline
         await asyncio.sleep(0.05)
-
-
-async def _is_there(schedule: ScheduleHandle) -> bool:
-    try:
-        await schedule.describe()
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-        return False
-    return True
 
 
 async def test_a_killed_worker_leaves_nobody_out_and_nobody_in_twice(
