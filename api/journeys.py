@@ -5,23 +5,58 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from api.auth import Operator, allow
-from api.dependencies import RequestModel, ResponseModel, Text, Using
+from api.dependencies import RequestModel, ResponseModel, Text, Using, example
 from api.operations import Operation
+from api.pages import DEFAULT_LIMIT, Limit, cut, position
+from api.problems import refusals
+from api.routes import Route
 from api.users import TimelineItem
 from application.journeys import JourneyChoice, waiting
 from domain.access import Scope
+from domain.errors import ConflictError, InvalidCursorError, NotFoundError
 from store.journey_lists import JourneyFilter
 
-router = APIRouter(prefix="/v1/journeys", tags=["Journeys"], dependencies=[Depends(allow(Scope.READ))])
+router = APIRouter(
+    prefix="/v1/journeys", tags=["Journeys"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
+)
+
+_JOURNEY: dict[str, Any] = {
+    "id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
+    "campaign": "abandoned-cart",
+    "version": 2,
+    "user_id": "u-4711",
+    "state": "active",
+    "outcome": None,
+    "step": "cool-off",
+    "standing": "waiting",
+    "wakes_at": "2026-11-22T08:30:00Z",
+    "entered_at": "2026-11-22T08:00:00Z",
+    "ended_at": None,
+    "entry_key": "c-1",
+    "url": "http://localhost:8233/namespaces/default/workflows/abandoned-cart%2Fu-4711%2F2f1c3b5a7e90",
+}
+_LINE: dict[str, Any] = {
+    "at": "2026-11-22T08:00:00Z",
+    "kind": "entry",
+    "summary": "entered abandoned-cart",
+    "outcome": "entered",
+    "campaign": "abandoned-cart",
+    "journey_id": _JOURNEY["id"],
+    "step": None,
+    "reason": None,
+    "data": {"event_id": "m-1"},
+    "url": _JOURNEY["url"],
+}
 
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
 # The numbers that PostgreSQL's integer holds.
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Standing = Literal["waiting", "deferred", "held", "acting"]
-JourneyId = Annotated[UUID, Path(description="the journey's id")]
+JourneyId = Annotated[UUID, Path(examples=[_JOURNEY["id"]])]
 
 
 class JourneyQuery(RequestModel):
@@ -38,16 +73,14 @@ class JourneyQuery(RequestModel):
     standing: Standing | None = Field(None, description="what an active journey does there")
     entered_after: AwareDatetime | None = Field(None, description="the first instant that counts")
     entered_before: AwareDatetime | None = Field(None, description="the first instant that does not count")
-    limit: int = Field(100, ge=1, le=500)
-    after: UUID | None = Field(None, description="`next` of the page before")
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=500, description="how many at most")
+    after: Text | None = Field(None, max_length=1024, description="`next` of the page before")
 
 
 class ChoiceRequest(RequestModel):
     """Which active journeys of a campaign: those for which all holds that is given."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"campaign": "abandoned-cart", "version": 2, "step": "cool-off"}}
-    )
+    model_config = example({"campaign": "abandoned-cart", "version": 2, "step": "cool-off"})
 
     campaign: Name
     version: Version | None = None
@@ -68,6 +101,8 @@ class ChoiceRequest(RequestModel):
 
 
 class Journey(ResponseModel):
+    model_config = example(_JOURNEY)
+
     id: UUID
     campaign: str = Field(examples=["abandoned-cart"])
     version: int
@@ -88,11 +123,15 @@ class Journey(ResponseModel):
 
 
 class JourneyList(ResponseModel):
+    model_config = example({"journeys": [_JOURNEY], "next": None})
+
     journeys: list[Journey]
-    next: UUID | None = Field(description="pass it as `after` for older ones; null at the end")
+    next: str | None = Field(description="pass it as `after` for older ones; null at the end")
 
 
 class JourneyStory(Journey):
+    model_config = example({**_JOURNEY, "entry_event_id": "m-1", "timeline": [_LINE], "next": None})
+
     entry_event_id: str = Field(description="the `messageId` of the event that let them in")
     timeline: list[TimelineItem] = Field(description="what was decided for it, its messages and its end, oldest first")
     next: str | None = Field(description="pass it as `before` for what came earlier; null at the beginning")
@@ -101,58 +140,65 @@ class JourneyStory(Journey):
 class Counted(ResponseModel):
     """What a dry run finds."""
 
+    model_config = example({"journeys": 1500})
+
     journeys: int = Field(examples=[1500])
 
 
-_MANY: dict[int | str, dict[str, Any]] = {200: {"model": Counted, "description": "A dry run: how many it would be"}}
+_DRY_RUN: dict[int | str, dict[str, Any]] = {200: {"model": Counted, "description": "A dry run: how many it would be"}}
+_ONE = refusals(NotFoundError, ConflictError)
 
 
-@router.get("")
+@router.get("", responses=refusals(InvalidCursorError))
 async def list_journeys(services: Using, query: Annotated[JourneyQuery, Query()]) -> JourneyList:
     """Journeys, newest first."""
     which = JourneyFilter(**query.model_dump(exclude={"limit", "after"}))
-    return JourneyList.model_validate(await services.journeys.list(which, limit=query.limit, after=query.after))
+    rows = await services.journeys.list(which, limit=query.limit + 1, after=position(query.after, UUID))
+    journeys, next = cut(rows, query.limit, lambda journey: journey.id)
+    return JourneyList(journeys=[Journey.model_validate(each) for each in journeys], next=next)
 
 
-@router.get("/{id}")
+@router.get("/{id}", responses=refusals(NotFoundError, InvalidCursorError))
 async def get_journey(
     id: JourneyId,
     services: Using,
-    limit: Annotated[int, Query(ge=1, le=500, description="lines of the timeline")] = 500,
+    limit: Limit = DEFAULT_LIMIT,
     before: Annotated[Text | None, Query(description="`next` of the page before")] = None,
 ) -> JourneyStory:
-    """One journey: where it is, until when, and its story with the reason of each decision."""
+    """One journey: where it is, until when, and the latest lines of its story with the reason of each decision."""
     return JourneyStory.model_validate(await services.journeys.get(id, limit=limit, before=before))
 
 
-@router.post("/exit", status_code=202, responses=_MANY)
-async def exit_many(request: ChoiceRequest, response: Response, services: Using, by: Operator) -> Operation | Counted:
+@router.post("/exit", status_code=202, response_model=Operation, responses={**_DRY_RUN, **refusals(NotFoundError)})
+async def exit_many(request: ChoiceRequest, services: Using, by: Operator) -> Operation | Response:
     """End many journeys, page by page: the operation says how far it is."""
     if request.dry_run:
-        response.status_code = 200
-        return Counted(journeys=await services.journeys.count(request.choice()))
+        return _counted(await services.journeys.count(request.choice()))
     return Operation.model_validate(await services.journeys.exit_many(request.choice(), by=by))
 
 
-@router.post("/skip-wait", status_code=202, responses=_MANY)
-async def skip_many(request: ChoiceRequest, response: Response, services: Using, by: Operator) -> Operation | Counted:
+@router.post("/skip-wait", status_code=202, response_model=Operation, responses={**_DRY_RUN, **refusals(NotFoundError)})
+async def skip_many(request: ChoiceRequest, services: Using, by: Operator) -> Operation | Response:
     """Have many journeys go on that wait, page by page: the operation says how far it is."""
     if request.dry_run:
-        response.status_code = 200
-        return Counted(journeys=await services.journeys.count(waiting(request.choice())))
+        return _counted(await services.journeys.count(waiting(request.choice())))
     return Operation.model_validate(await services.journeys.skip_many(request.choice(), by=by))
 
 
-@router.post("/{id}/exit")
+@router.post("/{id}/exit", responses=_ONE)
 async def exit_journey(id: JourneyId, services: Using, by: Operator) -> Journey:
     """End an active journey. Nothing of it is authorised from now on; a message that is being sent settles."""
     return Journey.model_validate(await services.journeys.exit(id, by=by))
 
 
-@router.post("/{id}/skip-wait")
+@router.post("/{id}/skip-wait", responses=_ONE)
 async def skip_wait(id: JourneyId, services: Using, by: Operator) -> Journey:
     """Have a journey that waits go on at once, as if the time were over.
 
     A message that waits for its send window, the frequency caps or a paused campaign is not hurried: 409 says why.
     """
     return Journey.model_validate(await services.journeys.skip_wait(id, by=by))
+
+
+def _counted(journeys: int) -> Response:
+    return JSONResponse({"journeys": journeys})

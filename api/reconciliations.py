@@ -1,17 +1,41 @@
 """Compare the database with Temporal, and see what came of it."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from api.auth import Admin, allow
-from api.dependencies import ResponseModel, Using
+from api.dependencies import ResponseModel, Using, example
+from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
+from api.problems import refusals
+from api.routes import Route
 from domain.access import Scope
+from domain.errors import InvalidCursorError, NotFoundError
 
-router = APIRouter(prefix="/v1/reconciliations", tags=["Operations"], dependencies=[Depends(allow(Scope.READ))])
+router = APIRouter(
+    prefix="/v1/reconciliations", tags=["Operations"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
+)
+
+_DONE: dict[str, Any] = {
+    "id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
+    "state": "done",
+    "requested_by": "Sojourn",
+    "report": {
+        "rows": 1500,
+        "workflows": 1499,
+        "findings": {
+            "row_without_workflow": {"found": 1, "repaired": 1, "examples": ["abandoned-cart/u-1/8f2c41d09a3b"]}
+        },
+        "campaigns": {"abandoned-cart": {"rows": 1500, "workflows": 1500}},
+        "for_people": {},
+    },
+    "created_at": "2026-11-22T08:00:00Z",
+    "started_at": "2026-11-22T08:00:01Z",
+    "finished_at": "2026-11-22T08:00:09Z",
+}
 
 
 class Found(ResponseModel):
@@ -28,16 +52,14 @@ class Agreement(ResponseModel):
 class Report(ResponseModel):
     rows: int = Field(description="active journeys that were compared")
     workflows: int = Field(description="running workflows that were compared")
-    findings: dict[str, Found] = Field(
-        examples=[
-            {"row_without_workflow": {"found": 1, "repaired": 1, "examples": ["abandoned-cart/u-1/8f2c41d09a3b"]}}
-        ]
-    )
-    campaigns: dict[str, Agreement] = Field(examples=[{"abandoned-cart": {"rows": 1500, "workflows": 1500}}])
+    findings: dict[str, Found]
+    campaigns: dict[str, Agreement]
     for_people: dict[str, str] = Field(description="what somebody should look at, and why")
 
 
 class Reconciliation(ResponseModel):
+    model_config = example(_DONE)
+
     id: UUID
     state: str = Field(examples=["done"], description="pending, running or done")
     requested_by: str = Field(examples=["Sojourn"], description="the name of the key, or Sojourn itself, each hour")
@@ -48,8 +70,10 @@ class Reconciliation(ResponseModel):
 
 
 class ReconciliationList(ResponseModel):
+    model_config = example({"reconciliations": [_DONE], "next": None})
+
     reconciliations: list[Reconciliation]
-    next: UUID | None = Field(description="pass it as `after` for earlier ones; null at the end")
+    next: str | None = Field(description="pass it as `after` for earlier ones; null at the end")
 
 
 @router.post("", status_code=202)
@@ -58,19 +82,17 @@ async def request_reconciliation(services: Using, by: Admin) -> Reconciliation:
     return Reconciliation.model_validate(await services.reconciliations.request(by=by))
 
 
-@router.get("")
+@router.get("", responses=refusals(InvalidCursorError))
 async def list_reconciliations(
-    services: Using,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    after: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
+    services: Using, limit: Limit = DEFAULT_LIMIT, after: After = None
 ) -> ReconciliationList:
     """The reconciliations, newest first."""
-    found = await services.reconciliations.list(limit=limit + 1, before=after)
-    shown = [Reconciliation.model_validate(each) for each in found[:limit]]
-    return ReconciliationList(reconciliations=shown, next=shown[-1].id if len(found) > limit else None)
+    rows = await services.reconciliations.list(limit=limit + 1, before=position(after, UUID))
+    shown, next = cut(rows, limit, lambda one: one.id)
+    return ReconciliationList(reconciliations=[Reconciliation.model_validate(each) for each in shown], next=next)
 
 
-@router.get("/{id}")
-async def get_reconciliation(id: UUID, services: Using) -> Reconciliation:
+@router.get("/{id}", responses=refusals(NotFoundError))
+async def get_reconciliation(id: Annotated[UUID, Path(examples=[_DONE["id"]])], services: Using) -> Reconciliation:
     """One reconciliation, with its report once it is done."""
     return Reconciliation.model_validate(await services.reconciliations.get(id))

@@ -64,7 +64,7 @@ class Explain:
 
 
 def place_of(before: str | None) -> tuple[datetime, str] | None:
-    """Where the page that ended with this `next` goes on. Raises InvalidRequestError."""
+    """Where the page that ended with this `next` goes on. Raises InvalidCursorError."""
     if before is None:
         return None
     instant, separator, key = before.partition("~")

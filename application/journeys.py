@@ -55,14 +55,6 @@ _SHOWN = [field.name for field in fields(JourneyView) if field.name != "url"]
 
 
 @dataclass(frozen=True, slots=True)
-class JourneyPage:
-    """Newest first. `next` is to be passed as `after` for those before them; None where there are none."""
-
-    journeys: list[JourneyView]
-    next: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
 class JourneyStory(JourneyView):
     """A journey with what was decided for it, its messages and its end, oldest first; `next` for what came before."""
 
@@ -94,12 +86,12 @@ class Journeys:
         self._database = database
         self._journey_url = journey_url
 
-    async def list(self, which: JourneyFilter, *, limit: int, after: UUID | None) -> JourneyPage:
-        """One page."""
+    async def list(self, which: JourneyFilter, *, limit: int, after: UUID | None) -> list[JourneyView]:
+        """The newest, or those before one of them."""
         async with self._database.transaction() as connection:
-            found = await journey_lists.page(connection, which, limit=limit + 1, after=after)
-        shown = [self._view(journey) for journey in found[:limit]]
-        return JourneyPage(shown, shown[-1].id if len(found) > limit else None)
+            return [
+                self._view(journey) for journey in await journey_lists.page(connection, which, limit=limit, after=after)
+            ]
 
     async def get(self, id: UUID, *, limit: int, before: str | None) -> JourneyStory:
         """One journey with the latest `limit` lines of its story before a place. Raises NotFoundError."""

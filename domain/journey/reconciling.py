@@ -8,7 +8,6 @@ from domain.journey.state import CANCELLED, COMPLETED, EXITED
 
 # The outcome of a journey whose workflow failed or timed out: it cannot go on.
 FAILED = "failed"
-RUNNING = "running"
 
 
 class Finding(StrEnum):

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from tests.engine.campaigns import CART
+from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION
 from tests.rig import ADMIN_KEY, Rig
 
 
@@ -98,3 +98,93 @@ async def test_many_are_ended_by_filter_and_the_others_go_on(rig: Rig) -> None:
     assert audit["data"]["operation"] == operation["id"]
     again = await finished(rig, await rig.admin("POST", "/v1/journeys/exit", {"campaign": "cart", "user": "u1"}))
     assert again["done"] == 0
+
+
+async def test_a_wait_that_is_skipped_is_over_at_once(rig: Rig) -> None:
+    await rig.run_campaign(CART)
+    await rig.identify("u1", email="u1@example.com")
+    ids = await entered(rig, "u1")
+    shown = await rig.admin("GET", f"/v1/journeys/{ids['u1']}")
+    assert (shown["step"], shown["standing"]) == ("cool-off", "waiting")
+    assert shown["wakes_at"] is not None
+    handle = await rig.journey("u1")
+    await rig.admin("POST", f"/v1/journeys/{ids['u1']}/skip-wait")
+    assert await asyncio.wait_for(handle.result(), 20) == "completed"
+    assert len(await rig.inbox.wait_for(1, timeout=20)) == 1
+    story = (await rig.admin("GET", f"/v1/journeys/{ids['u1']}"))["timeline"]
+    assert [(item["kind"], item["outcome"]) for item in story] == [
+        ("entry", "entered"),
+        ("skip", "skipped"),
+        ("send", "granted"),
+        ("message", "sent"),
+        ("end", "completed"),
+    ]
+    [audit] = await rig.query("SELECT * FROM audit_log WHERE action = 'journey.skip_wait'")
+    assert audit["data"] == {"campaign": "cart", "step": "cool-off"}
+    assert (await post(rig, f"/v1/journeys/{ids['u1']}/skip-wait")).status_code == 409
+
+
+async def test_what_waits_for_its_window_the_caps_or_the_campaign_is_not_skipped(rig: Rig) -> None:
+    await rig.put_caps(ONE_A_DAY)
+    await rig.run_campaign(PROMOTION)
+    await rig.run_campaign(CART)
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Price Dropped")
+    await rig.inbox.wait_for(1, timeout=20)
+    ids = await entered(rig, "u2")
+    await rig.track("u1", "Cart Abandoned", {"value": 200, "cart_id": "c1"})
+    capped = await rig.journey("u1", "cart")
+    await rig.skip(capped, minutes=30)
+    await rig.rests(capped, "nudge")
+    await rig.until("SELECT 1 FROM journeys WHERE standing = 'deferred'")
+    await rig.admin("POST", "/v1/campaigns/cart/pause")
+    held = await rig.journey("u2", "cart")
+    await rig.skip(held, minutes=30)
+    await rig.until("SELECT 1 FROM journeys WHERE standing = 'held'")
+    [deferred_id] = await rig.query("SELECT id FROM journeys WHERE standing = 'deferred'")
+    for id, standing, why in ((deferred_id["id"], "deferred", "frequency caps"), (ids["u2"], "held", "resume it")):
+        refused = await post(rig, f"/v1/journeys/{id}/skip-wait")
+        assert refused.status_code == 409
+        assert refused.json()["standing"] == standing
+        assert why in refused.json()["detail"]
+    assert await rig.query("SELECT 1 FROM outbox WHERE kind = 'skip'") == []
+    operation = await finished(rig, await rig.admin("POST", "/v1/journeys/skip-wait", {"campaign": "cart"}))
+    assert (operation["total"], operation["done"]) == (0, 0)
+
+
+async def test_many_waits_are_skipped_by_filter(rig: Rig) -> None:
+    await rig.run_campaign(CART)
+    for user in ("u1", "u2", "u3"):
+        await rig.identify(user, email=f"{user}@example.com")
+    await entered(rig, "u1", "u2", "u3")
+    chosen = {"campaign": "cart", "step": "cool-off", "user": "u2"}
+    assert await rig.admin("POST", "/v1/journeys/skip-wait", {**chosen, "dry_run": True}) == {"journeys": 1}
+    operation = await finished(rig, await rig.admin("POST", "/v1/journeys/skip-wait", chosen))
+    assert operation["counts"] == {"skipped": 1}
+    handle = await rig.journey("u2")
+    assert await asyncio.wait_for(handle.result(), 20) == "completed"
+    both = await finished(rig, await rig.admin("POST", "/v1/journeys/skip-wait", {"campaign": "cart"}))
+    assert both["counts"] == {"skipped": 2}
+    assert len(await rig.inbox.wait_for(3, timeout=20)) == 3
+
+
+async def test_one_wait_is_skipped_once_however_often_it_is_asked_for(rig: Rig) -> None:
+    """Else the second would skip the wait of the next round."""
+    await rig.run_campaign(
+        "key: rounds\nname: Rounds\nentry: {event: Signed Up}\nsteps:\n"
+        "  - {id: again, repeat: {every: 1d, times: 4}, do: [{id: mark, update_profile: {seen: true}}]}\n"
+    )
+    await rig.track("u1", "Signed Up")
+    handle = await rig.journey("u1")
+    await rig.rests(handle, "again")
+    [row] = await rig.until("SELECT id FROM journeys WHERE step = 'again' AND standing = 'waiting'")
+    async with rig.database.transaction() as other:
+        # The journey cannot act, and so not come to its next wait, before both have been answered.
+        await other.execute("SELECT id FROM profiles FOR UPDATE")
+        answers = await asyncio.gather(*(post(rig, f"/v1/journeys/{row['id']}/skip-wait") for _ in range(2)))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert len(await rig.query("SELECT 1 FROM decisions WHERE kind = 'skip'")) == 1
+    await rig.until("SELECT 1 WHERE (SELECT count(*) FROM decisions WHERE kind = 'update_profile') = 2")
+    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    await rig.rests(handle, "again")
+    assert len(await rig.query("SELECT 1 FROM decisions WHERE kind = 'update_profile'")) == 2

@@ -1,0 +1,136 @@
+"""The numbers of a funnel are those of the journeys and messages that made it."""
+
+import asyncio
+from typing import Any
+
+from tests.engine.campaigns import ONE_A_DAY, REACTION
+from tests.rig import ADMIN_KEY, Rig
+
+SPLIT = """
+key: split
+name: Split
+entry: {event: Signed Up}
+goal: {event: Order Completed, within: 7d}
+steps:
+  - {id: rest, delay: 1h}
+  - id: offer
+    split: {seed: offer, arms: {discount: 1, none: 1}}
+    discount: [{id: mail, send: {channel: email, template: note}}]
+    none: [{exit: held-out}]
+  - {id: after, delay: 1d}
+"""
+
+
+async def funnel(rig: Rig, key: str, query: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = await rig.admin("GET", f"/v1/campaigns/{key}/funnel{query}")
+    return found
+
+
+async def sign_up(rig: Rig, *users: str) -> None:
+    for user in users:
+        await rig.track(user, "Signed Up")
+    for user in users:
+        await rig.rests(await rig.journey(user), "clicked")
+
+
+async def test_the_funnel_of_a_campaign(rig: Rig) -> None:
+    await rig.run_campaign(REACTION)
+    for user in ("clicks", "waits", "leaves", "is-ended"):
+        await rig.identify(user, email=f"{user}@example.com")
+    await sign_up(rig, "clicks", "waits", "leaves", "is-ended", "has-no-address")
+    await rig.track("waits", "Signed Up")
+    [opened] = await rig.query(
+        "SELECT messages.id FROM messages JOIN profiles ON profiles.id = profile_id WHERE user_id = 'waits'"
+    )
+    await rig.track("waits", "Email Opened", {"message_id": str(opened["id"])})
+    clicks = await rig.journey("clicks")
+    await rig.track("clicks", "Link Clicked", {"kind": "good"})
+    assert await asyncio.wait_for(clicks.result(), 20) == "engaged"
+    await rig.track("leaves", "Account Closed")
+    [ended] = (await rig.admin("GET", "/v1/journeys?user=is-ended"))["journeys"]
+    await rig.admin("POST", f"/v1/journeys/{ended['id']}/exit")
+
+    found = await funnel(rig, "reaction")
+    assert found["not_let_in"] == {"already_in": 1}
+    [version] = found["versions"]
+    assert (version["version"], version["entered"], version["active"]) == (1, 5, 2)
+    assert version["outcomes"] == {"engaged": 1, "exited": 2}
+    assert version["exits"] == {"by_hand": 1, "exit_event": 1}
+    assert (version["goals"], version["arms"]) == (0, [])
+    shown = [(step["id"], step["kind"], step["depth"], step["reached"], step["now"]) for step in version["steps"]]
+    assert shown == [
+        ("hello", "send", 0, 5, {}),
+        ("clicked", "wait_for", 0, 5, {"waiting": 2}),
+        ("clicked.on_event.1", "exit", 1, 1, {}),
+        ("who", "branch", 1, 0, {}),
+        ("team", "send", 2, 0, {}),
+        ("single", "delay", 2, 0, {}),
+        ("goodbye", "send", 0, 0, {}),
+    ]
+    hello = version["steps"][0]["messages"]
+    assert (hello["sent"], hello["opened"], hello["refused"], hello["capped"]) == (4, 1, {"unreachable": 1}, 0)
+    assert version["steps"][1]["messages"] is None
+    assert (version["steps"][4]["within"], version["steps"][4]["way"]) == ("who", "branch.1")
+
+
+async def test_goals_by_arm_and_who_was_capped(rig: Rig) -> None:
+    await rig.put_caps(ONE_A_DAY)
+    await rig.run_campaign(SPLIT)
+    users = [f"u{number}" for number in range(8)]
+    for user in users:
+        await rig.identify(user, email=f"{user}@example.com")
+        await rig.track(user, "Signed Up")
+        handle = await rig.journey(user)
+        await rig.skip(handle, hours=1)
+        await rig.until(
+            "SELECT 1 FROM decisions JOIN profiles ON profiles.id = profile_id WHERE user_id = %s AND kind = 'split'",
+            user,
+        )
+    arms = await rig.query(
+        """
+        SELECT outcome AS arm, array_agg(user_id ORDER BY user_id) AS users
+        FROM decisions JOIN profiles ON profiles.id = profile_id WHERE kind = 'split' GROUP BY outcome
+        """
+    )
+    sides = {row["arm"]: row["users"] for row in arms}
+    buyers = [users[0] for users in sides.values()]
+    for user in buyers:
+        await rig.track(user, "Order Completed")
+    await rig.until("SELECT 1 WHERE (SELECT count(*) FROM messages WHERE state = 'sent') = %s", len(sides["discount"]))
+    await rig.until(
+        "SELECT 1 WHERE (SELECT count(*) FROM journeys WHERE outcome = 'held-out') = %s", len(sides["none"])
+    )
+    [version] = (await funnel(rig, "split", "?version=1"))["versions"]
+    assert version["goals"] == len(buyers)
+    assert version["arms"] == [
+        {"step": "offer", "arm": arm, "journeys": len(sides[arm]), "goals": 1} for arm in sorted(sides)
+    ]
+    reached = {step["id"]: step["reached"] for step in version["steps"]}
+    assert reached == {
+        "rest": 8,
+        "offer": 8,
+        "mail": len(sides["discount"]),
+        "offer.none.1": len(sides["none"]),
+        "after": len(sides["discount"]),
+    }
+
+
+async def test_versions_stand_side_by_side(rig: Rig) -> None:
+    await rig.run_campaign(REACTION)
+    await sign_up(rig, "u1")
+    await rig.run_campaign(REACTION.replace("timeout: 2d", "timeout: 3d"))
+    await sign_up(rig, "u2", "u3")
+    found = await funnel(rig, "reaction")
+    assert [(version["version"], version["entered"]) for version in found["versions"]] == [(1, 1), (2, 2)]
+    assert [version["steps"][1]["now"] for version in found["versions"]] == [{"waiting": 1}, {"waiting": 2}]
+    [second] = (await funnel(rig, "reaction", "?version=2"))["versions"]
+    assert second == found["versions"][1]
+
+
+async def test_a_campaign_that_nobody_entered_has_a_funnel_too(rig: Rig) -> None:
+    await rig.run_campaign(REACTION)
+    found = await funnel(rig, "reaction")
+    assert (found["not_let_in"], found["versions"][0]["entered"]) == ({}, 0)
+    for path in ("/v1/campaigns/none/funnel", "/v1/campaigns/reaction/funnel?version=2"):
+        answer = await rig.http.get(path, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+        assert answer.status_code == 404
