@@ -155,7 +155,8 @@ class DevStack:
             "webhook_allow_private_addresses": True,  # what a developer has to call listens on this machine
         }
         wanted = {name: value for name, value in defaults.items() if not _is_given(name)}
-        return Settings.model_validate({**wanted, **facts})
+        # Nobody promotes builds here.
+        return Settings.model_validate({**wanted, **facts, "build_id": None})
 
     async def _work(self, parts: AsyncExitStack) -> None:
         stop, ready = asyncio.Event(), asyncio.Event()

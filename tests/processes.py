@@ -47,13 +47,15 @@ async def _start(settings: Settings, arguments: list[str] | tuple[str, ...]) -> 
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli.main", *arguments),
         cwd=ROOT,
-        env={**environ, **_environment(settings)},
+        env={**environ, **environment(settings)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as the variables that a process reads them from."""
+
     def said(value: object) -> str:
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 

@@ -43,10 +43,17 @@ async def test_the_setup_of_temporal_registers_the_search_attributes(services: d
 
 def test_every_setting_is_known_and_every_required_one_is_given(services: dict[str, Any]) -> None:
     known = {f"SOJOURN_{name.upper()}": field.is_required() for name, field in Settings.model_fields.items()}
-    for part in ("migrate", "api", "worker"):
+    for part in ("migrate", "api", "worker", "promote"):
         given = services[part]["environment"]
         assert given.keys() <= known.keys()
         assert {name for name, is_required in known.items() if is_required} <= given.keys()
+
+
+def test_an_id_names_the_image_and_the_build_and_it_is_promoted(services: dict[str, Any]) -> None:
+    assert services["worker"]["image"].startswith("sojourn:${SOJOURN_BUILD_ID:?")
+    assert services["worker"]["environment"]["SOJOURN_BUILD_ID"] == "${SOJOURN_BUILD_ID}"
+    assert services["promote"]["command"] == ["sojourn", "promote"]
+    assert services["promote"]["depends_on"].keys() == {"worker"}
 
 
 def test_no_secret_has_a_default(services: dict[str, Any]) -> None:

@@ -63,10 +63,12 @@ async def test_real_servers_replace_embedded_ones(folder: Path, monkeypatch: pyt
         monkeypatch.setenv("SOJOURN_SMTP_HOST", "127.0.0.1")
         monkeypatch.setenv("SOJOURN_SMTP_PORT", str(mail.smtp_port))
         monkeypatch.setenv("SOJOURN_ADMIN_KEY", "my own")
+        monkeypatch.setenv("SOJOURN_BUILD_ID", "1")
         async with DevStack(folder / "second", ports=DevPorts(api=first.settings.api_port)) as second:
             assert (second.postgres, second.temporal, second.inbox) == (None, None, None)
             assert second.settings.smtp_port == mail.smtp_port
             assert second.settings.admin_key.get_secret_value() == "my own"
+            assert second.settings.build_id is None
             assert second.settings.api_port != first.settings.api_port
         await mail.stop()
 
