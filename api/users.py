@@ -12,7 +12,7 @@ from api.pages import DEFAULT_LIMIT, Limit
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
-from domain.errors import InvalidCursorError, NotFoundError
+from domain.errors import NotFoundError
 
 router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
@@ -58,7 +58,7 @@ class SuppressionRequest(RequestModel):
     reason: Annotated[Text, Field(min_length=1, max_length=255, examples=["asked support to stop"])]
 
 
-@router.get("/{user_id:path}/timeline", responses=refusals(NotFoundError, InvalidCursorError))
+@router.get("/{user_id:path}/timeline", responses=refusals(NotFoundError))
 async def timeline(
     user_id: UserId,
     services: Using,
