@@ -6,37 +6,29 @@ import re
 import sys
 from pathlib import Path
 
-from fastapi import FastAPI
-
-from runtime.embedded.http import HttpServer
-from runtime.embedded.ports import listen
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
-from tests.api.live import client_of, open_live
+from tests.api.live import ApiProcess, api_process
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = "8"
+EXAMPLES = "10"
 
 
 async def test_the_api_is_what_its_document_says(database_url: str) -> None:
-    async with open_live(database_url, rate_limit=0) as app:
-        operations = await _prepared(app)
-        server = await HttpServer.start(app, listen(None))
-        try:
-            status, output = await _asked(server.url)
-        finally:
-            await server.stop()
+    async with api_process(database_url) as api:
+        operations = await _prepared(api)
+        status, output = await _asked(api.url)
     assert status == 0, output
     assert re.search(rf"Tested: {operations}\b", output), output
 
 
-async def _prepared(app: FastAPI) -> int:
+async def _prepared(api: ApiProcess) -> int:
     """How many operations there are. The things that their examples name are there."""
-    async with client_of(app, ADMIN_KEY) as admin:
+    async with api.client(ADMIN_KEY) as admin:
         document = (await admin.get("/openapi.json")).json()
         publish = document["components"]["schemas"]["PublishRequest"]["example"]
         assert (await admin.post("/v1/campaigns", json=publish)).status_code == 201
         assert (await admin.post("/v1/campaigns/abandoned-cart/start")).status_code == 200
-    async with client_of(app, WRITE_KEY) as tracker:
+    async with api.client(WRITE_KEY) as tracker:
         assert (await tracker.post("/v1/identify", json={"userId": "u-4711"})).status_code == 200
     return sum(len(methods) for methods in document["paths"].values())
 
