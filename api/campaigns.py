@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from api.auth import Operator, allow
-from api.dependencies import CampaignKey, FileName, RequestModel, ResponseModel, Text, Using, Whole, example
+from api.dependencies import WHOLE, CampaignKey, FileName, RequestModel, ResponseModel, Text, Using, example
 from api.entity_tags import IfMatch, Tag, Tagged
 from api.problems import refusals
 from api.routes import Route
@@ -61,7 +61,7 @@ class PublishedVersion(ResponseModel):
 class StartRequest(RequestModel):
     model_config = example({"version": 2, "in_flight": "migrate"})
 
-    version: Annotated[Whole, Field(ge=1, description="the latest one, if left out")] | None = None
+    version: Annotated[int, Field(ge=1, description="the latest one, if left out"), WHOLE] | None = None
     in_flight: Annotated[
         Literal["keep", "migrate", "exit"],
         Field(

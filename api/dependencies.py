@@ -46,8 +46,8 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# A number of a body: JSON knows no integers, so that 3.0 is 3.
-Whole = Annotated[int, BeforeValidator(_whole)]
+# Beside the bounds of a body's number (`Annotated[int, Field(ge=1), WHOLE]`): JSON knows no integers, so that 3.0 is 3.
+WHOLE = BeforeValidator(_whole)
 
 
 class RequestModel(BaseModel):

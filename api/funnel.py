@@ -1,15 +1,20 @@
 """How far the journeys of a campaign came."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import allow
-from api.dependencies import CampaignKey, ResponseModel, Using
+from api.dependencies import CampaignKey, ResponseModel, Using, example
+from api.problems import refusals
+from api.routes import Route
 from domain.access import Scope
+from domain.errors import NotFoundError
 
-router = APIRouter(prefix="/v1/campaigns", tags=["Campaigns"], dependencies=[Depends(allow(Scope.READ))])
+router = APIRouter(
+    prefix="/v1/campaigns", tags=["Campaigns"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
+)
 
 Counts = dict[str, int]
 
@@ -60,13 +65,49 @@ class Version(ResponseModel):
     steps: list[Step] = Field(description="in the order of the document")
 
 
+_MESSAGES: dict[str, Any] = {
+    "sent": 900,
+    "opened": 310,
+    "under_way": 4,
+    "failed": 0,
+    "unknown": 0,
+    "cancelled": 12,
+    "capped": 40,
+    "refused": {"no_consent": 25},
+    "deferred": {"send_window": 210},
+    "held": 0,
+}
+_STEP: dict[str, Any] = {
+    "id": "nudge",
+    "kind": "send",
+    "within": None,
+    "way": None,
+    "depth": 0,
+    "reached": 1000,
+    "now": {"deferred": 7},
+    "messages": _MESSAGES,
+}
+_VERSION: dict[str, Any] = {
+    "version": 3,
+    "entered": 1000,
+    "active": 250,
+    "outcomes": {"completed": 700, "exited": 50},
+    "exits": {"exit_event": 45, "by_hand": 5},
+    "goals": 120,
+    "arms": [{"step": "offer", "arm": "discount", "journeys": 450, "goals": 61}],
+    "steps": [_STEP],
+}
+
+
 class Funnel(ResponseModel):
+    model_config = example({"campaign": "abandoned-cart", "not_let_in": {"already_in": 31}, "versions": [_VERSION]})
+
     campaign: str = Field(examples=["abandoned-cart"])
     not_let_in: Counts = Field(examples=[{"already_in": 31}], description="events that started no journey, by why")
     versions: list[Version]
 
 
-@router.get("/{key}/funnel")
+@router.get("/{key}/funnel", responses=refusals(NotFoundError))
 async def get_funnel(
     key: CampaignKey, services: Using, version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
 ) -> Funnel:

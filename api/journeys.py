@@ -8,20 +8,26 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from api.auth import Operator, allow
-from api.dependencies import RequestModel, ResponseModel, Text, Using
+from api.dependencies import WHOLE, RequestModel, ResponseModel, Text, Using, example
 from api.operations import Operation
-from api.users import TimelineItem
+from api.pages import DEFAULT_LIMIT, After, Limit, cursor, position
+from api.problems import refusals
+from api.routes import Route
+from api.users import TIMELINE_ITEM, TimelineItem
 from application.journeys import JourneyChoice, waiting
 from domain.access import Scope
+from domain.errors import ConflictError, InvalidCursorError, NotFoundError
 from store.journey_lists import JourneyFilter
 
-router = APIRouter(prefix="/v1/journeys", tags=["Journeys"], dependencies=[Depends(allow(Scope.READ))])
+router = APIRouter(
+    prefix="/v1/journeys", tags=["Journeys"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
+)
 
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
 # The numbers that PostgreSQL's integer holds.
-Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Version = Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
 Standing = Literal["waiting", "deferred", "held", "acting"]
-JourneyId = Annotated[UUID, Path(description="the journey's id")]
+JourneyId = Annotated[UUID, Path(description="the journey's id", examples=["019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90"])]
 
 
 class JourneyQuery(RequestModel):
@@ -38,16 +44,14 @@ class JourneyQuery(RequestModel):
     standing: Standing | None = Field(None, description="what an active journey does there")
     entered_after: AwareDatetime | None = Field(None, description="the first instant that counts")
     entered_before: AwareDatetime | None = Field(None, description="the first instant that does not count")
-    limit: int = Field(100, ge=1, le=500)
-    after: UUID | None = Field(None, description="`next` of the page before")
+    limit: Limit = DEFAULT_LIMIT
+    after: After = None
 
 
 class ChoiceRequest(RequestModel):
     """Which active journeys of a campaign: those for which all holds that is given."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"campaign": "abandoned-cart", "version": 2, "step": "cool-off"}}
-    )
+    model_config = example({"campaign": "abandoned-cart", "version": 2, "step": "cool-off"})
 
     campaign: Name
     version: Version | None = None
@@ -67,7 +71,26 @@ class ChoiceRequest(RequestModel):
         return JourneyChoice(**self.model_dump(exclude={"dry_run"}))
 
 
+_JOURNEY: dict[str, Any] = {
+    "id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
+    "campaign": "abandoned-cart",
+    "version": 3,
+    "user_id": "u-4711",
+    "state": "active",
+    "outcome": None,
+    "step": "cool-off",
+    "standing": "waiting",
+    "wakes_at": "2026-11-22T08:30:00Z",
+    "entered_at": "2026-11-22T08:00:00Z",
+    "ended_at": None,
+    "entry_key": "c-1",
+    "url": "http://localhost:8233/namespaces/default/workflows/abandoned-cart/u-4711/8f2c41d09a3b",
+}
+
+
 class Journey(ResponseModel):
+    model_config = example(_JOURNEY)
+
     id: UUID
     campaign: str = Field(examples=["abandoned-cart"])
     version: int
@@ -88,11 +111,15 @@ class Journey(ResponseModel):
 
 
 class JourneyList(ResponseModel):
+    model_config = example({"journeys": [_JOURNEY], "next": None})
+
     journeys: list[Journey]
-    next: UUID | None = Field(description="pass it as `after` for older ones; null at the end")
+    next: str | None = Field(description="pass it as `after` for older ones; null at the end")
 
 
 class JourneyStory(Journey):
+    model_config = example({**_JOURNEY, "entry_event_id": "m-1", "timeline": [TIMELINE_ITEM], "next": None})
+
     entry_event_id: str = Field(description="the `messageId` of the event that let them in")
     timeline: list[TimelineItem] = Field(description="what was decided for it, its messages and its end, oldest first")
     next: str | None = Field(description="pass it as `before` for what came earlier; null at the beginning")
@@ -101,20 +128,27 @@ class JourneyStory(Journey):
 class Counted(ResponseModel):
     """What a dry run finds."""
 
+    model_config = example({"journeys": 1500})
+
     journeys: int = Field(examples=[1500])
 
 
-_MANY: dict[int | str, dict[str, Any]] = {200: {"model": Counted, "description": "A dry run: how many it would be"}}
+_MANY: dict[int | str, dict[str, Any]] = {
+    200: {"model": Counted, "description": "A dry run: how many it would be"},
+    **refusals(NotFoundError, ConflictError),
+}
 
 
-@router.get("")
+@router.get("", responses=refusals(InvalidCursorError))
 async def list_journeys(services: Using, query: Annotated[JourneyQuery, Query()]) -> JourneyList:
     """Journeys, newest first."""
     which = JourneyFilter(**query.model_dump(exclude={"limit", "after"}))
-    return JourneyList.model_validate(await services.journeys.list(which, limit=query.limit, after=query.after))
+    found = await services.journeys.list(which, limit=query.limit, after=position(query.after, UUID))
+    journeys = [Journey.model_validate(journey) for journey in found.journeys]
+    return JourneyList(journeys=journeys, next=cursor(found.next) if found.next else None)
 
 
-@router.get("/{id}")
+@router.get("/{id:uuid}", responses=refusals(NotFoundError))
 async def get_journey(
     id: JourneyId,
     services: Using,
@@ -143,13 +177,13 @@ async def skip_many(request: ChoiceRequest, response: Response, services: Using,
     return Operation.model_validate(await services.journeys.skip_many(request.choice(), by=by))
 
 
-@router.post("/{id}/exit")
+@router.post("/{id:uuid}/exit", responses=refusals(NotFoundError, ConflictError))
 async def exit_journey(id: JourneyId, services: Using, by: Operator) -> Journey:
     """End an active journey. Nothing of it is authorised from now on; a message that is being sent settles."""
     return Journey.model_validate(await services.journeys.exit(id, by=by))
 
 
-@router.post("/{id}/skip-wait")
+@router.post("/{id:uuid}/skip-wait", responses=refusals(NotFoundError, ConflictError))
 async def skip_wait(id: JourneyId, services: Using, by: Operator) -> Journey:
     """Have a journey that waits go on at once, as if the time were over.
 

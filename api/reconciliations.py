@@ -1,17 +1,23 @@
 """Compare the database with Temporal, and see what came of it."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from api.auth import Admin, allow
-from api.dependencies import ResponseModel, Using
+from api.dependencies import ResponseModel, Using, example
+from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
+from api.problems import refusals
+from api.routes import Route
 from domain.access import Scope
+from domain.errors import NotFoundError
 
-router = APIRouter(prefix="/v1/reconciliations", tags=["Operations"], dependencies=[Depends(allow(Scope.READ))])
+router = APIRouter(
+    prefix="/v1/reconciliations", tags=["Operations"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
+)
 
 
 class Found(ResponseModel):
@@ -37,7 +43,26 @@ class Report(ResponseModel):
     for_people: dict[str, str] = Field(description="what somebody should look at, and why")
 
 
+_RECONCILIATION: dict[str, Any] = {
+    "id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
+    "state": "done",
+    "requested_by": "Sojourn",
+    "report": {
+        "rows": 1500,
+        "workflows": 1499,
+        "findings": {"row_without_workflow": {"found": 1, "repaired": 1, "examples": ["abandoned-cart/u-1/8f2c41d0"]}},
+        "campaigns": {"abandoned-cart": {"rows": 1500, "workflows": 1499}},
+        "for_people": {},
+    },
+    "created_at": "2026-11-22T08:00:00Z",
+    "started_at": "2026-11-22T08:00:01Z",
+    "finished_at": "2026-11-22T08:00:04Z",
+}
+
+
 class Reconciliation(ResponseModel):
+    model_config = example(_RECONCILIATION)
+
     id: UUID
     state: str = Field(examples=["done"], description="pending, running or done")
     requested_by: str = Field(examples=["Sojourn"], description="the name of the key, or Sojourn itself, each hour")
@@ -48,8 +73,10 @@ class Reconciliation(ResponseModel):
 
 
 class ReconciliationList(ResponseModel):
+    model_config = example({"reconciliations": [_RECONCILIATION], "next": None})
+
     reconciliations: list[Reconciliation]
-    next: UUID | None = Field(description="pass it as `after` for earlier ones; null at the end")
+    next: str | None = Field(description="pass it as `after` for earlier ones; null at the end")
 
 
 @router.post("", status_code=202)
@@ -61,16 +88,18 @@ async def request_reconciliation(services: Using, by: Admin) -> Reconciliation:
 @router.get("")
 async def list_reconciliations(
     services: Using,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    after: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    after: After = None,
 ) -> ReconciliationList:
     """The reconciliations, newest first."""
-    found = await services.reconciliations.list(limit=limit + 1, before=after)
-    shown = [Reconciliation.model_validate(each) for each in found[:limit]]
-    return ReconciliationList(reconciliations=shown, next=shown[-1].id if len(found) > limit else None)
+    rows = await services.reconciliations.list(limit=limit + 1, before=position(after, UUID))
+    found, next = cut(rows, limit, lambda reconciliation: reconciliation.id)
+    return ReconciliationList(reconciliations=[Reconciliation.model_validate(each) for each in found], next=next)
 
 
-@router.get("/{id}")
-async def get_reconciliation(id: UUID, services: Using) -> Reconciliation:
+@router.get("/{id}", responses=refusals(NotFoundError))
+async def get_reconciliation(
+    id: Annotated[UUID, Path(examples=[_RECONCILIATION["id"]])], services: Using
+) -> Reconciliation:
     """One reconciliation, with its report once it is done."""
     return Reconciliation.model_validate(await services.reconciliations.get(id))

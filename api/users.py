@@ -30,7 +30,7 @@ class TimelineItem(ResponseModel):
     url: str | None = Field(description="the journey in the Temporal UI")
 
 
-_ITEM: dict[str, Any] = {
+TIMELINE_ITEM: dict[str, Any] = {
     "at": "2026-11-22T08:00:00Z",
     "kind": "send",
     "summary": "nudge: refused: capped: 3 of 3 in 604800 s (weekly)",
@@ -45,7 +45,7 @@ _ITEM: dict[str, Any] = {
 
 
 class Timeline(ResponseModel):
-    model_config = example({"user_id": "u-4711", "items": [_ITEM], "next": None})
+    model_config = example({"user_id": "u-4711", "items": [TIMELINE_ITEM], "next": None})
 
     user_id: str
     items: list[TimelineItem]
