@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from api.auth import Operator, allow
-from api.dependencies import CampaignKey, FileName, RequestModel, ResponseModel, Text, Using, example
+from api.dependencies import WHOLE, CampaignKey, FileName, RequestModel, ResponseModel, Text, Using, example
 from api.entity_tags import IfMatch, Tag, Tagged
 from api.problems import refusals
 from api.routes import Route
@@ -25,8 +25,12 @@ class PublishRequest(RequestModel):
     model_config = example(
         {
             "file": "abandoned-cart.yaml",
-            "source": "key: abandoned-cart\nname: Abandoned cart\nentry: {event: Cart Abandoned}\nsteps: []\n",
-            "templates": {"cart-nudge.liquid": "---\nsubject: Your cart\n---\nStill interested?"},
+            "source": "key: abandoned-cart\nname: Abandoned cart\nentry: {event: Cart Abandoned}\n"
+            "steps:\n  - {id: cool-off, delay: 30m}\n  - {id: nudge, send: {channel: email, template: cart-nudge}}\n",
+            "templates": {
+                "cart-nudge.liquid": "---\nchannel: email\nfrom: Example Shop <hello@example.com>\nsubject: Your cart\n"
+                "text: Still interested?\n---\n<p>Still interested?</p>\n"
+            },
         }
     )
 
@@ -57,7 +61,7 @@ class PublishedVersion(ResponseModel):
 class StartRequest(RequestModel):
     model_config = example({"version": 2, "in_flight": "migrate"})
 
-    version: Annotated[int, Field(ge=1, description="the latest one, if left out")] | None = None
+    version: Annotated[int, Field(ge=1, description="the latest one, if left out"), WHOLE] | None = None
     in_flight: Annotated[
         Literal["keep", "migrate", "exit"],
         Field(

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import Depends, Path, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from wiring import Services
 
@@ -27,7 +27,7 @@ EXAMPLE = "x-example"
 
 Using = Annotated[Services, Depends(services_of)]
 
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 CampaignKey = Annotated[Text, Path(min_length=1, max_length=255, examples=["abandoned-cart"])]
 UserId = Annotated[
     Text,
@@ -40,6 +40,14 @@ UserId = Annotated[
 ]
 ChannelName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,31}$", examples=["email"])]
 FileName = Annotated[Text, Field(min_length=1, max_length=1024, description="named in the problems found in it")]
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# Beside the bounds of a body's number (`Annotated[int, Field(ge=1), WHOLE]`): JSON knows no integers, so that 3.0 is 3.
+WHOLE = BeforeValidator(_whole)
 
 
 class RequestModel(BaseModel):

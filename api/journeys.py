@@ -9,9 +9,9 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from api.auth import Operator, allow
-from api.dependencies import RequestModel, ResponseModel, Text, Using, example
+from api.dependencies import WHOLE, RequestModel, ResponseModel, Text, Using, example
 from api.operations import Operation
-from api.pages import DEFAULT_LIMIT, Limit, cut, position
+from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route
 from api.users import TimelineItem
@@ -54,7 +54,7 @@ _LINE: dict[str, Any] = {
 
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
 # The numbers that PostgreSQL's integer holds.
-Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Version = Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
 Standing = Literal["waiting", "deferred", "held", "acting"]
 JourneyId = Annotated[UUID, Path(examples=[_JOURNEY["id"]])]
 
@@ -73,8 +73,8 @@ class JourneyQuery(RequestModel):
     standing: Standing | None = Field(None, description="what an active journey does there")
     entered_after: AwareDatetime | None = Field(None, description="the first instant that counts")
     entered_before: AwareDatetime | None = Field(None, description="the first instant that does not count")
-    limit: int = Field(DEFAULT_LIMIT, ge=1, le=500, description="how many at most")
-    after: Text | None = Field(None, max_length=1024, description="`next` of the page before")
+    limit: Limit = DEFAULT_LIMIT
+    after: After = None
 
 
 class ChoiceRequest(RequestModel):
@@ -158,7 +158,7 @@ async def list_journeys(services: Using, query: Annotated[JourneyQuery, Query()]
     return JourneyList(journeys=[Journey.model_validate(each) for each in journeys], next=next)
 
 
-@router.get("/{id}", responses=refusals(NotFoundError, InvalidCursorError))
+@router.get("/{id:uuid}", responses=refusals(NotFoundError, InvalidCursorError))
 async def get_journey(
     id: JourneyId,
     services: Using,
@@ -185,13 +185,13 @@ async def skip_many(request: ChoiceRequest, services: Using, by: Operator) -> Op
     return Operation.model_validate(await services.journeys.skip_many(request.choice(), by=by))
 
 
-@router.post("/{id}/exit", responses=_ONE)
+@router.post("/{id:uuid}/exit", responses=_ONE)
 async def exit_journey(id: JourneyId, services: Using, by: Operator) -> Journey:
     """End an active journey. Nothing of it is authorised from now on; a message that is being sent settles."""
     return Journey.model_validate(await services.journeys.exit(id, by=by))
 
 
-@router.post("/{id}/skip-wait", responses=_ONE)
+@router.post("/{id:uuid}/skip-wait", responses=_ONE)
 async def skip_wait(id: JourneyId, services: Using, by: Operator) -> Journey:
     """Have a journey that waits go on at once, as if the time were over.
 

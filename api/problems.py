@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.limits import MAX_REQUEST_BYTES
@@ -130,7 +131,7 @@ def _invalid(_request: Request, error: Exception) -> Response:
     return problem(InvalidRequestError.status, InvalidRequestError.code, detail, errors=faults)
 
 
-def _http(_request: Request, error: Exception) -> Response:
+def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise TypeError(type(error).__name__)
     kind = _OF_STATUS.get(error.status_code, SojournError)
@@ -139,7 +140,19 @@ def _http(_request: Request, error: Exception) -> Response:
         NoSuchPathError: "there is no such path; see /docs for those that there are",
         MethodNotAllowedError: "this path is there for other methods; the header Allow names them",
     }.get(kind, error.detail)
-    return problem(kind.status, kind.code, detail, headers=dict(error.headers or {}), **members)
+    headers = dict(error.headers or {})
+    if kind is MethodNotAllowedError:
+        headers["Allow"] = ", ".join(_methods(request))
+    return problem(kind.status, kind.code, detail, headers=headers, **members)
+
+
+def _methods(request: Request) -> list[str]:
+    """What a path is there for. The framework tells of the first route of the path alone."""
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 def _database_away(_request: Request, error: Exception) -> Response:

@@ -26,6 +26,7 @@ from domain.errors import (
     ForbiddenError,
     IdempotencyInProgressError,
     IdempotencyKeyReusedError,
+    InvalidCursorError,
     InvalidRequestError,
     MalformedJsonError,
     PayloadTooLargeError,
@@ -40,6 +41,8 @@ from store.idempotency import Answer
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
+# The parameters that take a cursor.
+CURSORS: Final = frozenset({"after", "before"})
 ACTING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 _KEY: Final = r"[\x21-\x7e]{1,255}"
@@ -151,6 +154,7 @@ def _document(route: Route) -> None:
         UnauthorizedError,
         ForbiddenError,
         RateLimitedError,
+        InvalidCursorError,
         InvalidRequestError,
         UnavailableError,
         SojournError,
@@ -164,6 +168,8 @@ def _document(route: Route) -> None:
     if methods & ACTING:
         errors |= {IdempotencyInProgressError, IdempotencyKeyReusedError}
         parameters.append(_IDEMPOTENCY_KEY)
+    if CURSORS & {parameter.name for parameter in route.dependant.query_params}:
+        errors.add(InvalidCursorError)
     if precondition in calls:
         errors.add(PreconditionFailedError)
     if Tag in calls and "GET" in methods:

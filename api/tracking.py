@@ -13,6 +13,7 @@ from api.auth import Documented, authenticated, key_in_header, require, verified
 from api.dependencies import Using, example
 from api.limits import read_body
 from api.problems import refusals
+from api.tracking_schema import call_schema
 from domain.access import Scope
 from domain.errors import (
     ForbiddenError,
@@ -125,7 +126,7 @@ for _kind, _example in _EXAMPLES.items():
             "x-scope": Scope.INGEST.value,
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": {"type": "object"}, "example": _example}},
+                "content": {"application/json": {"schema": call_schema(_kind), "example": _example}},
             },
         },
     )

@@ -5,21 +5,20 @@ click from the mail program (RFC 8058), which sends no cookie and no key; the si
 """
 
 from html import escape
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse
 
 from api.dependencies import Text, Using
-from domain.errors import SojournError
+from api.problems import refusals
+from domain.errors import InvalidRequestError, SojournError
 
 router = APIRouter(prefix="/unsubscribe", tags=["Recipients"])
 
 Token = Annotated[
     Text,
     Path(
-        min_length=1,
-        max_length=1024,
         description="the signed token of the link",
         examples=["WyJwcm9maWxlIiwiZW1haWwiXQ.c2lnbmF0dXJl"],
     ),
@@ -63,7 +62,14 @@ _FORM = """<form method="post">
 """
 
 
-@router.get("/{token}", response_class=HTMLResponse)
+_PAGES: dict[int | str, dict[str, Any]] = {
+    404: {"description": "A page: the link does not work", "content": {"text/html": {"schema": {"type": "string"}}}},
+    503: {"description": "A page: come back later", "content": {"text/html": {"schema": {"type": "string"}}}},
+    **refusals(InvalidRequestError, SojournError),
+}
+
+
+@router.get("/{token}", response_class=HTMLResponse, responses=_PAGES)
 async def ask(token: Token, services: Using) -> HTMLResponse:
     """A page with a button. Changes nothing."""
     try:
@@ -73,7 +79,7 @@ async def ask(token: Token, services: Using) -> HTMLResponse:
     return _page("Unsubscribe?", f"You will receive no more {view.channel} messages of this kind.", _FORM)
 
 
-@router.post("/{token}", response_class=HTMLResponse)
+@router.post("/{token}", response_class=HTMLResponse, responses=_PAGES)
 async def unsubscribe(token: Token, services: Using) -> HTMLResponse:
     """Unsubscribe. Any body will do, `List-Unsubscribe=One-Click` among them; a second time changes nothing."""
     try:

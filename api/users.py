@@ -12,7 +12,7 @@ from api.pages import DEFAULT_LIMIT, Limit
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
-from domain.errors import InvalidCursorError, NotFoundError
+from domain.errors import NotFoundError
 
 router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
@@ -30,7 +30,7 @@ class TimelineItem(ResponseModel):
     url: str | None = Field(description="the journey in the Temporal UI")
 
 
-_ITEM: dict[str, Any] = {
+TIMELINE_ITEM: dict[str, Any] = {
     "at": "2026-11-22T08:00:00Z",
     "kind": "send",
     "summary": "nudge: refused: capped: 3 of 3 in 604800 s (weekly)",
@@ -45,7 +45,7 @@ _ITEM: dict[str, Any] = {
 
 
 class Timeline(ResponseModel):
-    model_config = example({"user_id": "u-4711", "items": [_ITEM], "next": None})
+    model_config = example({"user_id": "u-4711", "items": [TIMELINE_ITEM], "next": None})
 
     user_id: str
     items: list[TimelineItem]
@@ -58,7 +58,7 @@ class SuppressionRequest(RequestModel):
     reason: Annotated[Text, Field(min_length=1, max_length=255, examples=["asked support to stop"])]
 
 
-@router.get("/{user_id:path}/timeline", responses=refusals(NotFoundError, InvalidCursorError))
+@router.get("/{user_id:path}/timeline", responses=refusals(NotFoundError))
 async def timeline(
     user_id: UserId,
     services: Using,

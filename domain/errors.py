@@ -2,8 +2,7 @@
 
 SojournError
 ├── InvalidRequestError             400  the request cannot be read
-│   ├── MalformedJsonError          400  the body is no JSON
-│   └── InvalidCursorError          400  `after` or `before` is no cursor of this list
+│   └── MalformedJsonError          400  the body is no JSON
 ├── UnauthorizedError               401  no key, or a wrong one
 ├── ForbiddenError                  403  the key lacks a scope; says which
 ├── NotFoundError                   404  no such campaign, version, user or journey
@@ -16,6 +15,7 @@ SojournError
 ├── PayloadTooLargeError            413  beyond a limit; says the limit
 ├── UnsupportedMediaTypeError       415  the body is not said to be JSON
 ├── InvalidDocumentError            422  a campaign, template or caps document with everything that is wrong with it
+├── InvalidCursorError              422  `after` or `before` is no cursor of this list
 ├── IdempotencyKeyReusedError       422  the Idempotency-Key is another request's
 ├── RateLimitedError                429  too many requests of one key; says when to come again
 └── UnavailableError                503  a dependency is away; says when to come again
@@ -56,12 +56,6 @@ class MalformedJsonError(InvalidRequestError):
     code = "malformed_json"
     meaning = "The body is not JSON. `detail` says where it ceases to be."
     remedy = "Send JSON, in UTF-8."
-
-
-class InvalidCursorError(InvalidRequestError):
-    code = "invalid_cursor"
-    meaning = "The cursor is none that this list has given."
-    remedy = "Pass `next` of the page before as it is, or leave it out for the first page."
 
 
 class UnauthorizedError(SojournError):
@@ -165,6 +159,13 @@ class InvalidDocumentError(SojournError):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(f"{len(problems)} problem{'s' if len(problems) != 1 else ''} in the document")
         self.problems = problems
+
+
+class InvalidCursorError(SojournError):
+    status = 422
+    code = "invalid_cursor"
+    meaning = "The cursor is none that this list has given."
+    remedy = "Pass `next` of the page before as it is, or leave it out for the first page."
 
 
 class IdempotencyKeyReusedError(SojournError):

@@ -1,7 +1,12 @@
 """The application over a real database, and clients of it."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,6 +14,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
+from runtime.embedded.ports import free_port
 from tests.api.fakes import SETTINGS
 
 DOCUMENT: dict[str, Any] = {
@@ -25,6 +31,55 @@ async def open_live(database_url: str, **settings: Any) -> AsyncIterator[FastAPI
     app = create_app(SETTINGS.model_copy(update={"database_url": SecretStr(database_url), **settings}))
     async with app.router.lifespan_context(app):
         yield app
+
+
+@dataclass
+class ApiProcess:
+    """An API process of its own, as a deployment has it."""
+
+    url: str
+    process: asyncio.subprocess.Process
+
+    def client(self, key: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {key}"})
+
+
+@asynccontextmanager
+async def api_process(database_url: str) -> AsyncIterator[ApiProcess]:
+    """`sojourn api`, once it answers; killed at the end."""
+    port = free_port(None)
+    named = ("write_key", "admin_key", "link_secret", "webhook_signing_secret")
+    environment = {
+        **os.environ,
+        **{f"SOJOURN_{name.upper()}": getattr(SETTINGS, name).get_secret_value() for name in named},
+        "SOJOURN_DATABASE_URL": database_url,
+        "SOJOURN_API_PORT": str(port),
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli.main", "api"),
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        api = ApiProcess(f"http://127.0.0.1:{port}", process)
+        await _until_up(api)
+        yield api
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _until_up(api: ApiProcess) -> None:
+    async with httpx.AsyncClient(base_url=api.url) as client:
+        for _ in range(300):
+            try:
+                if (await client.get("/readyz")).is_success:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.1)
+    raise AssertionError("the API is not ready")
 
 
 def client_of(app: FastAPI, key: str) -> httpx.AsyncClient:

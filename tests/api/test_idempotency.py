@@ -1,10 +1,6 @@
 """What was asked for twice under one key is done once: the answer commits with the effect."""
 
 import asyncio
-import os
-import signal
-import sys
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,14 +9,12 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from runtime.embedded.ports import free_port
 from store import idempotency
 from store.campaigns import CONTROL_LOCK
 from store.database import Database
-from tests.api.fakes import ADMIN_KEY, SETTINGS
-from tests.api.live import DOCUMENT, RULES, client_of, open_live
+from tests.api.fakes import ADMIN_KEY
+from tests.api.live import DOCUMENT, RULES, api_process, client_of, open_live
 
-ROOT = Path(__file__).parents[2]
 CAPS = {"file": "caps.yaml", "source": RULES}
 
 
@@ -164,36 +158,17 @@ async def test_a_process_killed_between_effect_and_answer_did_nothing(
 ) -> None:
     """It has inserted the key and the campaign's version when it dies, at the audit log, which is locked."""
     key = {"Idempotency-Key": "killed"}
-    port = free_port(None)
-    secrets: dict[str, Any] = SETTINGS.model_dump()
-    environment = {
-        **os.environ,
-        **{
-            f"SOJOURN_{name.upper()}": secrets[name].get_secret_value()
-            for name in ("admin_key", "link_secret", "webhook_signing_secret")
-        },
-        "SOJOURN_DATABASE_URL": database_url,
-        "SOJOURN_API_PORT": str(port),
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli.main", "api", cwd=ROOT, env=environment, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {ADMIN_KEY}"}
-        ) as doomed:
-            await _until_up(doomed)
-            async with await psycopg.AsyncConnection.connect(database_url) as holding:
-                await holding.execute("LOCK TABLE audit_log IN EXCLUSIVE MODE")
-                asked = asyncio.create_task(doomed.post("/v1/campaigns", json=DOCUMENT, headers=key))
-                await _until_waiting(database_url)
-                process.send_signal(signal.SIGKILL)
-                with pytest.raises(httpx.TransportError):
-                    await asked
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+    async with (
+        api_process(database_url) as api,
+        api.client(ADMIN_KEY) as doomed,
+        await psycopg.AsyncConnection.connect(database_url) as holding,
+    ):
+        await holding.execute("LOCK TABLE audit_log IN EXCLUSIVE MODE")
+        asked = asyncio.create_task(doomed.post("/v1/campaigns", json=DOCUMENT, headers=key))
+        await _until_waiting(database_url)
+        api.process.kill()
+        with pytest.raises(httpx.TransportError):
+            await asked
     again = await _patiently(operator, DOCUMENT, key)
     assert (again.status_code, again.json()["created"]) == (201, True)
     assert "idempotent-replayed" not in again.headers
@@ -223,16 +198,6 @@ async def _until_waiting(database_url: str) -> int:
                 return int(row[0])
             await asyncio.sleep(0.02)
     raise AssertionError("nobody waits")
-
-
-async def _until_up(client: httpx.AsyncClient) -> None:
-    for _ in range(300):
-        try:
-            if (await client.get("/readyz")).is_success:
-                return
-        except httpx.TransportError:
-            await asyncio.sleep(0.1)
-    raise AssertionError("the API is not ready")
 
 
 async def _patiently(client: httpx.AsyncClient, body: dict[str, Any], key: dict[str, str]) -> httpx.Response:

@@ -30,9 +30,8 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in schema:
         schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     if "anyOf" in schema:
-        # A body that may be left out.
-        [schema] = [each for each in schema["anyOf"] if each.get("type") != "null"]
-        return resolved(schema)
+        # A body that may be left out, or one of several answers.
+        return resolved(next(each for each in schema["anyOf"] if each.get("type") != "null"))
     return schema
 
 

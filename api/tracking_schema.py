@@ -1,0 +1,58 @@
+"""What the OpenAPI document says of tracking calls. The decoder (domain/tracking) decides; this follows it.
+
+JSON Schema cannot say all of it: that texts hold no U+0000, how deep objects may be nested, which zones there are.
+"""
+
+from typing import Any
+
+from domain.tracking.batch import MAX_ITEMS
+from domain.tracking.item import MAX_ID_CHARACTERS
+
+_ID: dict[str, Any] = {"type": ["string", "integer", "null"], "maxLength": MAX_ID_CHARACTERS}
+_GIVEN_ID: dict[str, Any] = {"type": ["string", "integer"], "minLength": 1, "maxLength": MAX_ID_CHARACTERS}
+_TEXT: dict[str, Any] = {"type": ["string", "null"]}
+_OBJECT: dict[str, Any] = {"type": ["object", "null"]}
+_SOMEBODY: list[dict[str, Any]] = [
+    {"required": [field], "properties": {field: _GIVEN_ID}} for field in ("userId", "anonymousId")
+]
+
+
+def call_schema(kind: str) -> dict[str, Any]:
+    """What a single call of this type may hold; of a batch, what is around its calls, each of which is judged alone."""
+    if kind == "batch":
+        calls = {"type": "array", "description": f"calls, each with its `type`; at most {MAX_ITEMS:,}"}
+        return {"type": "object", "required": ["batch"], "properties": {"batch": calls, "sentAt": {}}}
+    properties: dict[str, Any] = {
+        "messageId": _ID,
+        "userId": _ID,
+        "anonymousId": _ID,
+        "timestamp": {**_TEXT, "description": "ISO 8601; by the client's clock, which `sentAt` corrects"},
+        "sentAt": {"description": "ISO 8601"},
+        "context": _OBJECT,
+    }
+    match kind:
+        case "track":
+            event = {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS}
+            return _call({**properties, "event": event, "properties": _OBJECT}, "event")
+        case "page" | "screen":
+            name = {**_TEXT, "maxLength": MAX_ID_CHARACTERS}
+            return _call({**properties, "name": name, "category": _TEXT, "properties": _OBJECT})
+        case "identify":
+            traits = {
+                "email": _TEXT,
+                "timezone": {**_TEXT, "description": "an IANA name, such as Europe/Berlin"},
+                "consent": {"type": ["object", "null"], "additionalProperties": {"type": "boolean"}},
+            }
+            return _call({**properties, "traits": {**_OBJECT, "properties": traits}})
+        case "group":
+            return _call({**properties, "groupId": _GIVEN_ID, "traits": _OBJECT}, "groupId")
+        case _:
+            return {
+                "type": "object",
+                "required": ["previousId", "userId"],
+                "properties": {**properties, "previousId": _GIVEN_ID, "userId": _GIVEN_ID},
+            }
+
+
+def _call(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    return {"type": "object", "required": list(required), "properties": properties, "anyOf": _SOMEBODY}

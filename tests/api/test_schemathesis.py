@@ -1,0 +1,45 @@
+"""The API is what its OpenAPI document says: schemathesis asks every route, by all of its checks."""
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+from tests.api.fakes import ADMIN_KEY, WRITE_KEY
+from tests.api.live import ApiProcess, api_process
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+EXAMPLES = "10"
+
+
+async def test_the_api_is_what_its_document_says(database_url: str) -> None:
+    async with api_process(database_url) as api:
+        operations = await _prepared(api)
+        status, output = await _asked(api.url)
+    assert status == 0, output
+    assert re.search(rf"Tested: {operations}\b", output), output
+
+
+async def _prepared(api: ApiProcess) -> int:
+    """How many operations there are. The things that their examples name are there."""
+    async with api.client(ADMIN_KEY) as admin:
+        document = (await admin.get("/openapi.json")).json()
+        publish = document["components"]["schemas"]["PublishRequest"]["example"]
+        assert (await admin.post("/v1/campaigns", json=publish)).status_code == 201
+        assert (await admin.post("/v1/campaigns/abandoned-cart/start")).status_code == 200
+    async with api.client(WRITE_KEY) as tracker:
+        assert (await tracker.post("/v1/identify", json={"userId": "u-4711"})).status_code == 200
+    return sum(len(methods) for methods in document["paths"].values())
+
+
+async def _asked(url: str) -> tuple[int | None, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG)),
+        *("run", f"{url}/openapi.json", "--checks", "all", "--max-examples", EXAMPLES, "--warnings", "off"),
+        env={**os.environ, "SOJOURN_ADMIN_KEY": ADMIN_KEY, "SOJOURN_WRITE_KEY": WRITE_KEY, "COLUMNS": "120"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
