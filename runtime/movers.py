@@ -20,7 +20,7 @@ from runtime.relay import TRANSIENT, is_without_workflow
 from runtime.temporal import CALL_TIMEOUT
 from workflows.journey import JourneyWorkflow
 
-CONCURRENT_CALLS = 20
+CONCURRENT_CALLS = 50
 # How long one waits for journeys that have asked for something, in seconds: most have their answer at once.
 PATIENCE = 5
 # The server's word for an update whose workflow was over before it was done with.

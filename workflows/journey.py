@@ -129,7 +129,8 @@ class JourneyWorkflow:
     async def _walk(self) -> Finish:
         while not isinstance(command := machine.next_command(self._plan, self._state), Finish):
             if self._request is not None and is_movable(self._plan, self._state):
-                await self._move(self._request)
+                with self._group().scope():
+                    await self._move(self._request)
                 continue
             if self._request is None and workflow.info().is_continue_as_new_suggested():
                 await self._continue_as_new()

@@ -22,7 +22,8 @@ from store.decisions import Decision
 from store.journey_versions import Beginning, Candidate
 from store.operations import Operation, Page
 
-PAGE = 100
+# As many as are told at once: a page takes as long as the slowest of them.
+PAGE = 50
 # How long a start that a relay has in hand is waited for, in seconds.
 START_INTERVAL = 0.2
 # It has asked for something, and moves once it rests, or stays then.
