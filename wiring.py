@@ -20,6 +20,7 @@ from application.ingest import Ingest
 from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
 from application.operations.desk import OperationsDesk
+from application.plans import Plans
 from application.readiness import Readiness, readiness
 from application.recipients import Recipients, Unsubscribe
 from application.reconcile import Reconciliations
@@ -46,6 +47,7 @@ class Services:
     campaigns: Campaigns
     versions: Versions
     operations: OperationsDesk
+    plans: Plans
     caps: FrequencyCaps
     recipients: Recipients
     unsubscribe: Unsubscribe
@@ -73,6 +75,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             campaigns=Campaigns(database),
             versions=Versions(database),
             operations=OperationsDesk(database),
+            plans=Plans(database),
             caps=FrequencyCaps(database),
             recipients=Recipients(database),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secret.get_secret_value()),

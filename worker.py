@@ -17,6 +17,7 @@ from application.occasions import Occasions
 from application.operations.enrol import EnrolKind
 from application.operations.exit import ExitKind
 from application.operations.frame import Kind, Operations
+from application.operations.migrate import MigrateKind
 from application.operations.resume import ResumeKind
 from application.operations.skip import SkipKind
 from application.reconcile import Reconciler
@@ -27,6 +28,7 @@ from runtime.housekeeping import keep_house
 from runtime.journey_workflows import JourneyWorkflows
 from runtime.leaving import leave
 from runtime.logs import configure_logs
+from runtime.movers import JourneyMover
 from runtime.reconciling import reconcile
 from runtime.relay import Relay
 from runtime.schedules import AudienceSchedules
@@ -84,6 +86,8 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
             journeys.perform_step,
             journeys.record_position,
             journeys.finish_journey,
+            journeys.move_journey,
+            journeys.keep_journey,
             campaigns.advance_campaign,
             campaigns.work_on_operations,
             audiences.begin_occasion,
@@ -115,6 +119,7 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> Operations:
     kinds: dict[str, Kind] = {
         "enrol": EnrolKind(engine.catalogue),
         "exit": ExitKind(JourneyBatches(client, task_queue)),
+        "migrate": MigrateKind(engine.catalogue, JourneyMover(client)),
         "resume": ResumeKind(),
         "skip": SkipKind(),
     }

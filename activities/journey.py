@@ -10,7 +10,9 @@ from application.actions import Actions, Deed
 from application.branches import Branches, Fork
 from application.delays import Delays, Moment
 from application.gate import Gate, Question
+from application.migrations import Move, Stay, move, stay
 from application.send import Sender, SendOutcome
+from domain.journey.migration import Outcome
 from domain.journey.position import Outlook, Position
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
@@ -88,6 +90,18 @@ class JourneyActivities:
             await journeys.end(
                 connection, [Ending(finished.journey_id, COMPLETED, finished.outcome, None, finished.at)]
             )
+
+    @activity.defn
+    async def move_journey(self, moving: Move) -> Outcome | None:
+        """Move the row of a journey to another version, unless it is over; None if it is on yet another."""
+        async with self._database.transaction() as connection:
+            return await move(connection, moving)
+
+    @activity.defn
+    async def keep_journey(self, staying: Stay) -> None:
+        """Record of a journey that it stays on its version, though it was to move."""
+        async with self._database.transaction() as connection:
+            await stay(connection, staying)
 
 
 class SendActivities:

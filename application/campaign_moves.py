@@ -45,6 +45,12 @@ async def movable(connection: Connection, key: str, move: Move, *, if_match: Pre
     return campaign
 
 
+def ensure_publishable(campaign: Campaign) -> None:
+    """Raises ConflictError for a campaign that takes no version any more."""
+    if campaign.state not in life.ALLOWED["publish"]:
+        raise refusal(campaign, f"is {campaign.state} and takes no new version: give the document another key")
+
+
 async def insert_version(
     connection: Connection,
     checked: Published,
@@ -58,8 +64,8 @@ async def insert_version(
     definition = checked.definition
     campaign = await campaigns.campaign(connection, definition.key)
     if_match.require(campaign.revision if campaign else None)
-    if campaign is not None and campaign.state not in life.ALLOWED["publish"]:
-        raise refusal(campaign, f"is {campaign.state} and takes no new version: give the document another key")
+    if campaign is not None:
+        ensure_publishable(campaign)
     latest = await campaigns.latest_version(connection, definition.key)
     if latest is not None and (latest.source, latest.templates) == (source, checked.templates):
         return latest.version, False

@@ -134,7 +134,8 @@ def _summary(entry: Recorded) -> str:
         case "migrate", "moved":
             return f"{entry.campaign}: moved from version {data['from']} to {data['to']}"
         case "migrate", _:
-            return f"{entry.campaign}: stayed on version {data['from']}: {_because(entry.reason, data)}"
+            stays = f"stays on version {data['from']}, and does not move to {data['to']}"
+            return f"{entry.campaign}: {stays}: {data['detail']}"
         case "exit", _ if entry.reason == "by_hand":
             return f"left {entry.campaign}: ended by {data['by']}"
         case "exit", _ if entry.reason == "campaign_stopped":

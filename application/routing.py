@@ -190,7 +190,15 @@ def _notices(routed: Routed, born: set[UUID]) -> list[Notice]:
         if journey.id not in routed.left
     ]
     matched = [
-        Notice(heard.journey.workflow_id, "matched", {"subscription": heard.subscription, "event_id": heard.event_id})
+        Notice(
+            heard.journey.workflow_id,
+            "matched",
+            {
+                "subscription": heard.subscription,
+                "event_id": heard.event_id,
+                "version": heard.journey.campaign_version,
+            },
+        )
         for heard in _first_and_last(routed.heard)
         if heard.journey.id not in routed.left
     ]

@@ -10,7 +10,8 @@ SojournError
 │   └── InvalidLinkError            404  an unsubscribe link that was not made here
 ├── MethodNotAllowedError           405  the path is another method's
 ├── ConflictError                   409  the state does not allow it; says the state and what is allowed
-│   └── IdempotencyInProgressError  409  the same request is being carried out
+│   ├── IdempotencyInProgressError  409  the same request is being carried out
+│   └── PlanOutdatedError           409  what was planned is not what would be done now; says what has moved
 ├── PreconditionFailedError         412  If-Match is not the current one; says which is
 ├── PayloadTooLargeError            413  beyond a limit; says the limit
 ├── UnsupportedMediaTypeError       415  the body is not said to be JSON
@@ -111,6 +112,14 @@ class IdempotencyInProgressError(ConflictError):
     code = "idempotency_in_progress"
     meaning = "A request under this Idempotency-Key is being carried out."
     remedy = "Repeat it after `Retry-After`: you will be given its answer."
+
+
+class PlanOutdatedError(ConflictError):
+    code = "plan_outdated"
+    meaning = (
+        "The campaign, or the document, is not as it was planned. The members say how it stands; `plan` is the hash."
+    )
+    remedy = "Plan again, look at what has changed, and apply that."
 
 
 class PreconditionFailedError(SojournError):

@@ -171,7 +171,7 @@ class Relay:
         try:
             await self._signal(row)
         except RPCError as error:
-            if not _is_without_workflow(error):
+            if not is_without_workflow(error):
                 raise
             # Its start was accepted before this row was read, so it has run its course since.
         return True
@@ -201,6 +201,7 @@ class Relay:
                     shown,
                     going_on,
                     told,
+                    version=version.version,
                 ),
                 id=row.workflow_id,
                 task_queue=self._task_queue,
@@ -284,11 +285,12 @@ def _by_workflow(rows: Sequence[Row]) -> list[list[Row]]:
     return sorted(groups, key=lambda group: all(row.of_many for row in group))
 
 
-def _signal_of(row: Row) -> tuple[str, list[str]]:
+def _signal_of(row: Row) -> tuple[str, list[str | int]]:
     """The name of the signal that a row is, and its arguments."""
     match row.kind:
         case "matched":
-            return "matched", [row.payload["subscription"], row.payload["event_id"]]
+            # A row that an older release wrote does not say the version.
+            return "matched", [row.payload["subscription"], row.payload["event_id"], row.payload.get("version", 0)]
         case "exit":
             return "exit", [row.payload["by"]]
         case "resume":
@@ -308,7 +310,7 @@ def _described(error: Exception) -> str:
     return f"{error.status.name}: {error.message}" if isinstance(error, RPCError) else type(error).__name__
 
 
-def _is_without_workflow(error: RPCError) -> bool:
+def is_without_workflow(error: RPCError) -> bool:
     """Whether the workflow is what was not found. A namespace that is missing is another matter: it will be made."""
     if error.status != RPCStatusCode.NOT_FOUND:
         return False

@@ -99,6 +99,15 @@ async def ever_recurred(connection: Connection, key: str) -> bool:
     return await cursor.fetchone() is not None
 
 
+async def plans(connection: Connection, key: str, numbers: Sequence[int]) -> dict[int, Plan]:
+    """What these versions of a campaign were compiled to."""
+    cursor = await connection.execute(
+        "SELECT version, plan FROM campaign_versions WHERE campaign_key = %s AND version = ANY(%s)",
+        (key, list(numbers)),
+    )
+    return {row["version"]: convert(row["plan"], Plan) async for row in cursor}
+
+
 async def latest_rules(connection: Connection) -> dict[str, Rules]:
     """The rules of every campaign's latest version, by key."""
     cursor = await connection.execute(
@@ -126,8 +135,9 @@ class ListeningVersion(Struct, frozen=True):
 async def listening_versions(connection: Connection) -> list[ListeningVersion]:
     """Each version that events are routed by.
 
-    Those are the versions that run; the older ones that journeys are still on, which are found by one look into the
-    index for each, since events wait meanwhile; and those whose goals may still be reached. Nobody but the version
+    Those are the versions that run, also of a campaign that stops, since journeys may yet be moved to them; the older
+    ones that journeys are still on, which are found by one look into the index for each, since events wait meanwhile;
+    and those whose goals may still be reached. Nobody but the version
     that runs has let anybody in since the campaign was last changed: that bounds them without a look at any journey.
     Events that are reported late have a month.
     """
@@ -145,7 +155,8 @@ async def listening_versions(connection: Connection) -> list[ListeningVersion]:
         ), version AS (
           SELECT campaign_key, version, rules,
                  campaigns.state IN ('scheduled', 'running', 'paused') AND version = running_version AS lets_in,
-                 (campaign_key, version) IN (SELECT campaign_key, campaign_version FROM walked) AS has_journeys,
+                 (campaign_key, version) IN (SELECT campaign_key, campaign_version FROM walked)
+                   OR campaigns.state = 'stopping' AND version = running_version AS has_journeys,
                  campaigns.updated_at + make_interval(secs => (rules #>> '{goal,within}')::float8)
                    + interval '1 month' > now() AS has_open_goal
           FROM campaign_versions JOIN campaigns ON campaigns.key = campaign_key

@@ -14,7 +14,9 @@ with workflow.unsafe.imports_passed_through():
     from application.branches import Fork
     from application.delays import Moment
     from application.gate import Question
+    from application.migrations import Move, Stay
     from application.send import SendOutcome
+    from domain.journey.migration import Outcome
     from domain.journey.position import Outlook, Position
     from domain.journey.protocol import Authorise, Dispatch, LookUp, Perform
     from domain.sending.policy import Answer
@@ -125,4 +127,24 @@ class Asking:
             start_to_close_timeout=options.DECISION_TIMEOUT,
             retry_policy=options.DECISION_RETRY,
             summary=f"record the end: {outcome}",
+        )
+
+    async def move(self, move: Move) -> Outcome | None:
+        """Go on under another version; None if the row is on yet another."""
+        return await workflow.execute_activity_method(
+            JourneyActivities.move_journey,
+            move,
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"go on at {move.passage.step} under version {move.passage.to_version}",
+        )
+
+    async def keep(self, stay: Stay) -> None:
+        """Record that the journey stays on its version."""
+        await workflow.execute_activity_method(
+            JourneyActivities.keep_journey,
+            stay,
+            start_to_close_timeout=options.DECISION_TIMEOUT,
+            retry_policy=options.DECISION_RETRY,
+            summary=f"stay at {stay.passage.step} under version {stay.passage.from_version}",
         )

@@ -8,17 +8,29 @@ from uuid import UUID
 
 from msgspec import Struct
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from workflows.asking import Asking
-from workflows.search_attributes import JOURNEY_STATE, JOURNEY_STEP
+from workflows.search_attributes import CAMPAIGN_VERSION, JOURNEY_STATE, JOURNEY_STEP
 
 with workflow.unsafe.imports_passed_through():
+    from application.migrations import Move, Passage, Stay
     from domain.campaign.plan import Plan
     from domain.journey import machine
     from domain.journey.details import describe
+    from domain.journey.migration import (
+        ENDED,
+        MOVED,
+        SUPERSEDED,
+        VERSION_CHANGED,
+        CannotMigrate,
+        Migration,
+        Outcome,
+        is_movable,
+        migrated,
+    )
     from domain.journey.moves import is_at_rest
-    from domain.journey.position import Outlook, Told, outlook, position, told_by_answer, told_by_journey
+    from domain.journey.position import Outlook, Told, outlook, position, told_by_answer, told_by_journey, told_by_move
     from domain.journey.protocol import (
         Answered,
         Authorise,
@@ -50,7 +62,9 @@ class JourneyInput(Struct, frozen=True, omit_defaults=True):
     """What a journey is started with, and continued with: ids and the plan, nothing about the person.
 
     `shown` is the step and state that the search attributes say, `told` what the journey's row does; None in a journey
-    that an earlier release has started, whose row does not follow.
+    that an earlier release has started, whose row does not follow. `version` is that of the plan, 0 where nobody said.
+    `heard_alike` are the subscriptions for which events count that were held against the version before; None if there
+    was none.
     """
 
     journey_id: UUID
@@ -59,6 +73,20 @@ class JourneyInput(Struct, frozen=True, omit_defaults=True):
     shown: tuple[str, str]
     state: JourneyState | None = None
     told: Told | None = None
+    version: int = 0
+    heard_alike: tuple[str, ...] | None = None
+
+
+class _Request:
+    """A migration that was asked for, until it has a result."""
+
+    def __init__(self, migration: Migration) -> None:
+        self.migration = migration
+        self.result: Outcome | CannotMigrate | None = None
+
+
+def _failure(kept_by: CannotMigrate) -> ApplicationError:
+    return ApplicationError(kept_by.text, kept_by.step, type=kept_by.reason)
 
 
 @workflow.defn(name="Journey")
@@ -72,6 +100,11 @@ class JourneyWorkflow:
         self._shown = journey.shown
         self._told = journey.told
         self._asking = Asking(journey.journey_id, journey.campaign)
+        self._version = journey.version
+        self._heard_alike = journey.heard_alike
+        self._request: _Request | None = None
+        # What is heard while the journey is being moved; None while it is not.
+        self._kept: list[Callable[[], None]] | None = None
         seed = seed_of(workflow.info().workflow_id, journey.campaign)
         self._state = journey.state or machine.begin(journey.plan, workflow.now(), seed)
 
@@ -88,12 +121,20 @@ class JourneyWorkflow:
         workflow.set_current_details(describe(self._plan, self._state))
         if not command.recorded:
             await self._asking.finish(command.outcome)
+        if self._request is not None:
+            self._answer(self._request, ENDED)
+        await workflow.wait_condition(workflow.all_handlers_finished)
         return command.outcome
 
     async def _walk(self) -> Finish:
         while not isinstance(command := machine.next_command(self._plan, self._state), Finish):
-            if workflow.info().is_continue_as_new_suggested():
-                self._continue_as_new()
+            if self._request is not None and is_movable(self._plan, self._state):
+                with self._group().scope():
+                    await self._move(self._request)
+                continue
+            if self._request is None and workflow.info().is_continue_as_new_suggested():
+                await self._continue_as_new()
+                continue
             self._show()
             asked, at = self._state, workflow.now()
             with self._group().scope():
@@ -105,24 +146,106 @@ class JourneyWorkflow:
         return command
 
     @workflow.signal
-    def matched(self, subscription: str, event_id: str) -> None:
-        """An event came that this journey listens for."""
-        self._tell(Matched(subscription, event_id))
+    def matched(self, subscription: str, event_id: str, version: int = 0) -> None:
+        """An event came that this journey listens for, by the rules of a version; 0 of one that is not known."""
+        self._hear(lambda: self._match(subscription, event_id, version))
 
     @workflow.signal
     def exit(self, by: str) -> None:
         """The journey was ended by an event or by hand. The database knows already."""
-        self._tell(Exited(by))
+        self._hear(lambda: self._tell(Exited(by)))
 
     @workflow.signal
     def resume(self) -> None:
         """The campaign runs again."""
-        self._tell(Resumed())
+        self._hear(lambda: self._tell(Resumed()))
+
+    @workflow.update
+    async def migrate(self, migration: Migration) -> Outcome:
+        """Go on under another version, once the journey rests, unless it is over first.
+
+        Fails with a reason as type where it stays on its version.
+        """
+        await workflow.wait_condition(lambda: self._kept is None)
+        if self._version == migration.to_version:
+            return MOVED
+        if self._request is not None:
+            self._answer(self._request, CannotMigrate(SUPERSEDED, "another version was asked for meanwhile"))
+        request = self._request = _Request(migration)
+        await workflow.wait_condition(lambda: request.result is not None)
+        if isinstance(request.result, CannotMigrate):
+            raise _failure(request.result)
+        return request.result or ENDED
+
+    @migrate.validator
+    def refuse_to_migrate(self, migration: Migration) -> None:
+        """Refuse what is known to be impossible, so that nothing of it is in the history."""
+        if self._state.outcome is not None or self._version == migration.to_version:
+            return
+        if self._kept is None and is_movable(self._plan, self._state):
+            found = self._migrated(migration)
+            if isinstance(found, CannotMigrate):
+                raise _failure(found)
+
+    def _hear(self, tell: Callable[[], None]) -> None:
+        """Take up what a signal says; what comes while the journey is being moved, under the plan that it has then."""
+        if self._kept is None:
+            tell()
+        else:
+            self._kept.append(tell)
+
+    def _match(self, subscription: str, event_id: str, version: int) -> None:
+        """An event that was held against the version before counts where the subscription means the same in both."""
+        if self._heard_alike is None or version == self._version or subscription in self._heard_alike:
+            self._tell(Matched(subscription, event_id))
+
+    def _migrated(self, migration: Migration) -> JourneyState | CannotMigrate:
+        if self._version not in (0, migration.from_version):
+            return CannotMigrate(VERSION_CHANGED, f"the journey is on version {self._version}")
+        versions = migration.from_version, migration.to_version
+        return migrated(self._plan, migration.plan, self._state, migration.heard_alike, workflow.now(), versions)
+
+    async def _move(self, request: _Request) -> None:
+        """Take the row and the journey to the other version, and do nothing else meanwhile."""
+        migration = request.migration
+        kept = self._kept = []
+        state = self._migrated(migration)
+        if isinstance(state, CannotMigrate):
+            await self._asking.keep(Stay(self._passage(migration), state))
+            result: Outcome | CannotMigrate = state
+        else:
+            told = told_by_move(migration.plan, state, self._told)
+            here = position(migration.plan, state, workflow.now())
+            moved = await self._asking.move(Move(self._passage(migration), here, told.move))
+            if moved == MOVED:
+                self._plan, self._state, self._told = migration.plan, state, told
+                self._version, self._heard_alike = migration.to_version, migration.heard_alike
+                workflow.upsert_search_attributes([CAMPAIGN_VERSION.value_set(self._version)])
+            result = moved or CannotMigrate(VERSION_CHANGED, "the journey, or its campaign, is on another version")
+        self._kept = None
+        for tell in kept:
+            tell()
+        self._answer(request, result)
+
+    def _passage(self, migration: Migration) -> Passage:
+        return Passage(
+            journey_id=self._journey.journey_id,
+            from_version=migration.from_version,
+            to_version=migration.to_version,
+            operation=migration.operation,
+            step=self._state.step,
+            at=workflow.now(),
+        )
+
+    def _answer(self, request: _Request, result: Outcome | CannotMigrate) -> None:
+        request.result = result
+        if self._request is request:
+            self._request = None
 
     @workflow.signal
     def skip(self, step: str) -> None:
         """Somebody wants the journey to wait no longer at this step."""
-        self._tell(Skipped(step))
+        self._hear(lambda: self._tell(Skipped(step)))
 
     def _tell(self, fact: Fact) -> None:
         self._state = machine.after(self._plan, self._state, fact, workflow.now())
@@ -155,12 +278,13 @@ class JourneyWorkflow:
     async def _rest(
         self, command: Command, why: str, until: datetime | None, is_over: Callable[[], bool] = lambda: False
     ) -> Woke | None:
-        """Rest until the instant or until it is over. None if a signal moved the journey on, or its history is long."""
+        """Rest until the instant or until it is over. None if a message has broken it off, or a long history."""
 
         def is_broken_off() -> bool:
             return (
                 machine.next_command(self._plan, self._state) != command
                 or self._is_elsewhere()
+                or self._request is not None
                 or workflow.info().is_continue_as_new_suggested()
             )
 
@@ -213,7 +337,11 @@ class JourneyWorkflow:
             self._shown = standing
             workflow.upsert_search_attributes([JOURNEY_STEP.value_set(step), JOURNEY_STATE.value_set(state)])
 
-    def _continue_as_new(self) -> None:
+    async def _continue_as_new(self) -> None:
+        """Once those who were answered have their answer; not if somebody asks for something more meanwhile."""
+        await workflow.wait_condition(lambda: self._request is not None or workflow.all_handlers_finished())
+        if self._request is not None:
+            return
         workflow.continue_as_new(
             JourneyInput(
                 journey_id=self._journey.journey_id,
@@ -222,5 +350,7 @@ class JourneyWorkflow:
                 shown=self._shown,
                 state=self._state,
                 told=self._told,
+                version=self._version,
+                heard_alike=self._heard_alike,
             )
         )

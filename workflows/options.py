@@ -13,7 +13,7 @@ SEND_TIMEOUT = timedelta(seconds=90)
 
 # Operations are worked on for a minute at a time. A page takes seconds: who is longer without a word is dead.
 WORK_TIMEOUT = timedelta(minutes=10)
-WORK_HEARTBEAT = timedelta(seconds=60)
+WORK_HEARTBEAT = timedelta(seconds=30)
 
 # Without end: a database or provider that is away comes back, and a message that is too late by then is refused by
 # its own expiry.

@@ -16,13 +16,13 @@ from domain.journey.moves import (
     arrive,
     ask_again,
     ask_resumed,
+    ended_by_schedule,
     hear_from,
     is_at_rest,
     leave_stopped,
     next_round,
     note,
     outcome_after,
-    outcome_of,
     rests_until,
 )
 from domain.journey.protocol import (
@@ -48,13 +48,13 @@ from domain.journey.protocol import (
     SleepUntil,
     Woke,
 )
-from domain.journey.state import COMPLETED, EXITED, SCHEDULE_ENDED, JourneyState, Match
+from domain.journey.state import COMPLETED, EXITED, JourneyState, Match
 
 
 def begin(plan: Plan, at: datetime, seed: str = "") -> JourneyState:
     """The state of a journey that has just been entered. `seed` makes what is drawn by chance stable for a user."""
     begun = arrive(plan, JourneyState(step=None, since=at, looks_back_to=at, seed=seed), plan.start, at)
-    return _ended_by_schedule(plan, begun, at)
+    return ended_by_schedule(plan, begun, at)
 
 
 def next_command(plan: Plan, state: JourneyState) -> Command:
@@ -95,7 +95,7 @@ def after(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyS
     if _is_under_way(plan, state, known):
         return known
     left = leave_stopped(plan, known, at, rested=is_at_rest(plan, state))
-    return _ended_by_schedule(plan, left, at)
+    return ended_by_schedule(plan, left, at)
 
 
 def matching(plan: Plan, state: JourneyState) -> Subscription | None:
@@ -228,12 +228,6 @@ def _skipped(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
             return next_round(plan, rested, node, at)
         case _:
             return state
-
-
-def _ended_by_schedule(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
-    if plan.ends_at is None or at < plan.ends_at or outcome_of(plan, state) is not None:
-        return state
-    return replace(note(state, at, "the schedule ended"), outcome=SCHEDULE_ENDED, recorded=False)
 
 
 def _deadline(plan: Plan, state: JourneyState) -> datetime:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from domain.campaign.plan import Delay, Exit, Plan, Repeat, Send, Until, WaitFor
 from domain.journey import drawing
-from domain.journey.state import COMPLETED, TRAIL_LENGTH, JourneyState, Passed, Round
+from domain.journey.state import COMPLETED, SCHEDULE_ENDED, TRAIL_LENGTH, JourneyState, Passed, Round
 
 
 def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> JourneyState:
@@ -99,6 +99,13 @@ def outcome_of(plan: Plan, state: JourneyState) -> str | None:
 def outcome_after(plan: Plan, state: JourneyState, step: str | None) -> str | None:
     """The outcome if going on to this step ends the journey, else None."""
     return outcome_of(plan, arrive(plan, state, step, state.since))
+
+
+def ended_by_schedule(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
+    """The state, over if the schedule ends journeys and has ended."""
+    if plan.ends_at is None or at < plan.ends_at or outcome_of(plan, state) is not None:
+        return state
+    return replace(note(state, at, "the schedule ended"), outcome=SCHEDULE_ENDED, recorded=False)
 
 
 def ask_again(state: JourneyState, at: datetime) -> JourneyState:

@@ -23,7 +23,7 @@ def passages(plan: Plan) -> dict[str | None, frozenset[str]]:
         if step in found:
             continue
         found[step] = None
-        for following in [] if step is END else _followers(plan.node(step)):
+        for following in [] if step is END else followers(plan.node(step)):
             ways.setdefault(following, []).append(str(step))
             waiting.append(following)
     found[plan.start] = _with(plan.start, frozenset())
@@ -54,7 +54,7 @@ def _with(step: str | None, passed: frozenset[str]) -> frozenset[str]:
     return passed if step is None else passed | {step}
 
 
-def _followers(node: Node) -> Iterator[str | None]:
+def followers(node: Node) -> Iterator[str | None]:
     """Where the flow may go from a step."""
     match node:
         case Delay(next=next) | Send(next=next) | Act(next=next):

@@ -158,6 +158,12 @@ def told_by_journey(plan: Plan, state: JourneyState, told: Told) -> Told:
     return told if here == told else replace(here, move=told.move + 1)
 
 
+def told_by_move(plan: Plan, state: JourneyState, told: Told | None) -> Told:
+    """What the row says of a journey that goes on under this plan; also that of one whose row did not follow so far."""
+    step, standing = machine.standing(plan, state)
+    return Told(step, standing, state.visits.get(step, 0), 1 if told is None else told.move + 1)
+
+
 def _led(plan: Plan, asked: JourneyState, fact: Fact, at: datetime) -> tuple[Position | None, JourneyState]:
     """Where a fact leads, and the state there. That a pause is over by now, the activity that answers cannot know."""
     led = machine.after(plan, replace(asked, resumed=False), fact, at)

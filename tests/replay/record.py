@@ -351,6 +351,39 @@ async def held_and_retimed(rig: Rig) -> Journey:
     return handle
 
 
+async def _another_version(rig: Rig, source: str) -> None:
+    """Have the journey of `cart` move to a version of this source, if it can."""
+    await rig.publish(source)
+    await rig.admin("POST", "/v1/campaigns/cart/start", {"in_flight": "migrate"})
+
+
+async def moved_to_another_version(rig: Rig) -> Journey:
+    """In its delay, and on to a step that the first version did not have."""
+    handle = await _cart(rig)
+    await rig.rests(handle, "cool-off")
+    await _another_version(rig, CART.replace("  - {id: nudge", "  - {id: tag, set_stage: warned}\n  - {id: nudge"))
+    await rig.until("SELECT 1 FROM journeys WHERE campaign_version = 2")
+    await rig.skip(handle, minutes=30)
+    return handle
+
+
+async def stayed_on_its_version(rig: Rig) -> Journey:
+    """It was to move once its message had gone, and came to rest at a step that the other version does not have."""
+    rig.inbox.greylist.add("u1@example.com")
+    await rig.run_campaign(f"{CART}  - {{id: pause, delay: 1h}}\n")
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    handle = await rig.journey("u1", "cart")
+    await rig.skip(handle, minutes=30)
+    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await _another_version(rig, CART)
+    await rig.until("SELECT 1 FROM operations WHERE counts ? 'waiting'")
+    rig.inbox.greylist.clear()
+    await rig.rests(handle, "pause")
+    await rig.skip(handle, hours=1)
+    return handle
+
+
 KINDS: list[Callable[[Rig], Awaitable[Journey]]] = [
     mail_sent,
     exited_in_the_delay,
@@ -382,6 +415,8 @@ KINDS: list[Callable[[Rig], Awaitable[Journey]]] = [
     skipped_its_waits,
     rested_over_runs,
     held_and_retimed,
+    moved_to_another_version,
+    stayed_on_its_version,
 ]
 
 

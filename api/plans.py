@@ -1,0 +1,177 @@
+"""What a document would change of its campaign, and changing just that."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from api.auth import Operator, allow
+from api.campaigns import PublishRequest, PublishWarning
+from api.dependencies import CampaignKey, ResponseModel, Text, Using, example
+from api.problems import refusals
+from api.routes import Route
+from application.plans import Document
+from domain.access import Scope
+from domain.errors import ConflictError, InvalidDocumentError, PlanOutdatedError
+
+router = APIRouter(
+    prefix="/v1/campaigns/{key}", tags=["Campaigns"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
+)
+
+_HASH = f"running-1-1-{'0' * 32}"
+_EXAMPLE: dict[str, Any] = {
+    "file": "abandoned-cart.yaml",
+    "source": "key: abandoned-cart\nname: Abandoned cart\nentry: {event: Cart Abandoned}\nsteps: [{exit: done}]\n",
+    "templates": {},
+    "in_flight": "migrate",
+}
+
+
+class PlanRequest(PublishRequest):
+    model_config = example(_EXAMPLE)
+
+    in_flight: Annotated[
+        Literal["keep", "migrate", "exit"],
+        Field(
+            description="what becomes of the journeys on other versions: they finish there, go on at the step of the "
+            "same id, or are over"
+        ),
+    ] = "keep"
+
+    def document(self) -> Document:
+        """As the use cases take it."""
+        return Document(self.source, self.file, self.templates, self.in_flight)
+
+
+class ApplyRequest(PlanRequest):
+    model_config = example({**_EXAMPLE, "plan": _HASH})
+
+    plan: Annotated[
+        Text | None,
+        Field(max_length=200, description="the `hash` of the plan; where that is outdated, nothing is done"),
+    ] = None
+
+
+class Change(ResponseModel):
+    """One change between two versions."""
+
+    kind: Literal["added", "removed", "moved", "changed"]
+    what: Literal["step", "template", "document"]
+    name: str | None = Field(examples=["nudge"], description="the step's id or the template's file")
+    field: str | None = Field(examples=["send.expires"], description="null where it is the whole")
+    before: Any = Field(examples=["6h"])
+    after: Any = Field(examples=["2h"])
+    text: str = Field(examples=["step nudge: send.expires was 6h and is 2h"])
+
+
+class InFlight(ResponseModel):
+    """Journeys of a version at a step, and what becomes of them."""
+
+    version: int
+    step: str | None = Field(description="null where they have yet to begin, or to say where they are")
+    journeys: int
+    fate: Literal["stays", "migrates", "exits", "undecided"]
+    reason: str | None = Field(
+        examples=["step_removed"],
+        description="why they stay: step_removed, kind_changed or repetition_changed; of those undecided: acting or "
+        "not_known",
+    )
+
+
+class Totals(ResponseModel):
+    stays: int
+    migrates: int
+    exits: int
+    undecided: int = Field(
+        description="they are in the middle of something: they migrate where they rest next, or stay"
+    )
+
+
+_PLAN: dict[str, Any] = {
+    "campaign": "abandoned-cart",
+    "state": "running",
+    "running_version": 1,
+    "next_version": 2,
+    "is_new": True,
+    "takes_effect": True,
+    "compared_with": 1,
+    "changes": [
+        {
+            "kind": "changed",
+            "what": "step",
+            "name": "nudge",
+            "field": "send.expires",
+            "before": "6h",
+            "after": "2h",
+            "text": "step nudge: send.expires was 6h and is 2h",
+        },
+        {
+            "kind": "removed",
+            "what": "step",
+            "name": "offer",
+            "field": None,
+            "before": "after nudge",
+            "after": None,
+            "text": "step offer is gone",
+        },
+    ],
+    "in_flight": [
+        {"version": 1, "step": "nudge", "journeys": 108, "fate": "migrates", "reason": None},
+        {"version": 1, "step": "offer", "journeys": 12, "fate": "stays", "reason": "step_removed"},
+    ],
+    "totals": {"stays": 12, "migrates": 108, "exits": 0, "undecided": 0},
+    "warnings": [],
+    "hash": _HASH,
+}
+
+
+class CampaignPlan(ResponseModel):
+    model_config = example(_PLAN)
+
+    campaign: str
+    state: str | None = Field(description="null of a campaign that is not there yet")
+    running_version: int | None
+    next_version: int = Field(description="the version that holds the document")
+    is_new: bool = Field(description="false where the latest version is the same already")
+    takes_effect: bool = Field(description="false where the campaign lets nobody in: it is only published")
+    compared_with: int | None = Field(description="the version that runs, else the latest")
+    changes: list[Change]
+    in_flight: list[InFlight] = Field(description="the journeys on other versions than the next")
+    totals: Totals
+    warnings: list[PublishWarning]
+    hash: str = Field(examples=[_HASH], description="pass it to `apply` as `plan`")
+
+
+class Applied(ResponseModel):
+    model_config = example(
+        {
+            "version": 2,
+            "created": True,
+            "campaign": "abandoned-cart",
+            "state": "running",
+            "operation": "01a2018a-1b1c-7d3e-8f4a-5b6c7d8e9f0a",
+            "plan": _PLAN,
+        }
+    )
+
+    version: int
+    created: bool
+    campaign: str
+    state: str
+    operation: UUID | None = Field(
+        description="what moves or ends the journeys on other versions; null if nothing does"
+    )
+    plan: CampaignPlan
+
+
+@router.post("/plan", responses=refusals(ConflictError, InvalidDocumentError))
+async def plan(key: CampaignKey, request: PlanRequest, services: Using) -> CampaignPlan:
+    """What applying a document would change: step by step, and how many users in flight stay, migrate or exit."""
+    return CampaignPlan.model_validate(await services.plans.plan(key, request.document()))
+
+
+@router.post("/apply", responses=refusals(ConflictError, PlanOutdatedError, InvalidDocumentError))
+async def apply(key: CampaignKey, request: ApplyRequest, services: Using, by: Operator) -> Applied:
+    """Publish a document and let users in by it, if that is still what the plan says. Else: 409 `plan_outdated`."""
+    return Applied.model_validate(await services.plans.apply(key, request.document(), planned=request.plan, by=by))

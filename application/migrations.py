@@ -1,0 +1,84 @@
+"""Moving the rows of journeys to another version of their campaign, and recording of each why it moved or stayed."""
+
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+
+from domain.journey.migration import ENDED, MOVED, CannotMigrate, Outcome
+from domain.journey.position import Position
+from store import decisions, journey_versions, journeys
+from store.database import Connection
+from store.decisions import Decision
+
+STAYED = "stayed"
+
+
+class Passage(Struct, frozen=True, kw_only=True):
+    """A journey on its way from one version to another for an operation. `step` and `at` are where and when it was."""
+
+    journey_id: UUID
+    from_version: int
+    to_version: int
+    operation: UUID
+    step: str | None
+    at: datetime
+
+
+class Move(Struct, frozen=True):
+    """The journey goes on under the other version. `position` is None if it is over then; `move` counts its moves."""
+
+    passage: Passage
+    position: Position | None
+    move: int
+
+
+class Stay(Struct, frozen=True):
+    """The journey stays on its version."""
+
+    passage: Passage
+    because: CannotMigrate
+
+
+async def move(connection: Connection, move: Move) -> Outcome | None:
+    """Move the row; None if it is on yet another version, or the campaign is. Repeated, it says the same."""
+    passage = move.passage
+    row = await journey_versions.lock(connection, passage.journey_id)
+    if row is None or not row.is_active:
+        return ENDED
+    recorded = decision(passage, row.profile_id, row.campaign_key)
+    if row.campaign_version != passage.from_version:
+        is_repeated = await decisions.answer(connection, recorded.id) == recorded.answer
+        return MOVED if is_repeated else None
+    if row.running_version != passage.to_version:
+        return None
+    await decisions.insert(connection, [recorded])
+    await journey_versions.set_version(connection, passage.journey_id, passage.to_version)
+    await journeys.place(connection, passage.journey_id, move.position, move.move, passage.at)
+    return MOVED
+
+
+async def stay(connection: Connection, stay: Stay) -> None:
+    """Record of a journey that it stays, and why."""
+    row = await journey_versions.lock(connection, stay.passage.journey_id)
+    if row is not None:
+        await decisions.insert(connection, [decision(stay.passage, row.profile_id, row.campaign_key, stay.because)])
+
+
+def decision(passage: Passage, profile_id: UUID, campaign_key: str, kept_by: CannotMigrate | None = None) -> Decision:
+    """What an operation came to for one journey; there is one of each, whatever is repeated."""
+    outcome = MOVED if kept_by is None else STAYED
+    data = {"from": passage.from_version, "to": passage.to_version, "operation": str(passage.operation)}
+    return Decision(
+        id=uuid5(passage.journey_id, f"migrate/{passage.operation}"),
+        profile_id=profile_id,
+        campaign_key=campaign_key,
+        kind="migrate",
+        outcome=outcome,
+        at=passage.at,
+        journey_id=passage.journey_id,
+        step=passage.step,
+        reason=None if kept_by is None else kept_by.reason,
+        answer={"outcome": outcome},
+        data=data if kept_by is None else {**data, "detail": kept_by.text},
+    )

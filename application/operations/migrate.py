@@ -1,0 +1,212 @@
+"""Taking many journeys to another version: each by an update of its workflow, or by its start where that waits."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from typing import Final, Literal, Protocol
+from uuid import UUID
+
+from msgspec import Struct, convert
+
+from application.catalogue import Catalogue, Version
+from application.migrations import STAYED, Passage, decision
+from domain.campaign.plan import Plan
+from domain.journey import machine
+from domain.journey.migration import ENDED, MOVED, SUPERSEDED, CannotMigrate, Migration, heard_alike
+from domain.journey.position import position
+from domain.journey.records import seed_of
+from store import campaigns, decisions, journey_versions
+from store.database import Connection
+from store.decisions import Decision
+from store.journey_versions import Beginning, Candidate
+from store.operations import Operation, Page
+
+# As many as are told at once: a page takes as long as the slowest of them.
+PAGE = 50
+# How long a start that a relay has in hand is waited for, in seconds.
+START_INTERVAL = 0.2
+# It has asked for something, and moves once it rests, or stays then.
+WAITING = "waiting"
+# Nothing runs under its name: it is over, or has not begun.
+GONE: Final = "gone"
+NO_WORKFLOW = CannotMigrate("no_workflow", "nothing runs for this journey in Temporal")
+
+Answer = Literal["moved", "ended", "waiting", "gone"] | CannotMigrate
+Fates = dict[UUID, Literal["moved", "ended", "waiting"] | CannotMigrate]
+
+
+class Mover(Protocol):
+    """Tells the workflows of journeys to migrate."""
+
+    async def move(self, migrations: Mapping[str, Migration], update: str) -> dict[str, Answer]:
+        """What became of each, by workflow id. The same update again is answered as it was the first time.
+
+        Raises UnavailableError while Temporal does not answer.
+        """
+
+
+class Parameters(Struct, frozen=True):
+    """What an operation of this kind is asked for with."""
+
+    to_version: int
+
+
+class MigrateKind:
+    """Counts `moved`, `ended` (over meanwhile), `waiting`, `stayed`, and these by step and reason: `stayed/offer/…`."""
+
+    def __init__(self, catalogue: Catalogue, mover: Mover) -> None:
+        self._catalogue = catalogue
+        self._mover = mover
+
+    async def total(self, connection: Connection, operation: Operation) -> int:
+        return await journey_versions.count_candidates(connection, _sought(operation))
+
+    async def page(self, connection: Connection, operation: Operation) -> Page:
+        """A page that is repeated finds the journeys that it found, and counts those that were moved the first time."""
+        sought = _sought(operation)
+        campaign = await campaigns.campaign(connection, operation.campaign_key)
+        if campaign is None or campaign.running_version != sought.version:
+            # Users enter by another version since: who said so has said what becomes of those in flight, too.
+            return Page(operation.cursor, counts={SUPERSEDED: 1}, is_last=True)
+        found = await journey_versions.candidates(connection, sought, operation.cursor, PAGE)
+        if not found:
+            return Page(operation.cursor, is_last=True)
+        fates: Fates = {}
+        for journey in found:
+            if journey.is_moved:
+                fates[journey.id] = MOVED
+            elif not journey.is_active:
+                fates[journey.id] = ENDED
+        if active := [journey for journey in found if journey.id not in fates]:
+            fates |= await self._move(connection, operation, sought.version, active)
+        # A relay has the start of a journey in hand whose fate is open: the next page begins with that.
+        done = list(takewhile(lambda journey: journey.id in fates, found))
+        await _record_those_who_stay(connection, operation, sought.version, done, fates)
+        return Page(
+            done[-1].id if done else operation.cursor,
+            done=len(done),
+            counts=_counts(done, fates),
+            pause=0.0 if len(done) == len(found) else START_INTERVAL,
+        )
+
+    async def _move(
+        self, connection: Connection, operation: Operation, version: int, found: Sequence[Candidate]
+    ) -> Fates:
+        migrations = await self._migrations(connection, operation, version, found)
+        fates = await self._tell(connection, operation, migrations, [one for one in found if one.is_started])
+        unstarted = [one for one in found if not one.is_started]
+        return fates | await _take_starts(connection, operation, migrations, unstarted)
+
+    async def _migrations(
+        self, connection: Connection, operation: Operation, version: int, found: Sequence[Candidate]
+    ) -> dict[int, Migration]:
+        """What the journeys of each version are told."""
+        key = operation.campaign_key
+        new = await self._catalogue.version(connection, key, version)
+        numbers = sorted({journey.campaign_version for journey in found})
+        return {
+            number: _migration(await self._catalogue.version(connection, key, number), new, operation.id)
+            for number in numbers
+        }
+
+    async def _tell(
+        self,
+        connection: Connection,
+        operation: Operation,
+        migrations: Mapping[int, Migration],
+        found: Sequence[Candidate],
+    ) -> Fates:
+        if not found:
+            return {}
+        asked = {journey.workflow_id: migrations[journey.campaign_version] for journey in found}
+        answers = await self._mover.move(asked, f"migrate-{operation.id}")
+        gone = [journey.id for journey in found if answers[journey.workflow_id] == GONE]
+        over = await journey_versions.ended(connection, gone) if gone else set()
+        fates: Fates = {}
+        for journey in found:
+            answer = answers[journey.workflow_id]
+            if answer == GONE:
+                fates[journey.id] = ENDED if journey.id in over else NO_WORKFLOW
+            else:
+                fates[journey.id] = answer
+        return fates
+
+
+def _sought(operation: Operation) -> journey_versions.Sought:
+    version = convert(operation.parameters, Parameters).to_version
+    return journey_versions.Sought(operation.campaign_key, operation.id, version, operation.created_at)
+
+
+def _migration(old: Version, new: Version, operation: UUID) -> Migration:
+    return Migration(
+        from_version=old.version,
+        to_version=new.version,
+        plan=new.plan,
+        heard_alike=heard_alike(old.rules, new.rules),
+        operation=operation,
+    )
+
+
+async def _take_starts(
+    connection: Connection, operation: Operation, migrations: Mapping[int, Migration], found: Sequence[Candidate]
+) -> Fates:
+    """Journeys that Temporal has yet to hear of begin on the new version: there is nothing that they could lose."""
+    taken: Fates = {}
+    for number, migration in migrations.items():
+        here = {journey.id: journey for journey in found if journey.campaign_version == number}
+        if not here:
+            continue
+        ids = await journey_versions.take_starts(connection, list(here), migration.to_version, migration.heard_alike)
+        moved = [_decision(operation, migration.to_version, here[id]) for id in ids]
+        if moved:
+            await decisions.insert(connection, moved)
+            beginnings = [_beginning(operation, migration.plan, here[id]) for id in ids]
+            await journey_versions.begin_on_version(connection, migration.to_version, beginnings)
+        for id in ids:
+            taken[id] = MOVED
+    return taken
+
+
+async def _record_those_who_stay(
+    connection: Connection, operation: Operation, version: int, found: Sequence[Candidate], fates: Fates
+) -> None:
+    stays = [
+        _decision(operation, version, journey, fate)
+        for journey in found
+        if isinstance(fate := fates[journey.id], CannotMigrate)
+    ]
+    if stays:
+        await decisions.insert(connection, stays)
+
+
+def _beginning(operation: Operation, plan: Plan, journey: Candidate) -> Beginning:
+    begun = machine.begin(plan, journey.entered_at, seed_of(journey.workflow_id, operation.campaign_key))
+    if (here := position(plan, begun, journey.entered_at)) is None:
+        return Beginning(journey.id, None, None, None)
+    wakes_at = None if here.rest is None else journey.entered_at + timedelta(seconds=here.rest)
+    return Beginning(journey.id, here.step, here.standing, wakes_at)
+
+
+def _decision(operation: Operation, version: int, journey: Candidate, kept_by: CannotMigrate | None = None) -> Decision:
+    passage = Passage(
+        journey_id=journey.id,
+        from_version=journey.campaign_version,
+        to_version=version,
+        operation=operation.id,
+        step=journey.step if kept_by is None or kept_by.step is None else kept_by.step,
+        at=datetime.now(UTC),
+    )
+    return decision(passage, journey.profile_id, operation.campaign_key, kept_by)
+
+
+def _counts(found: Sequence[Candidate], fates: Fates) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for journey in found:
+        match fates[journey.id]:
+            case CannotMigrate(reason=reason, step=step):
+                counts[STAYED] += 1
+                counts[f"{STAYED}/{step or journey.step or '-'}/{reason}"] += 1
+            case fate:
+                counts[fate] += 1
+    return dict(counts)

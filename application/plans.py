@@ -1,0 +1,193 @@
+"""What a document would change of its campaign, for users in flight as well, and doing just that."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import get_args
+from uuid import UUID
+
+import msgspec
+
+from application import campaign_moves as moves
+from application.campaign_moves import InFlight
+from domain.access import Actor
+from domain.campaign import publishing
+from domain.campaign.difference import Change, difference
+from domain.campaign.document_warnings import circle_warnings
+from domain.campaign.life import LETTING_IN
+from domain.campaign.publishing import Published
+from domain.campaign.yaml_source import Source, read
+from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
+from domain.journey.forecast import Fate, Forecast, forecast
+from store import audit, campaigns, journey_versions
+from store.campaigns import Campaign, Version
+from store.database import Connection, Database
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A campaign document with its templates, and what is to become of the journeys on other versions."""
+
+    source: str
+    file: str
+    templates: Mapping[str, str]
+    in_flight: InFlight
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPlan:
+    """What applying a document would do.
+
+    `state` is None of a campaign that is not there yet. `next_version` holds the document, `is_new` says that it is yet
+    to be made. It `takes_effect` where the campaign lets users in; elsewhere it is only published. `changes` are those
+    since version `compared_with`: the one that runs, else the latest. `in_flight` are the journeys on other versions,
+    `totals` how many they are by fate. `hash` stands for the document and for how the campaign stood.
+    """
+
+    campaign: str
+    state: str | None
+    running_version: int | None
+    next_version: int
+    is_new: bool
+    takes_effect: bool
+    compared_with: int | None
+    changes: list[Change]
+    in_flight: list[Forecast]
+    totals: dict[str, int]
+    warnings: list[Problem]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done: the version, whether it was made for this, and what moves or ends journeys on other versions."""
+
+    version: int
+    created: bool
+    campaign: str
+    state: str
+    operation: UUID | None
+    plan: CampaignPlan
+
+
+class Plans:
+    """Says what a document would change, and changes it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def plan(self, key: str, document: Document) -> CampaignPlan:
+        """Nothing is changed. Raises InvalidDocumentError, and ConflictError for a campaign that takes no version."""
+        return await self._plan(key, document, await self._checked(key, document))
+
+    async def apply(self, key: str, document: Document, *, planned: str | None, by: Actor) -> Applied:
+        """Publish the document, and let users in by it where the campaign does so. `planned` is the hash of the plan.
+
+        Raises PlanOutdatedError where that would not be what was planned, and what `plan` raises.
+        """
+        checked = await self._checked(key, document)
+        plan = await self._plan(key, document, checked)
+        if planned not in (None, plan.hash):
+            raise _outdated(key, planned, plan.hash)
+        async with self._database.transaction() as connection:
+            await campaigns.take_control(connection)
+            before = await campaigns.campaign(connection, key)
+            if (now := _hash(document, checked, before)) != plan.hash:
+                raise _outdated(key, plan.hash, now)
+            version, created = await moves.insert_version(connection, checked, document.source, document.file, by)
+            campaign = await moves.found(connection, key)
+            operation = None
+            if plan.takes_effect and (version != campaign.running_version or document.in_flight != "keep"):
+                operation = await moves.let_in_by(connection, campaign, version, in_flight=document.in_flight, by=by)
+                campaign = await moves.found(connection, key)
+            data = {"version": version, "in_flight": document.in_flight, "plan": plan.hash}
+            await audit.record(connection, by, "campaign.apply", key, data)
+        return Applied(version, created, key, campaign.state, operation.id if operation else None, plan)
+
+    async def _checked(self, key: str, document: Document) -> Published:
+        """The document proved: work for the processor, so that other requests go on meanwhile."""
+        checked = await asyncio.to_thread(publishing.check, document.source, document.file, document.templates)
+        if checked.definition.key != key:
+            said = f"the document is that of campaign {checked.definition.key}, and this was asked of {key}"
+            raise InvalidDocumentError(
+                [checked.source.problem(("key",), said, f"Write `key: {key}`, or ask of the other")]
+            )
+        return checked
+
+    async def _plan(self, key: str, document: Document, checked: Published) -> CampaignPlan:
+        async with self._database.transaction() as connection:
+            campaign = await campaigns.campaign(connection, key)
+            if campaign is not None:
+                moves.ensure_publishable(campaign)
+            base = await _base(connection, campaign)
+            latest = await campaigns.latest_version(connection, key)
+            is_new = latest is None or (latest.source, latest.templates) != (document.source, checked.templates)
+            next_version = (latest.version if latest else 0) + is_new
+            groups = await journey_versions.in_flight(connection, key, next_version)
+            plans = await campaigns.plans(connection, key, sorted({group.version for group in groups}))
+            rules = await campaigns.latest_rules(connection)
+        takes_effect = campaign is not None and campaign.state in LETTING_IN
+        found = forecast(groups, plans, checked.plan, document.in_flight if takes_effect else "keep")
+        totals = dict.fromkeys(get_args(Fate), 0)
+        for one in found:
+            totals[one.fate] += one.journeys
+        return CampaignPlan(
+            campaign=key,
+            state=campaign.state if campaign else None,
+            running_version=campaign.running_version if campaign else None,
+            next_version=next_version,
+            is_new=is_new,
+            takes_effect=takes_effect,
+            compared_with=base.version if base else None,
+            changes=await asyncio.to_thread(_changes, base, checked),
+            in_flight=found,
+            totals=totals,
+            warnings=[*checked.warnings, *circle_warnings(checked.source, key, {**rules, key: checked.rules})],
+            hash=_hash(document, checked, campaign),
+        )
+
+
+async def _base(connection: Connection, campaign: Campaign | None) -> Version | None:
+    """The version that a plan compares with."""
+    if campaign is None:
+        return None
+    return await campaigns.version(connection, campaign.key, campaign.running_version or campaign.latest_version)
+
+
+def _changes(base: Version | None, checked: Published) -> list[Change]:
+    if base is None:
+        return difference(Source(checked.source.file, data={}), checked.source, {}, checked.templates)
+    return difference(read(base.source, base.file), checked.source, base.templates, checked.templates)
+
+
+def _hash(document: Document, checked: Published, campaign: Campaign | None) -> str:
+    """How the campaign stands, readably, and what is to be done to it: `running-2-3-…`, running version and latest."""
+    standing = "none-0-0" if campaign is None else _standing(campaign)
+    wanted = msgspec.json.encode([document.source, dict(checked.templates), document.in_flight], order="sorted")
+    return f"{standing}-{sha256(wanted).hexdigest()[:32]}"
+
+
+def _standing(campaign: Campaign) -> str:
+    return f"{campaign.state}-{campaign.running_version or 0}-{campaign.latest_version}"
+
+
+def _outdated(key: str, planned: str | None, now: str) -> PlanOutdatedError:
+    """What has moved since. A hash that was never one says nothing of how the campaign stood."""
+    parts, present = (planned or "").split("-"), now.split("-")
+    names = ("state", "running version", "latest version", "document")
+    moved = [
+        f"the {name} was {was} and is {is_now}" if name != "document" else "the document is another"
+        for name, was, is_now in zip(names, parts, present, strict=False)
+        if was != is_now
+    ]
+    said = "; ".join(moved) if len(parts) == len(present) else "this is no hash of a plan"
+    return PlanOutdatedError(
+        f"the plan for {key} is outdated: {said}. Plan again, and look at what has changed",
+        campaign=key,
+        planned=planned,
+        plan=now,
+        state=present[0],
+        running_version=int(present[1]) or None,
+        latest_version=int(present[2]),
+    )

@@ -1,0 +1,245 @@
+"""Many journeys taken to another version: the plan's numbers are the outcome's, whatever fails meanwhile."""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from application.catalogue import Catalogue
+from application.operations.frame import Operations
+from application.operations.migrate import MigrateKind
+from runtime.embedded.temporal import EmbeddedTemporal
+from runtime.movers import JourneyMover
+from tests.engine.test_plans import body
+from tests.processes import worker_process
+from tests.rig import Rig, open_rig
+
+JOURNEYS = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "60"))
+
+FIRST = """
+key: offer
+name: Offer
+entry: {event: Signed Up}
+exit: [{event: Account Closed}]
+steps:
+  - {id: looked, wait_for: {event: Offer Viewed, timeout: 20d}}
+  - {id: pause, delay: 3d}
+  - {id: mail, send: {channel: email, template: note}}
+"""
+SECOND = FIRST.replace("  - {id: pause, delay: 3d}\n", "")
+THIRD = SECOND.replace("20d", "30d")
+
+
+@pytest.fixture
+async def idle(database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Rig]:
+    """Nothing is started, told or moved but by what the test does."""
+    async with open_rig(database_url, temporal.address, is_working=False) as opened:
+        yield opened
+
+
+async def report(rig: Rig, event: str, users: list[str]) -> None:
+    for place in range(0, len(users), 100):
+        batch = [
+            {"type": "track", "messageId": str(uuid4()), "userId": user, "event": event}
+            for user in users[place : place + 100]
+        ]
+        await rig.post("batch", {"batch": batch})
+
+
+async def entered(rig: Rig, count: int) -> tuple[list[str], list[str]]:
+    """So many users of the first version: those at the step that will be gone, and the others."""
+    await rig.run_campaign(FIRST)
+    users = [f"u{number}" for number in range(count)]
+    for user in users:
+        await rig.identify(user, email=f"{user}@example.com")
+    await report(rig, "Signed Up", users)
+    paused, waiting = users[::3], [user for user in users if user not in users[::3]]
+    await report(rig, "Offer Viewed", paused)
+    await rig.until(
+        "SELECT 1 FROM journeys WHERE standing = 'waiting' AND step = 'pause' HAVING count(*) = %s",
+        len(paused),
+        seconds=60 + count / 10,
+    )
+    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)", seconds=60 + count / 10)
+    return paused, waiting
+
+
+async def start(rig: Rig, source: str = SECOND) -> None:
+    await rig.publish(source)
+    await rig.admin("POST", "/v1/campaigns/offer/start", {"in_flight": "migrate"})
+
+
+async def finished(rig: Rig, seconds: float = 60) -> dict[str, Any]:
+    """The last migration, once it is done."""
+    [row] = await rig.until(
+        """
+        SELECT * FROM (SELECT * FROM operations WHERE kind = 'migrate' ORDER BY id DESC LIMIT 1) AS last
+        WHERE state = 'done'
+        """,
+        seconds=seconds,
+    )
+    return row
+
+
+async def versions(rig: Rig) -> Counter[int]:
+    rows = await rig.query("SELECT campaign_version FROM journeys")
+    return Counter(row["campaign_version"] for row in rows)
+
+
+async def moves(rig: Rig) -> Counter[str]:
+    rows = await rig.query("SELECT outcome FROM decisions WHERE kind = 'migrate'")
+    return Counter(row["outcome"] for row in rows)
+
+
+async def test_the_outcome_is_what_the_plan_said(rig: Rig) -> None:
+    paused, waiting = await entered(rig, JOURNEYS)
+    plan = await rig.admin("POST", "/v1/campaigns/offer/plan", body(SECOND, in_flight="migrate"))
+    assert plan["totals"] == {"stays": len(paused), "migrates": len(waiting), "exits": 0, "undecided": 0}
+    await rig.admin("POST", "/v1/campaigns/offer/apply", body(SECOND, in_flight="migrate", plan=plan["hash"]))
+    done = await finished(rig, seconds=60 + JOURNEYS / 5)
+    print(f"{JOURNEYS} journeys in {done['finished_at'] - done['started_at']}")  # noqa: T201
+    assert (done["total"], done["done"]) == (JOURNEYS, JOURNEYS)
+    assert done["counts"] == {
+        "moved": plan["totals"]["migrates"],
+        "stayed": plan["totals"]["stays"],
+        "stayed/pause/step_removed": plan["totals"]["stays"],
+    }
+    assert await versions(rig) == {1: len(paused), 2: len(waiting)}
+    # Those who stay finish where they are, the others by the new version; each is sent one message.
+    await report(rig, "Offer Viewed", waiting)
+    for user in paused:
+        await rig.skip(await rig.journey(user), days=3)
+    await rig.until(
+        "SELECT 1 FROM journeys WHERE state = 'completed' HAVING count(*) = %s", JOURNEYS, seconds=60 + JOURNEYS / 10
+    )
+    sent = Counter(mail.recipients for mail in rig.inbox.messages)
+    assert sent == {(f"{user}@example.com",): 1 for user in (*paused, *waiting)}
+
+
+async def test_a_journey_that_ends_meanwhile_is_counted_as_ended(idle: Rig) -> None:
+    await idle.run_campaign(FIRST)
+    await idle.track("u1", "Signed Up")
+    await idle.track("u2", "Signed Up")
+    await start(idle)
+    await idle.track("u1", "Account Closed")
+    await work(idle)
+    done = await finished(idle)
+    assert (done["total"], done["counts"]) == (2, {"ended": 1, "moved": 1})
+
+
+async def work(rig: Rig) -> None:
+    """Do what there is to do, in this process."""
+    kinds = {"migrate": MigrateKind(Catalogue(), JourneyMover(rig.temporal))}
+    await Operations(rig.database, kinds).work("offer", goes_on=lambda: True)
+
+
+async def test_a_journey_that_has_not_begun_begins_under_the_new_version(idle: Rig) -> None:
+    """What it heard of a wait that is the same now counts, of another not."""
+    both = FIRST.replace(
+        "{event: Offer Viewed, timeout: 20d}", "{events: [{event: Link Clicked}, {event: Offer Viewed}], timeout: 20d}"
+    )
+    await idle.run_campaign(both)
+    await idle.track("u1", "Signed Up")
+    await idle.track("u1", "Link Clicked")
+    await idle.track("u1", "Offer Viewed")
+    changed = both.replace("{event: Offer Viewed}", "{event: Invoice Paid, do: [{exit: paid}]}")
+    await start(
+        idle,
+        changed.replace("Link Clicked}", "Link Clicked, do: [{exit: clicked}]}"),
+    )
+    await work(idle)
+    assert (await finished(idle))["counts"] == {"moved": 1}
+    rows = await idle.query("SELECT payload FROM outbox WHERE kind IN ('start', 'matched') ORDER BY id")
+    assert [row["payload"].get("subscription", row["payload"]["version"]) for row in rows] == [2, "looked/0"]
+    [row] = await idle.query("SELECT campaign_version, step, standing FROM journeys")
+    assert row == {"campaign_version": 2, "step": "looked", "standing": "waiting"}
+    async with worker_process(idle.settings):
+        assert await (await idle.journey("u1")).result() == "clicked"
+
+
+async def test_a_start_that_a_relay_has_in_hand_is_waited_for(idle: Rig) -> None:
+    await idle.run_campaign(FIRST)
+    await idle.track("u1", "Signed Up")
+    await start(idle)
+    async with idle.database.transaction() as connection:
+        await connection.execute("SELECT id FROM outbox WHERE kind = 'start' FOR UPDATE")
+        working = asyncio.create_task(work(idle))
+        await idle.until("SELECT 1 FROM operations WHERE state = 'running'")
+        assert await idle.query("SELECT done FROM operations") == [{"done": 0}]
+    await working
+    assert (await finished(idle))["counts"] == {"moved": 1}
+
+
+async def test_users_who_enter_by_yet_another_version_end_the_migration(idle: Rig) -> None:
+    await idle.run_campaign(FIRST)
+    await idle.track("u1", "Signed Up")
+    await start(idle)
+    await idle.run_campaign(THIRD)
+    await work(idle)
+    assert (await finished(idle))["counts"] == {"superseded": 1}
+    assert await versions(idle) == {1: 1}
+
+
+async def test_a_journey_without_a_workflow_is_reported(idle: Rig) -> None:
+    await idle.run_campaign(FIRST)
+    await idle.track("u1", "Signed Up")
+    await idle.query("DELETE FROM outbox WHERE kind = 'start' RETURNING 1")
+    await start(idle)
+    await work(idle)
+    assert (await finished(idle))["counts"] == {"stayed": 1, "stayed/looked/no_workflow": 1}
+
+
+async def test_while_temporal_is_away_nobody_is_moved_or_counted(rig: Rig, temporal: EmbeddedTemporal) -> None:
+    paused, waiting = await entered(rig, 12)
+    await temporal.kill()
+    await start(rig)
+    assert await rig.query("SELECT done FROM operations") == [{"done": 0}]
+    await temporal.restart()
+    done = await finished(rig)
+    assert (done["done"], done["counts"]["moved"], done["counts"]["stayed"]) == (12, len(waiting), len(paused))
+    assert await moves(rig) == {"moved": len(waiting), "stayed": len(paused)}
+
+
+async def test_a_page_that_was_not_counted_is_counted_the_second_time(rig: Rig) -> None:
+    """As after a worker was killed in the middle: all were moved, and the page was not kept."""
+    paused, waiting = await entered(rig, 12)
+    await start(rig)
+    await finished(rig)
+    await rig.query(
+        """
+        UPDATE operations SET state = 'running', cursor = NULL, done = 0, counts = '{}', finished_at = NULL RETURNING 1
+        """
+    )
+    await work(rig)
+    again = await finished(rig)
+    assert (again["done"], again["counts"]["moved"], again["counts"]["stayed"]) == (12, len(waiting), len(paused))
+    assert await moves(rig) == {"moved": len(waiting), "stayed": len(paused)}
+
+
+async def test_a_killed_worker_leaves_nobody_out_and_moves_nobody_twice(idle: Rig) -> None:
+    """Killed as soon as it is seen that it has moved somebody."""
+    async with worker_process(idle.settings) as worker:
+        paused, waiting = await entered(idle, JOURNEYS)
+        await start(idle)
+        await idle.until("SELECT 1 FROM journeys WHERE campaign_version = 2")
+        worker.kill()
+    moved = (await versions(idle))[2]
+    assert 0 < moved < len(waiting), moved
+    async with worker_process(idle.settings):
+        # What the killed one had in hand is taken up once it has been silent for long enough.
+        done = await finished(idle, seconds=90)
+        assert (done["total"], done["done"]) == (JOURNEYS, JOURNEYS)
+        assert done["counts"] == {
+            "moved": len(waiting),
+            "stayed": len(paused),
+            "stayed/pause/step_removed": len(paused),
+        }
+        assert await versions(idle) == {1: len(paused), 2: len(waiting)}
+        assert await moves(idle) == {"moved": len(waiting), "stayed": len(paused)}
+        await report(idle, "Offer Viewed", waiting)
+        await idle.until("SELECT 1 FROM journeys WHERE state = 'completed' HAVING count(*) = %s", len(waiting))
+    assert Counter(mail.recipients for mail in idle.inbox.messages) == {(f"{user}@example.com",): 1 for user in waiting}

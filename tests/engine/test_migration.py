@@ -1,0 +1,316 @@
+"""Journeys under way that are taken to another version of their campaign."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateStage
+from temporalio.exceptions import ApplicationError
+
+from application.catalogue import Catalogue
+from domain.journey.migration import Migration, heard_alike
+from tests.rig import Rig
+from workflows.journey import JourneyWorkflow
+
+Journey = WorkflowHandle[Any, Any]
+
+FIRST = """
+key: offer
+name: Offer
+entry: {event: Signed Up}
+exit: [{event: Account Closed}]
+steps:
+  - {id: cool-off, delay: 1d}
+  - id: looked
+    wait_for: {events: [{event: Offer Viewed}, {event: Link Clicked}], timeout: 2d}
+  - {id: pause, delay: 3d}
+  - {id: mail, send: {channel: email, template: note}}
+"""
+# `pause` is gone, the events change places, and the stage comes first.
+SECOND = """
+key: offer
+name: Offer
+entry: {event: Signed Up}
+exit: [{event: Account Closed}]
+steps:
+  - {id: cool-off, delay: 7d}
+  - {id: stage, set_stage: offered}
+  - id: looked
+    wait_for: {events: [{event: Link Clicked}, {event: Offer Viewed, do: [{exit: viewed}]}], timeout: 5d}
+"""
+
+
+async def offered(rig: Rig, source: str = FIRST) -> Journey:
+    """A journey of the first version; others enter by the second by now."""
+    await rig.run_campaign(source)
+    await rig.identify("u1", email="u1@example.com")
+    await rig.track("u1", "Signed Up")
+    handle = await rig.journey("u1")
+    await rig.run_campaign(SECOND)
+    return handle
+
+
+async def migration(rig: Rig, from_version: int = 1, to_version: int = 2, operation: UUID | None = None) -> Migration:
+    catalogue = Catalogue()
+    async with rig.database.transaction() as connection:
+        old = await catalogue.version(connection, "offer", from_version)
+        new = await catalogue.version(connection, "offer", to_version)
+    alike = heard_alike(old.rules, new.rules)
+    return Migration(
+        from_version=from_version,
+        to_version=to_version,
+        plan=new.plan,
+        heard_alike=alike,
+        operation=operation or uuid4(),
+    )
+
+
+async def told(handle: Journey, migration: Migration) -> str:
+    """What a journey answers that is told to migrate: what became of it, or why it stays."""
+    try:
+        return await handle.execute_update(JourneyWorkflow.migrate, migration, id=f"migrate-{migration.operation}")
+    except WorkflowUpdateFailedError as error:
+        return str(getattr(error.cause, "type", error.cause))
+
+
+async def version(rig: Rig) -> int:
+    [row] = await rig.query("SELECT campaign_version FROM journeys")
+    return int(row["campaign_version"])
+
+
+async def updates(handle: Journey) -> int:
+    history = await handle.fetch_history()
+    return sum(one.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED for one in history.events)
+
+
+@asynccontextmanager
+async def row_locked(rig: Rig) -> AsyncIterator[None]:
+    """Nobody gets at the journey's row: a move that is under way stays so."""
+    async with rig.database.transaction() as connection:
+        await connection.execute("SELECT id FROM journeys FOR UPDATE")
+        yield
+
+
+async def is_being_moved(rig: Rig) -> None:
+    await rig.until("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+
+async def test_a_journey_goes_on_at_its_step_under_the_new_version(rig: Rig) -> None:
+    handle = await offered(rig)
+    assert await told(handle, await migration(rig)) == "moved"
+    [row] = await rig.query("SELECT campaign_version, step, standing, wakes_at - entered_at AS rests FROM journeys")
+    assert (row["campaign_version"], row["step"], row["standing"]) == (2, "cool-off", "waiting")
+    # As it was promised, although the delay of the new version is longer.
+    assert timedelta(days=1) <= row["rests"] < timedelta(days=1, minutes=1)
+    attributes = (await handle.describe()).typed_search_attributes.search_attributes
+    assert ("CampaignVersion", 2) in [(pair.key.name, pair.value) for pair in attributes]
+    await rig.skip(handle, days=1)
+    await rig.rests(handle, "looked")
+    assert await rig.query("SELECT stage FROM profiles") == [{"stage": "offered"}]
+    await rig.track("u1", "Offer Viewed")
+    assert await handle.result() == "viewed"
+    assert rig.inbox.messages == []
+
+
+async def test_the_timeline_says_that_it_moved(rig: Rig) -> None:
+    handle = await offered(rig)
+    await told(handle, await migration(rig))
+    [item] = [item for item in await rig.timeline("u1") if item["kind"] == "migrate"]
+    assert item["summary"] == "offer: moved from version 1 to 2"
+
+
+async def test_a_journey_whose_step_is_gone_stays_without_a_trace(rig: Rig) -> None:
+    handle = await offered(rig)
+    await rig.skip(handle, days=1)
+    await rig.skip(handle, days=2)
+    await rig.rests(handle, "pause")
+    before = (await handle.describe()).history_length
+    assert await told(handle, await migration(rig)) == "step_removed"
+    assert (await version(rig), await updates(handle)) == (1, 0)
+    assert (await handle.describe()).history_length == before
+    await rig.skip(handle, days=3)
+    assert await handle.result() == "completed"
+    assert len(rig.inbox.messages) == 1
+
+
+async def test_a_message_under_way_goes_before_the_journey_moves(rig: Rig) -> None:
+    rig.inbox.greylist.add("u1@example.com")
+    mailing = FIRST.replace(
+        "  - {id: cool-off", "  - {id: hello, send: {channel: email, template: note}}\n  - {id: cool-off"
+    )
+    handle = await offered(rig, mailing)
+    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    asked = await migration(rig)
+    started = await handle.start_update(
+        JourneyWorkflow.migrate, asked, id=f"migrate-{asked.operation}", wait_for_stage=WorkflowUpdateStage.ACCEPTED
+    )
+    assert await version(rig) == 1
+    rig.inbox.greylist.clear()
+    assert await started.result() == "moved"
+    assert await version(rig) == 2
+    await rig.rests(handle, "cool-off")
+    assert len(rig.inbox.messages) == 1
+
+
+async def test_a_journey_that_comes_to_rest_where_it_cannot_move_says_why_it_stays(rig: Rig) -> None:
+    rig.inbox.greylist.add("u1@example.com")
+    mailing = FIRST.replace("{id: cool-off, delay: 1d}", "{id: hello, send: {channel: email, template: note}}").replace(
+        "  - id: looked", "  - {id: gone, delay: 1d}\n  - id: looked"
+    )
+    handle = await offered(rig, mailing)
+    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    asked = await migration(rig)
+    started = await handle.start_update(
+        JourneyWorkflow.migrate, asked, id=f"migrate-{asked.operation}", wait_for_stage=WorkflowUpdateStage.ACCEPTED
+    )
+    rig.inbox.greylist.clear()
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
+        await started.result()
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == "step_removed"
+    await rig.rests(handle, "gone")
+    [item] = [item for item in await rig.timeline("u1") if item["kind"] == "migrate"]
+    assert item["summary"] == "offer: stays on version 1, and does not move to 2: step gone is gone"
+
+
+async def test_a_journey_that_ends_before_it_rests_has_ended(rig: Rig) -> None:
+    rig.inbox.greylist.add("u1@example.com")
+    handle = await offered(
+        rig, FIRST[: FIRST.index("steps:")] + "steps: [{id: mail, send: {channel: email, template: note}}]"
+    )
+    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    asked = await migration(rig)
+    started = await handle.start_update(
+        JourneyWorkflow.migrate, asked, id=f"migrate-{asked.operation}", wait_for_stage=WorkflowUpdateStage.ACCEPTED
+    )
+    await rig.track("u1", "Account Closed")
+    assert await started.result() == "ended"
+    assert await handle.result() == "exited"
+    assert await version(rig) == 1
+
+
+async def test_what_is_heard_while_it_is_moved_is_taken_up_under_the_new_version(rig: Rig) -> None:
+    """`Link Clicked` was second and is first: told by the rules of the old version, `looked/0` was another event."""
+    handle = await offered(rig)
+    await rig.skip(handle, days=1)
+    await rig.rests(handle, "looked")
+    asked = await migration(rig)
+    assert asked.heard_alike == ()
+    async with row_locked(rig):
+        started = await handle.start_update(
+            JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED
+        )
+        await is_being_moved(rig)
+        await handle.signal("matched", args=["looked/0", "e1", 1])
+        await handle.signal("matched", args=["looked/1", "e2", 2])
+    assert await started.result() == "moved"
+    assert await handle.result() == "viewed"
+
+
+async def test_an_event_of_the_old_version_that_means_something_else_now_is_not_heard(rig: Rig) -> None:
+    handle = await offered(rig)
+    await rig.skip(handle, days=1)
+    await rig.rests(handle, "looked")
+    assert await told(handle, await migration(rig)) == "moved"
+    await handle.signal("matched", args=["looked/1", "e1", 1])
+    await handle.signal("matched", args=["looked/1", "e2"])
+    await rig.rests(handle, "looked")
+    await rig.track("u1", "Link Clicked")
+    assert await handle.result() == "completed"
+
+
+async def test_an_exit_while_it_is_moved_is_honoured(rig: Rig) -> None:
+    handle = await offered(rig)
+    asked = await migration(rig)
+    async with row_locked(rig):
+        started = await handle.start_update(
+            JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED
+        )
+        await is_being_moved(rig)
+        await handle.signal("exit", "e1")
+    assert await started.result() == "moved"
+    assert await handle.result() == "exited"
+
+
+async def test_a_journey_that_was_ended_is_not_moved(rig: Rig) -> None:
+    """The row says so before the workflow has heard of it."""
+    handle = await offered(rig)
+    asked = await migration(rig)
+    async with rig.database.transaction() as connection:
+        await connection.execute("UPDATE journeys SET state = 'exited', outcome = 'exited', ended_at = now()")
+    assert await told(handle, asked) == "ended"
+    assert await version(rig) == 1
+    await handle.signal("exit", "e1")
+    assert await handle.result() == "exited"
+
+
+async def test_a_journey_of_a_version_that_is_being_ended_is_not_moved(rig: Rig) -> None:
+    handle = await offered(rig)
+    await rig.query("UPDATE campaigns SET exiting = '{1}' RETURNING 1")
+    assert await told(handle, await migration(rig)) == "ended"
+    assert await version(rig) == 1
+
+
+async def test_told_again_it_moves_once(rig: Rig) -> None:
+    handle = await offered(rig)
+    asked = await migration(rig)
+    assert [await told(handle, asked), await told(handle, asked)] == ["moved", "moved"]
+    assert await told(handle, await migration(rig)) == "moved"
+    assert await updates(handle) == 2
+    assert len(await rig.query("SELECT 1 FROM decisions WHERE kind = 'migrate'")) == 1
+
+
+async def test_a_journey_on_another_version_than_was_thought_stays_there(rig: Rig) -> None:
+    handle = await offered(rig)
+    await told(handle, await migration(rig))
+    await rig.run_campaign(SECOND.replace("7d", "8d"))
+    assert await told(handle, await migration(rig, 1, 3)) == "version_changed"
+    assert await told(handle, await migration(rig, 2, 3)) == "moved"
+    assert await version(rig) == 3
+
+
+async def test_of_two_versions_asked_for_before_it_rests_the_later_counts(rig: Rig) -> None:
+    rig.inbox.greylist.add("u1@example.com")
+    mailing = FIRST.replace(
+        "  - {id: cool-off", "  - {id: hello, send: {channel: email, template: note}}\n  - {id: cool-off"
+    )
+    handle = await offered(rig, mailing)
+    await rig.run_campaign(SECOND.replace("7d", "8d"))
+    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    first, second = [
+        await handle.start_update(
+            JourneyWorkflow.migrate,
+            await migration(rig, 1, to),
+            id=f"{to}",
+            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+        )
+        for to in (2, 3)
+    ]
+    with pytest.raises(WorkflowUpdateFailedError):
+        await first.result()
+    rig.inbox.greylist.clear()
+    assert await second.result() == "moved"
+    assert await version(rig) == 3
+
+
+async def test_a_long_history_goes_on_under_the_new_version(rig: Rig) -> None:
+    handle = await offered(rig)
+    asked = await migration(rig)
+    assert await told(handle, asked) == "moved"
+    first = (await handle.describe()).run_id
+    for number in range(200):
+        await handle.signal("matched", args=["looked/0", f"e{number}", 2])
+        if number % 50 == 49 and (await handle.describe()).run_id != first:
+            break
+    assert (await handle.describe()).run_id != first
+    assert await told(handle, asked) == "moved"
+    await rig.skip(handle, days=1)
+    await rig.rests(handle, "looked")
+    # It was held against the rules of the first version, where this was another event.
+    await handle.signal("matched", args=["looked/1", "late", 1])
+    await rig.track("u1", "Offer Viewed")
+    assert await handle.result() == "viewed"
