@@ -10,10 +10,10 @@ import pytest
 from cli import exits
 from cli.config import read_config
 from cli.main import app, run
-from tests.cli.conftest import Output, api_url, deployment, folder
+from tests.cli.conftest import Output, api_url, deployment, folder, no_logs
 from tests.rig import Rig
 
-__all__ = ["api_url", "deployment", "folder"]  # fixtures
+__all__ = ["api_url", "deployment", "folder", "no_logs"]  # fixtures
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text()
