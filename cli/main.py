@@ -21,6 +21,7 @@ from cli.options import complete_profile
 from cli.plans import apply, plan
 from cli.printing import print_error
 from cli.profiles import profiles
+from cli.reconcile import reconcile
 from cli.schema import schema
 from domain.errors import SojournError
 from runtime.leaving import leave
@@ -41,7 +42,7 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
 _add("Campaigns", campaigns.campaigns, plan, apply, campaigns.start, campaigns.pause, campaigns.resume)
 _add("Campaigns", campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, journeys=journeys.app)
-_add("The deployment", audit, profiles, caps=caps.app, keys=keys.app)
+_add("The deployment", audit, reconcile, profiles, caps=caps.app, keys=keys.app)
 _add("Processes", dev, demo, serve.api, serve.worker, serve.promote, serve.migrate)
 
 

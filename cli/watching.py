@@ -32,6 +32,7 @@ def watch_operations(api: ApiClient, operations: list[dict[str, Any]], *, quiet:
         watch(
             lambda operation=each: api.get("operations", operation["id"]),  # type: ignore[misc]
             f"{each['kind']} {each['campaign']}",
+            progress,
             f"sojourn operations {each['id']} --watch",
             quiet=quiet,
         )
@@ -39,10 +40,15 @@ def watch_operations(api: ApiClient, operations: list[dict[str, Any]], *, quiet:
     ]
 
 
-def watch(look: Callable[[], dict[str, Any]], name: str, again: str, *, quiet: bool) -> dict[str, Any]:
-    """Look until the state is done or cancelled; the last that was seen. `again` is the command that looks again."""
+def watch(
+    look: Callable[[], dict[str, Any]], name: str, tell: Callable[[dict[str, Any]], str], again: str, *, quiet: bool
+) -> dict[str, Any]:
+    """Look until the state is done or cancelled; the last that was seen.
+
+    `tell` says in a line how far it is, `again` is the command that looks again.
+    """
     try:
-        with _shown(name, quiet=quiet) as show:
+        with _shown(name, tell, quiet=quiet) as show:
             return _watched(look, show)
     except KeyboardInterrupt:
         typer.echo(f"It goes on. Look again: {again}", err=True)
@@ -66,14 +72,16 @@ def _watched(look: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]]
 
 
 @contextmanager
-def _shown(name: str, *, quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+def _shown(
+    name: str, tell: Callable[[dict[str, Any]], str], *, quiet: bool
+) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A bar on a terminal, elsewhere one line a change."""
     if not sys.stdout.isatty():
         said = ""
 
         def say(seen: dict[str, Any]) -> None:
             nonlocal said
-            if (line := f"{name}: {progress(seen)}") != said:
+            if (line := f"{name}: {tell(seen)}") != said:
                 said = line
                 typer.echo(printable(line), err=quiet)
 
@@ -84,10 +92,10 @@ def _shown(name: str, *, quiet: bool) -> Iterator[Callable[[dict[str, Any]], Non
         task = bar.add_task(Text(printable(name)).markup, total=None, told="")
 
         def draw(seen: dict[str, Any]) -> None:
-            total = seen["total"]
-            if seen["state"] in OVER:
-                total = total or 1
-            bar.update(task, total=total, completed=seen["done"], told=Text(printable(progress(seen))).markup)
+            total, done = seen.get("total"), seen.get("done", 0)
+            if seen["state"] in OVER and not total:
+                total = done = 1
+            bar.update(task, total=total, completed=done, told=Text(printable(tell(seen))).markup)
 
         yield draw
 

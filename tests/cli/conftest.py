@@ -1,11 +1,13 @@
 """The commands against the real API, over HTTP and a real PostgreSQL."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 import uvicorn
 
 from api.app import create_app
@@ -22,6 +24,15 @@ entry: {{event: Cart Abandoned}}
 steps:
   - {{id: cool-off, delay: 30m}}
 """
+
+
+@pytest.fixture(autouse=True)
+def no_logs() -> Iterator[None]:
+    """The worker of the tests shares the output of the commands."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture

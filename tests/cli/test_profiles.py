@@ -1,0 +1,101 @@
+"""Profiles as the commands take them, show them and complete them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.main import run
+from tests.cli.conftest import Output, a_campaign
+from tests.rig import ADMIN_KEY
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def profiles(folder: Path, api_url: str) -> Path:
+    """A config file with three profiles, the second of which is the default; no key may be shown."""
+    file = folder / "config" / "sojourn" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        f"""
+        default_profile = "here"
+        [profiles.away]
+        url = "http://127.0.0.1:1"
+        key = "key-of-away"
+        [profiles.here]
+        url = "{api_url}"
+        key = "{ADMIN_KEY}"
+        [profiles.asking]
+        url = "{api_url}"
+        key_command = "touch {folder}/asked"
+        """
+    )
+    file.chmod(0o600)
+    return file
+
+
+def test_the_default_profile_is_taken_and_another_can_be(profiles: Path, capsys: Output) -> None:
+    assert run(["campaigns"]) == 0
+    assert run(["--profile", "away", "campaigns"]) == 3
+    assert run(["--profile", "gone", "campaigns"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"sojourn: there is no profile gone in {profiles}; there are away, here, asking, dev"
+    )
+
+
+def test_what_is_in_force_is_marked(
+    profiles: Path, api_url: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    assert run(["profiles"]) == 0
+    shown = capsys.readouterr().out
+    assert [re.split(r"  +", line.strip()) for line in shown.splitlines()] == [
+        ["PROFILE", "URL", "KEY"],
+        ["away", "http://127.0.0.1:1", "in the file"],
+        ["*", "here", api_url, "in the file"],
+        ["asking", api_url, "by command"],
+    ]
+    assert run(["--profile", "away", "profiles", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["profiles"]
+    assert [each["name"] for each in listed if each["in_force"]] == ["away"]
+    monkeypatch.setenv("SOJOURN_API_URL", "https://sojourn.example.com")
+    assert run(["profiles"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.split() == ["*", "SOJOURN_API_URL", "https://sojourn.example.com", "of", "the", "environment"]
+    assert ADMIN_KEY not in shown + str(listed)
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("pause aban", ["abandoned-cart"]),
+        ("journeys exit --campaign ", ["abandoned-cart", "welcome"]),
+        ("pause abandoned-cart w", ["welcome"]),
+        ("--profile away pause aban", []),
+        ("--profile asking pause aban", []),
+        ("--profile a", ["away", "asking"]),
+        ("arch", ["archive"]),
+    ],
+)
+def test_the_shell_completes(profiles: Path, folder: Path, capsys: Output, words: str, completed: list[str]) -> None:
+    assert run(["apply", *(str(a_campaign(folder, key)) for key in ("abandoned-cart", "welcome"))]) == 0
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from cli.main import main; main()"],
+        env={
+            **os.environ,
+            "_SOJOURN_COMPLETE": "complete_bash",
+            "COMP_WORDS": f"sojourn {words}",
+            "COMP_CWORD": str(len(f"sojourn {words}".split(" ")) - 1),
+        },
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stdout.split() == completed
+    assert ended.stderr == ""
+    assert not (folder / "asked").exists()

@@ -1,0 +1,88 @@
+"""docs/cli.md is true: its commands run, in its order, on the real engine, and its tables are those of the code."""
+
+import asyncio
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from cli import exits
+from cli.config import read_config
+from cli.main import app, run
+from tests.cli.conftest import Output, api_url, deployment, folder, no_logs
+from tests.rig import Rig
+
+__all__ = ["api_url", "deployment", "folder", "no_logs"]  # fixtures
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "cli.md").read_text()
+LINES = [
+    line.partition("  #")[0].strip()
+    for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
+USERS = ("u-1", "u-2", "u-3", "u-4")
+
+
+async def test_the_commands_run(rig: Rig, deployment: str, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for line in LINES:
+        _, *words = shlex.split(line)
+        known = await _known(rig, words, capsys)
+        assert await asyncio.to_thread(run, [known.get(word, word) for word in words]) == 0, (line, capsys.readouterr())
+        if words[0] == "start":
+            await _let_in(rig)
+
+
+async def _let_in(rig: Rig) -> None:
+    for user in USERS:
+        await rig.identify(user, email=f"{user}@example.com")
+        properties = {"cart_id": f"c-{user}", "value": 120, "checkout_url": "https://shop.example.com/c"}
+        await rig.track(user, "Cart Abandoned", properties)
+    await rig.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE standing = 'waiting') = %s", len(USERS))
+
+
+async def _known(rig: Rig, words: list[str], capsys: Output) -> dict[str, str]:
+    """What stands for the words in capitals of a line."""
+    match words:
+        case ["apply", file, *_, "--plan", "HASH", "--watch"]:
+            capsys.readouterr()
+            assert await asyncio.to_thread(run, ["plan", file, "--in-flight", "migrate"]) == 0
+            return {"HASH": capsys.readouterr().out.split()[-1]}
+        case ["journeys", _, "ID"]:
+            # As long as there is one, it is one that rests at the first step.
+            query = "SELECT id::text FROM journeys WHERE standing = 'waiting' AND step = 'cool-off' LIMIT 1"
+        case ["operations", "ID", *_]:
+            query = "SELECT id::text FROM operations LIMIT 1"
+        case ["keys", "revoke", "ID"]:
+            query = "SELECT id FROM api_keys"
+        case ["archive", key]:
+            await rig.until("SELECT 1 FROM campaigns WHERE key = %s AND state = 'ended'", key)
+            return {}
+        case _:
+            return {}
+    [row] = await rig.query(query)
+    return {"ID": row["id"]}
+
+
+def test_every_command_is_told_of() -> None:
+    names = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    names |= {group.name for group in app.registered_groups}
+    assert {name for name in names if f"sojourn {name}" not in PAGE} == set()
+    assert {words.split()[1] for words in LINES} <= names
+
+
+def test_the_exit_statuses_are_those_of_the_code() -> None:
+    told = {int(number) for number in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
+    assert told == {value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)}
+
+
+def test_the_config_file_is_one(tmp_path: Path) -> None:
+    [block] = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "config.toml"
+    file.write_text(block)
+    file.chmod(0o600)
+    config = read_config(file)
+    assert config.default_profile in config.profiles
+    assert [bool(profile.key) for profile in config.profiles.values()] == [True, False]
