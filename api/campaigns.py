@@ -79,7 +79,7 @@ class StopRequest(RequestModel):
     ] = "drain"
 
 
-_CAMPAIGN: dict[str, Any] = {
+_MOVED: dict[str, Any] = {
     "key": "abandoned-cart",
     "name": "Abandoned cart",
     "stage": "conversion",
@@ -87,15 +87,14 @@ _CAMPAIGN: dict[str, Any] = {
     "running_version": 3,
     "latest_version": 3,
     "revision": 7,
-    "active_journeys": 120,
-    "total_journeys": 4711,
     "operations": [],
     "updated_at": "2026-11-01T10:00:00Z",
 }
+_CAMPAIGN: dict[str, Any] = {**_MOVED, "active_journeys": 120, "total_journeys": 4711}
 
 
-class Campaign(ResponseModel):
-    model_config = example(_CAMPAIGN)
+class MovedCampaign(ResponseModel):
+    model_config = example(_MOVED)
 
     key: str
     name: str
@@ -106,10 +105,15 @@ class Campaign(ResponseModel):
     running_version: int | None
     latest_version: int
     revision: int = Field(description="changes with whatever is changed of the campaign")
-    active_journeys: int
-    total_journeys: int
     operations: list[UUID] = Field(description="those that are not finished")
     updated_at: datetime
+
+
+class Campaign(MovedCampaign):
+    model_config = example(_CAMPAIGN)
+
+    active_journeys: int
+    total_journeys: int
 
 
 class CampaignList(ResponseModel):
@@ -150,49 +154,51 @@ async def list_campaigns(services: Using) -> CampaignList:
 @router.get("/{key}", responses=refusals(NotFoundError))
 async def get_campaign(key: CampaignKey, services: Using, tag: Tagged) -> Campaign:
     """One campaign."""
-    return _shown(await services.campaigns.get(key), tag)
+    campaign = Campaign.model_validate(await services.campaigns.get(key))
+    # Journeys and operations come and go without a change of the campaign.
+    tag.set(campaign.revision, campaign.active_journeys, campaign.total_journeys, campaign.operations)
+    return campaign
 
 
 @router.post("/{key}/start", responses=_REFUSALS)
 async def start(
     key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged, request: StartRequest | None = None
-) -> Campaign:
+) -> MovedCampaign:
     """Let events start journeys of this campaign, once its schedule begins."""
     wanted = request or StartRequest()
-    return _shown(
+    return _moved(
         await services.campaigns.start(key, wanted.version, in_flight=wanted.in_flight, if_match=if_match, by=by), tag
     )
 
 
 @router.post("/{key}/pause", responses=_REFUSALS)
-async def pause(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> Campaign:
+async def pause(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> MovedCampaign:
     """Hold every message of this campaign, at once and for all of its journeys."""
-    return _shown(await services.campaigns.pause(key, if_match=if_match, by=by), tag)
+    return _moved(await services.campaigns.pause(key, if_match=if_match, by=by), tag)
 
 
 @router.post("/{key}/resume", responses=_REFUSALS)
-async def resume(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> Campaign:
+async def resume(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> MovedCampaign:
     """Let a paused campaign go on; the journeys that were held do so at a rate."""
-    return _shown(await services.campaigns.resume(key, if_match=if_match, by=by), tag)
+    return _moved(await services.campaigns.resume(key, if_match=if_match, by=by), tag)
 
 
 @router.post("/{key}/stop", responses=_REFUSALS)
 async def stop(
     key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged, request: StopRequest | None = None
-) -> Campaign:
+) -> MovedCampaign:
     """Start no more journeys. With `exit` nothing of the campaign is sent from now on."""
     wanted = request or StopRequest()
-    return _shown(await services.campaigns.stop(key, wanted.mode, if_match=if_match, by=by), tag)
+    return _moved(await services.campaigns.stop(key, wanted.mode, if_match=if_match, by=by), tag)
 
 
 @router.post("/{key}/archive", responses=_REFUSALS)
-async def archive(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> Campaign:
+async def archive(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> MovedCampaign:
     """Put a campaign away for good that has ended, or was never begun."""
-    return _shown(await services.campaigns.archive(key, if_match=if_match, by=by), tag)
+    return _moved(await services.campaigns.archive(key, if_match=if_match, by=by), tag)
 
 
-def _shown(view: CampaignView, tag: Tag) -> Campaign:
-    campaign = Campaign.model_validate(view)
-    # Journeys and operations come and go without a change of the campaign.
-    tag.set(campaign.revision, campaign.active_journeys, campaign.total_journeys, campaign.operations)
+def _moved(view: CampaignView, tag: Tag) -> MovedCampaign:
+    campaign = MovedCampaign.model_validate(view)
+    tag.set(campaign.revision, campaign.operations)
     return campaign

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from application import campaign_moves as moves
@@ -15,7 +16,7 @@ from domain.campaign.life import ARCHIVED, PAUSED
 from domain.errors import Problem
 from domain.revisions import UNCONDITIONAL, Precondition
 from store import audit, campaigns, operations
-from store.campaigns import Campaign, Counted
+from store.campaigns import Campaign
 from store.database import Connection, Database
 
 
@@ -31,7 +32,7 @@ class PublishedVersion:
 
 @dataclass(frozen=True, slots=True)
 class CampaignView:
-    """A campaign as it stands, with the numbers of its journeys and the operations that are not finished.
+    """A campaign as it stands, with the operations that are not finished.
 
     `revision` changes with whatever is changed of it.
     """
@@ -43,10 +44,19 @@ class CampaignView:
     running_version: int | None
     latest_version: int
     revision: int
-    active_journeys: int
-    total_journeys: int
     operations: list[UUID]
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignOverview(CampaignView):
+    """The same with the numbers of its journeys.
+
+    Those take a look at each of them: whoever moves a campaign holds up all events meanwhile, and is not told.
+    """
+
+    active_journeys: int
+    total_journeys: int
 
 
 class Campaigns:
@@ -95,7 +105,7 @@ class Campaigns:
             chosen = campaign.latest_version if version is None else version
             await moves.let_in_by(connection, campaign, chosen, in_flight=in_flight, by=by)
             await audit.record(connection, by, "campaign.start", key, {"version": chosen, "in_flight": in_flight})
-        return await self.get(key)
+            return await _view(connection, key)
 
     async def pause(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         """Hold every message of the campaign from now on. Journeys still begin and rest."""
@@ -103,7 +113,7 @@ class Campaigns:
             campaign = await moves.movable(connection, key, "pause", if_match=if_match)
             await moves.change(connection, campaign, PAUSED)
             await audit.record(connection, by, "campaign.pause", key)
-        return await self.get(key)
+            return await _view(connection, key)
 
     async def resume(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         """Let messages go again; the journeys that were held go on at the rate that the version says."""
@@ -111,7 +121,7 @@ class Campaigns:
             campaign = await moves.movable(connection, key, "resume", if_match=if_match)
             await moves.resume(connection, campaign, by)
             await audit.record(connection, by, "campaign.resume", key)
-        return await self.get(key)
+            return await _view(connection, key)
 
     async def stop(
         self, key: str, mode: StopMode = "drain", *, if_match: Precondition = UNCONDITIONAL, by: Actor
@@ -121,7 +131,7 @@ class Campaigns:
             campaign = await moves.movable(connection, key, "stop", if_match=if_match)
             await moves.stop(connection, campaign, mode, by)
             await audit.record(connection, by, "campaign.stop", key, {"mode": mode})
-        return await self.get(key)
+            return await _view(connection, key)
 
     async def archive(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         """Put a campaign away that is over, or was never begun. Nothing of it changes any more."""
@@ -129,38 +139,50 @@ class Campaigns:
             campaign = await moves.movable(connection, key, "archive", if_match=if_match)
             await moves.change(connection, campaign, ARCHIVED)
             await audit.record(connection, by, "campaign.archive", key)
-        return await self.get(key)
+            return await _view(connection, key)
 
-    async def list(self) -> list[CampaignView]:
+    async def list(self) -> list[CampaignOverview]:
         """Every campaign, by key."""
         async with self._database.transaction() as connection:
-            return await _views(connection, await campaigns.all_campaigns(connection))
+            return await _overviews(connection, await campaigns.all_campaigns(connection))
 
-    async def get(self, key: str) -> CampaignView:
+    async def get(self, key: str) -> CampaignOverview:
         """One campaign. Raises NotFoundError."""
         async with self._database.transaction() as connection:
-            [view] = await _views(connection, [await moves.found(connection, key)])
-        return view
+            [overview] = await _overviews(connection, [await moves.found(connection, key)])
+        return overview
 
 
-async def _views(connection: Connection, known: Sequence[Campaign]) -> list[CampaignView]:
+async def _view(connection: Connection, key: str) -> CampaignView:
+    """A campaign as its move leaves it."""
+    campaign = await moves.found(connection, key)
+    opened = await operations.open_ids(connection, [key])
+    return CampaignView(**_fields(campaign, opened))
+
+
+async def _overviews(connection: Connection, known: Sequence[Campaign]) -> list[CampaignOverview]:
     keys = [campaign.key for campaign in known]
     counted = await campaigns.count_journeys(connection, keys)
     opened = await operations.open_ids(connection, keys)
-    return [_view(campaign, counted[campaign.key], opened.get(campaign.key, [])) for campaign in known]
+    return [
+        CampaignOverview(
+            **_fields(campaign, opened),
+            active_journeys=counted[campaign.key].active,
+            total_journeys=counted[campaign.key].total,
+        )
+        for campaign in known
+    ]
 
 
-def _view(campaign: Campaign, journeys: Counted, opened: list[UUID]) -> CampaignView:
-    return CampaignView(
-        key=campaign.key,
-        name=campaign.name,
-        stage=campaign.stage,
-        state=campaign.state,
-        running_version=campaign.running_version,
-        latest_version=campaign.latest_version,
-        revision=campaign.revision,
-        active_journeys=journeys.active,
-        total_journeys=journeys.total,
-        operations=opened,
-        updated_at=campaign.updated_at,
-    )
+def _fields(campaign: Campaign, opened: Mapping[str, list[UUID]]) -> dict[str, Any]:
+    return {
+        "key": campaign.key,
+        "name": campaign.name,
+        "stage": campaign.stage,
+        "state": campaign.state,
+        "running_version": campaign.running_version,
+        "latest_version": campaign.latest_version,
+        "revision": campaign.revision,
+        "operations": opened.get(campaign.key, []),
+        "updated_at": campaign.updated_at,
+    }
