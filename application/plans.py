@@ -19,7 +19,7 @@ from domain.campaign.life import LETTING_IN
 from domain.campaign.publishing import Published
 from domain.campaign.yaml_source import Source, read
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
-from domain.journey.forecast import Fate, Forecast, forecast
+from domain.journey.forecast import Compiled, Fate, Forecast, forecast
 from store import audit, campaigns, journey_versions
 from store.campaigns import Campaign, Version
 from store.database import Connection, Database
@@ -125,10 +125,12 @@ class Plans:
             is_new = latest is None or (latest.source, latest.templates) != (document.source, checked.templates)
             next_version = (latest.version if latest else 0) + is_new
             groups = await journey_versions.in_flight(connection, key, next_version)
-            plans = await campaigns.plans(connection, key, sorted({group.version for group in groups}))
+            versions = await campaigns.compiled(connection, key, sorted({group.version for group in groups}))
             rules = await campaigns.latest_rules(connection)
         takes_effect = campaign is not None and campaign.state in LETTING_IN
-        found = forecast(groups, plans, checked.plan, document.in_flight if takes_effect else "keep")
+        found = forecast(
+            groups, versions, Compiled(checked.plan, checked.rules), document.in_flight if takes_effect else "keep"
+        )
         totals = dict.fromkeys(get_args(Fate), 0)
         for one in found:
             totals[one.fate] += one.journeys

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from domain.campaign.life import Standing
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
+from domain.journey.forecast import Compiled
 from store.database import Connection
 
 # Whoever judges events or messages by the campaigns holds this lock shared; whoever changes them, exclusively.
@@ -99,13 +100,13 @@ async def ever_recurred(connection: Connection, key: str) -> bool:
     return await cursor.fetchone() is not None
 
 
-async def plans(connection: Connection, key: str, numbers: Sequence[int]) -> dict[int, Plan]:
+async def compiled(connection: Connection, key: str, numbers: Sequence[int]) -> dict[int, Compiled]:
     """What these versions of a campaign were compiled to."""
     cursor = await connection.execute(
-        "SELECT version, plan FROM campaign_versions WHERE campaign_key = %s AND version = ANY(%s)",
+        "SELECT version, plan, rules FROM campaign_versions WHERE campaign_key = %s AND version = ANY(%s)",
         (key, list(numbers)),
     )
-    return {row["version"]: convert(row["plan"], Plan) async for row in cursor}
+    return {row["version"]: Compiled(convert(row["plan"], Plan), convert(row["rules"], Rules)) async for row in cursor}
 
 
 async def latest_rules(connection: Connection) -> dict[str, Rules]:

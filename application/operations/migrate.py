@@ -13,7 +13,15 @@ from application.catalogue import Catalogue, Version
 from application.migrations import STAYED, Passage, decision
 from domain.campaign.plan import Plan
 from domain.journey import machine
-from domain.journey.migration import ENDED, MOVED, SUPERSEDED, CannotMigrate, Migration, heard_alike
+from domain.journey.migration import (
+    ENDED,
+    MOVED,
+    SUPERSEDED,
+    CannotMigrate,
+    Migration,
+    heard_alike,
+    obstacle_for_all,
+)
 from domain.journey.position import position
 from domain.journey.records import seed_of
 from store import campaigns, decisions, journey_versions
@@ -93,22 +101,19 @@ class MigrateKind:
     async def _move(
         self, connection: Connection, operation: Operation, version: int, found: Sequence[Candidate]
     ) -> Fates:
-        migrations = await self._migrations(connection, operation, version, found)
-        fates = await self._tell(connection, operation, migrations, [one for one in found if one.is_started])
-        unstarted = [one for one in found if not one.is_started]
-        return fates | await _take_starts(connection, operation, migrations, unstarted)
-
-    async def _migrations(
-        self, connection: Connection, operation: Operation, version: int, found: Sequence[Candidate]
-    ) -> dict[int, Migration]:
-        """What the journeys of each version are told."""
-        key = operation.campaign_key
-        new = await self._catalogue.version(connection, key, version)
-        numbers = sorted({journey.campaign_version for journey in found})
-        return {
-            number: _migration(await self._catalogue.version(connection, key, number), new, operation.id)
-            for number in numbers
-        }
+        new = await self._catalogue.version(connection, operation.campaign_key, version)
+        migrations: dict[int, Migration] = {}
+        fates: Fates = {}
+        for number in sorted({journey.campaign_version for journey in found}):
+            old = await self._catalogue.version(connection, operation.campaign_key, number)
+            if (kept_by := obstacle_for_all(old.rules, new.rules)) is None:
+                migrations[number] = _migration(old, new, operation.id)
+            else:
+                fates |= {journey.id: kept_by for journey in found if journey.campaign_version == number}
+        movable = [journey for journey in found if journey.campaign_version in migrations]
+        fates |= await self._tell(connection, operation, migrations, [one for one in movable if one.is_started])
+        waiting = [journey for journey in movable if not journey.is_started]
+        return fates | await _take_starts(connection, operation, migrations, waiting)
 
     async def _tell(
         self,

@@ -7,7 +7,8 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from domain.campaign.plan import Plan
-from domain.journey.migration import CannotMigrate, obstacle
+from domain.campaign.rules import Rules
+from domain.journey.migration import obstacle, obstacle_for_all
 from domain.journey.passages import followers
 
 InFlightPolicy = Literal["keep", "migrate", "exit"]
@@ -28,6 +29,13 @@ class Group(Struct, frozen=True):
     journeys: int
 
 
+class Compiled(Struct, frozen=True):
+    """What a version was compiled to."""
+
+    plan: Plan
+    rules: Rules
+
+
 class Forecast(Struct, frozen=True):
     """Journeys of a version at a step, and what becomes of them. `reason` says why they stay, or why none can say."""
 
@@ -38,13 +46,17 @@ class Forecast(Struct, frozen=True):
     reason: str | None
 
 
-def forecast(groups: Iterable[Group], plans: Mapping[int, Plan], new: Plan, policy: InFlightPolicy) -> list[Forecast]:
-    """What becomes of each; `plans` are those of their versions. By version, then by step as it comes in the plan."""
+def forecast(
+    groups: Iterable[Group], versions: Mapping[int, Compiled], new: Compiled, policy: InFlightPolicy
+) -> list[Forecast]:
+    """What becomes of each on their `versions`. By version, then by step as one comes to it."""
     counts: Counter[tuple[int, str | None, Fate, str | None]] = Counter()
     for group in groups:
-        fate, reason = _fate(group, plans[group.version], new, policy)
+        fate, reason = _fate(group, versions[group.version], new, policy)
         counts[group.version, group.step, fate, reason] += group.journeys
-    places = {version: {step: place for place, step in enumerate(_in_order(plan))} for version, plan in plans.items()}
+    places = {
+        number: {step: place for place, step in enumerate(_in_order(one.plan))} for number, one in versions.items()
+    }
     found = [Forecast(*named[:2], journeys, *named[2:]) for named, journeys in counts.items()]
     return sorted(found, key=lambda one: (one.version, places[one.version].get(one.step or "", -1), one.fate))
 
@@ -61,19 +73,18 @@ def _in_order(plan: Plan) -> list[str]:
     return list(found)
 
 
-def _fate(group: Group, old: Plan, new: Plan, policy: InFlightPolicy) -> tuple[Fate, str | None]:
+def _fate(group: Group, old: Compiled, new: Compiled, policy: InFlightPolicy) -> tuple[Fate, str | None]:
     if policy == "keep":
         return "stays", None
     if policy == "exit":
         return "exits", None
+    if (found := obstacle_for_all(old.rules, new.rules)) is not None:
+        return "stays", found.reason
     if not group.is_started:
         return "migrates", None
-    if group.step is None or group.standing is None or group.step not in old.nodes:
+    if group.step is None or group.standing is None or group.step not in old.plan.nodes:
         return "undecided", NOT_KNOWN
     if group.standing == IS_ACTING:
         return "undecided", IS_ACTING
-    match obstacle(old, new, group.step):
-        case None:
-            return "migrates", None
-        case CannotMigrate(reason=reason):
-            return "stays", reason
+    found = obstacle(old.plan, new.plan, group.step)
+    return ("migrates", None) if found is None else ("stays", found.reason)

@@ -7,6 +7,8 @@ A journey moves only while it rests: what it has asked for is answered by the ve
 - events that were heard still count where their subscription is about the same event in both versions;
 - visits of steps that are gone are kept: they tell what the journey has done;
 - the end of the schedule is the new plan's.
+
+Nobody moves to a version that finds the journeys of its users by another key.
 """
 
 from collections.abc import Collection
@@ -27,6 +29,7 @@ from domain.journey.state import JourneyState
 STEP_REMOVED = "step_removed"
 KIND_CHANGED = "kind_changed"
 REPETITION_CHANGED = "repetition_changed"
+ENTRY_KEY_CHANGED = "entry_key_changed"
 VERSION_CHANGED = "version_changed"
 SUPERSEDED = "superseded"
 
@@ -61,6 +64,19 @@ def heard_alike(old: Rules, new: Rules) -> tuple[str, ...]:
     An id is made of the step and a place in its list: where the list was ordered anew, it is about another event.
     """
     return tuple(sorted(id for id, rule in new.subscriptions.items() if old.subscriptions.get(id) == rule))
+
+
+def obstacle_for_all(old: Rules, new: Rules) -> CannotMigrate | None:
+    """What keeps every journey of a version from moving; None if some can.
+
+    A journey has the key that the expression of its version found. Exits without a condition hold that against the key
+    of their event: by another expression they would not find the journeys that they are to end.
+    """
+    if old.entry.key == new.entry.key:
+        return None
+    return CannotMigrate(
+        ENTRY_KEY_CHANGED, f"entry.key is {new.entry.key or 'gone'} now and was {old.entry.key or 'none'}"
+    )
 
 
 def obstacle(old: Plan, new: Plan, step: str) -> CannotMigrate | None:

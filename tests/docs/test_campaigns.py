@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, assert_never
+from typing import NamedTuple, assert_never, get_args
 
 import pytest
 
@@ -19,7 +19,8 @@ from domain.campaign.reference_checks import NONE, OUTCOMES
 from domain.conditions import cel_compile, expressions
 from domain.conditions.cel_roots import ROOTS, VISIBLE, Place
 from domain.errors import InvalidDocumentError
-from domain.journey import routing
+from domain.journey import migration, routing
+from domain.journey.forecast import InFlightPolicy
 from domain.journey.protocol import (
     Answered,
     Authorise,
@@ -231,3 +232,16 @@ def test_the_limits_are_those_of_the_page() -> None:
         "journeys that start each other by `emit_event`": f"{MAX_CHAIN}",
         "users of an audience a second": f"{MAX_RATE:,}",
     }
+
+
+def test_why_journeys_stay_and_what_becomes_of_those_in_flight() -> None:
+    section = "## Changing a running campaign"
+    policies = [words(row[0])[0] for row in table(section)]
+    assert policies == list(get_args(InFlightPolicy))
+    reasons = [words(row[0])[0] for row in table(section, 1)]
+    assert reasons == [
+        migration.STEP_REMOVED,
+        migration.KIND_CHANGED,
+        migration.REPETITION_CHANGED,
+        migration.ENTRY_KEY_CHANGED,
+    ]

@@ -193,6 +193,18 @@ async def test_a_journey_without_a_workflow_is_reported(idle: Rig) -> None:
     assert (await finished(idle))["counts"] == {"stayed": 1, "stayed/looked/no_workflow": 1}
 
 
+async def test_nobody_moves_to_a_version_that_finds_journeys_by_another_key(idle: Rig) -> None:
+    """Its exits would not find them."""
+    await idle.run_campaign(FIRST)
+    await idle.track("u1", "Signed Up")
+    keyed = SECOND.replace("{event: Signed Up}", "{event: Signed Up, key: event.properties.shop}")
+    plan = await idle.admin("POST", "/v1/campaigns/offer/plan", body(keyed, in_flight="migrate"))
+    assert plan["totals"]["stays"] == 1
+    await start(idle, keyed)
+    await work(idle)
+    assert (await finished(idle))["counts"] == {"stayed": 1, "stayed/looked/entry_key_changed": 1}
+
+
 async def test_while_temporal_is_away_nobody_is_moved_or_counted(rig: Rig, temporal: EmbeddedTemporal) -> None:
     paused, waiting = await entered(rig, 12)
     await temporal.kill()

@@ -2,17 +2,25 @@
 
 import pytest
 
-from domain.campaign.plan import Delay, Send, WaitFor
-from domain.journey.forecast import Forecast, Group, InFlightPolicy, forecast
+from domain.campaign.plan import Delay, Plan, Send, WaitFor
+from domain.campaign.rules import EntryRule, Rules
+from domain.journey.forecast import Compiled, Forecast, Group, InFlightPolicy, forecast
 from tests.domain.strategies import plan_of
 
-OLD = plan_of(
+OLD_PLAN = plan_of(
     Delay("rest", 60, "mail"),
     Send(id="mail", channel="email", template="note", next="seen"),
     WaitFor(id="seen", subscriptions=(), timeout=60, on_timeout="gone"),
     Delay("gone", 60),
 )
-NEW = plan_of(Delay("rest", 30, "mail"), Send(id="mail", channel="email", template="note"), Delay("seen", 60))
+NEW_PLAN = plan_of(Delay("rest", 30, "mail"), Send(id="mail", channel="email", template="note"), Delay("seen", 60))
+
+
+def compiled(plan: Plan, key: str | None = None) -> Compiled:
+    return Compiled(plan, Rules(name="c", entry=EntryRule("Started", key=key)))
+
+
+OLD, NEW = compiled(OLD_PLAN), compiled(NEW_PLAN)
 
 
 def group(step: str | None, standing: str | None = "waiting", journeys: int = 1, **more: object) -> Group:
@@ -62,3 +70,9 @@ def test_those_of_one_fate_at_a_step_are_counted_together_in_the_order_of_the_pl
         Forecast(1, "mail", 5, "undecided", "acting"),
         Forecast(1, "gone", 3, "stays", "step_removed"),
     ]
+
+
+def test_nobody_migrates_to_a_version_that_finds_journeys_by_another_key() -> None:
+    groups = [group("rest"), group(None, is_started=False), group("mail", "acting")]
+    found = forecast(groups, {1: OLD}, compiled(NEW_PLAN, "event.properties.cart"), "migrate")
+    assert {(one.fate, one.reason) for one in found} == {("stays", "entry_key_changed")}
