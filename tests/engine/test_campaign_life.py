@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from tests.rig import Rig
+from runtime.embedded.temporal import EmbeddedTemporal
+from tests.processes import worker_process
+from tests.rig import Rig, open_rig
 
 PLAIN = """
 key: plain
@@ -75,3 +77,26 @@ async def test_exit_ends_everything(rig: Rig) -> None:
     [exited] = [item for item in await rig.timeline("u1") if item["kind"] == "exit"]
     assert (exited["reason"], exited["data"]["by"]) == ("campaign_stopped", "SOJOURN_ADMIN_KEY")
     assert (await move(rig, "start"))["state"] == "running"
+
+
+async def test_a_stop_survives_the_death_of_its_workers(database_url: str, temporal: EmbeddedTemporal) -> None:
+    """Killed as the rows are ended, and again while the server's batch is under way."""
+    async with open_rig(database_url, temporal.address, is_working=False) as rig:
+        await rig.run_campaign(PLAIN)
+        users = [f"u{number}" for number in range(40)]
+        async with worker_process(rig.settings):
+            for user in users:
+                await rig.track(user, "Signed Up")
+            journeys = [await rig.journey(user) for user in users]
+        assert (await move(rig, "stop", {"mode": "exit"}))["state"] == "stopping"
+        for seen in ("started_at IS NOT NULL", "counts ->> 'batches' = '1'"):
+            async with worker_process(rig.settings) as worker:
+                await rig.until(f"SELECT 1 FROM operations WHERE {seen}")  # noqa: S608
+                worker.kill()
+        async with worker_process(rig.settings):
+            await has_state(rig, "ended")
+            assert [await journey.result() for journey in journeys] == ["exited"] * len(users)
+        [operation] = (await rig.admin("GET", "/v1/campaigns/plain/operations"))["operations"]
+        assert (operation["state"], operation["done"], operation["counts"]["exited"]) == ("done", 40, 40)
+        exits = await rig.query("SELECT journey_id FROM decisions WHERE kind = 'exit' AND reason = 'campaign_stopped'")
+        assert len({row["journey_id"] for row in exits}) == len(exits) == 40
