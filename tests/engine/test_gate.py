@@ -109,11 +109,14 @@ async def test_a_capped_journey_that_is_to_exit_ends_as_capped(rig: Rig) -> None
     assert actions(await handle.fetch_history()) == 2
 
 
-async def test_no_message_is_granted_after_a_pause_was_acknowledged(rig: Rig, gate: Gate) -> None:
+@pytest.mark.parametrize(("move", "body"), [("pause", None), ("stop", {"mode": "exit"})])
+async def test_no_message_is_granted_after_a_pause_or_an_exit_was_acknowledged(
+    rig: Rig, gate: Gate, move: str, body: dict[str, str] | None
+) -> None:
     await rig.run_campaign(CART)
     journeys = await journeys_of(rig, "u1", 60)
     asking = [asyncio.create_task(answer_of(gate, may_nudge_go(id))) for id in journeys]
-    await rig.admin("POST", "/v1/campaigns/cart/pause")
+    await rig.admin("POST", f"/v1/campaigns/cart/{move}", body)
     [acknowledged] = await rig.query("SELECT clock_timestamp() AS at")
     await asyncio.gather(*asking)
     late = await rig.query("SELECT * FROM messages WHERE reserved_at > %s", acknowledged["at"])

@@ -17,8 +17,8 @@ from tests.rig import Rig, now
         ("skip", "skipped", None, {"by": "ops"}, "cool-off: wait skipped by ops"),
         ("migrate", "moved", None, {"from": 1, "to": 2}, "cart: moved from version 1 to 2"),
         (
-            *("migrate", "stayed", "step_removed", {"from": 1, "to": 2}),
-            "cart: stayed on version 1: step removed",
+            *("migrate", "stayed", "step_removed", {"from": 1, "to": 2, "detail": "it has no step cool-off"}),
+            "cart: stays on version 1, and does not move to 2: it has no step cool-off",
         ),
         ("exit", "exited", "by_hand", {"by": "ops"}, "left cart: ended by ops"),
         ("exit", "exited", "campaign_stopped", {"by": "ops"}, "left cart: stopped by ops"),
