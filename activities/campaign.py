@@ -1,5 +1,6 @@
 """What a campaign's workflow asks of the world."""
 
+import asyncio
 from datetime import datetime
 from time import monotonic
 
@@ -13,6 +14,7 @@ from domain.campaign.life import Outlook
 
 # An activity works on operations for so long before it says so; what was done is kept with every page.
 WORK_SECONDS = 60.0
+BEAT_SECONDS = 1.0
 
 
 class Look(Struct, frozen=True):
@@ -43,7 +45,17 @@ class CampaignActivities:
         deadline = monotonic() + WORK_SECONDS
 
         def goes_on() -> bool:
-            activity.heartbeat()
             return monotonic() < deadline and not activity.is_worker_shutdown()
 
-        return await self._operations.work(campaign, goes_on=goes_on)
+        beating = asyncio.create_task(_beat())
+        try:
+            return await self._operations.work(campaign, goes_on=goes_on)
+        finally:
+            beating.cancel()
+
+
+async def _beat() -> None:
+    """Say that this process lives, also while a page takes long."""
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(BEAT_SECONDS)

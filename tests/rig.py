@@ -231,6 +231,9 @@ async def open_rig(
             try:
                 yield rig
             finally:
+                # Nobody wakes them then.
+                stop.set()
+                await running
                 await rig.forget_campaigns()
     finally:
         stop.set()

@@ -11,9 +11,9 @@ DECISION_TIMEOUT = timedelta(seconds=20)
 # A channel gives up on its provider well before this.
 SEND_TIMEOUT = timedelta(seconds=90)
 
-# Operations are worked on for a minute at a time. A page takes seconds: who is longer without a word is dead.
+# Operations are worked on for a minute at a time, and whoever does says every few seconds that they live.
 WORK_TIMEOUT = timedelta(minutes=10)
-WORK_HEARTBEAT = timedelta(seconds=30)
+WORK_HEARTBEAT = timedelta(seconds=5)
 
 # Without end: a database or provider that is away comes back, and a message that is too late by then is refused by
 # its own expiry.

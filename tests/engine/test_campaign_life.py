@@ -30,8 +30,8 @@ async def refused(rig: Rig, verb: str, body: Any = None, key: str = "plain") -> 
     return response.json()
 
 
-async def has_state(rig: Rig, wanted: str, key: str = "plain") -> None:
-    await rig.until("SELECT 1 FROM campaigns WHERE key = %s AND state = %s", key, wanted)
+async def has_state(rig: Rig, wanted: str, key: str = "plain", seconds: float = 20) -> None:
+    await rig.until("SELECT 1 FROM campaigns WHERE key = %s AND state = %s", key, wanted, seconds=seconds)
 
 
 async def test_from_draft_to_archived(rig: Rig) -> None:
@@ -91,10 +91,10 @@ async def test_a_stop_survives_the_death_of_its_workers(database_url: str, tempo
         assert (await move(rig, "stop", {"mode": "exit"}))["state"] == "stopping"
         for seen in ("started_at IS NOT NULL", "counts ->> 'batches' = '1'"):
             async with worker_process(rig.settings) as worker:
-                await rig.until(f"SELECT 1 FROM operations WHERE {seen}")  # noqa: S608
+                await rig.until(f"SELECT 1 FROM operations WHERE {seen}", seconds=60)  # noqa: S608
                 worker.kill()
         async with worker_process(rig.settings):
-            await has_state(rig, "ended")
+            await has_state(rig, "ended", seconds=60)
             assert [await journey.result() for journey in journeys] == ["exited"] * len(users)
         [operation] = (await rig.admin("GET", "/v1/campaigns/plain/operations"))["operations"]
         assert (operation["state"], operation["done"], operation["counts"]["exited"]) == ("done", 40, 40)
