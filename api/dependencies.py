@@ -1,10 +1,11 @@
 """What the routes share: the services, and the types of the names in their paths and bodies."""
 
+import re
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Depends, Path, Request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from wiring import Services
 
@@ -21,6 +22,8 @@ def _storable(text: str) -> str:
         raise ValueError("must not contain the character U+0000")
     return text
 
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d")
 
 # Where the document of the API has the examples of its models until it is served.
 EXAMPLE = "x-example"
@@ -48,6 +51,17 @@ def _whole(value: object) -> object:
 
 # Beside the bounds of a body's number (`Annotated[int, Field(ge=1), WHOLE]`): JSON knows no integers, so that 3.0 is 3.
 WHOLE = BeforeValidator(_whole)
+
+
+def _written_out(value: object) -> object:
+    """A number is no instant, though it could be taken for one."""
+    if not (isinstance(value, str) and _INSTANT.match(value)):
+        raise ValueError("must be an instant with its offset, as 2026-11-01T10:00:00Z")
+    return value
+
+
+# An instant of a body or a query. It is a text in JSON, which a strict model would refuse.
+Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out)]
 
 
 class RequestModel(BaseModel):
