@@ -1,4 +1,23 @@
-"""What the routes share: the services, and the types of the names in their paths and bodies."""
+"""What the routes share: the services, and the types of the names in their paths and bodies.
+
+A route that takes a key:
+
+    router = APIRouter(prefix="/v1/things", dependencies=[Depends(allow(Scope.READ))], route_class=Route)
+
+    @router.post("/{id:uuid}/mend", responses=refusals(NotFoundError, ConflictError))
+    async def mend(id: ThingId, body: Mending, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> Thing:
+        thing = Thing.model_validate(await services.things.mend(id, body.how, if_match=if_match, by=by))
+        tag.set(thing.revision)
+        return thing
+
+- `allow(Scope.…)` (api/auth.py) on the router; what acts names its own by `by: Operator` or `by: Admin`, an Actor.
+- `Route` (api/routes.py) checks the key before the body, does the work once under an Idempotency-Key, answers 304, and
+  documents all that with its refusals. `refusals` (api/problems.py) adds those of the route itself.
+- `IfMatch` (api/entity_tags.py) is for the use case, which calls `if_match.require(revision)` in its transaction.
+- `Limit`, `After`, `position` and `cut` (api/pages.py) make a list.
+- `model_config = example({…})` on every body and answer, `examples=[…]` on every path parameter: the tests of the
+  OpenAPI document ask for them, and schemathesis calls the route by them.
+"""
 
 import re
 from typing import Annotated, Any

@@ -95,6 +95,12 @@ class ChoiceRequest(RequestModel):
         return JourneyChoice(**self.model_dump(exclude={"dry_run"}))
 
 
+class SkipRequest(ChoiceRequest):
+    """Which journeys that wait: those for which all holds that is given."""
+
+    standing: Literal["waiting"] | None = None
+
+
 class Journey(ResponseModel):
     model_config = example(_JOURNEY)
 
@@ -173,7 +179,7 @@ async def exit_many(request: ChoiceRequest, services: Using, by: Operator) -> Op
 
 
 @router.post("/skip-wait", status_code=202, response_model=Operation, responses={**_DRY_RUN, **refusals(NotFoundError)})
-async def skip_many(request: ChoiceRequest, services: Using, by: Operator) -> Operation | Response:
+async def skip_many(request: SkipRequest, services: Using, by: Operator) -> Operation | Response:
     """Have many journeys go on that wait, page by page: the operation says how far it is."""
     if request.dry_run:
         return _counted(await services.journeys.count(waiting(request.choice())))
