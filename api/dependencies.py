@@ -1,10 +1,30 @@
-"""What the routes share: the services, and the types of the names in their paths and bodies."""
+"""What the routes share: the services, and the types of the names in their paths and bodies.
 
+A route that takes a key:
+
+    router = APIRouter(prefix="/v1/things", dependencies=[Depends(allow(Scope.READ))], route_class=Route)
+
+    @router.post("/{id:uuid}/mend", responses=refusals(NotFoundError, ConflictError))
+    async def mend(id: ThingId, body: Mending, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> Thing:
+        thing = Thing.model_validate(await services.things.mend(id, body.how, if_match=if_match, by=by))
+        tag.set(thing.revision)
+        return thing
+
+- `allow(Scope.…)` (api/auth.py) on the router; what acts names its own by `by: Operator` or `by: Admin`, an Actor.
+- `Route` (api/routes.py) checks the key before the body, does the work once under an Idempotency-Key, answers 304, and
+  documents all that with its refusals. `refusals` (api/problems.py) adds those of the route itself.
+- `IfMatch` (api/entity_tags.py) is for the use case, which calls `if_match.require(revision)` in its transaction.
+- `Limit`, `After`, `position` and `cut` (api/pages.py) make a list.
+- `model_config = example({…})` on every body and answer, `examples=[…]` on every path parameter: the tests of the
+  OpenAPI document ask for them, and schemathesis calls the route by them.
+"""
+
+import re
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Depends, Path, Request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from wiring import Services
 
@@ -21,6 +41,8 @@ def _storable(text: str) -> str:
         raise ValueError("must not contain the character U+0000")
     return text
 
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d")
 
 # Where the document of the API has the examples of its models until it is served.
 EXAMPLE = "x-example"
@@ -48,6 +70,17 @@ def _whole(value: object) -> object:
 
 # Beside the bounds of a body's number (`Annotated[int, Field(ge=1), WHOLE]`): JSON knows no integers, so that 3.0 is 3.
 WHOLE = BeforeValidator(_whole)
+
+
+def _written_out(value: object) -> object:
+    """A number is no instant, though it could be taken for one."""
+    if not (isinstance(value, str) and _INSTANT.match(value)):
+        raise ValueError("must be an instant with its offset, as 2026-11-01T10:00:00Z")
+    return value
+
+
+# An instant of a body or a query. It is a text in JSON, which a strict model would refuse.
+Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out)]
 
 
 class RequestModel(BaseModel):

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from api.auth import Operator, allow
-from api.dependencies import WHOLE, RequestModel, ResponseModel, Text, Using, example
+from api.dependencies import WHOLE, Instant, RequestModel, ResponseModel, Text, Using, example
 from api.operations import Operation
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
@@ -71,8 +71,8 @@ class JourneyQuery(RequestModel):
     outcome: Name | None = Field(None, examples=["engaged"])
     step: Name | None = Field(None, description="where an active journey is; with a `state`, where those were last")
     standing: Standing | None = Field(None, description="what an active journey does there")
-    entered_after: AwareDatetime | None = Field(None, description="the first instant that counts")
-    entered_before: AwareDatetime | None = Field(None, description="the first instant that does not count")
+    entered_after: Instant | None = Field(None, description="the first instant that counts")
+    entered_before: Instant | None = Field(None, description="the first instant that does not count")
     limit: Limit = DEFAULT_LIMIT
     after: After = None
 
@@ -87,17 +87,18 @@ class ChoiceRequest(RequestModel):
     step: Name | None = None
     standing: Standing | None = None
     user: Name | None = None
-    # Instants are texts in JSON, which strictness would refuse.
-    entered_after: Annotated[AwareDatetime, Field(strict=False, description="the first instant that counts")] | None = (
-        None
-    )
-    entered_before: (
-        Annotated[AwareDatetime, Field(strict=False, description="the first instant that does not count")] | None
-    ) = None
+    entered_after: Annotated[Instant, Field(description="the first instant that counts")] | None = None
+    entered_before: Annotated[Instant, Field(description="the first instant that does not count")] | None = None
     dry_run: Annotated[bool, Field(description="only count them")] = False
 
     def choice(self) -> JourneyChoice:
         return JourneyChoice(**self.model_dump(exclude={"dry_run"}))
+
+
+class SkipRequest(ChoiceRequest):
+    """Which journeys that wait: those for which all holds that is given."""
+
+    standing: Literal["waiting"] | None = None
 
 
 class Journey(ResponseModel):
@@ -178,7 +179,7 @@ async def exit_many(request: ChoiceRequest, services: Using, by: Operator) -> Op
 
 
 @router.post("/skip-wait", status_code=202, response_model=Operation, responses={**_DRY_RUN, **refusals(NotFoundError)})
-async def skip_many(request: ChoiceRequest, services: Using, by: Operator) -> Operation | Response:
+async def skip_many(request: SkipRequest, services: Using, by: Operator) -> Operation | Response:
     """Have many journeys go on that wait, page by page: the operation says how far it is."""
     if request.dry_run:
         return _counted(await services.journeys.count(waiting(request.choice())))

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.auth import Admin, allow
-from api.dependencies import RequestModel, ResponseModel, Text, Using, example
+from api.dependencies import Instant, RequestModel, ResponseModel, Text, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route, keep_instead
@@ -35,7 +35,7 @@ class KeyRequest(RequestModel):
     name: Annotated[Text, Field(min_length=1, max_length=255, description="whose it is; for people")]
     # A set of enum members is JSON's list of names, which strict validation would refuse.
     scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=4)]
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    expires_at: Instant | None = None
 
 
 class Key(ResponseModel):

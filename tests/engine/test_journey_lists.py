@@ -113,4 +113,4 @@ async def test_a_journey_is_shown_with_its_own_story_only(people: Rig) -> None:
 )
 async def test_filters_that_mean_nothing_are_refused(rig: Rig, query: str) -> None:
     answer = await rig.http.get(f"/v1/journeys?{query}", headers={"Authorization": "Bearer admin-key-of-the-tests"})
-    assert answer.status_code == 400, answer.text
+    assert answer.status_code == (422 if query == "after=x" else 400), answer.text
