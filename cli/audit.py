@@ -6,7 +6,7 @@ import typer
 
 from cli.client import connect
 from cli.options import After, AsJson, Limit
-from cli.printing import local, print_json, print_next, print_table
+from cli.printing import listed, local_second, print_json, print_next, print_table
 
 
 def audit(
@@ -27,13 +27,13 @@ def audit(
         return
     rows = [
         [
-            local(each["at"]),
+            local_second(each["at"]),
             each["actor_name"],
             each["action"],
             each["target"],
-            ", ".join(f"{name} {value}" for name, value in each["data"].items()),
+            listed(each["data"]),
         ]
         for each in page["entries"]
     ]
-    print_table(["TIME", "WHO", "WHAT", "TO WHAT", "DETAILS"], rows)
+    print_table(["TIME", "WHO", "WHAT", "TO WHAT", "DETAILS"], rows, folded={"DETAILS"})
     print_next(page)

@@ -10,7 +10,7 @@ from cli.documents import key_of
 from cli.exits import REFUSED
 from cli.operations import check_done
 from cli.options import AsJson, CampaignsArgument, Watch, Yes, complete_campaign
-from cli.printing import confirm, local, number_of, print_error, print_facts, print_json, print_table, printable, told
+from cli.printing import confirm, local, print_error, print_facts, print_json, print_table, printable, told
 from cli.watching import watch_operations
 
 
@@ -31,7 +31,7 @@ def campaigns(
     context: typer.Context,
     key: Annotated[
         str | None,
-        typer.Argument(metavar="[CAMPAIGN]", help="One of them.", autocompletion=complete_campaign, show_default=False),
+        typer.Argument(metavar="CAMPAIGN", help="One of them.", autocompletion=complete_campaign, show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -62,12 +62,13 @@ def start(
     """Let users in, from the beginning of the schedule on."""
     if version is not None and len(keys) > 1:
         raise typer.BadParameter("a version belongs to one campaign: start the others by themselves")
+    question = None
     if in_flight is not InFlight.KEEP and not yes:
-        confirm(f"Start {', '.join(keys)}, and {in_flight} the journeys on other versions?")
+        question = f"Start {', '.join(keys)}, and {in_flight} the journeys on other versions,"
     body: dict[str, Any] = {"in_flight": in_flight}
     if version is not None:
         body["version"] = version
-    _change(context, "start", keys, body=body, watch=watch, as_json=as_json)
+    _change(context, "start", keys, question, body=body, watch=watch, as_json=as_json)
 
 
 def pause(context: typer.Context, keys: CampaignsArgument, as_json: AsJson = False) -> None:
@@ -91,10 +92,9 @@ def stop(
     as_json: AsJson = False,
 ) -> None:
     """Let nobody in any more."""
-    if is_exit and not yes:
-        confirm(f"Stop {', '.join(keys)}, and end all journeys?")
+    question = f"Stop {', '.join(keys)}, and end all journeys," if is_exit and not yes else None
     body = {"mode": "exit" if is_exit else "drain"}
-    _change(context, "stop", keys, body=body, watch=watch, as_json=as_json)
+    _change(context, "stop", keys, question, body=body, watch=watch, as_json=as_json)
 
 
 def archive(context: typer.Context, keys: CampaignsArgument, as_json: AsJson = False) -> None:
@@ -106,16 +106,19 @@ def _change(
     context: typer.Context,
     verb: str,
     given: list[str],
+    question: str | None = None,
     *,
     body: dict[str, Any] | None = None,
     watch: bool = False,
     as_json: bool,
 ) -> None:
-    """Change each. One that refuses holds up none of the others."""
+    """Change each, once the question is answered. One that refuses holds up none of the others."""
     keys = [key_of(each) for each in given]
     changed: list[dict[str, Any]] = []
     operations: list[dict[str, Any]] = []
     with connect(context) as api:
+        if question:
+            confirm(f"{question} on {api.url}?")
         for key in keys:
             try:
                 view = api.post("campaigns", key, verb, body=body)
@@ -143,11 +146,7 @@ def _told(view: dict[str, Any]) -> str:
 def _list(found: list[dict[str, Any]]) -> None:
     columns = ["CAMPAIGN", "STATE", "STAGE", "RUNNING", "LATEST", "ACTIVE", "JOURNEYS"]
     fields = ["key", "state", "stage", "running_version", "latest_version", "active_journeys", "total_journeys"]
-    print_table(
-        columns,
-        [["-" if each[name] is None else str(each[name]) for name in fields] for each in found],
-        whole={"CAMPAIGN"},
-    )
+    print_table(columns, [["-" if each[name] is None else str(each[name]) for name in fields] for each in found])
 
 
 def _show(view: dict[str, Any]) -> None:
@@ -157,7 +156,7 @@ def _show(view: dict[str, Any]) -> None:
             "Name": view["name"],
             "Stage": told(view["stage"]),
             "State": view["state"],
-            "Journeys": f"{view['active_journeys']} under way, {number_of(view['total_journeys'], 'journey')} in all",
+            "Journeys": f"{view['active_journeys']} under way, {view['total_journeys']} in all",
             "Changed": local(view["updated_at"]),
         }
     )
@@ -171,4 +170,4 @@ def _show(view: dict[str, Any]) -> None:
         ]
         for each in view["versions"]
     ]
-    print_table(["VERSION", "", "FILE", "PUBLISHED"], rows)
+    print_table(["VERSION", "", "FILE", "PUBLISHED"], rows, folded={"FILE"})

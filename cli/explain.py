@@ -6,7 +6,7 @@ import typer
 
 from cli.client import connect
 from cli.options import AsJson, Limit
-from cli.printing import local, print_json, print_table, printable, told
+from cli.printing import local_second, print_json, print_table, printable, told
 
 
 def explain(
@@ -27,15 +27,24 @@ def explain(
         typer.echo(printable(f"There are earlier ones: --before {timeline['next']}"), err=True)
 
 
-def print_timeline(items: list[dict[str, Any]]) -> None:
-    """One line an entry; their links below, since they are long and many share one."""
-    urls = list(dict.fromkeys(item["url"] for item in items if item.get("url")))
-    print_table(["TIME", "WHAT", "CAMPAIGN", "STEP", "WHY", "LINK"], [_row(item, urls) for item in items])
+def print_timeline(items: list[dict[str, Any]], *, is_of_one: bool = False) -> None:
+    """One line an entry; their links below, since they are long and many share one. Those of one journey have one."""
+    if is_of_one:
+        rows = [[local_second(item["at"]), _what(item), told(item["step"]), told(item["reason"])] for item in items]
+        print_table(["TIME", "WHAT", "STEP", "WHY"], rows, folded={"WHAT"})
+        return
+    urls = list(dict.fromkeys(item["url"] for item in items if item["url"]))
+    columns = ["TIME", "WHAT", "CAMPAIGN", "STEP", "WHY", "LINK"]
+    print_table(columns, [_row(item, urls) for item in items], folded={"WHAT"})
     for number, url in enumerate(urls, 1):
         typer.echo(printable(f"[{number}] {url}"))
 
 
 def _row(item: dict[str, Any], urls: list[str]) -> list[str]:
-    link = f"[{urls.index(item['url']) + 1}]" if item.get("url") else ""
-    what = f"{item['kind']}: {item['summary']}"
-    return [local(item["at"]), what, told(item["campaign"]), told(item["step"]), told(item["reason"]), link]
+    link = f"[{urls.index(item['url']) + 1}]" if item["url"] else ""
+    place = [told(item["campaign"]), told(item["step"]), told(item["reason"])]
+    return [local_second(item["at"]), _what(item), *place, link]
+
+
+def _what(item: dict[str, Any]) -> str:
+    return f"{item['kind']}: {item['summary']}"

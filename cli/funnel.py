@@ -23,7 +23,9 @@ def funnel(
     if as_json:
         print_json(found)
         return
-    for each in found["versions"]:
+    for number, each in enumerate(found["versions"]):
+        if number:
+            typer.echo()
         _show(found["campaign"], each)
     if found["not_let_in"]:
         typer.echo(printable(f"Not let in: {counted(found['not_let_in'])}"))
@@ -38,14 +40,13 @@ def _show(campaign: str, version: dict[str, Any]) -> None:
         )
     )
     columns = ["STEP", "KIND", "REACHED", "NOW", "SENT", "OPENED", "NOT SENT OR LATER"]
-    print_table(columns, [_row(step) for step in version["steps"]])
+    print_table(columns, [_row(step) for step in version["steps"]], folded={"NOW", "NOT SENT OR LATER"})
     if version["exits"]:
         typer.echo(printable(f"Ended early: {counted(version['exits'])}"))
     if version["arms"]:
         rows = [[each["step"], each["arm"], str(each["journeys"]), str(each["goals"])] for each in version["arms"]]
         typer.echo()
         print_table(["SPLIT", "ARM", "JOURNEYS", "GOALS"], rows)
-    typer.echo()
 
 
 def _row(step: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -30,8 +31,11 @@ app = typer.Typer(invoke_without_command=True, help="List journeys, look at one,
 
 INSTANTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The journey's id.", show_default=False)]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]", help="Journeys by their ids.", show_default=False)]
+# What is said of a journey to which it was done.
+DONE = {"exit": "exited", "skip-wait": "goes on"}
+
+Id = Annotated[UUID, typer.Argument(metavar="ID", help="The journey's id.", show_default=False)]
+Ids = Annotated[list[UUID] | None, typer.Argument(metavar="ID", help="Journeys by their ids.", show_default=False)]
 Version = Annotated[int | None, typer.Option(min=1, help="On this version of the campaign.", show_default=False)]
 User = Annotated[str | None, typer.Option(help="Of this user.", show_default=False)]
 Step = Annotated[str | None, typer.Option(help="That are at this step now.", show_default=False)]
@@ -73,7 +77,10 @@ def list_journeys(
         print_json(page)
         return
     columns = ["JOURNEY", "USER", "CAMPAIGN", "V", "STATE", "STEP", "NEXT"]
-    print_table(columns, [_row(each) for each in page["journeys"]], whole={"JOURNEY"})
+    # All of one campaign have room in 80 columns.
+    shown = [number for number, column in enumerate(columns) if campaign is None or column not in {"CAMPAIGN", "V"}]
+    rows = [_row(each) for each in page["journeys"]]
+    print_table([columns[number] for number in shown], [[row[number] for number in shown] for row in rows])
     print_next(page)
 
 
@@ -81,7 +88,7 @@ def list_journeys(
 def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
     """Show one journey: where it is and until when, and what has happened."""
     with connect(context) as api:
-        journey = api.get("journeys", id)
+        journey = api.get("journeys", str(id))
     if as_json:
         print_json(journey)
         return
@@ -100,7 +107,7 @@ def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
     )
     if journey["timeline"]:
         typer.echo()
-        print_timeline(journey["timeline"])
+        print_timeline(journey["timeline"], is_of_one=True)
 
 
 @app.command("exit")
@@ -147,7 +154,7 @@ def _act(
     context: typer.Context,
     verb: str,
     question: str,
-    ids: list[str] | None,
+    ids: list[UUID] | None,
     which: dict[str, Any],
     *,
     watch: bool,
@@ -175,19 +182,19 @@ def _act(
     check_done([operation])
 
 
-def _act_on_each(api: ApiClient, verb: str, ids: list[str], *, as_json: bool) -> None:
+def _act_on_each(api: ApiClient, verb: str, ids: list[UUID], *, as_json: bool) -> None:
     """One that refuses holds up none of the others."""
     changed: list[dict[str, Any]] = []
     for id in ids:
         try:
-            changed.append(api.post("journeys", id, verb))
+            changed.append(api.post("journeys", str(id), verb))
         except RefusedError as error:
             print_error(error)
     if as_json:
         print_json({"journeys": changed})
     else:
         for each in changed:
-            typer.echo(printable(f"{each['id']}: {_state(each)}"))
+            typer.echo(printable(f"{each['id']}: {DONE[verb]}"))
     if len(changed) < len(ids):
         raise typer.Exit(REFUSED)
 

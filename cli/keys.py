@@ -67,7 +67,7 @@ def list_keys(context: typer.Context, limit: Limit = 50, after: After = None, as
         ]
         for each in page["keys"]
     ]
-    print_table(["KEY", "NAME", "SCOPES", "STATE", "CREATED", "USED"], rows, whole={"KEY"})
+    print_table(["KEY", "NAME", "SCOPES", "STATE", "CREATED", "USED"], rows, folded={"NAME", "SCOPES"})
     print_next(page)
 
 

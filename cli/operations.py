@@ -1,13 +1,25 @@
 """sojourn operations: what is done to many journeys or users, and how far it is."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
 from cli.client import connect
 from cli.exits import REFUSED
 from cli.options import After, AsJson, CampaignOption, Limit, Watch
-from cli.printing import counted, local, local_minute, print_facts, print_json, print_next, print_table, printable, told
+from cli.printing import (
+    counted,
+    listed,
+    local,
+    local_minute,
+    print_facts,
+    print_json,
+    print_next,
+    print_table,
+    printable,
+    told,
+)
 from cli.watching import progress, watch_operations
 
 CANCELLED = 1
@@ -15,7 +27,7 @@ CANCELLED = 1
 
 def operations(
     context: typer.Context,
-    id: Annotated[str | None, typer.Argument(metavar="[ID]", help="One of them.", show_default=False)] = None,
+    id: Annotated[UUID | None, typer.Argument(metavar="ID", help="One of them.", show_default=False)] = None,
     campaign: CampaignOption = None,
     watch: Watch = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="End it where it is: what is done stays done.")] = False,
@@ -70,7 +82,7 @@ def _list(page: dict[str, Any], *, as_json: bool) -> None:
         ]
         for each in page["operations"]
     ]
-    print_table(["OPERATION", "KIND", "STATE", "DONE", "COUNTS", "ASKED"], rows, whole={"OPERATION"})
+    print_table(["OPERATION", "KIND", "STATE", "DONE", "COUNTS", "ASKED"], rows, folded={"COUNTS"})
     print_next(page)
 
 
@@ -81,7 +93,7 @@ def _show(operation: dict[str, Any]) -> None:
             "Campaign": operation["campaign"],
             "Kind": operation["kind"],
             "Progress": progress(operation),
-            "Parameters": ", ".join(f"{name} {value}" for name, value in operation["parameters"].items()),
+            "Parameters": listed(operation["parameters"]),
             "Asked": f"{local(operation['created_at'])} by {told(operation['requested_by'])}",
             "Began": local(operation["started_at"]),
             "Finished": local(operation["finished_at"]),

@@ -144,7 +144,7 @@ def _show(plan: dict[str, Any]) -> None:
         for each in plan["in_flight"]
     ]
     typer.echo()
-    print_table(["VERSION", "STEP", "IN FLIGHT", "FATE", "WHY"], rows)
+    print_table(["VERSION", "STEP", "IN FLIGHT", "FATE", "WHY"], rows, folded={"WHY"})
     typer.echo(f"In flight: {counted({fate: number for fate, number in plan['totals'].items() if number})}")
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,19 +16,27 @@ from domain.errors import InvalidDocumentError, Problem, SojournError
 
 # Where nobody looks at the output but a file or another program, lines need no folding.
 UNFOLDED_COLUMNS = 400
+# Between two columns of a table.
+GAP = 2
 
 
-def print_table(columns: list[str], rows: list[list[str]], *, whole: Collection[str] = ()) -> None:
+def print_table(columns: list[str], rows: list[list[str]], *, folded: Collection[str] = ()) -> None:
     """A table of plain text: what users named their things can neither colour nor move the terminal.
 
-    The columns of `whole` are never folded: they are there to be copied.
+    The columns of `folded` are folded where there is little room, between words; the others are there to be copied.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, no_wrap=column in whole, overflow="ignore" if column in whole else "fold")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    _print(table)
+    room = GAP * (len(columns) - 1)
+    cells = [[printable(cell) for cell in row] for row in rows]
+    for column, name in enumerate(columns):
+        texts = [name, *(row[column] for row in cells)]
+        pieces = [word for text in texts for word in text.split()] if name in folded else texts
+        least = max(map(cell_len, pieces))
+        table.add_column(name, no_wrap=name not in folded, overflow="fold", min_width=least)
+        room += least
+    for row in cells:
+        table.add_row(*map(Text, row))
+    _print(table, room)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
@@ -36,7 +45,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
     for name, value in facts.items():
         if value:
             table.add_row(Text(name, "bold"), Text(printable(value)))
-    _print(table)
+    _print(table, UNFOLDED_COLUMNS)
 
 
 def print_marked(lines: list[tuple[str, str, str]]) -> None:
@@ -44,7 +53,7 @@ def print_marked(lines: list[tuple[str, str, str]]) -> None:
     table = Table.grid(padding=(0, 1, 0, 0))
     for mark, style, text in lines:
         table.add_row(Text(f"  {mark}", style), Text(printable(text)))
-    _print(table)
+    _print(table, UNFOLDED_COLUMNS)
 
 
 def print_json(value: Any) -> None:
@@ -95,7 +104,24 @@ def told(value: Any) -> str:
 
 def counted(counts: Mapping[str, int]) -> str:
     """Counts by name in one line: `exited 30, gone 2`."""
-    return ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items())
+    return listed({name.replace("_", " "): number for name, number in counts.items()})
+
+
+def listed(data: Mapping[str, Any]) -> str:
+    """The members of an object in one line: `campaign cart, scopes read ingest`."""
+    return ", ".join(f"{name} {_in_line(value)}" for name, value in data.items())
+
+
+def _in_line(value: Any) -> str:
+    match value:
+        case dict():
+            return f"({listed(value)})"
+        case list():
+            return " ".join(map(_in_line, value))
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)
 
 
 def number_of(number: int, noun: str) -> str:
@@ -105,21 +131,27 @@ def number_of(number: int, noun: str) -> str:
 
 def local(instant: str | None) -> str:
     """An instant of the API in this machine's zone; nothing for null."""
-    return _local(instant).strftime("%Y-%m-%d %H:%M:%S %z") if instant else ""
+    return _local(instant, "%Y-%m-%d %H:%M:%S %z")
+
+
+def local_second(instant: str | None) -> str:
+    """The same for tables, which have little room."""
+    return _local(instant, "%Y-%m-%d %H:%M:%S")
 
 
 def local_minute(instant: str | None) -> str:
-    """The same for tables with little room."""
-    return _local(instant).strftime("%Y-%m-%d %H:%M") if instant else ""
+    """The same for tables with many columns."""
+    return _local(instant, "%Y-%m-%d %H:%M")
 
 
-def _local(instant: str) -> datetime:
-    return datetime.fromisoformat(instant).astimezone()
+def _local(instant: str | None, form: str) -> str:
+    return datetime.fromisoformat(instant).astimezone().strftime(form) if instant else ""
 
 
-def _print(table: Table) -> None:
-    """Without the blanks that fill the last column."""
+def _print(table: Table, least: int) -> None:
+    """Without the blanks that fill the last column. Where it takes more room than there is, the terminal folds it."""
     console = Console(width=None if sys.stdout.isatty() else UNFOLDED_COLUMNS, highlight=False)
+    console.width = max(console.width, least)
     with console.capture() as captured:
         console.print(table)
     for line in captured.get().splitlines():

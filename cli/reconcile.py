@@ -1,6 +1,7 @@
 """sojourn reconcile: find and repair where PostgreSQL and Temporal do not agree."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -14,7 +15,7 @@ NOTHING = "no differences"
 
 def reconcile(
     context: typer.Context,
-    id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Show an earlier one.", show_default=False)] = None,
+    id: Annotated[UUID | None, typer.Argument(metavar="ID", help="Show an earlier one.", show_default=False)] = None,
     watch: Watch = False,
     earlier: Annotated[bool, typer.Option("--list", help="Show the earlier ones.")] = False,
     limit: Limit = 20,
@@ -26,7 +27,7 @@ def reconcile(
         if earlier:
             page = api.get("reconciliations", limit=limit, after=after)
         else:
-            found = api.post("reconciliations") if id is None else api.get("reconciliations", id)
+            found = api.post("reconciliations") if id is None else api.get("reconciliations", str(id))
             if watch:
                 again = f"sojourn reconcile {found['id']} --watch"
                 path = ("reconciliations", found["id"])
@@ -44,7 +45,7 @@ def _list(page: dict[str, Any]) -> None:
         [each["id"], each["state"], _outcome(each["report"]), each["requested_by"], local_minute(each["created_at"])]
         for each in page["reconciliations"]
     ]
-    print_table(["RECONCILIATION", "STATE", "FOUND", "BY", "ASKED"], rows, whole={"RECONCILIATION"})
+    print_table(["RECONCILIATION", "STATE", "FOUND", "BY", "ASKED"], rows, folded={"FOUND"})
     print_next(page)
 
 
@@ -62,7 +63,7 @@ def _show(reconciliation: dict[str, Any]) -> None:
     ]
     if rows:
         typer.echo()
-        print_table(["WHAT", "FOUND", "REPAIRED", "WHERE"], rows)
+        print_table(["WHAT", "FOUND", "REPAIRED", "WHERE"], rows, folded={"WHERE"})
     for where, why in report["for_people"].items():
         typer.echo(printable(f"Look at {where}: {why}"))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from cli.client import ApiClient
@@ -18,6 +18,7 @@ from domain.errors import UnavailableError
 POLL_SECONDS = 0.5
 # A restart of the API takes seconds; what is watched goes on meanwhile.
 PATIENCE_SECONDS = 60
+BAR_WIDTH = 20
 OVER = {"done", "cancelled"}
 
 
@@ -87,8 +88,9 @@ def _shown(
 
         yield say
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[told]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=quiet, highlight=False)) as bar:
+    bar_column = BarColumn(BAR_WIDTH)
+    columns = (TextColumn("{task.description}"), bar_column, TaskProgressColumn(), TextColumn("{task.fields[told]}"))
+    with Progress(*columns, console=Console(stderr=quiet, highlight=False)) as bar:
         task = bar.add_task(Text(printable(name)).markup, total=None, told="")
 
         def draw(seen: dict[str, Any]) -> None:

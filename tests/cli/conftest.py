@@ -79,6 +79,13 @@ def deployment(folder: Path, api_url: str, monkeypatch: pytest.MonkeyPatch) -> s
     return api_url
 
 
+@pytest.fixture
+def nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment that is named and not there: for what is refused before it is asked."""
+    monkeypatch.setenv("SOJOURN_API_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("SOJOURN_API_KEY", ADMIN_KEY)
+
+
 def a_campaign(folder: Path, key: str = "abandoned-cart", text: str | None = None) -> Path:
     file = folder / f"{key}.yaml"
     file.write_text(CAMPAIGN.format(key=key) if text is None else text)

@@ -123,13 +123,7 @@ async def test_what_was_begun_can_be_watched_later(resting: Rig, capsys: Output)
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        (["exit"], 2, "name journeys by their ids, or choose"),
-        (["exit", "a", "--campaign", "c"], 2, "name journeys by their ids, or choose"),
-        (["skip-wait", "--step", "s"], 2, "--campaign is missing"),
-        (["--campaign", "c", "exit"], 2, "give them after exit"),
         (["--state", "lost"], 1, "sojourn: query.state: "),
-        (["--entered-after", "yesterday"], 2, "does not match the formats"),
-        (["show", "no-uuid"], 1, "sojourn: path.id: "),
         (["exit", "--campaign", "none"], 1, "sojourn: there is no campaign none"),
     ],
 )

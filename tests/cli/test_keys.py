@@ -65,10 +65,6 @@ def test_keys_for_scripts(capsys: Output) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        (["create", "--name", "a", "--scope", "root"], 2, "'root' is not one of"),
-        (["create", "--name", "a"], 2, "Missing option '--scope'"),
-        (["create", "--name", "a", "--scope", "read", "--expires", "soon"], 2, "write 12h or 90d"),
-        (["create", "--name", "a", "--scope", "read", "--expires", "0d"], 2, "write 12h or 90d"),
         (["create", "--name", "", "--scope", "read"], 1, "sojourn: "),
         (["revoke", "none"], 1, "sojourn: there is no key none"),
     ],

@@ -97,8 +97,6 @@ async def test_one_that_was_cancelled_ends_its_watch(resting: Rig, capsys: Outpu
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        ([], 2, "name an operation by its id, or a campaign"),
-        (["--campaign", "a", "--watch"], 2, "are for one operation"),
         (["00000000-0000-0000-0000-000000000000"], 1, "sojourn: there is no operation"),
         (["--campaign", "none"], 1, "sojourn: there is no campaign none"),
     ],

@@ -119,10 +119,3 @@ async def test_what_is_not_as_planned_any_more_is_refused(in_flight: Rig, folder
     file.write_text(SECOND.replace("2d", "4d"))
     assert await sojourn("apply", str(file), "--plan", planned) == 5
     assert "the document is another" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("deployment")
-def test_a_plan_is_of_one_file(folder: Path, capsys: Output) -> None:
-    files = [str(a_campaign(folder, key)) for key in ("a", "b")]
-    assert run(["apply", *files, "--plan", "h"]) == 2
-    assert "a plan is of one file" in capsys.readouterr().err

@@ -69,33 +69,36 @@ def test_what_is_in_force_is_marked(
     assert ADMIN_KEY not in shown + str(listed)
 
 
-@pytest.mark.parametrize(
-    ("words", "completed"),
-    [
-        ("pause aban", ["abandoned-cart"]),
-        ("journeys exit --campaign ", ["abandoned-cart", "welcome"]),
-        ("pause abandoned-cart w", ["welcome"]),
-        ("--profile away pause aban", []),
-        ("--profile asking pause aban", []),
-        ("--profile a", ["away", "asking"]),
-        ("arch", ["archive"]),
-    ],
-)
-def test_the_shell_completes(profiles: Path, folder: Path, capsys: Output, words: str, completed: list[str]) -> None:
+COMPLETED = {
+    "pause aban": ["abandoned-cart"],
+    "journeys exit --campaign ": ["abandoned-cart", "welcome"],
+    "pause abandoned-cart w": ["welcome"],
+    "--profile away pause aban": [],
+    "--profile asking pause aban": [],
+    "--profile a": ["away", "asking"],
+    "arch": ["archive"],
+}
+
+
+@pytest.mark.usefixtures("profiles")
+def test_the_shell_completes(folder: Path) -> None:
     assert run(["apply", *(str(a_campaign(folder, key)) for key in ("abandoned-cart", "welcome"))]) == 0
-    ended = subprocess.run(
+    for words, completed in COMPLETED.items():
+        ended = _completion(folder, f"sojourn {words}")
+        assert ended.stdout.split() == completed, words
+        assert ended.stderr == ""
+    assert not (folder / "asked").exists()
+
+
+def _completion(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
+    """What bash asks for at the end of a line."""
+    number = len(line.split(" ")) - 1
+    environment = {"_SOJOURN_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(number)}
+    return subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from cli.main import main; main()"],
-        env={
-            **os.environ,
-            "_SOJOURN_COMPLETE": "complete_bash",
-            "COMP_WORDS": f"sojourn {words}",
-            "COMP_CWORD": str(len(f"sojourn {words}".split(" ")) - 1),
-        },
+        env={**os.environ, **environment},
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ended.stdout.split() == completed
-    assert ended.stderr == ""
-    assert not (folder / "asked").exists()
