@@ -33,6 +33,8 @@ GRACE = timedelta(minutes=1)
 LEFT_BEHIND = timedelta(days=1)
 # Workflows without a row are ended when all others are known, and the next time, if there are more of them.
 MOST_ORPHANS = 10_000
+# What is found of a Temporal that was restored from an old backup.
+SET_BACK = {Finding.ROW_WITHOUT_WORKFLOW, Finding.WORKFLOW_OUTLIVED_ROW}
 BY = "reconciliation"
 
 
@@ -240,8 +242,10 @@ class Reconciler:
             keys = await agreement.campaigns_at_work(connection, grace=self._grace)
         seen = await self._look([campaign_workflow_id(key) for key in keys])
         asleep = [key for key in keys if not _is_running(seen[campaign_workflow_id(key)])]
+        # Where Temporal was set back, a campaign's schedule there may have been, too: each looks at its own.
+        was_set_back = SET_BACK & report.findings.keys()
         async with self._database.transaction() as connection:
-            for key in asleep:
+            for key in keys if was_set_back else asleep:
                 await outbox.wake_campaign(connection, key)
         report.note(Finding.CAMPAIGN_ASLEEP, asleep, repaired=len(asleep))
 
