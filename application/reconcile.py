@@ -16,7 +16,7 @@ from msgspec import Struct, field, to_builtins
 
 from domain.access import Actor
 from domain.errors import NotFoundError
-from domain.journey.reconciling import FOR_PEOPLE, Finding, Seen, Verdict, is_elsewhere, judge
+from domain.journey.reconciling import FOR_PEOPLE, Finding, Seen, Verdict, is_elsewhere, is_on_another, judge
 from domain.journey.records import Ending, campaign_workflow_id
 from domain.journey.recovery import Lost
 from store import agreement, audit, journeys, outbox, reconciliations
@@ -33,6 +33,8 @@ GRACE = timedelta(minutes=1)
 LEFT_BEHIND = timedelta(days=1)
 # Workflows without a row are ended when all others are known, and the next time, if there are more of them.
 MOST_ORPHANS = 10_000
+# What is found of a Temporal that was restored from an old backup.
+SET_BACK = {Finding.ROW_WITHOUT_WORKFLOW, Finding.WORKFLOW_OUTLIVED_ROW}
 BY = "reconciliation"
 
 
@@ -178,9 +180,10 @@ class Reconciler:
                 [row for row in known if row.is_over and row.is_told and not row.is_sending], report
             )
             settled = [row for row in known if row.state == "active" and row.is_told and not row.is_exiting]
-            await self._place(
-                [row for row in settled if is_elsewhere(page[row.workflow_id], row.step, row.standing)], report
-            )
+            on_another = [row for row in settled if is_on_another(page[row.workflow_id], row.campaign_version)]
+            await self._take_back(on_another, report)
+            elsewhere = [row for row in settled if is_elsewhere(page[row.workflow_id], row.step, row.standing)]
+            await self._place(elsewhere, report)
         await self._end_orphans(orphans, report)
 
     async def _end_outlived(self, rows: Sequence[KnownRow], report: Report) -> None:
@@ -193,6 +196,24 @@ class Reconciler:
             over = [workflow_id for _, workflow_id in await agreement.still_over(connection, running)]
             await outbox.append(connection, [Notice(id, "exit", {"by": BY}) for id in over], of_many=True)
         report.note(Finding.WORKFLOW_OUTLIVED_ROW, over, repaired=len(over))
+
+    async def _take_back(self, rows: Sequence[KnownRow], report: Report) -> None:
+        """Have rows say the version that their workflows are on: else what these ask for may not be in their plan."""
+        seen = await self._look([row.workflow_id for row in rows])
+        moved = [
+            (row, one.version)
+            for row in rows
+            if (one := seen[row.workflow_id]) is not None
+            and _is_running(one)
+            and one.version is not None
+            and is_on_another(one, row.campaign_version)
+        ]
+        if not moved:
+            return
+        async with self._database.transaction() as connection:
+            taken = await agreement.take_back(connection, moved, grace=self._grace)
+        ids = [row.workflow_id for row, _ in moved if row.id in taken]
+        report.note(Finding.VERSION_DIFFERS, ids, repaired=len(ids))
 
     async def _place(self, rows: Sequence[KnownRow], report: Report) -> None:
         """Have rows say where their workflows rest."""
@@ -240,8 +261,10 @@ class Reconciler:
             keys = await agreement.campaigns_at_work(connection, grace=self._grace)
         seen = await self._look([campaign_workflow_id(key) for key in keys])
         asleep = [key for key in keys if not _is_running(seen[campaign_workflow_id(key)])]
+        # Where Temporal was set back, a campaign's schedule there may have been, too: each looks at its own.
+        was_set_back = SET_BACK & report.findings.keys()
         async with self._database.transaction() as connection:
-            for key in asleep:
+            for key in keys if was_set_back else asleep:
                 await outbox.wake_campaign(connection, key)
         report.note(Finding.CAMPAIGN_ASLEEP, asleep, repaired=len(asleep))
 

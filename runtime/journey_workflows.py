@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.journey.reconciling import Seen
 from runtime.temporal import CALL_TIMEOUT
-from workflows.search_attributes import JOURNEY_STATE, JOURNEY_STEP
+from workflows.search_attributes import CAMPAIGN_VERSION, JOURNEY_STATE, JOURNEY_STEP
 
 TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
 CONCURRENT_CALLS = 20
@@ -82,4 +82,10 @@ class JourneyWorkflows:
 
 def _seen(found: WorkflowExecution, status: str, *, is_busy: bool = False) -> Seen:
     attributes = found.typed_search_attributes
-    return Seen(status, None, attributes.get(JOURNEY_STEP), attributes.get(JOURNEY_STATE), is_busy)
+    return Seen(
+        status,
+        step=attributes.get(JOURNEY_STEP),
+        standing=attributes.get(JOURNEY_STATE),
+        version=attributes.get(CAMPAIGN_VERSION),
+        is_busy=is_busy,
+    )

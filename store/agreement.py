@@ -30,6 +30,7 @@ class KnownRow(Struct, frozen=True):
 
     id: UUID
     workflow_id: str
+    campaign_version: int
     state: str
     step: str | None
     standing: str | None
@@ -82,7 +83,7 @@ async def of_workflows(connection: Connection, workflow_ids: Collection[str], *,
     """The journeys of these workflows."""
     cursor = await connection.execute(
         f"""
-        SELECT id, workflow_id, journeys.state, step, standing, {_IS_TOLD} AS is_told,
+        SELECT id, workflow_id, campaign_version, journeys.state, step, standing, {_IS_TOLD} AS is_told,
                COALESCE(ended_recorded_at < clock_timestamp() - make_interval(secs => %(grace)s), false) AS is_over,
                EXISTS (SELECT 1 FROM messages
                        WHERE journey_id = journeys.id AND messages.state IN ('reserved', 'sending')) AS is_sending,
@@ -140,6 +141,29 @@ async def place(connection: Connection, moved: Sequence[tuple[KnownRow, str, str
             [row.standing for row, _, _ in moved],
             [step for _, step, _ in moved],
             [standing for _, _, standing in moved],
+        ),
+    )
+    return {row["id"] async for row in cursor}
+
+
+async def take_back(connection: Connection, moved: Sequence[tuple[KnownRow, int]], *, grace: float) -> set[UUID]:
+    """Have rows say the version that their workflows are on, unless they were moved since the grace; whose changed."""
+    cursor = await connection.execute(
+        """
+        UPDATE journeys SET campaign_version = item.version
+        FROM unnest(%s::uuid[], %s::int[], %s::int[]) AS item (id, old_version, version)
+        WHERE journeys.id = item.id AND journeys.state = 'active' AND campaign_version = old_version
+          AND NOT EXISTS (
+            SELECT 1 FROM decisions
+            WHERE decisions.profile_id = journeys.profile_id AND journey_id = journeys.id AND kind = 'migrate'
+              AND decisions.recorded_at > clock_timestamp() - make_interval(secs => %s))
+        RETURNING journeys.id
+        """,
+        (
+            [row.id for row, _ in moved],
+            [row.campaign_version for row, _ in moved],
+            [version for _, version in moved],
+            grace,
         ),
     )
     return {row["id"] async for row in cursor}

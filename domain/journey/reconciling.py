@@ -19,6 +19,7 @@ class Finding(StrEnum):
     WORKFLOW_FAILED = "workflow_failed"
     WORKFLOW_WITHOUT_ROW = "workflow_without_row"
     WORKFLOW_OUTLIVED_ROW = "workflow_outlived_row"
+    VERSION_DIFFERS = "version_differs"
     POSITION_DIFFERS = "position_differs"
     MESSAGE_LEFT_BEHIND = "message_left_behind"
     CAMPAIGN_ASLEEP = "campaign_asleep"
@@ -27,6 +28,7 @@ class Finding(StrEnum):
 # Why somebody should look, also where it was repaired.
 FOR_PEOPLE = {
     Finding.WORKFLOW_FAILED: "their histories in the Temporal UI say why they failed; their journeys are over",
+    Finding.VERSION_DIFFERS: "they were moved to another version, and are back on the one before: move them again",
     Finding.WORKFLOW_WITHOUT_ROW: "the database may be an old backup, or that of another deployment",
 }
 
@@ -34,14 +36,15 @@ FOR_PEOPLE = {
 class Seen(Struct, frozen=True):
     """A journey's workflow as Temporal has it. `status` is running, completed, failed, canceled, terminated, timed_out.
 
-    `result` is that of a completed one. `is_busy` says that something is under way of which the workflow, or the
-    database, is yet to hear.
+    `result` is that of a completed one, `version` that of the campaign. `is_busy` says that something is under way of
+    which the workflow, or the database, is yet to hear.
     """
 
     status: str
     result: str | None = None
     step: str | None = None
     standing: str | None = None
+    version: int | None = None
     is_busy: bool = False
 
 
@@ -66,6 +69,11 @@ def judge(workflow: Seen | None) -> Verdict | None:
             return Verdict(Finding.WORKFLOW_TERMINATED, (COMPLETED, CANCELLED))
         case _:
             return Verdict(Finding.WORKFLOW_FAILED, (COMPLETED, FAILED))
+
+
+def is_on_another(workflow: Seen, version: int) -> bool:
+    """Whether a workflow is on another version than the row says."""
+    return workflow.version is not None and workflow.version != version
 
 
 def is_elsewhere(workflow: Seen, step: str | None, standing: str | None) -> bool:

@@ -201,6 +201,17 @@ async def test_a_row_that_is_wrong_about_where_its_journey_rests_is_put_right(ri
     assert found(await reconciled(rig)) == NOTHING
 
 
+async def test_a_row_goes_back_to_the_version_that_its_workflow_is_on(rig: Rig) -> None:
+    """As when Temporal was set back to before the journey was moved."""
+    await in_the_cart(rig, "u1")
+    await rig.run_campaign(CART.replace("30m", "31m"))
+    await rig.query("UPDATE journeys SET campaign_version = 2 RETURNING id")
+    report = await reconciled(rig)
+    assert found(report) == {"version_differs": (1, 1)}
+    assert "version_differs" in report.for_people
+    assert await rig.query("SELECT campaign_version FROM journeys") == [{"campaign_version": 1}]
+
+
 async def test_messages_that_journeys_have_left_behind_are_settled(rig: Rig) -> None:
     await in_the_cart(rig, "u1")
     await rig.query(
