@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from temporalio.api.deployment.v1 import WorkerDeploymentInfo
 from temporalio.api.deployment.v1 import WorkerDeploymentVersion as VersionMessage
 from temporalio.api.enums.v1 import RoutingConfigUpdateState, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -18,6 +19,7 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkerDeploymentRequest,
     DescribeWorkerDeploymentVersionRequest,
     SetWorkerDeploymentCurrentVersionRequest,
+    SetWorkerDeploymentRampingVersionRequest,
 )
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -31,6 +33,7 @@ TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
 POLL_SECONDS = 0.2
 # A worker asks for tasks again after 60 s at the latest.
 LONGEST_SILENCE = timedelta(seconds=75)
+IN_PROGRESS = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
 # The server's answers to a build that it does not know, or not with all the queues of the one before.
 NOT_YET = {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}
 
@@ -53,7 +56,7 @@ def deployment_config(task_queue: str, build_id: str) -> WorkerDeploymentConfig:
 
 
 async def promote(client: Client, task_queue: str, build_id: str, within: timedelta) -> Current:
-    """Make a build current once its workers ask for tasks, and wait until every queue knows.
+    """Make a build current once its workers ask for tasks, end the share of any other, and wait until all queues know.
 
     The server would also route to a build of which no worker is left: then nothing moves, hence the wait.
 
@@ -80,7 +83,9 @@ async def _promote(client: Client, task_queue: str, build_id: str, within: timed
             if error.status not in NOT_YET:
                 raise
             await _wait(deadline, f"build {build_id} was not made current: {error.message}")
-    while not await _is_known_everywhere(client, task_queue):
+    if (await _deployment(client, task_queue)).routing_config.ramping_version_percentage:
+        await _end_ramp(client, task_queue)
+    while (await _deployment(client, task_queue)).routing_config_update_state == IN_PROGRESS:
         await _wait(deadline, f"build {build_id} is current, but not all queues know yet")
     return Current(build_id, answer.previous_deployment_version.build_id or None)
 
@@ -124,8 +129,15 @@ async def _silent(client: Client, build_id: str, queues: Sequence[tuple[str, Tas
     return None
 
 
-async def _is_known_everywhere(client: Client, task_queue: str) -> bool:
+async def _end_ramp(client: Client, task_queue: str) -> None:
+    """The server leaves the share of another build as it is; no build's id stands for none."""
+    request = SetWorkerDeploymentRampingVersionRequest(
+        namespace=client.namespace, deployment_name=task_queue, build_id="", percentage=0, identity=client.identity
+    )
+    await client.workflow_service.set_worker_deployment_ramping_version(request, timeout=TIMEOUT)
+
+
+async def _deployment(client: Client, task_queue: str) -> WorkerDeploymentInfo:
     request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=task_queue)
     answer = await client.workflow_service.describe_worker_deployment(request, timeout=TIMEOUT)
-    state = answer.worker_deployment_info.routing_config_update_state
-    return state != RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
+    return answer.worker_deployment_info

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 import yaml
 
+from cli.main import run
 from runtime.embedded.ports import free_port
 from runtime.embedded.temporal import SETTINGS, EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES
@@ -145,3 +146,9 @@ def test_the_links_into_the_temporal_ui_search_what_there_is() -> None:
         assert searched <= {*SEARCH_ATTRIBUTES, "ExecutionStatus", "WorkflowType"}
     [columns] = [block for marks, block in BLOCKS if marks == "js"]
     assert {"Campaign", "JourneyStep", "JourneyState", "UserId"} <= set(re.findall(r'"(\w+)"', columns))
+
+
+@pytest.mark.parametrize("words", sorted(set(re.findall(r"`sojourn ([a-z][^`]*)`", PAGE))))
+def test_a_command_that_it_names_exists(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its options."""
+    assert run([*words.split(), "--help"]) == 0, capsys.readouterr()

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkerDeploymentRequest,
+    SetWorkerDeploymentRampingVersionRequest,
+)
 from temporalio.client import WorkflowHandle
 
 from domain.errors import UnavailableError
@@ -90,6 +94,35 @@ async def test_journeys_of_workers_without_a_build_go_over_to_the_first(rig: Rig
         await rig.skip(journey, minutes=30)
         assert await journey.result() == "completed"
     assert list(dict.fromkeys(await builds(journey))) == ["", "1"]
+
+
+async def test_a_promoted_build_shares_the_journeys_with_no_other(rig: Rig) -> None:
+    queue = rig.settings.task_queue
+
+    async def routed() -> tuple[str, float]:
+        described = await rig.temporal.workflow_service.describe_worker_deployment(
+            DescribeWorkerDeploymentRequest(namespace="default", deployment_name=queue)
+        )
+        routing = described.worker_deployment_info.routing_config
+        return routing.current_deployment_version.build_id, routing.ramping_version_percentage
+
+    async with worker_process(of_build(rig, "1")), worker_process(of_build(rig, "2")):
+        await promoted(rig, "1")
+        await rig.temporal.workflow_service.set_worker_deployment_ramping_version(
+            SetWorkerDeploymentRampingVersionRequest(
+                namespace="default", deployment_name=queue, build_id="2", percentage=50, identity="test"
+            )
+        )
+        assert await routed() == ("1", 50)
+        assert await promoted(rig, "1") == "Build 1 has the journeys; before, build 1."
+        assert await routed() == ("1", 0)
+
+
+async def test_what_promote_lacks_is_said(rig: Rig) -> None:
+    status, output = await sojourn(rig.settings, "promote")
+    assert (status, "name a build, or set SOJOURN_BUILD_ID" in output) == (2, True)
+    nowhere = rig.settings.model_copy(update={"temporal_address": "127.0.0.1:1"})
+    assert await sojourn(nowhere, "promote", "1") == (3, "sojourn: Temporal does not answer at 127.0.0.1:1\n")
 
 
 async def test_a_build_without_workers_is_not_promoted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
