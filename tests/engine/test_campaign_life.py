@@ -75,3 +75,18 @@ async def test_exit_ends_everything(rig: Rig) -> None:
     [exited] = [item for item in await rig.timeline("u1") if item["kind"] == "exit"]
     assert (exited["reason"], exited["data"]["by"]) == ("campaign_stopped", "SOJOURN_ADMIN_KEY")
     assert (await move(rig, "start"))["state"] == "running"
+
+
+async def test_a_version_starts_again_once_all_of_its_journeys_have_ended(rig: Rig) -> None:
+    """Those who entered before that would be ended with them."""
+    await rig.run_campaign(PLAIN)
+    await rig.track("u1", "Signed Up")
+    await rig.journey("u1")
+    await move(rig, "stop", {"mode": "exit"})
+    await rig.until("SELECT 1 FROM journeys WHERE state = 'exited'")
+    assert await rig.query("SELECT 1 FROM operations WHERE state = 'running'") != []
+    assert "is still ending the journeys of version 1" in (await refused(rig, "start"))["detail"]
+    await has_state(rig, "ended")
+    await move(rig, "start")
+    await rig.track("u2", "Signed Up")
+    await rig.rests(await rig.journey("u2"), "rest")
