@@ -204,8 +204,8 @@ async def _startable(connection: Connection, campaign: Campaign, version: int) -
             f"campaign {campaign.key} has no version {version}; its latest is {campaign.latest_version}",
             campaign=campaign.key,
         )
-    in_use = await campaigns.versions_in_use(connection, campaign.key)
-    if version in campaign.exiting and version in in_use:
+    if await operations.ends_version(connection, campaign.key, version):
+        # Whoever entered now would be ended with them.
         raise refusal(campaign, f"is still ending the journeys of version {version}: start it when that is done")
     ends_at = stored.rules.schedule.ends_at
     if ends_at is not None and ends_at <= datetime.now(UTC):

@@ -105,6 +105,18 @@ async def open_operations(connection: Connection, campaign_key: str) -> list[Ope
     return [Operation(**row) async for row in cursor]
 
 
+async def ends_version(connection: Connection, campaign_key: str, version: int) -> bool:
+    """Whether an operation that is not finished ends all journeys of a version, and their workflows."""
+    cursor = await connection.execute(
+        """
+        SELECT FROM operations
+        WHERE campaign_key = %s AND finished_at IS NULL AND kind = 'exit' AND parameters @> %s LIMIT 1
+        """,
+        (campaign_key, Jsonb({"whole_versions": True, "selection": {"versions": [version]}})),
+    )
+    return await cursor.fetchone() is not None
+
+
 async def open_ids(connection: Connection, campaign_keys: Sequence[str]) -> dict[str, list[UUID]]:
     """The ids of the operations that are not finished, oldest first, by campaign."""
     cursor = await connection.execute(

@@ -100,3 +100,18 @@ async def test_a_stop_survives_the_death_of_its_workers(database_url: str, tempo
         assert (operation["state"], operation["done"], operation["counts"]["exited"]) == ("done", 40, 40)
         exits = await rig.query("SELECT journey_id FROM decisions WHERE kind = 'exit' AND reason = 'campaign_stopped'")
         assert len({row["journey_id"] for row in exits}) == len(exits) == 40
+
+
+async def test_a_version_starts_again_once_all_of_its_journeys_have_ended(rig: Rig) -> None:
+    """Those who entered before that would be ended with them."""
+    await rig.run_campaign(PLAIN)
+    await rig.track("u1", "Signed Up")
+    await rig.journey("u1")
+    await move(rig, "stop", {"mode": "exit"})
+    await rig.until("SELECT 1 FROM journeys WHERE state = 'exited'")
+    assert await rig.query("SELECT 1 FROM operations WHERE state = 'running'") != []
+    assert "is still ending the journeys of version 1" in (await refused(rig, "start"))["detail"]
+    await has_state(rig, "ended")
+    await move(rig, "start")
+    await rig.track("u2", "Signed Up")
+    await rig.rests(await rig.journey("u2"), "rest")
