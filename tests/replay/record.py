@@ -1,4 +1,4 @@
-"""Record the history of each kind of journey that this release has none of yet: `make histories`.
+"""Record the history of each kind of workflow that this release has none of yet: `make histories`.
 
 Each release has a folder of its own, and all of them are kept and replayed. A history is never recorded again to make a
 test pass: a change that does not replay needs `workflow.patched`.
@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
-from temporalio.client import WorkflowHandle
+from temporalio.client import ScheduleActionExecutionStartWorkflow, WorkflowHandle
 
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
@@ -29,6 +29,15 @@ HISTORIES = Path(__file__).parent / "histories"
 RELEASE = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
 FOLDER = HISTORIES / RELEASE
 Journey = WorkflowHandle[Any, Any]
+
+
+LETTER = """
+key: letter
+name: Letter
+entry: {audience: {where: profile.user_id != "", again: {every: week, days: [mon], at: "09:00"}}}
+steps:
+  - {id: mail, send: {channel: email, template: note}}
+"""
 
 
 async def _cart(rig: Rig) -> Journey:
@@ -384,6 +393,29 @@ async def stayed_on_its_version(rig: Rig) -> Journey:
     return handle
 
 
+async def campaign_lived(rig: Rig) -> Journey:
+    """The workflow of a campaign itself: started, paused, resumed and stopped with everybody in it."""
+    handle = await _cart(rig)
+    for move in ("pause", "resume"):
+        await rig.admin("POST", f"/v1/campaigns/cart/{move}")
+    await rig.until("SELECT 1 FROM operations WHERE kind = 'resume' AND state = 'done'")
+    await rig.admin("POST", "/v1/campaigns/cart/stop", {"mode": "exit"})
+    await handle.result()
+    return rig.temporal.get_workflow_handle("campaign/cart")
+
+
+async def audience_came_round(rig: Rig) -> Journey:
+    """What the schedule of an audience starts."""
+    await rig.run_campaign(LETTER)
+    schedule = await rig.schedule("letter")
+    await schedule.trigger()
+    await rig.until("SELECT 1 FROM operations WHERE kind = 'enrol' AND state = 'done'")
+    [action] = (await schedule.describe()).info.recent_actions
+    started = action.action
+    assert isinstance(started, ScheduleActionExecutionStartWorkflow)
+    return rig.temporal.get_workflow_handle(started.workflow_id)
+
+
 KINDS: list[Callable[[Rig], Awaitable[Journey]]] = [
     mail_sent,
     exited_in_the_delay,
@@ -417,6 +449,8 @@ KINDS: list[Callable[[Rig], Awaitable[Journey]]] = [
     held_and_retimed,
     moved_to_another_version,
     stayed_on_its_version,
+    campaign_lived,
+    audience_came_round,
 ]
 
 
