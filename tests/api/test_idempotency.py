@@ -15,6 +15,15 @@ from store.database import Database
 from tests.api.fakes import ADMIN_KEY
 from tests.api.live import DOCUMENT, RULES, api_process, client_of, open_live
 
+# Whoever keeps an answer waits for the advisory lock 1.
+HELD_UP = """
+CREATE FUNCTION held_up() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(1);
+  RETURN NEW;
+END $$;
+CREATE TRIGGER held_up BEFORE UPDATE ON idempotency_keys FOR EACH ROW EXECUTE FUNCTION held_up();
+"""
 CAPS = {"file": "caps.yaml", "source": RULES}
 
 
@@ -156,14 +165,15 @@ async def test_a_connection_cut_short_leaves_nothing(operator: httpx.AsyncClient
 async def test_a_process_killed_between_effect_and_answer_did_nothing(
     operator: httpx.AsyncClient, database_url: str
 ) -> None:
-    """It has inserted the key and the campaign's version when it dies, at the audit log, which is locked."""
+    """It is at the last statement, which keeps the answer, when it dies."""
     key = {"Idempotency-Key": "killed"}
     async with (
         api_process(database_url) as api,
         api.client(ADMIN_KEY) as doomed,
-        await psycopg.AsyncConnection.connect(database_url) as holding,
+        await psycopg.AsyncConnection.connect(database_url, autocommit=True) as holding,
     ):
-        await holding.execute("LOCK TABLE audit_log IN EXCLUSIVE MODE")
+        await holding.execute(HELD_UP)
+        await holding.execute("SELECT pg_advisory_lock(1)")
         asked = asyncio.create_task(doomed.post("/v1/campaigns", json=DOCUMENT, headers=key))
         await _until_waiting(database_url)
         api.process.kill()
