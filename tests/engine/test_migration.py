@@ -1,5 +1,6 @@
 """Journeys under way that are taken to another version of their campaign."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 from application.catalogue import Catalogue
 from domain.journey.migration import Migration, heard_alike
+from tests.conftest import EVENTS_A_RUN
 from tests.rig import Rig
 from workflows.journey import JourneyWorkflow
 
@@ -314,3 +316,38 @@ async def test_a_long_history_goes_on_under_the_new_version(rig: Rig) -> None:
     await handle.signal("matched", args=["looked/1", "late", 1])
     await rig.track("u1", "Offer Viewed")
     assert await handle.result() == "viewed"
+
+
+async def test_a_long_history_is_left_behind_only_once_the_journey_has_moved(rig: Rig) -> None:
+    """Else nobody would answer whoever asked."""
+    rig.inbox.greylist.add("u1@example.com")
+    first = "  - {id: hello, send: {channel: email, template: note}}\n  - {id: tag, set_stage: told}\n  - {id: cool-off"
+    handle = await offered(rig, FIRST.replace("  - {id: cool-off", first))
+    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    asked = await migration(rig)
+    started = await handle.start_update(
+        JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED
+    )
+    run = (await handle.describe()).run_id
+    while (await handle.describe()).history_length < EVENTS_A_RUN:
+        await asyncio.gather(*(handle.signal("matched", args=["looked/0", str(uuid4()), 1]) for _ in range(20)))
+    assert (await handle.describe()).run_id == run
+    rig.inbox.greylist.clear()
+    assert await started.result() == "moved"
+    await rig.rests(handle, "cool-off")
+    assert (await handle.describe()).run_id != run
+    await rig.skip(handle, days=1)
+    await rig.rests(handle, "looked")
+    await rig.track("u1", "Offer Viewed")
+    assert await handle.result() == "viewed"
+
+
+async def test_to_a_version_that_does_not_run_nobody_moves(rig: Rig) -> None:
+    """Events are routed by the versions that run or have journeys; that is not known anew with each that moves."""
+    handle = await offered(rig)
+    asked = await migration(rig)
+    await rig.run_campaign(SECOND.replace("7d", "8d"))
+    assert await told(handle, asked) == "version_changed"
+    assert await version(rig) == 1
+    await rig.track("u1", "Account Closed")
+    assert await handle.result() == "exited"
