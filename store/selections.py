@@ -33,6 +33,9 @@ class Selected(Struct, frozen=True):
     moves: int
 
 
+# Before every id. Pages are ranges of an index, said as a row: by equalities the planner may walk all journeys by id.
+FIRST = UUID(int=0)
+
 # What is not given narrows nothing. The planner sees which is which, since these statements are planned with values.
 _SELECTED = """
 FROM journeys
@@ -63,10 +66,10 @@ async def lock_page(
     cursor = await connection.execute(
         f"""
         SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, standing, wakes_at, moves {_SELECTED}
-          AND (%(after)s::uuid IS NULL OR id > %(after)s)
-        ORDER BY id LIMIT %(limit)s FOR UPDATE
+          AND (campaign_key, state, id) > (%(campaign_key)s, 'active', %(after)s::uuid)
+        ORDER BY campaign_key, state, id LIMIT %(limit)s FOR UPDATE
         """,
-        {**_parameters(campaign_key, selection), "after": after, "limit": limit},
+        {**_parameters(campaign_key, selection), "after": after or FIRST, "limit": limit},
     )
     return [Selected(**row) async for row in cursor]
 
