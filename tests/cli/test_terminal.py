@@ -135,3 +135,19 @@ async def test_colours_can_be_had_away(resting: Rig) -> None:
     colour = re.compile(r"\x1b\[[0-9;]*3\dm")
     assert colour.search(coloured)
     assert not colour.search(plain)
+
+
+async def test_what_is_done_to_many_is_asked_with_their_number(resting: Rig, deployment: str, folder: Path) -> None:
+    file = folder / "cart.yaml"
+    file.write_text(CAMPAIGN.format(key="cart").replace("30m", "45m"))
+    terminal = Terminal(columns=200)
+    status, shown = await terminal.run("apply", str(file), "--in-flight", "exit", answers={"[y/N]": "n\n"})
+    assert status == 1
+    assert f"Apply cart on {deployment}, in flight: exits 3? [y/N]" in shown
+    assert await resting.query("SELECT 1 FROM campaign_versions WHERE version = 2") == []
+    status, shown = await terminal.run("journeys", "exit", "--campaign", "cart", answers={"[y/N]": "n\n"})
+    assert status == 1
+    assert f"End 3 journeys of cart on {deployment}? [y/N]" in shown
+    assert await resting.query("SELECT 1 FROM operations") == []
+    status, shown = await terminal.run("apply", str(file), answers={"[y/N]": "n\n"})
+    assert (status, "[y/N]" in shown) == (0, False)
