@@ -19,7 +19,7 @@ from domain.errors import NotFoundError
 from domain.journey.reconciling import FOR_PEOPLE, Finding, Seen, Verdict, is_elsewhere, is_on_another, judge
 from domain.journey.records import Ending, campaign_workflow_id
 from domain.journey.recovery import Lost
-from store import agreement, audit, journeys, outbox, reconciliations
+from store import agreement, audit, campaigns, journeys, outbox, reconciliations
 from store.agreement import ActiveRow, KnownRow, LostRow
 from store.database import Database
 from store.outbox import Notice
@@ -211,6 +211,8 @@ class Reconciler:
         if not moved:
             return
         async with self._database.transaction() as connection:
+            # Events are routed by the versions that had journeys when campaigns were last changed.
+            await campaigns.take_control(connection)
             taken = await agreement.take_back(connection, moved, grace=self._grace)
         ids = [row.workflow_id for row, _ in moved if row.id in taken]
         report.note(Finding.VERSION_DIFFERS, ids, repaired=len(ids))
