@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from workflows import options
 
@@ -54,14 +55,19 @@ class CampaignWorkflow:
         )
 
     async def _work(self) -> None:
-        await workflow.execute_activity_method(
-            CampaignActivities.work_on_operations,
-            self._campaign,
-            start_to_close_timeout=options.WORK_TIMEOUT,
-            heartbeat_timeout=options.WORK_HEARTBEAT,
-            retry_policy=options.DECISION_RETRY,
-            summary="operations",
-        )
+        """An operation that fails again and again keeps neither a start nor an end waiting."""
+        try:
+            await workflow.execute_activity_method(
+                CampaignActivities.work_on_operations,
+                self._campaign,
+                start_to_close_timeout=options.WORK_TIMEOUT,
+                heartbeat_timeout=options.WORK_HEARTBEAT,
+                retry_policy=options.WORK_RETRY,
+                summary="operations",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
 
     async def _rest(self, until: datetime | None) -> None:
         timeout = None if until is None else until - workflow.now()

@@ -20,6 +20,8 @@ WORK_HEARTBEAT = timedelta(seconds=5)
 DECISION_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
 )
+# With an end, after some 12 s: then it is looked what else is due in the life of the campaign, and tried again.
+WORK_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_attempts=7)
 SEND_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
 )

@@ -6,12 +6,18 @@ from time import monotonic
 from typing import Protocol
 from uuid import UUID
 
+import structlog
+
 from store import operations
 from store.database import Connection, Database
 from store.operations import Operation, Page
 
+log = structlog.get_logger()
+
 # A new operation of the campaign is found this soon while another one rests, in seconds.
 LOOK_INTERVAL = 0.5
+# A page that failed is tried again after so many seconds, while there are other operations to work on.
+FAILURE_PAUSE = 5.0
 
 
 class Kind(Protocol):
@@ -34,21 +40,35 @@ class Operations:
     async def work(self, campaign_key: str, *, goes_on: Callable[[], bool]) -> bool:
         """Work on the campaign's open operations, taking turns, while `goes_on` says so; False once there are none.
 
-        It is asked with every turn. Raises what a page raises: its transaction is rolled back then.
+        It is asked with every turn. A page that raises is rolled back, and keeps no other operation waiting; what it
+        raised is raised once there is nothing else to work on.
         """
         due: dict[UUID, float] = {}
+        failed: dict[UUID, Exception] = {}
         while goes_on():
             async with self._database.transaction() as connection:
                 waiting = await operations.open_operations(connection, campaign_key)
             if not waiting:
                 return False
+            if all(operation.id in failed for operation in waiting):
+                raise failed[waiting[0].id]
             turn = min(waiting, key=lambda operation: due.get(operation.id, 0.0))
             rest = due.get(turn.id, 0.0) - monotonic()
             if rest > 0:
                 await asyncio.sleep(min(rest, LOOK_INTERVAL))
                 continue
             began = monotonic()
-            page = await self._page(turn.id)
+            try:
+                page = await self._page(turn.id)
+            except Exception as error:
+                # Whatever is wrong with one operation, the others must not suffer from it.
+                log.exception(
+                    "an operation cannot go on", campaign=campaign_key, kind=turn.kind, operation=str(turn.id)
+                )
+                failed[turn.id] = error
+                due[turn.id] = began + FAILURE_PAUSE
+                continue
+            failed.pop(turn.id, None)
             due[turn.id] = began + page.pause if page else monotonic()
         return True
 
