@@ -199,9 +199,9 @@ class UnavailableError(SojournError):
 
 
 def every_error() -> Iterator[type[SojournError]]:
-    """The whole tree, parents before children."""
+    """The whole tree, parents before children; what a client of the API makes of it is none of it."""
     waiting: list[type[SojournError]] = [SojournError]
     while waiting:
         error = waiting.pop()
         yield error
-        waiting.extend(reversed(error.__subclasses__()))
+        waiting.extend(child for child in reversed(error.__subclasses__()) if child.__module__ == __name__)
