@@ -91,45 +91,50 @@ class Campaigns:
         `in_flight` says what becomes of the journeys on other versions.
         """
         async with self._database.transaction() as connection:
+            counted = await campaigns.count_journeys(connection, [key])
             campaign = await moves.movable(connection, key, "start", if_match=if_match)
             chosen = campaign.latest_version if version is None else version
             await moves.let_in_by(connection, campaign, chosen, in_flight=in_flight, by=by)
             await audit.record(connection, by, "campaign.start", key, {"version": chosen, "in_flight": in_flight})
-        return await self.get(key)
+            return await _moved(connection, key, counted)
 
     async def pause(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         """Hold every message of the campaign from now on. Journeys still begin and rest."""
         async with self._database.transaction() as connection:
+            counted = await campaigns.count_journeys(connection, [key])
             campaign = await moves.movable(connection, key, "pause", if_match=if_match)
             await moves.change(connection, campaign, PAUSED)
             await audit.record(connection, by, "campaign.pause", key)
-        return await self.get(key)
+            return await _moved(connection, key, counted)
 
     async def resume(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         """Let messages go again; the journeys that were held go on at the rate that the version says."""
         async with self._database.transaction() as connection:
+            counted = await campaigns.count_journeys(connection, [key])
             campaign = await moves.movable(connection, key, "resume", if_match=if_match)
             await moves.resume(connection, campaign, by)
             await audit.record(connection, by, "campaign.resume", key)
-        return await self.get(key)
+            return await _moved(connection, key, counted)
 
     async def stop(
         self, key: str, mode: StopMode = "drain", *, if_match: Precondition = UNCONDITIONAL, by: Actor
     ) -> CampaignView:
         """Let nobody in any more. The journeys under way finish (`drain`), or are over from now on (`exit`)."""
         async with self._database.transaction() as connection:
+            counted = await campaigns.count_journeys(connection, [key])
             campaign = await moves.movable(connection, key, "stop", if_match=if_match)
             await moves.stop(connection, campaign, mode, by)
             await audit.record(connection, by, "campaign.stop", key, {"mode": mode})
-        return await self.get(key)
+            return await _moved(connection, key, counted)
 
     async def archive(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         """Put a campaign away that is over, or was never begun. Nothing of it changes any more."""
         async with self._database.transaction() as connection:
+            counted = await campaigns.count_journeys(connection, [key])
             campaign = await moves.movable(connection, key, "archive", if_match=if_match)
             await moves.change(connection, campaign, ARCHIVED)
             await audit.record(connection, by, "campaign.archive", key)
-        return await self.get(key)
+            return await _moved(connection, key, counted)
 
     async def list(self) -> list[CampaignView]:
         """Every campaign, by key."""
@@ -141,6 +146,13 @@ class Campaigns:
         async with self._database.transaction() as connection:
             [view] = await _views(connection, [await moves.found(connection, key)])
         return view
+
+
+async def _moved(connection: Connection, key: str, counted: Mapping[str, Counted]) -> CampaignView:
+    """A campaign under control: its journeys were counted before, while nobody had to wait for that."""
+    campaign = await moves.found(connection, key)
+    opened = await operations.open_ids(connection, [key])
+    return _view(campaign, counted[key], opened.get(key, []))
 
 
 async def _views(connection: Connection, known: Sequence[Campaign]) -> list[CampaignView]:
