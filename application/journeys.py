@@ -146,6 +146,9 @@ class Journeys:
         return await self._ask("skip", waiting(which), by)
 
     async def _ask(self, kind: str, which: JourneyChoice, by: Actor) -> Operation:
+        """For those who have entered by now: it may be carried out much later."""
+        now = datetime.now(UTC)
+        which = replace(which, entered_before=min(which.entered_before or now, now))
         async with self._database.transaction() as connection:
             parameters = {"selection": to_builtins(await _selection(connection, which))}
             operation = await campaign_moves.ask(connection, which.campaign, kind, parameters, by)

@@ -60,7 +60,7 @@ class JourneyBatches:
             reason=REASON,
             signal_operation=BatchOperationSignal(
                 signal="exit",
-                input=Payloads(payloads=await self._client.data_converter.encode([REASON])),
+                input=Payloads(payloads=await self._client.data_converter.encode([REASON, list(versions)])),
                 identity=self._client.identity,
             ),
         )

@@ -151,9 +151,12 @@ class JourneyWorkflow:
         self._hear(lambda: self._match(subscription, event_id, version))
 
     @workflow.signal
-    def exit(self, by: str) -> None:
-        """The journey was ended by an event or by hand. The database knows already."""
-        self._hear(lambda: self._tell(Exited(by)))
+    def exit(self, by: str, versions: tuple[int, ...] = ()) -> None:
+        """The journey was ended by an event or by hand. The database knows already.
+
+        With `versions`, only those of these were: the server's index, by which they are told, lags behind.
+        """
+        self._hear(lambda: self._exit(by, versions))
 
     @workflow.signal
     def resume(self) -> None:
@@ -198,6 +201,10 @@ class JourneyWorkflow:
         """An event that was held against the version before counts where the subscription means the same in both."""
         if self._heard_alike is None or version == self._version or subscription in self._heard_alike:
             self._tell(Matched(subscription, event_id))
+
+    def _exit(self, by: str, versions: tuple[int, ...]) -> None:
+        if not versions or self._version in (0, *versions):
+            self._tell(Exited(by))
 
     def _migrated(self, migration: Migration) -> JourneyState | CannotMigrate:
         if self._version not in (0, migration.from_version):

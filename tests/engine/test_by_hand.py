@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from runtime.embedded.temporal import EmbeddedTemporal
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION
 from tests.rig import ADMIN_KEY, Rig
 
@@ -192,3 +193,18 @@ async def test_one_wait_is_skipped_once_however_often_it_is_asked_for(rig: Rig) 
     ]
     assert signals == ["skip"]
     assert len(await rig.query("SELECT 1 FROM decisions WHERE kind = 'skip'")) == 1
+
+
+async def test_who_enters_after_it_was_asked_for_is_let_be(rig: Rig, temporal: EmbeddedTemporal) -> None:
+    """It may be carried out much later, as where Temporal is away meanwhile."""
+    await rig.run_campaign(CART)
+    await entered(rig, "u1")
+    await temporal.kill()
+    operation = await rig.admin("POST", "/v1/journeys/exit", {"campaign": "cart"})
+    await rig.track("u2", "Cart Abandoned", {"value": 200, "cart_id": "c-u2"})
+    await temporal.restart()
+    assert (await finished(rig, operation))["counts"] == {"exited": 1}
+    rows = await rig.query(
+        "SELECT user_id FROM journeys JOIN profiles ON profiles.id = profile_id WHERE state = 'active'"
+    )
+    assert [row["user_id"] for row in rows] == ["u2"]

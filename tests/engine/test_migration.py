@@ -351,3 +351,26 @@ async def test_to_a_version_that_does_not_run_nobody_moves(rig: Rig) -> None:
     assert await version(rig) == 1
     await rig.track("u1", "Account Closed")
     assert await handle.result() == "exited"
+
+
+async def test_an_end_of_the_version_before_is_none_of_a_journey_that_has_moved(rig: Rig) -> None:
+    """The server's index, by which all of a version are told, may not know yet that it has moved."""
+    handle = await offered(rig)
+    assert await told(handle, await migration(rig)) == "moved"
+    await handle.signal(JourneyWorkflow.exit, args=["the campaign was stopped", (1,)])
+    await rig.rests(handle, "cool-off")
+    await handle.signal(JourneyWorkflow.exit, args=["the campaign was stopped", (1, 2)])
+    assert await handle.result() == "exited"
+
+
+async def test_an_end_that_comes_while_a_journey_moves_is_none_of_it(rig: Rig) -> None:
+    handle = await offered(rig)
+    async with row_locked(rig):
+        asked = await migration(rig)
+        started = await handle.start_update(
+            JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED
+        )
+        await is_being_moved(rig)
+        await handle.signal(JourneyWorkflow.exit, args=["the campaign was stopped", (1,)])
+    assert await started.result() == "moved"
+    await rig.rests(handle, "cool-off")
