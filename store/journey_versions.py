@@ -99,6 +99,7 @@ class Candidate(Struct, frozen=True):
     workflow_id: str
     entered_at: datetime
     step: str | None
+    standing: str | None
     is_active: bool
     is_moved: bool
     is_started: bool
@@ -140,7 +141,7 @@ async def candidates(connection: Connection, sought: Sought, after: UUID | None,
     """The next of them, in the order of their ids."""
     cursor = await connection.execute(
         f"""
-        SELECT journeys.id, profile_id, campaign_version, workflow_id, entered_at, step, is_moved,
+        SELECT journeys.id, profile_id, campaign_version, workflow_id, entered_at, step, standing, is_moved,
                journeys.state = 'active' AND campaign_version <> ALL (exiting) AS is_active,
                NOT EXISTS (SELECT 1 FROM outbox
                            WHERE outbox.workflow_id = journeys.workflow_id AND kind = 'start') AS is_started

@@ -32,10 +32,11 @@ from store.operations import Operation, Page
 
 # As many as are told at once: a page takes as long as the slowest of them.
 PAGE = 50
-# How long a start that a relay has in hand is waited for, in seconds.
-START_INTERVAL = 0.2
+# How soon one asks again of a journey of which nothing could be known, in seconds.
+OPEN_INTERVAL = 0.2
 # It has asked for something, and moves once it rests, or stays then.
-WAITING = "waiting"
+WAITING: Final = "waiting"
+AT_REST: Final = ("waiting", "deferred", "held")
 # Nothing runs under its name: it is over, or has not begun.
 GONE: Final = "gone"
 NO_WORKFLOW = CannotMigrate("no_workflow", "nothing runs for this journey in Temporal")
@@ -88,14 +89,15 @@ class MigrateKind:
                 fates[journey.id] = ENDED
         if active := [journey for journey in found if journey.id not in fates]:
             fates |= await self._move(connection, operation, sought.version, active)
-        # A relay has the start of a journey in hand whose fate is open: the next page begins with that.
+        # Of one whose fate is open a relay has the start in hand, or it rests and a worker that died had it: the next
+        # page begins with that.
         done = list(takewhile(lambda journey: journey.id in fates, found))
         await _record_those_who_stay(connection, operation, sought.version, done, fates)
         return Page(
             done[-1].id if done else operation.cursor,
             done=len(done),
             counts=_counts(done, fates),
-            pause=0.0 if len(done) == len(found) else START_INTERVAL,
+            pause=0.0 if len(done) == len(found) else OPEN_INTERVAL,
         )
 
     async def _move(
@@ -133,7 +135,7 @@ class MigrateKind:
             answer = answers[journey.workflow_id]
             if answer == GONE:
                 fates[journey.id] = ENDED if journey.id in over else NO_WORKFLOW
-            else:
+            elif answer != WAITING or journey.standing not in AT_REST:
                 fates[journey.id] = answer
         return fates
 
