@@ -177,7 +177,8 @@ class Reconciler:
                 known = await agreement.of_workflows(connection, page.keys(), grace=self._grace)
             orphans += list(page.keys() - {row.workflow_id for row in known})[: MOST_ORPHANS - len(orphans)]
             await self._end_outlived(
-                [row for row in known if row.is_over and row.is_told and not row.is_sending], report
+                [row for row in known if row.is_over and row.is_told and not row.is_sending and not row.is_ending],
+                report,
             )
             settled = [row for row in known if row.state == "active" and row.is_told and not row.is_exiting]
             on_another = [row for row in settled if is_on_another(page[row.workflow_id], row.campaign_version)]

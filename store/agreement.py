@@ -25,7 +25,8 @@ class ActiveRow(Struct, frozen=True):
 class KnownRow(Struct, frozen=True):
     """The journey of a workflow. `is_over` says that it ended before the grace; `is_sending`, that a message settles.
 
-    `is_exiting` says that an operation is ending it.
+    `is_exiting` says that it counts as ended though its row is yet to follow, `is_ending` that an operation is at work
+    that ends the workflows of its version.
     """
 
     id: UUID
@@ -38,6 +39,7 @@ class KnownRow(Struct, frozen=True):
     is_told: bool
     is_sending: bool
     is_exiting: bool
+    is_ending: bool
 
 
 class LostRow(Struct, frozen=True):
@@ -88,7 +90,11 @@ async def of_workflows(connection: Connection, workflow_ids: Collection[str], *,
                EXISTS (SELECT 1 FROM messages
                        WHERE journey_id = journeys.id AND messages.state IN ('reserved', 'sending')) AS is_sending,
                EXISTS (SELECT 1 FROM campaigns
-                       WHERE key = campaign_key AND campaign_version = ANY(exiting)) AS is_exiting
+                       WHERE key = campaign_key AND campaign_version = ANY(exiting)) AS is_exiting,
+               EXISTS (SELECT 1 FROM operations
+                       WHERE operations.campaign_key = journeys.campaign_key AND finished_at IS NULL AND kind = 'exit'
+                         AND (parameters ->> 'whole_versions')::boolean
+                         AND parameters #> '{{selection,versions}}' @> to_jsonb(campaign_version)) AS is_ending
         FROM journeys WHERE workflow_id = ANY(%(ids)s)
         """,  # noqa: S608 -- a constant
         {"ids": list(workflow_ids), "grace": grace},

@@ -192,6 +192,26 @@ async def test_a_workflow_that_outlived_its_journey_is_told(rig: Rig) -> None:
     assert await asyncio.wait_for(handle.result(), 20) == "exited"
 
 
+async def test_a_workflow_that_a_stop_is_ending_is_left_to_it(rig: Rig) -> None:
+    """Of many, that takes longer than the grace."""
+    await in_the_cart(rig, "u1")
+    await rig.query(
+        """
+        UPDATE journeys SET state = 'exited', outcome = 'exited', ended_at = now(), ended_recorded_at = now()
+        RETURNING id
+        """
+    )
+    # Nobody works on it, as the campaign's workflow is not told of it.
+    await rig.query(
+        """
+        INSERT INTO operations (id, campaign_key, kind, parameters, requested_by) VALUES (
+          gen_random_uuid(), 'cart', 'exit', '{"whole_versions": true, "selection": {"versions": [1]}}', 'test')
+        RETURNING 1
+        """
+    )
+    assert found(await reconciled(rig)) == NOTHING
+
+
 async def test_a_row_that_is_wrong_about_where_its_journey_rests_is_put_right(rig: Rig) -> None:
     await in_the_cart(rig, "u1")
     await rig.query("UPDATE journeys SET step = 'nudge', standing = 'deferred' RETURNING id")
