@@ -1,6 +1,6 @@
 """Letting the journeys go on that were held while their campaign was paused, at a rate."""
 
-from store import campaigns, outbox, selections
+from store import campaigns, operations, outbox, selections
 from store.database import Connection
 from store.operations import Operation, Page
 from store.outbox import Notice
@@ -17,11 +17,17 @@ class ResumeKind:
         return await selections.count(connection, operation.campaign_key, HELD)
 
     async def page(self, connection: Connection, operation: Operation) -> Page:
-        """A campaign that is paused again keeps those that are still held; the next resumption finds them."""
+        """A campaign that is paused again keeps those that are still held; the next resumption finds them.
+
+        One that was resumed once more since has its rate for that alone.
+        """
         rate = float(operation.parameters["rate"])
         state = await campaigns.state(connection, operation.campaign_key)
         if state == "paused":
             return Page(operation.cursor, counts={"paused_again": 1}, is_last=True)
+        later = await operations.open_operations(connection, operation.campaign_key)
+        if any(one.kind == "resume" and one.id > operation.id for one in later):
+            return Page(operation.cursor, counts={"superseded": 1}, is_last=True)
         limit = max(1, min(PAGE, int(rate)))
         found = await selections.lock_page(connection, operation.campaign_key, HELD, operation.cursor, limit)
         if not found:

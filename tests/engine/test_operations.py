@@ -1,7 +1,16 @@
-"""Operations that fail: what else there is to do for the campaign goes on."""
+"""Operations beside one another: what fails, and what comes twice."""
 
 from datetime import timedelta
 
+from application.campaigns import Campaigns
+from application.ingest import Ingest
+from application.operations.frame import Operations
+from application.operations.resume import ResumeKind
+from domain.access import SOJOURN
+from store import operations
+from store.database import Database
+from tests.engine.audience import start
+from tests.engine.ingesting import event
 from tests.engine.test_campaign_life import PLAIN, has_state, move
 from tests.rig import Rig, now
 
@@ -37,3 +46,21 @@ async def test_an_operation_that_fails_keeps_no_beginning_waiting(rig: Rig) -> N
     await break_one(rig)
     await rig.admin("POST", "/v1/journeys/skip-wait", {"campaign": "plain"})
     await rig.until("SELECT 1 FROM campaigns WHERE key = 'plain' AND state = 'running'", seconds=40)
+
+
+async def test_of_two_resumptions_the_later_has_the_rate_for_itself(database_url: str, ingest: Ingest) -> None:
+    async with Database(database_url, pool_size=2) as database:
+        campaigns = Campaigns(database)
+        await start(database, PLAIN)
+        await ingest([event("track", user, name="Signed Up") for user in ("u1", "u2")], received_at=now())
+        async with database.transaction() as connection:
+            await connection.execute("UPDATE journeys SET step = 'mail', standing = 'held'")
+        for _ in range(2):
+            await campaigns.pause("plain", by=SOJOURN)
+            await campaigns.resume("plain", by=SOJOURN)
+        await Operations(database, {"resume": ResumeKind()}).work("plain", goes_on=lambda: True)
+        async with database.transaction() as connection:
+            later, earlier = await operations.of_campaign(connection, "plain", 10)
+            cursor = await connection.execute("SELECT 1 FROM outbox WHERE kind = 'resume'")
+            assert cursor.rowcount == 2
+        assert (later.counts, earlier.counts) == ({"resumed": 2}, {"superseded": 1})
