@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import (
     Client,
+    WorkflowHandle,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
     WorkflowUpdateStage,
 )
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from application.operations.migrate import Answer
 from domain.errors import UnavailableError
@@ -25,6 +27,9 @@ CONCURRENT_CALLS = 50
 PATIENCE = 5
 # The server's word for an update whose workflow was over before it was done with.
 TOO_LATE = "AcceptedUpdateCompletedWorkflow"
+# A task of a workflow that was tried so often fails for ever, until its code is another.
+STUCK_ATTEMPTS = 5
+STUCK = CannotMigrate("workflow_stuck", "its workflow's task fails again and again: the Temporal UI says why")
 
 
 class JourneyMover:
@@ -57,9 +62,11 @@ class JourneyMover:
                     rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
                 )
         except WorkflowUpdateRPCTimeoutOrCancelledError:
-            return None
+            return await self._unanswered(handle)
         except RPCError as error:
-            return _unheard(error)
+            # The server refuses at once what it knows to fail.
+            is_failing = error.status == RPCStatusCode.FAILED_PRECONDITION
+            return await self._unanswered(handle) if is_failing else _unheard(error)
         try:
             return await started.result(rpc_timeout=timedelta(seconds=PATIENCE))
         except WorkflowUpdateRPCTimeoutOrCancelledError:
@@ -68,6 +75,15 @@ class JourneyMover:
             return _refused(error)
         except RPCError as error:
             return _unheard(error)
+
+    async def _unanswered(self, handle: WorkflowHandle[Any, Any]) -> Answer | None:
+        """What one is that takes nothing up: the others must not wait for it if it is broken."""
+        try:
+            async with self._calls:
+                found = await handle.describe(rpc_timeout=timedelta(seconds=CALL_TIMEOUT))
+        except RPCError as error:
+            return _unheard(error)
+        return STUCK if found.raw_description.pending_workflow_task.attempt >= STUCK_ATTEMPTS else None
 
 
 def _unheard(error: RPCError) -> Answer | None:

@@ -255,3 +255,15 @@ async def test_a_killed_worker_leaves_nobody_out_and_moves_nobody_twice(idle: Ri
         await report(idle, "Offer Viewed", waiting)
         await idle.until("SELECT 1 FROM journeys WHERE state = 'completed' HAVING count(*) = %s", len(waiting))
     assert Counter(mail.recipients for mail in idle.inbox.messages) == {(f"{user}@example.com",): 1 for user in waiting}
+
+
+async def test_a_journey_whose_workflow_fails_is_reported_and_keeps_nobody_waiting(rig: Rig) -> None:
+    await entered(rig, 3)
+    handle = await rig.journey("u1")
+    await handle.terminate()
+    # As after a deployment that cannot replay it.
+    await rig.temporal.start_workflow("Journey", "no journey", id=handle.id, task_queue=rig.settings.task_queue)
+    await start(rig)
+    done = await finished(rig)
+    assert (done["counts"]["moved"], done["counts"]["stayed/looked/workflow_stuck"]) == (1, 1)
+    await rig.temporal.get_workflow_handle(handle.id).terminate()
