@@ -4,13 +4,17 @@ import asyncio
 from datetime import datetime
 from time import monotonic
 
+import structlog
 from msgspec import Struct
 from temporalio import activity
+from temporalio.service import RPCError
 
 from application.campaign_life import CampaignLife
 from application.occasions import Occasions
 from application.operations.frame import Operations
 from domain.campaign.life import Outlook
+
+log = structlog.get_logger()
 
 # An activity works on operations for so long before it says so; what was done is kept with every page.
 WORK_SECONDS = 60.0
@@ -36,7 +40,13 @@ class CampaignActivities:
     async def advance_campaign(self, look: Look) -> Outlook:
         """Do what is due; what is to be expected then."""
         outlook = await self._life.advance(look.campaign, look.at)
-        await self._occasions.keep_schedule(look.campaign)
+        try:
+            await self._occasions.keep_schedule(look.campaign)
+        except RPCError as error:
+            if not outlook.operations:
+                raise
+            # The workflow looks again once it has worked on these, which must not wait for a schedule.
+            log.warning("the schedule of an audience cannot be kept", campaign=look.campaign, error=error.message)
         return outlook
 
     @activity.defn

@@ -2,8 +2,15 @@
 
 from datetime import timedelta
 
+import pytest
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.campaign import CampaignActivities, Look
+from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
+from application.catalogue import Catalogue
 from application.ingest import Ingest
+from application.occasions import Occasions, Recurrence
 from application.operations.frame import Operations
 from application.operations.resume import ResumeKind
 from domain.access import SOJOURN
@@ -64,3 +71,29 @@ async def test_of_two_resumptions_the_later_has_the_rate_for_itself(database_url
             cursor = await connection.execute("SELECT 1 FROM outbox WHERE kind = 'resume'")
             assert cursor.rowcount == 2
         assert (later.counts, earlier.counts) == ({"resumed": 2}, {"superseded": 1})
+
+
+class NoSchedules:
+    """Temporal takes no schedule, whatever is asked for."""
+
+    async def keep(self, campaign_key: str, recurrence: Recurrence) -> None:
+        raise RPCError("no more schedules", RPCStatusCode.INVALID_ARGUMENT, b"")
+
+    async def remove(self, campaign_key: str) -> None:
+        raise RPCError("no more schedules", RPCStatusCode.INVALID_ARGUMENT, b"")
+
+
+async def test_what_is_to_be_done_does_not_wait_for_the_schedule_of_an_audience(
+    database_url: str, ingest: Ingest
+) -> None:
+    again = '{audience: {where: profile.traits.plan == "trial", again: {every: day, at: "09:00"}}, event: Signed Up}'
+    async with Database(database_url, pool_size=2) as database:
+        await start(database, PLAIN.replace("{event: Signed Up}", again))
+        occasions = Occasions(database, Catalogue(), NoSchedules(), "UTC")
+        activities = CampaignActivities(CampaignLife(database), occasions, Operations(database, {}))
+        with pytest.raises(RPCError):
+            await activities.advance_campaign(Look("plain", now()))
+        await ingest([event("track", "u1", name="Signed Up")], received_at=now())
+        await Campaigns(database).stop("plain", "exit", by=SOJOURN)
+        outlook = await activities.advance_campaign(Look("plain", now()))
+        assert [operation.kind for operation in outlook.operations] == ["exit"]
