@@ -119,7 +119,7 @@ async def test_only_what_was_handed_over_before_led_to_it(rig: Rig, ingest: Inge
             """
             INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, template,
                                   state, at, expires_at, claimed_at)
-            SELECT gen_random_uuid(), journeys.id, profile_id, campaign_key, step, 1, 'email', 'marketing', 'note',
+            SELECT gen_random_uuid(), journeys.id, profile_id, campaign_key, item.step, 1, 'email', 'marketing', 'note',
                    item.state, at, at, claimed_at
             FROM journeys, (VALUES ('early', 'sent', %s::timestamptz, %s::timestamptz), ('late', %s, %s, %s))
               AS item (step, state, at, claimed_at)

@@ -124,20 +124,20 @@ async def test_an_event_is_judged_by_the_campaigns_of_its_commit(rig: Rig, inges
 
 
 async def test_outside_of_the_schedule_nobody_is_let_in_and_the_timeline_says_why(rig: Rig, ingest: Ingest) -> None:
-    schedule = "schedule: {starts_at: 2026-11-01T12:00:00Z, ends_at: 2026-11-01T13:00:00+00:30}"
+    schedule = "schedule: {starts_at: 2036-11-01T12:00:00Z, ends_at: 2036-11-01T13:00:00+00:30}"
     await rig.run_campaign(f"{CART}{schedule}\n")
     # By when they are received: what a client says of its clock opens no campaign.
     for minute in (-1, 0, 29, 30):
-        await ingest([abandoned(f"u{minute}")], received_at=AT + timedelta(minutes=minute))
+        await ingest([abandoned(f"u{minute}")], received_at=AT.replace(year=2036) + timedelta(minutes=minute))
     summaries = {
         minute: [item["summary"] for item in await rig.timeline(f"u{minute}") if item["kind"] == "entry"]
         for minute in (-1, 0, 29, 30)
     }
     assert summaries == {
-        -1: ["not let into cart: its schedule starts at 2026-11-01T12:00+00:00"],
+        -1: ["not let into cart: its schedule starts at 2036-11-01T12:00+00:00"],
         0: ["entered cart"],
         29: ["entered cart"],
-        30: ["not let into cart: its schedule ended at 2026-11-01T12:30+00:00"],
+        30: ["not let into cart: its schedule ended at 2036-11-01T12:30+00:00"],
     }
 
 

@@ -58,6 +58,12 @@ async def delete(rig: Rig, handle: WorkflowHandle[Any, Any]) -> None:
         DeleteWorkflowExecutionRequest(namespace="default", workflow_execution=WorkflowExecution(workflow_id=handle.id))
     )
     await eventually(lambda: status(handle), "MISSING")
+    await eventually(lambda: shown(rig, handle), 0)
+
+
+async def shown(rig: Rig, handle: WorkflowHandle[Any, Any]) -> int:
+    """How many of a workflow Temporal's index shows, which lags behind."""
+    return (await rig.temporal.count_workflows(f"WorkflowId = '{handle.id}'")).count
 
 
 async def in_the_cart(rig: Rig, *users: str) -> list[WorkflowHandle[Any, Any]]:
