@@ -130,7 +130,7 @@ async def test_only_what_was_handed_over_before_led_to_it(rig: Rig, ingest: Inge
         )
         await ingest([order(at=ordered.timestamp, cart_id=cart_id)], received_at=AT)
         [found] = await rig.query(
-            "SELECT step FROM conversions JOIN messages ON messages.id = message_id "
+            "SELECT messages.step FROM conversions JOIN messages ON messages.id = message_id "
             "JOIN journeys ON journeys.id = conversions.journey_id WHERE entry_key = %s",
             cart_id,
         )
