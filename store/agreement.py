@@ -26,7 +26,7 @@ class KnownRow(Struct, frozen=True):
     """The journey of a workflow. `is_over` says that it ended before the grace; `is_sending`, that a message settles.
 
     `is_exiting` says that it counts as ended though its row is yet to follow, `is_ending` that an operation is at work
-    that ends the workflows of its version.
+    that ends the workflows of its version, and was asked for less than an hour ago: what takes longer may be stuck.
     """
 
     id: UUID
@@ -93,6 +93,7 @@ async def of_workflows(connection: Connection, workflow_ids: Collection[str], *,
                        WHERE key = campaign_key AND campaign_version = ANY(exiting)) AS is_exiting,
                EXISTS (SELECT 1 FROM operations
                        WHERE operations.campaign_key = journeys.campaign_key AND finished_at IS NULL AND kind = 'exit'
+                         AND operations.created_at > clock_timestamp() - interval '1 hour'
                          AND (parameters ->> 'whole_versions')::boolean
                          AND parameters #> '{{selection,versions}}' @> to_jsonb(campaign_version)) AS is_ending
         FROM journeys WHERE workflow_id = ANY(%(ids)s)
