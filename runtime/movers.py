@@ -28,7 +28,7 @@ PATIENCE = 5
 # The server's word for an update whose workflow was over before it was done with.
 TOO_LATE = "AcceptedUpdateCompletedWorkflow"
 # A task of a workflow that was tried so often fails for ever, until its code is another.
-STUCK_ATTEMPTS = 5
+STUCK_ATTEMPTS = 3
 STUCK = CannotMigrate("workflow_stuck", "its workflow's task fails again and again: the Temporal UI says why")
 
 
