@@ -24,6 +24,8 @@ from store.selections import Selected, Selection
 PAGE = 500
 # How often one looks how far the server's batch is, in seconds.
 LOOK_INTERVAL = 1.0
+# After so many looks in which no workflow has ended, and twice as many after each batch, there is another batch.
+LOOKS_IN_VAIN = 2
 BY_HAND, CAMPAIGN_STOPPED = "by_hand", "campaign_stopped"
 
 
@@ -78,9 +80,14 @@ class ExitKind:
         counts = {"workflows_ended": ended}
         if is_told and running == 0:
             return Page(operation.cursor, counts=counts, is_last=True)
-        if is_told and ended == 0:
-            # Some were not found, or no worker runs: then another batch would help as little.
-            return Page(operation.cursor, counts={"batches": 1}, pause=LOOK_INTERVAL * 2 ** min(batch, 6))
+        idle = operation.counts.get("looks_in_vain", 0)
+        if not is_told or ended > 0:
+            counts["looks_in_vain"] = -idle
+        elif idle < LOOKS_IN_VAIN * 2 ** min(batch, 6):
+            counts["looks_in_vain"] = 1
+        else:
+            # Some were not found, or no worker runs: then another batch helps as little, and is not hurried.
+            counts |= {"batches": 1, "looks_in_vain": -idle}
         return Page(operation.cursor, counts=counts, pause=LOOK_INTERVAL)
 
 

@@ -11,7 +11,7 @@ from tests.rig import Rig
 JOURNEYS = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "200"))
 # Each waits this long, so that messages go all the time while the campaign is paused.
 SPREAD = max(4, JOURNEYS // 50)
-PATIENCE = 60 + JOURNEYS / 5
+PATIENCE = 120 + JOURNEYS / 5
 
 CROWD = f"""
 key: crowd

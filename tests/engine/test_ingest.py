@@ -169,7 +169,8 @@ async def test_of_many_events_in_a_batch_a_journey_hears_the_first_and_the_last(
     await rig.run_campaign(
         """
         {key: clicks, name: Clicks, entry: {event: Cart Abandoned, key: event.properties.cart_id}, steps: [
-          {id: clicked, wait_for: {events: [{event: Clicked}, {event: Seen}], timeout: 1d}}]}
+          {id: clicked, wait_for: {events: [{event: Clicked}, {event: Seen}], timeout: 1d}},
+          {id: hears-the-others-out, delay: 1d}]}
         """
     )
     await ingest(
