@@ -69,7 +69,8 @@ async def test_pages_follow_each_other_and_miss_nobody(people: Rig) -> None:
             if page["next"] is None:
                 break
             after = f"&after={page['next']}"
-        assert [journey for page in pages for journey in page] == whole
+        # Their steps may have changed meanwhile.
+        assert [journey["id"] for page in pages for journey in page] == [journey["id"] for journey in whole]
         assert all(len(page) == 2 for page in pages[:-1])
 
 
