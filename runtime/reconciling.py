@@ -8,6 +8,7 @@ from temporalio.service import RPCError
 
 from application.reconcile import Reconciler
 from domain.access import SOJOURN
+from runtime.ending import end
 from store import reconciliations
 from store.database import Database
 
@@ -27,9 +28,8 @@ async def reconcile(database: Database, reconciler: Reconciler, stop: asyncio.Ev
         if work.done():
             await work
     finally:
-        for task in (work, stopped):
-            task.cancel()
-        await asyncio.gather(work, stopped, return_exceptions=True)
+        await end(work)
+        await end(stopped)
 
 
 async def _work(database: Database, reconciler: Reconciler) -> None:

@@ -24,6 +24,7 @@ from domain.journey.position import told_at_start
 from domain.journey.records import seed_of, user_of
 from domain.journey.recovery import Lost, recover
 from domain.journey.state import JourneyState
+from runtime.ending import end
 from runtime.temporal import CALL_TIMEOUT
 from store import outbox
 from store.database import Connection, Database
@@ -98,8 +99,7 @@ class Relay:
                     log.warning("relay waits", error=str(error), seconds=pause)
                     await _first(pause, stop)
         finally:
-            listener.cancel()
-            await asyncio.gather(listener, return_exceptions=True)
+            await end(listener)
 
     async def deliver_due(self) -> int:
         """Take one batch of due rows to Temporal; how many it was.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from temporalio.client import Client
 
 from domain.campaign.publishing import check
 from runtime.embedded.inbox import Inbox
@@ -56,7 +57,9 @@ class Deployment:
 
 
 @pytest.fixture
-async def deployment(empty_database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Deployment]:
+async def deployment(
+    empty_database_url: str, temporal: EmbeddedTemporal, client: Client
+) -> AsyncIterator[Deployment]:
     inbox = await Inbox.start()
     port = free_port(None)
     environment = {
@@ -78,6 +81,8 @@ async def deployment(empty_database_url: str, temporal: EmbeddedTemporal) -> Asy
     }
     yield Deployment(environment, f"http://127.0.0.1:{port}", inbox)
     await inbox.stop()
+    # The next test has another campaign of this key, and so a workflow of the same id.
+    await client.get_workflow_handle("campaign/abandoned-cart").terminate()
 
 
 @asynccontextmanager

@@ -55,8 +55,11 @@ class Terminal:
 
 def _take_terminal() -> None:
     import fcntl
+    import signal
     import termios
 
+    # Whoever runs the tests in the background of a shell ignores it, and what he ignores his children do.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 

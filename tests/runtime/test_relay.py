@@ -93,7 +93,8 @@ async def test_a_row_that_cannot_be_told_keeps_nobody_waiting(database: Database
 async def test_two_relays_share_the_outbox(rig: Rig, client: Client) -> None:
     """Beside the rig's own: each journey is started once, whichever takes it."""
     await rig.run_campaign(CART)
-    relay = Relay(rig.database, Catalogue(), client, rig.settings.task_queue)
+    stop = asyncio.Event()
+    relay = asyncio.create_task(Relay(rig.database, Catalogue(), client, rig.settings.task_queue).run(stop))
     batch = [
         {
             "type": "track",
@@ -105,8 +106,9 @@ async def test_two_relays_share_the_outbox(rig: Rig, client: Client) -> None:
         for number in range(60)
     ]
     await rig.post("batch", {"batch": batch})
-    await asyncio.gather(*(relay.deliver_due() for _ in range(3)))
     await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    stop.set()
+    await relay
     for row in await rig.query("SELECT workflow_id FROM journeys"):
         description = await client.get_workflow_handle(row["workflow_id"]).describe()
         assert description.status is not None
