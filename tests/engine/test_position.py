@@ -125,14 +125,11 @@ async def test_a_rest_after_a_rest_is_told_for_an_action(rig: Rig) -> None:
     [before] = await rig.query("SELECT wakes_at FROM journeys")
     for step, hours, passed in [("second", 2, 1), ("heard", 24, 2)]:
         await rig.skip(handle, hours=passed)
-        await rig.rests(handle, step)
-        assert await row(rig, "rests") == (step, "waiting")
-        [after] = await rig.query("SELECT wakes_at FROM journeys")
+        [after] = await rig.until("SELECT wakes_at FROM journeys WHERE step = %s AND standing = 'waiting'", step)
         assert timedelta(hours=hours) <= after["wakes_at"] - before["wakes_at"] < timedelta(hours=hours) + LATENCY
         before = after
     await rig.track("u1", "Link Clicked")
-    await rig.rests(handle, "third")
-    assert await row(rig, "rests") == ("third", "waiting")
+    await rig.until("SELECT 1 FROM journeys WHERE step = 'third' AND standing = 'waiting'")
     await rig.skip(handle, hours=3)
     assert await handle.result() == "completed"
     # Start, four timers, a signal and the end; for each of three rests the search attributes and the row; and once
