@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -50,20 +50,27 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
     client = await _connected(settings, stop)
     if client is None:
         return
-    async with wiring.engine(settings) as engine, AsyncExitStack() as stack:
-        for worker in _workers(client, settings, engine):
-            await stack.enter_async_context(worker)
+    async with wiring.engine(settings) as engine, asyncio.TaskGroup() as tasks:
+        workers = _workers(client, settings, engine)
+        for worker in workers:
+            tasks.create_task(worker.run())
+        tasks.create_task(_shut_down(workers, stop))
         workflows = JourneyWorkflows(client, settings.task_queue)
         relay = Relay(
             engine.database, engine.catalogue, client, settings.task_queue, is_eager=settings.build_id is None
         )
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(relay.run(stop))
-            tasks.create_task(keep_house(engine.database, stop))
-            tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
-            log.info("worker runs", task_queue=settings.task_queue, build_id=settings.build_id)
-            if ready is not None:
-                ready.set()
+        tasks.create_task(relay.run(stop))
+        tasks.create_task(keep_house(engine.database, stop))
+        tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
+        log.info("worker runs", task_queue=settings.task_queue, build_id=settings.build_id)
+        if ready is not None:
+            ready.set()
+
+
+async def _shut_down(workers: Sequence[Worker], stop: asyncio.Event) -> None:
+    """All at once: each takes its time for what it has in hand."""
+    await stop.wait()
+    await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
 def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]:

@@ -5,7 +5,7 @@ from typing import Final
 
 import psycopg
 
-from store import migrate, outbox, partitions
+from store import outbox, partitions, schema_revision
 from store.database import Database
 
 OK: Final = "ok"
@@ -30,9 +30,9 @@ async def readiness(database: Database) -> Readiness:
     """
     try:
         async with database.transaction() as connection:
-            current = await migrate.current(connection)
-            if not migrate.is_ready(current):
-                wrong = f"the database is at {current or 'none'}, this release needs {migrate.newest()}"
+            current = await schema_revision.current(connection)
+            if not schema_revision.is_ready(current):
+                wrong = f"the database is at {current or 'none'}, this release needs {schema_revision.NEWEST}"
                 return Readiness(False, {"database": OK, "migrations": wrong})
             missing = await partitions.missing(connection)
             waits = await outbox.oldest_wait(connection)

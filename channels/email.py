@@ -18,6 +18,7 @@ from typing import Literal
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
 
 from channels.mail_policy import MAIL_POLICY
+from channels.tls import public_authorities
 from domain.people.addresses import EmailAddress, Mailbox, parse_email, parse_mailbox
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 
@@ -85,7 +86,7 @@ class EmailChannel:
         self._username = username
         self._password = password
         self._security = security
-        self._tls_context = tls_context or ssl.create_default_context()
+        self._tls_context = tls_context or public_authorities()
         self._seconds = seconds
 
     async def deliver(self, message: Outbound) -> Delivery:

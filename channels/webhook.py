@@ -15,6 +15,7 @@ import httpx
 from standardwebhooks import Webhook
 
 from channels.guarded_transport import BlockedAddressError, GuardedTransport, InvalidHostError
+from channels.tls import public_authorities
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 
 CONNECT_SECONDS = 10
@@ -65,7 +66,7 @@ class WebhookChannel:
     ) -> None:
         self._signer = Webhook(_key(signing_secret))
         self._allow_private_addresses = allow_private_addresses
-        self._tls_context = tls_context or ssl.create_default_context()
+        self._tls_context = tls_context or public_authorities()
         self._seconds = seconds
 
     async def deliver(self, message: Outbound) -> Delivery:

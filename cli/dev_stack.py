@@ -137,8 +137,9 @@ class DevStack:
     async def _mail(self, parts: AsyncExitStack) -> dict[str, Any]:
         if _is_given("smtp_host"):
             return {}
-        self.inbox = await Inbox.start(self._ports.smtp, self._ports.inbox)
+        self.inbox = await Inbox.start(self._ports.smtp)
         parts.push_async_callback(self.inbox.stop)
+        await self.inbox.show(self._ports.inbox)
         return {
             "smtp_host": LOOPBACK,
             "smtp_port": self.inbox.smtp_port,

@@ -1,8 +1,11 @@
 """Real servers for every test run: one PostgreSQL and one Temporal a test process, a fresh database a test."""
 
 import asyncio
+import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,12 +22,15 @@ from tests.rig import Rig, open_rig
 
 # A longer history is to be continued as new: low, so that a test can get there, and above what other tests need.
 EVENTS_A_RUN = 150
+# Where Linux has a file system in memory, and the room that all test processes together may want, in bytes.
+MEMORY, LEAST_ROOM = Path("/dev/shm"), 4 * 2**30  # noqa: S108 only a place to make a folder in
 
 
 @pytest.fixture(scope="session")
 def data_folder() -> Iterator[Path]:
-    """A folder that the servers' own user can reach."""
-    with tempfile.TemporaryDirectory(prefix="sojourn-test-") as made:
+    """A folder that the servers' own user can reach, in memory where there is room: a database is 300 small files."""
+    is_roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > LEAST_ROOM
+    with tempfile.TemporaryDirectory(prefix="sojourn-test-", dir=MEMORY if is_roomy else None) as made:
         Path(made).chmod(0o755)
         yield Path(made)
 
@@ -38,6 +44,8 @@ async def postgres(data_folder: Path) -> AsyncIterator[EmbeddedPostgres]:
 
 @pytest.fixture(scope="session")
 async def temporal(data_folder: Path) -> AsyncIterator[EmbeddedTemporal]:
+    # There is memory enough for the server to collect its garbage seldom.
+    os.environ.setdefault("GOGC", "400")
     server = await EmbeddedTemporal.start(
         data_folder / "temporal",
         ui=False,
@@ -62,21 +70,36 @@ async def migrated(postgres: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture
-async def database_url(postgres: EmbeddedPostgres, migrated: str) -> str:
+async def database_url(postgres: EmbeddedPostgres, migrated: str) -> AsyncIterator[str]:
     """A migrated database of the test's own, with nothing in it."""
-    return await _create(postgres, f"test_{uuid4().hex}", migrated)
+    async with _database(postgres, migrated) as url:
+        yield url
 
 
 @pytest.fixture
-async def empty_database_url(postgres: EmbeddedPostgres) -> str:
+async def empty_database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """A database of the test's own that nothing has been done to."""
-    return await _create(postgres, f"test_{uuid4().hex}", "template1")
+    async with _database(postgres, "template1") as url:
+        yield url
+
+
+@asynccontextmanager
+async def _database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+    """Dropped soon, a database is hardly ever written to the disk."""
+    name = f"test_{uuid4().hex}"
+    url = await _create(postgres, name, template)
+    yield url
+    await _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def _create(postgres: EmbeddedPostgres, name: str, template: str) -> str:
-    async with await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as connection:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     return f"{postgres.url.rpartition('/')[0]}/{name}"
+
+
+async def _execute(postgres: EmbeddedPostgres, statement: str) -> None:
+    async with await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as connection:
+        await connection.execute(statement)
 
 
 @pytest.fixture

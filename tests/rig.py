@@ -109,11 +109,11 @@ class Rig:
 
     async def until(self, sql: str, *parameters: Any, seconds: float = 20) -> list[dict[str, Any]]:
         """Wait until a query finds something; what it finds."""
-        deadline = asyncio.get_running_loop().time() + seconds
-        while not (rows := await self._queried(sql, *parameters)):
-            assert asyncio.get_running_loop().time() < deadline, f"never found: {sql} {parameters}"
-            await asyncio.sleep(0.02)
-        return rows
+        async for is_last in looks(seconds):
+            if rows := await self._queried(sql, *parameters):
+                return rows
+            assert not is_last, f"never found: {sql} {parameters}"
+        raise AssertionError("there is a last look")
 
     async def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         """The answer; asked for again, as clients do, while it is 503: on a busy machine connections are waited for."""
@@ -150,10 +150,10 @@ class Rig:
     async def schedule(self, campaign: str) -> ScheduleHandle:
         """The schedule of a campaign's audience, once it is there."""
         handle = self.temporal.get_schedule_handle(schedule_id(campaign))
-        deadline = asyncio.get_running_loop().time() + 20
-        while not await is_there(handle):
-            assert asyncio.get_running_loop().time() < deadline, f"no schedule ever came: {handle.id}"
-            await asyncio.sleep(0.05)
+        async for is_last in looks(20):
+            if await is_there(handle):
+                break
+            assert not is_last, f"no schedule ever came: {handle.id}"
         return handle
 
     async def skip(self, handle: WorkflowHandle[Any, Any], **duration: float) -> None:
@@ -169,14 +169,12 @@ class Rig:
 
     async def rests(self, handle: WorkflowHandle[Any, Any], step: str) -> None:
         """Wait until a journey rests at a step. What the database says of a step, it says before the journey hears."""
-        deadline = asyncio.get_running_loop().time() + 20
-        while True:
+        async for is_last in looks(20):
             metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
             now, _, _ = metadata.current_details.partition("\n")
             if re.match(rf"\*\*(Waiting|Deferred|Held)\*\* at `{re.escape(step)}`", now):
                 return
-            assert asyncio.get_running_loop().time() < deadline, f"never rested at {step}: {now}"
-            await asyncio.sleep(0.02)
+            assert not is_last, f"never rested at {step}: {now}"
 
     async def ended(self, user: str) -> dict[str, Any]:
         """The user's newest journey, once it has ended."""
@@ -244,6 +242,16 @@ async def open_rig(
 async def _idle(_: Settings, *, stop: asyncio.Event, ready: asyncio.Event) -> None:
     ready.set()
     await stop.wait()
+
+
+async def looks(seconds: float) -> AsyncIterator[bool]:
+    """Looks at something that is waited for, at first often; each says whether it is the last."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    while (waited := loop.time() - began) < seconds:
+        yield False
+        await asyncio.sleep(min(0.25, max(0.02, waited / 4)))
+    yield True
 
 
 async def is_there(schedule: ScheduleHandle) -> bool:

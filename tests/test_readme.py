@@ -57,9 +57,7 @@ class Deployment:
 
 
 @pytest.fixture
-async def deployment(
-    empty_database_url: str, temporal: EmbeddedTemporal, client: Client
-) -> AsyncIterator[Deployment]:
+async def deployment(empty_database_url: str, temporal: EmbeddedTemporal, client: Client) -> AsyncIterator[Deployment]:
     inbox = await Inbox.start()
     port = free_port(None)
     environment = {

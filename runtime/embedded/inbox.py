@@ -20,7 +20,7 @@ LARGEST_BYTES = 1 << 20  # of one mail; with KEEP it bounds the memory
 
 
 class Inbox:
-    """A running inbox on loopback: SMTP without authentication or TLS on `smtp_port`, its page at `url`.
+    """A running inbox on loopback: SMTP without authentication or TLS on `smtp_port`; once shown, its page is at `url`.
 
     `messages` holds the last 1,000 mails, oldest first. A recipient in `greylist` is answered 451 and one in `refuse`
     550 for as long as the address, in lower case, is in the set.
@@ -41,19 +41,18 @@ class Inbox:
         self._page: HttpServer | None = None
 
     @classmethod
-    async def start(cls, smtp_port: int | None = None, http_port: int | None = None) -> Self:
-        """Start an inbox; a free port is taken for one that is None or taken."""
+    async def start(cls, smtp_port: int | None = None) -> Self:
+        """Start an inbox; a free port is taken where it is None or taken."""
         inbox = cls()
         bound = listen(smtp_port)
         inbox.smtp_port = port_of(bound)
-        try:
-            inbox._smtp = await asyncio.get_running_loop().create_server(lambda: _Session(inbox), sock=bound)
-            inbox._page = await HttpServer.start(inbox_page(inbox.messages), listen(http_port))
-        except BaseException:
-            await inbox.stop()
-            raise
-        inbox.http_port, inbox.url = inbox._page.port, inbox._page.url
+        inbox._smtp = await asyncio.get_running_loop().create_server(lambda: _Session(inbox), sock=bound)
         return inbox
+
+    async def show(self, http_port: int | None = None) -> None:
+        """Serve the page as well; a free port is taken where it is None or taken."""
+        self._page = await HttpServer.start(inbox_page(self.messages), listen(http_port))
+        self.http_port, self.url = self._page.port, self._page.url
 
     async def stop(self) -> None:
         """Close the ports and cut what is connected. The mails stay in `messages`."""

@@ -40,7 +40,8 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Besides, each of the hundreds of databases that tests make would be looked after.
+FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 class _PortTakenError(EmbeddedServerError):
@@ -153,6 +154,8 @@ def _initdb(home: Home, binaries: Path, durable: bool) -> None:
                 "--locale=C",
                 "--locale-provider=builtin",
                 "--builtin-locale=C.UTF-8",
+                # The password is random: nobody guesses it, however little time a guess takes.
+                "--set=scram_iterations=1",
                 *([] if durable else ["--no-sync"]),
             ],
             stdin=subprocess.DEVNULL,

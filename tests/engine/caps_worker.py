@@ -1,12 +1,13 @@
 """Journeys without their workflows: they ask the gate, send and try again, as fast as they can, at virtual instants.
 
-Run as a module it is one of many processes that do so on one database; see test_caps_concurrency.
+Run as a module it is many processes that do so on one database; see test_caps_concurrency.
 """
 
 import asyncio
 import heapq
 import itertools
 import json
+import multiprocessing
 import os
 import random
 import sys
@@ -32,7 +33,7 @@ from tests.engine.caps_campaigns import DEPLOYMENT_ZONE, WEIGHTS, ZONES, Journey
 
 # Clocks turn in New York, a month ends and a week ends in the days that follow.
 BEGINNING = datetime(2026, 10, 30, 12, tzinfo=UTC)
-VIRTUAL_HOURS_A_SECOND = 12.0
+VIRTUAL_HOURS_A_SECOND = 20.0
 LEAST_STEPS = 100
 
 
@@ -231,17 +232,30 @@ class Clock:
 BARRIER = 7
 
 
-async def main(url: str, seed: str, index: int, seconds: float) -> None:
-    """Wait until all are ready, work, and say what was answered and what providers took."""
+async def work(url: str, seed: str, index: int, seconds: float) -> dict[str, Any]:
+    """Wait until all are ready, and work; what was answered and what providers took."""
     async with Database(url, pool_size=1) as database:
         load = Load(database, await patiently(lambda: journeys_of(database)), seed=seed, index=index)
         async with database.transaction() as connection:
             await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (BARRIER,))
         await load.run(Clock(), seconds, tasks=1)
-    print(json.dumps(load.report()))  # noqa: T201
+    return load.report()
+
+
+def run(*task: Any) -> dict[str, Any]:
+    """The life of one process."""
+    return asyncio.run(work(*task))
+
+
+def main(url: str, seed: str, processes: int, seconds: float) -> None:
+    """Have so many processes work, and print their reports. They are forks: what all import is imported once."""
+    # They are to leave time to whatever else is tested at the same time.
+    os.nice(10)
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        # At the barrier each waits for all, so that each has one task.
+        reports = pool.starmap(run, [(url, seed, index, seconds) for index in range(processes)], chunksize=1)
+    print(json.dumps(reports))  # noqa: T201
 
 
 if __name__ == "__main__":
-    # Twenty of them are to leave time to whatever else is tested at the same time.
-    os.nice(10)
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))

@@ -3,9 +3,9 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections import Counter
-from contextlib import AsyncExitStack
 from typing import Any
 
 from domain.sending.caps_document import parse_caps
@@ -14,32 +14,31 @@ from tests.engine import caps_campaigns, caps_worker
 from tests.engine.ledger_audit import keep_audit, recount_all
 
 PROCESSES, USERS = 20, 50
-SECONDS = float(os.environ.get("SOJOURN_TEST_SECONDS", "8"))
+SECONDS = float(os.environ.get("SOJOURN_TEST_SECONDS", "5"))
 SEED = os.environ.get("SOJOURN_TEST_SEED", "2026-11")
 
 
 async def run_workers(url: str, database: Database) -> list[dict[str, Any]]:
     """What each of the processes reports; they begin together."""
-    async with AsyncExitStack() as started:
-        async with database.transaction() as connection:
-            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (caps_worker.BARRIER,))
-            workers = [await _start(started, url, index) for index in range(PROCESSES)]
+    async with database.transaction() as connection:
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (caps_worker.BARRIER,))
+        workers = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", caps_worker.__name__, url, SEED, str(PROCESSES), str(SECONDS)),
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
             waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted HAVING count(*) = %s"
             while await (await connection.execute(waiting, (PROCESSES,))).fetchone() is None:
-                assert all(worker.returncode is None for worker in workers)
+                assert workers.returncode is None
                 await asyncio.sleep(0.1)
-        outputs = await asyncio.gather(*(worker.communicate() for worker in workers))
-        assert [worker.returncode for worker in workers] == [0] * PROCESSES
-        return [json.loads(output) for output, _ in outputs]
-
-
-async def _start(started: AsyncExitStack, url: str, index: int) -> asyncio.subprocess.Process:
-    worker = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", caps_worker.__name__, url, SEED, str(index), str(SECONDS)),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    started.callback(lambda: worker.kill() if worker.returncode is None else None)
-    return worker
+        except BaseException:
+            os.killpg(workers.pid, signal.SIGKILL)
+            raise
+    output, _ = await workers.communicate()
+    assert workers.returncode == 0
+    reports: list[dict[str, Any]] = json.loads(output)
+    return reports
 
 
 async def test_no_cap_is_exceeded_whatever_twenty_processes_do_at_once(database_url: str) -> None:

@@ -75,6 +75,7 @@ async def test_only_the_newest_mails_are_kept(inbox: Inbox, monkeypatch: pytest.
 
 
 async def test_the_page_escapes_all_that_a_mail_says(inbox: Inbox) -> None:
+    await inbox.show()
     evil = "<script>alert(1)</script>"
     await send(inbox, mail(subject=evil, html=f'"></iframe>{evil}'))
     async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
@@ -90,6 +91,7 @@ async def test_the_page_escapes_all_that_a_mail_says(inbox: Inbox) -> None:
 
 
 async def test_json_lists_the_newest_first_and_survives_broken_mails(inbox: Inbox) -> None:
+    await inbox.show()
     await send(inbox, mail())
     broken = b"Subject: \xff\xfe\r\nContent-Type: text/plain; charset=nobody-knows\r\n\r\n\xff hello\r\n"
     async with aiosmtplib.SMTP(hostname="127.0.0.1", port=inbox.smtp_port, start_tls=False) as client:

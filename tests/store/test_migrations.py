@@ -4,11 +4,13 @@ import asyncio
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from store import partitions
 from store.database import Database
-from store.migrate import current, is_ready, newest, sqlalchemy_url, upgrade
+from store.migrate import sqlalchemy_url, upgrade
+from store.schema_revision import MIGRATIONS, NEWEST, current, is_ready
 from store.tables import metadata
 
 
@@ -20,6 +22,10 @@ def _differences(connection: Connection) -> list[object]:
         connection, opts={"compare_type": True, "compare_server_default": True, "include_object": is_ours}
     )
     return list(compare_metadata(context, metadata))
+
+
+def test_the_newest_revision_is_the_one_that_migrating_ends_at() -> None:
+    assert ScriptDirectory(MIGRATIONS).get_heads() == [NEWEST]
 
 
 def test_the_migrations_make_the_tables(database_url: str) -> None:
@@ -71,7 +77,7 @@ async def test_an_event_that_outran_the_partitions_moves_into_its_own(database_u
 async def test_two_migrations_at_once_and_again_change_nothing(database_url: str) -> None:
     await asyncio.gather(*(asyncio.to_thread(upgrade, database_url) for _ in range(2)))
     async with Database(database_url, pool_size=1) as database, database.transaction() as connection:
-        assert await current(connection) == newest()
+        assert await current(connection) == NEWEST
         cursor = await connection.execute(
             "SELECT count(*) AS partitions FROM pg_inherits WHERE inhparent = 'events'::regclass"
         )
@@ -82,7 +88,7 @@ async def test_two_migrations_at_once_and_again_change_nothing(database_url: str
 
 async def test_a_database_of_a_later_release_is_left_alone_and_good_enough(database_url: str) -> None:
     """As after a roll-back, and as the release that still serves finds it while the next one is deployed."""
-    assert is_ready(newest())
+    assert is_ready(NEWEST)
     assert not is_ready(None)
     assert not is_ready("0001")
     async with Database(database_url, pool_size=1) as database:
