@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 from temporalio.client import Client
 
 from runtime.embedded.postgres import EmbeddedPostgres
@@ -24,6 +25,15 @@ from tests.rig import Rig, open_rig
 EVENTS_A_RUN = 150
 # Where Linux has a file system in memory, and the room that all test processes together may want, in bytes.
 MEMORY, LEAST_ROOM = Path("/dev/shm"), 4 * 2**30  # noqa: S108 only a place to make a folder in
+
+
+# By default every local variable of every frame is printed, which takes longer than many a test.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +60,11 @@ async def temporal(data_folder: Path) -> AsyncIterator[EmbeddedTemporal]:
         data_folder / "temporal",
         ui=False,
         search_attributes=SEARCH_ATTRIBUTES,
-        dynamic_config={"limit.historyCount.suggestContinueAsNew": str(EVENTS_A_RUN)},
+        dynamic_config={
+            "limit.historyCount.suggestContinueAsNew": str(EVENTS_A_RUN),
+            # Each rig has queues of its own, which the server would look after for minutes.
+            "matching.maxTaskQueueIdleTime": '"10s"',
+        },
     )
     yield server
     await server.stop()

@@ -16,7 +16,7 @@ steps:
   - {id: nudge, send: {channel: email, template: note}}
 """
 
-RUNS = 120
+RUNS, GROUP = 120, 20
 SEED = 20_261_121
 
 
@@ -38,8 +38,8 @@ async def test_nothing_is_claimed_after_the_order_was_acknowledged(rig: Rig) -> 
     # The delay ends a second after the worker has taken the journey up: the orders are spread around that. How long the
     # mail takes from there depends on the machine, so that each group shifts the next one's spread towards the middle.
     shift = 0.0
-    for start in range(0, RUNS, 40):
-        users = [f"u{number}" for number in range(start, start + 40)]
+    for start in range(0, RUNS, GROUP):
+        users = [f"u{number}" for number in range(start, start + GROUP)]
         await asyncio.gather(*(shop(user, shift + rolls.uniform(0.7, 1.8)) for user in users))
         [group] = await rig.query(
             """
@@ -48,7 +48,7 @@ async def test_nothing_is_claimed_after_the_order_was_acknowledged(rig: Rig) -> 
             """,
             users,
         )
-        shift = max(0.0, shift + (group["exited"] - 20) / 20)
+        shift = max(0.0, shift + 2 * group["exited"] / GROUP - 1)
     await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM messages WHERE state IN ('reserved', 'sending'))")
     claims = await rig.query(
         """
