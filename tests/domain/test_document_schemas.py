@@ -77,13 +77,13 @@ def test_a_complete_document_is_valid() -> None:
 
 
 @given(documents())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_every_document_that_can_be_published_is_valid(text: str) -> None:
     assert accepts(CAMPAIGN, text)
 
 
 @given(mistaken())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_what_is_not_valid_cannot_be_published(text: str) -> None:
     assert accepts(CAMPAIGN, text) or problems(text)
 

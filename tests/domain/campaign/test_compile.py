@@ -245,7 +245,7 @@ def test_the_plan_says_whether_held_messages_are_retimed(overdue: str, *, retime
 
 
 @given(documents())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_a_random_document_compiles_to_a_sound_plan(text: str) -> None:
     published = publish(text)
     plan = published.plan
@@ -262,7 +262,7 @@ def test_a_random_document_compiles_to_a_sound_plan(text: str) -> None:
 
 
 @given(documents())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_plan_and_rules_name_the_same(text: str) -> None:
     published = publish(text)
     plan, rules = published.plan, published.rules
@@ -288,7 +288,7 @@ def test_plan_and_rules_name_the_same(text: str) -> None:
 
 
 @given(documents())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_a_version_is_the_same_after_the_database(text: str) -> None:
     published = publish(text)
     assert msgspec.json.decode(msgspec.json.encode(published.rules), type=Rules) == published.rules

@@ -232,7 +232,7 @@ _json = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "c"]), _json))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_no_data_makes_an_evaluation_raise(properties: dict[str, Any]) -> None:
     for text in (
         "event.properties.a > event.properties.b",

@@ -108,7 +108,7 @@ def rests(plan: Plan, state: JourneyState) -> bool:
     return state.outcome is None and is_at_rest(plan, state) and machine.matching(plan, state) is None
 
 
-@settings(derandomize=True, deadline=None, max_examples=1_500)
+@settings(derandomize=True, deadline=None, max_examples=450)
 @given(tape=tapes())
 def test_the_row_of_any_journey_is_right_whenever_it_rests(tape: Tape) -> None:
     """Whatever comes in between: what has been foreseen, and what the workflow tells, is where the journey is."""

@@ -398,7 +398,7 @@ def test_how_a_person_is_called_in_temporal(user_id: str | None, anonymous_id: s
 # Batches
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=90)
 @given(HAPPENINGS, st.sets(st.integers(1, 9)))
 def test_batches_cut_anywhere_give_the_same_journeys_and_endings(happenings: list[Happening], places: set[int]) -> None:
     whole = staged([happenings])
@@ -407,7 +407,7 @@ def test_batches_cut_anywhere_give_the_same_journeys_and_endings(happenings: lis
         assert other.active == whole.active
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=60)
 @given(HAPPENINGS)
 def test_nobody_is_twice_in_a_campaign_under_one_key(happenings: list[Happening]) -> None:
     stage = staged([])

@@ -59,7 +59,7 @@ def test_where_a_period_begins_and_ends(zone: str, period: Period, at: str, star
 DISTANCES = st.timedeltas(-3 * DAY, 3 * DAY) | st.timedeltas(-2 * HOUR, 2 * HOUR)
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(derandomize=True, deadline=None, max_examples=50)
 @given(turns(), st.sampled_from(["day", "day", "week"]), DISTANCES)
 def test_days_and_weeks_are_those_of_a_watched_calendar(turn: Turn, period: Period, distance: timedelta) -> None:
     at = turn.at + distance
@@ -75,7 +75,7 @@ def test_months_are_those_of_a_watched_calendar(turn: Turn, distance: timedelta)
     assert (period_start("month", at, turn.zone), next_period_start("month", at, turn.zone)) == expected
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(derandomize=True, deadline=None, max_examples=150)
 @given(turns(), st.sampled_from(PERIODS), DISTANCES)
 def test_every_instant_is_in_one_period(turn: Turn, period: Period, distance: timedelta) -> None:
     at, zone = turn.at + distance, turn.zone

@@ -129,7 +129,7 @@ def cases(draw: st.DrawFn) -> tuple[SendWindow, datetime, ZoneInfo]:
     return window, at, turn.zone
 
 
-@settings(derandomize=True, deadline=None, max_examples=120)
+@settings(derandomize=True, deadline=None, max_examples=50)
 @given(cases())
 def test_it_opens_when_a_watcher_sees_it_open(case: tuple[SendWindow, datetime, ZoneInfo]) -> None:
     window, at, zone = case
@@ -138,7 +138,7 @@ def test_it_opens_when_a_watcher_sees_it_open(case: tuple[SendWindow, datetime, 
     assert is_open(window, at, zone) is (expected == at)
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=90)
 @given(cases())
 def test_an_opening_is_open_and_nothing_before_it(case: tuple[SendWindow, datetime, ZoneInfo]) -> None:
     window, at, zone = case

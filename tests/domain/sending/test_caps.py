@@ -267,7 +267,7 @@ def later(asked: Counted, at: datetime) -> Counted:
 ASKED = st.builds(Counted, INSTANTS, st.sampled_from(CHANNELS), st.sampled_from(CATEGORIES), PRIORITIES)
 
 
-@settings(derandomize=True, deadline=None, max_examples=250)
+@settings(derandomize=True, deadline=None, max_examples=80)
 @given(RULES, LEDGERS, ASKED, st.sampled_from(ZONES))
 def test_a_recount_at_every_step_comes_to_the_same(
     rules: list[CapRule], ledger: list[Counted], asked: Counted, zone: ZoneInfo
@@ -297,7 +297,7 @@ def test_a_recount_at_every_step_comes_to_the_same(
     assert answer(rules, ledger, eve, zone) is not None
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=50)
 @given(RULES, st.lists(st.tuples(ASKED, st.sampled_from([LONDON, TOKYO, NEW_YORK])), max_size=30))
 def test_whoever_asks_before_each_message_never_exceeds_a_cap(
     rules: list[CapRule], wishes: list[tuple[Counted, ZoneInfo]]

@@ -566,25 +566,25 @@ calls = st.builds(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(calls | anything, max_size=4), st.dictionaries(st.sampled_from(["sentAt", "writeKey"]), anything))
 def test_every_item_is_an_event_a_reject_or_a_repetition(items: list[Any], rest: dict[str, Any]) -> None:
     assert_sound(json.dumps({"batch": items, **rest}).encode(), "batch")
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(calls | anything, st.sampled_from(TYPES))
 def test_every_single_call_is_an_event_or_a_reject(call: Any, kind: str) -> None:
     assert_sound(json.dumps(call).encode(), kind)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.binary(max_size=300), st.sampled_from(["batch", *TYPES]))
 def test_no_bytes_raise_anything_but_our_errors(body: bytes, kind: str) -> None:
     assert_sound(body, kind)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(calls, min_size=1, max_size=3),
     st.lists(
