@@ -104,17 +104,17 @@ async def let_in_by(
     elif in_flight == "migrate" and others:
         operation = await ask(connection, campaign.key, "migrate", {"to_version": version}, by)
     state = PAUSED if campaign.state == PAUSED else _state_under(rules)
-    await change(connection, campaign, state, running_version=version, exiting=exiting)
+    period = await change(connection, campaign, state, running_version=version, exiting=exiting)
     if _state_under(rules) == RUNNING:
-        await enter_at_start(connection, campaign, rules, by)
+        await enter_at_start(connection, campaign.key, period, rules, by)
     return operation
 
 
 async def begin(connection: Connection, campaign: Campaign) -> None:
     """Let users in, now that the schedule begins; the caller has control."""
     version = await _running(connection, campaign)
-    await change(connection, campaign, RUNNING)
-    await enter_at_start(connection, campaign, version.rules, SOJOURN)
+    period = await change(connection, campaign, RUNNING)
+    await enter_at_start(connection, campaign.key, period, version.rules, SOJOURN)
 
 
 async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: Actor) -> None:
@@ -136,9 +136,15 @@ async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: A
 
 
 async def resume(connection: Connection, campaign: Campaign, by: Actor) -> None:
-    """Let messages go again; the caller has control, and the campaign is paused."""
+    """Let messages go again; the caller has control, and the campaign is paused.
+
+    Its schedule may have begun meanwhile, and with it the entry of its audience.
+    """
     version = await _running(connection, campaign)
-    await change(connection, campaign, _state_under(version.rules))
+    state = _state_under(version.rules)
+    period = await change(connection, campaign, state)
+    if state == RUNNING:
+        await enter_at_start(connection, campaign.key, period, version.rules, by)
     await wake_held(connection, campaign, by)
 
 
@@ -155,9 +161,9 @@ async def change(
     *,
     running_version: int | None = None,
     exiting: list[int] | None = None,
-) -> None:
-    """Change a campaign, and have its workflow look at it."""
-    await campaigns.change(
+) -> int:
+    """Change a campaign, and have its workflow look at it; the period in which it lets users in."""
+    period = await campaigns.change(
         connection,
         campaign.key,
         state=state,
@@ -165,6 +171,7 @@ async def change(
         exiting=campaign.exiting if exiting is None else exiting,
     )
     await outbox.wake_campaign(connection, campaign.key)
+    return period
 
 
 async def ask(

@@ -3,21 +3,20 @@
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import to_builtins
 
 from application import campaign_moves
 from application.explain import TimelineItem, link, place_of, timeline_items
 from application.operations import skip
-from application.operations.exit import BY_HAND
+from application.operations.exit import BY_HAND, exit_decision
 from domain.access import Actor
 from domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from domain.journey.records import Ending
 from domain.journey.state import EXITED
 from store import audit, decisions, journey_lists, journeys, outbox, profiles, selections, timeline
 from store.database import Connection, Database
-from store.decisions import Decision
 from store.journey_lists import JourneyFilter, ListedJourney
 from store.operations import Operation
 from store.outbox import Notice
@@ -107,7 +106,7 @@ class Journeys:
         at = datetime.now(UTC)
         async with self._database.transaction() as connection:
             journey = await self._locked_active(connection, id)
-            await decisions.insert(connection, [_exit_decision(journey, at, by)])
+            await decisions.insert(connection, [exit_decision(journey, BY_HAND, at, {"by": by.name})])
             await journeys.end(connection, [Ending(id, EXITED, EXITED, by.name, at)])
             await outbox.append(connection, [Notice(journey.workflow_id, "exit", {"by": by.name})])
             await audit.record(connection, by, "journey.exit", str(id), {"campaign": journey.campaign_key})
@@ -202,19 +201,4 @@ async def _selection(connection: Connection, which: JourneyChoice) -> Selection:
         profile_id=profile_id,
         entered_after=which.entered_after,
         entered_before=which.entered_before,
-    )
-
-
-def _exit_decision(journey: Selected, at: datetime, by: Actor) -> Decision:
-    return Decision(
-        id=uuid5(journey.id, "exit"),
-        profile_id=journey.profile_id,
-        campaign_key=journey.campaign_key,
-        kind="exit",
-        outcome=EXITED,
-        at=at,
-        journey_id=journey.id,
-        step=journey.step,
-        reason=BY_HAND,
-        data={"by": by.name},
     )

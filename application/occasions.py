@@ -13,7 +13,6 @@ from domain.campaign.rules import AgainRule, Rules
 from domain.local_time.instants import local_day
 from domain.local_time.zones import recipient_zone
 from store import campaigns, operations, outbox
-from store.campaigns import Campaign
 from store.database import Connection, Database
 from store.operations import Operation
 
@@ -40,23 +39,18 @@ class Schedules(Protocol):
         """See to it that there is none."""
 
 
-async def enter_at_start(connection: Connection, campaign: Campaign, rules: Rules, by: Actor) -> Operation | None:
-    """Have the audience enter, if these rules have one that enters at the start; whoever starts the campaign calls it.
+async def enter_at_start(
+    connection: Connection, campaign_key: str, period: int, rules: Rules, by: Actor
+) -> Operation | None:
+    """Have the audience enter, if these rules have one that enters at the start; whoever has it run calls it.
 
-    The caller has control, and the campaign as it was before. None where nobody is to enter: an audience that has
-    entered does not enter again because the campaign has a new version.
+    Once in a period in which the campaign lets users in: an audience that has entered does not enter again because the
+    campaign has a new version, or goes on after a pause. None where nobody is to enter.
     """
-    if not _enters_at_start(rules):
+    audience = rules.entry.audience
+    if audience is None or audience.again is not None:
         return None
-    if campaign.state in (RUNNING, PAUSED) and campaign.running_version is not None:
-        before = await campaigns.version(connection, campaign.key, campaign.running_version)
-        if before is not None and _enters_at_start(before.rules):
-            return None
-    return await _ask(connection, campaign.key, f"start/{campaign.revision}", datetime.now(UTC), by)
-
-
-def _enters_at_start(rules: Rules) -> bool:
-    return rules.entry.audience is not None and rules.entry.audience.again is None
+    return await _ask(connection, campaign_key, f"start/{period}", datetime.now(UTC), by)
 
 
 class Occasions:

@@ -7,7 +7,7 @@ from msgspec import Struct, convert
 from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
-from domain.campaign.life import Standing
+from domain.campaign.life import LETTING_IN, Standing
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.journey.forecast import Compiled
@@ -197,16 +197,28 @@ async def insert_version(connection: Connection, version: Version) -> None:
 
 async def change(
     connection: Connection, key: str, *, state: str, running_version: int | None, exiting: Sequence[int]
-) -> None:
-    """Move a campaign to a state; the caller holds control and has checked that the move is allowed."""
-    await connection.execute(
+) -> int:
+    """Move a campaign to a state; the caller holds control and has checked that the move is allowed.
+
+    The number of the period in which it lets users in: another begins whenever it lets in and did not before.
+    """
+    cursor = await connection.execute(
         """
-        UPDATE campaigns SET state = %s, running_version = %s, exiting = %s, revision = revision + 1,
-                             updated_at = now()
-        WHERE key = %s
+        UPDATE campaigns SET state = %(state)s, running_version = %(running_version)s, exiting = %(exiting)s,
+                             period = period + (%(state)s = ANY(%(letting_in)s) AND state <> ALL(%(letting_in)s))::int,
+                             revision = revision + 1, updated_at = now()
+        WHERE key = %(key)s RETURNING period
         """,
-        (state, running_version, list(exiting), key),
+        {
+            "key": key,
+            "state": state,
+            "running_version": running_version,
+            "exiting": list(exiting),
+            "letting_in": list(LETTING_IN),
+        },
     )
+    row = await cursor.fetchone()
+    return int(row["period"]) if row else 0
 
 
 _CAMPAIGNS = """

@@ -60,15 +60,27 @@ async def insert(
     requested_by: str,
     occasion: str | None = None,
 ) -> Operation | None:
-    """Ask for an operation. None where there is one of this kind for the occasion already."""
+    """Ask for an operation. None where there is one of this kind for the occasion already.
+
+    One that is there is looked for before the constraint is asked, which would wait for the page that is being done.
+    """
     cursor = await connection.execute(
         f"""
         INSERT INTO operations (id, campaign_key, kind, parameters, occasion, requested_by)
-        VALUES (%s, %s, %s, %s, %s, %s)
+        SELECT %(id)s, %(campaign_key)s, %(kind)s, %(parameters)s, %(occasion)s, %(requested_by)s
+        WHERE NOT EXISTS (SELECT FROM operations WHERE campaign_key = %(campaign_key)s AND kind = %(kind)s
+                                                   AND occasion = %(occasion)s)
         ON CONFLICT ON CONSTRAINT operations_once_an_occasion DO NOTHING
         RETURNING {_COLUMNS}
         """,  # noqa: S608 - a constant of this module
-        (uuid7(), campaign_key, kind, Jsonb(parameters), occasion, requested_by),
+        {
+            "id": uuid7(),
+            "campaign_key": campaign_key,
+            "kind": kind,
+            "parameters": Jsonb(parameters),
+            "occasion": occasion,
+            "requested_by": requested_by,
+        },
     )
     row = await cursor.fetchone()
     return Operation(**row) if row else None

@@ -111,6 +111,7 @@ campaigns = Table(
     Column("latest_version", Integer, nullable=False),
     Column("revision", BigInteger, nullable=False, server_default=text("1")),
     Column("exiting", ARRAY(Integer), nullable=False, server_default=text("'{}'::integer[]")),
+    Column("period", Integer, nullable=False, server_default=text("0")),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
     CheckConstraint(

@@ -27,6 +27,8 @@ EVENTS_A_RUN = 150
 MEMORY, LEAST_ROOM = Path("/dev/shm"), 4 * 2**30  # noqa: S108 only a place to make a folder in
 
 
+# A busy machine may stop a process for seconds, which a worker would take for a workflow that never yields.
+os.environ.setdefault("TEMPORAL_DEBUG", "1")
 # By default every local variable of every frame is printed, which takes longer than many a test.
 structlog.configure(
     processors=[

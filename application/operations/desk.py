@@ -34,6 +34,13 @@ class OperationsDesk:
         """Leave it where it is: what is done stays done. Raises NotFoundError and ConflictError."""
         async with self._database.transaction() as connection:
             operation = await _found(connection, id)
+            if operation.kind == "resume":
+                # Nothing else would ever wake the others.
+                raise ConflictError(
+                    f"operation {id} lets those go on that were held; it cannot be cancelled: pause the campaign",
+                    operation=str(id),
+                    state=operation.state,
+                )
             if operation.kind == "exit" and convert(operation.parameters, Exit).whole_versions:
                 raise ConflictError(
                     f"operation {id} ends journeys that count as ended already; it cannot be cancelled",

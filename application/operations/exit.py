@@ -5,7 +5,7 @@ this was acknowledged (`campaigns.exiting`), and their workflows end by one batc
 each is told by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import uuid5
@@ -95,7 +95,8 @@ async def _end(connection: Connection, operation: Operation, exit: Exit, found: 
     """End a page of journeys. What their workflows have yet to be told of their start, they need not be told."""
     at = datetime.now(UTC)
     by, reason = operation.requested_by, CAMPAIGN_STOPPED if exit.whole_versions else BY_HAND
-    await decisions.insert(connection, [_decision(operation, journey, reason, at) for journey in found])
+    data = {"by": by, "operation": str(operation.id)}
+    await decisions.insert(connection, [exit_decision(journey, reason, at, data) for journey in found])
     await journeys.end(connection, [Ending(journey.id, EXITED, EXITED, by, at) for journey in found])
     if exit.whole_versions:
         await outbox.remove_starts(connection, [journey.workflow_id for journey in found])
@@ -104,16 +105,17 @@ async def _end(connection: Connection, operation: Operation, exit: Exit, found: 
         await outbox.append(connection, notices, of_many=True)
 
 
-def _decision(operation: Operation, journey: Selected, reason: str, at: datetime) -> Decision:
+def exit_decision(journey: Selected, reason: str, at: datetime, data: Mapping[str, str]) -> Decision:
+    """That a journey was ended from outside; one journey has one at most."""
     return Decision(
         id=uuid5(journey.id, "exit"),
         profile_id=journey.profile_id,
-        campaign_key=operation.campaign_key,
+        campaign_key=journey.campaign_key,
         kind="exit",
         outcome=EXITED,
         at=at,
         journey_id=journey.id,
         step=journey.step,
         reason=reason,
-        data={"by": operation.requested_by, "operation": str(operation.id)},
+        data=dict(data),
     )

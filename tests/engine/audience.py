@@ -1,10 +1,5 @@
-"""Audiences for tests: people, campaigns for them, and the work on their entry without Temporal.
+"""Audiences for tests: people, campaigns for them, and the work on their entry without Temporal."""
 
-Run as a module it is a worker process that lets the audience of a campaign in, for tests that kill it.
-"""
-
-import asyncio
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -62,12 +57,3 @@ async def users(database: Database, key: str = "news") -> list[str]:
             "SELECT user_id FROM journeys JOIN profiles ON profiles.id = profile_id WHERE campaign_key = %s", (key,)
         )
         return sorted([row["user_id"] async for row in cursor])
-
-
-async def main(url: str) -> None:
-    async with Database(url, pool_size=2) as database:
-        await enter(database)
-
-
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))

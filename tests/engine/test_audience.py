@@ -1,31 +1,32 @@
 """Bulk entry: who of those known already is let in, by which rules, how often, and what harms it."""
 
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
 
+from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from application.occasions import Occasions
 from application.operations import enrol
+from application.plans import Document, Plans
 from domain.access import SOJOURN
+from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.schedules import AudienceSchedules
-from store import audience
+from store import audience, operations
 from store.database import Database
 from tests.engine.audience import LASTING, NEWS, enter, people, start, users
 from tests.engine.ingesting import event, statements
-from tests.rig import Rig, is_there
+from tests.processes import worker_process
+from tests.rig import MAIL, Rig, is_there, looks, open_rig
 
-ROOT = Path(__file__).parents[2]
 TRIAL = {"plan": "trial"}
 
 
@@ -196,6 +197,49 @@ async def test_a_first_audience_of_a_campaign_that_runs_enters(database: Databas
     assert operation.counts == {"entered": 2}
 
 
+BEGINS_LATER = LASTING.replace("30d", "31d") + "schedule: {starts_at: 2100-01-01T00:00:00Z}\n"
+
+
+async def begins(database: Database) -> None:
+    """As if the schedule of the version that runs had begun."""
+    async with database.transaction() as connection:
+        await connection.execute(
+            """
+            UPDATE campaign_versions SET rules = jsonb_set(rules, '{schedule,starts_at}', '"2026-01-01T00:00:00Z"')
+            FROM campaigns WHERE campaign_key = key AND version = running_version
+            """
+        )
+
+
+async def test_one_that_has_entered_does_not_enter_again_because_the_schedule_of_a_new_version_begins(
+    database: Database, ingest: Ingest
+) -> None:
+    await people(ingest, many(2))
+    await start(database)
+    await start(database, BEGINS_LATER)
+    await begins(database)
+    assert (await CampaignLife(database).advance("news", datetime.now(UTC))).state == "running"
+    assert len(await enter(database)) == 1
+
+
+async def test_one_whose_schedule_begins_during_a_pause_enters_when_the_campaign_goes_on(
+    database: Database, ingest: Ingest
+) -> None:
+    await people(ingest, many(2))
+    campaigns, plans = Campaigns(database), Plans(database)
+    await start(database, "key: news\nname: News\nentry: {event: Joined}\nsteps: [{id: rest, delay: 1h}]\n")
+    await campaigns.pause("news", by=SOJOURN)
+    document = Document(BEGINS_LATER, "campaign.yaml", {"note.liquid": MAIL}, in_flight="keep")
+    assert (await plans.apply("news", document, planned=None, by=SOJOURN)).state == "paused"
+    await begins(database)
+    for _ in range(2):
+        await campaigns.resume("news", by=SOJOURN)
+        await campaigns.pause("news", by=SOJOURN)
+    async with database.transaction() as connection:
+        asked = await operations.of_campaign(connection, "news", 10)
+    assert [one.kind for one in asked].count("enrol") == 1
+
+
 async def test_a_campaign_that_stops_lets_nobody_in_any_more(
     database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,26 +363,30 @@ async def test_a_schedule_has_the_audience_enter(rig: Rig) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_a_killed_worker_leaves_nobody_out_and_nobody_in_twice(
-    database: Database, database_url: str, ingest: Ingest
+async def test_killed_workers_leave_nobody_out_and_nobody_in_twice(
+    database_url: str, temporal: EmbeddedTemporal, ingest: Ingest
 ) -> None:
-    """Killed twice, as soon as it is seen that it has let somebody in: it is on its next page by then."""
-    await people(ingest, many(2_000))
-    await start(database)
-    for _ in range(2):
-        before = len(await users(database))
-        worker = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.engine.audience", database_url, cwd=ROOT
-        )
-        while len(await users(database)) == before:
-            assert worker.returncode is None
-            await asyncio.sleep(0.01)
-        worker.kill()
-        await worker.wait()
-    assert len(await users(database)) < 2_000
-    [operation] = await enter(database)
-    assert (operation.state, operation.done, operation.counts) == ("done", 2_000, {"entered": 2_000})
-    assert await users(database) == sorted(many(2_000))
+    """Killed twice, as soon as it is seen that one has let somebody in: it is on its next page by then."""
+    await people(ingest, many(120))
+    async with open_rig(database_url, temporal.address, is_working=False) as rig:
+        await rig.run_campaign(LASTING.replace("rate: 10000", "rate: 30"))
+        for _ in range(2):
+            before = len(await users(rig.database))
+            async with worker_process(rig.settings) as worker:
+                # What the killed one had in hand is taken up once it has been silent for long enough.
+                await rig.until("SELECT 1 FROM journeys HAVING count(*) > %s", before, seconds=60)
+                worker.kill()
+        assert len(await users(rig.database)) < 120
+        async with worker_process(rig.settings):
+            [operation] = await rig.until("SELECT * FROM operations WHERE state = 'done'", seconds=60)
+            assert (operation["done"], operation["counts"]) == (120, {"entered": 120})
+            assert await users(rig.database) == sorted(many(120))
+            await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+            query = f"WorkflowType = 'Journey' AND TaskQueue = '{rig.settings.task_queue}'"
+            async for is_last in looks(20):
+                if (started := await rig.temporal.count_workflows(query)).count == 120:
+                    break
+                assert not is_last, started
 
 
 async def test_it_does_not_deadlock_with_events(database: Database, ingest: Ingest) -> None:

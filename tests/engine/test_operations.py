@@ -73,6 +73,18 @@ async def test_of_two_resumptions_the_later_has_the_rate_for_itself(database_url
         assert (later.counts, earlier.counts) == ({"resumed": 2}, {"superseded": 1})
 
 
+async def test_a_resumption_is_not_cancelled(rig: Rig) -> None:
+    """Those who are held would wait for good."""
+    await rig.run_campaign(PLAIN)
+    await rig.admin("POST", "/v1/campaigns/plain/pause")
+    await rig.admin("POST", "/v1/campaigns/plain/resume")
+    [resumption] = await rig.query("SELECT id FROM operations WHERE kind = 'resume'")
+    refused = await rig.act("POST", f"/v1/operations/{resumption['id']}/cancel")
+    assert refused.status_code == 409
+    assert "it cannot be cancelled: pause the campaign" in refused.json()["detail"]
+    await rig.until("SELECT 1 FROM operations WHERE state = 'done'")
+
+
 class NoSchedules:
     """Temporal takes no schedule, whatever is asked for."""
 
