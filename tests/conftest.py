@@ -1,6 +1,7 @@
 """Real servers for every test run: one PostgreSQL and one Temporal a test process, a fresh database a test."""
 
 import asyncio
+import gc
 import os
 import shutil
 import tempfile
@@ -123,6 +124,13 @@ async def rig(database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Ri
     """The whole engine on the real servers: API over HTTP, worker with relay, a real inbox."""
     async with open_rig(database_url, temporal.address) as opened:
         yield opened
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.hookimpl(trylast=True)

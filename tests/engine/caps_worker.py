@@ -33,7 +33,7 @@ from tests.engine.caps_campaigns import DEPLOYMENT_ZONE, WEIGHTS, ZONES, Journey
 
 # Clocks turn in New York, a month ends and a week ends in the days that follow.
 BEGINNING = datetime(2026, 10, 30, 12, tzinfo=UTC)
-VIRTUAL_HOURS_A_SECOND = 20.0
+VIRTUAL_HOURS_A_SECOND = 24.0
 LEAST_STEPS = 100
 
 

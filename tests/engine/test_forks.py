@@ -9,7 +9,7 @@ from tests.engine.campaigns import TRIAL
 from tests.rig import Rig, actions, now
 
 ARMS = {"discounted": 45, "plain": 45, "none": 10}
-PEOPLE = 30
+PEOPLE = 20
 
 
 async def test_each_person_goes_the_arm_that_is_drawn_for_them_and_later_conditions_know_it(rig: Rig) -> None:

@@ -18,7 +18,7 @@ from tests.engine.test_plans import body
 from tests.processes import worker_process
 from tests.rig import Rig, open_rig
 
-JOURNEYS = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "40"))
+JOURNEYS = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "30"))
 
 FIRST = """
 key: offer
