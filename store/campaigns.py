@@ -217,8 +217,8 @@ async def change(
             "letting_in": list(LETTING_IN),
         },
     )
-    row = await cursor.fetchone()
-    return int(row["period"]) if row else 0
+    [row] = await cursor.fetchall()
+    return int(row["period"])
 
 
 _CAMPAIGNS = """
