@@ -33,6 +33,9 @@ WRITE_KEY, ADMIN_KEY = "write-key-of-the-tests", "admin-key-of-the-tests"
 # the whole of the next rest with it.
 MARGIN = timedelta(seconds=10)
 
+# How long something is waited for that comes, in seconds: on a busy machine, and after what was begun has timed out.
+PATIENCE = 60.0
+
 MAIL = """---
 channel: email
 subject: "A note for {{ profile.traits.first_name | default: 'you' }}"
@@ -107,7 +110,7 @@ class Rig:
             rows: list[dict[str, Any]] = await cursor.fetchall()
             return rows
 
-    async def until(self, sql: str, *parameters: Any, seconds: float = 20) -> list[dict[str, Any]]:
+    async def until(self, sql: str, *parameters: Any, seconds: float = PATIENCE) -> list[dict[str, Any]]:
         """Wait until a query finds something; what it finds."""
         async for is_last in looks(seconds):
             if rows := await self._queried(sql, *parameters):
@@ -117,7 +120,7 @@ class Rig:
 
     async def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         """The answer; asked for again, as clients do, while it is 503: on a busy machine connections are waited for."""
-        deadline = asyncio.get_running_loop().time() + 20
+        deadline = asyncio.get_running_loop().time() + PATIENCE
         while True:
             response = await self.http.request(method, path, **request)
             if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE or asyncio.get_running_loop().time() > deadline:
@@ -150,7 +153,7 @@ class Rig:
     async def schedule(self, campaign: str) -> ScheduleHandle:
         """The schedule of a campaign's audience, once it is there."""
         handle = self.temporal.get_schedule_handle(schedule_id(campaign))
-        async for is_last in looks(20):
+        async for is_last in looks(PATIENCE):
             if await is_there(handle):
                 break
             assert not is_last, f"no schedule ever came: {handle.id}"
@@ -169,7 +172,7 @@ class Rig:
 
     async def rests(self, handle: WorkflowHandle[Any, Any], step: str) -> None:
         """Wait until a journey rests at a step. What the database says of a step, it says before the journey hears."""
-        async for is_last in looks(20):
+        async for is_last in looks(PATIENCE):
             metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
             now, _, _ = metadata.current_details.partition("\n")
             if re.match(rf"\*\*(Waiting|Deferred|Held)\*\* at `{re.escape(step)}`", now):
