@@ -172,6 +172,9 @@ class JourneyWorkflow:
         await workflow.wait_condition(lambda: self._kept is None)
         if self._version == migration.to_version:
             return MOVED
+        if isinstance(machine.next_command(self._plan, self._state), Finish):
+            # Nobody would answer: the journey was over by what it heard while it was being moved.
+            return ENDED
         if self._request is not None:
             self._answer(self._request, CannotMigrate(SUPERSEDED, "another version was asked for meanwhile"))
         request = self._request = _Request(migration)

@@ -238,6 +238,23 @@ async def test_an_exit_while_it_is_moved_is_honoured(rig: Rig) -> None:
     assert await handle.result() == "exited"
 
 
+async def test_an_exit_while_it_is_moved_is_the_end_for_whoever_waits_to_move_it_on(rig: Rig) -> None:
+    handle = await offered(rig)
+    await rig.run_campaign(SECOND.replace("7d", "8d"))
+    async with row_locked(rig):
+        first = await handle.start_update(
+            JourneyWorkflow.migrate, await migration(rig, 1, 3), wait_for_stage=WorkflowUpdateStage.ACCEPTED
+        )
+        await is_being_moved(rig)
+        second = await handle.start_update(
+            JourneyWorkflow.migrate, await migration(rig, 3, 2), wait_for_stage=WorkflowUpdateStage.ACCEPTED
+        )
+        await handle.signal("exit", "e1")
+    assert await first.result() == "moved"
+    assert await second.result() == "ended"
+    assert await handle.result() == "exited"
+
+
 async def test_a_journey_that_was_ended_is_not_moved(rig: Rig) -> None:
     """The row says so before the workflow has heard of it."""
     handle = await offered(rig)
