@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import groupby
+from time import monotonic
 
 import psycopg
 import structlog
-from msgspec import ValidationError, convert
+from msgspec import Struct, ValidationError, convert
 from msgspec.structs import replace
 from temporalio.api.common.v1 import Payloads, WorkflowExecution
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
@@ -44,8 +44,6 @@ BATCH_OF_MANY = CONCURRENT_CALLS
 LOOK_INTERVAL = 5.0
 LONGEST_PAUSE = 5.0
 LONGEST_POSTPONEMENT = 3_600.0
-# What waits for a start looks again this often at last: the start may be refused for hours.
-LONGEST_WAIT_FOR_START = 5.0
 
 # Temporal is away or busy: nothing is wrong with the row.
 TRANSIENT = {
@@ -60,7 +58,7 @@ TRANSIENT = {
 
 
 class TemporalAwayError(Exception):
-    """Temporal did not answer; the rows stay as they are."""
+    """Temporal took none of the rows; they stay as they are."""
 
 
 class Relay:
@@ -89,10 +87,13 @@ class Relay:
             while not stop.is_set():
                 wake.clear()
                 try:
-                    await self._drain(stop)
+                    looked_at = monotonic()
+                    is_idle = await self.deliver_due() == 0
                     pause = 0.0
+                    if not is_idle:
+                        continue
                     async with self._database.transaction() as connection:
-                        due = await outbox.next_due(connection)
+                        due = await outbox.next_due(connection, monotonic() - looked_at)
                     await _first(LOOK_INTERVAL if due is None else min(due, LOOK_INTERVAL), stop, wake)
                 except (TemporalAwayError, psycopg.OperationalError) as error:
                     pause = min(LONGEST_PAUSE, max(0.1, pause * 2))
@@ -104,18 +105,20 @@ class Relay:
     async def deliver_due(self) -> int:
         """Take one batch of due rows to Temporal; how many it was.
 
-        Raises TemporalAwayError when Temporal did not answer for some of them: those stay, the others are done.
+        Raises TemporalAwayError when Temporal did not answer for any of them. Where it did for some, the others wait a
+        little: a part of it may be away, and must not keep back what is none of that part's.
         """
         async with self._database.transaction() as connection:
             rows = await outbox.take(connection, BATCH, BATCH_OF_MANY)
             versions = await self._versions(connection, rows)
-            results = await asyncio.gather(*(self._deliver(told, versions) for told in _by_workflow(rows)))
-            if accepted := [id for result in results for id in result.accepted]:
+            results = await asyncio.gather(*(self._deliver(row, versions) for row in rows))
+            if accepted := [row.id for row, failure in zip(rows, results, strict=True) if failure is None]:
                 await outbox.remove(connection, accepted)
-            if failed := [failure for result in results for failure in result.failed]:
-                await outbox.postpone(connection, failed)
-        if any(result.away for result in results):
-            raise TemporalAwayError("Temporal does not answer")
+            failures = [failure for failure in results if failure is not None]
+            if failures and all(failure.is_away for failure in failures) and not accepted:
+                raise TemporalAwayError("Temporal does not answer")
+            if failures:
+                await outbox.postpone(connection, [(one.row_id, one.delay, one.error) for one in failures])
         return len(rows)
 
     async def _versions(self, connection: Connection, rows: Sequence[Row]) -> dict[tuple[str, int], Version]:
@@ -130,53 +133,35 @@ class Relay:
                     log.exception("a version cannot be had", campaign=key, version=number)
         return versions
 
-    async def _drain(self, stop: asyncio.Event) -> None:
-        while not stop.is_set() and await self.deliver_due() >= BATCH_OF_MANY:
-            pass
-
-    async def _deliver(self, rows: Sequence[Row], versions: dict[tuple[str, int], Version]) -> "_Result":
-        """Tell one workflow what there is to tell, in its order."""
-        result = _Result()
+    async def _deliver(self, row: Row, versions: dict[tuple[str, int], Version]) -> "_Failure | None":
         async with self._calls:
-            for row in rows:
-                try:
-                    is_told = await self._tell(row, rows, versions)
-                except Exception as error:
-                    if isinstance(error, RPCError) and error.status in TRANSIENT:
-                        result.away = True
-                    else:
-                        # Whatever is wrong with one row, the others must not suffer from it.
-                        log.exception("a row cannot be told", workflow_id=row.workflow_id, kind=row.kind)
-                        delay = _backoff(row.attempts, 1.0, LONGEST_POSTPONEMENT)
-                        result.failed.append((row.id, delay, _described(error)))
-                    return result
-                if not is_told:
-                    # Another relay is starting this workflow; what comes after the start waits for it.
-                    delay = _backoff(row.attempts, 0.1, LONGEST_WAIT_FOR_START)
-                    result.failed.append((row.id, delay, "the start is on its way"))
-                    return result
-                result.accepted.append(row.id)
-        return result
+            try:
+                await self._tell(row, versions)
+            except Exception as error:
+                if isinstance(error, RPCError) and error.status in TRANSIENT:
+                    return _Failure(row.id, _backoff(row.attempts, 0.1, LONGEST_PAUSE), _described(error), is_away=True)
+                # Whatever is wrong with one row, the others must not suffer from it.
+                log.exception("a row cannot be told", workflow_id=row.workflow_id, kind=row.kind)
+                return _Failure(row.id, _backoff(row.attempts, 1.0, LONGEST_POSTPONEMENT), _described(error))
+        return None
 
-    async def _tell(self, row: Row, rows: Sequence[Row], versions: dict[tuple[str, int], Version]) -> bool:
+    async def _tell(self, row: Row, versions: dict[tuple[str, int], Version]) -> None:
         if row.kind == "start":
-            await self._start(row, versions[row.payload["campaign"], row.payload["version"]], is_alone=len(rows) == 1)
-            return True
+            await self._start(row, versions[row.payload["campaign"], row.payload["version"]])
+            return
         if row.kind == "campaign":
             await self._wake_campaign(row)
-            return True
-        starts_here = rows[0].kind == "start"
-        if row.start_pending and not starts_here:
-            return False
+            return
         try:
             await self._signal(row)
         except RPCError as error:
             if not is_without_workflow(error):
                 raise
-            # Its start was accepted before this row was read, so it has run its course since.
-        return True
+            # Its start was accepted before, since no row of the workflow is older, so it has run its course since.
 
-    async def _start(self, row: Row, version: Version, *, is_alone: bool) -> None:
+    async def _start(self, row: Row, version: Version) -> None:
+        # What is caught up on goes after what has just come, in Temporal as well.
+        goes_after = row.of_many or row.is_late
         user = user_of(row.workflow_id, version.key)
         going_on, moves = _recovered(row, version)
         begun = going_on or machine.begin(version.plan, row.created_at)
@@ -208,10 +193,10 @@ class Relay:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 search_attributes=attributes,
                 static_summary=f"{version.key} version {version.version}, user {user}",
-                priority=options.journey_priority(version.key, of_many=row.of_many),
+                priority=options.journey_priority(version.key, goes_after=goes_after),
                 # The worker that runs the relay may take the first task with the answer; not where a signal follows,
                 # nor where others have to go first.
-                request_eager_start=self._is_eager and is_alone and not row.of_many,
+                request_eager_start=self._is_eager and row.is_alone and not goes_after,
                 rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
             )
         except WorkflowAlreadyStartedError:
@@ -271,18 +256,13 @@ def _recovered(row: Row, version: Version) -> tuple[JourneyState | None, int]:
     return recover(version.plan, lost, row.created_at, seed_of(row.workflow_id, version.key)), lost.moves
 
 
-class _Result:
-    def __init__(self) -> None:
-        self.accepted: list[int] = []
-        self.failed: list[tuple[int, float, str]] = []
-        self.away = False
+class _Failure(Struct, frozen=True):
+    """Why a row could not be told, and in how many seconds it is tried again. `is_away`: it is not the row's fault."""
 
-
-def _by_workflow(rows: Sequence[Row]) -> list[list[Row]]:
-    """What there is to tell each workflow, in its order. First those of whom anything is told that is not of many."""
-    ordered = sorted(rows, key=lambda row: (row.workflow_id, row.id))
-    groups = [list(group) for _, group in groupby(ordered, key=lambda row: row.workflow_id)]
-    return sorted(groups, key=lambda group: all(row.of_many for row in group))
+    row_id: int
+    delay: float
+    error: str
+    is_away: bool = False
 
 
 def _signal_of(row: Row) -> tuple[str, list[str | int]]:

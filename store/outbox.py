@@ -12,6 +12,11 @@ from store.database import Connection
 
 CHANNEL = "sojourn_outbox"
 
+# What has come so lately is told before what has piled up.
+FRESH_SECONDS = 10.0
+# What has waited for so long is caught up on: Temporal, or all workers, have been away.
+LATE_SECONDS = 60.0
+
 
 class Notice(Struct, frozen=True):
     """One thing to tell a workflow: start, matched, exit, resume, skip or campaign, with what that needs."""
@@ -22,16 +27,83 @@ class Notice(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A notice that waits. `start_pending`: the workflow's start waits as well, in this batch or another relay's."""
+    """A notice that waits, the oldest of its workflow; `is_alone` if it is the only one.
+
+    `is_late`: it has waited so long that it is being caught up on.
+    """
 
     id: int
     workflow_id: str
     kind: str
     payload: dict[str, Any]
     of_many: bool
+    is_late: bool
+    is_alone: bool
     created_at: datetime
     attempts: int
-    start_pending: bool
+
+
+# A campaign's rows of a class are a lane. This finds all of them with their first row, by one look into the index each.
+_LANES = """
+lanes AS (
+  (SELECT class, lane, available_at FROM outbox ORDER BY class, lane, available_at LIMIT 1)
+  UNION ALL
+  SELECT next.class, next.lane, next.available_at FROM lanes CROSS JOIN LATERAL (
+    SELECT class, lane, available_at FROM outbox WHERE (outbox.class, outbox.lane) > (lanes.class, lanes.lane)
+    ORDER BY class, lane, available_at LIMIT 1) AS next
+)
+"""
+
+# A subquery and not a join, for whatever the planner believes of the table, this is one look into an index.
+_IS_OLDEST = "id = (SELECT min(older.id) FROM outbox AS older WHERE older.workflow_id = outbox.workflow_id)"
+
+_TAKE = f"""
+WITH RECURSIVE {_LANES}, due AS (
+  SELECT class, lane, row_number() OVER lanes_of_class AS place,
+         greatest(1, CASE class WHEN 0 THEN %(limit)s / 2 ELSE %(limit_of_many)s END
+                     / count(*) OVER (PARTITION BY class)) AS share
+  FROM lanes WHERE available_at <= statement_timestamp()
+  WINDOW lanes_of_class AS (PARTITION BY class ORDER BY random())
+), fresh AS (
+  SELECT row.* FROM due CROSS JOIN LATERAL (
+    SELECT * FROM outbox
+    WHERE class = 0 AND lane = due.lane AND available_at <= statement_timestamp()
+      AND available_at > statement_timestamp() - make_interval(secs => %(fresh)s) AND {_IS_OLDEST}
+    ORDER BY available_at DESC, id DESC LIMIT due.share FOR UPDATE SKIP LOCKED
+  ) AS row WHERE due.class = 0 AND due.place <= %(limit)s / 2
+), old AS (
+  SELECT row.* FROM due CROSS JOIN LATERAL (
+    SELECT * FROM outbox
+    WHERE class = 0 AND lane = due.lane AND available_at <= statement_timestamp() AND {_IS_OLDEST}
+    ORDER BY available_at, id LIMIT due.share FOR UPDATE SKIP LOCKED
+  ) AS row WHERE due.class = 0 AND due.place <= %(limit)s / 2
+), single AS (
+  SELECT * FROM fresh UNION ALL SELECT * FROM old WHERE id NOT IN (SELECT id FROM fresh)
+), of_many AS (
+  SELECT row.* FROM due CROSS JOIN LATERAL (
+    SELECT * FROM outbox
+    WHERE class = 1 AND lane = due.lane AND available_at <= statement_timestamp() AND {_IS_OLDEST}
+    ORDER BY available_at, id LIMIT due.share FOR UPDATE SKIP LOCKED
+  ) AS row WHERE due.class = 1
+  LIMIT (SELECT greatest(0, least(%(limit_of_many)s, %(limit)s - count(*))) FROM single)
+)
+SELECT id, workflow_id, kind, payload, class = 1 AS of_many, created_at, attempts,
+       created_at < statement_timestamp() - make_interval(secs => %(late)s) AS is_late,
+       NOT EXISTS (SELECT FROM outbox AS other
+                   WHERE other.workflow_id = taken.workflow_id AND other.id > taken.id) AS is_alone
+FROM (SELECT * FROM single UNION ALL SELECT * FROM of_many) AS taken
+"""  # noqa: S608 - constants of this module
+
+_NEXT_DUE = f"""
+WITH RECURSIVE {_LANES}
+SELECT extract(epoch FROM min(next.available_at) - statement_timestamp())::float8 AS seconds
+FROM lanes CROSS JOIN LATERAL (
+  SELECT available_at FROM outbox
+  WHERE class = lanes.class AND lane = lanes.lane
+    AND available_at > statement_timestamp() - make_interval(secs => %(looked)s)
+  ORDER BY available_at LIMIT 1
+) AS next
+"""  # noqa: S608 - constants of this module
 
 
 async def append(connection: Connection, notices: Sequence[Notice], *, of_many: bool = False) -> None:
@@ -72,29 +144,18 @@ async def of_many_waiting(connection: Connection, most: int) -> int:
 
 
 async def take(connection: Connection, limit: int, limit_of_many: int) -> list[Row]:
-    """Lock the oldest rows that are due and that no other relay holds: those that single events have caused first.
+    """Lock rows that are due and that no other relay holds, each the oldest of its workflow.
 
-    Those of many fill what is left, and are fewer: what comes while they are delivered waits for them. A start that
-    waits is seen even while another relay holds it: its row is gone only once Temporal has accepted.
+    Of what single events have caused, half are those that have just come, the newest first, so that they do not wait
+    behind what has piled up; half are the oldest. Campaigns have equal shares of both. Those of many fill what is left,
+    and are fewer: what comes while they are delivered waits for them.
+
+    Whoever holds the oldest row of a workflow is alone with it: the row is gone only once Temporal has accepted it, and
+    until then the next one is not the oldest.
     """
     cursor = await connection.execute(
-        """
-        WITH single AS (
-          SELECT * FROM outbox WHERE class = 0 AND available_at <= clock_timestamp()
-          ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-        ), of_many AS (
-          SELECT * FROM outbox WHERE class = 1 AND available_at <= clock_timestamp()
-          ORDER BY id
-          LIMIT (SELECT LEAST(%(limit_of_many)s, %(limit)s - count(*)) FROM single)
-          FOR UPDATE SKIP LOCKED
-        )
-        SELECT id, workflow_id, kind, payload, class = 1 AS of_many, created_at, attempts,
-               EXISTS (SELECT 1 FROM outbox AS start
-                       WHERE start.workflow_id = taken.workflow_id AND start.kind = 'start') AS start_pending
-        FROM (SELECT * FROM single UNION ALL SELECT * FROM of_many) AS taken
-        ORDER BY class, id
-        """,
-        {"limit": limit, "limit_of_many": limit_of_many},
+        _TAKE,
+        {"limit": limit, "limit_of_many": limit_of_many, "fresh": FRESH_SECONDS, "late": LATE_SECONDS},
     )
     return [Row(**row) async for row in cursor]
 
@@ -105,13 +166,18 @@ async def remove(connection: Connection, ids: Sequence[int]) -> None:
 
 
 async def postpone(connection: Connection, failures: Sequence[tuple[int, float, str]]) -> None:
-    """Try these rows again after so many seconds, and keep what went wrong: (id, delay, error)."""
+    """Try these rows again after so many seconds, and keep what went wrong: (id, delay, error).
+
+    What else waits for their workflows cannot go before them, and need not be looked at before them.
+    """
     await connection.execute(
         """
-        UPDATE outbox SET attempts = attempts + 1, last_error = item.error,
+        UPDATE outbox SET attempts = outbox.attempts + (outbox.id = item.id)::int,
+                          last_error = CASE WHEN outbox.id = item.id THEN item.error ELSE outbox.last_error END,
                           available_at = clock_timestamp() + item.delay * interval '1 second'
         FROM unnest(%s::bigint[], %s::float8[], %s::text[]) AS item (id, delay, error)
-        WHERE outbox.id = item.id
+        JOIN outbox AS failed ON failed.id = item.id
+        WHERE outbox.workflow_id = failed.workflow_id
         """,
         (
             [id for id, _, _ in failures],
@@ -121,13 +187,21 @@ async def postpone(connection: Connection, failures: Sequence[tuple[int, float, 
     )
 
 
-async def next_due(connection: Connection) -> float | None:
-    """Seconds until the next row is due, at least 0; None when nothing waits."""
-    cursor = await connection.execute(
-        "SELECT extract(epoch FROM min(available_at) - clock_timestamp())::float8 AS seconds FROM outbox"
-    )
+async def next_due(connection: Connection, looked: float) -> float | None:
+    """Seconds until the next row is due, at least 0; None when none is.
+
+    Rows that were due when the outbox was last looked at, `looked` seconds ago, and were not taken do not count:
+    another relay has them in hand, or what goes before them.
+    """
+    cursor = await connection.execute(_NEXT_DUE, {"looked": looked})
     row = await cursor.fetchone()
     return max(row["seconds"], 0.0) if row and row["seconds"] is not None else None
+
+
+async def is_empty(connection: Connection) -> bool:
+    """Whether nothing waits, due or not."""
+    cursor = await connection.execute("SELECT FROM outbox LIMIT 1")
+    return await cursor.fetchone() is None
 
 
 async def oldest_wait(connection: Connection) -> float:

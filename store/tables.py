@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -285,13 +286,14 @@ outbox = Table(
     Column("kind", Text, nullable=False),
     Column("payload", JSONB, nullable=False),
     Column("class", SmallInteger, nullable=False, server_default=text("0")),
+    Column("lane", Text, Computed("split_part(workflow_id, '/', 1)", persisted=True), nullable=False),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("available_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("last_error", Text),
     CheckConstraint("kind IN ('start', 'matched', 'exit', 'resume', 'skip', 'campaign')", name="outbox_kind"),
     Index("outbox_class", "class", "id"),
-    Index("outbox_available_at", "available_at", "id"),
+    Index("outbox_lane", "class", "lane", "available_at", "id"),
     Index("outbox_workflow_id", "workflow_id", "id"),
 )
 

@@ -28,7 +28,7 @@ SEND_RETRY = RetryPolicy(
 
 
 # Temporal has 1 to 5, the first of which goes first; 3 is what nothing is said of.
-URGENT, TRIGGERED, AUDIENCE = 1, 3, 4
+URGENT, TRIGGERED, LATER = 1, 3, 4
 # The life of a campaign is in the hands of somebody who waits for it, however many of its journeys do.
 CAMPAIGN_PRIORITY = Priority(priority_key=URGENT)
 
@@ -38,12 +38,13 @@ def send_queue(task_queue: str, channel: str) -> str:
     return f"{task_queue}-{channel}"
 
 
-def journey_priority(campaign_key: str, *, of_many: bool) -> Priority:
+def journey_priority(campaign_key: str, *, goes_after: bool) -> Priority:
     """That of a journey and, if nothing else is said, of its activities.
 
-    Those who entered by an event go before those who entered as an audience; among either, campaigns take turns.
+    Those who have just entered by an event go before those who `goes_after`: who entered as an audience, or so long ago
+    that it is caught up on. Among either, campaigns take turns.
     """
-    return Priority(priority_key=AUDIENCE if of_many else TRIGGERED, fairness_key=campaign_key[:64])
+    return Priority(priority_key=LATER if goes_after else TRIGGERED, fairness_key=campaign_key[:64])
 
 
 def send_priority(campaign_key: str, category: str, priority: str) -> Priority:

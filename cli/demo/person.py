@@ -61,7 +61,7 @@ class World:
     async def has_empty_outbox(self) -> bool:
         # One at a time: twenty users who look at once would wait for connections until that fails.
         async with self.looking, self.database.transaction() as connection:
-            return await outbox.next_due(connection) is None
+            return await outbox.is_empty(connection)
 
 
 @dataclass(slots=True)

@@ -55,8 +55,8 @@ async def test_a_signal_waits_for_the_start_that_another_relay_holds(database: D
     async with database.transaction() as other:
         assert len(await outbox.take(other, 10, 10)) == 1
         await append(database, EXIT)
-        await Relay(database, Catalogue(), client, "nobody").deliver_due()
-    assert await left(database) == ["start: None", "exit: the start is on its way"]
+        assert await Relay(database, Catalogue(), client, "nobody").deliver_due() == 0
+    assert await left(database) == ["start: None", "exit: None"]
 
 
 async def test_what_single_events_cause_goes_first(database: Database, client: Client) -> None:
