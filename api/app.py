@@ -31,6 +31,7 @@ from api import (
     users,
     versions,
 )
+from api.admission import REQUESTS_A_CONNECTION, Admission
 from api.dependencies import EXAMPLE
 from api.limits import BodyLimit, RateLimit
 from settings import Settings
@@ -87,6 +88,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     app.state.rate_limit = RateLimit(settings.rate_limit)
     app.add_middleware(BodyLimit)
     problems.install(app)
+    app.add_middleware(Admission, most_requests=REQUESTS_A_CONNECTION * settings.database_pool_size)
     for module in _MODULES:
         app.include_router(module.router)
     app.openapi = partial(_openapi, app.openapi)  # type: ignore[method-assign]

@@ -21,7 +21,9 @@ from domain.errors import (
     MalformedJsonError,
     MethodNotAllowedError,
     NoSuchPathError,
+    OverloadedError,
     PayloadTooLargeError,
+    RequestTimeoutError,
     SojournError,
     UnauthorizedError,
     UnavailableError,
@@ -34,9 +36,17 @@ MEDIA_TYPE: Final = "application/problem+json"
 # What a lost connection, an exhausted pool or a database that restarts look like. All of them pass.
 _DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 
-# What the framework refuses by itself: a body that is no text it refuses with 400.
+# What the framework refuses by itself (a body that is no text, with 400), and what is refused while it reads a body.
 _OF_STATUS: Final[dict[int, type[SojournError]]] = {
-    error.status: error for error in (MalformedJsonError, NoSuchPathError, MethodNotAllowedError, PayloadTooLargeError)
+    error.status: error
+    for error in (
+        MalformedJsonError,
+        NoSuchPathError,
+        MethodNotAllowedError,
+        RequestTimeoutError,
+        PayloadTooLargeError,
+        OverloadedError,
+    )
 }
 
 SCHEMA: Final[dict[str, Any]] = {
@@ -160,7 +170,7 @@ def _database_away(_request: Request, error: Exception) -> Response:
     return problem(
         UnavailableError.status,
         UnavailableError.code,
-        "the database cannot be reached at the moment; the same request may be sent again",
+        "the database does not answer at the moment; the same request may be sent again",
         headers={"Retry-After": "1"},
     )
 

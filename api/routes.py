@@ -29,9 +29,11 @@ from domain.errors import (
     InvalidCursorError,
     InvalidRequestError,
     MalformedJsonError,
+    OverloadedError,
     PayloadTooLargeError,
     PreconditionFailedError,
     RateLimitedError,
+    RequestTimeoutError,
     SojournError,
     UnauthorizedError,
     UnavailableError,
@@ -157,13 +159,14 @@ def _document(route: Route) -> None:
         InvalidCursorError,
         InvalidRequestError,
         UnavailableError,
+        OverloadedError,
         SojournError,
     }
     parameters = []
     # Routes share what they are given.
     route.responses = deepcopy(route.responses)
     if route.body_field is not None:
-        errors |= {MalformedJsonError, PayloadTooLargeError, UnsupportedMediaTypeError}
+        errors |= {MalformedJsonError, RequestTimeoutError, PayloadTooLargeError, UnsupportedMediaTypeError}
     methods = route.methods or set()
     if methods & ACTING:
         errors |= {IdempotencyInProgressError, IdempotencyKeyReusedError}

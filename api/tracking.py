@@ -18,8 +18,10 @@ from domain.access import Scope
 from domain.errors import (
     ForbiddenError,
     InvalidRequestError,
+    OverloadedError,
     PayloadTooLargeError,
     RateLimitedError,
+    RequestTimeoutError,
     SojournError,
     UnauthorizedError,
     UnavailableError,
@@ -117,9 +119,11 @@ for _kind, _example in _EXAMPLES.items():
             InvalidRequestError,
             UnauthorizedError,
             ForbiddenError,
+            RequestTimeoutError,
             PayloadTooLargeError,
             RateLimitedError,
             UnavailableError,
+            OverloadedError,
             SojournError,
         ),
         openapi_extra={

@@ -36,6 +36,7 @@ def api(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
+        # No limit of connections: the application refuses what is too much for it, and says when to come again.
         # Longer than clients and load balancers keep a connection, so that it is they who close it.
         timeout_keep_alive=75,
     )

@@ -9,6 +9,7 @@ SojournError
 │   ├── NoSuchPathError             404  no route has this path
 │   └── InvalidLinkError            404  an unsubscribe link that was not made here
 ├── MethodNotAllowedError           405  the path is another method's
+├── RequestTimeoutError             408  the body takes too long to arrive
 ├── ConflictError                   409  the state does not allow it; says the state and what is allowed
 │   ├── IdempotencyInProgressError  409  the same request is being carried out
 │   └── PlanOutdatedError           409  what was planned is not what would be done now; says what has moved
@@ -20,6 +21,7 @@ SojournError
 ├── IdempotencyKeyReusedError       422  the Idempotency-Key is another request's
 ├── RateLimitedError                429  too many requests of one key; says when to come again
 └── UnavailableError                503  a dependency is away; says when to come again
+    └── OverloadedError             503  the process has enough to do; says when to come again
 
 docs/errors.md is the same for those who call; the classes hold what it says.
 """
@@ -99,6 +101,13 @@ class MethodNotAllowedError(SojournError):
     code = "method_not_allowed"
     meaning = "The path exists, and not for this method. The header `Allow` names those it has."
     remedy = "Use one of them."
+
+
+class RequestTimeoutError(SojournError):
+    status = 408
+    code = "request_timeout"
+    meaning = "The body did not arrive in time."
+    remedy = "Repeat it, over a better line or in smaller batches."
 
 
 class ConflictError(SojournError):
@@ -196,6 +205,12 @@ class UnavailableError(SojournError):
     code = "unavailable"
     meaning = "Something that is needed does not answer, most likely the database."
     remedy = "Repeat it after `Retry-After`."
+
+
+class OverloadedError(UnavailableError):
+    code = "overloaded"
+    meaning = "This API process has as much in hand as it can serve in time."
+    remedy = "Repeat it after `Retry-After`, which differs so that not all come at once. If it stays, run more of them."
 
 
 def every_error() -> Iterator[type[SojournError]]:

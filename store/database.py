@@ -15,6 +15,9 @@ from psycopg_pool import AsyncConnectionPool
 
 # How long a request waits for a connection before the caller is told to come again, in seconds.
 CONNECTION_TIMEOUT = 2.0
+# How long a statement waits for what another transaction holds, which is short where nothing is wrong: a connection
+# that waits longer is missed by all others.
+LOCK_TIMEOUT = "5s"
 
 Connection = AsyncConnection[DictRow]
 
@@ -43,7 +46,11 @@ class Database:
             open=False,
             timeout=CONNECTION_TIMEOUT,
             connection_class=AsyncConnection[DictRow],
-            kwargs={"row_factory": dict_row, "options": "-c timezone=UTC", "application_name": "sojourn"},
+            kwargs={
+                "row_factory": dict_row,
+                "options": f"-c timezone=UTC -c lock_timeout={LOCK_TIMEOUT}",
+                "application_name": "sojourn",
+            },
             configure=configure,
         )
 

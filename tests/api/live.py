@@ -45,7 +45,7 @@ class ApiProcess:
 
 
 @asynccontextmanager
-async def api_process(database_url: str) -> AsyncIterator[ApiProcess]:
+async def api_process(database_url: str, **settings: Any) -> AsyncIterator[ApiProcess]:
     """`sojourn api`, once it answers; killed at the end."""
     port = free_port(None)
     named = ("write_key", "admin_key", "link_secret", "webhook_signing_secret")
@@ -54,6 +54,7 @@ async def api_process(database_url: str) -> AsyncIterator[ApiProcess]:
         **{f"SOJOURN_{name.upper()}": getattr(SETTINGS, name).get_secret_value() for name in named},
         "SOJOURN_DATABASE_URL": database_url,
         "SOJOURN_API_PORT": str(port),
+        **{f"SOJOURN_{name.upper()}": str(value) for name, value in settings.items()},
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli.main", "api"),
