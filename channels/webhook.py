@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 from standardwebhooks import Webhook
 
+from channels.bulkhead import Bulkhead, Call
 from channels.guarded_transport import BlockedAddressError, GuardedTransport, InvalidHostError
 from channels.tls import public_authorities
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
@@ -68,6 +69,7 @@ class WebhookChannel:
         self._allow_private_addresses = allow_private_addresses
         self._tls_context = tls_context or public_authorities()
         self._seconds = seconds
+        self._bulkhead = Bulkhead()
 
     async def deliver(self, message: Outbound) -> Delivery:
         """Post the message."""
@@ -75,9 +77,12 @@ class WebhookChannel:
             request = build(message, self._signer, datetime.now(UTC))
         except (httpx.InvalidURL, ValueError) as error:
             return Rejected("invalid_message", str(error))
-        return await self._post(request)
+        with self._bulkhead.call(request.url.netloc.decode("ascii")) as call:
+            if call is None:
+                return Unavailable("receiver_busy", "messages before this one wait for the receiver's answer")
+            return await self._post(request, call)
 
-    async def _post(self, request: WebhookRequest) -> Delivery:
+    async def _post(self, request: WebhookRequest, call: Call) -> Delivery:
         progress = _Progress()
         delivery: Delivery | None = None
         client = httpx.AsyncClient(
@@ -101,6 +106,7 @@ class WebhookChannel:
                 response = await client.send(outgoing, stream=True)
                 delivery = read_reply(response.status_code, response.headers.get("retry-after"), datetime.now(UTC))
                 await _drain(response)
+                call.is_answered = True
         except (httpx.HTTPError, BlockedAddressError, InvalidHostError, OSError) as error:
             # The status line has said it all: what goes wrong behind it changes nothing.
             return delivery or read_failure(error, progress.is_handed_over)
