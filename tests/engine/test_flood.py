@@ -1,0 +1,59 @@
+"""A flood of one campaign's journeys does not keep another campaign waiting behind all of it, from Temporal on.
+
+Asserted by the order in which things come through. For what comes before it see tests/store/test_outbox.py.
+"""
+
+import asyncio
+from uuid import uuid4
+
+import worker
+from application.catalogue import Catalogue
+from runtime.embedded.temporal import EmbeddedTemporal
+from runtime.relay import Relay
+from tests.rig import MAIL, looks, open_rig
+
+FLOOD, FEW = 160, 5
+
+
+def campaign(key: str) -> str:
+    return f"""
+key: {key}
+name: {key}
+entry: {{event: {key}}}
+steps: [{{id: note, send: {{channel: email, template: note}}}}]
+"""
+
+
+async def test_a_few_journeys_get_through_while_another_campaign_floods(
+    database_url: str, temporal: EmbeddedTemporal
+) -> None:
+    async with open_rig(database_url, temporal.address, is_working=False, database_pool_size=4) as rig:
+        for key in ("flood", "few"):
+            await rig.run_campaign(campaign(key), {"note.liquid": MAIL})
+        await rig.post("batch", {"batch": [call for n in range(FLOOD) for call in entering("flood", n)]})
+        relay = Relay(rig.database, Catalogue(), rig.temporal, rig.settings.task_queue)
+        while await relay.deliver_due():
+            pass
+        await rig.post("batch", {"batch": [call for n in range(FEW) for call in entering("few", n)]})
+        assert await relay.deliver_due() == FEW
+        stop = asyncio.Event()
+        working = asyncio.create_task(worker.run(rig.settings, stop=stop))
+        async for is_last in looks(120):
+            if len(rig.inbox.messages) == FLOOD + FEW:
+                break
+            assert not is_last
+        stop.set()
+        await working
+        order = [mail.recipients[0].partition("-")[0] for mail in rig.inbox.messages]
+        places = [place for place, key in enumerate(order) if key == "few"]
+        # By age they would be the last. Temporal promises turns in each of the four partitions of a queue.
+        assert places[FEW // 2] < FLOOD / 2, places
+        assert places[-1] < FLOOD * 0.8, places
+
+
+def entering(campaign: str, number: int) -> list[dict[str, object]]:
+    user = f"{campaign}-{number}"
+    return [
+        {"type": "identify", "messageId": str(uuid4()), "userId": user, "traits": {"email": f"{user}@example.com"}},
+        {"type": "track", "messageId": str(uuid4()), "userId": user, "event": campaign},
+    ]
