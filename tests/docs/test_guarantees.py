@@ -1,0 +1,48 @@
+"""docs/guarantees.md is checked by the tests that it names."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "guarantees.md").read_text()
+SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
+NOT_PROMISES = {"What it rests on", "What is not promised"}
+
+
+@pytest.mark.parametrize("promise", sorted(SECTIONS.keys() - NOT_PROMISES))
+def test_each_promise_names_the_tests_that_check_it(promise: str) -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", SECTIONS[promise])
+    assert named
+    assert len(named) == len(set(named)) == SECTIONS[promise].count("::")
+    for file, test in named:
+        assert test in functions_of(ROOT / file), f"{file} has no {test}"
+
+
+def test_what_is_no_promise_is_there() -> None:
+    assert SECTIONS.keys() >= NOT_PROMISES
+    assert len(SECTIONS) > 12
+
+
+def test_what_it_links_to_is_there() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", PAGE):
+        file, _, place = target.partition("#")
+        path = ROOT / "docs" / file if file else ROOT / "docs" / "guarantees.md"
+        assert path.exists(), target
+        if place:
+            assert place in {anchor(title) for title in re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)}, (
+                target
+            )
+
+
+def functions_of(file: Path) -> set[str]:
+    """The functions of a file, by its source: it need not be imported to know that they are there."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, functions)}
+
+
+def anchor(title: str) -> str:
+    """As Git hosts make it of a title."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
