@@ -19,7 +19,7 @@ class StoredEvent(Struct, frozen=True):
     event: Event
 
 
-_INSERT = """
+INSERT = """
 WITH item AS (
   SELECT * FROM ROWS FROM (jsonb_to_recordset(%(items)s) AS (
     profile_id uuid, message_id text, type text, name text, user_id text, anonymous_id text,
@@ -54,7 +54,12 @@ async def claim_ids(connection: Connection, message_ids: Sequence[str], received
 
 async def insert(connection: Connection, events: Sequence[StoredEvent], received_at: datetime) -> None:
     """Store events whose ids have been claimed, in the order given."""
-    items = [
+    await connection.execute(INSERT, {"items": Jsonb(rows(events)), "received_at": received_at})
+
+
+def rows(events: Sequence[StoredEvent]) -> list[dict[str, Any]]:
+    """The events as INSERT takes them."""
+    return [
         {
             "profile_id": stored.profile_id,
             "message_id": stored.event.message_id,
@@ -70,7 +75,6 @@ async def insert(connection: Connection, events: Sequence[StoredEvent], received
         }
         for stored in events
     ]
-    await connection.execute(_INSERT, {"items": Jsonb(items), "received_at": received_at})
 
 
 async def tracked_since(
