@@ -9,7 +9,7 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from domain.tracking.event import Event, Reject
-from store.database import Connection
+from store.database import Asked, Connection
 
 
 class StoredEvent(Struct, frozen=True):
@@ -36,7 +36,7 @@ FROM item ORDER BY position
 """
 
 
-async def claim_ids(connection: Connection, message_ids: Sequence[str], received_at: datetime) -> set[str]:
+async def claim_ids(connection: Connection, message_ids: Sequence[str], received_at: datetime) -> Asked[set[str]]:
     """Those message ids that were never seen before; they are from now on.
 
     Sorted, so that two batches with the same ids wait for each other and never lock crosswise.
@@ -49,7 +49,7 @@ async def claim_ids(connection: Connection, message_ids: Sequence[str], received
         """,
         (received_at, list(message_ids)),
     )
-    return {row["message_id"] async for row in cursor}
+    return Asked(cursor, lambda rows: {row["message_id"] for row in rows})
 
 
 async def insert(connection: Connection, events: Sequence[StoredEvent], received_at: datetime) -> None:
@@ -79,7 +79,7 @@ def rows(events: Sequence[StoredEvent]) -> list[dict[str, Any]]:
 
 async def tracked_since(
     connection: Connection, profile_ids: Sequence[UUID], names: Sequence[str], since: datetime
-) -> list[StoredEvent]:
+) -> Asked[list[StoredEvent]]:
     """The track events of these profiles with one of these names that happened after an instant.
 
     What happened after it was received after it, but for clocks that are wrong: a day is left for those.
@@ -89,13 +89,14 @@ async def tracked_since(
         SELECT profile_id, message_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context,
                timestamp
         FROM events
-        WHERE profile_id = ANY(%(profile_ids)s) AND type = 'track' AND name = ANY(%(names)s)
+        WHERE profile_id = ANY(%(profile_ids)s) AND recorded_at > %(since)s - interval '1 day'
+          AND type = 'track' AND name = ANY(%(names)s)
           AND timestamp > %(since)s AND received_at > %(since)s - interval '1 day'
         ORDER BY timestamp
         """,
         {"profile_ids": list(profile_ids), "names": list(names), "since": since},
     )
-    return [_stored(row) async for row in cursor]
+    return Asked(cursor, lambda rows: [_stored(row) for row in rows])
 
 
 async def insert_rejects(connection: Connection, rejects: Sequence[Reject], received_at: datetime) -> None:
