@@ -63,7 +63,13 @@ class Database:
             open=False,
             timeout=CONNECTION_TIMEOUT,
             connection_class=AsyncConnection[DictRow],
-            kwargs={"row_factory": dict_row, "options": "-c timezone=UTC", "application_name": "sojourn"},
+            kwargs={
+                "row_factory": dict_row,
+                "options": "-c timezone=UTC",
+                "application_name": "sojourn",
+                # Each transaction here begins and ends by itself; the library would wait for the answer to its BEGIN.
+                "autocommit": True,
+            },
             configure=configure,
         )
 
@@ -99,8 +105,11 @@ class Database:
             async with work.connection.transaction(), work.connection.pipeline():
                 yield work.connection
             return
-        async with self._connection() as connection, connection.pipeline(), connection.transaction():
+        async with self._connection() as connection, connection.pipeline():
+            # The library's own block would wait for the answers to these two.
+            await connection.execute("BEGIN")
             yield connection
+            await connection.execute("COMMIT")
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[Connection]:

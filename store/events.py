@@ -43,13 +43,16 @@ async def claim_ids(connection: Connection, message_ids: Sequence[str], received
     """
     cursor = await connection.execute(
         """
-        INSERT INTO message_ids (message_id, received_at)
-        SELECT message_id, %s FROM unnest(%s::text[]) AS message_id ORDER BY message_id
-        ON CONFLICT DO NOTHING RETURNING message_id
+        WITH claimed AS (
+          INSERT INTO message_ids (message_id, received_at)
+          SELECT message_id, %s FROM jsonb_array_elements_text(%s) AS message_id ORDER BY message_id
+          ON CONFLICT DO NOTHING RETURNING message_id
+        )
+        SELECT COALESCE(json_agg(message_id), '[]') AS ids FROM claimed
         """,
-        (received_at, list(message_ids)),
+        (received_at, Jsonb(message_ids)),
     )
-    return Asked(cursor, lambda rows: {row["message_id"] for row in rows})
+    return Asked(cursor, lambda rows: set(rows[0]["ids"]))
 
 
 async def insert(connection: Connection, events: Sequence[StoredEvent], received_at: datetime) -> None:

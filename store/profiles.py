@@ -32,11 +32,13 @@ class ProfileChange(Struct, frozen=True):
     consent: dict[str, bool]
 
 
+# Who is called by a user id is not anonymous, and need not be looked up for that.
 _KNOWN = """
-SELECT identity.kind, identity.value, profile.id, profile.user_id IS NULL AS is_anonymous
+SELECT identity.kind, identity.value, identity.profile_id,
+       identity.kind = 'anonymous'
+         AND (SELECT user_id IS NULL FROM profiles WHERE profiles.id = identity.profile_id) AS is_anonymous
 FROM identities AS identity
 JOIN unnest(%s::text[], %s::text[]) AS wanted (kind, value) USING (kind, value)
-JOIN profiles AS profile ON profile.id = identity.profile_id
 ORDER BY identity.kind, identity.value
 """
 # While an identity is locked, nobody can make it mean another person.
@@ -48,14 +50,15 @@ async def find_identities(
     connection: Connection, identities: Collection[Identity], *, exclusive: bool
 ) -> Asked[dict[Identity, Known]]:
     """The profiles behind those identities that exist, locked until the end of the transaction."""
-    ordered = sorted(identities)
     cursor = await connection.execute(
         _KNOWN_EXCLUSIVE if exclusive else _KNOWN_SHARED,
-        ([identity.kind for identity in ordered], [identity.value for identity in ordered]),
+        ([identity.kind for identity in identities], [identity.value for identity in identities]),
     )
     return Asked(
         cursor,
-        lambda rows: {Identity(row["kind"], row["value"]): Known(row["id"], row["is_anonymous"]) for row in rows},
+        lambda rows: {
+            Identity(row["kind"], row["value"]): Known(row["profile_id"], row["is_anonymous"]) for row in rows
+        },
     )
 
 

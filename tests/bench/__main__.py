@@ -10,12 +10,17 @@ import msgspec
 import structlog
 
 from runtime.leaving import leave
-from tests.bench import ingest
+from tests.bench import cost, ingest, journeys, latency
 from tests.bench.measure import Result
 from tests.bench.rows import ROWS
 from tests.bench.stack import open_stack
 
-FAMILIES = {"ingest": ingest.measure}
+FAMILIES = {
+    "ingest": ingest.measure,
+    "journeys": journeys.measure,
+    "cost": cost.measure,
+    "latency": latency.measure,
+}
 
 
 def _cell(value: float) -> str:
@@ -35,7 +40,7 @@ def table(results: list[Result]) -> list[str]:
     return lines
 
 
-async def main() -> None:
+async def measured() -> list[Result]:
     chosen = os.environ.get("ONLY") or None
     if chosen is not None and chosen not in FAMILIES:
         sys.exit(f"ONLY is one of {', '.join(FAMILIES)}")
@@ -46,6 +51,11 @@ async def main() -> None:
                 began = time.monotonic()
                 results += await measure(stack)
                 sys.stderr.write(f"{name}: {time.monotonic() - began:.0f} s\n")
+    return results
+
+
+def main() -> None:
+    results = asyncio.run(measured())
     sys.stdout.write("\n".join(table(results)) + "\n")
     if file := os.environ.get("JSON"):
         Path(file).write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
@@ -53,5 +63,5 @@ async def main() -> None:
 
 if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    asyncio.run(main())
+    main()
     leave(0)

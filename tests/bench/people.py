@@ -31,7 +31,7 @@ steps:
 PLAIN = """
 key: plain
 name: Plain
-entry: {event: Cart Abandoned, where: event.properties.value > 100}
+entry: {event: Price Dropped, where: event.properties.value > 100}
 exit: [{event: Order Completed}]
 steps:
   - {id: nudge, send: {channel: webhook, template: nudge, category: marketing}}
@@ -39,7 +39,7 @@ steps:
 TWO = """
 key: two
 name: Two
-entry: {event: Cart Abandoned, where: event.properties.value > 100}
+entry: {event: Trial Started, where: event.properties.value > 100}
 exit: [{event: Order Completed}]
 steps:
   - {id: cool-off, delay: 1s}
@@ -91,9 +91,9 @@ def viewed(user: str, random: random.Random) -> dict[str, Any]:
     return _track(user, "Product Viewed", {"value": random.randrange(5, 500), "position": random.randrange(40)})
 
 
-def abandoned(user: str) -> dict[str, Any]:
+def abandoned(user: str, event: str = "Cart Abandoned") -> dict[str, Any]:
     """What starts a journey."""
-    return _track(user, "Cart Abandoned", {"value": 120, "cart_id": f"cart-{user}"})
+    return _track(user, event, {"value": 120, "cart_id": f"cart-{user}"})
 
 
 def ordered(user: str) -> dict[str, Any]:

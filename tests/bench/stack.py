@@ -1,18 +1,20 @@
 """The servers and processes that are measured: started as an operator starts them, on loopback."""
 
 import asyncio
+import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from os import environ
 from pathlib import Path
 from signal import SIGTERM
 from uuid import uuid4
 
 import httpx
 import psycopg
+from msgspec import Struct
+from msgspec.json import decode, encode
 from pydantic import SecretStr
 from temporalio.client import Client
 
@@ -37,6 +39,34 @@ class Process:
 
     pid: int
     url: str = ""
+
+
+class Bare:
+    """The process that starts bare workflows and runs them."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._told, self._tells = process.stdin, process.stdout
+
+    async def start(self, prefix: str, count: int, rests: Sequence[float], **how: float | bool) -> "Started":
+        """Have workflows started, and wait until each has come to its first activity."""
+        self._told.write(encode({"prefix": prefix, "count": count, "rests": rests, **how}) + b"\n")
+        return await self.reply()
+
+    async def reply(self) -> "Started":
+        return decode(await self._tells.readline(), type=Started)
+
+    def leave(self) -> None:
+        """Let it come to its end."""
+        self._told.close()
+
+
+class Started(Struct):
+    """For each workflow: when its start was asked for, and when its first activity began, in nanoseconds."""
+
+    asked: list[int] = []
+    acted: list[int] = []
 
 
 @dataclass(slots=True)
@@ -86,7 +116,7 @@ class Stack:
         """`sojourn api`, from when it answers."""
         port = free_port()
         url = f"http://{LOOPBACK}:{port}"
-        async with self._process(settings, "-m", "cli.main", "api", "--port", str(port)) as (pid, log):
+        async with self._process(settings, "-m", "cli.main", "api", "--port", str(port)) as (process, log):
             async with httpx.AsyncClient() as http:
                 async for _ in _looks(log):
                     try:
@@ -94,16 +124,25 @@ class Stack:
                         break
                     except httpx.TransportError:
                         continue
-            yield Process(pid, url)
+            yield Process(process.pid, url)
 
     @asynccontextmanager
     async def run(self, settings: Settings, *arguments: str) -> AsyncIterator[Process]:
         """A process of tests/bench/launch.py, from when it says that it runs."""
-        async with self._process(settings, "-m", "tests.bench.launch", *arguments) as (pid, log):
+        async with self._process(settings, "-m", "tests.bench.launch", *arguments) as (process, log):
             async for _ in _looks(log):
-                if " runs" in log.read_text():
+                if _says_that_it_runs(log):
                     break
-            yield Process(pid)
+            yield Process(process.pid)
+
+    @asynccontextmanager
+    async def bare(self, settings: Settings) -> AsyncIterator["Bare"]:
+        """The process with the bare worker, from when it runs."""
+        async with self._process(settings, "-m", "tests.bench.launch", "bare", is_asked=True) as (process, _):
+            bare = Bare(process)
+            await bare.reply()
+            yield bare
+            bare.leave()
 
     @property
     def handed_over(self) -> Path:
@@ -111,23 +150,31 @@ class Stack:
         return self.folder / "handed-over"
 
     @asynccontextmanager
-    async def _process(self, settings: Settings, *arguments: str) -> AsyncIterator[tuple[int, Path]]:
+    async def _process(
+        self, settings: Settings, *arguments: str, is_asked: bool = False
+    ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Path]]:
         log = self.folder / f"{uuid4().hex}.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, *arguments),
                 cwd=ROOT,
-                env={**environ, **environment(settings), HANDED_OVER: str(self.handed_over)},
-                stdout=output,
+                env={**os.environ, **environment(settings), HANDED_OVER: str(self.handed_over)},
+                stdin=asyncio.subprocess.PIPE if is_asked else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE if is_asked else output,
                 stderr=output,
+                limit=2**24,
             )
         try:
-            yield process.pid, log
+            yield process, log
         finally:
             if process.returncode is None:
                 process.send_signal(SIGTERM)
             if await process.wait() not in (0, -SIGTERM):
                 sys.stderr.write(log.read_text())
+
+
+def _says_that_it_runs(log: Path) -> bool:
+    return "worker runs" in log.read_text()
 
 
 async def _looks(log: Path) -> AsyncIterator[None]:
@@ -136,7 +183,7 @@ async def _looks(log: Path) -> AsyncIterator[None]:
     while asyncio.get_running_loop().time() < deadline:
         yield
         await asyncio.sleep(0.05)
-    raise TimeoutError(log.read_text())
+    raise TimeoutError(f"nothing came; see {log}")
 
 
 @asynccontextmanager
@@ -145,7 +192,7 @@ async def open_stack() -> AsyncIterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="sojourn-bench-") as made:
         folder = Path(made)
         # PostgreSQL runs as a user of its own where we are root.
-        folder.chmod(0o755)
+        os.chmod(folder, 0o755)  # noqa: S103
         postgres = await EmbeddedPostgres.start(folder / "postgres")
         try:
             temporal = await EmbeddedTemporal.start(folder / "temporal", ui=False, search_attributes=SEARCH_ATTRIBUTES)
