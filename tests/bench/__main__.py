@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from runtime.leaving import leave
-from tests.bench import cost, ingest, journeys, latency
+from tests.bench import cost, gate, ingest, journeys, latency
 from tests.bench.measure import Result
 from tests.bench.rows import ROWS
 from tests.bench.stack import open_stack
@@ -20,6 +20,7 @@ FAMILIES = {
     "journeys": journeys.measure,
     "cost": cost.measure,
     "latency": latency.measure,
+    "gate": gate.measure,
 }
 
 

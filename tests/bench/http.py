@@ -11,19 +11,25 @@ _AUTHORIZATION = base64.b64encode(f"{WRITE_KEY}:".encode()).decode()
 
 
 class Connection:
-    """One connection to the tracking API."""
+    """One connection to the tracking API, opened anew where the server has closed it while nobody spoke."""
 
-    def __init__(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._host, self._reader, self._writer = host, reader, writer
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname, parts.port
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        parts = urlsplit(url)
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        return cls(parts.netloc, reader, writer)
+        connection = cls(url)
+        await connection._open()
+        return connection
+
+    async def _open(self) -> None:
+        self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
 
     async def post(self, path: str, body: bytes) -> None:
         """Post a body of JSON. Raises RuntimeError for an answer that is not 200."""
+        if self._reader.at_eof():
+            await self._open()
         self._writer.write(
             f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nAuthorization: Basic {_AUTHORIZATION}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()

@@ -9,7 +9,7 @@ from tests.bench.measure import Measure, Result, beside, in_turns
 from tests.bench.people import CART, PLAIN
 from tests.bench.stack import Stack
 
-WITH_DELAY, WITHOUT, ROUNDS = 200, 300, 5
+WITH_DELAY, WITHOUT, ROUNDS = 150, 200, 4
 DELAY = 2.0
 
 

@@ -50,7 +50,7 @@ steps:
       - {id: reminder, send: {channel: webhook, template: nudge, category: marketing}}
 """
 CAPS = """
-caps:
+rules:
   - {name: three-a-week, limit: 3, per: 7d}
 """
 
@@ -64,6 +64,11 @@ async def run_campaign(api: Process, source: str) -> str:
         key = str(published.json()["key"])
         (await http.post(f"/v1/campaigns/{key}/start")).raise_for_status()
     return key
+
+
+async def put_caps(api: Process, source: str) -> None:
+    async with httpx.AsyncClient(base_url=api.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as http:
+        (await http.put("/v1/frequency-caps", json={"file": "caps.yaml", "source": source})).raise_for_status()
 
 
 async def settle_in(database_url: str, count: int, offset: int = 0) -> dict[str, UUID]:
