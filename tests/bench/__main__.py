@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from runtime.leaving import leave
-from tests.bench import cost, gate, ingest, journeys, latency
+from tests.bench import cost, crowd, gate, ingest, journeys, latency, memory, relay
 from tests.bench.measure import Result
 from tests.bench.rows import ROWS
 from tests.bench.stack import open_stack
@@ -21,6 +21,9 @@ FAMILIES = {
     "cost": cost.measure,
     "latency": latency.measure,
     "gate": gate.measure,
+    "crowd": crowd.measure,
+    "memory": memory.measure,
+    "relay": relay.measure,
 }
 
 

@@ -23,7 +23,7 @@ from tests.bench.measure import Measure, Result, beside, in_turns
 from tests.bench.people import CAPS, PLAIN, abandoned, put_caps, run_campaign, settle_in
 from tests.bench.stack import Stack
 
-CALLS, ROUNDS = 400, 5
+CALLS, ROUNDS = 300, 5
 CALLERS = 4
 # Of the statements of a transaction, the last one whose answer is waited for.
 LAST_READ = "FROM frequency_caps"

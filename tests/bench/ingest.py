@@ -86,7 +86,7 @@ async def measure(stack: Stack) -> list[Result]:
             return list(batches([viewed(seeded.choice(users), seeded) for _ in range(count)]))
 
         def heard() -> list[bytes]:
-            return list(batches([_one_of_ten(number, users, seeded) for number in range(count)]))
+            return list(batches([one_of_ten(number, users, seeded) for number in range(count)]))
 
         def of(how: Posting | Inserting, what: Any) -> Measure:
             async def once(_: int) -> float:
@@ -107,7 +107,7 @@ async def measure(stack: Stack) -> list[Result]:
     ]
 
 
-def _one_of_ten(number: int, users: list[str], seeded: random.Random) -> dict[str, Any]:
+def one_of_ten(number: int, users: list[str], seeded: random.Random) -> dict[str, Any]:
     """Every tenth event starts a journey or ends one, in turns."""
     user = seeded.choice(users)
     if number % 10:
