@@ -35,6 +35,11 @@ def services_of(request: Request) -> Services:
     return services
 
 
+async def _services(request: Request) -> Services:
+    # Asynchronous, or the framework would have a thread call it.
+    return services_of(request)
+
+
 def _storable(text: str) -> str:
     """PostgreSQL's text holds every character but one."""
     if "\0" in text:
@@ -47,7 +52,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d")
 # Where the document of the API has the examples of its models until it is served.
 EXAMPLE = "x-example"
 
-Using = Annotated[Services, Depends(services_of)]
+Using = Annotated[Services, Depends(_services)]
 
 Text = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 CampaignKey = Annotated[Text, Path(min_length=1, max_length=255, examples=["abandoned-cart"])]

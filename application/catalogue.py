@@ -40,7 +40,10 @@ class Catalogue:
         An older version goes on listening here until the registry next changes, though its last journey may have
         ended: it finds no journey then.
         """
-        revision = await campaigns.share_control(connection)
+        return await self.listeners_at(connection, await campaigns.share_control(connection))
+
+    async def listeners_at(self, connection: Connection, revision: int) -> Listeners:
+        """The campaigns that listen, of a revision that this transaction holds."""
         if self._listeners is None or revision != self._revision:
             known = [
                 (CampaignVersion(version.campaign_key, version.version, version.rules), version)

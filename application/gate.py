@@ -52,7 +52,7 @@ class Gate:
     async def authorise(self, question: Question) -> Answer:
         """Answer a question. Asked again, also at the same time, it answers the same and reserves nothing more."""
         decision_id, asked_before = (_decision_id(question, ask) for ask in (question.ask, question.ask - 1))
-        async with self._database.transaction() as connection:
+        async with self._database.pipeline() as connection:
             facts = await messages.gate_facts(connection, question.journey_id, decision_id, asked_before, question.at)
             if facts is None:
                 raise UnavailableError(f"journey {question.journey_id} is being moved to another profile; ask again")
@@ -65,10 +65,8 @@ class Gate:
                 raise ConflictError(f"step {question.step} of {facts.campaign_key} sends nothing")
             request = _request(question, step, version)
             decision = self._decide(request, version, facts)
-            # What is written waits for no answer: one round trip for all.
-            async with connection.pipeline():
-                await self._record(connection, question, request, facts, decision_id, decision)
-                await _place(connection, question, decision.answer, version)
+            await self._record(connection, question, request, facts, decision_id, decision)
+            await _place(connection, question, decision.answer, version)
             return decision.answer
 
     def _decide(self, request: Request, version: Version, facts: GateFacts) -> policy.Decision:

@@ -1,6 +1,6 @@
 """Events in: one transaction for a whole batch, in a fixed handful of statements, whatever its size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,10 +16,10 @@ from domain.errors import UnavailableError
 from domain.journey.matching import Happening
 from domain.journey.routed import Routed
 from domain.people import identity
-from domain.people.identity import Resolution
+from domain.people.identity import Identity, Known, Resolution
 from domain.tracking.event import Event, Reject
 from domain.tracking.reactions import message_reacted_to
-from store import events, journeys, messages, outbox, profiles
+from store import campaigns, events, journeys, messages, outbox, profiles
 from store.database import Connection, Database
 from store.events import StoredEvent
 from store.profiles import Profile, ProfileChange
@@ -54,7 +54,7 @@ class Ingest:
         exclusive = False
         for attempt in range(ATTEMPTS):
             try:
-                async with self._database.transaction() as connection:
+                async with self._database.pipeline() as connection:
                     return await self._ingest(connection, batch, rejects, received_at, exclusive=exclusive)
             except _IdentityMoved:
                 exclusive = True
@@ -78,12 +78,15 @@ class Ingest:
             await events.insert_rejects(connection, rejects, received_at)
         if not batch:
             return IngestResult(0, 0)
-        listeners = await self._catalogue.listeners(connection)
-        claimed = await events.claim_ids(connection, [event.message_id for event in batch], received_at)
+        control = await campaigns.ask_to_share_control(connection)
+        claims = await events.claim_ids(connection, [event.message_id for event in batch], received_at)
+        identities = await profiles.find_identities(connection, identity.identities_of(batch), exclusive=exclusive)
+        listeners = await self._catalogue.listeners_at(connection, await control.answer())
+        claimed = await claims.answer()
         new = [event for event in batch if event.message_id in claimed]
         if not new:
             return IngestResult(0, duplicates=len(batch))
-        resolution = await _resolve(connection, new, received_at, exclusive=exclusive)
+        resolution = await _resolve(connection, new, await identities.answer(), received_at, exclusive=exclusive)
         fresh = [StoredEvent(resolution.profile_of[event.message_id], event) for event in new]
         await events.insert(connection, fresh, received_at)
         interesting = [Happening(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
@@ -95,9 +98,10 @@ class Ingest:
             people = await profiles.lock(connection, touched)
             if changes:
                 await profiles.change(connection, [change for _, change in sorted(changes.items())])
-                people = {id: _changed(person, changes.get(id)) for id, person in people.items()}
             if interesting:
-                routed = await routing.decide(connection, listeners, interesting, people, received_at)
+                around = await routing.ask_around(connection, listeners, interesting)
+                known = {id: _changed(person, changes.get(id)) for id, person in (await people.answer()).items()}
+                routed = routing.route(interesting, listeners, await around.answer(known), received_at)
         if reactions:
             await messages.mark_opened(connection, reactions, ending=routed.left)
         await routing.record(connection, self._catalogue, routed, interesting, received_at)
@@ -105,9 +109,13 @@ class Ingest:
 
 
 async def _resolve(
-    connection: Connection, batch: Sequence[Event], received_at: datetime, *, exclusive: bool
+    connection: Connection,
+    batch: Sequence[Event],
+    known: Mapping[Identity, Known],
+    received_at: datetime,
+    *,
+    exclusive: bool,
 ) -> Resolution:
-    known = await profiles.find_identities(connection, identity.identities_of(batch), exclusive=exclusive)
     resolution = identity.resolve(batch, known, uuid7)
     if resolution.is_structural and not exclusive:
         raise _IdentityMoved

@@ -1,6 +1,7 @@
 """What a batch of events means for journeys: read what that depends on, decide, and record what comes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -11,12 +12,14 @@ from domain.journey import routing
 from domain.journey.listeners import Listeners
 from domain.journey.matching import Happening
 from domain.journey.position import Position, position_at_entry
+from domain.journey.records import Journey
 from domain.journey.routed import Heard, Routed, Surroundings
 from store import conversions, decisions, events, journeys, outbox
 from store.conversions import Conversion
-from store.database import Connection
+from store.database import Asked, Connection
 from store.decisions import Decision
-from store.journeys import GoalSought
+from store.events import StoredEvent
+from store.journeys import Entered, GoalSought
 from store.outbox import Notice
 from store.profiles import Profile
 
@@ -25,15 +28,36 @@ from store.profiles import Profile
 MAX_PAST = 100
 
 
-async def decide(
-    connection: Connection,
-    listeners: Listeners,
-    happenings: Sequence[Happening],
-    people: dict[UUID, Profile],
-    received_at: datetime,
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What was asked of the journeys that events concern, until it is answered. None: there was nothing to ask."""
+
+    active: Asked[list[Journey]]
+    past: Asked[list[Journey]] | None
+    last: Asked[list[Entered]] | None
+    received: Asked[list[StoredEvent]] | None
+
+    async def answer(self, people: Mapping[UUID, Profile]) -> Surroundings:
+        """All that the routing of the events depends on."""
+        return Surroundings(
+            people,
+            await self.active.answer(),
+            await self.past.answer() if self.past else [],
+            {
+                (entry.campaign_key, entry.profile_id, entry.entry_key): entry.last_entered_at
+                for entry in (await self.last.answer() if self.last else ())
+            },
+            [
+                Happening(stored.profile_id, stored.event)
+                for stored in (await self.received.answer() if self.received else ())
+            ],
+        )
+
+
+def route(
+    happenings: Sequence[Happening], listeners: Listeners, surroundings: Surroundings, received_at: datetime
 ) -> Routed:
-    """Lock the journeys concerned and decide what becomes of them. The caller has locked the people."""
-    surroundings = await _surroundings(connection, listeners, happenings, people)
+    """Decide what becomes of journeys. The caller has locked the people and the journeys."""
     return routing.route(happenings, listeners, surroundings, received_at=received_at, new_ids=iter(uuid7, None))
 
 
@@ -78,13 +102,15 @@ def exit_notice(workflow_id: str, by: str) -> Notice:
     return Notice(workflow_id, "exit", {"by": by})
 
 
-async def _surroundings(
-    connection: Connection, listeners: Listeners, happenings: Sequence[Happening], people: dict[UUID, Profile]
-) -> Surroundings:
+async def ask_around(connection: Connection, listeners: Listeners, happenings: Sequence[Happening]) -> Around:
+    """Lock the journeys concerned, and ask for what becomes of them depends on, in one round trip of a pipeline.
+
+    The caller has locked the people.
+    """
     heard = [happening.event for happening in happenings]
     campaigns = listeners.campaigns_concerned(heard)
     active = await journeys.lock_active(connection, {happening.profile_id for happening in happenings}, campaigns)
-    past = []
+    past = None
     if reaching := [happening for happening in happenings if listeners.goals(happening.event)]:
         sought = {(version.key, version.version): version for one in reaching for version in listeners.goals(one.event)}
         instants = [happening.event.timestamp for happening in reaching]
@@ -97,19 +123,13 @@ async def _surroundings(
         )
     entering = [happening for happening in happenings if listeners.entries(happening.event)]
     if not entering:
-        return Surroundings(people, active, past, {}, ())
+        return Around(active, past, None, None)
     entrants = {happening.profile_id for happening in entering}
     versions = [version for happening in entering for version in listeners.entries(happening.event)]
     last = await journeys.last_entries(connection, entrants, {version.key for version in versions})
     since = min(happening.event.timestamp for happening in entering)
     received = await events.tracked_since(connection, list(entrants), list(listeners.looked_back_for(versions)), since)
-    return Surroundings(
-        people,
-        active,
-        past,
-        {(entry.campaign_key, entry.profile_id, entry.entry_key): entry.last_entered_at for entry in last},
-        [Happening(stored.profile_id, stored.event) for stored in received],
-    )
+    return Around(active, past, last, received)
 
 
 def _entry_decisions(routed: Routed, at: datetime) -> list[Decision]:

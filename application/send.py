@@ -100,7 +100,7 @@ class Sender:
         message has settled, None if it goes on, and then as `outlook` says.
         """
         then = _Then(at, ends_with, outlook)
-        async with self._database.transaction() as connection:
+        async with self._database.pipeline() as connection:
             claimed = await _locked(connection, message_id)
             channel = self._channels[claimed.channel]
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
@@ -156,7 +156,7 @@ class Sender:
         give_up_at = monotonic() + SETTLE_SECONDS
         while True:
             try:
-                async with self._database.transaction() as connection:
+                async with self._database.pipeline() as connection:
                     found = await _locked(connection, claimed.id)
                     settled = _settled(
                         delivery,

@@ -11,7 +11,7 @@ from domain.campaign.life import LETTING_IN, Standing
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.journey.forecast import Compiled
-from store.database import Connection
+from store.database import Asked, Connection
 
 # Whoever judges events or messages by the campaigns holds this lock shared; whoever changes them, exclusively.
 CONTROL_LOCK = 0x53_4F_4A_4E
@@ -58,11 +58,16 @@ class Version(Struct, frozen=True):
 async def share_control(connection: Connection) -> int:
     """Hold the campaigns as they are until the end of the transaction; the registry's revision."""
     async with connection.pipeline():
-        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
-        # A statement of its own: its snapshot is taken once the lock is held.
-        cursor = await connection.execute("SELECT revision FROM registry")
-        row = await cursor.fetchone()
-    return int(row["revision"]) if row else 0
+        revision = await ask_to_share_control(connection)
+        return await revision.answer()
+
+
+async def ask_to_share_control(connection: Connection) -> Asked[int]:
+    """As `share_control`, in a pipeline."""
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
+    # A statement of its own: its snapshot is taken once the lock is held.
+    cursor = await connection.execute("SELECT revision FROM registry")
+    return Asked(cursor, lambda rows: int(rows[0]["revision"]) if rows else 0)
 
 
 async def take_control(connection: Connection) -> None:

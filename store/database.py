@@ -1,14 +1,14 @@
 """Connections to PostgreSQL: one pool a process, one transaction a request or activity."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import msgspec
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
@@ -20,6 +20,19 @@ CONNECTION_TIMEOUT = 2.0
 LOCK_TIMEOUT = "5s"
 
 Connection = AsyncConnection[DictRow]
+T = TypeVar("T")
+
+
+class Asked(Generic[T]):
+    """What a statement will have answered. In a pipeline it is read after others have been sent as well."""
+
+    def __init__(self, cursor: AsyncCursor[DictRow], read: Callable[[Sequence[DictRow]], T]) -> None:
+        self._cursor = cursor
+        self._read = read
+
+    async def answer(self) -> T:
+        """Wait for it, once."""
+        return self._read(await self._cursor.fetchall())
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,13 @@ class _Work:
     database: "Database"
     task: asyncio.Task[Any] | None
     connection: Connection
+
+    def is_of(self, database: "Database") -> bool:
+        """Whether what is done now on a database is a part of it.
+
+        A task that was started in a unit of work inherits its context, and is none of it: it may outlive it.
+        """
+        return self.database is database and self.task is asyncio.current_task()
 
 
 _WORK: ContextVar[_Work | None] = ContextVar("work", default=None)
@@ -50,6 +70,8 @@ class Database:
                 "row_factory": dict_row,
                 "options": f"-c timezone=UTC -c lock_timeout={LOCK_TIMEOUT}",
                 "application_name": "sojourn",
+                # Each transaction here begins and ends by itself; the library would wait for the answer to its BEGIN.
+                "autocommit": True,
             },
             configure=configure,
         )
@@ -68,19 +90,29 @@ class Database:
         In a unit of work of the same task it is a part of that one (a savepoint): it commits with the whole.
         """
         work = _WORK.get()
-        # A task that was started in a unit of work inherits its context, and is none of it: it may outlive it.
-        if work is not None and work.database is self and work.task is asyncio.current_task():
+        if work is not None and work.is_of(self):
             async with work.connection.transaction():
                 yield work.connection
             return
-        async with self._pool.connection() as connection:
-            try:
-                async with connection.transaction():
-                    yield connection
-            finally:
-                if connection.broken:
-                    # The server went away, so the other connections are dead as well: better found out at once.
-                    await self._pool.check()
+        async with self._connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def pipeline(self) -> AsyncIterator[Connection]:
+        """A transaction whose statements wait for no answer: they go together with what is read next, or the commit.
+
+        A statement that fails is told of then. Of what only writes, the row count is not known.
+        """
+        work = _WORK.get()
+        if work is not None and work.is_of(self):
+            async with work.connection.transaction(), work.connection.pipeline():
+                yield work.connection
+            return
+        async with self._connection() as connection, connection.pipeline():
+            # The library's own block would wait for the answers to these two.
+            await connection.execute("BEGIN")
+            yield connection
+            await connection.execute("COMMIT")
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[Connection]:
@@ -91,6 +123,16 @@ class Database:
                 yield connection
             finally:
                 _WORK.reset(token)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        async with self._pool.connection() as connection:
+            try:
+                yield connection
+            finally:
+                if connection.broken:
+                    # The server went away, so the other connections are dead as well: better found out at once.
+                    await self._pool.check()
 
 
 async def configure(connection: AsyncConnection[Any]) -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from domain.tracking.event import Event, Reject
-from store.database import Connection
+from store.database import Asked, Connection
 
 
 class StoredEvent(Struct, frozen=True):
@@ -19,7 +19,7 @@ class StoredEvent(Struct, frozen=True):
     event: Event
 
 
-_INSERT = """
+INSERT = """
 WITH item AS (
   SELECT * FROM ROWS FROM (jsonb_to_recordset(%(items)s) AS (
     profile_id uuid, message_id text, type text, name text, user_id text, anonymous_id text,
@@ -36,25 +36,33 @@ FROM item ORDER BY position
 """
 
 
-async def claim_ids(connection: Connection, message_ids: Sequence[str], received_at: datetime) -> set[str]:
+async def claim_ids(connection: Connection, message_ids: Sequence[str], received_at: datetime) -> Asked[set[str]]:
     """Those message ids that were never seen before; they are from now on.
 
     Sorted, so that two batches with the same ids wait for each other and never lock crosswise.
     """
     cursor = await connection.execute(
         """
-        INSERT INTO message_ids (message_id, received_at)
-        SELECT message_id, %s FROM unnest(%s::text[]) AS message_id ORDER BY message_id
-        ON CONFLICT DO NOTHING RETURNING message_id
+        WITH claimed AS (
+          INSERT INTO message_ids (message_id, received_at)
+          SELECT message_id, %s FROM jsonb_array_elements_text(%s) AS message_id ORDER BY message_id
+          ON CONFLICT DO NOTHING RETURNING message_id
+        )
+        SELECT COALESCE(json_agg(message_id), '[]') AS ids FROM claimed
         """,
-        (received_at, list(message_ids)),
+        (received_at, Jsonb(message_ids)),
     )
-    return {row["message_id"] async for row in cursor}
+    return Asked(cursor, lambda rows: set(rows[0]["ids"]))
 
 
 async def insert(connection: Connection, events: Sequence[StoredEvent], received_at: datetime) -> None:
     """Store events whose ids have been claimed, in the order given."""
-    items = [
+    await connection.execute(INSERT, {"items": Jsonb(rows(events)), "received_at": received_at})
+
+
+def rows(events: Sequence[StoredEvent]) -> list[dict[str, Any]]:
+    """The events as INSERT takes them."""
+    return [
         {
             "profile_id": stored.profile_id,
             "message_id": stored.event.message_id,
@@ -70,12 +78,11 @@ async def insert(connection: Connection, events: Sequence[StoredEvent], received
         }
         for stored in events
     ]
-    await connection.execute(_INSERT, {"items": Jsonb(items), "received_at": received_at})
 
 
 async def tracked_since(
     connection: Connection, profile_ids: Sequence[UUID], names: Sequence[str], since: datetime
-) -> list[StoredEvent]:
+) -> Asked[list[StoredEvent]]:
     """The track events of these profiles with one of these names that happened after an instant.
 
     What happened after it was received after it, but for clocks that are wrong: a day is left for those.
@@ -85,13 +92,14 @@ async def tracked_since(
         SELECT profile_id, message_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context,
                timestamp
         FROM events
-        WHERE profile_id = ANY(%(profile_ids)s) AND type = 'track' AND name = ANY(%(names)s)
+        WHERE profile_id = ANY(%(profile_ids)s) AND recorded_at > %(since)s - interval '1 day'
+          AND type = 'track' AND name = ANY(%(names)s)
           AND timestamp > %(since)s AND received_at > %(since)s - interval '1 day'
         ORDER BY timestamp
         """,
         {"profile_ids": list(profile_ids), "names": list(names), "since": since},
     )
-    return [_stored(row) async for row in cursor]
+    return Asked(cursor, lambda rows: [_stored(row) for row in rows])
 
 
 async def insert_rejects(connection: Connection, rejects: Sequence[Reject], received_at: datetime) -> None:

@@ -12,7 +12,7 @@ from domain.journey.position import Position
 from domain.journey.records import Ending, Journey
 from domain.tracking.event import Event
 from store.campaigns import CONTROL_LOCK
-from store.database import Connection
+from store.database import Asked, Connection
 
 
 class Entered(Struct, frozen=True):
@@ -26,7 +26,7 @@ class Entered(Struct, frozen=True):
 
 async def lock_active(
     connection: Connection, profile_ids: Collection[UUID], campaigns: Collection[str]
-) -> list[Journey]:
+) -> Asked[list[Journey]]:
     """The active journeys of these profiles in these campaigns, locked in the order of their ids."""
     cursor = await connection.execute(
         """
@@ -37,7 +37,7 @@ async def lock_active(
         """,
         (list(profile_ids), list(campaigns)),
     )
-    return [_journey(row) async for row in cursor]
+    return Asked(cursor, lambda rows: [_journey(row) for row in rows])
 
 
 class GoalSought(Struct, frozen=True):
@@ -55,7 +55,7 @@ async def past(
     *,
     between: tuple[datetime, datetime],
     limit: int,
-) -> list[Journey]:
+) -> Asked[list[Journey]]:
     """The journeys of these profiles that are over and may reach one of these goals by events between two instants.
 
     Of one profile in one campaign, the `limit` that were entered last.
@@ -85,7 +85,7 @@ async def past(
             "limit": limit,
         },
     )
-    return [_journey(row) async for row in cursor]
+    return Asked(cursor, lambda rows: [_journey(row) for row in rows])
 
 
 def _journey(row: dict[str, Any]) -> Journey:
@@ -94,7 +94,7 @@ def _journey(row: dict[str, Any]) -> Journey:
 
 async def last_entries(
     connection: Connection, profile_ids: Collection[UUID], campaigns: Collection[str]
-) -> list[Entered]:
+) -> Asked[list[Entered]]:
     """When these profiles last entered these campaigns, for each entry key."""
     cursor = await connection.execute(
         """
@@ -104,7 +104,7 @@ async def last_entries(
         """,
         (list(profile_ids), list(campaigns)),
     )
-    return [Entered(**row) async for row in cursor]
+    return Asked(cursor, lambda rows: [Entered(**row) for row in rows])
 
 
 async def insert(
@@ -183,8 +183,9 @@ WITH ended AS (
   UPDATE journeys
   SET state = item.state, outcome = item.outcome, ended_by = item.ended_by, ended_at = item.ended_at,
       wakes_at = NULL, ended_recorded_at = clock_timestamp()
-  FROM jsonb_to_recordset(%s) AS item (id uuid, state text, outcome text, ended_by text, ended_at timestamptz)
-  WHERE journeys.id = item.id AND journeys.state = 'active'
+  FROM jsonb_to_recordset(%(endings)s) AS item (id uuid, state text, outcome text, ended_by text, ended_at timestamptz)
+  -- The ids once more as an array: by it the rows are found by their key, however many are active.
+  WHERE journeys.id = item.id AND journeys.id = ANY(%(ids)s) AND journeys.state = 'active'
   RETURNING journeys.id
 ), reserved AS (
   -- In the order in which reactions lock messages.
@@ -198,13 +199,13 @@ SELECT id FROM ended
 """
 
 
-async def end(connection: Connection, endings: Collection[Ending]) -> set[UUID]:
-    """End active journeys and free what they have reserved; the ids of those that were still active.
+async def end(connection: Connection, endings: Collection[Ending]) -> None:
+    """End those of these journeys that are still active, and free what they have reserved.
 
     A message that is being sent is left to settle.
     """
-    cursor = await connection.execute(_END, (Jsonb(sorted(endings, key=lambda ending: ending.id)),))
-    return {row["id"] async for row in cursor}
+    ordered = sorted(endings, key=lambda ending: ending.id)
+    await connection.execute(_END, {"endings": Jsonb(ordered), "ids": [ending.id for ending in ordered]})
 
 
 async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: datetime) -> list[str]:

@@ -113,7 +113,7 @@ WHERE journeys.id = %(journey_id)s
 async def gate_facts(
     connection: Connection, journey_id: UUID, decision_id: UUID, asked_before: UUID, at: datetime
 ) -> GateFacts | None:
-    """Lock the recipient's ledger and the journey, and read what the gate needs, in one round trip.
+    """Lock the recipient's ledger and the journey, and read what the gate needs; one round trip in a pipeline.
 
     `asked_before` would be the decision on the question before this one. A journey whose version is being ended has
     exited, though its row is yet to follow.
@@ -123,15 +123,14 @@ async def gate_facts(
     facts are a statement of their own: its snapshot is taken once the locks are held. None if the recipient was merged
     into another profile in between, or the journey does not exist; then it is worth asking again.
     """
-    async with connection.pipeline():
-        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
-        recipient = await connection.execute(_LOCK_RECIPIENT, (journey_id,))
-        await connection.execute(_LOCK_JOURNEY, (journey_id,))
-        facts = await connection.execute(
-            _FACTS, {"journey_id": journey_id, "decision_id": decision_id, "asked_before": asked_before, "at": at}
-        )
-        locked = await recipient.fetchone()
-        row = await facts.fetchone()
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
+    recipient = await connection.execute(_LOCK_RECIPIENT, (journey_id,))
+    await connection.execute(_LOCK_JOURNEY, (journey_id,))
+    facts = await connection.execute(
+        _FACTS, {"journey_id": journey_id, "decision_id": decision_id, "asked_before": asked_before, "at": at}
+    )
+    locked = await recipient.fetchone()
+    row = await facts.fetchone()
     if locked is None or row is None or locked["id"] != row["profile_id"]:
         return None
     return convert(row, GateFacts)
@@ -165,43 +164,42 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
     What the recipient refuses is settled by the lock: whoever changes it waits for this claim, or is seen by it. None
     if the journey was moved to another profile in between, or there is no such message; then it is worth another try.
     """
-    async with connection.pipeline():
-        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
-        recipient = await connection.execute(
-            """
-            SELECT profiles.id
-            FROM profiles
-            JOIN journeys ON journeys.profile_id = profiles.id
-            JOIN messages ON messages.journey_id = journeys.id
-            WHERE messages.id = %s FOR SHARE OF profiles
-            """,
-            (message_id,),
-        )
-        await connection.execute(
-            """
-            SELECT journeys.id FROM journeys JOIN messages ON messages.journey_id = journeys.id
-            WHERE messages.id = %s FOR NO KEY UPDATE OF journeys
-            """,
-            (message_id,),
-        )
-        cursor = await connection.execute(
-            """
-            SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
-                   messages.journey_id, journeys.campaign_key, journeys.campaign_version, journeys.entry,
-                   CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
-                        ELSE journeys.state END AS journey_state,
-                   campaigns.state AS campaign_state,
-                   profiles.id AS profile_id, profiles.user_id, traits, consent, suppressed
-            FROM messages
-            JOIN journeys ON journeys.id = messages.journey_id
-            JOIN profiles ON profiles.id = journeys.profile_id
-            JOIN campaigns ON campaigns.key = journeys.campaign_key
-            WHERE messages.id = %s FOR NO KEY UPDATE OF messages
-            """,
-            (message_id,),
-        )
-        locked = await recipient.fetchone()
-        row = await cursor.fetchone()
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
+    recipient = await connection.execute(
+        """
+        SELECT profiles.id
+        FROM profiles
+        JOIN journeys ON journeys.profile_id = profiles.id
+        JOIN messages ON messages.journey_id = journeys.id
+        WHERE messages.id = %s FOR SHARE OF profiles
+        """,
+        (message_id,),
+    )
+    await connection.execute(
+        """
+        SELECT journeys.id FROM journeys JOIN messages ON messages.journey_id = journeys.id
+        WHERE messages.id = %s FOR NO KEY UPDATE OF journeys
+        """,
+        (message_id,),
+    )
+    cursor = await connection.execute(
+        """
+        SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
+               messages.journey_id, journeys.campaign_key, journeys.campaign_version, journeys.entry,
+               CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
+                    ELSE journeys.state END AS journey_state,
+               campaigns.state AS campaign_state,
+               profiles.id AS profile_id, profiles.user_id, traits, consent, suppressed
+        FROM messages
+        JOIN journeys ON journeys.id = messages.journey_id
+        JOIN profiles ON profiles.id = journeys.profile_id
+        JOIN campaigns ON campaigns.key = journeys.campaign_key
+        WHERE messages.id = %s FOR NO KEY UPDATE OF messages
+        """,
+        (message_id,),
+    )
+    locked = await recipient.fetchone()
+    row = await cursor.fetchone()
     if locked is None or row is None or locked["id"] != row["profile_id"]:
         return None
     return Claimed(**row)

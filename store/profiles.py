@@ -9,7 +9,7 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from domain.people.identity import Identity, Known, Resolution
-from store.database import Connection
+from store.database import Asked, Connection
 
 
 class Profile(Struct, frozen=True):
@@ -32,11 +32,13 @@ class ProfileChange(Struct, frozen=True):
     consent: dict[str, bool]
 
 
+# Who is called by a user id is not anonymous, and need not be looked up for that.
 _KNOWN = """
-SELECT identity.kind, identity.value, profile.id, profile.user_id IS NULL AS is_anonymous
+SELECT identity.kind, identity.value, identity.profile_id,
+       identity.kind = 'anonymous'
+         AND (SELECT user_id IS NULL FROM profiles WHERE profiles.id = identity.profile_id) AS is_anonymous
 FROM identities AS identity
 JOIN unnest(%s::text[], %s::text[]) AS wanted (kind, value) USING (kind, value)
-JOIN profiles AS profile ON profile.id = identity.profile_id
 ORDER BY identity.kind, identity.value
 """
 # While an identity is locked, nobody can make it mean another person.
@@ -46,14 +48,18 @@ _KNOWN_EXCLUSIVE = _KNOWN + "FOR UPDATE OF identity"
 
 async def find_identities(
     connection: Connection, identities: Collection[Identity], *, exclusive: bool
-) -> dict[Identity, Known]:
+) -> Asked[dict[Identity, Known]]:
     """The profiles behind those identities that exist, locked until the end of the transaction."""
-    ordered = sorted(identities)
     cursor = await connection.execute(
         _KNOWN_EXCLUSIVE if exclusive else _KNOWN_SHARED,
-        ([identity.kind for identity in ordered], [identity.value for identity in ordered]),
+        ([identity.kind for identity in identities], [identity.value for identity in identities]),
     )
-    return {Identity(row["kind"], row["value"]): Known(row["id"], row["is_anonymous"]) async for row in cursor}
+    return Asked(
+        cursor,
+        lambda rows: {
+            Identity(row["kind"], row["value"]): Known(row["profile_id"], row["is_anonymous"]) for row in rows
+        },
+    )
 
 
 async def create(connection: Connection, created: Mapping[UUID, str | None], linked: Mapping[Identity, UUID]) -> bool:
@@ -61,28 +67,29 @@ async def create(connection: Connection, created: Mapping[UUID, str | None], lin
 
     In that case nothing may be kept: the caller rolls back and looks the identities up again.
     """
-    await connection.execute(
-        """
-        INSERT INTO profiles (id, user_id)
-        SELECT id, user_id FROM jsonb_to_recordset(%s) AS item (id uuid, user_id text) ORDER BY user_id, id
-        ON CONFLICT DO NOTHING
-        """,
-        (Jsonb([{"id": id, "user_id": user_id} for id, user_id in created.items()]),),
-    )
     items = [
         {"kind": identity.kind, "value": identity.value, "profile_id": linked[identity]} for identity in sorted(linked)
     ]
-    cursor = await connection.execute(
-        """
-        INSERT INTO identities (kind, value, profile_id)
-        SELECT item.kind, item.value, profile.id
-        FROM jsonb_to_recordset(%s) AS item (kind text, value text, profile_id uuid)
-        JOIN profiles AS profile ON profile.id = item.profile_id
-        ORDER BY item.kind, item.value
-        ON CONFLICT DO NOTHING
-        """,
-        (Jsonb(items),),
-    )
+    async with connection.pipeline():
+        await connection.execute(
+            """
+            INSERT INTO profiles (id, user_id)
+            SELECT id, user_id FROM jsonb_to_recordset(%s) AS item (id uuid, user_id text) ORDER BY user_id, id
+            ON CONFLICT DO NOTHING
+            """,
+            (Jsonb([{"id": id, "user_id": user_id} for id, user_id in created.items()]),),
+        )
+        cursor = await connection.execute(
+            """
+            INSERT INTO identities (kind, value, profile_id)
+            SELECT item.kind, item.value, profile.id
+            FROM jsonb_to_recordset(%s) AS item (kind text, value text, profile_id uuid)
+            JOIN profiles AS profile ON profile.id = item.profile_id
+            ORDER BY item.kind, item.value
+            ON CONFLICT DO NOTHING
+            """,
+            (Jsonb(items),),
+        )
     return cursor.rowcount == len(items)
 
 
@@ -146,7 +153,7 @@ async def restructure(connection: Connection, resolution: Resolution) -> None:
     await connection.execute("DELETE FROM profiles WHERE id = ANY(%s)", (list(resolution.merged),))
 
 
-async def lock(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:
+async def lock(connection: Connection, ids: Collection[UUID]) -> Asked[dict[UUID, Profile]]:
     """The profiles, locked in the order of their ids until the end of the transaction."""
     cursor = await connection.execute(
         """
@@ -155,7 +162,7 @@ async def lock(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Prof
         """,
         (sorted(ids),),
     )
-    return {row["id"]: Profile(**row) async for row in cursor}
+    return Asked(cursor, lambda rows: {row["id"]: Profile(**row) for row in rows})
 
 
 async def change(connection: Connection, changes: Sequence[ProfileChange]) -> None:

@@ -114,7 +114,7 @@ async def _let_in(
 ) -> Counter[str]:
     """Let them in by the rules that hold for events; how many entered, and how many did not for which reason."""
     occasion = convert(operation.parameters, Enrol)
-    people = await profiles.lock(connection, members)
+    people = await (await profiles.lock(connection, members)).answer()
     anonymous = await audience.anonymous_ids(connection, people)
     happenings = [
         Happening(profile.id, _entry(operation, occasion, profile, anonymous.get(profile.id)))
@@ -157,10 +157,10 @@ async def _surroundings(
     received = await events.tracked_since(connection, list(people), list(names), since)
     return Surroundings(
         people,
-        active,
+        await active.answer(),
         (),
-        {(entry.campaign_key, entry.profile_id, entry.entry_key): entry.last_entered_at for entry in last},
-        [Happening(stored.profile_id, stored.event) for stored in received],
+        {(each.campaign_key, each.profile_id, each.entry_key): each.last_entered_at for each in await last.answer()},
+        [Happening(stored.profile_id, stored.event) for stored in await received.answer()],
     )
 
 

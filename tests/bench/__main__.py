@@ -1,0 +1,71 @@
+"""python -m tests.bench: measure, print the table, and write it as JSON where JSON names a file."""
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from runtime.leaving import leave
+from tests.bench import cost, crowd, gate, ingest, journeys, latency, memory, relay
+from tests.bench.measure import Result
+from tests.bench.rows import ROWS
+from tests.bench.stack import open_stack
+
+FAMILIES = {
+    "ingest": ingest.measure,
+    "journeys": journeys.measure,
+    "cost": cost.measure,
+    "latency": latency.measure,
+    "gate": gate.measure,
+    "crowd": crowd.measure,
+    "memory": memory.measure,
+    "relay": relay.measure,
+}
+
+
+def _cell(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.3g}"
+
+
+def table(results: list[Result]) -> list[str]:
+    """The table in Markdown, in the order of the rows."""
+    lines = ["| what | figure | floor | ratio | goal | met |", "|---|---|---|---|---|---|"]
+    measured = {result.key: result for result in results}
+    for key, row in ROWS.items():
+        if (result := measured.get(key)) is not None:
+            lines.append(
+                f"| {row.what} | {_cell(result.figure)} {row.unit} | {_cell(result.floor)} ({row.floor}) | "
+                f"{result.ratio:.2f} | {row.goal} | {'yes' if result.is_met else 'no'} |"
+            )
+    return lines
+
+
+async def measured() -> list[Result]:
+    chosen = os.environ.get("ONLY") or None
+    if chosen is not None and chosen not in FAMILIES:
+        sys.exit(f"ONLY is one of {', '.join(FAMILIES)}")
+    results: list[Result] = []
+    async with open_stack() as stack:
+        for name, measure in FAMILIES.items():
+            if chosen in (None, name):
+                began = time.monotonic()
+                results += await measure(stack)
+                sys.stderr.write(f"{name}: {time.monotonic() - began:.0f} s\n")
+    return results
+
+
+def main() -> None:
+    results = asyncio.run(measured())
+    sys.stdout.write("\n".join(table(results)) + "\n")
+    if file := os.environ.get("JSON"):
+        Path(file).write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
+
+
+if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    main()
+    leave(0)

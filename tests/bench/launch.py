@@ -1,0 +1,49 @@
+"""The processes that are measured but are no command of the product: python -m tests.bench.launch NAME.
+
+worker: `sojourn worker`, whose webhook channel accepts everything at once and notes when.
+bare: a worker with the same options that knows nothing but workflows of timers and empty activities.
+"""
+
+import asyncio
+import sys
+import time
+from os import O_APPEND, O_CREAT, O_WRONLY, environ, write
+from os import open as open_file
+from unittest.mock import patch
+
+import wiring
+import worker
+from domain.sending.delivery import Accepted, Delivery, Outbound
+from runtime.leaving import leave
+from settings import Settings
+from tests.bench import bare
+from tests.bench.stack import HANDED_OVER
+
+
+class NullChannel:
+    """Takes every message at once. Each is a line of its file: the user and when, in nanoseconds."""
+
+    name = "webhook"
+    honours_idempotency_key = True
+
+    def __init__(self) -> None:
+        self._file = open_file(environ[HANDED_OVER], O_WRONLY | O_APPEND | O_CREAT)
+
+    async def deliver(self, message: Outbound) -> Delivery:
+        write(self._file, f"{message.content['data']['user_id']} {time.time_ns()}\n".encode())
+        return Accepted(None)
+
+
+def main() -> None:
+    match sys.argv[1]:
+        case "worker":
+            channels = wiring._channels
+            with patch.object(wiring, "_channels", lambda settings: {**channels(settings), "webhook": NullChannel()}):
+                worker.main()
+        case "bare":
+            asyncio.run(bare.serve(Settings()))
+
+
+if __name__ == "__main__":
+    main()
+    leave(0)

@@ -1,0 +1,51 @@
+"""Figures beside their floors, measured in turns so that their ratio holds on a machine that others use as well."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from statistics import median, quantiles
+
+from msgspec import Struct
+
+from tests.bench.rows import ROWS
+
+# One round: its number, from 0, gives what was measured.
+Measure = Callable[[int], Awaitable[float]]
+
+
+class Result(Struct, frozen=True):
+    """A measured row. `rounds` are its (figure, floor) where they took turns; `note` says how it was measured."""
+
+    key: str
+    figure: float
+    floor: float
+    ratio: float
+    note: str = ""
+    rounds: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the row's goal is."""
+        return ROWS[self.key].is_met(self.figure, self.floor, self.ratio)
+
+
+async def in_turns(measures: Sequence[Measure], rounds: int) -> list[tuple[float, ...]]:
+    """Each measure once a round, in turns. A first round is thrown away: caches fill, code is compiled."""
+    for measure in measures:
+        await measure(0)
+    return [tuple([await measure(number) for measure in measures]) for number in range(1, rounds + 1)]
+
+
+def beside(key: str, rounds: Sequence[tuple[float, float]], note: str = "") -> Result:
+    """The medians of figure and floor, and of what they are to each other in the same round."""
+    figures, floors = zip(*rounds, strict=True)
+    ratios = [figure / floor for figure, floor in rounds]
+    return Result(key, median(figures), median(floors), median(ratios), note, tuple(rounds))
+
+
+def single(key: str, figure: float, floor: float, note: str = "") -> Result:
+    """A figure that does not depend on how busy the machine is, or that was measured once."""
+    return Result(key, figure, floor, figure / floor, note)
+
+
+def percentile(values: Sequence[float], number: int) -> float:
+    """The value that `number` of 100 stay below."""
+    return quantiles(values, n=100, method="inclusive")[number - 1]

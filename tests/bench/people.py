@@ -1,0 +1,131 @@
+"""People, campaigns and events for the measurements."""
+
+import random
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import msgspec
+import psycopg
+
+from tests.bench.stack import ADMIN_KEY, Process
+
+NUDGE = """---
+channel: webhook
+url: https://receiver.example.com/hooks
+---
+user_id: "{{ profile.user_id }}"
+cart_id: "{{ entry.properties.cart_id }}"
+"""
+CART = """
+key: cart
+name: Cart
+entry: {event: Cart Abandoned, where: event.properties.value > 100}
+exit: [{event: Order Completed}]
+steps:
+  - {id: cool-off, delay: DELAY}
+  - {id: nudge, send: {channel: webhook, template: nudge, category: marketing}}
+"""
+PLAIN = """
+key: plain
+name: Plain
+entry: {event: Price Dropped, where: event.properties.value > 100}
+exit: [{event: Order Completed}]
+steps:
+  - {id: nudge, send: {channel: webhook, template: nudge, category: marketing}}
+"""
+TWO = """
+key: two
+name: Two
+entry: {event: Trial Started, where: event.properties.value > 100}
+exit: [{event: Order Completed}]
+steps:
+  - {id: cool-off, delay: 1s}
+  - {id: nudge, send: {channel: webhook, template: nudge, category: marketing}}
+  - id: reacted
+    wait_for: {event: Link Clicked, timeout: 1s}
+    on_timeout:
+      - {id: reminder, send: {channel: webhook, template: nudge, category: marketing}}
+"""
+CAPS = """
+rules:
+  - {name: three-a-week, limit: 3, per: 7d}
+"""
+
+
+async def run_campaign(api: Process, source: str) -> str:
+    """Publish and start a campaign; its key."""
+    async with httpx.AsyncClient(base_url=api.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as http:
+        body = {"file": "campaign.yaml", "source": source, "templates": {"nudge.liquid": NUDGE}}
+        published = await http.post("/v1/campaigns", json=body)
+        published.raise_for_status()
+        key = str(published.json()["key"])
+        (await http.post(f"/v1/campaigns/{key}/start")).raise_for_status()
+    return key
+
+
+async def put_caps(api: Process, source: str) -> None:
+    async with httpx.AsyncClient(base_url=api.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as http:
+        (await http.put("/v1/frequency-caps", json={"file": "caps.yaml", "source": source})).raise_for_status()
+
+
+async def settle_in(database_url: str, count: int, offset: int = 0) -> dict[str, UUID]:
+    """People that are known already, and their profiles: user-0, user-1, …"""
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        await connection.execute(
+            """
+            WITH person AS (
+              INSERT INTO profiles (id, user_id, traits)
+              SELECT uuidv7(), 'user-' || number, jsonb_build_object('first_name', 'Ada', 'timezone', 'Europe/Berlin')
+              FROM generate_series(%s::bigint, %s::bigint) AS number
+              RETURNING id, user_id
+            )
+            INSERT INTO identities (kind, value, profile_id) SELECT 'user', user_id, id FROM person
+            """,
+            (offset, offset + count - 1),
+        )
+        await connection.execute("VACUUM ANALYZE profiles, identities")
+        cursor = await connection.execute("SELECT user_id, id FROM profiles")
+        return {user_id: id async for user_id, id in cursor}
+
+
+def viewed(user: str, random: random.Random) -> dict[str, Any]:
+    """An event that nobody listens for, as a shop's backend reports it."""
+    return _track(user, "Product Viewed", {"value": random.randrange(5, 500), "position": random.randrange(40)})
+
+
+def abandoned(user: str, event: str = "Cart Abandoned") -> dict[str, Any]:
+    """What starts a journey."""
+    return _track(user, event, {"value": 120, "cart_id": f"cart-{user}"})
+
+
+def ordered(user: str) -> dict[str, Any]:
+    """What ends one."""
+    return _track(user, "Order Completed", {"value": 120, "cart_id": f"cart-{user}"})
+
+
+def batches(items: Sequence[dict[str, Any]], size: int = 100) -> Iterator[bytes]:
+    """The bodies of calls of /v1/batch."""
+    for start in range(0, len(items), size):
+        sent_at = datetime.now(UTC).isoformat()
+        yield msgspec.json.encode({"batch": items[start : start + size], "sentAt": sent_at})
+
+
+def _track(user: str, event: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "track",
+        "messageId": str(uuid4()),
+        "userId": user,
+        "event": event,
+        "properties": {
+            "product_id": "p-507f1f77bcf86cd799439011",
+            "category": "Garden",
+            "name": "Watering can, 9 l",
+            "currency": "EUR",
+            **properties,
+        },
+        "context": {"library": {"name": "backend", "version": "2.3.5"}},
+        "timestamp": datetime.now(UTC).isoformat(),
+    }

@@ -1,0 +1,69 @@
+"""What is measured, beside which floor, and what would be good: the one source of the table."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table. All bounds that are given must hold.
+
+    `least` and `most` bound the figure divided by its floor, `more` what it has over it, `below` the figure itself.
+    """
+
+    key: str
+    what: str
+    floor: str
+    unit: str
+    least: float | None = None
+    most: float | None = None
+    more: float | None = None
+    below: float | None = None
+
+    @property
+    def goal(self) -> str:
+        """The bounds in words."""
+        said = [
+            f"at least {self.least:g} of the floor" if self.least is not None else "",
+            f"at most {self.most:g} times the floor" if self.most is not None else "",
+            f"at most {self.more:g} more" if self.more is not None else "",
+            f"below {self.below:g} {self.unit}" if self.below is not None else "",
+        ]
+        return ", ".join(filter(None, said))
+
+    def is_met(self, figure: float, floor: float, ratio: float) -> bool:
+        """Whether all bounds hold."""
+        return (
+            (self.least is None or ratio >= self.least)
+            and (self.most is None or ratio <= self.most)
+            and (self.more is None or figure <= floor + self.more)
+            and (self.below is None or figure < self.below)
+        )
+
+
+INSERT = "the bulk insert of these events alone"
+TIMER_FLOOR = "a bare workflow with the same timers and empty activities"
+FIRST_CROWD = "with 10,000"
+FULL_CACHE = "with 1,000, when its cache is full"
+
+_ROWS = (
+    Row("ingest", "ingest over HTTP, events that nobody listens for", INSERT, "events/s", least=0.5),
+    Row("ingest_heard", "the same, where 10 % start or end a journey", INSERT, "events/s", least=0.33),
+    Row("journeys", "journeys with a delay and a message", TIMER_FLOOR, "journeys/s", least=0.8),
+    Row("journeys_plain", "journeys with a message, no delay", "bare, started eagerly", "journeys/s", least=0.8),
+    Row("actions", "billable actions of a journey with a delay and a message", TIMER_FLOOR, "actions", more=0),
+    Row("events", "events in its history", TIMER_FLOOR, "events", more=3),
+    Row("bytes", "size of its history", TIMER_FLOOR, "bytes", most=2),
+    Row("actions_two", "billable actions of one with two messages and a wait", TIMER_FLOOR, "actions", more=0),
+    Row("events_two", "events in its history", TIMER_FLOOR, "events", more=3),
+    Row("latency_p50", "trigger acknowledged to hand-over, median", "bare start to activity", "ms", most=2, below=20),
+    Row("latency_p99", "trigger acknowledged to hand-over, 99th percentile", "bare start to activity", "ms", below=44),
+    Row("late_p99", "how late a delay of 30 s fires, 99th percentile", "a bare timer", "ms", below=1_000),
+    Row("gate", "authorise_send, many users", "its transaction as plain SQL", "calls/s", least=0.7),
+    Row("gate_hot", "authorise_send, one hot user", "its transaction as plain SQL", "calls/s", least=0.7),
+    Row("relay", "starts told by the relay", "signal-with-start alone", "starts/s", least=0.8),
+    Row("crowd_100k", "time to ingest with 100,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),
+    Row("crowd_1m", "time to ingest with 1,000,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),
+    Row("memory_api", "memory of the API with 20,000 sleeping journeys", "with 1,000", "MB", most=1.1),
+    Row("memory_worker", "memory of the worker with 20,000 sleeping journeys", FULL_CACHE, "MB", most=1.1),
+)
+ROWS = {row.key: row for row in _ROWS}
