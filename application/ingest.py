@@ -79,7 +79,7 @@ class Ingest:
         if not batch:
             return IngestResult(0, 0)
         listeners = await self._catalogue.listeners(connection)
-        claimed = await events.claim_ids(connection, [event.message_id for event in batch], received_at)
+        claimed = await events.claim_ids(connection, batch, received_at)
         new = [event for event in batch if event.message_id in claimed]
         if not new:
             return IngestResult(0, duplicates=len(batch))

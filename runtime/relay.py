@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 import psycopg
 import structlog
 from msgspec import ValidationError, convert
 from msgspec.structs import replace
-from temporalio.api.common.v1 import Payloads, WorkflowExecution
+from opentelemetry.trace import SpanKind
+from temporalio.api.common.v1 import Header, Payloads, WorkflowExecution
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 from temporalio.client import Client
@@ -21,14 +23,17 @@ from application.catalogue import Catalogue, Version
 from domain.errors import NotFoundError
 from domain.journey import machine
 from domain.journey.position import told_at_start
-from domain.journey.records import seed_of, user_of
+from domain.journey.records import anonymous_place, seed_of, user_of
 from domain.journey.recovery import Lost, recover
 from domain.journey.state import JourneyState
+from runtime import metrics
 from runtime.ending import end
 from runtime.temporal import CALL_TIMEOUT
+from runtime.tracing import child_span, headers_here
 from store import outbox
-from store.database import Connection, Database
+from store.database import Connection, Database, described
 from store.outbox import Row
+from store.trace_context import KEY, context_of
 from workflows import options, search_attributes
 from workflows.campaign import CampaignWorkflow
 from workflows.journey import JourneyInput, JourneyWorkflow
@@ -96,7 +101,7 @@ class Relay:
                     await _first(LOOK_INTERVAL if due is None else min(due, LOOK_INTERVAL), stop, wake)
                 except (TemporalAwayError, psycopg.OperationalError) as error:
                     pause = min(LONGEST_PAUSE, max(0.1, pause * 2))
-                    log.warning("relay waits", error=str(error), seconds=pause)
+                    log.warning("relay waits", error=_described(error), seconds=pause)
                     await _first(pause, stop)
         finally:
             await end(listener)
@@ -110,10 +115,11 @@ class Relay:
             rows = await outbox.take(connection, BATCH, BATCH_OF_MANY)
             versions = await self._versions(connection, rows)
             results = await asyncio.gather(*(self._deliver(told, versions) for told in _by_workflow(rows)))
-            if accepted := [id for result in results for id in result.accepted]:
+            if accepted := [row.id for result in results for row in result.accepted]:
                 await outbox.remove(connection, accepted)
             if failed := [failure for result in results for failure in result.failed]:
                 await outbox.postpone(connection, failed)
+        _count(results)
         if any(result.away for result in results):
             raise TemporalAwayError("Temporal does not answer")
         return len(rows)
@@ -140,22 +146,24 @@ class Relay:
         async with self._calls:
             for row in rows:
                 try:
-                    is_told = await self._tell(row, rows, versions)
+                    with _span(row):
+                        is_told = await self._tell(row, rows, versions)
                 except Exception as error:
                     if isinstance(error, RPCError) and error.status in TRANSIENT:
-                        result.away = True
+                        result.away = row
                     else:
                         # Whatever is wrong with one row, the others must not suffer from it.
                         log.exception("a row cannot be told", workflow_id=row.workflow_id, kind=row.kind)
                         delay = _backoff(row.attempts, 1.0, LONGEST_POSTPONEMENT)
-                        result.failed.append((row.id, delay, _described(error)))
+                        result.failed.append((row.id, delay, _told(error)))
+                        result.refused = row
                     return result
                 if not is_told:
                     # Another relay is starting this workflow; what comes after the start waits for it.
                     delay = _backoff(row.attempts, 0.1, LONGEST_WAIT_FOR_START)
                     result.failed.append((row.id, delay, "the start is on its way"))
                     return result
-                result.accepted.append(row.id)
+                result.accepted.append(row)
         return result
 
     async def _tell(self, row: Row, rows: Sequence[Row], versions: dict[tuple[str, int], Version]) -> bool:
@@ -243,6 +251,7 @@ class Relay:
                 input=Payloads(payloads=await self._client.data_converter.encode(arguments)),
                 identity=self._client.identity,
                 request_id=f"outbox-{row.id}",
+                header=Header(fields=headers_here()),
             ),
             retry=True,
             timeout=timedelta(seconds=CALL_TIMEOUT),
@@ -259,7 +268,7 @@ class Relay:
                     async for _ in connection.notifies():
                         wake.set()
             except psycopg.OperationalError as error:
-                log.warning("relay cannot listen", error=str(error))
+                log.warning("relay cannot listen", error=described(error))
                 await asyncio.sleep(1)
 
 
@@ -273,9 +282,22 @@ def _recovered(row: Row, version: Version) -> tuple[JourneyState | None, int]:
 
 class _Result:
     def __init__(self) -> None:
-        self.accepted: list[int] = []
+        self.accepted: list[Row] = []
         self.failed: list[tuple[int, float, str]] = []
-        self.away = False
+        # The row at which Temporal did not answer, and one that it, or this release, does not take.
+        self.away: Row | None = None
+        self.refused: Row | None = None
+
+
+def _count(results: Sequence[_Result]) -> None:
+    now = datetime.now(UTC)
+    for result in results:
+        for row in result.accepted:
+            metrics.RELAY_DELIVERIES.labels(row.kind, "accepted").inc()
+            metrics.RELAY_SECONDS.labels(row.kind).observe(max(0.0, (now - row.created_at).total_seconds()))
+        for untold, outcome in ((result.away, "away"), (result.refused, "refused")):
+            if untold is not None:
+                metrics.RELAY_DELIVERIES.labels(untold.kind, outcome).inc()
 
 
 def _by_workflow(rows: Sequence[Row]) -> list[list[Row]]:
@@ -283,6 +305,16 @@ def _by_workflow(rows: Sequence[Row]) -> list[list[Row]]:
     ordered = sorted(rows, key=lambda row: (row.workflow_id, row.id))
     groups = [list(group) for _, group in groupby(ordered, key=lambda row: row.workflow_id)]
     return sorted(groups, key=lambda group: all(row.of_many for row in group))
+
+
+def _span(row: Row) -> AbstractContextManager[object]:
+    """Of the trace in which the row was written."""
+    if (trace := row.payload.get(KEY)) is None:
+        return nullcontext()
+    attributes: dict[str, str | int] = {"sojourn.outbox": row.id}
+    if (place := anonymous_place(row.workflow_id)) is not None:
+        attributes |= {"sojourn.campaign": place[0], "sojourn.journey": place[1]}
+    return child_span(f"relay {row.kind}", SpanKind.PRODUCER, attributes, context_of(trace))
 
 
 def _signal_of(row: Row) -> tuple[str, list[str | int]]:
@@ -306,7 +338,11 @@ def _backoff(attempts: int, first: float, longest: float) -> float:
     return min(longest, first * 2.0 ** min(attempts, 20))
 
 
-def _described(error: Exception) -> str:
+def _described(error: TemporalAwayError | psycopg.OperationalError) -> str:
+    return described(error) if isinstance(error, psycopg.OperationalError) else str(error)
+
+
+def _told(error: Exception) -> str:
     return f"{error.status.name}: {error.message}" if isinstance(error, RPCError) else type(error).__name__
 
 

@@ -1,22 +1,30 @@
 """Connections to PostgreSQL: one pool a process, one transaction a request or activity."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Self
 
 import msgspec
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
+from store.tally import Counts, Tally
+
 # How long a request waits for a connection before the caller is told to come again, in seconds.
 CONNECTION_TIMEOUT = 2.0
 
-Connection = AsyncConnection[DictRow]
+
+class Connection(AsyncConnection[DictRow]):
+    """A connection with the tally of its transaction."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.tally = Tally()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +36,38 @@ class _Work:
     connection: Connection
 
 
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """How many connections there are, how many of them are in use, and how many tasks wait for one."""
+
+    size: int
+    in_use: int
+    waiting: int
+
+
 _WORK: ContextVar[_Work | None] = ContextVar("work", default=None)
 
 
-class Database:
-    """The pool, and transactions from it. Inner code never commits: leaving the transaction does."""
+def _uncounted(_: Counts) -> None:
+    """Nobody keeps the count."""
 
-    def __init__(self, url: str, *, pool_size: int) -> None:
+
+class Database:
+    """The pool, and transactions from it. Inner code never commits: leaving the transaction does.
+
+    `count` is told what each transaction has done, once it is committed.
+    """
+
+    def __init__(self, url: str, *, pool_size: int, count: Callable[[Counts], None] = _uncounted) -> None:
         self.url = url
+        self._count = count
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=pool_size,
             open=False,
             timeout=CONNECTION_TIMEOUT,
-            connection_class=AsyncConnection[DictRow],
+            connection_class=Connection,
             kwargs={"row_factory": dict_row, "options": "-c timezone=UTC", "application_name": "sojourn"},
             configure=configure,
         )
@@ -63,10 +88,16 @@ class Database:
         work = _WORK.get()
         # A task that was started in a unit of work inherits its context, and is none of it: it may outlive it.
         if work is not None and work.database is self and work.task is asyncio.current_task():
-            async with work.connection.transaction():
-                yield work.connection
+            mark = work.connection.tally.mark()
+            try:
+                async with work.connection.transaction():
+                    yield work.connection
+            except BaseException:
+                work.connection.tally.go_back(mark)
+                raise
             return
         async with self._pool.connection() as connection:
+            connection.tally.take()
             try:
                 async with connection.transaction():
                     yield connection
@@ -74,6 +105,8 @@ class Database:
                 if connection.broken:
                     # The server went away, so the other connections are dead as well: better found out at once.
                     await self._pool.check()
+            if counts := connection.tally.take():
+                self._count(counts)
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[Connection]:
@@ -84,6 +117,17 @@ class Database:
                 yield connection
             finally:
                 _WORK.reset(token)
+
+    def pool_state(self) -> PoolState:
+        """How the pool is used at the moment."""
+        state = self._pool.get_stats()
+        size = state.get("pool_size", 0)
+        return PoolState(size, size - state.get("pool_available", 0), state.get("requests_waiting", 0))
+
+
+def described(error: OperationalError) -> str:
+    """What failed, for a log: the server's first line, without the details that may quote rows or statements."""
+    return str(error) if error.sqlstate is None else f"{error.sqlstate}: {error.diag.message_primary}"
 
 
 async def configure(connection: AsyncConnection[Any]) -> None:

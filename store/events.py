@@ -1,5 +1,6 @@
 """Events as they were reported, each once."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from domain.tracking.event import Event, Reject
 from store.database import Connection
+from store.tally import Deed
 
 
 class StoredEvent(Struct, frozen=True):
@@ -36,8 +38,8 @@ FROM item ORDER BY position
 """
 
 
-async def claim_ids(connection: Connection, message_ids: Sequence[str], received_at: datetime) -> set[str]:
-    """Those message ids that were never seen before; they are from now on.
+async def claim_ids(connection: Connection, batch: Sequence[Event], received_at: datetime) -> set[str]:
+    """Those message ids of a batch that were never seen before; they are from now on.
 
     Sorted, so that two batches with the same ids wait for each other and never lock crosswise.
     """
@@ -47,9 +49,14 @@ async def claim_ids(connection: Connection, message_ids: Sequence[str], received
         SELECT message_id, %s FROM unnest(%s::text[]) AS message_id ORDER BY message_id
         ON CONFLICT DO NOTHING RETURNING message_id
         """,
-        (received_at, list(message_ids)),
+        (received_at, [event.message_id for event in batch]),
     )
-    return {row["message_id"] async for row in cursor}
+    claimed = {row["message_id"] async for row in cursor}
+    if len(claimed) < len(batch):
+        for event in batch:
+            if event.message_id not in claimed:
+                connection.tally.add(Deed.EVENT, event.type, "duplicate")
+    return claimed
 
 
 async def insert(connection: Connection, events: Sequence[StoredEvent], received_at: datetime) -> None:
@@ -71,6 +78,8 @@ async def insert(connection: Connection, events: Sequence[StoredEvent], received
         for stored in events
     ]
     await connection.execute(_INSERT, {"items": Jsonb(items), "received_at": received_at})
+    for type, number in Counter(stored.event.type for stored in events).items():
+        connection.tally.add(Deed.EVENT, type, "accepted", number=number)
 
 
 async def tracked_since(
@@ -104,6 +113,7 @@ async def insert_rejects(connection: Connection, rejects: Sequence[Reject], rece
         """,
         (received_at, Jsonb(rejects)),
     )
+    connection.tally.add(Deed.EVENT, "", "rejected", number=len(rejects))
 
 
 def _stored(row: dict[str, Any]) -> StoredEvent:
