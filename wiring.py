@@ -27,7 +27,7 @@ from application.reconcile import Reconciliations
 from application.send import Sender
 from application.versions import Versions
 from channels.email import EmailChannel
-from channels.webhook import WebhookChannel
+from channels.webhook import WebhookChannel, host_of
 from domain.access import Scope
 from domain.people.unsubscribe import sign
 from domain.sending.delivery import Channel
@@ -156,7 +156,10 @@ def _channels(settings: Settings) -> dict[str, Channel]:
         signing_secret=settings.webhook_signing_secret.get_secret_value(),
         allow_private_addresses=settings.webhook_allow_private_addresses,
     )
-    watched = (WatchedChannel(email, provider=settings.smtp_host), WatchedChannel(webhook, provider=""))
+    watched = (
+        WatchedChannel(email, provider=lambda _: settings.smtp_host),
+        WatchedChannel(webhook, provider=lambda message: host_of(message.content["url"])),
+    )
     return {channel.name: channel for channel in watched}
 
 

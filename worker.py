@@ -72,6 +72,7 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
 async def _shut_down(workers: Sequence[Worker], stop: asyncio.Event) -> None:
     """All at once: each takes its time for what it has in hand."""
     await stop.wait()
+    log.info("worker stops")
     await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime import metrics
+from runtime.tracing import is_tracing
 from store.trace_context import KEY, context_of
 
 _log = structlog.get_logger(__name__)
@@ -50,7 +51,7 @@ class Watch:
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
-        given = Headers(scope=scope).get(KEY)
+        given = Headers(scope=scope).get(KEY) if is_tracing() else None
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
             _tracer.start_as_current_span(

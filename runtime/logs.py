@@ -23,6 +23,8 @@ def configure_logs() -> None:
     handler.setFormatter(ForeignLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("uvicorn").setLevel(logging.INFO)
+    # An activity that fails has a line of ours (runtime/failures.py).
+    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
     logging.captureWarnings(True)
     structlog.configure(
         processors=[

@@ -10,18 +10,21 @@ from platform import python_version
 from typing import Final
 from weakref import WeakSet
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from store.database import Database
 from store.tally import Counts, Deed
 
+# When a series began is of no use to anybody here, and would be one more of each.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
 # Seconds. What is answered in a transaction takes milliseconds; what waits for a provider takes up to a minute.
 _SHORT: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LONG: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600)
 
-BUILD: Final = Gauge("sojourn_build", "1, with what runs", ["version", "build_id", "python"])
+BUILD: Final = Gauge("sojourn_build_info", "1, with what runs", ["version", "build_id", "python"])
 
 HTTP_REQUESTS: Final = Counter(
     "sojourn_http_requests", "Requests by route template and status", ["method", "route", "status"]

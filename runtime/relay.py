@@ -251,7 +251,7 @@ class Relay:
                 input=Payloads(payloads=await self._client.data_converter.encode(arguments)),
                 identity=self._client.identity,
                 request_id=f"outbox-{row.id}",
-                header=Header(fields=headers_here()),
+                header=Header(fields=headers) if (headers := headers_here()) else None,
             ),
             retry=True,
             timeout=timedelta(seconds=CALL_TIMEOUT),
@@ -308,12 +308,15 @@ def _by_workflow(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _span(row: Row) -> AbstractContextManager[object]:
-    """Of the trace in which the row was written."""
-    if (trace := row.payload.get(KEY)) is None:
+    """Of the trace in which the row was written. A campaign's workflow goes on for years, and is of none."""
+    trace, place = row.payload.get(KEY), anonymous_place(row.workflow_id)
+    if trace is None or place is None:
         return nullcontext()
-    attributes: dict[str, str | int] = {"sojourn.outbox": row.id}
-    if (place := anonymous_place(row.workflow_id)) is not None:
-        attributes |= {"sojourn.campaign": place[0], "sojourn.journey": place[1]}
+    attributes: dict[str, str | int] = {
+        "sojourn.outbox": row.id,
+        "sojourn.campaign": place[0],
+        "sojourn.journey": place[1],
+    }
     return child_span(f"relay {row.kind}", SpanKind.PRODUCER, attributes, context_of(trace))
 
 

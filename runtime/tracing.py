@@ -40,6 +40,11 @@ Headers = Mapping[str, Payload]
 _tracer: Final = trace.get_tracer("sojourn")
 
 
+def is_tracing() -> bool:
+    """Whether traces are taken in this process."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
 @contextmanager
 def child_span(
     name: str, kind: SpanKind, attributes: Mapping[str, str | int], parent: Context | None = None
@@ -87,8 +92,7 @@ class TraceInterceptor(ClientInterceptor, Interceptor):
 
 def trace_interceptors() -> list[TraceInterceptor]:
     """None where no traces are taken."""
-    is_taken = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
-    return [TraceInterceptor()] if is_taken else []
+    return [TraceInterceptor()] if is_tracing() else []
 
 
 class _Starts(OutboundInterceptor):

@@ -1,5 +1,6 @@
 """A channel whose calls are counted, timed and traced. It changes nothing about them."""
 
+from collections.abc import Callable
 from time import perf_counter
 from typing import assert_never
 
@@ -11,12 +12,12 @@ from runtime.tracing import child_span
 
 
 class WatchedChannel:
-    """`provider` is who takes the messages of the channel; empty where the templates say it, as for webhooks.
+    """`provider` says who takes a message: the mail server, or the host of a webhook, which its template names.
 
     The trace ends here: whoever receives a message learns nothing of it.
     """
 
-    def __init__(self, channel: Channel, provider: str) -> None:
+    def __init__(self, channel: Channel, provider: Callable[[Outbound], str]) -> None:
         self.name = channel.name
         self.honours_idempotency_key = channel.honours_idempotency_key
         self._channel = channel
@@ -32,7 +33,7 @@ class WatchedChannel:
                 outcome = _outcome(delivery)
             finally:
                 span.set_attribute("sojourn.outcome", outcome)
-                PROVIDER_SECONDS.labels(self.name, self._provider, outcome).observe(perf_counter() - began)
+                PROVIDER_SECONDS.labels(self.name, self._provider(message), outcome).observe(perf_counter() - began)
         return delivery
 
 
