@@ -15,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from store.database import Database
+from store.survey import Survey
 from store.tally import Counts, Deed
 
 # When a series began is of no use to anybody here, and would be one more of each.
@@ -64,13 +65,6 @@ RELAY_SECONDS: Final = Histogram(
     "sojourn_relay_delay_seconds", "Time that an accepted row has waited in the outbox", ["kind"], buckets=_LONG
 )
 
-OUTBOX_ROWS: Final = Gauge("sojourn_outbox_rows", "Rows that wait, counted up to 100,000", ["class"])
-OUTBOX_AGE: Final = Gauge("sojourn_outbox_oldest_seconds", "Age of the oldest row that waits", ["class"])
-JOURNEYS_ACTIVE: Final = Gauge(
-    "sojourn_journeys_active", "Journeys under way: counted up to 10,000, beyond that as PostgreSQL estimates"
-)
-SURVEYED_AT: Final = Gauge("sojourn_survey_timestamp_seconds", "When the database was last asked for these gauges")
-
 
 def count(counts: Counts) -> None:
     """Add what a transaction has done."""
@@ -99,8 +93,42 @@ class Pools(Collector):
             yield GaugeMetricFamily(f"sojourn_database_pool_{name}", told, value=value)
 
 
+class Surveyed(Collector):
+    """What a worker has found in the database when it last looked. A process that never does shows nothing of it."""
+
+    def __init__(self) -> None:
+        self._found: tuple[Survey, float] | None = None
+
+    def tell(self, survey: Survey, at: float) -> None:
+        """Show this from now on; `at` is the instant in seconds since 1970."""
+        self._found = survey, at
+
+    def collect(self) -> Iterable[Metric]:
+        """The gauges of the whole deployment."""
+        if self._found is None:
+            return
+        survey, at = self._found
+        rows = GaugeMetricFamily("sojourn_outbox_rows", "Rows that wait, counted up to 100,000", labels=["class"])
+        ages = GaugeMetricFamily("sojourn_outbox_oldest_seconds", "Age of the oldest row that waits", labels=["class"])
+        for name in survey.waiting:
+            rows.add_metric([name], survey.waiting[name])
+            ages.add_metric([name], survey.oldest[name])
+        yield rows
+        yield ages
+        yield GaugeMetricFamily(
+            "sojourn_journeys_active",
+            "Journeys under way: counted up to 10,000, beyond that as PostgreSQL estimates",
+            value=survey.active_journeys,
+        )
+        yield GaugeMetricFamily(
+            "sojourn_survey_timestamp_seconds", "When the database was last asked for these gauges", value=at
+        )
+
+
 POOLS: Final = Pools()
+SURVEYED: Final = Surveyed()
 REGISTRY.register(POOLS)
+REGISTRY.register(SURVEYED)
 
 
 def serve_metrics(address: str, *, build_id: str | None) -> None:

@@ -1,11 +1,12 @@
 """What only the database knows, asked now and then by each worker, whoever reads the metrics."""
 
 import asyncio
+from time import time
 
 import psycopg
 import structlog
 
-from runtime import metrics
+from runtime.metrics import SURVEYED
 from store.database import Database, described
 from store.survey import survey
 
@@ -23,11 +24,7 @@ async def keep_surveying(database: Database, stop: asyncio.Event) -> None:
         except psycopg.OperationalError as error:
             log.warning("the database cannot be asked what waits", error=described(error))
         else:
-            for name in found.waiting:
-                metrics.OUTBOX_ROWS.labels(name).set(found.waiting[name])
-                metrics.OUTBOX_AGE.labels(name).set(found.oldest[name])
-            metrics.JOURNEYS_ACTIVE.set(found.active_journeys)
-            metrics.SURVEYED_AT.set_to_current_time()
+            SURVEYED.tell(found, time())
         try:
             await asyncio.wait_for(stop.wait(), INTERVAL)
         except TimeoutError:

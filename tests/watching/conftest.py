@@ -34,12 +34,14 @@ steps:
   - {id: hello, send: {channel: email, template: note}}
   - id: answered
     wait_for: {event: Answered, timeout: 2d}
-    on_event: [{id: thanks, send: {channel: email, template: note}}]
+    on_event:
+      - {id: thanks, send: {channel: email, template: note}}
+      - {id: told, emit_event: {event: Hooked}}
 """
 HOOK = """
 key: hook
 name: Hook
-entry: {event: Hooked}
+entry: {event: Hooked, reentry: always, key: event.message_id}
 steps:
   - {id: call, send: {channel: webhook, template: hook}}
 """
@@ -155,10 +157,19 @@ async def _live(rig: Rig) -> None:
     await rig.until("SELECT 1 FROM messages WHERE channel = 'webhook' AND attempts > 0 AND state = 'reserved'")
     await rig.track(GOOD, "Answered", properties)
     await rig.until("SELECT 1 FROM messages WHERE step = 'thanks' AND state = 'sent'")
+    await rig.track(REFUSED, "Account Closed", properties)
+    await rig.until("SELECT 1 FROM journeys WHERE campaign_key = 'welcome' AND state = 'completed'")
+    await rig.until("SELECT 1 FROM messages WHERE channel = 'webhook' HAVING count(*) = 2")
     await _go_wrong(rig)
 
 
 async def _go_wrong(rig: Rig) -> None:
+    stray = await rig.temporal.start_workflow("Stray", id="stray", task_queue=rig.settings.task_queue)
+    async for is_last in looks(60):
+        if (await stray.describe()).raw_description.pending_workflow_task.attempt > 1:
+            break
+        assert not is_last, "the worker knows every workflow"
+    await stray.terminate()
     http = rig.http
     bad = {"batch": [{"type": "track", "userId": GOOD, "properties": {"name": "Secretname"}}]}
     await rig.post("batch", bad)
