@@ -157,7 +157,7 @@ def _methods(request: Request) -> list[str]:
 
 
 def _database_away(_request: Request, error: Exception) -> Response:
-    detail = described(error) if isinstance(error, psycopg.OperationalError) else None
+    detail = described(error) if isinstance(error, psycopg.Error) else None
     _log.warning("database unavailable", error=type(error).__name__, detail=detail)
     return problem(
         UnavailableError.status,

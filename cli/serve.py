@@ -32,7 +32,12 @@ def api(
     signal.signal(signal.SIGTERM, _leave)
     with (
         last_words(),
-        watched_process("sojourn-api", metrics_address=settings.metrics_address, build_id=settings.build_id),
+        watched_process(
+            "sojourn-api",
+            metrics_address=settings.metrics_address,
+            build_id=settings.build_id,
+            has_temporal=False,
+        ),
     ):
         uvicorn.run(
             create_app(settings),

@@ -108,7 +108,7 @@ class Surveyed(Collector):
         if self._found is None:
             return
         survey, at = self._found
-        rows = GaugeMetricFamily("sojourn_outbox_rows", "Rows that wait, counted up to 100,000", labels=["class"])
+        rows = GaugeMetricFamily("sojourn_outbox_rows", "Rows that wait, counted up to 10,000", labels=["class"])
         ages = GaugeMetricFamily("sojourn_outbox_oldest_seconds", "Age of the oldest row that waits", labels=["class"])
         for name in survey.waiting:
             rows.add_metric([name], survey.waiting[name])

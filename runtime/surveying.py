@@ -21,7 +21,7 @@ async def keep_surveying(database: Database, stop: asyncio.Event) -> None:
         try:
             async with database.transaction() as connection:
                 found = await survey(connection)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             log.warning("the database cannot be asked what waits", error=described(error))
         else:
             SURVEYED.tell(found, time())

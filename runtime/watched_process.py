@@ -20,7 +20,9 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def watched_process(service: str, *, metrics_address: str | None, build_id: str | None = None) -> Iterator[None]:
+def watched_process(
+    service: str, *, metrics_address: str | None, build_id: str | None = None, has_temporal: bool = True
+) -> Iterator[None]:
     """While the process does its work. To be entered before the first client of Temporal is made.
 
     Raises OSError where the address of the metrics is taken.
@@ -33,7 +35,8 @@ def watched_process(service: str, *, metrics_address: str | None, build_id: str 
 
         provider = begin_tracing(service)
     try:
-        _watch_temporal(with_metrics=metrics_address is not None)
+        if has_temporal:
+            _watch_temporal(with_metrics=metrics_address is not None)
         if metrics_address is not None:
             serve_metrics(metrics_address, build_id=build_id)
         yield

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import msgspec
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, Error, OperationalError
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
@@ -125,9 +125,12 @@ class Database:
         return PoolState(size, size - state.get("pool_available", 0), state.get("requests_waiting", 0))
 
 
-def described(error: OperationalError) -> str:
-    """What failed, for a log: the server's first line, without the details that may quote rows or statements."""
-    return str(error) if error.sqlstate is None else f"{error.sqlstate}: {error.diag.message_primary}"
+def described(error: Error) -> str:
+    """What failed, for a log. What the server says of statements and rows may quote them, and is left out."""
+    if error.sqlstate is None:
+        return str(error)
+    name = type(error).__name__
+    return f"{name}: {error.diag.message_primary}" if isinstance(error, OperationalError) else name
 
 
 async def configure(connection: AsyncConnection[Any]) -> None:
