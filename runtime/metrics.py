@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_creat
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from domain.errors import ConflictError
 from store.database import Database
 from store.survey import Survey
 from store.tally import Counts, Deed
@@ -132,7 +133,10 @@ REGISTRY.register(SURVEYED)
 
 
 def serve_metrics(address: str, *, build_id: str | None) -> None:
-    """Answer Prometheus on an address, host:port, in a thread of its own. Raises OSError where it is taken."""
+    """Answer Prometheus on an address, host:port, in a thread of its own. Raises ConflictError where it is taken."""
     BUILD.labels(version("sojourn"), build_id or "", python_version()).set(1)
     host, _, port = address.rpartition(":")
-    start_http_server(int(port), host.strip("[]"))
+    try:
+        start_http_server(int(port), host.strip("[]"))
+    except OSError as error:
+        raise ConflictError(f"SOJOURN_METRICS_ADDRESS {address} cannot be had: {error.strerror}") from error

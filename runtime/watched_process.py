@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import REGISTRY
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
+from domain.errors import SojournError
 from runtime.logs import configure_logs
 from runtime.metrics import serve_metrics
 from runtime.temporal_metrics import TemporalMetrics
@@ -25,7 +26,7 @@ def watched_process(
 ) -> Iterator[None]:
     """While the process does its work. To be entered before the first client of Temporal is made.
 
-    Raises OSError where the address of the metrics is taken.
+    Raises ConflictError where the address of the metrics is taken.
     """
     configure_logs()
     provider = None
@@ -50,6 +51,9 @@ def last_words() -> Iterator[None]:
     """What a process fails of is a line of its log, and ends it with status 1."""
     try:
         yield
+    except SojournError as error:
+        log.critical("the process has failed", reason=error.detail)
+        raise SystemExit(1) from error
     except Exception as error:
         log.critical("the process has failed", exc_info=True)
         raise SystemExit(1) from error
