@@ -24,6 +24,13 @@ def _signing_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _address(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise ValueError("must be host:port, as 127.0.0.1:9464, 0.0.0.0:9464 or [::]:9464")
+    return address
+
+
 def _zone(name: str) -> str:
     if find_zone(name) is None:
         raise ValueError("must be the IANA name of a time zone, as Europe/Berlin or UTC")
@@ -59,7 +66,19 @@ class TemporalSettings(BaseSettings):
     )
 
 
-class Settings(DatabaseSettings, TemporalSettings):
+class WatchSettings(BaseSettings):
+    """What a process needs to be watched. Traces go where OpenTelemetry's own variables say (OTEL_EXPORTER_OTLP_…)."""
+
+    model_config = SettingsConfigDict(env_prefix="SOJOURN_", extra="ignore")
+
+    metrics_address: Annotated[str, AfterValidator(_address)] | None = Field(
+        None,
+        description="where Prometheus reads this process, as 0.0.0.0:9464; each process of a machine needs its own. "
+        "No key is asked for there; nowhere by default",
+    )
+
+
+class Settings(DatabaseSettings, TemporalSettings, WatchSettings):
     """The settings of one deployment. Every process of it (API, worker, command line) reads the same ones."""
 
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="connections a process")

@@ -27,10 +27,12 @@ from application.reconcile import Reconciliations
 from application.send import Sender
 from application.versions import Versions
 from channels.email import EmailChannel
-from channels.webhook import WebhookChannel
+from channels.webhook import WebhookChannel, host_of
 from domain.access import Scope
 from domain.people.unsubscribe import sign
 from domain.sending.delivery import Channel
+from runtime import metrics
+from runtime.watched_channel import WatchedChannel
 from settings import Settings
 from store.database import Database
 
@@ -135,7 +137,11 @@ def environment_keys(settings: Settings) -> list[EnvironmentKey]:
 
 
 def _database(settings: Settings) -> Database:
-    return Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+    database = Database(
+        settings.database_url.get_secret_value(), pool_size=settings.database_pool_size, count=metrics.count
+    )
+    metrics.POOLS.add(database)
+    return database
 
 
 def _channels(settings: Settings) -> dict[str, Channel]:
@@ -150,7 +156,11 @@ def _channels(settings: Settings) -> dict[str, Channel]:
         signing_secret=settings.webhook_signing_secret.get_secret_value(),
         allow_private_addresses=settings.webhook_allow_private_addresses,
     )
-    return {channel.name: channel for channel in (email, webhook)}
+    watched = (
+        WatchedChannel(email, provider=lambda _: settings.smtp_host),
+        WatchedChannel(webhook, provider=lambda message: host_of(message.content["url"])),
+    )
+    return {channel.name: channel for channel in watched}
 
 
 def _journey_url(settings: Settings) -> str:

@@ -27,12 +27,13 @@ from runtime.failures import FailureInterceptor
 from runtime.housekeeping import keep_house
 from runtime.journey_workflows import JourneyWorkflows
 from runtime.leaving import leave
-from runtime.logs import configure_logs
 from runtime.movers import JourneyMover
 from runtime.reconciling import reconcile
 from runtime.relay import Relay
 from runtime.schedules import AudienceSchedules
+from runtime.surveying import keep_surveying
 from runtime.temporal import WORKFLOWS, connect, workflow_runner
+from runtime.watched_process import last_words, watched_process
 from settings import Settings
 from wiring import Engine
 from workflows.options import send_queue
@@ -61,6 +62,7 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
         )
         tasks.create_task(relay.run(stop))
         tasks.create_task(keep_house(engine.database, stop))
+        tasks.create_task(keep_surveying(engine.database, stop))
         tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
         log.info("worker runs", task_queue=settings.task_queue, build_id=settings.build_id)
         if ready is not None:
@@ -70,6 +72,7 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
 async def _shut_down(workers: Sequence[Worker], stop: asyncio.Event) -> None:
     """All at once: each takes its time for what it has in hand."""
     await stop.wait()
+    log.info("worker stops")
     await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
@@ -148,18 +151,22 @@ async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
     return None
 
 
-async def _until_signalled() -> None:
+async def _until_signalled(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await run(Settings(), stop=stop)
+    await run(settings, stop=stop)
 
 
 def main() -> None:
     """Run until SIGINT or SIGTERM."""
-    configure_logs()
-    asyncio.run(_until_signalled())
+    settings = Settings()
+    with (
+        last_words(),
+        watched_process("sojourn-worker", metrics_address=settings.metrics_address, build_id=settings.build_id),
+    ):
+        asyncio.run(_until_signalled(settings))
 
 
 if __name__ == "__main__":

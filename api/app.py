@@ -34,6 +34,7 @@ from api import (
 from api.admission import REQUESTS_A_CONNECTION, Admission
 from api.dependencies import EXAMPLE
 from api.limits import BodyLimit, RateLimit
+from api.watching import Watch
 from settings import Settings
 
 OpenServices = Callable[[Settings], AbstractAsyncContextManager[wiring.Services]]
@@ -83,12 +84,14 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         description=_DESCRIPTION,
         lifespan=lifespan,
         # Its spans and logs would carry paths, and so user ids and unsubscribe tokens, to wherever they are exported.
+        # api/watching.py has those of ours.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.rate_limit = RateLimit(settings.rate_limit)
     app.add_middleware(BodyLimit)
     problems.install(app)
     app.add_middleware(Admission, most_requests=REQUESTS_A_CONNECTION * settings.database_pool_size)
+    app.add_middleware(Watch)
     for module in _MODULES:
         app.include_router(module.router)
     app.openapi = partial(_openapi, app.openapi)  # type: ignore[method-assign]

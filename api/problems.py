@@ -28,6 +28,7 @@ from domain.errors import (
     UnauthorizedError,
     UnavailableError,
 )
+from store.database import described
 
 _log = structlog.get_logger(__name__)
 
@@ -166,7 +167,8 @@ def _methods(request: Request) -> list[str]:
 
 
 def _database_away(_request: Request, error: Exception) -> Response:
-    _log.warning("database unavailable", error=type(error).__name__, detail=str(error))
+    detail = described(error) if isinstance(error, psycopg.Error) else None
+    _log.warning("database unavailable", error=type(error).__name__, detail=detail)
     return problem(
         UnavailableError.status,
         UnavailableError.code,

@@ -29,6 +29,7 @@ from domain.errors import (
 from domain.tracking.decode import MAX_BODY_BYTES, decode, write_key_of
 from domain.tracking.event import Reject
 from domain.tracking.gunzip import gunzip_bounded, is_gzip
+from runtime.metrics import INGEST_SECONDS
 
 router = APIRouter(tags=["Tracking"])
 
@@ -80,7 +81,8 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         if is_in_body:
             require(await verified(request, (write_key_of(body) or "").encode()), Scope.INGEST)
         decoded = decode(body, kind=kind, received_at=received_at, new_id=_new_id)
-        await services.ingest(decoded.events, decoded.rejects, received_at=received_at)
+        with INGEST_SECONDS.time():
+            await services.ingest(decoded.events, decoded.rejects, received_at=received_at)
         if decoded.rejects and kind != "batch":
             raise InvalidRequestError(decoded.rejects[0].error)
         return _accepted(decoded.rejects)

@@ -79,7 +79,7 @@ class Ingest:
         if not batch:
             return IngestResult(0, 0)
         control = await campaigns.ask_to_share_control(connection)
-        claims = await events.claim_ids(connection, [event.message_id for event in batch], received_at)
+        claims = await events.claim_ids(connection, batch, received_at)
         identities = await profiles.find_identities(connection, identity.identities_of(batch), exclusive=exclusive)
         listeners = await self._catalogue.listeners_at(connection, await control.answer())
         claimed = await claims.answer()

@@ -137,6 +137,14 @@ def build(message: Outbound, signer: Webhook, now: datetime) -> WebhookRequest:
     return WebhookRequest(url, headers, body.encode())
 
 
+def host_of(url: str) -> str:
+    """Whom a URL leads to; empty where it is none."""
+    try:
+        return httpx.URL(url).host
+    except httpx.InvalidURL:
+        return ""
+
+
 def read_reply(status: int, retry_after: str | None, now: datetime) -> Delivery:
     """What a status code means. A redirect is a refusal: following it would post the data where nobody said."""
     if 200 <= status < 300:

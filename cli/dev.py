@@ -33,9 +33,9 @@ def dev(
     """
     from cli.dev_stack import DevPorts, DevStack
     from runtime.embedded.processes import EmbeddedServerError
-    from runtime.logs import configure_logs
+    from runtime.watched_process import watched_process
+    from settings import WatchSettings
 
-    configure_logs()
     ports = DevPorts(
         api=api_port,
         postgres=postgres_port,
@@ -45,7 +45,8 @@ def dev(
         inbox=inbox_port,
     )
     try:
-        asyncio.run(run_until_signalled(_serve(DevStack(data, ports=ports), ports)))
+        with watched_process("sojourn", metrics_address=WatchSettings().metrics_address):
+            asyncio.run(run_until_signalled(_serve(DevStack(data, ports=ports), ports)))
     except EmbeddedServerError as error:
         typer.echo(f"sojourn: {error}", err=True)
         raise typer.Exit(1) from error

@@ -5,8 +5,9 @@ load, which `sojourn campaigns` should not wait for.
 """
 
 import asyncio
+import signal
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -23,23 +24,38 @@ def api(
     import uvicorn
 
     from api.app import create_app
-    from runtime.logs import configure_logs
+    from runtime.watched_process import last_words, watched_process
     from settings import Settings
 
-    configure_logs()
     settings = Settings()
-    uvicorn.run(
-        create_app(settings),
-        host=host or settings.api_host,
-        port=settings.api_port if port is None else port,
-        # Paths hold user ids and unsubscribe tokens.
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-        # No limit of connections: the application refuses what is too much for it, and says when to come again.
-        # Longer than clients and load balancers keep a connection, so that it is they who close it.
-        timeout_keep_alive=75,
-    )
+    # When it is done, uvicorn raises its signal once more: without a handler the traces could not be handed over.
+    signal.signal(signal.SIGTERM, _leave)
+    with (
+        last_words(),
+        watched_process(
+            "sojourn-api",
+            metrics_address=settings.metrics_address,
+            build_id=settings.build_id,
+            has_temporal=False,
+        ),
+    ):
+        uvicorn.run(
+            create_app(settings),
+            host=host or settings.api_host,
+            port=settings.api_port if port is None else port,
+            log_config=None,
+            # Paths hold user ids and unsubscribe tokens.
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+            # No limit of connections: the application refuses what is too much for it, and says when to come again.
+            # Longer than clients and load balancers keep a connection, so that it is they who close it.
+            timeout_keep_alive=75,
+        )
+
+
+def _leave(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def worker() -> None:

@@ -35,9 +35,14 @@ class _Failures(ActivityInboundInterceptor):
                 error.detail, type=error.code, next_retry_delay=delay, category=ApplicationErrorCategory.BENIGN
             ) from None
         except SojournError as error:
+            log.warning("activity refused", code=error.code, **_where())
             raise ApplicationError(error.detail, type=error.code) from None
         except Exception as error:
             # The text of a foreign exception may quote a row or an address: it goes to the log, not into the history.
-            info = activity.info()
-            log.exception("activity failed", workflow_id=info.workflow_id, activity=info.activity_type)
+            log.exception("activity failed", **_where())
             raise ApplicationError("see the worker's log", type=type(error).__name__) from None
+
+
+def _where() -> dict[str, Any]:
+    info = activity.info()
+    return {"workflow_id": info.workflow_id, "activity": info.activity_type, "attempt": info.attempt}

@@ -1,37 +1,83 @@
 """Logs as JSON lines on standard error: ids and codes, nothing personal."""
 
+import json
 import logging
 import sys
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
 import structlog
+from opentelemetry import trace
 from structlog.typing import EventDict, WrappedLogger
 
 FRAMES = 12
+# Libraries of whose messages we know what is put into them: addresses of servers, and ids as Temporal has them.
+TRUSTED: Final = ("uvicorn", "temporalio", "psycopg.pool")
 
 
 def configure_logs() -> None:
-    """For a process of a deployment."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    """For a process of a deployment. What libraries log has the same form, and says no more than our own lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(ForeignLines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("uvicorn").setLevel(logging.INFO)
+    # An activity that fails has a line of ours (runtime/failures.py).
+    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
+    logging.captureWarnings(True)
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
+            with_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             without_texts,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
+
+
+def with_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """The ids of the span under way, where a trace is taken."""
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"], event["span_id"] = format(span.trace_id, "032x"), format(span.span_id, "016x")
+    return event
 
 
 def without_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """What failed and where, instead of the traceback: the text of an error may quote a row or an address."""
-    if not event.pop("exc_info", None) or (error := sys.exc_info()[1]) is None:
-        return event
+    if event.pop("exc_info", None) and (error := sys.exc_info()[1]) is not None:
+        event.update(_failure(error))
+    return event
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
     return {
-        **event,
         "failure": f"{type(error).__module__}.{type(error).__qualname__}",
         "at": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
     }
+
+
+class ForeignLines(logging.Formatter):
+    """The lines of libraries: what they always say, without what they say it of, which may be anything.
+
+    `asyncio` quotes the exception of a forgotten task behind the first line of its message, others in its arguments.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One JSON object."""
+        is_trusted = any(f"{record.name}.".startswith(f"{name}.") for name in TRUSTED)
+        said = record.getMessage() if is_trusted else str(record.msg)
+        event: EventDict = {
+            "event": said.strip().partition("\n")[0],
+            "logger": record.name,
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            event.update(_failure(record.exc_info[1]))
+        return json.dumps(with_trace(None, "", event))

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import psycopg
 import structlog
 from msgspec import Struct, ValidationError, convert
 from msgspec.structs import replace
-from temporalio.api.common.v1 import Payloads, WorkflowExecution
+from opentelemetry.trace import SpanKind
+from temporalio.api.common.v1 import Header, Payloads, WorkflowExecution
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 from temporalio.client import Client
@@ -21,14 +23,17 @@ from application.catalogue import Catalogue, Version
 from domain.errors import NotFoundError
 from domain.journey import machine
 from domain.journey.position import told_at_start
-from domain.journey.records import seed_of, user_of
+from domain.journey.records import anonymous_place, seed_of, user_of
 from domain.journey.recovery import Lost, recover
 from domain.journey.state import JourneyState
+from runtime import metrics
 from runtime.ending import end
 from runtime.temporal import CALL_TIMEOUT
+from runtime.tracing import child_span, headers_here
 from store import outbox
-from store.database import Connection, Database
+from store.database import Connection, Database, described
 from store.outbox import Row
+from store.trace_context import KEY, context_of
 from workflows import options, search_attributes
 from workflows.campaign import CampaignWorkflow
 from workflows.journey import JourneyInput, JourneyWorkflow
@@ -97,7 +102,7 @@ class Relay:
                     await _first(LOOK_INTERVAL if due is None else min(due, LOOK_INTERVAL), stop, wake)
                 except (TemporalAwayError, psycopg.OperationalError) as error:
                     pause = min(LONGEST_PAUSE, max(0.1, pause * 2))
-                    log.warning("relay waits", error=str(error), seconds=pause)
+                    log.warning("relay waits", error=_described(error), seconds=pause)
                     await _first(pause, stop)
         finally:
             await end(listener)
@@ -112,6 +117,7 @@ class Relay:
             rows = await outbox.take(connection, BATCH, BATCH_OF_MANY)
             versions = await self._versions(connection, rows)
             results = await asyncio.gather(*(self._deliver(row, versions) for row in rows))
+            _count(rows, results)
             if accepted := [row.id for row, failure in zip(rows, results, strict=True) if failure is None]:
                 await outbox.remove(connection, accepted)
             failures = [failure for failure in results if failure is not None]
@@ -136,13 +142,14 @@ class Relay:
     async def _deliver(self, row: Row, versions: dict[tuple[str, int], Version]) -> "_Failure | None":
         async with self._calls:
             try:
-                await self._tell(row, versions)
+                with _span(row):
+                    await self._tell(row, versions)
             except Exception as error:
                 if isinstance(error, RPCError) and error.status in TRANSIENT:
-                    return _Failure(row.id, _backoff(row.attempts, 0.1, LONGEST_PAUSE), _described(error), is_away=True)
+                    return _Failure(row.id, _backoff(row.attempts, 0.1, LONGEST_PAUSE), _told(error), is_away=True)
                 # Whatever is wrong with one row, the others must not suffer from it.
                 log.exception("a row cannot be told", workflow_id=row.workflow_id, kind=row.kind)
-                return _Failure(row.id, _backoff(row.attempts, 1.0, LONGEST_POSTPONEMENT), _described(error))
+                return _Failure(row.id, _backoff(row.attempts, 1.0, LONGEST_POSTPONEMENT), _told(error))
         return None
 
     async def _tell(self, row: Row, versions: dict[tuple[str, int], Version]) -> None:
@@ -228,6 +235,7 @@ class Relay:
                 input=Payloads(payloads=await self._client.data_converter.encode(arguments)),
                 identity=self._client.identity,
                 request_id=f"outbox-{row.id}",
+                header=Header(fields=headers) if (headers := headers_here()) else None,
             ),
             retry=True,
             timeout=timedelta(seconds=CALL_TIMEOUT),
@@ -244,7 +252,7 @@ class Relay:
                     async for _ in connection.notifies():
                         wake.set()
             except psycopg.OperationalError as error:
-                log.warning("relay cannot listen", error=str(error))
+                log.warning("relay cannot listen", error=described(error))
                 await asyncio.sleep(1)
 
 
@@ -263,6 +271,29 @@ class _Failure(Struct, frozen=True):
     delay: float
     error: str
     is_away: bool = False
+
+
+def _count(rows: Sequence[Row], results: Sequence[_Failure | None]) -> None:
+    now = datetime.now(UTC)
+    for row, failure in zip(rows, results, strict=True):
+        if failure is None:
+            metrics.RELAY_DELIVERIES.labels(row.kind, "accepted").inc()
+            metrics.RELAY_SECONDS.labels(row.kind).observe(max(0.0, (now - row.created_at).total_seconds()))
+        else:
+            metrics.RELAY_DELIVERIES.labels(row.kind, "away" if failure.is_away else "refused").inc()
+
+
+def _span(row: Row) -> AbstractContextManager[object]:
+    """Of the trace in which the row was written. A campaign's workflow goes on for years, and is of none."""
+    trace, place = row.payload.get(KEY), anonymous_place(row.workflow_id)
+    if trace is None or place is None:
+        return nullcontext()
+    attributes: dict[str, str | int] = {
+        "sojourn.outbox": row.id,
+        "sojourn.campaign": place[0],
+        "sojourn.journey": place[1],
+    }
+    return child_span(f"relay {row.kind}", SpanKind.PRODUCER, attributes, context_of(trace))
 
 
 def _signal_of(row: Row) -> tuple[str, list[str | int]]:
@@ -286,7 +317,11 @@ def _backoff(attempts: int, first: float, longest: float) -> float:
     return min(longest, first * 2.0 ** min(attempts, 20))
 
 
-def _described(error: Exception) -> str:
+def _described(error: TemporalAwayError | psycopg.OperationalError) -> str:
+    return described(error) if isinstance(error, psycopg.OperationalError) else str(error)
+
+
+def _told(error: Exception) -> str:
     return f"{error.status.name}: {error.message}" if isinstance(error, RPCError) else type(error).__name__
 
 

@@ -4,6 +4,7 @@ from temporalio.client import Client
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from runtime.codec import DATA_CONVERTER
+from runtime.tracing import trace_interceptors
 from workflows import search_attributes
 from workflows.audience import AudienceWorkflow
 from workflows.campaign import CampaignWorkflow
@@ -26,4 +27,6 @@ def workflow_runner() -> SandboxedWorkflowRunner:
 
 async def connect(address: str, namespace: str) -> Client:
     """Raises RuntimeError when the server cannot be reached."""
-    return await Client.connect(address, namespace=namespace, data_converter=DATA_CONVERTER)
+    return await Client.connect(
+        address, namespace=namespace, data_converter=DATA_CONVERTER, interceptors=trace_interceptors()
+    )

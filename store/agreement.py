@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from store.database import Connection
+from store.tally import Deed
 
 # What Temporal has yet to be told of may not have happened there.
 _IS_TOLD = "NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.workflow_id = journeys.workflow_id)"
@@ -195,11 +196,14 @@ async def settle_left_behind(connection: Connection, *, age: float, limit: int) 
             reason = CASE messages.state WHEN 'sending' THEN 'answer_lost' ELSE 'journey_ended' END,
             settled_at = clock_timestamp()
         FROM left_behind WHERE messages.id = left_behind.id
-        RETURNING messages.id
+        RETURNING messages.id, campaign_key, channel, messages.state, reason
         """,
         (age, age, limit),
     )
-    return [row["id"] async for row in cursor]
+    settled = await cursor.fetchall()
+    for row in settled:
+        connection.tally.add(Deed.SETTLED, row["campaign_key"], row["channel"], row["state"], row["reason"])
+    return [row["id"] for row in settled]
 
 
 async def active_by_campaign(connection: Connection) -> dict[str, int]:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
 import msgspec
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncConnection, AsyncCursor, Error, OperationalError
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
+
+from store.tally import Counts, Tally
 
 # How long a request waits for a connection before the caller is told to come again, in seconds.
 CONNECTION_TIMEOUT = 2.0
@@ -19,7 +21,15 @@ CONNECTION_TIMEOUT = 2.0
 # that waits longer is missed by all others.
 LOCK_TIMEOUT = "5s"
 
-Connection = AsyncConnection[DictRow]
+
+class Connection(AsyncConnection[DictRow]):
+    """A connection with the tally of its transaction."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.tally = Tally()
+
+
 T = TypeVar("T")
 
 
@@ -50,22 +60,50 @@ class _Work:
         """
         return self.database is database and self.task is asyncio.current_task()
 
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part of the transaction that is rolled back by itself."""
+        mark = self.connection.tally.mark()
+        try:
+            async with self.connection.transaction():
+                yield
+        except BaseException:
+            self.connection.tally.go_back(mark)
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """How many connections there are, how many of them are in use, and how many tasks wait for one."""
+
+    size: int
+    in_use: int
+    waiting: int
+
 
 _WORK: ContextVar[_Work | None] = ContextVar("work", default=None)
 
 
-class Database:
-    """The pool, and transactions from it. Inner code never commits: leaving the transaction does."""
+def _uncounted(_: Counts) -> None:
+    """Nobody keeps the count."""
 
-    def __init__(self, url: str, *, pool_size: int) -> None:
+
+class Database:
+    """The pool, and transactions from it. Inner code never commits: leaving the transaction does.
+
+    `count` is told what each transaction has done, once it is committed.
+    """
+
+    def __init__(self, url: str, *, pool_size: int, count: Callable[[Counts], None] = _uncounted) -> None:
         self.url = url
+        self._count = count
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=pool_size,
             open=False,
             timeout=CONNECTION_TIMEOUT,
-            connection_class=AsyncConnection[DictRow],
+            connection_class=Connection,
             kwargs={
                 "row_factory": dict_row,
                 "options": f"-c timezone=UTC -c lock_timeout={LOCK_TIMEOUT}",
@@ -91,7 +129,7 @@ class Database:
         """
         work = _WORK.get()
         if work is not None and work.is_of(self):
-            async with work.connection.transaction():
+            async with work.savepoint():
                 yield work.connection
             return
         async with self._connection() as connection, connection.transaction():
@@ -105,7 +143,7 @@ class Database:
         """
         work = _WORK.get()
         if work is not None and work.is_of(self):
-            async with work.connection.transaction(), work.connection.pipeline():
+            async with work.savepoint(), work.connection.pipeline():
                 yield work.connection
             return
         async with self._connection() as connection, connection.pipeline():
@@ -124,15 +162,33 @@ class Database:
             finally:
                 _WORK.reset(token)
 
+    def pool_state(self) -> PoolState:
+        """How the pool is used at the moment."""
+        state = self._pool.get_stats()
+        size = state.get("pool_size", 0)
+        return PoolState(size, size - state.get("pool_available", 0), state.get("requests_waiting", 0))
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
+        """A connection for one transaction; what it has done is counted once that is committed."""
         async with self._pool.connection() as connection:
+            connection.tally.forget()
             try:
                 yield connection
             finally:
                 if connection.broken:
                     # The server went away, so the other connections are dead as well: better found out at once.
                     await self._pool.check()
+            if counts := await connection.tally.take():
+                self._count(counts)
+
+
+def described(error: Error) -> str:
+    """What failed, for a log. What the server says of statements and rows may quote them, and is left out."""
+    if error.sqlstate is None:
+        return str(error)
+    name = type(error).__name__
+    return f"{name}: {error.diag.message_primary}" if isinstance(error, OperationalError) else name
 
 
 async def configure(connection: AsyncConnection[Any]) -> None:

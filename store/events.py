@@ -1,15 +1,18 @@
 """Events as they were reported, each once."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from domain.tracking.event import Event, Reject
 from store.database import Asked, Connection
+from store.tally import Deed
 
 
 class StoredEvent(Struct, frozen=True):
@@ -36,8 +39,8 @@ FROM item ORDER BY position
 """
 
 
-async def claim_ids(connection: Connection, message_ids: Sequence[str], received_at: datetime) -> Asked[set[str]]:
-    """Those message ids that were never seen before; they are from now on.
+async def claim_ids(connection: Connection, batch: Sequence[Event], received_at: datetime) -> Asked[set[str]]:
+    """Those message ids of a batch that were never seen before; they are from now on.
 
     Sorted, so that two batches with the same ids wait for each other and never lock crosswise.
     """
@@ -50,14 +53,25 @@ async def claim_ids(connection: Connection, message_ids: Sequence[str], received
         )
         SELECT COALESCE(json_agg(message_id), '[]') AS ids FROM claimed
         """,
-        (received_at, Jsonb(message_ids)),
+        (received_at, Jsonb([event.message_id for event in batch])),
     )
-    return Asked(cursor, lambda rows: set(rows[0]["ids"]))
+
+    def claimed(rows: Sequence[DictRow]) -> set[str]:
+        ids = set(rows[0]["ids"])
+        if len(ids) < len(batch):
+            for event in batch:
+                if event.message_id not in ids:
+                    connection.tally.add(Deed.EVENT, event.type, "duplicate")
+        return ids
+
+    return Asked(cursor, claimed)
 
 
 async def insert(connection: Connection, events: Sequence[StoredEvent], received_at: datetime) -> None:
     """Store events whose ids have been claimed, in the order given."""
     await connection.execute(INSERT, {"items": Jsonb(rows(events)), "received_at": received_at})
+    for type, number in Counter(stored.event.type for stored in events).items():
+        connection.tally.add(Deed.EVENT, type, "accepted", number=number)
 
 
 def rows(events: Sequence[StoredEvent]) -> list[dict[str, Any]]:
@@ -112,6 +126,7 @@ async def insert_rejects(connection: Connection, rejects: Sequence[Reject], rece
         """,
         (received_at, Jsonb(rejects)),
     )
+    connection.tally.add(Deed.EVENT, "", "rejected", number=len(rejects))
 
 
 def _stored(row: dict[str, Any]) -> StoredEvent:

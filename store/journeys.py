@@ -13,6 +13,7 @@ from domain.journey.records import Ending, Journey
 from domain.tracking.event import Event
 from store.campaigns import CONTROL_LOCK
 from store.database import Asked, Connection
+from store.tally import Deed
 
 
 class Entered(Struct, frozen=True):
@@ -150,6 +151,10 @@ async def insert(
         """,
         (Jsonb(items),),
     )
+    for journey in journeys:
+        connection.tally.add(Deed.ENTERED, journey.campaign_key)
+        if ending := endings.get(journey.id):
+            connection.tally.add(Deed.ENDED, journey.campaign_key, ending.state, ending.outcome)
 
 
 async def place(connection: Connection, journey_id: UUID, position: Position | None, move: int, at: datetime) -> None:
@@ -186,7 +191,7 @@ WITH ended AS (
   FROM jsonb_to_recordset(%(endings)s) AS item (id uuid, state text, outcome text, ended_by text, ended_at timestamptz)
   -- The ids once more as an array: by it the rows are found by their key, however many are active.
   WHERE journeys.id = item.id AND journeys.id = ANY(%(ids)s) AND journeys.state = 'active'
-  RETURNING journeys.id
+  RETURNING journeys.id, campaign_key, journeys.state, journeys.outcome
 ), reserved AS (
   -- In the order in which reactions lock messages.
   SELECT messages.id FROM messages JOIN ended ON ended.id = messages.journey_id
@@ -195,7 +200,7 @@ WITH ended AS (
   UPDATE messages SET state = 'cancelled', reason = 'journey_ended', settled_at = clock_timestamp()
   FROM reserved WHERE messages.id = reserved.id
 )
-SELECT id FROM ended
+SELECT campaign_key, state, outcome FROM ended
 """
 
 
@@ -205,7 +210,9 @@ async def end(connection: Connection, endings: Collection[Ending]) -> None:
     A message that is being sent is left to settle.
     """
     ordered = sorted(endings, key=lambda ending: ending.id)
-    await connection.execute(_END, {"endings": Jsonb(ordered), "ids": [ending.id for ending in ordered]})
+    cursor = await connection.execute(_END, {"endings": Jsonb(ordered), "ids": [ending.id for ending in ordered]})
+    ended = Asked(cursor, lambda rows: [(row["campaign_key"], row["state"], row["outcome"]) for row in rows])
+    connection.tally.add_later(Deed.ENDED, ended.answer)
 
 
 async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: datetime) -> list[str]:
@@ -226,16 +233,19 @@ async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: d
           UPDATE journeys SET state = 'exited', outcome = 'merged', ended_at = %s, wakes_at = NULL,
                               ended_recorded_at = clock_timestamp()
           FROM placed WHERE placed.place > 1 AND journeys.id = placed.id AND journeys.state = 'active'
-          RETURNING journeys.id, journeys.workflow_id
+          RETURNING journeys.id, journeys.workflow_id, campaign_key, journeys.state, journeys.outcome
         ), cancelled AS (
           UPDATE messages SET state = 'cancelled', reason = 'journey_ended', settled_at = clock_timestamp()
           FROM ended WHERE messages.journey_id = ended.id AND messages.state = 'reserved'
         )
-        SELECT workflow_id FROM ended
+        SELECT workflow_id, campaign_key, state, outcome FROM ended
         """,
         (Jsonb([{"source": source, "target": target} for source, target in merged.items()]), at),
     )
-    return [row["workflow_id"] async for row in cursor]
+    ended = await cursor.fetchall()
+    for row in ended:
+        connection.tally.add(Deed.ENDED, row["campaign_key"], row["state"], row["outcome"])
+    return [row["workflow_id"] for row in ended]
 
 
 class StepFacts(Struct, frozen=True):

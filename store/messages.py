@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from domain.sending.caps import CapRule, Counted
 from store.campaigns import CONTROL_LOCK
 from store.database import Connection
+from store.tally import Deed
 
 
 class GateFacts(Struct, frozen=True):
@@ -242,7 +243,7 @@ async def settle(
           WHEN 'reserved' THEN attempts = %(attempt)s OR %(state)s = 'sent'
           WHEN 'sending' THEN attempts = %(attempt)s OR %(state)s = 'sent'
           ELSE false END
-        RETURNING state
+        RETURNING state, campaign_key, channel
         """,
         {
             "id": message_id,
@@ -254,6 +255,8 @@ async def settle(
         },
     )
     if (row := await cursor.fetchone()) is not None:
+        if state != "reserved":
+            connection.tally.add(Deed.SETTLED, row["campaign_key"], row["channel"], row["state"], reason or "")
         return str(row["state"])
     cursor = await connection.execute("SELECT state FROM messages WHERE id = %s", (message_id,))
     row = await cursor.fetchone()

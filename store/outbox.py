@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg.types.json import Jsonb
 
 from domain.journey.records import campaign_workflow_id
 from store.database import Connection
+from store.trace_context import KEY, traceparent
 
 CHANNEL = "sojourn_outbox"
 
@@ -109,8 +111,11 @@ FROM lanes CROSS JOIN LATERAL (
 async def append(connection: Connection, notices: Sequence[Notice], *, of_many: bool = False) -> None:
     """Append notices, in their order, and wake the relays when the transaction commits.
 
-    Those `of_many`, which an operation tells a page of journeys, go after what single events have caused.
+    Those `of_many`, which an operation tells a page of journeys, go after what single events have caused, and are
+    none of the trace that is being taken: it would be as long as the page.
     """
+    if not of_many and (trace := traceparent()) is not None:
+        notices = [replace(notice, payload={**notice.payload, KEY: trace}) for notice in notices]
     await connection.execute(
         """
         INSERT INTO outbox (workflow_id, kind, payload, class)

@@ -89,20 +89,20 @@ async def migrated(postgres: EmbeddedPostgres) -> str:
 @pytest.fixture
 async def database_url(postgres: EmbeddedPostgres, migrated: str) -> AsyncIterator[str]:
     """A migrated database of the test's own, with nothing in it."""
-    async with _database(postgres, migrated) as url:
+    async with database_of(postgres, migrated) as url:
         yield url
 
 
 @pytest.fixture
 async def empty_database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """A database of the test's own that nothing has been done to."""
-    async with _database(postgres, "template1") as url:
+    async with database_of(postgres, "template1") as url:
         yield url
 
 
 @asynccontextmanager
-async def _database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
-    """Dropped soon, a database is hardly ever written to the disk."""
+async def database_of(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+    """A database of its own, made from a template. Dropped soon, it is hardly ever written to the disk."""
     name = f"test_{uuid4().hex}"
     url = await _create(postgres, name, template)
     yield url

@@ -26,6 +26,8 @@ def test_what_is_right_is_taken_and_not_shown() -> None:
         ("database_url", "mysql://x/y", "must be postgresql://user:password@host:port/name"),
         ("webhook_signing_secret", "whsec_y", 'must be whsec_ and base64, as from: echo "whsec_'),
         ("smtp_security", "ssl", "'none', 'starttls' or 'tls'"),
+        ("metrics_address", "9464", "must be host:port, as 127.0.0.1:9464"),
+        ("metrics_address", ":9464", "must be host:port, as 127.0.0.1:9464"),
     ],
 )
 def test_what_is_wrong_is_refused(name: str, value: str, told: str) -> None:

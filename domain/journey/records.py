@@ -39,6 +39,13 @@ def workflow_id(campaign_key: str, user_reference: str, journey_id: UUID) -> str
     return f"{campaign_key}/{user_reference}/{journey_id.hex[-12:]}"
 
 
+def anonymous_place(workflow_id: str) -> tuple[str, str] | None:
+    """The campaign and the tail of a journey's workflow id, without the user; None where it is no journey's."""
+    campaign_key, _, rest = workflow_id.partition("/")
+    user, _, tail = rest.rpartition("/")
+    return (campaign_key, tail) if user else None
+
+
 def campaign_workflow_id(campaign_key: str) -> str:
     """The workflow that owns a campaign. Those of journeys have one part more."""
     return f"campaign/{campaign_key}"

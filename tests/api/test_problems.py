@@ -135,10 +135,11 @@ async def test_the_unexpected_is_an_incident_in_the_log(tracker: httpx.AsyncClie
         answer = await tracker.post("/v1/track", json=CALL)
     assert_problem(answer, 500, "internal")
     assert "internals" not in answer.text
-    [entry] = logs
+    entry, request = logs
     assert entry["incident"] == answer.json()["incident"]
     assert entry["incident"] in answer.json()["detail"]
     assert entry["path"] == "/v1/track"
+    assert (request["route"], request["status"]) == ("/v1/track", 500)
 
 
 async def test_the_log_of_an_incident_names_no_user(admin: httpx.AsyncClient, services: FakeServices) -> None:

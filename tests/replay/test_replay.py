@@ -6,16 +6,22 @@ from typing import Any
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
+from temporalio.worker import Interceptor, Replayer
 from temporalio.workflow import NondeterminismError
 
 from runtime.codec import DATA_CONVERTER
 from runtime.temporal import WORKFLOWS, workflow_runner
+from runtime.tracing import TraceInterceptor
 from tests.replay.record import HISTORIES, KINDS, RELEASE
 
 
-def replayer() -> Replayer:
-    return Replayer(workflows=WORKFLOWS, workflow_runner=workflow_runner(), data_converter=DATA_CONVERTER)
+def replayer(*interceptors: Interceptor) -> Replayer:
+    return Replayer(
+        workflows=WORKFLOWS,
+        workflow_runner=workflow_runner(),
+        data_converter=DATA_CONVERTER,
+        interceptors=interceptors,
+    )
 
 
 def history(events: dict[str, Any]) -> WorkflowHistory:
@@ -35,6 +41,11 @@ RECORDED = sorted((file.parent.name, file.stem) for file in HISTORIES.glob("*/*.
 @pytest.mark.parametrize(("release", "name"), RECORDED)
 async def test_a_recorded_journey_replays(release: str, name: str) -> None:
     await replayer().replay_workflow(history(recorded(name, release)))
+
+
+async def test_a_worker_that_takes_traces_walks_as_one_that_does_not() -> None:
+    for release, name in RECORDED:
+        await replayer(TraceInterceptor()).replay_workflow(history(recorded(name, release)))
 
 
 async def test_a_journey_that_a_worker_of_an_earlier_release_has_walked_is_walked_as_that_did() -> None:

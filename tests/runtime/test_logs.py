@@ -1,24 +1,75 @@
 """Logs say what failed and where, and quote nothing."""
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import structlog
 
-from runtime.logs import configure_logs
+from runtime.logs import ForeignLines, configure_logs
+
+
+@contextmanager
+def configured() -> Iterator[None]:
+    """Logs as in a process of a deployment."""
+    structured, root, levels = structlog.get_config(), logging.getLogger(), {}
+    handlers, level = root.handlers[:], root.level
+    for name in ("uvicorn", "temporalio.activity"):
+        levels[name] = logging.getLogger(name).level
+    # Kept apart, since it is closed with those that it finds.
+    root.handlers.clear()
+    configure_logs()
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
+    structlog.configure(**structured)
 
 
 def test_the_text_of_an_error_stays_out_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
-    before = structlog.get_config()
-    try:
-        configure_logs()
+    with configured():
         try:
             raise ValueError("Key (email)=(ada@example.com) already exists")
         except ValueError:
             structlog.get_logger().exception("activity failed", workflow_id="cart/u1/1")
-    finally:
-        structlog.configure(**before)
     line = json.loads(capsys.readouterr().err)
     assert (line["event"], line["level"], line["failure"]) == ("activity failed", "error", "builtins.ValueError")
     assert line["at"][-1].startswith("test_logs.py:")
     assert "ada" not in json.dumps(line)
+
+
+def foreign(name: str, message: str, *arguments: object, error: Exception | None = None) -> dict[str, object]:
+    """What becomes of a library's line."""
+    told = (type(error), error, None) if error else None
+    record = logging.LogRecord(name, logging.WARNING, "lib.py", 1, message, arguments, told)
+    line: dict[str, object] = json.loads(ForeignLines().format(record))
+    return line
+
+
+def test_what_a_library_logs_is_not_filled_in() -> None:
+    line = foreign("some.library", "cannot send to %s", "ada@example.com", error=ValueError("ada@example.com"))
+    assert "ada" not in json.dumps(line)
+    assert line["event"] == "cannot send to %s"
+    assert (line["logger"], line["level"], line["failure"]) == ("some.library", "warning", "builtins.ValueError")
+
+
+def test_a_forgotten_task_does_not_quote_its_error() -> None:
+    """asyncio puts the error's text into the message itself, on a line of its own."""
+    line = foreign("asyncio", "Task exception was never retrieved\nfuture: <Task exception=ValueError('ada@…')>")
+    assert line["event"] == "Task exception was never retrieved"
+
+
+@pytest.mark.parametrize("name", ["uvicorn.error", "temporalio.core", "psycopg.pool"])
+def test_libraries_that_speak_of_servers_are_quoted(name: str) -> None:
+    assert foreign(name, "connecting to %s", "127.0.0.1")["event"] == "connecting to 127.0.0.1"
+
+
+def test_psycopg_itself_may_quote_a_row() -> None:
+    assert (
+        foreign("psycopg", "error ignored in rollback: %s", "(email)=(ada@…)")["event"]
+        == "error ignored in rollback: %s"
+    )

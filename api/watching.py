@@ -1,0 +1,96 @@
+"""Every request as operators see it: counted and timed, traced, and named in what is logged meanwhile.
+
+By the template of its route, never by its path, which may hold a user id or an unsubscribe token.
+"""
+
+from time import perf_counter
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from runtime import metrics
+from runtime.tracing import is_tracing
+from store.trace_context import KEY, context_of
+
+_log = structlog.get_logger(__name__)
+_tracer: Final = trace.get_tracer("sojourn")
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Looked at all the time, or called with every event: what goes well there is counted and not logged.
+_SILENT: Final = frozenset(
+    {"/healthz", "/readyz"}
+    | {f"/v1/{kind}" for kind in ("batch", "track", "identify", "page", "screen", "group", "alias")}
+)
+# An overloaded API refuses with these by the thousand; a line for each would be one more load.
+_OVERLOADED: Final = frozenset({429, 503})
+
+
+class Watch:
+    """The outermost middleware. The request's id is in its answer (`X-Request-Id`) and in all that is logged of it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, request_id, status = perf_counter(), uuid4().hex, 500
+        method = scope["method"] if scope["method"] in METHODS else "other"
+
+        async def noting_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        given = Headers(scope=scope).get(KEY) if is_tracing() else None
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            _tracer.start_as_current_span(
+                method,
+                Context() if given is None else context_of(given),
+                SpanKind.SERVER,
+                record_exception=False,
+                set_status_on_exception=False,
+            ) as span,
+        ):
+            try:
+                await self._app(scope, receive, noting_send)
+            finally:
+                route = getattr(scope.get("route"), "path", "unmatched")
+                if span.is_recording():
+                    _describe(span, method, route, status, request_id)
+                seconds = perf_counter() - began
+                metrics.HTTP_REQUESTS.labels(method, route, status).inc()
+                metrics.HTTP_SECONDS.labels(method, route).observe(seconds)
+                _tell(method, route, status, seconds)
+
+
+def _describe(span: trace.Span, method: str, route: str, status: int, request_id: str) -> None:
+    span.update_name(f"{method} {route}")
+    span.set_attributes(
+        {
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status,
+            "sojourn.request": request_id,
+        }
+    )
+    if status >= 500:
+        span.set_status(Status(StatusCode.ERROR))
+
+
+def _tell(method: str, route: str, status: int, seconds: float) -> None:
+    """A line for what was asked of the API, and for what went wrong."""
+    if status in _OVERLOADED or (status < 400 and route in _SILENT):
+        return
+    log = _log.warning if status >= 500 else _log.info
+    log("request", method=method, route=route, status=status, seconds=round(seconds, 4))

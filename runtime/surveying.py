@@ -1,0 +1,31 @@
+"""What only the database knows, asked now and then by each worker, whoever reads the metrics."""
+
+import asyncio
+from time import time
+
+import psycopg
+import structlog
+
+from runtime.metrics import SURVEYED
+from store.database import Database, described
+from store.survey import survey
+
+log = structlog.get_logger()
+
+INTERVAL = 15.0
+
+
+async def keep_surveying(database: Database, stop: asyncio.Event) -> None:
+    """Until stopped. While the database is away, the gauges stay and `sojourn_survey_timestamp_seconds` tells so."""
+    while not stop.is_set():
+        try:
+            async with database.transaction() as connection:
+                found = await survey(connection)
+        except psycopg.Error as error:
+            log.warning("the database cannot be asked what waits", error=described(error))
+        else:
+            SURVEYED.tell(found, time())
+        try:
+            await asyncio.wait_for(stop.wait(), INTERVAL)
+        except TimeoutError:
+            continue

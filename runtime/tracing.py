@@ -1,0 +1,145 @@
+"""One trace from the event that was acknowledged to the message that was handed over.
+
+The context crosses the outbox in the payload of its rows, and Temporal in a header. A workflow hands on the one that it
+was started with, or that of the last signal since, to the activities that it asks for. Spans are made outside of
+workflows alone, so that nothing of them is replayed. They carry ids of journeys, events and messages, but no user's,
+though that is part of a workflow's id, and no text of an error.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from temporalio import activity
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Interceptor as ClientInterceptor
+from temporalio.client import OutboundInterceptor, StartWorkflowInput, WorkflowHandle
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ContinueAsNewInput,
+    ExecuteActivityInput,
+    ExecuteWorkflowInput,
+    HandleSignalInput,
+    Interceptor,
+    StartActivityInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
+
+from domain.journey.records import anonymous_place
+from store.trace_context import KEY, context_of, traceparent
+
+Headers = Mapping[str, Payload]
+
+_tracer: Final = trace.get_tracer("sojourn")
+
+
+def is_tracing() -> bool:
+    """Whether traces are taken in this process."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+@contextmanager
+def child_span(
+    name: str, kind: SpanKind, attributes: Mapping[str, str | int], parent: Context | None = None
+) -> Iterator[trace.Span]:
+    """A span in the trace of `parent`, or of the span under way. Where no trace is taken, none begins here."""
+    if not trace.get_current_span(parent).get_span_context().is_valid:
+        yield trace.INVALID_SPAN
+        return
+    with _tracer.start_as_current_span(
+        name, parent, kind, attributes, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield span
+        except Exception as error:
+            # Its text may quote a row or an address. What is expected to happen is no error.
+            if not (isinstance(error, ApplicationError) and error.category == ApplicationErrorCategory.BENIGN):
+                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
+
+
+def headers_here() -> dict[str, Payload]:
+    """What tells a workflow of the trace under way; nothing where none is taken."""
+    if (here := traceparent()) is None:
+        return {}
+    return {KEY: Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(here).encode())}
+
+
+def _context(headers: Headers) -> Context:
+    payload = headers.get(KEY)
+    return Context() if payload is None else context_of(json.loads(payload.data))
+
+
+class TraceInterceptor(ClientInterceptor, Interceptor):
+    """Takes the trace along: for a client, and so for its workers. Commands are the same with it and without."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        return _Starts(next)
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Activities(next)
+
+    def workflow_interceptor_class(self, _: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
+        return _HandOn
+
+
+def trace_interceptors() -> list[TraceInterceptor]:
+    """None where no traces are taken."""
+    return [TraceInterceptor()] if is_tracing() else []
+
+
+class _Starts(OutboundInterceptor):
+    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
+        input.headers = {**input.headers, **headers_here()}
+        return await super().start_workflow(input)
+
+
+class _Activities(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        info = activity.info()
+        attributes: dict[str, str | int] = {"sojourn.attempt": info.attempt}
+        if info.workflow_id is not None and (place := anonymous_place(info.workflow_id)) is not None:
+            attributes |= {"sojourn.campaign": place[0], "sojourn.journey": place[1]}
+        with child_span(info.activity_type, SpanKind.CONSUMER, attributes, _context(input.headers)):
+            return await super().execute_activity(input)
+
+
+class _HandOn(WorkflowInboundInterceptor):
+    """Runs in the sandbox, again with each replay: it copies a header and makes no span."""
+
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        self.carried: Payload | None = None
+        super().init(_Asks(outbound, self))
+
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+        # A signal that came with the start has been heard before.
+        self.carried = self.carried or input.headers.get(KEY)
+        return await super().execute_workflow(input)
+
+    async def handle_signal(self, input: HandleSignalInput) -> None:
+        self.carried = input.headers.get(KEY) or self.carried
+        await super().handle_signal(input)
+
+    def with_carried(self, headers: Headers) -> Headers:
+        return headers if self.carried is None else {**headers, KEY: self.carried}
+
+
+class _Asks(WorkflowOutboundInterceptor):
+    def __init__(self, next: WorkflowOutboundInterceptor, inbound: _HandOn) -> None:
+        super().__init__(next)
+        self._inbound = inbound
+
+    def start_activity(self, input: StartActivityInput) -> Any:
+        input.headers = self._inbound.with_carried(input.headers)
+        return super().start_activity(input)
+
+    def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:
+        input.headers = self._inbound.with_carried(input.headers)
+        super().continue_as_new(input)

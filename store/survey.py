@@ -1,0 +1,56 @@
+"""How much there is of what must not pile up. Every statement reads a bounded number of rows."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from store.database import Connection
+
+# What waits in the outbox is counted up to this; after an hour without Temporal there may be millions of rows.
+MOST_ROWS = 10_000
+# Journeys under way are counted up to this; beyond, the planner's estimate is exact enough.
+MOST_JOURNEYS = 10_000
+
+
+class Survey(Struct, frozen=True):
+    """The outbox by class, `single` and `many`: how many rows wait, and since when the oldest does, in seconds."""
+
+    waiting: dict[str, int]
+    oldest: dict[str, float]
+    active_journeys: int
+
+
+# Ordered as an index is, so that no plan reads more rows than it counts. Of `class = 0` it would know that the order is
+# that of the ids, and look for rows of one class among millions of the other's.
+_OUTBOX = """
+SELECT 'single' AS class, count(*) AS number, min(created_at) AS oldest, clock_timestamp() AS now
+FROM (SELECT created_at FROM outbox WHERE class <= 0 ORDER BY class, id LIMIT %(most)s) AS single
+UNION ALL
+SELECT 'many', count(*), min(created_at), clock_timestamp()
+FROM (SELECT created_at FROM outbox WHERE class >= 1 ORDER BY class, id LIMIT %(most)s) AS many
+"""
+# The statistics of an index that holds the active ones alone.
+_JOURNEYS = """
+SELECT CASE WHEN number < %(most)s THEN number ELSE greatest(number, estimate::bigint) END AS active
+FROM (SELECT count(*) AS number
+      FROM (SELECT FROM journeys WHERE state = 'active'
+            ORDER BY campaign_key, campaign_version, id LIMIT %(most)s) AS counted) AS counting,
+     (SELECT max(reltuples) AS estimate FROM pg_class WHERE oid = to_regclass('journeys_step')) AS planned
+"""
+
+
+async def survey(connection: Connection) -> Survey:
+    """Two statements, whose cost does not grow with the deployment."""
+    cursor = await connection.execute(_OUTBOX, {"most": MOST_ROWS})
+    outbox = await cursor.fetchall()
+    cursor = await connection.execute(_JOURNEYS, {"most": MOST_JOURNEYS})
+    journeys = await cursor.fetchone()
+    return Survey(
+        {row["class"]: row["number"] for row in outbox},
+        {row["class"]: _age(row["oldest"], row["now"]) for row in outbox},
+        journeys["active"] if journeys else 0,
+    )
+
+
+def _age(oldest: datetime | None, now: datetime) -> float:
+    return 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())

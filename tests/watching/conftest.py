@@ -1,0 +1,202 @@
+"""API and worker in processes of their own, watched while all that can go well or wrong does; then they are stopped."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from os import environ
+from pathlib import Path
+from signal import SIGTERM
+
+import httpx
+import pytest
+
+from runtime.embedded.ports import free_port
+from runtime.embedded.postgres import EmbeddedPostgres
+from runtime.embedded.temporal import EmbeddedTemporal
+from tests.conftest import database_of
+from tests.processes import ROOT, environment
+from tests.rig import WRITE_KEY, Rig, looks, open_rig
+from tests.watching.collector import Collector, Taken, collecting
+
+# What is about persons here, none of which is an id.
+PERSONAL = ("secret-address", "Secretname", "secret-street", "secret-cart", "987654321", "secret-link")
+GOOD, REFUSED, BROKEN = "u-good", "u-refused", "u-broken"
+GIVEN_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+WELCOME = """
+key: welcome
+name: Welcome
+entry: {event: Signed Up}
+exit: [{event: Account Closed}]
+steps:
+  - {id: hello, send: {channel: email, template: note}}
+  - id: answered
+    wait_for: {event: Answered, timeout: 2d}
+    on_event:
+      - {id: thanks, send: {channel: email, template: note}}
+      - {id: told, emit_event: {event: Hooked}}
+"""
+HOOK = """
+key: hook
+name: Hook
+entry: {event: Hooked, reentry: always, key: event.message_id}
+steps:
+  - {id: call, send: {channel: webhook, template: hook}}
+"""
+MAIL = """---
+channel: email
+subject: "Hello {{ profile.traits.name }}"
+from: Example Shop <hello@example.com>
+text: "To {{ profile.traits.street }}"
+---
+<p>{{ profile.traits.name }}</p>
+"""
+NOWHERE = """---
+channel: webhook
+url: http://localhost:9/hooks
+---
+name: "{{ profile.traits.name }}"
+"""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the processes have told by the time they ended."""
+
+    log: str
+    api_metrics: str
+    worker_metrics: str
+    collector: Collector
+
+    @property
+    def metrics(self) -> str:
+        return self.api_metrics + self.worker_metrics
+
+    def spans(self, trace: str) -> list[Taken]:
+        return [span for span in self.collector.spans if span.trace == trace]
+
+
+@pytest.fixture(scope="session")
+async def watched(
+    postgres: EmbeddedPostgres,
+    migrated: str,
+    temporal: EmbeddedTemporal,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Watched:
+    log = tmp_path_factory.mktemp("watched") / "log"
+    with collecting() as collector:
+        async with (
+            database_of(postgres, migrated) as url,
+            open_rig(url, temporal.address, is_working=False, api_port=free_port()) as rig,
+        ):
+            addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+            async with (
+                _process("api", rig, log, addresses[0], collector.url),
+                _process("worker", rig, log, addresses[1], collector.url),
+                httpx.AsyncClient(base_url=f"http://127.0.0.1:{rig.settings.api_port}", trust_env=False) as http,
+            ):
+                rig.http = http
+                await _answers(http)
+                await _live(rig)
+                api, worker = [await _scraped(address) for address in addresses]
+    return Watched(log.read_text(), api, worker, collector)
+
+
+@asynccontextmanager
+async def _process(part: str, rig: Rig, log: Path, metrics: str, traces: str) -> AsyncIterator[None]:
+    variables = {
+        **environ,
+        **environment(rig.settings),
+        "SOJOURN_METRICS_ADDRESS": metrics,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": traces,
+        # What is left is handed over at the end of the process, or never.
+        "OTEL_BSP_SCHEDULE_DELAY": "600000",
+        "NO_PROXY": "127.0.0.1",
+    }
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cli.main", part), cwd=ROOT, env=variables, stdout=output, stderr=output
+        )
+    try:
+        yield
+    finally:
+        process.send_signal(SIGTERM)
+        assert await process.wait() == 0
+
+
+async def _answers(http: httpx.AsyncClient) -> None:
+    async for is_last in looks(60):
+        try:
+            if (await http.get("/readyz")).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        assert not is_last, "the API is not ready"
+
+
+async def _live(rig: Rig) -> None:
+    for source, templates in ((WELCOME, {"note.liquid": MAIL}), (HOOK, {"hook.liquid": NOWHERE})):
+        await rig.run_campaign(source, templates)
+    for user in (GOOD, REFUSED, BROKEN):
+        await rig.identify(user, email=f"secret-address-{user}@example.com", name="Secretname", street="secret-street")
+    rig.inbox.refuse.add(f"secret-address-{REFUSED}@example.com")
+    properties = {"cart": "secret-cart", "value": 987654321}
+    # The row that the gate cannot read.
+    await rig.query("UPDATE profiles SET consent = '\"secret-link\"' WHERE user_id = %s RETURNING 1", BROKEN)
+    await rig.track(BROKEN, "Signed Up", properties)
+    await rig.track(REFUSED, "Signed Up", properties)
+    await rig.track(GOOD, "Hooked", properties)
+    signed_up = {"messageId": "m-1", "userId": GOOD, "event": "Signed Up", "properties": properties}
+    parent = {"traceparent": f"00-{GIVEN_TRACE}-00f067aa0ba902b7-01", "baggage": "name=Secretname"}
+    for _ in ("new", "seen before"):
+        await rig.http.post("/v1/track", json=signed_up, auth=(WRITE_KEY, ""), headers=parent)
+    await rig.until("SELECT 1 FROM messages JOIN profiles ON profiles.id = profile_id WHERE state = 'sent'")
+    await rig.until("SELECT 1 FROM messages WHERE state = 'failed'")
+    await rig.until("SELECT 1 FROM messages WHERE channel = 'webhook' AND attempts > 0 AND state = 'reserved'")
+    await rig.track(GOOD, "Answered", properties)
+    await rig.until("SELECT 1 FROM messages WHERE step = 'thanks' AND state = 'sent'")
+    await rig.track(REFUSED, "Account Closed", properties)
+    await rig.until("SELECT 1 FROM journeys WHERE campaign_key = 'welcome' AND state = 'completed'")
+    await rig.until("SELECT 1 FROM messages WHERE channel = 'webhook' HAVING count(*) = 2")
+    await _go_wrong(rig)
+
+
+async def _go_wrong(rig: Rig) -> None:
+    stray = await rig.temporal.start_workflow("Stray", id="stray", task_queue=rig.settings.task_queue)
+    async for is_last in looks(60):
+        if (await stray.describe()).raw_description.pending_workflow_task.attempt > 1:
+            break
+        assert not is_last, "the worker knows every workflow"
+    await stray.terminate()
+    http = rig.http
+    bad = {"batch": [{"type": "track", "userId": GOOD, "properties": {"name": "Secretname"}}]}
+    await rig.post("batch", bad)
+    await http.get("/secret-address@example.com")
+    await http.get("/v1/users/secret-address@example.com/timeline")
+    await http.post("/v1/track", content=b"{secret-cart", auth=(WRITE_KEY, ""))
+    await http.request("PROPFIND", "/healthz")
+    await http.request("SECRET-LINK", "/healthz")
+    await rig.act("GET", "/v1/users/secret-address@example.com/timeline")
+    await rig.act("PATCH", "/v1/campaigns/secret-link")
+    # The database refuses a row, and quotes it.
+    async with rig.database.transaction() as connection:
+        await connection.execute(
+            "ALTER TABLE profiles ADD CONSTRAINT nameless CHECK (traits ->> 'name' <> 'Secretname') NOT VALID"
+        )
+    answer = await http.post(
+        "/v1/identify", json={"userId": GOOD, "traits": {"name": "Secretname"}}, auth=(WRITE_KEY, "")
+    )
+    assert answer.status_code == 500
+    reader, writer = await asyncio.open_connection("127.0.0.1", rig.settings.api_port)
+    writer.write(b"secret-link\r\n\r\n")
+    await reader.read()
+    writer.close()
+
+
+async def _scraped(address: str) -> str:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(f"http://{address}/metrics")
+        assert answer.status_code == 200
+        return answer.text
