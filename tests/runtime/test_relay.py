@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
 from application.catalogue import Catalogue
 from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.relay import BATCH, BATCH_OF_MANY, Relay
+from runtime.relay import BATCH, BATCH_OF_MANY, LONGEST_PAUSE, Relay, TemporalAwayError
 from runtime.temporal import connect
 from store import outbox
 from store.database import Database
@@ -88,6 +90,46 @@ async def test_a_row_that_cannot_be_told_keeps_nobody_waiting(database: Database
     await append(database, Notice("gone/u1/1", "start", {"campaign": "gone", "version": 1, "journey_id": "1"}), EXIT)
     assert await Relay(database, Catalogue(), client, "nobody").deliver_due() == 2
     assert await left(database) == ["start: KeyError"]
+
+
+class Away(Interceptor):
+    """Has Temporal not answer for one workflow, as when the shard that it is on is away."""
+
+    def __init__(self, workflow_id: str) -> None:
+        self._workflow_id = workflow_id
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        workflow_id = self._workflow_id
+
+        class Outbound(OutboundInterceptor):
+            async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
+                if input.id == workflow_id:
+                    raise RPCError("shard is away", RPCStatusCode.UNAVAILABLE, b"")
+                return await super().start_workflow(input)
+
+        return Outbound(next)
+
+
+async def test_a_part_of_temporal_that_is_away_holds_up_nothing_else(database: Database, client: Client) -> None:
+    partly = Client(client.service_client, data_converter=client.data_converter, interceptors=[Away("campaign/away")])
+    relay = Relay(database, Catalogue(), partly, "nobody")
+    await append(database, Notice("campaign/away", "campaign", {"campaign": "away"}))
+    # Alone it says that all of Temporal is, so that nothing is postponed.
+    with pytest.raises(TemporalAwayError):
+        await relay.deliver_due()
+    assert await left(database) == ["campaign: None"]
+    await append(database, EXIT)
+    assert await relay.deliver_due() == 2
+    assert await left(database) == ["campaign: UNAVAILABLE: shard is away"]
+    # Looked at again soon, however often it was so.
+    async with database.transaction() as connection:
+        await connection.execute("UPDATE outbox SET attempts = 1000, available_at = now()")
+    await append(database, EXIT)
+    assert await relay.deliver_due() == 2
+    async with database.transaction() as connection:
+        due = await outbox.next_due(connection, looked=0)
+    assert due is not None
+    assert 0 < due <= LONGEST_PAUSE
 
 
 async def test_two_relays_share_the_outbox(rig: Rig, client: Client) -> None:
