@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from statistics import median
 
@@ -92,5 +92,5 @@ def _counted(names: Iterable[str]) -> str:
     return _listed(Counter(names))
 
 
-def _listed(counts: "dict[str, int] | Counter[str]") -> str:
+def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))

@@ -21,7 +21,7 @@ from tests.chaos.traffic import Operator, Traffic, canary
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How much of everything: seconds of stream and faults, scenes a second, people, and how long to wait at the end."""
+    """How much of everything: seconds of stream and faults, scenes a second, people, seconds to wait at the end."""
 
     seconds: float
     rate: float

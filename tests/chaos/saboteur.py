@@ -11,9 +11,10 @@ from typing import TypeVar, assert_never
 
 from tests.chaos.client import Client
 from tests.chaos.faults import Fault
+from tests.chaos.parts import Part
 from tests.chaos.providers import HookMode, MailMode
 from tests.chaos.stack import Stack
-from tests.chaos.traffic import canary
+from tests.chaos.traffic import canary, meet
 
 Chosen = TypeVar("Chosen")
 LONGEST_JUMP = 3_600.0  # in seconds, ahead or back
@@ -41,11 +42,13 @@ class Saboteur:
         self._faults = faults
 
     async def work(self) -> None:
-        """Until all faults have been lifted and recovered from."""
+        """Until all faults have been lifted and recovered from. Somebody is on the way when each begins."""
+        await asyncio.gather(*(self._client.identify(f"p{number}") for number in range(len(self._faults))))
         began = monotonic()
         async with asyncio.TaskGroup() as working:
-            for fault in self._faults:
+            for number, fault in enumerate(self._faults):
                 await asyncio.sleep(began + fault.at - monotonic())
+                working.create_task(meet(self._client, f"p{number}"))
                 working.create_task(self._carry_out(fault, began))
 
     async def _carry_out(self, fault: Fault, began: float) -> None:
@@ -67,13 +70,13 @@ class Saboteur:
         stack, proxy = self._stack, self._stack.postgres.proxy
         match fault.kind:
             case "kill-api" | "kill-worker" | "kill-temporal" | "kill-postgres":
-                parts = {
+                parts: dict[str, Sequence[Part]] = {
                     "kill-api": stack.apis,
                     "kill-worker": stack.workers,
                     "kill-temporal": [stack.temporal],
                     "kill-postgres": [stack.postgres],
-                }[fault.kind]
-                await stack.supervisor.rest(_chosen(parts, fault.roll), fault.seconds)
+                }
+                await stack.supervisor.rest(_chosen(parts[fault.kind], fault.roll), fault.seconds)
                 yield
             case "database-cut":
                 proxy.is_cut = True

@@ -1,4 +1,4 @@
-"""The steady stream: people who enter campaigns, buy, look, and report things twice or in a wrong order; an operator."""
+"""The steady stream: people who enter campaigns, buy and look, and whose events come twice or late; an operator."""
 
 import asyncio
 import itertools
@@ -136,6 +136,12 @@ async def canary(client: Client) -> str:
     ref = f"c{uuid4()}"
     await client.report(Item("canary", CANARY.entry, ref))
     return ref
+
+
+async def meet(client: Client, user: str) -> None:
+    """Have something to be sent at once by each provider, and both kinds of mail."""
+    entries = (CANARY.entry, RECEIPT.entry, LETTER.entry)
+    await client.report(*(Item(user, entry, f"{user}-{entry.lower()}") for entry in entries))
 
 
 async def _is_over(event: asyncio.Event, seconds: float) -> bool:
