@@ -94,9 +94,9 @@ class Service:
     """`sojourn api` or `sojourn worker`, with its output in a log."""
 
     def __init__(
-        self, name: str, settings: Settings, arguments: list[str], log: Path, variables: Mapping[str, str] | None = None
+        self, name: str, settings: Settings, arguments: list[str], log: Path, variables: Mapping[str, str]
     ) -> None:
-        """With `variables` it is started by tests.chaos.launch, which reads them."""
+        """Where there are `variables` it is started by tests.chaos.launch, which reads them."""
         self.name = name
         self._settings = settings
         self._arguments = arguments
@@ -112,7 +112,7 @@ class Service:
             self._process = await start(
                 self._settings,
                 *self._arguments,
-                module="cli.main" if self._variables is None else "tests.chaos.launch",
+                module="tests.chaos.launch" if self._variables else "cli.main",
                 output=output,
                 variables=self._variables,
                 is_own_session=True,

@@ -48,9 +48,9 @@ class Result:
 
 
 @asynccontextmanager
-async def opened(folder: Path, mutant: str | None = None) -> AsyncIterator[tuple[Stack, Client]]:
+async def opened(folder: Path, mutant: str | None = None, each: int = 2) -> AsyncIterator[tuple[Stack, Client]]:
     """A stack with its campaigns running, which has delivered a first message, and a client of it."""
-    async with open_stack(folder, mutant) as stack:
+    async with open_stack(folder, mutant, each) as stack:
         client = Client(stack.urls)
         try:
             await client.act("PUT", "/v1/frequency-caps", {"file": "caps.yaml", "source": CAPS})

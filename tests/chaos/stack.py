@@ -1,6 +1,6 @@
 """The whole service as its operator would run it: two APIs, two workers with their relays, and real servers.
 
-API and workers reach PostgreSQL through a proxy. The second API and the second worker have a clock that jumps.
+API and workers reach PostgreSQL through a proxy. The last API and the last worker have a clock that jumps.
 """
 
 import asyncio
@@ -26,7 +26,6 @@ from tests.chaos.providers import HookProvider, Log, MailProvider
 from tests.rig import ADMIN_KEY, PATIENCE, WRITE_KEY
 
 TASK_QUEUE = "chaos"
-EACH = 2
 
 
 @dataclass(slots=True)
@@ -49,10 +48,10 @@ class Stack:
 
 
 @asynccontextmanager
-async def open_stack(folder: Path, mutant: str | None = None) -> AsyncIterator[Stack]:
+async def open_stack(folder: Path, mutant: str | None = None, each: int = 2) -> AsyncIterator[Stack]:
     """Start everything in an empty folder that all users may enter; stop everything, whatever happens.
 
-    `mutant` breaks the workers.
+    `each` is how many APIs and how many workers there are; `mutant` breaks the workers.
     """
     async with AsyncExitStack() as parts:
         disk = parts.enter_context(small_disk(folder / "postgres"))
@@ -76,14 +75,21 @@ async def open_stack(folder: Path, mutant: str | None = None) -> AsyncIterator[S
         clock = folder / "clock"
         clocks = {launch.CLOCK: str(clock)}
         broken = {} if mutant is None else {launch.MUTANT: mutant}
-        ports = [free_port() for _ in range(EACH)]
+        ports = [free_port() for _ in range(each)]
+        last = each - 1
         apis = [
-            Service(f"api-{number}", settings, ["api", "--port", str(port)], folder / f"api-{number}.log", variables)
-            for number, (port, variables) in enumerate(zip(ports, (None, clocks), strict=True), 1)
+            Service(
+                *(f"api-{number}", settings, ["api", "--port", str(port)], folder / f"api-{number}.log"),
+                clocks if number == last else {},
+            )
+            for number, port in enumerate(ports)
         ]
         workers = [
-            Service(f"worker-{number}", settings, ["worker"], folder / f"worker-{number}.log", variables)
-            for number, variables in enumerate((broken or None, clocks | broken), 1)
+            Service(
+                *(f"worker-{number}", settings, ["worker"], folder / f"worker-{number}.log"),
+                broken | (clocks if number == last else {}),
+            )
+            for number in range(each)
         ]
         for service in (*apis, *workers):
             await supervisor.add(service)
