@@ -175,9 +175,7 @@ def test_a_claim_after_a_stop() -> None:
 
 def test_more_marketing_than_the_cap_by_the_log_of_the_providers_alone() -> None:
     more = [arrival(20, f"mail{number}", ref=f"r{number}") for number in range(2, 4)]
-    found = [
-        violation.said for violation in audit([ENTRY], [], with_arrivals(*more)) if violation.kind == "cap-exceeded"
-    ]
+    found = [one.said for one in audit([ENTRY], [], with_arrivals(*more)) if one.kind == "cap-exceeded"]
     assert found == ["u1 got 4 marketing messages, and the cap is 3"]
 
 

@@ -1,6 +1,7 @@
 """The schedule: the same for the same seed, whole decks, and nothing that outlasts the run."""
 
 from collections import Counter
+from itertools import pairwise
 from typing import get_args
 
 from tests.chaos.faults import Crash, Oddity, Trouble, schedule
@@ -27,7 +28,7 @@ def test_all_are_lifted_by_the_end_and_those_of_a_row_come_one_after_the_other()
     faults = schedule("1", 600)
     assert max(fault.at + fault.seconds for fault in faults) <= 600
     crashes = [fault for fault in faults if fault.kind in get_args(Crash)]
-    assert all(one.at + one.seconds < other.at for one, other in zip(crashes, crashes[1:], strict=False))
+    assert all(one.at + one.seconds < other.at for one, other in pairwise(crashes))
 
 
 def test_what_cannot_be_done_is_left_out_and_the_rest_of_it_stays() -> None:

@@ -17,7 +17,8 @@ def expected(*calls: Call, moves: tuple[Move, ...] = ()) -> Expected:
 
 def test_an_acknowledged_entry_must_go_all_the_way() -> None:
     found = expected(call("Cart Abandoned", 1, 2))
-    assert (found.journey, found.outcomes) == (Say.MUST, {"completed"})
+    assert found.journey is Say.MUST
+    assert set(found.outcomes) == {"completed"}
     assert found.messages == {"webhook": Say.MUST, "email": Say.MUST}
 
 
@@ -32,13 +33,15 @@ def test_one_of_two_reports_is_enough() -> None:
 
 def test_an_exit_silences_from_its_acknowledgement_on() -> None:
     found = expected(call("Cart Abandoned", 1, 2), call("Order Completed", 3, 5))
-    assert (found.outcomes, found.silent_from) == ({"completed", "exited"}, 5)
+    assert set(found.outcomes) == {"completed", "exited"}
+    assert found.silent_from == 5
     assert set(found.messages.values()) == {Say.MAY}
 
 
 def test_an_exit_that_was_not_acknowledged_promises_nothing() -> None:
     found = expected(call("Cart Abandoned", 1, 2), call("Order Completed", 3, None))
-    assert (found.outcomes, found.silent_from) == ({"completed", "exited"}, None)
+    assert set(found.outcomes) == {"completed", "exited"}
+    assert found.silent_from is None
 
 
 def test_an_exit_that_was_sent_before_its_entry_was_acknowledged_promises_nothing() -> None:
@@ -47,7 +50,8 @@ def test_an_exit_that_was_sent_before_its_entry_was_acknowledged_promises_nothin
 
 def test_what_begins_and_ends_in_one_batch_sends_nothing() -> None:
     found = expected(call("Cart Abandoned", 1, 2, batch="b", late=1), call("Order Completed", 1, 2, batch="b", place=1))
-    assert (found.journey, found.outcomes) == (Say.MUST, {"exited"})
+    assert found.journey is Say.MUST
+    assert set(found.outcomes) == {"exited"}
     assert set(found.messages.values()) == {Say.NEVER}
 
 
