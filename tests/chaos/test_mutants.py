@@ -12,8 +12,9 @@ import pytest
 from tests.chaos.auditor import kinds
 from tests.chaos.campaigns import CART, LETTER, RECEIPT
 from tests.chaos.client import Client, Item
+from tests.chaos.evidence import settle
 from tests.chaos.run import examined, opened
-from tests.chaos.stack import Stack
+from tests.chaos.stack import TASK_QUEUE, Stack
 from tests.rig import looks
 
 Scene = Callable[[Stack, Client], Awaitable[None]]
@@ -78,6 +79,8 @@ async def test_a_broken_build_is_found_out(mutant: str, folder: Path) -> None:
 async def test_the_build_as_it_is_keeps_every_promise_in_the_same_scenes(folder: Path) -> None:
     async with opened(folder, each=1) as (stack, client):
         for scene, _, _ in SCENES.values():
+            # What a worker has in hand when it is killed, waits for longer than a test.
+            assert await settle(stack.postgres.url, stack.client, TASK_QUEUE, PATIENCE) == {}
             await scene(stack, client)
         history, violations = await examined(stack, client, PATIENCE)
     assert violations == []
