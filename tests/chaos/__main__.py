@@ -31,7 +31,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="sojourn-chaos-"))
     # The database's own user has to get in.
     folder.chmod(0o755)
-    _say(f"Seed {seed}; once more: make chaos SEED={seed} SECONDS={asked.seconds:g}. Logs are in {folder}.")
+    _say(f"Seed {seed}. Logs are in {folder} until all went well.")
     length = Length(asked.seconds, rate=1.5, people=40, patience=300)
     result = asyncio.run(_until_signalled(run(folder, seed, length, is_calm=asked.calm)))
     for line in lines(result):

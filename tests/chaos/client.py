@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,13 +42,14 @@ class Refused(Exception):
 class Client:
     """Reports events to the first API that takes them, each under its `messageId` until it is acknowledged.
 
-    `calls` and `moves` are the record of what was sent and acknowledged, `repeats` counts requests sent once more.
+    `calls` and `moves` are the record of what was sent and acknowledged, `repeats` counts requests sent once more, by
+    the status or the failure before.
     """
 
     def __init__(self, urls: Sequence[str]) -> None:
         self.calls: list[Call] = []
         self.moves: list[Move] = []
-        self.repeats = 0
+        self.repeats: Counter[str] = Counter()
         self._urls = itertools.cycle(urls)
         self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
 
@@ -109,10 +111,10 @@ class Client:
                     return
                 if answer.status_code < 500 and answer.status_code not in RETRIED:
                     raise Refused(f"{method} {path}: {answer.status_code} {answer.text}")
-                wait = float(answer.headers.get("Retry-After", pause))
-            except httpx.TransportError:
-                pass
-            self.repeats += 1
+                wait, why = float(answer.headers.get("Retry-After", pause)), str(answer.status_code)
+            except httpx.TransportError as error:
+                why = type(error).__name__
+            self.repeats[why] += 1
             await asyncio.sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)
 

@@ -21,10 +21,8 @@ def lines(result: Result) -> Iterator[str]:
     yield f"Started again: {_listed(result.starts) or 'nothing'}"
     acknowledged = sum(call.acknowledged is not None for call in result.calls)
     ids = len({call.message_id for call in result.calls})
-    yield (
-        f"Events: {len(result.calls)} sent of {ids} ids, {acknowledged} acknowledged; "
-        f"{result.repeats} requests sent once more"
-    )
+    yield f"Events: {len(result.calls)} sent of {ids} ids, {acknowledged} acknowledged"
+    yield f"Requests sent once more, after: {_listed(result.repeats) or 'none'}"
     yield f"Moves: {_counted(move.verb for move in result.moves)}"
     yield f"Journeys: {_counted(f'{one.campaign} {one.outcome or one.state}' for one in history.journeys)}"
     yield f"Messages: {_counted(f'{one.channel} {one.state}' for one in history.messages)}"
@@ -37,6 +35,7 @@ def lines(result: Result) -> Iterator[str]:
     yield f"Violations: {_listed(kinds(result.violations)) or 'none'}"
     for violation in result.violations:
         yield f"  {violation.kind}: {violation.said}"
+    yield f"Once more: make chaos SEED={result.seed} SECONDS={result.length.seconds:g}"
 
 
 def as_json(result: Result) -> str:
@@ -48,6 +47,7 @@ def as_json(result: Result) -> str:
             "faults": [asdict(fault) for fault in result.faults],
             "left_out": list(result.left_out),
             "started_again": result.starts,
+            "repeats": dict(result.repeats),
             "recoveries": [asdict(recovery) for recovery in result.recoveries],
             "settled_after": result.settled_after,
             "journeys": Counter(f"{one.campaign} {one.outcome or one.state}" for one in result.history.journeys),

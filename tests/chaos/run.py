@@ -1,8 +1,8 @@
 """One run from its beginning to its end: start, stream and faults, settle, audit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class Result:
     left_out: Sequence[Kind]
     calls: Sequence[Call]
     moves: Sequence[Move]
-    repeats: int
+    repeats: Mapping[str, int]
     starts: dict[str, int]
     recoveries: Sequence[Recovery]
     settled_after: float
@@ -80,13 +80,20 @@ async def run(folder: Path, seed: str, length: Length, *, is_calm: bool = False)
         traffic = Traffic(client, seed, length.people)
         await traffic.introduce()
         leave_off = asyncio.Event()
-        async with asyncio.timeout(length.seconds + length.patience), asyncio.TaskGroup() as tasks:
-            tasks.create_task(Operator(client, seed, stack.hook.url).work(leave_off))
-            tasks.create_task(saboteur.work())
-            await traffic.flow(length.seconds, length.rate)
-            leave_off.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(length.seconds + length.patience), asyncio.TaskGroup() as tasks:
+                tasks.create_task(Operator(client, seed, stack.hook.url).work(leave_off))
+                tasks.create_task(saboteur.work())
+                await traffic.flow(length.seconds, length.rate)
+                leave_off.set()
         began = loop.time()
         history, violations = await examined(stack, client, length.patience)
+        recovered = {recovery.fault for recovery in saboteur.recoveries}
+        violations += [
+            Violation("no-recovery", f"{fault.kind} at {fault.at:.1f} s: no message of an event after it arrived")
+            for fault in faults
+            if fault not in recovered
+        ]
         return Result(
             *(seed, length, faults, left_out, client.calls, client.moves, client.repeats),
             *(stack.supervisor.starts, saboteur.recoveries, loop.time() - began, history, violations),
