@@ -62,8 +62,8 @@ class Client:
         body = {"type": "identify", "messageId": str(uuid4()), "userId": user, "traits": traits}
         await self._send("POST", "/v1/batch", {"batch": [body]}, {"Authorization": _basic()})
 
-    async def report(self, *items: Item) -> list[Call]:
-        """Report events in one batch, until that is acknowledged."""
+    async def report(self, *items: Item, is_patient: bool = True) -> None:
+        """Report events in one batch, until that is acknowledged; only once, where it is not patient."""
         batch, now, instant = str(uuid4()), monotonic(), datetime.now(UTC)
         calls = [
             Call(item.message_id or str(uuid4()), item.user, item.name, item.ref, batch, place, item.late, now)
@@ -74,11 +74,10 @@ class Client:
         events = [_event(call, instant - timedelta(seconds=call.late) if is_timed else None) for call in calls]
         # The clock of the client is right, so that what is corrected by `sentAt` is the clock of the API.
         body: dict[str, Any] = {"batch": events, **({"sentAt": instant.isoformat()} if is_timed else {})}
-        await self._send("POST", "/v1/batch", body, {"Authorization": _basic()})
-        answered = monotonic()
-        for call in calls:
-            call.acknowledged = answered
-        return calls
+        if await self._send("POST", "/v1/batch", body, {"Authorization": _basic()}, is_patient=is_patient):
+            answered = monotonic()
+            for call in calls:
+                call.acknowledged = answered
 
     async def move(self, campaign: str, verb: Verb, body: dict[str, Any] | None = None) -> Move:
         """Move a campaign, under one Idempotency-Key until that is acknowledged."""
@@ -101,19 +100,24 @@ class Client:
         headers = {"Authorization": f"Bearer {ADMIN_KEY}", "Idempotency-Key": str(uuid4())}
         await self._send(method, path, body, headers)
 
-    async def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> None:
+    async def _send(
+        self, method: str, path: str, body: Any, headers: dict[str, str], *, is_patient: bool = True
+    ) -> bool:
+        """Whether it was acknowledged."""
         pause = FIRST_PAUSE
         while True:
             wait = pause
             try:
                 answer = await self._http.request(method, next(self._urls) + path, json=body, headers=headers)
                 if answer.is_success:
-                    return
+                    return True
                 if answer.status_code < 500 and answer.status_code not in RETRIED:
                     raise Refused(f"{method} {path}: {answer.status_code} {answer.text}")
                 wait, why = float(answer.headers.get("Retry-After", pause)), str(answer.status_code)
             except httpx.TransportError as error:
                 why = type(error).__name__
+            if not is_patient:
+                return False
             self.repeats[why] += 1
             await asyncio.sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)

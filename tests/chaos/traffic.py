@@ -10,8 +10,9 @@ from uuid import uuid4
 from tests.chaos.campaigns import CANARY, CART, LETTER, PULSE, RECEIPT, SEEN, TIDE
 from tests.chaos.client import Client, Item
 
-# How many of the people are new when they first do something, and how many events go twice.
-NEW, TWICE = 0.1, 0.1
+# How many of the people are new when they first do something, how many entries are reported twice, and how many only
+# once, whatever becomes of it.
+NEW, TWICE, ONCE = 0.1, 0.1, 0.1
 Scene = Callable[[str], Coroutine[Any, Any, None]]
 
 
@@ -68,7 +69,7 @@ class Traffic:
         elif roll < 2 * TWICE:
             await asyncio.gather(self._client.report(item), self._client.report(Item(user, event, ref)))
         else:
-            await self._client.report(item)
+            await self._client.report(item, is_patient=roll < 1 - ONCE)
         return ref
 
     async def _cart(self, user: str) -> None:
