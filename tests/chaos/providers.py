@@ -58,13 +58,18 @@ class Log:
 
 
 class HookProvider:
-    """Takes webhooks at `url`. What it has done under a key it does not do again, and answers as if it had."""
+    """Takes webhooks at `url`. What it has done under a key it does not do again, and answers as if it had.
+
+    A key that comes with another content it refuses for good, also where it could not do the first:
+    https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
+    """
 
     def __init__(self, log: Log) -> None:
         self.mode: HookMode = "well"
         self.url = ""
-        self._log = log
+        self.log = log
         self._done: set[str] = set()
+        self._bodies: dict[str, bytes] = {}
         self._lifted = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -94,15 +99,19 @@ class HookProvider:
             with suppress(OSError, asyncio.IncompleteReadError):
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 length = int(_header(head, "content-length"))
-                body = json.loads(await reader.readexactly(length))
-                await self._answer(_header(head, "idempotency-key"), body["data"], writer)
+                body = await reader.readexactly(length)
+                key = _header(head, "idempotency-key")
+                if self._bodies.setdefault(key, body) == body:
+                    await self._answer(key, json.loads(body)["data"], writer)
+                else:
+                    await _reply(writer, "422 Unprocessable Content")
         finally:
             self._open.discard(writer)
             writer.close()
 
     async def _answer(self, key: str, data: dict[str, str], writer: asyncio.StreamWriter) -> None:
         def arrived(effect: Effect) -> None:
-            self._log.add(Arrival(at, "webhook", key, data["campaign"], data["user"], data["ref"], effect))
+            self.log.add(Arrival(at, "webhook", key, data["campaign"], data["user"], data["ref"], effect))
 
         at = monotonic()
         match self.mode:
@@ -136,7 +145,7 @@ class MailProvider:
     def __init__(self, log: Log) -> None:
         self.mode: MailMode = "well"
         self.port = 0
-        self._log = log
+        self.log = log
         self._lifted = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._sessions: set[_Session] = set()
@@ -173,7 +182,7 @@ class MailProvider:
         mail = message_from_bytes(envelope.original_content or b"", policy=policy.SMTP)
         campaign, user, ref = str(mail["Subject"]).split()
         # It is the server's from the final dot on, whatever becomes of its answer.
-        self._log.add(Arrival(at, "email", str(mail["X-Sojourn-Message"]), campaign, user, ref, "done"))
+        self.log.add(Arrival(at, "email", str(mail["X-Sojourn-Message"]), campaign, user, ref, "done"))
         if self.mode == "hangs":
             await self._lifted.wait()
         elif self.mode == "drops":
