@@ -115,4 +115,6 @@ class SendActivities:
         """One attempt to send a granted message. The journey's clock goes on while attempts are repeated."""
         info = activity.info()
         at = request.at + (info.started_time - info.scheduled_time)
-        return await self._sender.send(request.message_id, at=at, ends_with=request.ends_with, outlook=request.outlook)
+        return await self._sender.send(
+            request.message_id, at=at, dated=request.at, ends_with=request.ends_with, outlook=request.outlook
+        )
