@@ -238,6 +238,18 @@ async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: d
     return [row["workflow_id"] async for row in cursor]
 
 
+async def exited(connection: Connection, workflow_ids: Collection[str]) -> list[tuple[str, str]]:
+    """Of these workflows, those whose journeys were ended from outside, and by whom or what."""
+    cursor = await connection.execute(
+        """
+        SELECT workflow_id, COALESCE(ended_by, outcome) AS by FROM journeys
+        WHERE workflow_id = ANY(%s) AND state = 'exited'
+        """,
+        (list(workflow_ids),),
+    )
+    return [(row["workflow_id"], row["by"]) async for row in cursor]
+
+
 class StepFacts(Struct, frozen=True):
     """What the steps of a journey look at: the person, the entry event, and what has become of the journey so far.
 
