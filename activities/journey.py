@@ -84,12 +84,16 @@ class JourneyActivities:
             await journeys.place(connection, rested.journey_id, rested.position, rested.move, rested.at)
 
     @activity.defn
-    async def finish_journey(self, finished: Finished) -> None:
-        """Record the end of a journey that no event, message or refusal has recorded."""
+    async def finish_journey(self, finished: Finished) -> str | None:
+        """Record the end of a journey that no event, message or refusal has recorded; the outcome that then holds.
+
+        It is another where the journey was ended meanwhile. None if there is no such journey.
+        """
+        ending = Ending(finished.journey_id, COMPLETED, finished.outcome, None, finished.at)
         async with self._database.transaction() as connection:
-            await journeys.end(
-                connection, [Ending(finished.journey_id, COMPLETED, finished.outcome, None, finished.at)]
-            )
+            if await journeys.end(connection, [ending]):
+                return finished.outcome
+            return await journeys.outcome(connection, finished.journey_id)
 
     @activity.defn
     async def move_journey(self, moving: Move) -> Outcome | None:

@@ -208,6 +208,13 @@ async def end(connection: Connection, endings: Collection[Ending]) -> None:
     await connection.execute(_END, {"endings": Jsonb(ordered), "ids": [ending.id for ending in ordered]})
 
 
+async def outcome(connection: Connection, journey_id: UUID) -> str | None:
+    """How a journey has ended; None if it has not, or there is no such journey."""
+    cursor = await connection.execute("SELECT outcome FROM journeys WHERE id = %s", (journey_id,))
+    row = await cursor.fetchone()
+    return None if row is None else row["outcome"]
+
+
 async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: datetime) -> list[str]:
     """End the journeys that merging profiles would make double; the workflow ids of those ended.
 
