@@ -7,7 +7,7 @@ from typing import Any
 from application.send import Sender
 from domain.sending.claim import Proceed
 from runtime import relay
-from runtime.relay import Relay, TemporalAwayError, _by_workflow
+from runtime.relay import Relay, TemporalAwayError
 from store import messages, outbox
 
 
@@ -37,8 +37,8 @@ def relay_forgets_first() -> None:
             rows = await outbox.take(connection, relay.BATCH, relay.BATCH_OF_MANY)
             versions = await self._versions(connection, rows)
             await outbox.remove(connection, [row.id for row in rows])
-        results = await asyncio.gather(*(self._deliver(told, versions) for told in _by_workflow(rows)))
-        if any(result.away for result in results):
+        results = await asyncio.gather(*(self._deliver(row, versions) for row in rows))
+        if any(failure is not None and failure.is_away for failure in results):
             raise TemporalAwayError("Temporal does not answer")
         return len(rows)
 
