@@ -91,8 +91,7 @@ class JourneyActivities:
         """
         ending = Ending(finished.journey_id, COMPLETED, finished.outcome, None, finished.at)
         async with self._database.transaction() as connection:
-            if await journeys.end(connection, [ending]):
-                return finished.outcome
+            await journeys.end(connection, [ending])
             return await journeys.outcome(connection, finished.journey_id)
 
     @activity.defn
