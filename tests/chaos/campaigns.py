@@ -58,6 +58,8 @@ text: "{{ entry.properties.ref }}"
 {% if unsubscribe_url %}<a href="{{ unsubscribe_url }}">Unsubscribe</a>{% endif %}</p>
 """
 
+ORDERED, SEEN = "Order Completed", "Offer Seen"
+
 # Ended by its exit event at any moment of its few seconds, or by what it waits for.
 CART = Campaign(
     "cart",
@@ -71,9 +73,8 @@ CART = Campaign(
     on_event: [{exit: engaged}]
   - {id: mail, send: {channel: email, template: mail, category: marketing}}
 """,
-    exit="Order Completed",
+    exit=ORDERED,
 )
-SEEN = "Offer Seen"
 RECEIPT = Campaign(
     "receipt",
     "Paid",

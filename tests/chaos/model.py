@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from tests.chaos.campaigns import BY_ENTRY, CART, SEEN, TIDE, Campaign, Channel
+from tests.chaos.campaigns import BY_ENTRY, CART, ORDERED, SEEN, TIDE, Campaign, Channel
 
 Verb = Literal["pause", "resume", "stop", "start"]
 Outcome = Literal["completed", "engaged", "exited"]
@@ -120,7 +120,7 @@ def _cart(entries: list[Call], about: list[Call], journey: Say) -> tuple[Say, fr
     if any(call.name == SEEN for call in about):
         outcomes.add("engaged")
     silent_from = None
-    for exit in (call for call in about if call.name == CART.exit):
+    for exit in (call for call in about if call.name == ORDERED):
         together = [entry for entry in entries if entry.batch == exit.batch]
         if any(entry.place > exit.place and entry.late > exit.late for entry in together):
             return Say.NEVER, frozenset(), None
@@ -134,7 +134,7 @@ def _cart(entries: list[Call], about: list[Call], journey: Say) -> tuple[Say, fr
 
 
 def _is_stillborn(entries: list[Call], about: list[Call]) -> bool:
-    return any(call.name == CART.exit and call.batch == entry.batch for call in about for entry in entries)
+    return any(call.name == ORDERED and call.batch == entry.batch for call in about for entry in entries)
 
 
 def _tide(entries: list[Call], moves: Sequence[Move], journey: Say) -> tuple[Say, frozenset[Outcome], float | None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.auditor import kinds
-from tests.chaos.campaigns import CART, LETTER, RECEIPT
+from tests.chaos.campaigns import CART, LETTER, ORDERED, RECEIPT
 from tests.chaos.client import Client, Item
 from tests.chaos.evidence import settle
 from tests.chaos.run import examined, opened
@@ -31,7 +31,7 @@ async def orders_between_two_attempts(stack: Stack, client: Client) -> None:
         if {arrival.ref for arrival in stack.log.arrivals} >= set(people):
             break
         assert not is_last
-    await client.report(*(Item(user, str(CART.exit), user) for user in people))
+    await client.report(*(Item(user, ORDERED, user) for user in people))
     stack.hook.turn("well")
 
 

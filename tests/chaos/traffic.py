@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import uuid4
 
-from tests.chaos.campaigns import CANARY, CART, LETTER, PULSE, RECEIPT, SEEN, TIDE
+from tests.chaos.campaigns import CANARY, CART, LETTER, ORDERED, PULSE, RECEIPT, SEEN, TIDE
 from tests.chaos.client import Client, Item
 
 # How many of the people are new when they first do something, how many entries are reported twice, and how many only
@@ -79,17 +79,17 @@ class Traffic:
         if sees:
             await asyncio.sleep(pauses[0])
             await self._client.report(Item(user, SEEN, ref))
-        if buys and CART.exit is not None:
+        if buys:
             await asyncio.sleep(pauses[1])
-            await self._client.report(Item(user, CART.exit, ref))
+            await self._client.report(Item(user, ORDERED, ref))
 
     async def _bought_at_once(self, user: str) -> None:
         ref = self._ref()
-        await self._client.report(Item(user, CART.entry, ref, late=1), Item(user, CART.exit or "", ref))
+        await self._client.report(Item(user, CART.entry, ref, late=1), Item(user, ORDERED, ref))
 
     async def _bought_before(self, user: str) -> None:
         ref = self._ref()
-        await self._client.report(Item(user, CART.exit or "", ref), Item(user, CART.entry, ref, late=1))
+        await self._client.report(Item(user, ORDERED, ref), Item(user, CART.entry, ref, late=1))
 
     async def _letter(self, user: str) -> None:
         await self._enter(user, LETTER.entry)
