@@ -84,12 +84,15 @@ class JourneyActivities:
             await journeys.place(connection, rested.journey_id, rested.position, rested.move, rested.at)
 
     @activity.defn
-    async def finish_journey(self, finished: Finished) -> None:
-        """Record the end of a journey that no event, message or refusal has recorded."""
+    async def finish_journey(self, finished: Finished) -> str | None:
+        """Record the end of a journey that no event, message or refusal has recorded; the outcome that then holds.
+
+        It is another where the journey was ended meanwhile. None if there is no such journey.
+        """
+        ending = Ending(finished.journey_id, COMPLETED, finished.outcome, None, finished.at)
         async with self._database.transaction() as connection:
-            await journeys.end(
-                connection, [Ending(finished.journey_id, COMPLETED, finished.outcome, None, finished.at)]
-            )
+            await journeys.end(connection, [ending])
+            return await journeys.outcome(connection, finished.journey_id)
 
     @activity.defn
     async def move_journey(self, moving: Move) -> Outcome | None:
@@ -115,4 +118,6 @@ class SendActivities:
         """One attempt to send a granted message. The journey's clock goes on while attempts are repeated."""
         info = activity.info()
         at = request.at + (info.started_time - info.scheduled_time)
-        return await self._sender.send(request.message_id, at=at, ends_with=request.ends_with, outlook=request.outlook)
+        return await self._sender.send(
+            request.message_id, at=at, dated=request.at, ends_with=request.ends_with, outlook=request.outlook
+        )

@@ -92,12 +92,19 @@ class Sender:
         self._timezone = timezone
 
     async def send(
-        self, message_id: UUID, *, at: datetime, ends_with: str | None, outlook: Outlook | None = None
+        self,
+        message_id: UUID,
+        *,
+        at: datetime,
+        dated: datetime,
+        ends_with: str | None,
+        outlook: Outlook | None = None,
     ) -> SendOutcome:
         """One attempt. Raises UnavailableError when the provider is away, or it is to wait: worth repeating.
 
-        `at` is the instant on the journey's clock; `ends_with` the outcome with which the journey is over once the
-        message has settled, None if it goes on, and then as `outlook` says.
+        `at` is the instant on the journey's clock. `dated` is the one that the message bears, the same at each attempt:
+        a provider may refuse a key that comes with another content. `ends_with` is the outcome with which the journey
+        is over once the message has settled, None if it goes on, and then as `outlook` says.
         """
         then = _Then(at, ends_with, outlook)
         async with self._database.pipeline() as connection:
@@ -118,7 +125,7 @@ class Sender:
                     raise UnavailableError(f"{claimed.campaign_key}: {why}", retry_after=retry_after)
                 case Proceed():
                     await messages.mark_sending(connection, message_id, at)
-        delivery = await self._deliver(claimed, version, channel, at)
+        delivery = await self._deliver(claimed, version, channel, dated)
         if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, channel.honours_idempotency_key):
             # The message stays in `sending`, as if this attempt had died, and the next one decides.
             raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
@@ -173,7 +180,7 @@ class Sender:
                 await asyncio.sleep(SETTLE_PAUSE)
 
     async def _deliver(
-        self, claimed: Claimed, version: Version, channel: Channel, at: datetime
+        self, claimed: Claimed, version: Version, channel: Channel, dated: datetime
     ) -> Delivery | TemplateRenderError:
         url = None
         if claimed.category != TRANSACTIONAL:
@@ -185,7 +192,7 @@ class Sender:
         except TemplateRenderError as error:
             return error
         address = str(claimed.traits.get("email", "")) if claimed.channel == "email" else ""
-        return await channel.deliver(Outbound(str(claimed.id), address, content, at, url))
+        return await channel.deliver(Outbound(str(claimed.id), address, content, dated, url))
 
 
 async def _locked(connection: Connection, message_id: UUID) -> Claimed:

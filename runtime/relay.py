@@ -30,7 +30,7 @@ from runtime import metrics
 from runtime.ending import end
 from runtime.temporal import CALL_TIMEOUT
 from runtime.tracing import child_span, headers_here
-from store import outbox
+from store import journeys, outbox
 from store.database import Connection, Database, described
 from store.outbox import Row
 from store.trace_context import KEY, context_of
@@ -82,6 +82,8 @@ class Relay:
         self._task_queue = task_queue
         self._is_eager = is_eager
         self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
+        # Workflows whose start was in hand when a transaction was lost: somebody else may have had the row since.
+        self._unsure: set[str] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until stopped. Outlives an absence of Temporal or of the database."""
@@ -114,7 +116,9 @@ class Relay:
         little: a part of it may be away, and must not keep back what is none of that part's.
         """
         async with self._database.transaction() as connection:
+            unsure = await self._take_back(connection) if self._unsure else set()
             rows = await outbox.take(connection, BATCH, BATCH_OF_MANY)
+            self._unsure = unsure | {row.workflow_id for row in rows if row.kind == "start"}
             versions = await self._versions(connection, rows)
             results = await asyncio.gather(*(self._deliver(row, versions) for row in rows))
             _count(rows, results)
@@ -125,7 +129,27 @@ class Relay:
                 raise TemporalAwayError("Temporal does not answer")
             if failures:
                 await outbox.postpone(connection, [(one.row_id, one.delay, one.error) for one in failures])
+        self._unsure = unsure
         return len(rows)
+
+    async def _take_back(self, connection: Connection) -> set[str]:
+        """End the workflows of journeys that were ended, and their starts removed, while a start was in hand.
+
+        A process that was stopped for a while, or cut off, may tell Temporal of a start after that. Returns those for
+        which Temporal did not answer.
+        """
+        unanswered = set()
+        for workflow_id, by in await journeys.exited(connection, self._unsure):
+            try:
+                await self._client.get_workflow_handle(workflow_id).signal(
+                    "exit", by, rpc_timeout=timedelta(seconds=CALL_TIMEOUT)
+                )
+            except RPCError as error:
+                if error.status in TRANSIENT:
+                    unanswered.add(workflow_id)
+                elif not is_without_workflow(error):
+                    log.exception("a start cannot be taken back", workflow_id=workflow_id)
+        return unanswered
 
     async def _versions(self, connection: Connection, rows: Sequence[Row]) -> dict[tuple[str, int], Version]:
         """The versions of the starts. One that this release cannot read is left out, and its rows are postponed."""

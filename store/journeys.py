@@ -215,6 +215,13 @@ async def end(connection: Connection, endings: Collection[Ending]) -> None:
     connection.tally.add_later(Deed.ENDED, ended.answer)
 
 
+async def outcome(connection: Connection, journey_id: UUID) -> str | None:
+    """How a journey has ended; None if it has not, or there is no such journey."""
+    cursor = await connection.execute("SELECT outcome FROM journeys WHERE id = %s", (journey_id,))
+    row = await cursor.fetchone()
+    return None if row is None else row["outcome"]
+
+
 async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: datetime) -> list[str]:
     """End the journeys that merging profiles would make double; the workflow ids of those ended.
 
@@ -246,6 +253,18 @@ async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: d
     for row in ended:
         connection.tally.add(Deed.ENDED, row["campaign_key"], row["state"], row["outcome"])
     return [row["workflow_id"] for row in ended]
+
+
+async def exited(connection: Connection, workflow_ids: Collection[str]) -> list[tuple[str, str]]:
+    """Of these workflows, those whose journeys were ended from outside, and by whom or what."""
+    cursor = await connection.execute(
+        """
+        SELECT workflow_id, COALESCE(ended_by, outcome) AS by FROM journeys
+        WHERE workflow_id = ANY(%s) AND state = 'exited'
+        """,
+        (list(workflow_ids),),
+    )
+    return [(row["workflow_id"], row["by"]) async for row in cursor]
 
 
 class StepFacts(Struct, frozen=True):

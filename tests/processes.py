@@ -2,11 +2,12 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from os import environ
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
+from typing import IO
 
 from pydantic import SecretStr
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 async def sojourn(settings: Settings, *arguments: str) -> tuple[int, str]:
     """Run a command to its end; its status and what it prints."""
-    process = await _start(settings, arguments)
+    process = await start(settings, *arguments)
     output, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode()
@@ -26,7 +27,7 @@ async def sojourn(settings: Settings, *arguments: str) -> tuple[int, str]:
 @asynccontextmanager
 async def worker_process(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker in a process of its own, from when it takes tasks (or would, were its build promoted)."""
-    process = await _start(settings, ["worker"])
+    process = await start(settings, "worker")
     assert process.stdout is not None
     read = b""
     try:
@@ -43,13 +44,23 @@ async def worker_process(settings: Settings) -> AsyncIterator[asyncio.subprocess
     assert process.returncode in (0, -SIGKILL), output
 
 
-async def _start(settings: Settings, arguments: list[str] | tuple[str, ...]) -> asyncio.subprocess.Process:
+async def start(
+    settings: Settings,
+    *arguments: str,
+    module: str = "cli.main",
+    output: IO[bytes] | int = asyncio.subprocess.PIPE,
+    variables: Mapping[str, str] | None = None,
+    is_own_session: bool = False,
+) -> asyncio.subprocess.Process:
+    """Start a process of the service. In a session of its own, Ctrl-C in a terminal does not reach it."""
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.main", *arguments),
+        *(sys.executable, "-m", module, *arguments),
         cwd=ROOT,
-        env={**environ, **environment(settings)},
-        stdout=asyncio.subprocess.PIPE,
+        env={**environ, **environment(settings), **(variables or {})},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
         stderr=asyncio.subprocess.STDOUT,
+        start_new_session=is_own_session,
     )
 
 

@@ -119,15 +119,19 @@ class Asking:
             summary=f"rests at {position.step}",
         )
 
-    async def finish(self, outcome: str) -> None:
-        """Tell the journey's row of an end that nothing has told it of."""
-        await workflow.execute_activity_method(
+    async def finish(self, outcome: str) -> str:
+        """Tell the journey's row of an end that nothing has told it of; the outcome that then holds.
+
+        It is another where the row had been ended meanwhile. An earlier release did not say.
+        """
+        held = await workflow.execute_activity_method(
             JourneyActivities.finish_journey,
             Finished(self._journey_id, outcome, workflow.now()),
             start_to_close_timeout=options.DECISION_TIMEOUT,
             retry_policy=options.DECISION_RETRY,
             summary=f"record the end: {outcome}",
         )
+        return held or outcome
 
     async def move(self, move: Move) -> Outcome | None:
         """Go on under another version; None if the row is on yet another."""

@@ -119,12 +119,11 @@ class JourneyWorkflow:
                 await self._asking.finish(CANCELLED)
             raise
         workflow.set_current_details(describe(self._plan, self._state))
-        if not command.recorded:
-            await self._asking.finish(command.outcome)
+        outcome = command.outcome if command.recorded else await self._asking.finish(command.outcome)
         if self._request is not None:
             self._answer(self._request, ENDED)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return command.outcome
+        return outcome
 
     async def _walk(self) -> Finish:
         while not isinstance(command := machine.next_command(self._plan, self._state), Finish):

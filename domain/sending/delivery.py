@@ -45,8 +45,9 @@ class Outbound:
     """One rendered message on its way to a provider.
 
     `message_id` is deterministic and doubles as the idempotency key. `address` is what the channel reaches the
-    recipient by (an e-mail address; empty for a webhook). `content` is what the channel's template rendered.
-    `unsubscribe_url` is set for messages that a recipient may refuse, that is for all but transactional ones.
+    recipient by (an e-mail address; empty for a webhook). `content` is what the channel's template rendered. `at` is
+    the same at each attempt. `unsubscribe_url` is set for messages that a recipient may refuse, that is for all but
+    transactional ones.
     """
 
     message_id: str

@@ -195,7 +195,7 @@ class Load:
         if walk.message_id is None:
             raise ValueError("nothing was granted")
         try:
-            return (await self._sender.send(walk.message_id, at=walk.due, ends_with=None)).state
+            return (await self._sender.send(walk.message_id, at=walk.due, dated=walk.due, ends_with=None)).state
         except (UnavailableError, psycopg.OperationalError):
             return None
 

@@ -7,8 +7,10 @@ import pytest
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowFailureError
 
+from domain.journey.records import Ending
+from store import journeys
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION
-from tests.rig import MAIL, Rig, actions
+from tests.rig import MAIL, Rig, actions, now
 
 
 async def abandon(rig: Rig, user: str, cart: str = "c1", value: float = 120) -> None:
@@ -22,6 +24,17 @@ async def order(rig: Rig, user: str, cart: str = "c1") -> str:
 
 def reasons(timeline: list[dict[str, object]]) -> list[object]:
     return [item["reason"] for item in timeline if item["reason"] is not None]
+
+
+ENGAGED = """
+key: engaged
+name: Engaged
+entry: {event: Signed Up}
+steps:
+  - id: clicked
+    wait_for: {event: Link Clicked, timeout: 2d}
+    on_event: [{exit: engaged}]
+"""
 
 
 async def test_a_mail_is_sent_after_the_delay_for_four_actions(rig: Rig) -> None:
@@ -400,3 +413,18 @@ async def test_the_temporal_ui_can_say_where_a_journey_is(rig: Rig) -> None:
     assert await handle.result() == "engaged"
     metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
     assert metadata.current_details.startswith("**Over**: engaged\n")
+
+
+async def test_a_journey_that_is_ended_while_it_ends_has_one_outcome(rig: Rig) -> None:
+    """The exit event was first: what the row says is the workflow's result as well."""
+    await rig.run_campaign(ENGAGED)
+    await rig.track("u1", "Signed Up")
+    handle = await rig.journey("u1")
+    await rig.rests(handle, "clicked")
+    [row] = await rig.query("SELECT journeys.id, rules FROM journeys JOIN campaign_versions USING (campaign_key)")
+    [subscription] = row["rules"]["subscriptions"]
+    async with rig.database.transaction() as connection:
+        await journeys.end(connection, [Ending(row["id"], "exited", "exited", "e1", now())])
+        await handle.signal("matched", args=[subscription, "e2", 1])
+        await rig.until("SELECT 1 FROM pg_locks WHERE NOT granted")
+    assert await handle.result() == "exited"

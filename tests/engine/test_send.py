@@ -54,10 +54,12 @@ class Provider:
     honours_idempotency_key: bool
     answers: list[Delivery | Held] = field(default_factory=list)
     got: list[str] = field(default_factory=list)
+    handed: list[Outbound] = field(default_factory=list)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def deliver(self, message: Outbound) -> Delivery:
         self.got.append(message.message_id)
+        self.handed.append(message)
         self.reached.set()
         answer = self.answers.pop(0) if self.answers else Accepted(None)
         if isinstance(answer, Held):
@@ -79,12 +81,12 @@ class Bench:
     message_id: UUID
 
     async def attempt(self, at: datetime = AT) -> SendOutcome:
-        return await self.sender.send(self.message_id, at=at, ends_with="completed")
+        return await self.sender.send(self.message_id, at=at, dated=AT, ends_with="completed")
 
     async def attempt_within(self, move: int, at: datetime = AT) -> SendOutcome:
         """One after which the journey goes on to a rest of an hour."""
         way = Position("rest", "waiting", 3_600)
-        return await self.sender.send(self.message_id, at=at, ends_with=None, outlook=Outlook(move, (way,)))
+        return await self.sender.send(self.message_id, at=at, dated=AT, ends_with=None, outlook=Outlook(move, (way,)))
 
     async def position(self) -> tuple[Any, ...]:
         [row] = await self.rig.query("SELECT step, standing, wakes_at FROM journeys")
@@ -303,7 +305,7 @@ async def test_what_has_still_to_be_sent_counts_however_long_ago_it_was_granted(
     bench.provider.answers = [Unavailable("connection", "refused")]
     with pytest.raises(UnavailableError):
         await bench.attempt()
-    assert (await bench.sender.send(bench.message_id, at=later.at, ends_with=None)).state == "sent"
+    assert (await bench.sender.send(bench.message_id, at=later.at, dated=AT, ends_with=None)).state == "sent"
     soon = Question(bench.journey_id, "note", 3, 1, AT, later.at + timedelta(minutes=59), None)
     assert await bench.gate.authorise(soon) == Refused("capped")
     due = Question(bench.journey_id, "note", 4, 1, AT, later.at + timedelta(hours=1), None)
@@ -431,3 +433,15 @@ async def test_nothing_of_a_version_that_is_being_ended_is_handed_over_again(ben
     await bench.rig.query("UPDATE campaigns SET exiting = '{1}' RETURNING 1")
     assert await bench.attempt() == SendOutcome("unknown", journey_ended=True)
     assert len(bench.provider.got) == 1
+
+
+@each("bench", [HOOK], indirect=True)
+async def test_what_is_handed_over_again_is_the_same(bench: Bench) -> None:
+    """A provider that honours idempotency keys may refuse one that comes with another content."""
+    bench.provider.answers = [Unavailable("http_503", "busy"), Ambiguous("connection reset")]
+    for minutes in range(2):
+        with pytest.raises(UnavailableError):
+            await bench.attempt(AT + timedelta(minutes=minutes))
+    await bench.attempt(AT + timedelta(minutes=2))
+    [first, *others] = bench.provider.handed
+    assert others == [first, first]

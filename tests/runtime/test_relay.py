@@ -2,21 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import pytest
 from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 from application.catalogue import Catalogue
+from domain.journey.records import Ending
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.relay import BATCH, BATCH_OF_MANY, LONGEST_PAUSE, Relay, TemporalAwayError
 from runtime.temporal import connect
-from store import outbox
+from store import journeys, outbox
 from store.database import Database
 from store.outbox import Notice
+from tests.chaos.proxy import Proxy
 from tests.engine.campaigns import CART
-from tests.rig import Rig
+from tests.rig import PATIENCE, Rig, looks, open_rig
 
 EXIT = Notice("cart/u1/000000000000", "exit", {"by": "e1"})
 
@@ -59,6 +63,59 @@ async def test_a_signal_waits_for_the_start_that_another_relay_holds(database: D
         await append(database, EXIT)
         assert await Relay(database, Catalogue(), client, "nobody").deliver_due() == 0
     assert await left(database) == ["start: None", "exit: None"]
+
+
+async def test_a_start_that_is_told_after_its_journey_was_stopped_is_taken_back(
+    database: Database, database_url: str, temporal: EmbeddedTemporal, client: Client
+) -> None:
+    """The relay is cut off from the database, and the answer of Temporal is long in coming."""
+    proxy = Proxy(temporal.port)
+    await proxy.start()
+    async with open_rig(database_url, temporal.address, is_working=False) as rig:
+        await rig.run_campaign(CART)
+        await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+        [journey] = await rig.query("SELECT id, workflow_id FROM journeys")
+        far = await connect(f"127.0.0.1:{proxy.port}", "default")
+        relay = Relay(database, Catalogue(), far, rig.settings.task_queue)
+        proxy.is_mute = True
+        telling = asyncio.create_task(relay.deliver_due())
+        handle = rig.temporal.get_workflow_handle(journey["workflow_id"])
+        async for is_last in looks(PATIENCE):
+            if await is_begun(handle):
+                break
+            assert not is_last
+        await rig.query(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_locks
+            WHERE relation = 'outbox'::regclass AND mode = 'RowShareLock' AND pid <> pg_backend_pid()
+            """
+        )
+        async with rig.database.transaction() as connection:
+            # As an operation does that ends a version.
+            await journeys.end(connection, [Ending(journey["id"], "exited", "exited", "admin", datetime.now(UTC))])
+            await outbox.remove_starts(connection, [journey["workflow_id"]])
+        proxy.is_mute = False
+        proxy.cut()
+        with pytest.raises(psycopg.OperationalError):
+            await telling
+        await relay.deliver_due()
+        signals = [
+            event.workflow_execution_signaled_event_attributes.signal_name
+            async for event in handle.fetch_history_events()
+            if event.HasField("workflow_execution_signaled_event_attributes")
+        ]
+    await proxy.stop()
+    assert signals == ["exit"]
+
+
+async def is_begun(handle: WorkflowHandle[Any, Any]) -> bool:
+    try:
+        await handle.describe()
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 async def test_what_single_events_cause_goes_first(database: Database, client: Client) -> None:

@@ -1,0 +1,209 @@
+"""Compares what must have happened with what has. Each promise has a name, under which a breach of it is reported."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from tests.chaos.campaigns import CAMPAIGNS, CAP, STEPS
+from tests.chaos.history import History, JourneyRow, MessageRow
+from tests.chaos.ledger import Ledger, Violation
+from tests.chaos.model import Call, Expected, Move, Say, expect, pauses
+from tests.chaos.providers import Arrival
+
+# An attempt that nobody knows the end of: the answer was lost, or who waited for it died.
+LOST = frozenset({"answer_lost", "attempt_died"})
+
+
+def audit(calls: Sequence[Call], moves: Sequence[Move], history: History) -> list[Violation]:
+    """Every breach of a promise; none, if all of them were kept."""
+    return list(_Auditor(calls, moves, history).violations())
+
+
+class _Auditor:
+    def __init__(self, calls: Sequence[Call], moves: Sequence[Move], history: History) -> None:
+        self._calls = calls
+        self._moves = moves
+        self._history = history
+        self._expected = expect(calls, moves)
+        self._ledger = Ledger(history.notes)
+        self._journeys: dict[str, list[JourneyRow]] = defaultdict(list)
+        self._ref: dict[str, str] = {}
+        for journey in history.journeys:
+            self._journeys[journey.ref].append(journey)
+            self._ref[journey.id] = journey.ref
+        self._messages: dict[str, list[MessageRow]] = defaultdict(list)
+        for message in history.messages:
+            self._messages[message.journey_id].append(message)
+        self._arrivals: dict[str, list[Arrival]] = defaultdict(list)
+        for arrival in sorted(history.arrivals, key=lambda arrival: arrival.at):
+            self._arrivals[arrival.message_id].append(arrival)
+
+    def violations(self) -> Iterator[Violation]:
+        yield from self._lost()
+        for expected in self._expected.values():
+            yield from self._journey(expected, self._journeys[expected.ref])
+        yield from self._uncalled_for()
+        yield from self._temporal()
+        for message in self._history.messages:
+            yield from self._message(message)
+        yield from self._handed_over()
+        yield from self._providers()
+        yield from self._ledger.violations
+        yield from self._moved()
+        for kind, count in self._history.waiting.items():
+            yield Violation("stuck", f"{count} {kind} were under way when nobody waited any longer")
+
+    def _lost(self) -> Iterator[Violation]:
+        for id in {call.message_id for call in self._calls if call.acknowledged is not None}:
+            if (times := self._history.stored[id]) != 1:
+                yield Violation("lost-event", f"event {id} was acknowledged and is stored {times} times")
+
+    def _journey(self, expected: Expected, journeys: list[JourneyRow]) -> Iterator[Violation]:
+        named = f"{expected.campaign.key} {expected.ref} of {expected.user}"
+        if len(journeys) > 1:
+            yield Violation("double-journey", f"{named} has {len(journeys)} journeys")
+        if not journeys:
+            if expected.journey is Say.MUST:
+                yield Violation("missing-journey", f"{named} was acknowledged and has no journey")
+            return
+        if expected.journey is Say.NEVER:
+            yield Violation("uncalled-journey", f"{named} was to stay out and has a journey")
+            return
+        [journey, *_] = journeys
+        if journey.user != expected.user:
+            yield Violation("uncalled-journey", f"{named} is the journey of {journey.user}")
+        if journey.state == "active":
+            yield Violation("stuck-journey", f"{named} is active still")
+        elif journey.outcome not in expected.outcomes:
+            yield Violation("wrong-outcome", f"{named} ended {journey.outcome}, not {sorted(expected.outcomes)}")
+        for channel, say in expected.messages.items():
+            sent = [message for message in self._messages[journey.id] if message.channel == channel]
+            is_capped = (journey.id, STEPS[channel]) in self._ledger.capped
+            yield from self._sent(f"{channel} of {named}", say, sent, is_capped=is_capped)
+        if expected.silent_from is not None:
+            yield from self._silence(named, expected.silent_from, journey)
+
+    def _sent(self, named: str, say: Say, messages: list[MessageRow], *, is_capped: bool) -> Iterator[Violation]:
+        """That a message went, which must have; a lost answer, a cap or the end of the journey is a reason not to."""
+        if say is Say.NEVER and messages:
+            yield Violation("uncalled-message", f"{named} is in the ledger")
+        if len(messages) > 1:
+            yield Violation("uncalled-message", f"{named} is {len(messages)} times in the ledger")
+        if say is not Say.MUST:
+            return
+        states = {message.state for message in messages}
+        if not (is_capped and not messages) and not states & {"sent", "unknown"}:
+            yield Violation("missing-message", f"{named} was to go and is {sorted(states) or 'in no ledger'}")
+
+    def _silence(self, named: str, since: float, journey: JourneyRow) -> Iterator[Violation]:
+        """From the acknowledgement on the journey has ended, and nothing arrives that was not claimed before."""
+        ended = self._ledger.ended.get(journey.id)
+        stopped = self._ledger.stopped.get((journey.campaign, journey.version))
+        instants = [note.at for note in (ended, stopped) if note is not None]
+        if not instants or min(instants) > since + self._history.ahead:
+            yield Violation("not-in-force", f"{named} went on after its end was acknowledged")
+        kind = "sent-after-exit" if stopped is None else "sent-after-stop"
+        yield from self._late(kind, named, self._messages[journey.id], since)
+
+    def _late(
+        self, kind: str, named: str, messages: Iterable[MessageRow], since: float, until: float = float("inf")
+    ) -> Iterator[Violation]:
+        """Hand-overs between two instants that no claim before the first of them accounts for."""
+        for message in messages:
+            before = [note for note in self._ledger.claims[message.id] if note.at <= since + self._history.ahead]
+            for number, arrival in enumerate(self._arrivals[message.id], 1):
+                if since < arrival.at < until and number > len(before):
+                    late = f"{arrival.at - since:.3f} s after the acknowledgement"
+                    yield Violation(kind, f"{message.channel} {message.id} of {named} was handed over {late}")
+
+    def _uncalled_for(self) -> Iterator[Violation]:
+        for ref, journeys in self._journeys.items():
+            if ref not in self._expected:
+                yield Violation("uncalled-journey", f"{journeys[0].campaign} {ref} was never asked for")
+        known = {message.id for message in self._history.messages}
+        for id in set(self._arrivals) - known:
+            yield Violation("ledger-disagrees", f"{id} was handed over and is in no ledger")
+
+    def _temporal(self) -> Iterator[Violation]:
+        """Each journey's workflow ended as its row did; one that never began belongs to a journey that was ended."""
+        for journey in self._history.journeys:
+            end = self._history.workflows.get(journey.workflow_id)
+            named = f"{journey.workflow_id} is {journey.state} {journey.outcome or ''}"
+            if end is None:
+                if journey.state != "exited":
+                    yield Violation("temporal-disagrees", f"{named}, and there is no workflow")
+            elif (end.status, end.result) != ("COMPLETED", journey.outcome):
+                yield Violation("temporal-disagrees", f"{named}, and its workflow {end.status} {end.result or ''}")
+
+    def _message(self, message: MessageRow) -> Iterator[Violation]:
+        """The ledger's word on one message against the provider's."""
+        arrivals = self._arrivals[message.id]
+        done = sum(arrival.effect == "done" for arrival in arrivals)
+        named = f"{message.channel} {message.id} of {self._ref.get(message.journey_id)}"
+        match message.state:
+            case "sent" if done == 0:
+                yield Violation("ledger-disagrees", f"{named} is sent, and the provider has not got it")
+            case "failed" | "cancelled" if done:
+                yield Violation("ledger-disagrees", f"{named} is {message.state}, and the provider has got it")
+            case "reserved" | "sending":
+                yield Violation("stuck-message", f"{named} is {message.state} still")
+            case "failed":
+                yield Violation("missing-message", f"{named} failed: {message.reason} {message.detail}")
+            case "unknown" if message.reason not in LOST or not self._may_be_unknown(message):
+                yield Violation("unexplained-unknown", f"{named} is unknown: {message.reason} {message.detail}")
+        if done > 1:
+            yield from self._doubled(message, named, done)
+
+    def _may_be_unknown(self, message: MessageRow) -> bool:
+        """Where a repetition could reach somebody twice, or could come after the end of the journey."""
+        return (message.channel, message.category) == ("email", "marketing") or message.journey_id in self._ledger.ended
+
+    def _doubled(self, message: MessageRow, named: str, done: int) -> Iterator[Violation]:
+        """A message that a provider delivered more than once."""
+        if message.channel == "webhook":
+            yield Violation("duplicate-at-idempotent-provider", f"{named} was done {done} times")
+        elif message.category == "marketing":
+            yield Violation("duplicate-marketing", f"{named} was delivered {done} times")
+        elif done - 1 > (repeats := len(self._ledger.repeats[message.id])):
+            yield Violation("unmarked-duplicate", f"{named} was delivered {done} times, with {repeats} repeats marked")
+
+    def _handed_over(self) -> Iterator[Violation]:
+        """Nothing without a claim of its own."""
+        for id, arrivals in self._arrivals.items():
+            if len(arrivals) > (claims := len(self._ledger.claims[id])):
+                said = f"{arrivals[0].channel} {id} of {arrivals[0].ref} was handed over {len(arrivals)} times"
+                yield Violation("unclaimed", f"{said} under {claims} claims")
+
+    def _providers(self) -> Iterator[Violation]:
+        """What people got, by the providers' logs alone."""
+        got: dict[tuple[str, str], set[str]] = defaultdict(set)
+        marketing: Counter[str] = Counter()
+        for arrival in self._history.arrivals:
+            ids = got[arrival.ref, arrival.channel]
+            if arrival.effect == "done" and arrival.message_id not in ids:
+                ids.add(arrival.message_id)
+                marketing[arrival.user] += CAMPAIGNS[arrival.campaign].category == "marketing"
+        for (ref, channel), ids in got.items():
+            if len(ids) > 1:
+                kind = "duplicate-at-idempotent-provider" if channel == "webhook" else "duplicate-marketing"
+                yield Violation(kind, f"{ref} got {len(ids)} messages for one")
+        for user, count in marketing.items():
+            if count > CAP:
+                yield Violation("cap-exceeded", f"{user} got {count} marketing messages, and the cap is {CAP}")
+
+    def _moved(self) -> Iterator[Violation]:
+        """Pauses and stops held from their acknowledgement on."""
+        wanted = {"pause": "paused", "stop": "stopping"}
+        for move in self._moves:
+            if move.verb in wanted and move.acknowledged is not None:
+                between = (move.asked + self._history.ahead, move.acknowledged + self._history.ahead)
+                if not self._ledger.was(move.campaign, wanted[move.verb], between):
+                    yield Violation("not-in-force", f"{move.verb} of {move.campaign} was acknowledged and not made")
+        for campaign, since, until in pauses(self._moves):
+            theirs = [journey for journey in self._history.journeys if journey.campaign == campaign]
+            for journey in theirs:
+                yield from self._late("sent-in-pause", journey.ref, self._messages[journey.id], since, until)
+
+
+def kinds(violations: Iterable[Violation]) -> Mapping[str, int]:
+    """How many of each."""
+    return Counter(violation.kind for violation in violations)

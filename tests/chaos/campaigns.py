@@ -1,0 +1,123 @@
+"""The campaigns of the chaos. Every entry has a `ref` of its own, which is the entry key and stands in each message."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Channel = Literal["webhook", "email"]
+Category = Literal["marketing", "transactional"]
+
+CAP = 3
+CAPS = f"rules: [{{name: marketing, limit: {CAP}, per: 1d, categories: [marketing]}}]"
+
+
+# The step that sends, by its channel.
+STEPS: dict[Channel, str] = {"webhook": "hook", "email": "mail"}
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """One as the model has to know it: what starts it, what it sends on which channel, and its document's steps."""
+
+    key: str
+    entry: str
+    sends: tuple[Channel, ...]
+    category: Category
+    steps: str
+    exit: str | None = None
+
+    def source(self, edition: int = 1) -> str:
+        """The document; another edition is another version of the same."""
+        exits = f"exit: [{{event: {self.exit}}}]\n" if self.exit else ""
+        return (
+            f"key: {self.key}\nname: {self.key} {edition}\n"
+            f"entry: {{event: {self.entry}, key: event.properties.ref, reentry: never}}\n"
+            f"{exits}steps:\n{self.steps}"
+        )
+
+    def templates(self, hook_url: str) -> dict[str, str]:
+        """The templates that its steps name."""
+        made = {"webhook": ("hook.liquid", HOOK.replace("URL", hook_url)), "email": ("mail.liquid", MAIL)}
+        return dict(made[channel] for channel in self.sends)
+
+
+HOOK = """---
+channel: webhook
+url: URL
+---
+campaign: '{{ campaign.key }}'
+user: '{{ profile.user_id }}'
+ref: '{{ entry.properties.ref }}'
+"""
+MAIL = """---
+channel: email
+subject: "{{ campaign.key }} {{ profile.user_id }} {{ entry.properties.ref }}"
+from: Example Shop <hello@example.com>
+text: "{{ entry.properties.ref }}"
+---
+<p>{{ entry.properties.ref }}
+{% if unsubscribe_url %}<a href="{{ unsubscribe_url }}">Unsubscribe</a>{% endif %}</p>
+"""
+
+ORDERED, SEEN = "Order Completed", "Offer Seen"
+
+# Ended by its exit event at any moment of its few seconds, or by what it waits for.
+CART = Campaign(
+    "cart",
+    "Cart Abandoned",
+    ("webhook", "email"),
+    "marketing",
+    """  - {id: cool-off, delay: {for: 1s..3s}}
+  - {id: hook, send: {channel: webhook, template: hook, category: marketing}}
+  - id: seen
+    wait_for: {event: Offer Seen, timeout: 3s}
+    on_event: [{exit: engaged}]
+  - {id: mail, send: {channel: email, template: mail, category: marketing}}
+""",
+    exit=ORDERED,
+)
+RECEIPT = Campaign(
+    "receipt",
+    "Paid",
+    ("email",),
+    "transactional",
+    "  - {id: mail, send: {channel: email, template: mail, category: transactional}}\n",
+)
+# Paused and resumed.
+PULSE = Campaign(
+    "pulse",
+    "Visited",
+    ("webhook",),
+    "transactional",
+    """  - {id: breath, delay: 1s}
+  - {id: hook, send: {channel: webhook, template: hook, category: transactional}}
+""",
+)
+# Stopped with exit, published and started again. Nobody leaves it otherwise.
+TIDE = Campaign(
+    "tide",
+    "Joined",
+    ("webhook",),
+    "transactional",
+    """  - {id: breath, delay: 1s}
+  - {id: hook, send: {channel: webhook, template: hook, category: transactional}}
+  - {id: stay, wait_for: {event: Left, timeout: 1d}}
+""",
+)
+# Nothing but a message under the cap.
+LETTER = Campaign(
+    "letter",
+    "Subscribed",
+    ("email",),
+    "marketing",
+    "  - {id: mail, send: {channel: email, template: mail, category: marketing}}\n",
+)
+# The shortest way through the whole service, by which its recovery is measured.
+CANARY = Campaign(
+    "canary",
+    "Canary",
+    ("webhook",),
+    "transactional",
+    "  - {id: hook, send: {channel: webhook, template: hook, category: transactional}}\n",
+)
+CAMPAIGNS = {campaign.key: campaign for campaign in (CART, RECEIPT, PULSE, TIDE, LETTER, CANARY)}
+BY_ENTRY = {campaign.entry: campaign for campaign in CAMPAIGNS.values()}

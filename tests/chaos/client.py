@@ -1,0 +1,138 @@
+"""A tracking client with retries, as the clients of the Segment spec do it, and an operator who is as patient."""
+
+import asyncio
+import itertools
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from tests.chaos.campaigns import Campaign
+from tests.chaos.model import Call, Move, Verb
+from tests.rig import ADMIN_KEY, WRITE_KEY
+
+# What the same request is worth repeating for.
+RETRIED = frozenset({408, 409, 425, 429})
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+# A request that is not answered by then is given up and repeated, in seconds.
+TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An event to be reported; `late` seconds before the others that it goes with."""
+
+    user: str
+    name: str
+    ref: str
+    late: float = 0
+    message_id: str | None = None
+
+
+class Refused(Exception):
+    """The API does not want a request, however often it is repeated."""
+
+
+class Client:
+    """Reports events to the first API that takes them, each under its `messageId` until it is acknowledged.
+
+    `calls` and `moves` are the record of what was sent and acknowledged, `repeats` counts requests sent once more, by
+    the status or the failure before.
+    """
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.calls: list[Call] = []
+        self.moves: list[Move] = []
+        self.repeats: Counter[str] = Counter()
+        self._urls = itertools.cycle(urls)
+        self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
+
+    async def stop(self) -> None:
+        await self._http.aclose()
+
+    async def identify(self, user: str) -> None:
+        """Say a person's address, until that is acknowledged."""
+        traits = {"email": f"{user}@example.com"}
+        body = {"type": "identify", "messageId": str(uuid4()), "userId": user, "traits": traits}
+        await self._send("POST", "/v1/batch", {"batch": [body]}, {"Authorization": _basic()})
+
+    async def report(self, *items: Item, is_patient: bool = True) -> None:
+        """Report events in one batch, until that is acknowledged; only once, where it is not patient."""
+        batch, now, instant = str(uuid4()), monotonic(), datetime.now(UTC)
+        calls = [
+            Call(item.message_id or str(uuid4()), item.user, item.name, item.ref, batch, place, item.late, now)
+            for place, item in enumerate(items)
+        ]
+        self.calls += calls
+        is_timed = any(item.late for item in items)
+        events = [_event(call, instant - timedelta(seconds=call.late) if is_timed else None) for call in calls]
+        # The clock of the client is right, so that what is corrected by `sentAt` is the clock of the API.
+        body: dict[str, Any] = {"batch": events, **({"sentAt": instant.isoformat()} if is_timed else {})}
+        if await self._send("POST", "/v1/batch", body, {"Authorization": _basic()}, is_patient=is_patient):
+            answered = monotonic()
+            for call in calls:
+                call.acknowledged = answered
+
+    async def move(self, campaign: str, verb: Verb, body: dict[str, Any] | None = None) -> Move:
+        """Move a campaign, under one Idempotency-Key until that is acknowledged."""
+        move = Move(campaign, verb, monotonic())
+        self.moves.append(move)
+        await self.act("POST", f"/v1/campaigns/{campaign}/{verb}", body)
+        move.acknowledged = monotonic()
+        return move
+
+    async def publish(self, campaign: Campaign, hook_url: str, edition: int = 1) -> None:
+        body = {
+            "file": "campaign.yaml",
+            "source": campaign.source(edition),
+            "templates": campaign.templates(hook_url),
+        }
+        await self.act("POST", "/v1/campaigns", body)
+
+    async def act(self, method: str, path: str, body: Any = None) -> None:
+        """Do what only an administrator may, until that is acknowledged."""
+        headers = {"Authorization": f"Bearer {ADMIN_KEY}", "Idempotency-Key": str(uuid4())}
+        await self._send(method, path, body, headers)
+
+    async def _send(
+        self, method: str, path: str, body: Any, headers: dict[str, str], *, is_patient: bool = True
+    ) -> bool:
+        """Whether it was acknowledged."""
+        pause = FIRST_PAUSE
+        while True:
+            wait = pause
+            try:
+                answer = await self._http.request(method, next(self._urls) + path, json=body, headers=headers)
+                if answer.is_success:
+                    return True
+                if answer.status_code < 500 and answer.status_code not in RETRIED:
+                    raise Refused(f"{method} {path}: {answer.status_code} {answer.text}")
+                wait, why = float(answer.headers.get("Retry-After", pause)), str(answer.status_code)
+            except httpx.TransportError as error:
+                why = type(error).__name__
+            if not is_patient:
+                return False
+            self.repeats[why] += 1
+            await asyncio.sleep(wait)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _basic() -> str:
+    return f"Basic {b64encode(f'{WRITE_KEY}:'.encode()).decode()}"
+
+
+def _event(call: Call, timestamp: datetime | None) -> dict[str, Any]:
+    return {
+        "type": "track",
+        "messageId": call.message_id,
+        "userId": call.user,
+        "event": call.name,
+        "properties": {"ref": call.ref},
+        **({"timestamp": timestamp.isoformat()} if timestamp else {}),
+    }

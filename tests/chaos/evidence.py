@@ -1,0 +1,114 @@
+"""Collects what the database and Temporal say: read from the servers themselves, past the proxy."""
+
+import asyncio
+from collections import Counter
+from time import monotonic, time
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.service import RPCError, RPCStatusCode
+
+from tests.chaos.history import History, JourneyRow, MessageRow, Note, WorkflowEnd
+from tests.chaos.providers import Arrival
+from tests.rig import looks
+
+JOURNAL = """
+CREATE TABLE chaos_notes (
+  seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz DEFAULT clock_timestamp(), kind text, row jsonb);
+CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO chaos_notes (kind, row) VALUES (TG_TABLE_NAME, to_jsonb(NEW));
+  RETURN NULL;
+END $$;
+CREATE TRIGGER chaos AFTER INSERT OR UPDATE ON campaigns FOR EACH ROW EXECUTE FUNCTION chaos_note();
+CREATE TRIGGER chaos AFTER INSERT OR UPDATE OF state ON journeys FOR EACH ROW EXECUTE FUNCTION chaos_note();
+CREATE TRIGGER chaos AFTER INSERT OR UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION chaos_note();
+CREATE TRIGGER chaos AFTER INSERT ON decisions FOR EACH ROW
+  WHEN (NEW.kind = 'send' AND NEW.reason = 'capped') EXECUTE FUNCTION chaos_note();
+"""
+_UNDER_WAY = """
+SELECT (SELECT count(*) FROM outbox) AS outbox,
+       (SELECT count(*) FROM operations WHERE finished_at IS NULL) AS operations,
+       (SELECT count(*) FROM journeys WHERE state = 'active') AS journeys,
+       (SELECT count(*) FROM messages WHERE state IN ('reserved', 'sending')) AS messages
+"""
+_JOURNEYS = """
+SELECT journeys.id::text, campaign_key AS campaign, campaign_version AS version, user_id AS user, entry_key AS ref,
+       workflow_id, state, outcome
+FROM journeys JOIN profiles ON profiles.id = profile_id ORDER BY journeys.id
+"""
+_MESSAGES = """
+SELECT id::text, journey_id::text, channel, category, state, reason, detail, attempts FROM messages ORDER BY reserved_at
+"""
+_NOTES = "SELECT seq, extract(epoch FROM at)::float8 AS at, kind, row FROM chaos_notes ORDER BY seq"
+CALLS_AT_ONCE = 10
+
+
+async def keep_journal(url: str) -> None:
+    """Begin to write down each change of a campaign, a journey and a message, in the transaction that makes it."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(JOURNAL)
+
+
+async def settle(url: str, client: Client, task_queue: str, seconds: float) -> dict[str, int]:
+    """Wait until nothing is under way, at most so long; what then still is, by its kind."""
+    query = f"TaskQueue = '{task_queue}' AND WorkflowType = 'Journey' AND ExecutionStatus = 'Running'"
+    waiting: dict[str, int] = {}
+    async for is_last in looks(seconds):
+        try:
+            [counts] = await _rows(url, _UNDER_WAY)
+            running = (await client.count_workflows(query)).count
+        except (psycopg.OperationalError, RPCError):
+            waiting = {"servers": 1}
+        else:
+            waiting = {kind: count for kind, count in (counts | {"workflows": running}).items() if count}
+        if not waiting or is_last:
+            break
+        await asyncio.sleep(0.5)
+    return waiting
+
+
+async def collect(url: str, client: Client, arrivals: list[Arrival], waiting: dict[str, int]) -> History:
+    """Everything, once it has settled."""
+    journeys = [JourneyRow(**row) for row in await _rows(url, _JOURNEYS)]
+    limit = asyncio.Semaphore(CALLS_AT_ONCE)
+
+    async def end_of(workflow_id: str) -> WorkflowEnd | None:
+        async with limit:
+            return await _end(client, workflow_id)
+
+    ends = await asyncio.gather(*(end_of(journey.workflow_id) for journey in journeys))
+    return History(
+        ahead=time() - monotonic(),
+        stored=Counter(row["message_id"] for row in await _rows(url, "SELECT message_id FROM events")),
+        journeys=journeys,
+        messages=[MessageRow(**row) for row in await _rows(url, _MESSAGES)],
+        notes=[Note(**row) for row in await _rows(url, _NOTES)],
+        workflows={journey.workflow_id: end for journey, end in zip(journeys, ends, strict=True) if end},
+        arrivals=arrivals,
+        waiting=waiting,
+    )
+
+
+async def _end(client: Client, workflow_id: str) -> WorkflowEnd | None:
+    handle = client.get_workflow_handle(workflow_id, result_type=str)
+    try:
+        status = (await handle.describe()).status
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        return None
+    name = "NONE" if status is None else status.name
+    if name in ("RUNNING", "NONE"):
+        return WorkflowEnd(name, None)
+    try:
+        return WorkflowEnd(name, await handle.result())
+    except WorkflowFailureError:
+        return WorkflowEnd(name, None)
+
+
+async def _rows(url: str, sql: str) -> list[dict[str, Any]]:
+    async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as connection:
+        return await (await connection.execute(sql)).fetchall()

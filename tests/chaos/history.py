@@ -1,0 +1,71 @@
+"""What the database and Temporal say has happened, as values that the auditor can compare."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tests.chaos.providers import Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One change, written down in its own transaction; `at` is the machine's clock, in seconds since 1970.
+
+    `seq` is the order of changes that hold a lock in common: of one journey and its messages, of one person's ledger,
+    of a campaign and whatever is authorised or claimed in it.
+    """
+
+    seq: int
+    at: float
+    kind: Literal["campaigns", "journeys", "messages", "decisions"]
+    row: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyRow:
+    id: str
+    campaign: str
+    version: int
+    user: str
+    ref: str
+    workflow_id: str
+    state: str
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    id: str
+    journey_id: str
+    channel: str
+    category: str
+    state: str
+    reason: str | None
+    detail: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowEnd:
+    """How a workflow stands in Temporal: its status, and its result if it has one."""
+
+    status: str
+    result: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All of it. `ahead` is how far the machine's clock is ahead of the monotonic one, in seconds.
+
+    `stored` counts the events by message id. `waiting` says what was still under way when nobody waited any longer.
+    """
+
+    ahead: float
+    stored: Counter[str]
+    journeys: Sequence[JourneyRow]
+    messages: Sequence[MessageRow]
+    notes: Sequence[Note]
+    workflows: Mapping[str, WorkflowEnd]
+    arrivals: Sequence[Arrival]
+    waiting: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,101 @@
+"""The journal of the database gone through in its order: what was claimed, ended, paused and counted when."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.chaos.campaigns import CAP
+from tests.chaos.history import Note
+
+COUNTING = frozenset({"reserved", "sending", "sent", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that was broken, by its name, and what shows it."""
+
+    kind: str
+    said: str
+
+
+class Ledger:
+    """What the notes say.
+
+    `claims` and `repeats` are the notes of the attempts of each message: all, and those that found it in the hands of
+    an attempt before. `ended` has the note that ended a journey, `stopped` the one that ended a version of a campaign
+    at once; `capped` the journeys and steps whose message a cap refused. `violations` is what is wrong in itself.
+    """
+
+    def __init__(self, notes: Iterable[Note]) -> None:
+        self.claims: dict[str, list[Note]] = defaultdict(list)
+        self.repeats: dict[str, list[Note]] = defaultdict(list)
+        self.ended: dict[str, Note] = {}
+        self.stopped: dict[tuple[str, int], Note] = {}
+        self.capped: set[tuple[str, str]] = set()
+        self.violations: list[Violation] = []
+        self._campaigns: dict[str, list[Note]] = defaultdict(list)
+        self._versions: dict[str, tuple[str, int]] = {}
+        self._states: dict[str, str] = {}
+        self._counted: Counter[str] = Counter()
+        for note in notes:
+            match note.kind:
+                case "campaigns":
+                    self._campaign(note)
+                case "journeys":
+                    self._journey(note)
+                case "messages":
+                    self._message(note)
+                case "decisions":
+                    self._capped(note)
+
+    def was(self, campaign: str, state: str, between: tuple[float, float]) -> bool:
+        """Whether a campaign came to a state between two instants of the machine's clock."""
+        return any(
+            note.row["state"] == state and between[0] <= note.at <= between[1] for note in self._campaigns[campaign]
+        )
+
+    def _campaign(self, note: Note) -> None:
+        self._campaigns[note.row["key"]].append(note)
+        for version in note.row["exiting"]:
+            self.stopped.setdefault((note.row["key"], version), note)
+
+    def _journey(self, note: Note) -> None:
+        id = note.row["id"]
+        self._versions[id] = (note.row["campaign_key"], note.row["campaign_version"])
+        if note.row["state"] != "active":
+            self.ended.setdefault(id, note)
+
+    def _message(self, note: Note) -> None:
+        row = note.row
+        id, state = row["id"], row["state"]
+        before = self._states.get(id)
+        self._states[id] = state
+        if row["category"] == "marketing":
+            self._count(row["profile_id"], before, state, id)
+        if state == "sending":
+            self.claims[id].append(note)
+            if before == "sending":
+                self.repeats[id].append(note)
+            self._check_claim(note)
+
+    def _count(self, profile: str, before: str | None, state: str, id: str) -> None:
+        self._counted[profile] += (state in COUNTING) - (before in COUNTING)
+        if before not in COUNTING and state in COUNTING and self._counted[profile] > CAP:
+            self._wrong("cap-exceeded", f"{id} is number {self._counted[profile]} of {profile}, and the cap is {CAP}")
+
+    def _check_claim(self, note: Note) -> None:
+        id, journey, campaign = note.row["id"], note.row["journey_id"], note.row["campaign_key"]
+        if journey in self.ended:
+            self._wrong("sent-after-exit", f"{id} was claimed after its journey had ended")
+        if self._versions.get(journey) in self.stopped:
+            self._wrong("sent-after-stop", f"{id} was claimed after its campaign had been stopped")
+        if self._campaigns[campaign] and self._campaigns[campaign][-1].row["state"] == "paused":
+            self._wrong("sent-in-pause", f"{id} was claimed while {campaign} was paused")
+
+    def _capped(self, note: Note) -> None:
+        self.capped.add((note.row["journey_id"], note.row["step"]))
+        if (count := self._counted[note.row["profile_id"]]) < CAP:
+            self._wrong("capped-without-reason", f"{note.row['id']} was refused with {count} of {CAP}")
+
+    def _wrong(self, kind: str, said: str) -> None:
+        self.violations.append(Violation(kind, said))

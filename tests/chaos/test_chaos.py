@@ -1,0 +1,66 @@
+"""The short form of `make chaos`: about three minutes, with every kind of fault and few events."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from signal import SIGINT
+
+from runtime.embedded.processes import command_line
+from tests.chaos.__main__ import INTERRUPTED
+from tests.chaos.faults import schedule
+from tests.chaos.report import as_json, lines
+from tests.chaos.run import Length, run
+from tests.processes import ROOT
+from tests.rig import PATIENCE, looks
+
+SEED = os.environ.get("SOJOURN_TEST_SEED", "short")
+# What a worker has in hand when it is killed, another takes up after 90 s.
+SHORT = Length(seconds=100, rate=0.5, people=12, patience=180)
+
+
+async def test_every_promise_is_kept_under_every_kind_of_fault(data_folder: Path) -> None:
+    folder = data_folder / "chaos"
+    folder.mkdir(mode=0o755)
+    result = await run(folder, SEED, SHORT)
+    print("\n".join(lines(result)))  # noqa: T201
+    assert not result.violations
+    # It was a run: all that was planned was done and recovered from, and the faults met somebody.
+    assert [recovery.fault for recovery in sorted(result.recoveries, key=lambda one: one.fault.at)] == list(
+        schedule(SEED, SHORT.seconds, result.left_out)
+    )
+    assert result.repeats
+    assert {"postgres", "temporal"} < set(result.starts)
+    assert {arrival.effect for arrival in result.history.arrivals} == {"done", "again", "none"}
+    assert '"violations": []' in as_json(result)
+
+
+async def test_a_run_that_is_broken_off_leaves_nothing_behind(data_folder: Path) -> None:
+    """Ctrl-C, once the services have been started."""
+    folder = data_folder / "broken-off"
+    folder.mkdir(mode=0o755)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.chaos", "--seconds", "60", "--calm"),
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async for is_last in looks(PATIENCE):
+            if list(folder.glob("*/worker-*.log")):
+                break
+            assert not is_last
+        process.send_signal(SIGINT)
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode == INTERRUPTED, output.decode()
+    assert _using(folder) == []
+
+
+def _using(folder: Path) -> list[str]:
+    """The processes that were told of a folder, and what is mounted there."""
+    told = [" ".join(command_line(int(entry.name)) or ()) for entry in Path("/proc").glob("[0-9]*")]
+    return [line for line in (*told, *Path("/proc/mounts").read_text().splitlines()) if str(folder) in line]

@@ -1,0 +1,87 @@
+"""The test of the test: three builds, each broken in one place, and the auditor tells of each what is wrong with it.
+
+The same scenes are played on the build as it is, of which there is nothing to tell.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.auditor import kinds
+from tests.chaos.campaigns import CART, LETTER, ORDERED, RECEIPT
+from tests.chaos.client import Client, Item
+from tests.chaos.evidence import settle
+from tests.chaos.run import examined, opened
+from tests.chaos.stack import TASK_QUEUE, Stack
+from tests.rig import looks
+
+Scene = Callable[[Stack, Client], Awaitable[None]]
+# What a broken build leaves behind never settles.
+PATIENCE, SHORT_PATIENCE = 40.0, 3.0
+
+
+async def orders_between_two_attempts(stack: Stack, client: Client) -> None:
+    """The provider is away at the first attempt, the order is acknowledged, and the provider is back."""
+    people = [f"cart{number}" for number in range(3)]
+    stack.hook.turn("500")
+    await client.report(*(Item(user, CART.entry, user) for user in people))
+    async for is_last in looks(PATIENCE):
+        if {arrival.ref for arrival in stack.log.arrivals} >= set(people):
+            break
+        assert not is_last
+    await client.report(*(Item(user, ORDERED, user) for user in people))
+    stack.hook.turn("well")
+
+
+async def more_letters_than_the_cap_at_once(stack: Stack, client: Client) -> None:
+    """Each person enters the same campaign many times in one batch."""
+    people = [f"letter{number}" for number in range(6)]
+    await asyncio.gather(*(client.identify(user) for user in people))
+    for user in people:
+        await client.report(*(Item(user, LETTER.entry, f"{user}-{number}") for number in range(8)))
+
+
+async def receipts_while_temporal_is_away(stack: Stack, client: Client) -> None:
+    """The relay finds rows that it cannot tell anybody of, and is killed over it."""
+    await client.identify("receipt")
+    resting = asyncio.create_task(stack.supervisor.rest(stack.temporal, 2))
+    await client.report(*(Item("receipt", RECEIPT.entry, f"receipt-{number}") for number in range(3)))
+    await asyncio.sleep(1)
+    await stack.workers[0].kill()
+    await resting
+
+
+SCENES: dict[str, tuple[Scene, float, set[str]]] = {
+    "claim-skipped": (orders_between_two_attempts, PATIENCE, {"sent-after-exit", "unclaimed"}),
+    "cap-without-lock": (more_letters_than_the_cap_at_once, PATIENCE, {"cap-exceeded"}),
+    "relay-forgets-first": (receipts_while_temporal_is_away, SHORT_PATIENCE, {"stuck-journey", "temporal-disagrees"}),
+}
+
+
+@pytest.fixture
+def folder(data_folder: Path, request: pytest.FixtureRequest) -> Path:
+    made = data_folder / f"chaos-{request.node.name.replace('[', '-').strip(']')}"
+    made.mkdir(mode=0o755)
+    return made
+
+
+@pytest.mark.parametrize("mutant", SCENES)
+async def test_a_broken_build_is_found_out(mutant: str, folder: Path) -> None:
+    scene, patience, expected = SCENES[mutant]
+    async with opened(folder, mutant, each=1) as (stack, client):
+        await scene(stack, client)
+        _, violations = await examined(stack, client, patience)
+    assert set(kinds(violations)) >= expected, violations
+
+
+async def test_the_build_as_it_is_keeps_every_promise_in_the_same_scenes(folder: Path) -> None:
+    async with opened(folder, each=1) as (stack, client):
+        for scene, _, _ in SCENES.values():
+            # What a worker has in hand when it is killed, waits for longer than a test.
+            assert await settle(stack.postgres.url, stack.client, TASK_QUEUE, PATIENCE) == {}
+            await scene(stack, client)
+        history, violations = await examined(stack, client, PATIENCE)
+    assert violations == []
+    assert {journey.campaign for journey in history.journeys} >= {"cart", "letter", "receipt"}

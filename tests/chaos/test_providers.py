@@ -1,0 +1,98 @@
+"""Each trouble of a provider is what its name says, to the channel that meets it and in the provider's log."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from channels.email import EmailChannel
+from channels.webhook import WebhookChannel
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Rejected, Unavailable
+from tests.channels.messages import MAIL, hook
+from tests.channels.test_webhook import SECRET
+from tests.chaos.providers import HookMode, HookProvider, Log, MailMode, MailProvider
+
+# More than a provider needs that answers; the tests of one that hangs wait for it.
+SECONDS = 0.5
+DATA = {"campaign": "cart", "user": "u1", "ref": "r1"}
+NOTE = replace(MAIL, content={**MAIL.content, "subject": "cart u1 r1"})
+
+
+@asynccontextmanager
+async def hooks() -> AsyncIterator[HookProvider]:
+    provider = HookProvider(Log())
+    await provider.start()
+    yield provider
+    await provider.stop()
+
+
+@asynccontextmanager
+async def mails() -> AsyncIterator[MailProvider]:
+    provider = MailProvider(Log())
+    await provider.start()
+    yield provider
+    await provider.stop()
+
+
+async def posted(provider: HookProvider, data: dict[str, str] | None = None) -> Delivery:
+    channel = WebhookChannel(SECRET, allow_private_addresses=True, seconds=SECONDS)
+    return await channel.deliver(hook(provider.url, data or DATA))
+
+
+async def mailed(provider: MailProvider) -> Delivery:
+    return await EmailChannel("127.0.0.1", provider.port, security="none", seconds=SECONDS).deliver(NOTE)
+
+
+@pytest.mark.parametrize(
+    ("mode", "delivery", "effects"),
+    [
+        ("well", Accepted, ["done", "again"]),
+        ("429", Unavailable, ["none", "done"]),
+        ("500", Unavailable, ["none", "done"]),
+        ("resets", Ambiguous, ["none", "done"]),
+        ("drops", Ambiguous, ["done", "again"]),
+        ("hangs", Ambiguous, ["done", "again"]),
+    ],
+)
+async def test_a_webhook_meets_trouble_and_is_repeated(
+    mode: HookMode, delivery: type[Delivery], effects: list[str]
+) -> None:
+    async with hooks() as provider:
+        provider.turn(mode)
+        assert isinstance(await posted(provider), delivery)
+        provider.turn("well")
+        # Whoever hung is dealt with first.
+        assert await posted(provider) == Accepted(None)
+    assert [arrival.effect for arrival in provider.log.arrivals] == effects
+
+
+async def test_a_provider_that_is_asked_for_too_much_says_when_to_come_again() -> None:
+    async with hooks() as provider:
+        provider.turn("429")
+        delivery = await posted(provider)
+    assert isinstance(delivery, Unavailable)
+    assert delivery.retry_after == 1
+
+
+async def test_a_key_that_comes_with_another_content_is_refused() -> None:
+    async with hooks() as provider:
+        provider.turn("500")
+        await posted(provider)
+        provider.turn("well")
+        delivery = await posted(provider, {**DATA, "ref": "r2"})
+    assert isinstance(delivery, Rejected)
+
+
+@pytest.mark.parametrize(
+    ("mode", "delivery", "deliveries"),
+    [("well", Accepted, 2), ("4xx", Unavailable, 1), ("drops", Ambiguous, 2), ("hangs", Ambiguous, 2)],
+)
+async def test_a_mail_meets_trouble_and_is_repeated(mode: MailMode, delivery: type[Delivery], deliveries: int) -> None:
+    async with mails() as provider:
+        provider.turn(mode)
+        assert isinstance(await mailed(provider), delivery)
+        provider.turn("well")
+        assert isinstance(await mailed(provider), Accepted)
+    assert [arrival.effect for arrival in provider.log.arrivals] == ["done"] * deliveries
+    assert {(arrival.message_id, arrival.ref) for arrival in provider.log.arrivals} == {(MAIL.message_id, "r1")}

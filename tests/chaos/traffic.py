@@ -1,0 +1,154 @@
+"""The steady stream: people who enter campaigns, buy and look, and whose events come twice or late; an operator."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any
+from uuid import uuid4
+
+from tests.chaos.campaigns import CANARY, CART, LETTER, ORDERED, PULSE, RECEIPT, SEEN, TIDE
+from tests.chaos.client import Client, Item
+
+# How many of the people are new when they first do something, how many entries are reported twice, and how many only
+# once, whatever becomes of it.
+NEW, TWICE, ONCE = 0.1, 0.1, 0.1
+Scene = Callable[[str], Coroutine[Any, Any, None]]
+
+
+class Traffic:
+    """Scenes of a seed's people, one after the other, each played beside the others."""
+
+    def __init__(self, client: Client, seed: str, people: int) -> None:
+        self._client = client
+        self._rolls = random.Random(f"{seed}/traffic")
+        self._people = [f"u{number}" for number in range(people)]
+        self._refs = itertools.count(1)
+        scenes: dict[Scene, int] = {
+            self._cart: 8,
+            self._bought_at_once: 1,
+            self._bought_before: 1,
+            self._letter: 4,
+            self._receipt: 4,
+            self._pulse: 3,
+            self._tide: 3,
+        }
+        self._scenes, self._weights = list(scenes), list(scenes.values())
+
+    async def introduce(self) -> None:
+        """Say who the people are."""
+        await asyncio.gather(*(self._client.identify(user) for user in self._people))
+
+    async def flow(self, seconds: float, rate: float) -> None:
+        """So many scenes a second; return when all that was sent has been acknowledged."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        async with asyncio.TaskGroup() as playing:
+            while loop.time() < end:
+                [scene] = self._rolls.choices(self._scenes, self._weights)
+                playing.create_task(scene(await self._somebody()))
+                await asyncio.sleep(self._rolls.expovariate(rate))
+
+    async def _somebody(self) -> str:
+        """Mostly one of the first few, so that they come under the cap and the others do not."""
+        if self._rolls.random() >= NEW:
+            return self._people[min(int(self._rolls.expovariate(3 / len(self._people))), len(self._people) - 1)]
+        user = f"n{next(self._refs)}"
+        await self._client.identify(user)
+        return user
+
+    def _ref(self) -> str:
+        return f"r{next(self._refs)}"
+
+    async def _enter(self, user: str, event: str) -> str:
+        """Report an entry, perhaps twice at once: the same report, or another of the same thing."""
+        ref, roll = self._ref(), self._rolls.random()
+        item = Item(user, event, ref, message_id=str(uuid4()))
+        if roll < TWICE:
+            await asyncio.gather(self._client.report(item), self._client.report(item))
+        elif roll < 2 * TWICE:
+            await asyncio.gather(self._client.report(item), self._client.report(Item(user, event, ref)))
+        else:
+            await self._client.report(item, is_patient=roll < 1 - ONCE)
+        return ref
+
+    async def _cart(self, user: str) -> None:
+        buys, sees = self._rolls.random() < 0.5, self._rolls.random() < 0.3
+        pauses = self._rolls.uniform(0.5, 6), self._rolls.uniform(0, 5)
+        ref = await self._enter(user, CART.entry)
+        if sees:
+            await asyncio.sleep(pauses[0])
+            await self._client.report(Item(user, SEEN, ref))
+        if buys:
+            await asyncio.sleep(pauses[1])
+            await self._client.report(Item(user, ORDERED, ref))
+
+    async def _bought_at_once(self, user: str) -> None:
+        ref = self._ref()
+        await self._client.report(Item(user, CART.entry, ref, late=1), Item(user, ORDERED, ref))
+
+    async def _bought_before(self, user: str) -> None:
+        ref = self._ref()
+        await self._client.report(Item(user, ORDERED, ref), Item(user, CART.entry, ref, late=1))
+
+    async def _letter(self, user: str) -> None:
+        await self._enter(user, LETTER.entry)
+
+    async def _receipt(self, user: str) -> None:
+        await self._enter(user, RECEIPT.entry)
+
+    async def _pulse(self, user: str) -> None:
+        await self._enter(user, PULSE.entry)
+
+    async def _tide(self, user: str) -> None:
+        await self._enter(user, TIDE.entry)
+
+
+class Operator:
+    """Pauses and resumes one campaign, stops another with exit and starts it anew, until told to leave off."""
+
+    def __init__(self, client: Client, seed: str, hook_url: str) -> None:
+        self._client = client
+        self._rolls = random.Random(f"{seed}/operator")
+        self._hook_url = hook_url
+
+    async def work(self, leave_off: asyncio.Event) -> None:
+        """When it is over the one runs, and the other has been stopped for good."""
+        await asyncio.gather(self._pause(leave_off), self._stop(leave_off))
+
+    async def _pause(self, leave_off: asyncio.Event) -> None:
+        while not await _is_over(leave_off, self._rolls.uniform(3, 12)):
+            await self._client.move(PULSE.key, "pause")
+            await _is_over(leave_off, self._rolls.uniform(1, 6))
+            await self._client.move(PULSE.key, "resume")
+
+    async def _stop(self, leave_off: asyncio.Event) -> None:
+        for edition in itertools.count(2):
+            is_over = await _is_over(leave_off, self._rolls.uniform(6, 20))
+            await self._client.move(TIDE.key, "stop", {"mode": "exit"})
+            if is_over or await _is_over(leave_off, self._rolls.uniform(0, 3)):
+                return
+            await self._client.publish(TIDE, self._hook_url, edition)
+            await self._client.move(TIDE.key, "start")
+
+
+async def canary(client: Client) -> str:
+    """Send one through the whole service; its ref."""
+    ref = f"c{uuid4()}"
+    await client.report(Item("canary", CANARY.entry, ref))
+    return ref
+
+
+async def meet(client: Client, user: str) -> None:
+    """Have something to be sent at once by each provider, and both kinds of mail."""
+    entries = (CANARY.entry, RECEIPT.entry, LETTER.entry)
+    await client.report(*(Item(user, entry, f"{user}-{entry.lower()}") for entry in entries))
+
+
+async def _is_over(event: asyncio.Event, seconds: float) -> bool:
+    """Whether it was set within so many seconds."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
