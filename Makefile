@@ -9,7 +9,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check dev schemas histories lock clean
+.PHONY: help demo test bench check dev schemas histories lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: $(READY) ## Run everything on this machine and let about twenty users walk
 
 test: $(READY) ## Run all tests
 	$(BIN)/pytest
+
+bench: $(READY) ## Measure what it costs, each figure beside its floor; ONLY=name runs one family, JSON=file writes all
+	$(BIN)/python -m tests.bench
 
 check: $(READY) ## Lint, check the format, the types and who imports whom
 	$(BIN)/ruff check
