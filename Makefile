@@ -9,7 +9,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check dev schemas histories lock clean
+.PHONY: help demo test chaos bench check dev schemas histories lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: $(READY) ## Run all tests
 
 chaos: $(READY) ## Kill, cut, fill and freeze everything under a stream of events, and audit; SEED=, SECONDS= (600)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
+
+bench: $(READY) ## Measure what it costs, each figure beside its floor; ONLY=name runs one family, JSON=file writes all
+	$(BIN)/python -m tests.bench
 
 check: $(READY) ## Lint, check the format, the types and who imports whom
 	$(BIN)/ruff check

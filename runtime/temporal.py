@@ -17,10 +17,13 @@ CALL_TIMEOUT = 5
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:
-    """The sandbox. `domain` is kept pure by the linter, `activities` lends workflows only its types."""
+    """The sandbox. `domain` and `workflows` are kept pure by the linter, `activities` lends workflows only its types.
+
+    What is not passed through is imported anew for each journey: `workflows` alone took 3 to 5 ms.
+    """
     return SandboxedWorkflowRunner(
         restrictions=SandboxRestrictions.default.with_passthrough_modules(
-            "activities", "application", "channels", "domain", "store", "msgspec"
+            "activities", "application", "channels", "domain", "store", "workflows", "msgspec"
         )
     )
 

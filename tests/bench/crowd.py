@@ -4,12 +4,11 @@ import random
 from contextlib import AsyncExitStack
 
 import psycopg
-from psycopg.types.json import Jsonb
 
 from tests.bench.http import Connection
 from tests.bench.ingest import CLIENTS, SEED, Posting, one_of_ten
 from tests.bench.measure import Measure, Result, beside, in_turns
-from tests.bench.people import CART, abandoned, batches, run_campaign, settle_in
+from tests.bench.people import CART, batches, entry, run_campaign, settle_in
 from tests.bench.stack import Stack
 
 CROWDS = (10_000, 100_000, 1_000_000)
@@ -60,6 +59,6 @@ async def _send_off(url: str) -> None:
                    now() + interval '30 days'
             FROM profiles
             """,
-            (Jsonb(abandoned("anybody")),),
+            (entry(),),
         )
         await connection.execute("VACUUM ANALYZE")

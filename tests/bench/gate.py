@@ -20,7 +20,7 @@ from domain.journey.protocol import Authorise
 from store import campaigns
 from store.database import Database, configure
 from tests.bench.measure import Measure, Result, beside, in_turns
-from tests.bench.people import CAPS, PLAIN, abandoned, put_caps, run_campaign, settle_in
+from tests.bench.people import CAPS, PLAIN, entry, put_caps, run_campaign, settle_in
 from tests.bench.stack import Stack
 
 CALLS, ROUNDS = 300, 5
@@ -81,7 +81,7 @@ async def _template(stack: Stack, journeys: int) -> str:
                    'acting'
             FROM entrant
             """,
-            (journeys, psycopg.types.json.Jsonb(abandoned("anybody", "Price Dropped"))),
+            (journeys, entry()),
         )
         await connection.execute("VACUUM ANALYZE")
     return url.rpartition("/")[2]

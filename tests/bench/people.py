@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import psycopg
 
+from domain.tracking.decode import decode
 from tests.bench.stack import ADMIN_KEY, Process
 
 NUDGE = """---
@@ -104,6 +105,13 @@ def abandoned(user: str, event: str = "Cart Abandoned") -> dict[str, Any]:
 def ordered(user: str) -> dict[str, Any]:
     """What ends one."""
     return _track(user, "Order Completed", {"value": 120, "cart_id": f"cart-{user}"})
+
+
+def entry() -> str:
+    """The event that started a journey, as its row has it."""
+    body = msgspec.json.encode(abandoned("anybody"))
+    [event] = decode(body, kind="track", received_at=datetime.now(UTC), new_id=str).events
+    return msgspec.json.encode(event).decode()
 
 
 def batches(items: Sequence[dict[str, Any]], size: int = 100) -> Iterator[bytes]:

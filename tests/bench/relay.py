@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg
-from psycopg.types.json import Jsonb
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from application.catalogue import Catalogue, Version
@@ -15,7 +14,7 @@ from domain.journey.position import told_at_start
 from runtime.relay import CONCURRENT_CALLS, Relay
 from store.database import Database
 from tests.bench.measure import Measure, Result, beside, in_turns
-from tests.bench.people import CART, abandoned, run_campaign, settle_in
+from tests.bench.people import CART, entry, run_campaign, settle_in
 from tests.bench.stack import Stack
 from workflows import search_attributes
 from workflows.journey import JourneyInput, JourneyWorkflow
@@ -72,7 +71,7 @@ async def _fill(url: str, number: int) -> None:
             SELECT workflow_id, 'start', jsonb_build_object('journey_id', id, 'campaign', 'cart', 'version', 1)
             FROM begun
             """,
-            {"round": f"round-{number}", "entry": Jsonb(abandoned("anybody"))},
+            {"round": f"round-{number}", "entry": entry()},
         )
 
 

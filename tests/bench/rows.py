@@ -46,15 +46,15 @@ FIRST_CROWD = "with 10,000"
 FULL_CACHE = "with 1,000, when its cache is full"
 
 _ROWS = (
-    Row("ingest", "ingest over HTTP, events that nobody listens for", INSERT, "events/s", least=0.5),
+    Row("ingest", "ingest over HTTP, batches of 100, events that nobody listens for", INSERT, "events/s", least=0.5),
     Row("ingest_heard", "the same, where 10 % start or end a journey", INSERT, "events/s", least=0.33),
     Row("journeys", "journeys with a delay and a message", TIMER_FLOOR, "journeys/s", least=0.8),
     Row("journeys_plain", "journeys with a message, no delay", "bare, started eagerly", "journeys/s", least=0.8),
-    Row("actions", "billable actions of a journey with a delay and a message", TIMER_FLOOR, "actions", more=0),
-    Row("events", "events in its history", TIMER_FLOOR, "events", more=3),
-    Row("bytes", "size of its history", TIMER_FLOOR, "bytes", most=2),
-    Row("actions_two", "billable actions of one with two messages and a wait", TIMER_FLOOR, "actions", more=0),
-    Row("events_two", "events in its history", TIMER_FLOOR, "events", more=3),
+    Row("actions", "billable actions, a delay and a message", TIMER_FLOOR, "actions", more=0),
+    Row("events", "history events, a delay and a message", TIMER_FLOOR, "events", more=3),
+    Row("bytes", "history size, a delay and a message", TIMER_FLOOR, "bytes", most=2),
+    Row("actions_two", "billable actions, two messages and a wait", TIMER_FLOOR, "actions", more=0),
+    Row("events_two", "history events, two messages and a wait", TIMER_FLOOR, "events", more=3),
     Row("latency_p50", "trigger acknowledged to hand-over, median", "bare start to activity", "ms", most=2, below=20),
     Row("latency_p99", "trigger acknowledged to hand-over, 99th percentile", "bare start to activity", "ms", below=44),
     Row("late_p99", "how late a delay of 30 s fires, 99th percentile", "a bare timer", "ms", below=1_000),

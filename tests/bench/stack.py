@@ -166,6 +166,9 @@ class Stack:
             )
         try:
             yield process, log
+        except BaseException:
+            sys.stderr.write(log.read_text())
+            raise
         finally:
             if process.returncode is None:
                 process.send_signal(SIGTERM)

@@ -1,0 +1,70 @@
+"""The bench runs, and its document is about what it measures. No test here holds the machine to a time."""
+
+import re
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from runtime.embedded.postgres import EmbeddedPostgres
+from runtime.embedded.temporal import EmbeddedTemporal
+from tests.bench import cost, gate, ingest, relay
+from tests.bench.__main__ import FAMILIES, table
+from tests.bench.measure import Result, beside, percentile
+from tests.bench.rows import ROWS
+from tests.bench.stack import Stack
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def stack(postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, client: Client, tmp_path: Path) -> Stack:
+    """The servers of the tests, and next to nothing to do."""
+    return Stack(postgres, temporal, client, tmp_path, effort=0.01)
+
+
+async def test_what_a_journey_costs(stack: Stack) -> None:
+    found = {result.key: result for result in await cost.measure(stack)}
+    assert found["actions"].figure == 4
+    assert found["actions_two"].figure == 8
+    assert all(found[key].is_met for key in ("actions", "events", "bytes", "events_two"))
+
+
+async def test_figures_stand_beside_their_floors(stack: Stack) -> None:
+    results = [*await ingest.measure(stack), *await gate.measure(stack), *await relay.measure(stack)]
+    assert [result.key for result in results] == ["ingest", "ingest_heard", "gate", "gate_hot", "relay"]
+    assert all(result.figure > 0 and result.floor > 0 for result in results)
+
+
+def test_a_ratio_is_that_of_rounds_not_of_medians() -> None:
+    result = beside("relay", [(9.0, 10.0), (80.0, 100.0), (1.0, 2.0)])
+    assert (result.figure, result.floor, result.ratio, result.is_met) == (9.0, 10.0, 0.8, True)
+
+
+def test_a_percentile_lies_among_the_values() -> None:
+    assert percentile([float(number) for number in range(101)], 99) == 99.0
+
+
+def test_every_bound_of_a_goal_counts() -> None:
+    row = ROWS["latency_p50"]
+    assert row.goal == "at most 2 times the floor, below 20 ms"
+    assert row.is_met(19, 10, 1.9)
+    assert not row.is_met(21, 20, 1.05)
+    assert not row.is_met(19, 9, 2.1)
+    assert not ROWS["events"].is_met(26, 22, 26 / 22)
+
+
+def test_the_document_has_the_rows_of_the_bench() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    written = [line.split(" | ") for line in page.splitlines() if re.fullmatch(r"\| .+ \| (yes|no) \|", line)]
+    measured = table([Result(key, 1, 1, 1) for key in ROWS])[2:]
+    assert [(_what(cells), cells[4]) for cells in written] == [
+        (_what(cells), cells[4]) for cells in (line.split(" | ") for line in measured)
+    ]
+    for name in FAMILIES:
+        assert f"`{name}`" in page
+
+
+def _what(cells: list[str]) -> tuple[str, str]:
+    """The row, and what its floor is."""
+    return cells[0].removeprefix("| "), cells[2].partition("(")[2]
