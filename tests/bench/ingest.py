@@ -88,6 +88,12 @@ async def measure(stack: Stack) -> list[Result]:
         def heard() -> list[bytes]:
             return list(batches([one_of_ten(number, users, seeded) for number in range(count)]))
 
+        # As in a database that has been in use: by what it knew of empty tables, PostgreSQL would read whole ones until
+        # it looked at them again by itself, which it does once a minute.
+        await posting(unheard())
+        await posting(heard())
+        await keep_house(database_url)
+
         def of(how: Posting | Inserting, what: Any) -> Measure:
             async def once(_: int) -> float:
                 return count / await how(what())
@@ -105,6 +111,12 @@ async def measure(stack: Stack) -> list[Result]:
         beside("ingest", [(figure, floor) for floor, figure, _, _ in found], note),
         beside("ingest_heard", [(figure, floor) for _, _, floor, figure in found], note),
     ]
+
+
+async def keep_house(database_url: str) -> None:
+    """What PostgreSQL does by itself from time to time."""
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        await connection.execute("VACUUM ANALYZE")
 
 
 def one_of_ten(number: int, users: list[str], seeded: random.Random) -> dict[str, Any]:

@@ -33,7 +33,7 @@ async def measure(stack: Stack) -> list[Result]:
             await _sleep(place, asleep, upto)
             asleep = upto
         after = await _settled(place)
-    note = "{:.0f} MB with none; " + f"{asleep:,} asleep, each {few:,} of them in the worker's cache"
+    note = "{:.0f} MB with none; " + f"{asleep:,} asleep, {few:,} of them in the worker's cache"
     return [
         single(key, after[part], before[part], note.format(none[part]))
         for key, part in (("memory_api", "api"), ("memory_worker", "worker"))
