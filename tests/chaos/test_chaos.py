@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from signal import SIGINT
+from signal import SIG_DFL, SIGINT, signal
 
 from runtime.embedded.processes import command_line
 from tests.chaos.__main__ import INTERRUPTED
@@ -45,6 +45,8 @@ async def test_a_run_that_is_broken_off_leaves_nothing_behind(data_folder: Path)
         env={**os.environ, "TMPDIR": str(folder)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        # What is started in the background by a script ignores it.
+        preexec_fn=lambda: signal(SIGINT, SIG_DFL),
     )
     try:
         async for is_last in looks(PATIENCE):
