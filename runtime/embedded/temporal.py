@@ -45,8 +45,8 @@ SETTINGS = {
     # How much later than now a timer may be due at the soonest, for clusters whose clocks differ: by default every
     # timer that is skipped to takes a second.
     "history.timerProcessorMaxTimeShift": '"10ms"',
-    # By default the one shard of this server looks for what is to be done 20 times a second: each step waits for its turn
-    # for up to 50 ms. A deployment has hundreds of shards.
+    # By default the one shard of this server looks for what is to be done 20 times a second, for which each step waits.
+    # A deployment has hundreds of shards.
     "history.transferProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxPollRPS": "1000",
     "history.visibilityProcessorMaxPollRPS": "1000",
