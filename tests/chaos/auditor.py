@@ -11,6 +11,9 @@ from tests.chaos.providers import Arrival
 
 # An attempt that nobody knows the end of: the answer was lost, or who waited for it died.
 LOST = frozenset({"answer_lost", "attempt_died"})
+# Why a journey may stay on its version: it rested at a step that the other one does not have, or that one was
+# superseded before it came to rest.
+STAYS = frozenset({"step_removed", "superseded", "version_changed"})
 
 
 def audit(calls: Sequence[Call], moves: Sequence[Move], history: History) -> list[Violation]:
@@ -49,6 +52,7 @@ class _Auditor:
         yield from self._providers()
         yield from self._ledger.violations
         yield from self._moved()
+        yield from self._migrated()
         for kind, count in self._history.waiting.items():
             yield Violation("stuck", f"{count} {kind} were under way when nobody waited any longer")
 
@@ -124,7 +128,10 @@ class _Auditor:
             yield Violation("ledger-disagrees", f"{id} was handed over and is in no ledger")
 
     def _temporal(self) -> Iterator[Violation]:
-        """Each journey's workflow ended as its row did; one that never began belongs to a journey that was ended."""
+        """Each journey's workflow ended as its row did, and on the same version.
+
+        One that never began belongs to a journey that was ended.
+        """
         for journey in self._history.journeys:
             end = self._history.workflows.get(journey.workflow_id)
             named = f"{journey.workflow_id} is {journey.state} {journey.outcome or ''}"
@@ -133,6 +140,9 @@ class _Auditor:
                     yield Violation("temporal-disagrees", f"{named}, and there is no workflow")
             elif (end.status, end.result) != ("COMPLETED", journey.outcome):
                 yield Violation("temporal-disagrees", f"{named}, and its workflow {end.status} {end.result or ''}")
+            elif end.version != journey.version:
+                said = f"{named} on version {journey.version}, and its workflow on {end.version}"
+                yield Violation("temporal-disagrees", said)
 
     def _message(self, message: MessageRow) -> Iterator[Violation]:
         """The ledger's word on one message against the provider's."""
@@ -202,6 +212,12 @@ class _Auditor:
             theirs = [journey for journey in self._history.journeys if journey.campaign == campaign]
             for journey in theirs:
                 yield from self._late("sent-in-pause", journey.ref, self._messages[journey.id], since, until)
+
+    def _migrated(self) -> Iterator[Violation]:
+        """Nobody stayed on another version without a reason."""
+        for fate, count in self._history.migrations.items():
+            if fate.startswith("stayed/") and fate.rpartition("/")[2] not in STAYS:
+                yield Violation("left-behind", f"{count} journeys did not migrate: {fate}")
 
 
 def kinds(violations: Iterable[Violation]) -> Mapping[str, int]:

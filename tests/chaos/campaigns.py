@@ -12,6 +12,11 @@ CAPS = f"rules: [{{name: marketing, limit: {CAP}, per: 1d, categories: [marketin
 
 # The step that sends, by its channel.
 STEPS: dict[Channel, str] = {"webhook": "hook", "email": "mail"}
+# What every second edition has otherwise: waits that are longer, and two steps more on the way to the webhook. Whoever
+# rests at one of these stays on the version that has it.
+LONGER = ("3s", "4s")
+HOOK_STEP = "  - {id: hook,"
+DETOUR = "  - {id: aside, set_stage: engaged}\n  - {id: rest, delay: 1s}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +31,13 @@ class Campaign:
     exit: str | None = None
 
     def source(self, edition: int = 1) -> str:
-        """The document; another edition is another version of the same."""
+        """The document; another edition is another version of the same, which sends the same."""
+        steps = self.steps if edition % 2 else self.steps.replace(*LONGER).replace(HOOK_STEP, DETOUR + HOOK_STEP)
         exits = f"exit: [{{event: {self.exit}}}]\n" if self.exit else ""
         return (
             f"key: {self.key}\nname: {self.key} {edition}\n"
             f"entry: {{event: {self.entry}, key: event.properties.ref, reentry: never}}\n"
-            f"{exits}steps:\n{self.steps}"
+            f"{exits}steps:\n{steps}"
         )
 
     def templates(self, hook_url: str) -> dict[str, str]:
@@ -60,7 +66,8 @@ text: "{{ entry.properties.ref }}"
 
 ORDERED, SEEN = "Order Completed", "Offer Seen"
 
-# Ended by its exit event at any moment of its few seconds, or by what it waits for.
+# Ended by its exit event at any moment of its few seconds, or by what it waits for. Its journeys are taken from version
+# to version, back to earlier ones as well.
 CART = Campaign(
     "cart",
     "Cart Abandoned",
@@ -82,7 +89,7 @@ RECEIPT = Campaign(
     "transactional",
     "  - {id: mail, send: {channel: email, template: mail, category: transactional}}\n",
 )
-# Paused and resumed.
+# Paused and resumed. Its journeys migrate while it is paused, too.
 PULSE = Campaign(
     "pulse",
     "Visited",
@@ -92,7 +99,7 @@ PULSE = Campaign(
   - {id: hook, send: {channel: webhook, template: hook, category: transactional}}
 """,
 )
-# Stopped with exit, published and started again. Nobody leaves it otherwise.
+# Stopped with exit, published and started again, and taken to other versions in between. Nobody leaves it otherwise.
 TIDE = Campaign(
     "tide",
     "Joined",

@@ -88,12 +88,11 @@ class Client:
         return move
 
     async def publish(self, campaign: Campaign, hook_url: str, edition: int = 1) -> None:
-        body = {
-            "file": "campaign.yaml",
-            "source": campaign.source(edition),
-            "templates": campaign.templates(hook_url),
-        }
-        await self.act("POST", "/v1/campaigns", body)
+        await self.act("POST", "/v1/campaigns", _document(campaign, hook_url, edition))
+
+    async def migrate(self, campaign: Campaign, hook_url: str, edition: int) -> None:
+        """Let users in by another edition from now on, and have those in flight go over to it."""
+        await self.move(campaign.key, "apply", {**_document(campaign, hook_url, edition), "in_flight": "migrate"})
 
     async def act(self, method: str, path: str, body: Any = None) -> None:
         """Do what only an administrator may, until that is acknowledged."""
@@ -125,6 +124,10 @@ class Client:
 
 def _basic() -> str:
     return f"Basic {b64encode(f'{WRITE_KEY}:'.encode()).decode()}"
+
+
+def _document(campaign: Campaign, hook_url: str, edition: int) -> dict[str, Any]:
+    return {"file": "campaign.yaml", "source": campaign.source(edition), "templates": campaign.templates(hook_url)}
 
 
 def _event(call: Call, timestamp: datetime | None) -> dict[str, Any]:

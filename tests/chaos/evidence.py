@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from tests.chaos.history import History, JourneyRow, MessageRow, Note, WorkflowEnd
 from tests.chaos.providers import Arrival
 from tests.rig import looks
+from workflows.search_attributes import CAMPAIGN_VERSION
 
 JOURNAL = """
 CREATE TABLE chaos_notes (
@@ -23,7 +24,8 @@ BEGIN
   RETURN NULL;
 END $$;
 CREATE TRIGGER chaos AFTER INSERT OR UPDATE ON campaigns FOR EACH ROW EXECUTE FUNCTION chaos_note();
-CREATE TRIGGER chaos AFTER INSERT OR UPDATE OF state ON journeys FOR EACH ROW EXECUTE FUNCTION chaos_note();
+CREATE TRIGGER chaos AFTER INSERT OR UPDATE OF state, campaign_version ON journeys
+  FOR EACH ROW EXECUTE FUNCTION chaos_note();
 CREATE TRIGGER chaos AFTER INSERT OR UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION chaos_note();
 CREATE TRIGGER chaos AFTER INSERT ON decisions FOR EACH ROW
   WHEN (NEW.kind = 'send' AND NEW.reason = 'capped') EXECUTE FUNCTION chaos_note();
@@ -41,6 +43,10 @@ FROM journeys JOIN profiles ON profiles.id = profile_id ORDER BY journeys.id
 """
 _MESSAGES = """
 SELECT id::text, journey_id::text, channel, category, state, reason, detail, attempts FROM messages ORDER BY reserved_at
+"""
+_MIGRATIONS = """
+SELECT fate.key AS fate, sum(fate.value::int)::int AS count
+FROM operations CROSS JOIN jsonb_each_text(counts) AS fate WHERE kind = 'migrate' GROUP BY 1 ORDER BY 1
 """
 _NOTES = "SELECT seq, extract(epoch FROM at)::float8 AS at, kind, row FROM chaos_notes ORDER BY seq"
 CALLS_AT_ONCE = 10
@@ -88,6 +94,7 @@ async def collect(url: str, client: Client, arrivals: list[Arrival], waiting: di
         notes=[Note(**row) for row in await _rows(url, _NOTES)],
         workflows={journey.workflow_id: end for journey, end in zip(journeys, ends, strict=True) if end},
         arrivals=arrivals,
+        migrations={row["fate"]: row["count"] for row in await _rows(url, _MIGRATIONS)},
         waiting=waiting,
     )
 
@@ -95,18 +102,19 @@ async def collect(url: str, client: Client, arrivals: list[Arrival], waiting: di
 async def _end(client: Client, workflow_id: str) -> WorkflowEnd | None:
     handle = client.get_workflow_handle(workflow_id, result_type=str)
     try:
-        status = (await handle.describe()).status
+        described = await handle.describe()
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
         return None
-    name = "NONE" if status is None else status.name
+    name = "NONE" if described.status is None else described.status.name
+    version = described.typed_search_attributes.get(CAMPAIGN_VERSION)
     if name in ("RUNNING", "NONE"):
-        return WorkflowEnd(name, None)
+        return WorkflowEnd(name, None, version)
     try:
-        return WorkflowEnd(name, await handle.result())
+        return WorkflowEnd(name, await handle.result(), version)
     except WorkflowFailureError:
-        return WorkflowEnd(name, None)
+        return WorkflowEnd(name, None, version)
 
 
 async def _rows(url: str, sql: str) -> list[dict[str, Any]]:

@@ -48,17 +48,19 @@ class MessageRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowEnd:
-    """How a workflow stands in Temporal: its status, and its result if it has one."""
+    """How a workflow stands in Temporal: its status, its result if it has one, and the version that it is on."""
 
     status: str
     result: str | None
+    version: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """All of it. `ahead` is how far the machine's clock is ahead of the monotonic one, in seconds.
 
-    `stored` counts the events by message id. `waiting` says what was still under way when nobody waited any longer.
+    `stored` counts the events by message id. `migrations` counts, over all of them, what became of journeys, as the
+    operations say it. `waiting` says what was still under way when nobody waited any longer.
     """
 
     ahead: float
@@ -68,4 +70,5 @@ class History:
     notes: Sequence[Note]
     workflows: Mapping[str, WorkflowEnd]
     arrivals: Sequence[Arrival]
+    migrations: Mapping[str, int] = field(default_factory=dict)
     waiting: Mapping[str, int] = field(default_factory=dict)

@@ -60,8 +60,10 @@ class Ledger:
             self.stopped.setdefault((note.row["key"], version), note)
 
     def _journey(self, note: Note) -> None:
-        id = note.row["id"]
-        self._versions[id] = (note.row["campaign_key"], note.row["campaign_version"])
+        id, campaign, version = note.row["id"], note.row["campaign_key"], note.row["campaign_version"]
+        if self._versions.setdefault(id, (campaign, version)) != (campaign, version):
+            self._check_passage(id, campaign, version)
+        self._versions[id] = (campaign, version)
         if note.row["state"] != "active":
             self.ended.setdefault(id, note)
 
@@ -91,6 +93,12 @@ class Ledger:
             self._wrong("sent-after-stop", f"{id} was claimed after its campaign had been stopped")
         if self._campaigns[campaign] and self._campaigns[campaign][-1].row["state"] == "paused":
             self._wrong("sent-in-pause", f"{id} was claimed while {campaign} was paused")
+
+    def _check_passage(self, id: str, campaign: str, version: int) -> None:
+        if id in self.ended or self._versions[id] in self.stopped:
+            self._wrong("moved-astray", f"{id} was moved to version {version} after it had ended")
+        elif (runs := self._campaigns[campaign][-1].row["running_version"]) != version:
+            self._wrong("moved-astray", f"{id} was moved to version {version} of {campaign}, which ran {runs}")
 
     def _capped(self, note: Note) -> None:
         self.capped.add((note.row["journey_id"], note.row["step"]))

@@ -13,7 +13,7 @@ from typing import Literal
 
 from tests.chaos.campaigns import BY_ENTRY, CART, ORDERED, SEEN, TIDE, Campaign, Channel
 
-Verb = Literal["pause", "resume", "stop", "start"]
+Verb = Literal["pause", "resume", "stop", "start", "apply"]
 Outcome = Literal["completed", "engaged", "exited"]
 NEVER_ASKED = float("inf")
 

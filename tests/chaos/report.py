@@ -25,6 +25,7 @@ def lines(result: Result) -> Iterator[str]:
     yield f"Requests sent once more, after: {_listed(result.repeats) or 'none'}"
     yield f"Moves: {_counted(move.verb for move in result.moves)}"
     yield f"Journeys: {_counted(f'{one.campaign} {one.outcome or one.state}' for one in history.journeys)}"
+    yield f"Migrations: {_listed(history.migrations) or 'none'}"
     yield f"Messages: {_counted(f'{one.channel} {one.state}' for one in history.messages)}"
     yield f"Handed over: {_counted(f'{one.channel} {one.effect}' for one in history.arrivals)}"
     yield f"Settled {result.settled_after:.1f} s after the last event"

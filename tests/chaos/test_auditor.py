@@ -53,7 +53,7 @@ KEPT = History(
         message(10, "mail1", "sent"),
         journey(11, "completed"),
     ],
-    workflows={"cart/u1/j1": WorkflowEnd("COMPLETED", "completed")},
+    workflows={"cart/u1/j1": WorkflowEnd("COMPLETED", "completed", 1)},
     arrivals=[arrival(4.5, "hook1"), arrival(9.5, "mail1")],
 )
 
@@ -85,7 +85,7 @@ BROKEN: dict[str, Callable[[], History]] = {
     "uncalled-journey": lambda: with_first_journey(ref="r2"),
     "stuck-journey": lambda: with_first_journey(state="active", outcome=None),
     "wrong-outcome": lambda: with_first_journey(outcome="engaged"),
-    "temporal-disagrees": lambda: replace(KEPT, workflows={"cart/u1/j1": WorkflowEnd("RUNNING", None)}),
+    "temporal-disagrees": lambda: replace(KEPT, workflows={"cart/u1/j1": WorkflowEnd("RUNNING", None, 1)}),
     "missing-message": lambda: replace(KEPT, messages=[HOOK], arrivals=KEPT.arrivals[:1]),
     "ledger-disagrees": lambda: replace(KEPT, arrivals=KEPT.arrivals[:1]),
     "stuck-message": lambda: with_mail(state="sending"),
@@ -101,7 +101,8 @@ BROKEN: dict[str, Callable[[], History]] = {
     "capped-without-reason": lambda: with_notes(
         note(7, "decisions", id="d1", journey_id="j2", step="mail", profile_id="p1")
     ),
-    "stuck": lambda: replace(KEPT, waiting={"outbox": 2}),
+    "stuck": lambda: replace(KEPT, waiting={"operations": 1}),
+    "left-behind": lambda: replace(KEPT, migrations={"moved": 3, "stayed": 1, "stayed/cool-off/no_workflow": 1}),
 }
 
 
@@ -122,7 +123,7 @@ EXITED = replace(
     messages=[HOOK],
     notes=[*KEPT.notes[:4], journey(6, "exited")],
     arrivals=KEPT.arrivals[:1],
-    workflows={"cart/u1/j1": WorkflowEnd("COMPLETED", "exited")},
+    workflows={"cart/u1/j1": WorkflowEnd("COMPLETED", "exited", 1)},
 )
 
 
@@ -152,8 +153,8 @@ def test_an_exit_that_was_acknowledged_before_it_held() -> None:
     assert kinds(audit([ENTRY, ORDER], [], replace(EXITED, notes=notes))) == {"not-in-force": 1}
 
 
-def campaign(seq: int, state: str, exiting: tuple[int, ...] = ()) -> Note:
-    return note(seq, "campaigns", key="cart", state=state, exiting=exiting)
+def campaign(seq: int, state: str, exiting: tuple[int, ...] = (), version: int = 1) -> Note:
+    return note(seq, "campaigns", key="cart", state=state, exiting=exiting, running_version=version)
 
 
 def test_a_claim_in_a_pause() -> None:
@@ -192,7 +193,7 @@ def transactional(*states: str, deliveries: int) -> History:
         journeys=[JourneyRow("j2", "receipt", 1, "u2", "r2", "receipt/u2/j2", "completed", "completed")],
         messages=[MessageRow("mail2", "j2", "email", "transactional", states[-1], None, None, 2)],
         notes=[*notes, ended],
-        workflows={"receipt/u2/j2": WorkflowEnd("COMPLETED", "completed")},
+        workflows={"receipt/u2/j2": WorkflowEnd("COMPLETED", "completed", 1)},
         arrivals=[
             Arrival(20.5 + number, "email", "mail2", "receipt", "u2", "r2", "done") for number in range(deliveries)
         ],
@@ -210,3 +211,35 @@ def test_a_receipt_that_comes_twice_with_no_word_of_it() -> None:
     # Given back in between: the first attempt said that it had certainly not delivered.
     history = transactional("reserved", "sending", "reserved", "sending", "sent", deliveries=2)
     assert kinds(audit([PAID], [], history)) == {"unmarked-duplicate": 1}
+
+
+def moved(seq: int, runs: int, *more: Note) -> History:
+    """The journey is moved to version 2 while another runs, and its workflow with it."""
+    notes = [campaign(1, "running", version=runs), journey(seq, "active", campaign_version=2), *more]
+    history = with_first_journey(version=2)
+    workflows = {"cart/u1/j1": WorkflowEnd("COMPLETED", "completed", 2)}
+    return replace(history, notes=sorted([*KEPT.notes[:-1], *notes], key=lambda one: one.seq), workflows=workflows)
+
+
+def test_a_migration_that_moves_the_row_and_the_workflow() -> None:
+    assert audit([ENTRY], [], moved(6, runs=2)) == []
+
+
+def test_a_workflow_that_stayed_behind_its_row() -> None:
+    stayed = replace(moved(6, runs=2), workflows=KEPT.workflows)
+    assert kinds(audit([ENTRY], [], stayed)) == {"temporal-disagrees": 1}
+
+
+def test_a_row_that_was_moved_to_a_version_that_does_not_run() -> None:
+    assert kinds(audit([ENTRY], [], moved(6, runs=3))) == {"moved-astray": 1}
+
+
+def test_a_row_that_was_moved_after_its_journey_had_ended() -> None:
+    ended = journey(11, "completed")
+    assert kinds(audit([ENTRY], [], moved(12, 2, ended))) == {"moved-astray": 1}
+    stopped = campaign(11, "stopping", (1,), version=2)
+    assert kinds(audit([ENTRY], [], moved(12, 2, stopped))) == {"moved-astray": 1}
+
+
+def test_those_who_rest_at_a_step_that_is_gone_may_stay() -> None:
+    assert audit([ENTRY], [], replace(KEPT, migrations={"stayed/rest/step_removed": 2, "superseded": 1})) == []

@@ -30,6 +30,7 @@ async def test_every_promise_is_kept_under_every_kind_of_fault(data_folder: Path
         schedule(SEED, SHORT.seconds, result.left_out)
     )
     assert result.repeats
+    assert result.history.migrations["moved"] > 0
     assert {"postgres", "temporal"} < set(result.starts)
     assert {arrival.effect for arrival in result.history.arrivals} == {"done", "again", "none"}
     assert '"violations": []' in as_json(result)

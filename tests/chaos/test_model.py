@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.chaos.campaigns import CART, PULSE, STEPS, TIDE, Campaign
 from tests.chaos.model import Call, Expected, Move, Say, expect, pauses
 
 
@@ -94,3 +95,12 @@ def test_a_pause_is_certain_from_its_acknowledgement_to_the_asking_for_its_end()
     moves = [Move("pulse", "pause", 1, 2), Move("pulse", "resume", 5, 6), Move("pulse", "pause", 8, 9)]
     assert pauses(moves) == [("pulse", 2, 5), ("pulse", 9, float("inf"))]
     assert pauses([Move("pulse", "pause", 1, None)]) == []
+
+
+@pytest.mark.parametrize("campaign", [CART, PULSE, TIDE])
+def test_every_second_edition_goes_another_way_and_sends_the_same(campaign: Campaign) -> None:
+    first, second, third = (campaign.source(edition) for edition in (1, 2, 3))
+    assert second.replace(" 2\n", " 1\n") != first == third.replace(" 3\n", " 1\n")
+    for source in (first, second):
+        assert [channel for channel in campaign.sends if f"id: {STEPS[channel]}," in source] == list(campaign.sends)
+    assert "id: rest" in second

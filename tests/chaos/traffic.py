@@ -13,6 +13,8 @@ from tests.chaos.client import Client, Item
 # How many of the people are new when they first do something, how many entries are reported twice, and how many only
 # once, whatever becomes of it.
 NEW, TWICE, ONCE = 0.1, 0.1, 0.1
+# How many migrations are to a version that there has been.
+BACK = 0.3
 Scene = Callable[[str], Coroutine[Any, Any, None]]
 
 
@@ -105,7 +107,10 @@ class Traffic:
 
 
 class Operator:
-    """Pauses and resumes one campaign, stops another with exit and starts it anew, until told to leave off."""
+    """Moves three campaigns until told to leave off, each by one hand: what is asked for is done in that order.
+
+    Editions of a campaign are numbered from 1, which is published already, and so are its versions.
+    """
 
     def __init__(self, client: Client, seed: str, hook_url: str) -> None:
         self._client = client
@@ -113,23 +118,44 @@ class Operator:
         self._hook_url = hook_url
 
     async def work(self, leave_off: asyncio.Event) -> None:
-        """When it is over the one runs, and the other has been stopped for good."""
-        await asyncio.gather(self._pause(leave_off), self._stop(leave_off))
+        """When it is over two run, and the other has been stopped for good."""
+        await asyncio.gather(self._pause(leave_off), self._stop(leave_off), self._migrate(leave_off))
 
     async def _pause(self, leave_off: asyncio.Event) -> None:
-        while not await _is_over(leave_off, self._rolls.uniform(3, 12)):
+        """Pause one and resume it; in between those whose messages are held go over to another version."""
+        for edition in itertools.count(2):
+            if await _is_over(leave_off, self._rolls.uniform(3, 12)):
+                return
             await self._client.move(PULSE.key, "pause")
-            await _is_over(leave_off, self._rolls.uniform(1, 6))
+            await _is_over(leave_off, self._rolls.uniform(0.5, 3))
+            await self._client.migrate(PULSE, self._hook_url, edition)
+            await _is_over(leave_off, self._rolls.uniform(0, 3))
             await self._client.move(PULSE.key, "resume")
 
     async def _stop(self, leave_off: asyncio.Event) -> None:
-        for edition in itertools.count(2):
-            is_over = await _is_over(leave_off, self._rolls.uniform(6, 20))
+        """Stop another with exit, while some are on their way to a version, and start it anew."""
+        editions = itertools.count(2)
+        while True:
+            is_over = await _is_over(leave_off, self._rolls.uniform(5, 15))
+            await self._client.migrate(TIDE, self._hook_url, next(editions))
+            await _is_over(leave_off, self._rolls.uniform(0, 5))
             await self._client.move(TIDE.key, "stop", {"mode": "exit"})
             if is_over or await _is_over(leave_off, self._rolls.uniform(0, 3)):
                 return
-            await self._client.publish(TIDE, self._hook_url, edition)
+            await self._client.publish(TIDE, self._hook_url, next(editions))
             await self._client.move(TIDE.key, "start")
+
+    async def _migrate(self, leave_off: asyncio.Event) -> None:
+        """Take the journeys of a third to a new version, or back to one that they may have come from."""
+        latest = 1
+        while not await _is_over(leave_off, self._rolls.uniform(1, 8)):
+            if self._rolls.random() < BACK:
+                await self._client.move(
+                    CART.key, "start", {"version": self._rolls.randint(1, latest), "in_flight": "migrate"}
+                )
+            else:
+                latest += 1
+                await self._client.migrate(CART, self._hook_url, latest)
 
 
 async def canary(client: Client) -> str:
