@@ -113,8 +113,9 @@ class MigrateKind:
             else:
                 fates |= {journey.id: kept_by for journey in found if journey.campaign_version == number}
         movable = [journey for journey in found if journey.campaign_version in migrations]
-        fates |= await self._tell(connection, operation, migrations, [one for one in movable if one.is_started])
-        waiting = [journey for journey in movable if not journey.is_started]
+        # Also those whose start waits: a relay that died over it may have told Temporal.
+        fates |= await self._tell(connection, operation, migrations, movable)
+        waiting = [journey for journey in movable if not journey.is_started and journey.id not in fates]
         return fates | await _take_starts(connection, operation, migrations, waiting)
 
     async def _tell(
@@ -134,7 +135,10 @@ class MigrateKind:
         for journey in found:
             answer = answers[journey.workflow_id]
             if answer == GONE:
-                fates[journey.id] = ENDED if journey.id in over else NO_WORKFLOW
+                if journey.id in over:
+                    fates[journey.id] = ENDED
+                elif journey.is_started:
+                    fates[journey.id] = NO_WORKFLOW
             elif answer != WAITING or journey.standing not in AT_REST:
                 fates[journey.id] = answer
         return fates

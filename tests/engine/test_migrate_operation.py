@@ -17,6 +17,7 @@ from runtime.movers import JourneyMover
 from tests.engine.test_plans import body
 from tests.processes import worker_process
 from tests.rig import Rig, open_rig
+from workflows.search_attributes import CAMPAIGN_VERSION
 
 JOURNEYS = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "30"))
 
@@ -172,6 +173,26 @@ async def test_a_start_that_a_relay_has_in_hand_is_waited_for(idle: Rig) -> None
         assert await idle.query("SELECT done FROM operations") == [{"done": 0}]
     await working
     assert (await finished(idle))["counts"] == {"moved": 1}
+
+
+async def test_a_journey_that_has_begun_although_its_start_still_waits_is_told(rig: Rig) -> None:
+    """As after a relay was killed before it could forget the start that Temporal had accepted."""
+    await rig.run_campaign(FIRST)
+    await rig.track("u1", "Signed Up")
+    journey = await rig.journey("u1")
+    await rig.query(
+        """
+        INSERT INTO outbox (workflow_id, kind, payload, available_at)
+        SELECT workflow_id, 'start', jsonb_build_object('campaign', 'offer', 'version', 1, 'journey_id', id), 'infinity'
+        FROM journeys RETURNING 1
+        """
+    )
+    await start(rig)
+    assert (await finished(rig))["counts"] == {"moved": 1}
+    await rig.query("UPDATE outbox SET available_at = now() WHERE kind = 'start' RETURNING 1")
+    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    assert (await journey.describe()).typed_search_attributes.get(CAMPAIGN_VERSION) == 2
+    assert await versions(rig) == {2: 1}
 
 
 async def test_users_who_enter_by_yet_another_version_end_the_migration(idle: Rig) -> None:
