@@ -66,8 +66,8 @@ text: "{{ entry.properties.ref }}"
 
 ORDERED, SEEN = "Order Completed", "Offer Seen"
 
-# Ended by its exit event at any moment of its few seconds, or by what it waits for. Its journeys are taken from version
-# to version, back to earlier ones as well.
+# Ended by its exit event or by hand at any moment of its few seconds, or by what it waits for. Its journeys are taken
+# from version to version, back to earlier ones as well.
 CART = Campaign(
     "cart",
     "Cart Abandoned",

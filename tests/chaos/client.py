@@ -94,32 +94,47 @@ class Client:
         """Let users in by another edition from now on, and have those in flight go over to it."""
         await self.move(campaign.key, "apply", {**_document(campaign, hook_url, edition), "in_flight": "migrate"})
 
+    async def exit(self, campaign: str, user: str, ref: str) -> None:
+        """End a journey by hand, if it is seen to be under way; asked for once, since it may have ended by itself."""
+        path = f"/v1/journeys?campaign={campaign}&user={user}&state=active"
+        listed = await self._send("GET", path, None, _admin(), is_patient=False)
+        for journey in listed.json()["journeys"] if listed is not None else ():
+            if journey["entry_key"] == ref:
+                move = Move(campaign, "exit", monotonic(), ref=ref)
+                self.moves.append(move)
+                if await self._send("POST", f"/v1/journeys/{journey['id']}/exit", None, _admin(), is_patient=False):
+                    move.acknowledged = monotonic()
+
     async def act(self, method: str, path: str, body: Any = None) -> None:
         """Do what only an administrator may, until that is acknowledged."""
-        headers = {"Authorization": f"Bearer {ADMIN_KEY}", "Idempotency-Key": str(uuid4())}
-        await self._send(method, path, body, headers)
+        await self._send(method, path, body, _admin())
 
     async def _send(
         self, method: str, path: str, body: Any, headers: dict[str, str], *, is_patient: bool = True
-    ) -> bool:
-        """Whether it was acknowledged."""
+    ) -> httpx.Response | None:
+        """What it was acknowledged with; None if it was not."""
         pause = FIRST_PAUSE
         while True:
             wait = pause
             try:
                 answer = await self._http.request(method, next(self._urls) + path, json=body, headers=headers)
                 if answer.is_success:
-                    return True
+                    return answer
                 if answer.status_code < 500 and answer.status_code not in RETRIED:
                     raise Refused(f"{method} {path}: {answer.status_code} {answer.text}")
                 wait, why = float(answer.headers.get("Retry-After", pause)), str(answer.status_code)
             except httpx.TransportError as error:
                 why = type(error).__name__
             if not is_patient:
-                return False
+                return None
             self.repeats[why] += 1
             await asyncio.sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _admin() -> dict[str, str]:
+    """The headers of one request that only an administrator may make, however often it is repeated."""
+    return {"Authorization": f"Bearer {ADMIN_KEY}", "Idempotency-Key": str(uuid4())}
 
 
 def _basic() -> str:

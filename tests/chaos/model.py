@@ -13,7 +13,7 @@ from typing import Literal
 
 from tests.chaos.campaigns import BY_ENTRY, CART, ORDERED, SEEN, TIDE, Campaign, Channel
 
-Verb = Literal["pause", "resume", "stop", "start", "apply"]
+Verb = Literal["pause", "resume", "stop", "start", "apply", "exit"]
 Outcome = Literal["completed", "engaged", "exited"]
 NEVER_ASKED = float("inf")
 
@@ -47,12 +47,13 @@ class Call:
 
 @dataclass(slots=True)
 class Move:
-    """What an operator did to a campaign: when it was first asked for and when it was acknowledged, if ever."""
+    """What an operator did to a campaign, or to its journey of a `ref`: when asked for, when acknowledged, if ever."""
 
     campaign: str
     verb: Verb
     asked: float
     acknowledged: float | None = None
+    ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ def _expected(campaign: Campaign, entries: list[Call], about: list[Call], moves:
     messages = dict.fromkeys(campaign.sends, journey)
     silent_from = None
     if campaign is CART:
-        journey, ends, silent_from = _cart(entries, about, journey)
+        by_hand = [move for move in moves if move.ref == entries[0].ref]
+        journey, ends, silent_from = _cart(entries, about, by_hand, journey)
     elif campaign is TIDE:
         journey, ends, silent_from = _tide(entries, [move for move in moves if move.campaign == campaign.key], journey)
     if "exited" in ends or journey is Say.NEVER:
@@ -114,12 +116,19 @@ def _expected(campaign: Campaign, entries: list[Call], about: list[Call], moves:
     return Expected(campaign, entries[0].user, entries[0].ref, journey, ends, messages, silent_from)
 
 
-def _cart(entries: list[Call], about: list[Call], journey: Say) -> tuple[Say, frozenset[Outcome], float | None]:
-    """Ended by its exit event, whenever that is received; kept out by one of a later timestamp received before."""
+def _cart(
+    entries: list[Call], about: list[Call], by_hand: list[Move], journey: Say
+) -> tuple[Say, frozenset[Outcome], float | None]:
+    """Ended by its exit event, whenever that is received; kept out by one of a later timestamp received before.
+
+    Also ended by hand, by whoever has seen it.
+    """
     outcomes: set[Outcome] = {"completed"}
     if any(call.name == SEEN for call in about):
         outcomes.add("engaged")
-    silent_from = None
+    silent_from = min((move.acknowledged for move in by_hand if move.acknowledged is not None), default=None)
+    if by_hand:
+        outcomes.add("exited")
     for exit in (call for call in about if call.name == ORDERED):
         together = [entry for entry in entries if entry.batch == exit.batch]
         if any(entry.place > exit.place and entry.late > exit.late for entry in together):

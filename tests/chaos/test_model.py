@@ -49,6 +49,25 @@ def test_an_exit_that_was_sent_before_its_entry_was_acknowledged_promises_nothin
     assert expected(call("Cart Abandoned", 1, 4), call("Order Completed", 3, 5)).silent_from is None
 
 
+def test_an_end_by_hand_silences_from_its_acknowledgement_on() -> None:
+    by_hand = Move("cart", "exit", 3, 5, ref="r1")
+    found = expected(call("Cart Abandoned", 1, 2), moves=(by_hand,))
+    assert (set(found.outcomes), found.silent_from) == ({"completed", "exited"}, 5)
+    assert set(found.messages.values()) == {Say.MAY}
+    # Whichever was acknowledged first.
+    assert expected(call("Cart Abandoned", 1, 2), call("Order Completed", 3, 4), moves=(by_hand,)).silent_from == 4
+
+
+def test_an_end_by_hand_that_was_not_acknowledged_promises_nothing() -> None:
+    found = expected(call("Cart Abandoned", 1, 2), moves=(Move("cart", "exit", 3, None, ref="r1"),))
+    assert (set(found.outcomes), found.silent_from) == ({"completed", "exited"}, None)
+
+
+def test_an_end_by_hand_is_of_one_journey() -> None:
+    found = expected(call("Cart Abandoned", 1, 2), moves=(Move("cart", "exit", 3, 5, ref="r2"),))
+    assert set(found.outcomes) == {"completed"}
+
+
 def test_what_begins_and_ends_in_one_batch_sends_nothing() -> None:
     found = expected(call("Cart Abandoned", 1, 2, batch="b", late=1), call("Order Completed", 1, 2, batch="b", place=1))
     assert found.journey is Say.MUST

@@ -30,6 +30,7 @@ class Traffic:
             self._cart: 8,
             self._bought_at_once: 1,
             self._bought_before: 1,
+            self._ended_by_hand: 2,
             self._letter: 4,
             self._receipt: 4,
             self._pulse: 3,
@@ -92,6 +93,12 @@ class Traffic:
     async def _bought_before(self, user: str) -> None:
         ref = self._ref()
         await self._client.report(Item(user, ORDERED, ref), Item(user, CART.entry, ref, late=1))
+
+    async def _ended_by_hand(self, user: str) -> None:
+        pause = self._rolls.uniform(0.5, 6)
+        ref = await self._enter(user, CART.entry)
+        await asyncio.sleep(pause)
+        await self._client.exit(CART.key, user, ref)
 
     async def _letter(self, user: str) -> None:
         await self._enter(user, LETTER.entry)
