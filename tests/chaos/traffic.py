@@ -155,7 +155,7 @@ class Operator:
     async def _migrate(self, leave_off: asyncio.Event) -> None:
         """Take the journeys of a third to a new version, or back to one that they may have come from."""
         latest = 1
-        while not await _is_over(leave_off, self._rolls.uniform(1, 8)):
+        while not await _is_over(leave_off, self._rolls.uniform(0, 5)):
             if self._rolls.random() < BACK:
                 await self._client.move(
                     CART.key, "start", {"version": self._rolls.randint(1, latest), "in_flight": "migrate"}
