@@ -1,5 +1,6 @@
 """What a journey asks of the world."""
 
+import asyncio
 from datetime import datetime
 from uuid import UUID
 
@@ -19,6 +20,9 @@ from domain.journey.state import COMPLETED
 from domain.sending.policy import Answer
 from store import journeys
 from store.database import Database
+
+# How often an attempt to send says that it lives, in seconds. Most are over before that, and none of it is billed.
+SIGN_OF_LIFE = 5.0
 
 
 class SendRequest(Struct, frozen=True):
@@ -112,12 +116,21 @@ class SendActivities:
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
+        self._under_way: set[asyncio.Task[SendOutcome]] = set()
 
     @activity.defn
     async def send_message(self, request: SendRequest) -> SendOutcome:
         """One attempt to send a granted message. The journey's clock goes on while attempts are repeated."""
         info = activity.info()
         at = request.at + (info.started_time - info.scheduled_time)
-        return await self._sender.send(
-            request.message_id, at=at, dated=request.at, ends_with=request.ends_with, outlook=request.outlook
+        sending = asyncio.create_task(
+            self._sender.send(
+                request.message_id, at=at, dated=request.at, ends_with=request.ends_with, outlook=request.outlook
+            )
         )
+        # What a provider may have cannot be taken back: whoever cancels this attempt does not cancel that.
+        self._under_way.add(sending)
+        sending.add_done_callback(self._under_way.discard)
+        while not (await asyncio.wait([sending], timeout=SIGN_OF_LIFE))[0]:
+            activity.heartbeat()
+        return sending.result()

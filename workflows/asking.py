@@ -56,6 +56,7 @@ class Asking:
             SendRequest(UUID(command.message_id), workflow.now(), command.ends_with, outlook),
             task_queue=options.send_queue(workflow.info().task_queue, command.channel),
             start_to_close_timeout=options.SEND_TIMEOUT,
+            heartbeat_timeout=options.SEND_HEARTBEAT,
             retry_policy=options.SEND_RETRY,
             priority=options.send_priority(self._campaign, command.category, command.priority),
             summary=f"send {step} by {command.channel}",

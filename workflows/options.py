@@ -10,6 +10,8 @@ from domain.sending.caps import is_exempt
 DECISION_TIMEOUT = timedelta(seconds=20)
 # A channel gives up on its provider well before this.
 SEND_TIMEOUT = timedelta(seconds=90)
+# An attempt whose worker died is missed after this; one that is slow says in time that it lives.
+SEND_HEARTBEAT = timedelta(seconds=20)
 
 # Operations are worked on for a minute at a time, and whoever does says every few seconds that they live.
 WORK_TIMEOUT = timedelta(minutes=10)

@@ -15,7 +15,7 @@ from tests.processes import ROOT
 from tests.rig import PATIENCE, looks
 
 SEED = os.environ.get("SOJOURN_TEST_SEED", "short")
-# What a worker has in hand when it is killed, another takes up after 90 s.
+# What a worker has in hand when it is killed, another takes up after 20 s.
 SHORT = Length(seconds=100, rate=0.5, people=12, patience=180)
 
 

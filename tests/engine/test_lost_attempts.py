@@ -1,0 +1,53 @@
+"""Attempts to send whose worker is killed, and such as only take their time."""
+
+import asyncio
+
+from runtime.embedded.temporal import EmbeddedTemporal
+from tests.channels.servers import SILENCE, listening, scripted_smtp
+from tests.processes import worker_process
+from tests.rig import MAIL, open_rig
+from workflows.options import SEND_HEARTBEAT
+
+HOOK = """---
+channel: webhook
+url: http://127.0.0.1:PORT/
+---
+user_id: "{{ profile.user_id }}"
+"""
+CAMPAIGN = """
+key: CHANNEL
+name: A message by CHANNEL
+entry: {event: Wanted CHANNEL}
+steps:
+  - {id: note, send: {channel: CHANNEL, template: note}}
+"""
+
+
+async def test_a_dead_attempt_is_missed_long_before_its_time_is_over_and_a_slow_one_is_not(
+    database_url: str, temporal: EmbeddedTemporal
+) -> None:
+    async def answer_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(SEND_HEARTBEAT.total_seconds() + 2)
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+
+    async with (
+        listening(scripted_smtp(DOT=SILENCE)) as smtp_port,
+        listening(answer_late) as hook_port,
+        open_rig(database_url, temporal.address, is_working=False, smtp_port=smtp_port) as rig,
+    ):
+        await rig.run_campaign(CAMPAIGN.replace("CHANNEL", "email"), {"note.liquid": MAIL})
+        await rig.run_campaign(
+            CAMPAIGN.replace("CHANNEL", "webhook"), {"note.liquid": HOOK.replace("PORT", str(hook_port))}
+        )
+        await rig.identify("u1", email="u1@example.com")
+        async with worker_process(rig.settings) as dies:
+            await rig.track("u1", "Wanted email")
+            await rig.until("SELECT 1 FROM messages WHERE state = 'sending'")
+            dies.kill()
+        async with worker_process(rig.settings):
+            await rig.track("u1", "Wanted webhook")
+            # The patience of this is less than the time of an attempt that nobody misses.
+            await rig.until("SELECT 1 FROM messages WHERE channel = 'email' AND state = 'unknown'")
+            await rig.until("SELECT 1 FROM messages WHERE channel = 'webhook' AND state = 'sent' AND attempts = 1")
