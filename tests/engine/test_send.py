@@ -9,7 +9,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from temporalio.testing import ActivityEnvironment
 
+from activities.journey import SendActivities, SendRequest
 from application.catalogue import Catalogue
 from application.gate import Gate, Question
 from application.send import Sender, SendOutcome
@@ -158,6 +160,21 @@ async def test_what_may_be_repeated_is_repeated_under_the_same_id(bench: Bench, 
     await die_after_the_hand_over(bench)
     assert await bench.attempt() == SendOutcome("sent", journey_ended=False)
     assert bench.provider.got == [str(bench.message_id)] * handed_over
+
+
+@each("bench", [EMAIL], indirect=True)
+async def test_what_a_provider_has_is_waited_for_though_the_attempt_is_cancelled(bench: Bench) -> None:
+    """As when somebody cancels the workflow in Temporal, where no other attempt would come."""
+    held = Held(Accepted(None))
+    bench.provider.answers = [held]
+    sends, temporal = SendActivities(bench.sender), ActivityEnvironment()
+    attempt = asyncio.create_task(temporal.run(sends.send_message, SendRequest(bench.message_id, AT, "completed")))
+    await bench.provider.reached.wait()
+    temporal.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    held.release.set()
+    await bench.rig.until("SELECT 1 FROM messages WHERE state = 'sent'")
 
 
 @each("bench", [URGENT, HOOK], indirect=True)
