@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from signal import SIG_DFL, SIGINT, signal
 
+import pytest
+
 from runtime.embedded.processes import command_line
 from tests.chaos.__main__ import INTERRUPTED
 from tests.chaos.faults import schedule
@@ -19,6 +21,7 @@ SEED = os.environ.get("SOJOURN_TEST_SEED", "short")
 SHORT = Length(seconds=100, rate=0.5, people=12, patience=180)
 
 
+@pytest.mark.takes_minutes
 async def test_every_promise_is_kept_under_every_kind_of_fault(data_folder: Path) -> None:
     folder = data_folder / "chaos"
     folder.mkdir(mode=0o755)
