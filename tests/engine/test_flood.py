@@ -46,8 +46,8 @@ async def test_a_few_journeys_get_through_while_another_campaign_floods(
         await working
         order = [mail.recipients[0].partition("-")[0] for mail in rig.inbox.messages]
         places = [place for place, key in enumerate(order) if key == "few"]
-        # By age they would be the last. Temporal promises turns in each of the four partitions of a queue; one that finds
-        # no connection to the database is put off, whatever its turn.
+        # By age they would be the last. Temporal promises turns in each of the four partitions of a queue; and whoever
+        # finds no connection to the database is put off, whatever the turn.
         assert places[FEW // 2] < FLOOD / 2, places
         assert places[-2] < FLOOD * 0.8, places
 
