@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from workflows import options
 
@@ -152,7 +152,8 @@ class Asking:
                     retry_policy=options.LOCAL_RETRY,
                     summary=summary,
                 )
-            except ActivityError as error:
+            except FailureError as error:
+                # Not an ActivityError around it, as that of a regular activity.
                 if is_cancelled_exception(error):
                     raise
         return await _ask_on_record(activity, question, summary)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 from workflows.asking import Asking
 from workflows.search_attributes import CAMPAIGN_VERSION, JOURNEY_STATE, JOURNEY_STEP
@@ -120,7 +120,7 @@ class JourneyWorkflow:
         """Until the journey is over; its outcome. One that is cancelled in Temporal is over, too."""
         try:
             command = await self._walk()
-        except (asyncio.CancelledError, ActivityError) as error:
+        except (asyncio.CancelledError, FailureError) as error:
             # An activity under way hands the cancellation on as its own failure.
             if is_cancelled_exception(error):
                 await self._asking.finish(CANCELLED)
