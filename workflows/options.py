@@ -6,7 +6,7 @@ from temporalio.common import Priority, RetryPolicy
 
 from domain.sending.caps import is_exempt
 
-# The gate and the branches are one short transaction: a slow one has lost its database.
+# A question is one short transaction: a slow one has lost its database.
 DECISION_TIMEOUT = timedelta(seconds=20)
 # So long for the first attempt, within the workflow's own task, which is taken for lost after 10 s.
 LOCAL_TIMEOUT = timedelta(seconds=3)
