@@ -351,10 +351,10 @@ class JourneyWorkflow:
         return not may_be_stopped(self._plan, self._state)
 
     def _group(self) -> workflow.EventGroup:
-        """The events of one visit of a step, together in the UI's timeline."""
+        """The events of one visit of a step, together in the UI. A label besides would be a payload of each event."""
         step = self._state.step or "end"
         visit = self._state.visits.get(step, 1)
-        return workflow.create_event_group(f"{step}/{visit}", label=step if visit == 1 else f"{step} ({visit})")
+        return workflow.create_event_group(step if visit == 1 else f"{step} ({visit})")
 
     def _show(self) -> None:
         """Say where the journey is. Details cost nothing; a search attribute is written when the rest is another."""
