@@ -27,6 +27,7 @@ from temporalio.worker import (
     HandleSignalInput,
     Interceptor,
     StartActivityInput,
+    StartLocalActivityInput,
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
     WorkflowOutboundInterceptor,
@@ -139,6 +140,10 @@ class _Asks(WorkflowOutboundInterceptor):
     def start_activity(self, input: StartActivityInput) -> Any:
         input.headers = self._inbound.with_carried(input.headers)
         return super().start_activity(input)
+
+    def start_local_activity(self, input: StartLocalActivityInput) -> Any:
+        input.headers = self._inbound.with_carried(input.headers)
+        return super().start_local_activity(input)
 
     def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:
         input.headers = self._inbound.with_carried(input.headers)

@@ -33,6 +33,9 @@ WRITE_KEY, ADMIN_KEY = "write-key-of-the-tests", "admin-key-of-the-tests"
 # the whole of the next rest with it.
 MARGIN = timedelta(seconds=10)
 
+MARKER = EventType.EVENT_TYPE_MARKER_RECORDED
+LOCAL_ACTIVITY = "core_local_activity"
+
 # How long something is waited for that comes, in seconds: on a busy machine, and after what was begun has timed out.
 PATIENCE = 60.0
 
@@ -276,11 +279,15 @@ def actions(history: Any) -> int:
         EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
         EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
-        EventType.EVENT_TYPE_MARKER_RECORDED,
+        MARKER,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
         EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
     }
-    return sum(event.event_type in billable for event in history.events)
+    counted = sum(event.event_type in billable for event in history.events)
+    markers = [event.marker_recorded_event_attributes for event in history.events if event.event_type == MARKER]
+    local = [marker.workflow_task_completed_event_id for marker in markers if marker.marker_name == LOCAL_ACTIVITY]
+    # Local activities of one workflow task are one action together.
+    return counted - len(local) + len(set(local))
 
 
 def now() -> datetime:

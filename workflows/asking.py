@@ -1,10 +1,18 @@
-"""What a journey asks of the world: an activity for each question, with its patience and its words for the timeline."""
+"""What a journey asks of the world: an activity for each question, with its patience and its words for the timeline.
 
-from collections.abc import Mapping
+A question that is one short transaction is asked within the workflow's own task first, as a local activity: no other
+task has to be made for it, and waited for. One attempt that takes too long or fails, and the question is asked as a
+regular activity, which is repeated without holding anything up. So a question may be asked twice, and again if the
+task is lost: each of them knows by the decision, the position or the end that it has recorded that it was answered.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from workflows import options
 
@@ -22,12 +30,20 @@ with workflow.unsafe.imports_passed_through():
     from domain.sending.policy import Answer
 
 
-class Asking:
-    """Asks for one journey, now. With each question goes where its answers lead, for the journey's row to follow."""
+T = TypeVar("T")
+Q = TypeVar("Q")
 
-    def __init__(self, journey_id: UUID, campaign: str) -> None:
+
+class Asking:
+    """Asks for one journey, now. With each question goes where its answers lead, for the journey's row to follow.
+
+    `is_local` says whether a question may be asked at the moment before the history knows of it.
+    """
+
+    def __init__(self, journey_id: UUID, campaign: str, is_local: Callable[[], bool]) -> None:
         self._journey_id = journey_id
         self._campaign = campaign
+        self._is_local = is_local
 
     async def authorise(self, command: Authorise, outlook: Outlook | None) -> Answer:
         """Whether a message may go."""
@@ -41,13 +57,7 @@ class Asking:
             ends_with=command.ends_with,
             outlook=outlook,
         )
-        return await workflow.execute_activity_method(
-            JourneyActivities.authorise_send,
-            question,
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"may {command.step} go?",
-        )
+        return await self._ask(JourneyActivities.authorise_send, question, f"may {command.step} go?")
 
     async def send(self, command: Dispatch, step: str | None, outlook: Outlook | None) -> SendOutcome:
         """Have a message sent that may go."""
@@ -64,12 +74,10 @@ class Asking:
 
     async def evaluate(self, step: str, visits: Mapping[str, int], outlook: Outlook | None) -> int | None:
         """Which way to go at a fork."""
-        return await workflow.execute_activity_method(
+        return await self._ask(
             JourneyActivities.evaluate_branch,
             Fork(self._journey_id, step, workflow.now(), dict(visits), outlook),
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"which way at {step}?",
+            f"which way at {step}?",
         )
 
     async def look_up(self, command: LookUp, outlook: Outlook | None) -> datetime | None:
@@ -83,13 +91,7 @@ class Asking:
             at=workflow.now(),
             outlook=outlook,
         )
-        return await workflow.execute_activity_method(
-            JourneyActivities.look_up_moment,
-            moment,
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"until when does {command.step} wait?",
-        )
+        return await self._ask(JourneyActivities.look_up_moment, moment, f"until when does {command.step} wait?")
 
     async def perform(self, command: Perform, visits: Mapping[str, int], outlook: Outlook | None) -> bool:
         """Have an action done; whether the journey had been ended before."""
@@ -102,22 +104,14 @@ class Asking:
             visits=dict(visits),
             outlook=outlook,
         )
-        return await workflow.execute_activity_method(
-            JourneyActivities.perform_step,
-            deed,
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"do {command.step}",
-        )
+        return await _ask_on_record(JourneyActivities.perform_step, deed, f"do {command.step}")
 
     async def record_position(self, position: Position, move: int) -> None:
         """Tell the journey's row of a rest that no activity has told it of."""
-        await workflow.execute_activity_method(
+        await self._ask(
             JourneyActivities.record_position,
             Rested(self._journey_id, position, move, workflow.now()),
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"rests at {position.step}",
+            f"rests at {position.step}",
         )
 
     async def finish(self, outcome: str) -> str:
@@ -125,31 +119,52 @@ class Asking:
 
         It is another where the row had been ended meanwhile. An earlier release did not say.
         """
-        held = await workflow.execute_activity_method(
+        held = await self._ask(
             JourneyActivities.finish_journey,
             Finished(self._journey_id, outcome, workflow.now()),
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"record the end: {outcome}",
+            f"record the end: {outcome}",
         )
         return held or outcome
 
     async def move(self, move: Move) -> Outcome | None:
         """Go on under another version; None if the row is on yet another."""
-        return await workflow.execute_activity_method(
+        return await _ask_on_record(
             JourneyActivities.move_journey,
             move,
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"go on at {move.passage.step} under version {move.passage.to_version}",
+            f"go on at {move.passage.step} under version {move.passage.to_version}",
         )
 
     async def keep(self, stay: Stay) -> None:
         """Record that the journey stays on its version."""
-        await workflow.execute_activity_method(
+        await _ask_on_record(
             JourneyActivities.keep_journey,
             stay,
-            start_to_close_timeout=options.DECISION_TIMEOUT,
-            retry_policy=options.DECISION_RETRY,
-            summary=f"stay at {stay.passage.step} under version {stay.passage.from_version}",
+            f"stay at {stay.passage.step} under version {stay.passage.from_version}",
         )
+
+    async def _ask(self, activity: Callable[[Any, Q], Awaitable[T]], question: Q, summary: str) -> T:
+        if self._is_local():
+            try:
+                return await workflow.execute_local_activity_method(
+                    activity,
+                    question,
+                    schedule_to_close_timeout=options.LOCAL_TIMEOUT,
+                    retry_policy=options.LOCAL_RETRY,
+                    summary=summary,
+                )
+            except FailureError as error:
+                # Not an ActivityError around it, as that of a regular activity.
+                if is_cancelled_exception(error):
+                    raise
+        return await _ask_on_record(activity, question, summary)
+
+
+async def _ask_on_record(activity: Callable[[Any, Q], Awaitable[T]], question: Q, summary: str) -> T:
+    """Ask once the history says so: what changes a profile or a version must not be done for a way that is not gone."""
+    return await workflow.execute_activity_method(
+        activity,
+        question,
+        start_to_close_timeout=options.DECISION_TIMEOUT,
+        retry_policy=options.DECISION_RETRY,
+        summary=summary,
+    )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 from workflows.asking import Asking
 from workflows.search_attributes import CAMPAIGN_VERSION, JOURNEY_STATE, JOURNEY_STEP
@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
         is_movable,
         migrated,
     )
-    from domain.journey.moves import is_at_rest
+    from domain.journey.moves import is_at_rest, may_be_stopped
     from domain.journey.position import Outlook, Told, outlook, position, told_by_answer, told_by_journey, told_by_move
     from domain.journey.protocol import (
         Answered,
@@ -61,20 +61,24 @@ with workflow.unsafe.imports_passed_through():
 class JourneyInput(Struct, frozen=True, omit_defaults=True):
     """What a journey is started with, and continued with: ids and the plan, nothing about the person.
 
-    `shown` is the step and state that the search attributes say, `told` what the journey's row does; None in a journey
-    that an earlier release has started, whose row does not follow. `version` is that of the plan, 0 where nobody said.
-    `heard_alike` are the subscriptions for which events count that were held against the version before; None if there
-    was none.
+    `standing` is the step and state that the search attributes say, `told` what the journey's row does; None in a
+    journey that an earlier release has started, whose row does not follow. `version` is that of the plan, 0 where
+    nobody said. `heard_alike` are the subscriptions for which events count that were held against the version before;
+    None if there was none.
+
+    `shown` is `standing` in a journey that 0.1 has started, which asks nothing locally. What is started without it, no
+    worker of 0.1 can read, and so none walks it as it would: its first task is tried again until a newer one comes.
     """
 
     journey_id: UUID
     campaign: str
     plan: Plan
-    shown: tuple[str, str]
+    standing: tuple[str, str] | None = None
     state: JourneyState | None = None
     told: Told | None = None
     version: int = 0
     heard_alike: tuple[str, ...] | None = None
+    shown: tuple[str, str] | None = None
 
 
 class _Request:
@@ -97,9 +101,12 @@ class JourneyWorkflow:
     def __init__(self, journey: JourneyInput) -> None:
         self._journey = journey
         self._plan = journey.plan
-        self._shown = journey.shown
+        self._shown = journey.standing or journey.shown
         self._told = journey.told
-        self._asking = Asking(journey.journey_id, journey.campaign)
+        self._asking = Asking(journey.journey_id, journey.campaign, self._asks_locally)
+        self._is_of_first_release = journey.shown is not None
+        # Whether what the journey does now follows from what it heard, or did not hear, while it waited for events.
+        self._has_listened = False
         self._version = journey.version
         self._heard_alike = journey.heard_alike
         self._request: _Request | None = None
@@ -113,7 +120,7 @@ class JourneyWorkflow:
         """Until the journey is over; its outcome. One that is cancelled in Temporal is over, too."""
         try:
             command = await self._walk()
-        except (asyncio.CancelledError, ActivityError) as error:
+        except (asyncio.CancelledError, FailureError) as error:
             # An activity under way hands the cancellation on as its own failure.
             if is_cancelled_exception(error):
                 await self._asking.finish(CANCELLED)
@@ -138,6 +145,7 @@ class JourneyWorkflow:
             asked, at = self._state, workflow.now()
             with self._group().scope():
                 fact = await self._carry_out(command)
+            self._has_listened = isinstance(command, AwaitMatch)
             if fact is not None and not isinstance(fact, Woke) and self._told is not None:
                 self._told = told_by_answer(self._plan, asked, fact, at, self._told)
             if fact is not None:
@@ -322,7 +330,7 @@ class JourneyWorkflow:
             return
         self._told = told_by_journey(self._plan, self._state, self._told)
         here = position(self._plan, self._state, workflow.now())
-        if here is None or not workflow.patched("position"):
+        if here is None or (self._is_of_first_release and not workflow.patched("position")):
             return
         await self._asking.record_position(here, self._told.move)
 
@@ -332,11 +340,21 @@ class JourneyWorkflow:
             return None
         return outlook(self._plan, self._state, command, workflow.now(), self._told.move + 1)
 
+    def _asks_locally(self) -> bool:
+        """Whether a question may be asked that the history does not know of.
+
+        If the task is lost, the journey may have heard of an event by the next time. Where that leads elsewhere, nobody
+        would ask again: a message would stay reserved, or the row say that the journey is over.
+        """
+        if self._is_of_first_release or self._has_listened:
+            return False
+        return not may_be_stopped(self._plan, self._state)
+
     def _group(self) -> workflow.EventGroup:
-        """The events of one visit of a step, together in the UI's timeline."""
+        """The events of one visit of a step, together in the UI. A label besides would be a payload of each event."""
         step = self._state.step or "end"
         visit = self._state.visits.get(step, 1)
-        return workflow.create_event_group(f"{step}/{visit}", label=step if visit == 1 else f"{step} ({visit})")
+        return workflow.create_event_group(step if visit == 1 else f"{step} ({visit})")
 
     def _show(self) -> None:
         """Say where the journey is. Details cost nothing; a search attribute is written when the rest is another."""
@@ -356,10 +374,11 @@ class JourneyWorkflow:
                 journey_id=self._journey.journey_id,
                 campaign=self._journey.campaign,
                 plan=self._plan,
-                shown=self._shown,
+                standing=self._shown,
                 state=self._state,
                 told=self._told,
                 version=self._version,
                 heard_alike=self._heard_alike,
+                shown=self._shown if self._is_of_first_release else None,
             )
         )

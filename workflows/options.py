@@ -6,8 +6,10 @@ from temporalio.common import Priority, RetryPolicy
 
 from domain.sending.caps import is_exempt
 
-# The gate and the branches are one short transaction: a slow one has lost its database.
+# A question is one short transaction: a slow one has lost its database.
 DECISION_TIMEOUT = timedelta(seconds=20)
+# So long for the first attempt, within the workflow's own task, which is taken for lost after 10 s.
+LOCAL_TIMEOUT = timedelta(seconds=3)
 # A channel gives up on its provider well before this.
 SEND_TIMEOUT = timedelta(seconds=90)
 # An attempt whose worker died is missed after this; one that is slow says in time that it lives.
@@ -22,6 +24,8 @@ WORK_HEARTBEAT = timedelta(seconds=5)
 DECISION_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
 )
+# What keeps the first attempt from an answer must not keep the task as well.
+LOCAL_RETRY = RetryPolicy(maximum_attempts=1)
 # With an end, after some 12 s: then it is looked what else is due in the life of the campaign, and tried again.
 WORK_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_attempts=7)
 SEND_RETRY = RetryPolicy(

@@ -65,6 +65,11 @@ def hear_from(state: JourneyState, at: datetime) -> JourneyState:
     return replace(state, looks_back_to=at)
 
 
+def may_be_stopped(plan: Plan, state: JourneyState) -> bool:
+    """Whether the journey is in a repetition that an event may end."""
+    return any(isinstance(node := plan.node(id), Repeat) and node.until is not None for id in state.loops)
+
+
 def is_at_rest(plan: Plan, state: JourneyState) -> bool:
     """Whether the journey waits for nothing that it has asked for."""
     if state.step is None:

@@ -8,6 +8,7 @@ import pytest
 
 from domain.campaign.plan import Act, Branch, Delay, Exit, Plan, Repeat, Send, Subscription, Until, WaitFor
 from domain.journey import machine
+from domain.journey.moves import may_be_stopped
 from domain.journey.protocol import (
     Answered,
     Authorise,
@@ -58,6 +59,22 @@ def a_round(walk: Walk) -> Walk:
 
 def is_left(walk: Walk) -> bool:
     return walk.command() == SleepUntil(walk.at + timedelta(minutes=1), "delay after")
+
+
+# What an event may end
+
+
+def test_an_event_may_end_a_repetition_and_any_that_lies_in_it(begin: Begin) -> None:
+    walk = begin(repeating(MAIL, times=1))
+    assert may_be_stopped(walk.plan, walk.state)
+    a_round(walk)
+    assert is_left(walk)
+    assert not may_be_stopped(walk.plan, walk.state)
+
+
+def test_no_event_ends_a_repetition_that_listens_for_none(begin: Begin) -> None:
+    walk = begin(repeating(MAIL, times=2, until=None))
+    assert not may_be_stopped(walk.plan, walk.state)
 
 
 # Rounds
