@@ -24,7 +24,7 @@ from tests.conftest import EVENTS_A_RUN
 from tests.examples.stage import EXAMPLES, Line, Stage, Walker, sent
 
 EVERY = timedelta(days=3)
-ROUNDS = 20
+ROUNDS = 30
 ENTERED = Line("entered in-app-onboarding")
 BEGUN = [Line("identify"), Line("Signed Up"), ENTERED]
 
@@ -120,7 +120,7 @@ async def test_new_people_are_shown_the_next_thing(stage: Stage) -> None:
         lengths.append(len(events))
         sizes.append(events[0].ByteSize())
         run_id = events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
-    assert len(lengths) > ROUNDS // 8
+    assert len(lengths) > ROUNDS // 12
     assert max(lengths) < EVENTS_A_RUN + 20
     # What travels from run to run is full after the first ones, and does not grow.
     assert max(sizes) < 4_000
