@@ -1,6 +1,7 @@
 """The worker: journeys, the gate, the sends of each channel, and the relay, in one process."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Sequence
 from datetime import timedelta
@@ -166,6 +167,8 @@ def main() -> None:
         last_words(),
         watched_process("sojourn-worker", metrics_address=settings.metrics_address, build_id=settings.build_id),
     ):
+        # What is loaded stays: the garbage collector need not look through it again and again.
+        gc.freeze()
         asyncio.run(_until_signalled(settings))
 
 

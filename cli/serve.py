@@ -5,6 +5,7 @@ load, which `sojourn campaigns` should not wait for.
 """
 
 import asyncio
+import gc
 import signal
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -39,8 +40,11 @@ def api(
             has_temporal=False,
         ),
     ):
+        app = create_app(settings)
+        # What is loaded stays: the garbage collector need not look through it again and again.
+        gc.freeze()
         uvicorn.run(
-            create_app(settings),
+            app,
             host=host or settings.api_host,
             port=settings.api_port if port is None else port,
             log_config=None,

@@ -15,7 +15,7 @@ from store.database import Asked, Connection
 from store.tally import Deed
 
 
-class StoredEvent(Struct, frozen=True):
+class StoredEvent(Struct, frozen=True, gc=False):
     """An event with the profile it belongs to."""
 
     profile_id: UUID

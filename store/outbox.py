@@ -118,15 +118,17 @@ async def append(connection: Connection, notices: Sequence[Notice], *, of_many: 
         notices = [replace(notice, payload={**notice.payload, KEY: trace}) for notice in notices]
     await connection.execute(
         """
-        INSERT INTO outbox (workflow_id, kind, payload, class)
-        SELECT workflow_id, kind, payload, %s
-        FROM ROWS FROM (jsonb_to_recordset(%s) AS (workflow_id text, kind text, payload jsonb))
-             WITH ORDINALITY AS item (workflow_id, kind, payload, position)
-        ORDER BY position
+        WITH appended AS (
+          INSERT INTO outbox (workflow_id, kind, payload, class)
+          SELECT workflow_id, kind, payload, %s
+          FROM ROWS FROM (jsonb_to_recordset(%s) AS (workflow_id text, kind text, payload jsonb))
+               WITH ORDINALITY AS item (workflow_id, kind, payload, position)
+          ORDER BY position
+        )
+        SELECT pg_notify(%s, '')
         """,
-        (int(of_many), Jsonb(notices)),
+        (int(of_many), Jsonb(notices), CHANNEL),
     )
-    await connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
 
 
 async def wake_campaign(connection: Connection, campaign_key: str) -> None:

@@ -13,14 +13,14 @@ from msgspec import Struct, field
 from domain.tracking.event import Event
 
 
-class Identity(Struct, frozen=True, order=True):
+class Identity(Struct, frozen=True, order=True, gc=False):
     """One name by which a client calls a person."""
 
     kind: str
     value: str
 
 
-class Known(Struct, frozen=True):
+class Known(Struct, frozen=True, gc=False):
     """The profile behind an identity, and whether a user id is known for it."""
 
     profile_id: UUID

@@ -11,7 +11,7 @@ OUR_CONTEXT = "sojourn"
 AUDIENCE = "audience"
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class Event(Struct, frozen=True, kw_only=True, gc=False):
     """One accepted call of the tracking API.
 
     `type` is track, identify, page, screen, group or alias. `name` is the event of a track, the name of a page or
