@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 
 import wiring
 from activities.audience import AudienceActivities
@@ -45,6 +45,9 @@ log = structlog.get_logger()
 # that is cut off leaves its message unknown.
 GRACE = timedelta(seconds=60)
 LONGEST_PAUSE = 5.0
+# As many as the server advises while there is a backlog. With a fixed few, all of them may wait at partitions of a queue
+# that are empty, while a campaign whose turn it is stands in another one for seconds.
+POLLERS = PollerBehaviorAutoscaling()
 
 
 async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
@@ -104,6 +107,8 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
             audiences.begin_occasion,
         ],
         workflow_runner=workflow_runner(),
+        workflow_task_poller_behavior=POLLERS,
+        activity_task_poller_behavior=POLLERS,
         interceptors=interceptors,
         graceful_shutdown_timeout=GRACE,
         deployment_config=build,
@@ -113,6 +118,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
             client,
             task_queue=send_queue(settings.task_queue, channel),
             activities=[sends.send_message],
+            activity_task_poller_behavior=POLLERS,
             interceptors=interceptors,
             graceful_shutdown_timeout=GRACE,
             deployment_config=build,

@@ -17,6 +17,7 @@ from runtime.temporal import CALL_TIMEOUT, connect, workflow_runner
 from settings import Settings
 from tests.bench.bare_workflows import BareWorkflow, send
 from tests.bench.stack import Started
+from worker import POLLERS
 from workflows.options import send_queue
 
 
@@ -85,8 +86,15 @@ async def serve(settings: Settings) -> None:
         activities=[bare.authorise, send],
         # As little of it is imported anew for each workflow as of a journey.
         workflow_runner=replace(runner, restrictions=runner.restrictions.with_passthrough_modules("tests")),
+        workflow_task_poller_behavior=POLLERS,
+        activity_task_poller_behavior=POLLERS,
     )
-    sends = Worker(client, task_queue=send_queue(settings.task_queue, "webhook"), activities=[send])
+    sends = Worker(
+        client,
+        task_queue=send_queue(settings.task_queue, "webhook"),
+        activities=[send],
+        activity_task_poller_behavior=POLLERS,
+    )
     async with main, sends:
         _reply(Started())
         while line := await orders.readline():
