@@ -45,8 +45,8 @@ log = structlog.get_logger()
 # that is cut off leaves its message unknown.
 GRACE = timedelta(seconds=60)
 LONGEST_PAUSE = 5.0
-# As many as the server advises while there is a backlog. With a fixed few, all of them may wait at partitions of a queue
-# that are empty, while a campaign whose turn it is stands in another one for seconds.
+# As many as the server advises while there is a backlog. With a fixed few, all of them may wait at empty partitions of
+# a queue, while a campaign whose turn it is stands in another one for seconds.
 POLLERS = PollerBehaviorAutoscaling()
 
 
