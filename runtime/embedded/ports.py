@@ -1,9 +1,13 @@
 """Loopback ports for the embedded servers."""
 
 import socket
+from random import choice
+from typing import Final
 
 LOOPBACK = "127.0.0.1"
 NEIGHBOURS = 20
+# Below those that the kernel gives to outgoing connections, from 32,768 on: one of these may take a port at any moment.
+SERVERS: Final = range(20_000, 32_768)
 
 
 def listen(port: int | None) -> socket.socket:
@@ -24,7 +28,7 @@ def free_port(preferred: int | None = None) -> int:
 
     Another process may take it before its server does, so whoever starts one tries again on a bind error.
     """
-    with listen(preferred) as probe:
+    with listen(preferred or choice(SERVERS)) as probe:  # noqa: S311 - not a secret
         return port_of(probe)
 
 

@@ -11,7 +11,7 @@ from tests.channels.servers import SILENCE, Receiver, answer, listening
 from tests.processes import worker_process
 from tests.rig import MAIL, PATIENCE, Rig, looks, open_rig
 
-DUE = 120
+DUE = 75
 OTHERS = 10
 # Connections to the database, Temporal and the mail server, and what a process has open anyhow.
 FILES_BESIDES = 60
@@ -34,7 +34,7 @@ class Counted(Receiver):
             self.waiting -= 1
 
 
-async def test_hundreds_of_messages_to_dead_receivers_hold_up_nobody_else(
+async def test_many_messages_to_dead_receivers_hold_up_nobody_else(
     database_url: str, temporal: EmbeddedTemporal
 ) -> None:
     silent, refusing, alive = Counted(SILENCE), Receiver(answer(503)), Receiver()
