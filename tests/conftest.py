@@ -126,15 +126,20 @@ async def rig(database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Ri
         yield opened
 
 
+def pytest_collection() -> None:
+    """What is collected stays, so there is no garbage to look for meanwhile."""
+    gc.disable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes minutes begins first, and all else goes on beside it."""
     items.sort(key=lambda item: item.get_closest_marker("takes_minutes") is None)
 
 
 def pytest_collection_finish() -> None:
-    """What was collected stays: the garbage collector need not look through it again and again."""
-    gc.collect()
+    """Nor is what was collected to be looked through again and again."""
     gc.freeze()
+    gc.enable()
     gc.set_threshold(50_000, 20, 100)
 
 
