@@ -93,7 +93,8 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     app.add_middleware(Admission, most_requests=REQUESTS_A_CONNECTION * settings.database_pool_size)
     app.add_middleware(Watch)
     for module in _MODULES:
-        app.include_router(module.router)
+        # As they are: to include a router makes all of its routes once more, and asks another object with each request.
+        app.router.routes.extend(module.router.routes)
     app.openapi = partial(_openapi, app.openapi)  # type: ignore[method-assign]
     return app
 
