@@ -10,7 +10,7 @@ from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import ApiProcess, api_process
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = "3"
+EXAMPLES = "2"
 
 
 async def test_the_api_is_what_its_document_says(database_url: str, tmp_path: Path) -> None:

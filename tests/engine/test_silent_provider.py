@@ -11,7 +11,7 @@ from tests.channels.servers import SILENCE, Receiver, answer, listening
 from tests.processes import worker_process
 from tests.rig import MAIL, PATIENCE, Rig, looks, open_rig
 
-DUE = 75
+SILENT, REFUSING = 75, 25
 OTHERS = 10
 # Connections to the database, Temporal and the mail server, and what a process has open anyhow.
 FILES_BESIDES = 60
@@ -50,17 +50,18 @@ async def test_many_messages_to_dead_receivers_hold_up_nobody_else(
             await rig.run_campaign(campaign("refusing", "webhook"), webhook(refusing_port))
             await rig.run_campaign(campaign("alive", "webhook"), webhook(alive_port))
             await rig.run_campaign(campaign("mail", "email"), {"note.liquid": MAIL})
-            await enter(rig, "silent", DUE)
-            await enter(rig, "refusing", DUE)
+            await enter(rig, "silent", SILENT)
+            await enter(rig, "refusing", REFUSING)
             # Each has asked for a place: some wait for their answer, the others have been given back.
-            await rig.until("SELECT FROM messages WHERE attempts > 0 HAVING count(*) = %s", 2 * DUE)
+            await rig.until("SELECT FROM messages WHERE attempts > 0 HAVING count(*) = %s", SILENT + REFUSING)
             held = memory(worker.pid)
             await enter(rig, "alive", OTHERS)
             await enter(rig, "mail", OTHERS)
             await until(lambda: len(alive.requests) == OTHERS and len(rig.inbox.messages) == OTHERS)
             # Half of the places of its channel at most; those that are given up after 30 s may not yet be seen to go.
             assert MOST_WAITING <= silent.most_waiting <= MOST_WAITING + MOST_WAITING_IF_SILENT
-            await rig.until("SELECT FROM messages WHERE attempts > 2 HAVING count(*) >= %s", 2 * DUE - MOST_WAITING)
+            others = SILENT + REFUSING - MOST_WAITING
+            await rig.until("SELECT FROM messages WHERE attempts > 2 HAVING count(*) >= %s", others)
             assert open_files(worker.pid) <= MOST_WAITING + FILES_BESIDES
             assert memory(worker.pid) - held < MOST_GROWTH
             # They are tried again after 1, 2, 4 s and so on, and not as often as there is a place.
