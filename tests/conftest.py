@@ -132,8 +132,16 @@ def pytest_collection() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes begins first, and all else goes on beside it."""
-    items.sort(key=lambda item: item.get_closest_marker("takes_minutes") is None)
+    """Deal what takes long out to the beginnings of the test processes, so that none is left with it at the end."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("takes_long")]
+    short = [item for item in items if not item.get_closest_marker("takes_long")]
+    ends = [len(short) * number // processes for number in range(processes + 1)]
+    items[:] = [
+        item
+        for number in range(processes)
+        for item in (*long[number::processes], *short[ends[number] : ends[number + 1]])
+    ]
 
 
 def pytest_collection_finish() -> None:

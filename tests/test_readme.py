@@ -109,6 +109,7 @@ async def running(deployment: Deployment) -> AsyncIterator[httpx.AsyncClient]:
             assert process.returncode in (0, -signal.SIGTERM), output.decode()
 
 
+@pytest.mark.takes_long
 async def test_the_commands_of_the_readme_run(deployment: Deployment) -> None:
     async with running(deployment) as http:
         printed: dict[str, str] = {}

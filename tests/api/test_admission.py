@@ -47,6 +47,7 @@ class Flood:
         return Counter((answer.status_code, answer.json()["code"]) for answer in self.answers if answer.is_error)
 
 
+@pytest.mark.takes_long
 async def test_a_flood_is_refused_in_part_and_nothing_acknowledged_is_lost(database_url: str) -> None:
     """While the table of events is held by somebody, so that no event gets through until it is let go."""
     async with (

@@ -6,6 +6,8 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import ApiProcess, api_process
 
@@ -13,6 +15,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = "2"
 
 
+@pytest.mark.takes_long
 async def test_the_api_is_what_its_document_says(database_url: str, tmp_path: Path) -> None:
     async with api_process(database_url) as api:
         operations = await _prepared(api)

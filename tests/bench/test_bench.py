@@ -23,6 +23,7 @@ def stack(postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, client: Client
     return Stack(postgres, temporal, client, tmp_path, effort=0.01)
 
 
+@pytest.mark.takes_long
 async def test_what_a_journey_costs(stack: Stack) -> None:
     found = {result.key: result for result in await cost.measure(stack)}
     assert found["actions"].figure == 4
@@ -30,6 +31,7 @@ async def test_what_a_journey_costs(stack: Stack) -> None:
     assert all(found[key].is_met for key in ("actions", "events", "bytes", "events_two"))
 
 
+@pytest.mark.takes_long
 async def test_figures_stand_beside_their_floors(stack: Stack) -> None:
     results = [*await ingest.measure(stack), *await gate.measure(stack), *await relay.measure(stack)]
     assert [result.key for result in results] == ["ingest", "ingest_heard", "gate", "gate_hot", "relay"]

@@ -21,7 +21,7 @@ SEED = os.environ.get("SOJOURN_TEST_SEED", "short")
 SHORT = Length(seconds=100, rate=0.5, people=12, patience=180)
 
 
-@pytest.mark.takes_minutes
+@pytest.mark.takes_long
 async def test_every_promise_is_kept_under_every_kind_of_fault(data_folder: Path) -> None:
     folder = data_folder / "chaos"
     folder.mkdir(mode=0o755)

@@ -30,6 +30,7 @@ CALLED = verdict("cart/crm", "sent", None, HALF_AN_HOUR, Arrival("webhook", "rin
 URL = "http://localhost:8233/namespaces/default/workflows/cart%2Fada%2F1"
 
 
+@pytest.mark.takes_long
 def test_the_demo_comes_out_as_expected(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "cli.main", "demo", "--once"],

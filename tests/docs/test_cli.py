@@ -25,6 +25,7 @@ LINES = [
 USERS = ("u-1", "u-2", "u-3", "u-4")
 
 
+@pytest.mark.takes_long
 async def test_the_commands_run(rig: Rig, deployment: str, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     for line in LINES:

@@ -100,6 +100,7 @@ def restored_url(rig: Rig) -> str:
     return f"{rig.settings.database_url.get_secret_value().rpartition('/')[0]}/restored"
 
 
+@pytest.mark.takes_long
 async def test_the_commands_run(rig: Rig, shell: Shell) -> None:
     async with worker_process(rig.settings.model_copy(update={"build_id": BEFORE})):
         status, output = await sojourn(rig.settings, "promote", BEFORE)

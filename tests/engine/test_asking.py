@@ -62,6 +62,7 @@ async def until_asked(rig: Rig, handle: WorkflowHandle[Any, Any], question: Aske
         assert not is_last, f"never asked: {question}"
 
 
+@pytest.mark.takes_long
 async def test_who_gets_no_answer_in_time_asks_again_on_record(rig: Rig) -> None:
     """So no outage holds up a task for longer, and one answer is what comes of both."""
     handle = await entered(rig)

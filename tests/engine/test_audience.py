@@ -363,6 +363,7 @@ async def test_a_schedule_has_the_audience_enter(rig: Rig) -> None:
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.takes_long
 async def test_killed_workers_leave_nobody_out_and_nobody_in_twice(
     database_url: str, temporal: EmbeddedTemporal, ingest: Ingest
 ) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from uuid import uuid4
 
+import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
@@ -54,6 +55,7 @@ WHERE outbox.id = aged.id
 """
 
 
+@pytest.mark.takes_long
 async def test_a_backlog_of_an_hour_drains_once_and_in_order_and_keeps_nobody_waiting(
     database_url: str, ingest: Ingest, client: Client, temporal: EmbeddedTemporal
 ) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.processes import worker_process
 from tests.rig import Rig, open_rig
@@ -79,6 +81,7 @@ async def test_exit_ends_everything(rig: Rig) -> None:
     assert (await move(rig, "start"))["state"] == "running"
 
 
+@pytest.mark.takes_long
 async def test_a_stop_survives_the_death_of_its_workers(database_url: str, temporal: EmbeddedTemporal) -> None:
     """Killed as the rows are ended, and again while the server's batch is under way."""
     async with open_rig(database_url, temporal.address, is_working=False) as rig:

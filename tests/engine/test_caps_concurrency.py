@@ -8,6 +8,8 @@ import sys
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from domain.sending.caps_document import parse_caps
 from store.database import Database
 from tests.engine import caps_campaigns, caps_worker
@@ -41,6 +43,7 @@ async def run_workers(url: str, database: Database) -> list[dict[str, Any]]:
     return reports
 
 
+@pytest.mark.takes_long
 async def test_no_cap_is_exceeded_whatever_twenty_processes_do_at_once(database_url: str) -> None:
     print(f"seed {SEED}, {SECONDS} s")  # noqa: T201
     async with Database(database_url, pool_size=4) as database:

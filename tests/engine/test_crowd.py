@@ -6,6 +6,8 @@ from datetime import datetime
 from time import monotonic
 from typing import Any
 
+import pytest
+
 from tests.rig import Rig
 
 JOURNEYS = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "80"))
@@ -25,6 +27,7 @@ steps:
 """
 
 
+@pytest.mark.takes_long
 async def test_pause_resume_and_stop_with_a_crowd_in_flight(rig: Rig) -> None:
     await rig.run_campaign(CROWD)
     began = monotonic()

@@ -4,6 +4,8 @@ import asyncio
 import random
 from datetime import datetime
 
+import pytest
+
 from tests.rig import Rig
 
 RACE = """
@@ -20,6 +22,7 @@ RUNS, GROUP = 64, 16
 SEED = 20_261_121
 
 
+@pytest.mark.takes_long
 async def test_nothing_is_claimed_after_the_order_was_acknowledged(rig: Rig) -> None:
     """64 carts; each order arrives at a random instant around the end of the delay."""
     print(f"seed {SEED}")  # noqa: T201

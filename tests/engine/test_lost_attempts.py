@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.channels.servers import SILENCE, listening, scripted_smtp
 from tests.processes import worker_process
@@ -23,6 +25,7 @@ steps:
 """
 
 
+@pytest.mark.takes_long
 async def test_a_dead_attempt_is_missed_long_before_its_time_is_over_and_a_slow_one_is_not(
     database_url: str, temporal: EmbeddedTemporal
 ) -> None:

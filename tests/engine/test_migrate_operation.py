@@ -253,6 +253,7 @@ async def test_a_page_that_was_not_counted_is_counted_the_second_time(rig: Rig) 
     assert await moves(rig) == {"moved": len(waiting), "stayed": len(paused)}
 
 
+@pytest.mark.takes_long
 async def test_a_killed_worker_leaves_nobody_out_and_moves_nobody_twice(idle: Rig) -> None:
     """Killed as soon as it is seen that it has moved somebody."""
     async with worker_process(idle.settings) as worker:

@@ -46,6 +46,7 @@ async def test_an_operation_that_fails_keeps_no_other_waiting(rig: Rig) -> None:
     await has_state(rig, "ended")
 
 
+@pytest.mark.takes_long
 async def test_an_operation_that_fails_keeps_no_beginning_waiting(rig: Rig) -> None:
     starts_at = now() + timedelta(seconds=5)
     scheduled = f"{PLAIN}schedule: {{starts_at: {starts_at:%Y-%m-%dT%H:%M:%SZ}}}\n"

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from channels.bulkhead import MOST_WAITING, MOST_WAITING_IF_SILENT
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.channels.servers import SILENCE, Receiver, answer, listening
@@ -34,6 +36,7 @@ class Counted(Receiver):
             self.waiting -= 1
 
 
+@pytest.mark.takes_long
 async def test_many_messages_to_dead_receivers_hold_up_nobody_else(
     database_url: str, temporal: EmbeddedTemporal
 ) -> None:

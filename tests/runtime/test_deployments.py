@@ -53,6 +53,7 @@ async def builds(handle: WorkflowHandle[Any, Any]) -> list[str]:
     ]
 
 
+@pytest.mark.takes_long
 async def test_journeys_go_over_to_a_new_build_whatever_becomes_of_the_old_one(rig: Rig) -> None:
     async with worker_process(of_build(rig, "1")) as first:
         await rig.run_campaign(CART)

@@ -40,6 +40,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.mark.takes_long
 async def test_a_second_stack_starts_after_a_killed_one_but_not_beside_it(folder: Path) -> None:
     with killed_run(RUN, str(folder)) as api_url:
         with pytest.raises(ConflictError, match=f"process \\d+ already runs .* its API at {api_url};"):

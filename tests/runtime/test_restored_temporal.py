@@ -32,6 +32,7 @@ async def enter(rig: Rig, *users: str) -> None:
         await rig.rests(await rig.journey(user), "cool-off")
 
 
+@pytest.mark.takes_long
 async def test_temporal_restored_from_an_old_backup(
     database_url: str, server: EmbeddedTemporal, data_folder: Path
 ) -> None:
