@@ -17,7 +17,7 @@ from tests.api.live import ApiProcess, api_process
 
 POOL = 2
 BOUND = POOL * REQUESTS_A_CONNECTION
-CLIENTS = 5 * BOUND
+CLIENTS = 8 * BOUND
 # A request waits for its connection, then for a lock; a busy machine takes its time as well. Seconds.
 LONGEST_ANSWER = 20.0
 # What a process may grow by while it has its bound in hand and refuses the others, in kilobytes.

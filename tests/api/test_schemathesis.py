@@ -12,7 +12,7 @@ from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import ApiProcess, api_process
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = "2"
+EXAMPLES = "3"
 
 
 @pytest.mark.takes_long

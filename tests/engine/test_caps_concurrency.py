@@ -16,7 +16,7 @@ from tests.engine import caps_campaigns, caps_worker
 from tests.engine.ledger_audit import keep_audit, recount_all
 
 PROCESSES, USERS = 20, 50
-SECONDS = float(os.environ.get("SOJOURN_TEST_SECONDS", "2.5"))
+SECONDS = float(os.environ.get("SOJOURN_TEST_SECONDS", "4"))
 SEED = os.environ.get("SOJOURN_TEST_SEED", "2026-11")
 
 

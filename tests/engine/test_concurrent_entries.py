@@ -19,7 +19,7 @@ from tests.rig import ADMIN_KEY, WRITE_KEY
 
 ROOT = Path(__file__).parents[2]
 SEED = 20_261_122
-USERS, CARTS, REPORTS = 20, 2, 4
+USERS, CARTS, REPORTS = 30, 2, 4
 
 CAMPAIGN = """
 key: {key}

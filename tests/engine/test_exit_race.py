@@ -18,13 +18,13 @@ steps:
   - {id: nudge, send: {channel: email, template: note}}
 """
 
-RUNS, GROUP = 64, 16
+RUNS, GROUP = 96, 16
 SEED = 20_261_121
 
 
 @pytest.mark.takes_long
 async def test_nothing_is_claimed_after_the_order_was_acknowledged(rig: Rig) -> None:
-    """64 carts; each order arrives at a random instant around the end of the delay."""
+    """96 carts; each order arrives at a random instant around the end of the delay."""
     print(f"seed {SEED}")  # noqa: T201
     rolls = random.Random(SEED)
     await rig.run_campaign(RACE)
