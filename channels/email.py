@@ -10,14 +10,13 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
-from email.headerregistry import Address
-from email.message import EmailMessage
 from enum import Enum
 from typing import Literal
 
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
 
-from channels.mail_policy import MAIL_POLICY
+from channels import mail_format
+from channels.mail_format import Mail, NamedAddress
 from channels.tls import public_authorities
 from domain.people.addresses import EmailAddress, Mailbox, parse_email, parse_mailbox
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
@@ -97,7 +96,7 @@ class EmailChannel:
         try:
             envelope = build(message, recipient)
         except ValueError:
-            return Rejected("invalid_message", "a header holds a line break, or a sender is not an address")
+            return Rejected("invalid_message", "a header holds a control character, or a sender is not an address")
         progress = _Progress()
         smtp = SMTP(
             hostname=self._host,
@@ -141,28 +140,30 @@ class EmailChannel:
 
 
 def build(message: Outbound, recipient: EmailAddress) -> Envelope:
-    """The message in its envelope. Raises ValueError where a header would hold a line break or no address."""
+    """The message in its envelope. Raises ValueError for a control character in a header, or no sender's address."""
     sender = _mailbox(message.content["from"])
     reply_to = _mailbox(message.content["reply_to"]) if message.content.get("reply_to") else None
-    mail = EmailMessage(policy=MAIL_POLICY)
-    mail["Subject"] = message.content["subject"]
-    mail["From"] = _header(sender)
-    mail["To"] = _header(Mailbox("", recipient))
-    if reply_to is not None:
-        mail["Reply-To"] = _header(reply_to)
-    mail["Date"] = message.at
-    # The same for every attempt, so that mailboxes that compare it show a message sent twice once.
-    mail["Message-ID"] = f"<{message.message_id}@{sender.address.spelling.rpartition('@')[2]}>"
-    mail["X-Sojourn-Message"] = message.message_id
+    tokens = [
+        # The same for every attempt, so that mailboxes that compare it show a message sent twice once.
+        ("Message-ID", f"<{message.message_id}@{_ascii_domain(sender.address)}>"),
+        ("X-Sojourn-Message", message.message_id),
+    ]
     if message.unsubscribe_url is not None:
-        mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
-        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    mail.set_content(message.content["text"])
-    mail.add_alternative(message.content["html"], subtype="html")
+        tokens.append(("List-Unsubscribe", f"<{message.unsubscribe_url}>"))
+        tokens.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+    mail = Mail(
+        subject=message.content["subject"],
+        sender=_named(sender),
+        recipient=NamedAddress("", recipient.spelling),
+        reply_to=None if reply_to is None else _named(reply_to),
+        date=message.at,
+        tokens=tokens,
+        text=message.content["text"],
+        html=message.content["html"],
+    )
     addresses = [recipient, sender.address, *([reply_to.address] if reply_to else [])]
     needs_utf8 = any(address.ascii is None for address in addresses)
-    payload = mail.as_bytes(policy=MAIL_POLICY.clone(utf8=True) if needs_utf8 else MAIL_POLICY)
-    return Envelope(sender.address.spelling, recipient.spelling, needs_utf8, payload)
+    return Envelope(sender.address.spelling, recipient.spelling, needs_utf8, mail_format.write(mail))
 
 
 async def _greet(smtp: SMTP) -> None:
@@ -229,9 +230,12 @@ def _mailbox(text: str) -> Mailbox:
     return mailbox
 
 
-def _header(mailbox: Mailbox) -> Address:
-    username, _, domain = mailbox.address.spelling.rpartition("@")
-    return Address(mailbox.name, username, domain)
+def _named(mailbox: Mailbox) -> NamedAddress:
+    return NamedAddress(mailbox.name, mailbox.address.spelling)
+
+
+def _ascii_domain(address: EmailAddress) -> str:
+    return address.spelling.rpartition("@")[2].encode("idna").decode()
 
 
 def _own_name() -> str:

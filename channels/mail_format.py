@@ -1,0 +1,143 @@
+"""Write a mail down as bytes: RFC 5322 headers, RFC 2047 words, a multipart/alternative body.
+
+The headers are encoded here and never parsed. The parser of Python's `email` package decodes encoded words in what is
+assigned to a header, so that a value such as `=?utf-8?q?A=0D=0ABcc=3A_x=40evil.example?=` would add a header of its own
+(CVE-2024-6923). Here a value that could be read as an encoded word is itself encoded, and is shown as it is.
+
+The module needs only the standard library, so that one test runs it under every Python.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+
+# RFC 5322, 2.1.1: a line has at most 998 characters, and should have 78. RFC 2047, 2: at most 76 with encoded words.
+MAX_LINE = 998
+WANTED_LINE = 76
+# RFC 2047, 2: an encoded word has at most 75 characters; 12 of them say that it is UTF-8 in Base64.
+_WORD_OVERHEAD = len("=?utf-8?b??=")
+_MAX_WORD_BYTES = (75 - _WORD_OVERHEAD) // 4 * 3
+# A name beyond this is written in encoded words, which can be folded anywhere.
+_MAX_QUOTED_NAME = 60
+
+# C0 and C1 controls, the line and paragraph separators: nothing that a reader could take for the end of a header.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_PRINTABLE_ASCII = re.compile("[ -~]*")
+# RFC 5322, 3.2.3: words of a name that need no quotes.
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(?: [A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAddress:
+    """An address as it goes on the wire, with the name that people see before it, which may be empty."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What a mail says. `tokens` are further headers whose values are ASCII without blanks, such as ids and URLs."""
+
+    subject: str
+    sender: NamedAddress
+    recipient: NamedAddress
+    reply_to: NamedAddress | None
+    date: datetime
+    tokens: Sequence[tuple[str, str]]
+    text: str
+    html: str
+
+
+def write(mail: Mail) -> bytes:
+    """Return the mail with CRLF line ends: ASCII only, unless an address has no ASCII form (RFC 6532).
+
+    Raises ValueError for a control character in a header or a text that is no Unicode; nothing is left out in silence.
+    """
+    lines = [_text_header("Subject", mail.subject), _address_header("From", mail.sender)]
+    lines.append(_address_header("To", mail.recipient))
+    if mail.reply_to is not None:
+        lines.append(_address_header("Reply-To", mail.reply_to))
+    lines.append(f"Date: {format_datetime(mail.date)}")
+    lines += [_token_header(name, value) for name, value in mail.tokens]
+    head = "".join(f"{line}\r\n" for line in lines)
+    return head.encode() + _body(mail.text, mail.html)
+
+
+def _body(text: str, html: str) -> bytes:
+    """The two alternatives with their own MIME headers. 7bit: a server need not offer 8BITMIME."""
+    body = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
+    body.set_content(text)
+    body.add_alternative(html, subtype="html")
+    return body.as_bytes()
+
+
+def _text_header(name: str, value: str) -> str:
+    _refuse_controls(name, value)
+    if _can_stay(value):
+        folded = _fold(name, re.findall(" *[^ ]+", value))
+        if all(len(line) <= MAX_LINE for line in folded.split("\r\n")):
+            return folded
+    return _fold(name, _encoded_words(value, len(name) + 2))
+
+
+def _address_header(name: str, mailbox: NamedAddress) -> str:
+    _refuse_controls(name, mailbox.name)
+    _refuse_controls(name, mailbox.address)
+    if not mailbox.name:
+        return f"{name}: {mailbox.address}"
+    address = f" <{mailbox.address}>"
+    if not _can_stay(mailbox.name) or len(mailbox.name) > _MAX_QUOTED_NAME:
+        return _fold(name, [*_encoded_words(mailbox.name, len(name) + 2), address])
+    quoted = mailbox.name.replace("\\", "\\\\").replace('"', '\\"')
+    return _fold(name, [mailbox.name if _ATOMS.fullmatch(mailbox.name) else f'"{quoted}"', address])
+
+
+def _token_header(name: str, value: str) -> str:
+    """A header that must stay in one line: Python 3.11 breaks a long List-Unsubscribe into encoded words."""
+    if not value.isascii() or not value.isprintable() or len(name) + 2 + len(value) > MAX_LINE:
+        raise ValueError(f"the header {name} is not a line of ASCII")
+    return f"{name}: {value}"
+
+
+def _refuse_controls(name: str, value: str) -> None:
+    if _CONTROL.search(value):
+        raise ValueError(f"the header {name} holds a control character")
+
+
+def _can_stay(value: str) -> bool:
+    """Whether a reader shows these characters as they are. `=?` begins an encoded word, in quotes as well for some."""
+    return _PRINTABLE_ASCII.fullmatch(value) is not None and "=?" not in value and value == value.strip(" ")
+
+
+def _encoded_words(value: str, used: int) -> list[str]:
+    """The value as encoded words with the blanks between them; the first shares its line with `used` characters.
+
+    A word holds whole characters only (RFC 2047, 5).
+    """
+    limit = (WANTED_LINE - used - _WORD_OVERHEAD) // 4 * 3
+    words: list[bytes] = [b""]
+    for character in value:
+        encoded = character.encode()
+        if len(words[-1]) + len(encoded) > limit:
+            words.append(b"")
+            limit = _MAX_WORD_BYTES
+        words[-1] += encoded
+    encoded_words = [f"=?utf-8?b?{b64encode(word).decode()}?=" for word in words]
+    return [encoded_words[0], *(f" {word}" for word in encoded_words[1:])]
+
+
+def _fold(name: str, parts: Iterable[str]) -> str:
+    """The header with line breaks before parts that would make a line too long. Each part but the first has a blank."""
+    lines = [f"{name}: "]
+    for number, part in enumerate(parts):
+        if number and len(lines[-1]) + len(part) > WANTED_LINE:
+            lines.append(part)
+        else:
+            lines[-1] += part
+    return "\r\n".join(lines)
