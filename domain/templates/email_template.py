@@ -9,6 +9,7 @@ from domain.errors import Problem
 from domain.people.addresses import parse_mailbox
 from domain.templates.front_matter import Field
 from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
+from domain.templates.preheader import with_preheader
 
 REQUIRED = ("subject", "from", "text")
 OPTIONAL = ("reply_to", "preheader")
@@ -17,8 +18,6 @@ OPTIONAL = ("reply_to", "preheader")
 MAX_SUBJECT_CHARACTERS = 998
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_BODY_TAG = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
-_HIDDEN = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{}</div>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class EmailTemplate:
         """{from, reply_to, subject, text, html}. The subject is one line. Raises TemplateRenderError."""
         html = self.html.render(context)
         if self.preheader is not None:
-            html = _with_preheader(html, self.preheader.render(context))
+            html = with_preheader(html, self.preheader.render(context))
         return {
             "from": self.sender,
             "reply_to": self.reply_to,
@@ -88,9 +87,3 @@ def _address(field: Field | None, problems: list[Problem]) -> str | None:
     elif parse_mailbox(value) is None:
         problems.append(field.place.problem("this is not an address", "Write it as Example Shop <hello@example.com>"))
     return value
-
-
-def _with_preheader(html: str, preheader: str) -> str:
-    # What mail clients show next to the subject is the first text of the body, seen or not.
-    start = match.end() if (match := _BODY_TAG.search(html)) else 0
-    return html[:start] + _HIDDEN.format(preheader) + html[start:]
