@@ -20,7 +20,7 @@ Token = Annotated[
     Text,
     Path(
         description="the signed token of the link",
-        examples=["WyJwcm9maWxlIiwiZW1haWwiXQ.c2lnbmF0dXJl"],
+        examples=["uWyJwcm9maWxlIiwiZW1haWwiXQ.c2lnbmF0dXJl"],
     ),
 ]
 

@@ -17,6 +17,31 @@ def test_a_link_is_the_same_on_every_attempt_and_fits_into_a_url() -> None:
     assert all(character.isascii() and (character.isalnum() or character in "-_.") for character in token)
 
 
+IDS = {
+    "profile_id": "01a2036e-c6e2-73cc-a99f-5420e163e09a",
+    "channel": "email",
+    "message_id": "01a2036e-c6e2-53cc-a99f-5420e163e09b",
+}
+# As links in mails have it that were sent before a token began with a letter.
+OLD = {
+    "WyIwMTkzLcOkIiwiZW1haWwiLCJtLTEiXQ.krRu2YBZtO28byc9KgiXiRZQYQ-19QaLMGwE-DjJh7A": LINK,
+    ".eJyLVjIwTDQyMDZL1U02SzXSNTdOTtZNtLRM0zU1MTJINTQzTjWwTFTSUUrNTczMAdKoyk2xKU9SigUA0ocWVA"
+    ".mf2QJ09MH9GemfGjQs_n8rCCchd1RHXVNAQj4YxyMNM": IDS,
+}
+
+
+@pytest.mark.parametrize("link", [LINK, IDS, {**IDS, "message_id": "m" * 400}])
+def test_a_token_begins_with_a_letter(link: dict[str, str]) -> None:
+    token = sign(SECRET, **link)
+    assert token[0].isalpha()
+    assert read(SECRET, token) == UnsubscribeLink(**link)
+
+
+@pytest.mark.parametrize(("token", "link"), OLD.items())
+def test_a_link_of_an_earlier_release_still_works(token: str, link: dict[str, str]) -> None:
+    assert read(SECRET, token) == UnsubscribeLink(**link)
+
+
 @pytest.mark.parametrize("changed", ["profile_id", "channel", "message_id"])
 def test_links_differ_with_what_they_say(changed: str) -> None:
     assert sign(SECRET, **LINK) != sign(SECRET, **{**LINK, changed: "another"})
