@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 
 from channels.bulkhead import Bulkhead, Call
 from channels.guarded_transport import BlockedAddressError, GuardedTransport, InvalidHostError
+from channels.resolver import Resolver
 from channels.tls import public_authorities
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 
@@ -51,7 +52,8 @@ class WebhookChannel:
 
     `signing_secret` is a Standard Webhooks secret, `whsec_` and base64; raises ValueError for any other text. Unless
     `allow_private_addresses`, only the public Internet is reached. `tls_context` replaces the machine's certificate
-    authorities, for receivers with a private one. `seconds` bounds a delivery as a whole.
+    authorities, for receivers with a private one. `seconds` bounds a delivery as a whole. `resolver` looks up the names
+    of receivers; each channel has its own.
     """
 
     name = "webhook"
@@ -64,12 +66,14 @@ class WebhookChannel:
         *,
         tls_context: ssl.SSLContext | None = None,
         seconds: float = TOTAL_SECONDS,
+        resolver: Resolver | None = None,
     ) -> None:
         self._signer = Webhook(_key(signing_secret))
         self._allow_private_addresses = allow_private_addresses
         self._tls_context = tls_context or public_authorities()
         self._seconds = seconds
         self._bulkhead = Bulkhead()
+        self._resolver = resolver or Resolver()
 
     async def deliver(self, message: Outbound) -> Delivery:
         """Post the message."""
@@ -87,7 +91,9 @@ class WebhookChannel:
         delivery: Delivery | None = None
         client = httpx.AsyncClient(
             transport=GuardedTransport(
-                allow_private_addresses=self._allow_private_addresses, tls_context=self._tls_context
+                self._resolver,
+                allow_private_addresses=self._allow_private_addresses,
+                tls_context=self._tls_context,
             ),
             trust_env=False,
             follow_redirects=False,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+from channels.resolver import Resolver
 from channels.webhook import MAX_REPLY_BYTES, WebhookChannel, read_reply
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 from tests.channels.messages import MAIL, hook
@@ -171,46 +172,33 @@ async def test_private_networks_are_blocked(host: str) -> None:
 
 
 @pytest.mark.parametrize("found", [["127.0.0.1"], ["1.1.1.1", "127.0.0.1"], ["::ffff:10.0.0.1"]])
-async def test_a_public_name_for_a_private_address_is_blocked(
-    found: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def resolved(*_: Any, **__: Any) -> Any:
-        return [(None, None, 0, "", (address, 0)) for address in found]
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
-    delivery = await deliver(hook("http://rebound.example.com/"), allow=False)
+async def test_a_public_name_for_a_private_address_is_blocked(found: list[str]) -> None:
+    delivery = await deliver(hook("http://rebound.example.com/"), allow=False, resolver=Resolver(lambda _: found))
     assert isinstance(delivery, Rejected)
     assert delivery.reason == "blocked_address"
 
 
-async def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
     """A name server that answers differently the second time gets no second question."""
-    loop = asyncio.get_running_loop()
     asked: list[str] = []
-    resolve = loop.getaddrinfo
 
-    async def once(host: Any, *arguments: Any, **named: Any) -> Any:
-        if host != "shop.example.com":
-            return await resolve(host, *arguments, **named)
+    def once(host: str) -> list[str]:
         asked.append(host)
-        return [(None, None, 0, "", ("127.0.0.1", 0))]
+        return ["127.0.0.1"]
 
-    monkeypatch.setattr(loop, "getaddrinfo", once)
     receiver = Receiver()
     async with listening(receiver.talk) as port:
-        assert await deliver(hook(f"http://shop.example.com:{port}/")) == Accepted(None)
+        url = f"http://shop.example.com:{port}/"
+        assert await deliver(hook(url), resolver=Resolver(once)) == Accepted(None)
     assert asked == ["shop.example.com"]
     assert receiver.requests[0].headers["host"] == f"shop.example.com:{port}"
 
 
-async def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def two(*_: Any, **__: Any) -> Any:
-        return [(None, None, 0, "", (address, 0)) for address in ("127.0.0.9", "127.0.0.1")]
-
+async def test_the_next_address_of_a_name_is_tried() -> None:
+    resolver = Resolver(lambda _: ["127.0.0.9", "127.0.0.1"])
     receiver = Receiver()
     async with listening(receiver.talk) as port:
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", two)
-        assert await deliver(hook(f"http://shop.example.com:{port}/")) == Accepted(None)
+        assert await deliver(hook(f"http://shop.example.com:{port}/"), resolver=resolver) == Accepted(None)
     assert len(receiver.requests) == 1
 
 
