@@ -40,9 +40,6 @@ class _Found(Exception):
 class _BodyFinder(HTMLParser):
     """Raises _Found behind `<body …>`, or before the first thing that can only stand in a body."""
 
-    # Their content is text also where it looks like tags.
-    CDATA_CONTENT_ELEMENTS = ("script", "style", "title")
-
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=False)
         self._line_starts = [0]
@@ -56,6 +53,9 @@ class _BodyFinder(HTMLParser):
             raise _Found(self._offset() + len(self.get_starttag_text() or ""))
         if tag in _HEAD_CONTAINERS:
             self._within.append(tag)
+            if tag == "title":
+                # Its content is text also where it looks like tags. Of script and style the parser knows that.
+                self.set_cdata_mode(tag)
         elif not self._within and tag not in _AROUND_HEAD and tag not in _HEAD_VOID:
             raise _Found(self._offset())
 
