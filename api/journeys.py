@@ -24,6 +24,7 @@ router = APIRouter(
     prefix="/v1/journeys", tags=["Journeys"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
 )
 
+_EVENT_ID = "019a4d6c-2b7a-7c31-9b0e-5f1f6f0c9a11"
 _JOURNEY: dict[str, Any] = {
     "id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
     "campaign": "abandoned-cart",
@@ -48,7 +49,7 @@ _LINE: dict[str, Any] = {
     "journey_id": _JOURNEY["id"],
     "step": None,
     "reason": None,
-    "data": {"event_id": "m-1"},
+    "data": {"event_id": _EVENT_ID},
     "url": _JOURNEY["url"],
 }
 
@@ -131,9 +132,9 @@ class JourneyList(ResponseModel):
 
 
 class JourneyStory(Journey):
-    model_config = example({**_JOURNEY, "entry_event_id": "m-1", "timeline": [_LINE], "next": None})
+    model_config = example({**_JOURNEY, "entry_event_id": _EVENT_ID, "timeline": [_LINE], "next": None})
 
-    entry_event_id: str = Field(description="the `messageId` of the event that let them in")
+    entry_event_id: str = Field(description="the `event_id` that the timeline has of the event that let them in")
     timeline: list[TimelineItem] = Field(description="what was decided for it, its messages and its end, oldest first")
     next: str | None = Field(description="pass it as `before` for what came earlier; null at the beginning")
 

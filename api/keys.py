@@ -20,6 +20,7 @@ _KEY: dict[str, Any] = {
     "id": "9f86d081884c7d65",
     "name": "shop backend",
     "scopes": ["ingest"],
+    "source": "shop backend",
     "created_by": "environment",
     "created_at": "2026-11-01T10:00:00Z",
     "expires_at": "2027-11-01T00:00:00Z",
@@ -36,6 +37,15 @@ class KeyRequest(RequestModel):
     # A set of enum members is JSON's list of names, which strict validation would refuse.
     scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=4)]
     expires_at: Instant | None = None
+    source: Annotated[
+        Text | None,
+        Field(
+            min_length=1,
+            max_length=255,
+            description="a `messageId` is unique within it. Keys of one client share it, and a key that replaces "
+            "another takes it over. The name of the key, if left out",
+        ),
+    ] = None
 
 
 class Key(ResponseModel):
@@ -44,6 +54,7 @@ class Key(ResponseModel):
     id: str
     name: str
     scopes: list[Scope]
+    source: str = Field(description="a `messageId` is unique within it")
     created_by: str = Field(description="the id of the key that made it")
     created_at: datetime
     expires_at: datetime | None
@@ -69,7 +80,7 @@ class KeyList(ResponseModel):
 @router.post("", status_code=201)
 async def create_key(body: KeyRequest, request: Request, response: Response, services: Using, by: Admin) -> NewKey:
     """Make a key. Its token is in this answer and nowhere else: Sojourn keeps only a hash of it."""
-    made = await services.keys.create(body.name, body.scopes, body.expires_at, by=by)
+    made = await services.keys.create(body.name, body.scopes, body.expires_at, body.source, by=by)
     key = NewKey(**Key.model_validate(made.key).model_dump(), token=made.token)
     response.headers["Cache-Control"] = "no-store"
     keep_instead(request, key.model_copy(update={"token": None}).model_dump_json().encode())

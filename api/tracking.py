@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import uuid_utils
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
+from uuid_utils.compat import uuid7
 
 from api.auth import Documented, authenticated, key_in_header, require, verified
 from api.dependencies import Using, example
@@ -56,12 +56,15 @@ class RejectedItem(BaseModel):
 
 
 class Accepted(BaseModel):
-    """The events are stored. `rejected` is there only if it is not empty."""
+    """The events are stored. `rejected` and `duplicates` are there only where they are not empty."""
 
     model_config = example({"success": True})
 
     success: bool = True
     rejected: list[RejectedItem] = []
+    duplicates: list[str] = Field(
+        [], description="each `messageId` that the source of this key had reported before, which has changed nothing"
+    )
 
 
 def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
@@ -73,35 +76,35 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         # A wrong key in the header is refused before the body is read, a wrong one in the body before it is decoded.
         is_in_body = key_in_header(request) is None
         if not is_in_body:
-            require(await authenticated(request), Scope.INGEST)
+            access = await authenticated(request)
+            require(access, Scope.INGEST)
         body = await read_body(request, MAX_BODY_BYTES)
         received_at = datetime.now(UTC)
         if is_gzip(body):
             body = gunzip_bounded(body, MAX_BODY_BYTES)
         if is_in_body:
-            require(await verified(request, (write_key_of(body) or "").encode()), Scope.INGEST)
-        decoded = decode(body, kind=kind, received_at=received_at, new_id=_new_id)
+            access = await verified(request, (write_key_of(body) or "").encode())
+            require(access, Scope.INGEST)
+        # In the order of time, so that indexes grow at their end.
+        decoded = decode(body, kind=kind, source=access.source, received_at=received_at, new_id=uuid7)
         with INGEST_SECONDS.time():
-            await services.ingest(decoded.events, decoded.rejects, received_at=received_at)
+            result = await services.ingest(decoded.events, decoded.rejects, received_at=received_at)
         if decoded.rejects and kind != "batch":
             raise InvalidRequestError(decoded.rejects[0].error)
-        return _accepted(decoded.rejects)
+        return _accepted(decoded.rejects, [*decoded.repeated, *result.duplicates])
 
     return take
 
 
-def _accepted(rejects: list[Reject]) -> Response:
+def _accepted(rejects: list[Reject], duplicates: list[str]) -> Response:
     answer: dict[str, Any] = {"success": True}
     if rejects:
         answer["rejected"] = [
             {"index": reject.index, "messageId": reject.message_id, "error": reject.error} for reject in rejects
         ]
+    if duplicates:
+        answer["duplicates"] = duplicates
     return Response(msgspec.json.encode(answer), media_type="application/json")
-
-
-def _new_id() -> str:
-    """In the order of time, so that the index of message ids grows at its end."""
-    return str(uuid_utils.uuid7())
 
 
 for _kind, _example in _EXAMPLES.items():
@@ -114,7 +117,7 @@ for _kind, _example in _EXAMPLES.items():
         summary="Report many calls at once" if _kind == "batch" else f"Report one {_kind} call",
         description=(
             "JSON, or gzip of it, whatever the content type says; at most 500 KB, and 32 KB a call. "
-            "A `messageId` seen before changes nothing.\n\nScope: `ingest`."
+            "A `messageId` that the source of the key has reported before changes nothing.\n\nScope: `ingest`."
         ),
         response_model=Accepted,
         responses=refusals(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 from uuid import UUID, uuid5
 
-from msgspec import Struct, convert, to_builtins
+from msgspec import Struct, to_builtins
 
 from application.catalogue import Catalogue
 from application.ingest import Ingest
@@ -16,7 +16,7 @@ from domain.conditions.expressions import Place, compile_value
 from domain.journey.position import Outlook
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
-from domain.tracking.event import OUR_CONTEXT, Event
+from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, stored_event
 from store import decisions, journeys, profiles
 from store.database import Connection, Database
 from store.decisions import Decision
@@ -64,7 +64,7 @@ class Actions:
             facts, version = await facts_and_version(connection, self._catalogue, deed.journey_id)
             answered = await decisions.answer(connection, decision_id)
             if answered is not None:
-                event = convert(answered["event"], Event | None)
+                event = stored_event(answered["event"]) if answered["event"] else None
             elif facts.state != "active":
                 return True
             else:
@@ -92,7 +92,7 @@ async def _do(connection: Connection, deed: Deed, rule: ActionRule, plan: Plan, 
                 return _Done("refused", "chain_too_long", {"event": name, "limit": MAX_CHAIN})
             properties, errors = _worked_out(rule.properties, deed, plan, facts)
             event = _event(deed, name, properties, facts, chain)
-            return _Done("done", None, {"event": name, "event_id": event.message_id, **errors}, event)
+            return _Done("done", None, {"event": name, "event_id": event.id, **errors}, event)
         case _:
             assert_never(rule)
 
@@ -129,7 +129,7 @@ def _worked_out(
     errors: dict[str, str] = {}
     roots = {
         "profile": facts,
-        "entry": convert(facts.entry, Event),
+        "entry": stored_event(facts.entry),
         "journey": journey_view(plan, deed.visits, facts),
     }
     for name, text in values.computed.items():
@@ -143,8 +143,11 @@ def _worked_out(
 
 
 def _event(deed: Deed, name: str, properties: dict[str, Any], facts: StepFacts, chain: int) -> Event:
+    id = uuid5(deed.journey_id, f"{deed.step}/{deed.visit}/event")
     return Event(
-        message_id=str(uuid5(deed.journey_id, f"{deed.step}/{deed.visit}/event")),
+        id=id,
+        source=SOJOURN_SOURCE,
+        message_id=str(id),
         type="track",
         name=name,
         user_id=facts.user_id,

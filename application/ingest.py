@@ -30,10 +30,10 @@ ATTEMPTS = 12
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """How many events were new, and how many had been seen before and changed nothing."""
+    """How many events were new, and those message ids that had been seen before and changed nothing."""
 
     accepted: int
-    duplicates: int
+    duplicates: list[str]
 
 
 class _IdentityMoved(Exception):
@@ -77,17 +77,18 @@ class Ingest:
         if rejects:
             await events.insert_rejects(connection, rejects, received_at)
         if not batch:
-            return IngestResult(0, 0)
+            return IngestResult(0, [])
         control = await campaigns.ask_to_share_control(connection)
         claims = await events.claim_ids(connection, batch, received_at)
         identities = await profiles.find_identities(connection, identity.identities_of(batch), exclusive=exclusive)
         listeners = await self._catalogue.listeners_at(connection, await control.answer())
         claimed = await claims.answer()
-        new = [event for event in batch if event.message_id in claimed]
+        new = [event for event in batch if event.id in claimed]
+        duplicates = [event.message_id for event in batch if event.id not in claimed]
         if not new:
-            return IngestResult(0, duplicates=len(batch))
+            return IngestResult(0, duplicates)
         resolution = await _resolve(connection, new, await identities.answer(), received_at, exclusive=exclusive)
-        fresh = [StoredEvent(resolution.profile_of[event.message_id], event) for event in new]
+        fresh = [StoredEvent(resolution.profile_of[event.id], event) for event in new]
         await events.insert(connection, fresh, received_at)
         interesting = [Happening(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
         reactions = _reactions(new)
@@ -105,7 +106,7 @@ class Ingest:
         if reactions:
             await messages.mark_opened(connection, reactions, ending=routed.left)
         await routing.record(connection, self._catalogue, routed, interesting, received_at)
-        return IngestResult(accepted=len(fresh), duplicates=len(batch) - len(fresh))
+        return IngestResult(len(fresh), duplicates)
 
 
 async def _resolve(

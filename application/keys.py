@@ -10,6 +10,7 @@ from typing import Final
 
 from domain.access import Access, Actor, Scope
 from domain.errors import InvalidRequestError, NotFoundError
+from domain.tracking.event import DEFAULT_SOURCE, SOJOURN_SOURCE
 from store import audit, keys
 from store.database import Database
 from store.keys import Key, StoredKey
@@ -33,7 +34,7 @@ class EnvironmentKey:
     @classmethod
     def of(cls, variable: str, secret: str, scope: Scope) -> "EnvironmentKey":
         """The key that a variable holds; an empty one opens nothing."""
-        return cls(secret.encode(), Access(Actor("environment", variable), frozenset({scope})))
+        return cls(secret.encode(), Access(Actor("environment", variable), frozenset({scope}), DEFAULT_SOURCE))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -75,12 +76,26 @@ class Keys:
         stored = self._recalled(id) or await self._looked_up(id, secret)
         if stored is None or not _is_good(stored, secret):
             return None
-        return Access(Actor(stored.id, stored.name), frozenset(stored.scopes))
+        return Access(Actor(stored.id, stored.name), frozenset(stored.scopes), stored.source)
 
     async def create(
-        self, name: str, scopes: Sequence[Scope], expires_at: datetime | None = None, *, by: Actor
+        self,
+        name: str,
+        scopes: Sequence[Scope],
+        expires_at: datetime | None = None,
+        source: str | None = None,
+        *,
+        by: Actor,
     ) -> NewKey:
-        """Make a key. Raises InvalidRequestError for one that would be expired already."""
+        """Make a key. Its `source` is its name where none is given, so that a key made anew under it keeps the source.
+
+        Raises InvalidRequestError for a key that would be expired already, and for the source of Sojourn itself.
+        """
+        source = name if source is None else source
+        if source == SOJOURN_SOURCE:
+            raise InvalidRequestError(
+                f"`{SOJOURN_SOURCE}` is the source of what Sojourn reports itself: give the key another `source`"
+            )
         if expires_at is not None and expires_at <= datetime.now(UTC):
             raise InvalidRequestError("expires_at has passed: name an instant to come, or leave it out")
         id, secret = secrets.token_hex(8), secrets.token_hex(32)
@@ -90,11 +105,12 @@ class Keys:
                 id=id,
                 name=name,
                 scopes=sorted(set(scopes)),
+                source=source,
                 secret_hash=_hash(secret),
                 expires_at=expires_at,
                 created_by=by.id,
             )
-            await audit.record(connection, by, "key.create", id, {"name": name, "scopes": key.scopes})
+            await audit.record(connection, by, "key.create", id, {"name": name, "scopes": key.scopes, "source": source})
         return NewKey(key, f"{PREFIX}_{id}_{secret}")
 
     async def list(self, *, limit: int, after: tuple[datetime, str] | None = None) -> list[Key]:

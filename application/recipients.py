@@ -11,7 +11,7 @@ from domain.access import Actor
 from domain.campaign.single_steps import CHANNELS
 from domain.errors import NotFoundError
 from domain.people import unsubscribe
-from domain.tracking.event import Event
+from domain.tracking.event import SOJOURN_SOURCE, Event
 from store import audit, profiles
 from store.database import Connection, Database
 
@@ -69,9 +69,12 @@ class Unsubscribe:
         now = datetime.now(UTC)
 
         def event(type: str, name: str | None, properties: dict[str, object]) -> Event:
+            # Not derived from the link: a person who has consented since may refuse again by the same one.
+            id = uuid7()
             return Event(
-                # Not derived from the link: whoever has consented since may refuse again by the same one.
-                message_id=str(uuid7()),
+                id=id,
+                source=SOJOURN_SOURCE,
+                message_id=str(id),
                 type=type,
                 name=name,
                 user_id=user_id,

@@ -135,7 +135,7 @@ async def ask_around(connection: Connection, listeners: Listeners, happenings: S
 def _entry_decisions(routed: Routed, at: datetime) -> list[Decision]:
     return [
         Decision(
-            id=uuid5(decision.happening.profile_id, f"{decision.happening.event.message_id}/{decision.campaign_key}"),
+            id=uuid5(decision.happening.event.id, decision.campaign_key),
             profile_id=decision.happening.profile_id,
             campaign_key=decision.campaign_key,
             kind="entry",
@@ -143,7 +143,7 @@ def _entry_decisions(routed: Routed, at: datetime) -> list[Decision]:
             reason=decision.reason,
             at=at,
             journey_id=decision.journey.id if decision.journey else None,
-            event_id=decision.happening.event.message_id,
+            event_id=decision.happening.event.id,
             data=decision.data,
         )
         for decision in routed.decisions
@@ -161,7 +161,7 @@ def _exit_decisions(routed: Routed) -> list[Decision]:
             reason=left.reason,
             at=left.ending.ended_at,
             journey_id=left.journey.id,
-            event_id=left.event.message_id,
+            event_id=left.event.id,
             data={"event": left.event.name},
         )
         for left in routed.left.values()
@@ -170,8 +170,8 @@ def _exit_decisions(routed: Routed) -> list[Decision]:
 
 def _in_order(recorded: Sequence[Decision], happenings: Sequence[Happening]) -> list[Decision]:
     """By the events that they are due to."""
-    places = {happening.event.message_id: place for place, happening in enumerate(happenings)}
-    return sorted(recorded, key=lambda decision: places[str(decision.event_id)])
+    places: dict[UUID | None, int] = {happening.event.id: place for place, happening in enumerate(happenings)}
+    return sorted(recorded, key=lambda decision: places[decision.event_id])
 
 
 def _conversions(routed: Routed) -> list[Conversion]:
@@ -181,7 +181,7 @@ def _conversions(routed: Routed) -> list[Conversion]:
             profile_id=reached.journey.profile_id,
             campaign_key=reached.journey.campaign_key,
             campaign_version=reached.journey.campaign_version,
-            event_id=reached.event.message_id,
+            event_id=reached.event.id,
             at=reached.event.timestamp,
         )
         for reached in routed.conversions
@@ -215,7 +215,7 @@ def _notices(routed: Routed, born: set[UUID]) -> list[Notice]:
             "matched",
             {
                 "subscription": heard.subscription,
-                "event_id": heard.event_id,
+                "event_id": str(heard.event_id),
                 "version": heard.journey.campaign_version,
             },
         )
@@ -223,8 +223,6 @@ def _notices(routed: Routed, born: set[UUID]) -> list[Notice]:
         if heard.journey.id not in routed.left
     ]
     exits = [
-        exit_notice(left.journey.workflow_id, left.event.message_id)
-        for id, left in routed.left.items()
-        if id not in born
+        exit_notice(left.journey.workflow_id, str(left.event.id)) for id, left in routed.left.items() if id not in born
     ]
     return [*starts, *matched, *exits]

@@ -25,12 +25,19 @@ def create(
     expires: Annotated[
         str | None, typer.Option(metavar="DURATION", help="90d or 12h. Never, if left out.", show_default=False)
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="Message ids are unique within it: the one of the key that this one replaces. The name, if left out.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a key, and print it. It cannot be shown again."""
     expires_at = None if expires is None else (datetime.now(UTC) + _duration(expires)).isoformat()
     with connect(context) as api:
-        made = api.post("keys", body={"name": name, "scopes": scope, "expires_at": expires_at})
+        made = api.post("keys", body={"name": name, "scopes": scope, "expires_at": expires_at, "source": source})
     if as_json:
         print_json(made)
         return
@@ -39,6 +46,7 @@ def create(
             "Id": made["id"],
             "Name": made["name"],
             "Scopes": ", ".join(made["scopes"]),
+            "Source": made["source"],
             "Expires": local(made["expires_at"]) or "never",
         }
     )
@@ -61,13 +69,16 @@ def list_keys(context: typer.Context, limit: Limit = 50, after: After = None, as
             each["id"],
             each["name"],
             ", ".join(each["scopes"]),
+            each["source"],
             _state(each),
             local_minute(each["created_at"]),
             local_minute(each["last_used_at"]) or "never",
         ]
         for each in page["keys"]
     ]
-    print_table(["KEY", "NAME", "SCOPES", "STATE", "CREATED", "USED"], rows, folded={"NAME", "SCOPES"})
+    print_table(
+        ["KEY", "NAME", "SCOPES", "SOURCE", "STATE", "CREATED", "USED"], rows, folded={"NAME", "SCOPES", "SOURCE"}
+    )
     print_next(page)
 
 

@@ -41,10 +41,11 @@ class Actor(Struct, frozen=True):
 
 
 class Access(Struct, frozen=True):
-    """What a verified key stands for."""
+    """What a verified key stands for. Message ids are unique within `source`, which several keys may share."""
 
     actor: Actor
     scopes: frozenset[Scope]
+    source: str
 
 
 # What no hand does: a schedule that begins or ends, an audience that comes round again.

@@ -17,7 +17,7 @@ class Conversion(Struct, frozen=True):
     profile_id: UUID
     campaign_key: str
     campaign_version: int
-    event_id: str
+    event_id: UUID
     at: datetime
 
 

@@ -25,7 +25,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     outcome: str
     at: datetime
     journey_id: UUID | None = None
-    event_id: str | None = None
+    event_id: UUID | None = None
     step: str | None = None
     reason: str | None = None
     answer: Any = None

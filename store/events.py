@@ -25,42 +25,48 @@ class StoredEvent(Struct, frozen=True, gc=False):
 INSERT = """
 WITH item AS (
   SELECT * FROM ROWS FROM (jsonb_to_recordset(%(items)s) AS (
-    profile_id uuid, message_id text, type text, name text, user_id text, anonymous_id text,
+    id uuid, profile_id uuid, source text, message_id text, type text, name text, user_id text, anonymous_id text,
     previous_id text, group_id text, properties jsonb, context jsonb, timestamp timestamptz)) WITH ORDINALITY AS t(
-    profile_id, message_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context, timestamp,
-    position)
+    id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context,
+    timestamp, position)
 )
 INSERT INTO events (
-  received_at, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context,
-  timestamp)
-SELECT %(received_at)s, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id, properties,
-       context, timestamp
+  received_at, id, source, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id,
+  properties, context, timestamp)
+SELECT %(received_at)s, id, source, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id,
+       properties, context, timestamp
 FROM item ORDER BY position
 """
 
 
-async def claim_ids(connection: Connection, batch: Sequence[Event], received_at: datetime) -> Asked[set[str]]:
-    """Those message ids of a batch that were never seen before; they are from now on.
+async def claim_ids(connection: Connection, batch: Sequence[Event], received_at: datetime) -> Asked[set[UUID]]:
+    """Claim the message ids of a batch; the ids of the events whose source had never used theirs before.
 
-    Sorted, so that two batches with the same ids wait for each other and never lock crosswise.
+    Of events that share a message id, one is claimed. Sorted, so that two batches with the same ids wait for each
+    other and never lock crosswise.
     """
     cursor = await connection.execute(
         """
         WITH claimed AS (
-          INSERT INTO message_ids (message_id, received_at)
-          SELECT message_id, %s FROM jsonb_array_elements_text(%s) AS message_id ORDER BY message_id
-          ON CONFLICT DO NOTHING RETURNING message_id
+          INSERT INTO message_ids (source, message_id, event_id, received_at)
+          SELECT source, message_id, event_id, %s
+          FROM jsonb_to_recordset(%s) AS item (source text, message_id text, event_id uuid)
+          ORDER BY source, message_id
+          ON CONFLICT DO NOTHING RETURNING event_id
         )
-        SELECT COALESCE(json_agg(message_id), '[]') AS ids FROM claimed
+        SELECT COALESCE(json_agg(event_id), '[]') AS ids FROM claimed
         """,
-        (received_at, Jsonb([event.message_id for event in batch])),
+        (
+            received_at,
+            Jsonb([{"source": one.source, "message_id": one.message_id, "event_id": one.id} for one in batch]),
+        ),
     )
 
-    def claimed(rows: Sequence[DictRow]) -> set[str]:
-        ids = set(rows[0]["ids"])
+    def claimed(rows: Sequence[DictRow]) -> set[UUID]:
+        ids = {UUID(id) for id in rows[0]["ids"]}
         if len(ids) < len(batch):
             for event in batch:
-                if event.message_id not in ids:
+                if event.id not in ids:
                     connection.tally.add(Deed.EVENT, event.type, "duplicate")
         return ids
 
@@ -78,7 +84,9 @@ def rows(events: Sequence[StoredEvent]) -> list[dict[str, Any]]:
     """The events as INSERT takes them."""
     return [
         {
+            "id": stored.event.id,
             "profile_id": stored.profile_id,
+            "source": stored.event.source,
             "message_id": stored.event.message_id,
             "type": stored.event.type,
             "name": stored.event.name,
@@ -103,8 +111,8 @@ async def tracked_since(
     """
     cursor = await connection.execute(
         """
-        SELECT profile_id, message_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context,
-               timestamp
+        SELECT id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id,
+               properties, context, timestamp
         FROM events
         WHERE profile_id = ANY(%(profile_ids)s) AND recorded_at > %(since)s - interval '1 day'
           AND type = 'track' AND name = ANY(%(names)s)

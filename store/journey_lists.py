@@ -64,7 +64,7 @@ SELECT journeys.id, campaign_key AS campaign, campaign_version AS version, profi
        step,
        CASE WHEN {_IS_ACTIVE} THEN standing END AS standing,
        CASE WHEN {_IS_ACTIVE} THEN wakes_at END AS wakes_at,
-       entered_at, ended_at, entry_key, entry ->> 'message_id' AS entry_event_id, workflow_id
+       entered_at, ended_at, entry_key, COALESCE(entry ->> 'id', entry ->> 'message_id') AS entry_event_id, workflow_id
 """
 _JOINED = "JOIN campaigns ON campaigns.key = campaign_key JOIN profiles ON profiles.id = profile_id"
 

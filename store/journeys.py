@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct, convert
+from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from domain.journey.position import Position
 from domain.journey.records import Ending, Journey
-from domain.tracking.event import Event
+from domain.tracking.event import stored_event
 from store.campaigns import CONTROL_LOCK
 from store.database import Asked, Connection
 from store.tally import Deed
@@ -90,7 +90,7 @@ async def past(
 
 
 def _journey(row: dict[str, Any]) -> Journey:
-    return Journey(**{**row, "entry": convert(row["entry"], Event)})
+    return Journey(**{**row, "entry": stored_event(row["entry"])})
 
 
 async def last_entries(

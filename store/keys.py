@@ -15,6 +15,7 @@ class Key(Struct, frozen=True):
     id: str
     name: str
     scopes: list[Scope]
+    source: str
     created_by: str
     created_at: datetime
     expires_at: datetime | None
@@ -28,7 +29,7 @@ class StoredKey(Key, frozen=True):
     secret_hash: bytes
 
 
-_COLUMNS = "id, name, scopes, created_by, created_at, expires_at, revoked_at, last_used_at"
+_COLUMNS = "id, name, scopes, source, created_by, created_at, expires_at, revoked_at, last_used_at"
 
 
 async def insert(
@@ -37,6 +38,7 @@ async def insert(
     id: str,
     name: str,
     scopes: Sequence[Scope],
+    source: str,
     secret_hash: bytes,
     expires_at: datetime | None,
     created_by: str,
@@ -44,10 +46,10 @@ async def insert(
     """Keep a new key."""
     cursor = await connection.execute(
         f"""
-        INSERT INTO api_keys (id, name, scopes, secret_hash, expires_at, created_by)
-        VALUES (%s, %s, %s::text[], %s, %s, %s) RETURNING {_COLUMNS}
+        INSERT INTO api_keys (id, name, scopes, source, secret_hash, expires_at, created_by)
+        VALUES (%s, %s, %s::text[], %s, %s, %s, %s) RETURNING {_COLUMNS}
         """,  # noqa: S608 -- a constant
-        (id, name, [scope.value for scope in scopes], secret_hash, expires_at, created_by),
+        (id, name, [scope.value for scope in scopes], source, secret_hash, expires_at, created_by),
     )
     return convert(await cursor.fetchone(), Key)
 

@@ -27,6 +27,8 @@ metadata = MetaData()
 INSTANT = TIMESTAMP(timezone=True)
 EMPTY_OBJECT = text("'{}'::jsonb")
 CLOCK = text("clock_timestamp()")
+# Of keys and events that a release before sources has stored.
+DEFAULT_SOURCE = text("'default'")
 
 # One row. Its revision changes with whatever changes the routing of events.
 registry = Table(
@@ -60,11 +62,14 @@ identities = Table(
     Index("identities_profile_id", "profile_id"),
 )
 
-# Events are partitioned by month, across which Postgres cannot hold a key unique: this table does.
+# Events are partitioned by month, across which Postgres cannot hold a key unique: this table does. `event_id` is null
+# for what releases before it have stored.
 message_ids = Table(
     "message_ids",
     metadata,
+    Column("source", Text, primary_key=True, server_default=DEFAULT_SOURCE),
     Column("message_id", Text, primary_key=True),
+    Column("event_id", Uuid),
     Column("received_at", INSTANT, nullable=False),
 )
 
@@ -72,7 +77,10 @@ events = Table(
     "events",
     metadata,
     Column("received_at", INSTANT, primary_key=True),
-    Column("message_id", Text, primary_key=True),
+    # The default is for the release before, which stores events while this one is deployed.
+    Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("source", Text, nullable=False, server_default=DEFAULT_SOURCE),
+    Column("message_id", Text, nullable=False),
     Column("profile_id", Uuid, nullable=False),
     Column("type", Text, nullable=False),
     Column("name", Text),
@@ -355,6 +363,8 @@ api_keys = Table(
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("scopes", ARRAY(Text), nullable=False),
+    # Message ids are unique within it. What Sojourn reports itself has one of its own.
+    Column("source", Text, nullable=False, server_default=DEFAULT_SOURCE),
     Column("secret_hash", LargeBinary, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
@@ -362,6 +372,7 @@ api_keys = Table(
     Column("revoked_at", INSTANT),
     Column("last_used_at", INSTANT),
     CheckConstraint("scopes <@ ARRAY['ingest', 'read', 'operate', 'admin']", name="api_keys_scopes"),
+    CheckConstraint("source <> 'sojourn'", name="api_keys_source"),
 )
 
 # Who did what. Written in the transaction of what was done.

@@ -34,14 +34,15 @@ class Recorded(Struct, frozen=True):
 _TIMELINE = """
 SELECT recorded.*, journeys.workflow_id
 FROM (
-  SELECT 'event' AS kind, recorded_at, message_id AS key, timestamp AS at, COALESCE(name, type) AS name,
+  SELECT 'event' AS kind, recorded_at, id::text AS key, timestamp AS at, COALESCE(name, type) AS name,
          type AS outcome, NULL AS reason, NULL AS campaign, NULL::uuid AS journey_id, NULL AS step,
-         jsonb_build_object('message_id', message_id, 'properties', properties) AS data
+         jsonb_build_object(
+           'event_id', id, 'source', source, 'message_id', message_id, 'properties', properties) AS data
   FROM (
     SELECT * FROM events
     WHERE profile_id = %(profile_id)s AND %(journey_id)s::uuid IS NULL
-      AND (%(before)s::timestamptz IS NULL OR (recorded_at, message_id) < (%(before)s, %(before_key)s))
-    ORDER BY recorded_at DESC, message_id DESC LIMIT %(limit)s
+      AND (%(before)s::timestamptz IS NULL OR (recorded_at, id::text) < (%(before)s, %(before_key)s))
+    ORDER BY recorded_at DESC, id::text DESC LIMIT %(limit)s
   ) AS events
   UNION ALL
   SELECT kind, recorded_at, id::text, at, NULL, outcome, reason, campaign_key, journey_id, step,

@@ -17,7 +17,7 @@ from domain.journey.listeners import CampaignVersion, Listeners
 from domain.journey.matching import Happening, Matcher
 from domain.journey.routed import Routed, Surroundings
 from domain.journey.routing import enrol
-from domain.tracking.event import AUDIENCE, Event
+from domain.tracking.event import AUDIENCE, SOJOURN_SOURCE, Event
 from store import audience, campaigns, events, journeys, outbox, profiles
 from store.database import Connection
 from store.operations import Operation, Page
@@ -132,8 +132,11 @@ async def _let_in(
 
 def _entry(operation: Operation, occasion: Enrol, profile: Profile, anonymous_id: str | None) -> Event:
     """What stands for the event that let somebody in: the same each time that it is made."""
+    id = uuid5(operation.id, str(profile.id))
     return Event(
-        message_id=str(uuid5(operation.id, str(profile.id))),
+        id=id,
+        source=SOJOURN_SOURCE,
+        message_id=str(id),
         type=AUDIENCE,
         name=None,
         user_id=profile.user_id,

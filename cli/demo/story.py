@@ -75,7 +75,7 @@ class _Reader:
 
     def __init__(self, items: Sequence[Item], arrivals: Mapping[str, Arrival]) -> None:
         self._arrivals = arrivals
-        self._events = {item["data"]["message_id"]: item for item in items if item["kind"] == "event"}
+        self._events = {item["data"]["event_id"]: item for item in items if item["kind"] == "event"}
         self._begun = {item["journey_id"]: _at(item) for item in items if item["kind"] == "entry"}
         self._granted = {
             (item["journey_id"], item["step"]): _at(item)

@@ -48,7 +48,7 @@ class Matcher:
 
     def __init__(self, people: Mapping[UUID, Person]) -> None:
         self._people = people
-        self._keys: dict[tuple[str, str], KeyOutcome] = {}
+        self._keys: dict[tuple[str, UUID], KeyOutcome] = {}
         # By identity, which is theirs alone as long as they are kept here.
         self._prepared: dict[int, tuple[object, Prepared]] = {}
 
@@ -68,7 +68,7 @@ class Matcher:
 
     def key(self, expression: str, happening: Happening) -> KeyOutcome:
         """The key that an entry's expression finds in an event."""
-        place = (expression, happening.event.message_id)
+        place = (expression, happening.event.id)
         if (known := self._keys.get(place)) is None:
             known = compile_key(expression).evaluate(
                 event=self._prepare(happening.event), profile=self._prepare(self._people[happening.profile_id])

@@ -36,7 +36,7 @@ class Heard(Struct, frozen=True):
 
     journey: Journey
     subscription: str
-    event_id: str
+    event_id: UUID
 
 
 class Conversion(Struct, frozen=True):

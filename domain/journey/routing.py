@@ -87,9 +87,9 @@ class _Router:
         self._last_entries = dict(surroundings.last_entries)
         # What was received before, by person and name. An event of the batch is, once its turn has passed.
         self._received: dict[tuple[UUID, str | None], list[Happening]] = {}
-        own = {happening.event.message_id for happening in batch}
+        own = {happening.event.id for happening in batch}
         for happening in surroundings.received:
-            if happening.event.message_id not in own:
+            if happening.event.id not in own:
                 self._receive(happening)
         self.routed = Routed()
 
@@ -134,7 +134,7 @@ class _Router:
                 continue
             going_on.append(journey)
             self.routed.heard += [
-                Heard(journey, id, happening.event.message_id)
+                Heard(journey, id, happening.event.id)
                 for id, subscription in rules.subscriptions.items()
                 if self._matcher.concerns(happening, subscription, Place.WAIT_WHERE, beginning)
             ]
@@ -194,7 +194,7 @@ class _Router:
             if self._received_at < again_at:
                 return "reentry_after", {"last_entered_at": last, "again_at": again_at}
         if (came_first := self._exit_before(happening, Beginning(version.rules, happening.event, key))) is not None:
-            return "exit_event_came_first", {"exit_event_id": came_first.event.message_id}
+            return "exit_event_came_first", {"exit_event_id": came_first.event.id}
         return None, {}
 
     def _exit_before(self, happening: Happening, beginning: Beginning) -> Happening | None:
@@ -246,7 +246,7 @@ class _Router:
         return journey
 
     def _leave(self, journey: Journey, event: Event, reason: Literal["exit_event", "goal"]) -> None:
-        ending = Ending(journey.id, EXITED, EXITED, event.message_id, self._received_at)
+        ending = Ending(journey.id, EXITED, EXITED, str(event.id), self._received_at)
         self.routed.left[journey.id] = Left(journey, ending, event, reason)
 
     def _reaches(self, happening: Happening, goal: GoalRule, beginning: Beginning) -> bool:
@@ -266,4 +266,4 @@ def _starts_late(happening: Happening, beginning: Beginning) -> bool:
 
 
 def _earliest(happenings: Iterable[Happening]) -> Happening | None:
-    return min(happenings, key=lambda one: (one.event.timestamp, one.event.message_id), default=None)
+    return min(happenings, key=lambda one: (one.event.timestamp, one.event.id), default=None)

@@ -30,12 +30,12 @@ class Known(Struct, frozen=True, gc=False):
 class Resolution(Struct):
     """What a batch of events means for the profiles.
 
-    `profile_of` gives the profile of each message id. `created` are new profiles with their user id, or None.
+    `profile_of` gives the profile of each event, by its id. `created` are new profiles with their user id, or None.
     `linked` are new identities. `claimed` gives anonymous profiles the user id that is now known for them. `merged`
     says which profile is to be poured into which.
     """
 
-    profile_of: dict[str, UUID] = field(default_factory=dict)
+    profile_of: dict[UUID, UUID] = field(default_factory=dict)
     created: dict[UUID, str | None] = field(default_factory=dict)
     linked: dict[Identity, UUID] = field(default_factory=dict)
     claimed: dict[UUID, str] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class _Resolver:
             for other in others:
                 self._link(other, user)
             profile = self._profile(user)
-        self.resolution.profile_of[event.message_id] = profile
+        self.resolution.profile_of[event.id] = profile
 
     def _previous(self, value: str) -> Identity:
         # An alias does not say which kind its previousId is: a known user id is meant, else an anonymous one.
@@ -149,6 +149,6 @@ class _Resolver:
     def finish(self) -> Resolution:
         """The resolution, with every merged profile replaced by the one it was poured into."""
         found = self.resolution
-        found.profile_of = {message_id: self._now(profile) for message_id, profile in found.profile_of.items()}
+        found.profile_of = {event_id: self._now(profile) for event_id, profile in found.profile_of.items()}
         found.linked = {identity: self._now(profile) for identity, profile in found.linked.items()}
         return found

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -18,12 +19,12 @@ MAX_BODY_BYTES = 500 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a body holds. Each item is an event, a reject, or one of the `repeated`: a message id that stood earlier in
-    the same batch."""
+    """What a body holds. Each item is an event, a reject, or one of the `repeated`: the message ids that stood earlier
+    in the same batch."""
 
     events: list[Event]
     rejects: list[Reject]
-    repeated: int
+    repeated: list[str]
 
 
 class _Envelope(msgspec.Struct, rename="camel"):
@@ -50,16 +51,16 @@ def write_key_of(body: bytes) -> str | None:
     return told if isinstance(told, str) else None
 
 
-def decode(body: bytes, *, kind: str, received_at: datetime, new_id: Callable[[], str]) -> Decoded:
+def decode(body: bytes, *, kind: str, source: str, received_at: datetime, new_id: Callable[[], UUID]) -> Decoded:
     """The events of one request.
 
-    `kind` is "batch", or the type of the single call that the body is. `received_at` is when it arrived (UTC);
-    `new_id` makes a message id for a call without one. A fault of one call makes a Reject of it and harms no other.
+    `kind` is "batch", or the type of the single call that the body is. `source` is that of the key. `received_at` is
+    when it arrived (UTC); `new_id` makes the ids of events. A fault of one call makes a Reject and harms no other.
     Raises PayloadTooLargeError for a body (uncompressed) beyond 500 KB, or 32 KB for a single call, and
     InvalidRequestError where the body as a whole cannot be read.
     """
     if kind == "batch":
-        return _decode_batch(body, received_at, new_id)
+        return _decode_batch(body, source, received_at, new_id)
     if len(body) > MAX_ITEM_BYTES:
         raise PayloadTooLargeError(f"a call may have {MAX_ITEM_BYTES:,} bytes; this one has {len(body):,}")
     try:
@@ -69,13 +70,13 @@ def decode(body: bytes, *, kind: str, received_at: datetime, new_id: Callable[[]
             f'the body must be a JSON object like {{"userId": "…", "timestamp": "…"}}; this one cannot be read: {error}'
         ) from error
     try:
-        event = event_of_item(body, kind=kind, sent_at=None, received_at=received_at, new_id=new_id)
+        event = event_of_item(body, kind=kind, source=source, sent_at=None, received_at=received_at, new_id=new_id)
     except ItemError as error:
-        return Decoded([], [_reject(0, body, error)], 0)
-    return Decoded([event], [], 0)
+        return Decoded([], [_reject(0, body, error)], [])
+    return Decoded([event], [], [])
 
 
-def _decode_batch(body: bytes, received_at: datetime, new_id: Callable[[], str]) -> Decoded:
+def _decode_batch(body: bytes, source: str, received_at: datetime, new_id: Callable[[], UUID]) -> Decoded:
     if len(body) > MAX_BODY_BYTES:
         raise PayloadTooLargeError(f"a batch may have {MAX_BODY_BYTES:,} bytes; this one has {len(body):,}")
     batch = split_batch(body)
@@ -83,16 +84,18 @@ def _decode_batch(body: bytes, received_at: datetime, new_id: Callable[[], str])
     sent_at = instant(batch.sent_at)
     events: dict[str, Event] = {}
     rejects: list[Reject] = []
-    repeated = 0
+    repeated: list[str] = []
     for index, item in enumerate(batch.batch):
         raw = bytes(item)
         try:
-            event = event_of_item(raw, kind=None, sent_at=sent_at, received_at=received_at, new_id=new_id)
+            event = event_of_item(
+                raw, kind=None, source=source, sent_at=sent_at, received_at=received_at, new_id=new_id
+            )
         except ItemError as error:
             rejects.append(_reject(index, raw, error))
             continue
         if events.setdefault(event.message_id, event) is not event:
-            repeated += 1
+            repeated.append(event.message_id)
     return Decoded(list(events.values()), rejects, repeated)
 
 

@@ -1,14 +1,21 @@
 """A tracked event as Sojourn keeps it, whatever client reported it. Source: the Segment HTTP tracking API."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+from uuid import NAMESPACE_OID, UUID, uuid5
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
 # Under this name the context of an event that a journey reported says which journey that was. No client can set it.
 OUR_CONTEXT = "sojourn"
 # What let somebody in who entered as the audience of a campaign. No client can report such an event.
 AUDIENCE = "audience"
+
+# The source of the environment's write key, and of events that a release before sources has stored.
+DEFAULT_SOURCE: Final = "default"
+# The source of what Sojourn reports itself. No key can have it.
+SOJOURN_SOURCE: Final = "sojourn"
 
 
 class Event(Struct, frozen=True, kw_only=True, gc=False):
@@ -19,9 +26,14 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     group. `timestamp` is when it happened, corrected for the skew of the client's clock. At least one of `user_id`
     and `anonymous_id` is set; `previous_id` only for an alias.
 
+    `message_id` is the client's own, unique within `source`: the name that its key shares with others. `id` is made
+    when the event arrives, and is what Sojourn itself calls the event by, in Temporal as well.
+
     What lets somebody in as an audience has the form of an event, of the type audience, and is not among the events.
     """
 
+    id: UUID
+    source: str = DEFAULT_SOURCE
     message_id: str
     type: str
     name: str | None
@@ -41,3 +53,8 @@ class Reject(Struct, frozen=True, kw_only=True):
     message_id: str | None
     error: str
     body: str
+
+
+def stored_event(stored: Mapping[str, Any]) -> Event:
+    """Read an event that was stored as JSON. One that a release before event ids stored gets an id here."""
+    return convert({"id": uuid5(NAMESPACE_OID, stored["message_id"]), **stored}, Event)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -54,13 +55,19 @@ _decode_call = msgspec.json.Decoder(_Call).decode
 
 
 def event_of_item(
-    raw: bytes, *, kind: str | None, sent_at: datetime | None, received_at: datetime, new_id: Callable[[], str]
+    raw: bytes,
+    *,
+    kind: str | None,
+    source: str,
+    sent_at: datetime | None,
+    received_at: datetime,
+    new_id: Callable[[], UUID],
 ) -> Event:
     """The event that one call reports.
 
     `kind` is the type where the address called says it, None where the item must. `sent_at` is when the batch was sent
     by the client's clock, None where it does not say; the call's own is taken then. A page's or screen's `category` is
-    kept among its properties. Raises ItemError.
+    kept among its properties. A call without a `messageId` gets the event's own id for it. Raises ItemError.
     """
     if len(raw) > MAX_ITEM_BYTES:
         raise ItemError(f"the call has {len(raw):,} bytes; at most {MAX_ITEM_BYTES:,} are accepted")
@@ -83,8 +90,11 @@ def event_of_item(
         group_id = _identifier("groupId", call.group_id)
         if group_id is None:
             raise ItemError("a group needs groupId, a non-empty string")
+    id = new_id()
     return Event(
-        message_id=_identifier("messageId", call.message_id) or new_id(),
+        id=id,
+        source=source,
+        message_id=_identifier("messageId", call.message_id) or str(id),
         type=type_,
         name=name,
         user_id=user_id,

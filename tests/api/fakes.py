@@ -33,7 +33,7 @@ NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
 @dataclass(frozen=True)
 class IngestResult:
     accepted: int
-    duplicates: int
+    duplicates: list[str]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class FakeIngest:
             raise self.failure
         self.events.extend(events)
         self.rejects.extend(rejects)
-        return IngestResult(len(events), 0)
+        return IngestResult(len(events), [])
 
 
 class FakeCampaigns:

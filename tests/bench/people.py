@@ -11,6 +11,7 @@ import msgspec
 import psycopg
 
 from domain.tracking.decode import decode
+from domain.tracking.event import DEFAULT_SOURCE
 from tests.bench.stack import ADMIN_KEY, Process
 
 NUDGE = """---
@@ -110,7 +111,7 @@ def ordered(user: str) -> dict[str, Any]:
 def entry() -> str:
     """The event that started a journey, as its row has it."""
     body = msgspec.json.encode(abandoned("anybody"))
-    [event] = decode(body, kind="track", received_at=datetime.now(UTC), new_id=str).events
+    [event] = decode(body, kind="track", source=DEFAULT_SOURCE, received_at=datetime.now(UTC), new_id=uuid4).events
     return msgspec.json.encode(event).decode()
 
 

@@ -201,7 +201,7 @@ def test_a_message_put_off_until_the_morning_says_where_that_is() -> None:
 
 
 def test_an_exit_names_its_event_and_the_clock_never_goes_back() -> None:
-    order = item("event", "Order Completed", "10:05", None, message_id="e2")
+    order = item("event", "Order Completed", "10:05", None, event_id="e2")
     refused = item(
         "send", "nudge: refused: …", "10:30", "refused", "unreachable", detail="the profile has no trait email"
     )

@@ -99,6 +99,7 @@ def identify(user: str, traits: Mapping[str, Any]) -> Event:
 
 def _event(type: str, name: str | None, user: str, properties: Mapping[str, Any]) -> Event:
     return Event(
+        id=uuid4(),
         message_id=str(uuid4()),
         type=type,
         name=name,

@@ -26,6 +26,7 @@ def event(
 ) -> Event:
     """An event as it comes out of the decoder."""
     return Event(
+        id=uuid4(),
         message_id=str(uuid4()),
         type=type,
         name=name,

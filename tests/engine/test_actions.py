@@ -75,19 +75,37 @@ steps:
     assert len(await rig.query("SELECT 1 FROM decisions WHERE kind IN ('update_profile', 'emit_event')")) == 2
 
 
+async def test_a_message_id_that_a_client_took_in_advance_hides_no_event_of_a_journey(rig: Rig) -> None:
+    """The id of what a step reports follows from the journey's, which a client may come to know."""
+    await rig.run_campaign(LOYALTY)
+    await enter(rig)
+    await rig.ended("u1")
+    reported = "SELECT message_id FROM events WHERE name = 'Became Loyal' AND user_id = 'u1'"
+    [first] = await rig.until(reported)
+    await rig.query("DELETE FROM events WHERE name = 'Became Loyal' RETURNING 1")
+    await rig.query("DELETE FROM message_ids WHERE message_id = %s RETURNING 1", first["message_id"])
+    await rig.track("stranger", "Seen", messageId=first["message_id"])
+    [journey] = await rig.query("SELECT id FROM journeys")
+    catalogue = Catalogue()
+    doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
+    await doer.perform(Deed(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}))
+    assert await rig.query(reported) == [first]
+
+
 async def test_an_event_whose_report_died_is_reported_by_the_next_attempt(rig: Rig) -> None:
     """The decision was kept, and the worker died before the event went in."""
     await rig.run_campaign(LOYALTY)
     await enter(rig)
     await rig.ended("u1")
-    [first] = await rig.until("SELECT message_id, properties FROM events WHERE name = 'Became Loyal'")
+    reported = "SELECT id, source, message_id, properties FROM events WHERE name = 'Became Loyal'"
+    [first] = await rig.until(reported)
     await rig.query("DELETE FROM events WHERE name = 'Became Loyal' RETURNING 1")
     await rig.query("DELETE FROM message_ids WHERE message_id = %s RETURNING 1", first["message_id"])
     [journey] = await rig.query("SELECT id FROM journeys")
     catalogue = Catalogue()
     doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
     await doer.perform(Deed(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}))
-    assert await rig.query("SELECT message_id, properties FROM events WHERE name = 'Became Loyal'") == [first]
+    assert await rig.query(reported) == [first]
 
 
 async def test_nothing_is_done_once_an_exit_was_acknowledged(rig: Rig) -> None:

@@ -61,7 +61,7 @@ async def test_an_event_of_a_journey_starts_another(rig: Rig) -> None:
     assert (event["user_id"], event["properties"]) == ("u1", {"cart": "c1", "by": "chaser"})
     # For the one that reported it, it is the goal, and no exit.
     assert await rig.query("SELECT journey_id, event_id FROM conversions") == [
-        {"journey_id": chaser["id"], "event_id": event["message_id"]}
+        {"journey_id": chaser["id"], "event_id": str(event["id"])}
     ]
     assert chaser["state"] == "active"
     await rig.track("u1", "Order Completed", {"cart": "c1"})

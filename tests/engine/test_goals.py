@@ -63,14 +63,14 @@ async def test_a_goal_is_recorded_with_what_came_before_it(rig: Rig) -> None:
     await rig.track("u1", "Order Completed", {"cart_id": "c1"})
     [conversion] = await rig.query(CONVERSIONS)
     [journey] = await rig.query("SELECT * FROM journeys")
-    [happened] = await rig.query("SELECT timestamp FROM events WHERE message_id = %s", first)
+    [happened] = await rig.query("SELECT id, timestamp FROM events WHERE message_id = %s", first)
     [arm] = [item["outcome"] for item in await rig.timeline("u1") if item["kind"] == "split"]
     assert conversion == {
         "journey_id": journey["id"],
         "profile_id": journey["profile_id"],
         "campaign_key": "offer",
         "campaign_version": 1,
-        "event_id": first,
+        "event_id": str(happened["id"]),
         "message_id": message["id"],
         "arms": {"way": arm},
         "at": happened["timestamp"],
@@ -82,7 +82,7 @@ async def test_a_goal_is_recorded_with_what_came_before_it(rig: Rig) -> None:
     assert line["summary"] == f"reached the goal of offer: Order Completed, after mail (way {arm})"
     assert (line["outcome"], line["campaign"], line["step"]) == ("converted", "offer", "mail")
     assert line["journey_id"] == str(journey["id"])
-    assert line["data"] == {"event_id": first, "message_id": str(message["id"]), "arms": {"way": arm}}
+    assert line["data"] == {"event_id": str(happened["id"]), "message_id": str(message["id"]), "arms": {"way": arm}}
     assert line["url"].endswith(handle.id.replace("/", "%2F"))
 
 
@@ -156,7 +156,7 @@ async def test_goals_of_ended_journeys_old_versions_and_stopped_campaigns_count(
         "ORDER BY user_id"
     )
     assert [(row["user_id"], row["campaign_version"]) for row in rows] == [("u1", 1), ("u2", 2)]
-    assert rows[1]["event_id"] == paid[1].message_id
+    assert rows[1]["event_id"] == str(paid[1].id)
 
 
 async def test_a_version_is_forgotten_once_its_goal_can_no_longer_be_reached(rig: Rig, ingest: Ingest) -> None:
@@ -186,12 +186,13 @@ async def test_a_goal_that_exits_ends_the_journey_and_says_so(rig: Rig) -> None:
     await rig.track("u1", "Cart Abandoned", {"cart_id": "c1"})
     await rig.track("u1", "Cart Abandoned", {"cart_id": "c2"})
     handle = await rig.journey("u1")
-    bought = await rig.track("u1", "Order Completed", {"cart_id": "c2"})
+    await rig.track("u1", "Order Completed", {"cart_id": "c2"})
+    [bought] = await rig.query("SELECT id FROM events WHERE name = 'Order Completed'")
     assert await handle.result() == "exited"
     journeys = await rig.query("SELECT entry_key, state, outcome, ended_by FROM journeys ORDER BY entry_key")
     assert [tuple(journey.values()) for journey in journeys] == [
         ("c1", "active", None, None),
-        ("c2", "exited", "exited", bought),
+        ("c2", "exited", "exited", str(bought["id"])),
     ]
     lines = [item for item in await rig.timeline("u1") if item["kind"] in ("exit", "goal")]
     assert [(line["kind"], line["reason"], line["summary"]) for line in lines] == [
@@ -275,7 +276,7 @@ async def test_a_goal_reported_many_times_at_once_counts_once(rig: Rig, database
         batches = [[order(), emptied(), order()] if number % 3 else [order()] for number in range(20)]
         await asyncio.gather(*(processes[number % 2](batch, received_at=AT) for number, batch in enumerate(batches)))
     [conversion] = await rig.query(CONVERSIONS)
-    assert conversion["event_id"] in {one.message_id for batch in batches for one in batch}
+    assert conversion["event_id"] in {str(one.id) for batch in batches for one in batch}
     assert await rig.query("SELECT count(*) FROM decisions WHERE kind = 'exit'") == [{"count": 1}]
 
 

@@ -190,4 +190,4 @@ async def test_of_many_events_in_a_batch_a_journey_hears_the_first_and_the_last(
             for one in history.events
             if one.HasField("workflow_execution_signaled_event_attributes")
         ]
-        assert signals == [clicks[0].message_id, clicks[-1].message_id, seen.message_id]
+        assert signals == [str(one.id) for one in (clicks[0], clicks[-1], seen)]

@@ -36,6 +36,37 @@ async def test_the_raw_history_holds_neither_address_nor_attribute_nor_property(
     assert b"secret" not in described
 
 
+HEARING = """
+key: hearing
+name: Hearing
+entry: {event: Cart Abandoned}
+exit: [{event: Order Completed}]
+steps:
+  - {id: opened, wait_for: {event: Email Opened, timeout: 1d}}
+  - {id: rest, delay: 1d}
+"""
+
+
+async def test_a_message_id_that_is_an_address_does_not_reach_temporal(rig: Rig) -> None:
+    """Clients make message ids as they like: of an event that starts a journey, of one that moves it, that ends it."""
+    await rig.run_campaign(HEARING)
+    await rig.track("u1", "Cart Abandoned", messageId="enters/secret@example.com")
+    handle = await rig.journey("u1")
+    await rig.rests(handle, "opened")
+    await rig.track("u1", "Email Opened", messageId="moves/secret@example.com")
+    await rig.rests(handle, "rest")
+    await rig.track("u1", "Order Completed", messageId="ends/secret@example.com")
+    assert await handle.result() == "exited"
+    raw = b"".join(event.SerializeToString() for event in (await handle.fetch_history()).events)
+    described = (await handle.describe()).raw_description.SerializeToString()
+    for personal in (b"secret", b"example.com"):
+        assert personal not in raw
+        assert personal not in described
+    events = {row["name"]: str(row["id"]).encode() for row in await rig.query("SELECT id, name FROM events")}
+    assert events["Email Opened"] in raw
+    assert events["Order Completed"] in raw
+
+
 async def test_a_foreign_error_is_told_to_the_log_and_not_to_the_history(rig: Rig) -> None:
     """A row that the activity cannot read: the text of the error quotes it."""
     await rig.run_campaign(CART)

@@ -21,7 +21,10 @@ def seen(id: str, at: str) -> dict[str, Any]:
 
 async def journeys(rig: Rig) -> list[tuple[str, str, str | None]]:
     """The event that started each, its state, and the event that ended it."""
-    rows = await rig.query("SELECT entry->>'message_id' AS entry, state, ended_by FROM journeys ORDER BY id")
+    rows = await rig.query(
+        "SELECT entry->>'message_id' AS entry, state, events.message_id AS ended_by FROM journeys "
+        "LEFT JOIN events ON events.id::text = ended_by ORDER BY journeys.id"
+    )
     return [(row["entry"], row["state"], row["ended_by"]) for row in rows]
 
 
@@ -40,8 +43,10 @@ async def test_two_in_one_batch_leave_the_last(rig: Rig) -> None:
     await rig.post("batch", {"batch": [seen("e1", "2026-11-01T12:00:00Z")]})
     await rig.post("batch", {"batch": [seen("e2", "2026-11-01T13:00:00Z"), seen("e3", "2026-11-01T14:00:00Z")]})
     assert await journeys(rig) == [("e1", "exited", "e2"), ("e2", "exited", "e3"), ("e3", "active", None)]
-    decisions = [item for item in await rig.timeline("u1") if item["kind"] != "event"]
-    assert [(item["kind"], item["data"]["event_id"]) for item in decisions] == [
+    timeline = await rig.timeline("u1")
+    message_ids = {item["data"]["event_id"]: item["data"]["message_id"] for item in timeline if item["kind"] == "event"}
+    decisions = [item for item in timeline if item["kind"] != "event"]
+    assert [(item["kind"], message_ids[item["data"]["event_id"]]) for item in decisions] == [
         ("entry", "e1"),
         ("exit", "e2"),
         ("entry", "e2"),

@@ -2,6 +2,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ AT = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 
 def event(**properties: Any) -> Event:
     return Event(
+        id=UUID(int=1),
         message_id="m1",
         type="track",
         name="Cart Abandoned",

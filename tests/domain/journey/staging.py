@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from hypothesis import strategies as st
 from msgspec import Struct
@@ -79,11 +79,18 @@ class Stage:
 _messages = count(1)
 
 
+def event_id(message_id: str) -> UUID:
+    """The id that the event of a message id has on this stage."""
+    return uuid5(NAMESPACE_OID, message_id)
+
+
 def track(
     name: str, person: UUID = ADA, *, message_id: str | None = None, at: datetime = NOON, **properties: Any
 ) -> Happening:
+    message_id = message_id or f"m{next(_messages)}"
     event = Event(
-        message_id=message_id or f"m{next(_messages)}",
+        id=event_id(message_id),
+        message_id=message_id,
         type="track",
         name=name,
         user_id=PEOPLE[person].user_id,

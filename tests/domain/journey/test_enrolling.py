@@ -12,7 +12,7 @@ from domain.journey.matching import Happening
 from domain.journey.routed import Routed, Surroundings
 from domain.journey.routing import enrol
 from domain.tracking.event import AUDIENCE, Event
-from tests.domain.journey.staging import ADA, BOB, HOUR, LEFT, NOON, PEOPLE, Stage, campaign, reasons, track
+from tests.domain.journey.staging import ADA, BOB, HOUR, LEFT, NOON, PEOPLE, Stage, campaign, event_id, reasons, track
 
 VIPS = AudienceRule("profile.traits.vip == true", 100)
 EVERYBODY = AudienceRule("true", 100)
@@ -23,6 +23,7 @@ def member(person: UUID = ADA, message_id: str = "a1") -> Happening:
     return Happening(
         person,
         Event(
+            id=event_id(message_id),
             message_id=message_id,
             type=AUDIENCE,
             name=None,

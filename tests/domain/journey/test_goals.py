@@ -22,6 +22,7 @@ from tests.domain.journey.staging import (
     Stage,
     campaign,
     cut,
+    event_id,
     is_about,
     journey,
     reasons,
@@ -131,7 +132,7 @@ def test_a_goal_that_exits_ends_the_journey_as_a_goal() -> None:
     first, second = stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")).entered
     routed = stage.take(track("Order Completed", message_id="o", cart="c1"))
     [left] = routed.left.values()
-    assert (left.reason, left.ending) == ("goal", Ending(first.id, "exited", "exited", "o", NOON))
+    assert (left.reason, left.ending) == ("goal", Ending(first.id, "exited", "exited", str(event_id("o")), NOON))
     assert reached(routed) == [("c1", "o")]
     assert list(stage.active) == [second.id]
 
@@ -149,7 +150,7 @@ def test_a_goal_that_exits_and_overtook_the_entry_keeps_it_out() -> None:
     stage.take(track("Order Completed", message_id="o", at=NOON + HOUR, cart="c1"))
     routed = stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2"))
     assert reasons(routed) == ["exit_event_came_first", None]
-    assert routed.decisions[0].data == {"exit_event_id": "o"}
+    assert routed.decisions[0].data == {"exit_event_id": event_id("o")}
     assert routed.conversions == []
 
 

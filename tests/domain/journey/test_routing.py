@@ -23,6 +23,7 @@ from tests.domain.journey.staging import (
     Stage,
     campaign,
     cut,
+    event_id,
     is_about,
     journey,
     reasons,
@@ -176,7 +177,7 @@ def test_an_exit_ends_the_journey_with_event_and_instant() -> None:
     [entered] = stage.take(track("Cart Abandoned")).entered
     routed = stage.take(track("Order Completed", message_id="bought"), after=HOUR)
     [left] = routed.left.values()
-    assert left.ending == Ending(entered.id, "exited", "exited", "bought", NOON + HOUR)
+    assert left.ending == Ending(entered.id, "exited", "exited", str(event_id("bought")), NOON + HOUR)
     assert (left.journey, left.event.name, left.reason) == (entered, "Order Completed", "exit_event")
     assert stage.active == {}
 
@@ -283,7 +284,7 @@ def test_an_exit_that_overtook_the_entry_keeps_it_out(batches: int, later: timed
         stage.take(bought)
         [decision] = stage.take(abandoned, after=HOUR).decisions
     assert decision.reason == reason
-    assert decision.data == ({"exit_event_id": "bought"} if reason else {})
+    assert decision.data == ({"exit_event_id": event_id("bought")} if reason else {})
 
 
 def test_what_overtook_is_of_the_same_person_and_about_the_same_cart() -> None:
@@ -297,7 +298,7 @@ def test_the_earliest_that_overtook_is_named() -> None:
     stage = Stage(campaign(exits=[EventRule("Left"), EventRule("Order Completed")]))
     left = track("Left", at=NOON + 2 * HOUR)
     stage.take(left, track("Order Completed", at=NOON + HOUR, message_id="bought"))
-    assert stage.take(track("Cart Abandoned")).decisions[0].data == {"exit_event_id": "bought"}
+    assert stage.take(track("Cart Abandoned")).decisions[0].data == {"exit_event_id": event_id("bought")}
 
 
 # What journeys listen for
@@ -313,9 +314,9 @@ def test_a_subscription_hears_where_its_condition_holds() -> None:
     first, second = stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")).entered
     heard = stage.take(track("Opened", message_id="o1", cart="c2")).heard
     assert [(one.journey, one.subscription, one.event_id) for one in heard] == [
-        (first, "any/0", "o1"),
-        (second, "opened/0", "o1"),
-        (second, "any/0", "o1"),
+        (first, "any/0", event_id("o1")),
+        (second, "opened/0", event_id("o1")),
+        (second, "any/0", event_id("o1")),
     ]
 
 
@@ -331,7 +332,7 @@ def test_a_journey_hears_from_the_event_after_its_entry_until_it_ends() -> None:
     stage = Stage(campaign(hears={"w/0": EventRule("Opened")}, exits=[EventRule("Left")]))
     names = ["Opened", "Cart Abandoned", "Opened", "Left", "Opened"]
     happenings = [track(name, message_id=f"h{n}", at=NOON + n * HOUR) for n, name in enumerate(names)]
-    assert [one.event_id for one in stage.take(*happenings).heard] == ["h2"]
+    assert [one.event_id for one in stage.take(*happenings).heard] == [event_id("h2")]
 
 
 def test_a_journey_hears_by_its_own_version() -> None:
@@ -360,6 +361,7 @@ def test_which_events_cost_anything() -> None:
     for name, campaigns in concerned.items():
         assert listeners.hears(track(name).event) is bool(campaigns)
     page = Event(
+        id=UUID(int=1),
         message_id="p",
         type="page",
         name="Left",

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import count
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +18,10 @@ def ids() -> Callable[[], UUID]:
     return lambda: UUID(int=next(numbers))
 
 
+def event_id(message_id: str) -> UUID:
+    return uuid5(NAMESPACE_OID, message_id)
+
+
 def user(value: str) -> Identity:
     return Identity("user", value)
 
@@ -30,6 +34,7 @@ def event(
     message_id: str, user_id: str | None = None, anonymous_id: str | None = None, previous_id: str | None = None
 ) -> Event:
     return Event(
+        id=event_id(message_id),
         message_id=message_id,
         type="track" if previous_id is None else "alias",
         name="Seen" if previous_id is None else None,
@@ -48,7 +53,7 @@ class People:
     def __init__(self) -> None:
         self.behind: dict[Identity, UUID] = {}
         self.user_ids: dict[UUID, str | None] = {}
-        self.of_message: dict[str, UUID] = {}
+        self.of_event: dict[UUID, UUID] = {}
         self._new_id = ids()
 
     def known(self, events: Iterable[Event]) -> dict[Identity, Known]:
@@ -76,11 +81,11 @@ class People:
             assert self.user_ids[source] is None
             assert self.user_ids[target] is not None
             self.behind = {name: target if at == source else at for name, at in self.behind.items()}
-            self.of_message = {id: target if at == source else at for id, at in self.of_message.items()}
+            self.of_event = {id: target if at == source else at for id, at in self.of_event.items()}
         for source in resolution.merged:
             del self.user_ids[source]
         assert set(resolution.profile_of.values()) <= self.user_ids.keys()
-        self.of_message |= resolution.profile_of
+        self.of_event |= resolution.profile_of
         assert resolution.is_structural == bool(resolution.claimed or resolution.merged)
         return resolution
 
@@ -91,11 +96,11 @@ class People:
             for profile, user_id in self.user_ids.items()
         }
 
-    def messages(self) -> dict[str, frozenset[Identity]]:
-        """The names of the person whom each message is about."""
+    def events(self) -> dict[UUID, frozenset[Identity]]:
+        """The names of the person whom each event is about."""
         return {
             id: frozenset(name for name, at in self.behind.items() if at == profile)
-            for id, profile in self.of_message.items()
+            for id, profile in self.of_event.items()
         }
 
 
@@ -201,8 +206,8 @@ def test_the_user_id_on_the_event_decides_on_a_shared_device() -> None:
     people = People()
     people.take(event("m1", "u1", "a1"))
     people.take(event("m2", "u2", "a1"), event("m3", None, "a1"))
-    assert people.messages()["m2"] == {user("u2")}
-    assert people.messages()["m3"] == {user("u1"), anonymous("a1")}
+    assert people.events()[event_id("m2")] == {user("u2")}
+    assert people.events()[event_id("m3")] == {user("u1"), anonymous("a1")}
 
 
 def test_a_claim_keeps_the_profile_and_needs_a_lock() -> None:
@@ -210,17 +215,17 @@ def test_a_claim_keeps_the_profile_and_needs_a_lock() -> None:
     first = people.take(event("m1", None, "a1"))
     assert not first.is_structural
     claim = people.take(event("m2", "u1", "a1"))
-    assert claim.profile_of["m2"] == first.profile_of["m1"]
-    assert claim.claimed == {first.profile_of["m1"]: "u1"}
-    assert claim.linked == {user("u1"): first.profile_of["m1"]}
+    assert claim.profile_of[event_id("m2")] == first.profile_of[event_id("m1")]
+    assert claim.claimed == {first.profile_of[event_id("m1")]: "u1"}
+    assert claim.linked == {user("u1"): first.profile_of[event_id("m1")]}
     assert (claim.created, claim.merged) == ({}, {})
     assert claim.is_structural
 
 
 def test_a_merge_pours_the_anonymous_profile_into_the_users() -> None:
     people = People()
-    stays = people.take(event("m1", "u1")).profile_of["m1"]
-    goes = people.take(event("m2", None, "a1")).profile_of["m2"]
+    stays = people.take(event("m1", "u1")).profile_of[event_id("m1")]
+    goes = people.take(event("m2", None, "a1")).profile_of[event_id("m2")]
     merge = people.take(event("m3", None, "a1"), event("m4", "u1", "a1"), event("m5", None, "a1"))
     assert merge.merged == {goes: stays}
     assert set(merge.profile_of.values()) == {stays}
@@ -229,7 +234,7 @@ def test_a_merge_pours_the_anonymous_profile_into_the_users() -> None:
 
 def test_a_profile_that_a_batch_makes_and_merges_never_existed() -> None:
     people = People()
-    stays = people.take(event("m1", "u1")).profile_of["m1"]
+    stays = people.take(event("m1", "u1")).profile_of[event_id("m1")]
     merge = people.take(event("m2", None, "a1"), event("m3", "u1", "a1"))
     assert merge.linked == {anonymous("a1"): stays}
     assert (merge.created, merge.merged) == ({}, {})
@@ -239,14 +244,14 @@ def test_a_profile_that_a_batch_makes_and_merges_never_existed() -> None:
 def test_a_chain_within_one_batch_comes_to_one_person() -> None:
     """Anonymous, aliased to another anonymous person's user, who was known before."""
     people = People()
-    stays = people.take(event("m1", "u1")).profile_of["m1"]
+    stays = people.take(event("m1", "u1")).profile_of[event_id("m1")]
     people.take(event("m2", None, "a1"))
     people.take(event("m3", None, "a2"))
     people.take(
         event("m4", "u1", "a1"), event("m5", "u1", None, "a2"), event("m6", None, "a2"), event("m7", None, "a1")
     )
     assert people.groups() == {("u1", frozenset({user("u1"), anonymous("a1"), anonymous("a2")}))}
-    assert set(people.of_message.values()) == {stays}
+    assert set(people.of_event.values()) == {stays}
 
 
 def test_what_must_be_looked_up() -> None:
@@ -314,7 +319,7 @@ def test_batches_cut_anywhere_come_to_the_same_people(events: list[Event], place
         single.take(one)
     whole.take(*events)
     assert whole.groups() == single.groups() == cut.groups() == partition(events)
-    assert whole.messages() == single.messages() == cut.messages()
+    assert whole.events() == single.events() == cut.events()
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)

@@ -14,6 +14,7 @@ ID = UUID("0199f3a1-0000-7000-8000-00000000abcd")
 
 def event(name: str | None, message_id: Any = str(ID), *, type: str = "track") -> Event:
     return Event(
+        id=UUID(int=1),
         message_id="m",
         type=type,
         name=name,
