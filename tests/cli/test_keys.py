@@ -37,14 +37,14 @@ def test_a_key_is_shown_once_and_opens_what_it_is_for(capsys: Output, monkeypatc
 
 def test_the_list_of_keys(capsys: Output) -> None:
     created(capsys, "--name", "shop backend", "--scope", "ingest", "--scope", "read")
-    token = created(capsys, "--name", "pipeline", "--scope", "operate", "--expires", "12h")
+    token = created(capsys, "--name", "pipeline", "--scope", "operate", "--expires", "12h", "--source", "etl")
     assert run(["keys", "revoke", token.split("_")[1]]) == 0
     assert capsys.readouterr().out == f"{token.split('_')[1]}: pipeline revoked\n"
     assert run(["keys", "list"]) == 0
     header, pipeline, shop = capsys.readouterr().out.splitlines()
-    assert header.split() == ["KEY", "NAME", "SCOPES", "STATE", "CREATED", "USED"]
-    assert re.match(rf"{token.split('_')[1]}  pipeline +operate +revoked +2", pipeline)
-    assert re.match(r"[0-9a-f]{16}  shop backend +ingest, read +good +2.* never$", shop)
+    assert header.split() == ["KEY", "NAME", "SCOPES", "SOURCE", "STATE", "CREATED", "USED"]
+    assert re.match(rf"{token.split('_')[1]}  pipeline +operate +etl +revoked +2", pipeline)
+    assert re.match(r"[0-9a-f]{16}  shop backend +ingest, read +shop backend +good +2.* never$", shop)
     assert run(["keys", "list", "--limit", "1"]) == 0
     more = capsys.readouterr().err.split()[-2:]
     assert run(["keys", "list", *more]) == 0
