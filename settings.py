@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.local_time.zones import find_zone
+from domain.tracking.decode import MAX_BATCH_BYTES
 
 
 def _postgresql(url: SecretStr) -> SecretStr:
@@ -93,6 +94,9 @@ class Settings(DatabaseSettings, TemporalSettings, WatchSettings):
     admin_key: SecretStr = Field(SecretStr(""), description="a key of scope admin; it makes the first keys")
     rate_limit: Annotated[int, Field(ge=0)] = Field(
         1_000, description="requests a second that each key has in each API process; 0 is no limit"
+    )
+    max_batch_bytes: Annotated[int, Field(ge=32 * 1024, le=MAX_BATCH_BYTES)] = Field(
+        MAX_BATCH_BYTES, description="how large a batch of tracking calls may be, decompressed; Segment's own is 512000"
     )
     api_host: str = "127.0.0.1"
     api_port: int = 8080

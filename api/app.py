@@ -34,6 +34,7 @@ from api import (
 from api.admission import REQUESTS_A_CONNECTION, Admission
 from api.dependencies import EXAMPLE
 from api.limits import BodyLimit, RateLimit
+from api.tracking_paths import TrackingPaths
 from api.watching import Watch
 from settings import Settings
 
@@ -87,11 +88,13 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         # api/watching.py has those of ours.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    app.state.max_batch_bytes = settings.max_batch_bytes
     app.state.rate_limit = RateLimit(settings.rate_limit)
     app.add_middleware(BodyLimit)
     problems.install(app)
     app.add_middleware(Admission, most_requests=REQUESTS_A_CONNECTION * settings.database_pool_size)
     app.add_middleware(Watch)
+    app.add_middleware(TrackingPaths)
     for module in _MODULES:
         # As they are: to include a router makes all of its routes once more, and asks another object with each request.
         app.router.routes.extend(module.router.routes)

@@ -17,7 +17,7 @@ _BEARER = HTTPBearer(
     auto_error=False,
     scheme_name="Key",
     description="A key, `Authorization: Bearer KEY`, or the user name of Basic authorization. "
-    "The tracking routes also take it as `writeKey` in the body.",
+    "The tracking routes also take it as the header `X-Write-Key`, or as `writeKey` in the query or the body.",
 )
 Documented = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 
@@ -42,12 +42,23 @@ def key_in_header(request: Request) -> bytes | None:
     raise UnauthorizedError("send the key as `Authorization: Bearer KEY`, or as the user name of Basic authorization")
 
 
+def write_key(request: Request) -> bytes | None:
+    """The key of a tracking call as far as its body is not needed for it; None where it can only stand there.
+
+    Of several the first counts: the Authorization header, `X-Write-Key`, `?writeKey=`. The last two may be empty.
+    """
+    if (key := key_in_header(request)) is not None:
+        return key
+    given = request.headers.get("x-write-key", "").strip().encode("latin-1")
+    return given or request.query_params.get("writeKey", "").encode() or None
+
+
 async def verified(request: Request, given: bytes | None) -> Access:
     """What a key stands for. Raises UnauthorizedError for none or a wrong one, RateLimitedError for a busy one."""
     if not given:
         raise UnauthorizedError(
             "the key is missing: send it as `Authorization: Bearer KEY`; tracking also takes it as the user name of "
-            "Basic authorization, or as `writeKey` in the body"
+            "Basic authorization, in the header `X-Write-Key`, or as `writeKey` in the query or the body"
         )
     access = await services_of(request).keys.verify(given)
     if access is None:

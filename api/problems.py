@@ -53,13 +53,14 @@ _OF_STATUS: Final[dict[int, type[SojournError]]] = {
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "description": "A refusal, as RFC 9457 has it. `code` is stable; further members explain the case.",
-    "required": ["type", "title", "status", "detail", "code"],
+    "required": ["type", "title", "status", "detail", "code", "message"],
     "properties": {
         "type": {"type": "string", "description": "where the code is explained"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "for people"},
         "code": {"type": "string", "description": "for programs"},
+        "message": {"type": "string", "description": "`detail`, by the name that tracking clients read"},
     },
 }
 
@@ -102,6 +103,9 @@ def _standard(status: int, code: str, detail: str) -> dict[str, Any]:
         "status": status,
         "detail": detail,
         "code": code,
+        # The Python clients of Segment and RudderStack read `code` and `message`, and take a refusal without them for a
+        # fault of the network, which they repeat.
+        "message": detail,
     }
 
 

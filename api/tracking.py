@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from uuid_utils.compat import uuid7
 
-from api.auth import Documented, authenticated, key_in_header, require, verified
+from api.auth import Documented, require, verified, write_key
 from api.dependencies import Using, example
 from api.limits import read_body
 from api.problems import refusals
@@ -26,9 +26,10 @@ from domain.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from domain.tracking.decode import MAX_BODY_BYTES, decode, write_key_of
+from domain.tracking.decode import decode, write_key_of
+from domain.tracking.decompress import plain_body
 from domain.tracking.event import Reject
-from domain.tracking.gunzip import gunzip_bounded, is_gzip
+from domain.tracking.item import MAX_ITEM_BYTES
 from runtime.metrics import INGEST_SECONDS
 
 router = APIRouter(tags=["Tracking"])
@@ -50,7 +51,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
 class RejectedItem(BaseModel):
     """One item of a batch that was not taken. The others were."""
 
-    index: int = Field(description="place in the batch, from 0")
+    index: int = Field(description="place in the batch, from 0; -1 for what the batch says for all of its calls")
     messageId: str | None
     error: str
 
@@ -73,20 +74,28 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         services: Using,
         _documented: Documented,
     ) -> Response:
-        # A wrong key in the header is refused before the body is read, a wrong one in the body before it is decoded.
-        is_in_body = key_in_header(request) is None
-        if not is_in_body:
-            access = await authenticated(request)
+        max_batch_bytes: int = request.app.state.max_batch_bytes
+        limit = max_batch_bytes if kind == "batch" else MAX_ITEM_BYTES
+        # A wrong key outside the body is refused before that is read, a wrong one inside before it is decoded.
+        key = write_key(request)
+        if key is not None:
+            access = await verified(request, key)
             require(access, Scope.INGEST)
-        body = await read_body(request, MAX_BODY_BYTES)
+        body = await read_body(request, limit)
         received_at = datetime.now(UTC)
-        if is_gzip(body):
-            body = gunzip_bounded(body, MAX_BODY_BYTES)
-        if is_in_body:
+        body = plain_body(body, limit, request.headers.get("content-encoding", ""))
+        if key is None:
             access = await verified(request, (write_key_of(body) or "").encode())
             require(access, Scope.INGEST)
-        # In the order of time, so that indexes grow at their end.
-        decoded = decode(body, kind=kind, source=access.source, received_at=received_at, new_id=uuid7)
+        decoded = decode(
+            body,
+            kind=kind,
+            source=access.source,
+            received_at=received_at,
+            # In the order of time, so that indexes grow at their end.
+            new_id=uuid7,
+            max_batch_bytes=max_batch_bytes,
+        )
         with INGEST_SECONDS.time():
             result = await services.ingest(decoded.events, decoded.rejects, received_at=received_at)
         if decoded.rejects and kind != "batch":
@@ -116,7 +125,7 @@ for _kind, _example in _EXAMPLES.items():
         operation_id=_kind,
         summary="Report many calls at once" if _kind == "batch" else f"Report one {_kind} call",
         description=(
-            "JSON, or gzip of it, whatever the content type says; at most 500 KB, and 32 KB a call. "
+            "JSON, plain, gzip or deflate, whatever the content type says; at most 4 MB, and 32 KB a call. "
             "A `messageId` that the source of the key has reported before changes nothing.\n\nScope: `ingest`."
         ),
         response_model=Accepted,

@@ -21,14 +21,19 @@ def call_schema(kind: str) -> dict[str, Any]:
     """What a single call of this type may hold; of a batch, what is around its calls, each of which is judged alone."""
     if kind == "batch":
         calls = {"type": "array", "description": f"calls, each with its `type`; at most {MAX_ITEMS:,}"}
-        return {"type": "object", "required": ["batch"], "properties": {"batch": calls, "sentAt": {}}}
+        shared = {
+            name: {**_OBJECT, "description": "merged into each call, where the call's own wins"}
+            for name in ("context", "integrations")
+        }
+        return {"type": "object", "required": ["batch"], "properties": {"batch": calls, "sentAt": {}, **shared}}
     properties: dict[str, Any] = {
         "messageId": _ID,
         "userId": _ID,
         "anonymousId": _ID,
         "timestamp": {**_TEXT, "description": "ISO 8601; by the client's clock, which `sentAt` corrects"},
         "sentAt": {"description": "ISO 8601"},
-        "context": _OBJECT,
+        "context": {**_OBJECT, "description": "`backfill: true` marks history, which starts nothing"},
+        "integrations": {**_OBJECT, "description": "`Sojourn: false` marks history, which starts nothing"},
     }
     match kind:
         case "track":

@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.tracking_paths import KINDS
 from runtime import metrics
 from runtime.tracing import is_tracing
 from store.trace_context import KEY, context_of
@@ -23,10 +24,7 @@ _tracer: Final = trace.get_tracer("sojourn")
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # Looked at all the time, or called with every event: what goes well there is counted and not logged.
-_SILENT: Final = frozenset(
-    {"/healthz", "/readyz"}
-    | {f"/v1/{kind}" for kind in ("batch", "track", "identify", "page", "screen", "group", "alias")}
-)
+_SILENT: Final = frozenset({"/healthz", "/readyz"} | {f"/v1/{kind}" for kind in KINDS})
 # An overloaded API refuses with these by the thousand; a line for each would be one more load.
 _OVERLOADED: Final = frozenset({429, 503})
 

@@ -20,7 +20,7 @@ RETRY_SECONDS = (0.2, 1.0, 3.0)
 IDEMPOTENCY_KEY = "Idempotency-Key"
 IN_PROGRESS = "idempotency_in_progress"
 
-_STANDARD_MEMBERS = {"type", "title", "status", "detail", "code"}
+_STANDARD_MEMBERS = {"type", "title", "status", "detail", "code", "message"}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _NOT_NOW = {429, 503}
 

@@ -20,11 +20,19 @@ _WANTED = (
 )
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class Batch(msgspec.Struct, rename="camel"):
-    """The items as raw JSON; `sent_at` is whatever the client put there, None where it put nothing."""
+    """The items as raw JSON, and what is said for all of them.
+
+    `sent_at` is whatever the client put there, None where it put nothing; `context` and `integrations` as raw JSON.
+    """
 
     batch: list[msgspec.Raw]
     sent_at: Any = None
+    context: msgspec.Raw = _NULL
+    integrations: msgspec.Raw = _NULL
 
 
 _decode_batch = msgspec.json.Decoder(Batch).decode
@@ -92,7 +100,12 @@ def _split_by_brackets(body: bytes) -> Batch | None:
             key, value_start = string, match.end()
     if depth != 0 or items is None:
         return None
-    return Batch(batch=items, sent_at=_value(fields.get(b'"sentAt"')))
+    return Batch(
+        batch=items,
+        sent_at=_value(fields.get(b'"sentAt"')),
+        context=msgspec.Raw(fields.get(b'"context"', b"null")),
+        integrations=msgspec.Raw(fields.get(b'"integrations"', b"null")),
+    )
 
 
 def _value(text: bytes | None) -> Any:

@@ -9,6 +9,8 @@ from msgspec import Struct, convert
 
 # Under this name the context of an event that a journey reported says which journey that was. No client can set it.
 OUR_CONTEXT = "sojourn"
+# Under this name `integrations` may say that an event is history. Source: Segment's spec, common fields.
+INTEGRATION = "Sojourn"
 # What let somebody in who entered as the audience of a campaign. No client can report such an event.
 AUDIENCE = "audience"
 
@@ -24,7 +26,9 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     `type` is track, identify, page, screen, group or alias. `name` is the event of a track, the name of a page or
     screen, else None. `properties` are the properties of a track, page or screen, and the traits of an identify or
     group. `timestamp` is when it happened, corrected for the skew of the client's clock. At least one of `user_id`
-    and `anonymous_id` is set; `previous_id` only for an alias.
+    and `anonymous_id` is set; `previous_id` only for an alias. `integrations` is what the client says for whom the
+    event is. `is_history` marks an event that tells of the past and does not act: it starts, moves and converts
+    nothing.
 
     `message_id` is the client's own, unique within `source`: the name that its key shares with others. `id` is made
     when the event arrives, and is what Sojourn itself calls the event by, in Temporal as well.
@@ -44,6 +48,8 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     properties: dict[str, Any]
     context: dict[str, Any]
     timestamp: datetime
+    integrations: dict[str, Any] = {}
+    is_history: bool = False
 
 
 class Reject(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ from uuid import UUID
 import msgspec
 
 from domain.local_time.zones import find_zone
-from domain.tracking.event import OUR_CONTEXT, Event
+from domain.tracking.event import INTEGRATION, OUR_CONTEXT, Event
+from domain.tracking.shared import NOTHING_SHARED, Shared, merged
 
 TYPES = ("track", "identify", "page", "screen", "group", "alias")
 MAX_ITEM_BYTES = 32 * 1024
@@ -46,6 +47,7 @@ class _Call(msgspec.Struct, rename="camel"):
     properties: dict[str, Any] | None = None
     traits: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
+    integrations: Any = None
     timestamp: Any = None
     original_timestamp: Any = None
     sent_at: Any = None
@@ -62,12 +64,14 @@ def event_of_item(
     sent_at: datetime | None,
     received_at: datetime,
     new_id: Callable[[], UUID],
+    shared: Shared = NOTHING_SHARED,
 ) -> Event:
     """The event that one call reports.
 
     `kind` is the type where the address called says it, None where the item must. `sent_at` is when the batch was sent
     by the client's clock, None where it does not say; the call's own is taken then. A page's or screen's `category` is
-    kept among its properties. A call without a `messageId` gets the event's own id for it. Raises ItemError.
+    kept among its properties. `shared` is what the batch says for all of its calls. A call without a `messageId` gets
+    the event's own id for it. Raises ItemError.
     """
     if len(raw) > MAX_ITEM_BYTES:
         raise ItemError(f"the call has {len(raw):,} bytes; at most {MAX_ITEM_BYTES:,} are accepted")
@@ -76,7 +80,9 @@ def event_of_item(
     type_ = kind or call.type
     if type_ not in TYPES:
         raise ItemError(f"type must be one of {', '.join(TYPES)}; it is {_shown(type_)}")
-    name, properties = _name_and_properties(type_, call)
+    context = _context(merged(shared.context, call.context or {}))
+    integrations = merged(shared.integrations, _integrations(call))
+    name, properties = _name_and_properties(type_, call, context)
     user_id = _identifier("userId", call.user_id)
     anonymous_id = _identifier("anonymousId", call.anonymous_id)
     previous_id = group_id = None
@@ -102,8 +108,10 @@ def event_of_item(
         previous_id=previous_id,
         group_id=group_id,
         properties=properties,
-        context=_context(call),
+        context=context,
         timestamp=_happened_at(call, sent_at, received_at),
+        integrations=integrations,
+        is_history=context.get("backfill") is True or integrations.get(INTEGRATION) is False,
     )
 
 
@@ -116,6 +124,24 @@ def instant(value: Any) -> datetime | None:
         return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def shared_context(text: bytes) -> dict[str, Any]:
+    """The context that a batch gives for all of its calls. Raises ItemError, as for a call that says it itself."""
+    return _read_shared(b'{"context":%b}' % text).context or {}
+
+
+def shared_integrations(text: bytes) -> dict[str, Any]:
+    """The integrations that a batch gives for all of its calls. Raises ItemError."""
+    return _integrations(_read_shared(b'{"integrations":%b}' % text))
+
+
+def _read_shared(raw: bytes) -> _Call:
+    if len(raw) > MAX_ITEM_BYTES:
+        raise ItemError(f"{len(raw):,} bytes; at most {MAX_ITEM_BYTES:,} are accepted")
+    call = _read(raw)
+    _refuse_what_postgres_cannot_hold(raw, call)
+    return call
 
 
 def _read(raw: bytes) -> _Call:
@@ -151,7 +177,9 @@ def _refuse_what_postgres_cannot_hold(raw: bytes, call: _Call) -> None:
     kept = (call.message_id, call.event, call.name, call.category, call.user_id, call.anonymous_id, call.previous_id)
     if any(isinstance(text, str) and "\0" in text for text in (*kept, call.group_id)):
         raise ItemError(r"the character \u0000 cannot be stored: leave it out")
-    pending: list[tuple[Any, int]] = [(part, 2) for part in (call.properties, call.traits, call.context)]
+    pending: list[tuple[Any, int]] = [
+        (part, 2) for part in (call.properties, call.traits, call.context, call.integrations)
+    ]
     while pending:
         value, depth = pending.pop()
         if isinstance(value, str):
@@ -170,7 +198,7 @@ def _refuse_what_postgres_cannot_hold(raw: bytes, call: _Call) -> None:
                 pending.extend((inner, depth + 1) for inner in value)
 
 
-def _name_and_properties(type_: str, call: _Call) -> tuple[str | None, dict[str, Any]]:
+def _name_and_properties(type_: str, call: _Call, context: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
     match type_:
         case "track":
             if not call.event:
@@ -182,9 +210,19 @@ def _name_and_properties(type_: str, call: _Call) -> tuple[str | None, dict[str,
                 properties.setdefault("category", call.category)
             return _bounded("name", call.name) if call.name else None, properties
         case "identify":
-            return None, _checked_traits(call.traits or {})
+            return None, _checked_traits(call.traits or _traits_in(context))
         case _:
             return None, call.traits or {}
+
+
+def _traits_in(context: dict[str, Any]) -> dict[str, Any]:
+    """The traits of the user that a context holds.
+
+    RudderStack's clients put those of an identify nowhere else (rudder-sdk-python 2.1.9, client.py). For a group they
+    would be the user's and not the group's.
+    """
+    traits = context.get("traits")
+    return dict(traits) if isinstance(traits, dict) else {}
 
 
 def _identifier(field: str, value: str | int | None) -> str | None:
@@ -214,11 +252,14 @@ def _checked_traits(traits: dict[str, Any]) -> dict[str, Any]:
     return traits
 
 
-def _context(call: _Call) -> dict[str, Any]:
+def _context(context: dict[str, Any]) -> dict[str, Any]:
     """What the client says of its surroundings, without what only Sojourn can say."""
-    context = call.context or {}
-    context.pop(OUR_CONTEXT, None)
-    return context
+    return {name: value for name, value in context.items() if name != OUR_CONTEXT}
+
+
+def _integrations(call: _Call) -> dict[str, Any]:
+    """What the client says for whom the call is. Anything else than an object says nothing."""
+    return call.integrations if isinstance(call.integrations, dict) else {}
 
 
 def _happened_at(call: _Call, sent_at: datetime | None, received_at: datetime) -> datetime:

@@ -20,6 +20,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> None:
     assert problem["type"] == f"/problems/{code}"
     assert problem["title"]
     assert problem["detail"]
+    assert problem["message"] == problem["detail"]
 
 
 async def test_not_found(admin: httpx.AsyncClient) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.tracking.decode import MAX_BODY_BYTES
+from domain.tracking.decode import MAX_BATCH_BYTES
 from tests.api.fakes import FakeServices
 
 CALLS: dict[str, dict[str, Any]] = {
@@ -102,7 +102,7 @@ async def test_reading_stops_at_the_limit(tracker: httpx.AsyncClient) -> None:
 
     answer = await tracker.post("/v1/batch", content=endless())
     assert answer.status_code == 413
-    assert sent <= MAX_BODY_BYTES + 2 * 65_536
+    assert sent <= MAX_BATCH_BYTES + 2 * 65_536
 
 
 async def test_a_declared_length_beyond_the_limit_is_refused_unread(tracker: httpx.AsyncClient) -> None:

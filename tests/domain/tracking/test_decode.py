@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.errors import InvalidRequestError, PayloadTooLargeError, SojournError
 from domain.tracking.batch import MAX_ITEMS
-from domain.tracking.decode import MAX_BODY_BYTES, Decoded, decode, write_key_of
+from domain.tracking.decode import MAX_BATCH_BYTES, Decoded, decode, write_key_of
 from domain.tracking.event import Event, Reject
 from domain.tracking.item import MAX_DEPTH, MAX_ITEM_BYTES, TYPES
 
@@ -319,7 +319,7 @@ def test_an_escaped_backslash_before_u0000_is_text() -> None:
 
 
 def test_the_null_character_in_what_is_not_kept_harms_nothing() -> None:
-    event(integrations={"a": "\0"})
+    event(_metadata={"a": "\0"})
 
 
 @pytest.mark.parametrize(
@@ -462,11 +462,11 @@ def test_the_kept_text_is_bounded_in_bytes() -> None:
     assert len(refused.body.encode()) <= MAX_ITEM_BYTES
 
 
-def test_a_batch_may_have_500_kilobytes() -> None:
+def test_a_batch_may_have_4_megabytes() -> None:
     body = b'{"batch": []}'
-    assert decoded(body.ljust(MAX_BODY_BYTES)).events == []
-    with pytest.raises(PayloadTooLargeError, match="512,000 bytes; this one has 512,001"):
-        decoded(body.ljust(MAX_BODY_BYTES + 1))
+    assert decoded(body.ljust(MAX_BATCH_BYTES)).events == []
+    with pytest.raises(PayloadTooLargeError, match="4,194,304 bytes; this one has 4,194,305"):
+        decoded(body.ljust(MAX_BATCH_BYTES + 1))
     with pytest.raises(PayloadTooLargeError, match="32,768 bytes"):
         decoded(b'{"userId": "u", "event": "E"}'.ljust(MAX_ITEM_BYTES + 1), "track")
 
