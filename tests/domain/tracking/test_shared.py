@@ -124,7 +124,7 @@ def test_the_other_part_is_taken() -> None:
 
 
 def test_what_is_merged_is_bounded() -> None:
-    calls = [{}] * 1_000
+    calls: list[dict[str, Any]] = [{}] * 1_000
     context = {"text": "x" * (MAX_MERGED_BYTES // len(calls))}
     with pytest.raises(PayloadTooLargeError, match="of which there are 1,000"):
         of_items(*calls, context=context)
