@@ -13,7 +13,7 @@ from application.operations.exit import CAMPAIGN_STOPPED
 from domain.campaign.compile import Outlined, compile_plan, outline
 from domain.campaign.definition import Campaign
 from domain.campaign.plan import Exit
-from domain.campaign.yaml_source import read
+from domain.document.yaml_source import read
 from domain.errors import NotFoundError
 from domain.journey.passages import passages, passed_by
 from domain.journey.state import CAPPED, COMPLETED

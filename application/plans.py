@@ -17,7 +17,7 @@ from domain.campaign.difference import Change, difference
 from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.life import LETTING_IN
 from domain.campaign.publishing import Published
-from domain.campaign.yaml_source import Source, read
+from domain.document.yaml_source import Source, read
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
 from domain.journey.forecast import Compiled, Fate, Forecast, forecast
 from store import audit, campaigns, journey_versions

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import typer
-import yaml
 
-from domain.errors import InvalidRequestError
+from domain.document.yaml_source import read
+from domain.errors import InvalidDocumentError, InvalidRequestError
 
 # What can be a key at all; the API says what is one.
 _KEY = re.compile(r"[\w-]+")
@@ -42,8 +42,8 @@ def key_of(file_or_key: str) -> str:
 
 def _key_in(file: Path, source: str, templates: dict[str, str]) -> str:
     try:
-        document = yaml.safe_load(source)
-    except yaml.YAMLError:
+        document = read(source, str(file)).data
+    except InvalidDocumentError:
         document = None
     key = document.get("key") if isinstance(document, dict) else None
     if isinstance(key, str) and _KEY.fullmatch(key):

@@ -6,7 +6,7 @@ from domain.campaign.flow_checks import check_flow
 from domain.campaign.form_checks import check_forms
 from domain.campaign.plain_steps import PlacedStep, placed_steps
 from domain.campaign.reference_checks import check_references
-from domain.campaign.yaml_source import Path, Source
+from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
 
 # The plan travels in the first event of every history: 200 steps make about 20 KB of it.

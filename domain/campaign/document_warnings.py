@@ -12,7 +12,7 @@ from domain.campaign.durations import format_duration
 from domain.campaign.plain_steps import Block, PlacedStep, blocks, mapping, placed_steps
 from domain.campaign.plan import Plan, Send
 from domain.campaign.rules import ClockRule, EmitRule, Rules
-from domain.campaign.yaml_source import Path, Source
+from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
 from domain.local_time.windows import EVERY_DAY, SendWindow, is_open, longest_closed
 from domain.sending.caps import TRANSACTIONAL

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.campaign.plain_steps import Block, blocks, mapping, ways
-from domain.campaign.yaml_source import Source
+from domain.document.yaml_source import Source
 from domain.errors import Problem
 
 

@@ -14,7 +14,7 @@ from domain.campaign.single_steps import STEP_KINDS
 from domain.campaign.steps import MAX_ROUNDS, RESERVED
 from domain.campaign.suggestions import did_you_mean
 from domain.campaign.time_fields import Instant
-from domain.campaign.yaml_source import Path, Source
+from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
 
 # What goes on without end costs without end: a round an hour is 8,760 a year for each person.

@@ -7,7 +7,7 @@ those of the shape and not one round later. What is not shaped as expected is pa
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from domain.campaign.yaml_source import Path, Source
+from domain.document.yaml_source import Path, Source
 
 
 class PlacedStep(NamedTuple):

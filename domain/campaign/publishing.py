@@ -16,9 +16,9 @@ from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
 from domain.campaign.single_steps import CHANNELS, TEMPLATE_NAME
 from domain.campaign.suggestions import did_you_mean
-from domain.campaign.yaml_source import Path, Source, read
+from domain.document.yaml_source import Path, Source, read
 from domain.errors import InvalidDocumentError, Problem
-from domain.templates.template_sets import load
+from domain.templates.template_sets import TemplateSet, load
 
 # More than anybody mends in one go; 128 KB of the same fault would fill megabytes.
 MAX_PROBLEMS = 200
@@ -51,11 +51,13 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
     files = {name: text for name, text in templates.items() if _template_name(name) in used}
     problems += [*read_source.problems, *check_document(read_source)]
     problems += _missing_templates(uses, templates, read_source)
-    problems += _template_problems(uses, files)
+    loaded, template_problems = load(files)
+    problems += [*template_problems, *_misplaced_templates(uses, loaded)]
     if definition is None or problems:
         raise InvalidDocumentError(_in_order(problems, file))
     plan, rules = compile_plan(definition), rules_of(definition)
-    warnings = _in_order(document_warnings(read_source, plan, rules), file)
+    doubts = [*read_source.warnings, *(doubt for template in loaded.values() for doubt in template.warnings)]
+    warnings = _in_order([*document_warnings(read_source, plan, rules), *doubts], file)
     return Published(read_source, definition, plan, rules, files, warnings)
 
 
@@ -84,12 +86,10 @@ def _missing_templates(
             yield source.problem(path, said, did_you_mean(name, present, "Templates present"))
 
 
-def _template_problems(uses: list[tuple[Path, str, str]], files: Mapping[str, str]) -> list[Problem]:
-    loaded, problems = load(files)
+def _misplaced_templates(uses: list[tuple[Path, str, str]], loaded: Mapping[str, TemplateSet]) -> Iterator[Problem]:
     for name, channel in dict.fromkeys((name, channel) for _, name, channel in uses):
         if name in loaded and channel in CHANNELS:
-            problems += loaded[name].check(channel)
-    return problems
+            yield from loaded[name].check(channel)
 
 
 def _in_order(problems: list[Problem], file: str) -> list[Problem]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from domain.campaign.plain_steps import PlacedStep, mapping, placed_steps
 from domain.campaign.suggestions import did_you_mean
-from domain.campaign.yaml_source import Path, Source
+from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
 
 # What may become of a message, as expressions see it: `application.journey_view` and the ledger's states.

@@ -11,7 +11,7 @@ from typing_extensions import TypeAliasType
 
 from domain.campaign.schema import Document, shown
 from domain.campaign.suggestions import did_you_mean
-from domain.campaign.yaml_source import Path, Source
+from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
 
 DocumentT = TypeVar("DocumentT", bound=Document)

@@ -11,7 +11,7 @@ from domain.campaign.schema_errors import validate
 from domain.campaign.single_steps import ChannelName
 from domain.campaign.suggestions import did_you_mean
 from domain.campaign.time_fields import DURATION
-from domain.campaign.yaml_source import Source, read
+from domain.document.yaml_source import Source, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.local_time.periods import Period
 from domain.sending.caps import LONGEST, TRANSACTIONAL, CapRule

@@ -9,7 +9,7 @@ from typing import NamedTuple, assert_never, get_args
 import pytest
 
 from application import journey_view
-from domain.campaign import document_checks, durations, steps, yaml_source
+from domain.campaign import document_checks, durations, steps
 from domain.campaign.audience_fields import MAX_RATE
 from domain.campaign.circles import MAX_CHAIN
 from domain.campaign.document_warnings import circle_warnings
@@ -18,6 +18,7 @@ from domain.campaign.publishing import Published, check
 from domain.campaign.reference_checks import NONE, OUTCOMES
 from domain.conditions import cel_compile, expressions
 from domain.conditions.cel_roots import ROOTS, VISIBLE, Place
+from domain.document import yaml_source
 from domain.errors import InvalidDocumentError
 from domain.journey import migration, routing
 from domain.journey.forecast import InFlightPolicy

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
-from domain.campaign.yaml_source import read
+from domain.document.yaml_source import read
 from domain.document_schemas import NAMES, document_schema
 from tests.domain.campaign.documents import COMPLETE, HEAD, documents, mistaken, problems, steps
 from tests.domain.campaign.test_examples import CAMPAIGNS, CAPS, ROOT

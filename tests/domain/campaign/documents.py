@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.campaign.definition import Campaign
 from domain.campaign.publishing import Published, check
-from domain.campaign.yaml_source import read
+from domain.document.yaml_source import read
 from domain.errors import InvalidDocumentError, Problem
 
 EMAIL = "---\nchannel: email\nfrom: Example <hello@example.com>\nsubject: Hello\ntext: Hello\n---\n<p>Hello</p>\n"

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.campaign.difference import Change, difference
-from domain.campaign.yaml_source import read
+from domain.document.yaml_source import read
 
 DOCUMENT = """
 key: cart

@@ -6,7 +6,7 @@ import pytest
 from domain.campaign.compile import compile_plan
 from domain.campaign.definition import Campaign
 from domain.campaign.flow_checks import check_flow
-from domain.campaign.yaml_source import Source
+from domain.document.yaml_source import Source
 from tests.domain.campaign.documents import problem, problems, steps
 from tests.domain.campaign.test_compile import reached
 

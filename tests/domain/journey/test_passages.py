@@ -1,7 +1,7 @@
 from domain.campaign.compile import compile_plan, outline
 from domain.campaign.definition import Campaign
 from domain.campaign.plan import Plan
-from domain.campaign.yaml_source import read
+from domain.document.yaml_source import read
 from domain.journey.passages import END, passages, passed_by
 
 HEAD = "key: a\nname: A\nentry: {event: Started}\nsteps:\n"
