@@ -187,7 +187,9 @@ class Sender:
             url = self._unsubscribe_url(str(claimed.profile_id), claimed.channel, str(claimed.id))
         try:
             content = version.templates[claimed.template].render(
-                _variables(claimed, version, url), _locale(claimed.traits)
+                _variables(claimed, version, url),
+                _locale(claimed.traits),
+                recipient_zone(claimed.traits, version.rules.timezone, self._timezone),
             )
         except TemplateRenderError as error:
             return error

@@ -1,13 +1,14 @@
 """The e-mail kind of template: subject, sender and plain text in the front matter, HTML as the body."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import Problem
 from domain.people.addresses import parse_mailbox
 from domain.templates.front_matter import Field
+from domain.templates.liquid_context import Localization
 from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
 from domain.templates.preheader import with_preheader
 
@@ -18,6 +19,10 @@ OPTIONAL = ("reply_to", "preheader")
 MAX_SUBJECT_CHARACTERS = 998
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# To its end or the text's: another beginning is looked for after it.
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_MJML = re.compile(r"<mj(?:ml|-[a-z]+)\b", re.IGNORECASE)
+_TO_HTML = "Put the HTML here that `mjml` makes of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +36,25 @@ class EmailTemplate:
     text: LiquidText
     html: LiquidText
 
-    def render(self, context: Mapping[str, Any]) -> dict[str, Any]:
+    def render(self, context: Mapping[str, Any], localization: Localization) -> dict[str, Any]:
         """{from, reply_to, subject, text, html}. The subject is one line. Raises TemplateRenderError."""
-        html = self.html.render(context)
+        html = self.html.render(context, localization)
         if self.preheader is not None:
-            html = with_preheader(html, self.preheader.render(context))
+            html = with_preheader(html, self.preheader.render(context, localization))
         return {
             "from": self.sender,
             "reply_to": self.reply_to,
-            "subject": self._subject(context),
-            "text": self.text.render(context),
+            "subject": self._subject(context, localization),
+            "text": self.text.render(context, localization),
             "html": html,
         }
 
-    def _subject(self, context: Mapping[str, Any]) -> str:
+    def texts(self) -> Iterator[LiquidText]:
+        return (text for text in (self.subject, self.preheader, self.text, self.html) if text is not None)
+
+    def _subject(self, context: Mapping[str, Any], localization: Localization) -> str:
         # White space of any kind becomes one space: a line break in a value would begin a header of its own.
-        subject = _CONTROL.sub("", " ".join(self.subject.render(context).split()))
+        subject = _CONTROL.sub("", " ".join(self.subject.render(context, localization).split()))
         if not subject:
             raise TemplateRenderError(f"{self.subject.place}: the subject is empty for this user")
         if len(subject) > MAX_SUBJECT_CHARACTERS:
@@ -54,7 +62,9 @@ class EmailTemplate:
         return subject
 
 
-def compile_email(fields: Mapping[str, Field], body: Field, problems: list[Problem]) -> EmailTemplate | None:
+def compile_email(
+    fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
+) -> EmailTemplate | None:
     """The compiled template, or None; what is wrong with it is added to `problems`. Absent keys are not reported."""
     sender, reply_to = (_address(fields.get(key), problems) for key in ("from", "reply_to"))
     subject, preheader, text, html = (
@@ -65,6 +75,9 @@ def compile_email(fields: Mapping[str, Field], body: Field, problems: list[Probl
     )
     if not body.value.strip():
         problems.append(body.place.problem("the body is empty", "Write the HTML part below the front matter"))
+    elif mjml := _MJML.search(_COMMENT.sub(_blanked, body.value)):
+        line = body.place.line_at(body.value, mjml.start())
+        problems.append(body.place.problem(f"`{mjml[0]}` is MJML, which no mail client shows", _TO_HTML, line))
     if sender is None or subject is None or text is None or html is None:
         return None
     return EmailTemplate(sender, reply_to, subject, preheader, text, html)
@@ -87,3 +100,7 @@ def _address(field: Field | None, problems: list[Problem]) -> str | None:
     elif parse_mailbox(value) is None:
         problems.append(field.place.problem("this is not an address", "Write it as Example Shop <hello@example.com>"))
     return value
+
+
+def _blanked(found: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", found[0])

@@ -1,22 +1,20 @@
 """A template file taken apart: YAML front matter between two lines of three dashes, then the body.
 
-Every value keeps the line it stands on, so that whatever is wrong with it later can be pointed at.
+Every value keeps the line it stands on, so that whatever is wrong with it later can be pointed at. Liquid is opaque to
+the YAML around it: `subject: Hi {{ profile.traits.first_name | default: "you" }}` needs no quotes.
 """
 
-import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
-
-from domain.errors import Problem
+from domain.document.yaml_source import Path, Source, path_text, read
+from domain.errors import InvalidDocumentError, Problem
 from domain.templates.liquid_text import Place
 
-_TEXT_TAG = "tag:yaml.org,2002:str"
-_SCALAR_TAGS = frozenset({_TEXT_TAG, *(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null"))})
-_QUOTE = "Put a value that holds Liquid in single quotes, or below a |"
+# A tag or output within a line and without braces of its own; any other is YAML like the rest.
+_LIQUID = re.compile(r"\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}")
+_QUOTE = "Put it in quotes, or below a |"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +26,16 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A template file: its front matter by key, its body, and the places of the keys and of the body."""
+class TemplateSource:
+    """A template file: its front matter by key, its body, and the places of the keys and of the body.
+
+    `warnings` are what is doubtful in the front matter.
+    """
 
     fields: dict[str, Field]
     key_places: dict[str, Place]
     body: Field
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Leaf:
 Tree = Leaf | dict[str, "Tree"] | list["Tree"]
 
 
-def parse(file: str, text: str) -> tuple[Source | None, list[Problem]]:
+def parse(file: str, text: str) -> tuple[TemplateSource | None, list[Problem]]:
     """The file's parts, or None where the front matter cannot be read, and everything that is wrong with it."""
     lines = re.split(r"(?<=\n)", text.removeprefix("\ufeff"))
     whole = Place(file, 1, "front matter")
@@ -56,101 +58,101 @@ def parse(file: str, text: str) -> tuple[Source | None, list[Problem]]:
     end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
     if end is None:
         return None, [whole.problem("the front matter does not end", "End it with a line of ---")]
-    node, problems = _compose("".join(lines[1:end]), Place(file, 2, "front matter"))
-    if problems:
-        return None, problems
+    matter = _read("".join(lines[1:end]), replace(whole, line=2), prefix="")
+    if not matter.is_mapping:
+        return None, matter.problems
+    problems = matter.problems
     fields: dict[str, Field] = {}
     key_places: dict[str, Place] = {}
-    for key, value, place in _pairs(node, Place(file, 2, ""), problems):
-        key_places[key] = place
-        if isinstance(value, yaml.ScalarNode) and value.tag == _TEXT_TAG:
-            fields[key] = Field(value.value, _value_place(value, place))
+    for key, value in matter.source.data.items():
+        place = key_places[key] = matter.place((key,))
+        if isinstance(value, str):
+            fields[key] = Field(value, matter.text_place((key,)))
         else:
             problems.append(place.problem("this must be a text", _QUOTE))
-    return Source(fields, key_places, Field("".join(lines[end + 1 :]), Place(file, end + 2, "body"))), problems
+    body = Field("".join(lines[end + 1 :]), Place(file, end + 2, "body"))
+    return TemplateSource(fields, key_places, body, tuple(matter.warnings)), problems
 
 
-def parse_tree(body: Field) -> tuple[dict[str, Tree] | None, list[Problem]]:
-    """A YAML body as a mapping of leaves that JSON can hold, and everything wrong with it."""
-    node, problems = _compose(body.value, body.place)
-    if problems:
-        return None, problems
-    if not isinstance(node, yaml.MappingNode):
-        return None, [body.place.problem("the body must be a YAML mapping", "Write one key: value a line")]
-    return _mapping(node, body.place, problems, set()), problems
+def parse_tree(body: Field) -> tuple[dict[str, Tree] | None, list[Problem], list[Problem]]:
+    """A YAML or JSON body as a mapping of leaves that JSON can hold, everything wrong with it, and its warnings."""
+    document = _read(body.value, body.place, prefix=body.place.path)
+    if not document.is_mapping:
+        return None, document.problems, []
+    tree = {key: _tree(value, (key,), document) for key, value in document.source.data.items()}
+    return tree, document.problems, document.warnings
 
 
-def _compose(text: str, place: Place) -> tuple[yaml.Node | None, list[Problem]]:
+class _Document:
+    """YAML somewhere in a file: `whole` is where it begins, `prefix` what its paths are preceded by."""
+
+    def __init__(self, source: Source, whole: Place, prefix: str) -> None:
+        self.source = source
+        self._whole = whole
+        self._prefix = prefix
+        self.problems = [self._moved(problem) for problem in source.problems]
+        self.warnings = [self._moved(problem) for problem in source.warnings]
+        if not self.is_mapping and not self.problems:
+            self.problems.append(whole.problem("this must be a YAML mapping", "Write one key: value a line"))
+
+    @property
+    def is_mapping(self) -> bool:
+        return isinstance(self.source.data, dict)
+
+    def place(self, path: Path) -> Place:
+        """Where a key or an item stands."""
+        return Place(self.source.file, self.source.line(path), self._path(path_text(path)))
+
+    def around(self, path: Path) -> Place:
+        """Where the mapping or list of this path stands; the document's own place for its top."""
+        return self.place(path) if path else self._whole
+
+    def text_place(self, path: Path) -> Place:
+        """Where the text of a value begins."""
+        start = self.source.starts[path]
+        return Place(self.source.file, start.line, self._path(path_text(path)), start.is_verbatim)
+
+    def _path(self, path: str) -> str:
+        return f"{self._prefix}.{path}" if self._prefix else path
+
+    def _moved(self, problem: Problem) -> Problem:
+        path = self._whole.path if problem.path == path_text(()) else self._path(problem.path)
+        return replace(problem, path=path)
+
+
+def _read(text: str, whole: Place, prefix: str) -> _Document:
+    """The document, or, where it is no YAML, one without data and with that problem."""
+    if not text.strip():
+        return _Document(Source(whole.file), whole, prefix)
     try:
-        return yaml.compose(text, Loader=yaml.SafeLoader), []
-    except yaml.MarkedYAMLError as error:
-        line = place.line + (error.problem_mark.line if error.problem_mark else 0)
-        return None, [place.problem(f"this is not YAML: {error.problem}", _QUOTE, line)]
-    except (yaml.YAMLError, RecursionError):
-        return None, [place.problem("this is not YAML", "Remove control characters and deep nesting")]
+        # Empty lines before it make its lines those of the file.
+        source = read("\n" * (whole.line - 1) + text, whole.file, opaque=_LIQUID)
+    except InvalidDocumentError as refused:
+        source = Source(whole.file, problems=refused.problems)
+    document = _Document(source, whole, prefix)
+    if document.is_mapping:
+        document.problems.extend(_keys_with_liquid(source.data, (), document))
+    return document
 
 
-def _pairs(node: yaml.Node | None, origin: Place, problems: list[Problem]) -> Iterator[tuple[str, yaml.Node, Place]]:
-    """The pairs of a mapping with the place of each; what is wrong with the keys goes to `problems`.
-
-    `origin` is the place of the YAML text: its line is the text's first, its path the prefix of the keys' paths.
-    """
-    whole = replace(origin, path=origin.path or "front matter")
-    if not isinstance(node, yaml.MappingNode):
-        problems.append(whole.problem("this must be a YAML mapping", "Write one key: value a line"))
-        return
-    keys: set[str] = set()
-    for key, value in node.value:
-        line = origin.line + key.start_mark.line
-        if not isinstance(key, yaml.ScalarNode) or key.tag != _TEXT_TAG or "{{" in key.value or "{%" in key.value:
-            problems.append(whole.problem("a key must be a constant text", _QUOTE, line))
-            continue
-        place = Place(origin.file, line, f"{origin.path}.{key.value}" if origin.path else key.value)
-        if key.value in keys:
-            problems.append(place.problem(f"the key '{key.value}' is given twice", "Keep one of them"))
-            continue
-        keys.add(key.value)
-        yield key.value, value, replace(place, line=origin.line + value.start_mark.line)
+def _keys_with_liquid(value: Any, path: Path, document: _Document) -> list[Problem]:
+    found: list[Problem] = []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        inner = (*path, key)
+        if isinstance(key, str) and ("{{" in key or "{%" in key):
+            problem = document.around(path).problem("a key must be a constant text", "Put Liquid into values only")
+            found.append(replace(problem, line=document.source.line(inner)))
+        found += _keys_with_liquid(item, inner, document)
+    return found
 
 
-def _value_place(node: yaml.ScalarNode, place: Place) -> Place:
-    if node.style == "|":
-        return replace(place, line=place.line + 1)
-    return replace(place, is_verbatim=False)
-
-
-def _mapping(node: yaml.MappingNode, origin: Place, problems: list[Problem], seen: set[int]) -> dict[str, Tree]:
-    tree: dict[str, Tree] = {}
-    for key, value, place in _pairs(node, origin, problems):
-        tree[key] = _tree(value, place, origin, problems, seen)
-    return tree
-
-
-def _tree(node: yaml.Node, place: Place, origin: Place, problems: list[Problem], seen: set[int]) -> Tree:
-    if id(node) in seen:
-        # An alias repeats its anchor's node: a few lines of them could stand for gigabytes.
-        problems.append(place.problem("anchors and aliases are not supported", "Write the value out"))
-        return {}
-    seen.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node, replace(origin, path=place.path), problems, seen)
-    if isinstance(node, yaml.SequenceNode):
-        return [
-            _tree(
-                item,
-                Place(origin.file, origin.line + item.start_mark.line, f"{place.path}[{index}]"),
-                origin,
-                problems,
-                seen,
-            )
-            for index, item in enumerate(node.value)
-        ]
-    if not isinstance(node, yaml.ScalarNode) or node.tag not in _SCALAR_TAGS:
-        problems.append(place.problem("JSON has no such value", "Quote it to make it a text"))
-        return {}
-    if node.tag == _TEXT_TAG:
-        return Leaf(node.value, _value_place(node, place))
-    value = yaml.SafeLoader("").construct_object(node)
-    if isinstance(value, float) and not math.isfinite(value):
-        problems.append(place.problem("JSON has no such number", "Quote it to make it a text"))
-    return Leaf(value, place)
+def _tree(value: Any, path: Path, document: _Document) -> Tree:
+    match value:
+        case dict():
+            return {key: _tree(item, (*path, key), document) for key, item in value.items()}
+        case list():
+            return [_tree(item, (*path, index), document) for index, item in enumerate(value)]
+        case str():
+            return Leaf(value, document.text_place(path))
+    return Leaf(value, document.place(path))

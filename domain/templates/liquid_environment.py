@@ -1,81 +1,202 @@
-"""The Liquid that templates may use: the field's own language, without files, clock or local zone, and bounded."""
+"""The Liquid that templates may use: the field's own language, without files, clock or local zone, and bounded.
 
+What is missing or null passes through all filters but `default`, which replaces it, and `json`, which writes null.
+"""
+
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import wraps
+from inspect import Signature, signature
 from typing import Any
 
 import liquid
-from liquid.exceptions import FilterArgumentError, OutputStreamLimitError
-from liquid.undefined import FalsyStrictUndefined
+from liquid.exceptions import FilterArgumentError, LiquidError, OutputStreamLimitError
+from markupsafe import Markup
 
-MAX_OUTPUT_BYTES = 512 * 1024
-MAX_LOOP_STEPS = 10_000
-MAX_LOCALS_BYTES = 256 * 1024
+from domain.templates.liquid_context import MAX_OUTPUT_BYTES, Context
+from domain.templates.liquid_nodes import (
+    CountedCycleTag,
+    CountedForTag,
+    CountedTablerowTag,
+    EchoOutputTag,
+    OutputTag,
+)
+from domain.templates.liquid_values import Missing, is_empty, is_nothing, json_text, text_of
+from domain.templates.list_filters import LIST_FILTERS, items_of
+from domain.templates.local_filters import LOCAL_FILTERS
+from domain.templates.number_filters import NUMBER_FILTERS
 
+Filter = Callable[..., Any]
 
-class Missing(FalsyStrictUndefined):
-    """A value that is not there: false in conditions, replaced by `default`, an error anywhere else."""
-
-    __slots__ = ()
-    force_liquid_default = True
+# Of the library's own: their input is a text, and so are their arguments, but for numbers.
+_TEXT_FILTERS = (
+    *("append", "prepend", "capitalize", "downcase", "upcase", "lstrip", "rstrip", "strip", "squish"),
+    *("remove", "remove_first", "remove_last", "replace_first", "replace_last", "split", "truncate", "truncatewords"),
+    *("escape", "escape_once", "newline_to_br", "strip_newlines", "url_decode", "url_encode"),
+    *("base64_decode", "base64_encode", "base64_url_safe_decode", "base64_url_safe_encode"),
+)
+# Cost the same whatever they are given.
+_CONSTANT = frozenset({"default", "first", "last", "size"})
+_ARGUMENTS: dict[str, Signature] = {}
+_TAKES_NOTHING = frozenset({"default", "json"})
 
 
 class _Environment(liquid.Environment):
-    output_stream_limit = MAX_OUTPUT_BYTES
-    loop_iteration_limit = MAX_LOOP_STEPS
-    local_namespace_limit = MAX_LOCALS_BYTES
-
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         super().setup_tags_and_filters(extra=extra)
         for tag in ("include", "render"):
             del self.tags[tag]
-        # `safe` and `escapejs` would let data past the escaping.
-        for name in ("safe", "escapejs"):
-            del self.filters[name]
-        self.add_filter("date", _date)
-        self.add_filter("replace", _bounded_replace(self.filters["replace"]))
-        for name in self.filters.keys() - {"default"}:
-            self.add_filter(name, _strict(self.filters[name]))
+        for counted in (OutputTag, EchoOutputTag, CountedCycleTag, CountedForTag, CountedTablerowTag):
+            self.add_tag(counted)
+        own = self.filters
+        # Not `safe` and `escapejs`: they would let data past the escaping.
+        self.filters = {name: own[name] for name in ("first", "last", "size")}
+        self.filters |= {name: _of_text(own[name]) for name in _TEXT_FILTERS}
+        self.filters |= {
+            "default": _default,
+            "json": _json,
+            "replace": _of_text(_bounded_replace(own["replace"])),
+            "slice": _of_list_or_text(own["slice"]),
+            "strip_html": _of_text(_strip_html),
+            **{name: _of_list(found) for name, found in LIST_FILTERS.items()},
+            **NUMBER_FILTERS,
+            **LOCAL_FILTERS,
+        }
+        self.filters = {name: _guarded(name, found) for name, found in self.filters.items()}
 
 
-def _strict(lenient: Callable[..., Any]) -> Callable[..., Any]:
-    """Some filters take a missing value for 0 or for nothing, which would greet nobody by name or sum up to a lie."""
-
-    @wraps(lenient)
-    def strict(*values: Any, **named: Any) -> Any:
-        for value in (*values, *named.values()):
-            if isinstance(value, Missing):
-                value.poke()
-        return lenient(*values, **named)
-
-    return strict
+def arguments_of(name: str) -> Signature:
+    """What a filter takes besides its input, to check a template by."""
+    return _ARGUMENTS[name]
 
 
-def _date(value: object, layout: object) -> str:
-    """An ISO 8601 text or epoch seconds, laid out as strftime does. The library's own reads clock and local zone."""
-    try:
-        if isinstance(value, str):
-            moment = datetime.fromisoformat(value)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            moment = datetime.fromtimestamp(value, UTC)
-        else:
-            moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-        return moment.strftime(str(layout))
-    except (ValueError, OverflowError, OSError) as error:
-        raise FilterArgumentError("not a date", token=None) from error
+def _guarded(name: str, inner: Filter) -> Filter:
+    """The filter with what all have in common: nothing passes through, work is charged, and failures say no value."""
+    wants = {key for key in ("context", "environment") if _takes(inner, key)}
+
+    def guarded(*values: Any, context: Context, **named: Any) -> Any:
+        if name not in _TAKES_NOTHING:
+            for value in (*values, *named.values()):
+                if isinstance(value, Missing):
+                    return value
+            if is_nothing(values[0]):
+                return None
+        if name not in _CONSTANT:
+            context.budget.charge_for(*values, *named.values())
+        known = {"context": context, "environment": context.env}
+        try:
+            result = inner(*values, **named, **{key: known[key] for key in wants})
+        except LiquidError as error:
+            if error.token is not None or isinstance(error, OutputStreamLimitError):
+                raise
+            raise FilterArgumentError("this cannot be filtered", token=None) from error
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise FilterArgumentError("this cannot be filtered", token=None) from error
+        if isinstance(result, str) and len(result) > MAX_OUTPUT_BYTES:
+            raise OutputStreamLimitError("too much output", token=None)
+        return result
+
+    guarded.with_context = True  # type: ignore[attr-defined]  # how the library is told
+    _ARGUMENTS[name] = _arguments(inner)
+    return guarded
 
 
-def _bounded_replace(unbounded: Callable[..., Any]) -> Callable[..., Any]:
+def _takes(inner: Filter, key: str) -> bool:
+    return key in signature(inner).parameters
+
+
+def _arguments(inner: Filter) -> Signature:
+    _, *others = signature(inner).parameters.values()
+    return Signature([each for each in others if each.name not in ("context", "environment")])
+
+
+def _with_signature_of(inner: Filter) -> Callable[[Filter], Filter]:
+    def signed(outer: Filter) -> Filter:
+        outer.__signature__ = signature(inner)  # type: ignore[attr-defined]
+        return outer
+
+    return signed
+
+
+def _of_text(inner: Filter) -> Filter:
+    @_with_signature_of(inner)
+    def of_text(value: object, *arguments: object, **known: Any) -> Any:
+        return inner(text_of(value), *map(_text_or_integer, arguments), **known)
+
+    return of_text
+
+
+def _of_list(inner: Filter) -> Filter:
+    @_with_signature_of(inner)
+    def of_list(value: object, *arguments: object) -> Any:
+        return inner(items_of(value), *arguments)
+
+    return of_list
+
+
+def _of_list_or_text(inner: Filter) -> Filter:
+    @_with_signature_of(inner)
+    def of_either(value: object, *arguments: object) -> Any:
+        given = value if isinstance(value, list | tuple | range) else text_of(value)
+        return inner(given, *map(_text_or_integer, arguments))
+
+    return of_either
+
+
+def _text_or_integer(value: object) -> Any:
+    return value if isinstance(value, int) and not isinstance(value, bool) else text_of(value)
+
+
+def _default(value: object, other: object = "", *, allow_false: object = False) -> object:
+    if is_nothing(value) or is_empty(value) or (value is False and allow_false is not True):
+        return other
+    return value
+
+
+def _json(value: object) -> str:
+    return json_text(value)
+
+
+def _bounded_replace(unbounded: Filter) -> Filter:
     """Replacing each of n characters by a text of n is the one filter whose result is not of the input's order."""
 
     @wraps(unbounded)
-    def bounded(value: object, sought: object, put: object = "", **named: Any) -> Any:
-        if str(value).count(str(sought)) * len(str(put)) > MAX_OUTPUT_BYTES:
-            raise OutputStreamLimitError("output stream limit reached", token=None)
-        return unbounded(value, sought, put, **named)
+    def bounded(value: str, sought: object, put: object = "") -> Any:
+        if value.count(str(sought)) * len(str(put)) > MAX_OUTPUT_BYTES:
+            raise OutputStreamLimitError("too much output", token=None)
+        return unbounded(value, sought, put)
 
     return bounded
+
+
+_SPANS = tuple(
+    (re.compile(begin, re.IGNORECASE), re.compile(end, re.IGNORECASE))
+    for begin, end in (("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>"))
+)
+
+
+def _strip_html(value: str) -> str:
+    """The text without tags, comments, scripts and styles, as Shopify cuts them out; in linear time."""
+    kept: list[str] = []
+    at = 0
+    endless: set[int] = set()
+    while (begin := value.find("<", at)) >= 0:
+        kept.append(value[at:begin])
+        end = -1
+        for number, (opening, closing) in enumerate(_SPANS):
+            if number not in endless and opening.match(value, begin):
+                found = closing.search(value, begin)
+                endless |= set() if found else {number}
+                end = found.end() if found else -1
+                break
+        if end < 0:
+            end = value.find(">", begin) + 1
+        if end == 0:
+            at = begin
+            break
+        at = end
+    stripped = "".join([*kept, value[at:]])
+    return Markup(stripped) if isinstance(value, Markup) else stripped  # noqa: S704 - as much HTML as it was before
 
 
 TEXT = _Environment(undefined=Missing, autoescape=False)

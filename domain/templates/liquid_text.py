@@ -2,12 +2,17 @@
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import liquid
-from liquid.ast import Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions.arguments import KeywordArgument
+from liquid.builtin.expressions.filtered import Filter, FilteredExpression
 from liquid.builtin.expressions.primitive import IntegerLiteral, RangeLiteral
+from liquid.builtin.output import OutputNode
 from liquid.exceptions import (
     LiquidError,
     LocalNamespaceLimitError,
@@ -17,10 +22,20 @@ from liquid.exceptions import (
     UndefinedError,
 )
 from liquid.expression import Expression
-from liquid.static_analysis import Variable
+from liquid.static_analysis import TemplateAnalysis, Variable
 
 from domain.errors import Problem
-from domain.templates.liquid_environment import HTML, MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, TEXT
+from domain.templates.liquid_bounds import first_excess
+from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, Context, Localization
+from domain.templates.liquid_environment import HTML, TEXT, arguments_of
+from domain.templates.liquid_nodes import all_expressions, filters_in, give_meaning
+from domain.templates.liquid_values import plain
+
+# More than anybody mends in one go.
+MAX_PROBLEMS = 100
+# Longer paths are not told apart in what a failure says.
+_MAX_SEGMENTS = 20
+UNKNOWN = Localization()
 
 # What a template may name: the first-level fields of each object, or None for a plain value.
 VARIABLES: Mapping[str, frozenset[str] | None] = {
@@ -59,25 +74,50 @@ class Place:
 
 
 class LiquidText:
-    """A compiled text. Rendering keeps no state, so one instance serves any number of renderings at once."""
+    """A compiled text. Rendering keeps no state, so one instance serves any number of renderings at once.
 
-    def __init__(self, template: liquid.BoundTemplate, place: Place, paths: frozenset[str]) -> None:
+    `variables` are the constant paths that it names, as authors write them: `profile.traits.first_name`.
+    """
+
+    def __init__(self, template: liquid.BoundTemplate, place: Place, variables: frozenset[str]) -> None:
         self._template = template
+        self._value = _value_of(template)
         self.place = place
-        self._paths = paths
+        self.variables = variables
 
-    def render(self, context: Mapping[str, Any]) -> str:
+    def render(self, context: Mapping[str, Any], localization: Localization = UNKNOWN) -> str:
         """The text for this context. Raises TemplateRenderError for whatever goes wrong with it."""
+        with self._errors():
+            liquid_context = Context(self._template, context, localization)
+            buffer = liquid_context.get_buffer()
+            self._template.render_with_context(liquid_context, buffer)
+            return buffer.getvalue()
+
+    def value(self, context: Mapping[str, Any], localization: Localization = UNKNOWN) -> Any:
+        """The text, or, where all of it is one `{{ … | json }}`, what that stands for: a number, list, object or null.
+
+        Raises TemplateRenderError.
+        """
+        if self._value is None:
+            return self.render(context, localization)
+        with self._errors():
+            liquid_context = Context(self._template, context, localization)
+            value = self._value.evaluate(liquid_context)
+            liquid_context.budget.charge_for(value)
+            return plain(value)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
         try:
-            return self._template.render(context)
-        # The causes quote the user's data, and whoever records this error would record its cause too.
+            yield
+        # The causes quote the user's data, and whatever records this error would record its cause too.
         except LiquidError as error:
             raise TemplateRenderError(f"{self._where(error)}: {self._reason(error)}") from None
-        except Exception as error:  # noqa: BLE001 - filters raise anything on data of the wrong kind
-            raise TemplateRenderError(f"{self.place}: {type(error).__name__} in a filter") from None
+        except Exception as error:  # noqa: BLE001 - the library raises anything on data of the wrong kind
+            raise TemplateRenderError(f"{self.place}: {type(error).__name__} for this user's data") from None
 
     def _where(self, error: LiquidError) -> Place:
-        if error.token is None:
+        if error.token is None or error.token.start_index < 0:
             return self.place
         return replace(self.place, line=self.place.line_at(error.token.source, error.token.start_index))
 
@@ -85,12 +125,12 @@ class LiquidText:
         # The library's own messages quote values, and a computed path holds values too: neither is passed on.
         match error:
             case UndefinedError():
-                path = str(error.message).removesuffix(" is undefined").strip("'")
-                return f"{path if path in self._paths else 'a computed variable'} has no value for this user"
+                path = str(error.message)
+                return f"{path if path in self.variables else 'a computed variable'} has no value for this user"
             case OutputStreamLimitError():
                 return f"the output is larger than {MAX_OUTPUT_BYTES // 1024} KB"
             case LoopIterationLimitError():
-                return f"a loop has more than {MAX_LOOP_STEPS} steps"
+                return f"loops have more than {MAX_LOOP_STEPS} steps"
             case LocalNamespaceLimitError():
                 return f"the assigned variables take more than {MAX_LOCALS_BYTES // 1024} KB"
             case ResourceLimitError():
@@ -100,37 +140,77 @@ class LiquidText:
         return "this user's data does not fit the template"
 
 
+def _value_of(template: liquid.BoundTemplate) -> FilteredExpression | None:
+    """The expression of a template that is `{{ … | json }}` and nothing else, without that filter."""
+    nodes = [node for node in template.nodes if not (isinstance(node, ContentNode) and not str(node).strip())]
+    if len(nodes) != 1 or not isinstance(nodes[0], OutputNode):
+        return None
+    expression = nodes[0].expression
+    if not isinstance(expression, FilteredExpression) or not expression.filters:
+        return None
+    *before, last = expression.filters
+    return FilteredExpression(expression.token, expression.left, before) if last.name == "json" else None
+
+
 def compile_liquid(source: str, place: Place, *, is_html: bool = False) -> tuple[LiquidText | None, list[Problem]]:
     """The compiled text, and everything wrong with it. In HTML, values are escaped where they are put out."""
     environment = HTML if is_html else TEXT
+    if excess := first_excess(source):
+        return None, [place.problem(excess.message, excess.suggestion, place.line_at(source, excess.at))]
     try:
         template = environment.from_string(source)
-    except LiquidError as error:
-        line = place.line_at(source, error.token.start_index) if error.token else place.line
-        return None, [place.problem(f"this is not Liquid: {error.message}", "Mend the tag or the expression", line)]
+        give_meaning(template)
+    except (LiquidError, RecursionError) as error:
+        token, message = (error.token, error.message) if isinstance(error, LiquidError) else (None, "too deeply nested")
+        line = place.line_at(source, token.start_index) if token else place.line
+        return None, [place.problem(f"this is not Liquid: {message}", "Mend the tag or the expression", line)]
     analysis = template.analyze(include_partials=False)
-    problems: list[Problem] = []
+    problems = list(islice(_problems(template, analysis, source, place, environment), MAX_PROBLEMS))
+    variables = (variable for found in analysis.variables.values() for variable in found)
+    paths = frozenset(path for variable in variables for path in _prefixes(variable))
+    return (None if problems else LiquidText(template, place, paths)), problems
+
+
+def _problems(
+    template: liquid.BoundTemplate,
+    analysis: TemplateAnalysis,
+    source: str,
+    place: Place,
+    environment: liquid.Environment,
+) -> Iterator[Problem]:
     for name, spans in analysis.filters.items():
         if name not in environment.filters:
             suggestion = nearest(name, environment.filters)
-            problems += [
-                place.problem(f"there is no filter '{name}'", suggestion, place.line_at(source, span.index))
-                for span in spans
-            ]
+            for span in spans:
+                line = place.line_at(source, span.index)
+                yield place.problem(f"there is no filter '{name}'", suggestion, line)
     for variable in (variable for found in analysis.globals.values() for variable in found):
         if fault := _fault(variable):
-            problems.append(place.problem(*fault, place.line_at(source, variable.span.index)))
-    problems += [
-        place.problem(
+            yield place.problem(*fault, place.line_at(source, variable.span.index))
+    expressions = list(all_expressions(template))
+    for unbounded in filter(_is_unbounded, expressions):
+        yield place.problem(
             f"a range needs two whole numbers at most {MAX_LOOP_STEPS} apart",
             "Bound a loop over data by limit:, as in (1..100) limit: entry.properties.count",
             place.line_at(source, unbounded.token.start_index),
         )
-        for unbounded in _unbounded_ranges(template.nodes, template)
-    ]
-    variables = (variable for found in analysis.variables.values() for variable in found)
-    paths = frozenset(path for variable in variables for path in _prefixes(variable))
-    return (None if problems else LiquidText(template, place, paths)), problems
+    for used in filters_in(expressions):
+        if used.name in environment.filters and (fault := _misuse(used)):
+            yield place.problem(*fault, place.line_at(source, used.token.start_index))
+
+
+def _misuse(used: Filter) -> tuple[str, str] | None:
+    """What is wrong with the arguments of a filter, and what would be right."""
+    taken = arguments_of(used.name)
+    named = [each.name for each in used.args if isinstance(each, KeywordArgument)]
+    try:
+        taken.bind(*[None] * (len(used.args) - len(named)), **dict.fromkeys(named))
+    except TypeError:
+        names = [
+            f"{each.name}{'' if each.default is each.empty else ' (optional)'}" for each in taken.parameters.values()
+        ]
+        return f"the filter '{used.name}' takes other arguments", f"It takes: {', '.join(names) or 'none'}"
+    return None
 
 
 def _fault(variable: Variable) -> tuple[str, str] | None:
@@ -153,28 +233,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def _prefixes(variable: Variable) -> Iterator[str]:
     """The variable's constant paths, as the library writes them: a.b.c, a.b and a."""
-    for length in range(1, len(variable.segments) + 1):
+    for length in range(1, min(len(variable.segments), _MAX_SEGMENTS) + 1):
         segments = variable.segments[:length]
-        if not all(isinstance(segment, str) for segment in segments):
+        if not all(isinstance(segment, str | int) for segment in segments):
             return
         yield str(Variable(segments, variable.span))
 
 
-def _unbounded_ranges(nodes: Iterable[Node], template: liquid.BoundTemplate) -> Iterator[RangeLiteral]:
-    # The library's limits count steps of loops only: `(1..50000000) | join` and `reversed` build the list before.
-    context = liquid.RenderContext(template)
-    for node in nodes:
-        for expression in node.expressions():
-            yield from _ranges(expression)
-        yield from _unbounded_ranges(node.children(context, include_partials=False), template)
-
-
-def _ranges(expression: Expression) -> Iterator[RangeLiteral]:
-    if isinstance(expression, RangeLiteral):
-        match expression.start, expression.stop:
-            case IntegerLiteral() as start, IntegerLiteral() as stop if stop.value - start.value < MAX_LOOP_STEPS:
-                pass
-            case _:
-                yield expression
-    for child in expression.children():
-        yield from _ranges(child)
+def _is_unbounded(expression: Expression) -> bool:
+    """Whether it is a range that may be long: the library builds the list of `(1..50000000) | join`."""
+    if not isinstance(expression, RangeLiteral):
+        return False
+    match expression.start, expression.stop:
+        case IntegerLiteral() as start, IntegerLiteral() as stop:
+            return bool(stop.value - start.value >= MAX_LOOP_STEPS)
+    return True

@@ -7,12 +7,14 @@ does not give from the default.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple, Protocol
 
 from domain.errors import Problem
 from domain.templates import email_template, webhook_template
-from domain.templates.front_matter import Field, Source, parse
-from domain.templates.liquid_text import Place, TemplateRenderError, nearest
+from domain.templates.front_matter import Field, TemplateSource, parse
+from domain.templates.liquid_context import Localization
+from domain.templates.liquid_text import UNKNOWN, LiquidText, Place, TemplateRenderError, nearest
 
 __all__ = ["TemplateRenderError", "TemplateSet", "load"]
 
@@ -27,20 +29,24 @@ _DEFAULT = ""
 class Variant(Protocol):
     """A template in one language, compiled."""
 
-    def render(self, context: Mapping[str, Any]) -> dict[str, Any]: ...
+    def render(self, context: Mapping[str, Any], localization: Localization) -> dict[str, Any]: ...
+
+    def texts(self) -> Iterator[LiquidText]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateSet:
     """One template in all of its languages.
 
-    `channel` is None, and a language is not among the `variants`, where the files have problems.
+    `channel` is None, and a language is not among the `variants`, where the files have problems. `warnings` are what is
+    doubtful in the files.
     """
 
     name: str
     channel: str | None
     place: Place
     variants: Mapping[str, Variant] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
 
     def check(self, channel: str) -> list[Problem]:
         """What keeps the template from being sent on this channel."""
@@ -49,19 +55,39 @@ class TemplateSet:
         message = f"'{self.name}' is a template for {self.channel}, not for {channel}"
         return [self.place.problem(message, f"Send it on {self.channel}, or name another template")]
 
-    def render(self, context: Mapping[str, Any], locale: str | None) -> dict[str, Any]:
+    @property
+    def variables(self) -> frozenset[str]:
+        """The constant paths that the template names in any language, with what they lie in: `profile.traits`."""
+        return frozenset(
+            path for variant in self.variants.values() for text in variant.texts() for path in text.variables
+        )
+
+    def failures(self, context: Mapping[str, Any], localization: Localization = UNKNOWN) -> dict[str, str]:
+        """Why the template cannot be rendered with this context, by the languages in which it cannot ('': default)."""
+        found: dict[str, str] = {}
+        for language, variant in self.variants.items():
+            try:
+                variant.render(context, localization)
+            except TemplateRenderError as error:
+                found[language] = str(error)
+        return found
+
+    def render(
+        self, context: Mapping[str, Any], locale: str | None, zone: tzinfo = UTC, now: datetime | None = None
+    ) -> dict[str, Any]:
         """The content of one message, in the variant of the exact locale, else its language, else the default.
 
         `context` holds `profile` {user_id, traits}, `entry` {event, properties, timestamp}, `campaign` {key, name},
         `message` {id} and, for messages that can be refused, `unsubscribe_url`. A null counts as missing, and a line
-        ends in a line feed.
+        ends in a line feed. Dates and numbers are written for the locale and the zone; `now` is what the template may
+        take for it, and None for nothing.
 
         E-mail gives {from, reply_to, subject, text, html}, all texts but `reply_to`, which may be None; a webhook
         gives {url, data}. Raises TemplateRenderError, whose detail quotes nothing of the user's.
         """
         for language in _languages(locale):
             if variant := self.variants.get(language):
-                return variant.render(_without_nulls(context))
+                return variant.render(context, Localization(locale, zone, now))
         raise TemplateRenderError(f"{self.place.file}: the template has problems and cannot be rendered")
 
 
@@ -92,13 +118,13 @@ def load(files: Mapping[str, str]) -> tuple[dict[str, TemplateSet], list[Problem
 
 class _File(NamedTuple):
     name: str
-    source: Source | None
+    source: TemplateSource | None
 
 
 class _Kind(NamedTuple):
     required: tuple[str, ...]
     optional: tuple[str, ...]
-    compile: Callable[[Mapping[str, Field], Field, list[Problem]], Variant | None]
+    compile: Callable[[Mapping[str, Field], Field, list[Problem], list[Problem]], Variant | None]
 
 
 _KINDS = {
@@ -107,7 +133,7 @@ _KINDS = {
 }
 
 
-def _source(file: str, text: str, problems: list[Problem]) -> Source | None:
+def _source(file: str, text: str, problems: list[Problem]) -> TemplateSource | None:
     if len(text.encode(errors="replace")) > MAX_FILE_BYTES:
         place = Place(file, 1, "file")
         problems.append(place.problem(f"the file is larger than {MAX_FILE_BYTES // 1024} KB", "Make it smaller"))
@@ -134,23 +160,25 @@ def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]
     kind = _KINDS[channel.value]
     problems += _missing_keys(default, unreadable.place, kind)
     variants: dict[str, Variant] = {}
+    warnings: list[Problem] = []
     for language, file in files.items():
         if file.source is not None:
             faults = list(_key_faults(file.source, kind, channel.value))
-            variant = kind.compile(default.fields | file.source.fields, file.source.body, faults)
+            warnings += file.source.warnings
+            variant = kind.compile(default.fields | file.source.fields, file.source.body, faults, warnings)
             problems += faults
             if variant is not None and not faults:
                 variants[language] = variant
-    return TemplateSet(name, channel.value, channel.place, variants)
+    return TemplateSet(name, channel.value, channel.place, variants, tuple(warnings))
 
 
-def _missing_keys(default: Source, place: Place, kind: _Kind) -> Iterator[Problem]:
+def _missing_keys(default: TemplateSource, place: Place, kind: _Kind) -> Iterator[Problem]:
     for key in kind.required:
         if key not in default.key_places:
             yield place.problem(f"'{key}' is missing", f"Add it to the front matter, as {key}: …")
 
 
-def _key_faults(source: Source, kind: _Kind, channel: str) -> Iterator[Problem]:
+def _key_faults(source: TemplateSource, kind: _Kind, channel: str) -> Iterator[Problem]:
     known = ("channel", *kind.required, *kind.optional)
     for key, place in source.key_places.items():
         if key not in known:
@@ -167,11 +195,3 @@ def _languages(locale: str | None) -> Iterator[str]:
     for length in range(len(parts), 0, -1):
         yield "-".join(parts[:length])
     yield _DEFAULT
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value

@@ -1,17 +1,19 @@
-"""The webhook kind of template: a constant URL in the front matter, a YAML mapping as the body.
+"""The webhook kind of template: a constant URL in the front matter, a YAML mapping or JSON object as the body.
 
-The texts of the mapping are Liquid and are rendered one by one, so a value stays inside of its string whatever it
-holds; there is no JSON text that it could break out of.
+The body is read once, when it is compiled. Its texts are Liquid and are rendered one by one, so a value stays inside of
+its string whatever it holds; there is no JSON text that it could break out of. A text that is one `{{ … | json }}`
+becomes the number, list, object, or null itself, in the same way.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from domain.errors import Problem
 from domain.templates.front_matter import Field, Leaf, Tree, parse_tree
+from domain.templates.liquid_context import Localization
 from domain.templates.liquid_text import LiquidText, compile_liquid
 
 REQUIRED = ("url",)
@@ -27,16 +29,22 @@ class WebhookTemplate:
     url: str
     data: dict[str, _Compiled]
 
-    def render(self, context: Mapping[str, Any]) -> dict[str, Any]:
+    def render(self, context: Mapping[str, Any], localization: Localization) -> dict[str, Any]:
         """{url, data}, where data is a mapping that JSON can hold. Raises TemplateRenderError."""
-        return {"url": self.url, "data": _render(self.data, context)}
+        return {"url": self.url, "data": _render(self.data, context, localization)}
+
+    def texts(self) -> Iterator[LiquidText]:
+        return _texts(self.data)
 
 
-def compile_webhook(fields: Mapping[str, Field], body: Field, problems: list[Problem]) -> WebhookTemplate | None:
+def compile_webhook(
+    fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
+) -> WebhookTemplate | None:
     """The compiled template, or None; what is wrong with it is added to `problems`. Absent keys are not reported."""
     url = _url(fields.get("url"), problems)
-    tree, faults = parse_tree(body)
+    tree, faults, doubts = parse_tree(body)
     problems += faults
+    warnings += doubts
     if tree is None:
         return None
     data = {key: _compile(value, problems) for key, value in tree.items()}
@@ -56,15 +64,23 @@ def _compile(tree: Tree, problems: list[Problem]) -> _Compiled:
     return tree.value  # type: ignore[no-any-return]  # the scalars of YAML that JSON has
 
 
-def _render(compiled: _Compiled, context: Mapping[str, Any]) -> Any:
+def _render(compiled: _Compiled, context: Mapping[str, Any], localization: Localization) -> Any:
     match compiled:
         case dict():
-            return {key: _render(value, context) for key, value in compiled.items()}
+            return {key: _render(value, context, localization) for key, value in compiled.items()}
         case list():
-            return [_render(item, context) for item in compiled]
+            return [_render(item, context, localization) for item in compiled]
         case LiquidText():
-            return compiled.render(context)
+            return compiled.value(context, localization)
     return compiled
+
+
+def _texts(compiled: _Compiled) -> Iterator[LiquidText]:
+    if isinstance(compiled, LiquidText):
+        yield compiled
+    elif isinstance(compiled, dict | list):
+        for part in compiled.values() if isinstance(compiled, dict) else compiled:
+            yield from _texts(part)
 
 
 def _url(field: Field | None, problems: list[Problem]) -> str | None:

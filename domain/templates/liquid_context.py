@@ -1,0 +1,127 @@
+"""One rendering: the data, whose clock and language it is for, and how much it may cost.
+
+The cost is counted, so that a rendering ends, whatever the template and the data are, and ends the same way each time.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from io import StringIO
+from typing import Any, TextIO
+
+import liquid
+from liquid.exceptions import (
+    LocalNamespaceLimitError,
+    LoopIterationLimitError,
+    OutputStreamLimitError,
+    ResourceLimitError,
+)
+from liquid.span import Span
+from liquid.static_analysis import Variable
+from liquid.token import Token
+from liquid.undefined import UNDEFINED
+
+from domain.templates.liquid_values import CHARACTERS_A_UNIT, Missing, weigh
+
+MAX_OUTPUT_BYTES = 512 * 1024
+MAX_LOOP_STEPS = 10_000
+MAX_LOCALS_BYTES = 256 * 1024
+# A unit is an item gone through, or 8 characters of text put out, filtered, or of template walked in a loop: a
+# microsecond at worst. A mail of 90 KB with forty items in it takes 60,000.
+MAX_WORK = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Localization:
+    """Whom a message is for: the locale (`de-AT`; None for not known), the zone of their clocks, and the instant `now`.
+
+    Without `now`, a template cannot ask for it.
+    """
+
+    locale: str | None = None
+    zone: tzinfo = UTC
+    now: datetime | None = None
+
+
+class Budget:
+    """What is left to one rendering. Raises ResourceLimitError once it is used up."""
+
+    __slots__ = ("_loop_steps", "_work")
+
+    def __init__(self) -> None:
+        self._work = MAX_WORK
+        self._loop_steps = MAX_LOOP_STEPS
+
+    def charge(self, work: int) -> None:
+        self._work -= work
+        if self._work < 0:
+            raise ResourceLimitError("too much work", token=None)
+
+    def charge_for(self, *values: object) -> None:
+        """Charge for going through these values once."""
+        for value in values:
+            self.charge(weigh(value, self._work))
+
+    def charge_loop(self, steps: int, characters: int) -> None:
+        """Charge for a loop whose tags and body are so many characters of the template."""
+        self._loop_steps -= steps
+        if self._loop_steps < 0:
+            raise LoopIterationLimitError("too many steps", token=None)
+        self.charge(steps * (1 + characters // CHARACTERS_A_UNIT))
+
+
+class _Buffer(StringIO):
+    """What is put out, or captured; all of it counts as work."""
+
+    def __init__(self, budget: Budget) -> None:
+        super().__init__(newline=None)
+        self._budget = budget
+        self._bytes_left = MAX_OUTPUT_BYTES
+
+    def write(self, text: str, /) -> int:
+        self._bytes_left -= len(text.encode())
+        if self._bytes_left < 0:
+            raise OutputStreamLimitError("too much output", token=None)
+        self._budget.charge(1 + len(text) // CHARACTERS_A_UNIT)
+        return super().write(text)
+
+
+class Context(liquid.RenderContext):
+    """The library's context with a budget, and with null for missing."""
+
+    __slots__ = ("_locals_bytes", "budget", "localization")
+
+    def __init__(
+        self, template: liquid.BoundTemplate, variables: Mapping[str, Any], localization: Localization
+    ) -> None:
+        super().__init__(template, globals=variables)
+        self.budget = Budget()
+        self.localization = localization
+        self._locals_bytes = 0
+
+    def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
+        value = super().get(path, token=token, default=None)
+        if value is None and default is UNDEFINED:
+            return Missing(str(path[0]), hint=_name(path) or "a computed variable", token=token)
+        return default if value is None else value
+
+    def get_buffer(self, buf: TextIO | None = None) -> StringIO:
+        return _Buffer(self.budget)
+
+    def assign(self, key: str, val: Any) -> None:
+        # The library adds up the sizes of all variables at each assignment.
+        before = self.locals.get(key)
+        self._locals_bytes += sys.getsizeof(val) - (sys.getsizeof(before) if key in self.locals else 0)
+        self.locals[key] = val
+        if self._locals_bytes > MAX_LOCALS_BYTES:
+            raise LocalNamespaceLimitError("too much is assigned", token=None)
+
+    def raise_for_loop_limit(self, length: int = 1) -> None:
+        """Loops are charged where they are evaluated."""
+
+
+def _name(path: list[object]) -> str:
+    """The path as an author writes it; empty where a part of it is neither a name nor a number."""
+    segments = [part for part in path if isinstance(part, str | int)]
+    return str(Variable(list(segments), Span("", 0))) if len(segments) == len(path) else ""

@@ -1,0 +1,245 @@
+"""Tags and expressions of the library, with Shopify's meaning of nothing and with what they cost.
+
+Tags are replaced as the library provides for. Comparisons are made deep inside of its parser, so that they are given
+other classes of the same shape once a template is parsed.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TextIO
+
+import liquid
+from liquid.ast import BlockNode, Node
+from liquid.builtin.expressions import LoopExpression, Path, StringLiteral
+from liquid.builtin.expressions.filtered import Filter, FilteredExpression
+from liquid.builtin.expressions.logical import ContainsExpression, EqExpression, NeExpression
+from liquid.builtin.output import Output, OutputNode
+from liquid.builtin.tags.case_tag import _AnyExpression
+from liquid.builtin.tags.cycle_tag import CycleNode, CycleTag
+from liquid.builtin.tags.echo_tag import EchoTag
+from liquid.builtin.tags.for_tag import ForNode, ForTag
+from liquid.builtin.tags.tablerow_tag import TablerowNode, TablerowTag
+from liquid.exceptions import LiquidTypeError, UndefinedError
+from liquid.expression import Expression
+from liquid.stream import TokenStream
+from liquid.token import Token
+
+from domain.templates.liquid_context import Budget, Context
+from domain.templates.liquid_values import are_equal, html_of, is_nothing, text_of
+
+
+def _budget(context: liquid.RenderContext) -> Budget:
+    if not isinstance(context, Context):
+        raise TypeError("templates are rendered by LiquidText")
+    return context.budget
+
+
+def _put_out(value: object, expression: Expression, context: liquid.RenderContext, buffer: TextIO) -> int:
+    """Write what a value prints as. Raises UndefinedError, naming the variable, where it is nothing."""
+    if value is None:
+        # A filter has found nothing; what it has looked at has a name.
+        left = expression.left if isinstance(expression, FilteredExpression) else expression
+        name = str(left) if isinstance(left, Path) else ""
+        raise UndefinedError(name, token=left.token)
+    if not isinstance(value, str):
+        _budget(context).charge_for(value)
+    return buffer.write(html_of(value) if context.autoescape else text_of(value))
+
+
+class _OutputNode(OutputNode):
+    """`{{ … }}` and `{% echo … %}`."""
+
+    __slots__ = ()
+
+    def render_to_output(self, context: liquid.RenderContext, buffer: TextIO) -> int:
+        return _put_out(self.expression.evaluate(context), self.expression, context, buffer)
+
+
+class OutputTag(Output):
+    node_class = _OutputNode
+
+
+class EchoOutputTag(EchoTag):
+    node_class = _OutputNode  # type: ignore[assignment]  # the library's differs in how it prints itself only
+
+
+class _CycleNode(CycleNode):
+    __slots__ = ()
+
+    def render_to_output(self, context: liquid.RenderContext, buffer: TextIO) -> int:
+        # The library tells cycles apart by their values; Shopify does by how they are written.
+        group = self.group.evaluate(context) if self.group else None
+        key = ("", str(self)) if is_nothing(group) else (text_of(group), "")
+        index = context.cycle(key, len(self.args))
+        if index >= len(self.args):
+            return 0
+        expression = self.args[index]
+        return _put_out(expression.evaluate(context), expression, context, buffer)
+
+
+class CountedCycleTag(CycleTag):
+    node_class = _CycleNode
+
+
+class _Loop(LoopExpression):
+    """A loop expression that is charged for the text of its block, and takes no limit and no offset for none."""
+
+    __slots__ = ("characters",)
+
+    def __init__(self, given: LoopExpression) -> None:
+        super().__init__(
+            given.token,
+            given.identifier,
+            given.iterable,
+            limit=given.limit,
+            offset=given.offset,
+            reversed_=given.reversed,
+            cols=given.cols,
+        )
+        self.characters = 0
+
+    def evaluate(self, context: liquid.RenderContext) -> tuple[Iterator[object], int]:
+        items, length = self._to_iter(self.iterable.evaluate(context), context)
+        key = f"{self.identifier}-{self.iterable}"
+        if isinstance(self.offset, StringLiteral) and self.offset.value == "continue":
+            start = context.stopindex(key)
+        else:
+            start = self._bound(self.offset, context) or 0
+        limit = self._bound(self.limit, context)
+        start = min(max(start, 0), length)
+        stop = length if limit is None else min(max(start + limit, start), length)
+        context.stopindex(key, stop)
+        _budget(context).charge_loop(stop - start, self.characters)
+        chosen = _between(items, start, stop)
+        return (reversed(list(chosen)) if self.reversed else chosen), stop - start
+
+    def _bound(self, expression: Expression | None, context: liquid.RenderContext) -> int | None:
+        value = expression.evaluate(context) if expression is not None else None
+        return None if expression is None or is_nothing(value) else self._to_int(value, token=expression.token)
+
+
+def _between(items: Iterator[object], start: int, stop: int) -> Iterator[object]:
+    for index, item in enumerate(items):
+        if index >= stop:
+            return
+        if index >= start:
+            yield item
+
+
+class _ForNode(ForNode):
+    __slots__ = ()
+
+    def __init__(
+        self, token: Token, expression: LoopExpression, block: BlockNode, default: BlockNode | None = None
+    ) -> None:
+        super().__init__(token, _Loop(expression), block, default)
+
+
+class _TablerowNode(TablerowNode):
+    __slots__ = ()
+
+    def __init__(self, token: Token, expression: LoopExpression, block: BlockNode) -> None:
+        super().__init__(token, _Loop(expression), block)
+
+
+class CountedForTag(ForTag):
+    node_class = _ForNode
+
+    def parse(self, stream: TokenStream) -> Node:
+        begin = stream.current.start_index
+        node = super().parse(stream)
+        _measure(node, begin, stream)
+        return node
+
+
+class CountedTablerowTag(TablerowTag):
+    node_class = _TablerowNode
+
+    def parse(self, stream: TokenStream) -> TablerowNode:
+        begin = stream.current.start_index
+        node = super().parse(stream)
+        _measure(node, begin, stream)
+        return node
+
+
+def _measure(node: Node, begin: int, stream: TokenStream) -> None:
+    """Tell a loop how much text there is from its tag to its end tag, which is where the stream stands now."""
+    for expression in node.expressions():
+        if isinstance(expression, _Loop):
+            expression.characters = max(stream.current.start_index - begin, 0)
+
+
+class _Equal(EqExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: liquid.RenderContext) -> bool:
+        return _compare(self.left.evaluate(context), self.right.evaluate(context), context)
+
+
+class _Unequal(NeExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: liquid.RenderContext) -> bool:
+        return not _compare(self.left.evaluate(context), self.right.evaluate(context), context)
+
+
+class _OneOf(_AnyExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: liquid.RenderContext) -> list[bool]:
+        left = self.left.evaluate(context)
+        return [_compare(left, right.evaluate(context), context) for right in self.expressions]
+
+
+class _Contains(ContainsExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: liquid.RenderContext) -> bool:
+        left, right = self.left.evaluate(context), self.right.evaluate(context)
+        if is_nothing(left) or is_nothing(right) or left is False:
+            return False
+        _budget(context).charge_for(left, right)
+        if isinstance(left, str):
+            return text_of(right) in left
+        if isinstance(left, list | tuple | range):
+            return any(are_equal(item, right) for item in left)
+        if isinstance(left, dict):
+            return isinstance(right, str) and right in left
+        raise LiquidTypeError("contains", token=self.token)
+
+
+def _compare(left: object, right: object, context: liquid.RenderContext) -> bool:
+    if not isinstance(left, bool | int | float) and not isinstance(right, bool | int | float):
+        _budget(context).charge_for(left)
+    return are_equal(left, right)
+
+
+def give_meaning(template: liquid.BoundTemplate) -> None:
+    """Make comparisons of a template that was just parsed those of this module."""
+    for expression in all_expressions(template):
+        if type(expression) is EqExpression:
+            expression.__class__ = _Equal
+        elif type(expression) is NeExpression:
+            expression.__class__ = _Unequal
+        elif type(expression) is ContainsExpression:
+            expression.__class__ = _Contains
+        elif type(expression) is _AnyExpression:
+            expression.__class__ = _OneOf
+
+
+def all_expressions(template: liquid.BoundTemplate) -> Iterator[Expression]:
+    """Every expression of a template, each before what is in it."""
+    context = liquid.RenderContext(template)
+    nodes: list[Node] = list(template.nodes)
+    expressions: list[Expression] = []
+    for node in nodes:
+        expressions.extend(node.expressions())
+        nodes.extend(node.children(context, include_partials=False))
+    for expression in expressions:
+        yield expression
+        expressions.extend(expression.children())
+
+
+def filters_in(expressions: Iterable[Expression]) -> Iterator[Filter]:
+    for expression in expressions:
+        if isinstance(expression, FilteredExpression):
+            yield from expression.filters or ()

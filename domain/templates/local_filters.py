@@ -1,0 +1,158 @@
+"""Filters that write dates, numbers and amounts as the recipient is used to: by their clock and in their language.
+
+`date` is laid out by the author, as strftime does, in the recipient's zone; `localized_date`, `number` and `money` by
+CLDR's data for the recipient's locale, or for English where that is not known. An empty text stays one.
+"""
+
+import re
+from collections.abc import Callable
+from copy import copy
+from datetime import UTC, datetime, time, tzinfo
+from functools import cache, lru_cache
+from typing import Literal
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_time, get_datetime_format
+from babel.numbers import format_currency, format_decimal, get_currency_precision, list_currencies
+from liquid.exceptions import FilterArgumentError
+from markupsafe import Markup
+
+from domain.local_time.delays import read_moment
+from domain.templates.liquid_context import Context
+from domain.templates.liquid_values import text_of
+from domain.templates.number_filters import digits_of, number_of, rounded
+
+_Length = Literal["short", "medium", "long", "full"]
+_LENGTHS: dict[str, _Length] = {"short": "short", "medium": "medium", "long": "long", "full": "full"}
+MAX_LAYOUT_CHARACTERS = 200
+
+_LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
+_ENGLISH = Locale("en")
+# Ruby's directives and flags, as authors of Shopify's templates write them.
+_DIRECTIVE = re.compile(r"%([-_0^#]*)([0-9]{0,2})(:{0,2})([A-Za-z%])")
+_OF_THE_SYSTEM = frozenset("aAbBcCdDeFgGhHIjklmMnpPrRStTuUVwWxXyYzZ%")
+_EPOCH = re.compile(r"-?[0-9]{1,14}(\.[0-9]{1,9})?")
+# From here on an epoch counts milliseconds; as seconds it would be in the year 5138.
+_MILLISECONDS_FROM = 10**11
+
+
+def date(value: object, layout: object, *, context: Context) -> str:
+    """The moment as strftime lays it out, by the recipient's clock; a day of a calendar is that day everywhere."""
+    if (text := text_of(layout)) == "" or value == "":
+        return text_of(value)
+    if len(text) > MAX_LAYOUT_CHARACTERS:
+        raise FilterArgumentError("the layout is too long", token=None)
+    moment, _ = _local_moment(value, context)
+    laid_out = _DIRECTIVE.sub(lambda found: _directive(found, moment), text)
+    return Markup(laid_out) if isinstance(layout, Markup) else laid_out  # noqa: S704 - the author's own layout
+
+
+def localized_date(value: object, length: object = "medium", *, time: object = None, context: Context) -> str:
+    """The date, of one of four lengths, and with `time` the time of day as well."""
+    if value == "":
+        return ""
+    chosen, chosen_time = _LENGTHS.get(text_of(length)), None if time is None else _LENGTHS.get(text_of(time))
+    if chosen is None or (time is not None and chosen_time is None):
+        raise FilterArgumentError("not a length", token=None)
+    locale, zone = find_locale(context.localization.locale), context.localization.zone
+    moment, is_day = _local_moment(value, context)
+    day = format_date(moment.date(), chosen, locale)
+    if chosen_time is None or is_day:
+        return day
+    of_day = format_time(moment, chosen_time, tzinfo=zone, locale=locale)
+    return str(get_datetime_format(chosen, locale=locale)).replace("'", "").format(of_day, day)
+
+
+def number(value: object, digits: object = None, *, context: Context) -> str:
+    """The number with the locale's separators; with so many decimal places, or with those that it has."""
+    if value == "":
+        return ""
+    locale = find_locale(context.localization.locale)
+    if digits is None:
+        return format_decimal(number_of(value), locale=locale, decimal_quantization=False)
+    places = digits_of(digits)
+    pattern = copy(locale.decimal_formats[None])
+    pattern.frac_prec = (places, places)
+    return str(pattern.apply(rounded(number_of(value), places), locale))
+
+
+def money(value: object, currency: object, *, context: Context) -> str:
+    """The amount with the sign and the decimal places of the currency, which is a code of ISO 4217."""
+    if value == "":
+        return ""
+    code = text_of(currency).strip().upper()
+    if code not in _currencies():
+        raise FilterArgumentError("not a currency", token=None)
+    amount = rounded(number_of(value), get_currency_precision(code))
+    return format_currency(amount, code, locale=find_locale(context.localization.locale))
+
+
+@lru_cache(maxsize=512)
+def find_locale(name: str | None) -> Locale:
+    """The locale of this name, else the one of its language alone, else English."""
+    if name is None or _LOCALE.fullmatch(name) is None:
+        return _ENGLISH
+    whole = name.replace("_", "-")
+    for part in (whole, whole.partition("-")[0]):
+        try:
+            return Locale.parse(part, sep="-")
+        except (UnknownLocaleError, ValueError):
+            continue
+    return _ENGLISH
+
+
+@cache
+def _currencies() -> frozenset[str]:
+    return frozenset(list_currencies())
+
+
+def _local_moment(value: object, context: Context) -> tuple[datetime, bool]:
+    """The moment by the recipient's clock, and whether it is a whole day."""
+    zone, now = context.localization.zone, context.localization.now
+    if value in ("now", "today") and now is not None:
+        return now.astimezone(zone), False
+    try:
+        return _read(value, zone)
+    except (ValueError, OverflowError, OSError) as error:
+        raise FilterArgumentError("not a date", token=None) from error
+
+
+def _read(value: object, zone: tzinfo) -> tuple[datetime, bool]:
+    text = str(value).strip() if isinstance(value, str) else ""
+    if (isinstance(value, int | float) and not isinstance(value, bool)) or _EPOCH.fullmatch(text):
+        seconds = float(text or value)  # type: ignore[arg-type]  # a number, or the text of one
+        seconds = seconds / 1000 if abs(seconds) >= _MILLISECONDS_FROM else seconds
+        return datetime.fromtimestamp(seconds, UTC).astimezone(zone), False
+    moment = read_moment(text or value)
+    if moment is None:
+        raise ValueError("not a date")
+    if not isinstance(moment, datetime):
+        return datetime.combine(moment, time(0), zone), True
+    return (moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)), False
+
+
+def _directive(found: re.Match[str], moment: datetime) -> str:
+    flags, width, colons, letter = found.groups()
+    match letter:
+        case "s":
+            return str(int(moment.timestamp()))
+        case "Q":
+            return str(int(moment.timestamp() * 1000))
+        case "L":
+            return f"{moment.microsecond // 1000:03}"
+        case "N":
+            return f"{moment.microsecond * 1000:09}"[: int(width or 9)]
+        case "z" if colons:
+            offset = moment.strftime("%z")
+            return f"{offset[:3]}:{offset[3:5]}"
+        case _ if letter in _OF_THE_SYSTEM and not colons:
+            return moment.strftime(f"%{flags}{width}{letter}")
+    return found[0]
+
+
+LOCAL_FILTERS: dict[str, Callable[..., object]] = {
+    "date": date,
+    "localized_date": localized_date,
+    "money": money,
+    "number": number,
+}

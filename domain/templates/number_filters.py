@@ -1,0 +1,124 @@
+"""Filters that reckon. A text that is no number is refused, so that no amount is ever 0 because it could not be read.
+
+Decimal fractions are reckoned as such: `0.1 | plus: 0.2` is 0.3. Halves are rounded up, as shops do.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation
+
+from liquid.exceptions import FilterArgumentError
+
+from domain.templates.liquid_values import checked_number
+
+_NUMBER = re.compile(r"\s*[-+]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,2})?\s*")
+_EXACT = Context(prec=400)
+
+Exact = int | Decimal
+
+
+def number_of(value: object) -> Exact:
+    """The number that the value is or writes. Raises FilterArgumentError for anything else."""
+    match value:
+        case bool():
+            pass
+        case int() | Decimal():
+            return checked_number(value)
+        case float():
+            return Decimal(repr(checked_number(value)))
+        case str() if _NUMBER.fullmatch(value):
+            number = Decimal(value.strip())
+            return number if re.search(r"[.eE]", value) else int(number)
+    raise FilterArgumentError("not a number", token=None)
+
+
+def digits_of(value: object) -> int:
+    """How many decimal places are asked for. Raises FilterArgumentError where that is not 0 to 20."""
+    digits = number_of(value)
+    if digits != int(digits) or not 0 <= digits <= 20:
+        raise FilterArgumentError("not a number of decimal places", token=None)
+    return int(digits)
+
+
+def rounded(number: Exact, digits: int) -> Decimal:
+    return Decimal(number).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _EXACT)
+
+
+def _result(number: Exact) -> int | float:
+    return number if isinstance(number, int) else checked_number(float(number))
+
+
+def _reckoning(reckon: Callable[[Exact, Exact], Exact]) -> Callable[[object, object], int | float]:
+    def filtered(left: object, right: object) -> int | float:
+        try:
+            return checked_number(_result(reckon(number_of(left), number_of(right))))
+        except (ZeroDivisionError, DivisionByZero, InvalidOperation) as error:
+            raise FilterArgumentError("this cannot be reckoned", token=None) from error
+
+    return filtered
+
+
+def _exact(left: Exact, right: Exact, reckon: Callable[[Decimal, Decimal], Decimal]) -> Decimal:
+    return reckon(Decimal(left), Decimal(right))
+
+
+def _plus(left: Exact, right: Exact) -> Exact:
+    return left + right if isinstance(left, int) and isinstance(right, int) else _exact(left, right, _EXACT.add)
+
+
+def _minus(left: Exact, right: Exact) -> Exact:
+    return left - right if isinstance(left, int) and isinstance(right, int) else _exact(left, right, _EXACT.subtract)
+
+
+def _times(left: Exact, right: Exact) -> Exact:
+    return left * right if isinstance(left, int) and isinstance(right, int) else _exact(left, right, _EXACT.multiply)
+
+
+def _divided_by(left: Exact, right: Exact) -> Exact:
+    """Whole numbers divide to a whole one, rounded down, as in Shopify."""
+    return left // right if isinstance(left, int) and isinstance(right, int) else _exact(left, right, _EXACT.divide)
+
+
+def _modulo(left: Exact, right: Exact) -> Exact:
+    """The remainder has the sign of the divisor, as in Ruby."""
+    if isinstance(left, int) and isinstance(right, int):
+        return left % right
+    remainder = _EXACT.remainder(Decimal(left), Decimal(right))
+    return _EXACT.add(remainder, Decimal(right)) if remainder and (remainder < 0) != (right < 0) else remainder
+
+
+def absolute(number: object) -> int | float:
+    exact = number_of(number)
+    return _result(-exact if exact < 0 else exact)
+
+
+def ceil(number: object) -> int:
+    return math.ceil(number_of(number))
+
+
+def floor(number: object) -> int:
+    return math.floor(number_of(number))
+
+
+def round_(number: object, digits: object = 0) -> int | float:
+    places = digits_of(digits)
+    exact = number_of(number)
+    if isinstance(exact, int):
+        return exact
+    return _result(rounded(exact, places)) if places else int(rounded(exact, 0))
+
+
+NUMBER_FILTERS: dict[str, Callable[..., object]] = {
+    "abs": absolute,
+    "at_least": _reckoning(lambda left, right: max(left, right)),
+    "at_most": _reckoning(lambda left, right: min(left, right)),
+    "ceil": ceil,
+    "divided_by": _reckoning(_divided_by),
+    "floor": floor,
+    "minus": _reckoning(_minus),
+    "modulo": _reckoning(_modulo),
+    "plus": _reckoning(_plus),
+    "round": round_,
+    "times": _reckoning(_times),
+}

@@ -1,0 +1,37 @@
+"""Templates and data for the tests of templates."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from domain.templates.template_sets import TemplateSet, load
+
+
+def variables(traits: Mapping[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
+    """The variables of one message."""
+    return {
+        "profile": {"user_id": "u1", "traits": traits or {}},
+        "entry": {"event": "Order Placed", "properties": properties, "timestamp": "2026-11-02T10:00:00+00:00"},
+        "campaign": {"key": "order", "name": "Order"},
+        "message": {"id": "m-1"},
+        "unsubscribe_url": "https://example.com/u/abc",
+    }
+
+
+def email(body: str = "<p>x</p>", **fields: str) -> str:
+    """The file of an e-mail template."""
+    given = {"channel": "email", "from": "Example Shop <hello@example.com>", "subject": "s", "text": "t", **fields}
+    front = "\n".join(f"{key}: {json.dumps(value)}" for key, value in given.items())
+    return f"---\n{front}\n---\n{body}"
+
+
+def webhook(body: str) -> str:
+    """The file of a webhook template, whose body begins on line 5."""
+    return f"---\nchannel: webhook\nurl: https://crm.example.com/hook\n---\n{body}"
+
+
+def only(text: str) -> TemplateSet:
+    """The one template of a file that has no problems."""
+    sets, problems = load({"t.liquid": text})
+    assert problems == []
+    return sets["t"]
