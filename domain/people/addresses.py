@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
+from domain.blanks import strip_blanks
+
 _MAILBOX = re.compile(r'\s*(?:"?(?P<name>[^"<>\x00-\x1f\x7f]*?)"?\s*<(?P<inner>[^<>]+)>|(?P<bare>[^<>]+))\s*')
 
 
@@ -33,9 +35,12 @@ class Mailbox:
 
 
 def parse_email(address: str) -> EmailAddress | None:
-    """The address, or None where the text is none. Nothing is looked up: the domain need not exist."""
+    """The address, or None where the text is none. Nothing is looked up: the domain need not exist.
+
+    Blanks around it are not a part of it. The part before the @ may be quoted (RFC 5321, 4.1.2).
+    """
     try:
-        valid = validate_email(address, check_deliverability=False, strict=True)
+        valid = validate_email(strip_blanks(address), check_deliverability=False, strict=True, allow_quoted_local=True)
     except EmailNotValidError:
         return None
     return EmailAddress(valid.normalized, valid.ascii_email)

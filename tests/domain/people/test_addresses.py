@@ -38,6 +38,31 @@ def test_a_domain_has_an_ascii_form_and_a_local_part_has_none() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        (" ana@example.com", "ana@example.com"),
+        ("ana@example.com\r\n", "ana@example.com"),
+        ("\ufeffana@example.com\u00a0", "ana@example.com"),
+        ('"ana maria"@example.com', '"ana maria"@example.com'),
+        ('"a@b"@example.com', '"a@b"@example.com'),
+        ('"a\\"b"@example.com', '"a\\"b"@example.com'),
+        ('"ana"@example.com', "ana@example.com"),
+        ('"ana..maria"@example.com', '"ana..maria"@example.com'),
+    ],
+)
+def test_blanks_around_are_no_part_of_it_and_a_local_part_may_be_quoted(text: str, written: str) -> None:
+    assert parse_email(text) == EmailAddress(written, written)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"ana\r\nBcc: eve"@example.com', '"ana\x00"@example.com', '""@example.com', '"ana"x@example.com', '"a"b"@c.de'],
+)
+def test_a_quoted_local_part_holds_no_line_break(text: str) -> None:
+    assert parse_email(text) is None
+
+
+@pytest.mark.parametrize(
     ("text", "name"),
     [
         ("hello@example.com", ""),
