@@ -6,7 +6,7 @@ JSON Schema cannot say all of it: that texts hold no U+0000, how deep objects ma
 from typing import Any
 
 from domain.tracking.batch import MAX_ITEMS
-from domain.tracking.item import MAX_ID_CHARACTERS
+from domain.tracking.identifiers import MAX_ID_CHARACTERS
 
 _ID: dict[str, Any] = {"type": ["string", "integer", "null"], "maxLength": MAX_ID_CHARACTERS}
 _GIVEN_ID: dict[str, Any] = {"type": ["string", "integer"], "minLength": 1, "maxLength": MAX_ID_CHARACTERS}

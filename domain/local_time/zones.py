@@ -6,6 +6,8 @@ from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from domain.blanks import strip_blanks
+
 _UTC = ZoneInfo("UTC")
 
 
@@ -19,6 +21,16 @@ def zone_names() -> frozenset[str]:
 def find_zone(name: object) -> ZoneInfo | None:
     """The zone of exactly this name, or None where the value, of any type, is not the name of one."""
     return _zone(name) if isinstance(name, str) and name in zone_names() else None
+
+
+def zone_name(name: object) -> str | None:
+    """The name of a zone as the IANA database spells it, for one in any letter case; None where there is none."""
+    return _spellings().get(strip_blanks(name).casefold()) if isinstance(name, str) else None
+
+
+@cache
+def _spellings() -> dict[str, str]:
+    return {name.casefold(): name for name in zone_names()}
 
 
 def recipient_zone(traits: Mapping[str, Any], *fallbacks: str | None) -> ZoneInfo:

@@ -12,16 +12,13 @@ import msgspec
 from domain.errors import InvalidRequestError, PayloadTooLargeError
 from domain.tracking.batch import Batch, split_batch
 from domain.tracking.event import Event, Reject
-from domain.tracking.item import (
-    MAX_ID_CHARACTERS,
-    MAX_ITEM_BYTES,
-    ItemError,
-    event_of_item,
-    instant,
-    shared_context,
-    shared_integrations,
-)
-from domain.tracking.shared import Shared
+from domain.tracking.identifiers import STANDARD_PLACEHOLDERS, Placeholders
+from domain.tracking.instants import instant
+from domain.tracking.item import MAX_ITEM_BYTES, Item, event_of_item, shared_context, shared_integrations
+from domain.tracking.item_error import ItemError
+from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
+from domain.tracking.shared import NOTHING_SHARED, Shared
+from domain.tracking.surrogates import replace_halves
 
 # What RudderStack's clients fill a batch to, unless they are told otherwise (rudder-sdk-python 2.1.9, consumer.py).
 # Segment's stop at 475 to 500 KB; analytics-ruby 2.5.0 goes beyond that by the frame around the calls.
@@ -29,29 +26,30 @@ MAX_BATCH_BYTES = 4 * 1024 * 1024
 # What a batch may come to once its context and integrations stand in each of its calls.
 MAX_MERGED_BYTES = 4 * MAX_BATCH_BYTES
 
-
-# The place of a reject that is about the batch itself and not about one of its calls.
-OF_THE_BATCH = -1
+# Reads one call: its text, its type where the address says it, when it was sent, and what its batch shares.
+_Read = Callable[[bytes, str | None, datetime | None, Shared], Item]
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a body holds. Each item is an event, a reject, or one of the `repeated`: the message ids that stood earlier
-    in the same batch."""
+    """What a body holds. Each item is an event, refused, or one of the `repeated`: the message ids that stood earlier
+    in the same batch.
+
+    `rejects` are the refused items, and then the parts that were left out of events; `unrecorded` counts those beyond.
+    """
 
     events: list[Event]
     rejects: list[Reject]
     repeated: list[str]
+    unrecorded: Unrecorded = ALL_RECORDED
 
 
 class _Envelope(msgspec.Struct, rename="camel"):
     write_key: Any = None
-    message_id: Any = None
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 # For texts that are no JSON as a whole.
-_MESSAGE_ID = re.compile(rb'"messageId"\s*:\s*"([^"\\]{1,255})"')
 _WRITE_KEY = re.compile(rb'"writeKey"\s*:\s*"([^"\\]{1,255})"')
 
 
@@ -76,62 +74,73 @@ def decode(
     received_at: datetime,
     new_id: Callable[[], UUID],
     max_batch_bytes: int = MAX_BATCH_BYTES,
+    placeholders: Placeholders = STANDARD_PLACEHOLDERS,
 ) -> Decoded:
     """The events of one request.
 
     `kind` is "batch", or the type of the single call that the body is. `source` is that of the key. `received_at` is
-    when it arrived (UTC); `new_id` makes the ids of events. A fault of one call makes a Reject and harms no other.
+    when it arrived (UTC); `new_id` makes the ids of events. Ids of clients that are `placeholders` count as none.
+    A fault of one call makes a Reject of it, and one of an optional trait of that trait alone; neither harms another.
     Raises PayloadTooLargeError for a body (uncompressed) beyond `max_batch_bytes`, or 32 KB for a single call, and
     InvalidRequestError where the body as a whole cannot be read.
     """
+
+    def read(raw: bytes, kind: str | None, sent_at: datetime | None, shared: Shared) -> Item:
+        return event_of_item(
+            raw,
+            kind=kind,
+            source=source,
+            sent_at=sent_at,
+            received_at=received_at,
+            new_id=new_id,
+            placeholders=placeholders,
+            shared=shared,
+        )
+
+    rejects = RejectCollector(source)
+
     if kind == "batch":
         if len(body) > max_batch_bytes:
             raise PayloadTooLargeError(f"a batch may have {max_batch_bytes:,} bytes; this one has {len(body):,}")
-        return _decode_batch(body, source, received_at, new_id)
+        return _decode_batch(body, read, rejects)
     if len(body) > MAX_ITEM_BYTES:
         raise PayloadTooLargeError(f"a call may have {MAX_ITEM_BYTES:,} bytes; this one has {len(body):,}")
     try:
-        _decode_envelope(body)
+        _decode_envelope(replace_halves(body))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequestError(
             f'the body must be a JSON object like {{"userId": "…", "timestamp": "…"}}; this one cannot be read: {error}'
         ) from error
     try:
-        event = event_of_item(body, kind=kind, source=source, sent_at=None, received_at=received_at, new_id=new_id)
+        item = read(body, kind, None, NOTHING_SHARED)
     except ItemError as error:
-        return Decoded([], [_reject(0, body, error)], [])
-    return Decoded([event], [], [])
+        rejects.refuse(0, body, error)
+        return _decoded([], rejects, [])
+    rejects.leave_out(0, item.event, item.left_out)
+    return _decoded([item.event], rejects, [])
 
 
-def _decode_batch(body: bytes, source: str, received_at: datetime, new_id: Callable[[], UUID]) -> Decoded:
+def _decode_batch(body: bytes, read: _Read, rejects: RejectCollector) -> Decoded:
     batch = split_batch(body)
     # A sentAt that cannot be read counts as none: the events are worth more than the correction of their clock.
     sent_at = instant(batch.sent_at)
     events: dict[str, Event] = {}
-    rejects: list[Reject] = []
     shared = _shared(batch, rejects)
     repeated: list[str] = []
-    for index, item in enumerate(batch.batch):
-        raw = bytes(item)
+    for index, raw in enumerate(map(bytes, batch.batch)):
         try:
-            event = event_of_item(
-                raw,
-                kind=None,
-                source=source,
-                sent_at=sent_at,
-                received_at=received_at,
-                new_id=new_id,
-                shared=shared,
-            )
+            item = read(raw, None, sent_at, shared)
         except ItemError as error:
-            rejects.append(_reject(index, raw, error))
+            rejects.refuse(index, raw, error)
             continue
-        if events.setdefault(event.message_id, event) is not event:
-            repeated.append(event.message_id)
-    return Decoded(list(events.values()), rejects, repeated)
+        if events.setdefault(item.event.message_id, item.event) is not item.event:
+            repeated.append(item.event.message_id)
+        else:
+            rejects.leave_out(index, item.event, item.left_out)
+    return _decoded(list(events.values()), rejects, repeated)
 
 
-def _shared(batch: Batch, rejects: list[Reject]) -> Shared:
+def _shared(batch: Batch, rejects: RejectCollector) -> Shared:
     """What the batch says for all of its calls. A part that cannot be taken is a reject, and the calls stay."""
     context, integrations = bytes(batch.context), bytes(batch.integrations)
     if len(batch.batch) * (len(context) + len(integrations)) > MAX_MERGED_BYTES:
@@ -146,25 +155,10 @@ def _shared(batch: Batch, rejects: list[Reject]) -> Shared:
             read[name] = reader(text)
         except ItemError as error:
             read[name] = {}
-            told = ItemError(f"the batch's {name} is left out of its calls: {error}")
-            rejects.append(_reject(OF_THE_BATCH, text, told))
+            rejects.leave_out_of_all(name, text, f"the batch's {name} is left out of its calls: {error}")
     return Shared(**read)
 
 
-def _reject(index: int, raw: bytes, error: ItemError) -> Reject:
-    # A text column holds no NUL, and a byte that is no UTF-8 takes three once replaced: cut again after that.
-    readable = raw[:MAX_ITEM_BYTES].decode(errors="replace").replace("\0", "�")
-    body = readable.encode()[:MAX_ITEM_BYTES].decode(errors="ignore")
-    return Reject(index=index, message_id=_message_id(raw), error=str(error), body=body)
-
-
-def _message_id(raw: bytes) -> str | None:
-    """The message id of a call that was refused, as far as it can be read and stored."""
-    try:
-        told = _decode_envelope(raw).message_id
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        found = _MESSAGE_ID.search(raw)
-        told = found[1].decode(errors="replace") if found else None
-    if not isinstance(told, str | int) or isinstance(told, bool):
-        return None
-    return str(told).replace("\0", "�")[:MAX_ID_CHARACTERS] or None
+def _decoded(events: list[Event], rejects: RejectCollector, repeated: list[str]) -> Decoded:
+    recorded, unrecorded = rejects.finish()
+    return Decoded(events, recorded, repeated, unrecorded)

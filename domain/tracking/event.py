@@ -25,10 +25,11 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
 
     `type` is track, identify, page, screen, group or alias. `name` is the event of a track, the name of a page or
     screen, else None. `properties` are the properties of a track, page or screen, and the traits of an identify or
-    group. `timestamp` is when it happened, corrected for the skew of the client's clock. At least one of `user_id`
-    and `anonymous_id` is set; `previous_id` only for an alias. `integrations` is what the client says for whom the
-    event is. `is_history` marks an event that tells of the past and does not act: it starts, moves and converts
-    nothing.
+    group. `timestamp` is when it happened, corrected for the skew of the client's clock. Where that clock said what
+    cannot be, it is the arrival, and `reported_timestamp` what the clock said: such an event overtakes no other.
+    At least one of `user_id` and `anonymous_id` is set; `previous_id` only for an alias. `integrations` is what the
+    client says for whom the event is. `is_history` marks an event that tells of the past and does not act: it starts,
+    moves and converts nothing.
 
     `message_id` is the client's own, unique within `source`: the name that its key shares with others. `id` is made
     when the event arrives, and is what Sojourn itself calls the event by, in Temporal as well.
@@ -48,15 +49,26 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     properties: dict[str, Any]
     context: dict[str, Any]
     timestamp: datetime
+    reported_timestamp: datetime | None = None
     integrations: dict[str, Any] = {}
     is_history: bool = False
 
 
 class Reject(Struct, frozen=True, kw_only=True):
-    """One item that could not be accepted: its place in the batch, why, and its text for whoever mends the client."""
+    """One call that could not be accepted, or a part that was left out of one that was.
+
+    `index` is the call's place in its batch. `part` is the path of what was left out, and `event_id` the event that it
+    was left out of; both are None where the whole call was refused. `body` is the text of what was refused, cut short.
+    The other ids are those of the call, as far as it has any.
+    """
 
     index: int
+    source: str = DEFAULT_SOURCE
+    event_id: UUID | None = None
     message_id: str | None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    part: str | None = None
     error: str
     body: str
 

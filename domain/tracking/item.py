@@ -3,21 +3,24 @@
 Source of the rules: the Segment spec, and what PostgreSQL's jsonb can hold.
 """
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from domain.local_time.zones import find_zone
+from domain.tracking.arrival import Occurrence, correct
 from domain.tracking.event import INTEGRATION, OUR_CONTEXT, Event
+from domain.tracking.identifiers import MAX_ID_CHARACTERS, Identifier, Placeholders, missing, read_identifier
+from domain.tracking.instants import instant
+from domain.tracking.item_error import ItemError, shown
 from domain.tracking.shared import NOTHING_SHARED, Shared, merged
+from domain.tracking.surrogates import may_have_halves, replace_halves
+from domain.tracking.traits import LeftOut, read_traits
 
 TYPES = ("track", "identify", "page", "screen", "group", "alias")
 MAX_ITEM_BYTES = 32 * 1024
-MAX_ID_CHARACTERS = 255
 MAX_DEPTH = 64
 
 _INT_RANGE = range(-(2**63), 2**63)
@@ -25,28 +28,32 @@ _INT_RANGE = range(-(2**63), 2**63)
 # an event of 280 bytes, a regular expression 2.2 µs.
 _DIGITS = bytes(ord("9") if 48 <= byte <= 57 else ord(" ") for byte in range(256))
 _LONG_NUMBER = b"9" * 19
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+# PHP writes an empty object as `[]`.
+_Object = dict[str, Any] | list[Any] | None
 
 
-class ItemError(ValueError):
-    """Why one call was refused, and what would be right. Never leaves the decoder: it becomes a Reject."""
+class Item(msgspec.Struct, frozen=True):
+    """The event that a call reports, and the parts of the call that were left out of it."""
+
+    event: Event
+    left_out: list[LeftOut]
 
 
 class _Call(msgspec.Struct, rename="camel"):
     """A call as clients write it. Fields whose faults are better explained than by their type are left open."""
 
     type: str | None = None
-    message_id: str | int | None = None
+    message_id: Identifier = None
     event: str | None = None
     name: str | None = None
     category: str | None = None
-    user_id: str | int | None = None
-    anonymous_id: str | int | None = None
-    previous_id: str | int | None = None
-    group_id: str | int | None = None
-    properties: dict[str, Any] | None = None
-    traits: dict[str, Any] | None = None
-    context: dict[str, Any] | None = None
+    user_id: Identifier = None
+    anonymous_id: Identifier = None
+    previous_id: Identifier = None
+    group_id: Identifier = None
+    properties: _Object = None
+    traits: _Object = None
+    context: _Object = None
     integrations: Any = None
     timestamp: Any = None
     original_timestamp: Any = None
@@ -64,8 +71,9 @@ def event_of_item(
     sent_at: datetime | None,
     received_at: datetime,
     new_id: Callable[[], UUID],
+    placeholders: Placeholders,
     shared: Shared = NOTHING_SHARED,
-) -> Event:
+) -> Item:
     """The event that one call reports.
 
     `kind` is the type where the address called says it, None where the item must. `sent_at` is when the batch was sent
@@ -79,28 +87,31 @@ def event_of_item(
     _refuse_what_postgres_cannot_hold(raw, call)
     type_ = kind or call.type
     if type_ not in TYPES:
-        raise ItemError(f"type must be one of {', '.join(TYPES)}; it is {_shown(type_)}")
-    context = _context(merged(shared.context, call.context or {}))
+        raise ItemError(f"type must be one of {', '.join(TYPES)}; it is {shown(type_)}")
+    context = _context(merged(shared.context, _object("context", call.context)))
     integrations = merged(shared.integrations, _integrations(call))
-    name, properties = _name_and_properties(type_, call, context)
-    user_id = _identifier("userId", call.user_id)
-    anonymous_id = _identifier("anonymousId", call.anonymous_id)
+    name, properties, left_out = _name_and_properties(type_, call, context)
+    user_id = read_identifier("userId", call.user_id, placeholders)
+    anonymous_id = read_identifier("anonymousId", call.anonymous_id, placeholders)
     previous_id = group_id = None
     if type_ == "alias":
-        previous_id = _identifier("previousId", call.previous_id)
+        previous_id = read_identifier("previousId", call.previous_id, placeholders)
         if previous_id is None or user_id is None:
-            raise ItemError("an alias needs previousId and userId, both non-empty strings")
+            fields = f"{missing('previousId', call.previous_id)} and {missing('userId', call.user_id)}"
+            raise ItemError(f"an alias needs previousId and userId, both non-empty strings; it lacks {fields}")
     elif user_id is None and anonymous_id is None:
-        raise ItemError("userId or anonymousId is needed: a non-empty string")
+        fields = f"{missing('userId', call.user_id)} or {missing('anonymousId', call.anonymous_id)}"
+        raise ItemError(f"userId or anonymousId is needed: a non-empty string; it lacks {fields}")
     if type_ == "group":
-        group_id = _identifier("groupId", call.group_id)
+        group_id = read_identifier("groupId", call.group_id, placeholders)
         if group_id is None:
-            raise ItemError("a group needs groupId, a non-empty string")
+            raise ItemError(f"a group needs groupId, a non-empty string; it lacks {missing('groupId', call.group_id)}")
+    occurrence = _occurrence(call, sent_at, received_at)
     id = new_id()
-    return Event(
+    event = Event(
         id=id,
         source=source,
-        message_id=_identifier("messageId", call.message_id) or str(id),
+        message_id=read_identifier("messageId", call.message_id, placeholders) or str(id),
         type=type_,
         name=name,
         user_id=user_id,
@@ -109,26 +120,17 @@ def event_of_item(
         group_id=group_id,
         properties=properties,
         context=context,
-        timestamp=_happened_at(call, sent_at, received_at),
+        timestamp=occurrence.timestamp,
+        reported_timestamp=occurrence.reported,
         integrations=integrations,
         is_history=context.get("backfill") is True or integrations.get(INTEGRATION) is False,
     )
-
-
-def instant(value: Any) -> datetime | None:
-    """The UTC instant that an ISO 8601 text names, taking UTC where it names no zone; None where it is no such text."""
-    if not isinstance(value, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(value)
-        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
+    return Item(event, left_out)
 
 
 def shared_context(text: bytes) -> dict[str, Any]:
     """The context that a batch gives for all of its calls. Raises ItemError, as for a call that says it itself."""
-    return _read_shared(b'{"context":%b}' % text).context or {}
+    return _object("context", _read_shared(b'{"context":%b}' % text).context)
 
 
 def shared_integrations(text: bytes) -> dict[str, Any]:
@@ -150,6 +152,8 @@ def _read(raw: bytes) -> _Call:
     except msgspec.ValidationError as error:
         raise ItemError(str(error)) from error
     except msgspec.DecodeError as error:
+        if may_have_halves(raw) and (whole := replace_halves(raw)) != raw:
+            return _read(whole)
         raise ItemError(f"not valid JSON: {error}{_hint(raw)}") from error
     except UnicodeDecodeError as error:
         raise ItemError(f"the text must be UTF-8: {error.reason}") from error
@@ -161,8 +165,6 @@ def _hint(raw: bytes) -> str:
     """What is likely to be wrong with a text that is no JSON."""
     if b"NaN" in raw or b"Infinity" in raw:
         return ". NaN and Infinity are no JSON: send null"
-    if _SURROGATE.search(raw):
-        return r". Escapes from \ud800 to \udfff are half a character each: send whole pairs"
     return ""
 
 
@@ -198,21 +200,23 @@ def _refuse_what_postgres_cannot_hold(raw: bytes, call: _Call) -> None:
                 pending.extend((inner, depth + 1) for inner in value)
 
 
-def _name_and_properties(type_: str, call: _Call, context: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+def _name_and_properties(
+    type_: str, call: _Call, context: dict[str, Any]
+) -> tuple[str | None, dict[str, Any], list[LeftOut]]:
     match type_:
         case "track":
             if not call.event:
                 raise ItemError("a track needs event, a non-empty string")
-            return _bounded("event", call.event), call.properties or {}
+            return _bounded("event", call.event), _object("properties", call.properties), []
         case "page" | "screen":
-            properties = call.properties or {}
+            properties = _object("properties", call.properties)
             if call.category is not None:
                 properties.setdefault("category", call.category)
-            return _bounded("name", call.name) if call.name else None, properties
+            return _bounded("name", call.name) if call.name else None, properties, []
         case "identify":
-            return None, _checked_traits(call.traits or _traits_in(context))
+            return None, *read_traits(_object("traits", call.traits) or _traits_in(context))
         case _:
-            return None, call.traits or {}
+            return None, _object("traits", call.traits), []
 
 
 def _traits_in(context: dict[str, Any]) -> dict[str, Any]:
@@ -225,31 +229,19 @@ def _traits_in(context: dict[str, Any]) -> dict[str, Any]:
     return dict(traits) if isinstance(traits, dict) else {}
 
 
-def _identifier(field: str, value: str | int | None) -> str | None:
-    """The id as text; None where there is none. An empty one is none: clients send it for a user who is signed out."""
-    if value is None or value == "":
-        return None
-    return _bounded(field, value if isinstance(value, str) else str(value))
+def _object(field: str, value: _Object) -> dict[str, Any]:
+    """The object, empty where there is none. Raises ItemError."""
+    if isinstance(value, dict):
+        return value
+    if value:
+        raise ItemError(f"Expected `object | null`, got `array` - at `$.{field}`")
+    return {}
 
 
 def _bounded(field: str, text: str) -> str:
     if len(text) > MAX_ID_CHARACTERS:
         raise ItemError(f"{field} may have {MAX_ID_CHARACTERS} characters; it has {len(text):,}")
     return text
-
-
-def _checked_traits(traits: dict[str, Any]) -> dict[str, Any]:
-    """The traits of a user, of which Sojourn itself reads three. Null takes a trait back."""
-    email, zone, consent = traits.get("email"), traits.get("timezone"), traits.get("consent")
-    if email is not None and not isinstance(email, str):
-        raise ItemError("traits.email must be a string or null")
-    if zone is not None and (find_zone(zone) is None):
-        raise ItemError(f'traits.timezone must be an IANA name such as "Europe/Berlin"; it is {_shown(zone)}')
-    if consent is not None and not (
-        isinstance(consent, dict) and all(isinstance(given, bool) for given in consent.values())
-    ):
-        raise ItemError('traits.consent must be an object of channel and true or false, such as {"email": true}')
-    return traits
 
 
 def _context(context: dict[str, Any]) -> dict[str, Any]:
@@ -262,27 +254,13 @@ def _integrations(call: _Call) -> dict[str, Any]:
     return call.integrations if isinstance(call.integrations, dict) else {}
 
 
-def _happened_at(call: _Call, sent_at: datetime | None, received_at: datetime) -> datetime:
-    """When it happened by our clock: as long before the arrival as, by the client's clock, before the sending."""
+def _occurrence(call: _Call, sent_at: datetime | None, received_at: datetime) -> Occurrence:
     told = call.timestamp if call.timestamp is not None else call.original_timestamp
-    if told is None:
-        return received_at
-    timestamp = instant(told)
-    if timestamp is None:
-        raise ItemError(f'timestamp must be ISO 8601, such as "2026-11-01T10:00:00.000Z"; it is {_shown(told)}')
+    if told is None or (isinstance(told, str) and not told.strip()):
+        return Occurrence(received_at)
+    reported = instant(told)
+    if reported is None:
+        raise ItemError(f'timestamp must be ISO 8601, such as "2026-11-01T10:00:00.000Z"; it is {shown(told)}')
     if sent_at is None and call.sent_at is not None:
         sent_at = instant(call.sent_at)
-    if sent_at is None:
-        return timestamp
-    try:
-        return received_at - (sent_at - timestamp)
-    except OverflowError as error:
-        raise ItemError(
-            f"timestamp {_shown(told)}, corrected by sentAt, is no date between years 1 and 9999"
-        ) from error
-
-
-def _shown(value: Any) -> str:
-    """A value as it may stand in an error: shortened, and in ASCII so that no odd character goes on with it."""
-    text = ascii(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    return correct(reported, sent_at, received_at)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
 from domain.errors import PayloadTooLargeError
-from domain.tracking.decode import MAX_MERGED_BYTES, OF_THE_BATCH, Decoded, decode
+from domain.tracking.decode import MAX_MERGED_BYTES, Decoded, decode
+from domain.tracking.rejects import OF_THE_BATCH
 from domain.tracking.shared import merged
 
 RECEIVED = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)

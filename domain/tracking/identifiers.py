@@ -1,0 +1,84 @@
+"""Read the ids by which clients call people and groups.
+
+A client that has no id at hand often sends the text of nothing: `undefined`, `null`, `[object Object]`. Taken as an id,
+it would be one person made of all who are signed out, with one address and one cart.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from domain.blanks import strip_blanks
+from domain.tracking.item_error import ItemError, shown
+
+MAX_ID_CHARACTERS: Final = 255
+
+# In any letter case and between blanks. Sources: what JavaScript, Python, PHP, Java, Go and SQL print for nothing, and
+# the ids that PostHog and Segment refuse to merge people by.
+DEFAULT_PLACEHOLDERS: Final = (
+    "undefined",
+    "null",
+    "NaN",
+    "None",
+    "[object Object]",
+    "true",
+    "false",
+    "0",
+    "anonymous",
+    "guest",
+    "00000000-0000-0000-0000-000000000000",
+    "00000000000000000000000000000000",
+)
+
+# An id in a path: a line feed ends the match of a route, and clients resolve dots before they send.
+_CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f]")
+_DOTS: Final = frozenset({".", ".."})
+
+Identifier = str | int | float | bool | None
+
+
+class Placeholders:
+    """The texts that stand for no id. A blank text is always one."""
+
+    def __init__(self, texts: Iterable[str] = DEFAULT_PLACEHOLDERS) -> None:
+        self._texts = frozenset(strip_blanks(text).casefold() for text in texts) | {""}
+
+    def __contains__(self, text: str) -> bool:
+        return strip_blanks(text).casefold() in self._texts
+
+
+STANDARD_PLACEHOLDERS: Final = Placeholders()
+
+
+def read_identifier(field: str, value: Identifier, placeholders: Placeholders) -> str | None:
+    """The id as text; None where there is none, or a placeholder for none. Raises ItemError."""
+    if value is None:
+        return None
+    text = _text(field, value)
+    if text in placeholders:
+        return None
+    if len(text) > MAX_ID_CHARACTERS:
+        raise ItemError(f"{field} may have {MAX_ID_CHARACTERS} characters; it has {len(text):,}")
+    if _CONTROL.search(text) or text in _DOTS:
+        raise ItemError(
+            f"{field} must not be `.` or `..`, nor hold control characters such as U+0000 or a line feed, since no "
+            f"call could name it; it is {shown(text)}"
+        )
+    return text
+
+
+def missing(field: str, value: Identifier) -> str:
+    """How an error names a field that has no id: by what it holds instead, where it holds something."""
+    return field if value is None or value == "" else f"{field} ({shown(value)} stands for no id)"
+
+
+def _text(field: str, value: str | float | bool) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float():
+            if not value.is_integer():
+                raise ItemError(f"{field} must be a string or a whole number; it is {value}")
+            return str(int(value))
+        case _:
+            return str(value)

@@ -1,0 +1,75 @@
+"""Read the instants that clients report."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+# ISO 8601 as clients write it by hand: without leading zeros, with a space, in lower case, with a zone's short name.
+_LOOSE: Final = re.compile(
+    r"(?P<year>[0-9]{4})[-/](?P<month>[0-9]{1,2})[-/](?P<day>[0-9]{1,2})"
+    r"(?:(?:[Tt]|\s+)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{1,2})"
+    r"(?::(?P<second>[0-9]{1,2})(?:[.,](?P<fraction>[0-9]{1,12}))?)?"
+    r"\s*(?:(?P<utc>[Zz]|UTC|GMT)|(?P<sign>[+-])(?P<hours>[0-9]{1,2})(?::?(?P<minutes>[0-9]{2}))?)?)?"
+)
+_EPOCH_TEXT: Final = re.compile(r"[0-9]{9,14}(?:\.[0-9]{1,9})?")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# Seconds up to the year 5138; what is larger is milliseconds, which reach it in March 1973.
+_MAX_SECONDS: Final = 1e11
+
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+LATEST: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def instant(value: Any) -> datetime | None:
+    """The UTC instant that a client means, taking UTC where it names no zone; None where it cannot be read.
+
+    Texts are ISO 8601, also loosely written (`2015-2-02T3:04:05Z`, `2026-11-01 10:00:00 +0000`); numbers, and texts of
+    digits alone, are seconds or milliseconds since 1970, told apart by their size. What is beyond the years 1 to 9999
+    in UTC counts as the first or last instant of them.
+    """
+    match value:
+        case bool():
+            return None
+        case str():
+            text = value.strip()
+            return _of_number(float(text)) if _EPOCH_TEXT.fullmatch(text) else _of_text(text)
+        case int() | float():
+            return _of_number(value)
+        case _:
+            return None
+
+
+def _of_number(number: float) -> datetime:
+    try:
+        return _EPOCH + timedelta(seconds=number if abs(number) < _MAX_SECONDS else number / 1_000)
+    except OverflowError:
+        return EARLIEST if number < 0 else LATEST
+
+
+def _of_text(text: str) -> datetime | None:
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        match = _LOOSE.fullmatch(text)
+        if match is None:
+            return None
+        try:
+            parsed = datetime.fromisoformat(_strict(match))
+        except ValueError:
+            return None
+    if parsed.tzinfo is None:
+        return parsed.replace(tzinfo=UTC)
+    try:
+        return parsed.astimezone(UTC)
+    except OverflowError:
+        return EARLIEST if parsed.year == 1 else LATEST
+
+
+def _strict(match: re.Match[str]) -> str:
+    """The same instant as the standard writes it."""
+    date = f"{match['year']}-{match['month']:0>2}-{match['day']:0>2}"
+    if match["hour"] is None:
+        return date
+    clock = f"{match['hour']:0>2}:{match['minute']:0>2}:{match['second'] or '0':0>2}.{match['fraction'] or '0'}"
+    offset = f"{match['sign']}{match['hours']:0>2}:{match['minutes'] or '00'}" if match["sign"] else "+00:00"
+    return f"{date}T{clock}{offset}"

@@ -1,0 +1,82 @@
+"""The traits of a user that Sojourn itself reads: address, time zone and consent.
+
+One that cannot be read is left out, and costs neither the others nor the call.
+"""
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+from domain.blanks import strip_blanks
+from domain.local_time.zones import zone_name
+from domain.tracking.item_error import shown
+
+_YES: Final = frozenset({"true", "yes", "1"})
+_NO: Final = frozenset({"false", "no", "0"})
+
+
+class LeftOut(Struct, frozen=True):
+    """A part of an accepted call that was not taken: its path in the call, why, and what it was."""
+
+    part: str
+    error: str
+    value: Any
+
+
+def read_traits(traits: dict[str, Any]) -> tuple[dict[str, Any], list[LeftOut]]:
+    """The traits as they are kept, and those left out. Null takes a trait back."""
+    left_out: list[LeftOut] = []
+    if (email := traits.get("email")) is not None:
+        if isinstance(email, str):
+            traits["email"] = strip_blanks(email)
+        else:
+            _leave_out(traits, "email", "must be a string or null", left_out)
+    if (zone := traits.get("timezone")) is not None:
+        if (name := zone_name(zone)) is not None:
+            traits["timezone"] = name
+        else:
+            _leave_out(traits, "timezone", 'must be an IANA name such as "Europe/Berlin"', left_out)
+    if (consent := traits.get("consent")) is not None:
+        if isinstance(consent, dict):
+            traits["consent"] = _read_consent(consent, left_out)
+        elif consent == []:
+            traits["consent"] = {}
+        else:
+            wanted = 'must be an object of channel and true or false, such as {"email": true}'
+            _leave_out(traits, "consent", wanted, left_out)
+    return traits, left_out
+
+
+def _leave_out(traits: dict[str, Any], name: str, wanted: str, left_out: list[LeftOut]) -> None:
+    value = traits.pop(name)
+    left_out.append(LeftOut(f"traits.{name}", f"traits.{name} {wanted}; it is {shown(value)}", value))
+
+
+def _read_consent(consent: dict[str, Any], left_out: list[LeftOut]) -> dict[str, bool]:
+    read: dict[str, bool] = {}
+    for channel, value in consent.items():
+        given = _yes_or_no(value)
+        if given is None:
+            error = f'{path_of_consent(channel)} must be true or false, or 1, 0, "yes" or "no"; it is {shown(value)}'
+            left_out.append(LeftOut(path_of_consent(channel), error, value))
+        else:
+            read[channel] = given
+    return read
+
+
+def path_of_consent(channel: str) -> str:
+    """Where the consent for a channel stands, shortened."""
+    return f"traits.consent.{channel[:80]}"
+
+
+def _yes_or_no(value: Any) -> bool | None:
+    match value:
+        case bool():
+            return value
+        case int() | float():
+            return bool(value) if value in (0, 1) else None
+        case str():
+            text = strip_blanks(value).casefold()
+            return True if text in _YES else False if text in _NO else None
+        case _:
+            return None
