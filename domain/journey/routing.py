@@ -216,9 +216,12 @@ class _Router:
         )
 
     def _overtaking(self, happening: Happening, name: str) -> Iterator[Happening]:
-        """The person's events of a name that were received before this one and happened after it."""
+        """The person's events of a name that were received before this one and happened after it.
+
+        When an event happened whose clock was impossible is not known: it overtakes none.
+        """
         for earlier in self._received.get((happening.profile_id, name), ()):
-            if earlier.event.timestamp > happening.event.timestamp:
+            if earlier.event.timestamp > happening.event.timestamp and earlier.event.reported_timestamp is None:
                 yield earlier
 
     def _enter(self, happening: Happening, version: CampaignVersion, key: str) -> Journey:

@@ -85,7 +85,13 @@ def event_id(message_id: str) -> UUID:
 
 
 def track(
-    name: str, person: UUID = ADA, *, message_id: str | None = None, at: datetime = NOON, **properties: Any
+    name: str,
+    person: UUID = ADA,
+    *,
+    message_id: str | None = None,
+    at: datetime = NOON,
+    reported: datetime | None = None,
+    **properties: Any,
 ) -> Happening:
     message_id = message_id or f"m{next(_messages)}"
     event = Event(
@@ -98,6 +104,7 @@ def track(
         properties=properties,
         context={},
         timestamp=at,
+        reported_timestamp=reported,
     )
     return Happening(person, event)
 

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.campaign.rules import EntryRule, EventRule, ScheduleRule
+from domain.campaign.rules import EntryRule, EventRule, GoalRule, ScheduleRule
 from domain.journey.listeners import Listeners
 from domain.journey.matching import Happening
 from domain.journey.records import Ending, Journey, user_of, user_reference, workflow_id
@@ -285,6 +285,19 @@ def test_an_exit_that_overtook_the_entry_keeps_it_out(batches: int, later: timed
         [decision] = stage.take(abandoned, after=HOUR).decisions
     assert decision.reason == reason
     assert decision.data == ({"exit_event_id": event_id("bought")} if reason else {})
+
+
+@pytest.mark.parametrize("reported", [NOON.replace(year=1), NOON.replace(year=1970), NOON.replace(year=2569)], ids=str)
+@pytest.mark.parametrize("batches", [1, 2])
+def test_an_exit_by_an_impossible_clock_keeps_nobody_out(batches: int, reported: datetime) -> None:
+    """Its arrival counts as its time, and a cart that was left before that may still be reported after it."""
+    goal = GoalRule("Order Completed", within=3_600)
+    stage = Stage(campaign(exits=[EventRule("Order Completed")], goal=goal))
+    bought = track("Order Completed", at=NOON, reported=reported)
+    abandoned = track("Cart Abandoned", at=NOON - HOUR / 2)
+    routed = [stage.take(bought, abandoned)] if batches == 1 else [stage.take(bought), stage.take(abandoned)]
+    assert reasons(routed[-1]) == [None]
+    assert (len(routed[-1].entered), routed[-1].conversions) == (1, [])
 
 
 def test_what_overtook_is_of_the_same_person_and_about_the_same_cart() -> None:
