@@ -4,11 +4,12 @@ import base64
 import binascii
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.local_time.zones import find_zone
 from domain.tracking.decode import MAX_BATCH_BYTES
+from domain.tracking.identifiers import DEFAULT_PLACEHOLDERS
 
 
 def _postgresql(url: SecretStr) -> SecretStr:
@@ -36,6 +37,11 @@ def _zone(name: str) -> str:
     if find_zone(name) is None:
         raise ValueError("must be the IANA name of a time zone, as Europe/Berlin or UTC")
     return name
+
+
+def _listed(texts: object) -> object:
+    """A list as an environment variable holds it, with commas."""
+    return texts.split(",") if isinstance(texts, str) else texts
 
 
 class DatabaseSettings(BaseSettings):
@@ -97,6 +103,11 @@ class Settings(DatabaseSettings, TemporalSettings, WatchSettings):
     )
     max_batch_bytes: Annotated[int, Field(ge=32 * 1024, le=MAX_BATCH_BYTES)] = Field(
         MAX_BATCH_BYTES, description="how large a batch of tracking calls may be, decompressed; Segment's own is 512000"
+    )
+    placeholder_ids: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        DEFAULT_PLACEHOLDERS,
+        description="texts that clients send where they have no id, with commas between them; in place of the default "
+        "list, in any letter case. As userId, anonymousId, previousId, groupId or messageId they count as none",
     )
     api_host: str = "127.0.0.1"
     api_port: int = 8080

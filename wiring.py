@@ -24,6 +24,7 @@ from application.plans import Plans
 from application.readiness import Readiness, readiness
 from application.recipients import Recipients, Unsubscribe
 from application.reconcile import Reconciliations
+from application.rejects import RejectLog
 from application.send import Sender
 from application.versions import Versions
 from channels.email import EmailChannel
@@ -44,6 +45,7 @@ class Services:
     database: Database
     keys: Keys
     audit_log: AuditLog
+    rejects: RejectLog
     idempotency: Idempotency
     ingest: Ingest
     campaigns: Campaigns
@@ -72,6 +74,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             database=database,
             keys=Keys(database, environment_keys(settings)),
             audit_log=AuditLog(database),
+            rejects=RejectLog(database),
             idempotency=Idempotency(database),
             ingest=ingest,
             campaigns=Campaigns(database),

@@ -25,6 +25,7 @@ from api import (
     problems,
     reconciliations,
     reference,
+    rejects,
     schemas,
     tracking,
     unsubscribe,
@@ -36,6 +37,7 @@ from api.dependencies import EXAMPLE
 from api.limits import BodyLimit, RateLimit
 from api.tracking_paths import TrackingPaths
 from api.watching import Watch
+from domain.tracking.identifiers import Placeholders
 from settings import Settings
 
 OpenServices = Callable[[Settings], AbstractAsyncContextManager[wiring.Services]]
@@ -44,6 +46,7 @@ _log = structlog.get_logger(__name__)
 
 _MODULES = (
     tracking,
+    rejects,
     campaigns,
     versions,
     plans,
@@ -90,6 +93,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     )
     app.state.max_batch_bytes = settings.max_batch_bytes
     app.state.rate_limit = RateLimit(settings.rate_limit)
+    app.state.placeholders = Placeholders(settings.placeholder_ids)
     app.add_middleware(BodyLimit)
     problems.install(app)
     app.add_middleware(Admission, most_requests=REQUESTS_A_CONNECTION * settings.database_pool_size)

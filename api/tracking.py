@@ -56,8 +56,17 @@ class RejectedItem(BaseModel):
     error: str
 
 
+class LeftOutPart(BaseModel):
+    """A part of an accepted call that could not be taken. The rest of the call was."""
+
+    index: int = Field(description="place of the call in the batch, from 0; -1 for what a batch says for all of them")
+    messageId: str | None
+    part: str = Field(description="its path in the call", examples=["traits.timezone"])
+    error: str
+
+
 class Accepted(BaseModel):
-    """The events are stored. `rejected` and `duplicates` are there only where they are not empty."""
+    """The events are stored. All but `success` is there only where it is not empty."""
 
     model_config = example({"success": True})
 
@@ -66,6 +75,8 @@ class Accepted(BaseModel):
     duplicates: list[str] = Field(
         [], description="each `messageId` that the source of this key had reported before, which has changed nothing"
     )
+    leftOut: list[LeftOutPart] = []
+    unnamed: int = Field(0, description="how many more were refused or left out; at most 100 are named")
 
 
 def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
@@ -95,22 +106,29 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
             # In the order of time, so that indexes grow at their end.
             new_id=uuid7,
             max_batch_bytes=max_batch_bytes,
+            placeholders=request.app.state.placeholders,
         )
         with INGEST_SECONDS.time():
-            result = await services.ingest(decoded.events, decoded.rejects, received_at=received_at)
-        if decoded.rejects and kind != "batch":
+            result = await services.ingest(
+                decoded.events, decoded.rejects, received_at=received_at, unrecorded=decoded.unrecorded
+            )
+        if not decoded.events and kind != "batch":
             raise InvalidRequestError(decoded.rejects[0].error)
-        return _accepted(decoded.rejects, [*decoded.repeated, *result.duplicates])
+        return _accepted(decoded.rejects, decoded.unrecorded.number, [*decoded.repeated, *result.duplicates])
 
     return take
 
 
-def _accepted(rejects: list[Reject], duplicates: list[str]) -> Response:
+def _accepted(rejects: list[Reject], unnamed: int, duplicates: list[str]) -> Response:
     answer: dict[str, Any] = {"success": True}
-    if rejects:
-        answer["rejected"] = [
-            {"index": reject.index, "messageId": reject.message_id, "error": reject.error} for reject in rejects
-        ]
+    for reject in rejects:
+        named = {"index": reject.index, "messageId": reject.message_id, "error": reject.error}
+        if reject.part is None:
+            answer.setdefault("rejected", []).append(named)
+        else:
+            answer.setdefault("leftOut", []).append({**named, "part": reject.part})
+    if unnamed:
+        answer["unnamed"] = unnamed
     if duplicates:
         answer["duplicates"] = duplicates
     return Response(msgspec.json.encode(answer), media_type="application/json")

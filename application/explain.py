@@ -18,9 +18,9 @@ from store.timeline import Recorded
 class TimelineItem:
     """One line of a timeline: what happened or was decided, and why. `url` leads to the journey in the Temporal UI.
 
-    `outcome` is what came of it: entered, granted, deferred, held, refused, sent, failed, cancelled, unknown, exited,
-    converted, skipped, moved, stayed, the outcome of a journey, the case of a branch, the arm of a split, or what came
-    of an action or a delay; None for an event. A goal's `step` is that of the last message before it.
+    `outcome` is what came of it: entered, granted, deferred, held, refused, left_out, sent, failed, cancelled, unknown,
+    exited, converted, skipped, moved, stayed, the outcome of a journey, the case of a branch, the arm of a split, or
+    what came of an action or a delay; None for an event. A goal's `step` is that of the last message before it.
     """
 
     at: datetime
@@ -56,9 +56,10 @@ class Explain:
         place = place_of(before)
         async with self._database.transaction() as connection:
             profile_id = await profiles.find(connection, user_id)
-            if profile_id is None:
-                raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
-            recorded = await timeline.latest(connection, profile_id, limit + 1, place)
+            called = user_id if profile_id is None else None
+            recorded = await timeline.latest(connection, profile_id, limit + 1, place, called=called)
+        if profile_id is None and not recorded:
+            raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
         items, next = timeline_items(recorded, limit, self._journey_url)
         return Timeline(user_id, items, next)
 
@@ -108,9 +109,14 @@ def _summary(entry: Recorded) -> str:
     data = entry.data
     match entry.kind, entry.outcome:
         case "event", "track":
-            return f"{entry.name}"
-        case "event", _:
-            return f"{entry.outcome}" if entry.name == entry.outcome else f"{entry.outcome} {entry.name}"
+            return f"{entry.name}{_impossible_clock(data)}"
+        case "event", outcome:
+            name = f"{outcome}" if entry.name == outcome else f"{outcome} {entry.name}"
+            return f"{name}{_impossible_clock(data)}"
+        case "reject", "refused":
+            return f"call refused: {data['error']}"
+        case "reject", _:
+            return f"left out: {data['error']}"
         case "entry", "entered" if data.get("by") == AUDIENCE:
             return f"entered {entry.campaign} with its audience"
         case "entry", "entered":
@@ -158,6 +164,13 @@ def _summary(entry: Recorded) -> str:
             return f"{entry.campaign} is over: {outcome}"
         case _:
             raise ValueError(f"a timeline has no {entry.kind}")
+
+
+def _impossible_clock(data: dict[str, Any]) -> str:
+    """What a client's clock said, where that counts for nothing."""
+    if "reported_timestamp" not in data:
+        return ""
+    return f" (its clock said {data['reported_timestamp']}, so its arrival counts)"
 
 
 def _waited(entry: Recorded) -> str:

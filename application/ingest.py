@@ -19,7 +19,9 @@ from domain.people import identity
 from domain.people.identity import Identity, Known, Resolution
 from domain.tracking.event import Event, Reject
 from domain.tracking.reactions import message_reacted_to
+from domain.tracking.rejects import ALL_RECORDED, Unrecorded
 from store import campaigns, events, journeys, messages, outbox, profiles
+from store import rejects as reject_log
 from store.database import Connection, Database
 from store.events import StoredEvent
 from store.profiles import Profile, ProfileChange
@@ -48,14 +50,22 @@ class Ingest:
         self._catalogue = catalogue
 
     async def __call__(
-        self, batch: Sequence[Event], rejects: Sequence[Reject] = (), *, received_at: datetime
+        self,
+        batch: Sequence[Event],
+        rejects: Sequence[Reject] = (),
+        *,
+        received_at: datetime,
+        unrecorded: Unrecorded = ALL_RECORDED,
     ) -> IngestResult:
-        """Raises psycopg.OperationalError when the database is away; then nothing was kept."""
+        """Store the events with what they mean, and what was refused or left out beside them.
+
+        Raises psycopg.OperationalError when the database is away; then nothing was kept.
+        """
         exclusive = False
         for attempt in range(ATTEMPTS):
             try:
                 async with self._database.pipeline() as connection:
-                    return await self._ingest(connection, batch, rejects, received_at, exclusive=exclusive)
+                    return await self._ingest(connection, batch, rejects, unrecorded, received_at, exclusive=exclusive)
             except _IdentityMoved:
                 exclusive = True
             except (DeadlockDetected, UniqueViolation):
@@ -70,19 +80,23 @@ class Ingest:
         connection: Connection,
         batch: Sequence[Event],
         rejects: Sequence[Reject],
+        unrecorded: Unrecorded,
         received_at: datetime,
         *,
         exclusive: bool,
     ) -> IngestResult:
-        if rejects:
-            await events.insert_rejects(connection, rejects, received_at)
         if not batch:
+            if rejects:
+                await reject_log.insert(connection, rejects, unrecorded, received_at)
             return IngestResult(0, [])
         control = await campaigns.ask_to_share_control(connection)
         claims = await events.claim_ids(connection, batch, received_at)
         identities = await profiles.find_identities(connection, identity.identities_of(batch), exclusive=exclusive)
         listeners = await self._catalogue.listeners_at(connection, await control.answer())
         claimed = await claims.answer()
+        # A call that comes again has lost nothing again.
+        if lost := [reject for reject in rejects if reject.event_id is None or reject.event_id in claimed]:
+            await reject_log.insert(connection, lost, unrecorded, received_at)
         new = [event for event in batch if event.id in claimed]
         duplicates = [event.message_id for event in batch if event.id not in claimed]
         if not new:

@@ -22,6 +22,7 @@ from cli.plans import apply, plan
 from cli.printing import print_error
 from cli.profiles import profiles
 from cli.reconcile import reconcile
+from cli.rejects import rejects
 from cli.schema import schema
 from domain.errors import SojournError
 from runtime.leaving import leave
@@ -41,7 +42,7 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
 
 _add("Campaigns", campaigns.campaigns, plan, apply, campaigns.start, campaigns.pause, campaigns.resume)
 _add("Campaigns", campaigns.stop, campaigns.archive, funnel, operations, schema)
-_add("Journeys and users", explain, journeys=journeys.app)
+_add("Journeys and users", explain, rejects, journeys=journeys.app)
 _add("The deployment", audit, reconcile, profiles, caps=caps.app, keys=keys.app)
 _add("Processes", dev, demo, serve.api, serve.worker, serve.promote, serve.migrate)
 

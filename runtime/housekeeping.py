@@ -1,11 +1,11 @@
-"""What has to be done now and then: the partitions of the coming months, and answers whose day is over."""
+"""What has to be done now and then: the partitions of the coming months, answers whose day is over, old rejects."""
 
 import asyncio
 
 import psycopg
 import structlog
 
-from store import idempotency, partitions
+from store import idempotency, partitions, rejects
 from store.database import Database
 
 log = structlog.get_logger()
@@ -21,9 +21,18 @@ async def keep_house(database: Database, stop: asyncio.Event) -> None:
                 await partitions.ensure(connection)
             async with database.transaction() as connection:
                 await idempotency.forget(connection)
+            await forget_rejects(database)
         except psycopg.Error:
             log.exception("housekeeping failed")
         try:
             await asyncio.wait_for(stop.wait(), INTERVAL)
         except TimeoutError:
             continue
+
+
+async def forget_rejects(database: Database) -> None:
+    """Page by page, so that no transaction is long."""
+    has_more = True
+    while has_more:
+        async with database.transaction() as connection:
+            has_more = await rejects.forget(connection)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from domain.tracking.event import Event, Reject
+from domain.tracking.event import Event
 from store.database import Asked, Connection
 from store.tally import Deed
 
@@ -26,15 +26,16 @@ INSERT = """
 WITH item AS (
   SELECT * FROM ROWS FROM (jsonb_to_recordset(%(items)s) AS (
     id uuid, profile_id uuid, source text, message_id text, type text, name text, user_id text, anonymous_id text,
-    previous_id text, group_id text, properties jsonb, context jsonb, timestamp timestamptz)) WITH ORDINALITY AS t(
+    previous_id text, group_id text, properties jsonb, context jsonb, timestamp timestamptz,
+    reported_timestamp timestamptz)) WITH ORDINALITY AS t(
     id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context,
-    timestamp, position)
+    timestamp, reported_timestamp, position)
 )
 INSERT INTO events (
   received_at, id, source, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id,
-  properties, context, timestamp)
+  properties, context, timestamp, reported_timestamp)
 SELECT %(received_at)s, id, source, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id,
-       properties, context, timestamp
+       properties, context, timestamp, reported_timestamp
 FROM item ORDER BY position
 """
 
@@ -97,6 +98,7 @@ def rows(events: Sequence[StoredEvent]) -> list[dict[str, Any]]:
             "properties": stored.event.properties,
             "context": stored.event.context,
             "timestamp": stored.event.timestamp,
+            "reported_timestamp": stored.event.reported_timestamp,
         }
         for stored in events
     ]
@@ -112,7 +114,7 @@ async def tracked_since(
     cursor = await connection.execute(
         """
         SELECT id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id,
-               properties, context, timestamp
+               properties, context, timestamp, reported_timestamp
         FROM events
         WHERE profile_id = ANY(%(profile_ids)s) AND recorded_at > %(since)s - interval '1 day'
           AND type = 'track' AND name = ANY(%(names)s)
@@ -122,19 +124,6 @@ async def tracked_since(
         {"profile_ids": list(profile_ids), "names": list(names), "since": since},
     )
     return Asked(cursor, lambda rows: [_stored(row) for row in rows])
-
-
-async def insert_rejects(connection: Connection, rejects: Sequence[Reject], received_at: datetime) -> None:
-    """Keep what could not be accepted, for whoever mends the client."""
-    await connection.execute(
-        """
-        INSERT INTO rejects (received_at, position, message_id, error, body)
-        SELECT %s, index, message_id, error, body
-        FROM jsonb_to_recordset(%s) AS item (index int, message_id text, error text, body text)
-        """,
-        (received_at, Jsonb(rejects)),
-    )
-    connection.tally.add(Deed.EVENT, "", "rejected", number=len(rejects))
 
 
 def _stored(row: dict[str, Any]) -> StoredEvent:

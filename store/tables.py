@@ -91,20 +91,33 @@ events = Table(
     Column("properties", JSONB, nullable=False),
     Column("context", JSONB, nullable=False),
     Column("timestamp", INSTANT, nullable=False),
+    # What an impossible clock of a client said; the arrival is the `timestamp` then.
+    Column("reported_timestamp", INSTANT),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
     Index("events_profile_id", "profile_id", "recorded_at"),
     postgresql_partition_by="RANGE (received_at)",
 )
 
+# `part` is the path of what was left out of an accepted call; null where the whole call was refused.
 rejects = Table(
     "rejects",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("received_at", INSTANT, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("position", Integer, nullable=False),
+    Column("source", Text, nullable=False, server_default=DEFAULT_SOURCE),
+    Column("event_id", Uuid),
     Column("message_id", Text),
+    Column("user_id", Text),
+    Column("anonymous_id", Text),
+    Column("part", Text),
     Column("error", Text, nullable=False),
     Column("body", Text, nullable=False),
+    Column("unrecorded", Integer, nullable=False, server_default=text("0")),
+    Index("rejects_received_at", "received_at"),
+    Index("rejects_user_id", "user_id", "recorded_at", postgresql_where=text("user_id IS NOT NULL")),
+    Index("rejects_anonymous_id", "anonymous_id", "recorded_at", postgresql_where=text("anonymous_id IS NOT NULL")),
 )
 
 # `revision` changes with whatever is changed of a campaign. Journeys of the versions in `exiting` count as ended from

@@ -10,7 +10,7 @@ from store.database import Connection
 
 
 class Recorded(Struct, frozen=True):
-    """One recorded thing: an event, a decision, a message, a goal that was reached, or the end of a journey.
+    """One recorded thing: an event, a reject, a decision, a message, a goal that was reached, or a journey's end.
 
     `at` is when it happened, on the clock of whoever reported it; `recorded_at` orders what was recorded. `detail` is
     what belongs to its kind.
@@ -32,12 +32,17 @@ class Recorded(Struct, frozen=True):
 
 # Somebody may have a million events and not nearly as many of the others: only as many as are shown are read.
 _TIMELINE = """
+WITH own_ids AS (
+  SELECT kind, value FROM identities WHERE profile_id = %(profile_id)s
+  UNION ALL SELECT unnest(ARRAY['user', 'anonymous']), %(called)s::text WHERE %(called)s::text IS NOT NULL
+)
 SELECT recorded.*, journeys.workflow_id
 FROM (
   SELECT 'event' AS kind, recorded_at, id::text AS key, timestamp AS at, COALESCE(name, type) AS name,
          type AS outcome, NULL AS reason, NULL AS campaign, NULL::uuid AS journey_id, NULL AS step,
          jsonb_build_object(
-           'event_id', id, 'source', source, 'message_id', message_id, 'properties', properties) AS data
+           'event_id', id, 'source', source, 'message_id', message_id, 'properties', properties
+         ) || jsonb_strip_nulls(jsonb_build_object('reported_timestamp', reported_timestamp)) AS data
   FROM (
     SELECT * FROM events
     WHERE profile_id = %(profile_id)s AND %(journey_id)s::uuid IS NULL
@@ -72,6 +77,19 @@ FROM (
   LEFT JOIN messages ON messages.id = conversions.message_id AND messages.state IN ('sending', 'sent', 'unknown')
   WHERE conversions.profile_id = %(profile_id)s
   UNION ALL
+  SELECT 'reject', recorded_at, id::text, received_at, NULL, CASE WHEN part IS NULL THEN 'refused' ELSE 'left_out' END,
+         NULL, NULL, NULL, NULL,
+         jsonb_build_object('error', error, 'body', body) || jsonb_strip_nulls(jsonb_build_object(
+           'event_id', event_id, 'source', source, 'message_id', message_id, 'part', part))
+  FROM (
+    SELECT * FROM rejects
+    WHERE %(journey_id)s::uuid IS NULL AND (
+        user_id = ANY(ARRAY(SELECT value FROM own_ids WHERE kind = 'user'))
+        OR anonymous_id = ANY(ARRAY(SELECT value FROM own_ids WHERE kind = 'anonymous')))
+      AND (%(before)s::timestamptz IS NULL OR (recorded_at, id::text) < (%(before)s, %(before_key)s))
+    ORDER BY recorded_at DESC, id::text DESC LIMIT %(limit)s
+  ) AS rejects
+  UNION ALL
   SELECT 'end', ended_recorded_at, id::text, ended_at, NULL, outcome, NULL, campaign_key, id, NULL, '{}'
   FROM journeys WHERE profile_id = %(profile_id)s AND (state = 'completed' OR outcome = 'merged')
 ) AS recorded
@@ -85,13 +103,16 @@ LIMIT %(limit)s
 
 async def latest(
     connection: Connection,
-    profile_id: UUID,
+    profile_id: UUID | None,
     limit: int,
     before: tuple[datetime, str] | None,
     *,
     journey_id: UUID | None = None,
+    called: str | None = None,
 ) -> list[Recorded]:
     """The latest things recorded, newest first; `before` is the (recorded_at, key) to go on from.
+
+    Where no profile is known, what was refused of calls that name this id: `called`.
 
     Of one journey of theirs: what was decided for it, its messages, its goal and its end.
     """
@@ -100,6 +121,7 @@ async def latest(
         {
             "profile_id": profile_id,
             "journey_id": journey_id,
+            "called": called,
             "limit": limit,
             "before": before[0] if before else None,
             "before_key": before[1] if before else None,

@@ -12,6 +12,7 @@ from domain.access import Actor
 from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, Problem
 from domain.revisions import UNCONDITIONAL, Precondition
 from domain.tracking.event import Event, Reject
+from domain.tracking.rejects import ALL_RECORDED, Unrecorded
 from settings import Settings
 from store.database import Database
 from wiring import environment_keys
@@ -100,7 +101,12 @@ class FakeIngest:
         self.failure: Exception | None = None
 
     async def __call__(
-        self, events: Sequence[Event], rejects: Sequence[Reject] = (), *, received_at: datetime
+        self,
+        events: Sequence[Event],
+        rejects: Sequence[Reject] = (),
+        *,
+        received_at: datetime,
+        unrecorded: Unrecorded = ALL_RECORDED,
     ) -> IngestResult:
         self.calls += 1
         if self.failure:

@@ -1,0 +1,27 @@
+"""What clients reported and was not taken."""
+
+from store import rejects
+from store.database import Database
+from store.rejects import StoredReject
+
+
+class RejectLog:
+    """Read what ingest has recorded."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(
+        self,
+        *,
+        limit: int,
+        after: int | None = None,
+        user_id: str | None = None,
+        source: str | None = None,
+        is_part: bool | None = None,
+    ) -> list[StoredReject]:
+        """Rejects, the newest first: those before `after`, which is the id of the last one seen."""
+        async with self._database.transaction() as connection:
+            return await rejects.page(
+                connection, limit=limit, after=after, user_id=user_id, source=source, is_part=is_part
+            )

@@ -1,0 +1,55 @@
+"""sojourn rejects: what clients reported and was not taken."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cli.client import connect
+from cli.options import After, AsJson, Limit
+from cli.printing import local_second, print_json, print_next, print_table, told
+
+
+class Outcome(StrEnum):
+    """What may be asked for alone."""
+
+    REFUSED = "refused"
+    LEFT_OUT = "left_out"
+
+
+def rejects(
+    context: typer.Context,
+    user: Annotated[
+        str | None, typer.Option(help="The user id or anonymous id that the call names.", show_default=False)
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="The source of the key.", show_default=False)] = None,
+    outcome: Annotated[
+        Outcome | None, typer.Option(help="Whole calls, or parts left out of accepted ones.", show_default=False)
+    ] = None,
+    limit: Limit = 50,
+    after: After = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the calls that were refused and the parts left out of others, the latest first; kept for 30 days."""
+    with connect(context) as api:
+        page = api.get("rejects", user_id=user, source=source, outcome=outcome, limit=limit, after=after)
+    if as_json:
+        print_json(page)
+        return
+    rows = [
+        [
+            local_second(each["received_at"]),
+            told(each["user_id"] or each["anonymous_id"]),
+            each["outcome"].replace("_", " "),
+            _why(each["error"], each["unrecorded"]),
+            told(each["message_id"]),
+            each["body"],
+        ]
+        for each in page["rejects"]
+    ]
+    print_table(["TIME", "USER", "WHAT", "WHY", "MESSAGE ID", "BODY"], rows, folded={"WHY", "BODY"})
+    print_next(page)
+
+
+def _why(error: str, unrecorded: int) -> str:
+    return f"{error} (and {unrecorded:,} more in this request)" if unrecorded else error
