@@ -69,7 +69,8 @@ async def page(
     """The newest first, below the id `after`: by an id of a person, a source, whole calls or parts, where given."""
     cursor = await connection.execute(
         """
-        SELECT id, received_at, position, source, event_id, message_id, user_id, anonymous_id, part, error, body, unrecorded
+        SELECT id, received_at, position, source, event_id, message_id, user_id, anonymous_id, part, error, body,
+               unrecorded
         FROM rejects
         WHERE (%(after)s::bigint IS NULL OR id < %(after)s)
           AND (%(user_id)s::text IS NULL OR user_id = %(user_id)s OR anonymous_id = %(user_id)s)

@@ -74,7 +74,8 @@ async def test_somebody_whose_calls_were_all_refused_has_a_timeline(api: httpx.A
     for number in range(5):
         await report(api, {"type": "trakc", "userId": "u1", "messageId": f"m{number}"})
         await report(api, {"type": "page", "userId": "undefined", "anonymousId": "a\n1", "event": "E"})
-    items, before = [], {}
+    items: list[dict[str, Any]] = []
+    before: dict[str, str] = {}
     for _ in range(3):
         page = await read(api, "/v1/users/u1/timeline", limit=2, **before)
         items += page["items"]
