@@ -84,7 +84,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             caps=FrequencyCaps(database),
             recipients=Recipients(database),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secret.get_secret_value()),
-            explain=Explain(database, _journey_url(settings)),
+            explain=Explain(database, _journey_url(settings), settings.timezone),
             journeys=Journeys(database, _journey_url(settings)),
             funnel=Funnels(database),
             reconciliations=Reconciliations(database),

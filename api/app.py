@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 
 import wiring
 from api import (
+    apply,
     audit,
     campaigns,
     caps,
@@ -50,6 +51,7 @@ _MODULES = (
     campaigns,
     versions,
     plans,
+    apply,
     operations,
     journeys,
     funnel,

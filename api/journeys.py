@@ -151,9 +151,9 @@ _DRY_RUN: dict[int | str, dict[str, Any]] = {200: {"model": Counted, "descriptio
 _ONE = refusals(NotFoundError, ConflictError)
 
 
-@router.get("", responses=refusals(InvalidCursorError))
+@router.get("", responses=refusals(InvalidCursorError, NotFoundError))
 async def list_journeys(services: Using, query: Annotated[JourneyQuery, Query()]) -> JourneyList:
-    """Journeys, newest first."""
+    """Journeys, newest first. A campaign, version or user that there is not is refused, not an empty list."""
     which = JourneyFilter(**query.model_dump(exclude={"limit", "after"}))
     rows = await services.journeys.list(which, limit=query.limit + 1, after=position(query.after, UUID))
     journeys, next = cut(rows, query.limit, lambda journey: journey.id)

@@ -19,8 +19,8 @@ router = APIRouter(
     prefix="/v1/campaigns/{key}", tags=["Campaigns"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
 )
 
-_HASH = f"running-1-1-{'0' * 32}"
-_EXAMPLE: dict[str, Any] = {
+HASH = f"running-1-1-{'0' * 32}"
+EXAMPLE: dict[str, Any] = {
     "file": "abandoned-cart.yaml",
     "source": "key: abandoned-cart\nname: Abandoned cart\nentry: {event: Cart Abandoned}\nsteps: [{exit: done}]\n",
     "templates": {},
@@ -29,7 +29,7 @@ _EXAMPLE: dict[str, Any] = {
 
 
 class PlanRequest(PublishRequest):
-    model_config = example(_EXAMPLE)
+    model_config = example(EXAMPLE)
 
     in_flight: Annotated[
         Literal["keep", "migrate", "exit"],
@@ -45,7 +45,7 @@ class PlanRequest(PublishRequest):
 
 
 class ApplyRequest(PlanRequest):
-    model_config = example({**_EXAMPLE, "plan": _HASH})
+    model_config = example({**EXAMPLE, "plan": HASH})
 
     plan: Annotated[
         Text | None,
@@ -122,7 +122,7 @@ _PLAN: dict[str, Any] = {
     ],
     "totals": {"stays": 12, "migrates": 108, "exits": 0, "undecided": 0},
     "warnings": [],
-    "hash": _HASH,
+    "hash": HASH,
 }
 
 
@@ -140,20 +140,21 @@ class CampaignPlan(ResponseModel):
     in_flight: list[InFlight] = Field(description="the journeys on other versions than the next")
     totals: Totals
     warnings: list[PublishWarning]
-    hash: str = Field(examples=[_HASH], description="pass it to `apply` as `plan`")
+    hash: str = Field(examples=[HASH], description="pass it to `apply` as `plan`")
+
+
+APPLIED: dict[str, Any] = {
+    "version": 2,
+    "created": True,
+    "campaign": "abandoned-cart",
+    "state": "running",
+    "operation": "01a2018a-1b1c-7d3e-8f4a-5b6c7d8e9f0a",
+    "plan": _PLAN,
+}
 
 
 class Applied(ResponseModel):
-    model_config = example(
-        {
-            "version": 2,
-            "created": True,
-            "campaign": "abandoned-cart",
-            "state": "running",
-            "operation": "01a2018a-1b1c-7d3e-8f4a-5b6c7d8e9f0a",
-            "plan": _PLAN,
-        }
-    )
+    model_config = example(APPLIED)
 
     version: int
     created: bool

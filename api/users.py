@@ -44,11 +44,37 @@ TIMELINE_ITEM: dict[str, Any] = {
 }
 
 
+class Now(ResponseModel):
+    """Where an active journey is."""
+
+    campaign: str
+    journey_id: str
+    step: str | None = Field(description="null until it has said where it is")
+    standing: str | None = Field(examples=["waiting"], description="waiting, deferred, held or acting")
+    until: datetime | None = Field(description="null where it waits for no instant")
+    timezone: str = Field(examples=["Europe/Berlin"], description="in which the recipient's local times are meant")
+    summary: str = Field(examples=["waits at cool-off until 06:38 (Europe/Berlin), in abandoned-cart"])
+    url: str = Field(description="the journey in the Temporal UI")
+
+
+_NOW: dict[str, Any] = {
+    "campaign": "abandoned-cart",
+    "journey_id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
+    "step": "cool-off",
+    "standing": "waiting",
+    "until": "2026-11-22T05:38:00Z",
+    "timezone": "Europe/Berlin",
+    "summary": "waits at cool-off until 06:38 (Europe/Berlin), in abandoned-cart",
+    "url": "http://localhost:8233/namespaces/default/workflows/abandoned-cart%2Fu-4711%2F2f1c3b5a7e90",
+}
+
+
 class Timeline(ResponseModel):
-    model_config = example({"user_id": "u-4711", "items": [TIMELINE_ITEM], "next": None})
+    model_config = example({"user_id": "u-4711", "items": [TIMELINE_ITEM], "now": [_NOW], "next": None})
 
     user_id: str
     items: list[TimelineItem]
+    now: list[Now] = Field(description="where each active journey is, newest first; only with the latest page")
     next: str | None = Field(description="pass it as `before` for what came earlier; null at the beginning")
 
 

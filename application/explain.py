@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
+from application.whereabouts import whereabouts
 from domain.campaign.durations import format_duration
 from domain.errors import InvalidCursorError, NotFoundError
 from domain.tracking.event import AUDIENCE
 from store import profiles, timeline
-from store.database import Database
+from store.database import Connection, Database
 from store.timeline import Recorded
 
 
@@ -36,20 +38,42 @@ class TimelineItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Now:
+    """Where one of the person's journeys is at the moment. `url` leads to it in the Temporal UI."""
+
+    campaign: str
+    journey_id: str
+    step: str | None
+    standing: str | None
+    until: datetime | None
+    timezone: str
+    summary: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
-    """The lines, oldest first. `next` is to be passed as `before` for those before them; None where there are none."""
+    """The lines, oldest first. `next` is to be passed as `before` for those before them; None where there are none.
+
+    `now` tells of each active journey where it is; of the latest page only.
+    """
 
     user_id: str
     items: list[TimelineItem]
+    now: list[Now]
     next: str | None
 
 
 class Explain:
-    """`journey_url` is the address of a journey in the Temporal UI, with {workflow_id} in it."""
+    """`journey_url` is the address of a journey in the Temporal UI, with {workflow_id} in it.
 
-    def __init__(self, database: Database, journey_url: str) -> None:
+    `timezone` is the deployment's, for people whose own is not known, nor their campaign's.
+    """
+
+    def __init__(self, database: Database, journey_url: str, timezone: str) -> None:
         self._database = database
         self._journey_url = journey_url
+        self._timezone = timezone
 
     async def timeline(self, user_id: str, *, limit: int, before: str | None) -> Timeline:
         """The latest `limit` lines before a place. Raises NotFoundError for somebody never heard of."""
@@ -58,10 +82,27 @@ class Explain:
             profile_id = await profiles.find(connection, user_id)
             called = user_id if profile_id is None else None
             recorded = await timeline.latest(connection, profile_id, limit + 1, place, called=called)
+            now = [] if place or profile_id is None else await self._now(connection, profile_id, user_id)
         if profile_id is None and not recorded:
             raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
         items, next = timeline_items(recorded, limit, self._journey_url)
-        return Timeline(user_id, items, next)
+        return Timeline(user_id, items, now, next)
+
+    async def _now(self, connection: Connection, profile_id: UUID, user_id: str) -> list[Now]:
+        found = await whereabouts(connection, profile_id, user_id, self._timezone, datetime.now(UTC))
+        return [
+            Now(
+                campaign=each.campaign,
+                journey_id=str(each.journey_id),
+                step=each.step,
+                standing=each.standing,
+                until=each.until,
+                timezone=each.timezone,
+                summary=each.summary,
+                url=link(self._journey_url, each.workflow_id),
+            )
+            for each in found
+        ]
 
 
 def place_of(before: str | None) -> tuple[datetime, str] | None:

@@ -15,7 +15,7 @@ from domain.access import Actor
 from domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from domain.journey.records import Ending
 from domain.journey.state import EXITED
-from store import audit, decisions, journey_lists, journeys, outbox, profiles, selections, timeline
+from store import audit, campaigns, decisions, journey_lists, journeys, outbox, profiles, selections, timeline
 from store.database import Connection, Database
 from store.journey_lists import JourneyFilter, ListedJourney
 from store.operations import Operation
@@ -86,8 +86,12 @@ class Journeys:
         self._journey_url = journey_url
 
     async def list(self, which: JourneyFilter, *, limit: int, after: UUID | None) -> list[JourneyView]:
-        """The newest, or those before one of them."""
+        """The newest, or those before one of them. Raises NotFoundError for a campaign or a user that there is not."""
         async with self._database.transaction() as connection:
+            if which.campaign is not None:
+                await _ensure_known(connection, which.campaign, which.version, which.step)
+            if which.user is not None:
+                await _profile_of(connection, which.user)
             return [
                 self._view(journey) for journey in await journey_lists.page(connection, which, limit=limit, after=after)
             ]
@@ -188,12 +192,8 @@ async def _found(connection: Connection, id: UUID) -> ListedJourney:
 
 
 async def _selection(connection: Connection, which: JourneyChoice) -> Selection:
-    await campaign_moves.found(connection, which.campaign)
-    profile_id = None
-    if which.user is not None:
-        profile_id = await profiles.find(connection, which.user)
-        if profile_id is None:
-            raise NotFoundError(f"nothing was ever reported of user {which.user}", user_id=which.user)
+    await _ensure_known(connection, which.campaign, which.version, which.step)
+    profile_id = None if which.user is None else await _profile_of(connection, which.user)
     return Selection(
         versions=None if which.version is None else (which.version,),
         step=which.step,
@@ -202,3 +202,21 @@ async def _selection(connection: Connection, which: JourneyChoice) -> Selection:
         entered_after=which.entered_after,
         entered_before=which.entered_before,
     )
+
+
+async def _ensure_known(connection: Connection, campaign: str, version: int | None, step: str | None) -> None:
+    """Raises NotFoundError where there is no such campaign, version of it, or step in these."""
+    await campaign_moves.found(connection, campaign)
+    if version is not None and await campaigns.version(connection, campaign, version) is None:
+        raise NotFoundError(f"campaign {campaign} has no version {version}", campaign=campaign, version=version)
+    if step is not None and not await campaigns.has_step(connection, campaign, step, version):
+        said = f"campaign {campaign}" if version is None else f"version {version} of campaign {campaign}"
+        raise NotFoundError(f"{said} has no step {step}", campaign=campaign, step=step)
+
+
+async def _profile_of(connection: Connection, user: str) -> UUID:
+    """Raises NotFoundError."""
+    profile_id = await profiles.find(connection, user)
+    if profile_id is None:
+        raise NotFoundError(f"nothing was ever reported of user {user}", user_id=user)
+    return profile_id

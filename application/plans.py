@@ -1,7 +1,7 @@
 """What a document would change of its campaign, for users in flight as well, and doing just that."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import get_args
@@ -86,28 +86,56 @@ class Plans:
 
         Raises PlanOutdatedError where that would not be what was planned, and what `plan` raises.
         """
+        [applied] = await self._apply([await self._proved(key, document, planned)], by)
+        return applied
+
+    async def apply_all(self, documents: Sequence[tuple[Document, str | None]], *, by: Actor) -> list[Applied]:
+        """Prove all documents, then publish all of them in one transaction, or none. Each has the hash of its plan.
+
+        Raises InvalidDocumentError with the problems of all documents, and what `apply` raises.
+        """
+        checked: list[Published] = []
+        problems: list[Problem] = []
+        first: dict[str, str] = {}
+        for document, _ in documents:
+            try:
+                one = await self._check(document)
+            except InvalidDocumentError as error:
+                problems += error.problems
+                continue
+            key = one.definition.key
+            if key in first:
+                said = f"`{key}` is the key of {first[key]} as well"
+                problems.append(one.source.problem(("key",), said, "Give each campaign a key of its own"))
+            first.setdefault(key, document.file)
+            checked.append(one)
+        if problems:
+            raise InvalidDocumentError(problems)
+        proved = [
+            _Proved(document, planned, one, await self._plan(one.definition.key, document, one))
+            for (document, planned), one in zip(documents, checked, strict=True)
+        ]
+        return await self._apply(proved, by)
+
+    async def _proved(self, key: str, document: Document, planned: str | None) -> "_Proved":
         checked = await self._checked(key, document)
-        plan = await self._plan(key, document, checked)
-        if planned not in (None, plan.hash):
-            raise _outdated(key, planned, plan.hash)
+        return _Proved(document, planned, checked, await self._plan(key, document, checked))
+
+    async def _apply(self, proved: Sequence["_Proved"], by: Actor) -> list[Applied]:
+        """Do what the plans say in one transaction, if they still hold."""
+        for one in proved:
+            if one.planned not in (None, one.plan.hash):
+                raise _outdated(one.plan.campaign, one.planned, one.plan.hash)
         async with self._database.transaction() as connection:
             await campaigns.take_control(connection)
-            before = await campaigns.campaign(connection, key)
-            if (now := _hash(document, checked, before)) != plan.hash:
-                raise _outdated(key, plan.hash, now)
-            version, created = await moves.insert_version(connection, checked, document.source, document.file, by)
-            campaign = await moves.found(connection, key)
-            operation = None
-            if plan.takes_effect and (version != campaign.running_version or document.in_flight != "keep"):
-                operation = await moves.let_in_by(connection, campaign, version, in_flight=document.in_flight, by=by)
-                campaign = await moves.found(connection, key)
-            data = {"version": version, "in_flight": document.in_flight, "plan": plan.hash}
-            await audit.record(connection, by, "campaign.apply", key, data)
-        return Applied(version, created, key, campaign.state, operation.id if operation else None, plan)
+            return [await _apply_one(connection, one, by) for one in proved]
+
+    async def _check(self, document: Document) -> Published:
+        """The document proved: work for the processor, so that other requests go on meanwhile."""
+        return await asyncio.to_thread(publishing.check, document.source, document.file, document.templates)
 
     async def _checked(self, key: str, document: Document) -> Published:
-        """The document proved: work for the processor, so that other requests go on meanwhile."""
-        checked = await asyncio.to_thread(publishing.check, document.source, document.file, document.templates)
+        checked = await self._check(document)
         if checked.definition.key != key:
             said = f"the document is that of campaign {checked.definition.key}, and this was asked of {key}"
             raise InvalidDocumentError(
@@ -148,6 +176,34 @@ class Plans:
             warnings=[*checked.warnings, *circle_warnings(checked.source, key, {**rules, key: checked.rules})],
             hash=_hash(document, checked, campaign),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Proved:
+    """A document that may be published, and the plan for it; `planned` is the hash that the caller has seen."""
+
+    document: Document
+    planned: str | None
+    checked: Published
+    plan: CampaignPlan
+
+
+async def _apply_one(connection: Connection, proved: _Proved, by: Actor) -> Applied:
+    """The caller has control. Raises PlanOutdatedError and ConflictError."""
+    document, checked, plan = proved.document, proved.checked, proved.plan
+    key = plan.campaign
+    before = await campaigns.campaign(connection, key)
+    if (now := _hash(document, checked, before)) != plan.hash:
+        raise _outdated(key, plan.hash, now)
+    version, created = await moves.insert_version(connection, checked, document.source, document.file, by)
+    campaign = await moves.found(connection, key)
+    operation = None
+    if plan.takes_effect and (version != campaign.running_version or document.in_flight != "keep"):
+        operation = await moves.let_in_by(connection, campaign, version, in_flight=document.in_flight, by=by)
+        campaign = await moves.found(connection, key)
+    data = {"version": version, "in_flight": document.in_flight, "plan": plan.hash}
+    await audit.record(connection, by, "campaign.apply", key, data)
+    return Applied(version, created, key, campaign.state, operation.id if operation else None, plan)
 
 
 async def _base(connection: Connection, campaign: Campaign | None) -> Version | None:

@@ -6,10 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import RefusedError, connect
-from cli.documents import key_of
 from cli.exits import REFUSED
 from cli.operations import check_done
-from cli.options import AsJson, CampaignsArgument, Watch, Yes, complete_campaign
+from cli.options import AsJson, CampaignsArgument, OneCampaignArgument, Watch, Yes
 from cli.printing import confirm, local, print_error, print_facts, print_json, print_table, printable, told
 from cli.watching import watch_operations
 
@@ -29,10 +28,7 @@ InFlightOption = Annotated[
 
 def campaigns(
     context: typer.Context,
-    key: Annotated[
-        str | None,
-        typer.Argument(metavar="CAMPAIGN", help="One of them.", autocompletion=complete_campaign, show_default=False),
-    ] = None,
+    key: OneCampaignArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Show all campaigns, or one with its versions."""
@@ -105,7 +101,7 @@ def archive(context: typer.Context, keys: CampaignsArgument, as_json: AsJson = F
 def _change(
     context: typer.Context,
     verb: str,
-    given: list[str],
+    keys: list[str],
     question: str | None = None,
     *,
     body: dict[str, Any] | None = None,
@@ -113,7 +109,6 @@ def _change(
     as_json: bool,
 ) -> None:
     """Change each, once the question is answered. One that refuses holds up none of the others."""
-    keys = [key_of(each) for each in given]
     changed: list[dict[str, Any]] = []
     operations: list[dict[str, Any]] = []
     with connect(context) as api:

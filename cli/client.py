@@ -4,13 +4,13 @@ import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 import typer
 
-from cli.target import Target, find_target
+from cli.target import Target, find_target, is_loopback
 from domain.errors import InvalidDocumentError, InvalidRequestError, Problem, SojournError, UnavailableError
 
 # Publishing compiles every template and condition of a campaign; all else answers in milliseconds.
@@ -21,7 +21,6 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 IN_PROGRESS = "idempotency_in_progress"
 
 _STANDARD_MEMBERS = {"type", "title", "status", "detail", "code", "message"}
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _NOT_NOW = {429, 503}
 
 
@@ -45,7 +44,7 @@ class ApiClient:
                 headers={"Authorization": f"Bearer {target.key}"},
                 timeout=timeout,
                 # A proxy has no way to this machine's own loopback.
-                trust_env=urlsplit(target.api_url).hostname not in _LOOPBACK,
+                trust_env=not is_loopback(target.api_url),
             )
         except (httpx.InvalidURL, ValueError) as error:
             raise self._no_address() from error

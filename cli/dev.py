@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.extras import dev_extra
 from cli.stopping import run_until_signalled
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def dev(
     A taken port gives way to a free one. SOJOURN_DATABASE_URL, SOJOURN_TEMPORAL_ADDRESS and SOJOURN_SMTP_HOST put real
     servers in the place of the embedded ones.
     """
-    from cli.dev_stack import DevPorts, DevStack
+    with dev_extra("dev"):
+        from cli.dev_stack import DevPorts, DevStack
     from runtime.embedded.processes import EmbeddedServerError
     from runtime.watched_process import watched_process
     from settings import WatchSettings
@@ -45,7 +47,7 @@ def dev(
         inbox=inbox_port,
     )
     try:
-        with watched_process("sojourn", metrics_address=WatchSettings().metrics_address):
+        with dev_extra("dev"), watched_process("sojourn", metrics_address=WatchSettings().metrics_address):
             asyncio.run(run_until_signalled(_serve(DevStack(data, ports=ports), ports)))
     except EmbeddedServerError as error:
         typer.echo(f"sojourn: {error}", err=True)

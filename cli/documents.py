@@ -1,6 +1,7 @@
 """Documents on disk: campaigns with the templates beside them, and frequency caps."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from domain.errors import InvalidDocumentError, InvalidRequestError
 
 # What can be a key at all; the API says what is one.
 _KEY = re.compile(r"[\w-]+")
+_ENDINGS = frozenset({".yaml", ".yml"})
 
 
 def read_text(file: Path) -> str:
@@ -21,6 +23,23 @@ def read_text(file: Path) -> str:
         raise InvalidRequestError(f"{file} is not UTF-8; save it as UTF-8") from error
     except OSError as error:
         raise InvalidRequestError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def document_files(given: Sequence[Path]) -> list[Path]:
+    """The files themselves, and the .yaml files of each folder, without those of its folders; each once.
+
+    Raises InvalidRequestError for a folder without any.
+    """
+    found: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        files = sorted(file for file in path.iterdir() if file.suffix in _ENDINGS and not file.name.startswith("."))
+        if not files:
+            raise InvalidRequestError(f"{path} holds no .yaml file")
+        found += files
+    return list(dict.fromkeys(found))
 
 
 def campaign_document(file: Path) -> tuple[str, dict[str, Any]]:
@@ -35,7 +54,7 @@ def campaign_document(file: Path) -> tuple[str, dict[str, Any]]:
 def key_of(file_or_key: str) -> str:
     """The key itself, or the one in the file. A key holds no dot, so that the ending tells them apart."""
     file = Path(file_or_key)
-    if file.suffix not in {".yaml", ".yml"}:
+    if file.suffix not in _ENDINGS:
         return file_or_key
     return _key_in(file, read_text(file), _templates_beside(file))
 

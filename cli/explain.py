@@ -16,13 +16,18 @@ def explain(
     before: Annotated[str | None, typer.Option(help="Go on from where the last answer stopped.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what happened to a user and why: events, decisions, messages, exits, in order."""
+    """Show what happened to a user and why: events, decisions, messages, exits, in order, and where they are now."""
     with connect(context) as api:
         timeline = api.get("users", user, "timeline", limit=limit, before=before)
     if as_json:
         print_json(timeline)
         return
     print_timeline(timeline["items"])
+    if before is None:
+        for each in timeline["now"]:
+            typer.echo(printable(f"now: {each['summary']}"))
+        if not timeline["now"]:
+            typer.echo("now: in no campaign")
     if timeline["next"]:
         typer.echo(printable(f"There are earlier ones: --before {timeline['next']}"), err=True)
 

@@ -67,9 +67,11 @@ def list_journeys(
 ) -> None:
     """List journeys, the latest first; or look at one, end them or their waits."""
     which = _which(campaign, version, user, step, standing, entered_after, entered_before)
-    if context.invoked_subcommand is not None:
-        if which or state or after:
-            raise typer.BadParameter(f"give them after {context.invoked_subcommand}")
+    if (command := context.invoked_subcommand) is not None:
+        if (which and command == "show") or state or after:
+            raise typer.BadParameter(f"`{command}` does not take the options of the list")
+        # Those that choose journeys may stand before the command as well.
+        context.obj = which
         return
     with connect(context) as api:
         page = api.get("journeys", **which, state=state, limit=limit, after=after)
@@ -126,7 +128,7 @@ def exit_journeys(
     as_json: AsJson = False,
 ) -> None:
     """End journeys, by their ids or all of a campaign that the options choose."""
-    which = _which(campaign, version, user, step, standing, entered_after, entered_before)
+    which = {**context.obj, **_which(campaign, version, user, step, standing, entered_after, entered_before)}
     _act(context, "exit", "End", ids, which, watch=watch, yes=yes, as_json=as_json)
 
 
@@ -146,7 +148,7 @@ def skip_wait(
     as_json: AsJson = False,
 ) -> None:
     """Let journeys go on at once that rest, by their ids or all of a campaign that the options choose."""
-    which = _which(campaign, version, user, step, standing, entered_after, entered_before)
+    which = {**context.obj, **_which(campaign, version, user, step, standing, entered_after, entered_before)}
     _act(context, "skip-wait", "Skip the wait of", ids, which, watch=watch, yes=yes, as_json=as_json)
 
 

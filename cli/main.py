@@ -28,6 +28,8 @@ from domain.errors import SojournError
 from runtime.leaving import leave
 
 NAME = "sojourn"
+# Those of no command, which may stand before or behind it.
+DEPLOYMENT_OPTIONS = ("--profile", "--url")
 
 # Its own rendering of exceptions would print local variables, and so keys.
 app = typer.Typer(name=NAME, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -74,10 +76,33 @@ def deployment(
         raise typer.BadParameter("--profile and --url both name a deployment: give one of them")
 
 
+def with_deployment_first(arguments: list[str]) -> list[str]:
+    """The arguments with `--profile` and `--url` before the command, wherever they stood.
+
+    Each has its value behind it or behind a `=`. What follows `--` is no option.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    first: list[str] = []
+    others: list[str] = []
+    given = iter(arguments[:end])
+    for argument in given:
+        if argument in DEPLOYMENT_OPTIONS:
+            value = next(given, None)
+            if value is None:
+                # Alone, so that the parser says what it misses.
+                return [argument]
+            first += [argument, value]
+        elif argument.partition("=")[0] in DEPLOYMENT_OPTIONS:
+            first.append(argument)
+        else:
+            others.append(argument)
+    return [*first, *others, *arguments[end:]]
+
+
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status, with anything that went wrong told on standard error."""
     try:
-        app(arguments, prog_name=NAME)
+        app(with_deployment_first(arguments), prog_name=NAME)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except SojournError as error:

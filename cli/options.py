@@ -7,6 +7,7 @@ import typer
 
 from cli.client import ApiClient
 from cli.config import config_file, read_config
+from cli.documents import key_of
 from cli.target import DEV, Target, find_deployment
 from domain.errors import SojournError
 
@@ -43,20 +44,37 @@ Watch = Annotated[bool, typer.Option("--watch", help="Show how far it is, until 
 Limit = Annotated[int, typer.Option(min=1, max=500, help="How many.")]
 After = Annotated[str | None, typer.Option(help="Go on from where the last answer stopped.", show_default=False)]
 
+
+def _key(file_or_key: str | None) -> str | None:
+    return None if file_or_key is None else key_of(file_or_key)
+
+
+# In every command a campaign is named by its key or by its file.
+_CAMPAIGN = "A campaign's key, or its .yaml file."
+
 CampaignArgument = Annotated[
     str,
-    typer.Argument(metavar="CAMPAIGN", help="A campaign's key.", autocompletion=complete_campaign, show_default=False),
+    typer.Argument(
+        metavar="CAMPAIGN", help=_CAMPAIGN, callback=_key, autocompletion=complete_campaign, show_default=False
+    ),
+]
+OneCampaignArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="CAMPAIGN", help=_CAMPAIGN, callback=_key, autocompletion=complete_campaign, show_default=False
+    ),
 ]
 CampaignsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="CAMPAIGN",
         help="Keys of campaigns, or their .yaml files.",
+        callback=lambda given: [key_of(each) for each in given],
         autocompletion=complete_campaign,
         show_default=False,
     ),
 ]
 CampaignOption = Annotated[
     str | None,
-    typer.Option("--campaign", help="A campaign's key.", autocompletion=complete_campaign, show_default=False),
+    typer.Option("--campaign", help=_CAMPAIGN, callback=_key, autocompletion=complete_campaign, show_default=False),
 ]

@@ -7,7 +7,7 @@ import typer
 
 from cli.campaigns import InFlight, InFlightOption
 from cli.client import ApiClient, RefusedError, connect
-from cli.documents import campaign_document
+from cli.documents import campaign_document, document_files
 from cli.exits import CHANGES, DONE, status_of
 from cli.operations import check_done, tell_operation
 from cli.options import AsJson, Watch, Yes
@@ -30,7 +30,7 @@ MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "moved": (">", "cyan"
 STAYS = "stays"
 
 Document = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE", show_default=False)]
-Documents = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, metavar="FILE", show_default=False)]
+Documents = Annotated[list[Path], typer.Argument(exists=True, metavar="FILE", show_default=False)]
 
 
 def plan(
@@ -67,59 +67,76 @@ def apply(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publish campaign files, with the templates in the folder `templates` beside each.
+    """Publish campaign files, with the templates in the folder `templates` beside each. A folder stands for its files.
 
-    A campaign that lets users in does so by the new version from then on.
+    All are proved first; then all are published together, or none. A campaign that lets users in does so by the new
+    version from then on.
     """
-    if planned and len(files) > 1:
+    documents = document_files(files)
+    if planned and len(documents) > 1:
         raise typer.BadParameter("a plan is of one file: apply the others by themselves")
-    status = DONE
-    results: list[dict[str, Any]] = []
-    operations: list[dict[str, Any]] = []
     with connect(context) as api:
-        for file in files:
-            try:
-                applied = _applied(api, file, in_flight, planned, is_quiet=as_json, is_confirmed=yes)
-            except (InvalidDocumentError, InvalidRequestError, RefusedError) as error:
-                print_error(error)
-                status = status or status_of(error)
-                continue
-            results.append({"file": str(file), **applied})
-            if applied["operation"]:
-                operation = api.get("operations", applied["operation"])
-                operations.append(operation)
-                if not (watch or as_json):
+        proved = _proved(api, documents, in_flight, planned)
+        if planned is None:
+            _confirm(api, [plan for _, plan in proved if plan is not None], is_quiet=as_json, is_confirmed=yes)
+        body = [
+            {**document, "in_flight": in_flight, "plan": planned or (plan["hash"] if plan else None)}
+            for document, plan in proved
+        ]
+        applied = api.post("apply", body={"campaigns": body})["applied"]
+        operations = [api.get("operations", each["operation"]) for each in applied if each["operation"]]
+        if not as_json:
+            for each in applied:
+                change = "published" if each["created"] else "unchanged"
+                typer.echo(printable(f"{each['campaign']}: version {each['version']} {change}, {each['state']}"))
+                print_warnings(each["plan"]["warnings"])
+            for operation in operations:
+                if not watch:
                     tell_operation(operation)
         ended = watch_operations(api, operations, quiet=as_json) if watch else []
     if as_json:
+        results = [{"file": document["file"], **each} for (document, _), each in zip(proved, applied, strict=True)]
         print_json({"applied": results, "operations": ended or operations})
     check_done(ended)
-    raise typer.Exit(status)
+
+
+def _proved(
+    api: ApiClient, files: list[Path], in_flight: InFlight, planned: str | None
+) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """Each document with its plan; without one where it was `planned` before.
+
+    Prints all that is wrong with any of them, and ends the command then: nothing has been published.
+    """
+    proved: list[tuple[dict[str, Any], dict[str, Any] | None]] = []
+    status = DONE
+    for file in files:
+        try:
+            key, document = campaign_document(file)
+            proved.append((document, None if planned else _planned(api, key, document, in_flight)))
+        except (InvalidDocumentError, InvalidRequestError, RefusedError) as error:
+            print_error(error)
+            status = status or status_of(error)
+    if status:
+        if len(files) > 1:
+            typer.echo("sojourn: nothing was published: all files are, or none", err=True)
+        raise typer.Exit(status)
+    return proved
+
+
+def _confirm(api: ApiClient, plans: list[dict[str, Any]], *, is_quiet: bool, is_confirmed: bool) -> None:
+    """Show what changes, and ask once where journeys migrate or exit."""
+    affected: list[str] = []
+    for plan in plans:
+        if not is_quiet and plan["compared_with"] is not None and _changes_anything(plan):
+            _show(plan)
+        if counts := _affected(plan):
+            affected.append(f"{plan['campaign']} on {api.url}, in flight: {counted(counts)}")
+    if affected and not is_confirmed:
+        confirm(f"Apply {'; '.join(affected)}?")
 
 
 def _planned(api: ApiClient, key: str, document: dict[str, Any], in_flight: InFlight) -> dict[str, Any]:
     return api.ask("campaigns", key, "plan", body={**document, "in_flight": in_flight})
-
-
-def _applied(
-    api: ApiClient, file: Path, in_flight: InFlight, planned: str | None, *, is_quiet: bool, is_confirmed: bool
-) -> dict[str, Any]:
-    """Do what the plan says: that which was given, or the one that is shown here, once it is confirmed."""
-    key, document = campaign_document(file)
-    if planned is None:
-        found = _planned(api, key, document, in_flight)
-        if not is_quiet and found["compared_with"] is not None and _changes_anything(found):
-            _show(found)
-        affected = _affected(found)
-        if affected and not is_confirmed:
-            confirm(f"Apply {key} on {api.url}, in flight: {counted(affected)}?")
-        planned = found["hash"]
-    applied = api.post("campaigns", key, "apply", body={**document, "in_flight": in_flight, "plan": planned})
-    if not is_quiet:
-        change = "published" if applied["created"] else "unchanged"
-        typer.echo(printable(f"{key}: version {applied['version']} {change}, {applied['state']}"))
-        print_warnings(applied["plan"]["warnings"])
-    return applied
 
 
 def _changes_anything(plan: dict[str, Any]) -> bool:

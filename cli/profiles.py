@@ -16,7 +16,7 @@ def profiles(context: typer.Context, as_json: AsJson = False) -> None:
     config = read_config(config_file(os.environ))
     chosen = find_deployment(profile=given.get("profile"), url=given.get("url"))
     known = {name: (each.url, _way_to_key(each.key, each.key_command)) for name, each in config.profiles.items()}
-    if dev := dev_server(os.environ):
+    if dev := dev_server():
         known.setdefault(dev.name, (dev.api_url, "its own"))
     known.setdefault(chosen.name, (chosen.api_url, "of the environment"))
     rows = [

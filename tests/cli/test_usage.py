@@ -17,14 +17,16 @@ KEY = ["keys", "create", "--name", "a"]
         (["start"], "Missing argument"),
         (["start", "cart", "--in-flight", "burn"], "'burn' is not one of"),
         (["start", "a", "b", "--version", "1"], "a version belongs to one campaign"),
-        (["apply", "a.yaml", "a.yaml", "--plan", "h"], "a plan is of one file"),
+        (["apply", "a.yaml", "b.yaml", "--plan", "h"], "a plan is of one file"),
         (["apply", "none.yaml"], "'none.yaml' does not exist"),
         (["operations"], "name an operation by its id, or a campaign"),
         (["operations", "--campaign", "a", "--watch"], "are for one operation"),
         (["operations", "no-id"], "should be a valid UUID"),
         (["journeys", "show", "no-id"], "should be a valid UUID"),
         (["journeys", "--entered-after", "yesterday"], "does not match the formats"),
-        (["journeys", "--campaign", "c", "exit"], "give them after exit"),
+        (["journeys", "--campaign", "c", "show", "00000000-0000-0000-0000-000000000000"], "`show` does not take"),
+        (["journeys", "--state", "active", "exit", "--campaign", "c"], "`exit` does not take the options"),
+        (["campaigns", "--url"], "Option '--url' requires an argument"),
         (["journeys", "exit"], "name journeys by their ids, or choose"),
         (["journeys", "exit", "00000000-0000-0000-0000-000000000000", "--campaign", "c"], "name journeys by their ids"),
         (["journeys", "skip-wait", "--step", "s"], "--campaign is missing"),
@@ -34,9 +36,11 @@ KEY = ["keys", "create", "--name", "a"]
         ([*KEY, "--scope", "read", "--expires", "soon"], "write 12h or 90d"),
         ([*KEY, "--scope", "read", "--expires", "0d"], "write 12h or 90d"),
         (["--profile", "a", "--url", "b", "campaigns"], "both name a deployment"),
+        (["campaigns", "--profile", "a", "--url=b"], "both name a deployment"),
     ],
 )
 def test_what_is_used_wrongly(folder: Path, capsys: Output, arguments: list[str], told: str) -> None:
     a_campaign(folder, "a")
+    a_campaign(folder, "b")
     assert run(arguments) == 2
     assert told in " ".join(capsys.readouterr().err.replace("│", " ").split())

