@@ -142,6 +142,7 @@ async def test_the_timeline(admin: httpx.AsyncClient, services: FakeServices) ->
                 "url": None,
             }
         ],
+        "now": [],
         "next": None,
     }
 

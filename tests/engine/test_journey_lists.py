@@ -40,12 +40,17 @@ async def test_journeys_are_found_by_each_of_their_properties(people: Rig) -> No
     assert await users(people, "campaign=cart&state=exited&outcome=exited") == ["u3"]
     assert await users(people, "state=exited") == ["u3"]
     assert await users(people, "campaign=cart&version=1&state=active") == ["u2", "u1"]
-    assert await users(people, "campaign=cart&version=2") == []
     assert await users(people, "user=u1") == ["u1", "u1"]
     assert await users(people, "user=u1&campaign=cart") == ["u1"]
     assert await users(people, "user=a1") == [None]
-    assert await users(people, "user=nobody") == []
-    assert await users(people, "campaign=none") == []
+
+
+@pytest.mark.parametrize(
+    "query", ["user=nobody", "campaign=none", "campaign=cart&version=2", "campaign=cart&step=none"]
+)
+async def test_a_name_that_there_is_not_is_refused(people: Rig, query: str) -> None:
+    answer = await people.act("GET", f"/v1/journeys?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 async def test_journeys_are_found_by_when_they_were_entered(people: Rig) -> None:
