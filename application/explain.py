@@ -150,10 +150,10 @@ def _summary(entry: Recorded) -> str:
     data = entry.data
     match entry.kind, entry.outcome:
         case "event", "track":
-            return f"{entry.name}{_impossible_clock(data)}"
+            return f"{entry.name}{_history(data)}{_impossible_clock(data)}"
         case "event", outcome:
             name = f"{outcome}" if entry.name == outcome else f"{outcome} {entry.name}"
-            return f"{name}{_impossible_clock(data)}"
+            return f"{name}{_history(data)}{_impossible_clock(data)}"
         case "reject", "refused":
             return f"call refused: {data['error']}"
         case "reject", _:
@@ -205,6 +205,11 @@ def _summary(entry: Recorded) -> str:
             return f"{entry.campaign} is over: {outcome}"
         case _:
             raise ValueError(f"a timeline has no {entry.kind}")
+
+
+def _history(data: dict[str, Any]) -> str:
+    """That an event tells of the past and starts nothing, where it does."""
+    return " (history)" if data.get("is_history") else ""
 
 
 def _impossible_clock(data: dict[str, Any]) -> str:
@@ -272,6 +277,11 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"its schedule ended at {_clock(data['ends_at'])}"
         case "condition":
             return f"condition not met: {data['where']}" + (f" ({data['error']})" if "error" in data else "")
+        case "too_old":
+            allowed = format_duration(data["max_age_seconds"])
+            return f"it happened at {_clock(data['timestamp'])}, more than {allowed} before it was reported"
+        case "history":
+            return "it is marked as history, which starts nothing"
         case "no_key":
             return f"the entry key cannot be had: {data['error']}"
         case "already_in":

@@ -27,15 +27,15 @@ WITH item AS (
   SELECT * FROM ROWS FROM (jsonb_to_recordset(%(items)s) AS (
     id uuid, profile_id uuid, source text, message_id text, type text, name text, user_id text, anonymous_id text,
     previous_id text, group_id text, properties jsonb, context jsonb, timestamp timestamptz,
-    reported_timestamp timestamptz)) WITH ORDINALITY AS t(
+    reported_timestamp timestamptz, integrations jsonb, is_history boolean)) WITH ORDINALITY AS t(
     id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context,
-    timestamp, reported_timestamp, position)
+    timestamp, reported_timestamp, integrations, is_history, position)
 )
 INSERT INTO events (
   received_at, id, source, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id,
-  properties, context, timestamp, reported_timestamp)
+  properties, context, timestamp, reported_timestamp, integrations, is_history)
 SELECT %(received_at)s, id, source, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id,
-       properties, context, timestamp, reported_timestamp
+       properties, context, timestamp, reported_timestamp, integrations, is_history
 FROM item ORDER BY position
 """
 
@@ -99,6 +99,8 @@ def rows(events: Sequence[StoredEvent]) -> list[dict[str, Any]]:
             "context": stored.event.context,
             "timestamp": stored.event.timestamp,
             "reported_timestamp": stored.event.reported_timestamp,
+            "integrations": stored.event.integrations,
+            "is_history": stored.event.is_history,
         }
         for stored in events
     ]
@@ -114,7 +116,7 @@ async def tracked_since(
     cursor = await connection.execute(
         """
         SELECT id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id,
-               properties, context, timestamp, reported_timestamp
+               properties, context, timestamp, reported_timestamp, integrations, is_history
         FROM events
         WHERE profile_id = ANY(%(profile_ids)s) AND recorded_at > %(since)s - interval '1 day'
           AND type = 'track' AND name = ANY(%(names)s)

@@ -93,6 +93,8 @@ events = Table(
     Column("timestamp", INSTANT, nullable=False),
     # What an impossible clock of a client said; the arrival is the `timestamp` then.
     Column("reported_timestamp", INSTANT),
+    Column("integrations", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("is_history", Boolean, nullable=False, server_default=text("false")),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
     Index("events_profile_id", "profile_id", "recorded_at"),
     postgresql_partition_by="RANGE (received_at)",

@@ -42,7 +42,8 @@ FROM (
          type AS outcome, NULL AS reason, NULL AS campaign, NULL::uuid AS journey_id, NULL AS step,
          jsonb_build_object(
            'event_id', id, 'source', source, 'message_id', message_id, 'properties', properties
-         ) || jsonb_strip_nulls(jsonb_build_object('reported_timestamp', reported_timestamp)) AS data
+         ) || jsonb_strip_nulls(jsonb_build_object(
+           'reported_timestamp', reported_timestamp, 'is_history', NULLIF(is_history, false))) AS data
   FROM (
     SELECT * FROM events
     WHERE profile_id = %(profile_id)s AND %(journey_id)s::uuid IS NULL

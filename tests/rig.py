@@ -292,3 +292,8 @@ def actions(history: Any) -> int:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def ago(**duration: float) -> str:
+    """The instant that was so long ago, as a client writes it."""
+    return (now() - timedelta(**duration)).isoformat()

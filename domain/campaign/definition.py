@@ -60,6 +60,10 @@ class Entry(Document):
         None, description="who of those known already enters, without an event: `{where: profile.traits.plan == …}`"
     )
     reentry: Reentry = Field("always", description="when the same user and key may enter again once out")
+    max_age: Duration = Field(
+        86_400,
+        description="how long before its arrival the event may have happened: `1d`; an older one starts nothing",
+    )
 
 
 class ExitRule(Document):

@@ -46,6 +46,7 @@ def rules_of(campaign: Campaign) -> Rules:
             key=entry.key,
             reentry=entry.reentry.after if isinstance(entry.reentry, ReentryAfter) else entry.reentry,
             audience=_audience(entry.audience) if entry.audience else None,
+            max_age=entry.max_age,
         ),
         exits=tuple(EventRule(one.event, one.where) for one in campaign.exit or ()),
         subscriptions={id: rule for step in steps for id, rule in _subscriptions(step)},

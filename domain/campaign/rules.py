@@ -53,7 +53,8 @@ class AudienceRule(Struct, frozen=True, omit_defaults=True):
 class EntryRule(Struct, frozen=True, omit_defaults=True):
     """Who enters, by which event, as whose audience, or both. `key` is that of events.
 
-    `reentry` in seconds counts from the last entry under the same key.
+    `reentry` in seconds counts from the last entry under the same key. `max_age` is how many seconds before its arrival
+    an event may have happened.
     """
 
     event: str | None = None
@@ -61,6 +62,7 @@ class EntryRule(Struct, frozen=True, omit_defaults=True):
     key: str | None = None
     reentry: int | Literal["never", "always"] = "always"
     audience: AudienceRule | None = None
+    max_age: int = 86_400
 
 
 class EventRule(Struct, frozen=True, omit_defaults=True):

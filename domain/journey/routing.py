@@ -102,7 +102,7 @@ class _Router:
 
     def reach_goals(self, happening: Happening) -> None:
         """Note the journeys of this person, also those that are over, whose goal the event is."""
-        if not self._listeners.goals(happening.event):
+        if happening.event.is_history or not self._listeners.goals(happening.event):
             return
         hopeful = []
         for journey in self._hopeful.get(happening.profile_id, ()):
@@ -115,7 +115,10 @@ class _Router:
         self._hopeful[happening.profile_id] = hopeful
 
     def end_and_tell(self, happening: Happening) -> None:
-        """End the journeys of this person that the event ends; tell the others what they listen for."""
+        """End the journeys of this person that the event ends; tell the others what they listen for.
+
+        History ends journeys, and none hears of it.
+        """
         going_on = []
         for journey in self._active.get(happening.profile_id, ()):
             beginning = self._beginning(journey)
@@ -130,9 +133,12 @@ class _Router:
                 ]
             )
             if ending:
-                self._leave(journey, happening.event, "goal" if rules.goal in ending else "exit_event")
+                is_goal = rules.goal in ending and not happening.event.is_history
+                self._leave(journey, happening.event, "goal" if is_goal else "exit_event")
                 continue
             going_on.append(journey)
+            if happening.event.is_history:
+                continue
             self.routed.heard += [
                 Heard(journey, id, happening.event.id)
                 for id, subscription in rules.subscriptions.items()
@@ -167,6 +173,11 @@ class _Router:
         outcome = self._matcher.condition(entry.where, Place.ENTRY_WHERE, happening, None)
         if not outcome.holds:
             return "", "condition", {"where": entry.where, **({"error": outcome.error} if outcome.error else {})}
+        event = happening.event
+        if event.is_history:
+            return "", "history", {}
+        if self._received_at - event.timestamp > timedelta(seconds=entry.max_age):
+            return "", "too_old", {"timestamp": event.timestamp, "max_age_seconds": entry.max_age}
         key = ""
         if entry.key is not None:
             found = self._matcher.key(entry.key, happening)
@@ -212,7 +223,9 @@ class _Router:
         if goal is None:
             return None
         return _earliest(
-            earlier for earlier in self._overtaking(happening, goal.event) if self._reaches(earlier, goal, beginning)
+            earlier
+            for earlier in self._overtaking(happening, goal.event)
+            if not earlier.event.is_history and self._reaches(earlier, goal, beginning)
         )
 
     def _overtaking(self, happening: Happening, name: str) -> Iterator[Happening]:

@@ -68,7 +68,10 @@ async def test_a_backlog_of_an_hour_drains_once_and_in_order_and_keeps_nobody_wa
             await ingest(entries, received_at=datetime.now(UTC))
         # One in nine has ordered since.
         await ingest(
-            [event("track", f"u{number}", name="Order Completed", cart_id="c1") for number in range(0, BACKLOG, 9)],
+            [
+                event("track", f"u{number}", name="Order Completed", at=datetime.now(UTC), cart_id="c1")
+                for number in range(0, BACKLOG, 9)
+            ],
             received_at=datetime.now(UTC),
         )
         async with database.transaction() as connection:
@@ -109,7 +112,7 @@ async def test_a_backlog_of_an_hour_drains_once_and_in_order_and_keeps_nobody_wa
 
 
 def bought(user: str) -> Event:
-    return event("track", user, name="Cart Abandoned", value=200, cart_id="c1")
+    return event("track", user, name="Cart Abandoned", at=datetime.now(UTC), value=200, cart_id="c1")
 
 
 async def tell_often(database: Database, workflow_id: str) -> None:

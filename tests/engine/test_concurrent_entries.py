@@ -6,6 +6,7 @@ import random
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class Deployment:
         self._database = database
         self._requests = count()
         self._messages = count()
+        self._at = datetime.now(UTC).isoformat()
         self.rolls = random.Random(SEED)
 
     async def report(self, user: str, *events: tuple[str, str]) -> None:
@@ -50,7 +52,7 @@ class Deployment:
                 "userId": user,
                 "event": event,
                 "properties": {"cart_id": cart},
-                "timestamp": "2026-11-01T12:00:00Z",
+                "timestamp": self._at,
             }
             for event, cart in events
         ]

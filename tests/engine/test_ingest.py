@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -18,8 +18,8 @@ from tests.rig import MAIL, Rig
 SEED = 20_261_121
 
 
-def abandoned(user: str | None, *, anonymous: str | None = None) -> Event:
-    return event("track", user, anonymous=anonymous, name="Cart Abandoned", value=200, cart_id="c1")
+def abandoned(user: str | None, *, anonymous: str | None = None, at: datetime = AT) -> Event:
+    return event("track", user, anonymous=anonymous, name="Cart Abandoned", at=at, value=200, cart_id="c1")
 
 
 def carts(number: int, offset: int = 0) -> list[Event]:
@@ -128,7 +128,8 @@ async def test_outside_of_the_schedule_nobody_is_let_in_and_the_timeline_says_wh
     await rig.run_campaign(f"{CART}{schedule}\n")
     # By when they are received: what a client says of its clock opens no campaign.
     for minute in (-1, 0, 29, 30):
-        await ingest([abandoned(f"u{minute}")], received_at=AT.replace(year=2036) + timedelta(minutes=minute))
+        at = AT.replace(year=2036) + timedelta(minutes=minute)
+        await ingest([abandoned(f"u{minute}", at=at)], received_at=at)
     summaries = {
         minute: [item["summary"] for item in await rig.timeline(f"u{minute}") if item["kind"] == "entry"]
         for minute in (-1, 0, 29, 30)

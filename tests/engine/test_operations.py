@@ -60,7 +60,7 @@ async def test_of_two_resumptions_the_later_has_the_rate_for_itself(database_url
     async with Database(database_url, pool_size=2) as database:
         campaigns = Campaigns(database)
         await start(database, PLAIN)
-        await ingest([event("track", user, name="Signed Up") for user in ("u1", "u2")], received_at=now())
+        await ingest([event("track", user, name="Signed Up", at=now()) for user in ("u1", "u2")], received_at=now())
         async with database.transaction() as connection:
             await connection.execute("UPDATE journeys SET step = 'mail', standing = 'held'")
         for _ in range(2):
@@ -106,7 +106,7 @@ async def test_what_is_to_be_done_does_not_wait_for_the_schedule_of_an_audience(
         activities = CampaignActivities(CampaignLife(database), occasions, Operations(database, {}))
         with pytest.raises(RPCError):
             await activities.advance_campaign(Look("plain", now()))
-        await ingest([event("track", "u1", name="Signed Up")], received_at=now())
+        await ingest([event("track", "u1", name="Signed Up", at=now())], received_at=now())
         await Campaigns(database).stop("plain", "exit", by=SOJOURN)
         outlook = await activities.advance_campaign(Look("plain", now()))
         assert [operation.kind for operation in outlook.operations] == ["exit"]

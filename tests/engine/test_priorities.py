@@ -80,8 +80,9 @@ async def test_tasks_of_an_audience_come_after_those_of_events(
         relay = Relay(database, Catalogue(), client, queue)
         while await relay.deliver_due():
             pass
-        entries = [event("track", f"v{n}", name="Cart Abandoned", value=200, cart_id="c1") for n in range(5)]
-        await ingest(entries, received_at=datetime.now(UTC))
+        now = datetime.now(UTC)
+        entries = [event("track", f"v{n}", name="Cart Abandoned", at=now, value=200, cart_id="c1") for n in range(5)]
+        await ingest(entries, received_at=now)
         while await relay.deliver_due():
             pass
         async with database.transaction() as connection:

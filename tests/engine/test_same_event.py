@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.rig import Rig
+from tests.rig import Rig, ago
 
 SILENCE = """
 key: silence
@@ -15,8 +15,8 @@ steps:
 """
 
 
-def seen(id: str, at: str) -> dict[str, Any]:
-    return {"type": "track", "messageId": id, "userId": "u1", "event": "Seen", "timestamp": at}
+def seen(id: str, hours_ago: int) -> dict[str, Any]:
+    return {"type": "track", "messageId": id, "userId": "u1", "event": "Seen", "timestamp": ago(hours=hours_ago)}
 
 
 async def journeys(rig: Rig) -> list[tuple[str, str, str | None]]:
@@ -30,9 +30,9 @@ async def journeys(rig: Rig) -> list[tuple[str, str, str | None]]:
 
 async def test_it_ends_the_one_that_waited_and_starts_another(rig: Rig) -> None:
     await rig.run_campaign(SILENCE)
-    await rig.post("batch", {"batch": [seen("e1", "2026-11-01T12:00:00Z")]})
+    await rig.post("batch", {"batch": [seen("e1", 3)]})
     first = await rig.journey("u1")
-    await rig.post("batch", {"batch": [seen("e2", "2026-11-01T13:00:00Z")]})
+    await rig.post("batch", {"batch": [seen("e2", 2)]})
     assert await first.result() == "exited"
     assert await journeys(rig) == [("e1", "exited", "e2"), ("e2", "active", None)]
     assert (await rig.journey("u1")).id != first.id
@@ -40,8 +40,8 @@ async def test_it_ends_the_one_that_waited_and_starts_another(rig: Rig) -> None:
 
 async def test_two_in_one_batch_leave_the_last(rig: Rig) -> None:
     await rig.run_campaign(SILENCE)
-    await rig.post("batch", {"batch": [seen("e1", "2026-11-01T12:00:00Z")]})
-    await rig.post("batch", {"batch": [seen("e2", "2026-11-01T13:00:00Z"), seen("e3", "2026-11-01T14:00:00Z")]})
+    await rig.post("batch", {"batch": [seen("e1", 3)]})
+    await rig.post("batch", {"batch": [seen("e2", 2), seen("e3", 1)]})
     assert await journeys(rig) == [("e1", "exited", "e2"), ("e2", "exited", "e3"), ("e3", "active", None)]
     timeline = await rig.timeline("u1")
     message_ids = {item["data"]["event_id"]: item["data"]["message_id"] for item in timeline if item["kind"] == "event"}
@@ -57,6 +57,6 @@ async def test_two_in_one_batch_leave_the_last(rig: Rig) -> None:
 
 async def test_one_that_happened_before_the_journey_leaves_it_alone(rig: Rig) -> None:
     await rig.run_campaign(SILENCE)
-    await rig.post("batch", {"batch": [seen("e2", "2026-11-01T13:00:00Z")]})
-    await rig.post("batch", {"batch": [seen("e1", "2026-11-01T12:00:00Z")]})
+    await rig.post("batch", {"batch": [seen("e2", 2)]})
+    await rig.post("batch", {"batch": [seen("e1", 3)]})
     assert await journeys(rig) == [("e2", "active", None)]

@@ -129,13 +129,14 @@ def test_an_event_enters_every_campaign_that_it_starts() -> None:
 def test_entering_again(reentry: Any, after: timedelta, reason: str | None) -> None:
     stage = Stage(campaign(entry=EntryRule("Cart Abandoned", reentry=reentry), exits=[EventRule("Bought")]))
     stage.take(track("Cart Abandoned"), track("Bought"))
-    [decision] = stage.take(track("Cart Abandoned"), track("Bought"), after=after).decisions
+    at = NOON + after
+    [decision] = stage.take(track("Cart Abandoned", at=at), track("Bought", at=at), after=after).decisions
     assert decision.reason == reason
     if reason == "reentry_after":
         assert decision.data == {"last_entered_at": NOON, "again_at": NOON + HOUR}
     if reason == "reentry_never":
         assert decision.data == {"last_entered_at": NOON}
-    assert reasons(stage.take(track("Cart Abandoned", BOB))) == [None]
+    assert reasons(stage.take(track("Cart Abandoned", BOB, at=at))) == [None]
 
 
 def test_entering_again_is_counted_by_key() -> None:
