@@ -91,7 +91,8 @@ class Ingest:
             return IngestResult(0, [])
         control = await campaigns.ask_to_share_control(connection)
         claims = await events.claim_ids(connection, batch, received_at)
-        identities = await profiles.find_identities(connection, identity.identities_of(batch), exclusive=exclusive)
+        wanted = identity.identities_of(batch)
+        found = None if exclusive else await profiles.find_identities(connection, wanted)
         listeners = await self._catalogue.listeners_at(connection, await control.answer())
         claimed = await claims.answer()
         # A call that comes again has lost nothing again.
@@ -101,7 +102,8 @@ class Ingest:
         duplicates = [event.message_id for event in batch if event.id not in claimed]
         if not new:
             return IngestResult(0, duplicates)
-        resolution = await _resolve(connection, new, await identities.answer(), received_at, exclusive=exclusive)
+        identities = await found.answer() if found else await profiles.lock_identities(connection, wanted)
+        resolution = await _resolve(connection, new, identities, received_at, exclusive=exclusive)
         fresh = [StoredEvent(resolution.profile_of[event.id], event) for event in new]
         await events.insert(connection, fresh, received_at)
         interesting = [Happening(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]

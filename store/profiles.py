@@ -32,38 +32,62 @@ class ProfileChange(Struct, frozen=True):
     consent: dict[str, bool]
 
 
-# Who is called by a user id is not anonymous, and need not be looked up for that.
-_KNOWN = """
-SELECT identity.kind, identity.value, identity.profile_id,
-       identity.kind = 'anonymous'
-         AND (SELECT user_id IS NULL FROM profiles WHERE profiles.id = identity.profile_id) AS is_anonymous
+_IDENTITIES = """
+SELECT identity.kind, identity.value, identity.profile_id{and_more}
 FROM identities AS identity
 JOIN unnest(%s::text[], %s::text[]) AS wanted (kind, value) USING (kind, value)
 ORDER BY identity.kind, identity.value
+FOR {strength} OF identity
 """
-# While an identity is locked, nobody can make it mean another person.
-_KNOWN_SHARED = _KNOWN + "FOR SHARE OF identity"
-_KNOWN_EXCLUSIVE = _KNOWN + "FOR UPDATE OF identity"
+# A person who has a user id is not anonymous, and need not be looked up for that. A statement that waited for a lock
+# reads the locked row anew, and what it takes from another table as it was before: this is a hint.
+_FIND = _IDENTITIES.format(
+    strength="SHARE",
+    and_more=""",
+       identity.kind = 'anonymous'
+         AND (SELECT user_id IS NULL FROM profiles WHERE profiles.id = identity.profile_id) AS is_anonymous""",
+)
+_LOCK = _IDENTITIES.format(strength="UPDATE", and_more="")
 
 
-async def find_identities(
-    connection: Connection, identities: Collection[Identity], *, exclusive: bool
-) -> Asked[dict[Identity, Known]]:
-    """The profiles behind those identities that exist, locked until the end of the transaction."""
-    cursor = await connection.execute(
-        _KNOWN_EXCLUSIVE if exclusive else _KNOWN_SHARED,
-        ([identity.kind for identity in identities], [identity.value for identity in identities]),
-    )
+async def find_identities(connection: Connection, identities: Collection[Identity]) -> Asked[dict[Identity, Known]]:
+    """The profiles behind those identities that exist; no identity comes to mean another person before the commit.
+
+    `is_anonymous` may be out of date: another transaction may just have made the profile a user's. Nothing may be
+    claimed or merged by it; `lock_identities` is for that.
+    """
+    cursor = await connection.execute(_FIND, _pairs(identities))
     return Asked(
         cursor,
         lambda rows: {
-            Identity(row["kind"], row["value"]): Known(row["profile_id"], row["is_anonymous"]) for row in rows
+            Identity(row["kind"], row["value"]): Known(row["profile_id"], bool(row["is_anonymous"])) for row in rows
         },
     )
 
 
+async def lock_identities(connection: Connection, identities: Collection[Identity]) -> dict[Identity, Known]:
+    """The profiles behind those identities that exist, locked so that the caller may claim and merge them.
+
+    Whether a profile is anonymous is read once the locks are held, by a statement whose snapshot is taken then, and
+    stays true until the commit: to claim or merge it takes the lock of its one identity.
+    """
+    locked = await (await connection.execute(_LOCK, _pairs(identities))).fetchall()
+    cursor = await connection.execute(
+        "SELECT id FROM profiles WHERE id = ANY(%s) AND user_id IS NULL", ([row["profile_id"] for row in locked],)
+    )
+    anonymous = {row["id"] async for row in cursor}
+    return {
+        Identity(row["kind"], row["value"]): Known(row["profile_id"], row["profile_id"] in anonymous) for row in locked
+    }
+
+
+def _pairs(identities: Collection[Identity]) -> tuple[list[str], list[str]]:
+    return [identity.kind for identity in identities], [identity.value for identity in identities]
+
+
 async def create(connection: Connection, created: Mapping[UUID, str | None], linked: Mapping[Identity, UUID]) -> bool:
-    """Insert new profiles and identities. False if somebody else linked one of these identities first.
+    """Insert new profiles and identities. False if another transaction has linked one of these identities, or has
+    made one of these profiles another user's.
 
     In that case nothing may be kept: the caller rolls back and looks the identities up again.
     """

@@ -60,6 +60,8 @@ identities = Table(
     Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
     CheckConstraint("kind IN ('anonymous', 'user')", name="identities_kind"),
     Index("identities_profile_id", "profile_id"),
+    # Two users are never one person, whatever two transactions do at once.
+    Index("identities_one_user", "profile_id", unique=True, postgresql_where=text("kind = 'user'")),
 )
 
 # Events are partitioned by month, across which Postgres cannot hold a key unique: this table does. `event_id` is null

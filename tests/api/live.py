@@ -74,7 +74,7 @@ async def api_process(database_url: str, **settings: Any) -> AsyncIterator[ApiPr
 
 async def _until_up(api: ApiProcess) -> None:
     async with httpx.AsyncClient(base_url=api.url) as client:
-        for _ in range(300):
+        for _ in range(900):
             try:
                 if (await client.get("/readyz")).is_success:
                     return

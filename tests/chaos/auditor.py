@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tests.chaos.campaigns import CAMPAIGNS, CAP, STEPS
 from tests.chaos.history import History, JourneyRow, MessageRow
 from tests.chaos.ledger import Ledger, Violation
-from tests.chaos.model import Call, Expected, Move, Say, expect, pauses
+from tests.chaos.model import Call, Expected, Link, Move, Say, expect, pauses
 from tests.chaos.providers import Arrival
 
 # An attempt that nobody knows the end of: the answer was lost, or who waited for it died.
@@ -16,17 +16,22 @@ LOST = frozenset({"answer_lost", "attempt_died"})
 STAYS = frozenset({"step_removed", "superseded", "version_changed"})
 
 
-def audit(calls: Sequence[Call], moves: Sequence[Move], history: History) -> list[Violation]:
+def audit(
+    calls: Sequence[Call], moves: Sequence[Move], history: History, links: Sequence[Link] = ()
+) -> list[Violation]:
     """Every breach of a promise; none, if all of them were kept."""
-    return list(_Auditor(calls, moves, history).violations())
+    return list(_Auditor(calls, moves, history, links).violations())
 
 
 class _Auditor:
-    def __init__(self, calls: Sequence[Call], moves: Sequence[Move], history: History) -> None:
+    def __init__(self, calls: Sequence[Call], moves: Sequence[Move], history: History, links: Sequence[Link]) -> None:
         self._calls = calls
         self._moves = moves
         self._history = history
         self._expected = expect(calls, moves)
+        self._users_of: dict[str, set[str]] = defaultdict(set)
+        for link in links:
+            self._users_of[link.device].add(link.user)
         self._ledger = Ledger(history.notes)
         self._journeys: dict[str, list[JourneyRow]] = defaultdict(list)
         self._ref: dict[str, str] = {}
@@ -51,6 +56,7 @@ class _Auditor:
         yield from self._handed_over()
         yield from self._providers()
         yield from self._ledger.violations
+        yield from self._people()
         yield from self._moved()
         yield from self._migrated()
         for kind, count in self._history.waiting.items():
@@ -60,6 +66,24 @@ class _Auditor:
         for id in {call.message_id for call in self._calls if call.acknowledged is not None}:
             if (times := self._history.stored[id]) != 1:
                 yield Violation("lost-event", f"event {id} was acknowledged and is stored {times} times")
+
+    def _people(self) -> Iterator[Violation]:
+        """Each user is one person and no other: by the names, addresses and devices, by the events, by what arrived."""
+        for person in self._history.people:
+            if set(person.users) - {person.user}:
+                yield Violation("people-merged", f"{', '.join(person.users)} are one person, {person.user}")
+            if person.email not in (None, f"{person.user}@example.com"):
+                yield Violation("people-merged", f"{person.user} has the address {person.email}")
+            for device in person.devices:
+                if person.user not in self._users_of[device]:
+                    yield Violation("people-merged", f"{device} belongs to {person.user}, who never used it")
+        for (named, kept_for), number in self._history.astray.items():
+            yield Violation("people-merged", f"{number} events of {named} are kept for {kept_for}")
+        for arrival in self._history.arrivals:
+            expected = self._expected.get(arrival.ref)
+            if expected is not None and arrival.user != expected.user:
+                said = f"{arrival.channel} {arrival.message_id} of {arrival.ref} went to {arrival.user}"
+                yield Violation("people-merged", f"{said}, and is about {expected.user}")
 
     def _journey(self, expected: Expected, journeys: list[JourneyRow]) -> Iterator[Violation]:
         named = f"{expected.campaign.key} {expected.ref} of {expected.user}"

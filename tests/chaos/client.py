@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
 
 from tests.chaos.campaigns import Campaign
-from tests.chaos.model import Call, Move, Verb
+from tests.chaos.model import Call, Link, Move, Verb
 from tests.rig import ADMIN_KEY, WRITE_KEY
 
 # What the same request is worth repeating for.
@@ -22,6 +22,11 @@ RETRIED = frozenset({408, 409, 425, 429})
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 # A request that is not answered by then is given up and repeated, in seconds.
 TIMEOUT = 5.0
+
+
+SIGNED_IN = "Signed In"
+Way = Literal["identify", "alias", "track"]
+WAYS: tuple[Way, ...] = ("identify", "alias", "track")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +47,14 @@ class Refused(Exception):
 class Client:
     """Reports events to the first API that takes them, each under its `messageId` until it is acknowledged.
 
-    `calls` and `moves` are the record of what was sent and acknowledged, `repeats` counts requests sent once more, by
-    the status or the failure before.
+    `calls` and `moves` are the record of what was sent and acknowledged, `links` of who used which device, `repeats`
+    counts requests sent once more, by the status or the failure before.
     """
 
     def __init__(self, urls: Sequence[str]) -> None:
         self.calls: list[Call] = []
         self.moves: list[Move] = []
+        self.links: list[Link] = []
         self.repeats: Counter[str] = Counter()
         self._urls = itertools.cycle(urls)
         self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
@@ -58,9 +64,26 @@ class Client:
 
     async def identify(self, user: str) -> None:
         """Say a person's address, until that is acknowledged."""
-        traits = {"email": f"{user}@example.com"}
-        body = {"type": "identify", "messageId": str(uuid4()), "userId": user, "traits": traits}
-        await self._send("POST", "/v1/batch", {"batch": [body]}, {"Authorization": _basic()})
+        await self._call({"type": "identify", "userId": user, "traits": _traits(user)})
+
+    async def see(self, device: str) -> None:
+        """Report a page seen on a device by a person who has not signed in, until that is acknowledged."""
+        await self._call({"type": "page", "anonymousId": device})
+
+    async def sign_in(self, user: str, device: str, way: Way) -> None:
+        """Name a user and a device in one call, until that is acknowledged."""
+        self.links.append(Link(user, device))
+        match way:
+            case "identify":
+                await self._call({"type": "identify", "userId": user, "anonymousId": device, "traits": _traits(user)})
+            case "alias":
+                await self._call({"type": "alias", "userId": user, "previousId": device})
+            case "track":
+                await self._call({"type": "track", "userId": user, "anonymousId": device, "event": SIGNED_IN})
+
+    async def _call(self, call: dict[str, Any]) -> None:
+        body = {"batch": [{"messageId": str(uuid4()), **call}]}
+        await self._send("POST", "/v1/batch", body, {"Authorization": _basic()})
 
     async def report(self, *items: Item, is_patient: bool = True) -> None:
         """Report events in one batch, until that is acknowledged; only once, where it is not patient."""
@@ -130,6 +153,10 @@ class Client:
             self.repeats[why] += 1
             await asyncio.sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _traits(user: str) -> dict[str, str]:
+    return {"email": f"{user}@example.com"}
 
 
 def _admin() -> dict[str, str]:

@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.chaos.history import History, JourneyRow, MessageRow, Note, WorkflowEnd
+from tests.chaos.history import History, JourneyRow, MessageRow, Note, PersonRow, WorkflowEnd
 from tests.chaos.providers import Arrival
 from tests.rig import looks
 from workflows.search_attributes import CAMPAIGN_VERSION
@@ -47,6 +47,17 @@ SELECT id::text, journey_id::text, channel, category, state, reason, detail, att
 _MIGRATIONS = """
 SELECT fate.key AS fate, sum(fate.value::int)::int AS count
 FROM operations CROSS JOIN jsonb_each_text(counts) AS fate WHERE kind = 'migrate' GROUP BY 1 ORDER BY 1
+"""
+_PEOPLE = """
+SELECT user_id AS user, traits ->> 'email' AS email,
+       COALESCE(array_agg(value ORDER BY value) FILTER (WHERE kind = 'user'), '{}') AS users,
+       COALESCE(array_agg(value ORDER BY value) FILTER (WHERE kind = 'anonymous'), '{}') AS devices
+FROM profiles LEFT JOIN identities ON profile_id = profiles.id GROUP BY profiles.id
+"""
+_ASTRAY = """
+SELECT events.user_id AS named, profiles.user_id AS kept_for, count(*) AS number
+FROM events LEFT JOIN profiles ON profiles.id = profile_id
+WHERE events.user_id <> COALESCE(profiles.user_id, '') GROUP BY 1, 2
 """
 _NOTES = "SELECT seq, extract(epoch FROM at)::float8 AS at, kind, row FROM chaos_notes ORDER BY seq"
 CALLS_AT_ONCE = 10
@@ -96,6 +107,8 @@ async def collect(url: str, client: Client, arrivals: list[Arrival], waiting: di
         arrivals=arrivals,
         migrations={row["fate"]: row["count"] for row in await _rows(url, _MIGRATIONS)},
         waiting=waiting,
+        people=[PersonRow(**row) for row in await _rows(url, _PEOPLE)],
+        astray={(row["named"], row["kept_for"]): row["number"] for row in await _rows(url, _ASTRAY)},
     )
 
 

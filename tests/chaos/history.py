@@ -56,11 +56,22 @@ class WorkflowEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A profile: its user id, the address of its traits, and the users and devices whose calls are about it."""
+
+    user: str | None
+    email: str | None
+    users: Sequence[str]
+    devices: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """All of it. `ahead` is how far the machine's clock is ahead of the monotonic one, in seconds.
 
-    `stored` counts the events by message id. `migrations` counts, over all of them, what became of journeys, as the
-    operations say it. `waiting` says what was still under way when nobody waited any longer.
+    `stored` counts the events by message id. `astray` counts events, by the user whom they name and the user of the
+    profile that they are kept for, where these are not the same. `migrations` counts, over all of them, what became of
+    journeys, as the operations say it. `waiting` says what was still under way when nobody waited any longer.
     """
 
     ahead: float
@@ -72,3 +83,5 @@ class History:
     arrivals: Sequence[Arrival]
     migrations: Mapping[str, int] = field(default_factory=dict)
     waiting: Mapping[str, int] = field(default_factory=dict)
+    people: Sequence[PersonRow] = ()
+    astray: Mapping[tuple[str, str | None], int] = field(default_factory=dict)

@@ -57,6 +57,14 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A user and a device that one call named together. A device belongs to one of its users, and no other."""
+
+    user: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """Of one ref, that is of one entry of one user into one campaign.
 

@@ -1,14 +1,19 @@
-"""Three builds that are broken on purpose, each in one place, so that the auditor has something to find."""
+"""Four builds that are broken on purpose, each in one place, so that the auditor has something to find."""
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection
 from typing import Any
 
+import psycopg
+
 from application.send import Sender
+from domain.people.identity import Identity, Known
 from domain.sending.claim import Proceed
 from runtime import relay
 from runtime.relay import Relay, TemporalAwayError
-from store import messages, outbox
+from store import messages, outbox, profiles
+from store.database import Connection
 
 
 def claim_skipped() -> None:
@@ -45,10 +50,30 @@ def relay_forgets_first() -> None:
     Relay.deliver_due = deliver_due  # type: ignore[method-assign]
 
 
+def anonymous_before_the_wait() -> None:
+    """A batch works out who is anonymous in the statement that waits for the lock, and no constraint forbids it."""
+    share = "FOR SHARE OF identity"
+    if share not in profiles._FIND:
+        raise ValueError("identities are looked up in another way: break that one")
+    known = profiles._FIND.replace(share, "FOR UPDATE OF identity")
+
+    async def lock_identities(connection: Connection, identities: Collection[Identity]) -> dict[Identity, Known]:
+        cursor = await connection.execute(known, profiles._pairs(identities))
+        return {
+            Identity(row["kind"], row["value"]): Known(row["profile_id"], row["is_anonymous"])
+            for row in await cursor.fetchall()
+        }
+
+    profiles.lock_identities = lock_identities
+    with psycopg.connect(os.environ["SOJOURN_DATABASE_URL"]) as connection:
+        connection.execute("DROP INDEX IF EXISTS identities_one_user")
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "claim-skipped": claim_skipped,
     "cap-without-lock": cap_without_lock,
     "relay-forgets-first": relay_forgets_first,
+    "anonymous-before-the-wait": anonymous_before_the_wait,
 }
 
 

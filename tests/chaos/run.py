@@ -67,7 +67,7 @@ async def examined(stack: Stack, client: Client, patience: float) -> tuple[Histo
     """What has happened once all has settled, and what is wrong with it."""
     waiting = await settle(stack.postgres.url, stack.client, TASK_QUEUE, patience)
     history = await collect(stack.postgres.url, stack.client, stack.log.arrivals, waiting)
-    return history, audit(client.calls, client.moves, history)
+    return history, audit(client.calls, client.moves, history, client.links)
 
 
 async def run(folder: Path, seed: str, length: Length, *, is_calm: bool = False) -> Result:

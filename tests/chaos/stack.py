@@ -51,7 +51,7 @@ class Stack:
 async def open_stack(folder: Path, mutant: str | None = None, each: int = 2) -> AsyncIterator[Stack]:
     """Start everything in an empty folder that all users may enter; stop everything, whatever happens.
 
-    `each` is how many APIs and how many workers there are; `mutant` breaks the workers.
+    `each` is how many APIs and how many workers there are; `mutant` breaks them all.
     """
     async with AsyncExitStack() as parts:
         disk = parts.enter_context(small_disk(folder / "postgres"))
@@ -80,7 +80,7 @@ async def open_stack(folder: Path, mutant: str | None = None, each: int = 2) -> 
         apis = [
             Service(
                 *(f"api-{number}", settings, ["api", "--port", str(port)], folder / f"api-{number}.log"),
-                clocks if number == last else {},
+                broken | (clocks if number == last else {}),
             )
             for number, port in enumerate(ports)
         ]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.chaos.auditor import audit, kinds
-from tests.chaos.history import History, JourneyRow, MessageRow, Note, WorkflowEnd
-from tests.chaos.model import Call, Move
+from tests.chaos.history import History, JourneyRow, MessageRow, Note, PersonRow, WorkflowEnd
+from tests.chaos.model import Call, Link, Move
 from tests.chaos.providers import Arrival
 
 ENTRY = Call("e1", "u1", "Cart Abandoned", "r1", "b1", 0, 0, 1.0, 2.0)
@@ -109,6 +109,31 @@ BROKEN: dict[str, Callable[[], History]] = {
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_breach_is_told_by_its_name(kind: str) -> None:
     assert kind in kinds(audit([ENTRY], [], BROKEN[kind]()))
+
+
+ADA = PersonRow("ada", "ada@example.com", ["ada"], ["tablet"])
+USED = [Link("ada", "tablet"), Link("bob", "tablet")]
+
+
+def test_one_of_its_users_has_a_device_and_each_user_is_a_person() -> None:
+    bob = PersonRow("bob", None, ["bob"], [])
+    assert audit([ENTRY], [], replace(KEPT, people=[ADA, bob, PersonRow(None, None, [], [])]), USED) == []
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        replace(KEPT, people=[replace(ADA, users=["ada", "bob"])]),
+        replace(KEPT, people=[replace(ADA, email="bob@example.com")]),
+        replace(KEPT, people=[ADA, PersonRow("eve", None, ["eve"], ["tablet"])]),
+        replace(KEPT, astray={("ada", "bob"): 1}),
+        replace(KEPT, astray={("ada", None): 1}),
+        replace(KEPT, arrivals=[replace(KEPT.arrivals[0], user="bob"), *KEPT.arrivals[1:]]),
+    ],
+    ids=["names", "address", "device", "events", "events-of-nobody", "message"],
+)
+def test_people_who_became_one_are_told(history: History) -> None:
+    assert kinds(audit([ENTRY], [], history, USED)) == {"people-merged": 1}
 
 
 def test_a_webhook_that_arrives_again_under_a_second_claim_is_no_breach() -> None:

@@ -1,9 +1,10 @@
-"""The test of the test: three builds, each broken in one place, and the auditor tells of each what is wrong with it.
+"""The test of the test: four builds, each broken in one place, and the auditor tells of each what is wrong with it.
 
 The same scenes are played on the build as it is, of which there is nothing to tell.
 """
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.chaos.auditor import kinds
 from tests.chaos.campaigns import CART, LETTER, ORDERED, RECEIPT
-from tests.chaos.client import Client, Item
+from tests.chaos.client import WAYS, Client, Item
 from tests.chaos.evidence import settle
 from tests.chaos.run import examined, opened
 from tests.chaos.stack import TASK_QUEUE, Stack
@@ -53,10 +54,24 @@ async def receipts_while_temporal_is_away(stack: Stack, client: Client) -> None:
     await resting
 
 
+async def users_sign_in_at_once(stack: Stack, client: Client) -> None:
+    """Four users on each of a few devices that were used before, one of them known; then each buys something."""
+    devices = {f"device{number}": [f"signs{number}-{user}" for user in range(4)] for number in range(8)}
+    users = [user for each in devices.values() for user in each]
+    await asyncio.gather(*(client.see(device) for device in devices), *(client.identify(user) for user in users[::4]))
+    ways = itertools.cycle(WAYS)
+    await asyncio.gather(
+        *(client.sign_in(user, device, next(ways)) for device, each in devices.items() for user in each)
+    )
+    await asyncio.gather(*(client.identify(user) for user in users))
+    await client.report(*(Item(user, RECEIPT.entry, f"{user}-receipt") for user in users))
+
+
 SCENES: dict[str, tuple[Scene, float, set[str]]] = {
     "claim-skipped": (orders_between_two_attempts, PATIENCE, {"sent-after-exit", "unclaimed"}),
     "cap-without-lock": (more_letters_than_the_cap_at_once, PATIENCE, {"cap-exceeded"}),
     "relay-forgets-first": (receipts_while_temporal_is_away, SHORT_PATIENCE, {"stuck-journey", "temporal-disagrees"}),
+    "anonymous-before-the-wait": (users_sign_in_at_once, PATIENCE, {"people-merged"}),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.chaos.campaigns import CANARY, CART, LETTER, ORDERED, PULSE, RECEIPT, SEEN, TIDE
-from tests.chaos.client import Client, Item
+from tests.chaos.client import WAYS, Client, Item
 
 # How many of the people are new when they first do something, how many entries are reported twice, and how many only
 # once, whatever becomes of it.
@@ -35,6 +35,7 @@ class Traffic:
             self._receipt: 4,
             self._pulse: 3,
             self._tide: 3,
+            self._shared_device: 3,
         }
         self._scenes, self._weights = list(scenes), list(scenes.values())
 
@@ -111,6 +112,18 @@ class Traffic:
 
     async def _tide(self, user: str) -> None:
         await self._enter(user, TIDE.entry)
+
+    async def _shared_device(self, user: str) -> None:
+        """Two or three who sign in at once on a device that was used before, one of them known, and what they buy."""
+        device, ways = f"d{next(self._refs)}", self._rolls.choices(WAYS, k=3)
+        users = [user, *(f"n{next(self._refs)}" for _ in range(self._rolls.randint(1, 2)))]
+        self._rolls.shuffle(users)
+        await self._client.see(device)
+        await asyncio.gather(
+            *(self._client.sign_in(one, device, way) for one, way in zip(users, ways, strict=False)),
+        )
+        await asyncio.gather(*(self._client.identify(one) for one in users))
+        await asyncio.gather(*(self._enter(one, RECEIPT.entry) for one in users))
 
 
 class Operator:
