@@ -1,29 +1,33 @@
-"""What a deployment says about itself: environment variables with the prefix SOJOURN_, read once at the edge."""
+"""What a deployment says about itself: environment variables with the prefix SOJOURN_, read once at the edge.
 
-import base64
-import binascii
-from typing import Annotated, Literal
+Secrets may stand in files (`SOJOURN_ADMIN_KEY_FILE`), and how Temporal is reached in Temporal's own variables.
+"""
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal
 
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from temporalio.service import TLSConfig
+
+from domain.deployment import secrets
+from domain.deployment.certificates import find_certificate_fault
+from domain.deployment.findings import Finding, Part
+from domain.deployment.secrets import Fault
 from domain.local_time.zones import find_zone
 from domain.tracking.decode import MAX_BATCH_BYTES
 from domain.tracking.identifiers import DEFAULT_PLACEHOLDERS
+from settings_sources import PREFIX, SecretFiles, TemporalEnvironment
+
+# Secrets that must differ from each other, in the order of their fields.
+_DISTINCT: Final = ("write_key", "admin_key", "link_secret", "webhook_signing_secret", "smtp_password")
 
 
 def _postgresql(url: SecretStr) -> SecretStr:
     if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("must be postgresql://user:password@host:port/name")
     return url
-
-
-def _signing_secret(secret: SecretStr) -> SecretStr:
-    try:
-        base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
-    except binascii.Error as error:
-        raise ValueError('must be whsec_ and base64, as from: echo "whsec_$(openssl rand -base64 32)"') from error
-    return secret
 
 
 def _address(address: str) -> str:
@@ -39,28 +43,125 @@ def _zone(name: str) -> str:
     return name
 
 
+def _public_url(url: str) -> str:
+    _refuse(secrets.find_public_url_fault(url))
+    return url
+
+
 def _listed(texts: object) -> object:
     """A list as an environment variable holds it, with commas."""
     return texts.split(",") if isinstance(texts, str) else texts
 
 
-class DatabaseSettings(BaseSettings):
-    """What a migration needs."""
+class _FaultError(ValueError):
+    """A fault on its way through the validation."""
 
-    model_config = SettingsConfigDict(env_prefix="SOJOURN_", extra="ignore")
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+def _refuse(fault: Fault | None) -> None:
+    if fault is not None:
+        raise _FaultError(fault)
+
+
+class _FromEnvironment(BaseSettings):
+    """Settings by SOJOURN_ variables, by the files that SOJOURN_…_FILE name, and by Temporal's variables."""
+
+    # A refusal must not show what was given: it may be a secret.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The first that has a value decides."""
+        return init_settings, SecretFiles(settings_cls), env_settings, TemporalEnvironment(settings_cls)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _readable(cls, value: Any) -> Any:
+        if isinstance(value, Fault):
+            raise _FaultError(value)
+        return value
+
+
+class DatabaseSettings(_FromEnvironment):
+    """What a migration needs."""
 
     database_url: Annotated[SecretStr, AfterValidator(_postgresql)] = Field(
         description="PostgreSQL, as postgresql://user:password@host:port/name"
     )
 
 
-class TemporalSettings(BaseSettings):
-    """What the promotion of a build needs."""
+class PayloadSettings(_FromEnvironment):
+    """How payloads are encrypted on their way to Temporal."""
 
-    model_config = SettingsConfigDict(env_prefix="SOJOURN_", extra="ignore")
+    payload_keys: SecretStr | None = Field(
+        None,
+        examples=[secrets.MAKE_PAYLOAD_KEY],
+        description="encrypt what travels to Temporal: `id:base64` of 32 bytes, the newest first, which encrypts; "
+        "all decrypt. Workers need them, the API does not",
+    )
 
-    temporal_address: str = Field("localhost:7233", description="Temporal frontend, host:port")
+    @field_validator("payload_keys")
+    @classmethod
+    def _strong_payload_keys(cls, listed: SecretStr | None) -> SecretStr | None:
+        found = secrets.read_list(listed.get_secret_value()) if listed else []
+        for key in found:
+            _refuse(secrets.find_payload_key_fault(key))
+        _refuse(secrets.find_repeated([key.partition(":")[0] for key in found], []))
+        return listed if found else None
+
+    @property
+    def payload_keys_by_id(self) -> dict[str, bytes]:
+        """The newest first, which encrypts; none where payloads are not encrypted."""
+        return secrets.read_payload_keys(self.payload_keys.get_secret_value()) if self.payload_keys else {}
+
+
+class UiSettings(_FromEnvironment):
+    """Where people look at journeys in Temporal."""
+
+    temporal_ui_url: str = Field("http://localhost:8233", description="the Temporal UI, where links to journeys lead")
+
+
+class CodecServerSettings(PayloadSettings, UiSettings):
+    """What a codec server needs."""
+
+    codec_key: SecretStr | None = Field(
+        None,
+        examples=[secrets.MAKE_SECRET],
+        description="what callers of the codec server must bring; needed where it is reached from other machines",
+    )
+
+    @field_validator("codec_key")
+    @classmethod
+    def _strong_codec_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key:
+            _refuse(secrets.find_secret_fault(key.get_secret_value()))
+        return key or None
+
+
+class TemporalSettings(PayloadSettings):
+    """How Temporal is reached, which is what the promotion of a build needs.
+
+    TLS, client certificates and profiles are given by Temporal's own variables (TEMPORAL_TLS_…, TEMPORAL_PROFILE).
+    """
+
+    temporal_address: Annotated[str, AfterValidator(_address)] = Field(
+        "localhost:7233", description="Temporal frontend, host:port"
+    )
     temporal_namespace: str = "default"
+    temporal_api_key: SecretStr | None = Field(None, description="of Temporal Cloud, or of a proxy before the frontend")
+    temporal_grpc_meta: dict[str, str] = Field({}, repr=False, description="sent with each call to Temporal")
+    # With an API key, TLS is the default, as in Temporal's own tools.
+    temporal_tls: Annotated[bool | TLSConfig | None, Field(validate_default=True, repr=False)] = None
     task_queue: str = Field(
         "sojourn",
         pattern="^[A-Za-z0-9_-]+$",
@@ -72,11 +173,21 @@ class TemporalSettings(BaseSettings):
         description="build of the workers; where it is given they take no task before `sojourn promote`",
     )
 
+    @field_validator("temporal_tls")
+    @classmethod
+    def _encrypted(cls, tls: bool | TLSConfig | None, info: ValidationInfo) -> bool | TLSConfig:
+        key, host = info.data.get("temporal_api_key"), info.data.get("temporal_address", "").rpartition(":")[0]
+        if tls is None:
+            return bool(key)
+        if tls is False and key and not secrets.is_loopback(host):
+            _refuse(Fault("is off, and Temporal's API key would be sent in the clear", "unset TEMPORAL_TLS"))
+        if isinstance(tls, TLSConfig):
+            _refuse(find_certificate_fault(tls.server_root_ca_cert, tls.client_cert, tls.client_private_key))
+        return tls
 
-class WatchSettings(BaseSettings):
+
+class WatchSettings(_FromEnvironment):
     """What a process needs to be watched. Traces go where OpenTelemetry's own variables say (OTEL_EXPORTER_OTLP_…)."""
-
-    model_config = SettingsConfigDict(env_prefix="SOJOURN_", extra="ignore")
 
     metrics_address: Annotated[str, AfterValidator(_address)] | None = Field(
         None,
@@ -85,12 +196,31 @@ class WatchSettings(BaseSettings):
     )
 
 
-class Settings(DatabaseSettings, TemporalSettings, WatchSettings):
+class MailSettings(_FromEnvironment):
+    """The server that takes the mails."""
+
+    smtp_host: str = "localhost"
+    smtp_port: int = 587
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+
+    @field_validator("smtp_security")
+    @classmethod
+    def _password_is_hidden(cls, security: str, info: ValidationInfo) -> str:
+        if (
+            security == "none"
+            and info.data.get("smtp_password")
+            and not secrets.is_loopback(info.data.get("smtp_host", ""))
+        ):
+            _refuse(Fault("is none and would send SOJOURN_SMTP_PASSWORD in the clear", "set starttls or tls"))
+        return security
+
+
+class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, MailSettings):
     """The settings of one deployment. Every process of it (API, worker, command line) reads the same ones."""
 
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="connections a process")
-
-    temporal_ui_url: str = Field("http://localhost:8233", description="where links to journeys lead")
 
     timezone: Annotated[str, AfterValidator(_zone)] = Field(
         "UTC", description="IANA name of the zone of recipients whose own is not known, nor their campaign's"
@@ -111,16 +241,87 @@ class Settings(DatabaseSettings, TemporalSettings, WatchSettings):
     )
     api_host: str = "127.0.0.1"
     api_port: int = 8080
-    public_url: str = Field("http://localhost:8080", description="how recipients reach the API, for unsubscribe links")
-    link_secret: SecretStr = Field(description="signs unsubscribe links; changing it breaks the links already sent")
-
-    smtp_host: str = "localhost"
-    smtp_port: int = 587
-    smtp_username: str | None = None
-    smtp_password: SecretStr | None = None
-    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
-
-    webhook_signing_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] = Field(
-        description="Standard Webhooks secret, whsec_ and base64"
+    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
+        "http://localhost:8080", description="how recipients reach the API, for unsubscribe links"
+    )
+    health_address: Annotated[str, AfterValidator(_address)] | None = Field(
+        None, description="where a worker says whether it lives and works, as 127.0.0.1:9465; nowhere by default"
+    )
+    link_secret: SecretStr = Field(
+        examples=[secrets.MAKE_SECRET],
+        description="signs unsubscribe links: the newest secret, then older ones, one a line or separated by commas. "
+        "All are verified; one that is removed breaks the links that it has signed",
+    )
+    webhook_signing_secret: SecretStr = Field(
+        examples=[secrets.MAKE_SIGNING_SECRET],
+        description="Standard Webhooks secrets, whsec_ and base64, the newest first. Each signs, until it is removed",
     )
     webhook_allow_private_addresses: bool = Field(False, description="let webhooks reach loopback and private networks")
+
+    @field_validator("write_key", "admin_key")
+    @classmethod
+    def _strong_key(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
+        # An empty one opens nothing.
+        if secret := key.get_secret_value():
+            _refuse(secrets.find_secret_fault(secret))
+            _refuse(secrets.find_repeated([secret], _others(info)))
+        return key
+
+    @field_validator("link_secret")
+    @classmethod
+    def _strong_link_secrets(cls, listed: SecretStr, info: ValidationInfo) -> SecretStr:
+        found = secrets.read_list(listed.get_secret_value()) or [""]
+        for secret in found:
+            _refuse(secrets.find_secret_fault(secret))
+        _refuse(secrets.find_repeated(found, _others(info)))
+        return listed
+
+    @field_validator("webhook_signing_secret")
+    @classmethod
+    def _strong_signing_secrets(cls, listed: SecretStr, info: ValidationInfo) -> SecretStr:
+        found = secrets.read_list(listed.get_secret_value()) or [""]
+        for secret in found:
+            _refuse(secrets.find_signing_fault(secret))
+        _refuse(secrets.find_repeated(found, _others(info)))
+        return listed
+
+    @property
+    def link_secrets(self) -> list[str]:
+        """The newest first, which signs."""
+        return secrets.read_list(self.link_secret.get_secret_value())
+
+    @property
+    def webhook_signing_secrets(self) -> list[str]:
+        """The newest first."""
+        return secrets.read_list(self.webhook_signing_secret.get_secret_value())
+
+
+def find_setting_faults(error: ValidationError) -> list[Finding]:
+    """What is wrong with the settings, each with its variable and what would be right; no value is among it."""
+    return [_finding(fault) for fault in error.errors(include_input=False, include_url=False)]
+
+
+def _finding(error: ErrorDetails) -> Finding:
+    name = str(error["loc"][0])
+    cause = error.get("ctx", {}).get("error")
+    variable, field = f"{PREFIX}{name.upper()}", {**CodecServerSettings.model_fields, **Settings.model_fields}[name]
+    if isinstance(cause, _FaultError):
+        return Finding(Part.SETTINGS, f"{variable} {cause.fault.problem}", cause.fault.remedy)
+    if error["type"] == "missing":
+        return Finding(
+            Part.SETTINGS,
+            f"{variable} is not set",
+            field.examples[0] if field.examples else f"it is {field.description}",
+        )
+    return Finding(Part.SETTINGS, f"{variable} is not valid", str(cause) if cause else error["msg"])
+
+
+def _others(info: ValidationInfo) -> Sequence[tuple[str, str]]:
+    """The other secrets, as far as they were validated before."""
+    given = ((name, info.data.get(name)) for name in _DISTINCT if name != info.field_name)
+    return [
+        (f"{PREFIX}{name.upper()}", secret)
+        for name, value in given
+        if isinstance(value, SecretStr)
+        for secret in secrets.read_list(value.get_secret_value())
+    ]

@@ -1,5 +1,6 @@
 """What people may not be sent: suppressions by hand, and refusals by link."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -47,18 +48,18 @@ class UnsubscribeView:
 class Unsubscribe:
     """One-click unsubscription: reported like any other behaviour, so that it is on the timeline and ends journeys."""
 
-    def __init__(self, database: Database, ingest: Ingest, link_secret: str) -> None:
+    def __init__(self, database: Database, ingest: Ingest, link_secrets: Sequence[str]) -> None:
         self._database = database
         self._ingest = ingest
-        self._secret = link_secret
+        self._secrets = link_secrets
 
     async def describe(self, token: str) -> UnsubscribeView:
         """Raises InvalidLinkError for a token that this deployment did not make."""
-        return UnsubscribeView(unsubscribe.read(self._secret, token).channel)
+        return UnsubscribeView(unsubscribe.read(self._secrets, token).channel)
 
     async def __call__(self, token: str) -> None:
         """Take the person off the channel. Where they are off it already, nothing changes."""
-        link = unsubscribe.read(self._secret, token)
+        link = unsubscribe.read(self._secrets, token)
         async with self._database.transaction() as connection:
             recipient = await profiles.recipient(connection, UUID(link.message_id))
         if recipient is None:

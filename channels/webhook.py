@@ -5,7 +5,7 @@ import base64
 import json
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -50,10 +50,11 @@ class _Progress:
 class WebhookChannel:
     """Posts messages to the URLs of their templates.
 
-    `signing_secret` is a Standard Webhooks secret, `whsec_` and base64; raises ValueError for any other text. Unless
-    `allow_private_addresses`, only the public Internet is reached. `tls_context` replaces the machine's certificate
-    authorities, for receivers with a private one. `seconds` bounds a delivery as a whole. `resolver` looks up the names
-    of receivers; each channel has its own.
+    `signing_secrets` are Standard Webhooks secrets, `whsec_` and base64; raises ValueError for any other text. Each of
+    them signs, so that receivers change from one to the next when they like. Unless `allow_private_addresses`, only the
+    public Internet is reached. `tls_context` replaces the machine's certificate authorities, for receivers with a
+    private one. `seconds` bounds a delivery as a whole. `resolver` looks up the names of receivers; each channel has
+    its own.
     """
 
     name = "webhook"
@@ -61,14 +62,14 @@ class WebhookChannel:
 
     def __init__(
         self,
-        signing_secret: str,
+        signing_secrets: Sequence[str],
         allow_private_addresses: bool,
         *,
         tls_context: ssl.SSLContext | None = None,
         seconds: float = TOTAL_SECONDS,
         resolver: Resolver | None = None,
     ) -> None:
-        self._signer = Webhook(_key(signing_secret))
+        self._signers = [Webhook(_key(secret)) for secret in signing_secrets]
         self._allow_private_addresses = allow_private_addresses
         self._tls_context = tls_context or public_authorities()
         self._seconds = seconds
@@ -78,7 +79,7 @@ class WebhookChannel:
     async def deliver(self, message: Outbound) -> Delivery:
         """Post the message."""
         try:
-            request = build(message, self._signer, datetime.now(UTC))
+            request = build(message, self._signers, datetime.now(UTC))
         except (httpx.InvalidURL, ValueError) as error:
             return Rejected("invalid_message", str(error))
         with self._bulkhead.call(request.url.netloc.decode("ascii")) as call:
@@ -119,7 +120,7 @@ class WebhookChannel:
         return delivery
 
 
-def build(message: Outbound, signer: Webhook, now: datetime) -> WebhookRequest:
+def build(message: Outbound, signers: Sequence[Webhook], now: datetime) -> WebhookRequest:
     """The signed request. `now` is the real time, which receivers compare with their own clocks.
 
     Raises ValueError or httpx.InvalidURL where the URL is none, or the data is not JSON.
@@ -138,7 +139,7 @@ def build(message: Outbound, signer: Webhook, now: datetime) -> WebhookRequest:
         "idempotency-key": message.message_id,
         "webhook-id": message.message_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": signer.sign(message.message_id, now, body),
+        "webhook-signature": " ".join(signer.sign(message.message_id, now, body) for signer in signers),
     }
     return WebhookRequest(url, headers, body.encode())
 

@@ -131,6 +131,10 @@ class DevStack:
         return {
             "temporal_address": self.temporal.address,
             "temporal_namespace": NAMESPACE,
+            # Whatever Temporal's own variables say of another server.
+            "temporal_tls": False,
+            "temporal_api_key": None,
+            "temporal_grpc_meta": {},
             "temporal_ui_url": self.temporal.ui_url,
         }
 
@@ -181,4 +185,5 @@ class DevStack:
 
 
 def _is_given(setting: str) -> bool:
-    return f"SOJOURN_{setting.upper()}" in os.environ
+    variable = f"SOJOURN_{setting.upper()}"
+    return variable in os.environ or f"{variable}_FILE" in os.environ

@@ -26,8 +26,9 @@ from runtime.schedules import schedule_id
 from runtime.temporal import connect
 from settings import Settings
 from store.database import Database
+from tests import generated
 
-WRITE_KEY, ADMIN_KEY = "write-key-of-the-tests", "admin-key-of-the-tests"
+WRITE_KEY, ADMIN_KEY = generated.WRITE_KEY, generated.ADMIN_KEY
 
 # What is left of a skip when a rest ends must outlast what the journey does then: once it has passed, the server skips
 # the whole of the next rest with it.
@@ -196,11 +197,17 @@ class Rig:
 
 @asynccontextmanager
 async def open_rig(
-    database_url: str, temporal_address: str, *, is_working: bool = True, **overrides: Any
+    database_url: str,
+    temporal_address: str,
+    *,
+    is_working: bool = True,
+    temporal_settings: Mapping[str, Any] | None = None,
+    **overrides: Any,
 ) -> AsyncIterator[Rig]:
     """An API, a worker with its relay and an inbox on these servers, on a task queue of their own.
 
-    `is_working=False` leaves the worker out: the test has processes of its own for it.
+    `temporal_settings` replace how the processes reach Temporal. `is_working=False` leaves the worker out: the test has
+    processes of its own for it.
     """
     inbox = await Inbox.start()
     settings = Settings(
@@ -210,14 +217,15 @@ async def open_rig(
             "task_queue": f"test-{uuid4()}",
             "write_key": SecretStr(WRITE_KEY),
             "admin_key": SecretStr(ADMIN_KEY),
-            "public_url": "http://sojourn.example.com",
-            "link_secret": SecretStr("link-secret-of-the-tests"),
+            "public_url": "https://sojourn.example.com",
+            "link_secret": SecretStr(generated.LINK_SECRET),
             "smtp_host": "127.0.0.1",
             "smtp_port": inbox.smtp_port,
             "smtp_security": "none",
-            "webhook_signing_secret": SecretStr("whsec_c2VjcmV0LW9mLXRoZS10ZXN0cy0xMjM0NTY3OA=="),
+            "webhook_signing_secret": SecretStr(generated.SIGNING_SECRET),
             "webhook_allow_private_addresses": True,
             **overrides,
+            **(temporal_settings or {}),
         }
     )
     app = create_app(settings)
@@ -227,7 +235,7 @@ async def open_rig(
     try:
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sojourn.example.com") as http,
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://sojourn.example.com") as http,
             Database(database_url, pool_size=4) as database,
         ):
             await ready.wait()

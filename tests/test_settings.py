@@ -1,40 +1,361 @@
-"""Settings that cannot be meant are refused with what would be right."""
+"""Settings that cannot be meant are refused with what would be right, all at once, and no refusal shows a secret."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from settings import DatabaseSettings, Settings
+from settings import DatabaseSettings, Settings, TemporalSettings, find_setting_faults
+from tests import generated
+from tests.processes import ROOT
 
 RIGHT = {
-    "database_url": "postgresql://sojourn:secret@localhost/sojourn",
-    "write_key": "w",
-    "admin_key": "a",
-    "link_secret": "l",
-    "webhook_signing_secret": "whsec_c2VjcmV0LW9mLXRoZS10ZXN0cy0xMjM0NTY3OA==",
+    "database_url": "postgresql://sojourn:hidden@localhost/sojourn",
+    "write_key": generated.WRITE_KEY,
+    "admin_key": generated.ADMIN_KEY,
+    "link_secret": generated.LINK_SECRET,
+    "webhook_signing_secret": generated.SIGNING_SECRET,
 }
+OLDER = generated.secret("an older one")
+
+WEAK = [
+    ("admin_key", "a", "SOJOURN_ADMIN_KEY has 1 character of the 32 it takes: make one with: openssl rand -hex 32"),
+    ("admin_key", "a" * 40, "SOJOURN_ADMIN_KEY repeats 1 character and can be guessed: make one with: openssl"),
+    ("admin_key", "correct horse battery staple and a mule", "SOJOURN_ADMIN_KEY holds blanks"),
+    ("admin_key", generated.WRITE_KEY, "SOJOURN_ADMIN_KEY is the same as SOJOURN_WRITE_KEY"),
+    ("write_key", "ab" * 20, "SOJOURN_WRITE_KEY repeats 2 characters"),
+    ("link_secret", "", "SOJOURN_LINK_SECRET is empty: make one with: openssl rand -hex 32"),
+    ("link_secret", "link-secret", "SOJOURN_LINK_SECRET has 11 characters of the 32"),
+    ("link_secret", f"{generated.LINK_SECRET},old", "SOJOURN_LINK_SECRET has 3 characters of the 32"),
+    ("link_secret", f"{OLDER}\n{OLDER}", "SOJOURN_LINK_SECRET names one secret twice"),
+    ("link_secret", generated.ADMIN_KEY, "SOJOURN_LINK_SECRET is the same as SOJOURN_ADMIN_KEY"),
+    ("webhook_signing_secret", "", "SOJOURN_WEBHOOK_SIGNING_SECRET is empty: make one with: echo"),
+    ("webhook_signing_secret", "whsec_y", "SOJOURN_WEBHOOK_SIGNING_SECRET is not whsec_ and base64"),
+    ("webhook_signing_secret", "whsec_YQ==", "SOJOURN_WEBHOOK_SIGNING_SECRET holds 1 byte where 24 to 64"),
+    ("webhook_signing_secret", f"whsec_{'YWFh' * 10}", "SOJOURN_WEBHOOK_SIGNING_SECRET repeats 1 byte"),
+    ("public_url", "http://journeys.example.com", "SOJOURN_PUBLIC_URL sends the links of recipients in the clear"),
+    ("public_url", "http://192.168.1.5:8080", "SOJOURN_PUBLIC_URL sends the links of recipients in the clear"),
+    ("public_url", "shop.example.org", "SOJOURN_PUBLIC_URL is not the address of a web server"),
+    ("public_url", "https://u:p@shop.example.org", "SOJOURN_PUBLIC_URL is not the address of a web server"),
+]
+ALLOWED = [
+    ("public_url", "https://journeys.example.com/sojourn"),
+    ("public_url", "http://localhost:8080"),
+    ("public_url", "http://shop.localhost"),
+    ("public_url", "http://127.0.0.1:8080"),
+    ("public_url", "http://[::1]:8080"),
+    ("write_key", ""),
+    ("link_secret", f"{generated.LINK_SECRET}\n{OLDER}\n"),
+    ("link_secret", f"{generated.LINK_SECRET}, {OLDER}"),
+]
+
+
+def faults_of(values: Mapping[str, object]) -> list[str]:
+    try:
+        Settings.model_validate(values)
+    except ValidationError as error:
+        return [str(finding) for finding in find_setting_faults(error)]
+    return []
+
+
+def test_the_refusal_itself_shows_no_value() -> None:
+    """A traceback would end with it."""
+    weak = {"admin_key": "to-be-guessed", "link_secret": "guessed-as-well", "smtp_security": "odd", "timezone": "Mars"}
+    with pytest.raises(ValidationError, match="4 validation errors") as refused:
+        Settings.model_validate({**RIGHT, **weak})
+    assert not any(value in str(refused.value) for value in weak.values())
 
 
 def test_what_is_right_is_taken_and_not_shown() -> None:
     settings = Settings.model_validate(RIGHT)
-    assert "secret@" not in repr(settings)
+    assert "hidden@" not in repr(settings)
     assert settings.database_url.get_secret_value() == RIGHT["database_url"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"), WEAK, ids=[f"{number}-{name}" for number, (name, _, _) in enumerate(WEAK)]
+)
+def test_weak_secrets_are_refused(name: str, value: str, told: str) -> None:
+    [fault] = faults_of({**RIGHT, name: value})
+    assert fault.startswith(told)
+    assert len(value) < 8 or value not in fault
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), ALLOWED, ids=[f"{number}-{name}" for number, (name, _) in enumerate(ALLOWED)]
+)
+def test_strong_ones_are_taken(name: str, value: str) -> None:
+    assert faults_of({**RIGHT, name: value}) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "security", "is_refused"),
+    [
+        ("mail.example.com", "none", True),
+        ("mail.example.com", "starttls", False),
+        ("mail.example.com", "tls", False),
+        ("127.0.0.1", "none", False),
+        ("localhost", "none", False),
+    ],
+)
+def test_a_password_for_mails_does_not_travel_in_the_clear(host: str, security: str, is_refused: bool) -> None:
+    mail = {"smtp_host": host, "smtp_security": security, "smtp_password": "hidden", "smtp_username": "u"}
+    told = ["SOJOURN_SMTP_SECURITY is none and would send SOJOURN_SMTP_PASSWORD in the clear: set starttls or tls"]
+    assert faults_of({**RIGHT, **mail}) == (told if is_refused else [])
+    assert faults_of({**RIGHT, "smtp_host": host, "smtp_security": security}) == []
 
 
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
         ("database_url", "mysql://x/y", "must be postgresql://user:password@host:port/name"),
-        ("webhook_signing_secret", "whsec_y", 'must be whsec_ and base64, as from: echo "whsec_'),
         ("smtp_security", "ssl", "'none', 'starttls' or 'tls'"),
         ("metrics_address", "9464", "must be host:port, as 127.0.0.1:9464"),
         ("metrics_address", ":9464", "must be host:port, as 127.0.0.1:9464"),
     ],
 )
 def test_what_is_wrong_is_refused(name: str, value: str, told: str) -> None:
-    with pytest.raises(ValidationError, match="1 validation error") as refused:
-        Settings.model_validate({**RIGHT, name: value})
-    assert told in refused.value.errors()[0]["msg"]
+    [fault] = faults_of({**RIGHT, name: value})
+    assert fault.startswith(f"SOJOURN_{name.upper()} is not valid: ")
+    assert told in fault
 
 
 def test_a_migration_needs_the_database_only() -> None:
     assert DatabaseSettings.model_validate({"database_url": RIGHT["database_url"]})
+
+
+BAD = {
+    "SOJOURN_DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/none",
+    "SOJOURN_ADMIN_KEY": "a-key-to-be-guessed",
+    "SOJOURN_WRITE_KEY": "a-key-to-be-guessed",
+    "SOJOURN_LINK_SECRET": "",
+    "SOJOURN_WEBHOOK_SIGNING_SECRET": "whsec_YQ==",
+    "SOJOURN_PUBLIC_URL": "http://journeys.example.com",
+    "SOJOURN_SMTP_HOST": "mail.example.com",
+    "SOJOURN_SMTP_PASSWORD": "a-password-to-be-hidden",
+    "SOJOURN_SMTP_SECURITY": "none",
+    "SOJOURN_TIMEZONE": "Mars/Olympus",
+}
+
+
+@pytest.mark.parametrize("command", [("cli.main", "api", "--port", "0"), ("worker",)], ids="/".join)
+async def test_the_processes_refuse_weak_secrets_at_once(command: tuple[str, ...]) -> None:
+    """All that is wrong in one run, in words, with the remedy, and without what was given."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", *command),
+        cwd=ROOT,
+        env={**{name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}, **BAD},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    lines = output.decode().splitlines()
+    assert process.returncode == 1, lines
+    assert len(lines) == 7
+    assert all(line.startswith("sojourn: SOJOURN_") and ": " in line for line in lines)
+    told = {line.split()[1].removeprefix("SOJOURN_") for line in lines}
+    weak = {
+        "WRITE_KEY",
+        "ADMIN_KEY",
+        "LINK_SECRET",
+        "WEBHOOK_SIGNING_SECRET",
+        "PUBLIC_URL",
+        "SMTP_SECURITY",
+        "TIMEZONE",
+    }
+    assert told == weak
+    assert not any(word in output.decode() for word in ("guessed\n", "to-be", "YQ==", "journeys.example", "Olympus"))
+
+
+class TestSecretsFromFiles:
+    """Each secret may stand in a file, as Docker and Kubernetes mount it."""
+
+    @pytest.fixture(autouse=True)
+    def _environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in [name for name in os.environ if name.startswith(("SOJOURN_", "TEMPORAL_"))]:
+            if name != "TEMPORAL_DEBUG":
+                monkeypatch.delenv(name)
+        for name, value in RIGHT.items():
+            monkeypatch.setenv(f"SOJOURN_{name.upper()}", value)
+        monkeypatch.setenv("HOME", "/nonexistent")
+
+    @pytest.mark.parametrize("name", [*RIGHT, "smtp_password", "temporal_api_key"])
+    def test_a_file_gives_a_secret(self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        value = RIGHT.get(name, "s e c r e t")
+        (tmp_path / "secret").write_text(f"{value}\r\n")
+        monkeypatch.delenv(f"SOJOURN_{name.upper()}", raising=False)
+        monkeypatch.setenv(f"SOJOURN_{name.upper()}_FILE", str(tmp_path / "secret"))
+        assert getattr(Settings(), name).get_secret_value() == value
+
+    def test_a_file_lists_secrets_one_a_line(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "links").write_text(f"{generated.LINK_SECRET}\n{OLDER}\n")
+        monkeypatch.delenv("SOJOURN_LINK_SECRET")
+        monkeypatch.setenv("SOJOURN_LINK_SECRET_FILE", str(tmp_path / "links"))
+        assert Settings().link_secrets == [generated.LINK_SECRET, OLDER]
+
+    @pytest.mark.parametrize(
+        ("content", "told"),
+        [
+            (None, "and there is no such file"),
+            (b"", "which is empty"),
+            (b"\n", "which is empty"),
+            (b"\xff\xfe", "which is not text in UTF-8"),
+            (b"x" * 70_000, "which is larger than 64 kB"),
+            (b"weak\n", "SOJOURN_LINK_SECRET has 4 characters of the 32"),
+        ],
+    )
+    def test_a_file_that_holds_no_secret_is_named(
+        self, content: bytes | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "secret"
+        if content is not None:
+            file.write_bytes(content)
+        monkeypatch.delenv("SOJOURN_LINK_SECRET")
+        monkeypatch.setenv("SOJOURN_LINK_SECRET_FILE", str(file))
+        [fault] = faults_of({})
+        assert told in fault
+        assert fault.startswith("SOJOURN_LINK_SECRET ")
+
+    def test_a_folder_is_no_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("SOJOURN_ADMIN_KEY")
+        monkeypatch.setenv("SOJOURN_ADMIN_KEY_FILE", str(tmp_path))
+        [fault] = faults_of({})
+        assert "and there is no such file" in fault
+
+    def test_a_secret_that_is_given_twice_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "secret").write_text(generated.LINK_SECRET)
+        monkeypatch.setenv("SOJOURN_LINK_SECRET_FILE", str(tmp_path / "secret"))
+        assert faults_of({}) == ["SOJOURN_LINK_SECRET is given, and so is SOJOURN_LINK_SECRET_FILE: unset one of them"]
+        monkeypatch.setenv("SOJOURN_LINK_SECRET", "")
+        assert faults_of({}) == []
+
+    def test_only_secrets_come_from_files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "host").write_text("mail.example.com")
+        monkeypatch.setenv("SOJOURN_SMTP_HOST_FILE", str(tmp_path / "host"))
+        assert Settings().smtp_host == "localhost"
+
+
+class TestTemporal:
+    """SOJOURN_TEMPORAL_… before Temporal's own variables, these before its profile file."""
+
+    @pytest.fixture(autouse=True)
+    def _environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in [name for name in os.environ if name.startswith(("SOJOURN_", "TEMPORAL_"))]:
+            if name != "TEMPORAL_DEBUG":
+                monkeypatch.delenv(name)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+        folder = tmp_path / ".config" / "temporalio"
+        folder.mkdir(parents=True)
+        profile = '[profile.{0}]\naddress = "{0}.file:7233"\nnamespace = "{0}"\napi_key = "key-of-{0}"\n'
+        (folder / "temporal.toml").write_text(profile.format("default") + profile.format("live"))
+
+    def read(self) -> tuple[str, str, str | None, object]:
+        settings = TemporalSettings()
+        key = settings.temporal_api_key
+        return (
+            settings.temporal_address,
+            settings.temporal_namespace,
+            key.get_secret_value() if key else None,
+            settings.temporal_tls,
+        )
+
+    def faults(self) -> list[str]:
+        try:
+            TemporalSettings()
+        except ValidationError as error:
+            return [str(finding) for finding in find_setting_faults(error)]
+        return []
+
+    def test_nothing_is_on_this_machine_in_the_clear(self, tmp_path: Path) -> None:
+        (tmp_path / ".config" / "temporalio" / "temporal.toml").unlink()
+        assert self.read() == ("localhost:7233", "default", None, False)
+
+    def test_the_default_profile_is_read(self) -> None:
+        assert self.read() == ("default.file:7233", "default", "key-of-default", True)
+
+    def test_another_profile_is_chosen(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TEMPORAL_PROFILE", "live")
+        assert self.read() == ("live.file:7233", "live", "key-of-live", True)
+
+    def test_variables_go_before_the_profile(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TEMPORAL_NAMESPACE", "mine")
+        monkeypatch.setenv("TEMPORAL_API_KEY", "key-of-mine")
+        assert self.read() == ("default.file:7233", "mine", "key-of-mine", True)
+
+    def test_variables_of_sojourn_go_before_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", "temporals.own:7233")
+        monkeypatch.setenv("TEMPORAL_NAMESPACE", "temporals-own")
+        monkeypatch.setenv("TEMPORAL_API_KEY", "temporals-own")
+        monkeypatch.setenv("SOJOURN_TEMPORAL_ADDRESS", "sojourns.own:7233")
+        monkeypatch.setenv("SOJOURN_TEMPORAL_NAMESPACE", "sojourns-own")
+        assert self.read() == ("sojourns.own:7233", "sojourns-own", "temporals-own", True)
+        monkeypatch.setenv("SOJOURN_TEMPORAL_API_KEY", "sojourns-own")
+        assert self.read() == ("sojourns.own:7233", "sojourns-own", "sojourns-own", True)
+
+    def test_the_key_of_a_users_profile_goes_to_no_other_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Unless the profile is asked for."""
+        monkeypatch.setenv("SOJOURN_TEMPORAL_ADDRESS", "sojourns.own:7233")
+        assert self.read() == ("sojourns.own:7233", "default", None, False)
+        monkeypatch.setenv("TEMPORAL_PROFILE", "live")
+        assert self.read() == ("sojourns.own:7233", "live", "key-of-live", True)
+
+    @pytest.mark.parametrize(
+        ("variables", "told"),
+        [
+            ({"TEMPORAL_PROFILE": "none"}, "Profile 'none' not found: mend or unset the TEMPORAL_… variables"),
+            ({"TEMPORAL_CONFIG_FILE": "/nowhere"}, "TEMPORAL_CONFIG_FILE names /nowhere, and there is no such file"),
+            ({"TEMPORAL_TLS_SERVER_CA_CERT_PATH": "/nowhere"}, "cannot be read from /nowhere"),
+            ({"TEMPORAL_TLS_SERVER_CA_CERT_DATA": "nonsense"}, "has a server CA certificate that cannot be read"),
+            ({"TEMPORAL_TLS_CLIENT_CERT_DATA": "nonsense"}, "has no key for the client"),
+            ({"TEMPORAL_TLS": "false"}, "is off, and Temporal's API key would be sent in the clear"),
+        ],
+    )
+    def test_what_cannot_be_meant_is_refused(
+        self, variables: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        [fault] = self.faults()
+        assert fault.startswith("SOJOURN_TEMPORAL_TLS ")
+        assert told in fault
+
+    def test_a_file_that_is_no_toml_is_not_quoted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "temporal.toml").write_text('[profile.default]\napi_key = "hidden\n')
+        monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "temporal.toml"))
+        [fault] = self.faults()
+        assert "hidden" not in fault
+        assert "line 2" in fault
+
+    @pytest.mark.parametrize(
+        ("keys", "told"),
+        [
+            ("2026:nonsense!", "SOJOURN_PAYLOAD_KEYS is not an id, a colon and base64"),
+            ("2026:YWJj", "SOJOURN_PAYLOAD_KEYS does not hold 32 random bytes"),
+            (f"2026:{'A' * 43}=", "SOJOURN_PAYLOAD_KEYS does not hold 32 random bytes"),
+            (
+                f"{generated.payload_key('1')},{generated.payload_key('1')}",
+                "SOJOURN_PAYLOAD_KEYS names one secret twice",
+            ),
+        ],
+        ids=["no base64", "short", "zeros", "twice"],
+    )
+    def test_weak_payload_keys_are_refused(self, keys: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SOJOURN_PAYLOAD_KEYS", keys)
+        [fault] = self.faults()
+        assert fault.startswith(told)
+
+    def test_payload_keys_are_by_id_and_the_first_is_the_newest(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SOJOURN_PAYLOAD_KEYS", f"{generated.payload_key('b')},{generated.payload_key('a')}")
+        keys = TemporalSettings().payload_keys_by_id
+        assert list(keys) == ["b", "a"]
+        assert all(len(key) == 32 for key in keys.values())

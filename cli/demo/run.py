@@ -154,7 +154,7 @@ async def _world(stack: DevStack) -> AsyncIterator[World]:
     if inbox is None:
         raise RuntimeError("the demo has an inbox of its own")
     async with AsyncExitStack() as parts:
-        receiver = await Receiver.start(settings.webhook_signing_secret.get_secret_value())
+        receiver = await Receiver.start(settings.webhook_signing_secrets[0])
         parts.push_async_callback(receiver.stop)
         segment = SegmentClient(
             settings.write_key.get_secret_value(),

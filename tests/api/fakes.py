@@ -15,17 +15,17 @@ from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded
 from settings import Settings
 from store.database import Database
+from tests import generated
 from wiring import environment_keys
 
-WRITE_KEY = "write-key"
-ADMIN_KEY = "admin-key"
+WRITE_KEY, ADMIN_KEY = generated.WRITE_KEY, generated.ADMIN_KEY
 SETTINGS = Settings.model_validate(
     {
         "database_url": "postgresql://localhost/none",
         "write_key": WRITE_KEY,
         "admin_key": ADMIN_KEY,
-        "link_secret": "link-secret",
-        "webhook_signing_secret": "whsec_c2VjcmV0",
+        "link_secret": generated.LINK_SECRET,
+        "webhook_signing_secret": generated.SIGNING_SECRET,
     }
 )
 NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)

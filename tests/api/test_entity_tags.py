@@ -9,6 +9,7 @@ import pytest
 
 from api.entity_tags import is_known, precondition
 from domain.errors import PreconditionFailedError
+from tests.api.fakes import WRITE_KEY
 from tests.api.live import DOCUMENT, RULES
 
 
@@ -81,7 +82,7 @@ async def test_what_has_not_changed_is_not_sent_again(operator: httpx.AsyncClien
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", seen)
     seen = (await operator.get("/v1/campaigns/hello")).headers["etag"]
     call = {"userId": "u-1", "event": "Signed Up"}
-    await operator.post("/v1/track", json=call, headers={"Authorization": "Bearer write-key"})
+    await operator.post("/v1/track", json=call, headers={"Authorization": f"Bearer {WRITE_KEY}"})
     # A journey more is no change of the campaign, and is seen all the same.
     changed = await operator.get("/v1/campaigns/hello", headers={"If-None-Match": seen})
     assert (changed.status_code, changed.json()["active_journeys"]) == (200, 1)
@@ -105,7 +106,8 @@ async def test_the_versions_of_a_campaign(operator: httpx.AsyncClient) -> None:
 
 async def test_readiness_tells_each_part(operator: httpx.AsyncClient, database_url: str) -> None:
     ready = await operator.get("/readyz")
-    parts = {"database": "ok", "migrations": "ok", "partitions": "ok", "outbox": "ok"}
+    worker = "no worker has reported yet: run `sojourn worker`"
+    parts = dict.fromkeys(("database", "migrations", "partitions", "clock", "outbox"), "ok") | {"worker": worker}
     assert (ready.status_code, ready.json()) == (200, {"status": "ok", "parts": parts})
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         await connection.execute(
@@ -114,13 +116,17 @@ async def test_readiness_tells_each_part(operator: httpx.AsyncClient, database_u
         )
         ready = await operator.get("/readyz")
         assert ready.status_code == 200
-        assert ready.json()["parts"]["outbox"].startswith("the oldest row waits 75 s: is a worker running")
+        assert ready.json()["parts"]["outbox"].startswith(
+            "the oldest row of the outbox has waited for 75 s: see that a worker"
+        )
         cursor = await connection.execute("SELECT to_char(now() AT TIME ZONE 'UTC', '\"events_\"YYYY_MM')")
         [[partition]] = await cursor.fetchall()
         await connection.execute(f"DROP TABLE {partition}")
         ready = await operator.get("/readyz")
-        assert (ready.status_code, ready.json()["parts"]["partitions"].split()[0]) == (200, partition)
+        assert (ready.status_code, ready.json()["parts"]["partitions"].split()[2]) == (200, partition)
         await connection.execute("UPDATE alembic_version SET version_num = '0001'")
         ready = await operator.get("/readyz")
         assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
-        assert ready.json()["parts"]["migrations"].startswith("the database is at 0001, this release needs")
+        assert ready.json()["parts"]["migrations"].startswith(
+            "the database is at revision 0001, and this release needs"
+        )

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from store import idempotency
 from store.campaigns import CONTROL_LOCK
 from store.database import Database
-from tests.api.fakes import ADMIN_KEY
+from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import DOCUMENT, RULES, api_process, client_of, open_live
 
 # Whoever keeps an answer waits for the advisory lock 1.
@@ -55,7 +55,7 @@ async def test_headers_and_empty_answers_come_again(operator: httpx.AsyncClient)
     again = await operator.put("/v1/frequency-caps", json=CAPS, headers=key)
     assert again.headers["etag"] == first.headers["etag"] == '"1"'
     assert (await operator.get("/v1/frequency-caps")).headers["etag"] == '"2"'
-    await operator.post("/v1/identify", json={"userId": "u-1"}, headers={"Authorization": "Bearer write-key"})
+    await operator.post("/v1/identify", json={"userId": "u-1"}, headers={"Authorization": f"Bearer {WRITE_KEY}"})
     for replayed in (None, "true"):
         lifted = await operator.delete("/v1/users/u-1/suppressions/email", headers={"Idempotency-Key": "lift"})
         assert (lifted.status_code, lifted.content) == (204, b"")

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from domain.errors import every_error
-from tests.api.fakes import SETTINGS
+from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY
 
 DOCUMENT: dict[str, Any] = create_app(SETTINGS).openapi()
 OPERATIONS = [
@@ -117,7 +117,7 @@ async def test_no_key_opens_it_without_its_scope(
             path = path.replace(f"{{{parameter['name']}}}", str(parameter["schema"]["examples"][0]))
     answer = await anyone.request(method, path)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
-    key = "admin-key" if operation["x-scope"] == "ingest" else "write-key"
+    key = ADMIN_KEY if operation["x-scope"] == "ingest" else WRITE_KEY
     answer = await anyone.request(method, path, headers={"Authorization": f"Bearer {key}"})
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert answer.json()["scope"] == operation["x-scope"]

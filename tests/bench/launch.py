@@ -38,7 +38,7 @@ def main() -> None:
     match sys.argv[1]:
         case "worker":
             channels = wiring._channels
-            with patch.object(wiring, "_channels", lambda settings: {**channels(settings), "webhook": NullChannel()}):
+            with patch.object(wiring, "_channels", lambda *given: {**channels(*given), "webhook": NullChannel()}):
                 worker.main()
         case "bare":
             asyncio.run(bare.serve(Settings()))

@@ -24,10 +24,11 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from settings import Settings
 from store.migrate import upgrade
+from tests import generated
 from tests.processes import environment
 
 ROOT = Path(__file__).parents[2]
-WRITE_KEY, ADMIN_KEY = "write-key-of-the-bench", "admin-key-of-the-bench"
+WRITE_KEY, ADMIN_KEY = generated.WRITE_KEY, generated.ADMIN_KEY
 # Where the null channel notes what it was handed.
 HANDED_OVER = "BENCH_HANDED_OVER"
 READY_SECONDS = 60
@@ -107,8 +108,8 @@ class Stack:
             admin_key=SecretStr(ADMIN_KEY),
             # The client of these measurements is one, where a deployment has many.
             rate_limit=0,
-            link_secret=SecretStr("link-secret-of-the-bench"),
-            webhook_signing_secret=SecretStr("whsec_c2VjcmV0LW9mLXRoZS10ZXN0cy0xMjM0NTY3OA=="),
+            link_secret=SecretStr(generated.LINK_SECRET),
+            webhook_signing_secret=SecretStr(generated.SIGNING_SECRET),
         )
 
     @asynccontextmanager

@@ -23,7 +23,7 @@ def kinds(deliveries: list[Delivery]) -> Counter[str]:
 
 async def test_one_receiver_that_is_silent_leaves_room_for_others_and_is_back_with_its_first_answer() -> None:
     silent, other = Receiver(SILENCE), Receiver()
-    channel = WebhookChannel(SECRET, True, seconds=2.0)
+    channel = WebhookChannel([SECRET], True, seconds=2.0)
     async with listening(silent.talk) as port, listening(other.talk) as other_port:
         url = f"http://127.0.0.1:{port}/hook"
 

@@ -39,7 +39,7 @@ def email(port: int, seconds: float = SECONDS) -> Channel:
 
 
 def webhook(_: int, seconds: float = SECONDS) -> Channel:
-    return WebhookChannel(SECRET, True, seconds=seconds)
+    return WebhookChannel([SECRET], True, seconds=seconds)
 
 
 def smtp(**script: str) -> Callable[[], Provider]:

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from channels.resolver import Resolver
 from channels.webhook import MAX_REPLY_BYTES, WebhookChannel, read_reply
@@ -18,7 +18,7 @@ SECRET = "whsec_" + base64.b64encode(b"a secret between us two").decode()
 
 
 async def deliver(message: Outbound, *, allow: bool = True, **options: Any) -> Delivery:
-    return await WebhookChannel(SECRET, allow, **options).deliver(message)
+    return await WebhookChannel([SECRET], allow, **options).deliver(message)
 
 
 async def answered(reply: bytes | str, **options: Any) -> tuple[Delivery, Receiver]:
@@ -42,6 +42,23 @@ async def test_a_message_arrives_signed() -> None:
         "timestamp": "2026-11-02T10:30:00Z",
         "data": {"user": "u1", "note": "ü\u2028"},
     }
+
+
+async def test_while_secrets_rotate_each_receiver_may_have_either() -> None:
+    """As https://www.standardwebhooks.com has it: one signature for each secret, the newest first."""
+    newest = "whsec_" + base64.b64encode(b"the secret that comes next").decode()
+    receiver = Receiver()
+    async with listening(receiver.talk) as port:
+        channel = WebhookChannel([newest, SECRET], True)
+        assert await channel.deliver(hook(f"http://localhost:{port}/")) == Accepted(None)
+    (request,) = receiver.requests
+    assert len(request.headers["webhook-signature"].split(" ")) == 2
+    for secret in (newest, SECRET):
+        assert Webhook(secret).verify(request.body, request.headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook("whsec_" + base64.b64encode(b"a secret of somebody else").decode()).verify(
+            request.body, request.headers
+        )
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
@@ -242,7 +259,7 @@ async def test_what_is_no_json_is_rejected() -> None:
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_not base64!", "whsec_ü"])
 def test_a_secret_that_signs_nothing_is_refused(secret: str) -> None:
     with pytest.raises(ValueError, match="whsec_ and base64"):
-        WebhookChannel(secret, False)
+        WebhookChannel([secret], False)
 
 
 async def test_values_stay_inside_of_their_strings() -> None:

@@ -18,6 +18,7 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from settings import Settings
 from store.migrate import upgrade
+from tests import generated
 from tests.chaos import launch
 from tests.chaos.disk import Disk, small_disk
 from tests.chaos.evidence import keep_journal
@@ -110,12 +111,12 @@ def _settings(postgres: Postgres, temporal: Temporal, mail: MailProvider) -> Set
         "task_queue": TASK_QUEUE,
         "write_key": SecretStr(WRITE_KEY),
         "admin_key": SecretStr(ADMIN_KEY),
-        "public_url": "http://sojourn.example.com",
-        "link_secret": SecretStr("link-secret-of-the-tests"),
+        "public_url": "https://sojourn.example.com",
+        "link_secret": SecretStr(generated.LINK_SECRET),
         "smtp_host": LOOPBACK,
         "smtp_port": mail.port,
         "smtp_security": "none",
-        "webhook_signing_secret": SecretStr("whsec_c2VjcmV0LW9mLXRoZS10ZXN0cy0xMjM0NTY3OA=="),
+        "webhook_signing_secret": SecretStr(generated.SIGNING_SECRET),
         "webhook_allow_private_addresses": True,
     }
     return Settings(**given)

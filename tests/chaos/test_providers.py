@@ -36,7 +36,7 @@ async def mails() -> AsyncIterator[MailProvider]:
 
 
 async def posted(provider: HookProvider, data: dict[str, str] | None = None) -> Delivery:
-    channel = WebhookChannel(SECRET, allow_private_addresses=True, seconds=SECONDS)
+    channel = WebhookChannel([SECRET], allow_private_addresses=True, seconds=SECONDS)
     return await channel.deliver(hook(provider.url, data or DATA))
 
 

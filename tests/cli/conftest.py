@@ -13,6 +13,7 @@ import uvicorn
 from api.app import create_app
 from cli.main import run
 from settings import Settings
+from tests.generated import LINK_SECRET, SIGNING_SECRET
 from tests.rig import ADMIN_KEY, WRITE_KEY
 
 Output = pytest.CaptureFixture[str]
@@ -43,8 +44,8 @@ def api_url(database_url: str) -> Iterator[str]:
             "database_url": database_url,
             "write_key": WRITE_KEY,
             "admin_key": ADMIN_KEY,
-            "link_secret": "link-secret",
-            "webhook_signing_secret": "whsec_c2VjcmV0",
+            "link_secret": LINK_SECRET,
+            "webhook_signing_secret": SIGNING_SECRET,
         }
     )
     config = uvicorn.Config(

@@ -16,6 +16,7 @@ import pytest
 
 from runtime.embedded.ports import free_port
 from store.database import Database
+from tests.generated import LINK_SECRET, SIGNING_SECRET
 from tests.rig import ADMIN_KEY, WRITE_KEY
 
 ROOT = Path(__file__).parents[2]
@@ -97,8 +98,8 @@ async def deployment(database_url: str) -> AsyncIterator[Deployment]:
         "SOJOURN_DATABASE_URL": database_url,
         "SOJOURN_WRITE_KEY": WRITE_KEY,
         "SOJOURN_ADMIN_KEY": ADMIN_KEY,
-        "SOJOURN_LINK_SECRET": "link-secret-of-the-tests",
-        "SOJOURN_WEBHOOK_SIGNING_SECRET": "whsec_c2VjcmV0LW9mLXRoZS10ZXN0cy0xMjM0NTY3OA==",
+        "SOJOURN_LINK_SECRET": LINK_SECRET,
+        "SOJOURN_WEBHOOK_SIGNING_SECRET": SIGNING_SECRET,
     }
     async with AsyncExitStack() as stack:
         apis = []

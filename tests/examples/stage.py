@@ -251,7 +251,7 @@ class Stage:
 @asynccontextmanager
 async def open_stage(rig: Rig) -> AsyncIterator[Stage]:
     """With the caps of `examples/`, and a campaign that reaches them."""
-    receiver = await Receiver.start(rig.settings.webhook_signing_secret.get_secret_value())
+    receiver = await Receiver.start(rig.settings.webhook_signing_secrets[0])
     try:
         await rig.run_campaign(NEWSLETTER)
         await rig.put_caps((EXAMPLES / "caps" / "frequency-caps.yaml").read_text())

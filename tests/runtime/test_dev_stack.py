@@ -15,8 +15,10 @@ from cli.dev_stack import DevPorts, DevStack
 from domain.errors import ConflictError
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
+from tests import generated
 from tests.runtime.conftest import ROOT, killed_run
 
+MY_OWN = generated.secret("my own")
 RUN = """
 import asyncio, sys
 from pathlib import Path
@@ -63,12 +65,12 @@ async def test_real_servers_replace_embedded_ones(folder: Path, monkeypatch: pyt
         monkeypatch.setenv("SOJOURN_TEMPORAL_ADDRESS", first.settings.temporal_address)
         monkeypatch.setenv("SOJOURN_SMTP_HOST", "127.0.0.1")
         monkeypatch.setenv("SOJOURN_SMTP_PORT", str(mail.smtp_port))
-        monkeypatch.setenv("SOJOURN_ADMIN_KEY", "my own")
+        monkeypatch.setenv("SOJOURN_ADMIN_KEY", MY_OWN)
         monkeypatch.setenv("SOJOURN_BUILD_ID", "1")
         async with DevStack(folder / "second", ports=DevPorts(api=first.settings.api_port)) as second:
             assert (second.postgres, second.temporal, second.inbox) == (None, None, None)
             assert second.settings.smtp_port == mail.smtp_port
-            assert second.settings.admin_key.get_secret_value() == "my own"
+            assert second.settings.admin_key.get_secret_value() == MY_OWN
             assert second.settings.build_id is None
             assert second.settings.api_port != first.settings.api_port
         await mail.stop()

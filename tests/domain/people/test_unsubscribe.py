@@ -1,19 +1,19 @@
 import pytest
 
 from domain.errors import InvalidLinkError
-from domain.people.unsubscribe import UnsubscribeLink, read, sign
+from domain.people.unsubscribe import UnsubscribeLink, mark_of, read, sign
 
 LINK = {"profile_id": "0193-ä", "channel": "email", "message_id": "m-1"}
-SECRET = "a secret of this deployment"
+SECRETS = ["a secret of this deployment"]
 
 
 def test_a_link_says_what_was_signed() -> None:
-    assert read(SECRET, sign(SECRET, **LINK)) == UnsubscribeLink("0193-ä", "email", "m-1")
+    assert read(SECRETS, sign(SECRETS, **LINK)) == UnsubscribeLink("0193-ä", "email", "m-1")
 
 
 def test_a_link_is_the_same_on_every_attempt_and_fits_into_a_url() -> None:
-    token = sign(SECRET, **LINK)
-    assert token == sign(SECRET, **LINK)
+    token = sign(SECRETS, **LINK)
+    assert token == sign(SECRETS, **LINK)
     assert all(character.isascii() and (character.isalnum() or character in "-_.") for character in token)
 
 
@@ -32,34 +32,49 @@ OLD = {
 
 @pytest.mark.parametrize("link", [LINK, IDS, {**IDS, "message_id": "m" * 400}])
 def test_a_token_begins_with_a_letter(link: dict[str, str]) -> None:
-    token = sign(SECRET, **link)
+    token = sign(SECRETS, **link)
     assert token[0].isalpha()
-    assert read(SECRET, token) == UnsubscribeLink(**link)
+    assert read(SECRETS, token) == UnsubscribeLink(**link)
 
 
 @pytest.mark.parametrize(("token", "link"), OLD.items())
 def test_a_link_of_an_earlier_release_still_works(token: str, link: dict[str, str]) -> None:
-    assert read(SECRET, token) == UnsubscribeLink(**link)
+    assert read(SECRETS, token) == UnsubscribeLink(**link)
 
 
 @pytest.mark.parametrize("changed", ["profile_id", "channel", "message_id"])
 def test_links_differ_with_what_they_say(changed: str) -> None:
-    assert sign(SECRET, **LINK) != sign(SECRET, **{**LINK, changed: "another"})
+    assert sign(SECRETS, **LINK) != sign(SECRETS, **{**LINK, changed: "another"})
 
 
 @pytest.mark.parametrize(
     "token",
-    ["", ".", "nonsense", "WyJhIiwiYiIsImMiXQ", sign("another secret", **LINK), sign(SECRET, **LINK)[:-1], "é.é"],
+    ["", ".", "nonsense", "WyJhIiwiYiIsImMiXQ", sign(["another secret"], **LINK), sign(SECRETS, **LINK)[:-1], "é.é"],
 )
 def test_what_this_deployment_did_not_sign_is_not_found(token: str) -> None:
     with pytest.raises(InvalidLinkError) as refusal:
-        read(SECRET, token)
+        read(SECRETS, token)
     assert refusal.value.status == 404
 
 
+def test_secrets_rotate_with_an_overlap() -> None:
+    """The newest signs, all verify, and what one has signed is broken only when it is taken away."""
+    new, old = "the newest secret", "the one before"
+    earlier, later = sign([old], **LINK), sign([new, old], **LINK)
+    assert later == sign([new], **LINK)
+    assert read([new, old], earlier) == read([new, old], later) == read([old], earlier)
+    with pytest.raises(InvalidLinkError):
+        read([new], earlier)
+
+
+def test_a_mark_tells_secrets_apart_and_is_none() -> None:
+    assert mark_of("a secret") == mark_of("a secret") != mark_of("another")
+    assert "secret" not in mark_of("a secret")
+
+
 def test_no_single_changed_character_is_accepted() -> None:
-    token = sign(SECRET, **LINK)
+    token = sign(SECRETS, **LINK)
     for position, character in enumerate(token[:-1]):
         forged = token[:position] + ("A" if character != "A" else "B") + token[position + 1 :]
         with pytest.raises(InvalidLinkError):
-            read(SECRET, forged)
+            read(SECRETS, forged)

@@ -1,0 +1,199 @@
+"""What a deployment lacks, and how to mend it: one list for `sojourn check`, `/readyz` and the start of a worker.
+
+Callers gather the facts that they can, and look only at the parts that concern them. Problems and remedies hold no
+secret and no address, since `/readyz` shows them without a key: they name the setting. Details are for logs and
+terminals.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+# A clock that is off by less than this changes no decision of note; receivers of webhooks allow five minutes. Seconds.
+MAX_CLOCK_DIFFERENCE: Final = 5.0
+# Far longer than a relay takes when all is well, and than it waits before it tries again. Seconds.
+MAX_OUTBOX_WAIT: Final = 60.0
+# How often a worker reports, and after how long without a report it counts as gone. Seconds.
+REPORT_INTERVAL: Final = 60.0
+MAX_REPORT_AGE: Final = 3 * REPORT_INTERVAL
+
+
+class Part(StrEnum):
+    """What may lack something, in the order in which it is mended."""
+
+    SETTINGS = "settings"
+    DATABASE = "database"
+    MIGRATIONS = "migrations"
+    PARTITIONS = "partitions"
+    CLOCK = "clock"
+    TEMPORAL = "temporal"
+    NAMESPACE = "namespace"
+    SEARCH_ATTRIBUTES = "search_attributes"
+    SMTP = "smtp"
+    SECRETS = "secrets"
+    WORKER = "worker"
+    OUTBOX = "outbox"
+
+
+# Without these the API cannot take events in: everything else can wait.
+NEEDED_BY_API: Final = frozenset({Part.DATABASE, Part.MIGRATIONS})
+# Without these a worker can do nothing. A mail server that is away only delays its mails.
+NEEDED_BY_WORKER: Final = NEEDED_BY_API | {Part.TEMPORAL, Part.NAMESPACE, Part.SEARCH_ATTRIBUTES}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a deployment lacks. `is_away`: a server does not answer, so that waiting may mend it."""
+
+    part: Part
+    problem: str
+    remedy: str
+    is_away: bool = False
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.problem}: {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A server that cannot be used: why not, and what would help, where the reason says more than that it is down."""
+
+    reason: str
+    remedy: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """`clock_ahead`: by how many seconds the asking machine's clock is ahead of the database's."""
+
+    revision: str | None
+    needed_revision: str
+    is_migrated: bool
+    clock_ahead: float
+    missing_partition: str | None = None
+    outbox_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalFacts:
+    """Search attributes that are missing or of another type, by name, with the type that Sojourn needs."""
+
+    namespace: str
+    has_namespace: bool
+    missing: Mapping[str, str]
+    mistyped: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """A server that answers and has nothing else to be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """What a worker has last said. `link_mark`: the mark of the secret that it signs unsubscribe links with."""
+
+    worker: str
+    seconds_ago: float
+    findings: Sequence[Finding]
+    link_mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was looked at; None was not. `link_marks` are those of the secrets by which links are verified here."""
+
+    settings: Sequence[Finding] = ()
+    database: DatabaseFacts | Away | None = None
+    temporal: TemporalFacts | Away | None = None
+    smtp: Reachable | Away | None = None
+    workers: Sequence[WorkerReport] | None = None
+    link_marks: Sequence[str] = ()
+
+
+def find_lacks(facts: Facts) -> list[Finding]:
+    """Everything that is known to lack, in the order of the parts."""
+    found = [
+        *facts.settings,
+        *_of_database(facts.database),
+        *_of_temporal(facts.temporal),
+        *_of_smtp(facts.smtp),
+        *_of_workers(facts.workers, facts.link_marks),
+    ]
+    order = list(Part)
+    return sorted(dict.fromkeys(found), key=lambda finding: order.index(finding.part))
+
+
+def _of_database(facts: DatabaseFacts | Away | None) -> Iterable[Finding]:
+    if facts is None:
+        return
+    if isinstance(facts, Away):
+        remedy = facts.remedy or "start PostgreSQL, or correct SOJOURN_DATABASE_URL"
+        problem = f"the database does not answer: {facts.reason}"
+        yield Finding(Part.DATABASE, problem, remedy, is_away=True, detail=facts.detail)
+        return
+    if not facts.is_migrated:
+        at = f"is at revision {facts.revision}" if facts.revision else "was never migrated"
+        problem = f"the database {at}, and this release needs {facts.needed_revision}"
+        yield Finding(Part.MIGRATIONS, problem, "run `sojourn migrate`")
+    if facts.missing_partition is not None:
+        problem = f"the partition {facts.missing_partition} is missing, and its events go to the default one"
+        yield Finding(Part.PARTITIONS, problem, "run `sojourn migrate`, or a worker, which makes it within the hour")
+    if abs(facts.clock_ahead) > MAX_CLOCK_DIFFERENCE:
+        side = "ahead of" if facts.clock_ahead > 0 else "behind"
+        problem = f"the clock of this machine is {abs(facts.clock_ahead):.0f} s {side} the database's"
+        yield Finding(Part.CLOCK, problem, "synchronise both by NTP")
+    if facts.outbox_seconds > MAX_OUTBOX_WAIT:
+        problem = f"the oldest row of the outbox has waited for {facts.outbox_seconds:.0f} s"
+        yield Finding(Part.OUTBOX, problem, "see that a worker runs and that it reaches Temporal")
+
+
+def _of_temporal(facts: TemporalFacts | Away | None) -> Iterable[Finding]:
+    if facts is None:
+        return
+    if isinstance(facts, Away):
+        remedy = facts.remedy or "start Temporal, or correct SOJOURN_TEMPORAL_ADDRESS or TEMPORAL_ADDRESS"
+        problem = f"Temporal does not answer: {facts.reason}"
+        yield Finding(Part.TEMPORAL, problem, remedy, is_away=True, detail=facts.detail)
+        return
+    if not facts.has_namespace:
+        remedy = f"run `temporal operator namespace create --namespace {facts.namespace}`, then `sojourn migrate`"
+        yield Finding(Part.NAMESPACE, f"Temporal has no namespace {facts.namespace}", remedy)
+        return
+    if facts.missing:
+        problem = f"Temporal does not know the search attributes {', '.join(facts.missing)}"
+        yield Finding(Part.SEARCH_ATTRIBUTES, problem, how_to_make(facts.namespace, facts.missing))
+    for name, type in facts.mistyped.items():
+        remedy = f"choose another namespace, or rename that one and make {name} as {type}"
+        yield Finding(Part.SEARCH_ATTRIBUTES, f"the search attribute {name} of Temporal is not of type {type}", remedy)
+
+
+def how_to_make(namespace: str, attributes: Mapping[str, str]) -> str:
+    """How to add search attributes: by Sojourn itself, or by hand."""
+    options = " ".join(f"--name {name} --type {type}" for name, type in attributes.items())
+    by_hand = f"temporal operator search-attribute create --namespace {namespace} {options}"
+    return f"run `sojourn migrate`, or `{by_hand}`; in Temporal Cloud, add them on the page of the namespace"
+
+
+def _of_smtp(facts: Reachable | Away | None) -> Iterable[Finding]:
+    if isinstance(facts, Away):
+        remedy = facts.remedy or "start the mail server, or correct SOJOURN_SMTP_HOST, _PORT, _SECURITY or _USERNAME"
+        problem = f"the mail server cannot be used: {facts.reason}"
+        yield Finding(Part.SMTP, problem, remedy, is_away=True, detail=facts.detail)
+
+
+def _of_workers(reports: Sequence[WorkerReport] | None, link_marks: Sequence[str]) -> Iterable[Finding]:
+    if reports is None:
+        return
+    fresh = [report for report in reports if report.seconds_ago <= MAX_REPORT_AGE]
+    if not fresh:
+        since = f"for {min(report.seconds_ago for report in reports):.0f} s" if reports else "yet"
+        yield Finding(Part.WORKER, f"no worker has reported {since}", "run `sojourn worker`", is_away=True)
+    for report in fresh:
+        yield from report.findings
+        if link_marks and report.link_mark not in link_marks:
+            problem = "a worker signs links with a secret that is not verified here"
+            yield Finding(Part.SECRETS, problem, "give API and workers the same SOJOURN_LINK_SECRET")

@@ -1,0 +1,138 @@
+"""How strong the secrets of a deployment must be, and how they may travel. Each fault names what would be right.
+
+No fault quotes a secret, not even a weak one: faults go to logs and terminals.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+# 32 random characters of base64 or hexadecimal are at least 128 bits. Random ones have more distinct characters than
+# this, patterns such as `aaaa…` and `abababab…` fewer.
+MIN_CHARACTERS: Final = 32
+MIN_DISTINCT: Final = 8
+# As the specification of Standard Webhooks has it: https://www.standardwebhooks.com.
+MIN_SIGNING_BYTES, MAX_SIGNING_BYTES = 24, 64
+# AES-256.
+PAYLOAD_KEY_BYTES: Final = 32
+
+# Remedies, not secrets.
+MAKE_SECRET: Final = "make one with: openssl rand -hex 32"  # noqa: S105
+MAKE_SIGNING_SECRET: Final = 'make one with: echo "whsec_$(openssl rand -base64 32)"'  # noqa: S105
+MAKE_PAYLOAD_KEY: Final = 'make one with: echo "$(date +%Y-%m-%d):$(openssl rand -base64 32)"'
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one setting, and what would be right."""
+
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}: {self.remedy}"
+
+
+_KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def read_list(text: str) -> list[str]:
+    """The secrets of one setting, the newest first: one a line, or separated by commas."""
+    return [part.strip() for part in re.split(r"[,\r\n]", text) if part.strip()]
+
+
+def find_secret_fault(secret: str) -> Fault | None:
+    """What makes a key or a secret easy to guess; None for a strong one."""
+    if not secret:
+        return Fault("is empty", MAKE_SECRET)
+    if len(secret) < MIN_CHARACTERS:
+        return Fault(f"has {_counted(len(secret), 'character')} of the {MIN_CHARACTERS} it takes", MAKE_SECRET)
+    if len(set(secret)) < MIN_DISTINCT:
+        return Fault(f"repeats {_counted(len(set(secret)), 'character')} and can be guessed", MAKE_SECRET)
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        return Fault("holds blanks, control characters or letters beyond ASCII", MAKE_SECRET)
+    return None
+
+
+def find_signing_fault(secret: str) -> Fault | None:
+    """The same for a secret of Standard Webhooks."""
+    if not secret:
+        return Fault("is empty", MAKE_SIGNING_SECRET)
+    key = _decoded(secret.removeprefix("whsec_"))
+    if not secret.startswith("whsec_") or key is None:
+        return Fault("is not whsec_ and base64", MAKE_SIGNING_SECRET)
+    if not MIN_SIGNING_BYTES <= len(key) <= MAX_SIGNING_BYTES:
+        wanted = f"{MIN_SIGNING_BYTES} to {MAX_SIGNING_BYTES}"
+        return Fault(f"holds {_counted(len(key), 'byte')} where {wanted} are asked for", MAKE_SIGNING_SECRET)
+    if len(set(key)) < MIN_DISTINCT:
+        return Fault(f"repeats {_counted(len(set(key)), 'byte')} and can be guessed", MAKE_SIGNING_SECRET)
+    return None
+
+
+def find_payload_key_fault(key: str) -> Fault | None:
+    """The same for a key that encrypts payloads, `id:base64`."""
+    id, _, encoded = key.partition(":")
+    content = _decoded(encoded)
+    if not _KEY_ID.fullmatch(id) or content is None:
+        return Fault("is not an id, a colon and base64", MAKE_PAYLOAD_KEY)
+    if len(content) != PAYLOAD_KEY_BYTES or len(set(content)) < MIN_DISTINCT:
+        return Fault(f"does not hold {PAYLOAD_KEY_BYTES} random bytes", MAKE_PAYLOAD_KEY)
+    return None
+
+
+def read_payload_keys(text: str) -> dict[str, bytes]:
+    """Keys without fault by their ids, the newest first."""
+    pairs = (key.partition(":") for key in read_list(text))
+    return {id: base64.b64decode(encoded) for id, _, encoded in pairs}
+
+
+def find_repeated(secrets: Sequence[str], others: Iterable[tuple[str, str]]) -> Fault | None:
+    """A secret that stands here twice, or in another setting; `others` are the names and secrets of those."""
+    if len(set(secrets)) < len(secrets):
+        return Fault("names one secret twice", MAKE_SECRET)
+    for name, other in others:
+        if other in secrets:
+            return Fault(f"is the same as {name}, and one of them would give the other away", MAKE_SECRET)
+    return None
+
+
+def find_public_url_fault(url: str) -> Fault | None:
+    """Why recipients should not be led to a URL."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"https", "http"} or parts.query or parts.fragment or parts.username:
+        return Fault(
+            "is not the address of a web server", "write it as recipients reach it: https://journeys.example.com"
+        )
+    if parts.scheme == "http" and not is_loopback(host):
+        return Fault("sends the links of recipients in the clear", "put TLS before the API, and write https:// here")
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to a host stays on this machine. Names are not looked up."""
+    if host.lower().rstrip(".") == "localhost" or host.lower().endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,119 @@
+"""Where settings come from besides SOJOURN_ variables: files that hold one secret each, and Temporal's own variables.
+
+A source cannot refuse a value, it can only leave it out. In the place of what cannot be read it passes on a fault,
+which is then told with everything else that is wrong, at once.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from temporalio.envconfig import ClientConfigProfile
+
+from domain.deployment.secrets import Fault
+
+PREFIX: Final = "SOJOURN_"
+MAX_SECRET_BYTES: Final = 64 * 1024
+# What of a Temporal profile a file is read for only on request, since it may be another deployment's.
+PROFILE_VARIABLES: Final = ("TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE")
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Secrets from the files that `SOJOURN_…_FILE` name, as Docker and Kubernetes mount them."""
+
+    def __init__(self, settings: type[BaseSettings], environ: Mapping[str, str] = os.environ) -> None:
+        super().__init__(settings)
+        self._environ = {name.upper(): value for name, value in environ.items() if value}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The content of the setting's file; None where none is named."""
+        variable = f"{PREFIX}{field_name.upper()}"
+        named = self._environ.get(f"{variable}_FILE") if _is_secret(field.annotation) else None
+        if named is None:
+            return None, field_name, False
+        if variable in self._environ:
+            return Fault(f"is given, and so is {variable}_FILE", "unset one of them"), field_name, False
+        return _read(Path(named), f"{variable}_FILE"), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The secrets that files hold."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class TemporalEnvironment(PydanticBaseSettingsSource):
+    """What Temporal's own variables and profile files say, for what no SOJOURN_TEMPORAL_ variable says.
+
+    Source: https://docs.temporal.io/develop/environment-configuration, read by the SDK itself.
+    """
+
+    def __init__(self, settings: type[BaseSettings], environ: Mapping[str, str] = os.environ) -> None:
+        super().__init__(settings)
+        # Compose passes on a variable that is not set as an empty one.
+        self._environ = {name: value for name, value in environ.items() if value}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Not used: the profile is read as a whole."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The fields of TemporalSettings that the profile has."""
+        if "temporal_tls" not in self.settings_cls.model_fields:
+            return {}
+        try:
+            profile = self._profile()
+            tls = profile.tls.to_connect_tls_config() if profile.tls else None
+        except OSError as error:
+            problem = f"cannot be read from {error.filename}: {error.strerror}"
+            return {"temporal_tls": Fault(problem, "mend TEMPORAL_TLS_…_PATH, or the path in the profile")}
+        except (RuntimeError, ValueError) as error:
+            # Its first line only: the others quote the file, which may hold a key.
+            problem = f"cannot be read from Temporal's own settings: {str(error).partition(chr(10))[0]}"
+            return {"temporal_tls": Fault(problem, "mend or unset the TEMPORAL_… variables and the profile file")}
+        found = {
+            "temporal_address": profile.address,
+            "temporal_namespace": profile.namespace,
+            "temporal_api_key": profile.api_key,
+            "temporal_tls": tls,
+            "temporal_grpc_meta": dict(profile.grpc_meta) or None,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _profile(self) -> ClientConfigProfile:
+        named = self._environ.get("TEMPORAL_CONFIG_FILE")
+        if named and not Path(named).is_file():
+            raise ValueError(f"TEMPORAL_CONFIG_FILE names {named}, and there is no such file")
+        is_asked_for = any(name in self._environ for name in PROFILE_VARIABLES)
+        has_address = "temporal_address" in self.current_state
+        return ClientConfigProfile.load(
+            # The default file of a user may be about another deployment: its key is not for the address given here.
+            disable_file=has_address and not is_asked_for,
+            override_env_vars=self._environ,
+        )
+
+
+def _read(file: Path, variable: str) -> str | Fault:
+    problem = f"cannot be read: {variable} names {file}"
+    remedy = "name a file that holds the secret and nothing else"
+    try:
+        if not file.is_file():
+            return Fault(f"{problem}, and there is no such file", remedy)
+        with file.open("rb") as opened:
+            content = opened.read(MAX_SECRET_BYTES + 1)
+    except OSError as error:
+        return Fault(f"{problem} ({error.strerror})", "let the process read it")
+    if len(content) > MAX_SECRET_BYTES:
+        return Fault(f"{problem}, which is larger than {MAX_SECRET_BYTES // 1024} kB", remedy)
+    try:
+        text = content.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        return Fault(f"{problem}, which is not text in UTF-8", remedy)
+    return text or Fault(f"{problem}, which is empty", remedy)
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(_is_secret(part) for part in get_args(annotation))
