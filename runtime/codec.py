@@ -1,5 +1,7 @@
 """How values travel to Temporal and back: JSON by msgspec, compact, and exact about tagged unions and instants."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -7,10 +9,13 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import (
     CompositePayloadConverter,
     DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
     DefaultPayloadConverter,
     EncodingPayloadConverter,
     JSONPlainPayloadConverter,
 )
+
+from runtime.encryption import EncryptionCodec
 
 
 class MsgspecPayloadConverter(EncodingPayloadConverter):
@@ -40,3 +45,14 @@ class SojournPayloadConverter(CompositePayloadConverter):
 
 
 DATA_CONVERTER = DataConverter(payload_converter_class=SojournPayloadConverter)
+
+
+def data_converter(payload_keys: Mapping[str, bytes]) -> DataConverter:
+    """The converter of a deployment. With keys, the newest first, payloads and the texts of failures are encrypted."""
+    if not payload_keys:
+        return DATA_CONVERTER
+    return replace(
+        DATA_CONVERTER,
+        payload_codec=EncryptionCodec(payload_keys),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )

@@ -1,9 +1,12 @@
 """The client, and what workers, tests and replays of journeys share: converter, sandbox and interceptors."""
 
+from collections.abc import Mapping
+
 from temporalio.client import Client
+from temporalio.service import TLSConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from runtime.codec import DATA_CONVERTER
+from runtime.codec import data_converter
 from runtime.tracing import trace_interceptors
 from workflows import search_attributes
 from workflows.audience import AudienceWorkflow
@@ -28,8 +31,25 @@ def workflow_runner() -> SandboxedWorkflowRunner:
     )
 
 
-async def connect(address: str, namespace: str) -> Client:
-    """Raises RuntimeError when the server cannot be reached."""
+async def connect(
+    address: str,
+    namespace: str,
+    *,
+    tls: bool | TLSConfig = False,
+    api_key: str | None = None,
+    grpc_meta: Mapping[str, str] | None = None,
+    payload_keys: Mapping[str, bytes] | None = None,
+) -> Client:
+    """A client of the server. `payload_keys`, the newest first, encrypt what travels.
+
+    Raises RuntimeError when the server cannot be reached, or refuses the API key or the certificate.
+    """
     return await Client.connect(
-        address, namespace=namespace, data_converter=DATA_CONVERTER, interceptors=trace_interceptors()
+        address,
+        namespace=namespace,
+        tls=tls,
+        api_key=api_key,
+        rpc_metadata=grpc_meta or {},
+        data_converter=data_converter(payload_keys or {}),
+        interceptors=trace_interceptors(),
     )

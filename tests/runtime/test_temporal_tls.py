@@ -1,0 +1,180 @@
+"""Temporal by TLS with client certificates and API keys, as in Temporal Cloud, and payloads that it cannot read."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
+from temporalio.api.common.v1 import Header, Payload, SearchAttributes
+from temporalio.client import Client, WorkflowHistory
+from temporalio.testing import TimeSkipper
+from temporalio.worker import Replayer
+
+import wiring
+from domain.deployment.findings import Away, TemporalFacts
+from runtime.codec import data_converter
+from runtime.embedded.temporal import EmbeddedTemporal
+from runtime.temporal import WORKFLOWS, connect, workflow_runner
+from runtime.temporal_probe import look_at_temporal, read_failure
+from settings import TemporalSettings
+from tests import generated
+from tests.engine.campaigns import CART
+from tests.rig import open_rig
+from tests.runtime.tls_front import TlsFront
+
+API_KEY = generated.secret("API key of Temporal")
+OLD, NEW = generated.payload_key("2025"), generated.payload_key("2026")
+
+
+@pytest.fixture
+async def front(temporal: EmbeddedTemporal) -> AsyncIterator[TlsFront]:
+    async with TlsFront(temporal.port) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith(("SOJOURN_", "TEMPORAL_")) and name != "TEMPORAL_DEBUG":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+async def test_a_certificate_and_a_key_lead_to_temporal(
+    front: TlsFront, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        **front.files(tmp_path),
+        "TEMPORAL_API_KEY": API_KEY,
+        "TEMPORAL_GRPC_META_X_TEAM": "crm",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = TemporalSettings()
+    assert API_KEY not in repr(settings)
+    facts = await look_at_temporal(await wiring.connect_temporal(settings))
+    assert facts == TemporalFacts("default", True, {}, {})
+    assert front.subjects == ["worker.test"]
+    calls = [call for call in front.metadata if call[":path"].endswith(("DescribeNamespace", "ListSearchAttributes"))]
+    assert len(calls) == 2
+    for call in calls:
+        assert call["authorization"] == f"Bearer {API_KEY}"
+        assert call["x-team"] == "crm"
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason", "remedy"),
+    [
+        (
+            {"TEMPORAL_TLS_CLIENT_CERT_PATH": "", "TEMPORAL_TLS_CLIENT_KEY_PATH": ""},
+            "for lack of a client's certificate",
+            "_CERT_PATH",
+        ),
+        (
+            {"TEMPORAL_TLS_SERVER_CA_CERT_PATH": ""},
+            "its certificate is not trusted",
+            "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+        ),
+        ({"TEMPORAL_TLS_SERVER_NAME": "another.test"}, "its certificate is not trusted", "TEMPORAL_TLS_SERVER_NAME"),
+    ],
+)
+async def test_what_tls_fails_of_is_told_in_words(
+    front: TlsFront,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, str],
+    reason: str,
+    remedy: str,
+) -> None:
+    for name, value in {**front.files(tmp_path), **changed}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RuntimeError) as failed:
+        await wiring.connect_temporal(TemporalSettings())
+    away = read_failure(failed.value)
+    assert reason in away.reason, away
+    assert remedy in str(away.remedy)
+
+
+async def test_a_server_with_tls_is_not_called_without(front: TlsFront) -> None:
+    with pytest.raises(RuntimeError) as failed:
+        await wiring.connect_temporal(TemporalSettings.model_validate({"temporal_address": front.address}))
+    away = read_failure(failed.value)
+    assert away.reason == "the connection is broken off", away
+    assert "TEMPORAL_TLS=true" in str(away.remedy)
+
+
+async def test_a_server_without_tls_is_not_called_with(temporal: EmbeddedTemporal) -> None:
+    with pytest.raises(RuntimeError) as failed:
+        await connect(temporal.address, "default", tls=True)
+    away = read_failure(failed.value)
+    assert isinstance(away, Away)
+    assert away.reason == "it does not speak TLS", away
+
+
+def payloads_of(message: Message) -> Iterator[Payload]:
+    """All payloads of a history but those that Temporal itself must read: search attributes, and headers of traces."""
+    if isinstance(message, SearchAttributes | Header):
+        return
+    if isinstance(message, Payload):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            each: list[Any] = [one for one in value.values() if isinstance(one, Message)]
+        else:
+            each = [value] if isinstance(value, Message) else list(value)
+        for one in each:
+            yield from payloads_of(one)
+
+
+def encodings(history: WorkflowHistory) -> set[tuple[bytes, bytes]]:
+    found = [payload for event in history.events for payload in payloads_of(event)]
+    assert len(found) > 5
+    return {(payload.metadata["encoding"], payload.metadata.get("encryption-key-id", b"")) for payload in found}
+
+
+async def test_a_journey_runs_encrypted_through_tls_and_replays(
+    database_url: str,
+    temporal: EmbeddedTemporal,
+    client: Client,
+    front: TlsFront,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The worker reaches Temporal by TLS alone; what lies there is read by nobody without the keys."""
+    for name, value in {**front.files(tmp_path), "TEMPORAL_API_KEY": API_KEY}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SOJOURN_PAYLOAD_KEYS", f"{NEW},{OLD}")
+    given = TemporalSettings()
+    keys = given.payload_keys_by_id
+    through = {
+        name: getattr(given, name) for name in ("temporal_address", "temporal_tls", "temporal_api_key", "payload_keys")
+    }
+    async with open_rig(database_url, temporal.address, temporal_settings=through) as rig:
+        rig.temporal = await connect(temporal.address, "default", payload_keys=keys)
+        rig.skipper = TimeSkipper(rig.temporal)
+        await rig.run_campaign(CART)
+        await rig.identify("u1", email="u1@example.com")
+        await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+        handle = await rig.journey("u1")
+        await rig.rests(handle, "cool-off")
+        await rig.skip(handle, minutes=30)
+        assert await handle.result() == "completed"
+        assert len(rig.inbox.messages) == 1
+        raw = await client.get_workflow_handle(handle.id).fetch_history()
+    assert encodings(raw) == {(b"binary/encrypted", b"2026")}
+    assert all(call.get("authorization") == f"Bearer {API_KEY}" for call in front.metadata)
+
+    def replayer(payload_keys: dict[str, bytes]) -> Replayer:
+        return Replayer(
+            workflows=WORKFLOWS, workflow_runner=workflow_runner(), data_converter=data_converter(payload_keys)
+        )
+
+    await replayer(keys).replay_workflow(raw)
+    rotated = {"2027": os.urandom(32), **keys}
+    await replayer(rotated).replay_workflow(raw)
+    lacking = await replayer({"2025": keys["2025"]}).replay_workflow(raw, raise_on_replay_failure=False)
+    assert lacking.replay_failure is not None
