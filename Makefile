@@ -9,7 +9,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench check dev schemas histories lock clean
+.PHONY: help demo test chaos bench check dev schemas histories lock sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,11 @@ histories: $(READY) ## Record the journeys of which this release has no history 
 lock: $(READY) ## Pin what pyproject.toml asks for; versions that still fit stay
 	$(COMPILE) --extra test --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
+
+sbom: $(READY) ## Write what a release consists of as CycloneDX to build/sbom.cdx.json, from the lock
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements-runtime.lock --pyproject pyproject.toml --output-reproducible \
+		--short-PURLs --output-file build/sbom.cdx.json
 
 clean: ## Remove what was installed, built and stored here
 	rm -rf $(VENV) .sojourn build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
