@@ -1,8 +1,10 @@
 """Everything put together from the settings: what the API serves, and what the worker runs."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
+from temporalio.client import Client
 
 from application.actions import Actions
 from application.audit import AuditLog
@@ -30,11 +32,13 @@ from application.versions import Versions
 from channels.email import EmailChannel
 from channels.webhook import WebhookChannel, host_of
 from domain.access import Scope
-from domain.people.unsubscribe import sign
+from domain.deployment.findings import Away, Reachable
+from domain.people.unsubscribe import mark_of, sign
 from domain.sending.delivery import Channel
 from runtime import metrics
+from runtime.temporal import connect
 from runtime.watched_channel import WatchedChannel
-from settings import Settings
+from settings import MailSettings, Settings, TemporalSettings
 from store.database import Database
 
 
@@ -59,10 +63,11 @@ class Services:
     journeys: Journeys
     funnel: Funnels
     reconciliations: Reconciliations
+    link_marks: Sequence[str]
 
     async def ready(self) -> Readiness:
         """Whether each part is there."""
-        return await readiness(self.database)
+        return await readiness(self.database, self.link_marks)
 
 
 @asynccontextmanager
@@ -83,11 +88,12 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             plans=Plans(database),
             caps=FrequencyCaps(database),
             recipients=Recipients(database),
-            unsubscribe=Unsubscribe(database, ingest, settings.link_secret.get_secret_value()),
+            unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
             explain=Explain(database, _journey_url(settings), settings.timezone),
             journeys=Journeys(database, _journey_url(settings)),
             funnel=Funnels(database),
             reconciliations=Reconciliations(database),
+            link_marks=[mark_of(secret) for secret in settings.link_secrets],
         )
 
 
@@ -104,20 +110,23 @@ class Engine:
     actions: Actions
     sender: Sender
     channels: Mapping[str, Channel]
+    mail: EmailChannel
+    link_mark: str
 
 
 @asynccontextmanager
 async def engine(settings: Settings) -> AsyncIterator[Engine]:
     """The engine of one worker process."""
-    secret, public_url = settings.link_secret.get_secret_value(), settings.public_url.rstrip("/")
+    secrets, public_url = settings.link_secrets, settings.public_url.rstrip("/")
 
     def unsubscribe_url(profile_id: str, channel: str, message_id: str) -> str:
-        token = sign(secret, profile_id=profile_id, channel=channel, message_id=message_id)
+        token = sign(secrets, profile_id=profile_id, channel=channel, message_id=message_id)
         return f"{public_url}/unsubscribe/{token}"
 
     async with _database(settings) as database:
         catalogue = Catalogue()
-        channels = _channels(settings)
+        mail = mail_channel(settings)
+        channels = _channels(settings, mail)
         yield Engine(
             database=database,
             catalogue=catalogue,
@@ -128,6 +137,8 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             actions=Actions(database, catalogue, Ingest(database, catalogue)),
             sender=Sender(database, catalogue, channels, unsubscribe_url, settings.timezone),
             channels=channels,
+            mail=mail,
+            link_mark=mark_of(secrets[0]),
         )
 
 
@@ -147,16 +158,45 @@ def _database(settings: Settings) -> Database:
     return database
 
 
-def _channels(settings: Settings) -> dict[str, Channel]:
-    email = EmailChannel(
+async def connect_temporal(settings: TemporalSettings) -> Client:
+    """A client of the deployment's Temporal. Raises RuntimeError when it cannot be reached."""
+    return await connect(
+        settings.temporal_address,
+        settings.temporal_namespace,
+        tls=settings.temporal_tls or False,
+        api_key=settings.temporal_api_key.get_secret_value() if settings.temporal_api_key else None,
+        grpc_meta=settings.temporal_grpc_meta,
+        payload_keys=settings.payload_keys_by_id,
+    )
+
+
+async def probe_mail(channel: EmailChannel) -> Reachable | Away:
+    """Whether the mail server takes us in."""
+    failure = await channel.probe()
+    if failure is None:
+        return Reachable()
+    reasons = {
+        "login": ("it refuses the login", "correct SOJOURN_SMTP_USERNAME and SOJOURN_SMTP_PASSWORD"),
+        "tls": ("TLS fails", "correct SOJOURN_SMTP_SECURITY, or the server's certificate"),
+    }
+    reason, remedy = reasons.get(failure.reason, ("there is no connection", None))
+    return Away(reason, remedy, failure.detail)
+
+
+def mail_channel(settings: MailSettings) -> EmailChannel:
+    """The mail server of a deployment."""
+    return EmailChannel(
         host=settings.smtp_host,
         port=settings.smtp_port,
         username=settings.smtp_username,
         password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
         security=settings.smtp_security,
     )
+
+
+def _channels(settings: Settings, email: EmailChannel) -> dict[str, Channel]:
     webhook = WebhookChannel(
-        signing_secret=settings.webhook_signing_secret.get_secret_value(),
+        signing_secrets=settings.webhook_signing_secrets,
         allow_private_addresses=settings.webhook_allow_private_addresses,
     )
     watched = (

@@ -23,8 +23,10 @@ from application.operations.resume import ResumeKind
 from application.operations.skip import SkipKind
 from application.reconcile import Reconciler
 from runtime.batches import JourneyBatches
+from runtime.deployment_watch import DeploymentWatch
 from runtime.deployments import deployment_config
 from runtime.failures import FailureInterceptor
+from runtime.health import Health, serve_health
 from runtime.housekeeping import keep_house
 from runtime.journey_workflows import JourneyWorkflows
 from runtime.leaving import leave
@@ -33,7 +35,7 @@ from runtime.reconciling import reconcile
 from runtime.relay import Relay
 from runtime.schedules import AudienceSchedules
 from runtime.surveying import keep_surveying
-from runtime.temporal import WORKFLOWS, connect, workflow_runner
+from runtime.temporal import WORKFLOWS, workflow_runner
 from runtime.watched_process import last_words, watched_process
 from settings import Settings
 from wiring import Engine
@@ -44,38 +46,60 @@ log = structlog.get_logger()
 # What is under way when the worker stops may take this long to finish: a channel's attempt takes at most 50 s, and one
 # that is cut off leaves its message unknown.
 GRACE = timedelta(seconds=60)
-LONGEST_PAUSE = 5.0
 # As many as the server advises while there is a backlog. With a fixed few, all of them may wait at empty partitions of
 # a queue, while a campaign whose turn it is stands in another one for seconds.
 POLLERS = PollerBehaviorAutoscaling()
 
 
 async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
-    """Until `stop` is set. `ready` is set once the worker takes tasks; it waits for Temporal as long as that takes."""
-    client = await _connected(settings, stop)
-    if client is None:
-        return
-    async with wiring.engine(settings) as engine, asyncio.TaskGroup() as tasks:
+    """Until `stop` is set. `ready` is set once the worker takes tasks; it waits for all that it needs."""
+    health = Health()
+    async with serve_health(health, settings.health_address), wiring.engine(settings) as engine:
+        watch = DeploymentWatch(
+            engine.database,
+            lambda: wiring.connect_temporal(settings),
+            lambda: wiring.probe_mail(engine.mail),
+            engine.link_mark,
+            health,
+        )
+        client = await watch.until_usable(stop)
+        if client is not None:
+            await _work(settings, engine, client, watch, health, stop, ready)
+
+
+async def _work(
+    settings: Settings,
+    engine: Engine,
+    client: Client,
+    watch: DeploymentWatch,
+    health: Health,
+    stop: asyncio.Event,
+    ready: asyncio.Event | None,
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
         workers = _workers(client, settings, engine)
         for worker in workers:
             tasks.create_task(worker.run())
-        tasks.create_task(_shut_down(workers, stop))
+        tasks.create_task(_shut_down(workers, health, stop))
         workflows = JourneyWorkflows(client, settings.task_queue)
         relay = Relay(
             engine.database, engine.catalogue, client, settings.task_queue, is_eager=settings.build_id is None
         )
         tasks.create_task(relay.run(stop))
+        tasks.create_task(watch.keep_reporting(stop))
         tasks.create_task(keep_house(engine.database, stop))
         tasks.create_task(keep_surveying(engine.database, stop))
         tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
         log.info("worker runs", task_queue=settings.task_queue, build_id=settings.build_id)
+        health.is_working = True
         if ready is not None:
             ready.set()
 
 
-async def _shut_down(workers: Sequence[Worker], stop: asyncio.Event) -> None:
+async def _shut_down(workers: Sequence[Worker], health: Health, stop: asyncio.Event) -> None:
     """All at once: each takes its time for what it has in hand."""
     await stop.wait()
+    health.is_working = False
     log.info("worker stops")
     await asyncio.gather(*(worker.shutdown() for worker in workers))
 
@@ -143,21 +167,6 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> Operations:
     return Operations(engine.database, kinds)
 
 
-async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
-    """A client, however long Temporal takes to come; None if the worker is stopped meanwhile."""
-    pause = 0.1
-    while not stop.is_set():
-        try:
-            return await connect(settings.temporal_address, settings.temporal_namespace)
-        except RuntimeError as error:
-            log.warning("Temporal does not answer", address=settings.temporal_address, error=str(error))
-        try:
-            await asyncio.wait_for(stop.wait(), pause)
-        except TimeoutError:
-            pause = min(pause * 2, LONGEST_PAUSE)
-    return None
-
-
 async def _until_signalled(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -179,5 +188,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
-    leave(0)
+    # As `sojourn worker`, which says what is wrong in words.
+    from cli.main import run as run_command
+
+    leave(run_command(["worker"]))

@@ -11,7 +11,19 @@ from domain.errors import SojournError
 
 router = APIRouter(tags=["Health"])
 
-_PARTS: dict[str, Any] = {"database": "ok", "migrations": "ok", "partitions": "ok", "outbox": "ok"}
+_PARTS: dict[str, Any] = {
+    "database": "ok",
+    "migrations": "ok",
+    "partitions": "ok",
+    "clock": "ok",
+    "temporal": "ok",
+    "namespace": "ok",
+    "search_attributes": "ok",
+    "smtp": "the mail server cannot be used: it refuses the login: correct SOJOURN_SMTP_PASSWORD",
+    "secrets": "ok",
+    "worker": "ok",
+    "outbox": "ok",
+}
 
 
 class Alive(ResponseModel):
@@ -24,7 +36,9 @@ class Readiness(ResponseModel):
     model_config = example({"status": "ok", "parts": _PARTS})
 
     status: Literal["ok", "unavailable"]
-    parts: dict[str, str] = Field(description="each part with `ok` or what is wrong")
+    parts: dict[str, str] = Field(
+        description="each part that was looked at, with `ok` or what lacks and how to mend it"
+    )
 
 
 @router.get("/healthz", responses=refusals(SojournError))
@@ -38,9 +52,10 @@ async def alive() -> Alive:
     responses={503: {"model": Readiness, "description": "A part is not ready"}, **refusals(SojournError)},
 )
 async def ready(response: Response, services: Using) -> Readiness:
-    """The database is there and its migrations are current.
+    """Whether requests can be served, which takes the database and its migrations, and what the deployment lacks.
 
-    `partitions` and `outbox` tell what a worker has yet to do; requests are served all the same.
+    Temporal, its namespace and search attributes, the mail server and the secrets are told as workers see them; while
+    one of these lacks, requests are served all the same.
     """
     found = await services.ready()
     if not found.is_ready:

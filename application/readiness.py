@@ -1,17 +1,31 @@
-"""Whether what the API depends on is there."""
+"""What a deployment lacks, as far as PostgreSQL knows: the facts that it has, and what the API makes of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import psycopg
 
-from store import outbox, partitions, schema_revision
-from store.database import Database
+from domain.deployment.findings import (
+    MAX_REPORT_AGE,
+    NEEDED_BY_API,
+    Away,
+    DatabaseFacts,
+    Facts,
+    Finding,
+    Part,
+    WorkerReport,
+    find_lacks,
+)
+from store import outbox, partitions, schema_revision, worker_reports
+from store.database import Connection, Database
 
 OK: Final = "ok"
-
-# Far longer than a relay takes when all is well, and than it waits before it tries again. Seconds.
-LONGEST_WAIT: Final = 60.0
+# Known by the API itself, and known from a worker's report only.
+OWN_PARTS: Final = (Part.DATABASE, Part.MIGRATIONS, Part.PARTITIONS, Part.CLOCK, Part.WORKER, Part.OUTBOX)
+REPORTED_PARTS: Final = (Part.TEMPORAL, Part.NAMESPACE, Part.SEARCH_ATTRIBUTES, Part.SMTP, Part.SECRETS)
+PARTS_BEFORE_MIGRATION: Final = (Part.DATABASE, Part.MIGRATIONS, Part.CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +36,99 @@ class Readiness:
     parts: dict[str, str]
 
 
-async def readiness(database: Database) -> Readiness:
-    """What the API cannot do without: the database and its migrations.
+@dataclass(frozen=True, slots=True)
+class DatabaseView:
+    """What the database says of itself, and what workers have left in it. None before it is migrated."""
 
-    The others are told for whoever looks: without its partition an event goes to the default one, and while Temporal
-    or the workers are away, the outbox keeps what they are to be told.
-    """
+    facts: DatabaseFacts
+    workers: list[WorkerReport] | None
+
+
+async def look_at_database(database: Database) -> DatabaseView | Away:
+    """Gather the facts in one transaction."""
     try:
         async with database.transaction() as connection:
-            current = await schema_revision.current(connection)
-            if not schema_revision.is_ready(current):
-                wrong = f"the database is at {current or 'none'}, this release needs {schema_revision.NEWEST}"
-                return Readiness(False, {"database": OK, "migrations": wrong})
-            missing = await partitions.missing(connection)
-            waits = await outbox.oldest_wait(connection)
-    except psycopg.OperationalError:
-        return Readiness(False, {"database": "does not answer"})
+            return await _view(connection)
+    except psycopg.OperationalError as error:
+        seconds = f"within {database.connection_timeout:.0f} s"
+        return Away(f"there was no connection {seconds}", detail=" ".join(str(error).split()))
+
+
+async def readiness(database: Database, link_marks: Sequence[str]) -> Readiness:
+    """Whether the API can serve, which takes the database and its schema alone.
+
+    Everything else is told all the same. Temporal and the mail server are told as workers see them: the API itself has
+    nothing to do with either, and takes events in while they are away.
+    """
+    view = await look_at_database(database)
+    if isinstance(view, Away):
+        return _told(find_lacks(Facts(database=view)), [Part.DATABASE])
+    lacks = find_lacks(Facts(database=view.facts, workers=view.workers, link_marks=link_marks))
+    if view.workers is None:
+        return _told(lacks, PARTS_BEFORE_MIGRATION)
+    is_reported = any(report.seconds_ago <= MAX_REPORT_AGE for report in view.workers)
+    return _told(lacks, [*OWN_PARTS, *(REPORTED_PARTS if is_reported else ())])
+
+
+async def report(database: Database, worker: str, findings: Sequence[Finding], link_mark: str) -> None:
+    """Leave what a worker has found for the API to tell, without the details, which may hold addresses."""
+    told: list[dict[str, str | bool]] = [
+        {"part": found.part, "problem": found.problem, "remedy": found.remedy, "is_away": found.is_away}
+        for found in findings
+    ]
+    async with database.transaction() as connection:
+        await worker_reports.write(connection, worker, told, link_mark)
+
+
+async def retire(database: Database, worker: str) -> None:
+    """Take back the report of a worker that stops."""
+    async with database.transaction() as connection:
+        await worker_reports.remove(connection, worker)
+
+
+def _told(lacks: Sequence[Finding], parts: Sequence[Part]) -> Readiness:
+    texts = {part: "; ".join(str(found) for found in lacks if found.part is part) for part in Part}
     return Readiness(
-        True,
-        {
-            "database": OK,
-            "migrations": OK,
-            "partitions": f"{missing} is missing: a worker makes it within an hour of running" if missing else OK,
-            "outbox": OK
-            if waits < LONGEST_WAIT
-            else f"the oldest row waits {waits:.0f} s: is a worker running, and Temporal up?",
-        },
+        not any(found.part in NEEDED_BY_API for found in lacks),
+        {part.value: texts[part] or OK for part in Part if part in parts or texts[part]},
     )
+
+
+async def _view(connection: Connection) -> DatabaseView:
+    revision = await schema_revision.current(connection)
+    is_migrated = schema_revision.is_ready(revision)
+    return DatabaseView(
+        DatabaseFacts(
+            revision=revision,
+            needed_revision=schema_revision.NEWEST,
+            is_migrated=is_migrated,
+            clock_ahead=await _clock_ahead(connection),
+            missing_partition=await partitions.missing(connection) if is_migrated else None,
+            outbox_seconds=await outbox.oldest_wait(connection) if is_migrated else 0.0,
+        ),
+        [_report(stored) for stored in await worker_reports.read(connection)] if is_migrated else None,
+    )
+
+
+async def _clock_ahead(connection: Connection) -> float:
+    """By how much this machine's clock is ahead of the database's: zero where the answer took longer than that."""
+    asked = datetime.now(UTC)
+    cursor = await connection.execute("SELECT clock_timestamp() AS now")
+    row: dict[str, Any] | None = await cursor.fetchone()
+    answered = datetime.now(UTC)
+    if row is None:
+        return 0.0
+    uncertain = (answered - asked) / 2
+    ahead = asked + uncertain - row["now"]
+    return ahead.total_seconds() if abs(ahead) > uncertain else 0.0
+
+
+def _report(stored: worker_reports.StoredReport) -> WorkerReport:
+    known = set(Part)
+    findings = [
+        Finding(Part(str(found["part"])), str(found["problem"]), str(found["remedy"]), bool(found["is_away"]))
+        # A worker of the next release may know other parts.
+        for found in stored.findings
+        if found["part"] in known
+    ]
+    return WorkerReport(stored.worker, stored.seconds_ago, findings, stored.link_mark)

@@ -98,15 +98,7 @@ class EmailChannel:
         except ValueError:
             return Rejected("invalid_message", "a header holds a control character, or a sender is not an address")
         progress = _Progress()
-        smtp = SMTP(
-            hostname=self._host,
-            port=self._port,
-            local_hostname=_own_name(),
-            timeout=COMMAND_SECONDS,
-            use_tls=self._security == "tls",
-            start_tls=False,
-            tls_context=self._tls_context,
-        )
+        smtp = self._client()
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._send(smtp, envelope, progress)
@@ -116,17 +108,46 @@ class EmailChannel:
         finally:
             smtp.close()
 
-    async def _send(self, smtp: SMTP, envelope: Envelope, progress: _Progress) -> Delivery:
+    async def probe(self) -> Unavailable | None:
+        """Connect, log in and leave, without a message. Why the server cannot be used; None where it can."""
+        progress = _Progress()
+        smtp = self._client()
+        try:
+            async with asyncio.timeout(min(self._seconds, COMMAND_SECONDS)):
+                await self._open(smtp, progress)
+                await smtp.quit()
+        except (SMTPException, OSError, ValueError) as error:
+            failure = read_failure(progress.step, error, None)
+            return failure if isinstance(failure, Unavailable) else Unavailable("connection", str(failure))
+        finally:
+            smtp.close()
+        return None
+
+    def _client(self) -> SMTP:
+        return SMTP(
+            hostname=self._host,
+            port=self._port,
+            local_hostname=_own_name(),
+            timeout=COMMAND_SECONDS,
+            use_tls=self._security == "tls",
+            start_tls=False,
+            tls_context=self._tls_context,
+        )
+
+    async def _open(self, smtp: SMTP, progress: _Progress) -> None:
         await smtp.connect()
         if self._security == "starttls":
             progress.step = Step.TLS
             await smtp.starttls()
         await _greet(smtp)
-        if envelope.needs_utf8 and not smtp.supports_extension("smtputf8"):
-            return Rejected("invalid_address", "the address needs SMTPUTF8, which the server does not offer")
         if self._username is not None:
             progress.step = Step.LOGIN
             await smtp.login(self._username, self._password or "")
+
+    async def _send(self, smtp: SMTP, envelope: Envelope, progress: _Progress) -> Delivery:
+        await self._open(smtp, progress)
+        if envelope.needs_utf8 and not smtp.supports_extension("smtputf8"):
+            return Rejected("invalid_address", "the address needs SMTPUTF8, which the server does not offer")
         encoding, options = ("utf-8", ["SMTPUTF8"]) if envelope.needs_utf8 else ("ascii", [])
         progress.step = Step.MAIL
         await smtp.mail(envelope.sender, options=options, encoding=encoding)
@@ -194,7 +215,7 @@ async def _hand_over(smtp: SMTP, envelope: Envelope, progress: _Progress) -> Del
     raise SMTPDataError(reply.code, reply.message)
 
 
-def read_failure(step: Step, error: Exception, recipient: str) -> Delivery:
+def read_failure(step: Step, error: Exception, recipient: str | None) -> Delivery:
     """What a failure at this step means for the message. The recipient's address does not appear in the detail."""
     if isinstance(error, SMTPResponseException) and 400 <= error.code < 600:
         return _read_refusal(step, error.code, f"{step.value}: {error.code} {_tidy(error.message, recipient)}")
@@ -219,8 +240,8 @@ def _read_refusal(step: Step, code: int, detail: str) -> Delivery:
     return Rejected(refused.get(step, "message_refused"), detail)
 
 
-def _tidy(text: str, recipient: str) -> str:
-    hidden = re.sub(re.escape(recipient), "(recipient)", text, flags=re.IGNORECASE)
+def _tidy(text: str, recipient: str | None) -> str:
+    hidden = text if recipient is None else re.sub(re.escape(recipient), "(recipient)", text, flags=re.IGNORECASE)
     return " ".join(hidden.split())[:_DETAIL_CHARACTERS]
 
 

@@ -11,6 +11,8 @@ from pydantic_core import ValidationError
 
 from cli import campaigns, caps, journeys, keys, serve
 from cli.audit import audit
+from cli.check import check
+from cli.codec_server import codec_server
 from cli.demo import demo
 from cli.dev import dev
 from cli.exits import DONE, INTERRUPTED, REFUSED, status_of
@@ -46,7 +48,7 @@ _add("Campaigns", campaigns.campaigns, plan, apply, campaigns.start, campaigns.p
 _add("Campaigns", campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app)
 _add("The deployment", audit, reconcile, profiles, caps=caps.app, keys=keys.app)
-_add("Processes", dev, demo, serve.api, serve.worker, serve.promote, serve.migrate)
+_add("Processes", dev, demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server)
 
 
 def _tell_version(is_asked: bool) -> None:
@@ -111,8 +113,10 @@ def run(arguments: list[str]) -> int:
     except ValidationError as error:
         if not error.title.endswith("Settings"):
             raise
-        for fault in error.errors(include_input=False, include_url=False):
-            typer.echo(f"sojourn: SOJOURN_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}", err=True)
+        from settings import find_setting_faults
+
+        for finding in find_setting_faults(error):
+            typer.echo(f"sojourn: {finding}", err=True)
         return REFUSED
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -9,12 +9,16 @@ import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from cli.printing import printable
+
 if TYPE_CHECKING:
+    from domain.deployment.findings import Finding
     from runtime.deployments import Current
     from settings import TemporalSettings
 
@@ -101,12 +105,14 @@ def promote(
 async def _promote(settings: "TemporalSettings", build: str, within: timedelta) -> "Current":
     from domain.errors import UnavailableError
     from runtime import deployments
-    from runtime.temporal import connect
+    from runtime.temporal_probe import read_failure
+    from wiring import connect_temporal
 
     try:
-        client = await connect(settings.temporal_address, settings.temporal_namespace)
+        client = await connect_temporal(settings)
     except RuntimeError as error:
-        raise UnavailableError(f"Temporal does not answer at {settings.temporal_address}") from error
+        reason = read_failure(error).reason
+        raise UnavailableError(f"Temporal does not answer at {settings.temporal_address}: {reason}") from error
     return await deployments.promote(client, settings.task_queue, build, within)
 
 
@@ -115,9 +121,42 @@ def _named(build: str | None) -> str:
 
 
 def migrate() -> None:
-    """Bring the database to the newest schema. Safe to repeat, to run twice at once, and after a roll-back."""
-    from settings import DatabaseSettings
+    """Bring the database to the newest schema, and make the search attributes of Temporal that are missing.
+
+    Safe to repeat, to run twice at once, and after a roll-back. While Temporal is away the database is migrated all the
+    same; then run it again, or make the attributes by hand.
+    """
+    from settings import DatabaseSettings, TemporalSettings
     from store.migrate import upgrade
 
-    upgrade(DatabaseSettings().database_url.get_secret_value())
+    database, temporal = DatabaseSettings(), TemporalSettings()
+    upgrade(database.database_url.get_secret_value())
     typer.echo("The database has the newest schema.")
+    lacking = asyncio.run(_make_search_attributes(temporal))
+    if not lacking:
+        typer.echo("Temporal has the search attributes.")
+    for found in lacking:
+        typer.echo(printable(f"Without search attributes, no journey starts. {found}"), err=True)
+    if lacking:
+        typer.echo("Then run `sojourn migrate` again, or `sojourn check`.", err=True)
+
+
+async def _make_search_attributes(settings: "TemporalSettings") -> "list[Finding]":
+    """What keeps them from being there."""
+    from temporalio.service import RPCError
+
+    from domain.deployment.findings import Facts, TemporalFacts, find_lacks
+    from runtime.temporal import CALL_TIMEOUT
+    from runtime.temporal_probe import look_at_temporal, make_search_attributes, read_failure
+    from wiring import connect_temporal
+
+    try:
+        async with asyncio.timeout(2 * CALL_TIMEOUT):
+            client = await connect_temporal(settings)
+            facts = await look_at_temporal(client)
+            if isinstance(facts, TemporalFacts) and facts.missing:
+                await make_search_attributes(client, facts.missing)
+                facts = replace(facts, missing={})
+    except (RuntimeError, RPCError, TimeoutError) as error:
+        facts = read_failure(error)
+    return find_lacks(Facts(temporal=facts))

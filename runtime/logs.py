@@ -55,6 +55,9 @@ def without_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
+    # A group says nothing: what has failed are its members, of which the first has cancelled the others.
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
     return {
         "failure": f"{type(error).__module__}.{type(error).__qualname__}",

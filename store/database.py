@@ -96,6 +96,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int, count: Callable[[Counts], None] = _uncounted) -> None:
         self.url = url
+        self.connection_timeout = CONNECTION_TIMEOUT
         self._count = count
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
@@ -186,9 +187,19 @@ class Database:
 def described(error: Error) -> str:
     """What failed, for a log. What the server says of statements and rows may quote them, and is left out."""
     if error.sqlstate is None:
-        return str(error)
+        # libpq puts its hints on lines of their own.
+        return " ".join(str(error).split())
     name = type(error).__name__
     return f"{name}: {error.diag.message_primary}" if isinstance(error, OperationalError) else name
+
+
+async def why_away(url: str) -> str | None:
+    """Why there is no connection, with the names of hosts and users; None where there is one."""
+    try:
+        await (await AsyncConnection.connect(url, connect_timeout=int(CONNECTION_TIMEOUT) + 1)).close()
+    except Error as error:
+        return described(error)
+    return None
 
 
 async def configure(connection: AsyncConnection[Any]) -> None:

@@ -1,5 +1,6 @@
 """Bring a database to the newest schema."""
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -8,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from domain.errors import UnavailableError
 from store import partitions
+from store.database import described
 from store.schema_revision import MIGRATIONS, is_ready
 
 # Two processes that migrate at once take turns.
@@ -40,7 +42,8 @@ def upgrade(database_url: str) -> None:
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
                 connection.commit()
     except OperationalError as error:
-        raise UnavailableError(f"the database does not answer: {error.orig}") from error
+        reason = described(error.orig) if isinstance(error.orig, psycopg.Error) else str(error.orig)
+        raise UnavailableError(f"the database does not answer: {reason}") from error
     finally:
         engine.dispose()
 

@@ -419,3 +419,13 @@ idempotency_keys = Table(
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Index("idempotency_keys_created_at", "created_at"),
 )
+
+# What each worker has last said of the deployment as it sees it. Of no journey's concern.
+worker_reports = Table(
+    "worker_reports",
+    metadata,
+    Column("worker", Text, primary_key=True),
+    Column("reported_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("findings", JSONB, nullable=False),
+    Column("link_mark", Text, nullable=False),
+)

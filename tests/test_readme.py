@@ -20,13 +20,14 @@ from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
 from runtime.embedded.temporal import EmbeddedTemporal
 from settings import Settings
+from tests import generated
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 LINES = [line.split("  #")[0].strip() for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
 PROCESSES = ("sojourn migrate", "sojourn api", "sojourn worker")
-WRITE_KEY, ADMIN_KEY = "write-key-of-the-readme", "admin-key-of-the-readme"
+WRITE_KEY, ADMIN_KEY = generated.WRITE_KEY, generated.ADMIN_KEY
 
 
 @dataclass
@@ -68,8 +69,8 @@ async def deployment(empty_database_url: str, temporal: EmbeddedTemporal, client
         "SOJOURN_TASK_QUEUE": "readme",
         "SOJOURN_WRITE_KEY": WRITE_KEY,
         "SOJOURN_ADMIN_KEY": ADMIN_KEY,
-        "SOJOURN_LINK_SECRET": "link-secret-of-the-readme",
-        "SOJOURN_WEBHOOK_SIGNING_SECRET": "whsec_c2VjcmV0LW9mLXRoZS1yZWFkbWUtMTIzNDU2Nzg=",
+        "SOJOURN_LINK_SECRET": generated.LINK_SECRET,
+        "SOJOURN_WEBHOOK_SIGNING_SECRET": generated.SIGNING_SECRET,
         "SOJOURN_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "SOJOURN_SMTP_HOST": "127.0.0.1",
         "SOJOURN_SMTP_PORT": str(inbox.smtp_port),
@@ -91,7 +92,7 @@ async def running(deployment: Deployment) -> AsyncIterator[httpx.AsyncClient]:
     processes = [await deployment.start(line) for line in PROCESSES[1:]]
     try:
         async with httpx.AsyncClient(base_url=deployment.url) as http:
-            for _ in range(200):
+            for _ in range(1200):
                 try:
                     if (await http.get("/readyz")).is_success:
                         break
@@ -162,4 +163,4 @@ def test_the_links_of_the_documents_lead_somewhere() -> None:
 
 def test_the_settings_of_the_readme_exist() -> None:
     named = set(re.findall(r"SOJOURN_([A-Z_]+)", README))
-    assert named <= {name.upper() for name in Settings.model_fields}
+    assert {name.removesuffix("_FILE") for name in named} <= {name.upper() for name in Settings.model_fields}

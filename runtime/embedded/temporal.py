@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
-from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
 
@@ -27,20 +26,12 @@ from runtime.embedded.processes import (
     says,
     spawn,
 )
+from runtime.temporal_probe import VALUE_TYPES
 
 NAMESPACE = "default"
 READY_SECONDS = 60.0  # a start takes 0.3 s, on a busy machine several
 STOP_SECONDS = 10.0
 STOP_SIGNALS = (SIGTERM, SIGKILL)
-VALUE_TYPES = {
-    "Text": IndexedValueType.INDEXED_VALUE_TYPE_TEXT,
-    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
-    "Int": IndexedValueType.INDEXED_VALUE_TYPE_INT,
-    "Double": IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE,
-    "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
-    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
-}
 SETTINGS = {
     "frontend.WorkflowTimeSkippingEnabled": "true",
     # How much later than now a timer may be due at the soonest, for clusters whose clocks differ: by default every

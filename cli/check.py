@@ -1,0 +1,102 @@
+"""sojourn check: what this deployment lacks, and how to mend it."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from cli.exits import DONE, REFUSED, UNAVAILABLE
+from cli.options import AsJson
+from cli.printing import print_json, printable
+
+if TYPE_CHECKING:
+    from domain.deployment.findings import Finding
+
+T = TypeVar("T")
+
+
+def check(as_json: AsJson = False) -> None:
+    """Say what this deployment lacks and how to mend each: settings, database, schema, clock, Temporal, mail, workers.
+
+    It reads the same settings as the processes. Status 0: nothing lacks. 1: something is to be mended. 3: nothing but
+    that a server does not answer.
+    """
+    # The pool logs each attempt that fails; what matters of it is told once, below.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    found = asyncio.run(_find())
+    if as_json:
+        members = ("part", "problem", "remedy", "is_away", "detail")
+        print_json({"findings": [{name: getattr(each, name) for name in members} for each in found]})
+    elif not found:
+        typer.echo("Nothing lacks.")
+    for each in () if as_json else found:
+        typer.echo(printable(f"{each.part.value}: {each.problem}"))
+        if each.detail:
+            typer.echo(printable(f"  it says: {each.detail}"))
+        typer.echo(printable(f"  mend it: {each.remedy}"))
+    raise typer.Exit(_status(found))
+
+
+def _status(found: "Sequence[Finding]") -> int:
+    if not found:
+        return DONE
+    return UNAVAILABLE if all(each.is_away for each in found) else REFUSED
+
+
+async def _find() -> "list[Finding]":
+    """Whatever can be looked at with the settings that are right, whichever are wrong."""
+    from application.readiness import look_at_database
+    from domain.deployment.findings import Away, Facts, Reachable, TemporalFacts, find_lacks
+    from domain.people.unsubscribe import mark_of
+    from runtime.temporal import CALL_TIMEOUT
+    from runtime.temporal_probe import look_at_temporal, read_failure
+    from settings import DatabaseSettings, MailSettings, Settings, TemporalSettings
+    from store.database import Database, why_away
+    from wiring import connect_temporal, mail_channel, probe_mail
+
+    whole, faults = _read(Settings)
+    database_settings, _ = _read(DatabaseSettings)
+    temporal_settings, _ = _read(TemporalSettings)
+    mail_settings, _ = _read(MailSettings)
+
+    async def database() -> Facts:
+        if database_settings is None:
+            return Facts()
+        url = database_settings.database_url.get_secret_value()
+        if (reason := await why_away(url)) is not None:
+            return Facts(database=Away("there is no connection", detail=reason))
+        async with Database(url, pool_size=1) as opened:
+            view = await look_at_database(opened)
+        if isinstance(view, Away):
+            return Facts(database=view)
+        marks = [mark_of(secret) for secret in whole.link_secrets] if whole else []
+        return Facts(database=view.facts, workers=view.workers, link_marks=marks)
+
+    async def temporal() -> TemporalFacts | Away | None:
+        if temporal_settings is None:
+            return None
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT):
+                client = await connect_temporal(temporal_settings)
+        except (RuntimeError, TimeoutError) as error:
+            return read_failure(error)
+        return await look_at_temporal(client)
+
+    async def mail() -> Reachable | Away | None:
+        return None if mail_settings is None else await probe_mail(mail_channel(mail_settings))
+
+    stored, (in_temporal, by_mail) = await database(), await asyncio.gather(temporal(), mail())
+    return find_lacks(replace(stored, settings=faults, temporal=in_temporal, smtp=by_mail))
+
+
+def _read(kind: type[T]) -> "tuple[T | None, list[Finding]]":
+    from settings import find_setting_faults
+
+    try:
+        return kind(), []
+    except ValidationError as error:
+        return None, find_setting_faults(error)

@@ -1,0 +1,117 @@
+"""What Temporal has of what Sojourn needs, why it cannot be reached in words, and the search attributes made."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.deployment.findings import Away, TemporalFacts
+from runtime.temporal import CALL_TIMEOUT, SEARCH_ATTRIBUTES
+
+TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
+VALUE_TYPES: Final = {
+    "Text": IndexedValueType.INDEXED_VALUE_TYPE_TEXT,
+    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+    "Int": IndexedValueType.INDEXED_VALUE_TYPE_INT,
+    "Double": IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE,
+    "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
+    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+}
+# Temporal Cloud lets its console alone list and add them.
+NOT_OFFERED: Final = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
+
+_ADDRESS: Final = "correct SOJOURN_TEMPORAL_ADDRESS or TEMPORAL_ADDRESS"
+_KEY: Final = "correct SOJOURN_TEMPORAL_API_KEY or TEMPORAL_API_KEY, or the client's certificate and its rights"
+# What the SDK's core says of a failure, and what that means. The first that is found counts.
+_REASONS: Final = (
+    (("ConnectionRefused",), "the connection is refused", f"start Temporal, or {_ADDRESS}"),
+    (("dns error", "failed to lookup"), "its name is not known", _ADDRESS),
+    (
+        ("CertificateRequired", "HandshakeFailure", "BadCertificate"),
+        "it asks for the certificate of a client",
+        "give TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH, of an authority that it trusts",
+    ),
+    (
+        ("UnknownIssuer", "NotValidForName", "InvalidCertificate", "invalid peer certificate", "UnknownCa"),
+        "its certificate is not trusted",
+        "give its authority by TEMPORAL_TLS_SERVER_CA_CERT_PATH, or the name in it by TEMPORAL_TLS_SERVER_NAME",
+    ),
+    (
+        ("close_notify",),
+        "it breaks off once TLS has begun, as for lack of a client's certificate",
+        "give TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH, of an authority that it trusts",
+    ),
+    (("InvalidContentType", "WrongVersionNumber"), "it does not speak TLS", f"unset TEMPORAL_TLS, or {_ADDRESS}"),
+    (("Unauthenticated", "PermissionDenied", "UNAUTHENTICATED", "PERMISSION_DENIED"), "it lets us not in", _KEY),
+    (
+        ("http2 error", "h2 protocol error", "connection closed", "ConnectionReset", "BrokenPipe", "UnexpectedEof"),
+        "the connection is broken off",
+        f"set TEMPORAL_TLS=true if it wants TLS, or {_ADDRESS}",
+    ),
+)
+
+
+async def look_at_temporal(client: Client) -> TemporalFacts | Away:
+    """Ask for the namespace and its search attributes."""
+    try:
+        try:
+            await client.workflow_service.describe_namespace(
+                DescribeNamespaceRequest(namespace=client.namespace), timeout=TIMEOUT
+            )
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            return TemporalFacts(client.namespace, False, {}, {})
+        known = await _known(client)
+    except RPCError as error:
+        return read_failure(error)
+    missing = {name: type for name, type in SEARCH_ATTRIBUTES.items() if known is not None and name not in known}
+    mistyped = {
+        name: type
+        for name, type in SEARCH_ATTRIBUTES.items()
+        if known is not None and known.get(name, VALUE_TYPES[type]) != VALUE_TYPES[type]
+    }
+    return TemporalFacts(client.namespace, True, missing, mistyped)
+
+
+async def make_search_attributes(client: Client, missing: Mapping[str, str]) -> None:
+    """Add search attributes to the namespace; some may be there by now. Raises RPCError."""
+    request = AddSearchAttributesRequest(
+        namespace=client.namespace, search_attributes={name: VALUE_TYPES[type] for name, type in missing.items()}
+    )
+    try:
+        await client.operator_service.add_search_attributes(request, timeout=TIMEOUT)
+    except RPCError as error:
+        if error.status != RPCStatusCode.ALREADY_EXISTS:
+            raise
+
+
+def read_failure(error: Exception) -> Away:
+    """Why Temporal could not be reached or asked. The SDK's own text, which may hold addresses, is the detail."""
+    status = f"{error.status.name}: " if isinstance(error, RPCError) else ""
+    text = status + (str(error) or type(error).__name__)
+    detail = " ".join(text.split())[:500]
+    for words, reason, remedy in _REASONS:
+        if any(word in text for word in words):
+            return Away(reason, remedy, detail)
+    if isinstance(error, TimeoutError) or "DEADLINE_EXCEEDED" in text or "timed out" in text.lower():
+        return Away(f"there was no answer within {CALL_TIMEOUT} s", None, detail)
+    return Away("the call failed", None, detail)
+
+
+async def _known(client: Client) -> Mapping[str, IndexedValueType.ValueType] | None:
+    try:
+        listed = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace), timeout=TIMEOUT
+        )
+    except RPCError as error:
+        if error.status in NOT_OFFERED:
+            return None
+        raise
+    return listed.custom_attributes

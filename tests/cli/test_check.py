@@ -1,0 +1,98 @@
+"""`sojourn check` and `sojourn migrate` say what a deployment lacks, and by their status whether it can wait."""
+
+import json
+
+import pytest
+
+from cli.main import run
+from runtime.embedded.ports import free_port
+from runtime.embedded.temporal import EmbeddedTemporal
+from tests import generated
+from tests.cli.conftest import Output
+
+PORT = free_port()
+AWAY = f"127.0.0.1:{PORT}"
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, database_url: str, temporal: EmbeddedTemporal) -> None:
+    """A deployment without workers or a mail server."""
+    for name, value in {
+        "DATABASE_URL": database_url,
+        "TEMPORAL_ADDRESS": temporal.address,
+        "WRITE_KEY": generated.WRITE_KEY,
+        "ADMIN_KEY": generated.ADMIN_KEY,
+        "LINK_SECRET": generated.LINK_SECRET,
+        "WEBHOOK_SIGNING_SECRET": generated.SIGNING_SECRET,
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(PORT),
+        "SMTP_SECURITY": "none",
+    }.items():
+        monkeypatch.setenv(f"SOJOURN_{name}", value)
+
+
+@pytest.mark.usefixtures("environment")
+class TestCheck:
+    def parts(self, capsys: Output) -> dict[str, dict[str, object]]:
+        capsys.readouterr()
+        status = run(["check", "--json"])
+        findings = json.loads(capsys.readouterr().out)["findings"]
+        assert status == (1 if any(not each["is_away"] for each in findings) else 3 if findings else 0)
+        return {each["part"]: each for each in findings}
+
+    def test_servers_that_do_not_answer_are_status_3(self, capsys: Output) -> None:
+        assert run(["check"]) == 3
+        assert capsys.readouterr().out.splitlines() == [
+            "smtp: the mail server cannot be used: there is no connection",
+            f"  it says: connect: Error connecting to 127.0.0.1 on port {PORT}: "
+            f"[Errno 111] Connect call failed ('127.0.0.1', {PORT})",
+            "  mend it: start the mail server, or correct SOJOURN_SMTP_HOST, _PORT, _SECURITY or _USERNAME",
+            "worker: no worker has reported yet",
+            "  mend it: run `sojourn worker`",
+        ]
+
+    def test_a_weak_secret_is_found_and_the_rest_is_looked_at_all_the_same(
+        self, capsys: Output, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SOJOURN_ADMIN_KEY", "guess")
+        found = self.parts(capsys)
+        assert list(found) == ["settings", "smtp", "worker"]
+        assert found["settings"]["problem"] == "SOJOURN_ADMIN_KEY has 5 characters of the 32 it takes"
+        assert found["settings"]["remedy"] == "make one with: openssl rand -hex 32"
+        assert "guess" not in str(found)
+
+    def test_a_database_that_is_away_is_told_in_one_line_of_words(
+        self, capsys: Output, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SOJOURN_DATABASE_URL", f"postgresql://u:hidden@{AWAY}/none")
+        found = self.parts(capsys)["database"]
+        assert found["problem"] == "the database does not answer: there is no connection"
+        assert "Connection refused Is the server running on that host" in str(found["detail"])
+        assert run(["migrate"]) == 3
+        error = capsys.readouterr().err
+        assert "the database does not answer" in error
+        assert "�" not in error
+        assert "hidden" not in error
+
+    def test_a_namespace_that_lacks_is_told(self, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SOJOURN_TEMPORAL_NAMESPACE", "not-made-yet")
+        found = self.parts(capsys)["namespace"]
+        assert found["remedy"] == (
+            "run `temporal operator namespace create --namespace not-made-yet`, then `sojourn migrate`"
+        )
+
+    def test_a_database_that_was_not_migrated_is_told(
+        self, capsys: Output, monkeypatch: pytest.MonkeyPatch, empty_database_url: str
+    ) -> None:
+        monkeypatch.setenv("SOJOURN_DATABASE_URL", empty_database_url)
+        assert self.parts(capsys)["migrations"]["remedy"] == "run `sojourn migrate`"
+
+    def test_migrating_goes_on_while_temporal_is_away(self, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SOJOURN_TEMPORAL_ADDRESS", AWAY)
+        assert run(["migrate"]) == 0
+        printed = capsys.readouterr()
+        assert printed.out == "The database has the newest schema.\n"
+        assert printed.err.startswith(
+            "Without search attributes, no journey starts. Temporal does not answer: the connection is refused: "
+        )
+        assert "Then run `sojourn migrate` again" in printed.err
