@@ -153,7 +153,7 @@ async def test_the_processes_refuse_weak_secrets_at_once(command: tuple[str, ...
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        output, _ = await asyncio.wait_for(process.communicate(), 180)
     finally:
         if process.returncode is None:
             process.kill()

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.engine.campaigns import CART, REACTION
-from tests.rig import Rig, now
+from tests.rig import ADMIN_KEY, Rig, now
 
 
 async def listed(rig: Rig, query: str) -> list[dict[str, Any]]:
@@ -111,7 +111,7 @@ async def test_journeys_that_a_stop_has_ended_are_over_before_their_rows_say_so(
     assert (found["active"], found["outcomes"]) == (0, {"exited": 3})
     assert found["exits"] == {"campaign_stopped": 2, "exit_event": 1}
     answer = await people.http.post(
-        f"/v1/journeys/{shown[-1]['id']}/exit", headers={"Authorization": "Bearer admin-key-of-the-tests"}
+        f"/v1/journeys/{shown[-1]['id']}/exit", headers={"Authorization": f"Bearer {ADMIN_KEY}"}
     )
     assert (answer.status_code, answer.json()["state"]) == (409, "exited")
 
@@ -132,10 +132,10 @@ async def test_journeys_that_a_stop_has_ended_are_over_before_their_rows_say_so(
     ],
 )
 async def test_filters_that_mean_nothing_are_refused(rig: Rig, query: str) -> None:
-    answer = await rig.http.get(f"/v1/journeys?{query}", headers={"Authorization": "Bearer admin-key-of-the-tests"})
+    answer = await rig.http.get(f"/v1/journeys?{query}", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
     assert answer.status_code == 400, answer.text
 
 
 async def test_a_cursor_that_no_page_gave_is_refused(rig: Rig) -> None:
-    answer = await rig.http.get("/v1/journeys?after=x", headers={"Authorization": "Bearer admin-key-of-the-tests"})
+    answer = await rig.http.get("/v1/journeys?after=x", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
     assert answer.json()["code"] == "invalid_cursor"

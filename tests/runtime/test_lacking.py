@@ -66,7 +66,7 @@ class WorkerLog:
         self._read: list[str] = []
 
     async def until(self, event: str, **members: str) -> dict[str, Any]:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(3 * PATIENCE):
             while line := await self._lines.readline():
                 self._read.append(line.decode())
                 found: dict[str, Any] = json.loads(line) if line.startswith(b"{") else {}
@@ -147,7 +147,7 @@ async def test_search_attributes_that_lack_are_told_and_made(
 
 
 async def _parts(http: httpx.AsyncClient, part: str, begins: str) -> dict[str, str]:
-    async for is_last in looks(PATIENCE):
+    async for is_last in looks(3 * PATIENCE):
         answer = await http.get("/readyz")
         assert (answer.status_code, answer.json()["status"]) == (200, "ok")
         parts: dict[str, str] = answer.json()["parts"]

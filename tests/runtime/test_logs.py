@@ -42,6 +42,18 @@ def test_the_text_of_an_error_stays_out_of_the_log(capsys: pytest.CaptureFixture
     assert "ada" not in json.dumps(line)
 
 
+def test_a_group_of_errors_is_told_by_what_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tasks of one process fail together, and a group has no cause of its own."""
+    with configured():
+        try:
+            raise ExceptionGroup("in a task", [ExceptionGroup("deeper", [LookupError("ada"), ValueError("ada")])])
+        except ExceptionGroup:
+            structlog.get_logger().exception("the process has failed")
+    line = json.loads(capsys.readouterr().err)
+    assert line["failure"] == "builtins.LookupError"
+    assert "ada" not in json.dumps(line)
+
+
 def foreign(name: str, message: str, *arguments: object, error: Exception | None = None) -> dict[str, object]:
     """What becomes of a library's line."""
     told = (type(error), error, None) if error else None

@@ -1,9 +1,9 @@
 """Temporal by TLS with client certificates and API keys, as in Temporal Cloud, and payloads that it cannot read."""
 
+import json
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from google.protobuf.message import Message
@@ -112,28 +112,49 @@ async def test_a_server_without_tls_is_not_called_with(temporal: EmbeddedTempora
     assert away.reason == "it does not speak TLS", away
 
 
-def payloads_of(message: Message) -> Iterator[Payload]:
-    """All payloads of a history but those that Temporal itself must read: search attributes, and headers of traces."""
+# What the SDK itself writes: which local activity ran when, that a patch is in force, and the step of each event.
+OF_THE_SDK = {"details.data.payloads", "details.patch-data.payloads", "event_group_markers.label.label"}
+LOCAL_ACTIVITY = {
+    *("seq", "attempt", "activity_id", "activity_type", "complete_time", "backoff", "original_schedule_time"),
+}
+
+
+def payloads_of(message: Message, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Payload]]:
+    """All payloads of a history, each with the end of its path, but for what the server itself must read.
+
+    Those are search attributes, and the headers of traces.
+    """
     if isinstance(message, SearchAttributes | Header):
         return
     if isinstance(message, Payload):
-        yield message
+        yield ".".join(path[-3:]), message
         return
     for field, value in message.ListFields():
         if field.message_type is None:
             continue
+        parts: list[tuple[tuple[str, ...], Message]]
         if field.message_type.GetOptions().map_entry:
-            each: list[Any] = [one for one in value.values() if isinstance(one, Message)]
+            parts = [((field.name, name), one) for name, one in value.items() if isinstance(one, Message)]
         else:
-            each = [value] if isinstance(value, Message) else list(value)
-        for one in each:
-            yield from payloads_of(one)
+            parts = [((field.name,), one) for one in ([value] if isinstance(value, Message) else value)]
+        for names, one in parts:
+            yield from payloads_of(one, (*path, *names))
 
 
-def encodings(history: WorkflowHistory) -> set[tuple[bytes, bytes]]:
-    found = [payload for event in history.events for payload in payloads_of(event)]
-    assert len(found) > 5
-    return {(payload.metadata["encoding"], payload.metadata.get("encryption-key-id", b"")) for payload in found}
+def check_encrypted(history: WorkflowHistory, key_id: bytes) -> None:
+    sealed = 0
+    for path, payload in (found for event in history.events for found in payloads_of(event)):
+        if path in OF_THE_SDK:
+            told = json.loads(payload.data)
+            assert told in STEPS or told.keys() <= LOCAL_ACTIVITY | {"id", "deprecated"}, (path, told)
+            continue
+        assert payload.metadata["encoding"] == b"binary/encrypted", (path, payload)
+        assert payload.metadata["encryption-key-id"] == key_id
+        sealed += 1
+    assert sealed > 5
+
+
+STEPS = ("cool-off", "nudge")
 
 
 async def test_a_journey_runs_encrypted_through_tls_and_replays(
@@ -165,7 +186,7 @@ async def test_a_journey_runs_encrypted_through_tls_and_replays(
         assert await handle.result() == "completed"
         assert len(rig.inbox.messages) == 1
         raw = await client.get_workflow_handle(handle.id).fetch_history()
-    assert encodings(raw) == {(b"binary/encrypted", b"2026")}
+    check_encrypted(raw, b"2026")
     assert all(call.get("authorization") == f"Bearer {API_KEY}" for call in front.metadata)
 
     def replayer(payload_keys: dict[str, bytes]) -> Replayer:
