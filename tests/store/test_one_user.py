@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-STATEMENTS = import_module("store.migrations.versions.0014_one_user").STATEMENTS
+STATEMENTS = import_module("store.migrations.versions.0016_one_user").STATEMENTS
 SHARED, OTHER = UUID(int=1), UUID(int=2)
 DOUBLED = """
 DROP INDEX identities_one_user;
