@@ -115,7 +115,8 @@ async def test_a_server_without_tls_is_not_called_with(temporal: EmbeddedTempora
 # What the SDK itself writes: which local activity ran when, that a patch is in force, and the step of each event.
 OF_THE_SDK = {"details.data.payloads", "details.patch-data.payloads", "event_group_markers.label.label"}
 LOCAL_ACTIVITY = {
-    *("seq", "attempt", "activity_id", "activity_type", "complete_time", "backoff", "original_schedule_time"),
+    *("seq", "attempt", "activity_id", "activity_type", "activation_index"),
+    *("complete_time", "backoff", "original_schedule_time"),
 }
 
 
