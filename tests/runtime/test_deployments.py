@@ -123,7 +123,8 @@ async def test_what_promote_lacks_is_said(rig: Rig) -> None:
     status, output = await sojourn(rig.settings, "promote")
     assert (status, "name a build, or set SOJOURN_BUILD_ID" in output) == (2, True)
     nowhere = rig.settings.model_copy(update={"temporal_address": "127.0.0.1:1"})
-    assert await sojourn(nowhere, "promote", "1") == (3, "sojourn: Temporal does not answer at 127.0.0.1:1\n")
+    said = "sojourn: Temporal does not answer at 127.0.0.1:1: the connection is refused\n"
+    assert await sojourn(nowhere, "promote", "1") == (3, said)
 
 
 async def test_a_build_without_workers_is_not_promoted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
