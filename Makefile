@@ -2,6 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# The tracking client for Node.js, which the tests run.
+NODE := tests/clients/node
+NODE_CLIENTS := $(NODE)/node_modules/.package-lock.json
 
 # pip is left to the virtual environment, and the project is no package of any index.
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
@@ -17,7 +20,7 @@ help: ## List the targets
 demo: $(READY) ## Run everything on this machine and let about twenty users walk their journeys; ONCE=1 checks and ends
 	$(BIN)/sojourn demo $(if $(filter 1,$(ONCE)),--once)
 
-test: $(READY) ## Run all tests
+test: $(READY) $(NODE_CLIENTS) ## Run all tests
 	$(BIN)/pytest
 
 chaos: $(READY) ## Kill, cut, fill and freeze everything under a stream of events, and audit; SEED=, SECONDS= (600)
@@ -52,7 +55,7 @@ sbom: $(READY) ## Write what a release consists of as CycloneDX to build/sbom.cd
 		--short-PURLs --output-file build/sbom.cdx.json
 
 clean: ## Remove what was installed, built and stored here
-	rm -rf $(VENV) .sojourn build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(NODE)/node_modules .sojourn build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -65,4 +68,10 @@ $(BIN)/python:
 $(READY): $(BIN)/python requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(NODE_CLIENTS): $(NODE)/package.json $(NODE)/package-lock.json
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
+		{ echo "The tests run the tracking client for Node.js: install Node.js 20 or newer, with npm" >&2; exit 1; }
+	cd $(NODE) && npm ci --no-audit --no-fund --ignore-scripts --loglevel error
 	@touch $@

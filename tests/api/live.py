@@ -74,13 +74,20 @@ async def api_process(database_url: str, **settings: Any) -> AsyncIterator[ApiPr
 
 async def _until_up(api: ApiProcess) -> None:
     async with httpx.AsyncClient(base_url=api.url) as client:
-        for _ in range(900):
+        last = "it does not answer"
+        # A busy machine takes half a minute to import it.
+        for _ in range(1_200):
+            if api.process.returncode is not None:
+                raise AssertionError(f"the API ended with status {api.process.returncode}")
             try:
-                if (await client.get("/readyz")).is_success:
+                answer = await client.get("/readyz")
+                if answer.is_success:
                     return
+                last = answer.text
             except httpx.TransportError:
-                await asyncio.sleep(0.1)
-    raise AssertionError("the API is not ready")
+                pass
+            await asyncio.sleep(0.1)
+    raise AssertionError(f"the API is not ready: {last}")
 
 
 def client_of(app: FastAPI, key: str) -> httpx.AsyncClient:
