@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-KEY = "write-key"
+from tests.api.fakes import WRITE_KEY as KEY
 
 ADA = {"email": "ada@example.com", "plan": "pro", "age": 36}
 CART = {"cart_id": "c-9", "value": 129.5, "items": [{"sku": "A-1", "quantity": 2}]}
