@@ -113,7 +113,10 @@ class DevStack:
         if _is_given("database_url"):
             return {}
         self.postgres = await EmbeddedPostgres.start(
-            self.folder.path / "postgres", port=self._ports.postgres, durable=self._durable
+            self.folder.path / "postgres",
+            port=self._ports.postgres,
+            durable=self._durable,
+            has_adjustable_clock=True,
         )
         parts.push_async_callback(self.postgres.stop)
         return {"database_url": self.postgres.url}

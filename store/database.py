@@ -5,15 +5,20 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
 
 import msgspec
+import structlog
 from psycopg import AsyncConnection, AsyncCursor, Error, OperationalError
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
+from store.clock import REFRESH_SECONDS, DeploymentClock
 from store.tally import Counts, Tally
+
+log = structlog.get_logger(__name__)
 
 # How long a request waits for a connection before the caller is told to come again, in seconds.
 CONNECTION_TIMEOUT = 2.0
@@ -23,11 +28,12 @@ LOCK_TIMEOUT = "5s"
 
 
 class Connection(AsyncConnection[DictRow]):
-    """A connection with the tally of its transaction."""
+    """A connection with the tally of its transaction, and the clock of the deployment."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.tally = Tally()
+        self.clock = DeploymentClock()
 
 
 T = TypeVar("T")
@@ -91,12 +97,14 @@ def _uncounted(_: Counts) -> None:
 class Database:
     """The pool, and transactions from it. Inner code never commits: leaving the transaction does.
 
-    `count` is told what each transaction has done, once it is committed.
+    `count` is told what each transaction has done, once it is committed. `clock` is the deployment's; it is known once
+    there has been a connection.
     """
 
     def __init__(self, url: str, *, pool_size: int, count: Callable[[Counts], None] = _uncounted) -> None:
         self.url = url
         self.connection_timeout = CONNECTION_TIMEOUT
+        self.clock = DeploymentClock()
         self._count = count
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
@@ -112,15 +120,25 @@ class Database:
                 # Each transaction here begins and ends by itself; the library would wait for the answer to its BEGIN.
                 "autocommit": True,
             },
-            configure=configure,
+            configure=self._configure,
         )
 
     async def __aenter__(self) -> Self:
         await self._pool.open()
+        self._clock_keeper = asyncio.create_task(self._keep_clock())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._clock_keeper.cancel()
+        await asyncio.wait([self._clock_keeper])
         await self._pool.close()
+
+    async def now(self) -> datetime:
+        """The time by the deployment's clock. Takes a connection only where none has ever been taken."""
+        if not self.clock.is_known or self.clock.is_adjustable:
+            async with self._connection():
+                pass
+        return self.clock.now()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -174,6 +192,9 @@ class Database:
         """A connection for one transaction; what it has done is counted once that is committed."""
         async with self._pool.connection() as connection:
             connection.tally.forget()
+            connection.clock = self.clock
+            if self.clock.is_adjustable:
+                await self.clock.sample(connection)
             try:
                 yield connection
             finally:
@@ -182,6 +203,20 @@ class Database:
                     await self._pool.check()
             if counts := await connection.tally.take():
                 self._count(counts)
+
+    async def _configure(self, connection: Connection) -> None:
+        await configure(connection)
+        await self.clock.sample(connection)
+
+    async def _keep_clock(self) -> None:
+        """Sample the clock until cancelled. While the database is away, nothing arrives that would need it."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                async with self._pool.connection() as connection:
+                    await self.clock.sample(connection)
+            except Error as error:
+                log.warning("failed to sample the clock", error=described(error))
 
 
 def described(error: Error) -> str:

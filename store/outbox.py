@@ -64,19 +64,19 @@ WITH RECURSIVE {_LANES}, due AS (
   SELECT class, lane, row_number() OVER lanes_of_class AS place,
          greatest(1, CASE class WHEN 0 THEN %(limit)s / 2 ELSE %(limit_of_many)s END
                      / count(*) OVER (PARTITION BY class)) AS share
-  FROM lanes WHERE available_at <= statement_timestamp()
+  FROM lanes WHERE available_at <= (statement_timestamp() + clock_ahead())
   WINDOW lanes_of_class AS (PARTITION BY class ORDER BY random())
 ), fresh AS (
   SELECT row.* FROM due CROSS JOIN LATERAL (
     SELECT * FROM outbox
-    WHERE class = 0 AND lane = due.lane AND available_at <= statement_timestamp()
-      AND available_at > statement_timestamp() - make_interval(secs => %(fresh)s) AND {_IS_OLDEST}
+    WHERE class = 0 AND lane = due.lane AND available_at <= (statement_timestamp() + clock_ahead())
+      AND available_at > (statement_timestamp() + clock_ahead()) - make_interval(secs => %(fresh)s) AND {_IS_OLDEST}
     ORDER BY available_at DESC, id DESC LIMIT due.share FOR UPDATE SKIP LOCKED
   ) AS row WHERE due.class = 0 AND due.place <= %(limit)s / 2
 ), old AS (
   SELECT row.* FROM due CROSS JOIN LATERAL (
     SELECT * FROM outbox
-    WHERE class = 0 AND lane = due.lane AND available_at <= statement_timestamp() AND {_IS_OLDEST}
+    WHERE class = 0 AND lane = due.lane AND available_at <= (statement_timestamp() + clock_ahead()) AND {_IS_OLDEST}
     ORDER BY available_at, id LIMIT due.share FOR UPDATE SKIP LOCKED
   ) AS row WHERE due.class = 0 AND due.place <= %(limit)s / 2
 ), single AS (
@@ -84,13 +84,13 @@ WITH RECURSIVE {_LANES}, due AS (
 ), of_many AS (
   SELECT row.* FROM due CROSS JOIN LATERAL (
     SELECT * FROM outbox
-    WHERE class = 1 AND lane = due.lane AND available_at <= statement_timestamp() AND {_IS_OLDEST}
+    WHERE class = 1 AND lane = due.lane AND available_at <= (statement_timestamp() + clock_ahead()) AND {_IS_OLDEST}
     ORDER BY available_at, id LIMIT due.share FOR UPDATE SKIP LOCKED
   ) AS row WHERE due.class = 1
   LIMIT (SELECT greatest(0, least(%(limit_of_many)s, %(limit)s - count(*))) FROM single)
 )
 SELECT id, workflow_id, kind, payload, class = 1 AS of_many, created_at, attempts,
-       created_at < statement_timestamp() - make_interval(secs => %(late)s) AS is_late,
+       created_at < (statement_timestamp() + clock_ahead()) - make_interval(secs => %(late)s) AS is_late,
        NOT EXISTS (SELECT FROM outbox AS other
                    WHERE other.workflow_id = taken.workflow_id AND other.id > taken.id) AS is_alone
 FROM (SELECT * FROM single UNION ALL SELECT * FROM of_many) AS taken
@@ -98,11 +98,11 @@ FROM (SELECT * FROM single UNION ALL SELECT * FROM of_many) AS taken
 
 _NEXT_DUE = f"""
 WITH RECURSIVE {_LANES}
-SELECT extract(epoch FROM min(next.available_at) - statement_timestamp())::float8 AS seconds
+SELECT extract(epoch FROM min(next.available_at) - (statement_timestamp() + clock_ahead()))::float8 AS seconds
 FROM lanes CROSS JOIN LATERAL (
   SELECT available_at FROM outbox
   WHERE class = lanes.class AND lane = lanes.lane
-    AND available_at > statement_timestamp() - make_interval(secs => %(looked)s)
+    AND available_at > (statement_timestamp() + clock_ahead()) - make_interval(secs => %(looked)s)
   ORDER BY available_at LIMIT 1
 ) AS next
 """  # noqa: S608 - constants of this module
@@ -181,7 +181,7 @@ async def postpone(connection: Connection, failures: Sequence[tuple[int, float, 
         """
         UPDATE outbox SET attempts = outbox.attempts + (outbox.id = item.id)::int,
                           last_error = CASE WHEN outbox.id = item.id THEN item.error ELSE outbox.last_error END,
-                          available_at = clock_timestamp() + item.delay * interval '1 second'
+                          available_at = (clock_timestamp() + clock_ahead()) + item.delay * interval '1 second'
         FROM unnest(%s::bigint[], %s::float8[], %s::text[]) AS item (id, delay, error)
         JOIN outbox AS failed ON failed.id = item.id
         WHERE outbox.workflow_id = failed.workflow_id
@@ -215,7 +215,7 @@ async def oldest_wait(connection: Connection) -> float:
     """For how many seconds the oldest row has been waiting that nothing goes before; 0 where none waits."""
     cursor = await connection.execute(
         """
-        SELECT extract(epoch FROM clock_timestamp() - created_at)::float8 AS seconds FROM outbox
+        SELECT extract(epoch FROM (clock_timestamp() + clock_ahead()) - created_at)::float8 AS seconds FROM outbox
         WHERE class = 0 ORDER BY id LIMIT 1
         """
     )

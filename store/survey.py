@@ -23,10 +23,10 @@ class Survey(Struct, frozen=True):
 # Ordered as an index is, so that no plan reads more rows than it counts. Of `class = 0` it would know that the order is
 # that of the ids, and look for rows of one class among millions of the other's.
 _OUTBOX = """
-SELECT 'single' AS class, count(*) AS number, min(created_at) AS oldest, clock_timestamp() AS now
+SELECT 'single' AS class, count(*) AS number, min(created_at) AS oldest, clock_timestamp() + clock_ahead() AS now
 FROM (SELECT created_at FROM outbox WHERE class <= 0 ORDER BY class, id LIMIT %(most)s) AS single
 UNION ALL
-SELECT 'many', count(*), min(created_at), clock_timestamp()
+SELECT 'many', count(*), min(created_at), clock_timestamp() + clock_ahead()
 FROM (SELECT created_at FROM outbox WHERE class >= 1 ORDER BY class, id LIMIT %(most)s) AS many
 """
 # The statistics of an index that holds the active ones alone.

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    Interval,
     LargeBinary,
     MetaData,
     SmallInteger,
@@ -27,6 +28,8 @@ metadata = MetaData()
 INSTANT = TIMESTAMP(timezone=True)
 EMPTY_OBJECT = text("'{}'::jsonb")
 CLOCK = text("clock_timestamp()")
+# The clock that development and tests may set (store/clock.py).
+DEPLOYMENT_CLOCK = text("now() + clock_ahead()")
 # Of keys and events that a release before sources has stored.
 DEFAULT_SOURCE = text("'default'")
 
@@ -37,6 +40,15 @@ registry = Table(
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),
     Column("revision", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("only_row", name="registry_has_one_row"),
+)
+
+# One row: how far the clock of a deployment for development or tests is ahead. Others do not heed it.
+clock_offset = Table(
+    "clock_offset",
+    metadata,
+    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("ahead", Interval, nullable=False, server_default=text("'00:00:00'::interval")),
+    CheckConstraint("only_row", name="clock_offset_has_one_row"),
 )
 
 profiles = Table(
@@ -312,8 +324,8 @@ outbox = Table(
     Column("payload", JSONB, nullable=False),
     Column("class", SmallInteger, nullable=False, server_default=text("0")),
     Column("lane", Text, Computed("split_part(workflow_id, '/', 1)", persisted=True), nullable=False),
-    Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
-    Column("available_at", INSTANT, nullable=False, server_default=text("now()")),
+    Column("created_at", INSTANT, nullable=False, server_default=DEPLOYMENT_CLOCK),
+    Column("available_at", INSTANT, nullable=False, server_default=DEPLOYMENT_CLOCK),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("last_error", Text),
     CheckConstraint("kind IN ('start', 'matched', 'exit', 'resume', 'skip', 'campaign')", name="outbox_kind"),

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGQUIT
@@ -42,6 +43,8 @@ SETTINGS = {
 }
 # Besides, each of the hundreds of databases that tests make would be looked after.
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+# What no server of a real deployment has: see store/clock.py.
+ADJUSTABLE = {"sojourn.clock": "adjustable"}
 
 
 class _PortTakenError(EmbeddedServerError):
@@ -58,7 +61,9 @@ class EmbeddedPostgres:
     _child: subprocess.Popen[bytes] | None = field(repr=False)  # None where the server of a killed run was adopted
 
     @classmethod
-    async def start(cls, data: Path, *, port: int | None = None, durable: bool = True) -> "EmbeddedPostgres":
+    async def start(
+        cls, data: Path, *, port: int | None = None, durable: bool = True, has_adjustable_clock: bool = False
+    ) -> "EmbeddedPostgres":
         """Start the server of the data folder `data`, which is made where there is none.
 
         Args:
@@ -66,6 +71,7 @@ class EmbeddedPostgres:
             port: the port wished for; a free one is taken where it is None or taken. A server that a killed run left
                 behind is adopted together with its port.
             durable: False gives up safety against a crash of the machine for speed. For tests.
+            has_adjustable_clock: the deployment's clock may be advanced (store/clock.py). For development and tests.
 
         Raises:
             EmbeddedServerError: it did not start; ends with the server's log.
@@ -81,12 +87,13 @@ class EmbeddedPostgres:
         if adopted is not None:
             return adopted
         await _stop_leftover(home)
+        settings = SETTINGS | ({} if durable else FORGETFUL) | (ADJUSTABLE if has_adjustable_clock else {})
         for _ in range(START_ATTEMPTS - 1):
             try:
-                return await cls._launch(home, binaries, free_port(port), durable)
+                return await cls._launch(home, binaries, free_port(port), settings)
             except _PortTakenError:
                 continue
-        return await cls._launch(home, binaries, free_port(port), durable)
+        return await cls._launch(home, binaries, free_port(port), settings)
 
     @property
     def password_file(self) -> Path:
@@ -118,8 +125,8 @@ class EmbeddedPostgres:
         return cls(_url(home, port), port, home, None)
 
     @classmethod
-    async def _launch(cls, home: Home, binaries: Path, port: int, durable: bool) -> "EmbeddedPostgres":
-        settings = SETTINGS | {"port": str(port)} | ({} if durable else FORGETFUL)
+    async def _launch(cls, home: Home, binaries: Path, port: int, settings: Mapping[str, str]) -> "EmbeddedPostgres":
+        settings = {**settings, "port": str(port)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         child = spawn([binaries / "postgres", "-D", home.cluster, *options], home.log, **_as_server_user(home))
         try:
