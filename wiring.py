@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from temporalio.client import Client
 
@@ -64,6 +65,10 @@ class Services:
     funnel: Funnels
     reconciliations: Reconciliations
     link_marks: Sequence[str]
+
+    async def now(self) -> datetime:
+        """The time by the deployment's clock, by which calls arrive."""
+        return await self.database.now()
 
     async def ready(self) -> Readiness:
         """Whether each part is there."""

@@ -1,7 +1,6 @@
 """The tracking API, as clients of the Segment spec speak it."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -93,7 +92,7 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
             access = await verified(request, key)
             require(access, Scope.INGEST)
         body = await read_body(request, limit)
-        received_at = datetime.now(UTC)
+        received_at = await services.now()
         body = plain_body(body, limit, request.headers.get("content-encoding", ""))
         if key is None:
             access = await verified(request, (write_key_of(body) or "").encode())

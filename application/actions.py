@@ -1,6 +1,6 @@
 """What a journey does besides sending: update the profile, set the lifecycle stage, report an event."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, assert_never
 from uuid import UUID, uuid5
 
@@ -73,7 +73,7 @@ class Actions:
                 await _record(connection, deed, decision_id, rule, facts, done)
                 event = done.event
         if event is not None:
-            await self._ingest([event], received_at=datetime.now(UTC))
+            await self._ingest([event], received_at=self._database.clock.now())
         return False
 
 
@@ -91,7 +91,7 @@ async def _do(connection: Connection, deed: Deed, rule: ActionRule, plan: Plan, 
             if chain > MAX_CHAIN:
                 return _Done("refused", "chain_too_long", {"event": name, "limit": MAX_CHAIN})
             properties, errors = _worked_out(rule.properties, deed, plan, facts)
-            event = _event(deed, name, properties, facts, chain)
+            event = _event(deed, name, properties, facts, chain, connection.clock.now())
             return _Done("done", None, {"event": name, "event_id": event.id, **errors}, event)
         case _:
             assert_never(rule)
@@ -142,7 +142,7 @@ def _worked_out(
     return found, {"errors": errors} if errors else {}
 
 
-def _event(deed: Deed, name: str, properties: dict[str, Any], facts: StepFacts, chain: int) -> Event:
+def _event(deed: Deed, name: str, properties: dict[str, Any], facts: StepFacts, chain: int, at: datetime) -> Event:
     id = uuid5(deed.journey_id, f"{deed.step}/{deed.visit}/event")
     return Event(
         id=id,
@@ -154,7 +154,7 @@ def _event(deed: Deed, name: str, properties: dict[str, Any], facts: StepFacts, 
         anonymous_id=None if facts.user_id else facts.anonymous_id,
         properties=properties,
         context={OUR_CONTEXT: {"campaign": facts.campaign_key, "journey_id": str(deed.journey_id), "chain": chain}},
-        timestamp=datetime.now(UTC),
+        timestamp=at,
     )
 
 

@@ -4,7 +4,7 @@ What a change sets going is written beside it, and carried out by the campaign's
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from application.occasions import enter_at_start
@@ -103,9 +103,10 @@ async def let_in_by(
         operation = await _end(connection, campaign, others, by)
     elif in_flight == "migrate" and others:
         operation = await ask(connection, campaign.key, "migrate", {"to_version": version}, by)
-    state = PAUSED if campaign.state == PAUSED else _state_under(rules)
+    unpaused = _state_under(rules, connection.clock.now())
+    state = PAUSED if campaign.state == PAUSED else unpaused
     period = await change(connection, campaign, state, running_version=version, exiting=exiting)
-    if _state_under(rules) == RUNNING:
+    if unpaused == RUNNING:
         await enter_at_start(connection, campaign.key, period, rules, by)
     return operation
 
@@ -141,7 +142,7 @@ async def resume(connection: Connection, campaign: Campaign, by: Actor) -> None:
     Its schedule may have begun meanwhile, and with it the entry of its audience.
     """
     version = await _running(connection, campaign)
-    state = _state_under(version.rules)
+    state = _state_under(version.rules, connection.clock.now())
     period = await change(connection, campaign, state)
     if state == RUNNING:
         await enter_at_start(connection, campaign.key, period, version.rules, by)
@@ -190,10 +191,10 @@ async def _end(connection: Connection, campaign: Campaign, versions: list[int], 
     return await ask(connection, campaign.key, "exit", parameters, by)
 
 
-def _state_under(rules: Rules) -> str:
+def _state_under(rules: Rules, now: datetime) -> str:
     """Whether a campaign runs by now, as its schedule has it."""
     starts_at = rules.schedule.starts_at
-    return SCHEDULED if starts_at is not None and starts_at > datetime.now(UTC) else RUNNING
+    return SCHEDULED if starts_at is not None and starts_at > now else RUNNING
 
 
 async def _running(connection: Connection, campaign: Campaign) -> Version:
@@ -215,7 +216,7 @@ async def _startable(connection: Connection, campaign: Campaign, version: int) -
         # Whoever entered now would be ended with them.
         raise refusal(campaign, f"is still ending the journeys of version {version}: start it when that is done")
     ends_at = stored.rules.schedule.ends_at
-    if ends_at is not None and ends_at <= datetime.now(UTC):
+    if ends_at is not None and ends_at <= connection.clock.now():
         raise refusal(
             campaign,
             f"cannot start: the schedule of version {version} ended at {ends_at:%Y-%m-%dT%H:%M:%SZ}; publish one with "

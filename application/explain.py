@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -89,7 +89,7 @@ class Explain:
         return Timeline(user_id, items, now, next)
 
     async def _now(self, connection: Connection, profile_id: UUID, user_id: str) -> list[Now]:
-        found = await whereabouts(connection, profile_id, user_id, self._timezone, datetime.now(UTC))
+        found = await whereabouts(connection, profile_id, user_id, self._timezone, connection.clock.now())
         return [
             Now(
                 campaign=each.campaign,

@@ -1,7 +1,7 @@
 """Journeys under the eyes and hands of engineers: lists, one with its story, and what is done to one or to many."""
 
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -107,8 +107,8 @@ class Journeys:
 
     async def exit(self, id: UUID, *, by: Actor) -> JourneyView:
         """End an active journey: from here on nothing of it is authorised. Raises NotFoundError and ConflictError."""
-        at = datetime.now(UTC)
         async with self._database.transaction() as connection:
+            at = connection.clock.now()
             journey = await self._locked_active(connection, id)
             await decisions.insert(connection, [exit_decision(journey, BY_HAND, at, {"by": by.name})])
             await journeys.end(connection, [Ending(id, EXITED, EXITED, by.name, at)])
@@ -118,8 +118,8 @@ class Journeys:
 
     async def skip_wait(self, id: UUID, *, by: Actor) -> JourneyView:
         """Have a journey that waits go on at once. Raises NotFoundError, and ConflictError where it does not wait."""
-        at = datetime.now(UTC)
         async with self._database.transaction() as connection:
+            at = connection.clock.now()
             journey = await self._locked_active(connection, id)
             if journey.standing != WAITING:
                 why = _NOT_WAITING[journey.standing or "acting"]
@@ -150,9 +150,9 @@ class Journeys:
 
     async def _ask(self, kind: str, which: JourneyChoice, by: Actor) -> Operation:
         """For those who have entered by now: it may be carried out much later."""
-        now = datetime.now(UTC)
-        which = replace(which, entered_before=min(which.entered_before or now, now))
         async with self._database.transaction() as connection:
+            now = connection.clock.now()
+            which = replace(which, entered_before=min(which.entered_before or now, now))
             parameters = {"selection": to_builtins(await _selection(connection, which))}
             operation = await campaign_moves.ask(connection, which.campaign, kind, parameters, by)
             data = {"operation": str(operation.id), **parameters}

@@ -1,6 +1,6 @@
 """When the audience of a campaign enters: as the campaign starts, or each time that its schedule in Temporal says."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from msgspec import Struct, to_builtins
@@ -32,8 +32,8 @@ class Recurrence(Struct, frozen=True):
 class Schedules(Protocol):
     """The schedules of audiences, as Temporal has them: one a campaign at most."""
 
-    async def keep(self, campaign_key: str, recurrence: Recurrence) -> None:
-        """See to it that there is this one."""
+    async def keep(self, campaign_key: str, recurrence: Recurrence, now: datetime) -> None:
+        """See to it that there is this one, from now on."""
 
     async def remove(self, campaign_key: str) -> None:
         """See to it that there is none."""
@@ -50,7 +50,7 @@ async def enter_at_start(
     audience = rules.entry.audience
     if audience is None or audience.again is not None:
         return None
-    return await _ask(connection, campaign_key, f"start/{period}", datetime.now(UTC), by)
+    return await _ask(connection, campaign_key, f"start/{period}", connection.clock.now(), by)
 
 
 class Occasions:
@@ -66,9 +66,10 @@ class Occasions:
         """Have Temporal's schedule be what the version that runs says; repeated, it changes nothing."""
         async with self._database.transaction() as connection:
             recurrence = await self._recurrence(connection, campaign_key)
+            now = connection.clock.now()
             may_have_one = recurrence is not None or await campaigns.ever_recurred(connection, campaign_key)
         if recurrence is not None:
-            await self._schedules.keep(campaign_key, recurrence)
+            await self._schedules.keep(campaign_key, recurrence, now)
         elif may_have_one:
             await self._schedules.remove(campaign_key)
 

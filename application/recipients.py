@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -67,7 +66,7 @@ class Unsubscribe:
         if recipient.consent.get(link.channel) is False:
             return
         user_id, anonymous_id = recipient.user_id, recipient.anonymous_id
-        now = datetime.now(UTC)
+        now = self._database.clock.now()
 
         def event(type: str, name: str | None, properties: dict[str, object]) -> Event:
             # Not derived from the link: a person who has consented since may refuse again by the same one.

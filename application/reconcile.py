@@ -155,8 +155,8 @@ class Reconciler:
                 await self._repair_rows(verdicts, report)
 
     async def _repair_rows(self, verdicts: Sequence[tuple[ActiveRow, Verdict]], report: Report) -> None:
-        at = datetime.now(UTC)
         async with self._database.transaction() as connection:
+            at = connection.clock.now()
             lost = await agreement.lock_lost(connection, [row.id for row, _ in verdicts])
             by_id = {row.id: row for row in lost}
             held = [(by_id[row.id], verdict) for row, verdict in verdicts if row.id in by_id]

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 import psycopg
@@ -121,7 +121,7 @@ class Relay:
             self._unsure = unsure | {row.workflow_id for row in rows if row.kind == "start"}
             versions = await self._versions(connection, rows)
             results = await asyncio.gather(*(self._deliver(row, versions) for row in rows))
-            _count(rows, results)
+            _count(rows, results, connection.clock.now())
             if accepted := [row.id for row, failure in zip(rows, results, strict=True) if failure is None]:
                 await outbox.remove(connection, accepted)
             failures = [failure for failure in results if failure is not None]
@@ -297,8 +297,7 @@ class _Failure(Struct, frozen=True):
     is_away: bool = False
 
 
-def _count(rows: Sequence[Row], results: Sequence[_Failure | None]) -> None:
-    now = datetime.now(UTC)
+def _count(rows: Sequence[Row], results: Sequence[_Failure | None], now: datetime) -> None:
     for row, failure in zip(rows, results, strict=True):
         if failure is None:
             metrics.RELAY_DELIVERIES.labels(row.kind, "accepted").inc()

@@ -1,7 +1,7 @@
 """The schedules of audiences in Temporal: https://docs.temporal.io/schedule."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from temporalio.client import (
     Client,
@@ -43,9 +43,8 @@ class AudienceSchedules:
         self._client = client
         self._task_queue = task_queue
 
-    async def keep(self, campaign_key: str, recurrence: Recurrence) -> None:
-        """See to it that there is this schedule. Raises RPCError: Temporal does not answer."""
-        now = datetime.now(UTC)
+    async def keep(self, campaign_key: str, recurrence: Recurrence, now: datetime) -> None:
+        """See to it that there is this schedule, from now on. Raises RPCError: Temporal does not answer."""
         wanted = self._schedule(campaign_key, recurrence, max(now, recurrence.starts_at or now).date())
         handle = self._client.get_schedule_handle(schedule_id(campaign_key))
         try:

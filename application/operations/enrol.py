@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from msgspec import Struct, convert
@@ -121,7 +121,7 @@ async def _let_in(
         for profile in people.values()
     ]
     surroundings = await _surroundings(connection, version, listeners, people, occasion.at)
-    now = datetime.now(UTC)
+    now = connection.clock.now()
     routed = await asyncio.to_thread(
         enrol, happenings, version, listeners, surroundings, received_at=now, new_ids=iter(uuid7, None)
     )

@@ -6,7 +6,7 @@ each is told by itself.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 from uuid import uuid5
 
@@ -93,7 +93,7 @@ class ExitKind:
 
 async def _end(connection: Connection, operation: Operation, exit: Exit, found: list[Selected]) -> None:
     """End a page of journeys. What their workflows have yet to be told of their start, they need not be told."""
-    at = datetime.now(UTC)
+    at = connection.clock.now()
     by, reason = operation.requested_by, CAMPAIGN_STOPPED if exit.whole_versions else BY_HAND
     data = {"by": by, "operation": str(operation.id)}
     await decisions.insert(connection, [exit_decision(journey, reason, at, data) for journey in found])

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Final, Literal, Protocol
 from uuid import UUID
@@ -169,7 +169,7 @@ async def _take_starts(
         if not here:
             continue
         ids = await journey_versions.take_starts(connection, list(here), migration.to_version, migration.heard_alike)
-        moved = [_decision(operation, migration.to_version, here[id]) for id in ids]
+        moved = [_decision(operation, migration.to_version, here[id], connection.clock.now()) for id in ids]
         if moved:
             await decisions.insert(connection, moved)
             beginnings = [_beginning(operation, migration.plan, here[id]) for id in ids]
@@ -183,7 +183,7 @@ async def _record_those_who_stay(
     connection: Connection, operation: Operation, version: int, found: Sequence[Candidate], fates: Fates
 ) -> None:
     stays = [
-        _decision(operation, version, journey, fate)
+        _decision(operation, version, journey, connection.clock.now(), fate)
         for journey in found
         if isinstance(fate := fates[journey.id], CannotMigrate)
     ]
@@ -199,14 +199,16 @@ def _beginning(operation: Operation, plan: Plan, journey: Candidate) -> Beginnin
     return Beginning(journey.id, here.step, here.standing, wakes_at)
 
 
-def _decision(operation: Operation, version: int, journey: Candidate, kept_by: CannotMigrate | None = None) -> Decision:
+def _decision(
+    operation: Operation, version: int, journey: Candidate, at: datetime, kept_by: CannotMigrate | None = None
+) -> Decision:
     passage = Passage(
         journey_id=journey.id,
         from_version=journey.campaign_version,
         to_version=version,
         operation=operation.id,
         step=journey.step if kept_by is None or kept_by.step is None else kept_by.step,
-        at=datetime.now(UTC),
+        at=at,
     )
     return decision(passage, journey.profile_id, operation.campaign_key, kept_by)
 

@@ -1,7 +1,7 @@
 """Having journeys that wait go on at once."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import uuid5
 
@@ -39,7 +39,7 @@ class SkipKind:
         skipped = await skip(
             connection,
             found,
-            datetime.now(UTC),
+            connection.clock.now(),
             data={"by": operation.requested_by, "operation": str(operation.id)},
             of_many=True,
         )

@@ -250,5 +250,8 @@ class FakeServices:
         self.unsubscribe = FakeUnsubscribe()
         self.parts = {"database": "ok", "migrations": "ok"}
 
+    async def now(self) -> datetime:
+        return datetime.now(UTC)
+
     async def ready(self) -> Readiness:
         return Readiness(all(state == "ok" for state in self.parts.values()), self.parts)

@@ -1,6 +1,6 @@
 """Operations beside one another: what fails, and what comes twice."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
@@ -89,7 +89,7 @@ async def test_a_resumption_is_not_cancelled(rig: Rig) -> None:
 class NoSchedules:
     """Temporal takes no schedule, whatever is asked for."""
 
-    async def keep(self, campaign_key: str, recurrence: Recurrence) -> None:
+    async def keep(self, campaign_key: str, recurrence: Recurrence, now: datetime) -> None:
         raise RPCError("no more schedules", RPCStatusCode.INVALID_ARGUMENT, b"")
 
     async def remove(self, campaign_key: str) -> None:

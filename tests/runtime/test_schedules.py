@@ -29,7 +29,7 @@ async def occasions(
     """When a schedule of this rule comes round from one day to another, in UTC."""
     key = f"a{uuid4().hex}"
     starts_at, ends_at = (datetime.fromisoformat(f"{day}T00:00:00+00:00") for day in (first, last))
-    await schedules.keep(key, Recurrence(1, again, timezone, starts_at, ends_at))
+    await schedules.keep(key, Recurrence(1, again, timezone, starts_at, ends_at), datetime.now(UTC))
     found = (await described(client, key)).info.next_action_times
     await schedules.remove(key)
     return [f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" for at in found]
@@ -81,13 +81,15 @@ async def test_it_comes_round_when_the_rule_says(
 
 async def test_it_is_kept_as_the_version_says(client: Client, schedules: AudienceSchedules) -> None:
     key = f"a{uuid4().hex}"
-    await schedules.keep(key, Recurrence(1, WeeklyRule(NINE, (0,)), "Asia/Tokyo"))
+    await schedules.keep(key, Recurrence(1, WeeklyRule(NINE, (0,)), "Asia/Tokyo"), datetime.now(UTC))
     first = await described(client, key)
     assert first.schedule.state.note == "version 1: mon at 09:00, Asia/Tokyo"
     assert first.schedule.spec.time_zone_name == "Asia/Tokyo"
-    await schedules.keep(key, Recurrence(1, WeeklyRule(NINE, (0,)), "Asia/Tokyo"))
+    await schedules.keep(key, Recurrence(1, WeeklyRule(NINE, (0,)), "Asia/Tokyo"), datetime.now(UTC))
     assert (await described(client, key)).info.last_updated_at is None
-    await schedules.keep(key, Recurrence(2, DailyRule(time(7)), "UTC", ends_at=datetime(2040, 1, 1, tzinfo=UTC)))
+    await schedules.keep(
+        key, Recurrence(2, DailyRule(time(7)), "UTC", ends_at=datetime(2040, 1, 1, tzinfo=UTC)), datetime.now(UTC)
+    )
     then = await described(client, key)
     assert then.schedule.state.note == "version 2: every day at 07:00, UTC, until 2040-01-01T00:00:00Z"
     assert {at.hour for at in then.info.next_action_times} == {7}
@@ -95,15 +97,15 @@ async def test_it_is_kept_as_the_version_says(client: Client, schedules: Audienc
 
 async def test_what_is_paused_by_hand_stays_paused(client: Client, schedules: AudienceSchedules) -> None:
     key = f"a{uuid4().hex}"
-    await schedules.keep(key, Recurrence(1, DailyRule(NINE), "UTC"))
+    await schedules.keep(key, Recurrence(1, DailyRule(NINE), "UTC"), datetime.now(UTC))
     await client.get_schedule_handle(schedule_id(key)).pause()
-    await schedules.keep(key, Recurrence(2, DailyRule(time(7)), "UTC"))
+    await schedules.keep(key, Recurrence(2, DailyRule(time(7)), "UTC"), datetime.now(UTC))
     assert (await described(client, key)).schedule.state.paused
 
 
 async def test_it_is_removed_once(client: Client, schedules: AudienceSchedules) -> None:
     key = f"a{uuid4().hex}"
-    await schedules.keep(key, Recurrence(1, DailyRule(NINE), "UTC"))
+    await schedules.keep(key, Recurrence(1, DailyRule(NINE), "UTC"), datetime.now(UTC))
     await schedules.remove(key)
     await schedules.remove(key)
     with pytest.raises(RPCError) as gone:
