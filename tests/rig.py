@@ -2,9 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +20,7 @@ from temporalio.client import Client, ScheduleHandle, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
+import wiring
 import worker
 from api.app import create_app
 from runtime.embedded.inbox import Inbox
@@ -195,6 +197,35 @@ class Rig:
         return row
 
 
+_AHEAD: ContextVar[timedelta] = ContextVar("ahead", default=timedelta(0))
+
+
+@contextmanager
+def ahead(by: timedelta) -> Iterator[None]:
+    """What is reported meanwhile arrives so much later: by the clocks of journeys that have skipped so much.
+
+    Each journey skips by itself, and so does each of those who report here at once. The deployment has one clock.
+    """
+    token = _AHEAD.set(by)
+    try:
+        yield
+    finally:
+        _AHEAD.reset(token)
+
+
+class _Services(wiring.Services):
+    """An API whose clock runs ahead for those who report from a clock of their own."""
+
+    async def now(self) -> datetime:
+        return await wiring.Services.now(self) + _AHEAD.get()
+
+
+@asynccontextmanager
+async def _services(settings: Settings) -> AsyncIterator[wiring.Services]:
+    async with wiring.services(settings) as services:
+        yield _Services(**{field.name: getattr(services, field.name) for field in fields(services)})
+
+
 @asynccontextmanager
 async def open_rig(
     database_url: str,
@@ -228,7 +259,7 @@ async def open_rig(
             **(temporal_settings or {}),
         }
     )
-    app = create_app(settings)
+    app = create_app(settings, _services)
     stop, ready = asyncio.Event(), asyncio.Event()
     running = asyncio.create_task((worker.run if is_working else _idle)(settings, stop=stop, ready=ready))
     client = await connect(temporal_address, "default")

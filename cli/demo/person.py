@@ -76,6 +76,7 @@ class Person:
     world: World
     verdicts: list[Verdict] = field(default_factory=list)
     ahead: timedelta = timedelta(0)
+    _skips: list[tuple[datetime, timedelta]] = field(default_factory=list)
     timezone: str = field(default_factory=lambda: zone_where_it_is(15, datetime.now(UTC)))
 
     @property
@@ -90,7 +91,7 @@ class Person:
 
     async def changes(self, *, anonymous_id: str | None = None, **traits: Any) -> None:
         """Have it reported that these traits are others now."""
-        self.world.segment.identify(self.id, traits, anonymous_id=anonymous_id, timestamp=self.now())
+        self.world.segment.identify(self.id, traits, anonymous_id=anonymous_id)
         await self._reported()
 
     async def does(
@@ -102,14 +103,14 @@ class Person:
         message_id: str | None = None,
         anonymous_id: str | None = None,
     ) -> None:
-        """Have it reported, as happening now by the clock of this user's journeys. Returns once it was acknowledged."""
+        """Have it reported, as happening now or some minutes ago. Returns once it was acknowledged."""
         self.world.segment.track(
             None if anonymous_id else self.id,
             event,
             dict(properties or {}),
             anonymous_id=anonymous_id,
             message_id=message_id,
-            timestamp=self.now() - timedelta(minutes=minutes_ago),
+            timestamp=datetime.now(UTC) - timedelta(minutes=minutes_ago),
         )
         await self._reported()
 
@@ -121,6 +122,7 @@ class Person:
         journeys = active_journeys(await self._items())
         await asyncio.gather(*(self._skip(workflow_id, length) for workflow_id in journeys))
         self.ahead += length
+        self._skips.append((datetime.now(UTC), self.ahead))
 
     async def sees(self, *expected: str) -> None:
         """Wait until all of these are among the verdicts. Raises TimeoutError, which says what there is instead."""
@@ -136,7 +138,7 @@ class Person:
 
     async def look(self) -> list[Verdict]:
         """Ask the API what has become of this user."""
-        self.verdicts = verdicts(await self._items(), self.world.arrivals())
+        self.verdicts = verdicts(await self._items(), self.world.arrivals(), self._by_their_clock)
         return self.verdicts
 
     async def clicks_unsubscribe(self) -> None:
@@ -178,6 +180,10 @@ class Person:
             # It was over before its clock could be moved.
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise
+
+    def _by_their_clock(self, at: datetime) -> datetime:
+        """An instant of ours by the clock of this user's journeys, as far as that was ahead then."""
+        return at + next((ahead for since, ahead in reversed(self._skips) if since <= at), timedelta(0))
 
     def now(self) -> datetime:
         """What time it is by the clock of this user's journeys."""

@@ -1,6 +1,6 @@
 """What became of a user, read from the timeline that the API gives. Touches nothing but its arguments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,12 +41,16 @@ class Verdict:
         return f"{self.place} {self.outcome}" + (f": {self.reason}" if self.reason else "")
 
 
-def verdicts(items: Sequence[Item], arrivals: Mapping[str, Arrival]) -> list[Verdict]:
+def verdicts(
+    items: Sequence[Item],
+    arrivals: Mapping[str, Arrival],
+    by_their_clock: Callable[[datetime], datetime] = lambda at: at,
+) -> list[Verdict]:
     """The verdicts of a timeline, in its order. `arrivals` are by message id.
 
     Events and rests are no verdicts, and a message that was granted is none yet.
     """
-    reader = _Reader(items, arrivals)
+    reader = _Reader(items, arrivals, by_their_clock)
     return [
         reader.verdict(item, item["outcome"])
         for item in items
@@ -73,8 +77,14 @@ def elapsed(duration: timedelta) -> str:
 class _Reader:
     """Tells each item in the light of the others."""
 
-    def __init__(self, items: Sequence[Item], arrivals: Mapping[str, Arrival]) -> None:
+    def __init__(
+        self,
+        items: Sequence[Item],
+        arrivals: Mapping[str, Arrival],
+        by_their_clock: Callable[[datetime], datetime],
+    ) -> None:
         self._arrivals = arrivals
+        self._by_their_clock = by_their_clock
         self._events = {item["data"]["event_id"]: item for item in items if item["kind"] == "event"}
         self._begun = {item["journey_id"]: _at(item) for item in items if item["kind"] == "entry"}
         self._granted = {
@@ -108,7 +118,7 @@ class _Reader:
             case "message":
                 at = self._granted[journey, item["step"]]
             case "exit" if (cause := self._cause(item)) is not None:
-                at = _at(cause)
+                at = self._by_their_clock(_at(cause))
         self._clocks[journey] = max(at, self._clocks.get(journey, at))
         return self._clocks[journey]
 

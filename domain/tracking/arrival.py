@@ -1,12 +1,14 @@
 """When a reported call happened, by the deployment's clock."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 
 # Before the web had pages. What a device without a battery, an empty field or a date of year 1 says is before it.
 EARLIEST_POSSIBLE: Final = datetime(1990, 1, 1, tzinfo=UTC)
+# How much later than its arrival an event may have happened: clients that are not corrected by `sentAt` run ahead.
+MAX_AHEAD: Final = timedelta(hours=1)
 
 
 class Occurrence(Struct, frozen=True):
@@ -25,6 +27,6 @@ def correct(reported: datetime, sent_at: datetime | None, received_at: datetime)
         timestamp = reported if sent_at is None else received_at - (sent_at - reported)
     except OverflowError:
         return Occurrence(received_at, reported)
-    if timestamp >= EARLIEST_POSSIBLE:
+    if EARLIEST_POSSIBLE <= timestamp <= received_at + MAX_AHEAD:
         return Occurrence(timestamp)
     return Occurrence(received_at, reported)

@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from cli.demo.receiver import Receiver
 from cli.demo.zones import zone_where_it_is
-from tests.rig import Rig
+from tests.rig import Rig, ahead
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WEBHOOKS = ("https://crm.example.com/hooks/sojourn", "https://app.example.com/hooks/messages")
@@ -95,11 +95,13 @@ class Walker:
 
     async def changes(self, **traits: Any) -> None:
         """Have it reported that these traits are others now."""
-        await self.rig.identify(self.id, **traits)
+        with ahead(self.ahead):
+            await self.rig.identify(self.id, **traits)
 
     async def does(self, event: str, **properties: Any) -> None:
         """Have it reported, as happening now by the clocks of this person's journeys."""
-        await self.rig.track(self.id, event, properties, timestamp=self.now().isoformat())
+        with ahead(self.ahead):
+            await self.rig.track(self.id, event, properties)
 
     async def gets_two_mails(self, at: datetime | None = None) -> list[Line]:
         """Two mails of another campaign, now or then, after which the daily cap is reached; their lines."""

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from cli.demo.zones import zone_where_it_is
 from tests.examples.stage import EVERY_DAY, Line, Stage, Walker, sent, window_opens
+from tests.rig import ahead
 
 DAY = timedelta(days=1)
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -115,11 +116,13 @@ async def comes_every_day(walker: Walker) -> list[Line]:
     await has_a_session(walker)
     await walker.waits(days=29)
     session = {"type": "track", "userId": walker.id, "event": "Session Started"}
-    times = [(walker.now() + number * timedelta(hours=1)).isoformat() for number in range(3)]
+    times = [(walker.now() - number * timedelta(hours=1)).isoformat() for number in (2, 1, 0)]
     batch = [{**session, "messageId": str(uuid4()), "timestamp": at} for at in times[1:]]
-    await walker.rig.post("batch", {"batch": batch})
+    with ahead(walker.ahead):
+        await walker.rig.post("batch", {"batch": batch})
     await walker.waits(days=29)
-    await walker.rig.track(walker.id, "Session Started", timestamp=times[0])
+    with ahead(walker.ahead):
+        await walker.rig.track(walker.id, "Session Started", timestamp=times[0])
     await walker.does("Order Completed")
     return [
         *BEGUN,

@@ -290,7 +290,7 @@ def test_an_exit_that_overtook_the_entry_keeps_it_out(batches: int, later: timed
 
 @pytest.mark.parametrize("reported", [NOON.replace(year=1), NOON.replace(year=1970), NOON.replace(year=2569)], ids=str)
 @pytest.mark.parametrize("batches", [1, 2])
-def test_an_exit_by_an_impossible_clock_keeps_nobody_out(batches: int, reported: datetime) -> None:
+def test_an_exit_by_an_impossible_clock_keeps_no_entry_out(batches: int, reported: datetime) -> None:
     """Its arrival counts as its time, and a cart that was left before that may still be reported after it."""
     goal = GoalRule("Order Completed", within=3_600)
     stage = Stage(campaign(exits=[EventRule("Order Completed")], goal=goal))

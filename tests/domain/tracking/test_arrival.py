@@ -13,10 +13,16 @@ IMPOSSIBLE: list[tuple[Any, str | None, datetime]] = [
     ("0001-01-01T00:00:00+01:00", None, YEAR_ONE),
     ("1970-01-01T00:00:00Z", None, datetime(1970, 1, 1, tzinfo=UTC)),
     ("1989-12-31T23:59:59Z", None, datetime(1989, 12, 31, 23, 59, 59, tzinfo=UTC)),
+    ("2569-03-05T10:00:00Z", None, datetime(2569, 3, 5, 10, tzinfo=UTC)),
+    ("2026-11-01T13:00:01Z", None, datetime(2026, 11, 1, 13, 0, 1, tzinfo=UTC)),
+    ("9999-12-31T23:59:59-01:00", None, datetime.max.replace(tzinfo=UTC)),
+    ("2026-11-15T12:00:00Z", "2026-11-01T12:00:00Z", datetime(2026, 11, 15, 12, tzinfo=UTC)),
+    ("2026-11-01T11:00:00Z", "1970-01-01T00:00:05Z", datetime(2026, 11, 1, 11, tzinfo=UTC)),
     ("1970-01-01T00:00:00Z", "2026-11-01T12:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
     ("0001-01-02T00:00:00Z", "9999-12-31T00:00:00Z", datetime(1, 1, 2, tzinfo=UTC)),
     (0, None, datetime(1970, 1, 1, tzinfo=UTC)),
     (-62_135_596_800, None, YEAR_ONE),
+    (1e300, None, datetime.max.replace(tzinfo=UTC)),
 ]
 POSSIBLE: list[tuple[Any, str | None, datetime]] = [
     ("1990-01-01T00:00:00Z", None, datetime(1990, 1, 1, tzinfo=UTC)),
