@@ -14,9 +14,7 @@ from api.routes import Route
 from domain.access import Scope
 from store.rejects import StoredReject
 
-router = APIRouter(
-    prefix="/v1/rejects", tags=["Tracking"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
-)
+router = APIRouter(prefix="/v1/rejects", tags=["Rejects"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
 Outcome = Literal["refused", "left_out"]
 

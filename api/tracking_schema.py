@@ -1,6 +1,7 @@
 """What the OpenAPI document says of tracking calls. The decoder (domain/tracking) decides; this follows it.
 
-JSON Schema cannot say all of it: that texts hold no U+0000, how deep objects may be nested, which zones there are.
+JSON Schema cannot say all of it: that texts hold no U+0000, how deep objects may be nested, which zones there are,
+which texts count as no id. Traits that cannot be read are left out, so none of their types is a condition.
 """
 
 from typing import Any
@@ -8,10 +9,11 @@ from typing import Any
 from domain.tracking.batch import MAX_ITEMS
 from domain.tracking.identifiers import MAX_ID_CHARACTERS
 
-_ID: dict[str, Any] = {"type": ["string", "integer", "null"], "maxLength": MAX_ID_CHARACTERS}
-_GIVEN_ID: dict[str, Any] = {"type": ["string", "integer"], "minLength": 1, "maxLength": MAX_ID_CHARACTERS}
+_ID: dict[str, Any] = {"type": ["string", "number", "boolean", "null"], "maxLength": MAX_ID_CHARACTERS}
+_GIVEN_ID: dict[str, Any] = {"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": MAX_ID_CHARACTERS}
 _TEXT: dict[str, Any] = {"type": ["string", "null"]}
-_OBJECT: dict[str, Any] = {"type": ["object", "null"]}
+# PHP writes an empty object as an empty array.
+_OBJECT: dict[str, Any] = {"type": ["object", "array", "null"], "maxItems": 0}
 _SOMEBODY: list[dict[str, Any]] = [
     {"required": [field], "properties": {field: _GIVEN_ID}} for field in ("userId", "anonymousId")
 ]
@@ -22,7 +24,7 @@ def call_schema(kind: str) -> dict[str, Any]:
     if kind == "batch":
         calls = {"type": "array", "description": f"calls, each with its `type`; at most {MAX_ITEMS:,}"}
         shared = {
-            name: {**_OBJECT, "description": "merged into each call, where the call's own wins"}
+            name: {"description": "an object, merged into each call, where the call's own wins"}
             for name in ("context", "integrations")
         }
         return {"type": "object", "required": ["batch"], "properties": {"batch": calls, "sentAt": {}, **shared}}
@@ -30,10 +32,13 @@ def call_schema(kind: str) -> dict[str, Any]:
         "messageId": _ID,
         "userId": _ID,
         "anonymousId": _ID,
-        "timestamp": {**_TEXT, "description": "ISO 8601; by the client's clock, which `sentAt` corrects"},
-        "sentAt": {"description": "ISO 8601"},
+        "timestamp": {
+            "type": ["string", "number", "null"],
+            "description": "ISO 8601, or seconds or milliseconds since 1970; `sentAt` corrects the client's clock",
+        },
+        "sentAt": {"description": "as `timestamp`"},
         "context": {**_OBJECT, "description": "`backfill: true` marks history, which starts nothing"},
-        "integrations": {**_OBJECT, "description": "`Sojourn: false` marks history, which starts nothing"},
+        "integrations": {"description": "an object; `Sojourn: false` marks history, which starts nothing"},
     }
     match kind:
         case "track":
@@ -44,9 +49,9 @@ def call_schema(kind: str) -> dict[str, Any]:
             return _call({**properties, "name": name, "category": _TEXT, "properties": _OBJECT})
         case "identify":
             traits = {
-                "email": _TEXT,
-                "timezone": {**_TEXT, "description": "an IANA name, such as Europe/Berlin"},
-                "consent": {"type": ["object", "null"], "additionalProperties": {"type": "boolean"}},
+                "email": {"description": "a string"},
+                "timezone": {"description": "an IANA name, such as Europe/Berlin"},
+                "consent": {"description": "an object of channel and true or false"},
             }
             return _call({**properties, "traits": {**_OBJECT, "properties": traits}})
         case "group":
