@@ -1,4 +1,4 @@
-"""What a request held that was not taken: at most so much of it is kept as helps whoever mends the client."""
+"""What a request held that was not taken: at most as much is kept as helps to mend the client."""
 
 import re
 from collections.abc import Sequence

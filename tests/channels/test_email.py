@@ -119,6 +119,24 @@ async def test_what_is_no_address_is_rejected_before_anybody_is_called(address: 
     assert delivery.reason == "invalid_address"
 
 
+@pytest.mark.parametrize(
+    ("address", "recipient"),
+    [
+        ('"ana maria"@example.com', '"ana maria"@example.com'),
+        ('"a@b"@example.com', '"a@b"@example.com'),
+        ('"ana"@example.com', "ana@example.com"),
+        ("\ufeff ana@example.com\u00a0", "ana@example.com"),
+    ],
+)
+async def test_a_quoted_address_and_one_between_blanks_are_delivered_to(address: str, recipient: str) -> None:
+    mailbox = Mailbox()
+    async with smtp_server(mailbox) as port:
+        assert await deliver(port, replace(MAIL, address=address)) == Accepted("4F2AB")
+    (envelope,) = mailbox.taken
+    assert envelope.rcpt_tos == [recipient]
+    assert f"\r\nTo: {recipient}\r\n".encode() in raw(envelope)
+
+
 async def test_an_international_address_is_sent_where_the_server_can() -> None:
     mailbox = Mailbox()
     async with smtp_server(mailbox, enable_SMTPUTF8=True) as port:

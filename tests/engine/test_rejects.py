@@ -69,7 +69,7 @@ async def test_a_trait_left_out_is_named_and_costs_no_other(api: httpx.AsyncClie
     ]
 
 
-async def test_somebody_whose_calls_were_all_refused_has_a_timeline(api: httpx.AsyncClient) -> None:
+async def test_a_user_whose_calls_were_all_refused_has_a_timeline(api: httpx.AsyncClient) -> None:
     """Which says so, instead of that nothing was ever reported. A stranger has none."""
     for number in range(5):
         await report(api, {"type": "trakc", "userId": "u1", "messageId": f"m{number}"})
