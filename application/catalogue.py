@@ -1,12 +1,14 @@
 """Published versions and the campaigns that listen, kept in memory and never older than the transaction that asks."""
 
+import asyncio
 from collections import OrderedDict
 
 from msgspec import Struct
 
+from application.rendering import beside_the_loop
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
-from domain.errors import NotFoundError
+from domain.errors import NotFoundError, Problem
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.templates.template_sets import TemplateSet, load
 from store import campaigns
@@ -31,6 +33,7 @@ class Catalogue:
 
     def __init__(self) -> None:
         self._versions: OrderedDict[tuple[str, int], Version] = OrderedDict()
+        self._compiling: dict[tuple[str, int], asyncio.Future[tuple[dict[str, TemplateSet], list[Problem]]]] = {}
         self._listeners: Listeners | None = None
         self._revision = -1
 
@@ -65,7 +68,12 @@ class Catalogue:
         stored = await campaigns.version(connection, key, number)
         if stored is None:
             raise NotFoundError(f"campaign {key} has no version {number}", campaign=key, version=number)
-        templates, _ = load(stored.templates)
+        if (compiling := self._compiling.get((key, number))) is None:
+            compiling = asyncio.ensure_future(beside_the_loop(load, stored.templates))
+            self._compiling[key, number] = compiling
+            compiling.add_done_callback(lambda _: self._compiling.pop((key, number)))
+        # The first to ask may be cancelled; the others wait for the same.
+        templates, _ = await asyncio.shield(compiling)
         version = Version(key, number, stored.name, stored.plan, stored.rules, templates)
         self._versions[key, number] = version
         if len(self._versions) > VERSIONS_KEPT:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from application.catalogue import Catalogue, Version
+from application.rendering import RENDER_SECONDS, beside_the_loop
 from domain.errors import UnavailableError
 from domain.journey.position import Outlook
 from domain.journey.records import Ending
@@ -186,13 +187,17 @@ class Sender:
         if claimed.category != TRANSACTIONAL:
             url = self._unsubscribe_url(str(claimed.profile_id), claimed.channel, str(claimed.id))
         try:
-            content = version.templates[claimed.template].render(
-                _variables(claimed, version, url),
-                _locale(claimed.traits),
-                recipient_zone(claimed.traits, version.rules.timezone, self._timezone),
-            )
+            async with asyncio.timeout(RENDER_SECONDS):
+                content = await beside_the_loop(
+                    version.templates[claimed.template].render,
+                    _variables(claimed, version, url),
+                    _locale(claimed.traits),
+                    recipient_zone(claimed.traits, version.rules.timezone, self._timezone),
+                )
         except TemplateRenderError as error:
             return error
+        except TimeoutError:
+            return Unavailable("rendering_took_too_long", f"not rendered within {RENDER_SECONDS:.0f} s")
         address = str(claimed.traits.get("email", "")) if claimed.channel == "email" else ""
         return await channel.deliver(Outbound(str(claimed.id), address, content, dated, url))
 

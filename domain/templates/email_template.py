@@ -8,7 +8,7 @@ from typing import Any
 from domain.errors import Problem
 from domain.people.addresses import parse_mailbox
 from domain.templates.front_matter import Field
-from domain.templates.liquid_context import Localization
+from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
 from domain.templates.preheader import with_preheader
 
@@ -36,25 +36,25 @@ class EmailTemplate:
     text: LiquidText
     html: LiquidText
 
-    def render(self, context: Mapping[str, Any], localization: Localization) -> dict[str, Any]:
+    def render(self, rendering: Rendering) -> dict[str, Any]:
         """{from, reply_to, subject, text, html}. The subject is one line. Raises TemplateRenderError."""
-        html = self.html.render(context, localization)
+        html = self.html.render(rendering)
         if self.preheader is not None:
-            html = with_preheader(html, self.preheader.render(context, localization))
+            html = with_preheader(html, self.preheader.render(rendering))
         return {
             "from": self.sender,
             "reply_to": self.reply_to,
-            "subject": self._subject(context, localization),
-            "text": self.text.render(context, localization),
+            "subject": self._subject(rendering),
+            "text": self.text.render(rendering),
             "html": html,
         }
 
     def texts(self) -> Iterator[LiquidText]:
         return (text for text in (self.subject, self.preheader, self.text, self.html) if text is not None)
 
-    def _subject(self, context: Mapping[str, Any], localization: Localization) -> str:
+    def _subject(self, rendering: Rendering) -> str:
         # White space of any kind becomes one space: a line break in a value would begin a header of its own.
-        subject = _CONTROL.sub("", " ".join(self.subject.render(context, localization).split()))
+        subject = _CONTROL.sub("", " ".join(self.subject.render(rendering).split()))
         if not subject:
             raise TemplateRenderError(f"{self.subject.place}: the subject is empty for this user")
         if len(subject) > MAX_SUBJECT_CHARACTERS:

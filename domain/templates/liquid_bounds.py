@@ -13,10 +13,10 @@ MAX_TAG_CHARACTERS = 2_000
 # Tags of whole programs: bounded as a whole, and as tags by their lines.
 MAX_LIQUID_TAG_CHARACTERS = 16_000
 MAX_BRACKETS = 50
-MAX_BLANKS = 200
+MAX_BLANKS = 100
 
 _OPENING = re.compile(r"\{\{|\{%")
-_NAME = re.compile(r"\{%-?\s{0,200}(#|\w{0,50})")
+_NAME = re.compile(r"\{%-?\s{0,100}(#|\w{0,50})")
 _BLANKS = re.compile(rf"\s{{{MAX_BLANKS},}}")
 _RAW = {"raw": re.compile(r"\{%-?\s*endraw\s*-?%\}"), "doc": re.compile(r"\{%-?\s*enddoc\s*-?%\}")}
 

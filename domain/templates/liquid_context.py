@@ -5,7 +5,7 @@ The cost is counted, so that a rendering ends, whatever the template and the dat
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from io import StringIO
 from typing import Any, TextIO
@@ -44,14 +44,22 @@ class Localization:
     now: datetime | None = None
 
 
+UNKNOWN = Localization()
+
+
 class Budget:
-    """What is left to one rendering. Raises ResourceLimitError once it is used up."""
+    """What is left to one message, of all its texts together. Raises ResourceLimitError once it is used up."""
 
     __slots__ = ("_loop_steps", "_work")
 
     def __init__(self) -> None:
         self._work = MAX_WORK
         self._loop_steps = MAX_LOOP_STEPS
+
+    @property
+    def left(self) -> int:
+        """The units of work that are left."""
+        return self._work
 
     def charge(self, work: int) -> None:
         self._work -= work
@@ -87,17 +95,24 @@ class _Buffer(StringIO):
         return super().write(text)
 
 
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """One message: the variables, whom it is for, and what it may still cost."""
+
+    variables: Mapping[str, Any]
+    localization: Localization = UNKNOWN
+    budget: Budget = field(default_factory=Budget)
+
+
 class Context(liquid.RenderContext):
     """The library's context with a budget, and with null for missing."""
 
     __slots__ = ("_locals_bytes", "budget", "localization")
 
-    def __init__(
-        self, template: liquid.BoundTemplate, variables: Mapping[str, Any], localization: Localization
-    ) -> None:
-        super().__init__(template, globals=variables)
-        self.budget = Budget()
-        self.localization = localization
+    def __init__(self, template: liquid.BoundTemplate, rendering: Rendering) -> None:
+        super().__init__(template, globals=rendering.variables)
+        self.budget = rendering.budget
+        self.localization = rendering.localization
         self._locals_bytes = 0
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:

@@ -4,14 +4,23 @@ Tags are replaced as the library provides for. Comparisons are made deep inside 
 other classes of the same shape once a template is parsed.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import TextIO
+import operator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TextIO
 
 import liquid
 from liquid.ast import BlockNode, Node
 from liquid.builtin.expressions import LoopExpression, Path, StringLiteral
 from liquid.builtin.expressions.filtered import Filter, FilteredExpression
-from liquid.builtin.expressions.logical import ContainsExpression, EqExpression, NeExpression
+from liquid.builtin.expressions.logical import (
+    ContainsExpression,
+    EqExpression,
+    GeExpression,
+    GtExpression,
+    LeExpression,
+    LtExpression,
+    NeExpression,
+)
 from liquid.builtin.output import Output, OutputNode
 from liquid.builtin.tags.case_tag import _AnyExpression
 from liquid.builtin.tags.cycle_tag import CycleNode, CycleTag
@@ -24,7 +33,7 @@ from liquid.stream import TokenStream
 from liquid.token import Token
 
 from domain.templates.liquid_context import Budget, Context
-from domain.templates.liquid_values import are_equal, html_of, is_nothing, text_of
+from domain.templates.liquid_values import are_equal, html_of, is_blank, is_nothing, is_number, text_of
 
 
 def _budget(context: liquid.RenderContext) -> Budget:
@@ -190,6 +199,34 @@ class _OneOf(_AnyExpression):
         return [_compare(left, right.evaluate(context), context) for right in self.expressions]
 
 
+class _Less(LtExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: liquid.RenderContext) -> bool:
+        return _order(self, context, operator.lt)
+
+
+class _Greater(GtExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: liquid.RenderContext) -> bool:
+        return _order(self, context, operator.gt)
+
+
+class _AtMost(LeExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: liquid.RenderContext) -> bool:
+        return _order(self, context, operator.le)
+
+
+class _AtLeast(GeExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: liquid.RenderContext) -> bool:
+        return _order(self, context, operator.ge)
+
+
 class _Contains(ContainsExpression):
     __slots__ = ()
 
@@ -207,23 +244,44 @@ class _Contains(ContainsExpression):
         raise LiquidTypeError("contains", token=self.token)
 
 
+def _order(
+    expression: LtExpression | GtExpression | LeExpression | GeExpression,
+    context: liquid.RenderContext,
+    compare: Callable[[Any, Any], bool],
+) -> bool:
+    """Numbers and texts have an order among their own kind. What is nothing or blank is neither less nor more."""
+    left, right = expression.left.evaluate(context), expression.right.evaluate(context)
+    if is_blank(left) or is_blank(right):
+        return False
+    are_texts = isinstance(left, str) and isinstance(right, str)
+    if not are_texts and not (is_number(left) and is_number(right)):
+        raise LiquidTypeError("order", token=expression.token)
+    return compare(left, right)
+
+
 def _compare(left: object, right: object, context: liquid.RenderContext) -> bool:
     if not isinstance(left, bool | int | float) and not isinstance(right, bool | int | float):
         _budget(context).charge_for(left)
     return are_equal(left, right)
 
 
+_MEANINGS: dict[type[Expression], type[Expression]] = {
+    EqExpression: _Equal,
+    NeExpression: _Unequal,
+    LtExpression: _Less,
+    GtExpression: _Greater,
+    LeExpression: _AtMost,
+    GeExpression: _AtLeast,
+    ContainsExpression: _Contains,
+    _AnyExpression: _OneOf,
+}
+
+
 def give_meaning(template: liquid.BoundTemplate) -> None:
     """Make comparisons of a template that was just parsed those of this module."""
     for expression in all_expressions(template):
-        if type(expression) is EqExpression:
-            expression.__class__ = _Equal
-        elif type(expression) is NeExpression:
-            expression.__class__ = _Unequal
-        elif type(expression) is ContainsExpression:
-            expression.__class__ = _Contains
-        elif type(expression) is _AnyExpression:
-            expression.__class__ = _OneOf
+        if (own := _MEANINGS.get(type(expression))) is not None:
+            expression.__class__ = own
 
 
 def all_expressions(template: liquid.BoundTemplate) -> Iterator[Expression]:

@@ -15,6 +15,7 @@ from liquid.builtin.expressions.primitive import IntegerLiteral, RangeLiteral
 from liquid.builtin.output import OutputNode
 from liquid.exceptions import (
     LiquidError,
+    LiquidTypeError,
     LocalNamespaceLimitError,
     LoopIterationLimitError,
     OutputStreamLimitError,
@@ -26,7 +27,7 @@ from liquid.static_analysis import TemplateAnalysis, Variable
 
 from domain.errors import Problem
 from domain.templates.liquid_bounds import first_excess
-from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, Context, Localization
+from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, Context, Rendering
 from domain.templates.liquid_environment import HTML, TEXT, arguments_of
 from domain.templates.liquid_nodes import all_expressions, filters_in, give_meaning
 from domain.templates.liquid_values import plain
@@ -35,8 +36,6 @@ from domain.templates.liquid_values import plain
 MAX_PROBLEMS = 100
 # Longer paths are not told apart in what a failure says.
 _MAX_SEGMENTS = 20
-UNKNOWN = Localization()
-
 # What a template may name: the first-level fields of each object, or None for a plain value.
 VARIABLES: Mapping[str, frozenset[str] | None] = {
     "profile": frozenset({"user_id", "traits"}),
@@ -85,25 +84,25 @@ class LiquidText:
         self.place = place
         self.variables = variables
 
-    def render(self, context: Mapping[str, Any], localization: Localization = UNKNOWN) -> str:
-        """The text for this context. Raises TemplateRenderError for whatever goes wrong with it."""
+    def render(self, rendering: Rendering) -> str:
+        """The text for these variables. Raises TemplateRenderError for whatever goes wrong with it."""
         with self._errors():
-            liquid_context = Context(self._template, context, localization)
-            buffer = liquid_context.get_buffer()
-            self._template.render_with_context(liquid_context, buffer)
+            context = Context(self._template, rendering)
+            buffer = context.get_buffer()
+            self._template.render_with_context(context, buffer)
             return buffer.getvalue()
 
-    def value(self, context: Mapping[str, Any], localization: Localization = UNKNOWN) -> Any:
+    def value(self, rendering: Rendering) -> Any:
         """The text, or, where all of it is one `{{ … | json }}`, what that stands for: a number, list, object or null.
 
         Raises TemplateRenderError.
         """
         if self._value is None:
-            return self.render(context, localization)
+            return self.render(rendering)
         with self._errors():
-            liquid_context = Context(self._template, context, localization)
-            value = self._value.evaluate(liquid_context)
-            liquid_context.budget.charge_for(value)
+            context = Context(self._template, rendering)
+            value = self._value.evaluate(context)
+            context.budget.charge_for(value)
             return plain(value)
 
     @contextmanager
@@ -135,6 +134,14 @@ class LiquidText:
                 return f"the assigned variables take more than {MAX_LOCALS_BYTES // 1024} KB"
             case ResourceLimitError():
                 return "the template costs too much"
+            case LiquidTypeError() if error.token is not None and error.token.value in (
+                "<",
+                ">",
+                "<=",
+                ">=",
+                "contains",
+            ):
+                return f"`{error.token.value}` compares values of two kinds for this user"
         if error.token is not None and error.token.value in TEXT.filters:
             return f"the filter '{error.token.value}' cannot take this user's data"
         return "this user's data does not fit the template"

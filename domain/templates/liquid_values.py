@@ -46,6 +46,10 @@ def is_blank(value: object) -> bool:
     return is_nothing(value) or value is False or (isinstance(value, list | tuple | Mapping) and not value)
 
 
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def is_empty(value: object) -> bool:
     return isinstance(value, str | list | tuple | dict) and not value
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 from domain.errors import Problem
 from domain.templates import email_template, webhook_template
 from domain.templates.front_matter import Field, TemplateSource, parse
-from domain.templates.liquid_context import Localization
-from domain.templates.liquid_text import UNKNOWN, LiquidText, Place, TemplateRenderError, nearest
+from domain.templates.liquid_context import UNKNOWN, Localization, Rendering
+from domain.templates.liquid_text import LiquidText, Place, TemplateRenderError, nearest
 
 __all__ = ["TemplateRenderError", "TemplateSet", "load"]
 
@@ -29,7 +29,7 @@ _DEFAULT = ""
 class Variant(Protocol):
     """A template in one language, compiled."""
 
-    def render(self, context: Mapping[str, Any], localization: Localization) -> dict[str, Any]: ...
+    def render(self, rendering: Rendering) -> dict[str, Any]: ...
 
     def texts(self) -> Iterator[LiquidText]: ...
 
@@ -67,7 +67,7 @@ class TemplateSet:
         found: dict[str, str] = {}
         for language, variant in self.variants.items():
             try:
-                variant.render(context, localization)
+                variant.render(Rendering(context, localization))
             except TemplateRenderError as error:
                 found[language] = str(error)
         return found
@@ -87,7 +87,7 @@ class TemplateSet:
         """
         for language in _languages(locale):
             if variant := self.variants.get(language):
-                return variant.render(context, Localization(locale, zone, now))
+                return variant.render(Rendering(context, Localization(locale, zone, now)))
         raise TemplateRenderError(f"{self.place.file}: the template has problems and cannot be rendered")
 
 

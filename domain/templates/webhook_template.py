@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from domain.errors import Problem
 from domain.templates.front_matter import Field, Leaf, Tree, parse_tree
-from domain.templates.liquid_context import Localization
+from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText, compile_liquid
 
 REQUIRED = ("url",)
@@ -29,9 +29,9 @@ class WebhookTemplate:
     url: str
     data: dict[str, _Compiled]
 
-    def render(self, context: Mapping[str, Any], localization: Localization) -> dict[str, Any]:
+    def render(self, rendering: Rendering) -> dict[str, Any]:
         """{url, data}, where data is a mapping that JSON can hold. Raises TemplateRenderError."""
-        return {"url": self.url, "data": _render(self.data, context, localization)}
+        return {"url": self.url, "data": _render(self.data, rendering)}
 
     def texts(self) -> Iterator[LiquidText]:
         return _texts(self.data)
@@ -64,14 +64,14 @@ def _compile(tree: Tree, problems: list[Problem]) -> _Compiled:
     return tree.value  # type: ignore[no-any-return]  # the scalars of YAML that JSON has
 
 
-def _render(compiled: _Compiled, context: Mapping[str, Any], localization: Localization) -> Any:
+def _render(compiled: _Compiled, rendering: Rendering) -> Any:
     match compiled:
         case dict():
-            return {key: _render(value, context, localization) for key, value in compiled.items()}
+            return {key: _render(value, rendering) for key, value in compiled.items()}
         case list():
-            return [_render(item, context, localization) for item in compiled]
+            return [_render(item, rendering) for item in compiled]
         case LiquidText():
-            return compiled.value(context, localization)
+            return compiled.value(rendering)
     return compiled
 
 

@@ -73,7 +73,7 @@ def test_the_limits_are_those_of_the_page() -> None:
         "tags and outputs of a text": f"{liquid_bounds.MAX_TAGS:,}",
         "a tag": f"{liquid_bounds.MAX_TAG_CHARACTERS:,} characters",
         "what a text puts out": f"{liquid_context.MAX_OUTPUT_BYTES // 1024} KB",
-        "steps of all loops of a text": f"{liquid_context.MAX_LOOP_STEPS:,}",
+        "steps of all loops of a message": f"{liquid_context.MAX_LOOP_STEPS:,}",
         "assigned variables": f"{liquid_context.MAX_LOCALS_BYTES // 1024} KB",
-        "work of a text": f"{liquid_context.MAX_WORK:,}",
+        "work of a message": f"{liquid_context.MAX_WORK:,}",
     }

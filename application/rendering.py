@@ -1,0 +1,26 @@
+"""Templates are compiled and rendered beside the event loop, which serves everybody meanwhile.
+
+A thread cannot be stopped: what it may do is bounded by count, in domain/templates, so that each of these is free again
+within seconds.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+# Python computes in one thread at a time; with a second one, a message need not wait for another's that costs much.
+RENDER_THREADS = 2
+# For a message and those before it. A channel takes 50 s, settling 30 s, and an activity has 90.
+RENDER_SECONDS = 8.0
+
+_threads = ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="templates")
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+async def beside_the_loop(function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+    """What the function returns, worked out in a thread; what it raises is raised."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, partial(function, *args, **kwargs))

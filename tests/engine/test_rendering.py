@@ -1,0 +1,85 @@
+"""Templates are compiled and rendered beside the event loop of the worker, and for a limited time."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from application import send
+from application.catalogue import Catalogue
+from domain.errors import UnavailableError
+from domain.templates.template_sets import TemplateSet, load
+from tests.engine.test_send import HOOK, Bench, bench, each
+
+__all__ = ["bench"]
+
+
+class SlowTemplate:
+    """Renders nothing until it is let go, by what runs in the loop meanwhile."""
+
+    def __init__(self, template: TemplateSet) -> None:
+        self.template = template
+        self.begun = threading.Event()
+        self.let_go = threading.Event()
+
+    def render(self, *args: Any) -> dict[str, Any]:
+        self.begun.set()
+        if not self.let_go.wait(30):
+            raise AssertionError("the loop stood still")
+        return self.template.render(*args)
+
+
+async def slowed(bench: Bench) -> SlowTemplate:
+    """The template of the one campaign, slowed down."""
+    catalogue: Catalogue = bench.sender._catalogue
+    [(key, version)] = catalogue._versions.items()
+    slow = SlowTemplate(version.templates["note"])
+    catalogue._versions[key] = replace(version, templates={"note": slow})
+    return slow
+
+
+@each("bench", [HOOK], indirect=True)
+async def test_the_loop_goes_on_while_a_template_renders(bench: Bench) -> None:
+    slow = await slowed(bench)
+    attempt = asyncio.create_task(bench.attempt())
+    # The loop is free to wait for it, in another thread.
+    assert await asyncio.to_thread(slow.begun.wait, 30)
+    assert await bench.state() == ("sending", None)
+    slow.let_go.set()
+    assert (await attempt).state == "sent"
+
+
+@each("bench", [HOOK], indirect=True)
+async def test_a_template_that_does_not_come_is_tried_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = await slowed(bench)
+    monkeypatch.setattr(send, "RENDER_SECONDS", 0.05)
+    with pytest.raises(UnavailableError, match="rendering_took_too_long"):
+        await bench.attempt()
+    assert await bench.state() == ("reserved", "rendering_took_too_long")
+    assert bench.provider.got == []
+    slow.let_go.set()
+    monkeypatch.setattr(send, "RENDER_SECONDS", 8.0)
+    assert (await bench.attempt()).state == "sent"
+
+
+@each("bench", [HOOK], indirect=True)
+async def test_a_version_is_compiled_once_for_all_who_ask(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = Catalogue()
+    [(key, number)] = bench.sender._catalogue._versions
+    calls: list[str] = []
+
+    def counted(files: dict[str, str]) -> Any:
+        calls.append(threading.current_thread().name)
+        return load(files)
+
+    monkeypatch.setattr("application.catalogue.load", counted)
+
+    async def ask() -> object:
+        async with bench.database.pipeline() as connection:
+            return await catalogue.version(connection, key, number)
+
+    versions = await asyncio.gather(*(ask() for _ in range(4)))
+    assert len(versions) == 4
+    assert [name.partition("_")[0] for name in calls] == ["templates"]
