@@ -37,6 +37,7 @@ from domain.deployment.findings import Away, Reachable
 from domain.people.unsubscribe import mark_of, sign
 from domain.sending.delivery import Channel
 from runtime import metrics
+from runtime.documents import DocumentProcesses
 from runtime.temporal import connect
 from runtime.watched_channel import WatchedChannel
 from settings import MailSettings, Settings, TemporalSettings
@@ -79,6 +80,7 @@ class Services:
 async def services(settings: Settings) -> AsyncIterator[Services]:
     """The services of one API process. They open although the database is away, and say so when asked."""
     async with _database(settings) as database:
+        documents = DocumentProcesses()
         ingest = Ingest(database, Catalogue())
         yield Services(
             database=database,
@@ -87,11 +89,11 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             rejects=RejectLog(database),
             idempotency=Idempotency(database),
             ingest=ingest,
-            campaigns=Campaigns(database),
+            campaigns=Campaigns(database, documents),
             versions=Versions(database),
             operations=OperationsDesk(database),
-            plans=Plans(database),
-            caps=FrequencyCaps(database),
+            plans=Plans(database, documents),
+            caps=FrequencyCaps(database, documents),
             recipients=Recipients(database),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
             explain=Explain(database, _journey_url(settings), settings.timezone),

@@ -1,6 +1,5 @@
 """Campaigns under the hands of those who run them: publish, start, pause, resume, stop, archive, list."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +8,8 @@ from uuid import UUID
 
 from application import campaign_moves as moves
 from application.campaign_moves import InFlight, StopMode
+from application.documents import CampaignText, Documents
 from domain.access import Actor
-from domain.campaign import publishing
 from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.life import ARCHIVED, PAUSED
 from domain.errors import Problem
@@ -65,8 +64,9 @@ class Campaigns:
     What a change sets going is written beside it, and carried out by the campaign's workflow.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, documents: Documents) -> None:
         self._database = database
+        self._documents = documents
 
     async def publish(
         self, source: str, file: str, templates: Mapping[str, str], *, if_match: Precondition = UNCONDITIONAL, by: Actor
@@ -75,8 +75,7 @@ class Campaigns:
 
         Raises InvalidDocumentError with everything that is wrong, and PreconditionFailedError.
         """
-        # Proving a document is work for the processor: other requests go on meanwhile.
-        checked = await asyncio.to_thread(publishing.check, source, file, templates)
+        checked = await self._documents.campaign(CampaignText(source, file, templates))
         async with self._database.transaction() as connection:
             await campaigns.take_control(connection)
             version, created = await moves.insert_version(connection, checked, source, file, by, if_match=if_match)

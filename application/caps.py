@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from application.documents import Documents
 from domain.access import Actor
 from domain.revisions import UNCONDITIONAL, Precondition
-from domain.sending.caps_document import document_of, parse_caps
+from domain.sending.caps_document import document_of
 from store import audit, caps
 from store.database import Database
 
@@ -22,8 +23,9 @@ class CapsView:
 class FrequencyCaps:
     """Read and replace the document."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, documents: Documents) -> None:
         self._database = database
+        self._documents = documents
 
     async def get(self) -> CapsView:
         """The rules in force."""
@@ -35,7 +37,7 @@ class FrequencyCaps:
 
         Raises InvalidDocumentError with all that is wrong, and PreconditionFailedError.
         """
-        rules = list(parse_caps(source, file))
+        rules = await self._documents.caps(source, file)
         async with self._database.transaction() as connection:
             await caps.take_control(connection)
             if_match.require((await caps.latest(connection)).version)

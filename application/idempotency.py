@@ -8,11 +8,15 @@ from psycopg.errors import LockNotAvailable
 from domain.access import Actor
 from domain.errors import IdempotencyInProgressError, IdempotencyKeyReusedError
 from store import idempotency
-from store.database import Database
+from store.database import Connection, Database
 from store.idempotency import Answer
 
 # How long a repeat waits for the request that it repeats, in seconds. It holds a connection meanwhile.
 PATIENCE: Final = 1.0
+
+
+class _DoneBefore(Exception):
+    """Ends the request at its first use of the database: its answer is there already."""
 
 
 class Idempotency:
@@ -32,18 +36,26 @@ class Idempotency:
         Raises IdempotencyInProgressError while the same key is at work elsewhere, IdempotencyKeyReusedError where it
         was another request's.
         """
-        async with self._database.unit_of_work() as connection:
+
+        async def begin(connection: Connection) -> None:
             try:
                 is_new = await idempotency.claim(connection, by.id, key, request_hash, patience=PATIENCE)
             except LockNotAvailable as error:
                 raise IdempotencyInProgressError(
                     "a request under this Idempotency-Key is being carried out", retry_after=1
                 ) from error
-            if is_new:
+            if not is_new:
+                raise _DoneBefore
+
+        try:
+            async with self._database.unit_of_work(begin) as work:
                 answer = await act()
-                await idempotency.keep(connection, by.id, key, answer)
+                # What acts without the database has not claimed its key yet.
+                await idempotency.keep(await work.connection(), by.id, key, answer)
                 return answer, False
-            kept = await idempotency.find(connection, by.id, key)
+        except _DoneBefore:
+            async with self._database.transaction() as connection:
+                kept = await idempotency.find(connection, by.id, key)
         if kept is None:
             # Its day was over between the two statements.
             raise IdempotencyInProgressError("this Idempotency-Key is just being forgotten", retry_after=1)

@@ -1,6 +1,5 @@
 """What a document would change of its campaign, for users in flight as well, and doing just that."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,13 +10,12 @@ import msgspec
 
 from application import campaign_moves as moves
 from application.campaign_moves import InFlight
+from application.documents import CampaignText, Documents
 from domain.access import Actor
-from domain.campaign import publishing
-from domain.campaign.difference import Change, difference
+from domain.campaign.difference import Change
 from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.life import LETTING_IN
 from domain.campaign.publishing import Published
-from domain.document.yaml_source import Source, read
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
 from domain.journey.forecast import Compiled, Fate, Forecast, forecast
 from store import audit, campaigns, journey_versions
@@ -74,8 +72,9 @@ class Applied:
 class Plans:
     """Says what a document would change, and changes it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, documents: Documents) -> None:
         self._database = database
+        self._documents = documents
 
     async def plan(self, key: str, document: Document) -> CampaignPlan:
         """Nothing is changed. Raises InvalidDocumentError, and ConflictError for a campaign that takes no version."""
@@ -131,8 +130,7 @@ class Plans:
             return [await _apply_one(connection, one, by) for one in proved]
 
     async def _check(self, document: Document) -> Published:
-        """The document proved: work for the processor, so that other requests go on meanwhile."""
-        return await asyncio.to_thread(publishing.check, document.source, document.file, document.templates)
+        return await self._documents.campaign(CampaignText(document.source, document.file, document.templates))
 
     async def _checked(self, key: str, document: Document) -> Published:
         checked = await self._check(document)
@@ -159,6 +157,7 @@ class Plans:
         found = forecast(
             groups, versions, Compiled(checked.plan, checked.rules), document.in_flight if takes_effect else "keep"
         )
+        after = CampaignText(document.source, document.file, checked.templates)
         totals = dict.fromkeys(get_args(Fate), 0)
         for one in found:
             totals[one.fate] += one.journeys
@@ -170,7 +169,7 @@ class Plans:
             is_new=is_new,
             takes_effect=takes_effect,
             compared_with=base.version if base else None,
-            changes=await asyncio.to_thread(_changes, base, checked),
+            changes=await self._documents.changes(_text_of(base), after),
             in_flight=found,
             totals=totals,
             warnings=[*checked.warnings, *circle_warnings(checked.source, key, {**rules, key: checked.rules})],
@@ -213,10 +212,8 @@ async def _base(connection: Connection, campaign: Campaign | None) -> Version | 
     return await campaigns.version(connection, campaign.key, campaign.running_version or campaign.latest_version)
 
 
-def _changes(base: Version | None, checked: Published) -> list[Change]:
-    if base is None:
-        return difference(Source(checked.source.file, data={}), checked.source, {}, checked.templates)
-    return difference(read(base.source, base.file), checked.source, base.templates, checked.templates)
+def _text_of(version: Version | None) -> CampaignText | None:
+    return None if version is None else CampaignText(version.source, version.file, version.templates)
 
 
 def _hash(document: Document, checked: Published, campaign: Campaign | None) -> str:

@@ -1,8 +1,8 @@
 """Connections to PostgreSQL: one pool a process, one transaction a request or activity."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,30 +51,51 @@ class Asked(Generic[T]):
         return self._read(await self._cursor.fetchall())
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """A transaction that others of its task join."""
+Begin = Callable[[Connection], Awaitable[None]]
 
-    database: "Database"
-    task: asyncio.Task[Any] | None
-    connection: Connection
+
+async def _nothing(_: Connection) -> None:
+    """Begin with nothing."""
+
+
+class UnitOfWork:
+    """A transaction that others of its task join. It begins when the first of them, or its owner, asks for it.
+
+    Until then no connection is held: what comes before may take long.
+    """
+
+    def __init__(self, database: "Database", stack: AsyncExitStack, begin: Begin) -> None:
+        self._database = database
+        self._task = asyncio.current_task()
+        self._stack = stack
+        self._begin = begin
+        self._connection: Connection | None = None
 
     def is_of(self, database: "Database") -> bool:
         """Whether what is done now on a database is a part of it.
 
         A task that was started in a unit of work inherits its context, and is none of it: it may outlive it.
         """
-        return self.database is database and self.task is asyncio.current_task()
+        return self._database is database and self._task is asyncio.current_task()
+
+    async def connection(self) -> Connection:
+        """The connection of the transaction, which has begun from here on."""
+        if self._connection is None:
+            connection = await self._stack.enter_async_context(self._database.own_transaction())
+            await self._begin(connection)
+            self._connection = connection
+        return self._connection
 
     @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
+    async def savepoint(self) -> AsyncIterator[Connection]:
         """A part of the transaction that is rolled back by itself."""
-        mark = self.connection.tally.mark()
+        connection = await self.connection()
+        mark = connection.tally.mark()
         try:
-            async with self.connection.transaction():
-                yield
+            async with connection.transaction():
+                yield connection
         except BaseException:
-            self.connection.tally.go_back(mark)
+            connection.tally.go_back(mark)
             raise
 
 
@@ -87,7 +108,7 @@ class PoolState:
     waiting: int
 
 
-_WORK: ContextVar[_Work | None] = ContextVar("work", default=None)
+_WORK: ContextVar[UnitOfWork | None] = ContextVar("work", default=None)
 
 
 def _uncounted(_: Counts) -> None:
@@ -148,10 +169,10 @@ class Database:
         """
         work = _WORK.get()
         if work is not None and work.is_of(self):
-            async with work.savepoint():
-                yield work.connection
+            async with work.savepoint() as connection:
+                yield connection
             return
-        async with self._connection() as connection, connection.transaction():
+        async with self.own_transaction() as connection:
             yield connection
 
     @asynccontextmanager
@@ -162,8 +183,8 @@ class Database:
         """
         work = _WORK.get()
         if work is not None and work.is_of(self):
-            async with work.savepoint(), work.connection.pipeline():
-                yield work.connection
+            async with work.savepoint() as connection, connection.pipeline():
+                yield connection
             return
         async with self._connection() as connection, connection.pipeline():
             # The library's own block would wait for the answers to these two.
@@ -172,14 +193,24 @@ class Database:
             await connection.execute("COMMIT")
 
     @asynccontextmanager
-    async def unit_of_work(self) -> AsyncIterator[Connection]:
-        """One transaction of all that this task does until the block is left. For the edge alone."""
-        async with self.transaction() as connection:
-            token = _WORK.set(_Work(self, asyncio.current_task(), connection))
+    async def unit_of_work(self, begin: Begin = _nothing) -> AsyncIterator[UnitOfWork]:
+        """One transaction of all that this task does until the block is left. For the edge alone.
+
+        It begins with `begin` once it is needed; what that raises is raised where it was needed.
+        """
+        async with AsyncExitStack() as stack:
+            work = UnitOfWork(self, stack, begin)
+            token = _WORK.set(work)
             try:
-                yield connection
+                yield work
             finally:
                 _WORK.reset(token)
+
+    @asynccontextmanager
+    async def own_transaction(self) -> AsyncIterator[Connection]:
+        """A transaction that joins no other."""
+        async with self._connection() as connection, connection.transaction():
+            yield connection
 
     def pool_state(self) -> PoolState:
         """How the pool is used at the moment."""

@@ -10,6 +10,7 @@ from application.ingest import Ingest
 from application.operations.enrol import EnrolKind
 from application.operations.frame import Operations
 from domain.access import SOJOURN
+from runtime.documents import DocumentProcesses
 from store import operations
 from store.database import Database
 from store.operations import Operation
@@ -36,7 +37,7 @@ async def people(ingest: Ingest, traits: Mapping[str, Mapping[str, Any]]) -> Non
 
 async def start(database: Database, source: str = LASTING) -> str:
     """Publish and start a campaign; its key."""
-    campaigns = Campaigns(database)
+    campaigns = Campaigns(database, DocumentProcesses())
     published = await campaigns.publish(source, "campaign.yaml", {"note.liquid": MAIL}, by=SOJOURN)
     await campaigns.start(published.key, by=SOJOURN)
     return published.key

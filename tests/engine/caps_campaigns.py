@@ -12,6 +12,7 @@ from application.catalogue import Catalogue
 from application.ingest import Ingest
 from domain.access import SOJOURN
 from domain.tracking.event import Event
+from runtime.documents import DocumentProcesses
 from store.database import Database
 
 
@@ -81,11 +82,11 @@ JOURNEYS_EACH = 3
 
 async def prepare(database: Database, users: int) -> None:
     """The campaigns, the caps, the users, and some journeys of each of them in each campaign."""
-    campaigns = Campaigns(database)
+    campaigns = Campaigns(database, DocumentProcesses())
     for key, spec in SPECS.items():
         await campaigns.publish(spec.source(key), "campaign.yaml", {"note.liquid": TEMPLATES[spec.channel]}, by=SOJOURN)
         await campaigns.start(key, by=SOJOURN)
-    await FrequencyCaps(database).put(RULES, "caps.yaml", by=SOJOURN)
+    await FrequencyCaps(database, DocumentProcesses()).put(RULES, "caps.yaml", by=SOJOURN)
     ingest = Ingest(database, Catalogue())
     for user in (f"u{number}" for number in range(users)):
         batch = [identify(user, {"email": f"{user}@example.com"})]

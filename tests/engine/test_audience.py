@@ -18,6 +18,7 @@ from application.occasions import Occasions
 from application.operations import enrol
 from application.plans import Document, Plans
 from domain.access import SOJOURN
+from runtime.documents import DocumentProcesses
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.schedules import AudienceSchedules
 from store import audience, operations
@@ -125,7 +126,7 @@ async def test_the_rules_of_entry_hold(database: Database, ingest: Ingest) -> No
     """Who is in already, or was, or whose exit event came after the occasion, is refused, and told why."""
     both = LASTING.replace("{audience:", "{event: Joined, reentry: never, audience:") + "exit: [{event: Left}]\n"
     await people(ingest, many(5))
-    campaigns = Campaigns(database)
+    campaigns = Campaigns(database, DocumentProcesses())
     await start(database, both.replace('"trial"', '"gone"'))
     await enter(database)
     now = datetime.now(UTC)
@@ -166,7 +167,7 @@ async def test_a_new_version_does_not_let_the_audience_in_again(database: Databa
     await start(database)
     await start(database, LASTING.replace("30d", "31d"))
     assert len(await enter(database)) == 1
-    await Campaigns(database).stop("news", by=SOJOURN)
+    await Campaigns(database, DocumentProcesses()).stop("news", by=SOJOURN)
     await start(database)
     [again, _] = await enter(database)
     assert again.counts == {"already_in": 2}
@@ -226,7 +227,7 @@ async def test_one_whose_schedule_begins_during_a_pause_enters_when_the_campaign
     database: Database, ingest: Ingest
 ) -> None:
     await people(ingest, many(2))
-    campaigns, plans = Campaigns(database), Plans(database)
+    campaigns, plans = Campaigns(database, DocumentProcesses()), Plans(database, DocumentProcesses())
     await start(database, "key: news\nname: News\nentry: {event: Joined}\nsteps: [{id: rest, delay: 1h}]\n")
     await campaigns.pause("news", by=SOJOURN)
     document = Document(BEGINS_LATER, "campaign.yaml", {"note.liquid": MAIL}, in_flight="keep")
@@ -253,7 +254,7 @@ async def test_a_campaign_that_stops_lets_nobody_in_any_more(
         nonlocal pages
         pages += 1
         if pages == 2:
-            await Campaigns(database).stop("news", by=SOJOURN)
+            await Campaigns(database, DocumentProcesses()).stop("news", by=SOJOURN)
         return await looked_up(*arguments)
 
     monkeypatch.setattr(audience, "page", until_it_stops)
@@ -265,7 +266,7 @@ async def test_a_campaign_that_stops_lets_nobody_in_any_more(
 async def test_a_paused_campaign_lets_in(database: Database, ingest: Ingest) -> None:
     await people(ingest, many(2))
     await start(database)
-    await Campaigns(database).pause("news", by=SOJOURN)
+    await Campaigns(database, DocumentProcesses()).pause("news", by=SOJOURN)
     [operation] = await enter(database)
     assert operation.counts == {"entered": 2}
 
@@ -340,7 +341,7 @@ async def test_a_campaign_that_does_not_let_in_has_no_occasions(
     database: Database, ingest: Ingest, client: Client
 ) -> None:
     await start(database, RECURRING)
-    await Campaigns(database).stop("news", by=SOJOURN)
+    await Campaigns(database, DocumentProcesses()).stop("news", by=SOJOURN)
     occasions = Occasions(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
     assert await occasions.begin("news", datetime(2026, 11, 2, 9, tzinfo=UTC)) is None
     assert await enter(database) == []
@@ -410,7 +411,7 @@ async def test_it_does_not_deadlock_with_events(database: Database, ingest: Inge
         await start(database, source)
         [operation, *_] = await enter(database)
         assert sum(operation.counts.values()) == operation.done == 60
-        await Campaigns(database).stop("news", by=SOJOURN)
+        await Campaigns(database, DocumentProcesses()).stop("news", by=SOJOURN)
     over.set()
     await asyncio.gather(*reporting)
     async with database.transaction() as connection:

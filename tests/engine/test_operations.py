@@ -14,6 +14,7 @@ from application.occasions import Occasions, Recurrence
 from application.operations.frame import Operations
 from application.operations.resume import ResumeKind
 from domain.access import SOJOURN
+from runtime.documents import DocumentProcesses
 from store import operations
 from store.database import Database
 from tests.engine.audience import start
@@ -58,7 +59,7 @@ async def test_an_operation_that_fails_keeps_no_beginning_waiting(rig: Rig) -> N
 
 async def test_of_two_resumptions_the_later_has_the_rate_for_itself(database_url: str, ingest: Ingest) -> None:
     async with Database(database_url, pool_size=2) as database:
-        campaigns = Campaigns(database)
+        campaigns = Campaigns(database, DocumentProcesses())
         await start(database, PLAIN)
         await ingest([event("track", user, name="Signed Up", at=now()) for user in ("u1", "u2")], received_at=now())
         async with database.transaction() as connection:
@@ -107,6 +108,6 @@ async def test_what_is_to_be_done_does_not_wait_for_the_schedule_of_an_audience(
         with pytest.raises(RPCError):
             await activities.advance_campaign(Look("plain", now()))
         await ingest([event("track", "u1", name="Signed Up", at=now())], received_at=now())
-        await Campaigns(database).stop("plain", "exit", by=SOJOURN)
+        await Campaigns(database, DocumentProcesses()).stop("plain", "exit", by=SOJOURN)
         outlook = await activities.advance_campaign(Look("plain", now()))
         assert [operation.kind for operation in outlook.operations] == ["exit"]

@@ -55,7 +55,8 @@ async def test_what_is_rolled_back_is_not_counted(database: Database, told: Told
 
 
 async def test_a_part_that_is_rolled_back_leaves_the_rest(database: Database, told: Told) -> None:
-    async with database.unit_of_work() as whole:
+    async with database.unit_of_work() as work:
+        whole = await work.connection()
         whole.tally.add(Deed.ENTERED, "before")
         with pytest.raises(RuntimeError):
             await roll_back(database)
@@ -78,8 +79,8 @@ async def test_what_a_statement_answers_at_the_end_is_counted_as_well(database: 
 
     async with database.pipeline() as connection:
         await deed(connection, "cart")
-    async with database.unit_of_work() as whole:
-        await deed(whole, "cart")
+    async with database.unit_of_work() as work:
+        await deed(await work.connection(), "cart")
         with pytest.raises(RuntimeError):
             await part()
     assert told.counts == {"cart": 2}

@@ -1,0 +1,124 @@
+"""python -m runtime.document_process FD: the warm process from which each check of a document is forked.
+
+A check is a process of its own, forked from this one once all modules are loaded, in some milliseconds. It ends when it
+has answered, or when the kernel ends it for going beyond a limit: whatever a document makes Liquid, CEL or a pattern
+do, no thread of a server is kept by it, and nothing of it stays behind.
+"""
+
+import array
+import gc
+import os
+import pickle
+import resource
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from application.documents import CampaignText
+from domain.campaign import publishing
+from domain.campaign.difference import Change, difference
+from domain.document.yaml_source import Source, read
+from domain.errors import InvalidDocumentError
+from domain.sending.caps_document import parse_caps
+
+# A campaign of 100 steps with 20 templates takes 0.3 s and some megabytes.
+CPU_SECONDS: Final = 5.0
+WALL_SECONDS: Final = 60.0
+MEMORY_BYTES: Final = 512 * 1024 * 1024
+
+# How an answer begins. Behind it: the result, the problems, nothing for want of memory, or what our own fault is.
+Outcome = Literal["done", "refused", "memory", "failed"]
+PID_BYTES: Final = 8
+
+_WARM_UP = CampaignText(
+    "key: warm\nname: Warm\nentry: {event: A, where: event.properties.a > 1}\n"
+    "steps: [{id: a, send: {channel: email, template: a}}]\n",
+    "warm.yaml",
+    {"a.liquid": "---\nchannel: email\nsubject: a\nfrom: a@example.com\ntext: a\n---\n<p>{{ profile.traits.a }}</p>\n"},
+)
+
+
+def _campaign(text: CampaignText) -> publishing.Published:
+    return publishing.check(text.source, text.file, text.templates)
+
+
+def _changes(before: CampaignText | None, after: CampaignText) -> list[Change]:
+    now = read(after.source, after.file)
+    if before is None:
+        return difference(Source(after.file, data={}), now, {}, after.templates)
+    return difference(read(before.source, before.file), now, before.templates, after.templates)
+
+
+JOBS: Final[Mapping[str, Callable[..., Any]]] = {"campaign": _campaign, "caps": parse_caps, "changes": _changes}
+
+
+def main() -> None:
+    """Fork a check for each socket that comes, until the server that started this process is gone."""
+    # Checks are not waited for: the kernel forgets them when they end.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # Ctrl-C in a terminal reaches all processes of a server; this one leaves with its server.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        _campaign(_WARM_UP)
+        gc.freeze()
+        while fds := _received(control):
+            if os.fork() == 0:
+                control.close()
+                _answer(socket.socket(fileno=fds[0]))
+            os.close(fds[0])
+
+
+def _received(control: socket.socket) -> list[int]:
+    """The file descriptor of the next check; none once the other side is closed."""
+    _, fds, _, _ = socket.recv_fds(control, 1, array.array("i").itemsize)
+    return fds
+
+
+def _answer(connection: socket.socket) -> None:
+    """Do one check within its limits, answer, and end this process."""
+    status = 1
+    try:
+        _limit()
+        connection.sendall(os.getpid().to_bytes(PID_BYTES, "big"))
+        with connection.makefile("rb") as stream:
+            job, arguments = pickle.load(stream)  # noqa: S301 - it comes from the process that started this one
+        connection.sendall(pickle.dumps(_outcome(job, arguments)))
+        status = 0
+    except OSError:
+        # The server has given this check up.
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _outcome(job: str, arguments: tuple[Any, ...]) -> tuple[Outcome, Any]:
+    try:
+        return "done", JOBS[job](*arguments)
+    except InvalidDocumentError as error:
+        return "refused", error.problems
+    except MemoryError:
+        return "memory", None
+    except Exception as error:  # noqa: BLE001 - told to the server, which raises it
+        traceback.print_exc()
+        return "failed", f"{type(error).__name__}: {error}"
+
+
+def _limit() -> None:
+    """Have the kernel end this process for what goes beyond: the signals keep their default action."""
+    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, WALL_SECONDS)
+    pages = Path("/proc/self/statm")
+    if pages.exists():
+        # Not on macOS, which does not keep this limit either.
+        size = int(pages.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY_BYTES,) * 2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    main()

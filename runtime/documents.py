@@ -1,0 +1,157 @@
+"""Checks documents in processes of their own, at most two at once."""
+
+import asyncio
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import Any, Final
+
+from application.documents import CampaignText
+from domain.campaign.difference import Change
+from domain.campaign.publishing import Published
+from domain.errors import InvalidDocumentError, OverloadedError, Problem
+from domain.sending.caps import CapRule
+from runtime.document_process import CPU_SECONDS, MEMORY_BYTES, PID_BYTES, WALL_SECONDS
+
+MAX_AT_ONCE: Final = 2
+# Each waits for a second at most, where nothing is wrong; more would wait in vain.
+MAX_WAITING: Final = 20
+RETRY_SECONDS: Final = 5
+
+
+class _WarmProcess:
+    """The process from which checks are forked. It ends with this one, whatever ends this one."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - this Python and our own module
+                [sys.executable, "-m", "runtime.document_process", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                # None of the secrets that this process was given.
+                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.environ.get("PATH", "")},
+            )
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def fork(self, connection: socket.socket) -> None:
+        """Have a check talk on this socket."""
+        socket.send_fds(self._control, [b"f"], [connection.fileno()])
+
+
+class DocumentProcesses:
+    """Implements `application.documents.Documents`."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(MAX_AT_ONCE)
+        self._waiting = 0
+
+    async def campaign(self, text: CampaignText) -> Published:
+        checked: Published = await self._check("campaign", text.file, text)
+        return checked
+
+    async def caps(self, source: str, file: str) -> list[CapRule]:
+        return list(await self._check("caps", file, source, file))
+
+    async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:
+        changes: list[Change] = await self._check("changes", after.file, before, after)
+        return changes
+
+    async def _check(self, job: str, file: str, *arguments: Any) -> Any:
+        if self._waiting >= MAX_WAITING:
+            raise _overloaded()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(WALL_SECONDS):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise _overloaded() from error
+        finally:
+            self._waiting -= 1
+        try:
+            async with asyncio.timeout(WALL_SECONDS):
+                answer = await _exchange(job, arguments)
+        except TimeoutError:
+            answer = b""
+        finally:
+            self._places.release()
+        # Without an answer the kernel has ended the check.
+        if not answer:
+            raise InvalidDocumentError([_too_expensive(file)])
+        outcome, result = pickle.loads(answer)  # noqa: S301 - it comes from the process that was forked for this
+        match outcome:
+            case "done":
+                return result
+            case "refused":
+                raise InvalidDocumentError(result)
+            case "memory":
+                raise InvalidDocumentError([_too_expensive(file)])
+            case _:
+                raise RuntimeError(f"the check of a document failed: {result}")
+
+
+async def _exchange(job: str, arguments: tuple[Any, ...]) -> bytes:
+    """Ask a new check, and wait for its answer: nothing where it was ended. A check that is given up is ended."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        _fork(theirs)
+    reader, writer = await asyncio.open_connection(sock=ours)
+    pid = 0
+    try:
+        writer.write(pickle.dumps((job, arguments)))
+        try:
+            pid = int.from_bytes(await reader.readexactly(PID_BYTES), "big")
+        except asyncio.IncompleteReadError as error:
+            # The machine had no room for another process.
+            raise _overloaded() from error
+        answer = await reader.read(-1)
+        pid = 0
+        return answer
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+        if pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+_LOCK = threading.Lock()
+_warm: _WarmProcess | None = None
+
+
+def _fork(connection: socket.socket) -> None:
+    """Fork a check from the warm process. There is one a process, which takes 0.7 s to start, when it is needed."""
+    global _warm
+    with _LOCK:
+        if _warm is None or not _warm.is_alive():
+            _warm = _WarmProcess()
+        try:
+            _warm.fork(connection)
+        except OSError:
+            # It has just died, and is not missed yet.
+            _warm = _WarmProcess()
+            _warm.fork(connection)
+
+
+def _overloaded() -> OverloadedError:
+    return OverloadedError("too many documents wait to be checked", retry_after=RETRY_SECONDS)
+
+
+def _too_expensive(file: str) -> Problem:
+    limits = f"{CPU_SECONDS:.0f} s of processor time and {MEMORY_BYTES // 1024**2} MB of memory"
+    return Problem(
+        file,
+        1,
+        "document",
+        f"the check was ended: it may take {limits}",
+        "Make the document, its templates or its conditions smaller, or split the campaign",
+    )
