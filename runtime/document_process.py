@@ -15,6 +15,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,10 +26,18 @@ from domain.document.yaml_source import Source, read
 from domain.errors import InvalidDocumentError
 from domain.sending.caps_document import parse_caps
 
-# A campaign of 100 steps with 20 templates takes 0.3 s and some megabytes.
-CPU_SECONDS: Final = 5.0
-WALL_SECONDS: Final = 60.0
-MEMORY_BYTES: Final = 512 * 1024 * 1024
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one check may take. `memory_bytes` come on top of what the warm process has.
+
+    A campaign of 100 steps with 20 templates takes 0.3 s and some megabytes.
+    """
+
+    cpu_seconds: float = 5.0
+    wall_seconds: float = 60.0
+    memory_bytes: int = 512 * 1024 * 1024
+
 
 # How an answer begins. Behind it: the result, the problems, nothing for want of memory, or what our own fault is.
 Outcome = Literal["done", "refused", "memory", "failed"]
@@ -82,10 +91,10 @@ def _answer(connection: socket.socket) -> None:
     """Do one check within its limits, answer, and end this process."""
     status = 1
     try:
-        _limit()
         connection.sendall(os.getpid().to_bytes(PID_BYTES, "big"))
         with connection.makefile("rb") as stream:
-            job, arguments = pickle.load(stream)  # noqa: S301 - it comes from the process that started this one
+            limits, job, arguments = pickle.load(stream)  # noqa: S301 - it comes from the process that started this one
+        _limit(limits)
         connection.sendall(pickle.dumps(_outcome(job, arguments)))
         status = 0
     except OSError:
@@ -107,15 +116,15 @@ def _outcome(job: str, arguments: tuple[Any, ...]) -> tuple[Outcome, Any]:
         return "failed", f"{type(error).__name__}: {error}"
 
 
-def _limit() -> None:
+def _limit(limits: Limits) -> None:
     """Have the kernel end this process for what goes beyond: the signals keep their default action."""
-    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
-    signal.setitimer(signal.ITIMER_REAL, WALL_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
+    signal.setitimer(signal.ITIMER_REAL, limits.wall_seconds)
     pages = Path("/proc/self/statm")
     if pages.exists():
         # Not on macOS, which does not keep this limit either.
         size = int(pages.read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY_BYTES,) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (size + limits.memory_bytes,) * 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -16,12 +16,13 @@ from domain.campaign.difference import Change
 from domain.campaign.publishing import Published
 from domain.errors import InvalidDocumentError, OverloadedError, Problem
 from domain.sending.caps import CapRule
-from runtime.document_process import CPU_SECONDS, MEMORY_BYTES, PID_BYTES, WALL_SECONDS
+from runtime.document_process import PID_BYTES, Limits
 
 MAX_AT_ONCE: Final = 2
 # Each waits for a second at most, where nothing is wrong; more would wait in vain.
 MAX_WAITING: Final = 20
 RETRY_SECONDS: Final = 5
+LIMITS: Final = Limits()
 
 
 class _WarmProcess:
@@ -42,15 +43,20 @@ class _WarmProcess:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
+    def close(self) -> None:
+        """Let go of a process that has died."""
+        self._control.close()
+
     def fork(self, connection: socket.socket) -> None:
         """Have a check talk on this socket."""
         socket.send_fds(self._control, [b"f"], [connection.fileno()])
 
 
 class DocumentProcesses:
-    """Implements `application.documents.Documents`."""
+    """Implements `application.documents.Documents`. `limits` hold for each check."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._limits = limits
         self._places = asyncio.Semaphore(MAX_AT_ONCE)
         self._waiting = 0
 
@@ -70,22 +76,22 @@ class DocumentProcesses:
             raise _overloaded()
         self._waiting += 1
         try:
-            async with asyncio.timeout(WALL_SECONDS):
+            async with asyncio.timeout(self._limits.wall_seconds):
                 await self._places.acquire()
         except TimeoutError as error:
             raise _overloaded() from error
         finally:
             self._waiting -= 1
         try:
-            async with asyncio.timeout(WALL_SECONDS):
-                answer = await _exchange(job, arguments)
+            async with asyncio.timeout(self._limits.wall_seconds):
+                answer = await _exchange(self._limits, job, arguments)
         except TimeoutError:
             answer = b""
         finally:
             self._places.release()
         # Without an answer the kernel has ended the check.
         if not answer:
-            raise InvalidDocumentError([_too_expensive(file)])
+            raise InvalidDocumentError([_too_expensive(file, self._limits)])
         outcome, result = pickle.loads(answer)  # noqa: S301 - it comes from the process that was forked for this
         match outcome:
             case "done":
@@ -93,12 +99,12 @@ class DocumentProcesses:
             case "refused":
                 raise InvalidDocumentError(result)
             case "memory":
-                raise InvalidDocumentError([_too_expensive(file)])
+                raise InvalidDocumentError([_too_expensive(file, self._limits)])
             case _:
                 raise RuntimeError(f"the check of a document failed: {result}")
 
 
-async def _exchange(job: str, arguments: tuple[Any, ...]) -> bytes:
+async def _exchange(limits: Limits, job: str, arguments: tuple[Any, ...]) -> bytes:
     """Ask a new check, and wait for its answer: nothing where it was ended. A check that is given up is ended."""
     ours, theirs = socket.socketpair()
     with theirs:
@@ -106,7 +112,7 @@ async def _exchange(job: str, arguments: tuple[Any, ...]) -> bytes:
     reader, writer = await asyncio.open_connection(sock=ours)
     pid = 0
     try:
-        writer.write(pickle.dumps((job, arguments)))
+        writer.write(pickle.dumps((limits, job, arguments)))
         try:
             pid = int.from_bytes(await reader.readexactly(PID_BYTES), "big")
         except asyncio.IncompleteReadError as error:
@@ -132,26 +138,23 @@ def _fork(connection: socket.socket) -> None:
     """Fork a check from the warm process. There is one a process, which takes 0.7 s to start, when it is needed."""
     global _warm
     with _LOCK:
-        if _warm is None or not _warm.is_alive():
-            _warm = _WarmProcess()
-        try:
-            _warm.fork(connection)
-        except OSError:
-            # It has just died, and is not missed yet.
-            _warm = _WarmProcess()
-            _warm.fork(connection)
+        if _warm is not None and not _warm.is_alive():
+            _warm.close()
+            _warm = None
+        _warm = _warm or _WarmProcess()
+        _warm.fork(connection)
 
 
 def _overloaded() -> OverloadedError:
     return OverloadedError("too many documents wait to be checked", retry_after=RETRY_SECONDS)
 
 
-def _too_expensive(file: str) -> Problem:
-    limits = f"{CPU_SECONDS:.0f} s of processor time and {MEMORY_BYTES // 1024**2} MB of memory"
+def _too_expensive(file: str, limits: Limits) -> Problem:
+    allowed = f"{limits.cpu_seconds:g} s of processor time and {limits.memory_bytes // 1024**2} MB of memory"
     return Problem(
         file,
         1,
         "document",
-        f"the check was ended: it may take {limits}",
+        f"the check was ended: it may take {allowed}",
         "Make the document, its templates or its conditions smaller, or split the campaign",
     )

@@ -7,8 +7,8 @@ from email_validator import EmailNotValidError, validate_email
 
 from domain.blanks import strip_blanks
 
-# RFC 5321, 4.5.3.1: 254 characters; twice as many leave room for what an ASCII form shortens. A longer text is no address,
-# and is not looked at: patterns that look for one may take the square of its length.
+# RFC 5321, 4.5.3.1: 254 characters; twice as many leave room for what an ASCII form shortens. A longer text is no
+# address, and is not looked at: patterns that look for one may take the square of its length.
 MAX_ADDRESS_CHARACTERS = 512
 MAX_NAME_CHARACTERS = 998
 _NOT_IN_NAMES = re.compile(r'["<>\x00-\x1f\x7f]')

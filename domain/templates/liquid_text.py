@@ -168,6 +168,9 @@ def compile_liquid(source: str, place: Place, *, is_html: bool = False) -> tuple
         template = environment.from_string(source)
         give_meaning(template)
     except (LiquidError, RecursionError) as error:
+        if isinstance(error.__cause__ or error.__context__, MemoryError):
+            # The library takes it for a fault of the text.
+            raise MemoryError from error
         token, message = (error.token, error.message) if isinstance(error, LiquidError) else (None, "too deeply nested")
         line = place.line_at(source, token.start_index) if token else place.line
         return None, [place.problem(f"this is not Liquid: {message}", "Mend the tag or the expression", line)]
