@@ -76,9 +76,9 @@ class DeploymentClock:
         """By how many seconds it may be off; None where it was never sampled."""
         return None if self._sample is None else self._sample.error_at(self._monotonic())
 
-    async def sample(self, connection: AsyncConnection[object]) -> None:
-        """Ask PostgreSQL, outside of any transaction."""
-        samples = [await self._ask(connection) for _ in range(1 if self.is_adjustable else ROUND_TRIPS)]
+    async def sample(self, connection: AsyncConnection[object], round_trips: int = ROUND_TRIPS) -> None:
+        """Ask PostgreSQL so many times, outside of any transaction."""
+        samples = [await self._ask(connection) for _ in range(1 if self.is_adjustable else round_trips)]
         self.take(min(samples, key=lambda sample: sample.error))
 
     def take(self, sample: Sample) -> None:

@@ -15,7 +15,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
-from store.clock import REFRESH_SECONDS, DeploymentClock
+from store.clock import REFRESH_SECONDS, ROUND_TRIPS, DeploymentClock
 from store.tally import Counts, Tally
 
 log = structlog.get_logger(__name__)
@@ -237,7 +237,8 @@ class Database:
 
     async def _configure(self, connection: Connection) -> None:
         await configure(connection)
-        await self.clock.sample(connection)
+        # After a failover another server's clock may be a little different.
+        await self.clock.sample(connection, 1 if self.clock.is_known else ROUND_TRIPS)
 
     async def _keep_clock(self) -> None:
         """Sample the clock until cancelled. While the database is away, nothing arrives that would need it."""
