@@ -1,5 +1,6 @@
 """The keys of the API: made, listed, revoked, and verified with every request."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -7,6 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
+
+import psycopg
+from msgspec.structs import replace
 
 from domain.access import Access, Actor, Scope
 from domain.errors import InvalidRequestError, NotFoundError
@@ -18,6 +22,9 @@ from store.keys import Key, StoredKey
 # How long a key that was looked up is taken as it was: the longest that a revoked one still opens anything, and what
 # spares tracking a query for each batch. Seconds.
 REMEMBERED_SECONDS: Final = 1.0
+# How many keys one query asks for.
+KEYS_A_QUERY: Final = 500
+MAX_ID_CHARACTERS: Final = 64
 # How exact `last_used_at` is.
 TOUCHED_EVERY: Final = timedelta(minutes=1)
 
@@ -59,6 +66,8 @@ class Keys:
         self._environment = [key for key in environment if key.secret]
         self._clock = clock
         self._remembered: dict[str, tuple[float, StoredKey]] = {}
+        self._asked: dict[str, asyncio.Future[StoredKey | None]] = {}
+        self._asking: asyncio.Task[None] | None = None
 
     async def verify(self, given: bytes) -> Access | None:
         """What a key stands for; None where it is none, expired or revoked.
@@ -71,11 +80,13 @@ class Keys:
                 return key.access
         prefix, _, rest = given.decode("latin-1").partition("_")
         id, _, secret = rest.partition("_")
-        if prefix != PREFIX or not id.isalnum() or not id.isascii():
+        if prefix != PREFIX or not id.isalnum() or not id.isascii() or len(id) > MAX_ID_CHARACTERS:
             return None
-        stored = self._recalled(id) or await self._looked_up(id, secret)
+        stored = self._recalled(id) or await self._looked_up(id)
         if stored is None or not _is_good(stored, secret):
             return None
+        if _was_long_unused(stored):
+            await self._touch(stored)
         return Access(Actor(stored.id, stored.name), frozenset(stored.scopes), stored.source)
 
     async def create(
@@ -140,18 +151,49 @@ class Keys:
         asked_at, stored = self._remembered.get(id, (-REMEMBERED_SECONDS, None))
         return stored if self._clock() - asked_at < REMEMBERED_SECONDS else None
 
-    async def _looked_up(self, id: str, secret: str) -> StoredKey | None:
-        # As of when it was asked for: a revocation may commit while the answer is on its way.
-        asked_at = self._clock()
-        async with self._database.transaction() as connection:
-            stored = await keys.find(connection, id)
-            if stored is None:
+    async def _looked_up(self, id: str) -> StoredKey | None:
+        """What the database has of a key, as of after the call.
+
+        One query at a time asks for all keys that are waited for, so that whoever tries wrong ones, however many at
+        once, takes one connection of the pool.
+        """
+        answer = self._asked.get(id)
+        if answer is None:
+            answer = self._asked[id] = asyncio.get_running_loop().create_future()
+            # A caller that goes away leaves it to nobody.
+            answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        return await asyncio.shield(answer)
+
+    async def _ask(self) -> None:
+        while self._asked:
+            answers = {id: self._asked.pop(id) for id in list(self._asked)[:KEYS_A_QUERY]}
+            # As of when it was asked for: a revocation may commit while the answer is on its way.
+            asked_at = self._clock()
+            try:
+                async with self._database.transaction() as connection:
+                    found = await keys.find(connection, list(answers))
+            except psycopg.Error as error:
+                for answer in answers.values():
+                    answer.set_exception(error)
+                continue
+            except BaseException:
+                for answer in answers.values():
+                    answer.cancel()
+                raise
+            for id, answer in answers.items():
                 self._remembered.pop(id, None)
-                return None
-            if _is_good(stored, secret) and _was_long_unused(stored):
-                await keys.touch(connection, id)
-        self._remembered[id] = (asked_at, stored)
-        return stored
+                if id in found:
+                    self._remembered[id] = asked_at, found[id]
+                answer.set_result(found.get(id))
+
+    async def _touch(self, stored: StoredKey) -> None:
+        # Once, also where many requests of the key are under way.
+        asked_at, _ = self._remembered.get(stored.id, (self._clock(), stored))
+        self._remembered[stored.id] = asked_at, replace(stored, last_used_at=datetime.now(UTC))
+        async with self._database.transaction() as connection:
+            await keys.touch(connection, stored.id)
 
 
 def _hash(secret: str) -> bytes:

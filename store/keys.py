@@ -54,11 +54,13 @@ async def insert(
     return convert(await cursor.fetchone(), Key)
 
 
-async def find(connection: Connection, id: str) -> StoredKey | None:
-    """One key with its hash."""
-    cursor = await connection.execute(f"SELECT {_COLUMNS}, secret_hash FROM api_keys WHERE id = %s", (id,))  # noqa: S608
-    row = await cursor.fetchone()
-    return convert(row, StoredKey) if row else None
+async def find(connection: Connection, ids: Sequence[str]) -> dict[str, StoredKey]:
+    """Those of the keys that there are, by their ids, with their hashes."""
+    cursor = await connection.execute(
+        f"SELECT {_COLUMNS}, secret_hash FROM api_keys WHERE id = ANY(%s)",  # noqa: S608 -- a constant
+        (list(ids),),
+    )
+    return {row["id"]: convert(row, StoredKey) for row in await cursor.fetchall()}
 
 
 async def touch(connection: Connection, id: str) -> None:
@@ -75,7 +77,7 @@ async def revoke(connection: Connection, id: str) -> tuple[Key, bool] | None:
     row = await cursor.fetchone()
     if row:
         return convert(row, Key), True
-    found = await find(connection, id)
+    found = (await find(connection, [id])).get(id)
     return (found, False) if found else None
 
 

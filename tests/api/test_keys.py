@@ -171,6 +171,25 @@ async def test_a_key_is_looked_up_once_a_second_and_touched_once_a_minute(databa
         assert datetime.now(UTC) - touched.last_used_at < timedelta(seconds=58)
 
 
+async def test_wrong_keys_take_one_connection_however_many_come(database_url: str) -> None:
+    """And nobody whose key is right is answered for them."""
+    async with Database(database_url, pool_size=10) as database:
+        keys = Keys(database, [])
+        token = (await keys.create("backend", [Scope.INGEST], by=SOJOURN)).token.encode()
+        async with await psycopg.AsyncConnection.connect(database_url) as holder:
+            await holder.execute("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE")
+            wrong = [asyncio.create_task(keys.verify(b"sj_%016x_0" % number)) for number in range(500)]
+            right = asyncio.create_task(keys.verify(token))
+            gone = asyncio.create_task(keys.verify(b"sj_ffffffffffffffff_0"))
+            await asyncio.sleep(0.3)
+            assert (database.pool_state().in_use, database.pool_state().waiting) == (1, 0)
+            gone.cancel()
+        assert set(await asyncio.gather(*wrong)) == {None}
+        access = await right
+        assert access is not None
+        assert access.actor.name == "backend"
+
+
 async def test_keys_come_in_pages(operator: httpx.AsyncClient) -> None:
     ids = [(await made(operator, "read"))["id"] for _ in range(5)]
     seen: list[str] = []
