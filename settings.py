@@ -4,6 +4,7 @@ Secrets may stand in files (`SOJOURN_ADMIN_KEY_FILE`), and how Temporal is reach
 """
 
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -50,7 +51,7 @@ def _public_url(url: str) -> str:
 
 def _listed(texts: object) -> object:
     """A list as an environment variable holds it, with commas."""
-    return texts.split(",") if isinstance(texts, str) else texts
+    return [text.strip() for text in texts.split(",") if text.strip()] if isinstance(texts, str) else texts
 
 
 class _FaultError(ValueError):
@@ -238,6 +239,20 @@ class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, Ma
         DEFAULT_PLACEHOLDERS,
         description="texts that clients send where they have no id, with commas between them; in place of the default "
         "list, in any letter case. As userId, anonymousId, previousId, groupId or messageId they count as none",
+    )
+    rate_limit_events: Annotated[int, Field(ge=0)] = Field(
+        10_000, description="events a second that each key has in each API process; 0 is no limit"
+    )
+    rate_limit_bytes: Annotated[int, Field(ge=0)] = Field(
+        16 * 1024 * 1024,
+        description="bytes of tracking calls, decompressed, a second that each key has in each API process; "
+        "0 is no limit",
+    )
+    max_connections: Annotated[int, Field(ge=1)] = Field(2_000, description="connections of clients to an API process")
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        (),
+        description="networks of the proxies in front of the API, as 10.0.0.0/8,fd00::/8: their X-Forwarded-For or "
+        "Forwarded tells which client a request comes from. By default none is believed",
     )
     api_host: str = "127.0.0.1"
     api_port: int = 8080

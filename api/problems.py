@@ -14,16 +14,12 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.limits import MAX_REQUEST_BYTES
 from domain.errors import (
     InvalidDocumentError,
     InvalidRequestError,
     MalformedJsonError,
     MethodNotAllowedError,
     NoSuchPathError,
-    OverloadedError,
-    PayloadTooLargeError,
-    RequestTimeoutError,
     SojournError,
     UnauthorizedError,
     UnavailableError,
@@ -35,19 +31,11 @@ _log = structlog.get_logger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 
 # What a lost connection, an exhausted pool or a database that restarts look like. All of them pass.
-_DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
+DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 
-# What the framework refuses by itself (a body that is no text, with 400), and what is refused while it reads a body.
+# What the framework refuses by itself; a body that is no text, with 400.
 _OF_STATUS: Final[dict[int, type[SojournError]]] = {
-    error.status: error
-    for error in (
-        MalformedJsonError,
-        NoSuchPathError,
-        MethodNotAllowedError,
-        RequestTimeoutError,
-        PayloadTooLargeError,
-        OverloadedError,
-    )
+    error.status: error for error in (MalformedJsonError, NoSuchPathError, MethodNotAllowedError)
 }
 
 SCHEMA: Final[dict[str, Any]] = {
@@ -114,14 +102,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(SojournError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for error in _DATABASE_AWAY:
+    for error in DATABASE_AWAY:
         app.add_exception_handler(error, _database_away)
     app.add_middleware(Incidents)
 
 
-def _refused(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, SojournError):
-        raise TypeError(type(error).__name__)
+def answer(error: SojournError) -> Response:
+    """The problem that a refusal is."""
     members = dict(error.data)
     headers: dict[str, str] = {}
     if isinstance(error, InvalidDocumentError):
@@ -131,6 +118,12 @@ def _refused(_request: Request, error: Exception) -> Response:
     elif isinstance(error, UnavailableError) or "retry_after" in error.data:
         headers["Retry-After"] = str(error.data.get("retry_after", 1))
     return problem(error.status, error.code, error.detail, headers=headers, **members)
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, SojournError):
+        raise TypeError(type(error).__name__)
+    return answer(error)
 
 
 def _invalid(_request: Request, error: Exception) -> Response:
@@ -150,7 +143,6 @@ def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise TypeError(type(error).__name__)
     kind = _OF_STATUS.get(error.status_code, SojournError)
-    members = {"limit": MAX_REQUEST_BYTES} if kind is PayloadTooLargeError else {}
     detail = {
         NoSuchPathError: "there is no such path; see /docs for those that there are",
         MethodNotAllowedError: "this path is there for other methods; the header Allow names them",
@@ -158,7 +150,7 @@ def _http(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if kind is MethodNotAllowedError:
         headers["Allow"] = ", ".join(_methods(request))
-    return problem(kind.status, kind.code, detail, headers=headers, **members)
+    return problem(kind.status, kind.code, detail, headers=headers)
 
 
 def _methods(request: Request) -> list[str]:
@@ -171,6 +163,11 @@ def _methods(request: Request) -> list[str]:
 
 
 def _database_away(_request: Request, error: Exception) -> Response:
+    return database_away(error)
+
+
+def database_away(error: Exception) -> Response:
+    """The problem that one of DATABASE_AWAY is."""
     detail = described(error) if isinstance(error, psycopg.Error) else None
     _log.warning("database unavailable", error=type(error).__name__, detail=detail)
     return problem(

@@ -25,8 +25,10 @@ _tracer: Final = trace.get_tracer("sojourn")
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # Looked at all the time, or called with every event: what goes well there is counted and not logged.
 _SILENT: Final = frozenset({"/healthz", "/readyz"} | {f"/v1/{kind}" for kind in KINDS})
-# An overloaded API refuses with these by the thousand; a line for each would be one more load.
-_OVERLOADED: Final = frozenset({429, 503})
+# The client has gone before it was answered; so nginx counts it.
+GONE: Final = 499
+# An overloaded API refuses with these by the thousand, and clients leave; a line for each would be one more load.
+_COUNTED_ONLY: Final = frozenset({429, GONE, 503})
 
 
 class Watch:
@@ -39,7 +41,7 @@ class Watch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, request_id, status = perf_counter(), uuid4().hex, 500
+        began, request_id, status = perf_counter(), uuid4().hex, GONE
         method = scope["method"] if scope["method"] in METHODS else "other"
 
         async def noting_send(message: Message) -> None:
@@ -62,6 +64,9 @@ class Watch:
         ):
             try:
                 await self._app(scope, receive, noting_send)
+            except Exception:
+                status = 500
+                raise
             finally:
                 route = getattr(scope.get("route"), "path", "unmatched")
                 if span.is_recording():
@@ -88,7 +93,7 @@ def _describe(span: trace.Span, method: str, route: str, status: int, request_id
 
 def _tell(method: str, route: str, status: int, seconds: float) -> None:
     """A line for what was asked of the API, and for what went wrong."""
-    if status in _OVERLOADED or (status < 400 and route in _SILENT):
+    if status in _COUNTED_ONLY or (status < 400 and route in _SILENT):
         return
     log = _log.warning if status >= 500 else _log.info
     log("request", method=method, route=route, status=status, seconds=round(seconds, 4))

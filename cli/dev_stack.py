@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import worker
 from api.app import create_app
+from api.server import server_options
 from cli.dev_folder import DevFolder
 from runtime.embedded.http import HttpServer
 from runtime.embedded.inbox import Inbox
@@ -87,7 +88,7 @@ class DevStack:
             self.api_url = f"http://localhost:{port_of(bound)}"
             self.settings = self._settings(facts)
             await asyncio.to_thread(upgrade, self.settings.database_url.get_secret_value())
-            api = await HttpServer.start(create_app(self.settings), bound)
+            api = await HttpServer.start(create_app(self.settings), bound, **server_options(self.settings))
             parts.push_async_callback(api.stop)
             await self._work(parts)
             self.folder.announce(api_url=self.api_url, admin_key=self.settings.admin_key.get_secret_value())

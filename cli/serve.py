@@ -29,9 +29,8 @@ def api(
 ) -> None:
     """Serve the HTTP API. For more than one process, start it more than once behind a load balancer."""
     with _uncollected():
-        import uvicorn
-
         from api.app import create_app
+        from api.server import serve
         from runtime.watched_process import last_words, watched_process
         from settings import Settings
 
@@ -50,19 +49,7 @@ def api(
         app = create_app(settings)
         # What is loaded stays: the garbage collector need not look through it again and again.
         gc.freeze()
-        uvicorn.run(
-            app,
-            host=host or settings.api_host,
-            port=settings.api_port if port is None else port,
-            log_config=None,
-            # Paths hold user ids and unsubscribe tokens.
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=10,
-            # No limit of connections: the application refuses what is too much for it, and says when to come again.
-            # Longer than clients and load balancers keep a connection, so that it is they who close it.
-            timeout_keep_alive=75,
-        )
+        serve(app, settings, host=host or settings.api_host, port=settings.api_port if port is None else port)
 
 
 @contextmanager

@@ -19,7 +19,8 @@ SojournError
 ├── InvalidDocumentError            422  a campaign, template or caps document with everything that is wrong with it
 ├── InvalidCursorError              422  `after` or `before` is no cursor of this list
 ├── IdempotencyKeyReusedError       422  the Idempotency-Key is another request's
-├── RateLimitedError                429  too many requests of one key; says when to come again
+├── RateLimitedError                429  too much by one key; says of what, and when to come again
+├── HeadersTooLargeError            431  the head of the request is beyond a limit; says the limits
 └── UnavailableError                503  a dependency is away; says when to come again
     └── OverloadedError             503  the process has enough to do; says when to come again
 
@@ -196,8 +197,15 @@ class IdempotencyKeyReusedError(SojournError):
 class RateLimitedError(SojournError):
     status = 429
     code = "rate_limited"
-    meaning = "The key was used more often in a second than `limit`."
+    meaning = "The key was used for more `unit` (requests, events, bytes) a second than `limit`."
     remedy = "Repeat it after `Retry-After`. Report events in batches."
+
+
+class HeadersTooLargeError(SojournError):
+    status = 431
+    code = "headers_too_large"
+    meaning = "The request line and headers have more bytes than `limit`, or there are more than `max_headers`."
+    remedy = "Send fewer and shorter headers, and long values in the body."
 
 
 class UnavailableError(SojournError):

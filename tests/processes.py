@@ -68,6 +68,8 @@ def environment(settings: Settings) -> dict[str, str]:
     """The settings as the variables that a process reads them from."""
 
     def said(value: object) -> str:
+        if isinstance(value, tuple):
+            return ",".join(map(str, value))
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
     return {f"SOJOURN_{name.upper()}": said(value) for name, value in settings if value is not None}

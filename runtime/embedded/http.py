@@ -5,7 +5,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
@@ -13,6 +13,13 @@ from runtime.embedded.ports import LOOPBACK, port_of
 
 FINISH_SECONDS = 5  # for the requests under way at a stop
 KEEP_ALIVE_SECONDS = 75  # longer than clients and proxies keep a connection: else both close it at once
+_OPTIONS: Final[dict[str, Any]] = {
+    "log_config": None,
+    "access_log": False,
+    "ws": "none",
+    "server_header": False,
+    "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+}
 
 
 @dataclass(slots=True)
@@ -28,20 +35,18 @@ class HttpServer:
         return f"http://{LOOPBACK}:{self.port}"
 
     @classmethod
-    async def start(cls, application: Any, bound: socket.socket) -> "HttpServer":
+    async def start(cls, application: Any, bound: socket.socket, **options: Any) -> "HttpServer":
         """Serve an ASGI application on a listening socket, which it closes at its end; return once it answers.
+
+        `options` are more of uvicorn's.
 
         Raises:
             RuntimeError: its lifespan failed; the reason is in the log of `uvicorn.error`.
         """
         config = uvicorn.Config(
             application,
-            log_config=None,
-            access_log=False,
-            ws="none",
-            server_header=False,
             timeout_graceful_shutdown=FINISH_SECONDS,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            **{**_OPTIONS, **options},
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[bound]))

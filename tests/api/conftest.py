@@ -7,9 +7,11 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
+from runtime.embedded.postgres import EmbeddedPostgres
 from settings import Settings
 from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY, FakeServices
-from tests.api.live import client_of, open_live
+from tests.api.live import ApiProcess, api_process, client_of, open_live
+from tests.conftest import database_of
 from wiring import Services
 
 
@@ -61,6 +63,13 @@ async def live(database_url: str) -> AsyncIterator[FastAPI]:
     """The application over a database of the test's own."""
     async with open_live(database_url) as app:
         yield app
+
+
+@pytest.fixture(scope="module")
+async def served(postgres: EmbeddedPostgres, migrated: str) -> AsyncIterator[ApiProcess]:
+    """`sojourn api` in a process of its own, which the tests of a module share."""
+    async with database_of(postgres, migrated) as url, api_process(url) as api:
+        yield api
 
 
 @pytest.fixture

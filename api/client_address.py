@@ -1,0 +1,82 @@
+"""Which client a request comes from, as far as limits are concerned: an IPv4 address, or the /64 of an IPv6 one.
+
+A header that names the client is believed only where a trusted proxy has written it, so it is read from the right: each
+trusted proxy adds on the right whom it heard from, and what stands further left may be the client's own invention.
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from starlette.datastructures import Headers
+
+Network = IPv4Network | IPv6Network
+
+
+def network_of(address: str) -> str:
+    """What is counted as one client: one subscriber has a whole /64 of IPv6. A text that is no address is itself."""
+    parsed = _parsed(address)
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((int(parsed) >> 64 << 64, 64)))
+    return address if parsed is None else str(parsed)
+
+
+def client_of(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
+    """The client of a request that `peer` has sent, as `network_of` counts it.
+
+    Where a trusted proxy passes on both X-Forwarded-For and Forwarded, and they disagree, one of them is the client's
+    own: then it is the proxy that counts.
+    """
+    if not trusted or not _is_trusted(peer, trusted):
+        return network_of(peer)
+    named = [
+        _rightmost(peer, hops, trusted)
+        for hops in (
+            [hop for line in headers.getlist("x-forwarded-for") for hop in line.split(",")],
+            [_for(element) for line in headers.getlist("forwarded") for element in line.split(",")],
+        )
+        if hops
+    ]
+    return network_of(named[0] if len(set(named)) == 1 else peer)
+
+
+def _rightmost(peer: str, hops: list[str], trusted: Sequence[Network]) -> str:
+    """The first address from the right that is no trusted proxy's; the last proxy where none follows, or no address."""
+    nearest = peer
+    for hop in reversed(hops):
+        address = _without_port(hop.strip())
+        if _parsed(address) is None:
+            return nearest
+        nearest = address
+        if not _is_trusted(address, trusted):
+            return nearest
+    return nearest
+
+
+def _for(element: str) -> str:
+    """The `for` of one element of Forwarded (RFC 7239), without its quotes."""
+    for pair in element.split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name.lower() == "for":
+            return value.strip('"')
+    return ""
+
+
+def _without_port(node: str) -> str:
+    if node.startswith("["):
+        return node[1:].partition("]")[0]
+    host, colon, _ = node.partition(":")
+    return host if colon and ":" not in node[len(host) + 1 :] else node
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return mapped or parsed
+
+
+def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in trusted)

@@ -1,0 +1,91 @@
+"""The server that the application runs in: its protocol, what stands in every answer, and an end within its time."""
+
+import faulthandler
+import resource
+from types import FrameType
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from api.http_protocol import KEEP_ALIVE_SECONDS, protocol
+from settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+# What a request under way may still take once the process is to end. Seconds.
+GRACE_SECONDS: Final = 10
+# When the process ends whatever it does. Docker is told to wait as long (docker-compose.yml). Seconds.
+STOP_SECONDS: Final = 20
+# Files beside those of the clients' connections: the database's, logs, metrics.
+_OTHER_FILES: Final = 256
+_HSTS: Final = "max-age=31536000"
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn serves this application, in a process of its own or within another."""
+    return {
+        "http": protocol(settings.max_connections),
+        "ws": "none",
+        "log_config": None,
+        # Paths hold user ids and unsubscribe tokens.
+        "access_log": False,
+        "server_header": False,
+        "headers": answer_headers(settings),
+        # It would believe X-Forwarded-For of any process of this machine; api/client_address.py reads it.
+        "proxy_headers": False,
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+    }
+
+
+def answer_headers(settings: Settings) -> list[tuple[str, str]]:
+    """What stands in every answer. A page may say more about itself, such as what it loads."""
+    headers = [
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        # Paths hold user ids and tokens.
+        ("Referrer-Policy", "no-referrer"),
+    ]
+    if settings.public_url.startswith("https:"):
+        headers.append(("Strict-Transport-Security", _HSTS))
+    return headers
+
+
+def serve(app: ASGIApp, settings: Settings, *, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT. Raises SystemExit where the address is taken or the application does not start."""
+    options = server_options(_within_files(settings))
+    server = _Server(uvicorn.Config(app, host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS, **options))
+    server.run()
+    if not server.started:
+        raise SystemExit(1)
+
+
+def _within_files(settings: Settings) -> Settings:
+    """With no more connections than the process may open files for, as many as it was allowed to ask for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    others = _OTHER_FILES + settings.database_pool_size
+    wanted = settings.max_connections + others
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft >= wanted:
+        return settings
+    most = max(1, soft - others)
+    _log.warning(
+        "SOJOURN_MAX_CONNECTIONS is more than the open files allow: raise `ulimit -n`",
+        max_connections=settings.max_connections,
+        open_files=soft,
+        connections=most,
+    )
+    return settings.model_copy(update={"max_connections": most})
+
+
+class _Server(uvicorn.Server):
+    """Ends within STOP_SECONDS of the first signal, also where a request holds the event loop or does not let go."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            # By a thread that needs no Python: it writes where the process hangs, and ends it with status 1.
+            faulthandler.dump_traceback_later(STOP_SECONDS, exit=True)
+        super().handle_exit(sig, frame)
