@@ -1,26 +1,41 @@
 """How much one process takes in hand at once. What is more is refused at once, instead of after it has waited.
 
-A process that is asked for more than it can do must not answer everybody late: whoever is refused comes again, or is
-led to another process, while those it has in hand are served in time.
+A process that is asked for more than it can do must not answer everybody late: a client that is refused comes again, or
+is led to another process, while those that were let in are served in time.
+
+A request has a slot from when its body is complete, so that half-sent ones hold bytes and no slot. Until its key is
+known it has only a share of both, and each client address a smaller one: whoever has no key, or a wrong one, can keep
+out those of the same address, and no others. The key in the header or the query is verified before the body is read.
 """
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from random import randint
 from typing import Final
 
-from fastapi.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import problem
-from domain.errors import OverloadedError, RequestTimeoutError
+from api import auth, problems
+from api.client_address import Network, client_of
+from domain.errors import OverloadedError, PayloadTooLargeError, RequestTimeoutError, SojournError
 
 # For each connection to the database, which a request waits for 2 s at most: so that at 100 ms a transaction all get
 # theirs. A batch of 100 events takes less.
 REQUESTS_A_CONNECTION: Final = 20
 # Of bodies, which grow several times when they are decoded.
-MOST_BYTES: Final = 64 * 1024 * 1024
-# How long a body may take to arrive: whoever sends slowly must not keep others out. Seconds.
-BODY_SECONDS: Final = 20.0
+MAX_BYTES: Final = 64 * 1024 * 1024
+# Of one body: a campaign with its templates. The largest seen in practice are tens of kilobytes.
+MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
+# A body may take so many seconds, and one more for each MIN_BYTES_A_SECOND of it that has come.
+BODY_SECONDS: Final = 10.0
+MIN_BYTES_A_SECOND: Final = 64 * 1024
+# Of slots and bytes, what all requests without a known key have together, and what those of one client address have.
+SHARE_OF_UNKNOWN: Final = 2
+SHARE_OF_UNKNOWN_CLIENT: Final = 8
+# Of bytes, what one client address has with known keys: a key of scope ingest stands in web pages.
+SHARE_OF_CLIENT: Final = 2
 # Those who are refused together do not come again together. Seconds.
 SOONEST: Final = 1
 LATEST: Final = 5
@@ -29,70 +44,166 @@ LATEST: Final = 5
 _EXEMPT: Final = frozenset({"/healthz", "/readyz"})
 
 
-class Admission:
-    """Lets in `most_requests` at a time, and MOST_BYTES of their bodies. Others are told when to come again."""
+class Share:
+    """An amount that is bounded in all, and for each client address."""
 
-    def __init__(self, app: ASGIApp, most_requests: int) -> None:
+    def __init__(self, most: int, most_of_client: int) -> None:
+        self._most, self._most_of_client = most, most_of_client
+        self.taken = 0
+        self.of_client: Counter[str] = Counter()
+
+    def take(self, client: str, amount: int) -> bool:
+        """False, and nothing is taken, where it is too much."""
+        if self.taken + amount > self._most or self.of_client[client] + amount > self._most_of_client:
+            return False
+        self.taken += amount
+        self.of_client[client] += amount
+        return True
+
+    def give_back(self, client: str, amount: int) -> None:
+        """Also forgets a client that has nothing, of which there may be any number."""
+        self.taken -= amount
+        self.of_client[client] -= amount
+        if not self.of_client[client]:
+            del self.of_client[client]
+
+
+class Admission:
+    """Lets in `most_requests` at a time, and MAX_BYTES of bodies. Others are told when to come again."""
+
+    def __init__(self, app: ASGIApp, most_requests: int, trusted_proxies: Sequence[Network]) -> None:
         self._app = app
-        self._most_requests = most_requests
-        self._requests = 0
-        self._bytes = 0
+        self._trusted_proxies = trusted_proxies
+        self.slots = Share(most_requests, most_requests)
+        self.bytes = Share(MAX_BYTES, MAX_BYTES // SHARE_OF_CLIENT)
+        self.unknown_slots = Share(
+            max(1, most_requests // SHARE_OF_UNKNOWN), max(1, most_requests // SHARE_OF_UNKNOWN_CLIENT)
+        )
+        self.unknown_bytes = Share(MAX_BYTES // SHARE_OF_UNKNOWN, MAX_BYTES // SHARE_OF_UNKNOWN_CLIENT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in _EXEMPT:
             await self._app(scope, receive, send)
             return
-        if self._requests >= self._most_requests or self._bytes >= MOST_BYTES:
-            refusal = problem(OverloadedError.status, OverloadedError.code, _DETAIL, headers=_later())
-            await refusal(scope, receive, send)
-            return
-        self._requests += 1
-        body = _Body(receive)
+        request = Request(scope)
+        peer = scope.get("client") or ("", 0)
+        visit = Visit(self, client_of(peer[0], request.headers, self._trusted_proxies))
         try:
-            await self._app(scope, self._counting(body), send)
+            try:
+                read = await self._let_in(request, receive, visit)
+            except SojournError as error:
+                await problems.answer(error)(scope, receive, send)
+                return
+            except problems.DATABASE_AWAY as error:
+                await problems.database_away(error)(scope, receive, send)
+                return
+            await self._app(scope, read, send)
         finally:
-            self._requests -= 1
-            self._bytes -= body.size
+            visit.end()
 
-    def _counting(self, body: "_Body") -> Receive:
-        async def receive() -> Message:
-            message = await body.receive()
-            size = len(message.get("body", b""))
-            body.size += size
-            self._bytes += size
-            if self._bytes > MOST_BYTES:
-                # FastAPI passes only its own kind through while it reads a body.
-                raise HTTPException(OverloadedError.status, _DETAIL, _later())
-            return message
+    async def _let_in(self, request: Request, receive: Receive, visit: "Visit") -> Receive:
+        """How the application is to read the body. Raises SojournError for who is not let in, psycopg.Error where the
+        database does not say what a key stands for, and ClientDisconnect."""
+        given = await auth.recognise(request)
+        request.state.visit = visit
+        if given.access is not None:
+            visit.is_known()
+        if given.is_wrong:
+            # A page that is for everyone reads no body, and all others refuse such a key before they do.
+            visit.enter()
+            return _unread
+        body = await _gathered(request, receive, visit)
+        visit.enter()
+        is_read = False
 
-        return receive
+        async def read() -> Message:
+            nonlocal is_read
+            if is_read:
+                # Behind the body comes only that the client has gone.
+                return await receive()
+            is_read = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return read
 
 
-class _Body:
-    """The body of a request as it arrives; `size` is how much there is of it."""
+class Visit:
+    """What one request has taken: bytes as its body arrives, and a slot once it is complete."""
 
-    def __init__(self, receive: Receive) -> None:
-        self.size = 0
-        self._receive = receive
-        self._is_complete = False
-        self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+    def __init__(self, admission: Admission, client: str) -> None:
+        self._admission = admission
+        self._client = client
+        self._bytes = 0
+        self._slots = 0
+        self._is_known = False
 
-    async def receive(self) -> Message:
-        # Behind the body comes only that the client has gone, for which there is no time.
-        if self._is_complete:
-            return await self._receive()
+    def hold(self, size: int) -> None:
+        """Take bytes. Raises OverloadedError."""
+        self._take(self._admission.bytes, self._admission.unknown_bytes, size)
+        self._bytes += size
+
+    def enter(self) -> None:
+        """Take a slot. Raises OverloadedError."""
+        self._take(self._admission.slots, self._admission.unknown_slots, 1)
+        self._slots += 1
+
+    def is_known(self) -> None:
+        """Its key is verified: it leaves the share of those whose key is not."""
+        if not self._is_known:
+            self._give_back_unknown()
+            self._is_known = True
+
+    def end(self) -> None:
+        """Give everything back."""
+        if not self._is_known:
+            self._give_back_unknown()
+        self._admission.bytes.give_back(self._client, self._bytes)
+        self._admission.slots.give_back(self._client, self._slots)
+
+    def _take(self, all: Share, unknown: Share, amount: int) -> None:
+        if not all.take(self._client, amount):
+            raise _overloaded("this process has as much in hand as it can serve in time")
+        if not self._is_known and not unknown.take(self._client, amount):
+            all.give_back(self._client, amount)
+            raise _overloaded("too many requests whose key is not known yet are under way, here or from your address")
+
+    def _give_back_unknown(self) -> None:
+        self._admission.unknown_bytes.give_back(self._client, self._bytes)
+        self._admission.unknown_slots.give_back(self._client, self._slots)
+
+
+async def _gathered(request: Request, receive: Receive, visit: Visit) -> bytes:
+    """The whole body. Raises PayloadTooLargeError, RequestTimeoutError, OverloadedError and ClientDisconnect."""
+    too_large = PayloadTooLargeError(f"the body may have {MAX_REQUEST_BYTES:,} bytes", limit=MAX_REQUEST_BYTES)
+    declared = request.headers.get("content-length", "")
+    if len(declared) > 18 or (declared.isdecimal() and int(declared) > MAX_REQUEST_BYTES):
+        raise too_large
+    began = asyncio.get_running_loop().time()
+    body = bytearray()
+    while True:
         try:
-            async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
+            async with asyncio.timeout_at(began + BODY_SECONDS + len(body) / MIN_BYTES_A_SECOND):
+                message = await receive()
         except TimeoutError as error:
-            detail = f"the body did not arrive within {BODY_SECONDS:.0f} s"
-            raise HTTPException(RequestTimeoutError.status, detail, {"Connection": "close"}) from error
-        self._is_complete = not message.get("more_body", False)
-        return message
+            raise RequestTimeoutError(
+                f"the body did not arrive within {BODY_SECONDS:.0f} s, and 1 s more for each {MIN_BYTES_A_SECOND:,} B"
+            ) from error
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        if len(body) + len(chunk) > MAX_REQUEST_BYTES:
+            raise too_large
+        visit.hold(len(chunk))
+        if not message.get("more_body", False):
+            # What comes at once is passed on as it is.
+            return bytes(body) + chunk if body else chunk
+        body += chunk
 
 
-_DETAIL: Final = "this process has as much in hand as it can serve in time; the same request may be sent again"
+async def _unread() -> Message:
+    raise auth.wrong_key()
 
 
-def _later() -> dict[str, str]:
-    return {"Retry-After": str(randint(SOONEST, LATEST))}  # noqa: S311 - not a secret
+def _overloaded(why: str) -> OverloadedError:
+    retry_after = randint(SOONEST, LATEST)  # noqa: S311 - not a secret
+    return OverloadedError(f"{why}; the same request may be sent again", retry_after=retry_after)

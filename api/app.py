@@ -35,7 +35,7 @@ from api import (
 )
 from api.admission import REQUESTS_A_CONNECTION, Admission
 from api.dependencies import EXAMPLE
-from api.limits import BodyLimit, RateLimit
+from api.limits import RateLimits
 from api.tracking_paths import TrackingPaths
 from api.watching import Watch
 from domain.tracking.identifiers import Placeholders
@@ -94,11 +94,16 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.max_batch_bytes = settings.max_batch_bytes
-    app.state.rate_limit = RateLimit(settings.rate_limit)
     app.state.placeholders = Placeholders(settings.placeholder_ids)
-    app.add_middleware(BodyLimit)
+    app.state.rate_limits = RateLimits(
+        requests=settings.rate_limit, events=settings.rate_limit_events, bytes=settings.rate_limit_bytes
+    )
+    app.add_middleware(
+        Admission,
+        most_requests=REQUESTS_A_CONNECTION * settings.database_pool_size,
+        trusted_proxies=settings.trusted_proxies,
+    )
     problems.install(app)
-    app.add_middleware(Admission, most_requests=REQUESTS_A_CONNECTION * settings.database_pool_size)
     app.add_middleware(Watch)
     app.add_middleware(TrackingPaths)
     for module in _MODULES:

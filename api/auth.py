@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.dependencies import services_of
-from api.limits import RateLimit
+from api.limits import RateLimits
 from domain.access import Access, Actor, Scope, includes
 from domain.errors import ForbiddenError, UnauthorizedError
 
@@ -53,19 +54,58 @@ def write_key(request: Request) -> bytes | None:
     return given or request.query_params.get("writeKey", "").encode() or None
 
 
-async def verified(request: Request, given: bytes | None) -> Access:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A key that stands outside of the body, and what it stands for. `key` is None where none does."""
+
+    key: bytes | None = None
+    access: Access | None = None
+    # A key, or something in its place, that opens nothing.
+    is_wrong: bool = False
+
+
+async def recognise(request: Request) -> Given:
+    """Verify the key that stands outside of the body, once a request, before anything is done for it.
+
+    Nothing is refused for a wrong one: some pages are for everyone. Raises RateLimitedError for a busy one, and
+    psycopg.Error where the database does not say.
+    """
+    try:
+        key = write_key(request)
+    except UnauthorizedError:
+        return Given(is_wrong=True)
+    if not key:
+        return Given()
+    given = request.state.given = Given(key, access := await _verify(request, key), access is None)
+    return given
+
+
+async def verified(request: Request, key: bytes | None) -> Access:
     """What a key stands for. Raises UnauthorizedError for none or a wrong one, RateLimitedError for a busy one."""
-    if not given:
+    if not key:
         raise UnauthorizedError(
             "the key is missing: send it as `Authorization: Bearer KEY`; tracking also takes it as the user name of "
             "Basic authorization, in the header `X-Write-Key`, or as `writeKey` in the query or the body"
         )
-    access = await services_of(request).keys.verify(given)
+    given: Given = getattr(request.state, "given", Given())
+    access = given.access if given.key == key else await _verify(request, key)
     if access is None:
-        raise UnauthorizedError("this key is unknown, expired or revoked")
-    limit: RateLimit = request.app.state.rate_limit
-    await limit.spend(access.actor)
+        raise wrong_key()
+    request.state.visit.is_known()
     return access
+
+
+async def _verify(request: Request, key: bytes) -> Access | None:
+    access = await services_of(request).keys.verify(key)
+    if access is not None:
+        limits: RateLimits = request.app.state.rate_limits
+        limits.begin(access.actor)
+    return access
+
+
+def wrong_key() -> UnauthorizedError:
+    """The refusal of a key that opens nothing."""
+    return UnauthorizedError("this key is unknown, expired or revoked")
 
 
 def require(access: Access, scope: Scope) -> None:

@@ -1,71 +1,81 @@
-"""Bounds on what a request may send, kept while it is read, and on how often a key may be used."""
+"""How much each key may do in a second, and how large a body may be that a route reads."""
+
+import time
+from collections.abc import Callable
+from math import ceil
+from typing import Final
 
 from fastapi import Request
-from fastapi.exceptions import HTTPException
-from limits import RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import FixedWindowRateLimiter
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.access import Actor
 from domain.errors import PayloadTooLargeError, RateLimitedError
 
-# A campaign with its templates. The largest seen in practice are tens of kilobytes.
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
+# A key may do so many seconds' worth at once.
+BURST_SECONDS: Final = 1.0
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body as it was sent. Stops reading and raises PayloadTooLargeError once it is more than `limit` bytes."""
-    refusal = PayloadTooLargeError(f"the body may have {limit:,} bytes", limit=limit)
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise refusal
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise refusal
-    return bytes(body)
+    """The body as it was sent. Raises PayloadTooLargeError where it is more than `limit` bytes."""
+    body = await request.body()
+    if len(body) > limit:
+        raise PayloadTooLargeError(f"the body may have {limit:,} bytes", limit=limit)
+    return body
 
 
-class BodyLimit:
-    """Refuses the rest of a body beyond MAX_REQUEST_BYTES, whichever route reads it.
+class Allowance:
+    """How much of one unit each key may use in a second, counted in this process.
 
-    FastAPI has such a limit too, and answers in plain text where all else here is a problem document.
+    Who has not used up a second's worth may use any amount once, since a batch cannot be served in part. What is more
+    than a second's worth is a debt: the next is let in when that is paid off, so that in the long run no key has more
+    than its rate. What is refused costs nothing.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, a_second: int, unit: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """0 is no limit. `unit` is what is counted, in the plural."""
+        self._a_second = a_second
+        self._unit = unit
+        self._clock = clock
+        # For each key, when what it has used is paid off. Only keys that are verified come here, so there are few.
+        self._paid_off_at: dict[Actor, float] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        size = 0
-
-        async def counting_receive() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > MAX_REQUEST_BYTES:
-                # FastAPI passes only its own kind through while it reads a body.
-                raise HTTPException(413, f"the body may have {MAX_REQUEST_BYTES:,} bytes")
-            return message
-
-        await self._app(scope, counting_receive, send)
-
-
-class RateLimit:
-    """How often each key may be used in a second, counted in this process."""
-
-    def __init__(self, requests_a_second: int) -> None:
-        """0 is no limit."""
-        self._limit = RateLimitItemPerSecond(requests_a_second) if requests_a_second else None
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
-
-    async def spend(self, key: Actor) -> None:
-        """Count one request. Raises RateLimitedError where it is one too many."""
-        if self._limit is not None and not await self._limiter.hit(self._limit, key.id, key.name):
+    def check(self, key: Actor) -> None:
+        """Raises RateLimitedError where the key must wait."""
+        behind = self._paid_off_at.get(key, 0.0) - self._clock()
+        # As much less as floating point may be off: what was used up exactly is used up.
+        if behind >= BURST_SECONDS - 1e-6:
             raise RateLimitedError(
-                f"this key may be used {self._limit.amount:,} times a second", limit=self._limit.amount, retry_after=1
+                f"this key has used up its {self._a_second:,} {self._unit} a second",
+                limit=self._a_second,
+                unit=self._unit,
+                retry_after=max(1, ceil(behind - BURST_SECONDS)),
             )
+
+    def use(self, key: Actor, amount: int) -> None:
+        """Count an amount, in one step with the check. Raises as `check` does, and counts nothing then."""
+        if self._a_second:
+            self.check(key)
+            now = self._clock()
+            self._paid_off_at[key] = max(self._paid_off_at.get(key, 0.0), now) + amount / self._a_second
+
+
+class RateLimits:
+    """The allowances of every key: for requests, for events, and for bytes of tracking calls."""
+
+    def __init__(self, *, requests: int, events: int, bytes: int) -> None:
+        self._requests = Allowance(requests, "requests")
+        self._events = Allowance(events, "events")
+        self._bytes = Allowance(bytes, "bytes")
+
+    def begin(self, key: Actor) -> None:
+        """Count a request. Raises RateLimitedError where the key must wait, also for its events and bytes."""
+        self._events.check(key)
+        self._bytes.check(key)
+        self._requests.use(key, 1)
+
+    def use_bytes(self, key: Actor, amount: int) -> None:
+        """Count a body, before it is decoded. Raises RateLimitedError."""
+        self._bytes.use(key, amount)
+
+    def use_events(self, key: Actor, amount: int) -> None:
+        """Count the calls of a body, before they are stored. Raises RateLimitedError."""
+        self._events.use(key, amount)

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from api.auth import Documented, require, verified, write_key
 from api.dependencies import Using, example
-from api.limits import read_body
+from api.limits import RateLimits, read_body
 from api.problems import refusals
 from api.tracking_schema import call_schema
 from domain.access import Scope
@@ -84,6 +84,7 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         services: Using,
         _documented: Documented,
     ) -> Response:
+        limits: RateLimits = request.app.state.rate_limits
         max_batch_bytes: int = request.app.state.max_batch_bytes
         limit = max_batch_bytes if kind == "batch" else MAX_ITEM_BYTES
         # A wrong key outside the body is refused before that is read, a wrong one inside before it is decoded.
@@ -97,6 +98,7 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         if key is None:
             access = await verified(request, (write_key_of(body) or "").encode())
             require(access, Scope.INGEST)
+        limits.use_bytes(access.actor, len(body))
         decoded = decode(
             body,
             kind=kind,
@@ -107,6 +109,7 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
             max_batch_bytes=max_batch_bytes,
             placeholders=request.app.state.placeholders,
         )
+        limits.use_events(access.actor, len(decoded.events) + len(decoded.rejects))
         with INGEST_SECONDS.time():
             result = await services.ingest(
                 decoded.events, decoded.rejects, received_at=received_at, unrecorded=decoded.unrecorded

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import psycopg
@@ -10,10 +10,18 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message
 
-from api import admission
-from api.admission import REQUESTS_A_CONNECTION
-from tests.api.fakes import WRITE_KEY
-from tests.api.live import ApiProcess, api_process
+from api.admission import (
+    REQUESTS_A_CONNECTION,
+    SHARE_OF_UNKNOWN,
+    SHARE_OF_UNKNOWN_CLIENT,
+    Admission,
+    Share,
+)
+from domain.access import Access, Actor
+from domain.access import Scope as AccessScope
+from tests.api.fakes import WRITE_KEY, FakeServices
+from tests.api.live import api_process
+from tests.api.wire import resident
 
 POOL = 2
 BOUND = POOL * REQUESTS_A_CONNECTION
@@ -88,16 +96,11 @@ async def test_a_flood_is_refused_in_part_and_nothing_acknowledged_is_lost(datab
     assert len(stored) == CLIENTS
 
 
-def resident(api: ApiProcess) -> int:
-    """The memory of the process at its highest, in kilobytes."""
-    status = Path(f"/proc/{api.process.pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
-
-
 async def test_bodies_are_bounded_together(
     app: FastAPI, tracker: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "MOST_BYTES", 1_000)
+    admission = admission_of(app, tracker)
+    monkeypatch.setattr(admission, "bytes", Share(1_000, 1_000))
     first = _Slow(b'{"userId": "u", "event": "E", "properties": {"pad": "' + b"x" * 800)
     answering = asyncio.create_task(first.post(app))
     await first.is_read.wait()
@@ -110,55 +113,125 @@ async def test_bodies_are_bounded_together(
     assert (await tracker.post("/v1/track", json=event)).status_code == 200
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "BODY_SECONDS", 0.05)
-    slow = _Slow(b'{"userId": ')
-    assert await slow.post(app) == 408
-    assert b"request_timeout" in slow.answer
-    assert (b"connection", b"close") in slow.headers
-
-
-async def test_whoever_looks_after_the_process_is_let_in(anyone: httpx.AsyncClient, app: FastAPI) -> None:
-    """And room is made by those who leave, whatever became of them."""
-    assert (await anyone.get("/nothing")).status_code == 404
-    slow = [_Slow(b"{") for _ in range(10 * REQUESTS_A_CONNECTION)]
+async def test_a_slot_is_held_for_a_whole_body_alone(app: FastAPI, tracker: httpx.AsyncClient) -> None:
+    """And given back by those who leave, whatever became of them."""
+    slow = [_Slow(b"{") for _ in range(20 * REQUESTS_A_CONNECTION)]
     waiting = [asyncio.create_task(one.post(app)) for one in slow]
     await asyncio.gather(*(one.is_read.wait() for one in slow))
+    assert (await tracker.post("/v1/track", json={"userId": "u", "event": "E"})).status_code == 200
+    for call in waiting[::2]:
+        call.cancel()
+    for one in slow[1::2]:
+        one.go_on(b"")
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert is_empty(admission_of(app))
+
+
+async def test_who_is_not_known_has_a_share(app: FastAPI, services: FakeServices) -> None:
+    """Of the slots, while the key of the body is looked up; one address a smaller one."""
+    services.keys = cast("Any", keys := _SlowKeys())
+    browser = b'{"userId": "u", "event": "E", "writeKey": "slow"}'
+
+    def called(count: int, client: str) -> list[asyncio.Task[int]]:
+        return [
+            asyncio.create_task(_Slow(browser, is_whole=True, key=None, client=client).post(app)) for _ in range(count)
+        ]
+
+    slots = 10 * REQUESTS_A_CONNECTION
+    of_one = called(slots, "2001:db8:0:1::1") + called(slots, "2001:db8:0:1:ffff::2")
+    await settle()
+    assert sum(not call.done() for call in of_one) == slots // SHARE_OF_UNKNOWN_CLIENT
+    of_others = [
+        called(slots // SHARE_OF_UNKNOWN_CLIENT, f"192.0.2.{number}") for number in range(SHARE_OF_UNKNOWN_CLIENT)
+    ]
+    await settle()
+    known = _Slow(b'{"userId": "u", "event": "E"}', is_whole=True)
+    assert await known.post(app) == 200
+    keys.go_on()
+    found = Counter(await asyncio.gather(*of_one))
+    assert found == {200: slots // SHARE_OF_UNKNOWN_CLIENT, 503: 2 * slots - slots // SHARE_OF_UNKNOWN_CLIENT}
+    found = Counter(await asyncio.gather(*(call for calls in of_others for call in calls)))
+    assert found == {
+        200: slots // SHARE_OF_UNKNOWN - slots // SHARE_OF_UNKNOWN_CLIENT,
+        503: slots - slots // SHARE_OF_UNKNOWN + slots // SHARE_OF_UNKNOWN_CLIENT,
+    }
+    assert is_empty(admission_of(app))
+
+
+async def test_whoever_looks_after_the_process_is_let_in(
+    anyone: httpx.AsyncClient, app: FastAPI, services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await anyone.get("/nothing")).status_code == 404
+    monkeypatch.setattr(admission_of(app), "slots", Share(0, 0))
     assert (await anyone.get("/healthz")).status_code == 200
     assert (await anyone.get("/readyz")).status_code == 200
     refused = await anyone.get("/nothing")
     assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json")
-    for one in waiting:
-        one.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-    assert (await anyone.get("/nothing")).status_code == 404
+
+
+async def settle() -> None:
+    """Let everything that can go on do so: nothing here waits for the world."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+def admission_of(app: FastAPI, *_: object) -> Admission:
+    """The middleware, once the application has answered something or begun to."""
+    layer: Any = app.middleware_stack or app.build_middleware_stack()
+    app.middleware_stack = layer
+    while not isinstance(layer, Admission):
+        layer = getattr(layer, "app", None) or layer._app
+    return layer
+
+
+def is_empty(admission: Admission) -> bool:
+    shares = (admission.slots, admission.bytes, admission.unknown_slots, admission.unknown_bytes)
+    return all(share.taken == 0 and not share.of_client for share in shares)
+
+
+class _SlowKeys:
+    """The keys of the settings, and one of scope ingest that is looked up until it is let go on."""
+
+    def __init__(self) -> None:
+        self._keys = FakeServices().keys
+        self._is_known = asyncio.Event()
+
+    def go_on(self) -> None:
+        self._is_known.set()
+
+    async def verify(self, given: bytes) -> Access | None:
+        if given != b"slow":
+            return await self._keys.verify(given)
+        await self._is_known.wait()
+        return Access(Actor("slow", "slow"), frozenset({AccessScope.INGEST}))
 
 
 class _Slow:
     """A tracking call whose body comes in two parts, the second when it is let go on."""
 
-    def __init__(self, first: bytes) -> None:
+    def __init__(
+        self, first: bytes, *, is_whole: bool = False, key: str | None = WRITE_KEY, client: str = "192.0.2.1"
+    ) -> None:
         self.is_read = asyncio.Event()
-        self.answer = b""
-        self.headers: list[tuple[bytes, bytes]] = []
+        self._scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "POST",
+            "path": "/v1/track",
+            "query_string": b"",
+            "headers": [] if key is None else [(b"authorization", f"Bearer {key}".encode())],
+            "client": (client, 4711),
+        }
         self._status = 0
         self._parts: asyncio.Queue[Message] = asyncio.Queue()
-        self._parts.put_nowait({"type": "http.request", "body": first, "more_body": True})
+        self._parts.put_nowait({"type": "http.request", "body": first, "more_body": not is_whole})
 
     def go_on(self, rest: bytes) -> None:
         self._parts.put_nowait({"type": "http.request", "body": rest, "more_body": False})
 
     async def post(self, app: FastAPI) -> int:
         """The status of the answer."""
-        scope = {
-            "type": "http",
-            "http_version": "1.1",
-            "method": "POST",
-            "path": "/v1/track",
-            "query_string": b"",
-            "headers": [(b"authorization", f"Bearer {WRITE_KEY}".encode())],
-        }
-        await app(scope, self._receive, self._send)
+        await app(self._scope, self._receive, self._send)
         return self._status
 
     async def _receive(self) -> Message:
@@ -168,5 +241,3 @@ class _Slow:
 
     async def _send(self, message: Message) -> None:
         self._status = message.get("status", self._status)
-        self.headers += message.get("headers", [])
-        self.answer += message.get("body", b"")
