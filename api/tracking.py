@@ -25,7 +25,7 @@ from domain.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from domain.tracking.decode import decode, write_key_of
+from domain.tracking.decode import Decoded, decode, write_key_of
 from domain.tracking.decompress import plain_body
 from domain.tracking.event import Reject
 from domain.tracking.item import MAX_ITEM_BYTES
@@ -109,7 +109,7 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
             max_batch_bytes=max_batch_bytes,
             placeholders=request.app.state.placeholders,
         )
-        limits.use_events(access.actor, len(decoded.events) + len(decoded.rejects))
+        limits.use_events(access.actor, _calls(decoded))
         with INGEST_SECONDS.time():
             result = await services.ingest(
                 decoded.events, decoded.rejects, received_at=received_at, unrecorded=decoded.unrecorded
@@ -119,6 +119,12 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         return _accepted(decoded.rejects, decoded.unrecorded.number, [*decoded.repeated, *result.duplicates])
 
     return take
+
+
+def _calls(decoded: Decoded) -> int:
+    """How many calls a body holds, whatever becomes of them."""
+    refused = sum(reject.part is None for reject in decoded.rejects)
+    return len(decoded.events) + len(decoded.repeated) + refused + decoded.unrecorded.number
 
 
 def _accepted(rejects: list[Reject], unnamed: int, duplicates: list[str]) -> Response:

@@ -203,7 +203,7 @@ class _SlowKeys:
         if given != b"slow":
             return await self._keys.verify(given)
         await self._is_known.wait()
-        return Access(Actor("slow", "slow"), frozenset({AccessScope.INGEST}))
+        return Access(Actor("slow", "slow"), frozenset({AccessScope.INGEST}), "slow")
 
 
 class _Slow:
