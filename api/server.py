@@ -2,8 +2,9 @@
 
 import faulthandler
 import resource
+import signal
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import structlog
 import uvicorn
@@ -53,12 +54,18 @@ def answer_headers(settings: Settings) -> list[tuple[str, str]]:
 
 
 def serve(app: ASGIApp, settings: Settings, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT. Raises SystemExit where the address is taken or the application does not start."""
+    """Serve until SIGTERM or SIGINT. Raises SystemExit then, and where the address is taken or the start fails."""
+    # When it is done, uvicorn raises its signal once more: without a handler the traces could not be handed over.
+    signal.signal(signal.SIGTERM, _leave)
     options = server_options(_within_files(settings))
     server = _Server(uvicorn.Config(app, host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS, **options))
     server.run()
     if not server.started:
         raise SystemExit(1)
+
+
+def _leave(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _within_files(settings: Settings) -> Settings:

@@ -6,12 +6,11 @@ load, which `sojourn campaigns` should not wait for.
 
 import asyncio
 import gc
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -35,8 +34,6 @@ def api(
         from settings import Settings
 
     settings = Settings()
-    # When it is done, uvicorn raises its signal once more: without a handler the traces could not be handed over.
-    signal.signal(signal.SIGTERM, _leave)
     with (
         last_words(),
         watched_process(
@@ -60,10 +57,6 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _leave(_signal: int, _frame: object) -> NoReturn:
-    raise SystemExit(0)
 
 
 def worker() -> None:

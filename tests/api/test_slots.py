@@ -91,7 +91,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(guarded: ApiProcess) 
 async def test_the_bytes_of_one_address_without_a_key_are_bounded(guarded: ApiProcess, credentials: str) -> None:
     part = 1024 * 1024
     share = MAX_BYTES // SHARE_OF_UNKNOWN_CLIENT
-    count = 3 * share // part
+    count = MAX_BYTES // part + 8
     before = resident(guarded)
     async with wires(guarded, count) as attack:
         for wire in attack:

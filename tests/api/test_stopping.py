@@ -1,8 +1,10 @@
 """SIGTERM ends an API process within its time, whatever its clients and its database do."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from signal import SIGTERM
 from urllib.parse import urlsplit, urlunsplit
 
@@ -10,6 +12,7 @@ import psycopg
 import pytest
 
 from api.server import STOP_SECONDS
+from runtime.embedded.ports import free_port
 from tests.api.fakes import WRITE_KEY
 from tests.api.live import api_process
 from tests.api.wire import Wire, request
@@ -53,6 +56,46 @@ async def test_it_ends_although_the_database_is_silent(database_url: str) -> Non
         async with asyncio.timeout(STOP_SECONDS + MARGIN):
             await api.process.wait()
         await call.close()
+
+
+async def test_it_ends_whatever_holds_it() -> None:
+    """Work that keeps the event loop, a thread, or a task that does not heed its cancellation; all at once."""
+    await asyncio.gather(*(_ends(how) for how in ("event loop", "thread", "deaf task")))
+
+
+async def _ends(how: str) -> None:
+    port = free_port(None)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.api.hanging", str(port), how),
+        cwd=Path(__file__).parents[2],
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        reader, writer = await _connected(port)
+        writer.write(request("/", method="GET"))
+        await reader.readuntil(b"begun")
+        process.send_signal(SIGTERM)
+        async with asyncio.timeout(MARGIN):
+            _, said = await process.communicate()
+        assert process.returncode == 1
+        # It tells where it was held.
+        assert b"Timeout" in said
+        assert b"hanging.py" in said or how != "event loop"
+        writer.close()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async with asyncio.timeout(10 * MARGIN):
+        for _ in range(10_000):
+            try:
+                return await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.1)
+    raise AssertionError("the process does not listen")
 
 
 @asynccontextmanager
