@@ -116,7 +116,8 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
             )
         if not decoded.events and kind != "batch":
             raise InvalidRequestError(decoded.rejects[0].error)
-        return _accepted(decoded.rejects, decoded.unrecorded.number, [*decoded.repeated, *result.duplicates])
+        rejects = [*decoded.rejects, *result.left_out]
+        return _accepted(rejects, decoded.unrecorded.number, [*decoded.repeated, *result.duplicates])
 
     return take
 

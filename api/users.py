@@ -17,9 +17,19 @@ from domain.errors import NotFoundError
 router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
 
+class PersonChange(ResponseModel):
+    part: str = Field(examples=["traits"], description="traits, consent, suppressed, addresses, stage or identity")
+    source: str = Field(examples=["event"], description="event, link, operator, step or merge")
+    summary: str = Field(examples=["traits: plan"], description="for people")
+    changes: dict[str, Any] = Field(
+        examples=[{"plan": {"before": "free", "after": "pro"}}],
+        description="the values before and after, by name; of an identity, what was linked or merged",
+    )
+
+
 class TimelineItem(ResponseModel):
     at: datetime
-    kind: str = Field(examples=["send"], description="event, entry, send, branch, message, goal, exit, end, …")
+    kind: str = Field(examples=["send"], description="event, change, entry, send, branch, message, goal, exit, end, …")
     summary: str = Field(examples=["nudge: refused: capped: 3 of 3 in 604800 s (weekly)"], description="for people")
     outcome: str | None = Field(examples=["refused"], description="what came of it; null for an event")
     campaign: str | None
@@ -28,6 +38,7 @@ class TimelineItem(ResponseModel):
     reason: str | None = Field(examples=["capped"], description="why, for programs")
     data: dict[str, Any] = Field(description="what decided it")
     url: str | None = Field(description="the journey in the Temporal UI")
+    changes: list[PersonChange] = Field([], description="what it changed of the person")
 
 
 TIMELINE_ITEM: dict[str, Any] = {
@@ -41,6 +52,7 @@ TIMELINE_ITEM: dict[str, Any] = {
     "reason": "capped",
     "data": {"rule": "weekly", "limit": 3, "used": 3},
     "url": None,
+    "changes": [],
 }
 
 
@@ -99,11 +111,14 @@ async def timeline(
 async def suppress(
     user_id: UserId, channel: ChannelName, request: SuppressionRequest, services: Using, by: Operator
 ) -> None:
-    """Send this user nothing on this channel from now on."""
+    """Send nothing on this channel to this user, nor to the address that they have on it, from now on."""
     await services.recipients.suppress(user_id, channel, request.reason, by=by)
 
 
 @router.delete("/{user_id:path}/suppressions/{channel}", status_code=204, responses=refusals(NotFoundError))
 async def lift(user_id: UserId, channel: ChannelName, services: Using, by: Operator) -> None:
-    """Lift the suppression of a channel."""
+    """Lift the suppression of a channel, and all that the user's present address on it refuses.
+
+    What the user has said of the channel by `consent` stays.
+    """
     await services.recipients.lift(user_id, channel, by=by)

@@ -9,6 +9,7 @@ from msgspec import Struct, to_builtins
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from application.journey_view import facts_and_version, journey_view
+from application.people import set_stage, set_traits
 from domain.campaign.circles import MAX_CHAIN
 from domain.campaign.plan import Plan
 from domain.campaign.rules import ActionRule, EmitRule, StageRule, UpdateRule, ValuesRule
@@ -16,12 +17,12 @@ from domain.conditions.expressions import Place, compile_value
 from domain.journey.position import Outlook
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
+from domain.people.profile_state import Source
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, stored_event
-from store import decisions, journeys, profiles
+from store import decisions, journeys
 from store.database import Connection, Database
 from store.decisions import Decision
 from store.journeys import StepFacts
-from store.profiles import ProfileChange
 
 
 class Deed(Struct, frozen=True):
@@ -69,7 +70,7 @@ class Actions:
                 return True
             else:
                 rule = version.rules.actions[deed.step]
-                done = await _do(connection, deed, rule, version.plan, facts)
+                done = await _do(connection, deed, decision_id, rule, version.plan, facts)
                 await _record(connection, deed, decision_id, rule, facts, done)
                 event = done.event
         if event is not None:
@@ -77,14 +78,24 @@ class Actions:
         return False
 
 
-async def _do(connection: Connection, deed: Deed, rule: ActionRule, plan: Plan, facts: StepFacts) -> _Done:
+async def _do(
+    connection: Connection, deed: Deed, decision_id: UUID, rule: ActionRule, plan: Plan, facts: StepFacts
+) -> _Done:
+    # Not later than now, whatever the journey's clock says.
+    source = Source("step", str(decision_id), min(deed.at, connection.clock.now()))
     match rule:
         case UpdateRule(traits=values):
             traits, errors = _worked_out(values, deed, plan, facts)
-            await profiles.change(connection, [ProfileChange(facts.profile_id, traits, {})])
-            return _Done("done", None, {"traits": sorted(traits), **errors})
+            refused = await set_traits(
+                connection, facts.profile_id, traits, _source(deed, decision_id, connection.clock.now())
+            )
+            errors |= refused
+            data: dict[str, Any] = {"traits": sorted(traits.keys() - refused.keys())}
+            return _Done("done", None, {**data, "errors": errors} if errors else data)
         case StageRule(stage=stage):
-            await profiles.set_stage(connection, facts.profile_id, stage)
+            await set_stage(
+                connection, facts.profile_id, facts.stage, stage, _source(deed, decision_id, connection.clock.now())
+            )
             return _Done("done", None, {"stage": stage, "before": facts.stage})
         case EmitRule(event=name):
             chain = _chain(facts) + 1
@@ -92,7 +103,8 @@ async def _do(connection: Connection, deed: Deed, rule: ActionRule, plan: Plan, 
                 return _Done("refused", "chain_too_long", {"event": name, "limit": MAX_CHAIN})
             properties, errors = _worked_out(rule.properties, deed, plan, facts)
             event = _event(deed, name, properties, facts, chain, connection.clock.now())
-            return _Done("done", None, {"event": name, "event_id": event.id, **errors}, event)
+            data = {"event": name, "event_id": event.id}
+            return _Done("done", None, {**data, "errors": errors} if errors else data, event)
         case _:
             assert_never(rule)
 
@@ -121,9 +133,7 @@ async def _record(
         await journeys.end(connection, [Ending(deed.journey_id, COMPLETED, deed.ends_with, None, deed.at)])
 
 
-def _worked_out(
-    values: ValuesRule, deed: Deed, plan: Plan, facts: StepFacts
-) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
+def _worked_out(values: ValuesRule, deed: Deed, plan: Plan, facts: StepFacts) -> tuple[dict[str, Any], dict[str, str]]:
     """The values by name, without those that cannot be had, and why not."""
     found = dict(values.plain)
     errors: dict[str, str] = {}
@@ -139,7 +149,7 @@ def _worked_out(
             found[name] = to_builtins(value)
         else:
             errors[name] = error
-    return found, {"errors": errors} if errors else {}
+    return found, errors
 
 
 def _event(deed: Deed, name: str, properties: dict[str, Any], facts: StepFacts, chain: int, at: datetime) -> Event:

@@ -42,5 +42,5 @@ class CampaignLife:
             case "stop":
                 await moves.stop(connection, campaign, "drain", SOJOURN)
             case "end":
-                await moves.change(connection, campaign, ENDED)
+                await moves.change(connection, campaign, ENDED, SOJOURN)
         await audit.record(connection, SOJOURN, f"campaign.{move}", campaign.key)

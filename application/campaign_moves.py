@@ -105,7 +105,7 @@ async def let_in_by(
         operation = await ask(connection, campaign.key, "migrate", {"to_version": version}, by)
     unpaused = _state_under(rules, connection.clock.now())
     state = PAUSED if campaign.state == PAUSED else unpaused
-    period = await change(connection, campaign, state, running_version=version, exiting=exiting)
+    period = await change(connection, campaign, state, by, running_version=version, exiting=exiting)
     if unpaused == RUNNING:
         await enter_at_start(connection, campaign.key, period, rules, by)
     return operation
@@ -114,7 +114,7 @@ async def let_in_by(
 async def begin(connection: Connection, campaign: Campaign) -> None:
     """Let users in, now that the schedule begins; the caller has control."""
     version = await _running(connection, campaign)
-    period = await change(connection, campaign, RUNNING)
+    period = await change(connection, campaign, RUNNING, SOJOURN)
     await enter_at_start(connection, campaign.key, period, version.rules, SOJOURN)
 
 
@@ -123,7 +123,7 @@ async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: A
     if mode == "drain":
         if campaign.state == STOPPING:
             raise refusal(campaign, "is stopping already")
-        await change(connection, campaign, STOPPING)
+        await change(connection, campaign, STOPPING, by)
         if campaign.state == PAUSED:
             # They are to finish.
             await wake_held(connection, campaign, by)
@@ -131,7 +131,7 @@ async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: A
     in_use = await campaigns.versions_in_use(connection, campaign.key)
     if campaign.state == STOPPING and set(in_use) <= set(campaign.exiting):
         raise refusal(campaign, "is ending all of its journeys already")
-    await change(connection, campaign, STOPPING, exiting=in_use)
+    await change(connection, campaign, STOPPING, by, exiting=in_use)
     if in_use:
         await _end(connection, campaign, in_use, by)
 
@@ -143,7 +143,7 @@ async def resume(connection: Connection, campaign: Campaign, by: Actor) -> None:
     """
     version = await _running(connection, campaign)
     state = _state_under(version.rules, connection.clock.now())
-    period = await change(connection, campaign, state)
+    period = await change(connection, campaign, state, by)
     if state == RUNNING:
         await enter_at_start(connection, campaign.key, period, version.rules, by)
     await wake_held(connection, campaign, by)
@@ -159,6 +159,7 @@ async def change(
     connection: Connection,
     campaign: Campaign,
     state: str,
+    by: Actor,
     *,
     running_version: int | None = None,
     exiting: list[int] | None = None,
@@ -170,6 +171,7 @@ async def change(
         state=state,
         running_version=campaign.running_version if running_version is None else running_version,
         exiting=campaign.exiting if exiting is None else exiting,
+        changed_by=by.name,
     )
     await outbox.wake_campaign(connection, campaign.key)
     return period

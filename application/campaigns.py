@@ -110,7 +110,7 @@ class Campaigns:
         """Hold every message of the campaign from now on. Journeys still begin and rest."""
         async with self._database.transaction() as connection:
             campaign = await moves.movable(connection, key, "pause", if_match=if_match)
-            await moves.change(connection, campaign, PAUSED)
+            await moves.change(connection, campaign, PAUSED, by)
             await audit.record(connection, by, "campaign.pause", key)
             return await _view(connection, key)
 
@@ -136,7 +136,7 @@ class Campaigns:
         """Put a campaign away that is over, or was never begun. Nothing of it changes any more."""
         async with self._database.transaction() as connection:
             campaign = await moves.movable(connection, key, "archive", if_match=if_match)
-            await moves.change(connection, campaign, ARCHIVED)
+            await moves.change(connection, campaign, ARCHIVED, by)
             await audit.record(connection, by, "campaign.archive", key)
             return await _view(connection, key)
 

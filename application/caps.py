@@ -41,7 +41,7 @@ class FrequencyCaps:
         async with self._database.transaction() as connection:
             await caps.take_control(connection)
             if_match.require((await caps.latest(connection)).version)
-            await caps.put(connection, source, rules)
+            await caps.put(connection, source, rules, by.name)
             stored = await caps.latest(connection)
             await audit.record(connection, by, "frequency_caps.put", "frequency-caps", {"version": stored.version})
             return _view(stored)

@@ -1,7 +1,7 @@
 """Why somebody got what they got, and why they got nothing."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -17,12 +17,27 @@ from store.timeline import Recorded
 
 
 @dataclass(frozen=True, slots=True)
+class PersonChange:
+    """What something has changed in one part of a profile, in words and as it is kept.
+
+    `part` is traits, consent, suppressed, addresses, stage or identity; `source` what changed it: an event, a link, an
+    operator, a step or a merge. `changes` has the values before and after by name, or what was linked or merged.
+    """
+
+    part: str
+    source: str
+    summary: str
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineItem:
     """One line of a timeline: what happened or was decided, and why. `url` leads to the journey in the Temporal UI.
 
     `outcome` is what came of it: entered, granted, deferred, held, refused, left_out, sent, failed, cancelled, unknown,
     exited, converted, skipped, moved, stayed, the outcome of a journey, the case of a branch, the arm of a split, or
     what came of an action or a delay; None for an event. A goal's `step` is that of the last message before it.
+    `changes` is what it changed of the person.
     """
 
     at: datetime
@@ -35,6 +50,7 @@ class TimelineItem:
     reason: str | None
     data: dict[str, Any]
     url: str | None
+    changes: list[PersonChange] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +152,14 @@ def _item(entry: Recorded, journey_url: str) -> TimelineItem:
         at=entry.at,
         kind=entry.kind,
         summary=_summary(entry),
-        outcome=None if entry.kind == "event" else entry.outcome,
+        outcome=None if entry.kind in ("event", "change") else entry.outcome,
         campaign=entry.campaign,
         journey_id=str(entry.journey_id) if entry.journey_id else None,
         step=entry.step,
         reason=entry.reason,
         data=entry.data,
         url=link(journey_url, entry.workflow_id) if entry.workflow_id else None,
+        changes=[PersonChange(**one, summary=change_text(one["part"], one["changes"])) for one in entry.changes],
     )
 
 
@@ -158,6 +175,8 @@ def _summary(entry: Recorded) -> str:
             return f"call refused: {data['error']}"
         case "reject", _:
             return f"left out: {data['error']}"
+        case "change", _:
+            return f"by {data['by']}"
         case "entry", "entered" if data.get("by") == AUDIENCE:
             return f"entered {entry.campaign} with its audience"
         case "entry", "entered":
@@ -217,6 +236,36 @@ def _impossible_clock(data: dict[str, Any]) -> str:
     if "reported_timestamp" not in data:
         return ""
     return f" (its clock said {data['reported_timestamp']}, so its arrival counts)"
+
+
+def change_text(part: str, changes: Mapping[str, Any]) -> str:
+    """What changed in one part of a profile, in words. Values of traits are not repeated."""
+    match part:
+        case "identity":
+            linked = [f"{one['kind']} id {one['value']}" for one in changes.get("linked", ())]
+            merged = ["another profile was merged into this one" for _ in changes.get("merged", ())]
+            return f"identity: {', '.join([*linked, *merged])}"
+        case "traits":
+            return f"traits: {', '.join(changes)}"
+        case "consent":
+            said = [f"{channel} {'yes' if one['after'] else 'no'}" for channel, one in changes.items()]
+            return f"consent: {', '.join(said)}"
+        case "suppressed":
+            said = [f"{channel} {_suppressed(one['after'])}" for channel, one in changes.items()]
+            return f"suppression: {', '.join(said)}"
+        case "addresses":
+            said = [
+                f"{address} {kind.replace('_', '-')} {_suppressed(why)}"
+                for address, one in changes.items()
+                for kind, why in one["after"].items()
+            ]
+            return f"address: {', '.join(said)}"
+        case _:
+            return f"{part}: {', '.join(str(one['after']) for one in changes.values())}"
+
+
+def _suppressed(why: str | None) -> str:
+    return "lifted" if why is None else f"({why})"
 
 
 def _waited(entry: Recorded) -> str:

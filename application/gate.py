@@ -77,7 +77,7 @@ class Gate:
             campaign_state=facts.campaign_state,
             overdue=version.rules.on_resume.overdue,
             held_at=facts.held_at,
-            recipient=Recipient(facts.traits, facts.consent, facts.suppressed),
+            recipient=Recipient(facts.traits, facts.consent, facts.suppressed, facts.refused_addresses),
             window=version.rules.send_window,
             zone=recipient_zone(facts.traits, version.rules.timezone, self._timezone),
             rules=facts.rules,

@@ -1,9 +1,8 @@
 """Events in: one transaction for a whole batch, in a fixed handful of statements, whatever its size."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -12,19 +11,33 @@ from uuid_utils.compat import uuid7
 
 from application import routing
 from application.catalogue import Catalogue
+from application.people import (
+    AddressStatement,
+    OptOut,
+    ask_for_people,
+    event_source,
+    identity_changes,
+    identity_sources,
+    left_out,
+    merge_people,
+    merge_sources,
+    write_people,
+)
 from domain.errors import UnavailableError
 from domain.journey.matching import Happening
 from domain.journey.routed import Routed
 from domain.people import identity
 from domain.people.identity import Identity, Known, Resolution
+from domain.people.profile_state import Refusal, Source, Statement
+from domain.people.statements import statements_of
 from domain.tracking.event import Event, Reject
 from domain.tracking.reactions import message_reacted_to
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded
-from store import campaigns, events, journeys, messages, outbox, profiles
+from store import campaigns, events, journeys, messages, outbox, profile_changes, profiles
 from store import rejects as reject_log
 from store.database import Connection, Database
 from store.events import StoredEvent
-from store.profiles import Profile, ProfileChange
+from store.profile_changes import ProfileChange
 
 # Batches that meet the same new people at once take turns: of each round one comes through.
 ATTEMPTS = 12
@@ -32,10 +45,14 @@ ATTEMPTS = 12
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """How many events were new, and those message ids that had been seen before and changed nothing."""
+    """How many events were new, and those message ids that had been seen before and changed nothing.
+
+    `left_out` are the parts of new events for which their profile had no room.
+    """
 
     accepted: int
     duplicates: list[str]
+    left_out: list[Reject] = field(default_factory=list)
 
 
 class _IdentityMoved(Exception):
@@ -56,8 +73,11 @@ class Ingest:
         *,
         received_at: datetime,
         unrecorded: Unrecorded = ALL_RECORDED,
+        opt_out: OptOut | None = None,
     ) -> IngestResult:
         """Store the events with what they mean, and what was refused or left out beside them.
+
+        `opt_out` is the use of an unsubscribe link, which the batch reports.
 
         Raises psycopg.OperationalError when the database is away; then nothing was kept.
         """
@@ -65,7 +85,9 @@ class Ingest:
         for attempt in range(ATTEMPTS):
             try:
                 async with self._database.pipeline() as connection:
-                    return await self._ingest(connection, batch, rejects, unrecorded, received_at, exclusive=exclusive)
+                    return await self._ingest(
+                        connection, batch, rejects, unrecorded, received_at, opt_out, exclusive=exclusive
+                    )
             except _IdentityMoved:
                 exclusive = True
             except (DeadlockDetected, UniqueViolation):
@@ -82,6 +104,7 @@ class Ingest:
         rejects: Sequence[Reject],
         unrecorded: Unrecorded,
         received_at: datetime,
+        opt_out: OptOut | None,
         *,
         exclusive: bool,
     ) -> IngestResult:
@@ -103,26 +126,32 @@ class Ingest:
         if not new:
             return IngestResult(0, duplicates)
         identities = await found.answer() if found else await profiles.lock_identities(connection, wanted)
-        resolution = await _resolve(connection, new, identities, received_at, exclusive=exclusive)
+        resolution, history, refusals = await _resolve(connection, new, identities, received_at, exclusive=exclusive)
         fresh = [StoredEvent(resolution.profile_of[event.id], event) for event in new]
         await events.insert(connection, fresh, received_at)
         interesting = [Happening(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
         reactions = _reactions(new)
-        changes = _changes(fresh)
+        said = _said(fresh, received_at, opt_out)
         routed = Routed()
-        if changes or interesting:
-            touched = {happening.profile_id for happening in interesting} | set(changes)
-            people = await profiles.lock(connection, touched)
-            if changes:
-                await profiles.change(connection, [change for _, change in sorted(changes.items())])
-            if interesting:
-                around = await routing.ask_around(connection, listeners, interesting)
-                known = {id: _changed(person, changes.get(id)) for id, person in (await people.answer()).items()}
-                routed = routing.route(interesting, listeners, await around.answer(known), received_at)
+        if said or interesting:
+            touched = {happening.profile_id for happening in interesting} | said.keys()
+            of_addresses = _of_addresses(fresh[0], opt_out) if opt_out else ()
+            asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=bool(interesting))
+            around = await routing.ask_around(connection, listeners, interesting) if interesting else None
+            written = await write_people(connection, asked)
+            history += written.history
+            refusals += written.refusals
+            if around is not None:
+                routed = routing.route(interesting, listeners, await around.answer(written.people), received_at)
+        if history:
+            await profile_changes.insert(connection, history)
+        beyond, more = left_out(refusals, batch, rejects)
+        if beyond:
+            await reject_log.insert(connection, beyond, more, received_at)
         if reactions:
             await messages.mark_opened(connection, reactions, ending=routed.left)
         await routing.record(connection, self._catalogue, routed, interesting, received_at)
-        return IngestResult(len(fresh), duplicates)
+        return IngestResult(len(fresh), duplicates, beyond)
 
 
 async def _resolve(
@@ -132,21 +161,31 @@ async def _resolve(
     received_at: datetime,
     *,
     exclusive: bool,
-) -> Resolution:
+) -> tuple[Resolution, list[ProfileChange], list[Refusal]]:
+    """Who the events are about, what that changes, and the traits that a merge leaves out."""
     resolution = identity.resolve(batch, known, uuid7)
     if resolution.is_structural and not exclusive:
         raise _IdentityMoved
     if resolution.linked and not await profiles.create(connection, resolution.created, resolution.linked):
         raise _IdentityMoved
+    if not resolution.linked and not resolution.merged:
+        return resolution, [], []
+    sources = identity_sources(batch)
+    merges = merge_sources(resolution, known, sources)
+    history = identity_changes(resolution, sources, merges)
+    refusals: list[Refusal] = []
     if resolution.merged:
         # Before the journeys, as the gate and the claim of a message have it: crosswise they would deadlock.
-        await profiles.lock(connection, {*resolution.merged, *resolution.merged.values()})
+        involved = {*resolution.merged, *resolution.merged.values()}
+        locked = await profiles.lock(connection, involved, with_said=involved)
         doubled = await journeys.end_doubles(connection, resolution.merged, received_at)
         if doubled:
             await outbox.append(connection, [routing.exit_notice(workflow_id, "merged") for workflow_id in doubled])
-    if resolution.is_structural:
-        await profiles.restructure(connection, resolution)
-    return resolution
+        changes, refusals = await merge_people(connection, resolution.merged, await locked.answer(), merges)
+        history += changes
+    if resolution.claimed:
+        await profiles.claim(connection, resolution.claimed)
+    return resolution, history, refusals
 
 
 def _reactions(new: Sequence[Event]) -> dict[UUID, datetime]:
@@ -158,22 +197,19 @@ def _reactions(new: Sequence[Event]) -> dict[UUID, datetime]:
     return reactions
 
 
-def _changes(fresh: Sequence[StoredEvent]) -> dict[UUID, ProfileChange]:
-    """What the identifies of a batch report of each profile, later ones over earlier ones."""
-    changes: dict[UUID, ProfileChange] = {}
-    for stored in fresh:
-        if stored.event.type != "identify":
-            continue
-        traits: dict[str, Any] = dict(stored.event.properties)
-        consent = traits.pop("consent", None) or {}
-        before = changes.get(stored.profile_id, ProfileChange(stored.profile_id, {}, {}))
-        changes[stored.profile_id] = ProfileChange(
-            stored.profile_id, {**before.traits, **traits}, {**before.consent, **consent}
-        )
-    return changes
+def _said(fresh: Sequence[StoredEvent], received_at: datetime, opt_out: OptOut | None) -> dict[UUID, list[Statement]]:
+    """What a batch says of each profile, in its order."""
+    said: dict[UUID, list[Statement]] = {}
+    for one in fresh:
+        source = _source(one.event, opt_out)
+        if statements := statements_of(one.event, source, received_at):
+            said.setdefault(one.profile_id, []).extend(statements)
+    return said
 
 
-def _changed(person: Profile, change: ProfileChange | None) -> Profile:
-    if change is None:
-        return person
-    return replace(person, traits={**person.traits, **change.traits}, consent={**person.consent, **change.consent})
+def _of_addresses(reported: StoredEvent, opt_out: OptOut) -> list[AddressStatement]:
+    return opt_out.statements(reported.profile_id, _source(reported.event, opt_out))
+
+
+def _source(event: Event, opt_out: OptOut | None) -> Source:
+    return replace(event_source(event), kind="event" if opt_out is None else "link")

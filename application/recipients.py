@@ -1,40 +1,71 @@
 """What people may not be sent: suppressions by hand, and refusals by link."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from application.ingest import Ingest
+from application.people import AddressStatement, OptOut, ask_for_people, write_people
 from domain.access import Actor
 from domain.campaign.single_steps import CHANNELS
-from domain.errors import NotFoundError
+from domain.errors import NotFoundError, UnavailableError
 from domain.people import unsubscribe
+from domain.people.addresses import addresses_of
+from domain.people.consent import OPT_OUT, SUPPRESSION
+from domain.people.profile_state import Source, Statement
+from domain.people.registers import stamp
 from domain.tracking.event import SOJOURN_SOURCE, Event
-from store import audit, profiles
+from store import audit, profile_changes, profiles
 from store.database import Connection, Database
+from store.profiles import Profile
 
 
 class Recipients:
-    """Suppress a channel for a person, whatever their consent, or lift that."""
+    """Suppress a channel for a person and the address they have on it, whatever their consent, or lift that."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def suppress(self, user_id: str, channel: str, reason: str, *, by: Actor) -> None:
-        """Send nothing on this channel any more, transactional messages included. Raises NotFoundError."""
-        _known(channel)
-        async with self._database.transaction() as connection:
-            await profiles.suppress(connection, await _profile(connection, user_id), channel, reason)
-            await audit.record(connection, by, "user.suppress", user_id, {"channel": channel})
+        """Send nothing on this channel any more, transactional messages included. Raises NotFoundError.
+
+        The person's address is suppressed with them, in whoever's profile it stands.
+        """
+        await self._change(user_id, channel, {SUPPRESSION: reason}, by, "user.suppress")
 
     async def lift(self, user_id: str, channel: str, *, by: Actor) -> None:
-        """Allow the channel again. Raises NotFoundError."""
+        """Allow the channel again, and whatever the person's address refuses. Raises NotFoundError.
+
+        What the person themselves has said of the channel stays.
+        """
+        await self._change(user_id, channel, {SUPPRESSION: None, OPT_OUT: None}, by, "user.lift")
+
+    async def _change(
+        self, user_id: str, channel: str, refusals: Mapping[str, str | None], by: Actor, action: str
+    ) -> None:
         _known(channel)
         async with self._database.transaction() as connection:
-            await profiles.lift(connection, await _profile(connection, user_id), channel)
-            await audit.record(connection, by, "user.lift", user_id, {"channel": channel})
+            profile_id, person = await _locked(connection, user_id)
+            source = Source("operator", by.name, connection.clock.now())
+            # Two operators at the same microsecond are told apart by this.
+            said = stamp(source.at, str(uuid7()))
+            address = addresses_of(person.traits).get(channel)
+            of_address = [
+                AddressStatement(profile_id, (channel, address), kind, value, said, source)
+                for kind, value in refusals.items()
+                if address is not None
+            ]
+            suppression = Statement("suppressed", channel, refusals[SUPPRESSION], said, source)
+            async with connection.pipeline():
+                asked = await ask_for_people(
+                    connection, [profile_id], {profile_id: [suppression]}, of_address, with_consent=False
+                )
+                written = await write_people(connection, asked)
+                if written.history:
+                    await profile_changes.insert(connection, written.history)
+            await audit.record(connection, by, action, user_id, {"channel": channel})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +94,8 @@ class Unsubscribe:
             recipient = await profiles.recipient(connection, UUID(link.message_id))
         if recipient is None:
             raise NotFoundError("the message of this link is no longer known")
-        if recipient.consent.get(link.channel) is False:
+        is_refused = recipient.address is None or recipient.refusals.get(OPT_OUT) is not None
+        if is_refused and recipient.consent_given.get(link.channel) is False:
             return
         user_id, anonymous_id = recipient.user_id, recipient.anonymous_id
         now = self._database.clock.now()
@@ -88,7 +120,8 @@ class Unsubscribe:
             event("identify", None, {"consent": {link.channel: False}}),
             event("track", "Unsubscribed", {"channel": link.channel, "message_id": link.message_id}),
         ]
-        await self._ingest(batch, received_at=now)
+        opt_out = OptOut(link.channel, recipient.address)
+        await self._ingest(batch, received_at=now, opt_out=opt_out)
 
 
 def _known(channel: str) -> None:
@@ -96,8 +129,12 @@ def _known(channel: str) -> None:
         raise NotFoundError(f"there is no channel {channel}; there are {', '.join(CHANNELS)}", channel=channel)
 
 
-async def _profile(connection: Connection, user_id: str) -> UUID:
+async def _locked(connection: Connection, user_id: str) -> tuple[UUID, Profile]:
+    """The person's profile, locked. Raises NotFoundError, and UnavailableError while they are merged into another."""
     profile_id = await profiles.find(connection, user_id)
     if profile_id is None:
         raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
-    return profile_id
+    person = (await (await profiles.lock(connection, [profile_id])).answer()).get(profile_id)
+    if person is None:
+        raise UnavailableError(f"user {user_id} is being merged into another profile; try again", retry_after=1)
+    return profile_id, person

@@ -115,9 +115,9 @@ class Sender:
             match self._claim(claimed, version, channel, at):
                 case Done(state=state):
                     return await _finish(connection, claimed, state, then)
-                case Close(state=state, reason=reason):
+                case Close(state=state, reason=reason, detail=detail):
                     state = await messages.settle(
-                        connection, message_id, state, attempt=claimed.attempts, reason=reason
+                        connection, message_id, state, attempt=claimed.attempts, reason=reason, detail=detail
                     )
                     state = POSTPONED if reason == SEND_WINDOW else state
                     return await _finish(connection, claimed, state, then)
@@ -125,7 +125,8 @@ class Sender:
                     retry_after = None if until is None else (until - at).total_seconds()
                     raise UnavailableError(f"{claimed.campaign_key}: {why}", retry_after=retry_after)
                 case Proceed():
-                    await messages.mark_sending(connection, message_id, at)
+                    address = claimed.addresses.get(claimed.channel)
+                    await messages.mark_sending(connection, message_id, at, address)
         delivery = await self._deliver(claimed, version, channel, dated)
         if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, channel.honours_idempotency_key):
             # The message stays in `sending`, as if this attempt had died, and the next one decides.
@@ -152,7 +153,7 @@ class Sender:
         )
         return sending.claim(
             standing,
-            Recipient(claimed.traits, claimed.consent, claimed.suppressed),
+            Recipient(claimed.traits, claimed.consent, claimed.suppressed, claimed.refused_addresses),
             window=version.rules.send_window,
             zone=recipient_zone(claimed.traits, version.rules.timezone, self._timezone),
             at=at,

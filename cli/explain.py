@@ -52,4 +52,5 @@ def _row(item: dict[str, Any], urls: list[str]) -> list[str]:
 
 
 def _what(item: dict[str, Any]) -> str:
-    return f"{item['kind']}: {item['summary']}"
+    changes = "; ".join(change["summary"] for change in item["changes"])
+    return f"{item['kind']}: {item['summary']}" + (f" ({changes})" if changes else "")

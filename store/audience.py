@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
+from store.addresses import REFUSED_OF_PROFILE
 from store.database import Connection
 from store.profiles import Profile
 
@@ -21,10 +22,12 @@ async def page(connection: Connection, after: UUID | None, known_at: datetime, l
     None of them is locked: they are looked at for a while, and events about them are not to wait meanwhile.
     """
     cursor = await connection.execute(
-        """
-        SELECT id, user_id, traits, consent, suppressed, stage, created_at FROM profiles
+        f"""
+        SELECT id, user_id, traits, consent AS consent_given, suppressed, {REFUSED_OF_PROFILE} AS refused_addresses,
+               stage, created_at
+        FROM profiles
         WHERE id > %s AND created_at < %s ORDER BY id LIMIT %s
-        """,
+        """,  # noqa: S608 -- a constant of the store
         (after or UUID(int=0), known_at, limit),
     )
     return [Profile(**row) async for row in cursor]

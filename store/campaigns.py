@@ -215,18 +215,32 @@ async def insert_version(connection: Connection, version: Version) -> None:
 
 
 async def change(
-    connection: Connection, key: str, *, state: str, running_version: int | None, exiting: Sequence[int]
+    connection: Connection,
+    key: str,
+    *,
+    state: str,
+    running_version: int | None,
+    exiting: Sequence[int],
+    changed_by: str,
 ) -> int:
-    """Move a campaign to a state; the caller holds control and has checked that the move is allowed.
+    """Move a campaign to a state, and record it; the caller holds control and has checked that the move is allowed.
 
     The number of the period in which it lets users in: another begins whenever it lets in and did not before.
     """
     cursor = await connection.execute(
         """
-        UPDATE campaigns SET state = %(state)s, running_version = %(running_version)s, exiting = %(exiting)s,
-                             period = period + (%(state)s = ANY(%(letting_in)s) AND state <> ALL(%(letting_in)s))::int,
-                             revision = revision + 1, updated_at = now()
-        WHERE key = %(key)s RETURNING period
+        WITH before AS (SELECT state FROM campaigns WHERE key = %(key)s), changed AS (
+          UPDATE campaigns SET state = %(state)s, running_version = %(running_version)s, exiting = %(exiting)s,
+                               period = period
+                                 + (%(state)s = ANY(%(letting_in)s) AND state <> ALL(%(letting_in)s))::int,
+                               revision = revision + 1, updated_at = now()
+          WHERE key = %(key)s RETURNING period
+        ), recorded AS (
+          INSERT INTO campaign_changes (campaign_key, state_before, state, running_version, exiting, changed_by)
+          SELECT %(key)s, before.state, %(state)s, %(running_version)s::int, %(exiting)s::int[], %(changed_by)s
+          FROM before
+        )
+        SELECT period FROM changed
         """,
         {
             "key": key,
@@ -234,6 +248,7 @@ async def change(
             "running_version": running_version,
             "exiting": list(exiting),
             "letting_in": list(LETTING_IN),
+            "changed_by": changed_by,
         },
     )
     [row] = await cursor.fetchall()

@@ -33,13 +33,13 @@ async def take_control(connection: Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (CONTROL_LOCK,))
 
 
-async def put(connection: Connection, source: str, rules: list[CapRule]) -> None:
+async def put(connection: Connection, source: str, rules: list[CapRule], created_by: str) -> None:
     """Put rules in force, unless their document is so already. The caller has control."""
     await connection.execute(
         """
-        INSERT INTO frequency_caps (version, source, rules)
-        SELECT COALESCE(max(version), 0) + 1, %(source)s, %(rules)s FROM frequency_caps
+        INSERT INTO frequency_caps (version, source, rules, created_by)
+        SELECT COALESCE(max(version), 0) + 1, %(source)s, %(rules)s, %(created_by)s FROM frequency_caps
         HAVING %(source)s IS DISTINCT FROM (SELECT source FROM frequency_caps ORDER BY version DESC LIMIT 1)
         """,
-        {"source": source, "rules": Jsonb(rules)},
+        {"source": source, "rules": Jsonb(rules), "created_by": created_by},
     )

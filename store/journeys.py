@@ -10,7 +10,9 @@ from psycopg.types.json import Jsonb
 
 from domain.journey.position import Position
 from domain.journey.records import Ending, Journey
+from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.tracking.event import stored_event
+from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import CONTROL_LOCK
 from store.database import Asked, Connection
 from store.tally import Deed
@@ -283,11 +285,18 @@ class StepFacts(Struct, frozen=True):
     user_id: str | None
     anonymous_id: str | None
     traits: dict[str, Any]
-    consent: dict[str, bool]
+    consent_given: dict[str, bool]
+    suppressed: dict[str, str | None]
+    refused_addresses: dict[str, dict[str, str | None]]
     stage: str | None
     created_at: datetime
     messages: dict[str, str]
     arms: dict[str, str]
+
+    @property
+    def consent(self) -> dict[str, bool]:
+        """Whether marketing may be sent, by channel: the gate's own answer."""
+        return consent_by_channel(ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses))
 
 
 async def step_facts(connection: Connection, journey_id: UUID) -> StepFacts | None:
@@ -315,21 +324,22 @@ async def step_facts(connection: Connection, journey_id: UUID) -> StepFacts | No
     return StepFacts(**row)
 
 
-_STEP_FACTS = """
+_STEP_FACTS = f"""
 SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at,
        CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
             ELSE journeys.state END AS state,
-       user_id, traits, consent, profiles.stage, profiles.created_at,
+       user_id, traits, consent AS consent_given, suppressed, {REFUSED_OF_PROFILE} AS refused_addresses,
+       profiles.stage, profiles.created_at,
        (SELECT min(value) FROM identities
         WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id,
        COALESCE((SELECT jsonb_object_agg(step, CASE WHEN opened_at IS NOT NULL THEN 'opened'
                                                     WHEN messages.state = 'sent' THEN 'ignored'
                                                     ELSE messages.state END ORDER BY visit)
-                 FROM messages WHERE messages.journey_id = journeys.id), '{}') AS messages,
+                 FROM messages WHERE messages.journey_id = journeys.id), '{{}}') AS messages,
        COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
-                 WHERE decisions.journey_id = journeys.id AND kind = 'split'), '{}') AS arms
+                 WHERE decisions.journey_id = journeys.id AND kind = 'split'), '{{}}') AS arms
 FROM journeys
 JOIN profiles ON profiles.id = journeys.profile_id
 JOIN campaigns ON campaigns.key = journeys.campaign_key
 WHERE journeys.id = %s
-"""
+"""  # noqa: S608 -- a constant of the store

@@ -10,6 +10,8 @@ from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
 from domain.sending.caps import CapRule, Counted
+from store import addresses
+from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import CONTROL_LOCK
 from store.database import Connection
 from store.tally import Deed
@@ -21,7 +23,8 @@ class GateFacts(Struct, frozen=True):
     profile_id: UUID
     traits: dict[str, Any]
     consent: dict[str, bool]
-    suppressed: dict[str, str]
+    suppressed: dict[str, str | None]
+    refused_addresses: dict[str, dict[str, str | None]]
     journey_state: str
     ended_by: str | None
     campaign_key: str
@@ -53,8 +56,10 @@ class Claimed(Struct, frozen=True):
     profile_id: UUID
     user_id: str | None
     traits: dict[str, Any]
+    addresses: dict[str, str]
     consent: dict[str, bool]
-    suppressed: dict[str, str]
+    suppressed: dict[str, str | None]
+    refused_addresses: dict[str, dict[str, str | None]]
 
 
 class Reservation(Struct, frozen=True):
@@ -79,8 +84,9 @@ SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles
 WHERE journeys.id = %s FOR NO KEY UPDATE OF profiles
 """
 _LOCK_JOURNEY = "SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE"
-_FACTS = """
+_FACTS = f"""
 SELECT journeys.profile_id, profiles.traits, profiles.consent, profiles.suppressed,
+       {REFUSED_OF_PROFILE} AS refused_addresses,
        CASE WHEN is_stopped THEN 'exited' ELSE journeys.state END AS journey_state,
        CASE WHEN is_stopped THEN 'campaign stopped' ELSE journeys.ended_by END AS ended_by,
        journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state,
@@ -108,13 +114,13 @@ LEFT JOIN (
   FROM frequency_caps ORDER BY version DESC LIMIT 1
 ) AS caps ON true
 WHERE journeys.id = %(journey_id)s
-"""
+"""  # noqa: S608 -- a constant of the store
 
 
 async def gate_facts(
     connection: Connection, journey_id: UUID, decision_id: UUID, asked_before: UUID, at: datetime
 ) -> GateFacts | None:
-    """Lock the recipient's ledger and the journey, and read what the gate needs; one round trip in a pipeline.
+    """Lock the recipient's ledger, their addresses and the journey, and read what the gate needs, in one round trip.
 
     `asked_before` would be the decision on the question before this one. A journey whose version is being ended has
     exited, though its row is yet to follow.
@@ -126,6 +132,7 @@ async def gate_facts(
     """
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
     recipient = await connection.execute(_LOCK_RECIPIENT, (journey_id,))
+    await addresses.lock_of_journey(connection, journey_id)
     await connection.execute(_LOCK_JOURNEY, (journey_id,))
     facts = await connection.execute(
         _FACTS, {"journey_id": journey_id, "decision_id": decision_id, "asked_before": asked_before, "at": at}
@@ -160,9 +167,9 @@ async def reserve(connection: Connection, reservation: Reservation) -> None:
 
 
 async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | None:
-    """Hold the campaigns as they are, lock the recipient, the message's journey, then the message, and read all three.
+    """Hold the campaigns as they are; lock recipient, addresses, journey, then message; read them all.
 
-    What the recipient refuses is settled by the lock: whoever changes it waits for this claim, or is seen by it. None
+    What recipient and address refuse is settled by their locks: a change waits for this claim, or is seen by it. None
     if the journey was moved to another profile in between, or there is no such message; then it is worth another try.
     """
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
@@ -176,6 +183,7 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
         """,
         (message_id,),
     )
+    await addresses.lock_of_message(connection, message_id)
     await connection.execute(
         """
         SELECT journeys.id FROM journeys JOIN messages ON messages.journey_id = journeys.id
@@ -184,19 +192,20 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
         (message_id,),
     )
     cursor = await connection.execute(
-        """
+        f"""
         SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
                messages.journey_id, journeys.campaign_key, journeys.campaign_version, journeys.entry,
                CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
                     ELSE journeys.state END AS journey_state,
                campaigns.state AS campaign_state,
-               profiles.id AS profile_id, profiles.user_id, traits, consent, suppressed
+               profiles.id AS profile_id, profiles.user_id, traits, profiles.addresses, consent,
+               suppressed, {REFUSED_OF_PROFILE} AS refused_addresses
         FROM messages
         JOIN journeys ON journeys.id = messages.journey_id
         JOIN profiles ON profiles.id = journeys.profile_id
         JOIN campaigns ON campaigns.key = journeys.campaign_key
         WHERE messages.id = %s FOR NO KEY UPDATE OF messages
-        """,
+        """,  # noqa: S608 -- a constant of the store
         (message_id,),
     )
     locked = await recipient.fetchone()
@@ -206,15 +215,19 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
     return Claimed(**row)
 
 
-async def mark_sending(connection: Connection, message_id: UUID, at: datetime) -> None:
-    """The claim: from here on the provider may have it, and caps count it from `at`, the journey's instant."""
+async def mark_sending(connection: Connection, message_id: UUID, at: datetime, address: str | None) -> None:
+    """The claim: from here on the provider may have it, and caps count it from `at`, the journey's instant.
+
+    `address` is where it goes, normalised: what is reported of the message later concerns that one.
+    """
     await connection.execute(
         """
         UPDATE messages
-        SET state = 'sending', at = greatest(at, %s), claimed_at = clock_timestamp(), attempts = attempts + 1
+        SET state = 'sending', at = greatest(at, %s), claimed_at = clock_timestamp(), attempts = attempts + 1,
+            address = %s
         WHERE id = %s
         """,
-        (at, message_id),
+        (at, address, message_id),
     )
 
 

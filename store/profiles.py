@@ -1,35 +1,61 @@
 """Profiles, and the identities by which clients call them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg.types.json import Jsonb
 
-from domain.people.identity import Identity, Known, Resolution
+from domain.people.addresses import addresses_of
+from domain.people.consent import ConsentFacts, consent_by_channel
+from domain.people.identity import Identity, Known
+from domain.people.profile_state import ProfileState
+from domain.people.registers import Registers, packed, unpacked
 from store.database import Asked, Connection
 
 
 class Profile(Struct, frozen=True):
-    """What is known of a person."""
+    """What is known of a person. `consent_given` is what they have said, `consent` whether the gate would let through.
+
+    `said` holds the stamps of the values, where they were asked for. `refused_addresses` is what the person's addresses
+    refuse, by channel.
+    """
 
     id: UUID
     user_id: str | None
     traits: dict[str, Any]
-    consent: dict[str, bool]
-    suppressed: dict[str, str]
+    consent_given: dict[str, bool]
+    suppressed: dict[str, str | None]
     stage: str | None
     created_at: datetime
+    said: dict[str, list[list[Any]]] | None = None
+    refused_addresses: dict[str, dict[str, str | None]] = {}
 
+    @property
+    def consent(self) -> dict[str, bool]:
+        """Whether marketing may be sent, by channel."""
+        return consent_by_channel(ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses))
 
-class ProfileChange(Struct, frozen=True):
-    """Traits and consent that an identify reported; each replaces what was there under the same name."""
+    def state(self) -> ProfileState:
+        """The values with their stamps."""
+        said = self.said or {}
+        return ProfileState(
+            Registers(self.traits, unpacked(said.get("traits", ()))),
+            Registers(self.consent_given, unpacked(said.get("consent", ()))),
+            Registers(self.suppressed, unpacked(said.get("suppressed", ()))),
+        )
 
-    id: UUID
-    traits: dict[str, Any]
-    consent: dict[str, bool]
+    def with_state(self, state: ProfileState) -> "Profile":
+        """The profile with other values."""
+        return replace(
+            self,
+            traits=state.traits.values,
+            consent_given=state.consent.values,
+            suppressed=state.suppressed.values,
+        )
 
 
 _IDENTITIES = """
@@ -117,25 +143,27 @@ async def create(connection: Connection, created: Mapping[UUID, str | None], lin
     return cursor.rowcount == len(items)
 
 
-async def restructure(connection: Connection, resolution: Resolution) -> None:
-    """Give anonymous profiles their user id, and pour merged profiles into the ones that stay.
-
-    Journeys of a merged profile go on under the one that stays; where both are in the same campaign with the same
-    entry key, the one that stays keeps its journey and the caller has ended the other before.
-    """
+async def claim(connection: Connection, claimed: Mapping[UUID, str]) -> None:
+    """Give anonymous profiles the user id that is now known for them."""
     await connection.execute(
         """
         UPDATE profiles SET user_id = item.user_id, updated_at = now()
         FROM jsonb_to_recordset(%s) AS item (id uuid, user_id text)
         WHERE profiles.id = item.id
         """,
-        (Jsonb([{"id": id, "user_id": user_id} for id, user_id in resolution.claimed.items()]),),
+        (Jsonb([{"id": id, "user_id": user_id} for id, user_id in claimed.items()]),),
     )
-    if not resolution.merged:
-        return
-    merges = Jsonb([{"source": source, "target": target} for source, target in resolution.merged.items()])
+
+
+async def pour(connection: Connection, merged: Mapping[UUID, UUID]) -> None:
+    """Pour merged profiles into the ones that stay, but for their values, which the caller writes.
+
+    Journeys of a merged profile go on under the one that stays; where both are in the same campaign with the same
+    entry key, the one that stays keeps its journey and the caller has ended the other before.
+    """
+    merges = Jsonb([{"source": source, "target": target} for source, target in merged.items()])
     # The identities first: a batch that still holds one of them is waited for, and its events are seen below.
-    for table in ("identities", "events", "journeys", "messages", "decisions", "conversions"):
+    for table in ("identities", "events", "journeys", "messages", "decisions", "conversions", "profile_changes"):
         await connection.execute(
             f"""
             UPDATE {table} SET profile_id = item.target
@@ -144,61 +172,67 @@ async def restructure(connection: Connection, resolution: Resolution) -> None:
             """,  # noqa: S608 -- the table names are the constants above
             (merges,),
         )
-    # What the known profile says wins; a refusal of either side stays a refusal.
     await connection.execute(
         """
-        UPDATE profiles AS target
-        SET traits = source.traits || target.traits,
-            consent = source.consent || target.consent || source.refusals,
-            suppressed = source.suppressed || target.suppressed,
-            stage = COALESCE(target.stage, source.stage),
-            updated_at = now()
+        UPDATE profiles AS target SET stage = COALESCE(target.stage, source.stage)
         FROM (
-          SELECT item.target,
-                 COALESCE(jsonb_object_agg(key, value) FILTER (WHERE part = 'traits'), '{}') AS traits,
-                 COALESCE(jsonb_object_agg(key, value) FILTER (WHERE part = 'consent'), '{}') AS consent,
-                 COALESCE(jsonb_object_agg(key, value) FILTER (WHERE part = 'consent' AND value = 'false'), '{}')
-                   AS refusals,
-                 max(stage) AS stage,
-                 COALESCE(jsonb_object_agg(key, value) FILTER (WHERE part = 'suppressed'), '{}') AS suppressed
+          SELECT item.target, max(stage) AS stage
           FROM jsonb_to_recordset(%s) AS item (source uuid, target uuid)
-          JOIN profiles ON profiles.id = item.source
-          CROSS JOIN LATERAL (
-            SELECT 'traits' AS part, * FROM jsonb_each(traits)
-            UNION ALL SELECT 'consent', * FROM jsonb_each(consent)
-            UNION ALL SELECT 'suppressed', * FROM jsonb_each(suppressed)
-          ) AS pair
-          GROUP BY item.target
+          JOIN profiles ON profiles.id = item.source GROUP BY item.target
         ) AS source
         WHERE target.id = source.target
         """,
         (merges,),
     )
-    await connection.execute("DELETE FROM profiles WHERE id = ANY(%s)", (list(resolution.merged),))
+    await connection.execute("DELETE FROM profiles WHERE id = ANY(%s)", (list(merged),))
 
 
-async def lock(connection: Connection, ids: Collection[UUID]) -> Asked[dict[UUID, Profile]]:
-    """The profiles, locked in the order of their ids until the end of the transaction."""
+async def lock(
+    connection: Connection, ids: Collection[UUID], *, with_said: Collection[UUID] = ()
+) -> Asked[dict[UUID, Profile]]:
+    """The profiles, locked in the order of their ids until the end of the transaction.
+
+    `with_said` are those whose stamps are read as well, which those who write values need.
+    """
     cursor = await connection.execute(
         """
-        SELECT id, user_id, traits, consent, suppressed, stage, created_at FROM profiles
+        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at,
+               CASE WHEN id = ANY(%s) THEN said END AS said
+        FROM profiles
         WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
         """,
-        (sorted(ids),),
+        (list(with_said), sorted(ids)),
     )
     return Asked(cursor, lambda rows: {row["id"]: Profile(**row) for row in rows})
 
 
-async def change(connection: Connection, changes: Sequence[ProfileChange]) -> None:
-    """Apply what identifies reported to profiles that the caller has locked."""
+async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> None:
+    """Replace the values of profiles that the caller has locked and folded."""
+    items = [
+        {
+            "id": id,
+            "traits": state.traits.values,
+            "consent": state.consent.values,
+            "suppressed": state.suppressed.values,
+            "said": {
+                "traits": packed(state.traits.stamps),
+                "consent": packed(state.consent.stamps),
+                "suppressed": packed(state.suppressed.stamps),
+            },
+            "addresses": addresses_of(state.traits.values),
+        }
+        for id, state in sorted(states.items())
+    ]
     await connection.execute(
         """
         UPDATE profiles
-        SET traits = profiles.traits || item.traits, consent = profiles.consent || item.consent, updated_at = now()
-        FROM jsonb_to_recordset(%s) AS item (id uuid, traits jsonb, consent jsonb)
+        SET traits = item.traits, consent = item.consent, suppressed = item.suppressed, said = item.said,
+            addresses = item.addresses, updated_at = now()
+        FROM jsonb_to_recordset(%s) AS item (
+          id uuid, traits jsonb, consent jsonb, suppressed jsonb, said jsonb, addresses jsonb)
         WHERE profiles.id = item.id
         """,
-        (Jsonb(changes),),
+        (Jsonb(items),),
     )
 
 
@@ -223,38 +257,35 @@ async def traits(connection: Connection, profile_id: UUID) -> dict[str, Any]:
     return row["traits"] if row else {}
 
 
-async def suppress(connection: Connection, profile_id: UUID, channel: str, reason: str) -> None:
-    """Send nothing at all on a channel any more, and keep why."""
-    await connection.execute(
-        "UPDATE profiles SET suppressed = suppressed || %s, updated_at = now() WHERE id = %s",
-        (Jsonb({channel: reason}), profile_id),
-    )
-
-
-async def lift(connection: Connection, profile_id: UUID, channel: str) -> None:
-    """Allow a suppressed channel again."""
-    await connection.execute(
-        "UPDATE profiles SET suppressed = suppressed - %s::text, updated_at = now() WHERE id = %s",
-        (channel, profile_id),
-    )
-
-
 class Recipient(Struct, frozen=True):
-    """Whom a message went to: the user id, an anonymous id, and what they consent to by now."""
+    """Whom a message went to, where it went, and what they refuse by now.
+
+    `address` is normalised: where the message was handed over, else the person's address of now; None on a channel
+    without addresses.
+    """
 
     user_id: str | None
     anonymous_id: str | None
-    consent: dict[str, bool]
+    consent_given: dict[str, bool]
+    address: str | None
+    refusals: dict[str, str | None]
 
 
 async def recipient(connection: Connection, message_id: UUID) -> Recipient | None:
     """Whom a message went to; None if there is no such message."""
     cursor = await connection.execute(
         """
-        SELECT profiles.user_id, profiles.consent,
+        SELECT profiles.user_id, profiles.consent AS consent_given,
                (SELECT min(value) FROM identities
-                WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id
-        FROM messages JOIN profiles ON profiles.id = messages.profile_id WHERE messages.id = %s
+                WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id,
+               reached.address, COALESCE(addresses.refusals, '{}') AS refusals
+        FROM messages
+        JOIN profiles ON profiles.id = messages.profile_id
+        CROSS JOIN LATERAL (
+          SELECT COALESCE(messages.address, profiles.addresses ->> messages.channel) AS address
+        ) AS reached
+        LEFT JOIN addresses ON addresses.channel = messages.channel AND app = '' AND value = reached.address
+        WHERE messages.id = %s
         """,
         (message_id,),
     )

@@ -27,6 +27,7 @@ metadata = MetaData()
 
 INSTANT = TIMESTAMP(timezone=True)
 EMPTY_OBJECT = text("'{}'::jsonb")
+EMPTY_ARRAY = text("'[]'::jsonb")
 CLOCK = text("clock_timestamp()")
 # The clock that development and tests may set (store/clock.py).
 DEPLOYMENT_CLOCK = text("now() + clock_ahead()")
@@ -59,9 +60,40 @@ profiles = Table(
     Column("traits", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("consent", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("suppressed", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    # When each of the values above was said, and the person's normalised address on each channel.
+    Column("said", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("addresses", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("stage", Text),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
+)
+
+# Every address that a profile has had, normalised. A refusal hangs on the address, whoever's profile it stands in:
+# `refusals` maps `suppression` and `opt_out` to why, null where that was lifted; `said` is when each was said.
+addresses = Table(
+    "addresses",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("app", Text, primary_key=True, server_default=text("''")),
+    Column("value", Text, primary_key=True),
+    Column("refusals", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("said", JSONB, nullable=False, server_default=EMPTY_ARRAY),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+)
+
+# The history of people. Rows are added and never changed; those of a merged profile move to the one that stays.
+profile_changes = Table(
+    "profile_changes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("profile_id", Uuid, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("changes", JSONB, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("at", INSTANT, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("profile_changes_profile_id", "profile_id", "recorded_at"),
 )
 
 identities = Table(
@@ -159,6 +191,21 @@ campaigns = Table(
     CheckConstraint("state IN ('draft', 'archived') OR running_version IS NOT NULL", name="campaigns_running_version"),
 )
 
+# The history of campaigns' states. Rows are added and never changed.
+campaign_changes = Table(
+    "campaign_changes",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("campaign_key", Text, ForeignKey("campaigns.key"), nullable=False),
+    Column("state_before", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("running_version", Integer),
+    Column("exiting", ARRAY(Integer), nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("campaign_changes_campaign", "campaign_key", "id"),
+)
+
 campaign_versions = Table(
     "campaign_versions",
     metadata,
@@ -242,6 +289,8 @@ messages = Table(
     Column("reason", Text),
     Column("detail", Text),
     Column("provider_id", Text),
+    # Where it was handed over to, normalised; null on channels without addresses.
+    Column("address", Text),
     Column("reserved_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("claimed_at", INSTANT),
     Column("settled_at", INSTANT),
@@ -340,6 +389,7 @@ frequency_caps = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("source", Text, nullable=False),
     Column("rules", JSONB, nullable=False),
+    Column("created_by", Text, nullable=False, server_default=text("''")),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
 )
 

@@ -10,10 +10,10 @@ from store.database import Connection
 
 
 class Recorded(Struct, frozen=True):
-    """One recorded thing: an event, a reject, a decision, a message, a goal that was reached, or a journey's end.
+    """One recorded thing: an event, a reject, a change by an operator, a decision, a message, a goal, or an end.
 
     `at` is when it happened, on the clock of whoever reported it; `recorded_at` orders what was recorded. `detail` is
-    what belongs to its kind.
+    what belongs to its kind. `changes` is what it has changed of the person.
     """
 
     kind: str
@@ -28,6 +28,7 @@ class Recorded(Struct, frozen=True):
     workflow_id: str | None
     step: str | None
     data: dict[str, Any]
+    changes: list[dict[str, Any]]
 
 
 # Somebody may have a million events and not nearly as many of the others: only as many as are shown are read.
@@ -36,6 +37,8 @@ WITH own_ids AS (
   SELECT kind, value FROM identities WHERE profile_id = %(profile_id)s
   UNION ALL SELECT unnest(ARRAY['user', 'anonymous']), %(called)s::text WHERE %(called)s::text IS NOT NULL
 )
+SELECT shown.*, changed.changes
+FROM (
 SELECT recorded.*, journeys.workflow_id
 FROM (
   SELECT 'event' AS kind, recorded_at, id::text AS key, timestamp AS at, COALESCE(name, type) AS name,
@@ -50,6 +53,14 @@ FROM (
       AND (%(before)s::timestamptz IS NULL OR (recorded_at, id::text) < (%(before)s, %(before_key)s))
     ORDER BY recorded_at DESC, id::text DESC LIMIT %(limit)s
   ) AS events
+  UNION ALL
+  SELECT 'change', recorded_at, id::text, at, part, part, NULL, NULL, NULL, NULL, jsonb_build_object('by', source_id)
+  FROM (
+    SELECT * FROM profile_changes
+    WHERE profile_id = %(profile_id)s AND %(journey_id)s::uuid IS NULL AND source = 'operator'
+      AND (%(before)s::timestamptz IS NULL OR (recorded_at, id::text) < (%(before)s, %(before_key)s))
+    ORDER BY recorded_at DESC, id::text DESC LIMIT %(limit)s
+  ) AS changes
   UNION ALL
   SELECT kind, recorded_at, id::text, at, NULL, outcome, reason, campaign_key, journey_id, step,
          data || jsonb_strip_nulls(jsonb_build_object('event_id', event_id))
@@ -99,6 +110,18 @@ WHERE (%(journey_id)s::uuid IS NULL OR recorded.journey_id = %(journey_id)s)
   AND (%(before)s::timestamptz IS NULL OR (recorded.recorded_at, key) < (%(before)s, %(before_key)s))
 ORDER BY recorded.recorded_at DESC, key DESC
 LIMIT %(limit)s
+) AS shown
+-- What an event or a step has changed of the person was written in its transaction. An operator's change has no other
+-- entry, and is one.
+CROSS JOIN LATERAL (
+  SELECT COALESCE(jsonb_agg(jsonb_build_object('part', part, 'source', source, 'changes', changes) ORDER BY id), '[]')
+    AS changes
+  FROM profile_changes
+  WHERE profile_id = %(profile_id)s AND shown.kind IN ('event', 'update_profile', 'set_stage', 'change')
+    AND recorded_at BETWEEN shown.recorded_at - interval '1 minute' AND shown.recorded_at + interval '1 minute'
+    AND CASE WHEN shown.kind = 'change' THEN id::text ELSE source_id END = shown.key
+) AS changed
+ORDER BY shown.recorded_at DESC, shown.key DESC
 """
 
 

@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from application import routing
 from application.catalogue import Catalogue
+from application.people import ask_for_people, write_people
 from domain.campaign.life import PAUSED, RUNNING
 from domain.campaign.rules import AudienceRule
 from domain.journey.listeners import CampaignVersion, Listeners
@@ -18,7 +19,7 @@ from domain.journey.matching import Happening, Matcher
 from domain.journey.routed import Routed, Surroundings
 from domain.journey.routing import enrol
 from domain.tracking.event import AUDIENCE, SOJOURN_SOURCE, Event
-from store import audience, campaigns, events, journeys, outbox, profiles
+from store import audience, campaigns, events, journeys, outbox
 from store.database import Connection
 from store.operations import Operation, Page
 from store.profiles import Profile
@@ -114,7 +115,7 @@ async def _let_in(
 ) -> Counter[str]:
     """Let them in by the rules that hold for events; how many entered, and how many did not for which reason."""
     occasion = convert(operation.parameters, Enrol)
-    people = await (await profiles.lock(connection, members)).answer()
+    people = (await write_people(connection, await ask_for_people(connection, members, {}))).people
     anonymous = await audience.anonymous_ids(connection, people)
     happenings = [
         Happening(profile.id, _entry(operation, occasion, profile, anonymous.get(profile.id)))

@@ -22,6 +22,7 @@ ROOTS: dict[str, dict[str, cel.Type]] = {
         "user_id": cel.Type.DYN,
         "traits": _Data,
         "consent": _Data,
+        "consent_given": _Data,
         "stage": cel.Type.DYN,
         "created_at": cel.Type.TIMESTAMP,
     },

@@ -1,7 +1,9 @@
-"""What can be written on an envelope: whether a text is an e-mail address, and how servers want it spelt."""
+"""What can be written on an envelope, how servers want it spelt, and under which spelling refusals are kept."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -71,3 +73,23 @@ def parse_mailbox(text: str) -> Mailbox | None:
 def is_reachable(address: str) -> bool:
     """Whether mail can be addressed to this text at all."""
     return parse_email(address) is not None
+
+
+# An address is a key of an index, which holds 2.7 kB. No mail server takes more than 254 characters (RFC 5321 4.5.3.1).
+MAX_ADDRESS_CHARACTERS = 320
+
+
+def normalized(address: str) -> str | None:
+    """The spelling under which an address is known: letter case and blanks around it make no other address.
+
+    None for what is empty or longer than any address.
+    """
+    plain = address.strip().strip("\ufeff").strip().lower()
+    return plain if 0 < len(plain) <= MAX_ADDRESS_CHARACTERS else None
+
+
+def addresses_of(traits: Mapping[str, Any]) -> dict[str, str]:
+    """A person's addresses by channel, normalised, as far as the channel has any."""
+    email = traits.get("email")
+    address = normalized(email) if isinstance(email, str) else None
+    return {} if address is None else {"email": address}

@@ -38,10 +38,11 @@ class Wait(Struct, frozen=True):
 
 
 class Close(Struct, frozen=True):
-    """Do not hand it over; the message ends in this state for this reason."""
+    """Do not hand it over; the message ends in this state for this reason, which `detail` explains where it can."""
 
     state: str
     reason: str
+    detail: str | None = None
 
 
 class Done(Struct, frozen=True):
@@ -90,7 +91,7 @@ def claim(
     if at >= message.expires_at:
         return Close(CANCELLED, "expired")
     if refusal is not None:
-        return Close(CANCELLED, refusal.reason)
+        return Close(CANCELLED, refusal.reason, refusal.detail)
     if opens > at:
         return Close(CANCELLED, SEND_WINDOW)
     return Wait("the campaign is paused") if paused else Proceed()

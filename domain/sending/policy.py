@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from domain.campaign.plan import Send
 from domain.local_time.windows import SendWindow, next_open
 from domain.people.addresses import is_reachable
+from domain.people.consent import ConsentFacts, refusal
 from domain.sending import caps
 from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, Counted
 
@@ -65,19 +66,25 @@ class Decision(Struct, frozen=True):
 class Recipient(Struct, frozen=True):
     """What the gate knows of a person. `consent` maps a channel to False where they have said no to it.
 
-    `suppressed` maps a channel to why nothing at all may be sent on it (a bounce, a complaint, a request).
+    `suppressed` maps a channel to why nothing at all may be sent on it (a bounce, a complaint, a request), and
+    `refused_addresses` to what the person's address there refuses.
     """
 
     traits: Mapping[str, Any]
     consent: Mapping[str, bool]
-    suppressed: Mapping[str, str]
+    suppressed: Mapping[str, str | None]
+    refused_addresses: Mapping[str, Mapping[str, str | None]] = {}
 
 
 class Objection(Struct, frozen=True):
-    """Why a person may not be sent to, apart from time and number: unreachable, suppressed or no_consent."""
+    """Why a person may not be sent to, apart from time and number: unreachable, suppressed or no_consent.
+
+    `refused_by` says whether the profile or the address refuses; None of somebody unreachable.
+    """
 
     reason: str
     detail: str
+    refused_by: str | None = None
 
 
 class Request(Struct, frozen=True):
@@ -133,7 +140,8 @@ def decide(
     if at >= expires_at:
         return _refused("expired", expires_at=expires_at, reached_at=request.reached_at)
     if (found := objection(step.channel, step.category, recipient)) is not None:
-        return _refused(found.reason, channel=step.channel, detail=found.detail)
+        by: dict[str, Any] = {} if found.refused_by is None else {"refused_by": found.refused_by}
+        return _refused(found.reason, channel=step.channel, detail=found.detail, **by)
     if (opens := opens_at(window, step.category, at, zone)) > at:
         return _closed(opens, expires_at, zone)
     capped = caps.check(
@@ -153,14 +161,12 @@ def opens_at(window: SendWindow | None, category: str, at: datetime, zone: ZoneI
 
 
 def objection(channel: str, category: str, recipient: Recipient) -> Objection | None:
-    """What in the recipient's own profile forbids a message of this channel and category, if anything does."""
+    """What in the recipient's profile or address forbids a message of this channel and category, if anything does."""
     if (why := _unreachable(channel, recipient.traits)) is not None:
         return Objection("unreachable", why)
-    if (reason := recipient.suppressed.get(channel)) is not None:
-        return Objection("suppressed", reason)
-    if category != TRANSACTIONAL and recipient.consent.get(channel, True) is False:
-        return Objection("no_consent", f"the profile refuses {channel}")
-    return None
+    facts = ConsentFacts(recipient.consent, recipient.suppressed, recipient.refused_addresses)
+    found = refusal(channel, facts, is_transactional=category == TRANSACTIONAL)
+    return None if found is None else Objection(found.reason, found.detail, found.refused_by)
 
 
 def _unreachable(channel: str, traits: Mapping[str, Any]) -> str | None:

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from domain.errors import InvalidRequestError, PayloadTooLargeError
 from domain.tracking.batch import Batch, split_batch
@@ -102,7 +103,7 @@ def decode(
     if kind == "batch":
         if len(body) > max_batch_bytes:
             raise PayloadTooLargeError(f"a batch may have {max_batch_bytes:,} bytes; this one has {len(body):,}")
-        return _decode_batch(body, read, rejects)
+        return _decode_batch(body, read, rejects, received_at)
     if len(body) > MAX_ITEM_BYTES:
         raise PayloadTooLargeError(f"a call may have {MAX_ITEM_BYTES:,} bytes; this one has {len(body):,}")
     try:
@@ -120,7 +121,7 @@ def decode(
     return _decoded([item.event], rejects, [])
 
 
-def _decode_batch(body: bytes, read: _Read, rejects: RejectCollector) -> Decoded:
+def _decode_batch(body: bytes, read: _Read, rejects: RejectCollector, received_at: datetime) -> Decoded:
     batch = split_batch(body)
     # A sentAt that cannot be read counts as none: the events are worth more than the correction of their clock.
     sent_at = instant(batch.sent_at)
@@ -133,10 +134,14 @@ def _decode_batch(body: bytes, read: _Read, rejects: RejectCollector) -> Decoded
         except ItemError as error:
             rejects.refuse(index, raw, error)
             continue
-        if events.setdefault(item.event.message_id, item.event) is not item.event:
-            repeated.append(item.event.message_id)
+        event = item.event
+        if event.timestamp >= received_at:
+            # What was said when it arrived was said in the order of the batch.
+            event = replace(event, said_at=received_at + timedelta(microseconds=index))
+        if events.setdefault(event.message_id, event) is not event:
+            repeated.append(event.message_id)
         else:
-            rejects.leave_out(index, item.event, item.left_out)
+            rejects.leave_out(index, event, item.left_out)
     return _decoded(list(events.values()), rejects, repeated)
 
 

@@ -33,6 +33,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
 
     `message_id` is the client's own, unique within `source`: the name that its key shares with others. `id` is made
     when the event arrives, and is what Sojourn itself calls the event by, in Temporal as well.
+    `said_at` is when what it says of its person was said; None where that is the earlier of `timestamp` and arrival.
 
     What lets somebody in as an audience has the form of an event, of the type audience, and is not among the events.
     """
@@ -52,6 +53,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     reported_timestamp: datetime | None = None
     integrations: dict[str, Any] = {}
     is_history: bool = False
+    said_at: datetime | None = None
 
 
 class Reject(Struct, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
 class IngestResult:
     accepted: int
     duplicates: list[str]
+    left_out: list[Reject] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

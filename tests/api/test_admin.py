@@ -140,6 +140,7 @@ async def test_the_timeline(admin: httpx.AsyncClient, services: FakeServices) ->
                 "reason": "capped",
                 "data": {"limit": 3},
                 "url": None,
+                "changes": [],
             }
         ],
         "now": [],

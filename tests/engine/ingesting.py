@@ -1,7 +1,7 @@
 """Events handed to an ingest as an API process has it, without HTTP."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,8 @@ import psycopg
 import pytest
 
 from domain.tracking.event import Event
+
+Query = Callable[..., Awaitable[list[dict[str, Any]]]]
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

@@ -2,7 +2,9 @@
 
 import asyncio
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
@@ -99,3 +101,54 @@ async def test_a_database_of_a_later_release_is_left_alone_and_good_enough(datab
             revision = await current(connection)
     assert revision == "9999"
     assert is_ready(revision)
+
+
+def upgrade_to(database_url: str, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = create_engine(sqlalchemy_url(database_url))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
+    engine.dispose()
+
+
+BEFORE_STAMPS = """
+INSERT INTO profiles (id, user_id, traits, consent, suppressed, updated_at) VALUES
+  ('00000000-0000-0000-0000-000000000001', 'u1', '{"email": " Ada@Example.com ", "plan": "pro"}', '{"email": false}',
+   '{}', '2026-11-01T12:00:00Z'),
+  ('00000000-0000-0000-0000-000000000002', 'u2', '{"email": "bob@example.com"}', '{}', '{"email": "hard bounce"}',
+   '2026-11-01T12:00:00Z'),
+  ('00000000-0000-0000-0000-000000000003', 'u3', '{"email": 42}', '{"email": false}', '{}', '2026-11-01T12:00:00Z');
+INSERT INTO events (received_at, message_id, profile_id, type, name, properties, context, timestamp) VALUES
+  (now(), 'm1', '00000000-0000-0000-0000-000000000001', 'track', 'Unsubscribed', '{"channel": "email"}', '{}', now());
+"""
+
+
+async def test_what_was_known_before_stamps_counts_as_said_when_it_was_written(empty_database_url: str) -> None:
+    await asyncio.to_thread(upgrade_to, empty_database_url, "0017")
+    async with Database(empty_database_url, pool_size=1) as database:
+        async with database.transaction() as connection:
+            for statement in BEFORE_STAMPS.split(";")[:-1]:
+                await connection.execute(statement)
+        await asyncio.to_thread(upgrade, empty_database_url)
+        async with database.transaction() as connection:
+            people = [person async for person in await connection.execute("SELECT * FROM profiles ORDER BY user_id")]
+            refused = [row async for row in await connection.execute("SELECT * FROM addresses ORDER BY value")]
+    stamp = [1_793_534_400_000_000, ""]
+    assert [(person["said"], person["addresses"]) for person in people] == [
+        (
+            {"traits": [[*stamp, "plan", "email"]], "consent": [[*stamp, "email"]], "suppressed": []},
+            {"email": "ada@example.com"},
+        ),
+        (
+            {"traits": [[*stamp, "email"]], "consent": [], "suppressed": [[*stamp, "email"]]},
+            {"email": "bob@example.com"},
+        ),
+        ({"traits": [[*stamp, "email"]], "consent": [[*stamp, "email"]], "suppressed": []}, {}),
+    ]
+    assert [(row["value"], row["refusals"], row["said"]) for row in refused] == [
+        ("ada@example.com", {"opt_out": "unsubscribed by link"}, [[*stamp, "opt_out"]]),
+        ("bob@example.com", {"suppression": "hard bounce"}, [[*stamp, "suppression"]]),
+    ]

@@ -1,6 +1,14 @@
 import pytest
 
-from domain.people.addresses import EmailAddress, Mailbox, is_reachable, parse_email, parse_mailbox
+from domain.people.addresses import (
+    EmailAddress,
+    Mailbox,
+    addresses_of,
+    is_reachable,
+    normalized,
+    parse_email,
+    parse_mailbox,
+)
 
 
 @pytest.mark.parametrize(
@@ -82,3 +90,28 @@ def test_a_mailbox_is_a_name_and_an_address(text: str, name: str) -> None:
 )
 def test_what_is_no_mailbox_is_none(text: str) -> None:
     assert parse_mailbox(text) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "known"),
+    [
+        ("Ada@Example.com", "ada@example.com"),
+        (" \tada@example.com\r\n", "ada@example.com"),
+        ("\ufeffADA@example.com\u00a0", "ada@example.com"),
+        ("JÖRG@example.com", "jörg@example.com"),
+        # What else makes two spellings one mailbox is the provider's rule.
+        ("ada+shop@example.com", "ada+shop@example.com"),
+        ("a.da@example.com", "a.da@example.com"),
+        ("", None),
+        (" \ufeff ", None),
+        ("x" * 321, None),
+    ],
+)
+def test_letter_case_and_blanks_around_it_make_no_other_address(written: str, known: str | None) -> None:
+    assert normalized(written) == known
+    assert addresses_of({"email": written, "plan": "pro"}) == ({} if known is None else {"email": known})
+
+
+@pytest.mark.parametrize("email", [None, 42, ["ada@example.com"]])
+def test_what_is_no_text_is_no_address(email: object) -> None:
+    assert addresses_of({"email": email}) == {}

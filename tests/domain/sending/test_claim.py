@@ -29,7 +29,17 @@ REACHABLE = Recipient({"email": "ada@example.com"}, {}, {})
 REFUSING = Recipient({"email": "ada@example.com"}, {"email": False}, {})
 SUPPRESSED = Recipient({"email": "ada@example.com"}, {}, {"email": "complained"})
 UNREACHABLE = Recipient({}, {}, {})
+REFUSED_BY_ADDRESS = Recipient({"email": "ada@example.com"}, {}, {}, {"email": {"opt_out": "unsubscribed by link"}})
+DETAILS = {
+    "no_consent": "the profile refuses email",
+    "suppressed": "complained",
+    "unreachable": "the profile has no trait email",
+}
 RECIPIENTS = {"": REACHABLE, "no_consent": REFUSING, "suppressed": SUPPRESSED, "unreachable": UNREACHABLE}
+
+
+def refused(reason: str) -> Close:
+    return Close(CANCELLED, reason, DETAILS[reason])
 
 
 def attempt(
@@ -96,7 +106,7 @@ def test_a_reservation_is_given_back_in_quiet_hours(window: SendWindow, is_open:
     # What ends a message for good comes first.
     assert attempt(RESERVED, window=window, journey="exited") == Close(CANCELLED, "journey_ended")
     assert attempt(RESERVED, window=window, late=timedelta(0)) == Close(CANCELLED, "expired")
-    assert attempt(RESERVED, window=window, recipient=REFUSING) == Close(CANCELLED, "no_consent")
+    assert attempt(RESERVED, window=window, recipient=REFUSING) == refused("no_consent")
 
 
 def test_quiet_hours_are_the_recipients_own() -> None:
@@ -144,16 +154,22 @@ def test_a_reservation_of_an_ended_journey_is_cancelled_whatever_else(journey: s
 )
 def test_a_reservation_expires_from_the_instant_on(late: timedelta, is_expired: bool) -> None:
     assert attempt(RESERVED, late=late) == (Close(CANCELLED, "expired") if is_expired else Proceed())
-    refused = Close(CANCELLED, "expired" if is_expired else "no_consent")
-    assert attempt(RESERVED, late=late, recipient=REFUSING) == refused
+    expected = Close(CANCELLED, "expired") if is_expired else refused("no_consent")
+    assert attempt(RESERVED, late=late, recipient=REFUSING) == expected
 
 
 @pytest.mark.parametrize("reason", ["no_consent", "suppressed", "unreachable"])
 def test_what_the_person_has_come_to_refuse_is_cancelled(reason: str) -> None:
-    assert attempt(RESERVED, recipient=RECIPIENTS[reason]) == Close(CANCELLED, reason)
+    assert attempt(RESERVED, recipient=RECIPIENTS[reason]) == refused(reason)
     passes = reason == "no_consent"
     transactional = attempt(RESERVED, category=TRANSACTIONAL, recipient=RECIPIENTS[reason])
-    assert transactional == (Proceed() if passes else Close(CANCELLED, reason))
+    assert transactional == (Proceed() if passes else refused(reason))
+
+
+def test_what_the_address_has_come_to_refuse_is_cancelled_and_says_so() -> None:
+    expected = Close(CANCELLED, "no_consent", "the address refuses email: unsubscribed by link")
+    assert attempt(RESERVED, recipient=REFUSED_BY_ADDRESS) == expected
+    assert attempt(RESERVED, category=TRANSACTIONAL, recipient=REFUSED_BY_ADDRESS) == Proceed()
 
 
 def test_the_whole_table_of_messages_that_a_dead_attempt_left() -> None:

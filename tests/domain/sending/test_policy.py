@@ -130,8 +130,8 @@ DATA: dict[Obstacle, dict[str, Any]] = {
     paused: {"held_at": NOON - HALF_AN_HOUR},
     expired: {"expires_at": NOON + HALF_AN_HOUR, "reached_at": NOON},
     unreachable: {"channel": "email", "detail": "the profile has no trait email"},
-    suppressed: {"channel": "email", "detail": "bounced"},
-    no_consent: {"channel": "email", "detail": "the profile refuses email"},
+    suppressed: {"channel": "email", "detail": "bounced", "refused_by": "profile"},
+    no_consent: {"channel": "email", "detail": "the profile refuses email", "refused_by": "profile"},
     send_window: {
         "opens_at": datetime(2026, 11, 2, 9, tzinfo=UTC),
         "expires_at": NOON + timedelta(hours=1),
@@ -403,8 +403,8 @@ def test_whom_email_cannot_reach(traits: dict[str, Any], detail: str) -> None:
 def test_other_channels_have_flags_of_their_own() -> None:
     person = Recipient({"email": "ada@example.com"}, {"email": False}, {"push": "uninstalled"})
     assert objection("webhook", "marketing", Recipient({}, {"email": False}, {"email": "bounced"})) is None
-    assert objection("email", "marketing", person) == Objection("no_consent", "the profile refuses email")
-    assert objection("push", "marketing", person) == Objection("suppressed", "uninstalled")
+    assert objection("email", "marketing", person) == Objection("no_consent", "the profile refuses email", "profile")
+    assert objection("push", "marketing", person) == Objection("suppressed", "uninstalled", "profile")
 
 
 def test_consent_given_is_no_objection() -> None:

@@ -1,0 +1,277 @@
+"""What is said of people: fold it into their profiles under their locks, and keep what has changed as history."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+from uuid_utils.compat import uuid7
+
+from domain.people import profile_state
+from domain.people.addresses import addresses_of
+from domain.people.consent import OPT_OUT
+from domain.people.identity import Identity, Known, Resolution, identities_of
+from domain.people.profile_state import Change, Folded, ProfileState, Refusal, Source, Statement
+from domain.people.registers import Registers, Stamp, is_set, stamp
+from domain.people.statements import addresses_in
+from domain.tracking.event import Event, Reject
+from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
+from domain.tracking.traits import LeftOut
+from store import addresses, profile_changes, profiles
+from store.addresses import Address
+from store.database import Asked, Connection
+from store.profile_changes import ProfileChange
+from store.profiles import Profile
+
+
+class AddressStatement(Struct, frozen=True):
+    """One thing said of an address: why it refuses OPT_OUT or SUPPRESSION; None lifts that.
+
+    `profile_id` is the profile in whose history it stands.
+    """
+
+    profile_id: UUID
+    address: Address
+    kind: str
+    value: str | None
+    said: Stamp
+    source: Source
+
+
+class OptOut(Struct, frozen=True):
+    """The use of an unsubscribe link: it binds the address that the message went to, and the profile as well.
+
+    `address` is normalised; None on a channel without addresses.
+    """
+
+    channel: str
+    address: str | None
+
+    def statements(self, profile_id: UUID, source: Source) -> list[AddressStatement]:
+        """What the link says of the address."""
+        if self.address is None:
+            return []
+        said = stamp(source.at, source.id)
+        return [
+            AddressStatement(profile_id, (self.channel, self.address), OPT_OUT, "unsubscribed by link", said, source)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleAsked:
+    """People whose locks have been asked for, with what is said of them and of their addresses."""
+
+    said: Mapping[UUID, Sequence[Statement]]
+    of_addresses: Sequence[AddressStatement]
+    people: Asked[dict[UUID, Profile]]
+    refused: Asked[dict[Address, dict[str, str | None]]] | None
+    locked: Asked[dict[Address, Registers]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleWritten:
+    """The people as they are now, what has changed of them, and what could not be kept."""
+
+    people: dict[UUID, Profile]
+    history: list[ProfileChange]
+    refusals: list[Refusal]
+
+
+async def ask_for_people(
+    connection: Connection,
+    ids: Collection[UUID],
+    said: Mapping[UUID, Sequence[Statement]],
+    of_addresses: Sequence[AddressStatement] = (),
+    *,
+    with_consent: bool = True,
+) -> PeopleAsked:
+    """Lock people, then the addresses of which something is said. In a pipeline nothing is waited for.
+
+    `with_consent` reads what their addresses refuse, which conditions look at.
+    """
+    people = await profiles.lock(connection, ids, with_said=said.keys())
+    named = {address for statements in said.values() for address in addresses_in(statements)}
+    refusing = {one.address for one in of_addresses}
+    if named or refusing:
+        await addresses.ensure(connection, named | refusing)
+    locked = await addresses.lock(connection, refusing) if refusing else None
+    refused = await addresses.refused(connection, ids, named) if with_consent else None
+    return PeopleAsked(said, of_addresses, people, refused, locked)
+
+
+async def write_people(connection: Connection, asked: PeopleAsked) -> PeopleWritten:
+    """Take in what is said. The caller records the history."""
+    people = await asked.people.answer()
+    refused = await asked.refused.answer() if asked.refused else {}
+    folded = {
+        id: profile_state.fold(people[id].state(), statements)
+        for id, statements in sorted(asked.said.items())
+        if id in people
+    }
+    if changed := {id: one.state for id, one in folded.items() if one.is_changed}:
+        await profiles.write(connection, changed)
+    history = [change for id, one in folded.items() for change in history_of(id, one)]
+    if asked.locked is not None:
+        history += await _write_addresses(connection, await asked.locked.answer(), asked.of_addresses, refused)
+    known = {
+        id: _with_refused(person.with_state(folded[id].state) if id in folded else person, refused)
+        for id, person in people.items()
+    }
+    return PeopleWritten(known, history, [refusal for one in folded.values() for refusal in one.refusals])
+
+
+async def _write_addresses(
+    connection: Connection,
+    known: Mapping[Address, Registers],
+    said: Iterable[AddressStatement],
+    refused: dict[Address, dict[str, str | None]],
+) -> list[ProfileChange]:
+    history = []
+    for one in said:
+        registers = known[one.address]
+        before = registers.values.get(one.kind)
+        if not registers.yields_to(one.kind, one.value, one.said, is_set):
+            continue
+        registers.put(one.kind, one.value, one.said)
+        refused[one.address] = registers.values
+        if before != one.value:
+            _, value = one.address
+            changes = {value: {"before": {one.kind: before}, "after": {one.kind: one.value}}}
+            history.append(_change(one.profile_id, "addresses", changes, one.source))
+    await addresses.write(connection, known)
+    return history
+
+
+def _with_refused(person: Profile, refused: Mapping[Address, dict[str, str | None]]) -> Profile:
+    own = {
+        channel: refused[channel, value]
+        for channel, value in addresses_of(person.traits).items()
+        if (channel, value) in refused
+    }
+    return replace(person, refused_addresses=own) if own else person
+
+
+def history_of(profile_id: UUID, folded: Folded) -> list[ProfileChange]:
+    """What has changed, a row for each part and source."""
+    grouped: dict[tuple[str, Source], dict[str, Any]] = {}
+    for change in folded.changes:
+        grouped.setdefault((change.part, change.source), {})[change.name] = _before_and_after(change)
+    return [_change(profile_id, part, changes, source) for (part, source), changes in grouped.items()]
+
+
+def _before_and_after(change: Change) -> dict[str, Any]:
+    return {"before": change.before, "after": change.after}
+
+
+def _change(profile_id: UUID, part: str, changes: dict[str, Any], source: Source) -> ProfileChange:
+    return ProfileChange(uuid7(), profile_id, part, changes, source.kind, source.id, source.at)
+
+
+async def set_traits(
+    connection: Connection, profile_id: UUID, traits: Mapping[str, Any], source: Source
+) -> dict[str, str]:
+    """Set traits of a profile that the caller has locked, and record it; why some could not be, by name."""
+    said = stamp(source.at, source.id)
+    statements = [Statement("traits", name, value, said, source) for name, value in traits.items()]
+    async with connection.pipeline():
+        asked = await ask_for_people(connection, [profile_id], {profile_id: statements}, with_consent=False)
+        written = await write_people(connection, asked)
+        if written.history:
+            await profile_changes.insert(connection, written.history)
+    return {refusal.statement.name: refusal.reason for refusal in written.refusals}
+
+
+async def set_stage(connection: Connection, profile_id: UUID, before: str | None, stage: str, source: Source) -> None:
+    """Set the stage of a profile that the caller has locked, and record it."""
+    if before == stage:
+        return
+    await profiles.set_stage(connection, profile_id, stage)
+    changes = {"stage": {"before": before, "after": stage}}
+    await profile_changes.insert(connection, [_change(profile_id, "stage", changes, source)])
+
+
+async def merge_people(
+    connection: Connection,
+    merged: Mapping[UUID, UUID],
+    people: Mapping[UUID, Profile],
+    sources: Mapping[UUID, Source],
+) -> tuple[list[ProfileChange], list[Refusal]]:
+    """Pour profiles into others, which the caller has locked together; what that changes, and what has no room."""
+    states: dict[UUID, ProfileState] = {}
+    history: list[ProfileChange] = []
+    refusals: list[Refusal] = []
+    for id, target in sorted(merged.items()):
+        state = states[target] if target in states else people[target].state()
+        folded = profile_state.merge(state, people[id].state(), sources[id])
+        states[target] = folded.state
+        history += history_of(target, folded)
+        refusals += folded.refusals
+    await profiles.pour(connection, merged)
+    await profiles.write(connection, states)
+    return history, refusals
+
+
+def identity_sources(events: Iterable[Event]) -> dict[Identity, Source]:
+    """The first event that names each identity."""
+    sources: dict[Identity, Source] = {}
+    for event in events:
+        for identity in identities_of([event]):
+            sources.setdefault(identity, event_source(event))
+    return sources
+
+
+def merge_sources(
+    resolution: Resolution, known: Mapping[Identity, Known], sources: Mapping[Identity, Source]
+) -> dict[UUID, Source]:
+    """The merge of each profile that is poured into another, by the event that names it."""
+    return {
+        entry.profile_id: replace(sources[identity], kind="merge")
+        for identity, entry in sorted(known.items())
+        if entry.profile_id in resolution.merged and identity in sources
+    }
+
+
+def identity_changes(
+    resolution: Resolution, sources: Mapping[Identity, Source], merges: Mapping[UUID, Source]
+) -> list[ProfileChange]:
+    """What a batch changes of who is who: identities that are linked to a profile, and profiles merged into it."""
+    grouped: dict[tuple[UUID, Source], dict[str, list[Any]]] = {}
+    for identity, profile_id in resolution.linked.items():
+        changes = grouped.setdefault((profile_id, sources[identity]), {})
+        changes.setdefault("linked", []).append({"kind": identity.kind, "value": identity.value})
+    for merged, profile_id in resolution.merged.items():
+        grouped.setdefault((profile_id, merges[merged]), {}).setdefault("merged", []).append(merged)
+    return [_change(profile_id, "identity", changes, source) for (profile_id, source), changes in grouped.items()]
+
+
+def event_source(event: Event) -> Source:
+    """An event as the source of what it says."""
+    return Source("event", str(event.id), event.timestamp)
+
+
+def left_out(
+    refusals: Sequence[Refusal], batch: Sequence[Event], rejects: Sequence[Reject]
+) -> tuple[list[Reject], Unrecorded]:
+    """What had no room in its profile, as parts left out of the events that said it or that merged the profile.
+
+    `rejects` is what the request had lost before: their calls have places between those of the batch.
+    """
+    if not refusals:
+        return [], ALL_RECORDED
+    parts: dict[str, list[LeftOut]] = {}
+    for refusal in refusals:
+        parts.setdefault(refusal.statement.source.id, []).append(_part(refusal))
+    refused = {reject.index for reject in rejects if reject.part is None}
+    places = (place for place in count() if place not in refused)
+    collector = RejectCollector(batch[0].source)
+    for event, place in zip(batch, places, strict=False):
+        if of_event := parts.get(str(event.id)):
+            collector.leave_out(place, event, of_event)
+    return collector.finish()
+
+
+def _part(refusal: Refusal) -> LeftOut:
+    return LeftOut(f"traits.{refusal.statement.name}", refusal.reason, refusal.statement.value)

@@ -1,0 +1,199 @@
+"""What is known of a person, and how what is said about them changes it.
+
+`fold` and `merge` touch nothing but their arguments. They say what has changed, for the history, and what was refused
+since a profile is bounded.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from domain.people.registers import Registers, Stamp, is_same, is_set
+
+MAX_TRAITS = 1_000
+# As JSON, with the names.
+MAX_TRAITS_BYTES = 256 * 1024
+
+Part = Literal["traits", "consent", "suppressed"]
+SourceKind = Literal["event", "link", "operator", "step", "merge"]
+
+
+class Source(Struct, frozen=True):
+    """What said something: an event, an unsubscribe link, an operator, a step of a journey, or a merge.
+
+    `id` names it: the event that reports it or that merges, the decision of the step, or the operator. `at` is when it
+    happened.
+    """
+
+    kind: SourceKind
+    id: str
+    at: datetime
+
+
+class Statement(Struct, frozen=True):
+    """One thing said about a person: a trait, consent to a channel, or why a channel is suppressed.
+
+    A trait of None is taken back, a suppression of None is lifted.
+    """
+
+    part: Part
+    name: str
+    value: Any
+    said: Stamp
+    source: Source
+
+
+class Change(Struct, frozen=True):
+    """A value that is another than before. `after` is None where it was taken back, lifted, or had no room."""
+
+    part: str
+    name: str
+    before: Any
+    after: Any
+    source: Source
+
+
+class Refusal(Struct, frozen=True):
+    """A statement that was not kept, and why."""
+
+    statement: Statement
+    reason: str
+
+
+class ProfileState(Struct):
+    """What a profile holds: its traits, the consent that its person has stated, and its suppressions."""
+
+    traits: Registers = field(default_factory=Registers)
+    consent: Registers = field(default_factory=Registers)
+    suppressed: Registers = field(default_factory=Registers)
+
+    def part(self, name: Part) -> Registers:
+        """The registers of a part."""
+        registers: Registers = getattr(self, name)
+        return registers
+
+    def copy(self) -> "ProfileState":
+        """A state that can be changed without changing this one."""
+        return ProfileState(self.traits.copy(), self.consent.copy(), self.suppressed.copy())
+
+
+class Folded(Struct, frozen=True):
+    """What became of a state. `is_changed` also where only the time is later at which something was said."""
+
+    state: ProfileState
+    is_changed: bool
+    changes: list[Change]
+    refusals: list[Refusal]
+
+
+def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
+    """Take statements in. Of each name the latest holds, however they are ordered.
+
+    A trait that would bring the profile beyond MAX_TRAITS or MAX_TRAITS_BYTES is refused, and the rest is kept.
+    """
+    new = state.copy()
+    room = _Room(new.traits)
+    changes: list[Change] = []
+    refusals: list[Refusal] = []
+    is_changed = False
+    for one in statements:
+        registers = new.part(one.part)
+        if not registers.yields_to(one.name, one.value, one.said, _IS_REFUSAL[one.part]):
+            continue
+        if one.part == "traits" and (reason := room.take(one.name, one.value)) is not None:
+            refusals.append(Refusal(one, reason))
+            continue
+        before = registers.values.get(one.name)
+        registers.put(one.name, one.value, one.said)
+        is_changed = True
+        if not is_same(before, one.value):
+            changes.append(Change(one.part, one.name, before, one.value, one.source))
+    return Folded(new, is_changed, changes, refusals)
+
+
+def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
+    """Pour a profile into another: of each name the latest word holds, whichever profile it was said of.
+
+    Where the traits of both are too many for one profile, those said last are kept, and the others refused.
+    """
+    new = target.copy()
+    for part, is_refusal in _IS_REFUSAL.items():
+        registers = new.part(part)
+        for name, value, said in other.part(part).words():
+            if registers.yields_to(name, value, said, is_refusal):
+                registers.put(name, value, said)
+    refusals = [
+        Refusal(Statement("traits", name, value, said, source), _TOO_MUCH)
+        for name, value, said in _beyond_the_bounds(new.traits)
+    ]
+    for refusal in refusals:
+        new.traits.drop(refusal.statement.name)
+    changes = []
+    for part in _IS_REFUSAL:
+        before, after = target.part(part).values, new.part(part).values
+        changes += [
+            Change(part, name, before.get(name), after.get(name), source)
+            for name in sorted(before.keys() | after.keys())
+            if not is_same(before.get(name), after.get(name))
+        ]
+    return Folded(new, True, changes, refusals)
+
+
+def _is_never(_: Any) -> bool:
+    return False
+
+
+def _is_false(value: Any) -> bool:
+    return value is False
+
+
+# Which values are a refusal, by part.
+_IS_REFUSAL: dict[Part, Callable[[Any], bool]] = {"traits": _is_never, "consent": _is_false, "suppressed": is_set}
+_TOO_MUCH = (
+    f"a profile may have {MAX_TRAITS:,} traits in {MAX_TRAITS_BYTES:,} bytes: of what was merged, "
+    "the traits said last were kept"
+)
+
+
+class _Room:
+    """How much room the traits of a profile still have; counted when it is first asked for."""
+
+    def __init__(self, traits: Registers) -> None:
+        self._traits = traits
+        self._bytes: int | None = None
+
+    def take(self, name: str, value: Any) -> str | None:
+        """Why a value cannot be kept; None where there is room, which it then has. What is smaller always has."""
+        values = self._traits.values
+        if name not in values and len(values) >= MAX_TRAITS:
+            return f"a profile may have {MAX_TRAITS:,} traits, and this one has {len(values):,}: leave `{name}` out"
+        if self._bytes is None:
+            self._bytes = sum(_size(*item) for item in values.items())
+        before = _size(name, values[name]) if name in values else 0
+        more = _size(name, value) - before
+        if more > 0 and self._bytes + more > MAX_TRAITS_BYTES:
+            return (
+                f"the traits of a profile may have {MAX_TRAITS_BYTES:,} bytes; "
+                f"with `{name}` they would have {self._bytes + more:,}"
+            )
+        self._bytes += more
+        return None
+
+
+def _beyond_the_bounds(traits: Registers) -> list[tuple[str, Any, Stamp]]:
+    """The traits that have no room, from the first that has none on, where those said last come first."""
+    latest = sorted(traits.words(), key=lambda word: (word[2], word[0]), reverse=True)
+    size = 0
+    for place, (name, value, _) in enumerate(latest):
+        size += _size(name, value)
+        if place >= MAX_TRAITS or size > MAX_TRAITS_BYTES:
+            return latest[place:]
+    return []
+
+
+def _size(name: str, value: Any) -> int:
+    """Bytes of a trait as JSON, with its colon and comma."""
+    return len(msgspec.json.encode(name)) + len(msgspec.json.encode(value)) + 2

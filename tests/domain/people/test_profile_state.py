@@ -1,0 +1,163 @@
+"""Whatever the order in which things are said to a profile, it ends the same, and within its bounds."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.people.profile_state import (
+    MAX_TRAITS,
+    MAX_TRAITS_BYTES,
+    Folded,
+    Part,
+    ProfileState,
+    Source,
+    Statement,
+    fold,
+    merge,
+)
+from domain.people.registers import Stamp, packed, stamp, unpacked
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+EVENT = Source("event", "m1", NOON)
+MERGE = Source("merge", "p2", NOON)
+
+
+def said(name: str, value: Any, minute: int = 0, id: str = "m1", part: Part = "traits") -> Statement:
+    return Statement(part, name, value, stamp(NOON + timedelta(minutes=minute), id), EVENT)
+
+
+def statement(what: tuple[Part, str, Any], when: Stamp) -> Statement:
+    return Statement(*what, when, EVENT)
+
+
+_TRAIT = st.tuples(
+    st.just("traits"), st.sampled_from("ab"), st.sampled_from([None, 1, True, 1.5, "x", ["y"], {"z": 0}])
+)
+_CONSENT = st.tuples(st.just("consent"), st.sampled_from("ab"), st.booleans())
+_SUPPRESSION = st.tuples(st.just("suppressed"), st.sampled_from("ab"), st.sampled_from([None, "bounced", "asked"]))
+# Few instants and ids, so that ties are many: also of two sources that use the same id.
+_WHEN = st.builds(Stamp, st.integers(0, 2), st.sampled_from(["m1", "m2"]))
+STATEMENTS = st.lists(
+    st.builds(statement, st.one_of(_TRAIT, _CONSENT, _SUPPRESSION), _WHEN),
+    max_size=12,
+)
+
+
+def as_json(state: ProfileState) -> bytes:
+    return msgspec.json.encode(state, order="deterministic")
+
+
+@given(statements=STATEMENTS, seed=st.integers(0, 2**32))
+def test_any_order_any_split_and_any_merge_end_in_the_same_profile(statements: list[Statement], seed: int) -> None:
+    rolls = random.Random(seed)
+    expected = as_json(fold(ProfileState(), statements).state)
+    shuffled = rolls.sample(statements, len(statements))
+    cut = rolls.randrange(len(statements) + 1)
+    first, rest = fold(ProfileState(), shuffled[:cut]).state, shuffled[cut:]
+    assert as_json(fold(first, rest).state) == expected
+    other = fold(ProfileState(), rest).state
+    assert as_json(merge(first, other, MERGE).state) == expected
+    assert as_json(merge(other, first, MERGE).state) == expected
+    # What was said before says nothing new.
+    assert not fold(fold(first, rest).state, statements).is_changed
+
+
+@given(statements=STATEMENTS)
+def test_of_each_name_the_latest_holds_by_the_table_of_ties(statements: list[Statement]) -> None:
+    state = fold(ProfileState(), statements).state
+    for one in statements:
+        rivals = [other for other in statements if (other.part, other.name) == (one.part, one.name)]
+        latest = max(rivals, key=precedence)
+        assert msgspec.json.encode(state.part(one.part).values[one.name]) == msgspec.json.encode(latest.value)
+
+
+def precedence(one: Statement) -> tuple[int, bool, str, bytes]:
+    """When, whether it refuses, by which id, and the value itself."""
+    refuses = {"traits": False, "consent": one.value is False, "suppressed": one.value is not None}[one.part]
+    return one.said.at, refuses, one.said.id, msgspec.json.encode(one.value, order="deterministic")
+
+
+def test_what_was_taken_back_does_not_come_back() -> None:
+    state = fold(ProfileState(), [said("plan", "pro", 1), said("plan", None, 3)]).state
+    late = fold(state, [said("plan", "team", 2)])
+    assert (late.state.traits.values, late.is_changed, late.changes) == ({"plan": None}, False, [])
+
+
+def test_on_a_tie_the_refusal_wins_whatever_the_ids() -> None:
+    for yes, no in (("m1", "m2"), ("m2", "m1")):
+        both = [said("email", True, id=yes, part="consent"), said("email", False, id=no, part="consent")]
+        for order in (both, both[::-1]):
+            assert fold(ProfileState(), order).state.consent.values == {"email": False}
+
+
+def test_what_changes_no_value_is_no_change_and_makes_it_later() -> None:
+    state = fold(ProfileState(), [said("plan", "pro", 1)]).state
+    again = fold(state, [said("plan", "pro", 5)])
+    assert (again.is_changed, again.changes) == (True, [])
+    assert not fold(again.state, [said("plan", "free", 4)]).is_changed
+
+
+def test_a_value_of_a_release_without_stamps_yields_to_every_word() -> None:
+    state = ProfileState()
+    state.traits.values["plan"] = "pro"
+    assert fold(state, [said("plan", "free", -10_000_000)]).state.traits.values == {"plan": "free"}
+
+
+def full(number: int = MAX_TRAITS) -> Folded:
+    return fold(ProfileState(), [said(f"t{index}", index) for index in range(number)])
+
+
+def test_a_thousand_traits_are_kept_and_the_next_is_refused_with_its_reason() -> None:
+    folded = full(MAX_TRAITS + 1)
+    assert len(folded.state.traits.values) == MAX_TRAITS
+    [refusal] = folded.refusals
+    assert refusal.statement.name == "t1000"
+    assert refusal.reason == "a profile may have 1,000 traits, and this one has 1,000: leave `t1000` out"
+    # What is there already may change.
+    assert fold(folded.state, [said("t7", "seven", 1)]).refusals == []
+
+
+def test_no_more_than_so_many_bytes_are_kept() -> None:
+    half = "x" * (MAX_TRAITS_BYTES // 2)
+    folded = fold(ProfileState(), [said("a", half), said("b", half), said("c", "small")])
+    assert folded.state.traits.values.keys() == {"a", "c"}
+    [refusal] = folded.refusals
+    assert refusal.reason.startswith("the traits of a profile may have 262,144 bytes; with `b` they would have 262,")
+    assert len(msgspec.json.encode(folded.state.traits.values)) <= MAX_TRAITS_BYTES
+    smaller = fold(folded.state, [said("a", "y", 1), said("b", half, 1)])
+    assert smaller.refusals == []
+
+
+def test_a_profile_that_was_too_large_before_may_shrink() -> None:
+    state = ProfileState()
+    state.traits.values["a"] = "x" * (2 * MAX_TRAITS_BYTES)
+    assert fold(state, [said("a", "x" * (2 * MAX_TRAITS_BYTES - 1))]).refusals == []
+    assert len(fold(state, [said("b", 1)]).refusals) == 1
+
+
+@pytest.mark.parametrize("target_is_later", [True, False])
+def test_of_two_that_are_too_many_for_one_profile_what_was_said_last_is_kept(target_is_later: bool) -> None:
+    older = fold(ProfileState(), [said(f"old{index:03}", index, 1) for index in range(700)]).state
+    newer = fold(ProfileState(), [said(f"new{index:03}", index, 2) for index in range(700)]).state
+    merged = merge(newer, older, MERGE) if target_is_later else merge(older, newer, MERGE)
+    names = merged.state.traits.values.keys()
+    assert len(names) == MAX_TRAITS
+    assert {name for name in names if name.startswith("new")} == newer.traits.values.keys()
+    assert len(merged.refusals) == 400
+    assert as_json(merged.state) == as_json(merge(older, newer, MERGE).state)
+
+
+@given(
+    stamps=st.dictionaries(
+        st.text(max_size=3), st.builds(Stamp, st.integers(-(2**63), 2**63 - 1), st.sampled_from(["m1", "m2", ""]))
+    )
+)
+def test_stamps_are_stored_by_what_was_said_at_once(stamps: dict[str, Stamp]) -> None:
+    stored = msgspec.json.decode(msgspec.json.encode(packed(stamps)))
+    assert unpacked(stored) == stamps
+    assert len(stored) == len(set(stamps.values()))

@@ -1,0 +1,88 @@
+"""A profile is bounded: what goes beyond is left out with its reason, and everything else goes on."""
+
+from typing import Any
+
+import msgspec
+
+from application.ingest import Ingest
+from domain.people.profile_state import MAX_TRAITS, MAX_TRAITS_BYTES
+from tests.engine.ingesting import AT, Query, event
+from tests.rig import Rig
+
+REJECTS = "SELECT position, part, error, body FROM rejects ORDER BY id"
+
+
+async def test_beyond_a_thousand_traits_the_rest_is_kept_and_conditions_go_on(rig: Rig) -> None:
+    await rig.run_campaign(
+        "{key: pro, name: Pro, entry: {event: Seen, where: profile.traits.plan == 'pro'}, "
+        "steps: [{id: rest, delay: 1d}]}",
+        {},
+    )
+    await rig.identify("u1", plan="pro")
+    for start in (0, 500):
+        await rig.identify("u1", **{f"t{start + number}": number for number in range(500)})
+    await rig.identify("u1", plan="pro", t0="changed", one_more=True)
+    [profile] = await rig.query("SELECT traits FROM profiles")
+    assert len(profile["traits"]) == MAX_TRAITS
+    assert (profile["traits"]["t0"], "one_more" in profile["traits"]) == ("changed", False)
+    errors = [row["error"] for row in await rig.query(REJECTS)]
+    assert errors == [
+        "a profile may have 1,000 traits, and this one has 1,000: leave `t999` out",
+        "a profile may have 1,000 traits, and this one has 1,000: leave `one_more` out",
+    ]
+    answer = await rig.post("identify", {"userId": "u1", "traits": {"plan": "pro", "again": 1}})
+    [left_out] = answer.json()["leftOut"]
+    assert (left_out["index"], left_out["part"]) == (0, "traits.again")
+    await rig.track("u1", "Seen")
+    timeline = await rig.timeline("u1")
+    assert [item["summary"] for item in timeline if item["kind"] == "entry"] == ["entered pro"]
+    assert [item["data"]["part"] for item in timeline if item["kind"] == "reject"] == [
+        "traits.t999",
+        "traits.one_more",
+        "traits.again",
+    ]
+
+
+async def test_no_profile_grows_beyond_its_bytes_whatever_is_sent(query: Query, ingest: Ingest) -> None:
+    for number in range(12):
+        traits: dict[str, Any] = {f"big{number}": "x" * 30_000, f"small{number}": number}
+        word = event("identify", "u1", **traits)
+        await ingest([word], received_at=AT)
+    [profile] = await query("SELECT traits FROM profiles")
+    assert len(msgspec.json.encode(profile["traits"])) <= MAX_TRAITS_BYTES
+    assert {name for name in profile["traits"] if name.startswith("small")} == {f"small{n}" for n in range(12)}
+    rejects = await query(REJECTS)
+    assert len(rejects) == 12 - len([name for name in profile["traits"] if name.startswith("big")]) > 0
+    assert all(row["error"].startswith("the traits of a profile may have 262,144 bytes") for row in rejects)
+
+
+async def test_of_merged_profiles_the_traits_said_last_are_kept_and_the_others_recorded(
+    query: Query, ingest: Ingest
+) -> None:
+    first: dict[str, Any] = {f"old{number}": number for number in range(700)}
+    second: dict[str, Any] = {f"new{number}": number for number in range(700)}
+    await ingest([event("identify", "u1", at=AT.replace(hour=1), **first)], received_at=AT)
+    await ingest([event("identify", None, anonymous="a1", at=AT.replace(hour=2), **second)], received_at=AT)
+    await ingest([event("identify", "u1", anonymous="a1")], received_at=AT)
+    [profile] = await query("SELECT traits FROM profiles")
+    assert len(profile["traits"]) == MAX_TRAITS
+    assert second.keys() <= profile["traits"].keys()
+    rejects = await query("SELECT part, error, unrecorded FROM rejects ORDER BY id")
+    assert (len(rejects), rejects[-1]["unrecorded"]) == (100, 300)
+    assert all(reject["part"].startswith("traits.old") for reject in rejects)
+    assert rejects[0]["error"].startswith("a profile may have 1,000 traits in 262,144 bytes")
+
+
+async def test_a_step_names_what_has_no_room_among_its_errors(rig: Rig) -> None:
+    await rig.run_campaign(
+        "{key: c, name: C, entry: {event: Seen}, steps: [{id: remember, update_profile: {seen: true, t1: again}}]}", {}
+    )
+    for start in (0, 500):
+        await rig.identify("u1", **{f"t{start + number}": number for number in range(500)})
+    await rig.track("u1", "Seen")
+    await rig.ended("u1")
+    [update] = [item for item in await rig.timeline("u1") if item["kind"] == "update_profile"]
+    assert update["data"]["traits"] == ["t1"]
+    assert update["data"]["errors"] == {
+        "seen": "a profile may have 1,000 traits, and this one has 1,000: leave `seen` out"
+    }
