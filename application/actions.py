@@ -86,16 +86,12 @@ async def _do(
     match rule:
         case UpdateRule(traits=values):
             traits, errors = _worked_out(values, deed, plan, facts)
-            refused = await set_traits(
-                connection, facts.profile_id, traits, _source(deed, decision_id, connection.clock.now())
-            )
+            refused = await set_traits(connection, facts.profile_id, traits, source)
             errors |= refused
             data: dict[str, Any] = {"traits": sorted(traits.keys() - refused.keys())}
             return _Done("done", None, {**data, "errors": errors} if errors else data)
         case StageRule(stage=stage):
-            await set_stage(
-                connection, facts.profile_id, facts.stage, stage, _source(deed, decision_id, connection.clock.now())
-            )
+            await set_stage(connection, facts.profile_id, facts.stage, stage, source)
             return _Done("done", None, {"stage": stage, "before": facts.stage})
         case EmitRule(event=name):
             chain = _chain(facts) + 1
