@@ -52,7 +52,7 @@ class Delays:
             answered = await decisions.answer(connection, decision_id)
             if answered is not None:
                 return convert(answered["until"], datetime | None)
-            zone = recipient_zone(facts.traits, version.rules.timezone, self._timezone)
+            zone = recipient_zone(facts.traits, facts.context.get("timezone"), version.rules.timezone, self._timezone)
             until, error = _until(version.rules.delays[moment.step], moment, facts, zone)
             outcome = _outcome(moment, until)
             recorded = Decision(

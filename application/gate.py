@@ -79,7 +79,7 @@ class Gate:
             held_at=facts.held_at,
             recipient=Recipient(facts.traits, facts.consent, facts.suppressed, facts.refused_addresses),
             window=version.rules.send_window,
-            zone=recipient_zone(facts.traits, version.rules.timezone, self._timezone),
+            zone=recipient_zone(facts.traits, facts.context.get("timezone"), version.rules.timezone, self._timezone),
             rules=facts.rules,
             ledger=facts.ledger,
         )

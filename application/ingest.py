@@ -24,12 +24,13 @@ from application.people import (
     write_people,
 )
 from domain.errors import UnavailableError
+from domain.journey.listeners import Listeners
 from domain.journey.matching import Happening
 from domain.journey.routed import Routed
 from domain.people import identity
 from domain.people.identity import Identity, Known, Resolution
 from domain.people.profile_state import Refusal, Source, Statement
-from domain.people.statements import statements_of
+from domain.people.statements import statements_of, surroundings_of
 from domain.tracking.event import Event, Reject
 from domain.tracking.reactions import message_reacted_to
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded
@@ -131,7 +132,7 @@ class Ingest:
         await events.insert(connection, fresh, received_at)
         interesting = [Happening(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
         reactions = _reactions(new)
-        said = _said(fresh, received_at, opt_out)
+        said = _said(fresh, listeners, received_at, opt_out)
         routed = Routed()
         if said or interesting:
             touched = {happening.profile_id for happening in interesting} | said.keys()
@@ -197,12 +198,20 @@ def _reactions(new: Sequence[Event]) -> dict[UUID, datetime]:
     return reactions
 
 
-def _said(fresh: Sequence[StoredEvent], received_at: datetime, opt_out: OptOut | None) -> dict[UUID, list[Statement]]:
-    """What a batch says of each profile, in its order."""
+def _said(
+    fresh: Sequence[StoredEvent], listeners: Listeners, received_at: datetime, opt_out: OptOut | None
+) -> dict[UUID, list[Statement]]:
+    """What a batch says of each profile, in its order.
+
+    The surroundings count of events whose profile is locked anyway: an event that nothing listens for costs no lock.
+    """
     said: dict[UUID, list[Statement]] = {}
     for one in fresh:
         source = _source(one.event, opt_out)
-        if statements := statements_of(one.event, source, received_at):
+        statements = statements_of(one.event, source, received_at)
+        if one.event.type == "identify" or listeners.hears(one.event):
+            statements += surroundings_of(one.event, source, received_at)
+        if statements:
             said.setdefault(one.profile_id, []).extend(statements)
     return said
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any, assert_never
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import psycopg
 from msgspec import Struct
@@ -155,10 +156,13 @@ class Sender:
             standing,
             Recipient(claimed.traits, claimed.consent, claimed.suppressed, claimed.refused_addresses),
             window=version.rules.send_window,
-            zone=recipient_zone(claimed.traits, version.rules.timezone, self._timezone),
+            zone=self._zone(claimed, version),
             at=at,
             honours_idempotency_key=channel.honours_idempotency_key,
         )
+
+    def _zone(self, claimed: Claimed, version: Version) -> ZoneInfo:
+        return recipient_zone(claimed.traits, claimed.context.get("timezone"), version.rules.timezone, self._timezone)
 
     async def _settle(self, claimed: Claimed, delivery: Delivery | TemplateRenderError, then: _Then) -> SendOutcome:
         """Write what this attempt alone knows: a database that is away for a moment must not make it `unknown`."""
@@ -192,8 +196,8 @@ class Sender:
                 content = await beside_the_loop(
                     version.templates[claimed.template].render,
                     _variables(claimed, version, url),
-                    _locale(claimed.traits),
-                    recipient_zone(claimed.traits, version.rules.timezone, self._timezone),
+                    _locale(claimed.traits, claimed.context),
+                    self._zone(claimed, version),
                 )
         except TemplateRenderError as error:
             return error
@@ -258,6 +262,7 @@ def _variables(claimed: Claimed, version: Version, unsubscribe_url: str | None) 
     return variables
 
 
-def _locale(traits: Mapping[str, Any]) -> str | None:
+def _locale(traits: Mapping[str, Any], context: Mapping[str, str]) -> str | None:
+    """The recipient's language: the trait, else that of their device."""
     locale = traits.get("locale")
-    return locale if isinstance(locale, str) else None
+    return locale if isinstance(locale, str) and locale else context.get("locale")

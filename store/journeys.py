@@ -285,6 +285,7 @@ class StepFacts(Struct, frozen=True):
     user_id: str | None
     anonymous_id: str | None
     traits: dict[str, Any]
+    context: dict[str, str]
     consent_given: dict[str, bool]
     suppressed: dict[str, str | None]
     refused_addresses: dict[str, dict[str, str | None]]
@@ -328,7 +329,8 @@ _STEP_FACTS = f"""
 SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at,
        CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
             ELSE journeys.state END AS state,
-       user_id, traits, consent AS consent_given, suppressed, {REFUSED_OF_PROFILE} AS refused_addresses,
+       user_id, traits, profiles.context, consent AS consent_given, suppressed,
+       {REFUSED_OF_PROFILE} AS refused_addresses,
        profiles.stage, profiles.created_at,
        (SELECT min(value) FROM identities
         WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id,

@@ -22,6 +22,7 @@ class GateFacts(Struct, frozen=True):
 
     profile_id: UUID
     traits: dict[str, Any]
+    context: dict[str, str]
     consent: dict[str, bool]
     suppressed: dict[str, str | None]
     refused_addresses: dict[str, dict[str, str | None]]
@@ -56,6 +57,7 @@ class Claimed(Struct, frozen=True):
     profile_id: UUID
     user_id: str | None
     traits: dict[str, Any]
+    context: dict[str, str]
     addresses: dict[str, str]
     consent: dict[str, bool]
     suppressed: dict[str, str | None]
@@ -85,7 +87,7 @@ WHERE journeys.id = %s FOR NO KEY UPDATE OF profiles
 """
 _LOCK_JOURNEY = "SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE"
 _FACTS = f"""
-SELECT journeys.profile_id, profiles.traits, profiles.consent, profiles.suppressed,
+SELECT journeys.profile_id, profiles.traits, profiles.context, profiles.consent, profiles.suppressed,
        {REFUSED_OF_PROFILE} AS refused_addresses,
        CASE WHEN is_stopped THEN 'exited' ELSE journeys.state END AS journey_state,
        CASE WHEN is_stopped THEN 'campaign stopped' ELSE journeys.ended_by END AS ended_by,
@@ -198,7 +200,7 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
                CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
                     ELSE journeys.state END AS journey_state,
                campaigns.state AS campaign_state,
-               profiles.id AS profile_id, profiles.user_id, traits, profiles.addresses, consent,
+               profiles.id AS profile_id, profiles.user_id, traits, profiles.context, profiles.addresses, consent,
                suppressed, {REFUSED_OF_PROFILE} AS refused_addresses
         FROM messages
         JOIN journeys ON journeys.id = messages.journey_id

@@ -31,6 +31,7 @@ class Profile(Struct, frozen=True):
     suppressed: dict[str, str | None]
     stage: str | None
     created_at: datetime
+    context: dict[str, str] = {}
     said: dict[str, list[list[Any]]] | None = None
     refused_addresses: dict[str, dict[str, str | None]] = {}
 
@@ -46,6 +47,7 @@ class Profile(Struct, frozen=True):
             Registers(self.traits, unpacked(said.get("traits", ()))),
             Registers(self.consent_given, unpacked(said.get("consent", ()))),
             Registers(self.suppressed, unpacked(said.get("suppressed", ()))),
+            Registers(self.context, unpacked(said.get("context", ()))),
         )
 
     def with_state(self, state: ProfileState) -> "Profile":
@@ -55,6 +57,7 @@ class Profile(Struct, frozen=True):
             traits=state.traits.values,
             consent_given=state.consent.values,
             suppressed=state.suppressed.values,
+            context=state.context.values,
         )
 
 
@@ -196,7 +199,7 @@ async def lock(
     """
     cursor = await connection.execute(
         """
-        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at,
+        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context,
                CASE WHEN id = ANY(%s) THEN said END AS said
         FROM profiles
         WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
@@ -214,10 +217,12 @@ async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> 
             "traits": state.traits.values,
             "consent": state.consent.values,
             "suppressed": state.suppressed.values,
+            "context": state.context.values,
             "said": {
                 "traits": packed(state.traits.stamps),
                 "consent": packed(state.consent.stamps),
                 "suppressed": packed(state.suppressed.stamps),
+                "context": packed(state.context.stamps),
             },
             "addresses": addresses_of(state.traits.values),
         }
@@ -227,9 +232,9 @@ async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> 
         """
         UPDATE profiles
         SET traits = item.traits, consent = item.consent, suppressed = item.suppressed, said = item.said,
-            addresses = item.addresses, updated_at = now()
+            context = item.context, addresses = item.addresses, updated_at = now()
         FROM jsonb_to_recordset(%s) AS item (
-          id uuid, traits jsonb, consent jsonb, suppressed jsonb, said jsonb, addresses jsonb)
+          id uuid, traits jsonb, consent jsonb, suppressed jsonb, context jsonb, said jsonb, addresses jsonb)
         WHERE profiles.id = item.id
         """,
         (Jsonb(items),),

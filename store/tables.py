@@ -60,6 +60,8 @@ profiles = Table(
     Column("traits", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("consent", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("suppressed", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    # The time zone and the language of the person's device.
+    Column("context", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     # When each of the values above was said, and the person's normalised address on each channel.
     Column("said", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("addresses", JSONB, nullable=False, server_default=EMPTY_OBJECT),

@@ -17,7 +17,7 @@ MAX_TRAITS = 1_000
 # As JSON, with the names.
 MAX_TRAITS_BYTES = 256 * 1024
 
-Part = Literal["traits", "consent", "suppressed"]
+Part = Literal["traits", "consent", "suppressed", "context"]
 SourceKind = Literal["event", "link", "operator", "step", "merge"]
 
 
@@ -34,7 +34,7 @@ class Source(Struct, frozen=True):
 
 
 class Statement(Struct, frozen=True):
-    """One thing said about a person: a trait, consent to a channel, or why a channel is suppressed.
+    """One thing said about a person: a trait, consent to a channel, why a channel is suppressed, or their surroundings.
 
     A trait of None is taken back, a suppression of None is lifted.
     """
@@ -64,11 +64,13 @@ class Refusal(Struct, frozen=True):
 
 
 class ProfileState(Struct):
-    """What a profile holds: its traits, the consent that its person has stated, and its suppressions."""
+    """What a profile holds: its traits, the consent that its person has stated, its suppressions, and as `context` the
+    time zone and the language of the person's device."""
 
     traits: Registers = field(default_factory=Registers)
     consent: Registers = field(default_factory=Registers)
     suppressed: Registers = field(default_factory=Registers)
+    context: Registers = field(default_factory=Registers)
 
     def part(self, name: Part) -> Registers:
         """The registers of a part."""
@@ -77,7 +79,7 @@ class ProfileState(Struct):
 
     def copy(self) -> "ProfileState":
         """A state that can be changed without changing this one."""
-        return ProfileState(self.traits.copy(), self.consent.copy(), self.suppressed.copy())
+        return ProfileState(self.traits.copy(), self.consent.copy(), self.suppressed.copy(), self.context.copy())
 
 
 class Folded(Struct, frozen=True):
@@ -107,6 +109,8 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
             refusals.append(Refusal(one, reason))
             continue
         before = registers.values.get(one.name)
+        if one.part == "context" and is_same(before, one.value) and registers.is_recent(one.name, one.said):
+            continue
         registers.put(one.name, one.value, one.said)
         is_changed = True
         if not is_same(before, one.value):
@@ -151,7 +155,12 @@ def _is_false(value: Any) -> bool:
 
 
 # Which values are a refusal, by part.
-_IS_REFUSAL: dict[Part, Callable[[Any], bool]] = {"traits": _is_never, "consent": _is_false, "suppressed": is_set}
+_IS_REFUSAL: dict[Part, Callable[[Any], bool]] = {
+    "traits": _is_never,
+    "consent": _is_false,
+    "suppressed": is_set,
+    "context": _is_never,
+}
 _TOO_MUCH = (
     f"a profile may have {MAX_TRAITS:,} traits in {MAX_TRAITS_BYTES:,} bytes: of what was merged, "
     "the traits said last were kept"

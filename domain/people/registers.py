@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_DAY = timedelta(days=1) // _MICROSECOND
 
 
 class Stamp(NamedTuple):
@@ -53,6 +54,10 @@ class Registers(Struct):
         """Keep a word that has been found to hold."""
         self.values[name] = value
         self.stamps[name] = said
+
+    def is_recent(self, name: str, said: Stamp) -> bool:
+        """Whether the value that is kept was said within a day before."""
+        return name in self.stamps and said.at - self.stamps[name].at < _DAY
 
     def drop(self, name: str) -> None:
         """Forget a name, and that it was ever said."""

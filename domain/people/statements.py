@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from domain.people.addresses import addresses_of
 from domain.people.profile_state import Source, Statement
 from domain.people.registers import stamp
+from domain.people.surroundings import read_surroundings
 from domain.tracking.event import Event
 
 BEFORE_EVERYTHING = datetime.min.replace(tzinfo=UTC)
@@ -41,6 +42,15 @@ def statements_of(event: Event, source: Source, received_at: datetime) -> list[S
             for channel, given in consent.items()
         ),
     ]
+
+
+def surroundings_of(event: Event, source: Source, received_at: datetime) -> list[Statement]:
+    """What the context of an event says of its person's time zone and language."""
+    found = read_surroundings(event.context)
+    if not found:
+        return []
+    said = stamp(said_at(event, received_at), event.message_id)
+    return [Statement("context", name, value, said, source) for name, value in found.items()]
 
 
 def addresses_in(statements: Iterable[Statement]) -> set[tuple[str, str]]:

@@ -1,0 +1,12 @@
+"""What the devices of people say of their time zone and language."""
+
+from alembic import op
+
+revision = "0019"
+down_revision = "0018"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE profiles ADD COLUMN context JSONB DEFAULT '{}'::jsonb NOT NULL")
