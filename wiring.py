@@ -81,7 +81,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     """The services of one API process. They open although the database is away, and say so when asked."""
     async with _database(settings) as database:
         documents = DocumentProcesses()
-        ingest = Ingest(database, Catalogue())
+        catalogue = Catalogue()
+        ingest = Ingest(database, catalogue)
         yield Services(
             database=database,
             keys=Keys(database, environment_keys(settings)),
@@ -96,7 +97,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             caps=FrequencyCaps(database, documents),
             recipients=Recipients(database),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
-            explain=Explain(database, _journey_url(settings), settings.timezone),
+            explain=Explain(database, catalogue, _journey_url(settings), settings.timezone),
             journeys=Journeys(database, _journey_url(settings)),
             funnel=Funnels(database),
             reconciliations=Reconciliations(database),

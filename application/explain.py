@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+from application.catalogue import Catalogue
+from application.refusals import work_out
 from application.whereabouts import whereabouts
 from domain.campaign.durations import format_duration
 from domain.errors import InvalidCursorError, NotFoundError
@@ -14,6 +16,8 @@ from domain.tracking.event import AUDIENCE
 from store import profiles, timeline
 from store.database import Connection, Database
 from store.timeline import Recorded
+
+NO_REFUSALS: Mapping[str, Sequence[Recorded]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,9 @@ class Explain:
     `timezone` is the deployment's, for people whose own is not known, nor their campaign's.
     """
 
-    def __init__(self, database: Database, journey_url: str, timezone: str) -> None:
+    def __init__(self, database: Database, catalogue: Catalogue, journey_url: str, timezone: str) -> None:
         self._database = database
+        self._catalogue = catalogue
         self._journey_url = journey_url
         self._timezone = timezone
 
@@ -98,10 +103,11 @@ class Explain:
             profile_id = await profiles.find(connection, user_id)
             called = user_id if profile_id is None else None
             recorded = await timeline.latest(connection, profile_id, limit + 1, place, called=called)
+            refusals = await work_out(connection, self._catalogue, profile_id, recorded[:limit]) if profile_id else {}
             now = [] if place or profile_id is None else await self._now(connection, profile_id, user_id)
         if profile_id is None and not recorded:
             raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
-        items, next = timeline_items(recorded, limit, self._journey_url)
+        items, next = timeline_items(recorded, limit, self._journey_url, refusals)
         return Timeline(user_id, items, now, next)
 
     async def _now(self, connection: Connection, profile_id: UUID, user_id: str) -> list[Now]:
@@ -135,11 +141,24 @@ def place_of(before: str | None) -> tuple[datetime, str] | None:
     return at, key
 
 
-def timeline_items(recorded: Sequence[Recorded], limit: int, journey_url: str) -> tuple[list[TimelineItem], str | None]:
-    """Of what was recorded, newest first, the `limit` newest lines, oldest first, and the `next` if there are more."""
+def timeline_items(
+    recorded: Sequence[Recorded],
+    limit: int,
+    journey_url: str,
+    refusals: Mapping[str, Sequence[Recorded]] = NO_REFUSALS,
+) -> tuple[list[TimelineItem], str | None]:
+    """Of what was recorded, newest first, the `limit` newest lines, oldest first, and the `next` if there are more.
+
+    The refusals of an event, by its key, follow it and do not count.
+    """
     shown = recorded[:limit]
     next = f"{shown[-1].recorded_at.isoformat()}~{shown[-1].key}" if len(recorded) > limit else None
-    return [_item(entry, journey_url) for entry in reversed(shown)], next
+    lines = [
+        line
+        for entry in reversed(shown)
+        for line in (entry, *(refusals.get(entry.key, ()) if entry.kind == "event" else ()))
+    ]
+    return [_item(entry, journey_url) for entry in lines], next
 
 
 def link(journey_url: str, workflow_id: str) -> str:

@@ -1,5 +1,6 @@
 """What a batch of events means for journeys: read what that depends on, decide, and record what comes of it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,10 @@ from store.profiles import Profile
 # Of one person in one campaign, the journeys that are over and may still reach their goal. Each goal event of theirs is
 # held against each.
 MAX_PAST = 100
+# Work is counted in conditions evaluated, and in journeys and campaigns that an event is held against: 2 to 8 µs each.
+# One transaction does at most so much, since it holds the locks of its people; and so much before others have a turn.
+MAX_WORK = 20_000
+MAX_WORK_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,32 @@ class Around:
         )
 
 
-def route(
+class TooMuchWork(Exception):
+    """The events from `place` on are beyond what one transaction may decide."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__(place)
+        self.place = place
+
+
+async def route(
     happenings: Sequence[Happening], listeners: Listeners, surroundings: Surroundings, received_at: datetime
 ) -> Routed:
-    """Decide what becomes of journeys. The caller has locked the people and the journeys."""
-    return routing.route(happenings, listeners, surroundings, received_at=received_at, new_ids=iter(uuid7, None))
+    """Decide what becomes of journeys. The caller has locked the people and the journeys.
+
+    Lets others have a turn after each MAX_WORK_AT_ONCE of work. Raises TooMuchWork beyond MAX_WORK, but for one event.
+    """
+    router = routing.Router(listeners, surroundings, happenings, received_at, iter(uuid7, None))
+    steps = rested = 0
+    for place, happening in enumerate(happenings):
+        if place > 0 and steps + router.evaluations > MAX_WORK:
+            raise TooMuchWork(place)
+        for _ in router.take(happening):
+            steps += 1
+            if steps + router.evaluations - rested >= MAX_WORK_AT_ONCE:
+                rested = steps + router.evaluations
+                await asyncio.sleep(0)
+    return router.routed
 
 
 async def record(
@@ -112,7 +138,10 @@ async def ask_around(connection: Connection, listeners: Listeners, happenings: S
     active = await journeys.lock_active(connection, {happening.profile_id for happening in happenings}, campaigns)
     past = None
     if reaching := [happening for happening in happenings if listeners.goals(happening.event)]:
-        sought = {(version.key, version.version): version for one in reaching for version in listeners.goals(one.event)}
+        events_reaching = {one.event.name: one.event for one in reaching}.values()
+        sought = {
+            (version.key, version.version): version for one in events_reaching for version in listeners.goals(one)
+        }
         instants = [happening.event.timestamp for happening in reaching]
         past = await journeys.past(
             connection,
@@ -125,7 +154,7 @@ async def ask_around(connection: Connection, listeners: Listeners, happenings: S
     if not entering:
         return Around(active, past, None, None)
     entrants = {happening.profile_id for happening in entering}
-    versions = [version for happening in entering for version in listeners.entries(happening.event)]
+    versions = listeners.versions_let_in(happening.event for happening in entering)
     last = await journeys.last_entries(connection, entrants, {version.key for version in versions})
     since = min(happening.event.timestamp for happening in entering)
     received = await events.tracked_since(connection, list(entrants), list(listeners.looked_back_for(versions)), since)

@@ -188,6 +188,17 @@ async def listening_versions(connection: Connection) -> list[ListeningVersion]:
     return [convert(row, ListeningVersion) async for row in cursor]
 
 
+async def published_at(connection: Connection) -> dict[tuple[str, int], datetime]:
+    """When the versions that run were published."""
+    cursor = await connection.execute(
+        """
+        SELECT campaign_key, version, published_at FROM campaigns
+        JOIN campaign_versions ON campaign_key = key AND version = running_version
+        """
+    )
+    return {(row["campaign_key"], row["version"]): row["published_at"] async for row in cursor}
+
+
 async def insert_version(connection: Connection, version: Version) -> None:
     """Add a version, and the campaign itself if it is its first."""
     await connection.execute(

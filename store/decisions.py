@@ -58,6 +58,20 @@ async def known(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
     return {row["id"] async for row in cursor}
 
 
+async def entries_decided(
+    connection: Connection, profile_id: UUID, event_ids: Collection[UUID]
+) -> set[tuple[UUID, str]]:
+    """The events of a profile, with the campaigns, of which an entry or its refusal is recorded."""
+    cursor = await connection.execute(
+        """
+        SELECT event_id, campaign_key FROM decisions
+        WHERE profile_id = %s AND kind = 'entry' AND event_id = ANY(%s)
+        """,
+        (profile_id, [str(id) for id in event_ids]),
+    )
+    return {(UUID(row["event_id"]), row["campaign_key"]) async for row in cursor}
+
+
 async def answer(connection: Connection, id: UUID) -> Any | None:
     """The answer of a decision that was made before; None if it was not."""
     cursor = await connection.execute("SELECT answer FROM decisions WHERE id = %s", (id,))

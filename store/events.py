@@ -106,6 +106,19 @@ def rows(events: Sequence[StoredEvent]) -> list[dict[str, Any]]:
     ]
 
 
+async def by_ids(connection: Connection, profile_id: UUID, ids: Sequence[UUID]) -> list[StoredEvent]:
+    """Those of a profile's events that have these ids."""
+    cursor = await connection.execute(
+        """
+        SELECT id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id,
+               properties, context, timestamp, reported_timestamp, integrations, is_history
+        FROM events WHERE profile_id = %s AND id = ANY(%s)
+        """,
+        (profile_id, list(ids)),
+    )
+    return [_stored(row) async for row in cursor]
+
+
 async def tracked_since(
     connection: Connection, profile_ids: Sequence[UUID], names: Sequence[str], since: datetime
 ) -> Asked[list[StoredEvent]]:

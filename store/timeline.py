@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from store.database import Connection
 
@@ -123,6 +123,13 @@ CROSS JOIN LATERAL (
 ) AS changed
 ORDER BY shown.recorded_at DESC, shown.key DESC
 """
+
+
+def refusal(event: Recorded, campaign: str, data: dict[str, Any]) -> Recorded:
+    """What a condition's refusal of an event would be, had it been recorded with the event."""
+    return structs.replace(
+        event, kind="entry", name=None, outcome="refused", reason="condition", campaign=campaign, data=data
+    )
 
 
 async def latest(

@@ -22,6 +22,13 @@ def exits_of(rules: Rules) -> tuple[EventRule | GoalRule, ...]:
     return (*rules.exits, rules.goal) if rules.goal is not None and rules.goal.exits else rules.exits
 
 
+class Moves(Struct, frozen=True):
+    """The rules of a version that events of one name may fulfil for a journey under way."""
+
+    exits: tuple[EventRule | GoalRule, ...]
+    subscriptions: tuple[tuple[str, EventRule], ...]
+
+
 class Listeners:
     """Running versions listen for entries; they and those with active journeys, for everything that moves a journey.
 
@@ -50,6 +57,7 @@ class Listeners:
         for version in known.values():
             if version.rules.goal is not None:
                 self._goals.setdefault(version.rules.goal.event, []).append(version)
+        self._moves: dict[tuple[tuple[str, int], str], Moves | None] = {}
         self._heard = self._entries.keys() | self._listening.keys() | self._goals.keys()
 
     def hears(self, event: Event) -> bool:
@@ -67,10 +75,25 @@ class Listeners:
     def campaigns_concerned(self, events: Iterable[Event]) -> set[str]:
         """The campaigns whose active journeys these events may end, move, or collide with, or whose goal they are."""
         concerned: set[str] = set()
-        for event in events:
+        for event in {event.name: event for event in events}.values():
             concerned |= self._listening.get(event.name or "", set())
             concerned |= {version.key for version in self.entries(event)}
         return concerned
+
+    def versions_let_in(self, events: Iterable[Event]) -> list[CampaignVersion]:
+        """The running campaigns that any of these events may let somebody into, each once."""
+        names = {event.name: event for event in events}
+        return list({version.key: version for event in names.values() for version in self.entries(event)}.values())
+
+    def moves(self, place: tuple[str, int], name: str | None) -> Moves | None:
+        """What an event of a name may mean to a journey of this campaign and version; None where it means nothing."""
+        asked = (place, name or "")
+        if asked not in self._moves:
+            rules = self._rules[place]
+            exits = tuple(exit for exit in exits_of(rules) if exit.event == name)
+            subscriptions = tuple((id, rule) for id, rule in rules.subscriptions.items() if rule.event == name)
+            self._moves[asked] = Moves(exits, subscriptions) if exits or subscriptions else None
+        return self._moves[asked]
 
     def looked_back_for(self, versions: Iterable[CampaignVersion]) -> set[str]:
         """The names of the events that count for an entry into these versions, although they were received before."""
@@ -80,7 +103,11 @@ class Listeners:
 
     def rules(self, journey: Journey) -> Rules:
         """The rules of the version that a journey runs on, or ran on."""
-        return self._rules[journey.campaign_key, journey.campaign_version]
+        return self.rules_of((journey.campaign_key, journey.campaign_version))
+
+    def rules_of(self, place: tuple[str, int]) -> Rules:
+        """The rules of a version."""
+        return self._rules[place]
 
 
 def _moving(rules: Rules) -> set[str]:

@@ -1,6 +1,6 @@
 """Whether an event concerns a journey: by the rule's own condition, else by the key of the campaign's entry."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from domain.campaign.rules import EventRule, GoalRule, Rules
 from domain.conditions.expressions import KeyOutcome, Outcome, Place, Prepared, compile_condition, compile_key
+from domain.journey.active import ByKey
+from domain.journey.records import Journey
 from domain.tracking.event import AUDIENCE, Event
 
 # What every event has of its own. A key made of these is never found again in a later event.
@@ -42,12 +44,14 @@ class Beginning(Struct, frozen=True):
 class Matcher:
     """Evaluates the expressions of a batch.
 
-    Within it people stay as they are, so a key is worked out once an event; and what an expression looks at is made fit
-    for it once, since each event is held against each journey of its person.
+    Within it people stay as they are, so a key is worked out once an event, and so is a condition that does not look at
+    the entry of a journey; and what an expression looks at is made fit for it once. `evaluations` counts.
     """
 
     def __init__(self, people: Mapping[UUID, Person]) -> None:
         self._people = people
+        self.evaluations = 0
+        self._outcomes: dict[tuple[str, Place, UUID], Outcome] = {}
         self._keys: dict[tuple[str, UUID], KeyOutcome] = {}
         # By identity, which is theirs alone as long as they are kept here.
         self._prepared: dict[int, tuple[object, Prepared]] = {}
@@ -56,6 +60,15 @@ class Matcher:
         """What a condition comes to; where there is none, it holds."""
         if where is None:
             return Outcome(True)
+        if looks_at_the_entry(where, place):
+            return self._evaluate(where, place, happening, entry)
+        asked = (where, place, happening.event.id)
+        if (known := self._outcomes.get(asked)) is None:
+            known = self._outcomes[asked] = self._evaluate(where, place, happening, None)
+        return known
+
+    def _evaluate(self, where: str, place: Place, happening: Happening, entry: Event | None) -> Outcome:
+        self.evaluations += 1
         return compile_condition(where, place).evaluate(
             event=self._prepare(happening.event),
             profile=self._prepare(self._people[happening.profile_id]),
@@ -70,6 +83,7 @@ class Matcher:
         """The key that an entry's expression finds in an event."""
         place = (expression, happening.event.id)
         if (known := self._keys.get(place)) is None:
+            self.evaluations += 1
             known = compile_key(expression).evaluate(
                 event=self._prepare(happening.event), profile=self._prepare(self._people[happening.profile_id])
             )
@@ -80,6 +94,33 @@ class Matcher:
         if (known := self._prepared.get(id(root))) is None:
             known = self._prepared[id(root)] = (root, Prepared(root))
         return known[1]
+
+    def candidates(
+        self, happening: Happening, rules: Rules, moving: Sequence[EventRule | GoalRule], place: Place, journeys: ByKey
+    ) -> Iterator[Journey]:
+        """The journeys of one version that rules for this event's name may concern; `concerns` decides.
+
+        Where no rule can hold, there are none. Where all go by the key of the entry, they are found by it.
+        """
+        may_hold = [
+            rule
+            for rule in moving
+            if rule.where is None
+            or looks_at_the_entry(rule.where, place)
+            or self.condition(rule.where, place, happening, None).holds
+        ]
+        if not may_hold:
+            return
+        expression = rules.entry.key
+        if expression is not None and all(rule.where is None for rule in may_hold) and _is_stable(expression):
+            key = self.key(expression, happening).value
+            if key is not None:
+                # Those who entered as the audience have no key, and all of them are meant.
+                for entry_key in ("", key):
+                    yield from tuple(journeys.get(entry_key, ()))
+                return
+        for found in tuple(journeys.values()):
+            yield from tuple(found)
 
     def concerns(self, happening: Happening, rule: EventRule | GoalRule, place: Place, beginning: Beginning) -> bool:
         """Whether the event is the one that a rule of a journey means.
@@ -101,6 +142,17 @@ class Matcher:
         if not _looks_at_the_profile(expression):
             return beginning.key
         return self.key(expression, Happening(happening.profile_id, beginning.entry)).value
+
+
+@lru_cache(maxsize=4_096)
+def looks_at_the_entry(where: str, place: Place) -> bool:
+    """Whether a condition depends on the event that let a journey's person in."""
+    return any(variable.startswith("entry.") for variable in compile_condition(where, place).variables)
+
+
+def _is_stable(key: str) -> bool:
+    """Whether a journey's key is what it was at its entry, and what another event's can be compared with."""
+    return _is_found_again(key) and not _looks_at_the_profile(key)
 
 
 def _looks_at_the_profile(key: str) -> bool:

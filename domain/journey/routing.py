@@ -4,6 +4,7 @@
 then ordered in one batch is entered and ended, and the other way round it is not.
 """
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -11,7 +12,8 @@ from uuid import UUID
 
 from domain.campaign.rules import EntryRule, GoalRule
 from domain.conditions.expressions import Place
-from domain.journey.listeners import CampaignVersion, Listeners, exits_of
+from domain.journey.active import JourneyIndex
+from domain.journey.listeners import CampaignVersion, Listeners, Moves, exits_of
 from domain.journey.matching import Beginning, Happening, Matcher
 from domain.journey.records import Ending, Journey, user_reference, workflow_id
 from domain.journey.routed import Conversion, EntryDecision, Heard, Left, Routed, Surroundings
@@ -33,12 +35,10 @@ def route(
 ) -> Routed:
     """Route events in their order. `new_ids` gives ids to the journeys that begin."""
     batch = list(happenings)
-    router = _Router(listeners, surroundings, batch, received_at, new_ids)
+    router = Router(listeners, surroundings, batch, received_at, new_ids)
     for happening in batch:
-        router.reach_goals(happening)
-        router.end_and_tell(happening)
-        for version in listeners.entries(happening.event):
-            router.consider(happening, version)
+        for _ in router.take(happening):
+            pass
     return router.routed
 
 
@@ -56,14 +56,16 @@ def enrol(
     Each happening stands for the event that would. There is no decision about who does not belong to it any more.
     """
     batch = list(happenings)
-    router = _Router(listeners, surroundings, batch, received_at, new_ids)
+    router = Router(listeners, surroundings, batch, received_at, new_ids)
     for happening in batch:
         if router.belongs(happening, version):
             router.consider(happening, version)
     return router.routed
 
 
-class _Router:
+class Router:
+    """Routes a batch event by event, with pauses: what a batch costs is known only from people's journeys."""
+
     def __init__(
         self,
         listeners: Listeners,
@@ -77,75 +79,98 @@ class _Router:
         self._people = surroundings.people
         self._received_at = received_at
         self._new_ids = iter(new_ids)
-        self._active: dict[UUID, list[Journey]] = {}
+        self._active = JourneyIndex(surroundings.active)
         # Journeys that have a goal and have not reached it in this batch, whether they go on or not.
-        self._hopeful: dict[UUID, list[Journey]] = {}
-        for journey in surroundings.active:
-            self._active.setdefault(journey.profile_id, []).append(journey)
+        self._hopeful = JourneyIndex()
         for journey in (*surroundings.active, *surroundings.past):
             self._hope(journey)
         self._last_entries = dict(surroundings.last_entries)
-        # What was received before, by person and name. An event of the batch is, once its turn has passed.
+        # What was received before, by person and name, the earliest first. An event of the batch is, once its turn has
+        # passed.
         self._received: dict[tuple[UUID, str | None], list[Happening]] = {}
         own = {happening.event.id for happening in batch}
-        for happening in surroundings.received:
+        for happening in sorted(surroundings.received, key=_instant):
             if happening.event.id not in own:
                 self._receive(happening)
         self.routed = Routed()
 
+    @property
+    def evaluations(self) -> int:
+        """How many expressions have been evaluated."""
+        return self._matcher.evaluations
+
+    def take(self, happening: Happening) -> Iterator[None]:
+        """Route one event. Each step between two values holds the event against one journey or one campaign."""
+        yield from self._reach_goals(happening)
+        yield from self._end_and_tell(happening)
+        for version in self._listeners.entries(happening.event):
+            yield
+            self.consider(happening, version)
+
     def _hope(self, journey: Journey) -> None:
         if self._listeners.rules(journey).goal is not None:
-            self._hopeful.setdefault(journey.profile_id, []).append(journey)
+            self._hopeful.add(journey)
 
     def _receive(self, happening: Happening) -> None:
-        self._received.setdefault((happening.profile_id, happening.event.name), []).append(happening)
+        insort(self._received.setdefault((happening.profile_id, happening.event.name), []), happening, key=_instant)
 
-    def reach_goals(self, happening: Happening) -> None:
+    def _reach_goals(self, happening: Happening) -> Iterator[None]:
         """Note the journeys of this person, also those that are over, whose goal the event is."""
         if happening.event.is_history or not self._listeners.goals(happening.event):
             return
-        hopeful = []
-        for journey in self._hopeful.get(happening.profile_id, ()):
-            beginning = self._beginning(journey)
-            goal = beginning.rules.goal
-            if goal is not None and self._reaches(happening, goal, beginning):
-                self.routed.conversions.append(Conversion(journey, happening.event))
-            else:
-                hopeful.append(journey)
-        self._hopeful[happening.profile_id] = hopeful
+        for place, journeys in tuple(self._hopeful.versions(happening.profile_id)):
+            rules = self._listeners.rules_of(place)
+            goal = rules.goal
+            if goal is None or goal.event != happening.event.name:
+                continue
+            yield
+            for journey in self._matcher.candidates(happening, rules, [goal], Place.EXIT_WHERE, journeys):
+                yield
+                if self._reaches(happening, goal, self._beginning(journey)):
+                    self.routed.conversions.append(Conversion(journey, happening.event))
+                    self._hopeful.remove(journey)
 
-    def end_and_tell(self, happening: Happening) -> None:
+    def _end_and_tell(self, happening: Happening) -> Iterator[None]:
         """End the journeys of this person that the event ends; tell the others what they listen for.
 
         History ends journeys, and none hears of it.
         """
-        going_on = []
-        for journey in self._active.get(happening.profile_id, ()):
-            beginning = self._beginning(journey)
-            rules = beginning.rules
-            ending = (
-                []
-                if _starts_late(happening, beginning)
-                else [
-                    exit
-                    for exit in exits_of(rules)
-                    if self._matcher.concerns(happening, exit, Place.EXIT_WHERE, beginning)
-                ]
-            )
-            if ending:
-                is_goal = rules.goal in ending and not happening.event.is_history
-                self._leave(journey, happening.event, "goal" if is_goal else "exit_event")
+        for place, journeys in tuple(self._active.versions(happening.profile_id)):
+            moves = self._listeners.moves(place, happening.event.name)
+            if moves is None:
                 continue
-            going_on.append(journey)
-            if happening.event.is_history:
-                continue
-            self.routed.heard += [
-                Heard(journey, id, happening.event.id)
-                for id, subscription in rules.subscriptions.items()
-                if self._matcher.concerns(happening, subscription, Place.WAIT_WHERE, beginning)
-            ]
-        self._active[happening.profile_id] = going_on
+            yield
+            rules = self._listeners.rules_of(place)
+            subscribed = [] if happening.event.is_history else [rule for _, rule in moves.subscriptions]
+            concerned = {
+                journey.id: journey
+                for moving, where in ((moves.exits, Place.EXIT_WHERE), (subscribed, Place.WAIT_WHERE))
+                for journey in self._matcher.candidates(happening, rules, moving, where, journeys)
+            }
+            for journey in concerned.values():
+                yield
+                self._end_or_tell(happening, journey, moves)
         self._receive(happening)
+
+    def _end_or_tell(self, happening: Happening, journey: Journey, moves: Moves) -> None:
+        beginning = self._beginning(journey)
+        ending = (
+            []
+            if _starts_late(happening, beginning)
+            else [exit for exit in moves.exits if self._matcher.concerns(happening, exit, Place.EXIT_WHERE, beginning)]
+        )
+        if ending:
+            is_goal = beginning.rules.goal in ending and not happening.event.is_history
+            self._leave(journey, happening.event, "goal" if is_goal else "exit_event")
+            self._active.remove(journey)
+            return
+        if happening.event.is_history:
+            return
+        self.routed.heard += [
+            Heard(journey, id, happening.event.id)
+            for id, subscription in moves.subscriptions
+            if self._matcher.concerns(happening, subscription, Place.WAIT_WHERE, beginning)
+        ]
 
     def belongs(self, happening: Happening, version: CampaignVersion) -> bool:
         """Whether the person is of the version's audience."""
@@ -153,8 +178,14 @@ class _Router:
         return audience is not None and self._matcher.belongs(audience.where, happening.profile_id).holds
 
     def consider(self, happening: Happening, version: CampaignVersion) -> None:
-        """Let the person into the campaign, or record why not."""
+        """Let the person into the campaign, or record why not.
+
+        That a condition is false is not recorded: it can be worked out again, and most campaigns want few of the events
+        of their name.
+        """
         key, reason, data = self._admission(happening, version)
+        if reason == "condition" and "error" not in data:
+            return
         journey = None
         if reason is None:
             journey = self._enter(happening, version, key)
@@ -189,13 +220,9 @@ class _Router:
     def _collision(
         self, happening: Happening, version: CampaignVersion, entry: EntryRule, key: str
     ) -> tuple[str | None, dict[str, Any]]:
-        mine = [
-            journey for journey in self._active.get(happening.profile_id, ()) if journey.campaign_key == version.key
-        ]
-        for journey in mine:
-            if journey.entry_key == key:
-                return "already_in", {"journey_id": journey.id}
-        if len(mine) >= MAX_ACTIVE:
+        if (journey := self._active.under(happening.profile_id, version.key, key)) is not None:
+            return "already_in", {"journey_id": journey.id}
+        if self._active.count(happening.profile_id, version.key) >= MAX_ACTIVE:
             return "too_many_journeys", {"limit": MAX_ACTIVE}
         last = self._last_entries.get((version.key, happening.profile_id, key))
         if last is not None and entry.reentry == "never":
@@ -210,31 +237,42 @@ class _Router:
 
     def _exit_before(self, happening: Happening, beginning: Beginning) -> Happening | None:
         """An exit event that was received before, but happened after: the moment has passed already."""
-        return _earliest(
-            earlier
+        earliest = (
+            next(
+                (
+                    earlier
+                    for earlier in self._overtaking(happening, exit.event)
+                    if self._matcher.concerns(earlier, exit, Place.EXIT_WHERE, beginning)
+                ),
+                None,
+            )
             for exit in exits_of(beginning.rules)
-            for earlier in self._overtaking(happening, exit.event)
-            if self._matcher.concerns(earlier, exit, Place.EXIT_WHERE, beginning)
         )
+        return min((one for one in earliest if one is not None), key=_instant, default=None)
 
     def _goal_before(self, happening: Happening, beginning: Beginning) -> Happening | None:
         """The goal of a journey that begins, where it was received before, but happened after."""
         goal = beginning.rules.goal
         if goal is None:
             return None
-        return _earliest(
-            earlier
-            for earlier in self._overtaking(happening, goal.event)
-            if not earlier.event.is_history and self._reaches(earlier, goal, beginning)
+        return next(
+            (
+                earlier
+                for earlier in self._overtaking(happening, goal.event)
+                if not earlier.event.is_history and self._reaches(earlier, goal, beginning)
+            ),
+            None,
         )
 
     def _overtaking(self, happening: Happening, name: str) -> Iterator[Happening]:
-        """The person's events of a name that were received before this one and happened after it.
+        """The person's events of a name that were received before this one and happened after it, the earliest first.
 
         When an event happened whose clock was impossible is not known: it overtakes none.
         """
-        for earlier in self._received.get((happening.profile_id, name), ()):
-            if earlier.event.timestamp > happening.event.timestamp and earlier.event.reported_timestamp is None:
+        received = self._received.get((happening.profile_id, name), [])
+        first = bisect_right(received, happening.event.timestamp, key=lambda earlier: earlier.event.timestamp)
+        for earlier in received[first:]:
+            if earlier.event.reported_timestamp is None:
                 yield earlier
 
     def _enter(self, happening: Happening, version: CampaignVersion, key: str) -> Journey:
@@ -253,7 +291,7 @@ class _Router:
             entered_at=self._received_at,
         )
         self.routed.entered.append(journey)
-        self._active.setdefault(happening.profile_id, []).append(journey)
+        self._active.add(journey)
         self._last_entries[version.key, happening.profile_id, key] = self._received_at
         if (goal := self._goal_before(happening, Beginning(version.rules, event, key))) is not None:
             self.routed.conversions.append(Conversion(journey, goal.event))
@@ -281,5 +319,5 @@ def _starts_late(happening: Happening, beginning: Beginning) -> bool:
     return event.name == beginning.rules.entry.event and event.timestamp < beginning.entry.timestamp
 
 
-def _earliest(happenings: Iterable[Happening]) -> Happening | None:
-    return min(happenings, key=lambda one: (one.event.timestamp, one.event.id), default=None)
+def _instant(happening: Happening) -> tuple[datetime, UUID]:
+    return happening.event.timestamp, happening.event.id

@@ -1,0 +1,108 @@
+"""What a batch costs: how many expressions are evaluated, and how many journeys and campaigns are looked at."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import count
+from uuid import UUID
+
+import pytest
+
+from domain.campaign.rules import EntryRule, EventRule, GoalRule
+from domain.journey.listeners import CampaignVersion, Listeners
+from domain.journey.matching import Happening
+from domain.journey.records import Journey
+from domain.journey.routed import Routed, Surroundings
+from domain.journey.routing import MAX_ACTIVE, Router
+from tests.domain.journey.staging import BY_CART, NOON, PEOPLE, SAME_CART, campaign, journey, track
+
+EVENTS = 200
+BOUGHT = GoalRule("Order Completed", 86_400)
+
+
+def work(
+    batch: Sequence[Happening],
+    versions: Sequence[CampaignVersion],
+    active: Sequence[Journey] = (),
+    received: Sequence[Happening] = (),
+) -> tuple[int, int, Routed]:
+    """The steps and evaluations that a batch takes, and what it comes to."""
+    around = Surroundings(PEOPLE, active, [], {}, received)
+    ids = (UUID(int=number) for number in count(1))
+    router = Router(Listeners(versions, []), around, batch, NOON, ids)
+    steps = sum(1 for happening in batch for _ in router.take(happening))
+    return steps, router.evaluations, router.routed
+
+
+def carts(number: int) -> list[Journey]:
+    """The journeys of one person, each for a cart."""
+    return [
+        journey(track("Cart Abandoned", cart=f"c{one}"), id=900 + one, entry_key=f"c{one}") for one in range(number)
+    ]
+
+
+def test_rules_that_go_by_the_key_find_its_journey_among_a_hundred() -> None:
+    version = campaign(entry=BY_CART, exits=[EventRule("Emptied")], hears={"seen/0": EventRule("Seen")}, goal=BOUGHT)
+    for name in ("Emptied", "Seen", "Order Completed"):
+        batch = [track(name, cart=f"c{number % MAX_ACTIVE}") for number in range(EVENTS)]
+        few = work(batch, [version], carts(MAX_ACTIVE))
+        assert few[0] <= 4 * EVENTS, name
+        # The key of each event, and nothing more.
+        assert few[1] <= EVENTS + MAX_ACTIVE, name
+    [emptied] = [len(work([track("Emptied", cart="c7")], [version], carts(MAX_ACTIVE))[2].left)]
+    assert emptied == 1
+
+
+def test_a_condition_that_does_not_see_the_entry_is_evaluated_once_an_event() -> None:
+    version = campaign(
+        entry=BY_CART,
+        exits=[EventRule("Order Completed", "event.properties.value > 100")],
+        hears={"seen/0": EventRule("Seen", "event.properties.value > 100 && profile.traits.vip")},
+    )
+    for name in ("Order Completed", "Seen"):
+        cheap = [track(name, value=1) for _ in range(EVENTS)]
+        steps, evaluations, routed = work(cheap, [version], carts(MAX_ACTIVE))
+        assert (steps, evaluations) == (EVENTS, EVENTS)
+        assert (routed.left, routed.heard) == ({}, [])
+    _, evaluations, routed = work([track("Seen", value=200)], [version], carts(MAX_ACTIVE))
+    assert (evaluations, len(routed.heard)) == (1, MAX_ACTIVE)
+
+
+def test_a_condition_that_sees_the_entry_is_evaluated_once_a_journey_and_each_is_a_step() -> None:
+    """So that the caller can bound it."""
+    version = campaign(entry=BY_CART, exits=[SAME_CART])
+    steps, evaluations, _ = work([track("Order Completed", cart="none")] * 1, [version], carts(MAX_ACTIVE))
+    assert evaluations == MAX_ACTIVE
+    assert steps >= evaluations
+
+
+def test_events_that_mean_nothing_to_a_campaign_cost_its_journeys_nothing() -> None:
+    versions = [campaign("cart", entry=BY_CART, exits=[SAME_CART]), campaign("other", entry=EntryRule("Seen", "false"))]
+    steps, evaluations, _ = work([track("Seen") for _ in range(EVENTS)], versions, carts(MAX_ACTIVE))
+    assert steps == EVENTS
+    assert evaluations == EVENTS
+
+
+def test_only_a_false_condition_leaves_no_decision() -> None:
+    """A thousand campaigns want one event, each of another kind."""
+    versions = [
+        campaign(f"c{number}", entry=EntryRule("Seen", f"event.properties.kind == {number}")) for number in range(1_000)
+    ]
+    versions.append(campaign("broken", entry=EntryRule("Seen", "event.properties.missing == 1")))
+    versions.append(campaign("keyless", entry=EntryRule("Seen", key="event.properties.missing")))
+    _, evaluations, routed = work([track("Seen", kind=7)], versions)
+    assert evaluations == 1_002
+    assert {one.campaign_key: one.reason for one in routed.decisions} == {
+        "c7": None,
+        "broken": "condition",
+        "keyless": "no_key",
+    }
+
+
+@pytest.mark.parametrize("entry", [EntryRule("Cart Abandoned"), BY_CART])
+def test_an_entry_looks_no_further_than_the_first_exit_that_keeps_it_out(entry: EntryRule) -> None:
+    version = campaign(entry=entry, exits=[EventRule("Order Completed", "event.properties.cart == 'c1'")])
+    received = [track("Order Completed", at=NOON + timedelta(hours=number), cart="c1") for number in range(1, EVENTS)]
+    _, evaluations, routed = work([track("Cart Abandoned", cart="c1")], [version], received=received[::-1])
+    assert [one.reason for one in routed.decisions] == ["exit_event_came_first"]
+    assert routed.decisions[0].data == {"exit_event_id": received[0].event.id}
+    assert evaluations <= 2

@@ -1,0 +1,113 @@
+"""A batch beyond the work of one transaction is taken in parts, in order, and a repeat of it is harmless."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from application import routing
+from application.ingest import Ingest, IngestResult
+from domain.tracking.event import Event
+from tests.engine.campaigns import CART
+from tests.engine.ingesting import AT, event
+from tests.rig import Rig
+
+USERS = 6
+JOURNEYS = (
+    "SELECT user_id, entry_key, state, entry ->> 'message_id' AS entry FROM journeys "
+    "JOIN profiles ON profiles.id = profile_id ORDER BY user_id, entry_key, journeys.id"
+)
+
+
+def batch() -> list[Event]:
+    """Each abandons a cart, orders it, and abandons another."""
+    return [
+        event("track", f"u{user}", name=name, value=200, cart_id=cart)
+        for name, cart in (("Cart Abandoned", "c1"), ("Order Completed", "c1"), ("Cart Abandoned", "c2"))
+        for user in range(USERS)
+    ]
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many events each transaction was to take; all but those that were too many are committed."""
+    sizes: list[int] = []
+    part = Ingest._part
+
+    async def counted(self: Ingest, batch: list[Event], *rest: Any, **more: Any) -> IngestResult:
+        sizes.append(len(batch))
+        return await part(self, batch, *rest, **more)
+
+    monkeypatch.setattr(Ingest, "_part", counted)
+    monkeypatch.setattr(routing, "MAX_WORK", 10)
+    return sizes
+
+
+async def test_it_comes_to_the_same_as_in_one_transaction(rig: Rig, ingest: Ingest, parts: list[int]) -> None:
+    await rig.run_campaign(CART)
+    events = batch()
+    result = await ingest(events, received_at=AT)
+    assert (result.accepted, result.duplicates) == (len(events), [])
+    assert len(parts) > 3
+    assert [(row["user_id"], row["entry_key"], row["state"]) for row in await rig.query(JOURNEYS)] == [
+        (f"u{user}", key, state) for user in range(USERS) for key, state in (("c1", "exited"), ("c2", "active"))
+    ]
+    stored = await rig.query("SELECT message_id FROM events ORDER BY recorded_at")
+    assert [row["message_id"] for row in stored] == [one.message_id for one in events]
+
+
+async def test_what_dies_between_two_parts_is_taken_up_by_the_repeat(
+    rig: Rig, ingest: Ingest, parts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.run_campaign(CART)
+    events = batch()
+    part = Ingest._part
+    committed = 0
+
+    async def dies(self: Ingest, batch: list[Event], *rest: Any, **more: Any) -> IngestResult:
+        nonlocal committed
+        if committed:
+            raise psycopg.OperationalError("the database is away")
+        result = await part(self, batch, *rest, **more)
+        committed = len(batch)
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ingest, "_part", dies)
+        with pytest.raises(psycopg.OperationalError):
+            await ingest(events, received_at=AT)
+    assert 0 < committed < len(events)
+    assert len(await rig.query("SELECT 1 FROM events")) == committed
+    result = await ingest(events, received_at=AT)
+    assert (result.accepted, result.duplicates) == (
+        len(events) - committed,
+        [one.message_id for one in events[:committed]],
+    )
+    assert [(row["user_id"], row["entry_key"], row["state"]) for row in await rig.query(JOURNEYS)] == [
+        (f"u{user}", key, state) for user in range(USERS) for key, state in (("c1", "exited"), ("c2", "active"))
+    ]
+
+
+async def test_a_false_condition_is_kept_by_no_row_and_told_by_the_timeline(rig: Rig) -> None:
+    before = await rig.track("u1", "Cart Abandoned", {"value": 1, "cart_id": "c0"})
+    await rig.run_campaign(CART)
+    await rig.track("u1", "Cart Abandoned", {"value": 1, "cart_id": "c1"})
+    await rig.track("u1", "Cart Abandoned", {"value": "much", "cart_id": "c2"})
+    await rig.track("u1", "Cart Abandoned", {"value": 200, "cart_id": "c3"})
+    kept = await rig.query("SELECT outcome, reason FROM decisions ORDER BY recorded_at")
+    assert [(row["outcome"], row["reason"]) for row in kept] == [("refused", "condition"), ("entered", None)]
+    items = await rig.timeline("u1")
+    assert [(item["kind"], item["outcome"]) for item in items] == [
+        ("event", None),
+        ("event", None),
+        ("entry", "refused"),
+        ("event", None),
+        ("entry", "refused"),
+        ("event", None),
+        ("entry", "entered"),
+    ]
+    assert items[0]["data"]["message_id"] == before
+    worked_out = items[2]
+    assert worked_out["summary"] == "not let into cart: condition not met: event.properties.value > 100"
+    assert (worked_out["data"]["event_id"], worked_out["data"]["version"]) == (items[1]["data"]["event_id"], 1)
+    assert "worked_out" not in items[4]["data"]
