@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.chaos.auditor import kinds
@@ -55,14 +56,29 @@ async def receipts_while_temporal_is_away(stack: Stack, client: Client) -> None:
 
 
 async def users_sign_in_at_once(stack: Stack, client: Client) -> None:
-    """Four users on each of a few devices that were used before, one of them known; then each buys something."""
-    devices = {f"device{number}": [f"signs{number}-{user}" for user in range(4)] for number in range(8)}
+    """Four users on each of two devices that were used before, one of them known; then each buys something.
+
+    The names of the devices are held until some of the calls wait for them.
+    """
+    devices = {f"device{number}": [f"signs{number}-{user}" for user in range(4)] for number in range(2)}
     users = [user for each in devices.values() for user in each]
     await asyncio.gather(*(client.see(device) for device in devices), *(client.identify(user) for user in users[::4]))
     ways = itertools.cycle(WAYS)
-    await asyncio.gather(
-        *(client.sign_in(user, device, next(ways)) for device, each in devices.items() for user in each)
-    )
+    async with (
+        await psycopg.AsyncConnection.connect(stack.postgres.url, autocommit=True) as watcher,
+        asyncio.TaskGroup() as calls,
+        await psycopg.AsyncConnection.connect(stack.postgres.url) as holder,
+    ):
+        await holder.execute("SELECT 1 FROM identities WHERE kind = 'anonymous' FOR SHARE")
+        for device, each in devices.items():
+            for user in each:
+                calls.create_task(client.sign_in(user, device, next(ways)))
+        async for is_last in looks(PATIENCE):
+            found = await watcher.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            if len(await found.fetchall()) >= 3:
+                break
+            assert not is_last
+        await holder.rollback()
     await asyncio.gather(*(client.identify(user) for user in users))
     await client.report(*(Item(user, RECEIPT.entry, f"{user}-receipt") for user in users))
 
