@@ -227,8 +227,13 @@ async def outcome(connection: Connection, journey_id: UUID) -> str | None:
 async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: datetime) -> list[str]:
     """End the journeys that merging profiles would make double; the workflow ids of those ended.
 
-    The profile that stays keeps its journey, else the oldest goes on.
+    The profile that stays keeps its journey, else the oldest goes on. The caller has locked the profiles.
     """
+    # By a statement of their own, so that the next one sees those that end while these are waited for.
+    await connection.execute(
+        "SELECT id FROM journeys WHERE profile_id = ANY(%s) AND state = 'active' ORDER BY id FOR UPDATE",
+        (sorted({*merged, *merged.values()}),),
+    )
     cursor = await connection.execute(
         """
         WITH item AS (SELECT * FROM jsonb_to_recordset(%s) AS item (source uuid, target uuid)),
