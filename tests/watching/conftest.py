@@ -127,7 +127,7 @@ async def _process(part: str, rig: Rig, log: Path, metrics: str, traces: str) ->
 
 
 async def _answers(http: httpx.AsyncClient) -> None:
-    async for is_last in looks(60):
+    async for is_last in looks(180):
         try:
             if (await http.get("/readyz")).is_success:
                 return
@@ -165,7 +165,7 @@ async def _live(rig: Rig) -> None:
 
 async def _go_wrong(rig: Rig) -> None:
     stray = await rig.temporal.start_workflow("Stray", id="stray", task_queue=rig.settings.task_queue)
-    async for is_last in looks(60):
+    async for is_last in looks(180):
         if (await stray.describe()).raw_description.pending_workflow_task.attempt > 1:
             break
         assert not is_last, "the worker knows every workflow"
