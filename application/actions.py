@@ -139,7 +139,7 @@ def _worked_out(values: ValuesRule, deed: Deed, plan: Plan, facts: StepFacts) ->
         "journey": journey_view(plan, deed.visits, facts),
     }
     for name, text in values.computed.items():
-        value, error = compile_value(text, Place.VALUE).evaluate(**roots)
+        value, error, _ = compile_value(text, Place.VALUE).evaluate(**roots)
         if error is None:
             # As the database has it, and whoever hears of the event when it is reported again: an instant as a text.
             found[name] = to_builtins(value)

@@ -1,16 +1,21 @@
 """From the text of an expression to what CEL runs, or to what is wrong with it."""
 
 import re
-from functools import lru_cache
+from functools import cache
 
 from cel_expr_python import cel
+from msgspec import Struct
 
-from domain.conditions.cel_errors import explain
-from domain.conditions.cel_roots import ROOTS, VISIBLE, Place
+from domain.conditions import cel_numbers, cel_patterns
+from domain.conditions.cel_checks import faults
+from domain.conditions.cel_costs import Cost
+from domain.conditions.cel_errors import explain, position
+from domain.conditions.cel_numbers import Unified, unify
+from domain.conditions.cel_roots import NULLABLE, ROOTS, VARIABLES, VISIBLE, Place
+from domain.conditions.cel_syntax import CheckedTree, Node, walk
 
 MAX_LENGTH = 2_000
 _HAS_FIELD = re.compile(r"\bhas\(\s*((?:event|entry|profile|journey)\.[a-z_]+)\s*\)")
-_PATTERN_LITERAL = re.compile(r"""\.matches\(\s*(r?'(?:[^'\\\n]|\\.)*'|r?"(?:[^"\\\n]|\\.)*")\s*\)""")
 
 
 class ConditionError(ValueError):
@@ -22,21 +27,48 @@ class ConditionError(ValueError):
         self.suggestion = suggestion
 
 
-def compile_checked(text: str, place: Place) -> tuple[frozenset[str], cel.Expression]:
-    """The variables that an expression refers to, and the expression compiled. Raises ConditionError."""
-    _check_text(text)
+class Checked(Struct, frozen=True):
+    """A checked expression, ready for evaluation.
+
+    `kind` is the type of what it gives, where any number counts as an integer. `paths` are the places in the data that
+    it names: a variable and the keys below it. `keys` are all keys that stand in it.
+    """
+
+    expression: cel.Expression
+    kind: cel.Type
+    variables: frozenset[str]
+    paths: tuple[tuple[str, ...], ...]
+    keys: frozenset[str]
+    cost: Cost
+
+
+def compile_checked(text: str, place: Place) -> Checked:
+    """Check and compile an expression. Raises ConditionError."""
+    unified = unify(text)
+    _check_text(text, unified)
     visible = VISIBLE[place]
-    declared = frozenset(f"{root}.{field}" for root in visible for field in ROOTS[root])
     try:
-        expression = _environment(declared).compile(text)
+        checked = _checker(visible).compile(unified.text)
     except (RuntimeError, ValueError) as error:
         raise ConditionError(*explain(str(error), text, visible, ROOTS)) from error
-    # CEL does not tell which variables an expression refers to. One without which it no longer compiles, it does.
-    used = frozenset(variable for variable in declared if not _compiles(text, declared - {variable}))
-    return used, expression
+    tree = CheckedTree(checked.serialize())
+    if (fault := min(faults(tree), default=None)) is not None:
+        raise ConditionError(fault.message + position(text, fault.offset), fault.suggestion)
+    nodes = list(walk(tree.root))
+    _write_as_meant(nodes, tree, unified)
+    paths = {path: None for node in nodes if (path := tree.path(node)) is not None}
+    return Checked(
+        expression=_runtime().deserialize(tree.serialize_untyped()),
+        kind=checked.return_type(),
+        variables=frozenset(path[0] for path in paths),
+        paths=tuple(paths),
+        keys=frozenset(node.select_expr.field for node in nodes if node.WhichOneof("kind") == "select_expr")
+        | {key for path in paths for key in path[1:]},
+        cost=Cost(tree),
+    )
 
 
-def _check_text(text: str) -> None:
+def _check_text(text: str, unified: Unified) -> None:
     """What CEL would let pass and an author did not mean."""
     if not text.strip():
         raise ConditionError("the expression is empty", "Write a CEL expression, or leave the line out")
@@ -46,27 +78,52 @@ def _check_text(text: str) -> None:
         )
     if always := _HAS_FIELD.search(text):
         raise ConditionError(f"`{always[1]}` is always there", f"Compare it: `{always[1]} != null`")
-    for pattern in _PATTERN_LITERAL.findall(text):
-        try:
-            tried = _environment(frozenset()).compile(f"''.matches({pattern})").eval()
-        except RuntimeError:
-            continue  # not a literal after all: the compilation of the whole says so
-        if tried.type() == cel.Type.ERROR:
-            raise ConditionError(
-                f"{pattern} is not a regular expression: {str(tried.value()).partition('expression: ')[2]}",
-                "RE2 syntax is understood: no look-around, no back-references",
-            )
+    if (unsigned := unified.unsigned) is not None:
+        raise ConditionError(f"`{unsigned}` is a kind of number that no data has", f"Write `{unsigned[:-1]}`")
 
 
-@lru_cache(maxsize=128)
-def _environment(variables: frozenset[str]) -> cel.Env:
-    types = {f"{root}.{field}": kind for root, fields in ROOTS.items() for field, kind in fields.items()}
-    return cel.NewEnv(variables={variable: types[variable] for variable in variables})
+def _write_as_meant(nodes: list[Node], tree: CheckedTree, unified: Unified) -> None:
+    """Put back what the checker was not shown, and the patterns that are compiled once."""
+    restored: set[int] = set()
+    for node in nodes:
+        match node.WhichOneof("kind"):
+            case "const_expr" if node.const_expr.WhichOneof("kind") == "int64_value":
+                at = tree.offset(node)
+                is_negative = at not in unified.decimals and unified.text[at : at + 1] == "-"
+                start = next((one for one in sorted(unified.decimals) if one > at), at) if is_negative else at
+                if start in unified.decimals and not unified.text[at + 1 : start].strip():
+                    number = unified.decimals[start]
+                    node.const_expr.double_value = -number if is_negative else number
+                    restored.add(start)
+            case "call_expr" if node.call_expr.function == cel_numbers.INTEGER_OF:
+                node.call_expr.function = "double"
+            case "call_expr" if node.call_expr.function == "matches":
+                _compile_once(node)
+    if restored != unified.decimals.keys():
+        raise ConditionError("a decimal stands where none is understood", "Write numbers as in `60.5` or `-0.5`")
 
 
-def _compiles(text: str, variables: frozenset[str]) -> bool:
-    try:
-        _environment(variables).compile(text)
-    except RuntimeError:
-        return False
-    return True
+def _compile_once(node: Node) -> None:
+    call = node.call_expr
+    call.function = cel_patterns.FUNCTION
+    if not call.HasField("target"):
+        call.target.CopyFrom(call.args[0])
+        del call.args[0]
+
+
+@cache
+def _checker(visible: tuple[str, ...]) -> cel.Env:
+    """Checks expressions of a place, and compiles none of them."""
+    variables = {f"{root}.{field}": kind for root in visible for field, kind in ROOTS[root].items()}
+    return cel.NewEnv(variables=variables, functions=cel_numbers.declarations())
+
+
+@cache
+def _runtime() -> cel.Env:
+    """Evaluates expressions of any place."""
+    variables = {variable: cel.Type.DYN if variable in NULLABLE else kind for variable, kind in VARIABLES.items()}
+    functions = [*cel_numbers.mixed_operators(), cel_patterns.matcher()]
+    environment = cel.NewEnv(variables=variables, extensions=[cel.CelExtension("sojourn", functions)])
+    # One that has compiled nothing takes no times: "Non-CEL value type" (cel-expr-python 0.1.3).
+    environment.compile("true")
+    return environment

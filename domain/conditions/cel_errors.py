@@ -10,6 +10,12 @@ _UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
 _OVERLOAD = re.compile(r"found no matching overload for '([^']+)' applied to '\((.*)\)'")
 _SELECTED = re.compile(r"expression of type '(\w+)' cannot be the operand of a select operation")
 _EXPECTING = re.compile(r" expecting .*")
+_WRAPPER = re.compile(r"wrapper\(string\)")
+_KINDS = {
+    "google.protobuf.Timestamp": "timestamp",
+    "google.protobuf.Duration": "duration",
+    "int": "number",
+}
 _HYPHENATED = re.compile(r"\bjourney\.(steps|messages|arms)\.([a-z0-9_]+-[a-z0-9_-]+)")
 
 _FUNCTIONS = (
@@ -30,7 +36,7 @@ def explain(
     if first is None:
         return f"CEL refuses the expression: {error[:120]}", "Make it shorter and less nested"
     line, column, said = first.groups()
-    where = f" (column {column})" if line == "1" else f" (line {line}, column {column})" if int(line) > 1 else ""
+    where = _where(int(line), int(column))
     if undeclared := _UNDECLARED.search(said):
         message, suggestion = _unknown(undeclared[1], text, visible, roots)
     elif selected := _SELECTED.search(said):
@@ -40,6 +46,17 @@ def explain(
     else:
         message, suggestion = _EXPECTING.sub("", said).removesuffix(" [INVALID_ARGUMENT]"), _SYNTAX
     return message + where, suggestion
+
+
+def position(text: str, offset: int) -> str:
+    """Where a character stands in an expression, for a message."""
+    before = text[:offset]
+    return _where(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)
+
+
+def _where(line: int, column: int) -> str:
+    # CEL gives -1 for what it cannot place.
+    return f" (column {column})" if line == 1 else f" (line {line}, column {column})" if line > 1 else ""
 
 
 def _unknown(
@@ -75,8 +92,14 @@ def _unknown(
 
 def _mismatch(function: str, arguments: str) -> tuple[str, str]:
     operator = function.strip("_@") if re.fullmatch(r"[_@\W]+|@in", function) else function
-    kinds = arguments.replace("google.protobuf.Timestamp", "timestamp").replace("google.protobuf.Duration", "duration")
+    # A decimal is checked as a whole number.
+    operator = "double" if operator == "number" else operator
+    kinds = _WRAPPER.sub("string or null", arguments)
+    for cel_name, kind in _KINDS.items():
+        kinds = re.sub(rf"\b{re.escape(cel_name)}\b", kind, kinds)
     hint = "Compare like with like: texts stand in quotes, numbers do not"
     if "timestamp" in kinds:
         hint += "; a time is written `timestamp('2026-01-01T00:00:00Z')`"
+    elif "string" in kinds and "number" in kinds and "double" not in kinds:
+        hint = "A text is compared with a text, in quotes: `… == '5'`"
     return f"`{operator}` does not apply to ({kinds})", hint

@@ -5,12 +5,14 @@ from enum import StrEnum
 from cel_expr_python import cel
 
 _Data = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+# A text or null: the checker refuses to compare it with anything else.
+NULLABLE_TEXT = cel.Type("google.protobuf.StringValue")
 _EVENT = {
     "message_id": cel.Type.STRING,
     "type": cel.Type.STRING,
-    "name": cel.Type.DYN,
-    "user_id": cel.Type.DYN,
-    "anonymous_id": cel.Type.DYN,
+    "name": NULLABLE_TEXT,
+    "user_id": NULLABLE_TEXT,
+    "anonymous_id": NULLABLE_TEXT,
     "properties": _Data,
     "context": _Data,
     "timestamp": cel.Type.TIMESTAMP,
@@ -19,11 +21,11 @@ ROOTS: dict[str, dict[str, cel.Type]] = {
     "event": _EVENT,
     "entry": _EVENT,
     "profile": {
-        "user_id": cel.Type.DYN,
+        "user_id": NULLABLE_TEXT,
         "traits": _Data,
         "consent": _Data,
         "consent_given": _Data,
-        "stage": cel.Type.DYN,
+        "stage": NULLABLE_TEXT,
         "created_at": cel.Type.TIMESTAMP,
     },
     "journey": {
@@ -33,6 +35,12 @@ ROOTS: dict[str, dict[str, cel.Type]] = {
         "entered_at": cel.Type.TIMESTAMP,
     },
 }
+VARIABLES: dict[str, cel.Type] = {
+    f"{root}.{field}": kind for root, fields in ROOTS.items() for field, kind in fields.items()
+}
+NULLABLE = frozenset(variable for variable, kind in VARIABLES.items() if kind == NULLABLE_TEXT)
+# Data of unknown shape, as JSON has it.
+JSON = frozenset(variable for variable, kind in VARIABLES.items() if kind == _Data)
 
 
 class Place(StrEnum):

@@ -5,10 +5,10 @@ itself refuses `event.propertis.value` and `event.message_id > 3`. What lies bel
 and `consent` is data of unknown shape: a key that is missing there is an error of the evaluation, and a condition
 that cannot be evaluated does not hold.
 
-CEL-C++ bounds an evaluation to 10,000 iterations and an expression to 32 levels. `map` and `filter` are quadratic in
-the length of their list, hence the bound in `cel_data`.
+CEL-C++ bounds an evaluation to 10,000 iterations and an expression to 32 levels; `cel_costs` bounds what those may do.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 import msgspec
 from cel_expr_python import cel
 
-from domain.conditions.cel_compile import ConditionError, compile_checked
-from domain.conditions.cel_data import Unusable, cel_data
-from domain.conditions.cel_roots import ROOTS, Place
+from domain.conditions.cel_compile import Checked, ConditionError, compile_checked
+from domain.conditions.cel_costs import MAX_UNITS
+from domain.conditions.cel_data import Size, Unusable, cel_data, size_of
+from domain.conditions.cel_roots import NULLABLE, NULLABLE_TEXT, Place
 
 __all__ = [
     "Condition",
@@ -43,27 +44,39 @@ MAX_KEY_LENGTH = 255
 # As much as one event may have. A trait made of itself twice would double each time.
 MAX_VALUE_BYTES = 32 * 1024
 _MAX_ERROR_LENGTH = 300
+_KEY_NOT_FOUND = re.compile(r'Key not found in map : "((?:[^"\\]|\\.)*)"')
 
 
 class Outcome(NamedTuple):
-    """Whether a condition holds and, where it could not be evaluated and therefore does not, why."""
+    """Whether a condition holds and, where it could not be evaluated and therefore does not, why.
+
+    `missing` is the place in the data, as `profile.traits.plan`, where that was because nothing stands there.
+    """
 
     holds: bool
     error: str | None = None
+    missing: str | None = None
 
 
 class KeyOutcome(NamedTuple):
-    """The key, or None and why there is none."""
+    """The key, or None and why there is none; `missing` as in Outcome."""
 
     value: str | None
     error: str | None = None
+    missing: str | None = None
 
 
 class ValueOutcome(NamedTuple):
-    """What an expression gives, or None and why it gives nothing."""
+    """What an expression gives, or None and why it gives nothing; `missing` as in Outcome."""
 
     value: Any
     error: str | None = None
+    missing: str | None = None
+
+
+class _Failure(NamedTuple):
+    error: str
+    missing: str | None
 
 
 class Prepared:
@@ -73,52 +86,71 @@ class Prepared:
 
     def __init__(self, holder: object) -> None:
         self._holder = holder
-        self._fields: dict[str, Any] = {}
+        self._fields: dict[str, tuple[Any, Size]] = {}
 
-    def field(self, name: str) -> Any:
-        """None where the holder has none. Raises Unusable."""
-        if name not in self._fields:
+    def field(self, name: str) -> tuple[Any, Size]:
+        """A field and its size; None where the holder has none. Raises Unusable."""
+        if (known := self._fields.get(name)) is None:
             holder = self._holder
-            value = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
-            self._fields[name] = cel_data(value)
-        return self._fields[name]
+            value = cel_data(holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None))
+            known = self._fields[name] = (value, size_of(value))
+        return known
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     text: str
     place: Place
-    variables: frozenset[str]
-    expression: cel.Expression
+    checked: Checked
 
-    def _result(self, roots: Mapping[str, Any]) -> tuple[Any, str | None]:
-        data, missing = self._data(roots)
+    @property
+    def variables(self) -> frozenset[str]:
+        """What the expression looks at: `event.properties`, `profile.traits`."""
+        return self.checked.variables
+
+    def _result(self, roots: Mapping[str, Any]) -> tuple[Any, _Failure | None]:
+        data, sizes, unusable = self._data(roots)
+        if self.checked.cost.exceeds(data, sizes):
+            return None, _Failure(f"it takes more than {MAX_UNITS:,} units of work over this much data", None)
         try:
-            value = self.expression.eval(data=data)
+            value = self.checked.expression.eval(data=data)
             if value.type() != cel.Type.ERROR:
                 return value.value(), None
             error = str(value.value())
         except (RuntimeError, ValueError, TypeError) as raised:
             error = str(raised)
-        return None, "; ".join([*missing, error])[:_MAX_ERROR_LENGTH]
+        if (missing := self._missing(error, data)) is not None:
+            error = f"there is no {missing}"
+        return None, _Failure("; ".join([*unusable, error])[:_MAX_ERROR_LENGTH], missing)
 
-    def _data(self, roots: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """What the expression looks at, and what of it is not to be had. `a || b` may hold without it."""
+    def _data(self, roots: Mapping[str, Any]) -> tuple[dict[str, Any], list[Size], list[str]]:
+        """What the expression looks at, its sizes, and what of it is not to be had. `a || b` may hold without it."""
         data: dict[str, Any] = {}
-        missing: list[str] = []
-        for variable in self.variables:
+        sizes: list[Size] = []
+        unusable: list[str] = []
+        for variable in self.checked.variables:
             root, _, field = variable.partition(".")
             holder = roots.get(root)
             try:
-                value = (holder if isinstance(holder, Prepared) else Prepared(holder)).field(field)
-            except Unusable as unusable:
-                missing.append(f"{variable}: {unusable}")
+                value, size = (holder if isinstance(holder, Prepared) else Prepared(holder)).field(field)
+            except Unusable as error:
+                unusable.append(f"{variable}: {error}")
                 continue
-            if value is None and (holder is None or ROOTS[root][field] != cel.Type.DYN):
-                missing.append(f"there is no {variable}")
+            if value is None and (holder is None or variable not in NULLABLE):
+                unusable.append(f"there is no {variable}")
             else:
                 data[variable] = value
-        return data, missing
+                sizes.append(size)
+        return data, sizes, unusable
+
+    def _missing(self, error: str, data: Mapping[str, Any]) -> str | None:
+        """What was looked for in vain, as the expression names it; None where the error is another one."""
+        found = _KEY_NOT_FOUND.search(error)
+        if found is None or found[1] not in self.checked.keys:
+            # A key that stands in the data is the person's own, and not repeated.
+            return None
+        named = (path for path in self.checked.paths if found[1] in path[1:] and _is_missing(path, found[1], data))
+        return ".".join(next(named, (found[1],)))
 
 
 class Condition(_Compiled):
@@ -131,10 +163,12 @@ class Condition(_Compiled):
 
     def evaluate(self, **roots: Any) -> Outcome:
         """Whether it holds. Never raises: what cannot be evaluated does not hold, and the outcome says why."""
-        value, error = self._result(roots)
-        if error is None and not isinstance(value, bool):
-            error = f"the condition is {_named(value)}, not true or false"
-        return Outcome(value is True, error)
+        value, failure = self._result(roots)
+        if failure is not None:
+            return Outcome(False, failure.error, failure.missing)
+        if not isinstance(value, bool):
+            return Outcome(False, f"the condition is {_named(value)}, not true or false")
+        return Outcome(value)
 
     def holds(self, **roots: Any) -> bool:
         return self.evaluate(**roots).holds
@@ -147,9 +181,9 @@ class KeyExpression(_Compiled):
 
     def evaluate(self, **roots: Any) -> KeyOutcome:
         """The key as text, or why there is none. Never raises."""
-        value, error = self._result(roots)
-        if error is not None:
-            return KeyOutcome(None, error)
+        value, failure = self._result(roots)
+        if failure is not None:
+            return KeyOutcome(None, failure.error, failure.missing)
         key = _key_text(value)
         if key is None:
             return KeyOutcome(None, f"{_named(value)} cannot be a key")
@@ -168,9 +202,9 @@ class ValueExpression(_Compiled):
 
     def evaluate(self, **roots: Any) -> ValueOutcome:
         """The value as JSON has it, an instant as a datetime; or why there is none. Never raises."""
-        value, error = self._result(roots)
-        if error is not None:
-            return ValueOutcome(None, error)
+        value, failure = self._result(roots)
+        if failure is not None:
+            return ValueOutcome(None, failure.error, failure.missing)
         try:
             plain = _plain(value)
         except TypeError as refused:
@@ -183,40 +217,40 @@ class ValueExpression(_Compiled):
 @lru_cache(maxsize=4_096)
 def compile_condition(text: str, place: Place) -> Condition:
     """Check and compile a condition. Raises ConditionError."""
-    variables, expression = compile_checked(text, place)
-    kind = expression.return_type()
+    checked = compile_checked(text, place)
+    kind = checked.kind
     if kind not in (cel.Type.BOOL, cel.Type.DYN):
         raise ConditionError(
             f"a condition is true or false, and this is {_type_name(kind)}", "Compare it: `… == …`, `… > …`"
         )
-    return Condition(text, place, variables, expression)
+    return Condition(text, place, checked)
 
 
 @lru_cache(maxsize=1_024)
 def compile_key(text: str) -> KeyExpression:
     """Check and compile the `key` of an entry. Raises ConditionError."""
-    variables, expression = compile_checked(text, Place.ENTRY_KEY)
-    kind = expression.return_type()
-    if kind not in (cel.Type.STRING, cel.Type.INT, cel.Type.DYN):
+    checked = compile_checked(text, Place.ENTRY_KEY)
+    kind = checked.kind
+    if kind not in (cel.Type.STRING, cel.Type.INT, cel.Type.DYN, NULLABLE_TEXT):
         raise ConditionError(
             f"a key is a text or a whole number, and this is {_type_name(kind)}",
             "Name a property, as in `event.properties.cart_id`, or turn it into text with `string(…)`",
         )
-    return KeyExpression(text, Place.ENTRY_KEY, variables, expression)
+    return KeyExpression(text, Place.ENTRY_KEY, checked)
 
 
 @lru_cache(maxsize=1_024)
 def compile_value(text: str, place: Place) -> ValueExpression:
     """Check and compile an expression that gives a value. Raises ConditionError."""
-    variables, expression = compile_checked(text, place)
-    kind = expression.return_type()
-    wanted = (cel.Type.STRING, cel.Type.TIMESTAMP, cel.Type.DYN)
+    checked = compile_checked(text, place)
+    kind = checked.kind
+    wanted = (cel.Type.STRING, cel.Type.TIMESTAMP, cel.Type.DYN, NULLABLE_TEXT)
     if place is Place.DELAY_DATE and kind not in wanted:
         raise ConditionError(
             f"a date is a time or a text, and this is {_type_name(kind)}",
             "Name a trait: `profile.traits.trial_ends_at`",
         )
-    return ValueExpression(text, place, variables, expression)
+    return ValueExpression(text, place, checked)
 
 
 def _key_text(value: Any) -> str | None:
@@ -243,12 +277,25 @@ def _plain(value: Any) -> Any:
         case None | bool() | int() | str() | datetime():
             return value
         case float() if isfinite(value):
-            return value
+            # What is read back is the same number either way, and a whole one reads better.
+            return cel_data(value)
         case list():
             return [_plain(item) for item in value]
         case dict():
             return {str(_plain(key)): _plain(item) for key, item in value.items()}
     raise TypeError(f"{_named(value)} cannot be kept")
+
+
+def _is_missing(path: tuple[str, ...], key: str, data: Mapping[str, Any]) -> bool:
+    """Whether going down a path in the data ends for want of just this key."""
+    value: Any = data
+    for part in path:
+        if not isinstance(value, Mapping):
+            return False
+        if part not in value:
+            return part == key
+        value = value[part]
+    return False
 
 
 def _named(value: Any) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domain.conditions.expressions import (
     MAX_VALUE_BYTES,
     ConditionError,
+    Outcome,
     Place,
     compile_condition,
     compile_key,
@@ -68,7 +69,7 @@ def test_conditions_hold_or_do_not(text: str, properties: dict[str, Any], expect
 @pytest.mark.parametrize(
     ("text", "properties", "error"),
     [
-        ("event.properties.value > 100", {}, "Key not found"),
+        ("event.properties.value > 100", {}, "there is no event.properties.value"),
         ("event.properties.value > 100", {"value": "120"}, "No matching overloads"),
         ("event.properties.value > 100", {"value": None}, "No matching overloads"),
         ("event.properties.value.deeper == 1", {"value": 3}, ""),
@@ -77,8 +78,8 @@ def test_conditions_hold_or_do_not(text: str, properties: dict[str, Any], expect
         ("event.properties.value", {"value": "yes"}, "a text, not true or false"),
         ("event.properties.value", {"value": None}, "null, not true or false"),
         ("profile.traits.plan == 'pro'", {}, "there is no profile.traits"),
-        ("event.properties.a.all(x, event.properties.a.all(y, true))", {"a": [0] * 1_000}, "Iteration budget"),
-        ("event.properties.a.size() > 0", {"a": [0] * 1_001}, "Key not found"),
+        ("event.properties.a.all(x, event.properties.a.all(y, true))", {"a": [0] * 1_000}, "units of work"),
+        ("event.properties.a.size() > 0", {"a": [0] * 1_001}, "there is no event.properties.a"),
         ("timestamp(event.properties.at) > event.timestamp", {"at": "soon"}, ""),
     ],
 )
@@ -103,7 +104,7 @@ def test_a_number_is_the_same_before_and_after_the_database() -> None:
 
 def test_what_is_missing_does_not_matter_where_it_is_not_needed() -> None:
     condition = compile_condition("event.properties.vip || profile.traits.vip", Place.ENTRY_WHERE)
-    assert condition.evaluate(event=event(vip=True), profile=None) == (True, None)
+    assert condition.evaluate(event=event(vip=True), profile=None) == Outcome(True)
     assert condition.holds(event=event(), profile=SimpleNamespace(traits={"vip": True}))
 
 
@@ -146,7 +147,7 @@ def test_a_compiled_expression_is_kept() -> None:
         ("journey.arms.of-fer == 'x'", Place.BRANCH_WHEN, "read as a subtraction", "journey.arms['of-fer']"),
         ("journey.messages.a.opened", Place.BRANCH_WHEN, "a string has no fields", "Compare the string itself"),
         ("event['properties'].x == 1", Place.EXIT_WHERE, "not a value of its own", "`event.properties`"),
-        ("event.message_id > 3", Place.WAIT_WHERE, "`>` does not apply to (string, int)", "quotes"),
+        ("event.message_id > 3", Place.WAIT_WHERE, "`>` does not apply to (string, number)", "quotes"),
         ("event.timestamp > '2026-01-01'", Place.WAIT_WHERE, "(timestamp, string)", "timestamp('2026"),
         ("sizes(event.properties) > 1", Place.WAIT_WHERE, "`sizes` is not known", "Did you mean `size`?"),
         ("journey.steps.cool-off > 0", Place.BRANCH_WHEN, "read as a subtraction", "journey.steps['cool-off']"),
@@ -156,7 +157,7 @@ def test_a_compiled_expression_is_kept() -> None:
         ("size(event.properties)", Place.ENTRY_WHERE, "this is int", "Compare it"),
         ("'yes'", Place.ENTRY_WHERE, "this is string", "Compare it"),
         ("has(event.user_id)", Place.ENTRY_WHERE, "always there", "`event.user_id != null`"),
-        ("event.properties.x.matches('(')", Place.ENTRY_WHERE, "not a regular expression: missing )", "RE2"),
+        ("event.properties.x.matches('(')", Place.ENTRY_WHERE, "missing )", "RE2"),
         ("  ", Place.ENTRY_WHERE, "empty", "leave the line out"),
         ("(" * 40 + "true" + ")" * 40, Place.ENTRY_WHERE, "recursion limit", "less nested"),
         ("true || " * 300 + "true", Place.ENTRY_WHERE, "2,404 characters", "within 2,000"),
@@ -201,10 +202,10 @@ def test_a_key_is_a_text_or_there_is_none(value: Any, key: str | None) -> None:
 def test_a_missing_key_says_so() -> None:
     key = compile_key("event.properties.id")
     assert key.value(event=event()) is None
-    assert "Key not found" in str(key.evaluate(event=event()).error)
+    assert "there is no event.properties.id" in str(key.evaluate(event=event()).error)
 
 
-@pytest.mark.parametrize("text", ["event.properties.x == 1", "1.5", "[1]", "event.timestamp", "event.properties"])
+@pytest.mark.parametrize("text", ["event.properties.x == 1", "[1]", "event.timestamp", "event.properties"])
 def test_a_key_must_be_text_or_whole_number(text: str) -> None:
     with pytest.raises(ConditionError, match="a key is a text or a whole number"):
         compile_key(text)
@@ -240,7 +241,7 @@ def test_no_data_makes_an_evaluation_raise(properties: dict[str, Any]) -> None:
         "event.properties.a > event.properties.b",
         "event.properties.a == event.properties.b || event.properties.c.x in event.properties.a",
         "event.properties.exists(k, event.properties[k] == 'x')",
-        "string(event.properties.a).matches(event.properties.b)",
+        "string(event.properties.a).matches('^a.*b')",
     ):
         outcome = compile_condition(text, Place.ENTRY_WHERE).evaluate(event=event(**properties))
         assert isinstance(outcome.holds, bool)
@@ -250,14 +251,14 @@ def test_no_data_makes_an_evaluation_raise(properties: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("text", [r"'a\u0000b'", r"['a', '\x00']", r"{'a\u0000': 1}", r"'a' + string(b'\000')"])
 def test_a_value_holds_nothing_that_a_database_could_not_store(text: str) -> None:
-    value, error = compile_value(text, Place.VALUE).evaluate()
+    value, error, _ = compile_value(text, Place.VALUE).evaluate()
     assert value is None
     assert error is not None
     assert r"\u0000" in error
 
 
 def test_a_key_holds_nothing_that_a_database_could_not_store() -> None:
-    key, error = compile_key(r"event.properties.shop + '\u0000' + event.properties.cart").evaluate(
+    key, error, _ = compile_key(r"event.properties.shop + '\u0000' + event.properties.cart").evaluate(
         event=event(shop="a", cart="b"), profile=None
     )
     assert key is None
@@ -269,6 +270,6 @@ def test_a_value_does_not_grow_beyond_all_bounds() -> None:
     double = compile_value("profile.traits.text + profile.traits.text", Place.VALUE)
     half = "x" * (MAX_VALUE_BYTES // 2 - 1)
     assert double.evaluate(profile={"traits": {"text": half}}).value == half * 2
-    value, error = double.evaluate(profile={"traits": {"text": half + "x"}})
+    value, error, _ = double.evaluate(profile={"traits": {"text": half + "x"}})
     assert value is None
     assert error == "a value of 32,770 bytes cannot be kept: 32,768 can"

@@ -1,0 +1,171 @@
+"""The syntax tree of a checked expression, as CEL serialises it.
+
+Messages and numbers are those of cel.expr (github.com/google/cel-spec, proto/cel/expr/syntax.proto and checked.proto),
+as far as they are looked at here: protobuf keeps the rest of a tree as it is.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
+
+Node = Any
+"""One `cel.expr.Expr`: protobuf makes its class at run time."""
+
+_PACKAGE = "sojourn.cel"
+_KINDS = descriptor_pb2.FieldDescriptorProto
+_SCALARS = {"int64": _KINDS.TYPE_INT64, "int32": _KINDS.TYPE_INT32, "double": _KINDS.TYPE_DOUBLE}
+_SCALARS |= {"string": _KINDS.TYPE_STRING, "bool": _KINDS.TYPE_BOOL}
+
+# Each field is a name, a type (one of another message by its name, `*` for a list of them) and a number.
+_MESSAGES = {
+    "Constant": [
+        ("null_value", "int32", 1),
+        ("bool_value", "bool", 2),
+        ("int64_value", "int64", 3),
+        ("double_value", "double", 5),
+        ("string_value", "string", 6),
+    ],
+    "Ident": [("name", "string", 1)],
+    "Select": [("operand", "Expr", 1), ("field", "string", 2), ("test_only", "bool", 3)],
+    "Call": [("target", "Expr", 1), ("function", "string", 2), ("args", "*Expr", 3)],
+    "List": [("elements", "*Expr", 1)],
+    "Entry": [("map_key", "Expr", 3), ("value", "Expr", 4)],
+    "Struct": [("entries", "*Entry", 2)],
+    "Comprehension": [
+        ("iter_var", "string", 1),
+        ("iter_range", "Expr", 2),
+        ("accu_var", "string", 3),
+        ("accu_init", "Expr", 4),
+        ("loop_condition", "Expr", 5),
+        ("loop_step", "Expr", 6),
+        ("result", "Expr", 7),
+    ],
+    "Expr": [
+        ("id", "int64", 2),
+        ("const_expr", "Constant", 3),
+        ("ident_expr", "Ident", 4),
+        ("select_expr", "Select", 5),
+        ("call_expr", "Call", 6),
+        ("list_expr", "List", 7),
+        ("struct_expr", "Struct", 8),
+        ("comprehension_expr", "Comprehension", 9),
+    ],
+    "Reference": [("name", "string", 1), ("overload_id", "*string", 3)],
+    "Type": [("well_known", "int32", 5)],
+    "ReferenceEntry": [("key", "int64", 1), ("value", "Reference", 2)],
+    "TypeEntry": [("key", "int64", 1), ("value", "Type", 2)],
+    "Position": [("key", "int64", 1), ("value", "int32", 2)],
+    "SourceInfo": [("positions", "*Position", 4)],
+    "CheckedExpr": [
+        ("references", "*ReferenceEntry", 2),
+        ("types", "*TypeEntry", 3),
+        ("expr", "Expr", 4),
+        ("source_info", "SourceInfo", 5),
+    ],
+}
+# Of which one is set at a time.
+_UNIONS = {"Constant": 0, "Expr": 1}
+TIMESTAMP, DURATION = 2, 3
+
+
+def _message_class(name: str) -> Any:
+    file = descriptor_pb2.FileDescriptorProto(name="sojourn/cel.proto", package=_PACKAGE, syntax="proto3")
+    for message, fields in _MESSAGES.items():
+        described = file.message_type.add(name=message)
+        if message in _UNIONS:
+            described.oneof_decl.add(name="kind")
+        for position, (field, kind, number) in enumerate(fields):
+            bare = kind.removeprefix("*")
+            added = described.field.add(name=field, number=number)
+            added.label = _KINDS.LABEL_REPEATED if kind != bare else _KINDS.LABEL_OPTIONAL
+            added.type = _SCALARS.get(bare, _KINDS.TYPE_MESSAGE)
+            if added.type == _KINDS.TYPE_MESSAGE:
+                added.type_name = f".{_PACKAGE}.{bare}"
+            if message in _UNIONS and position >= _UNIONS[message]:
+                added.oneof_index = 0
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+
+
+_CheckedExpr = _message_class("CheckedExpr")
+
+
+class CheckedTree:
+    """A checked expression taken apart: its tree, and what the checker found of each node by its id."""
+
+    def __init__(self, serialized: bytes) -> None:
+        self._wrapped = any_pb2.Any.FromString(serialized)
+        self._checked = _CheckedExpr.FromString(self._wrapped.value)
+        self.root: Node = self._checked.expr
+        # Variables have a name and no overloads, functions have overloads and no name.
+        self.variables: dict[int, str] = {
+            entry.key: entry.value.name for entry in self._checked.references if not entry.value.overload_id
+        }
+        self._positions: dict[int, int] = {entry.key: entry.value for entry in self._checked.source_info.positions}
+        self._types = {entry.key: entry.value.well_known for entry in self._checked.types}
+
+    def time(self, node: Node) -> int | None:
+        """TIMESTAMP or DURATION where the checker knows that a node is one."""
+        kind = self._types.get(node.id)
+        return kind if kind in (TIMESTAMP, DURATION) else None
+
+    def offset(self, node: Node) -> int:
+        """Where a node stands in the text; of an operator or a call, where its sign does."""
+        return self._positions.get(node.id, 0)
+
+    def path(self, node: Node) -> tuple[str, ...] | None:
+        """The variable and the keys that a node names, as `event.properties`, `items`; None where it names none."""
+        keys: list[str] = []
+        while True:
+            if (variable := self.variables.get(node.id)) is not None and "." in variable:
+                return (variable, *reversed(keys))
+            kind = node.WhichOneof("kind")
+            if kind == "select_expr" and not node.select_expr.test_only:
+                keys.append(node.select_expr.field)
+                node = node.select_expr.operand
+            elif kind == "call_expr" and node.call_expr.function == "_[_]" and _is_text(node.call_expr.args[1]):
+                keys.append(node.call_expr.args[1].const_expr.string_value)
+                node = node.call_expr.args[0]
+            else:
+                return None
+
+    def serialize_untyped(self) -> bytes:
+        """The tree for evaluation by the kinds that values turn out to have, whatever the checker took them for."""
+        kept = [entry for entry in self._checked.references if not entry.value.overload_id]
+        del self._checked.references[:]
+        self._checked.references.extend(kept)
+        del self._checked.types[:]
+        self._wrapped.value = self._checked.SerializeToString()
+        return self._wrapped.SerializeToString()
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes right below a node, in the order of evaluation."""
+    match node.WhichOneof("kind"):
+        case "select_expr":
+            yield node.select_expr.operand
+        case "call_expr":
+            if node.call_expr.HasField("target"):
+                yield node.call_expr.target
+            yield from node.call_expr.args
+        case "list_expr":
+            yield from node.list_expr.elements
+        case "struct_expr":
+            for entry in node.struct_expr.entries:
+                yield from (entry.map_key, entry.value)
+        case "comprehension_expr":
+            loop = node.comprehension_expr
+            yield from (loop.iter_range, loop.accu_init, loop.loop_condition, loop.loop_step, loop.result)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """A node and all below it."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def _is_text(node: Node) -> bool:
+    return bool(node.WhichOneof("kind") == "const_expr" and node.const_expr.WhichOneof("kind") == "string_value")

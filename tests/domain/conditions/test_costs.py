@@ -1,0 +1,138 @@
+"""No data that a public key can send makes an evaluation expensive: its work is bounded before it begins."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from domain.conditions.cel_costs import MAX_UNITS
+from domain.conditions.expressions import ConditionError, Place, compile_condition
+from domain.tracking.item import MAX_ITEM_BYTES
+
+# Each expression is an author's, and each list or text what fits into one event.
+ATTACKS = [
+    "event.properties.items.all(i, !event.properties.text.contains(event.properties.needle))",
+    "event.properties.items.all(i, !event.properties.text.matches('(a|b)*a(a|b){60}c'))",
+    "event.properties.items.map(i, event.properties.items).size() > 0",
+    "event.properties.items.map(i, event.properties.text + event.properties.text).size() > 0",
+    "event.properties.items.all(i, event.properties.text + event.properties.text != '')",
+    "event.properties.items.all(i, event.properties.items == event.properties.items)",
+    "event.properties.items.all(i, event.properties.items + event.properties.items != [])",
+    "event.properties.items.all(i, [event.properties.items, event.properties.items] != [])",
+    "event.properties.items.filter(i, i >= 0).map(i, event.properties.items).map(l, l.map(x, x)).size() > 0",
+    "event.properties.items.all(i, event.properties.items.exists(j, j == i))",
+    "event.properties.items.all(i, size(event.properties.text) > 0 && string(event.properties.text) != '')",
+    "event.properties.items.map(i, [i, i]).map(p, [p, p]).map(q, [q, q]).size() > 0",
+    "!event.properties.text.contains(event.properties.needle) || " * 20 + "false",
+    "event.properties == event.properties && " * 40 + "true",
+]
+DATA: list[dict[str, Any]] = [
+    {"items": list(range(1_000)), "text": "a" * 14_000, "needle": "a" * 7_000 + "b"},
+    {"items": ["ab" * 10] * 900, "text": "ab" * 5_000, "needle": "ab"},
+    {"items": [{"k": [i]} for i in range(1_000)], "text": "ab" * 5_000, "needle": "ab" * 2_000},
+    {"items": [[[[[0]]]]] * 1_000, "text": "", "needle": ""},
+]
+# What one evaluation may take here, though the machine is busy: CPU, not time. It is 50 ms where it was measured.
+CPU_SECONDS, MEGABYTES = 0.5, 100
+
+_CHILD = """
+import json, resource, sys
+from domain.conditions.expressions import Place, compile_condition
+for text, properties in json.load(sys.stdin):
+    compile_condition(text, Place.ENTRY_WHERE).evaluate(event={"properties": {}})
+base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+sys.stdin.seek(0)
+for text, properties in json.load(sys.stdin):
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    outcome = compile_condition(text, Place.ENTRY_WHERE).evaluate(event={"properties": properties})
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(json.dumps([spent, (after.ru_maxrss - base) // 1024, outcome.error]), flush=True)
+"""
+
+
+def test_no_event_makes_any_expression_expensive(tmp_path: Any) -> None:
+    cases = [(text, properties) for text in ATTACKS for properties in DATA]
+    assert all(len(json.dumps(properties)) <= MAX_ITEM_BYTES for _, properties in cases)
+    given = tmp_path / "cases.json"
+    given.write_text(json.dumps(cases))
+    with given.open() as stdin:
+        child = subprocess.run(
+            [sys.executable, "-c", _CHILD],
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONPATH": os.getcwd()},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (60, 60)),
+        )
+    measured = [json.loads(line) for line in child.stdout.splitlines()]
+    assert len(measured) == len(cases)
+    for (text, _), (cpu, megabytes, error) in zip(cases, measured, strict=True):
+        assert cpu < CPU_SECONDS, f"{text} took {cpu:.2f} s of CPU: {error}"
+        assert megabytes < MEGABYTES, f"{text} took {megabytes} MB: {error}"
+    # The bound is what keeps them from it, and not a fault of the data.
+    assert sum("units of work" in (error or "") for *_, error in measured) > len(cases) // 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "event.properties.items.exists(i, i.sku == entry.properties.sku)",
+        "event.properties.items.exists(i, i.price > 50 && i.sku.startsWith('sku-9'))",
+        "event.properties.items.all(i, i.price * i.quantity < 1000.5)",
+        "event.properties.items.exists(i, i.sku in ['sku-1', 'sku-999'])",
+        "size(event.properties.items) > 10 && event.properties.items[9].price > 1",
+        "event.properties.items.exists_one(i, i.sku.matches('^sku-999$'))",
+        "event.properties.items.exists(i, i.sku.contains('999'))",
+    ],
+)
+def test_large_orders_are_judged(text: str) -> None:
+    """A thousand items are as many as any condition sees."""
+    items = [{"sku": f"sku-{number}", "price": number / 4, "quantity": 2} for number in range(1_000)]
+    condition = compile_condition(text, Place.EXIT_WHERE)
+    outcome = condition.evaluate(event={"properties": {"items": items}}, entry={"properties": {"sku": "sku-999"}})
+    assert outcome == (True, None, None)
+
+
+@pytest.mark.parametrize(("number", "is_judged"), [(300, True), (1_000, False)])
+def test_lists_are_made_of_some_hundred_items(number: int, is_judged: bool) -> None:
+    condition = compile_condition("event.properties.n.filter(i, i >= 0).size() > 1", Place.ENTRY_WHERE)
+    outcome = condition.evaluate(event={"properties": {"n": list(range(number))}})
+    said = f"it takes more than {MAX_UNITS:,} units of work over this much data"
+    assert outcome == ((True, None, None) if is_judged else (False, said, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "suggestion"),
+    [
+        ("'a'.matches(event.properties.p)", "the pattern of `matches` is not a text in quotes (column 29)", "contains"),
+        (
+            "matches('a', event.properties.p)",
+            "the pattern of `matches` is not a text in quotes (column 30)",
+            "contains",
+        ),
+        ("event.properties.l.all(p, 'a'.matches(p))", "the pattern of `matches` is not a text in quotes", "contains"),
+        ("event.properties.x.matches('(')", "missing )", "RE2"),
+        ("event.properties.x.matches('a{1001}')", "invalid repetition size", "RE2"),
+        ("event.properties.x.matches('(?=a)')", "invalid perl operator", "no look-around"),
+        ("event.properties.x.matches('((a{1,40}){1,40}){1,9}')", "not a regular expression that can be used", "RE2"),
+    ],
+)
+def test_patterns_are_literals_of_a_bounded_size(text: str, message: str, suggestion: str) -> None:
+    with pytest.raises(ConditionError) as refused:
+        compile_condition(text, Place.ENTRY_WHERE)
+    assert message in refused.value.message
+    assert suggestion in refused.value.suggestion
+
+
+@pytest.mark.parametrize("text", ["event.properties.x.matches('^[a-c]+$')", "matches(event.properties.x, r'^\\w+$')"])
+def test_patterns_match_as_they_did(text: str) -> None:
+    condition = compile_condition(text, Place.ENTRY_WHERE)
+    assert condition.evaluate(event={"properties": {"x": "abc"}}) == (True, None, None)
+    assert condition.evaluate(event={"properties": {"x": "é-"}}) == (False, None, None)
+    assert "overload" in str(condition.evaluate(event={"properties": {"x": 5}}).error)

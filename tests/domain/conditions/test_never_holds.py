@@ -1,0 +1,72 @@
+"""What no data can satisfy is refused when it is published, and says what would be right."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from domain.conditions.expressions import ConditionError, Place, compile_condition
+
+ONE, EXIT, BRANCH = Place.ENTRY_WHERE, Place.EXIT_WHERE, Place.BRANCH_WHEN
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message", "suggestion"),
+    [
+        (
+            "profile.stage == 5",
+            ONE,
+            "`==` does not apply to (string or null, number) (column 15)",
+            "in quotes: `… == '5'`",
+        ),
+        ("event.name == 5", ONE, "(string or null, number)", "in quotes"),
+        ("event.user_id == 42", EXIT, "(string or null, number)", "in quotes"),
+        ("entry.anonymous_id != 42", EXIT, "(string or null, number)", "in quotes"),
+        ("profile.user_id == 42.5", ONE, "(string or null, number)", "in quotes"),
+        ("profile.stage == true", ONE, "(string or null, bool)", "Compare like with like"),
+        ("profile.stage in [1, 2]", BRANCH, "`in` does not apply to (string or null, list(number))", "in quotes"),
+        ("profile.stage > 3", BRANCH, "(string or null, number)", "in quotes"),
+        ("event.name == ['Paid']", ONE, "(string or null, list(string))", "Compare like with like"),
+        ("event.name == event.timestamp", ONE, "(string or null, timestamp)", "timestamp('2026"),
+        ("event.type == 5", ONE, "(string, number)", "in quotes"),
+        ("event.type == 'Track'", ONE, "`event.type` is never `Track` (column 15)", "Did you mean `track`?"),
+        ("'purchase' != entry.type", EXIT, "`entry.type` is never `purchase`", "Types: track, identify"),
+        (
+            "event.properties.at > timestamp('2026-01-01T00:00:00Z')",
+            ONE,
+            "`event.properties.at` is never a timestamp: JSON has texts and numbers",
+            "Write `timestamp(event.properties.at)`",
+        ),
+        ("event.timestamp == profile.traits['since when']", ONE, "never a timestamp", "profile.traits['since when']"),
+        ("profile.created_at < entry.properties.a.b", BRANCH, "never a timestamp", "timestamp(entry.properties.a.b)"),
+        ("profile.traits.age > duration('24h')", ONE, "never a duration", "Write `duration(profile.traits.age)`"),
+        ("event.timestamp - event.properties.at > duration('1h')", ONE, "never a timestamp", "timestamp(event"),
+    ],
+)
+def test_what_never_holds_is_refused(text: str, place: Place, message: str, suggestion: str) -> None:
+    with pytest.raises(ConditionError) as refused:
+        compile_condition(text, place)
+    assert message in refused.value.message
+    assert suggestion in refused.value.suggestion
+
+
+@pytest.mark.parametrize(
+    ("text", "stage", "holds"),
+    [
+        ("profile.stage == null", None, True),
+        ("profile.stage == null", "lead", False),
+        ("profile.stage != null && profile.stage == 'lead'", "lead", True),
+        ("profile.stage == 'lead'", None, False),
+        ("profile.stage in ['lead', 'customer']", "lead", True),
+        ("profile.stage != null && profile.stage.startsWith('le')", "lead", True),
+        ("profile.stage == profile.traits.stage", "lead", True),
+        ("profile.stage == profile.user_id", None, True),
+        ("{'lead': true}[profile.stage]", "lead", True),
+        ("[profile.stage, 'x'].exists(s, s == 'lead')", "lead", True),
+        ("(profile.stage == null ? 'none' : profile.stage) == 'none'", None, True),
+        ("timestamp(profile.traits.at) < profile.created_at", None, True),
+    ],
+)
+def test_what_may_hold_is_not(text: str, stage: str | None, holds: bool) -> None:
+    traits = {"stage": "lead", "at": "2026-01-01T00:00:00Z"}
+    person = {"stage": stage, "traits": traits, "user_id": None, "created_at": datetime(2026, 6, 1, tzinfo=UTC)}
+    assert compile_condition(text, Place.BRANCH_WHEN).evaluate(profile=person) == (holds, None, None)
