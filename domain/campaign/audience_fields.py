@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from domain.campaign.expression_fields import condition
 from domain.campaign.local_time_fields import Clock, Weekdays
-from domain.campaign.schema import Document, Given, refuse, shown
+from domain.campaign.schema import WHOLE, Document, Given, refuse, shown
 from domain.campaign.suggestions import did_you_mean
 from domain.conditions.expressions import Place
 
@@ -97,7 +97,7 @@ class Audience(Document):
     where: Annotated[str, condition(Place.AUDIENCE_WHERE)] = Field(
         description='a condition in CEL: which of the people known already; `"true"` for all of them'
     )
-    rate: int = Field(100, ge=1, le=MAX_RATE, description="how many enter a second, at most")
+    rate: Annotated[int, Field(ge=1, le=MAX_RATE), WHOLE] = Field(100, description="how many enter a second, at most")
     again: Annotated[Again | None, Given] = Field(
         None, description="when the audience enters; left out, once, when the campaign starts"
     )

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from domain.campaign.audience_fields import Audience
 from domain.campaign.expression_fields import KEY, WHICH_EVENTS, condition
 from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, ZoneName
-from domain.campaign.schema import Document, Given, Listed, Slug, Text, refuse, shown
+from domain.campaign.schema import WHOLE, Document, Given, Listed, Slug, Text, refuse, shown
 from domain.campaign.steps import Steps
 from domain.campaign.time_fields import Duration, Instant
 from domain.conditions.expressions import Place
@@ -102,7 +102,7 @@ class OnResume(Document):
         description="`send`: they go, unless they have expired; `skip`: they do not; `retime`: they go, and `expires` "
         "counts from the resumption",
     )
-    rate: int = Field(100, ge=1, le=MAX_RATE, description="how many journeys go on a second")
+    rate: Annotated[int, Field(ge=1, le=MAX_RATE), WHOLE] = Field(100, description="how many journeys go on a second")
 
 
 def _resumption_form(value: Any) -> Any:

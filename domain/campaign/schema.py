@@ -60,6 +60,10 @@ def _one_line(value: str) -> str:
     return value
 
 
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def patterned(pattern: str, *examples: str) -> WithJsonSchema:
     """What editors are told of a text that a validator reads."""
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)})
@@ -72,6 +76,8 @@ Slug = Annotated[str, Field(pattern=SLUG, max_length=64)]
 Text = Annotated[
     str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"^\S(.*\S)?$"}), AfterValidator(_one_line)
 ]
+# `3.0` is a whole number: JSON Schema says so, and editors go by it.
+WHOLE = BeforeValidator(_whole)
 # Documents have lists, and what is frozen has tuples: this is the one conversion that is made.
 Listed = Field(strict=False)
 

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, Wit
 from typing_extensions import TypeAliasType
 
 from domain.campaign.expression_fields import WHICH_EVENTS, condition
-from domain.campaign.schema import SLUG, Document, Given, Listed, Slug, Text, refuse, shown
+from domain.campaign.schema import SLUG, WHOLE, Document, Given, Listed, Slug, Text, refuse, shown
 from domain.campaign.single_steps import (
     STEP_KINDS,
     DelayStep,
@@ -100,7 +100,7 @@ class SplitSpec(StepSpec):
         None, description="what the arms are drawn by, beside the person; left out, the campaign's and the step's names"
     )
     arms: Annotated[
-        dict[Slug, Annotated[int, Field(ge=0, le=MAX_WEIGHT)]],
+        dict[Slug, Annotated[int, Field(ge=0, le=MAX_WEIGHT), WHOLE]],
         Field(min_length=2),
         WithJsonSchema(
             {
@@ -152,7 +152,7 @@ class RepeatSpec(StepSpec):
     outside = ("id", "do")
 
     every: Duration = Field(description="how long lies between the end of a round and the next: `1d`")
-    times: Annotated[Annotated[int, Field(ge=2, le=MAX_ROUNDS)] | None, Given] = Field(
+    times: Annotated[Annotated[int, Field(ge=2, le=MAX_ROUNDS), WHOLE] | None, Given] = Field(
         None, description="the most rounds; left out, `every` is 1h at least"
     )
     until: Annotated[RepeatUntil | None, Given] = Field(

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, format_duration, parse_duration
-from domain.campaign.schema import Document, Given, Listed, Slug, patterned, refuse, shown
+from domain.campaign.schema import WHOLE, Document, Given, Listed, Slug, patterned, refuse, shown
 from domain.campaign.schema_errors import validate
 from domain.campaign.single_steps import ChannelName
 from domain.campaign.suggestions import did_you_mean
@@ -80,7 +80,7 @@ class CapRuleModel(Document):
     )
 
     name: Slug = Field(description="the rule's name, as timelines give it")
-    limit: Annotated[Annotated[int, Field(ge=1, le=10_000)] | None, Given] = Field(None, description=_LIMIT)
+    limit: Annotated[Annotated[int, Field(ge=1, le=10_000), WHOLE] | None, Given] = Field(None, description=_LIMIT)
     per: Annotated[Window | None, Given] = Field(None, description=_PER)
     min_gap: Annotated[Gap | None, Given] = Field(None, description=_GAP)
     channels: Annotated[Annotated[tuple[ChannelName, ...], Listed, Field(min_length=1)] | None, Given] = Field(
