@@ -15,6 +15,7 @@ from application.migrations import Move, Stay, move, stay
 from application.send import Sender, SendOutcome
 from domain.journey.migration import Outcome
 from domain.journey.position import Outlook, Position
+from domain.journey.protocol import Unreadable
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.sending.policy import Answer
@@ -72,8 +73,8 @@ class JourneyActivities:
         return await self._branches.choose(fork)
 
     @activity.defn
-    async def look_up_moment(self, moment: Moment) -> datetime | None:
-        """The instant until which a delay rests; None where there is no such date."""
+    async def look_up_moment(self, moment: Moment) -> datetime | Unreadable | None:
+        """The instant until which a delay rests; None where there is no such date, or Unreadable."""
         return await self._delays.look_up(moment)
 
     @activity.defn

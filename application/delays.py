@@ -1,6 +1,7 @@
 """Until when a delay rests that speaks of local time or of a date: looked up when it begins, and again on waking."""
 
 from datetime import datetime
+from types import NoneType
 from typing import Any, assert_never
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -12,7 +13,9 @@ from application.journey_view import facts_and_version
 from domain.campaign.rules import ClockRule, DateRule
 from domain.conditions.expressions import Place, compile_value
 from domain.journey.position import Outlook, way_of_look_up
-from domain.local_time.delays import read_moment, until_clock, until_moment
+from domain.journey.protocol import Unreadable
+from domain.local_time.delays import until_clock, until_moment
+from domain.local_time.moments import read_moment
 from domain.local_time.zones import recipient_zone
 from domain.tracking.event import Event
 from store import decisions, journeys
@@ -20,8 +23,8 @@ from store.database import Database
 from store.decisions import Decision
 from store.journeys import StepFacts
 
-# Of a look-up: there is no such date, or the step was reached too late for it.
-PAST = "past"
+# Of a look-up: there is no such date, or the step was reached too late for it; there is a value, and no date in it.
+PAST, UNREADABLE = "past", "unreadable"
 
 
 class Moment(Struct, frozen=True):
@@ -44,14 +47,14 @@ class Delays:
         self._catalogue = catalogue
         self._timezone = timezone
 
-    async def look_up(self, moment: Moment) -> datetime | None:
-        """The instant, perhaps past; None where there is no such date. Asked again, it answers the same."""
+    async def look_up(self, moment: Moment) -> datetime | Unreadable | None:
+        """The instant, perhaps past; None where there is no date, or Unreadable. Asked again, it answers the same."""
         decision_id = uuid5(moment.journey_id, f"{moment.step}/{moment.visit}/{moment.ask}/delay")
         async with self._database.transaction() as connection:
             facts, version = await facts_and_version(connection, self._catalogue, moment.journey_id)
             answered = await decisions.answer(connection, decision_id)
             if answered is not None:
-                return convert(answered["until"], datetime | None)
+                return convert(answered["until"], datetime | Unreadable | None)
             zone = recipient_zone(facts.traits, facts.context.get("timezone"), version.rules.timezone, self._timezone)
             until, error = _until(version.rules.delays[moment.step], moment, facts, zone)
             outcome = _outcome(moment, until)
@@ -61,7 +64,7 @@ class Delays:
                 campaign_key=facts.campaign_key,
                 kind="delay",
                 outcome=outcome,
-                reason="no_date" if until is None else None,
+                reason=_REASONS.get(type(until)),
                 at=moment.at,
                 journey_id=moment.journey_id,
                 step=moment.step,
@@ -82,31 +85,40 @@ class Delays:
             return until
 
 
+_REASONS = {NoneType: "no_date", Unreadable: "unreadable_date"}
+
+
 def _until(
     rule: ClockRule | DateRule, moment: Moment, facts: StepFacts, zone: ZoneInfo
-) -> tuple[datetime | None, str | None]:
-    """The instant, or why there is none."""
+) -> tuple[datetime | Unreadable | None, str | None]:
+    """The instant, or why there is none: what is missing, null or blank is no date, anything else unreadable."""
     match rule:
         case ClockRule(clock=clock, days=days):
             return until_clock(moment.reached_at, clock, days, zone), None
         case DateRule(date=date, offset=offset, clock=clock):
             found = compile_value(date, Place.DELAY_DATE).evaluate(profile=facts, entry=convert(facts.entry, Event))
             if found.error is not None:
-                return None, found.error
-            if (read := read_moment(found.value)) is None:
-                return None, f"{date} is not a date or time"
-            return until_moment(read, offset, clock, zone), None
+                return (None if found.missing else Unreadable()), found.error
+            value = found.value.strip() if isinstance(found.value, str) else found.value
+            if value in (None, ""):
+                return None, f"{date} is empty"
+            if (read := read_moment(value)) is None:
+                return Unreadable(), f"{date} is not a date or time"
+            until = until_moment(read, offset, clock, zone)
+            return (until, None) if until is not None else (Unreadable(), "the date lies beyond all calendars")
         case _:
             assert_never(rule)
 
 
-def _outcome(moment: Moment, until: datetime | None) -> str:
+def _outcome(moment: Moment, until: datetime | Unreadable | None) -> str:
+    if isinstance(until, Unreadable):
+        return UNREADABLE
     if until is None or (moment.ask == 1 and until < moment.reached_at):
         return PAST
     return "over" if until <= moment.at else "waiting"
 
 
-def _data(until: datetime | None, error: str | None, zone: ZoneInfo) -> dict[str, Any]:
-    if until is None:
-        return {"error": error or "the date lies beyond all calendars"}
+def _data(until: datetime | Unreadable | None, error: str | None, zone: ZoneInfo) -> dict[str, Any]:
+    if not isinstance(until, datetime):
+        return {"error": error}
     return {"until": until.astimezone(zone), "timezone": zone.key}

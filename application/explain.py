@@ -290,6 +290,8 @@ def _suppressed(why: str | None) -> str:
 def _waited(entry: Recorded) -> str:
     """What a delay until a local time or a date found when it was reached, or when it was over."""
     match entry.outcome, entry.data:
+        case "unreadable", {"error": error}:
+            return f"unreadable date: {error}"
         case _, {"error": error}:
             return f"no such date: {error}"
         case "past", {"until": until}:

@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from application.send import SendOutcome
     from domain.journey.migration import Outcome
     from domain.journey.position import Outlook, Position
-    from domain.journey.protocol import Authorise, Dispatch, LookUp, Perform
+    from domain.journey.protocol import Authorise, Dispatch, LookUp, Perform, Unreadable
     from domain.sending.policy import Answer
 
 
@@ -80,7 +80,7 @@ class Asking:
             f"which way at {step}?",
         )
 
-    async def look_up(self, command: LookUp, outlook: Outlook | None) -> datetime | None:
+    async def look_up(self, command: LookUp, outlook: Outlook | None) -> datetime | Unreadable | None:
         """Until when a delay rests."""
         moment = Moment(
             journey_id=self._journey_id,

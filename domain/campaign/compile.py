@@ -159,8 +159,9 @@ def _delay(step: DelayStep, at: _Place) -> Node:
             return Delay(id=at.id, seconds=least, spread=most - least, next=at.next)
         case ClockDelay():
             return Until(id=at.id, next=at.next, past=at.next)
-        case DateDelay(if_past=if_past):
-            return Until(id=at.id, next=at.next, past=at.after_next if if_past == "skip_next" else at.next)
+        case DateDelay(if_past=if_past, if_unreadable=if_unreadable):
+            ways = {"skip_next": at.after_next, "go_on": at.next}
+            return Until(id=at.id, next=at.next, past=ways[if_past], unreadable=ways[if_unreadable])
         case _:
             assert_never(step.delay)
 

@@ -89,9 +89,13 @@ class DateDelay(DelayForm):
     )
     offset: Annotated[Offset | None, Given] = Field(None, description="so much later, or earlier with `-`: `-3d`")
     at: Annotated[Clock | None, Given] = Field(None, description="at this local time of that day")
-    if_past: Literal["go_on", "skip_next"] = Field(
-        "go_on",
-        description="where the date is past already, or missing: go on at once, or without the step that follows",
+    if_past: Literal["skip_next", "go_on"] = Field(
+        "skip_next",
+        description="where the date is past already, or missing: go on without the step that follows, or at once",
+    )
+    if_unreadable: Literal["skip_next", "go_on"] = Field(
+        "skip_next",
+        description="where there is a value that names no date: go on without the step that follows, or at once",
     )
 
 

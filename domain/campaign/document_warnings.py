@@ -33,6 +33,7 @@ def document_warnings(source: Source, plan: Plan, rules: Rules) -> list[Problem]
         *_expiries(source, plan, rules),
         *_deaf(steps, source, rules),
         *_texts(steps, source),
+        *_dates(source),
     ]
 
 
@@ -100,6 +101,19 @@ def _expiries(source: Source, plan: Plan, rules: Rules) -> Iterator[Problem]:
                 )
                 hint = "Let it expire later, or put a `delay: {until: …}` before it that ends when the window is open"
                 yield source.problem((*block.path, index, "send", "expires"), said, hint)
+
+
+def _dates(source: Source) -> Iterator[Problem]:
+    """Delays until a date that leave open what becomes of those for whom it is past or missing."""
+    for block in blocks(source):
+        for index, step in enumerate(block.steps[:-1]):
+            delay = step.get("delay")
+            if isinstance(delay, dict) and "date" in delay and "if_past" not in delay:
+                following = block.steps[index + 1].get("id")
+                skipped = f"the step `{following}`" if following else "the step that follows"
+                said = f"{skipped} is left out for those whose date is past or missing"
+                hint = "Write `if_past: skip_next` if that is meant, else `if_past: go_on`"
+                yield source.problem((*block.path, index, "delay"), said, hint)
 
 
 def _comes_when_open(block: Block, index: int, rules: Rules, window: SendWindow) -> bool:

@@ -1,11 +1,13 @@
 """Whether the flow of a document comes to each of its steps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from domain.campaign.plain_steps import Block, blocks, mapping, ways
-from domain.document.yaml_source import Source
+from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
+
+SKIP_NEXT = "skip_next"
 
 
 def check_flow(source: Source) -> Iterator[Problem]:
@@ -14,14 +16,26 @@ def check_flow(source: Source) -> Iterator[Problem]:
         yield from _unreachable(block, source)
         for index, step in enumerate(block.steps):
             path = (*block.path, index)
-            if _may_skip(step) and index + 1 == len(block.steps):
-                said = "there is no step that could be skipped"
-                yield source.problem(
-                    (*path, "delay", "if_past"), said, "Put the step that depends on the date right after this one"
-                )
+            if index + 1 == len(block.steps):
+                yield from _skips_of_nothing(step, path, source)
             if _ends(_body(step)):
                 said = "there is no second round: nothing leads to the end of these steps"
                 yield source.problem((*path, "do"), said, "Let one way go on to their end, or do not repeat them")
+
+
+def _skips_of_nothing(step: Any, path: Path, source: Source) -> Iterator[Problem]:
+    """The last step of a list, where it would leave out the step that follows.
+
+    What is left out counts as well where the flow goes on elsewhere: it would do at once what the date was for.
+    """
+    delay = mapping(step, "delay")
+    for key in _skipping(delay):
+        if key in delay or len(path) > len(("steps", 0)):
+            said = "there is no step that could be skipped"
+            remedy = "Put the step that depends on the date right after this one"
+            if key not in delay:
+                said, remedy = f"`{key}` is missing, and {said}", f"{remedy}, or write `{key}: go_on`"
+            yield source.problem((*path, "delay", key), said, remedy)
 
 
 def _unreachable(block: Block, source: Source) -> Iterator[Problem]:
@@ -84,4 +98,10 @@ def _body(step: Any) -> list[Any]:
 
 
 def _may_skip(step: Any) -> bool:
-    return mapping(step, "delay").get("if_past") == "skip_next"
+    return bool(_skipping(mapping(step, "delay")))
+
+
+def _skipping(delay: Mapping[str, Any]) -> list[str]:
+    """The keys of a delay until a date that leave out the step that follows, written or not."""
+    keys = ("if_past", "if_unreadable") if "date" in delay else ()
+    return [key for key in keys if delay.get(key, SKIP_NEXT) == SKIP_NEXT]

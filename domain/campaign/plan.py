@@ -7,7 +7,7 @@ does not need to find its way: conditions and templates stay with the published 
 from collections.abc import Iterator
 from datetime import datetime
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 
 class Delay(Struct, frozen=True, tag="delay", tag_field="kind", omit_defaults=True):
@@ -22,12 +22,20 @@ class Delay(Struct, frozen=True, tag="delay", tag_field="kind", omit_defaults=Tr
 class Until(Struct, frozen=True, tag="until", tag_field="kind", omit_defaults=True):
     """Rest until a local time or a date, which are looked up outside of the workflow.
 
-    `past` is where the flow goes if that lay in the past when the step was reached, or there is no such date.
+    `past` is where the flow goes if that lay in the past when the step was reached, or there is no such date;
+    `unreadable` where it goes if there is a value that names no date. In plans of an earlier release it is not set, and
+    `past` holds.
     """
 
     id: str
     next: str | None = None
     past: str | None = None
+    unreadable: str | UnsetType | None = UNSET
+
+    @property
+    def if_unreadable(self) -> str | None:
+        """Where the flow goes if the date cannot be read."""
+        return self.past if isinstance(self.unreadable, UnsetType) else self.unreadable
 
 
 class Send(Struct, frozen=True, tag="send", tag_field="kind", omit_defaults=True):

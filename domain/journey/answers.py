@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from domain.campaign.plan import Act, Branch, Plan, Repeat, Send, Split, Until
 from domain.journey.moves import arrive, ask_again, ask_resumed, hear_from, note, outcome_of
-from domain.journey.protocol import Performed, Settled
+from domain.journey.protocol import Performed, Settled, Unreadable
 from domain.journey.state import CAPPED, EXITED, JourneyState
 from domain.sending.claim import POSTPONED
 from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
@@ -68,10 +68,14 @@ def evaluated(
             assert_never(node)
 
 
-def looked_up(plan: Plan, state: JourneyState, node: Until, until: datetime | None, at: datetime) -> JourneyState:
+def looked_up(
+    plan: Plan, state: JourneyState, node: Until, until: datetime | Unreadable | None, at: datetime
+) -> JourneyState:
     """The instant until which a delay rests is known."""
     if until is None:
         return arrive(plan, note(state, at, "no such date"), node.past, at)
+    if isinstance(until, Unreadable):
+        return arrive(plan, note(state, at, "unreadable date"), node.if_unreadable, at)
     if state.ask == 1 and until < state.since:
         return arrive(plan, note(state, at, "past already"), node.past, at)
     if until <= at:

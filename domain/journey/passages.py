@@ -60,7 +60,7 @@ def followers(node: Node) -> Iterator[str | None]:
         case Delay(next=next) | Send(next=next) | Act(next=next):
             yield next
         case Until(next=next, past=past):
-            yield from (next, past)
+            yield from (next, past, node.if_unreadable)
         case WaitFor(subscriptions=subscriptions, on_timeout=on_timeout):
             yield from (*(subscription.next for subscription in subscriptions), on_timeout)
         case Branch(cases=cases, otherwise=otherwise):

@@ -9,10 +9,10 @@ are counted, and what a later one has written stands: an attempt that was given 
 from datetime import datetime
 from typing import assert_never
 
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 from msgspec.structs import replace
 
-from domain.campaign.plan import Branch, Plan, Repeat, Split
+from domain.campaign.plan import Branch, Plan, Repeat, Split, Until
 from domain.journey import machine
 from domain.journey.moves import is_at_rest, outcome_of, rests_until
 from domain.journey.protocol import (
@@ -28,6 +28,7 @@ from domain.journey.protocol import (
     Perform,
     Performed,
     Settled,
+    Unreadable,
 )
 from domain.journey.records import Journey, seed_of
 from domain.journey.state import JourneyState
@@ -78,7 +79,7 @@ def outlook(plan: Plan, state: JourneyState, command: Command, at: datetime, mov
     """Where the answers to a question lead that is asked at this instant.
 
     Of the gate: that of a refusal. Of a send: that of any outcome. Of a fork: otherwise, then each case or arm. Of a
-    look-up: past already, then over by now. Of an action: done.
+    look-up: past already, then over by now, then unreadable. Of an action: done.
     """
     facts: list[Fact | None]
     match command:
@@ -88,8 +89,8 @@ def outlook(plan: Plan, state: JourneyState, command: Command, at: datetime, mov
             facts = [Settled("any", journey_ended=False)]
         case Evaluate(step=step):
             facts = _ways(plan, step)
-        case LookUp():
-            facts = [LookedUp(None), LookedUp(at)]
+        case LookUp(step=step):
+            facts = [LookedUp(None), LookedUp(at), *_unreadable(plan, step)]
         case Perform():
             facts = [Performed(journey_ended=False)]
         case _:
@@ -119,10 +120,19 @@ def way_of_fork(outlook: Outlook, case: int | None) -> Position | None:
 
 
 def way_of_look_up(
-    outlook: Outlook, step: str, until: datetime | None, *, is_past: bool, at: datetime, ends_at: datetime | None
+    outlook: Outlook,
+    step: str,
+    until: datetime | Unreadable | None,
+    *,
+    is_past: bool,
+    at: datetime,
+    ends_at: datetime | None,
 ) -> Position | None:
-    """Where a look-up leads: the rest until the instant, unless that is past already or over by now."""
-    past, over = outlook.ways
+    """Where a look-up leads: the rest until the instant, unless that is past already or over by now, or unreadable."""
+    past, over, *more = outlook.ways
+    if isinstance(until, Unreadable):
+        # A plan of an earlier release has no way of its own for it.
+        return more[0] if more else past
     if until is None or is_past:
         return past
     if until <= at:
@@ -168,6 +178,13 @@ def _led(plan: Plan, asked: JourneyState, fact: Fact, at: datetime) -> tuple[Pos
     """Where a fact leads, and the state there. That a pause is over by now, the activity that answers cannot know."""
     led = machine.after(plan, replace(asked, resumed=False), fact, at)
     return position(plan, led, at), led
+
+
+def _unreadable(plan: Plan, step: str) -> list[Fact | None]:
+    """That a date cannot be read, of a plan that has a way for it."""
+    node = plan.node(step)
+    has_way = isinstance(node, Until) and not isinstance(node.unreadable, UnsetType)
+    return [LookedUp(Unreadable())] if has_way else []
 
 
 def _ways(plan: Plan, step: str) -> list[Fact | None]:

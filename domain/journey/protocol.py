@@ -124,10 +124,14 @@ class Evaluated(Struct, frozen=True):
     case: int | None
 
 
-class LookedUp(Struct, frozen=True):
-    """The instant until which a delay rests; None where there is no such date."""
+class Unreadable(Struct, frozen=True, tag=True):
+    """The answer of a look-up that found a value, and no date in it."""
 
-    until: datetime | None
+
+class LookedUp(Struct, frozen=True):
+    """The instant until which a delay rests; None where there is no date, Unreadable where the value names none."""
+
+    until: datetime | Unreadable | None
 
 
 class Performed(Struct, frozen=True):

@@ -1,16 +1,11 @@
 """Until when a journey waits for a local time of day, or for a date and an offset from it."""
 
-import re
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from domain.local_time.instants import DAY, days_from, instant, local_day
 
 _DAY_SECONDS = 86_400
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DATETIME = re.compile(
-    _DATE.pattern + r"[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
-)
 
 
 def until_clock(reached_at: datetime, clock: time, days: tuple[int, ...], zone: ZoneInfo) -> datetime:
@@ -19,24 +14,6 @@ def until_clock(reached_at: datetime, clock: time, days: tuple[int, ...], zone: 
     yesterday = local_day(reached_at, zone) - DAY
     instants = (instant(day, clock, zone) for day in days_from(yesterday, days, zone))
     return next(at for at in instants if at >= reached_at)
-
-
-def read_moment(value: object) -> date | datetime | None:
-    """The moment that a trait, a property or a condition's result names; None where it names none.
-
-    A date is a day of a calendar; a datetime in UTC an instant; a datetime without a zone what local clocks show.
-    Texts are ISO 8601 as RFC 3339 writes it: `2026-12-24`, `2026-12-24T18:00:00Z`, `2026-12-24 18:00`.
-    """
-    try:
-        match value:
-            case datetime() if value.tzinfo is not None:
-                return value.astimezone(UTC)
-            case str():
-                return _read_text(value)
-            case _:
-                return None
-    except (ValueError, OverflowError):
-        return None
 
 
 def until_moment(moment: date | datetime, offset: int, clock: time | None, zone: ZoneInfo) -> datetime | None:
@@ -70,12 +47,3 @@ def _local(moment: date | datetime, zone: ZoneInfo) -> tuple[date, time]:
         return moment, time(0)
     local = moment if moment.tzinfo is None else moment.astimezone(zone)
     return local.date(), local.time()
-
-
-def _read_text(text: str) -> date | datetime | None:
-    if _DATE.fullmatch(text):
-        return date.fromisoformat(text)
-    if not _DATETIME.fullmatch(text):
-        return None
-    moment = datetime.fromisoformat(text.upper())
-    return moment if moment.tzinfo is None else moment.astimezone(UTC)

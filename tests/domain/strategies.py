@@ -33,6 +33,7 @@ from domain.journey.protocol import (
     Settled,
     Skipped,
     SleepUntil,
+    Unreadable,
     Woke,
 )
 from domain.journey.state import JourneyState
@@ -135,7 +136,8 @@ class _Writer:
                 return {"id": id, "repeat": self._repeat(), "do": self.block(depth - 1, least=1)}
 
     def _delay(self) -> Any:
-        dates = [{"date": "profile.traits.due", "if_past": then} for then in ("go_on", "skip_next")]
+        ways = [(then, unread) for then in ("go_on", "skip_next") for unread in ("go_on", "skip_next")]
+        dates = [{"date": "profile.traits.due", "if_past": then, "if_unreadable": unread} for then, unread in ways]
         return self._tape.choose([*_DURATIONS, {"for": "1s..2h"}, {"until": "09:00"}, *dates])
 
     def _wait(self, depth: int) -> dict[str, Any]:
@@ -173,10 +175,10 @@ def answer(tape: Tape, at: datetime) -> Answer:
             return Granted("m")
 
 
-def moment(tape: Tape, at: datetime) -> datetime | None:
+def moment(tape: Tape, at: datetime) -> datetime | Unreadable | None:
     """Anything that a look-up may find."""
-    later: datetime | None = at + timedelta(minutes=tape.below(120))
-    return tape.choose([None, at, at - timedelta(hours=1), later, later, later])
+    later: datetime | Unreadable | None = at + timedelta(minutes=tape.below(120))
+    return tape.choose([None, Unreadable(), at, at - timedelta(hours=1), later, later, later])
 
 
 def way(tape: Tape, node: Node | None) -> int | None:

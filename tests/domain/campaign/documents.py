@@ -88,7 +88,12 @@ _SECONDS = st.sampled_from(["1s", "30m", "1d12h", "366d"])
 _DELAYS = st.one_of(
     _SECONDS,
     st.sampled_from([{"for": "1h..3h"}, {"until": "09:00"}, {"until": "23:59", "days": ["sat", "mon"]}]),
-    st.sampled_from([{"date": "profile.traits.ends_at"}, {"date": "entry.timestamp", "offset": "-3d", "at": "00:00"}]),
+    st.sampled_from(
+        [
+            {"date": "profile.traits.ends_at", "if_past": "go_on", "if_unreadable": "go_on"},
+            {"date": "entry.timestamp", "offset": "-3d", "at": "00:00", "if_past": "go_on", "if_unreadable": "go_on"},
+        ]
+    ),
 )
 _VALUES = st.sampled_from([{"a": 1}, {"b": [True, "x", None], "c": {"cel": "profile.traits.n + 1"}}])
 

@@ -34,7 +34,7 @@ def successors(node: Node) -> set[str]:
         case Delay() | Send() | Act():
             following = [node.next]
         case Until():
-            following = [node.next, node.past]
+            following = [node.next, node.past, node.if_unreadable]
         case Split():
             following = [arm.next for arm in node.arms]
         case Repeat():
@@ -153,15 +153,17 @@ def test_delays_of_every_form() -> None:
   - {id: random, delay: {for: 1h..3h}}
   - {id: clock, delay: {until: "09:00", days: [mon]}}
   - {id: date, delay: {date: profile.traits.ends_at, offset: -3d}}
-  - {id: skipping, delay: {date: profile.traits.ends_at, if_past: skip_next}}
+  - {id: skipping, delay: {date: profile.traits.ends_at, if_past: go_on}}
+  - {id: careless, delay: {date: profile.traits.ends_at, if_past: go_on, if_unreadable: go_on}}
   - {id: skipped, delay: 1h}
 """)
     )
     assert list(plan.nodes.values()) == [
         Delay("random", seconds=3_600, spread=7_200, next="clock"),
         Until("clock", next="date", past="date"),
-        Until("date", next="skipping", past="skipping"),
-        Until("skipping", next="skipped", past=None),
+        Until("date", next="skipping", past="careless", unreadable="careless"),
+        Until("skipping", next="careless", past="careless", unreadable="skipped"),
+        Until("careless", next="skipped", past="skipped", unreadable="skipped"),
         Delay("skipped", seconds=3_600),
     ]
 
@@ -176,7 +178,7 @@ def test_what_is_skipped_at_the_end_of_a_list_is_followed_by_what_follows_the_li
   - {id: last, delay: 1h}
 """)
     )
-    assert plan.nodes["date"] == Until("date", next="fork.branch.1.2", past="last")
+    assert plan.nodes["date"] == Until("date", next="fork.branch.1.2", past="last", unreadable="last")
 
 
 def test_each_of_several_events_has_its_way() -> None:

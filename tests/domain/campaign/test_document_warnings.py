@@ -38,14 +38,24 @@ def test_it_depends_on_how_long_the_window_is_closed(window: str, expires: str, 
         ("{until: 20:59}", False),
         ("{until: 21:00}", True),
         ("{until: 10:00, days: [sun]}", False),
-        ("{date: profile.traits.ends_at, at: 10:00}", False),
-        ("{date: profile.traits.ends_at}", True),
+        ("{date: profile.traits.ends_at, at: 10:00, if_past: go_on}", False),
+        ("{date: profile.traits.ends_at, if_past: go_on}", True),
         ("{for: 1h..2h}", True),
     ],
 )
 def test_not_where_the_step_before_ends_at_an_hour_of_the_window(before: str, is_said: bool) -> None:
     text = f"{HEAD}{WINDOW}steps:\n  - {{id: rest, delay: {before}}}\n{SEND}"
     assert bool(warnings(text)) == is_said
+
+
+@pytest.mark.parametrize(
+    ("written", "is_said"), [("", True), (", if_past: skip_next", False), (", if_past: go_on", False)]
+)
+def test_what_becomes_of_those_whose_date_is_past_or_missing(written: str, is_said: bool) -> None:
+    found = publish(steps("  - {id: due, delay: {date: profile.traits.ends_at" + written + "}}\n" + SEND)).warnings
+    said = "the step `nudge` is left out for those whose date is past or missing"
+    assert [one.message for one in found] == [said] * is_said
+    assert all(one.suggestion.startswith("Write `if_past: skip_next` if that is meant") for one in found)
 
 
 def test_not_without_a_window_or_for_what_passes_it() -> None:

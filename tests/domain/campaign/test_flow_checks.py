@@ -88,6 +88,21 @@ def test_what_is_skipped_is_there() -> None:
     assert (found.path, found.message) == ("steps[1].delay.if_past", "there is no step that could be skipped")
 
 
+@pytest.mark.parametrize("key", ["if_past", "if_unreadable"])
+def test_a_date_that_ends_a_list_says_what_follows(key: str) -> None:
+    """Left out, the flow would go on elsewhere at once, for want of a step that could be skipped."""
+    other = {"if_past": "if_unreadable", "if_unreadable": "if_past"}[key]
+    within = "  - {id: b, branch: [{when: 'true', do: [{id: d, delay: {date: profile.traits.x, %s: go_on}}]}]}\n"
+    found = problem(steps(within % other + LATER))
+    assert found.path == f"steps[0].branch[0].do[0].delay.{key}"
+    assert found.message == f"`{key}` is missing, and there is no step that could be skipped"
+    assert found.suggestion.endswith(f"or write `{key}: go_on`")
+
+
+def test_a_date_that_ends_the_campaign_needs_no_more() -> None:
+    assert problems(steps("  - {id: d, delay: {date: profile.traits.x}}\n")) == []
+
+
 class _Careless:
     """Makes small documents that may have steps which nothing leads to."""
 

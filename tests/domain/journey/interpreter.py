@@ -37,6 +37,7 @@ from domain.journey.protocol import (
     Settled,
     Skipped,
     SleepUntil,
+    Unreadable,
     Woke,
 )
 from domain.sending.policy import Deferred, Granted, Held, Refused
@@ -250,8 +251,11 @@ class Interpreter:
                 return False
         reached, ask = self._at, 1
         skips = isinstance(step.delay, DateDelay) and step.delay.if_past == "skip_next"
+        skips_unreadable = isinstance(step.delay, DateDelay) and step.delay.if_unreadable == "skip_next"
         while True:
             found = yield from self._ask(LookUp(step.id, self._visits[step.id], ask, reached), LookedUp)
+            if isinstance(found.until, Unreadable):
+                return skips_unreadable
             if found.until is None or (ask == 1 and found.until < reached):
                 return skips
             if found.until <= self._at:

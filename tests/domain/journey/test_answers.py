@@ -22,6 +22,7 @@ from domain.journey.protocol import (
     Performed,
     Settled,
     SleepUntil,
+    Unreadable,
     Woke,
 )
 from domain.journey.state import COMPLETED, EXITED
@@ -101,6 +102,18 @@ def test_past_is_what_lies_before_the_step_was_reached(begin: Begin, until: Any,
     walk = begin(MORNING).tell(LookedUp(until), after=after)
     assert walk.command() == MISSED if is_past else isinstance(walk.command(), Authorise)
     assert walk.trail == [("nine", "past already" if is_past else "waited")]
+
+
+def test_a_date_that_cannot_be_read_has_a_way_of_its_own(begin: Begin) -> None:
+    own = plan_of(Until("nine", "mail", "mail", None), Send("mail", "email", "hello"))
+    assert begin(own).tell(LookedUp(Unreadable())).command() == Finish("completed", recorded=False)
+    on_waking = begin(own).tell(LookedUp(NOON + HOUR)).wake().tell(LookedUp(Unreadable()))
+    assert on_waking.command() == Finish("completed", recorded=False)
+    assert on_waking.trail == [("nine", "unreadable date")]
+
+
+def test_under_a_plan_of_an_earlier_release_it_takes_the_way_of_the_past(begin: Begin) -> None:
+    assert begin(MORNING).tell(LookedUp(Unreadable())).command() == MISSED
 
 
 def test_a_date_that_is_missing_or_taken_away_is_as_if_past(begin: Begin) -> None:

@@ -96,7 +96,7 @@ class Row:
             case Evaluate(), Evaluated(case=case):
                 return position.way_of_fork(outlook, case)
             case LookUp(step=step, ask=ask, reached_at=reached_at), LookedUp(until=until):
-                is_past = until is None or (ask == 1 and until < reached_at)
+                is_past = until is None or (isinstance(until, datetime) and ask == 1 and until < reached_at)
                 return position.way_of_look_up(outlook, step, until, is_past=is_past, at=at, ends_at=ends_at)
             case _:
                 [way] = outlook.ways
