@@ -17,7 +17,7 @@ from babel.numbers import format_currency, format_decimal, get_currency_precisio
 from liquid.exceptions import FilterArgumentError
 from markupsafe import Markup
 
-from domain.local_time.delays import read_moment
+from domain.local_time.moments import read_moment
 from domain.templates.liquid_context import Context
 from domain.templates.liquid_values import text_of
 from domain.templates.number_filters import digits_of, number_of, rounded
