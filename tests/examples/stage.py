@@ -35,7 +35,7 @@ key: newsletter
 name: Newsletter
 entry: {event: Price Dropped}
 steps:
-  - {id: until, delay: {date: entry.properties.at}}
+  - {id: until, delay: {date: entry.properties.at, if_past: go_on}}
   - {id: promo, send: {channel: email, template: note}}
 """
 
