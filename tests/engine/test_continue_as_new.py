@@ -45,7 +45,8 @@ steps:
     repeat: {every: 1h, times: 40, until: {event: Stopped}}
     do:
       - {id: count, update_profile: {rounds: {cel: journey.steps.count}}}
-      - {id: nap, delay: {date: entry.timestamp, if_past: go_on, if_unreadable: go_on}}  # past already: a look-up in each round
+      # Past already: a look-up in each round.
+      - {id: nap, delay: {date: entry.timestamp, if_past: go_on, if_unreadable: go_on}}
   - {id: mail, send: {channel: email, template: note}}
 """
 
