@@ -8,7 +8,7 @@ from msgspec import Struct
 from application.rendering import beside_the_loop
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
-from domain.errors import NotFoundError, Problem
+from domain.errors import NotFoundError
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.templates.template_sets import TemplateSet, load
 from store import campaigns
@@ -33,7 +33,7 @@ class Catalogue:
 
     def __init__(self) -> None:
         self._versions: OrderedDict[tuple[str, int], Version] = OrderedDict()
-        self._compiling: dict[tuple[str, int], asyncio.Future[tuple[dict[str, TemplateSet], list[Problem]]]] = {}
+        self._compiling: dict[tuple[str, int], asyncio.Task[Version]] = {}
         self._listeners: Listeners | None = None
         self._revision = -1
 
@@ -62,18 +62,31 @@ class Catalogue:
 
     async def version(self, connection: Connection, key: str, number: int) -> Version:
         """A published version. Raises NotFoundError."""
-        if (known := self._versions.get((key, number))) is not None:
-            self._versions.move_to_end((key, number))
+        if (known := self._known(key, number)) is not None:
             return known
         stored = await campaigns.version(connection, key, number)
         if stored is None:
             raise NotFoundError(f"campaign {key} has no version {number}", campaign=key, version=number)
+        # Another may have brought it meanwhile, or be about to.
+        if (known := self._known(key, number)) is not None:
+            return known
         if (compiling := self._compiling.get((key, number))) is None:
-            compiling = asyncio.ensure_future(beside_the_loop(load, stored.templates))
+            compiling = asyncio.create_task(self._compiled(key, number, stored))
             self._compiling[key, number] = compiling
-            compiling.add_done_callback(lambda _: self._compiling.pop((key, number)))
         # The first to ask may be cancelled; the others wait for the same.
-        templates, _ = await asyncio.shield(compiling)
+        return await asyncio.shield(compiling)
+
+    def _known(self, key: str, number: int) -> Version | None:
+        known = self._versions.get((key, number))
+        if known is not None:
+            self._versions.move_to_end((key, number))
+        return known
+
+    async def _compiled(self, key: str, number: int, stored: campaigns.Version) -> Version:
+        try:
+            templates, _ = await beside_the_loop(load, stored.templates)
+        finally:
+            del self._compiling[key, number]
         version = Version(key, number, stored.name, stored.plan, stored.rules, templates)
         self._versions[key, number] = version
         if len(self._versions) > VERSIONS_KEPT:
