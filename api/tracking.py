@@ -99,10 +99,13 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
             require(access, Scope.INGEST)
         body = await read_body(request, limit)
         received_at = await services.now()
+        sent = len(body)
         body = plain_body(body, limit, request.headers.get("content-encoding", ""))
         if key is None:
             access = await verified(request, (write_key_of(body) or "").encode())
             require(access, Scope.INGEST)
+        # Held until the answer, as it was sent and as it is: a few kilobytes may have become four megabytes.
+        request.state.visit.hold(max(0, len(body) - sent))
         limits.use_bytes(access.actor, len(body))
         decode_body = partial(
             decode,

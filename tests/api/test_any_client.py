@@ -1,9 +1,11 @@
 """Whatever a client of Segment's or RudderStack's servers does is taken here as it is there."""
 
+import asyncio
 import base64
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
-from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY, FakeServices
+from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY, FakeServices, IngestResult
 
 TRACK = {"userId": "u", "event": "Cart Abandoned", "messageId": "m"}
 BATCH = {"batch": [{"type": "track", **TRACK}]}
@@ -149,6 +151,35 @@ async def test_a_batch_of_4_megabytes_is_taken(anyone: httpx.AsyncClient, servic
     assert len(services.ingest.events) == 137
     answer = await anyone.post("/v1/batch", content=gzip.compress(body), headers=BASIC)
     assert answer.status_code == 200
+
+
+async def test_what_bodies_become_is_bounded_together(anyone: httpx.AsyncClient, services: FakeServices) -> None:
+    """Twenty bodies of some kilobytes, which are 80 MB once they are decompressed."""
+    body = gzip.compress(a_batch_of(4_150_000))
+    assert len(body) < 50_000
+    go_on = asyncio.Event()
+    held = 0
+    answered: list[httpx.Response] = []
+
+    async def held_ingest(*_: Any, **__: Any) -> IngestResult:
+        nonlocal held
+        held += 1
+        if held == 20:
+            go_on.set()
+        await go_on.wait()
+        return IngestResult(1, [])
+
+    async def report() -> None:
+        answered.append(await anyone.post("/v1/batch", content=body, headers=BASIC))
+        go_on.set()
+
+    services.ingest = held_ingest  # type: ignore[assignment] # what it is asked with is not looked at
+    await asyncio.gather(*(report() for _ in range(20)))
+    codes = Counter(answer.json().get("code") for answer in answered)
+    # All are from one address, which has half of the 64 MB.
+    assert codes["overloaded"] >= 1
+    assert held == 8
+    assert codes[None] == held
 
 
 async def test_a_deployment_may_take_less(app: FastAPI, anyone: httpx.AsyncClient) -> None:
