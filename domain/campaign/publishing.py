@@ -11,14 +11,16 @@ from domain.campaign.document_checks import check_document
 from domain.campaign.document_warnings import document_warnings
 from domain.campaign.form_checks import keys_of_no_arm
 from domain.campaign.plain_steps import placed_steps
-from domain.campaign.plan import Plan
+from domain.campaign.plan import Plan, Send
 from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
 from domain.campaign.single_steps import CHANNELS, TEMPLATE_NAME
 from domain.campaign.suggestions import did_you_mean
 from domain.document.yaml_source import Path, Source, read
 from domain.errors import InvalidDocumentError, Problem
+from domain.sending.caps import TRANSACTIONAL
 from domain.templates.template_sets import TemplateSet, load
+from domain.templates.trial import try_out
 
 # More than anybody mends in one go; 128 KB of the same fault would fill megabytes.
 MAX_PROBLEMS = 200
@@ -56,7 +58,11 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
     if definition is None or problems:
         raise InvalidDocumentError(_in_order(problems, file))
     plan, rules = compile_plan(definition), rules_of(definition)
+    failing, failing_for_some = _tried_out(definition, plan, loaded)
+    if failing:
+        raise InvalidDocumentError(_in_order(failing, file))
     doubts = [*read_source.warnings, *(doubt for template in loaded.values() for doubt in template.warnings)]
+    doubts += failing_for_some
     warnings = _in_order([*document_warnings(read_source, plan, rules), *doubts], file)
     return Published(read_source, definition, plan, rules, files, warnings)
 
@@ -70,6 +76,31 @@ def _template_uses(source: Source) -> list[tuple[Path, str, str]]:
             channel = send.get("channel")
             uses.append(((*path, "send", "template"), name, channel if isinstance(channel, str) else ""))
     return uses
+
+
+# What the conditions of an entry name of people, as templates name it.
+_NAMED = re.compile(r"\b(event|profile)\.(properties|traits)((?:\.[A-Za-z_]\w*)+)")
+
+
+def _tried_out(
+    definition: Campaign, plan: Plan, loaded: Mapping[str, TemplateSet]
+) -> tuple[list[Problem], list[Problem]]:
+    """What of the messages fails for everybody, and what for some, by rendering them for generated people."""
+    entry = definition.entry
+    conditions = " ".join(
+        filter(None, (entry.where, entry.key, entry.audience.where if entry.audience else None))
+    )
+    known = {f"{'entry' if root == 'event' else root}.{kind}{path}" for root, kind, path in _NAMED.findall(conditions)}
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    sends = {(node.template, node.category == TRANSACTIONAL) for node in plan.nodes.values() if isinstance(node, Send)}
+    for name, is_transactional in sorted(sends):
+        # Whom a mail reaches has an address.
+        reached = {"profile.traits.email"} if loaded[name].channel == "email" else set[str]()
+        found = try_out(loaded[name], is_transactional=is_transactional, known=frozenset(known | reached))
+        problems += found[0]
+        warnings += found[1]
+    return problems, warnings
 
 
 def _template_name(file: str) -> str:

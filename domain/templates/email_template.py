@@ -56,9 +56,9 @@ class EmailTemplate:
         # White space of any kind becomes one space: a line break in a value would begin a header of its own.
         subject = _CONTROL.sub("", " ".join(self.subject.render(rendering).split()))
         if not subject:
-            raise TemplateRenderError(f"{self.subject.place}: the subject is empty for this user")
+            raise TemplateRenderError(self.subject.place, "the subject is empty for this user")
         if len(subject) > MAX_SUBJECT_CHARACTERS:
-            raise TemplateRenderError(f"{self.subject.place}: the subject exceeds {MAX_SUBJECT_CHARACTERS} characters")
+            raise TemplateRenderError(self.subject.place, f"the subject exceeds {MAX_SUBJECT_CHARACTERS} characters")
         return subject
 
 

@@ -46,10 +46,6 @@ VARIABLES: Mapping[str, frozenset[str] | None] = {
 }
 
 
-class TemplateRenderError(Exception):
-    """A template that fails for one user. It says what failed and where, and quotes nothing of the user's."""
-
-
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a text stands: its file, the 1-based line of its first character, and its path in the document.
@@ -70,6 +66,15 @@ class Place:
 
     def problem(self, message: str, suggestion: str, line: int | None = None) -> Problem:
         return Problem(self.file, self.line if line is None else line, self.path, message, suggestion)
+
+
+class TemplateRenderError(Exception):
+    """A template that fails for one user: where, and why. Neither quotes anything of the user's."""
+
+    def __init__(self, place: Place, reason: str) -> None:
+        super().__init__(f"{place}: {reason}")
+        self.place = place
+        self.reason = reason
 
 
 class LiquidText:
@@ -111,9 +116,9 @@ class LiquidText:
             yield
         # The causes quote the user's data, and whatever records this error would record its cause too.
         except LiquidError as error:
-            raise TemplateRenderError(f"{self._where(error)}: {self._reason(error)}") from None
+            raise TemplateRenderError(self._where(error), self._reason(error)) from None
         except Exception as error:  # noqa: BLE001 - the library raises anything on data of the wrong kind
-            raise TemplateRenderError(f"{self.place}: {type(error).__name__} for this user's data") from None
+            raise TemplateRenderError(self.place, f"{type(error).__name__} for this user's data") from None
 
     def _where(self, error: LiquidError) -> Place:
         if error.token is None or error.token.start_index < 0:

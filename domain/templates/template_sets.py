@@ -62,14 +62,16 @@ class TemplateSet:
             path for variant in self.variants.values() for text in variant.texts() for path in text.variables
         )
 
-    def failures(self, context: Mapping[str, Any], localization: Localization = UNKNOWN) -> dict[str, str]:
+    def failures(
+        self, context: Mapping[str, Any], localization: Localization = UNKNOWN
+    ) -> dict[str, TemplateRenderError]:
         """Why the template cannot be rendered with this context, by the languages in which it cannot ('': default)."""
-        found: dict[str, str] = {}
+        found: dict[str, TemplateRenderError] = {}
         for language, variant in self.variants.items():
             try:
                 variant.render(Rendering(context, localization))
             except TemplateRenderError as error:
-                found[language] = str(error)
+                found[language] = error
         return found
 
     def render(
@@ -88,7 +90,7 @@ class TemplateSet:
         for language in _languages(locale):
             if variant := self.variants.get(language):
                 return variant.render(Rendering(context, Localization(locale, zone, now)))
-        raise TemplateRenderError(f"{self.place.file}: the template has problems and cannot be rendered")
+        raise TemplateRenderError(self.place, "the template has problems and cannot be rendered")
 
 
 def load(files: Mapping[str, str]) -> tuple[dict[str, TemplateSet], list[Problem]]:
