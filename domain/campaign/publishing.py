@@ -87,9 +87,7 @@ def _tried_out(
 ) -> tuple[list[Problem], list[Problem]]:
     """What of the messages fails for everybody, and what for some, by rendering them for generated people."""
     entry = definition.entry
-    conditions = " ".join(
-        filter(None, (entry.where, entry.key, entry.audience.where if entry.audience else None))
-    )
+    conditions = " ".join(filter(None, (entry.where, entry.key, entry.audience.where if entry.audience else None)))
     known = {f"{'entry' if root == 'event' else root}.{kind}{path}" for root, kind, path in _NAMED.findall(conditions)}
     problems: list[Problem] = []
     warnings: list[Problem] = []

@@ -1,6 +1,7 @@
 """One piece of Liquid: compiled and checked once, rendered for many people."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,6 +33,8 @@ from domain.templates.liquid_environment import HTML, TEXT, arguments_of
 from domain.templates.liquid_nodes import all_expressions, filters_in, give_meaning
 from domain.templates.liquid_values import plain
 
+# Editors of mails encode the braces within links.
+_ENCODED_BRACES = re.compile("%7B%7B", re.IGNORECASE)
 # More than anybody mends in one go.
 MAX_PROBLEMS = 100
 # Longer paths are not told apart in what a failure says.
@@ -169,6 +172,9 @@ def compile_liquid(source: str, place: Place, *, is_html: bool = False) -> tuple
     environment = HTML if is_html else TEXT
     if excess := first_excess(source):
         return None, [place.problem(excess.message, excess.suggestion, place.line_at(source, excess.at))]
+    if encoded := _ENCODED_BRACES.search(source):
+        said = f"`{encoded[0]}` is `{{{{` written for a URL, and is sent as it stands"
+        return None, [place.problem(said, "Write the braces themselves", place.line_at(source, encoded.start()))]
     try:
         template = environment.from_string(source)
         give_meaning(template)

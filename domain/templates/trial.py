@@ -1,8 +1,8 @@
 """Render a template for generated people before it is published.
 
-A template whose names and filters are right may still fail for everybody (`{{ 'soon' | date: '%d' }}`), or for people who
-lack a value. What kind of value a variable has is known nowhere, so it is tried out: a text, a number, a date, a list, an
-object. Only a failure that no data changes is taken for certain.
+A template whose names and filters are right may still fail for everybody (`{{ 'soon' | date: '%d' }}`), or for people
+who lack a value. No document says what kind of value a variable has, so each is tried out: a text, a number, a date, a
+list, an object. Only a failure that no data changes is taken for certain.
 """
 
 import json
@@ -20,7 +20,7 @@ from domain.templates.template_sets import TemplateSet
 MAX_RENDERINGS: Final = 400
 # In a warning; an author looks at the first ones.
 MAX_NAMED: Final = 5
-MAX_EXAMPLE_CHARACTERS: Final = 200
+MAX_EXAMPLE_CHARACTERS: Final = 300
 
 _DATA: Final = ("profile.traits.", "entry.properties.")
 _NOW: Final = datetime(2027, 1, 15, 10, 0, tzinfo=UTC)
@@ -34,7 +34,7 @@ _SAMPLES: Final[Mapping[str, Any]] = {
     "object": None,
 }
 # What a value may be although it is there.
-_ODD: Final = ("", "n/a", 0, [], {})
+_ODD: Final[tuple[Any, ...]] = ("", "n/a", 0, [], {})
 
 Kinds = dict[str, str]
 
@@ -169,9 +169,7 @@ def _leaves(variables: frozenset[str]) -> set[str]:
 
 def _item_fields(variables: frozenset[str]) -> set[str]:
     """What is named of the items of lists: `item.price`."""
-    return {
-        path for path in variables if path.partition(".")[0] not in VARIABLES and "." in path and "[" not in path
-    }
+    return {path for path in variables if path.partition(".")[0] not in VARIABLES and "." in path and "[" not in path}
 
 
 def _data(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -229,7 +229,7 @@ def test_failures_are_told_by_language() -> None:
     )
     assert problems == []
     assert sets["t"].variables >= {"entry.properties.total", "profile.traits.first_name"}
-    assert sets["t"].failures(variables()) == {
+    assert {each: str(why) for each, why in sets["t"].failures(variables()).items()} == {
         "": "t.liquid:7: body: entry.properties.total has no value for this user",
         "fr": "t.fr.liquid:4: subject: profile.traits.first_name has no value for this user",
     }
