@@ -128,7 +128,7 @@ class Sender:
                 case Proceed():
                     address = claimed.addresses.get(claimed.channel)
                     await messages.mark_sending(connection, message_id, at, address)
-        delivery = await self._deliver(claimed, version, channel, dated)
+        delivery = await self._deliver(claimed, version, channel, dated, claimed.first_claimed_at or at)
         if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, channel.honours_idempotency_key):
             # The message stays in `sending`, as if this attempt had died, and the next one decides.
             raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
@@ -186,7 +186,7 @@ class Sender:
                 await asyncio.sleep(SETTLE_PAUSE)
 
     async def _deliver(
-        self, claimed: Claimed, version: Version, channel: Channel, dated: datetime
+        self, claimed: Claimed, version: Version, channel: Channel, dated: datetime, now: datetime
     ) -> Delivery | TemplateRenderError:
         url = None
         if claimed.category != TRANSACTIONAL:
@@ -198,6 +198,7 @@ class Sender:
                     _variables(claimed, version, url),
                     _locale(claimed.traits, claimed.context),
                     self._zone(claimed, version),
+                    now,
                 )
         except TemplateRenderError as error:
             return error

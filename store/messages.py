@@ -48,6 +48,7 @@ class Claimed(Struct, frozen=True):
     category: str
     template: str
     expires_at: datetime
+    first_claimed_at: datetime | None
     journey_id: UUID
     journey_state: str
     campaign_key: str
@@ -196,7 +197,7 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
     cursor = await connection.execute(
         f"""
         SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
-               messages.journey_id, journeys.campaign_key, journeys.campaign_version, journeys.entry,
+               first_claimed_at, messages.journey_id, journeys.campaign_key, journeys.campaign_version, journeys.entry,
                CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
                     ELSE journeys.state END AS journey_state,
                campaigns.state AS campaign_state,
@@ -226,10 +227,10 @@ async def mark_sending(connection: Connection, message_id: UUID, at: datetime, a
         """
         UPDATE messages
         SET state = 'sending', at = greatest(at, %s), claimed_at = clock_timestamp(), attempts = attempts + 1,
-            address = %s
+            address = %s, first_claimed_at = COALESCE(first_claimed_at, %s)
         WHERE id = %s
         """,
-        (at, address, message_id),
+        (at, address, at, message_id),
     )
 
 

@@ -295,6 +295,8 @@ messages = Table(
     Column("address", Text),
     Column("reserved_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("claimed_at", INSTANT),
+    # By the journey's clock: what the template takes for now, the same in every attempt.
+    Column("first_claimed_at", INSTANT),
     Column("settled_at", INSTANT),
     Column("opened_at", INSTANT),
     UniqueConstraint("journey_id", "step", "visit", name="messages_once_a_visit"),

@@ -103,6 +103,7 @@ class Bench:
 
 
 WEBHOOK = "---\nchannel: webhook\nurl: https://crm.example.com/hook\n---\nuser: '{{ profile.user_id }}'\n"
+WEBHOOK += "sent: \"{{ 'now' | date: '%Y-%m-%d %H:%M' }}\"\n"
 
 
 @pytest.fixture
@@ -160,6 +161,18 @@ async def test_what_may_be_repeated_is_repeated_under_the_same_id(bench: Bench, 
     await die_after_the_hand_over(bench)
     assert await bench.attempt() == SendOutcome("sent", journey_ended=False)
     assert bench.provider.got == [str(bench.message_id)] * handed_over
+
+
+@each("bench", [HOOK], indirect=True)
+async def test_now_is_the_first_claim_in_every_attempt(bench: Bench) -> None:
+    bench.provider.answers = [Unavailable("http_503", "later"), Ambiguous("lost")]
+    for hours in range(2):
+        with pytest.raises(UnavailableError):
+            await bench.attempt(AT + timedelta(hours=hours))
+    assert (await bench.attempt(AT + timedelta(hours=2))).state == "sent"
+    assert [handed.content["data"]["sent"] for handed in bench.provider.handed] == ["2026-11-01 12:00"] * 3
+    [row] = await bench.rig.query("SELECT first_claimed_at FROM messages")
+    assert row["first_claimed_at"] == AT
 
 
 @each("bench", [EMAIL], indirect=True)
