@@ -17,7 +17,7 @@ from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.conftest import database_of
 from tests.processes import ROOT, environment
-from tests.rig import WRITE_KEY, Rig, looks, open_rig
+from tests.rig import PATIENCE, WRITE_KEY, Rig, looks, open_rig
 from tests.watching.collector import Collector, Taken, collecting
 
 # What is about persons here, none of which is an id.
@@ -95,7 +95,9 @@ async def watched(
             async with (
                 _process("api", rig, log, addresses[0], collector.url),
                 _process("worker", rig, log, addresses[1], collector.url),
-                httpx.AsyncClient(base_url=f"http://127.0.0.1:{rig.settings.api_port}", trust_env=False) as http,
+                httpx.AsyncClient(
+                    base_url=f"http://127.0.0.1:{rig.settings.api_port}", trust_env=False, timeout=PATIENCE
+                ) as http,
             ):
                 rig.http = http
                 await _answers(http)
