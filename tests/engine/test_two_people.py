@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from store.database import Database
+from tests.api.fakes import WRITE_KEY
 from tests.api.live import api_process
 from tests.rig import PATIENCE, Rig
 
@@ -95,7 +96,7 @@ async def clients(database_url: str) -> AsyncIterator[Clients]:
             await stack.enter_async_context(api_process(database_url, rate_limit=0, database_pool_size=12))
             for _ in range(2)
         ]
-        yield Clients([await stack.enter_async_context(one.client("write-key")) for one in processes])
+        yield Clients([await stack.enter_async_context(one.client(WRITE_KEY)) for one in processes])
 
 
 async def race(reporting: Clients, rolls: random.Random, devices: Sequence[Device], users: int, event: str) -> None:
