@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import typer
 
-from cli.target import Target, find_target, is_loopback
+from cli.target import Target, find_target, is_here
 from domain.errors import InvalidDocumentError, InvalidRequestError, Problem, SojournError, UnavailableError
 
 # Publishing compiles every template and condition of a campaign; all else answers in milliseconds.
@@ -44,7 +44,7 @@ class ApiClient:
                 headers={"Authorization": f"Bearer {target.key}"},
                 timeout=timeout,
                 # A proxy has no way to this machine's own loopback.
-                trust_env=not is_loopback(target.api_url),
+                trust_env=not is_here(target.api_url),
             )
         except (httpx.InvalidURL, ValueError) as error:
             raise self._no_address() from error

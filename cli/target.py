@@ -14,11 +14,11 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.config import config_file, key_of, read_config
+from domain.deployment.secrets import is_loopback
 from domain.errors import InvalidRequestError
 
 API_URL = "SOJOURN_API_URL"
@@ -98,24 +98,21 @@ def dev_server(folder: Path | None = None) -> Deployment | None:
             text = file.read(MAX_DEV_BYTES)
         found = json.loads(text)
         url, key = str(found["api_url"]), str(found["admin_key"])
+        is_on_this_machine = is_here(url)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InvalidRequestError(f"{path} cannot be read: {error}; start `sojourn dev` anew") from error
     if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
         raise InvalidRequestError(f"{path} is not yours alone; remove it, and start `sojourn dev` anew")
-    if not is_loopback(url):
+    if not is_on_this_machine:
         raise InvalidRequestError(f"{path} names {url}, which is another machine: remove it, or use a profile")
     return Deployment(DEV, url, lambda: key)
 
 
-def is_loopback(url: str) -> bool:
-    """Whether an address is on this machine, by its own words."""
-    try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+def is_here(url: str) -> bool:
+    """Whether an address is on this machine, by its own words. Raises ValueError for what is no address."""
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def _of_profile(name: str, environ: Mapping[str, str], folder: Path | None) -> Deployment:
@@ -144,6 +141,6 @@ def _environment_key(url: str, environ: Mapping[str, str]) -> str:
         return key
     if not (key := environ.get(ADMIN_KEY)):
         raise InvalidRequestError(f"no key for {url}: set {API_KEY}, or use a profile, or run `sojourn dev` here")
-    if not is_loopback(url) and not environ.get(API_URL):
+    if not is_here(url) and not environ.get(API_URL):
         raise InvalidRequestError(f"{ADMIN_KEY} goes to this machine only: for {url} set {API_KEY}, or use a profile")
     return key

@@ -93,9 +93,8 @@ def _tried_out(
     warnings: list[Problem] = []
     sends = {(node.template, node.category == TRANSACTIONAL) for node in plan.nodes.values() if isinstance(node, Send)}
     for name, is_transactional in sorted(sends):
-        # Whom a mail reaches has an address.
-        reached = {"profile.traits.email"} if loaded[name].channel == "email" else set[str]()
-        found = try_out(loaded[name], is_transactional=is_transactional, known=frozenset(known | reached))
+        template = loaded[name]
+        found = try_out(template, is_transactional=is_transactional, known=template.reached_by | known)
         problems += found[0]
         warnings += found[1]
     return problems, warnings

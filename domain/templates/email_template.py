@@ -14,6 +14,8 @@ from domain.templates.preheader import with_preheader
 
 REQUIRED = ("subject", "from", "text")
 OPTIONAL = ("reply_to", "preheader")
+# What everyone has whom a message of this kind reaches.
+REACHED_BY = frozenset({"profile.traits.email"})
 
 # RFC 5322 bounds a line of the header so; nobody reads a longer subject.
 MAX_SUBJECT_CHARACTERS = 998

@@ -56,6 +56,11 @@ class TemplateSet:
         return [self.place.problem(message, f"Send it on {self.channel}, or name another template")]
 
     @property
+    def reached_by(self) -> frozenset[str]:
+        """The paths that everyone has whom a message of this template reaches."""
+        return _KINDS[self.channel].reached_by if self.channel else frozenset()
+
+    @property
     def variables(self) -> frozenset[str]:
         """The constant paths that the template names in any language, with what they lie in: `profile.traits`."""
         return frozenset(
@@ -126,12 +131,20 @@ class _File(NamedTuple):
 class _Kind(NamedTuple):
     required: tuple[str, ...]
     optional: tuple[str, ...]
+    reached_by: frozenset[str]
     compile: Callable[[Mapping[str, Field], Field, list[Problem], list[Problem]], Variant | None]
 
 
 _KINDS = {
-    "email": _Kind(email_template.REQUIRED, email_template.OPTIONAL, email_template.compile_email),
-    "webhook": _Kind(webhook_template.REQUIRED, webhook_template.OPTIONAL, webhook_template.compile_webhook),
+    "email": _Kind(
+        email_template.REQUIRED, email_template.OPTIONAL, email_template.REACHED_BY, email_template.compile_email
+    ),
+    "webhook": _Kind(
+        webhook_template.REQUIRED,
+        webhook_template.OPTIONAL,
+        webhook_template.REACHED_BY,
+        webhook_template.compile_webhook,
+    ),
 }
 
 

@@ -18,6 +18,7 @@ from domain.templates.liquid_text import LiquidText, compile_liquid
 
 REQUIRED = ("url",)
 OPTIONAL = ()
+REACHED_BY: frozenset[str] = frozenset()
 
 _Compiled = LiquidText | int | float | bool | None | dict[str, "_Compiled"] | list["_Compiled"]
 
