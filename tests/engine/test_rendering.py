@@ -11,7 +11,7 @@ from application import send
 from application.catalogue import Catalogue
 from domain.errors import UnavailableError
 from domain.templates.template_sets import TemplateSet, load
-from tests.engine.test_send import HOOK, POOL, Bench, bench, each
+from tests.engine.test_send import HOOK, Bench, bench, each
 
 __all__ = ["bench"]
 
@@ -80,7 +80,7 @@ async def test_a_version_is_compiled_once_for_all_who_ask(bench: Bench, monkeypa
         async with bench.database.pipeline() as connection:
             return await catalogue.version(connection, key, number)
 
-    first, *others = await asyncio.gather(*(ask() for _ in range(POOL)))
+    first, *others = await asyncio.gather(*(ask() for _ in range(4)))
     assert others
     assert all(other is first for other in others)
     assert [name.partition("_")[0] for name in calls] == ["templates"]
