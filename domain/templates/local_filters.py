@@ -7,7 +7,7 @@ CLDR's data for the recipient's locale, or for English where that is not known. 
 import re
 from collections.abc import Callable
 from copy import copy
-from datetime import UTC, datetime, time, tzinfo
+from datetime import datetime, time, tzinfo
 from functools import cache, lru_cache
 from typing import Literal
 
@@ -31,9 +31,6 @@ _ENGLISH = Locale("en")
 # Ruby's directives and flags, as authors of Shopify's templates write them.
 _DIRECTIVE = re.compile(r"%([-_0^#]*)([0-9]{0,2})(:{0,2})([A-Za-z%])")
 _OF_THE_SYSTEM = frozenset("aAbBcCdDeFgGhHIjklmMnpPrRStTuUVwWxXyYzZ%")
-_EPOCH = re.compile(r"-?[0-9]{1,14}(\.[0-9]{1,9})?")
-# From here on an epoch counts milliseconds; as seconds it would be in the year 5138.
-_MILLISECONDS_FROM = 10**11
 
 
 def date(value: object, layout: object, *, context: Context) -> str:
@@ -118,12 +115,7 @@ def _local_moment(value: object, context: Context) -> tuple[datetime, bool]:
 
 
 def _read(value: object, zone: tzinfo) -> tuple[datetime, bool]:
-    text = str(value).strip() if isinstance(value, str) else ""
-    if (isinstance(value, int | float) and not isinstance(value, bool)) or _EPOCH.fullmatch(text):
-        seconds = float(text or value)  # type: ignore[arg-type]  # a number, or the text of one
-        seconds = seconds / 1000 if abs(seconds) >= _MILLISECONDS_FROM else seconds
-        return datetime.fromtimestamp(seconds, UTC).astimezone(zone), False
-    moment = read_moment(text or value)
+    moment = read_moment(value.strip() if isinstance(value, str) else value)
     if moment is None:
         raise ValueError("not a date")
     if not isinstance(moment, datetime):

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import liquid
 import pytest
@@ -371,3 +372,70 @@ def test_arguments_that_a_filter_does_not_take_are_refused_when_published(use: s
 def test_one_set_renders_for_anybody() -> None:
     template: TemplateSet = only(email("{{ entry.properties.v }}"))
     assert [template.render(variables(v=value), None)["html"] for value in ("a", "", 0)] == ["a", "", "0"]
+
+
+# The same instant, and days and local times, for somebody in Asia/Tokyo.
+DATES: dict[Any, str] = {
+    "2026-11-29T23:30:00Z": "2026-11-30 08:30:00 +0900 1795995000",
+    "2026-11-30T00:30:00+01:00": "2026-11-30 08:30:00 +0900 1795995000",
+    "2026-11-29 23:30:00 UTC": "2026-11-30 08:30:00 +0900 1795995000",
+    "Sun, 29 Nov 2026 23:30:00 +0000": "2026-11-30 08:30:00 +0900 1795995000",
+    " 1795995000 ": "2026-11-30 08:30:00 +0900 1795995000",
+    "1795995000000": "2026-11-30 08:30:00 +0900 1795995000",
+    1795995000: "2026-11-30 08:30:00 +0900 1795995000",
+    1795995000000: "2026-11-30 08:30:00 +0900 1795995000",
+    1795995000.5: "2026-11-30 08:30:00 +0900 1795995000",
+    "2026-11-30": "2026-11-30 00:00:00 +0900 1795964400",
+    "2026-11-30 08:30": "2026-11-30 08:30:00 +0900 1795995000",
+    "": "",
+}
+
+
+@pytest.mark.parametrize("written", DATES, ids=repr)
+def test_dates_are_by_the_recipients_clock(written: Any) -> None:
+    template = only(email(f"{{{{ {VALUE} | date: '%Y-%m-%d %H:%M:%S %z %s' }}}}"))
+    assert template.render(variables(v=written), None, ZoneInfo("Asia/Tokyo"))["html"] == DATES[written]
+
+
+@pytest.mark.parametrize("written", ["soon", "29.11.2026", "now", 0, 3, True, [], {}, 1e300, "2026-02-30"], ids=repr)
+@pytest.mark.parametrize("use", ["date: '%Y'", "localized_date"])
+def test_what_is_no_date_fails_the_message(written: Any, use: str) -> None:
+    with pytest.raises(TemplateRenderError, match="cannot take this user's data"):
+        rendered(f"{{{{ {VALUE} | {use} }}}}", v=written)
+
+
+LAYOUTS = {
+    "%-d.%-m.%y": "3.1.26",
+    "%e %B %Y": " 3 January 2026",
+    "%^b %a": "JAN Sat",
+    "%I:%M %p": "05:04 PM",
+    "%L %3N %N": "000 000 000000000",
+    "%:z": "+09:00",
+    "%Q": "1767427440000",
+    "%F %T": "2026-01-03 17:04:00",
+    "%% %v?": "% %v?",
+    "%9999d": "%9999d",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_are_those_of_ruby(layout: str) -> None:
+    template = only(email(f"{{{{ {VALUE} | date: '{layout}' }}}}"))
+    assert template.render(variables(v="2026-01-03T08:04:00Z"), None, ZoneInfo("Asia/Tokyo"))["html"] == LAYOUTS[layout]
+
+
+LOCAL = {
+    "de-DE": "24.12.2026|1.234.567,5|1.234,50\u00a0€",
+    "en_US": "Dec 24, 2026|1,234,567.5|€1,234.50",
+    "en-IN": "24 Dec 2026|12,34,567.5|€1,234.50",
+    "fr-CH": "24 déc. 2026|1\u202f234\u202f567,5|1\u202f234,50\u00a0€",
+    "ja": "2026/12/24|1,234,567.5|€1,234.50",
+    "xx": "Dec 24, 2026|1,234,567.5|€1,234.50",
+    "../../etc": "Dec 24, 2026|1,234,567.5|€1,234.50",
+}
+
+
+@pytest.mark.parametrize("locale", LOCAL)
+def test_numbers_and_dates_are_in_the_recipients_language(locale: str) -> None:
+    body = "{{ '2026-12-24' | localized_date }}|{{ 1234567.5 | number }}|{{ '1234.5' | money: 'eur' }}"
+    assert only(email(body)).render(variables(), locale)["html"] == LOCAL[locale]
