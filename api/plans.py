@@ -121,9 +121,22 @@ _PLAN: dict[str, Any] = {
         {"version": 1, "step": "offer", "journeys": 12, "fate": "stays", "reason": "step_removed"},
     ],
     "totals": {"stays": 12, "migrates": 108, "exits": 0, "undecided": 0},
+    "audience": None,
     "warnings": [],
     "hash": HASH,
 }
+
+
+class Audience(ResponseModel):
+    """What the audience of the document comes to over the first profiles that are known."""
+
+    profiles: int = Field(description="how many were looked at, at most 500")
+    in_audience: int
+    not_in_audience: int
+    not_evaluated: int = Field(description="those whom the condition cannot be evaluated for: they do not enter")
+    missing: dict[str, int] = Field(
+        examples=[{"profile.traits.plan": 127}], description="of those not evaluated, by what their data lacks"
+    )
 
 
 class CampaignPlan(ResponseModel):
@@ -139,6 +152,7 @@ class CampaignPlan(ResponseModel):
     changes: list[Change]
     in_flight: list[InFlight] = Field(description="the journeys on other versions than the next")
     totals: Totals
+    audience: Audience | None = Field(description="null where the document has none")
     warnings: list[PublishWarning]
     hash: str = Field(examples=[HASH], description="pass it to `apply` as `plan`")
 

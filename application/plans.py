@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from application import campaign_moves as moves
+from application.audience_sample import AudienceSample, sample_audience
 from application.campaign_moves import InFlight
 from application.documents import CampaignText, Documents
 from domain.access import Actor
@@ -40,7 +41,8 @@ class CampaignPlan:
     `state` is None of a campaign that is not there yet. `next_version` holds the document, `is_new` says that it is yet
     to be made. It `takes_effect` where the campaign lets users in; elsewhere it is only published. `changes` are those
     since version `compared_with`: the one that runs, else the latest. `in_flight` are the journeys on other versions,
-    `totals` how many they are by fate. `hash` stands for the document and for how the campaign stood.
+    `totals` how many they are by fate. `audience` is what that of the document comes to over some profiles. `hash`
+    stands for the document and for how the campaign stood.
     """
 
     campaign: str
@@ -53,6 +55,7 @@ class CampaignPlan:
     changes: list[Change]
     in_flight: list[Forecast]
     totals: dict[str, int]
+    audience: AudienceSample | None
     warnings: list[Problem]
     hash: str
 
@@ -153,6 +156,8 @@ class Plans:
             groups = await journey_versions.in_flight(connection, key, next_version)
             versions = await campaigns.compiled(connection, key, sorted({group.version for group in groups}))
             rules = await campaigns.latest_rules(connection)
+            audience = checked.rules.entry.audience
+            sample = await sample_audience(connection, audience) if audience is not None else None
         takes_effect = campaign is not None and campaign.state in LETTING_IN
         found = forecast(
             groups, versions, Compiled(checked.plan, checked.rules), document.in_flight if takes_effect else "keep"
@@ -172,6 +177,7 @@ class Plans:
             changes=await self._documents.changes(_text_of(base), after),
             in_flight=found,
             totals=totals,
+            audience=sample,
             warnings=[*checked.warnings, *circle_warnings(checked.source, key, {**rules, key: checked.rules})],
             hash=_hash(document, checked, campaign),
         )

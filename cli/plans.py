@@ -154,6 +154,8 @@ def _show(plan: dict[str, Any]) -> None:
     typer.echo(printable(_summary(plan)))
     if plan["compared_with"] is not None:
         print_marked([(*MARKS[change["kind"]], change["text"]) for change in plan["changes"]])
+    if (audience := plan["audience"]) is not None:
+        typer.echo(printable(_audience(audience)))
     if not plan["in_flight"]:
         return
     rows = [
@@ -175,6 +177,12 @@ def _summary(plan: dict[str, Any]) -> str:
     if plan["takes_effect"]:
         return f"{key}: {what}; users come in by it from now on"
     return f"{key}: {what}; it lets nobody in before `sojourn start {key}`"
+
+
+def _audience(audience: dict[str, Any]) -> str:
+    missing = counted({f"missing:{path}": number for path, number in audience["missing"].items()})
+    told = counted({name: audience[name] for name in ("in_audience", "not_in_audience", "not_evaluated")})
+    return f"Audience, of {audience['profiles']} people looked at: {told}" + (f" ({missing})" if missing else "")
 
 
 def _why(reason: str | None) -> str:

@@ -103,8 +103,9 @@ def told(value: Any) -> str:
 
 
 def counted(counts: Mapping[str, int]) -> str:
-    """Counts by name in one line: `exited 30, gone 2`."""
-    return listed({name.replace("_", " "): number for name, number in counts.items()})
+    """Counts by name in one line: `exited 30, missing profile.traits.plan 2`. What a kind counts keeps its name."""
+    kinds = ((*name.partition(":"), number) for name, number in counts.items())
+    return listed({f"{kind.replace('_', ' ')} {of}".strip(): number for kind, _, of, number in kinds})
 
 
 def listed(data: Mapping[str, Any]) -> str:

@@ -31,6 +31,8 @@ MOST_WAITING = 2_000
 REST = 0.5
 
 ENTERED, NOT_IN_AUDIENCE, NOT_EVALUATED = "entered", "not_in_audience", "not_evaluated"
+# Of those not evaluated, before what their data lacks: `missing:profile.traits.plan`.
+MISSING = "missing:"
 NOT_LETTING_IN = "campaign_not_letting_in"
 
 
@@ -41,7 +43,10 @@ class Enrol(Struct, frozen=True):
 
 
 class EnrolKind:
-    """Lets the audience of the version that runs in. `done` counts the profiles looked at, and so do all counts."""
+    """Lets the audience of the version that runs in. `done` counts the profiles looked at.
+
+    So do all counts together, but those of what is missing, which tell more of the ones not evaluated.
+    """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -102,6 +107,8 @@ def _first_members(rule: AudienceRule, found: Sequence[Profile]) -> tuple[Counte
                 return counts, members, found[:number]
         else:
             counts[NOT_EVALUATED if outcome.error else NOT_IN_AUDIENCE] += 1
+            if outcome.missing is not None:
+                counts[MISSING + outcome.missing] += 1
     return counts, members, found
 
 

@@ -203,7 +203,8 @@ class Router:
             return "", reason, {"by": AUDIENCE, **data}
         outcome = self._matcher.condition(entry.where, Place.ENTRY_WHERE, happening, None)
         if not outcome.holds:
-            return "", "condition", {"where": entry.where, **({"error": outcome.error} if outcome.error else {})}
+            details = {"error": outcome.error, "missing": outcome.missing}
+            return "", "condition", {"where": entry.where, **{key: said for key, said in details.items() if said}}
         event = happening.event
         if event.is_history:
             return "", "history", {}

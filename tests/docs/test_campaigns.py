@@ -1,10 +1,11 @@
 """docs/campaigns.md is true: its documents are valid, its messages are said, and its tables are those of the code."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
-from typing import NamedTuple, assert_never, get_args
+from typing import Any, NamedTuple, assert_never, get_args
 
 import pytest
 
@@ -16,8 +17,10 @@ from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.plan import Split, WaitFor
 from domain.campaign.publishing import Published, check
 from domain.campaign.reference_checks import NONE, OUTCOMES
+from domain.campaign.rules import Rules
 from domain.conditions import cel_compile, expressions
 from domain.conditions.cel_roots import ROOTS, VISIBLE, Place
+from domain.conditions.expressions import compile_condition, compile_key, compile_value
 from domain.document import yaml_source
 from domain.errors import InvalidDocumentError
 from domain.journey import migration, routing
@@ -45,6 +48,7 @@ from domain.sending.caps_document import parse_caps
 from domain.sending.policy import Granted
 from tests.domain.campaign.documents import EMAIL, WEBHOOK
 from tests.domain.journey.walk import Walk
+from tests.domain.strategies import NOON
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "campaigns.md").read_text()
@@ -246,3 +250,68 @@ def test_why_journeys_stay_and_what_becomes_of_those_in_flight() -> None:
         migration.REPETITION_CHANGED,
         migration.ENTRY_KEY_CHANGED,
     ]
+
+
+# People as deployments have them: most have not said anything of consent, and many lack any one trait.
+TAKES_ALL = {"email": True, "webhook": True}
+PEOPLE: list[dict[str, Any]] = [
+    {"traits": {}, "consent": TAKES_ALL, "stage": None},
+    {"traits": {"plan": "trial", "email": "a@example.com"}, "consent": TAKES_ALL, "stage": "lead"},
+    {"traits": {"plan": "trial"}, "consent": {"email": False, "webhook": True}, "stage": None},
+    {"traits": {"plan": "team", "tier": "gold", "setup": "done"}, "consent": TAKES_ALL, "stage": None},
+    {"traits": {"plan": "team", "visits": 2.0, "nudges": 1.0}, "consent": TAKES_ALL, "stage": ""},
+]
+PROPERTIES: list[dict[str, Any]] = [
+    {},
+    {"value": 120.5, "cart_id": "c1", "trial_id": 7, "sku": "s1", "kind": "offer"},
+    {"value": 120, "cart_id": 42.0, "trial_id": "t", "sku": "s1", "kind": "other"},
+]
+JOURNEY = {"arms": {"offer": "plain"}, "steps": {"told": 1}, "messages": {"nudge": "opened"}, "entered_at": NOON}
+
+
+def _worlds() -> Iterator[dict[str, Any]]:
+    for number, (person, properties) in enumerate(product(PEOPLE, PROPERTIES)):
+        known = {"user_id": f"u{number}", "consent_given": {}, "created_at": NOON, **person}
+        happened = {"type": "track", "name": "Cart Abandoned", "user_id": f"u{number}", "anonymous_id": None}
+        event = {**happened, "message_id": "m", "properties": properties, "context": {}, "timestamp": NOON}
+        yield {"profile": known, "event": event, "entry": event, "journey": JOURNEY}
+
+
+def _conditions(rules: Rules) -> Iterator[tuple[str, Place]]:
+    if rules.entry.where is not None:
+        yield rules.entry.where, Place.ENTRY_WHERE
+    if rules.entry.audience is not None:
+        yield rules.entry.audience.where, Place.AUDIENCE_WHERE
+    goal = [rules.goal] if rules.goal is not None else []
+    wheres = [rule.where for rule in (*rules.exits, *rules.subscriptions.values())] + [rule.where for rule in goal]
+    yield from ((where, Place.EXIT_WHERE) for where in wheres if where is not None)
+    for conditions in rules.branches.values():
+        yield from ((condition, Place.BRANCH_WHEN) for condition in conditions)
+
+
+@pytest.mark.parametrize("text", marked("yaml", "yaml steps", "yaml head"))
+def test_conditions_hold_for_some_people_and_values_are_worked_out(text: str) -> None:
+    rules = published(text).rules
+    for condition, place in _conditions(rules):
+        seen = [compile_condition(condition, place).evaluate(**_seen(world, place)) for world in _worlds()]
+        assert any(outcome.holds for outcome in seen), f"{condition} lets nobody in: {seen}"
+        if place is Place.AUDIENCE_WHERE:
+            assert [outcome.error for outcome in seen if outcome.error] == [], condition
+            assert not all(outcome.holds for outcome in seen), condition
+    computed = [
+        text
+        for rule in rules.actions.values()
+        for values in (getattr(rule, "traits", None), getattr(rule, "properties", None))
+        if values is not None
+        for text in values.computed.values()
+    ]
+    for text_of_value in computed:
+        value = compile_value(text_of_value, Place.VALUE)
+        assert any(value.evaluate(**_seen(world, Place.VALUE)).error is None for world in _worlds()), text_of_value
+    if rules.entry.key is not None:
+        key = compile_key(rules.entry.key)
+        assert any(key.value(**_seen(world, Place.ENTRY_KEY)) for world in _worlds()), rules.entry.key
+
+
+def _seen(world: dict[str, Any], place: Place) -> dict[str, Any]:
+    return {root: world[root] for root in VISIBLE[place]}

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
+from application.audience_sample import AudienceSample
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
@@ -52,13 +53,39 @@ async def test_an_audience_walks_its_journeys(rig: Rig) -> None:
         assert (await rig.ended(user))["outcome"] == "completed"
     [operation] = (await rig.admin("GET", "/v1/campaigns/news/operations"))["operations"]
     assert (operation["kind"], operation["total"], operation["done"]) == ("enrol", 4, 4)
-    assert operation["counts"] == {"entered": 2, "not_in_audience": 1, "not_evaluated": 1}
+    lacking = {"not_evaluated": 1, "missing:profile.traits.plan": 1}
+    assert operation["counts"] == {"entered": 2, "not_in_audience": 1, **lacking}
     assert [mail.recipients for mail in rig.inbox.messages] == [("ada@example.com",)]
     told = [item["summary"] for item in await rig.timeline("ada")]
     assert told[:3] == ["identify", "entered news with its audience", "mail: granted"]
     told = [item["summary"] for item in await rig.timeline("dan")]
     assert told[2].startswith("mail: refused: no_consent")
     assert [item["kind"] for item in await rig.timeline("bob")] == ["event"]
+
+
+async def test_whom_an_audience_cannot_judge_is_counted_by_what_is_missing(database: Database, ingest: Ingest) -> None:
+    """By the operation and by the plan: a condition that lets nobody in shows why."""
+    await people(ingest, {**many(3), "v1": {"plan": "team"}, "w1": {}, "w2": {"tier": 1}, "x1": {**TRIAL, "tier": 5}})
+    where = 'profile.traits.plan == "trial" && profile.traits.tier > 3'
+    source = LASTING.replace('profile.traits.plan == "trial"', f"'{where}'")
+    plans = Plans(database, DocumentProcesses())
+    planned = await plans.plan("news", Document(source, "news.yaml", {"note.liquid": MAIL}, "keep"))
+    missing = {"profile.traits.plan": 1, "profile.traits.tier": 3}
+    assert planned.audience == AudienceSample(7, 1, 2, 4, missing)
+    await start(database, source)
+    [operation] = await enter(database)
+    lacking = {f"missing:{path}": number for path, number in missing.items()}
+    assert operation.counts == {"entered": 1, "not_in_audience": 2, "not_evaluated": 4, **lacking}
+
+
+async def test_an_entry_says_what_was_missing(rig: Rig) -> None:
+    asks = "{event: Joined, where: profile.traits.plan == 'trial' && event.properties.cart.total > 5}"
+    await rig.run_campaign(NEWS.replace('{audience: {where: profile.traits.plan == "trial", rate: 10000}}', asks))
+    await rig.identify("ada", plan="trial")
+    await rig.track("ada", "Joined", cart={})
+    [refused] = [item for item in await rig.timeline("ada") if item["kind"] == "entry"]
+    assert refused["data"]["missing"] == "event.properties.cart.total"
+    assert refused["summary"].endswith("(there is no event.properties.cart.total)")
 
 
 async def test_everybody_is_looked_at_once_in_whatever_pages(
