@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from domain.campaign.event_names import check_event_names
 from domain.campaign.flow_checks import check_flow
 from domain.campaign.form_checks import check_forms
 from domain.campaign.plain_steps import PlacedStep, placed_steps
@@ -21,6 +22,7 @@ def check_document(source: Source) -> list[Problem]:
         *check_forms(source),
         *check_flow(source),
         *check_references(source),
+        *check_event_names(source),
     ]
     if len(steps) > MAX_STEPS:
         said = f"the campaign has {len(steps)} steps"

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from domain.campaign.calendars import shortest_distance
 from domain.campaign.circles import MAX_CHAIN, circles
 from domain.campaign.durations import format_duration
+from domain.campaign.event_names import event_name_warnings
 from domain.campaign.plain_steps import Block, PlacedStep, blocks, mapping, placed_steps
 from domain.campaign.plan import Plan, Send
 from domain.campaign.rules import ClockRule, EmitRule, Rules
@@ -34,6 +35,7 @@ def document_warnings(source: Source, plan: Plan, rules: Rules) -> list[Problem]
         *_deaf(steps, source, rules),
         *_texts(steps, source),
         *_dates(source),
+        *event_name_warnings(source),
     ]
 
 
