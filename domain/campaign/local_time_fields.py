@@ -47,11 +47,14 @@ def _weekdays(value: Any) -> tuple[int, ...]:
     if not isinstance(value, list):
         meant = _weekdays_meant(value.lower()) if isinstance(value, str) else []
         refuse(f"{shown(value)} is not a list of weekdays", f"Write `[{', '.join(meant or ['mon', 'tue'])}]`")
-    for day in value:
-        if day not in WEEKDAYS:
-            refuse(f"{shown(day)} is not a weekday", did_you_mean(str(day)[:3].lower(), WEEKDAYS))
-        if value.count(day) > 1:
-            refuse(f"{shown(day)} stands there twice", "Name each day once")
+    strange = [day for day in value if day not in WEEKDAYS]
+    twice = [day for day in WEEKDAYS if value.count(day) > 1]
+    said = [f"{shown(day)} is not a weekday" for day in strange] + [f"`{day}` stands there twice" for day in twice]
+    if len(said) == 1 and strange:
+        refuse(said[0], did_you_mean(str(strange[0])[:3].lower(), WEEKDAYS))
+    if said:
+        named = [day for day in WEEKDAYS if any(str(given)[:3].lower() == day for given in value)]
+        refuse("; ".join(said), f"Write each once: `[{', '.join(named or WEEKDAYS)}]`")
     return tuple(sorted(WEEKDAYS.index(day) for day in value))
 
 

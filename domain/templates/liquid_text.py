@@ -37,6 +37,8 @@ from domain.templates.liquid_values import plain
 _ENCODED_BRACES = re.compile("%7B%7B", re.IGNORECASE)
 # More than anybody mends in one go.
 MAX_PROBLEMS = 100
+# Unreadable outputs that are passed over in a text to find what else is wrong with it: each costs a parse.
+MAX_MENDED = 10
 # Longer paths are not told apart in what a failure says.
 _MAX_SEGMENTS = 20
 # What a template may name: the first-level fields of each object, or None for a plain value.
@@ -167,8 +169,21 @@ def _value_of(template: liquid.BoundTemplate) -> FilteredExpression | None:
     return FilteredExpression(expression.token, expression.left, before) if last.name == "json" else None
 
 
-def compile_liquid(source: str, place: Place, *, is_html: bool = False) -> tuple[LiquidText | None, list[Problem]]:
-    """The compiled text, and everything wrong with it. In HTML, values are escaped where they are put out."""
+def _without_output(source: str, index: int) -> str | None:
+    """The text without the `{{ … }}` around an index, as long as before; None where that is a tag or has no end."""
+    start, end = source.rfind("{{", 0, index + 2), source.find("}}", index)
+    if start < 0 or end < 0 or "{%" in source[start:end] or "}}" in source[start:index]:
+        return None
+    return source[:start] + re.sub(r"[^\n]", " ", source[start : end + 2]) + source[end + 2 :]
+
+
+def compile_liquid(
+    source: str, place: Place, *, is_html: bool = False, _mended: int = 0
+) -> tuple[LiquidText | None, list[Problem]]:
+    """The compiled text, and everything wrong with it. In HTML, values are escaped where they are put out.
+
+    The library stops at the first `{{ … }}` that it cannot read: what follows is told of by a text without that one.
+    """
     environment = HTML if is_html else TEXT
     if excess := first_excess(source):
         return None, [place.problem(excess.message, excess.suggestion, place.line_at(source, excess.at))]
@@ -184,7 +199,12 @@ def compile_liquid(source: str, place: Place, *, is_html: bool = False) -> tuple
             raise MemoryError from error
         token, message = (error.token, error.message) if isinstance(error, LiquidError) else (None, "too deeply nested")
         line = place.line_at(source, token.start_index) if token else place.line
-        return None, [place.problem(f"this is not Liquid: {message}", "Mend the tag or the expression", line)]
+        problem = place.problem(f"this is not Liquid: {message}", "Mend the tag or the expression", line)
+        rest = _without_output(source, token.start_index) if token and _mended < MAX_MENDED else None
+        if rest is None:
+            return None, [problem]
+        _, more = compile_liquid(rest, place, is_html=is_html, _mended=_mended + 1)
+        return None, [problem, *more]
     analysis = template.analyze(include_partials=False)
     problems = list(islice(_problems(template, analysis, source, place, environment), MAX_PROBLEMS))
     variables = (variable for found in analysis.variables.values() for variable in found)

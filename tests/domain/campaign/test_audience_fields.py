@@ -132,7 +132,9 @@ def test_warns_of_it_in_steps() -> None:
     steps = """\
 steps:
   - id: which
-    branch: [{when: entry.properties.a == 1, do: [{id: until, delay: {date: entry.properties.b}}]}]
+    branch:
+      - when: entry.properties.a == 1
+        do: [{id: until, delay: {date: entry.properties.b, if_past: go_on, if_unreadable: go_on}}]
   - {id: keep, update_profile: {c: {cel: entry.properties.c}, d: "entry.properties.d, as a text"}}
 """
     head = "key: news\nname: News\nentry: {audience: {where: 'true'}}\n"

@@ -1,0 +1,86 @@
+"""What is wrong with a document and its templates is said in one go, with paths that an editor can follow."""
+
+import re
+
+import pytest
+
+from domain.campaign.publishing import check
+from domain.errors import InvalidDocumentError
+from domain.sending.caps_document import parse_caps
+
+TEMPLATE = """\
+---
+channel: email
+from: a@example.com
+subject: "Hi {{ profile.trats.name | upcaze }}"
+sbject: x
+text: "{{ profile.traits.x | defalt: 'a' }}"
+---
+{{ profile.nope }}
+{{ entry.propertis.x | nofilter }}
+{{ 'x' | | date }}
+{{ | upcase }}
+{% for x in profile.traits.items %}{{ x.y | foo }}{% endfor %}
+"""
+CAMPAIGN = """\
+key: a
+name: A
+entry: {event: “Cart Abandoned”}
+send_window: {days: [monday, funday, tue, tue]}
+steps:
+  - {id: d, delay: {until: "25:00", days: [tuesdy, mon]}}
+  - {id: nudge, send: {channel: email, template: one}}
+  - {id: nudge, send: {channel: email, template: two}}
+  - {id: b, branch: [{when: profile.stage == 5, do: []}]}
+"""
+SAID = [
+    "a.yaml:3: entry.event: the quotes are part of the name",
+    "a.yaml:4: send_window.days: `monday` is not a weekday; `funday` is not a weekday; `tue` stands there twice",
+    "a.yaml:6: steps[0].delay.until: `25:00` is not a time of day",
+    "a.yaml:6: steps[0].delay.days: `tuesdy` is not a weekday",
+    "a.yaml:8: steps[2].id: the id `nudge` is taken",
+    "a.yaml:9: steps[3].branch[0].when: `==` does not apply to (string or null, number)",
+    *(
+        f"templates/{name}.liquid:{line}: {said}"
+        for name in ("one", "two")
+        for line, said in (
+            (4, "subject: there is no filter 'upcaze'"),
+            (4, "subject: there is no variable 'profile.trats.name'"),
+            (5, "sbject: there is no key 'sbject'"),
+            (6, "text: there is no filter 'defalt'"),
+            (8, "body: there is no variable 'profile.nope'"),
+            (9, "body: there is no filter 'nofilter'"),
+            (9, "body: there is no variable 'entry.propertis.x'"),
+            (10, "body: this is not Liquid"),
+            (11, "body: this is not Liquid"),
+            (12, "body: there is no filter 'foo'"),
+        )
+    ),
+]
+
+
+def test_a_campaign_and_its_templates() -> None:
+    templates = {"templates/one.liquid": TEMPLATE, "templates/two.liquid": TEMPLATE}
+    with pytest.raises(InvalidDocumentError) as refused:
+        check(CAMPAIGN, "a.yaml", templates)
+    found = [str(problem) for problem in refused.value.problems]
+    missed = [said for said in SAID if not any(one.startswith(said) for one in found)]
+    assert missed == []
+    assert all(re.match(r"[\w/.]+:[0-9]+: ", one) for one in found)
+
+
+def test_caps() -> None:
+    rules = "rules:\n  - {name: A b, limit: 0, per: 7dd}\n  - {name: b, limit: x, per: day}\n  - {name: b, lmit: 3}\n"
+    with pytest.raises(InvalidDocumentError) as refused:
+        parse_caps(rules, "caps/all.yaml")
+    paths = [(problem.file, problem.line, problem.path) for problem in refused.value.problems]
+    assert sorted(set(paths)) == [
+        ("caps/all.yaml", 2, "rules[0].limit"),
+        ("caps/all.yaml", 2, "rules[0].name"),
+        ("caps/all.yaml", 2, "rules[0].per"),
+        ("caps/all.yaml", 3, "rules[1].limit"),
+        ("caps/all.yaml", 3, "rules[1].per"),
+        ("caps/all.yaml", 4, "rules[2]"),
+        ("caps/all.yaml", 4, "rules[2].lmit"),
+        ("caps/all.yaml", 4, "rules[2].name"),
+    ]
