@@ -30,7 +30,8 @@ LASTING = NEWS.replace("steps:", "steps:\n  - {id: rest, delay: 30d}")
 
 async def people(ingest: Ingest, traits: Mapping[str, Mapping[str, Any]]) -> None:
     """Have it reported who there is."""
-    known = [event("identify", user, **of_them) for user, of_them in traits.items()]
+    # Of two at one instant, the order of their ids decides.
+    known = [event("identify", user, at=datetime.now(UTC), **of_them) for user, of_them in traits.items()]
     for start in range(0, len(known), 1_000):
         await ingest(known[start : start + 1_000], received_at=datetime.now(UTC))
 
