@@ -56,7 +56,8 @@ def test_the_scopes_of_the_page_are_those_that_there_are() -> None:
 
 def test_the_settings_of_the_page_exist() -> None:
     assert set(re.findall(r"SOJOURN_([A-Z_]+)", PAGE)) <= {name.upper() for name in Settings.model_fields}
-    assert f"({Settings.model_fields['rate_limit'].default:,};" in PAGE
+    for name in ("rate_limit", "rate_limit_events"):
+        assert re.search(rf"`SOJOURN_{name.upper()}` \w+ \({Settings.model_fields[name].default:,}\)", PAGE), name
 
 
 def _read(text: str, known: dict[str, str]) -> Line:

@@ -68,7 +68,10 @@ async def _known(rig: Rig, words: list[str], capsys: Output) -> dict[str, str]:
 
 
 def test_every_command_is_told_of() -> None:
-    names = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    names = {
+        command.name or getattr(command.callback, "__name__", "").replace("_", "-")
+        for command in app.registered_commands
+    }
     names |= {group.name for group in app.registered_groups}
     assert {name for name in names if f"sojourn {name}" not in PAGE} == set()
     assert {words.split()[1] for words in LINES} <= names
