@@ -81,8 +81,8 @@ async def orders_again_after_the_first_mail(walker: Walker) -> list[Line]:
     return [
         *lines,
         ORDERED,
-        LEFT,
         NOT_IN_AGAIN,
+        LEFT,
         Line("reached the goal of second-purchase: Order Completed, after goes-with-it"),
     ]
 
@@ -90,7 +90,7 @@ async def orders_again_after_the_first_mail(walker: Walker) -> list[Line]:
 async def orders_twice_in_a_day(walker: Walker) -> list[Line]:
     await orders_first(walker)
     await orders(walker, 2)
-    return [*ENTERED, ORDERED, LEFT, NOT_IN_AGAIN, Line("reached the goal of second-purchase: Order Completed")]
+    return [*ENTERED, ORDERED, NOT_IN_AGAIN, LEFT, Line("reached the goal of second-purchase: Order Completed")]
 
 
 async def sends_the_order_back(walker: Walker) -> list[Line]:

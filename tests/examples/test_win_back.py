@@ -130,7 +130,7 @@ async def comes_every_day(walker: Walker) -> list[Line]:
         *(LEFT, ENTERED),
         *(LEFT, ENTERED),
         NOT_AWAY,
-        *(SESSION, Line("not let into win-back: already_in")),
+        *(SESSION, Line("not let into win-back: too_old")),
         *(Line("Order Completed"), Line("left win-back: ended by Order Completed")),
     ]
 
