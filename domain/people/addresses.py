@@ -9,9 +9,10 @@ from email_validator import EmailNotValidError, validate_email
 
 from domain.blanks import strip_blanks
 
-# RFC 5321, 4.5.3.1: 254 characters; twice as many leave room for what an ASCII form shortens. A longer text is no
-# address, and is not looked at: patterns that look for one may take the square of its length.
-MAX_ADDRESS_CHARACTERS = 512
+# RFC 5321, 4.5.3.1: 254 characters; some more leave room for what an ASCII form shortens. A longer text is no address,
+# and is not looked at: patterns that look for one may take the square of its length, and an address is a key of an
+# index, which holds 2.7 kB.
+MAX_ADDRESS_CHARACTERS = 320
 MAX_NAME_CHARACTERS = 998
 _NOT_IN_NAMES = re.compile(r'["<>\x00-\x1f\x7f]')
 
@@ -75,16 +76,12 @@ def is_reachable(address: str) -> bool:
     return parse_email(address) is not None
 
 
-# An address is a key of an index, which holds 2.7 kB. No mail server takes more than 254 characters (RFC 5321 4.5.3.1).
-MAX_ADDRESS_CHARACTERS = 320
-
-
 def normalized(address: str) -> str | None:
     """The spelling under which an address is known: letter case and blanks around it make no other address.
 
     None for what is empty or longer than any address.
     """
-    plain = address.strip().strip("\ufeff").strip().lower()
+    plain = strip_blanks(address).lower()
     return plain if 0 < len(plain) <= MAX_ADDRESS_CHARACTERS else None
 
 

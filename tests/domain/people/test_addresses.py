@@ -98,6 +98,8 @@ def test_what_is_no_mailbox_is_none(text: str) -> None:
         ("Ada@Example.com", "ada@example.com"),
         (" \tada@example.com\r\n", "ada@example.com"),
         ("\ufeffADA@example.com\u00a0", "ada@example.com"),
+        # Whatever a mail is sent to without, the refusals of its address are known without.
+        ("\u200b \ufeff\u200bada@example.com\u200b", "ada@example.com"),
         ("JÖRG@example.com", "jörg@example.com"),
         # What else makes two spellings one mailbox is the provider's rule.
         ("ada+shop@example.com", "ada+shop@example.com"),
