@@ -41,10 +41,13 @@ async def whereabouts(
     active = await journey_lists.page(connection, which, limit=MAX_SHOWN, after=None)
     if not active:
         return []
-    traits = await profiles.traits(connection, profile_id)
+    traits, context = await profiles.traits_and_context(connection, profile_id)
+    of_device = context.get("timezone")
     zones = await _zones_of_campaigns(connection, active)
     return [
-        _whereabouts(journey, recipient_zone(traits, zones.get((journey.campaign, journey.version)), timezone), now)
+        _whereabouts(
+            journey, recipient_zone(traits, of_device, zones.get((journey.campaign, journey.version)), timezone), now
+        )
         for journey in active
     ]
 

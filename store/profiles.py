@@ -255,11 +255,11 @@ async def find(connection: Connection, user_or_anonymous_id: str) -> UUID | None
     return row["profile_id"] if row else None
 
 
-async def traits(connection: Connection, profile_id: UUID) -> dict[str, Any]:
-    """The traits of a profile; none where it has been merged into another meanwhile."""
-    cursor = await connection.execute("SELECT traits FROM profiles WHERE id = %s", (profile_id,))
+async def traits_and_context(connection: Connection, profile_id: UUID) -> tuple[dict[str, Any], dict[str, str]]:
+    """The traits of a profile and what the person's device says; none where it was merged into another meanwhile."""
+    cursor = await connection.execute("SELECT traits, context FROM profiles WHERE id = %s", (profile_id,))
     row = await cursor.fetchone()
-    return row["traits"] if row else {}
+    return (row["traits"], row["context"]) if row else ({}, {})
 
 
 class Recipient(Struct, frozen=True):

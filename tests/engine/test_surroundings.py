@@ -48,6 +48,9 @@ async def test_the_zone_and_the_language_of_the_device_serve_where_no_trait_does
         "unknown": "UTC",
         "moved": TOKYO,
     }
+    for user, zone in zones.items():
+        [now] = (await rig.admin("GET", f"/v1/users/{user}/timeline"))["now"]
+        assert now["timezone"] == zone, user
     await rig.until("SELECT 1 FROM messages WHERE state = 'sent' HAVING count(*) = 5")
     numbers = {mail.recipients[0].partition("@")[0]: "1.234,5" in str(mail.html) for mail in rig.inbox.messages}
     assert numbers == {"identified": True, "entered": True, "trait": False, "unknown": False, "moved": True}
