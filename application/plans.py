@@ -145,7 +145,8 @@ class Plans:
         return checked
 
     async def _plan(self, key: str, document: Document, checked: Published) -> CampaignPlan:
-        async with self._database.transaction() as connection:
+        # Of its own, under an Idempotency-Key as well: no connection is held while the documents are compared.
+        async with self._database.own_transaction() as connection:
             campaign = await campaigns.campaign(connection, key)
             if campaign is not None:
                 moves.ensure_publishable(campaign)

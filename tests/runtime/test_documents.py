@@ -12,11 +12,15 @@ from pathlib import Path
 import pytest
 
 from application.documents import CampaignText
+from application.plans import Document, Plans
+from domain.access import Actor
+from domain.campaign.difference import Change
 from domain.campaign.publishing import Published
 from domain.errors import InvalidDocumentError, OverloadedError
 from runtime import documents
 from runtime.document_process import Limits
 from runtime.documents import MAX_AT_ONCE, MAX_WAITING, DocumentProcesses
+from store.database import Database
 from tests.api.fakes import ADMIN_KEY
 from tests.api.live import ApiProcess, api_process
 from tests.rig import MAIL, PATIENCE, looks
@@ -93,6 +97,25 @@ async def test_two_documents_at_once_are_checked_and_few_wait() -> None:
     assert outcomes == {InvalidDocumentError: MAX_AT_ONCE + MAX_WAITING, OverloadedError: 5}
     # One that has answered is counted until the kernel has taken it down.
     assert 1 <= most <= 2 * MAX_AT_ONCE
+
+
+async def test_no_connection_is_held_while_documents_are_compared(database_url: str) -> None:
+    """Also under an Idempotency-Key, whose transaction holds all that the request does."""
+    in_use: list[int] = []
+
+    class Watched(DocumentProcesses):
+        async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:
+            in_use.append(database.pool_state().in_use)
+            return await super().changes(before, after)
+
+    document = Document(SMALL.source, SMALL.file, SMALL.templates, "keep")
+    async with Database(database_url, pool_size=1) as database:
+        plans = Plans(database, Watched())
+        async with database.unit_of_work():
+            plan = await plans.plan("small", document)
+        async with database.unit_of_work():
+            await plans.apply("small", document, planned=plan.hash, by=Actor("k", "k"))
+    assert in_use == [0, 0]
 
 
 async def test_a_check_that_is_given_up_is_ended() -> None:
