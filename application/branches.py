@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from msgspec import Struct, convert
+from msgspec import Struct
 
 from application.catalogue import Catalogue, Version
 from application.journey_view import facts_and_version, journey_view
 from domain.campaign.plan import Repeat, Split
 from domain.journey import drawing
 from domain.journey.position import Outlook, way_of_fork
-from domain.tracking.event import Event
+from domain.tracking.event import stored_event
 from store import decisions, journeys
 from store.database import Database
 from store.decisions import Decision
@@ -82,7 +82,7 @@ def _chosen(fork: Fork, version: Version, facts: StepFacts) -> _Choice:
     chosen = version.rules.decide(
         fork.step,
         profile=facts,
-        entry=convert(facts.entry, Event),
+        entry=stored_event(facts.entry),
         journey=journey_view(version.plan, fork.visits, facts),
     )
     errors = {"errors": {str(case + 1): error for case, error in chosen.errors.items()}} if chosen.errors else {}

@@ -17,7 +17,7 @@ from domain.journey.protocol import Unreadable
 from domain.local_time.delays import until_clock, until_moment
 from domain.local_time.moments import read_moment
 from domain.local_time.zones import recipient_zone
-from domain.tracking.event import Event
+from domain.tracking.event import stored_event
 from store import decisions, journeys
 from store.database import Database
 from store.decisions import Decision
@@ -96,7 +96,7 @@ def _until(
         case ClockRule(clock=clock, days=days):
             return until_clock(moment.reached_at, clock, days, zone), None
         case DateRule(date=date, offset=offset, clock=clock):
-            found = compile_value(date, Place.DELAY_DATE).evaluate(profile=facts, entry=convert(facts.entry, Event))
+            found = compile_value(date, Place.DELAY_DATE).evaluate(profile=facts, entry=stored_event(facts.entry))
             if found.error is not None:
                 return (None if found.missing else Unreadable()), found.error
             value = found.value.strip() if isinstance(found.value, str) else found.value
