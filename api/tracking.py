@@ -101,11 +101,12 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         received_at = await services.now()
         sent = len(body)
         body = plain_body(body, limit, request.headers.get("content-encoding", ""))
+        # Held until the answer, as it was sent and as it is: a few kilobytes may have become four megabytes. Before a
+        # key in it is looked up, so that those of strangers have their share alone.
+        request.state.visit.hold(max(0, len(body) - sent))
         if key is None:
             access = await verified(request, (write_key_of(body) or "").encode())
             require(access, Scope.INGEST)
-        # Held until the answer, as it was sent and as it is: a few kilobytes may have become four megabytes.
-        request.state.visit.hold(max(0, len(body) - sent))
         limits.use_bytes(access.actor, len(body))
         decode_body = partial(
             decode,
@@ -122,7 +123,11 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         limits.use_events(access.actor, _calls(decoded))
         with INGEST_SECONDS.time():
             result = await services.ingest(
-                decoded.events, decoded.rejects, received_at=received_at, unrecorded=decoded.unrecorded
+                decoded.events,
+                decoded.rejects,
+                received_at=received_at,
+                unrecorded=decoded.unrecorded,
+                places=decoded.places,
             )
         if not decoded.events and kind != "batch":
             raise InvalidRequestError(decoded.rejects[0].error)

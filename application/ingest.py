@@ -84,22 +84,26 @@ class Ingest:
         *,
         received_at: datetime,
         unrecorded: Unrecorded = ALL_RECORDED,
+        places: Sequence[int] | None = None,
         opt_out: OptOut | None = None,
     ) -> IngestResult:
         """Store the events with what they mean, and what was refused or left out beside them.
 
-        `opt_out` is the use of an unsubscribe link, which the batch reports.
+        `places` are those of the events in their request, where others were refused or stood there twice. `opt_out` is
+        the use of an unsubscribe link, which the batch reports.
 
         What takes more work than one transaction may do is taken in parts, in order. Raises
         psycopg.OperationalError when the database is away; then nothing was kept of the part that was under way, nor
         of those after it.
         """
+        places = range(len(batch)) if places is None else places
         total = IngestResult(0, [])
         first, number = 0, MAX_EVENTS
         while True:
             part = batch[first : first + number]
+            places_of_part = places[first : first + number]
             try:
-                result = await self._part(part, rejects, unrecorded, received_at, opt_out)
+                result = await self._part(part, places_of_part, rejects, unrecorded, received_at, opt_out)
             except _TooMuchWork as more:
                 number = more.number
                 continue
@@ -119,6 +123,7 @@ class Ingest:
     async def _part(
         self,
         batch: Sequence[Event],
+        places: Sequence[int],
         rejects: Sequence[Reject],
         unrecorded: Unrecorded,
         received_at: datetime,
@@ -129,7 +134,7 @@ class Ingest:
             try:
                 async with self._database.pipeline() as connection:
                     return await self._ingest(
-                        connection, batch, rejects, unrecorded, received_at, opt_out, exclusive=exclusive
+                        connection, batch, places, rejects, unrecorded, received_at, opt_out, exclusive=exclusive
                     )
             except _IdentityMoved:
                 exclusive = True
@@ -144,6 +149,7 @@ class Ingest:
         self,
         connection: Connection,
         batch: Sequence[Event],
+        places: Sequence[int],
         rejects: Sequence[Reject],
         unrecorded: Unrecorded,
         received_at: datetime,
@@ -193,7 +199,7 @@ class Ingest:
                     raise _TooMuchWork(number) from too_much
         if history:
             await profile_changes.insert(connection, history)
-        beyond, more = left_out(refusals, batch, rejects)
+        beyond, more = left_out(refusals, batch, places)
         if beyond:
             await reject_log.insert(connection, beyond, more, received_at)
         if reactions:

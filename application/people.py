@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -253,21 +252,19 @@ def event_source(event: Event) -> Source:
 
 
 def left_out(
-    refusals: Sequence[Refusal], batch: Sequence[Event], rejects: Sequence[Reject]
+    refusals: Sequence[Refusal], batch: Sequence[Event], places: Sequence[int]
 ) -> tuple[list[Reject], Unrecorded]:
     """What had no room in its profile, as parts left out of the events that said it or that merged the profile.
 
-    `rejects` is what the request had lost before: their calls have places between those of the batch.
+    `places` are those of the events in their request.
     """
     if not refusals:
         return [], ALL_RECORDED
     parts: dict[str, list[LeftOut]] = {}
     for refusal in refusals:
         parts.setdefault(refusal.statement.source.id, []).append(_part(refusal))
-    refused = {reject.index for reject in rejects if reject.part is None}
-    places = (place for place in count() if place not in refused)
     collector = RejectCollector(batch[0].source)
-    for event, place in zip(batch, places, strict=False):
+    for event, place in zip(batch, places, strict=True):
         if of_event := parts.get(str(event.id)):
             collector.leave_out(place, event, of_event)
     return collector.finish()

@@ -36,10 +36,12 @@ class Decoded:
     """What a body holds. Each item is an event, refused, or one of the `repeated`: the message ids that stood earlier
     in the same batch.
 
-    `rejects` are the refused items, and then the parts that were left out of events; `unrecorded` counts those beyond.
+    `places` has the place of each event in the batch. `rejects` are the refused items, and then the parts that were
+    left out of events; `unrecorded` counts those beyond.
     """
 
     events: list[Event]
+    places: list[int]
     rejects: list[Reject]
     repeated: list[str]
     unrecorded: Unrecorded = ALL_RECORDED
@@ -116,9 +118,9 @@ def decode(
         item = read(body, kind, None, NOTHING_SHARED)
     except ItemError as error:
         rejects.refuse(0, body, error)
-        return _decoded([], rejects, [])
+        return _decoded([], [], rejects, [])
     rejects.leave_out(0, item.event, item.left_out)
-    return _decoded([item.event], rejects, [])
+    return _decoded([item.event], [0], rejects, [])
 
 
 def _decode_batch(body: bytes, read: _Read, rejects: RejectCollector, received_at: datetime) -> Decoded:
@@ -127,6 +129,7 @@ def _decode_batch(body: bytes, read: _Read, rejects: RejectCollector, received_a
     sent_at = instant(batch.sent_at)
     events: dict[str, Event] = {}
     shared = _shared(batch, rejects)
+    places: list[int] = []
     repeated: list[str] = []
     for index, raw in enumerate(map(bytes, batch.batch)):
         try:
@@ -141,8 +144,9 @@ def _decode_batch(body: bytes, read: _Read, rejects: RejectCollector, received_a
         if events.setdefault(event.message_id, event) is not event:
             repeated.append(event.message_id)
         else:
+            places.append(index)
             rejects.leave_out(index, event, item.left_out)
-    return _decoded(list(events.values()), rejects, repeated)
+    return _decoded(list(events.values()), places, rejects, repeated)
 
 
 def _shared(batch: Batch, rejects: RejectCollector) -> Shared:
@@ -164,6 +168,6 @@ def _shared(batch: Batch, rejects: RejectCollector) -> Shared:
     return Shared(**read)
 
 
-def _decoded(events: list[Event], rejects: RejectCollector, repeated: list[str]) -> Decoded:
+def _decoded(events: list[Event], places: list[int], rejects: RejectCollector, repeated: list[str]) -> Decoded:
     recorded, unrecorded = rejects.finish()
-    return Decoded(events, recorded, repeated, unrecorded)
+    return Decoded(events, places, recorded, repeated, unrecorded)

@@ -109,6 +109,7 @@ class FakeIngest:
         *,
         received_at: datetime,
         unrecorded: Unrecorded = ALL_RECORDED,
+        places: Sequence[int] | None = None,
     ) -> IngestResult:
         self.calls += 1
         if self.failure:

@@ -3,7 +3,9 @@
 from typing import Any
 
 import msgspec
+import pytest
 
+from application import ingest as ingest_module
 from application.ingest import Ingest
 from domain.people.profile_state import MAX_TRAITS, MAX_TRAITS_BYTES
 from tests.engine.ingesting import AT, Query, event
@@ -41,6 +43,24 @@ async def test_beyond_a_thousand_traits_the_rest_is_kept_and_conditions_go_on(ri
         "traits.one_more",
         "traits.again",
     ]
+
+
+async def test_what_has_no_room_is_named_by_its_place_in_the_batch(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was refused or stood there twice before it, and however many transactions the batch takes."""
+    monkeypatch.setattr(ingest_module, "MAX_EVENTS", 2)
+    for start in (0, 500):
+        await rig.identify("u1", **{f"t{start + number}": number for number in range(500)})
+    calls: list[dict[str, Any]] = [
+        {"type": "track", "userId": "u1", "event": "Seen", "messageId": "m0"},
+        {"type": "track", "userId": "u1"},
+        {"type": "track", "userId": "u1", "event": "Seen", "messageId": "m0"},
+        {"type": "track", "userId": "u1", "event": "Seen"},
+        {"type": "track", "userId": "u1", "event": "Seen"},
+        {"type": "identify", "userId": "u1", "traits": {"one_more": 1}},
+    ]
+    answer = (await rig.post("batch", {"batch": calls})).json()
+    assert [(each["index"], each["part"]) for each in answer["leftOut"]] == [(5, "traits.one_more")]
+    assert [row["position"] for row in await rig.query(REJECTS) if row["part"]] == [5]
 
 
 async def test_no_profile_grows_beyond_its_bytes_whatever_is_sent(query: Query, ingest: Ingest) -> None:
