@@ -1,14 +1,14 @@
 """The HTTP application: routes, refusals and limits over the services."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import msgspec
 import psycopg
 import structlog
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 
 import wiring
@@ -85,6 +85,8 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     # Its page of the API comes with all that it shows: no foreign host learns who reads it, and it works offline.
     app = FastAPIOffline(
         redoc_url=None,
+        # It would build the address from the Host header, which is the client's.
+        redirect_slashes=False,
         title="Sojourn",
         version="1",
         description=_DESCRIPTION,
@@ -109,8 +111,23 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     for module in _MODULES:
         # As they are: to include a router makes all of its routes once more, and asks another object with each request.
         app.router.routes.extend(module.router.routes)
-    app.openapi = partial(_openapi, app.openapi)  # type: ignore[method-assign]
+    app.openapi = cache(partial(_openapi, app.openapi))  # type: ignore[method-assign]
+    app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) != app.openapi_url]
+    app.add_route("/openapi.json", _document_route(app.openapi), include_in_schema=False)
     return app
+
+
+def _document_route(document: Callable[[], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
+    """The route of the document. Its text is made once, with the first request: anyone may ask, at any rate."""
+
+    @cache
+    def text() -> bytes:
+        return msgspec.json.encode(document())
+
+    async def answer(_request: Request) -> Response:
+        return Response(text(), media_type="application/json")
+
+    return answer
 
 
 def _openapi(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:

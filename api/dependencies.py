@@ -20,11 +20,12 @@ A route that takes a key:
 """
 
 import re
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Depends, Path, Request
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from wiring import Services
 
@@ -48,6 +49,8 @@ def _storable(text: str) -> str:
 
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d")
+
+FIRST_YEAR, LAST_YEAR = 1900, 9000
 
 # Where the document of the API has the examples of its models until it is served.
 EXAMPLE = "x-example"
@@ -84,14 +87,44 @@ def _written_out(value: object) -> object:
     return value
 
 
+def _imaginable(instant: datetime) -> datetime:
+    """Of the first and the last years not every instant can be told in every zone, nor be reckoned with."""
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise ValueError(f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return instant
+
+
 # An instant of a body or a query. It is a text in JSON, which a strict model would refuse.
-Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out)]
+Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_imaginable)]
+
+
+def _require_unicode(value: object) -> None:
+    """Raises ValueError for half of a surrogate pair, which JSON can say and UTF-8 cannot."""
+    match value:
+        case str():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError("must not contain half of a surrogate pair") from error
+        case dict():
+            for key, each in value.items():
+                _require_unicode(key)
+                _require_unicode(each)
+        case list():
+            for each in value:
+                _require_unicode(each)
 
 
 class RequestModel(BaseModel):
     """A body that means what it says: no conversions between types, no members that nobody reads."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_unicode(cls, value: object) -> object:
+        _require_unicode(value)
+        return value
 
 
 class ResponseModel(BaseModel):

@@ -7,12 +7,13 @@ items, next = cut(rows, limit, lambda row: (row.created_at, row.id))
 import base64
 import binascii
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 import msgspec
 from fastapi import Query
 
-from api.dependencies import Text
+from api.dependencies import FIRST_YEAR, LAST_YEAR, Text
 from domain.errors import InvalidCursorError
 
 T = TypeVar("T")
@@ -40,6 +41,24 @@ def position(after: str | None, place: type[T]) -> T | None:
         return None
     try:
         padded = (after + "=" * (-len(after) % 4)).encode("ascii")
-        return msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=place)
-    except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError) as error:
+        found = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=place)
+        _require_storable(found)
+    except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError, ValueError) as error:
         raise InvalidCursorError("this is no cursor of this list: pass `next` of the page before, as it is") from error
+    return found
+
+
+def _require_storable(place: object) -> None:
+    """Raises ValueError for what no row of PostgreSQL holds, so that none of this API has given it."""
+    match place:
+        case str() if "\0" in place:
+            raise ValueError("U+0000")
+        case bool():
+            pass
+        case int() if not -(2**63) <= place < 2**63:
+            raise ValueError("no bigint")
+        case datetime() if not FIRST_YEAR <= place.year <= LAST_YEAR:
+            raise ValueError("no instant of a row")
+        case tuple() | list():
+            for part in place:
+                _require_storable(part)

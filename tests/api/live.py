@@ -41,7 +41,7 @@ class ApiProcess:
     process: asyncio.subprocess.Process
 
     def client(self, key: str) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {key}"})
+        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
 
 @asynccontextmanager
