@@ -123,6 +123,17 @@ async def test_a_journey_waits_for_a_date_and_its_offset(rig: Rig) -> None:
     assert await delays(rig) == [f"rest: waits until {clock(due, TOKYO)}", "rest: waited"]
 
 
+async def test_an_entry_that_a_release_before_has_stored_is_read_on_waking(rig: Rig) -> None:
+    """Its event has no id of its own."""
+    due, date = due_in(5)
+    handle = await enter(rig, DATE.replace("IF_PAST", "go_on"), due=date, timezone=TOKYO)
+    async with rig.database.transaction() as connection:
+        await connection.execute("UPDATE journeys SET entry = entry - 'id' - 'source'")
+    await rig.skip(handle, hours=5)
+    assert await handle.result() == "completed"
+    assert due <= await sent_at(rig) < due + MINUTE
+
+
 async def test_a_date_that_is_past_missing_or_unreadable_skips_what_follows_unless_it_is_to_go_on(rig: Rig) -> None:
     """Never with more left out than one step, and never sent at once for want of a date unless that was written."""
     campaigns = {
