@@ -118,15 +118,16 @@ class _Trial:
         kinds = dict.fromkeys(names, "text")
         if self._render({}) is None:
             return kinds
+        current = self._try(kinds)
         for name in [*names, *names]:
             for kind in _SAMPLES:
                 tried = {**kinds, name: kind}
-                known = len(self._seen)
-                if self._try(tried) is None:
+                failure = self._try(tried)
+                if failure is None:
                     return tried
-                if len(self._seen) > known:
+                if str(failure) != str(current):
                     # It fails elsewhere now: this value fits.
-                    kinds = tried
+                    kinds, current = tried, failure
                     break
         return None
 

@@ -113,7 +113,9 @@ def test_every_block_is_run() -> None:
 
 @pytest.mark.parametrize("text", marked("yaml", "yaml steps", "yaml head"))
 def test_a_document_can_be_published_without_a_warning(text: str) -> None:
-    assert published(text).warnings == []
+    # A mail about a cart is of no use without the way to it: it fails, of which its author is warned.
+    needed = "without `entry.properties.checkout_url`"
+    assert [warning for warning in published(text).warnings if needed not in warning.message] == []
 
 
 @pytest.mark.parametrize("text", marked("yaml caps"))
