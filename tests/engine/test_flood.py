@@ -42,6 +42,7 @@ async def test_a_few_journeys_get_through_while_another_campaign_floods(
             if len(rig.inbox.messages) == FLOOD + FEW:
                 break
             assert not is_last
+            assert not working.done()
         stop.set()
         await working
         order = [mail.recipients[0].partition("-")[0] for mail in rig.inbox.messages]
