@@ -138,15 +138,13 @@ async def ask_around(connection: Connection, listeners: Listeners, happenings: S
     active = await journeys.lock_active(connection, {happening.profile_id for happening in happenings}, campaigns)
     past = None
     if reaching := [happening for happening in happenings if listeners.goals(happening.event)]:
-        events_reaching = {one.event.name: one.event for one in reaching}.values()
-        sought = {
-            (version.key, version.version): version for one in events_reaching for version in listeners.goals(one)
-        }
+        names = {happening.event.name: happening.event for happening in reaching}
+        sought = {place: goal for event in names.values() for place, goal in listeners.goals(event).items()}
         instants = [happening.event.timestamp for happening in reaching]
         past = await journeys.past(
             connection,
             {happening.profile_id for happening in reaching},
-            [GoalSought(*place, version.rules.goal.within) for place, version in sought.items() if version.rules.goal],
+            [GoalSought(*place, goal.within) for place, goal in sought.items()],
             between=(min(instants), max(instants)),
             limit=MAX_PAST,
         )

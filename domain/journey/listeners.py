@@ -1,10 +1,11 @@
 """Which campaigns listen for which events."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from domain.campaign.rules import EventRule, GoalRule, Rules
+from domain.journey.active import VersionRef
 from domain.journey.records import Journey
 from domain.tracking.event import Event
 
@@ -53,11 +54,13 @@ class Listeners:
                 self._listening.setdefault(name, set()).add(version.key)
         known = {(version.key, version.version): version for version in past} | listening
         self._rules = {place: version.rules for place, version in known.items()}
-        self._goals: dict[str, list[CampaignVersion]] = {}
-        for version in known.values():
-            if version.rules.goal is not None:
-                self._goals.setdefault(version.rules.goal.event, []).append(version)
-        self._moves: dict[tuple[tuple[str, int], str], Moves | None] = {}
+        self._goals: dict[str, dict[VersionRef, GoalRule]] = {}
+        self._moves: dict[str, dict[VersionRef, Moves]] = {}
+        for place, rules in self._rules.items():
+            if rules.goal is not None:
+                self._goals.setdefault(rules.goal.event, {})[place] = rules.goal
+            for name, moves in _moves(rules).items():
+                self._moves.setdefault(name, {})[place] = moves
         self._heard = self._entries.keys() | self._listening.keys() | self._goals.keys()
 
     def hears(self, event: Event) -> bool:
@@ -68,9 +71,9 @@ class Listeners:
         """The running campaigns that this event may let somebody into."""
         return self._entries.get(event.name or "", ())
 
-    def goals(self, event: Event) -> Sequence[CampaignVersion]:
+    def goals(self, event: Event) -> Mapping[VersionRef, GoalRule]:
         """The versions whose goal this event may be."""
-        return self._goals.get(event.name or "", ())
+        return self._goals.get(event.name or "", {})
 
     def campaigns_concerned(self, events: Iterable[Event]) -> set[str]:
         """The campaigns whose active journeys these events may end, move, or collide with, or whose goal they are."""
@@ -85,15 +88,9 @@ class Listeners:
         names = {event.name: event for event in events}
         return list({version.key: version for event in names.values() for version in self.entries(event)}.values())
 
-    def moves(self, place: tuple[str, int], name: str | None) -> Moves | None:
-        """What an event of a name may mean to a journey of this campaign and version; None where it means nothing."""
-        asked = (place, name or "")
-        if asked not in self._moves:
-            rules = self._rules[place]
-            exits = tuple(exit for exit in exits_of(rules) if exit.event == name)
-            subscriptions = tuple((id, rule) for id, rule in rules.subscriptions.items() if rule.event == name)
-            self._moves[asked] = Moves(exits, subscriptions) if exits or subscriptions else None
-        return self._moves[asked]
+    def moves(self, event: Event) -> Mapping[VersionRef, Moves]:
+        """The versions to whose journeys this event may mean something."""
+        return self._moves.get(event.name or "", {})
 
     def looked_back_for(self, versions: Iterable[CampaignVersion]) -> set[str]:
         """The names of the events that count for an entry into these versions, although they were received before."""
@@ -105,9 +102,21 @@ class Listeners:
         """The rules of the version that a journey runs on, or ran on."""
         return self.rules_of((journey.campaign_key, journey.campaign_version))
 
-    def rules_of(self, place: tuple[str, int]) -> Rules:
+    def rules_of(self, place: VersionRef) -> Rules:
         """The rules of a version."""
         return self._rules[place]
+
+
+def _moves(rules: Rules) -> dict[str, Moves]:
+    """What events may mean to a journey of a version, by their names."""
+    names = {rule.event for rule in (*exits_of(rules), *rules.subscriptions.values())}
+    return {
+        name: Moves(
+            tuple(exit for exit in exits_of(rules) if exit.event == name),
+            tuple((id, rule) for id, rule in rules.subscriptions.items() if rule.event == name),
+        )
+        for name in names
+    }
 
 
 def _moving(rules: Rules) -> set[str]:

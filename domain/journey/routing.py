@@ -116,14 +116,12 @@ class Router:
 
     def _reach_goals(self, happening: Happening) -> Iterator[None]:
         """Note the journeys of this person, also those that are over, whose goal the event is."""
-        if happening.event.is_history or not self._listeners.goals(happening.event):
+        if happening.event.is_history:
             return
-        for place, journeys in tuple(self._hopeful.versions(happening.profile_id)):
-            rules = self._listeners.rules_of(place)
-            goal = rules.goal
-            if goal is None or goal.event != happening.event.name:
-                continue
+        goals = self._listeners.goals(happening.event)
+        for place, journeys in self._hopeful.versions(happening.profile_id, goals.keys()):
             yield
+            goal, rules = goals[place], self._listeners.rules_of(place)
             for journey in self._matcher.candidates(happening, rules, [goal], Place.EXIT_WHERE, journeys):
                 yield
                 if self._reaches(happening, goal, self._beginning(journey)):
@@ -135,12 +133,10 @@ class Router:
 
         History ends journeys, and none hears of it.
         """
-        for place, journeys in tuple(self._active.versions(happening.profile_id)):
-            moves = self._listeners.moves(place, happening.event.name)
-            if moves is None:
-                continue
+        moved = self._listeners.moves(happening.event)
+        for place, journeys in self._active.versions(happening.profile_id, moved.keys()):
             yield
-            rules = self._listeners.rules_of(place)
+            moves, rules = moved[place], self._listeners.rules_of(place)
             subscribed = [] if happening.event.is_history else [rule for _, rule in moves.subscriptions]
             concerned = {
                 journey.id: journey

@@ -171,7 +171,7 @@ def test_an_event_that_is_a_goal_alone_is_heard() -> None:
     assert heard == {"Order Completed": True, "Subscribed": True, "Gone": False, "Once": False}
     assert listeners.campaigns_concerned([track("Order Completed").event, track("Subscribed").event]) == {"one"}
     assert listeners.looked_back_for([running]) == {"Order Completed"}
-    assert list(listeners.goals(track("Subscribed").event)) == [past]
+    assert listeners.goals(track("Subscribed").event) == {("two", 1): past.rules.goal}
 
 
 def first_goal(one: Journey, arrived: list[Event]) -> str | None:

@@ -1,8 +1,10 @@
 """What a batch costs: how many expressions are evaluated, and how many journeys and campaigns are looked at."""
 
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import count
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -31,6 +33,25 @@ def work(
     router = Router(Listeners(versions, []), around, batch, NOON, ids)
     steps = sum(1 for happening in batch for _ in router.take(happening))
     return steps, router.evaluations, router.routed
+
+
+def calls(batch: Sequence[Happening], versions: Sequence[CampaignVersion], active: Sequence[Journey]) -> int:
+    """The functions that are called while a batch is routed, which is its work whether it is a step or none."""
+    router = Router(Listeners(versions, []), Surroundings(PEOPLE, active, [], {}, []), batch, NOON, iter(()))
+    called = 0
+
+    def note(_: object, kind: str, __: object) -> None:
+        nonlocal called
+        called += kind in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        for happening in batch:
+            for _ in router.take(happening):
+                pass
+    finally:
+        sys.setprofile(None)
+    return called
 
 
 def carts(number: int) -> list[Journey]:
@@ -80,6 +101,23 @@ def test_events_that_mean_nothing_to_a_campaign_cost_its_journeys_nothing() -> N
     steps, evaluations, _ = work([track("Seen") for _ in range(EVENTS)], versions, carts(MAX_ACTIVE))
     assert steps == EVENTS
     assert evaluations == EVENTS
+
+
+@pytest.mark.parametrize(
+    "hears",
+    [{"exits": [EventRule("Gone")]}, {"hears": {"seen/0": EventRule("Gone")}}, {"goal": GoalRule("Gone", 86_400)}],
+    ids=lambda hears: next(iter(hears)),
+)
+def test_the_journeys_of_campaigns_that_do_not_want_an_event_are_not_looked_at(hears: dict[str, Any]) -> None:
+    """A person may be in a thousand of them, as many as the events of a batch concern together."""
+    bystanders = [campaign(f"c{number}", **hears) for number in range(1_000)]
+    journeys = [journey(track("Cart Abandoned"), one.key, id=place) for place, one in enumerate(bystanders)]
+    wanting = campaign("wanting", exits=[EventRule("Seen", "false")], hears={"seen/0": EventRule("Seen", "false")})
+    journeys.append(journey(track("Cart Abandoned"), "wanting", id=1_000))
+    batch = [track("Seen") for _ in range(EVENTS)]
+    alone = calls(batch, [wanting], journeys[-1:])
+    assert calls(batch, [wanting, *bystanders], journeys) <= 1.01 * alone
+    assert calls([track("Gone")], [wanting, *bystanders], journeys) >= 1_000
 
 
 def test_only_a_false_condition_leaves_no_decision() -> None:
