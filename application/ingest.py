@@ -186,13 +186,13 @@ class Ingest:
             touched = {happening.profile_id for happening in interesting} | said.keys()
             of_addresses = _of_addresses(fresh[0], opt_out) if opt_out else ()
             asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=bool(interesting))
-            around = await routing.ask_around(connection, listeners, interesting) if interesting else None
+            around = await routing.ask_around(connection, listeners, interesting, received_at) if interesting else None
             written = await write_people(connection, asked)
             history += written.history
             refusals += written.refusals
             if around is not None:
-                surroundings = await around.answer(written.people)
                 try:
+                    surroundings = await around.answer(written.people)
                     routed = await routing.route(interesting, listeners, surroundings, received_at)
                 except routing.TooMuchWork as too_much:
                     number = batch.index(interesting[too_much.place].event)

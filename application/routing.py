@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from uuid_utils.compat import uuid7
@@ -27,6 +27,8 @@ from store.profiles import Profile
 # Of one person in one campaign, the journeys that are over and may still reach their goal. Each goal event of theirs is
 # held against each.
 MAX_PAST = 100
+# Exits and goals that may have overtaken the entries of one transaction, beyond which it takes fewer events.
+MAX_RECEIVED = 5_000
 # Work is counted in conditions evaluated, and in journeys and campaigns that an event is held against: 2 to 8 µs each.
 # One transaction does at most so much, since it holds the locks of its people; and so much before others have a turn.
 MAX_WORK = 20_000
@@ -37,13 +39,17 @@ MAX_WORK_AT_ONCE = 1_000
 class Around:
     """What was asked of the journeys that events concern, until it is answered. None: there was nothing to ask."""
 
+    number: int
     active: Asked[list[Journey]]
     past: Asked[list[Journey]] | None
     last: Asked[list[Entered]] | None
     received: Asked[list[StoredEvent]] | None
 
     async def answer(self, people: Mapping[UUID, Profile]) -> Surroundings:
-        """All that the routing of the events depends on."""
+        """All that the routing of the events depends on. Raises TooMuchWork for that of more than one event."""
+        received = await self.received.answer() if self.received else []
+        if len(received) > MAX_RECEIVED and self.number > 1:
+            raise TooMuchWork(self.number // 2)
         return Surroundings(
             people,
             await self.active.answer(),
@@ -52,10 +58,7 @@ class Around:
                 (entry.campaign_key, entry.profile_id, entry.entry_key): entry.last_entered_at
                 for entry in (await self.last.answer() if self.last else ())
             },
-            [
-                Happening(stored.profile_id, stored.event)
-                for stored in (await self.received.answer() if self.received else ())
-            ],
+            [Happening(stored.profile_id, stored.event) for stored in received],
         )
 
 
@@ -128,7 +131,9 @@ def exit_notice(workflow_id: str, by: str) -> Notice:
     return Notice(workflow_id, "exit", {"by": by})
 
 
-async def ask_around(connection: Connection, listeners: Listeners, happenings: Sequence[Happening]) -> Around:
+async def ask_around(
+    connection: Connection, listeners: Listeners, happenings: Sequence[Happening], received_at: datetime
+) -> Around:
     """Lock the journeys concerned, and ask for what becomes of them depends on, in one round trip of a pipeline.
 
     The caller has locked the people.
@@ -150,13 +155,22 @@ async def ask_around(connection: Connection, listeners: Listeners, happenings: S
         )
     entering = [happening for happening in happenings if listeners.entries(happening.event)]
     if not entering:
-        return Around(active, past, None, None)
+        return Around(len(happenings), active, past, None, None)
     entrants = {happening.profile_id for happening in entering}
     versions = listeners.versions_let_in(happening.event for happening in entering)
     last = await journeys.last_entries(connection, entrants, {version.key for version in versions})
-    since = min(happening.event.timestamp for happening in entering)
-    received = await events.tracked_since(connection, list(entrants), list(listeners.looked_back_for(versions)), since)
-    return Around(active, past, last, received)
+    # What is too old for all of them enters none, and need not be looked back to.
+    oldest = received_at - timedelta(seconds=max(version.rules.entry.max_age for version in versions))
+    received = await events.tracked_since(
+        connection,
+        list(entrants),
+        list(listeners.looked_back_for(versions)),
+        max(oldest, min(happening.event.timestamp for happening in entering)),
+        # They come to be received in their turn.
+        but=[happening.event.id for happening in happenings],
+        limit=MAX_RECEIVED + 1 if len(happenings) > 1 else None,
+    )
+    return Around(len(happenings), active, past, last, received)
 
 
 def _entry_decisions(routed: Routed, at: datetime) -> list[Decision]:

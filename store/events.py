@@ -14,6 +14,9 @@ from domain.tracking.event import Event
 from store.database import Asked, Connection
 from store.tally import Deed
 
+# Of one profile and name, the events that are looked back to: exits and goals that overtook an entry.
+MAX_SINCE = 100
+
 
 class StoredEvent(Struct, frozen=True, gc=False):
     """An event with the profile it belongs to."""
@@ -120,23 +123,44 @@ async def by_ids(connection: Connection, profile_id: UUID, ids: Sequence[UUID]) 
 
 
 async def tracked_since(
-    connection: Connection, profile_ids: Sequence[UUID], names: Sequence[str], since: datetime
+    connection: Connection,
+    profile_ids: Sequence[UUID],
+    names: Sequence[str],
+    since: datetime,
+    *,
+    but: Sequence[UUID] = (),
+    limit: int | None = None,
 ) -> Asked[list[StoredEvent]]:
-    """The track events of these profiles with one of these names that happened after an instant.
+    """The track events of these profiles with one of these names that happened after an instant, but for some.
 
-    What happened after it was received after it, but for clocks that are wrong: a day is left for those.
+    What happened after it was received after it, but for clocks that are wrong: a day is left for those. When an event
+    with an impossible clock happened is not known: there is none of these. Of each profile and name there are the
+    MAX_SINCE that happened last: whatever later instant the caller asks about, it has all that followed, or so many.
+    `limit` is for all together.
     """
     cursor = await connection.execute(
         """
         SELECT id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id,
                properties, context, timestamp, reported_timestamp, integrations, is_history
-        FROM events
-        WHERE profile_id = ANY(%(profile_ids)s) AND recorded_at > %(since)s - interval '1 day'
-          AND type = 'track' AND name = ANY(%(names)s)
-          AND timestamp > %(since)s AND received_at > %(since)s - interval '1 day'
-        ORDER BY timestamp
+        FROM (
+          SELECT *, row_number() OVER (PARTITION BY profile_id, name ORDER BY timestamp DESC, id DESC) AS place
+          FROM events
+          WHERE profile_id = ANY(%(profile_ids)s) AND recorded_at > %(since)s - interval '1 day'
+            AND type = 'track' AND name = ANY(%(names)s) AND reported_timestamp IS NULL
+            AND timestamp > %(since)s AND received_at > %(since)s - interval '1 day'
+            AND id NOT IN (SELECT unnest(%(but)s::uuid[]))
+        ) AS latest
+        WHERE place <= %(each)s
+        LIMIT %(limit)s
         """,
-        {"profile_ids": list(profile_ids), "names": list(names), "since": since},
+        {
+            "profile_ids": list(profile_ids),
+            "names": list(names),
+            "since": since,
+            "but": list(but),
+            "each": MAX_SINCE,
+            "limit": limit,
+        },
     )
     return Asked(cursor, lambda rows: [_stored(row) for row in rows])
 

@@ -3,14 +3,17 @@
 import asyncio
 import random
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
+from application import routing
 from application.catalogue import Catalogue
-from application.ingest import Ingest
+from application.ingest import Ingest, IngestResult
 from domain.tracking.event import Event
 from store.database import Database
+from store.events import MAX_SINCE
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import AT, event, statements
 from tests.rig import MAIL, Rig
@@ -193,3 +196,51 @@ async def test_of_many_events_in_a_batch_a_journey_hears_the_first_and_the_last(
             if one.HasField("workflow_execution_signaled_event_attributes")
         ]
         assert signals == [str(one.id) for one in (clicks[0], clicks[-1], seen)]
+
+
+def ordered(cart: str, user: str = "u1", *, minutes: int) -> Event:
+    return event("track", user, name="Order Completed", at=AT + timedelta(minutes=minutes), cart_id=cart)
+
+
+def late_cart(cart: str, user: str = "u1") -> Event:
+    return event("track", user, name="Cart Abandoned", at=AT, value=200, cart_id=cart)
+
+
+async def test_of_the_exits_that_overtook_an_entry_the_last_hundred_count(rig: Rig, ingest: Ingest) -> None:
+    """Each cart comes after its order, with so many later orders that not all of the orders are looked at."""
+    await rig.run_campaign(CART)
+    received_at = AT + timedelta(hours=3)
+    await ingest(
+        [ordered(f"c{number}", minutes=1 + number) for number in range(MAX_SINCE + 5)], received_at=received_at
+    )
+    # Orders of the same batch keep none of those out of sight.
+    others = [ordered("other", minutes=170) for _ in range(MAX_SINCE)]
+    await ingest([*(late_cart(f"c{number}") for number in range(MAX_SINCE + 5)), *others], received_at=received_at)
+    refused = await rig.query("SELECT 1 FROM decisions WHERE reason = 'exit_event_came_first'")
+    entered = await rig.query("SELECT entry_key FROM journeys ORDER BY id")
+    assert len(refused) == MAX_SINCE
+    assert [row["entry_key"] for row in entered] == [f"c{number}" for number in range(5)]
+
+
+async def test_where_many_exits_overtook_a_batch_it_is_taken_in_parts(
+    rig: Rig, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "MAX_RECEIVED", 20)
+    await rig.run_campaign(CART)
+    users = [f"u{number}" for number in range(20)]
+    received_at = AT + timedelta(hours=3)
+    for user in users:
+        await ingest([ordered(f"c{number}", user, minutes=1 + number) for number in range(6)], received_at=received_at)
+    sizes: list[int] = []
+    part = Ingest._part
+
+    async def counted(self: Ingest, batch: list[Event], *rest: Any, **more: Any) -> IngestResult:
+        sizes.append(len(batch))
+        return await part(self, batch, *rest, **more)
+
+    monkeypatch.setattr(Ingest, "_part", counted)
+    batch = [late_cart(cart, user) for user in users for cart in ("c0", "c5", "c6")]
+    assert (await ingest(batch, received_at=received_at)).accepted == len(batch)
+    assert min(sizes) <= 12
+    assert len(await rig.query("SELECT 1 FROM decisions WHERE reason = 'exit_event_came_first'")) == 2 * len(users)
+    assert len(await rig.query("SELECT 1 FROM journeys WHERE entry_key = 'c6'")) == len(users)
