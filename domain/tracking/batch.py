@@ -17,6 +17,8 @@ MAX_ITEMS = 10_000
 # Of a batch that is no valid JSON: brackets, and commas and colons outside of its items. A client's call has about ten,
 # and each takes about 1 µs.
 MAX_TOKENS = 200_000
+# So deep the end of an item is looked for, which is refused for its depth long before: the others are worth that much.
+MAX_SEARCHED_DEPTH = 10_000
 
 _WANTED = (
     'the body must be a JSON object like {"batch": [{"type": "track", "event": "…", "userId": "…"}], "sentAt": "…"}'
@@ -69,7 +71,7 @@ def split_batch(body: bytes) -> Batch:
 def _split_by_brackets(body: bytes) -> Batch | None:
     """The batch by its brackets, commas and strings alone; None where these do not make one object either.
 
-    Raises PayloadTooLargeError beyond MAX_ITEMS and MAX_TOKENS, which bound the work.
+    Raises PayloadTooLargeError beyond MAX_ITEMS, MAX_TOKENS and MAX_SEARCHED_DEPTH, which bound the work.
     """
     if not body.lstrip().startswith(b"{"):
         return None
@@ -87,6 +89,11 @@ def _split_by_brackets(body: bytes) -> Batch | None:
             return None
         if token in b"[{":
             depth += 1
+            if depth > MAX_SEARCHED_DEPTH:
+                raise PayloadTooLargeError(
+                    f"the batch is no valid JSON, and nested more than {MAX_SEARCHED_DEPTH:,} deep: too deep to look "
+                    "for its calls"
+                )
             if depth == 2 and token == b"[" and key == b'"batch"' and items is None:
                 in_batch, items, item_start = True, [], place
         elif token in b"]}":

@@ -7,7 +7,7 @@ import pytest
 
 from domain.errors import InvalidRequestError, PayloadTooLargeError
 from domain.tracking import batch
-from domain.tracking.batch import MAX_ITEMS, MAX_TOKENS, split_batch
+from domain.tracking.batch import MAX_ITEMS, MAX_SEARCHED_DEPTH, MAX_TOKENS, split_batch
 
 MEGABYTE = 1_000_000
 
@@ -43,6 +43,23 @@ def test_a_megabyte_of_anything_is_given_up_in_time(patterns: list[Counting], be
     with pytest.raises((PayloadTooLargeError, InvalidRequestError)):
         split_batch(body)
     assert sum(pattern.tried for pattern in patterns) <= MAX_TOKENS
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+@pytest.mark.parametrize("after", [b"", b',{"a":NaN}'], ids=["deep alone", "no JSON as well"])
+def test_depth_is_searched_to_a_bound(patterns: list[Counting], opening: bytes, closing: bytes, after: bytes) -> None:
+    """Up to it an item that is too deep costs no other. The batch and its list are the first two levels."""
+
+    def nested(levels: int) -> bytes:
+        return b'{"batch":[{"b":1},' + opening * levels + b"0" + closing * levels + after + b"]}"
+
+    found = split_batch(nested(MAX_SEARCHED_DEPTH - 2))
+    assert (bytes(found.batch[0]), len(found.batch)) == (b'{"b":1}', 3 if after else 2)
+    for pattern in patterns:
+        pattern.tried = 0
+    with pytest.raises(PayloadTooLargeError, match="deep"):
+        split_batch(nested(MAX_SEARCHED_DEPTH + 1))
+    assert sum(pattern.tried for pattern in patterns) <= 2 * MAX_SEARCHED_DEPTH
 
 
 def test_a_full_batch_of_ordinary_calls_is_searched(patterns: list[Counting]) -> None:
