@@ -105,7 +105,7 @@ def decode(
     if kind == "batch":
         if len(body) > max_batch_bytes:
             raise PayloadTooLargeError(f"a batch may have {max_batch_bytes:,} bytes; this one has {len(body):,}")
-        return _decode_batch(body, read, rejects, received_at)
+        return _decode_batch(body, read, rejects, received_at, placeholders)
     if len(body) > MAX_ITEM_BYTES:
         raise PayloadTooLargeError(f"a call may have {MAX_ITEM_BYTES:,} bytes; this one has {len(body):,}")
     try:
@@ -117,13 +117,15 @@ def decode(
     try:
         item = read(body, kind, None, NOTHING_SHARED)
     except ItemError as error:
-        rejects.refuse(0, body, error)
+        rejects.refuse(0, body, error, placeholders)
         return _decoded([], [], rejects, [])
     rejects.leave_out(0, item.event, item.left_out)
     return _decoded([item.event], [0], rejects, [])
 
 
-def _decode_batch(body: bytes, read: _Read, rejects: RejectCollector, received_at: datetime) -> Decoded:
+def _decode_batch(
+    body: bytes, read: _Read, rejects: RejectCollector, received_at: datetime, placeholders: Placeholders
+) -> Decoded:
     batch = split_batch(body)
     # A sentAt that cannot be read counts as none: the events are worth more than the correction of their clock.
     sent_at = instant(batch.sent_at)
@@ -135,7 +137,7 @@ def _decode_batch(body: bytes, read: _Read, rejects: RejectCollector, received_a
         try:
             item = read(raw, None, sent_at, shared)
         except ItemError as error:
-            rejects.refuse(index, raw, error)
+            rejects.refuse(index, raw, error, placeholders)
             continue
         event = item.event
         if event.timestamp >= received_at:

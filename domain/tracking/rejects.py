@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from domain.tracking.event import Event, Reject
-from domain.tracking.identifiers import MAX_ID_CHARACTERS, STANDARD_PLACEHOLDERS, read_identifier
+from domain.tracking.identifiers import MAX_ID_CHARACTERS, Placeholders, read_identifier
 from domain.tracking.item_error import ItemError
 from domain.tracking.traits import LeftOut
 
@@ -45,8 +45,8 @@ class RejectCollector:
         self._refused_calls = self._left_out_parts = 0
         self._room = MAX_BYTES
 
-    def refuse(self, index: int, raw: bytes, error: ItemError) -> None:
-        """Note a call that was refused."""
+    def refuse(self, index: int, raw: bytes, error: ItemError, placeholders: Placeholders) -> None:
+        """Note a call that was refused. Its person is known by no id that is one of the `placeholders`."""
         self._refused_calls += 1
         if len(self._refused) < MAX_RECORDED:
             called = _called(raw)
@@ -55,8 +55,8 @@ class RejectCollector:
                     index=index,
                     source=self._source,
                     message_id=_message_id(called.message_id),
-                    user_id=_identifier(called.user_id),
-                    anonymous_id=_identifier(called.anonymous_id),
+                    user_id=_identifier(called.user_id, placeholders),
+                    anonymous_id=_identifier(called.anonymous_id, placeholders),
                     error=str(error),
                     body=self._kept(raw),
                 )
@@ -130,12 +130,12 @@ def _called(raw: bytes) -> _Called:
         return _Called(found.get(b"messageId"), found.get(b"userId"), found.get(b"anonymousId"))
 
 
-def _identifier(value: Any) -> str | None:
+def _identifier(value: Any, placeholders: Placeholders) -> str | None:
     """The id, if it is one by which a person may be known."""
     if not isinstance(value, str | int | float):
         return None
     try:
-        return read_identifier("id", value, STANDARD_PLACEHOLDERS)
+        return read_identifier("id", value, placeholders)
     except ItemError:
         return None
 

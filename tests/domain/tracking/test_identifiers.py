@@ -59,3 +59,12 @@ def test_a_deployment_has_its_own_list() -> None:
     result = decoded_with(Placeholders(["Nobody"]), *calls)
     assert [event.user_id for event in result.events] == ["guest"]
     assert "guest" in DEFAULT_PLACEHOLDERS
+
+
+def test_a_refused_call_is_of_the_person_that_the_deployment_would_know() -> None:
+    """Whose list may lack a text of the standard one, and may have others."""
+    calls = [{"type": "?", "userId": "Nobody", "anonymousId": "a1"}, {"type": "?", "userId": "guest"}]
+    rejects = decoded_with(Placeholders(["Nobody"]), *calls).rejects
+    assert [(one.user_id, one.anonymous_id) for one in rejects] == [(None, "a1"), ("guest", None)]
+    rejects = of_items(*calls).rejects
+    assert [(one.user_id, one.anonymous_id) for one in rejects] == [("Nobody", "a1"), (None, None)]
