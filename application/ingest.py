@@ -33,7 +33,7 @@ from domain.people.profile_state import Refusal, Source, Statement
 from domain.people.statements import statements_of, surroundings_of
 from domain.tracking.event import Event, Reject
 from domain.tracking.reactions import message_reacted_to
-from domain.tracking.rejects import ALL_RECORDED, Unrecorded
+from domain.tracking.rejects import ALL_RECORDED, Unrecorded, lost_with
 from store import campaigns, events, journeys, messages, outbox, profile_changes, profiles
 from store import rejects as reject_log
 from store.database import Connection, Database
@@ -116,7 +116,7 @@ class Ingest:
             if first >= len(batch):
                 return total
             # What was left out of an event goes with it, what was refused has gone with the first part.
-            rejects, unrecorded = [reject for reject in rejects if reject.event_id is not None], ALL_RECORDED
+            rejects, unrecorded = [one for one in rejects if one.event_id is not None], unrecorded.of_events()
             # Events are much like those before them, and what is tried in vain is done again.
             number = min(2 * number, MAX_EVENTS)
 
@@ -167,9 +167,9 @@ class Ingest:
         found = None if exclusive else await profiles.find_identities(connection, wanted)
         listeners = await self._catalogue.listeners_at(connection, await control.answer())
         claimed = await claims.answer()
-        # A call that comes again has lost nothing again.
-        if lost := [reject for reject in rejects if reject.event_id is None or reject.event_id in claimed]:
-            await reject_log.insert(connection, lost, unrecorded, received_at)
+        lost, more_lost = lost_with(claimed, rejects, unrecorded, batch[0].source)
+        if lost:
+            await reject_log.insert(connection, lost, more_lost, received_at)
         new = [event for event in batch if event.id in claimed]
         duplicates = [event.message_id for event in batch if event.id not in claimed]
         if not new:

@@ -1,8 +1,10 @@
 """What a request held that was not taken: at most as much is kept as helps to mend the client."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
@@ -21,18 +23,41 @@ MAX_BYTES: Final = 32 * 1024
 
 
 class Unrecorded(msgspec.Struct, frozen=True):
-    """How many refused calls of a request, and parts left out of accepted ones, are counted and not recorded."""
+    """How many refused calls of a request, and parts left out of accepted ones, are counted and not recorded.
+
+    The parts by their event; None for those of the batch.
+    """
 
     calls: int = 0
-    parts: int = 0
+    parts: Mapping[UUID | None, int] = {}
 
     @property
     def number(self) -> int:
         """Both together."""
-        return self.calls + self.parts
+        return self.calls + sum(self.parts.values())
+
+    def of_events(self) -> "Unrecorded":
+        """Without what is of the request itself."""
+        return Unrecorded(parts={id: number for id, number in self.parts.items() if id is not None})
 
 
 ALL_RECORDED: Final = Unrecorded()
+
+
+def lost_with(
+    new: Collection[UUID], rejects: Sequence[Reject], unrecorded: Unrecorded, source: str
+) -> tuple[list[Reject], Unrecorded]:
+    """Of what a request lost, what is to be kept if only these events are new: no other has lost anything again.
+
+    Where none of it is recorded, one row is there for the number of the rest.
+    """
+    lost = [reject for reject in rejects if reject.event_id is None or reject.event_id in new]
+    parts = {id: number for id, number in unrecorded.parts.items() if id is None or id in new}
+    more = Unrecorded(unrecorded.calls, parts)
+    if more.number and not lost:
+        error = "parts of calls were left out, which are counted and not named"
+        lost = [Reject(index=OF_THE_BATCH, source=source, message_id=None, part="*", error=error, body="")]
+    return lost, more
 
 
 class RejectCollector:
@@ -42,7 +67,8 @@ class RejectCollector:
         self._source = source
         self._refused: list[Reject] = []
         self._left_out: list[Reject] = []
-        self._refused_calls = self._left_out_parts = 0
+        self._refused_calls = 0
+        self._left_out_parts: Counter[UUID | None] = Counter()
         self._room = MAX_BYTES
 
     def refuse(self, index: int, raw: bytes, error: ItemError, placeholders: Placeholders) -> None:
@@ -64,7 +90,8 @@ class RejectCollector:
 
     def leave_out(self, index: int, event: Event, parts: Sequence[LeftOut]) -> None:
         """Note the parts that were left out of an accepted call."""
-        self._left_out_parts += len(parts)
+        if parts:
+            self._left_out_parts[event.id] += len(parts)
         for left_out in parts[: MAX_RECORDED - len(self._left_out)]:
             self._left_out.append(
                 Reject(
@@ -82,7 +109,7 @@ class RejectCollector:
 
     def leave_out_of_all(self, part: str, raw: bytes, error: str) -> None:
         """Note a part of the batch itself that was left out of all of its calls."""
-        self._left_out_parts += 1
+        self._left_out_parts[None] += 1
         if len(self._left_out) < MAX_RECORDED:
             self._left_out.append(
                 Reject(
@@ -98,8 +125,8 @@ class RejectCollector:
     def finish(self) -> tuple[list[Reject], Unrecorded]:
         """What is to be recorded, and how much is not."""
         left_out = self._left_out[: MAX_RECORDED - len(self._refused)]
-        unrecorded = Unrecorded(self._refused_calls - len(self._refused), self._left_out_parts - len(left_out))
-        return [*self._refused, *left_out], unrecorded
+        parts = self._left_out_parts - Counter(reject.event_id for reject in left_out)
+        return [*self._refused, *left_out], Unrecorded(self._refused_calls - len(self._refused), parts)
 
     def _kept(self, raw: bytes) -> str:
         limit = min(MAX_TEXT_BYTES, self._room)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from application import ingest
 from runtime.housekeeping import forget_rejects
 from store.database import Database
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
@@ -128,6 +129,26 @@ async def test_a_small_body_does_not_become_a_large_table(api: httpx.AsyncClient
     async with Database(database_url, pool_size=1) as database, database.transaction() as connection:
         rows = await (await connection.execute("SELECT sum(pg_column_size(rejects)) AS size FROM rejects")).fetchall()
     assert rows[0]["size"] < 25_000
+
+
+@pytest.mark.parametrize("at_once", [2_000, 7])
+async def test_what_is_not_recorded_is_counted_with_its_new_calls(
+    api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """A hundred parts are recorded: of these calls, those of the first fifty."""
+    monkeypatch.setattr(ingest, "MAX_EVENTS", at_once)
+    calls = [identify(f"u{number}", f"m{number}", email=1, timezone="?") for number in range(60)]
+    for reported, unrecorded in (
+        (calls[:50], 0),
+        (calls, 20),
+        (calls, 20),
+        ([*calls, identify("u", "m", email=1)], 21),
+    ):
+        await report(api, *reported)
+        rejects = (await read(api, "/v1/rejects", limit=500))["rejects"]
+        assert sum(one["unrecorded"] for one in rejects) == unrecorded
+        assert len([one for one in rejects if one["message_id"] is not None]) == 100
+    assert {one["outcome"] for one in rejects} == {"left_out"}
 
 
 async def test_rejects_are_forgotten_after_thirty_days(api: httpx.AsyncClient, database_url: str) -> None:
