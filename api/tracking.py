@@ -132,7 +132,8 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         if not decoded.events and kind != "batch":
             raise InvalidRequestError(decoded.rejects[0].error)
         rejects = [*decoded.rejects, *result.left_out]
-        return _accepted(rejects, decoded.unrecorded.number, [*decoded.repeated, *result.duplicates])
+        unnamed = decoded.unrecorded.number + result.unnamed
+        return _accepted(rejects, unnamed, [*decoded.repeated, *result.duplicates])
 
     return take
 

@@ -50,12 +50,13 @@ MAX_EVENTS = 2_000
 class IngestResult:
     """How many events were new, and those message ids that had been seen before and changed nothing.
 
-    `left_out` are the parts of new events for which their profile had no room.
+    `left_out` are the parts of new events for which their profile had no room, and `unnamed` how many more there are.
     """
 
     accepted: int
     duplicates: list[str]
     left_out: list[Reject] = field(default_factory=list)
+    unnamed: int = 0
 
 
 class _IdentityMoved(Exception):
@@ -111,6 +112,7 @@ class Ingest:
                 total.accepted + result.accepted,
                 total.duplicates + result.duplicates,
                 total.left_out + result.left_out,
+                total.unnamed + result.unnamed,
             )
             first += len(part)
             if first >= len(batch):
@@ -205,7 +207,7 @@ class Ingest:
         if reactions:
             await messages.mark_opened(connection, reactions, ending=routed.left)
         await routing.record(connection, self._catalogue, routed, interesting, received_at)
-        return IngestResult(len(fresh), duplicates, beyond)
+        return IngestResult(len(fresh), duplicates, beyond, more.number)
 
 
 async def _resolve(

@@ -35,6 +35,8 @@ async def test_beyond_a_thousand_traits_the_rest_is_kept_and_conditions_go_on(ri
     answer = await rig.post("identify", {"userId": "u1", "traits": {"plan": "pro", "again": 1}})
     [left_out] = answer.json()["leftOut"]
     assert (left_out["index"], left_out["part"]) == (0, "traits.again")
+    answer = await rig.post("identify", {"userId": "u1", "traits": {f"more{number}": 1 for number in range(130)}})
+    assert (len(answer.json()["leftOut"]), answer.json()["unnamed"]) == (100, 30)
     await rig.track("u1", "Seen")
     timeline = await rig.timeline("u1")
     assert [item["summary"] for item in timeline if item["kind"] == "entry"] == ["entered pro"]
@@ -42,6 +44,7 @@ async def test_beyond_a_thousand_traits_the_rest_is_kept_and_conditions_go_on(ri
         "traits.t999",
         "traits.one_more",
         "traits.again",
+        *(f"traits.more{number}" for number in range(100)),
     ]
 
 
