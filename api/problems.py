@@ -38,6 +38,14 @@ _OF_STATUS: Final[dict[int, type[SojournError]]] = {
     error.status: error for error in (MalformedJsonError, NoSuchPathError, MethodNotAllowedError)
 }
 
+# Pydantic has these words for JSON as well, and says them only of JSON that it reads itself.
+_IN_JSON: Final = {
+    "dict_type": "Input should be an object",
+    "list_type": "Input should be an array",
+    "model_attributes_type": "Input should be an object",
+    "none_required": "Input should be null",
+}
+
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "description": "A refusal, as RFC 9457 has it. `code` is stable; further members explain the case.",
@@ -134,7 +142,10 @@ def _invalid(_request: Request, error: Exception) -> Response:
         if fault["type"] == "json_invalid":
             detail = f"the body is no JSON: {fault['ctx']['error']} at character {fault['loc'][-1]}"
             return problem(MalformedJsonError.status, MalformedJsonError.code, detail)
-    faults = [{"path": ".".join(map(str, fault["loc"])), "message": fault["msg"]} for fault in error.errors()]
+    faults = [
+        {"path": ".".join(map(str, fault["loc"])), "message": _IN_JSON.get(fault["type"], fault["msg"])}
+        for fault in error.errors()
+    ]
     detail = "; ".join(f"{fault['path']}: {fault['message']}" for fault in faults)
     return problem(InvalidRequestError.status, InvalidRequestError.code, detail, errors=faults)
 

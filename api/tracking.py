@@ -19,6 +19,7 @@ from domain.access import Scope
 from domain.errors import (
     ForbiddenError,
     InvalidRequestError,
+    MalformedJsonError,
     OverloadedError,
     PayloadTooLargeError,
     RateLimitedError,
@@ -174,6 +175,7 @@ for _kind, _example in _EXAMPLES.items():
         response_model=Accepted,
         responses=refusals(
             InvalidRequestError,
+            MalformedJsonError,
             UnauthorizedError,
             ForbiddenError,
             RequestTimeoutError,

@@ -52,7 +52,10 @@ class SojournError(Exception):
 class InvalidRequestError(SojournError):
     status = 400
     code = "invalid_request"
-    meaning = "The request is not of the documented form. `errors` names each fault with its path."
+    meaning = (
+        "The request is not of the documented form. `detail` says what is wrong; `errors`, where it is there, names "
+        "each fault with its path."
+    )
     remedy = "Correct what is named."
 
 

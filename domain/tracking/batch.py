@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from domain.errors import InvalidRequestError, PayloadTooLargeError
+from domain.errors import InvalidRequestError, MalformedJsonError, PayloadTooLargeError
+from domain.tracking.item_error import UNREADABLE, why_unreadable
 
 # Half a megabyte of "0,0,0,…" would otherwise be a quarter of a million rejects to store.
 MAX_ITEMS = 10_000
@@ -52,16 +53,17 @@ _DEEP = re.compile(rb'(?:[^\[\]{}"]++|("(?:[^"\\]++|\\.)*+"))*+([\[\]{}"]?)', re
 def split_batch(body: bytes) -> Batch:
     """The items of a batch. One that is not valid JSON keeps its text, for the caller to refuse it alone.
 
-    Raises InvalidRequestError where no items can be found, and PayloadTooLargeError for more than MAX_ITEMS.
+    Raises InvalidRequestError where no items can be found (MalformedJsonError where it is no JSON either), and
+    PayloadTooLargeError for more than MAX_ITEMS.
     """
     try:
         batch = _decode_batch(body)
     except msgspec.ValidationError as error:
-        raise InvalidRequestError(f"{_WANTED}; this one is not: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequestError(f"{_WANTED}; this one has no array `batch`") from error
+    except UNREADABLE as error:
         salvaged = _split_by_brackets(body)
         if salvaged is None:
-            raise InvalidRequestError(f"{_WANTED}; this one cannot be read: {error}") from error
+            raise MalformedJsonError(f"{_WANTED}; this one cannot be read: {why_unreadable(error)}") from error
         batch = salvaged
     if len(batch.batch) > MAX_ITEMS:
         raise PayloadTooLargeError(f"a batch may have {MAX_ITEMS:,} items; this one has {len(batch.batch):,}")

@@ -10,13 +10,13 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from domain.errors import InvalidRequestError, PayloadTooLargeError
+from domain.errors import InvalidRequestError, MalformedJsonError, PayloadTooLargeError
 from domain.tracking.batch import Batch, split_batch
 from domain.tracking.event import Event, Reject
 from domain.tracking.identifiers import STANDARD_PLACEHOLDERS, Placeholders
 from domain.tracking.instants import instant
 from domain.tracking.item import MAX_ITEM_BYTES, Item, event_of_item, shared_context, shared_integrations
-from domain.tracking.item_error import ItemError
+from domain.tracking.item_error import UNREADABLE, ItemError, why_unreadable
 from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
 from domain.tracking.shared import NOTHING_SHARED, Shared
 from domain.tracking.surrogates import replace_halves
@@ -26,6 +26,8 @@ from domain.tracking.surrogates import replace_halves
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 # What a batch may come to once its context and integrations stand in each of its calls.
 MAX_MERGED_BYTES = 4 * MAX_BATCH_BYTES
+
+_WANTED = 'the body must be a JSON object like {"userId": "…", "timestamp": "…"}'
 
 # Reads one call: its text, its type where the address says it, when it was sent, and what its batch shares.
 _Read = Callable[[bytes, str | None, datetime | None, Shared], Item]
@@ -85,7 +87,7 @@ def decode(
     when it arrived (UTC); `new_id` makes the ids of events. Ids of clients that are `placeholders` count as none.
     A fault of one call makes a Reject of it, and one of an optional trait of that trait alone; neither harms another.
     Raises PayloadTooLargeError for a body (uncompressed) beyond `max_batch_bytes`, or 32 KB for a single call, and
-    InvalidRequestError where the body as a whole cannot be read.
+    InvalidRequestError where the body as a whole cannot be taken, MalformedJsonError where it is no JSON.
     """
 
     def read(raw: bytes, kind: str | None, sent_at: datetime | None, shared: Shared) -> Item:
@@ -110,10 +112,10 @@ def decode(
         raise PayloadTooLargeError(f"a call may have {MAX_ITEM_BYTES:,} bytes; this one has {len(body):,}")
     try:
         _decode_envelope(replace_halves(body))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequestError(
-            f'the body must be a JSON object like {{"userId": "…", "timestamp": "…"}}; this one cannot be read: {error}'
-        ) from error
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError(f"{_WANTED}; this one is none") from error
+    except UNREADABLE as error:
+        raise MalformedJsonError(f"{_WANTED}; this one cannot be read: {why_unreadable(error)}") from error
     try:
         item = read(body, kind, None, NOTHING_SHARED)
     except ItemError as error:

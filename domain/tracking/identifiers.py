@@ -78,7 +78,7 @@ def _text(field: str, value: str | float | bool) -> str:
             return "true" if value else "false"
         case float():
             if not value.is_integer():
-                raise ItemError(f"{field} must be a string or a whole number; it is {value}")
+                raise ItemError(f"{field} must be a string or a whole number; it is {shown(value)}")
             return str(int(value))
         case _:
             return str(value)

@@ -14,14 +14,13 @@ from domain.tracking.arrival import Occurrence, correct
 from domain.tracking.event import INTEGRATION, OUR_CONTEXT, Event
 from domain.tracking.identifiers import MAX_ID_CHARACTERS, Identifier, Placeholders, missing, read_identifier
 from domain.tracking.instants import instant
-from domain.tracking.item_error import ItemError, shown
+from domain.tracking.item_error import MAX_DEPTH, UNREADABLE, ItemError, shown, why_unreadable
 from domain.tracking.shared import NOTHING_SHARED, Shared, merged
 from domain.tracking.surrogates import may_have_halves, replace_halves
 from domain.tracking.traits import LeftOut, read_traits
 
 TYPES = ("track", "identify", "page", "screen", "group", "alias")
 MAX_ITEM_BYTES = 32 * 1024
-MAX_DEPTH = 64
 
 _INT_RANGE = range(-(2**63), 2**63)
 # An integer outside of 64 bits has 19 digits or more. Finding the run of digits in a translated copy takes 0.14 µs for
@@ -60,6 +59,16 @@ class _Call(msgspec.Struct, rename="camel"):
     sent_at: Any = None
 
 
+# What the fields with a type must be, to say so.
+_TEXT = (str | None, "a string or null")
+_ID = (Identifier, "a string, a whole number or null")
+_OBJECT = (dict | list | None, "an object or null")
+_FIELDS = {
+    **dict.fromkeys(("type", "event", "name", "category"), _TEXT),
+    **dict.fromkeys(("messageId", "userId", "anonymousId", "previousId", "groupId"), _ID),
+    **dict.fromkeys(("properties", "traits", "context"), _OBJECT),
+}
+
 _decode_call = msgspec.json.Decoder(_Call).decode
 
 
@@ -87,7 +96,7 @@ def event_of_item(
     _refuse_what_postgres_cannot_hold(raw, call)
     type_ = kind or call.type
     if type_ not in TYPES:
-        raise ItemError(f"type must be one of {', '.join(TYPES)}; it is {shown(type_)}")
+        raise ItemError(f"type must be one of {', '.join(TYPES)}; it is {'missing' if type_ is None else shown(type_)}")
     context = _context(merged(shared.context, _object("context", call.context)))
     integrations = merged(shared.integrations, _integrations(call))
     name, properties, left_out = _name_and_properties(type_, call, context)
@@ -148,17 +157,32 @@ def _read_shared(raw: bytes) -> _Call:
 
 def _read(raw: bytes) -> _Call:
     try:
-        return _decode_call(raw)
+        return _call(raw)
     except msgspec.ValidationError as error:
-        raise ItemError(str(error)) from error
-    except msgspec.DecodeError as error:
+        raise ItemError("a number is larger than can be read: send it as a string") from error
+    except UNREADABLE as error:
         if may_have_halves(raw) and (whole := replace_halves(raw)) != raw:
             return _read(whole)
-        raise ItemError(f"not valid JSON: {error}{_hint(raw)}") from error
-    except UnicodeDecodeError as error:
-        raise ItemError(f"the text must be UTF-8: {error.reason}") from error
-    except RecursionError as error:
-        raise ItemError(f"objects and arrays may be nested {MAX_DEPTH} deep") from error
+        raise ItemError(f"not valid JSON: {why_unreadable(error)}{_hint(raw)}") from error
+
+
+def _call(raw: bytes) -> _Call:
+    """The call. Raises ItemError where it is JSON and no call, and what msgspec raises where it cannot be read."""
+    try:
+        return _decode_call(raw)
+    except msgspec.ValidationError as error:
+        raise ItemError(_misfit(msgspec.json.decode(raw))) from error
+
+
+def _misfit(call: Any) -> str:
+    """What keeps a value from being a call."""
+    if not isinstance(call, dict):
+        return f"a call must be an object; it is {shown(call)}"
+    return next(
+        f"{field} must be {words}; it is {shown(call[field])}"
+        for field, (wanted, words) in _FIELDS.items()
+        if not isinstance(call.get(field), wanted)
+    )
 
 
 def _hint(raw: bytes) -> str:
@@ -234,7 +258,7 @@ def _object(field: str, value: _Object) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     if value:
-        raise ItemError(f"Expected `object | null`, got `array` - at `$.{field}`")
+        raise ItemError(f"{field} must be an object or null; it is {shown(value)}")
     return {}
 
 

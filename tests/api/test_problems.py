@@ -76,6 +76,20 @@ async def test_a_body_of_another_shape_is_refused(admin: httpx.AsyncClient, body
     assert all(fault["path"].startswith("body.") for fault in answer.json()["errors"])
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "fault"),
+    [
+        ("/v1/campaigns", [], "Input should be an object"),
+        ("/v1/campaigns", {"file": "a", "source": "key: a", "templates": []}, "Input should be an object"),
+        ("/v1/keys", {"name": "a", "scopes": "read"}, "Input should be an array"),
+    ],
+)
+async def test_faults_are_in_the_words_of_json(admin: httpx.AsyncClient, path: str, body: object, fault: str) -> None:
+    answer = await admin.post(path, json=body)
+    assert_problem(answer, 400, "invalid_request")
+    assert [told["message"] for told in answer.json()["errors"]] == [fault]
+
+
 async def test_a_refused_value_is_not_repeated(admin: httpx.AsyncClient) -> None:
     answer = await admin.put("/v1/frequency-caps", json={"file": "a", "source": ["private"]})
     assert_problem(answer, 400, "invalid_request")

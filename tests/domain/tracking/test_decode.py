@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -9,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.errors import InvalidRequestError, PayloadTooLargeError, SojournError
+from domain.errors import InvalidRequestError, MalformedJsonError, PayloadTooLargeError, SojournError
 from domain.tracking.batch import MAX_ITEMS
 from domain.tracking.decode import MAX_BATCH_BYTES, Decoded, decode, write_key_of
 from domain.tracking.event import Event, Reject
 from domain.tracking.identifiers import Placeholders
-from domain.tracking.item import MAX_DEPTH, MAX_ITEM_BYTES, TYPES
+from domain.tracking.item import MAX_ITEM_BYTES, TYPES
+from domain.tracking.item_error import MAX_DEPTH
 from domain.tracking.rejects import MAX_BYTES, MAX_RECORDED, MAX_TEXT_BYTES
 
 RECEIVED = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -119,31 +121,31 @@ def test_a_single_call_takes_its_type_from_its_address(kind: str) -> None:
 @pytest.mark.parametrize(
     ("item", "reason"),
     [
-        ({"event": "E", "userId": "u"}, "type must be one of track, identify, page, screen, group, alias; it is None"),
-        ({"type": "Track", "event": "E", "userId": "u"}, "it is 'Track'"),
-        ({"type": 3}, "Expected `str | null`, got `int` - at `$.type`"),
+        ({"event": "E", "userId": "u"}, "identify, page, screen, group, alias; it is missing"),
+        ({"type": "Track", "event": "E", "userId": "u"}, 'it is "Track"'),
+        ({"type": 3}, "type must be a string or null; it is 3"),
         ({"type": "track", "userId": "u"}, "a track needs event, a non-empty string"),
         ({"type": "track", "userId": "u", "event": ""}, "a track needs event, a non-empty string"),
-        ({"type": "track", "userId": "u", "event": 7}, "Expected `str | null`, got `int` - at `$.event`"),
+        ({"type": "track", "userId": "u", "event": 7}, "event must be a string or null; it is 7"),
         ({"type": "track", "userId": "u", "event": "x" * 256}, "event may have 255 characters; it has 256"),
         ({"type": "page", "userId": "u", "name": "x" * 256}, "name may have 255 characters; it has 256"),
         ({"type": "page"}, "userId or anonymousId is needed"),
         ({"type": "page", "userId": "", "anonymousId": None}, "userId or anonymousId is needed"),
         ({"type": "page", "userId": "x" * 256}, "userId may have 255 characters; it has 256"),
         ({"type": "page", "userId": 1.5}, "userId must be a string or a whole number; it is 1.5"),
-        ({"type": "page", "userId": ["u"]}, "got `array` - at `$.userId`"),
+        ({"type": "page", "userId": ["u"]}, "userId must be a string, a whole number or null; it is an array"),
         ({"type": "page", "userId": "u", "messageId": "x" * 256}, "messageId may have 255 characters"),
         ({"type": "group", "userId": "u"}, "a group needs groupId"),
         ({"type": "alias", "userId": "u"}, "an alias needs previousId and userId"),
         ({"type": "alias", "previousId": "p", "anonymousId": "a"}, "an alias needs previousId and userId"),
-        (
-            {"type": "page", "userId": "u", "properties": [1]},
-            "Expected `object | null`, got `array` - at `$.properties`",
-        ),
-        ({"type": "page", "userId": "u", "context": "x"}, "got `str` - at `$.context`"),
-        ({"type": "identify", "userId": "u", "traits": 1}, "got `int` - at `$.traits`"),
-        ([], "Expected `object`, got `array`"),
-        (None, "Expected `object`, got `null`"),
+        ({"type": "page", "userId": "u", "properties": [1]}, "properties must be an object or null; it is an array"),
+        ({"type": "page", "userId": "u", "properties": "x"}, 'properties must be an object or null; it is "x"'),
+        ({"type": "page", "userId": "u", "context": "x"}, 'context must be an object or null; it is "x"'),
+        ({"type": "identify", "userId": "u", "traits": 1}, "traits must be an object or null; it is 1"),
+        ({"type": "page", "userId": True}, "(true stands for no id)"),
+        ({"type": "page", "userId": "u", "timestamp": False}, "it is false"),
+        ([], "a call must be an object; it is an array"),
+        (None, "a call must be an object; it is null"),
     ],
 )
 def test_what_is_wrong_with_an_item_is_said(item: Any, reason: str) -> None:
@@ -419,8 +421,9 @@ def test_a_body_without_items_is_refused_whole(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"3", b"{", b'{"a": NaN}', b"[" * 10_000, b"\xff"])
 def test_a_single_call_that_cannot_be_read_is_refused(body: bytes) -> None:
-    with pytest.raises(InvalidRequestError, match="the body must be a JSON object like"):
+    with pytest.raises(InvalidRequestError, match="the body must be a JSON object like") as refused:
         decoded(body, "track")
+    assert isinstance(refused.value, MalformedJsonError) is (body[:1] not in (b"[", b"3"))
 
 
 # Limits, rejects, keys
@@ -518,12 +521,20 @@ def assert_storable(value: Any) -> None:
     assert "\\u0000" not in text.replace("\\\\", "")
 
 
+def assert_json_words(refusal: str) -> None:
+    """What a client reads has nothing of Python, or of its libraries, outside of what the client wrote itself."""
+    ours = re.sub(r'"(?:[^"\\]|\\.)*("|…$)', "", refusal)
+    found = re.search(r"\b(None|True|False|NoneType|str|int|float|bool|dict|list|codec|recursion|Expected)\b", ours)
+    assert found is None, refusal
+
+
 def assert_sound(body: bytes, kind: str) -> None:
     """Only our own errors; each item accounted for; everything storable."""
     write_key_of(body)
     try:
         result = decoded(body, kind)
-    except SojournError:
+    except SojournError as error:
+        assert_json_words(error.detail)
         return
     for got in result.events:
         assert got.user_id or got.anonymous_id
@@ -531,14 +542,16 @@ def assert_sound(body: bytes, kind: str) -> None:
         assert_storable([got.message_id, got.name, got.user_id, got.anonymous_id, got.properties, got.context])
     for refused in result.rejects:
         assert_storable([refused.message_id, refused.body.replace("\\", ""), refused.error.replace("\\", "")])
+        assert_json_words(refused.error)
+    calls = len(result.events) + sum(refused.part is None for refused in result.rejects) + len(result.repeated)
     if kind == "batch":
         try:
             items = json.loads(body)["batch"]
         except (ValueError, RecursionError):
             return
-        assert len(result.events) + len(result.rejects) + len(result.repeated) == len(items)
+        assert calls == len(items)
     else:
-        assert len(result.events) + len(result.rejects) == 1
+        assert calls == 1
 
 
 anything = st.recursive(
@@ -573,6 +586,22 @@ def test_every_item_is_an_event_a_reject_or_a_repetition(items: list[Any], rest:
 @given(calls | anything, st.sampled_from(TYPES))
 def test_every_single_call_is_an_event_or_a_reject(call: Any, kind: str) -> None:
     assert_sound(json.dumps(call).encode(), kind)
+
+
+ODD: list[Any] = [None, True, False, 1.5, 10**400, "None", [], [None], {}, {"a": True}, [[["x"]]]]
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("value", ODD, ids=range(len(ODD)))
+def test_refusals_are_in_the_words_of_json(kind: str, value: Any) -> None:
+    for field in [*FIELDS, "type", "integrations"]:
+        item = {"userId": "u", "event": "E", "groupId": "g", "previousId": "p", "type": kind, field: value}
+        for body in ({"batch": [item, value]}, {"batch": [], field: value}, {"batch": value}, value):
+            assert_sound(json.dumps(body).encode(), "batch")
+        assert_sound(json.dumps(item).encode(), kind)
+    traits = {"email": value, "timezone": value, "consent": value}
+    for said in (traits, {"consent": {"email": value}}):
+        assert_sound(json.dumps({"userId": "u", "traits": said}).encode(), "identify")
 
 
 @settings(deadline=None, max_examples=40)

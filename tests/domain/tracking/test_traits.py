@@ -10,9 +10,9 @@ from tests.domain.tracking.test_decode import of_items
 NAME = {"first_name": "Ada"}
 
 LEFT_OUT: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
-    ({"timezone": "GMT+2"}, {}, ["traits.timezone must be an IANA name such as \"Europe/Berlin\"; it is 'GMT+2'"]),
-    ({"timezone": ""}, {}, ["traits.timezone must be an IANA name such as \"Europe/Berlin\"; it is ''"]),
-    ({"timezone": "Mars/Olympus"}, {}, ["it is 'Mars/Olympus'"]),
+    ({"timezone": "GMT+2"}, {}, ['traits.timezone must be an IANA name such as "Europe/Berlin"; it is "GMT+2"']),
+    ({"timezone": ""}, {}, ['traits.timezone must be an IANA name such as "Europe/Berlin"; it is ""']),
+    ({"timezone": "Mars/Olympus"}, {}, ['it is "Mars/Olympus"']),
     ({"timezone": "../../etc/passwd"}, {}, ["traits.timezone must be an IANA name"]),
     ({"timezone": "x" * 5000}, {}, ["…"]),
     ({"timezone": 2}, {}, ["it is 2"]),
