@@ -4,6 +4,8 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from domain.local_time.spellings import GO_ZONE, carry
+
 # Numbers are Unix epochs. Seconds reach from 1973 to the year 5138, milliseconds over the same years; what is nearer
 # to zero counts something else (days, a version, "none"), and what is larger is no epoch of either.
 MIN_SECONDS = 100_000_000
@@ -17,7 +19,8 @@ _NUMBER = re.compile(r"-?[0-9]{9,14}(?:\.[0-9]{1,9})?")
 # `2027-01-08 06:22:05 UTC`, Go `2027-01-08 06:22:05 +0000 UTC`.
 _DATETIME = re.compile(
     rf"(?P<day>{_DATE.pattern})[Tt ](?P<clock>[0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}}(?:[.,][0-9]+)?)?)"
-    r"(?: ?(?:(?P<utc>[Zz]|UTC|GMT)|(?P<offset>[+-][0-9]{2}(?::?[0-9]{2})?)(?: (?:UTC|GMT|[A-Z]{3,4}))?))?"
+    r"(?: ?(?:(?P<utc>[Zz]|UTC|GMT)|(?P<offset>[+-][0-9]{2}(?::?[0-9]{2})?)"
+    rf"{GO_ZONE}))?"
 )
 _WEEKDAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -74,7 +77,8 @@ def _read_text(text: str) -> date | datetime | None:
         return _from_epoch(float(text) if "." in text else int(text))
     if found := _DATETIME.fullmatch(text):
         zone = "Z" if found["utc"] else found["offset"] or ""
-        moment = datetime.fromisoformat(f"{found['day']}T{found['clock']}{zone}")
+        clock, later = carry(found["clock"])
+        moment = datetime.fromisoformat(f"{found['day']}T{clock}{zone}") + later
         return moment if moment.tzinfo is None else moment.astimezone(UTC)
     if _MAIL.fullmatch(text):
         sent = parsedate_to_datetime(text)

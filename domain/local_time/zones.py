@@ -13,9 +13,12 @@ _UTC = ZoneInfo("UTC")
 
 @cache
 def zone_names() -> frozenset[str]:
-    """All names that the IANA database gives to zones, old ones included."""
+    """All names that the IANA database gives to zones, old ones included.
+
+    `Factory` is none: it stands for a zone that has not been set yet.
+    """
     # `available_timezones` lists whatever lies in the system's folder: on Debian also `localtime`.
-    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split())
+    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split()) - {"Factory"}
 
 
 def find_zone(name: object) -> ZoneInfo | None:

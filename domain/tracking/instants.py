@@ -4,12 +4,16 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-# ISO 8601 as clients write it by hand: without leading zeros, with a space, in lower case, with a zone's short name.
+from domain.local_time.spellings import GO_ZONE, carry
+
+# ISO 8601 as clients write it by hand: without leading zeros, with a space, in lower case, with a zone's short name;
+# and what Go prints.
 _LOOSE: Final = re.compile(
     r"(?P<year>[0-9]{4})[-/](?P<month>[0-9]{1,2})[-/](?P<day>[0-9]{1,2})"
     r"(?:(?:[Tt]|\s+)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{1,2})"
     r"(?::(?P<second>[0-9]{1,2})(?:[.,](?P<fraction>[0-9]{1,12}))?)?"
-    r"\s*(?:(?P<utc>[Zz]|UTC|GMT)|(?P<sign>[+-])(?P<hours>[0-9]{1,2})(?::?(?P<minutes>[0-9]{2}))?)?)?"
+    r"\s*(?:(?P<utc>[Zz]|UTC|GMT)|(?P<sign>[+-])(?P<hours>[0-9]{1,2})(?::?(?P<minutes>[0-9]{2}))?"
+    rf"{GO_ZONE})?)?"
 )
 _EPOCH_TEXT: Final = re.compile(r"[0-9]{9,14}(?:\.[0-9]{1,9})?")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,9 +27,10 @@ LATEST: Final = datetime.max.replace(tzinfo=UTC)
 def instant(value: Any) -> datetime | None:
     """The UTC instant that a client means, taking UTC where it names no zone; None where it cannot be read.
 
-    Texts are ISO 8601, also loosely written (`2015-2-02T3:04:05Z`, `2026-11-01 10:00:00 +0000`); numbers, and texts of
-    digits alone, are seconds or milliseconds since 1970, told apart by their size. What is beyond the years 1 to 9999
-    in UTC counts as the first or last instant of them.
+    Texts are ISO 8601, also loosely written (`2015-2-02T3:04:05Z`, `2026-11-01 10:00:00 +0000 UTC`); 24:00 is the next
+    midnight, and a leap second the second after it. Numbers, and texts of digits alone, are seconds or milliseconds
+    since 1970, told apart by their size. What is beyond the years 1 to 9999 in UTC counts as the first or last instant
+    of them.
     """
     match value:
         case bool():
@@ -54,9 +59,11 @@ def _of_text(text: str) -> datetime | None:
         if match is None:
             return None
         try:
-            parsed = datetime.fromisoformat(_strict(match))
+            parsed = _of_loose(match)
         except ValueError:
             return None
+        except OverflowError:
+            return LATEST
     if parsed.tzinfo is None:
         return parsed.replace(tzinfo=UTC)
     try:
@@ -65,11 +72,11 @@ def _of_text(text: str) -> datetime | None:
         return EARLIEST if parsed.year == 1 else LATEST
 
 
-def _strict(match: re.Match[str]) -> str:
-    """The same instant as the standard writes it."""
+def _of_loose(match: re.Match[str]) -> datetime:
     date = f"{match['year']}-{match['month']:0>2}-{match['day']:0>2}"
     if match["hour"] is None:
-        return date
-    clock = f"{match['hour']:0>2}:{match['minute']:0>2}:{match['second'] or '0':0>2}.{match['fraction'] or '0'}"
+        return datetime.fromisoformat(date)
+    told = f"{match['hour']:0>2}:{match['minute']:0>2}:{match['second'] or '0':0>2}.{match['fraction'] or '0'}"
+    clock, later = carry(told)
     offset = f"{match['sign']}{match['hours']:0>2}:{match['minutes'] or '00'}" if match["sign"] else "+00:00"
-    return f"{date}T{clock}{offset}"
+    return datetime.fromisoformat(f"{date}T{clock}{offset}") + later

@@ -51,6 +51,7 @@ def test_every_name_of_the_list_is_found() -> None:
         "posix/Europe/Berlin",
         "right/Europe/Berlin",
         "posixrules",
+        "Factory",
         "zones",
         "+01:00",
         "UTC+1",

@@ -16,6 +16,7 @@ LEFT_OUT: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"timezone": "../../etc/passwd"}, {}, ["traits.timezone must be an IANA name"]),
     ({"timezone": "x" * 5000}, {}, ["…"]),
     ({"timezone": 2}, {}, ["it is 2"]),
+    ({"timezone": "factory"}, {}, ["traits.timezone must be an IANA name"]),
     ({"email": 123}, {}, ["traits.email must be a string or null; it is 123"]),
     ({"email": ["a@example.com"]}, {}, ["traits.email must be a string or null"]),
     ({"consent": True}, {}, ["traits.consent must be an object of channel and true or false"]),
