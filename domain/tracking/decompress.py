@@ -6,11 +6,13 @@ from codecs import BOM_UTF8
 from typing import Literal
 
 from domain.errors import InvalidRequestError, PayloadTooLargeError
+from domain.tracking.item_error import shown
 
 Compression = Literal["gzip", "zlib", "deflate"]
 
 _MAGIC = b"\x1f\x8b"
 _FRAMES: dict[Compression, int] = {"gzip": 16 + zlib.MAX_WBITS, "zlib": zlib.MAX_WBITS, "deflate": -zlib.MAX_WBITS}
+_LABELS = frozenset({"", "identity", "gzip", "x-gzip", "zlib", "deflate"})
 # Bytes handed to zlib at a time. It returns what follows a member as a copy, so that handing over everything would make
 # a body of many tiny members cost the square of its size.
 _STEP = 16 * 1024
@@ -23,10 +25,16 @@ _BEGINS_JSON = re.compile(rb'(\xef\xbb\xbf)?\s*(\{\s*["}]|\[)')
 def plain_body(body: bytes, limit: int, content_encoding: str = "") -> bytes:
     """The text of a body: decompressed where it is compressed, without a byte order mark.
 
-    Raises as `decompress_bounded` does.
+    Raises as `decompress_bounded` does, and InvalidRequestError for what is compressed in another way, or twice.
     """
     if (compression := compression_of(body, content_encoding)) is not None:
         body = decompress_bounded(body, limit, compression)
+    is_labelled_otherwise = content_encoding.strip().lower() not in _LABELS
+    if not _BEGINS_JSON.match(body) and (is_labelled_otherwise or compression_of(body) is not None):
+        raise InvalidRequestError(
+            "the body must be JSON, plain or compressed once by gzip, zlib or deflate; "
+            f"its Content-Encoding is {shown(content_encoding)}"
+        )
     return body.removeprefix(BOM_UTF8)
 
 

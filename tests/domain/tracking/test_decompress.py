@@ -56,6 +56,28 @@ def test_a_byte_order_mark_is_passed_over(compress: Callable[[bytes], bytes]) ->
     assert plain_body(compress(b"\xef\xbb\xbf" + TEXT), LIMIT, "deflate") == TEXT
 
 
+@pytest.mark.parametrize(
+    ("body", "label"),
+    [
+        (b"\x1b\x0c\x00\xf8\xa5\x1b\x2e", "br"),
+        (b"\x28\xb5\x2f\xfd\x04\x00\x01", " ZSTD "),
+        (gzip.compress(gzip.compress(TEXT)), "gzip, gzip"),
+        (gzip.compress(zlib.compress(TEXT)), "gzip"),
+        (gzip.compress(b"\x1b\x0c\x00"), "br, gzip"),
+    ],
+)
+def test_another_compression_is_refused_with_those_that_are_taken(body: bytes, label: str) -> None:
+    with pytest.raises(InvalidRequestError, match="plain or compressed once by gzip, zlib or deflate") as refused:
+        plain_body(body, LIMIT, label)
+    assert f'its Content-Encoding is "{label}"' in refused.value.detail
+
+
+@pytest.mark.parametrize("label", ["br", "gzip, gzip", "none", "utf-8"])
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress, bytes])
+def test_a_wrong_label_does_no_harm(compress: Callable[[bytes], bytes], label: str) -> None:
+    assert plain_body(compress(TEXT), LIMIT, label) == TEXT
+
+
 @pytest.mark.parametrize("compression", COMPRESSED)
 def test_each_compression_is_bounded_and_whole(compression: Compression) -> None:
     compress = COMPRESSED[compression]
