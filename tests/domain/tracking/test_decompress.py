@@ -65,6 +65,8 @@ def test_a_byte_order_mark_is_passed_over(compress: Callable[[bytes], bytes]) ->
         (gzip.compress(zlib.compress(TEXT)), "gzip"),
         (gzip.compress(b"\x1b\x0c\x00"), "br, gzip"),
     ],
+    # The time stands in what gzip makes.
+    ids=range(5),
 )
 def test_another_compression_is_refused_with_those_that_are_taken(body: bytes, label: str) -> None:
     with pytest.raises(InvalidRequestError, match="plain or compressed once by gzip, zlib or deflate") as refused:
