@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from application.ingest import IngestResult
 from application.keys import Keys
 from application.readiness import Readiness
 from domain.access import Actor
@@ -29,13 +30,6 @@ SETTINGS = Settings.model_validate(
     }
 )
 NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class IngestResult:
-    accepted: int
-    duplicates: list[str]
-    left_out: list[Reject] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.limits import RateLimits
-from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY, FakeServices, IngestResult
+from application.ingest import IngestResult
+from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY, FakeServices
 
 TRACK = {"userId": "u", "event": "Cart Abandoned", "messageId": "m"}
 BATCH = {"batch": [{"type": "track", **TRACK}]}
