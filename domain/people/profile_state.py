@@ -6,12 +6,13 @@ since a profile is bounded.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from heapq import heapify, heappop, heappush
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct, field
 
-from domain.people.registers import Registers, Stamp, is_same, is_set
+from domain.people.registers import NEVER, Registers, Stamp, is_same, is_set
 
 MAX_TRAITS = 1_000
 # As JSON, with the names.
@@ -94,7 +95,8 @@ class Folded(Struct, frozen=True):
 def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
     """Take statements in. Of each name the latest holds, however they are ordered.
 
-    A trait that would bring the profile beyond MAX_TRAITS or MAX_TRAITS_BYTES is refused, and the rest is kept.
+    A trait that would bring the profile beyond MAX_TRAITS or MAX_TRAITS_BYTES is refused, and the rest is kept. Traits
+    that were taken back have what room there is beside: beyond, the ones taken back first are forgotten.
     """
     new = state.copy()
     room = _Room(new.traits)
@@ -105,7 +107,7 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
         registers = new.part(one.part)
         if not registers.yields_to(one.name, one.value, one.said, _IS_REFUSAL[one.part]):
             continue
-        if one.part == "traits" and (reason := room.take(one.name, one.value)) is not None:
+        if one.part == "traits" and (reason := room.take(one)) is not None:
             refusals.append(Refusal(one, reason))
             continue
         before = registers.values.get(one.name)
@@ -113,6 +115,8 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
             continue
         registers.put(one.name, one.value, one.said)
         is_changed = True
+        if one.part == "traits":
+            room.make()
         if not is_same(before, one.value):
             changes.append(Change(one.part, one.name, before, one.value, one.source))
     return Folded(new, is_changed, changes, refusals)
@@ -135,6 +139,7 @@ def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
     ]
     for refusal in refusals:
         new.traits.drop(refusal.statement.name)
+    _Room(new.traits).make()
     changes = []
     for part in _IS_REFUSAL:
         before, after = target.part(part).values, new.part(part).values
@@ -168,33 +173,71 @@ _TOO_MUCH = (
 
 
 class _Room:
-    """How much room the traits of a profile still have; counted when it is first asked for."""
+    """How much room the traits of a profile still have; counted when it is first asked for.
+
+    What was taken back takes no room from what is set: a profile may have used a thousand names and go on with others.
+    """
 
     def __init__(self, traits: Registers) -> None:
         self._traits = traits
-        self._bytes: int | None = None
+        self._is_counted = False
+        # Of the traits that are set, and of those that were taken back; of these also which was said when.
+        self._number = self._bytes = self._bytes_taken_back = 0
+        self._taken_back: list[tuple[Stamp, str]] = []
 
-    def take(self, name: str, value: Any) -> str | None:
+    def _count(self) -> None:
+        if self._is_counted:
+            return
+        self._is_counted = True
+        values, stamps = self._traits.values, self._traits.stamps
+        self._taken_back = [(stamps.get(name, NEVER), name) for name, value in values.items() if value is None]
+        heapify(self._taken_back)
+        self._bytes_taken_back = sum(_size(name, None) for _, name in self._taken_back)
+        self._number = len(values) - len(self._taken_back)
+        self._bytes = sum(_size(*item) for item in values.items()) - self._bytes_taken_back
+
+    def take(self, one: Statement) -> str | None:
         """Why a value cannot be kept; None where there is room, which it then has. What is smaller always has."""
-        values = self._traits.values
-        if name not in values and len(values) >= MAX_TRAITS:
-            return f"a profile may have {MAX_TRAITS:,} traits, and this one has {len(values):,}: leave `{name}` out"
-        if self._bytes is None:
-            self._bytes = sum(_size(*item) for item in values.items())
-        before = _size(name, values[name]) if name in values else 0
-        more = _size(name, value) - before
-        if more > 0 and self._bytes + more > MAX_TRAITS_BYTES:
+        self._count()
+        name, value, values = one.name, one.value, self._traits.values
+        before = values.get(name)
+        less = _size(name, before) if before is not None else 0
+        more = _size(name, value) if value is not None else 0
+        if before is None and value is not None and self._number >= MAX_TRAITS:
+            return f"a profile may have {MAX_TRAITS:,} traits, and this one has {self._number:,}: leave `{name}` out"
+        if more > less and self._bytes + more - less > MAX_TRAITS_BYTES:
             return (
                 f"the traits of a profile may have {MAX_TRAITS_BYTES:,} bytes; "
-                f"with `{name}` they would have {self._bytes + more:,}"
+                f"with `{name}` they would have {self._bytes + more - less:,}"
             )
-        self._bytes += more
+        self._number += (value is not None) - (before is not None)
+        self._bytes += more - less
+        if before is None and name in values:
+            self._bytes_taken_back -= _size(name, None)
+        if value is None:
+            self._bytes_taken_back += _size(name, None)
+            heappush(self._taken_back, (one.said, name))
         return None
+
+    def make(self) -> None:
+        """Forget the traits taken back first, as far as all together have no room."""
+        self._count()
+        values, stamps = self._traits.values, self._traits.stamps
+        while self._taken_back and (
+            len(values) > MAX_TRAITS or self._bytes + self._bytes_taken_back > MAX_TRAITS_BYTES
+        ):
+            said, name = heappop(self._taken_back)
+            # It may have been set since, or taken back again.
+            if name in values and values[name] is None and stamps.get(name, NEVER) == said:
+                self._bytes_taken_back -= _size(name, None)
+                self._traits.drop(name)
 
 
 def _beyond_the_bounds(traits: Registers) -> list[tuple[str, Any, Stamp]]:
     """The traits that have no room, from the first that has none on, where those said last come first."""
-    latest = sorted(traits.words(), key=lambda word: (word[2], word[0]), reverse=True)
+    latest = sorted(
+        (word for word in traits.words() if word[1] is not None), key=lambda word: (word[2], word[0]), reverse=True
+    )
     size = 0
     for place, (name, value, _) in enumerate(latest):
         size += _size(name, value)

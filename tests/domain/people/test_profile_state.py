@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.people import profile_state
 from domain.people.profile_state import (
     MAX_TRAITS,
     MAX_TRAITS_BYTES,
@@ -138,6 +139,70 @@ def test_a_profile_that_was_too_large_before_may_shrink() -> None:
     state.traits.values["a"] = "x" * (2 * MAX_TRAITS_BYTES)
     assert fold(state, [said("a", "x" * (2 * MAX_TRAITS_BYTES - 1))]).refusals == []
     assert len(fold(state, [said("b", 1)]).refusals) == 1
+
+
+def test_what_was_taken_back_makes_room_for_others() -> None:
+    """A client may name its traits by the day, and take back those of yesterday, for years."""
+    state = ProfileState()
+    for day in range(20):
+        words = [said(f"{day}-{number}", number, 2 * day) for number in range(MAX_TRAITS)]
+        folded = fold(state, [*words, *(said(word.name, None, 2 * day + 1) for word in words)])
+        assert folded.refusals == []
+        state = folded.state
+        assert list(state.traits.values) == [word.name for word in words]
+    assert fold(state, [said(word.name, "old", 0) for word in words]).changes == []
+
+
+def test_what_was_taken_back_first_is_forgotten_first() -> None:
+    taken_back = [said(f"t{index}", None, 1 + index % 10) for index in range(600)]
+    folded = fold(full().state, [*taken_back, *(said(f"new{index}", index, 20) for index in range(500))])
+    assert (folded.refusals, len(folded.state.traits.values)) == ([], MAX_TRAITS)
+    remembered = {name for name, value in folded.state.traits.values.items() if value is None}
+    assert remembered == {one.name for one in sorted(taken_back, key=lambda one: (one.said, one.name))[500:]}
+    [refusal] = fold(folded.state, [said(f"more{index}", index, 20) for index in range(101)]).refusals
+    assert refusal.reason == "a profile may have 1,000 traits, and this one has 1,000: leave `more100` out"
+
+
+def test_a_merge_forgets_what_was_taken_back_before_it_leaves_out_a_trait() -> None:
+    gone = fold(ProfileState(), [said(f"gone{index}", None, 5) for index in range(MAX_TRAITS)]).state
+    for one, other in ((gone, full(400).state), (full(400).state, gone)):
+        merged = merge(one, other, MERGE)
+        assert (merged.refusals, len(merged.state.traits.values)) == ([], MAX_TRAITS)
+        assert sum(value is not None for value in merged.state.traits.values.values()) == 400
+
+
+@given(
+    batches=st.lists(
+        st.lists(
+            st.builds(said, st.sampled_from("abcdefgh"), st.sampled_from([None, None, 1, "x" * 20]), st.integers(0, 9)),
+            max_size=8,
+        ),
+        max_size=4,
+    )
+)
+def test_whatever_is_set_and_taken_back_a_profile_is_bounded(batches: list[list[Statement]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(profile_state, "MAX_TRAITS", 3)
+        patch.setattr(profile_state, "MAX_TRAITS_BYTES", 50)
+        state = ProfileState()
+        for batch in batches:
+            for one in batch:
+                before = dict(state.traits.values)
+                folded = fold(state, [one])
+                state = folded.state
+                is_set = [name for name, value in before.items() if value is not None]
+                used = sum(profile_state._size(name, before[name]) for name in is_set)
+                for refusal in folded.refusals:
+                    assert refusal.statement.value is not None
+                    more = profile_state._size(one.name, one.value)
+                    less = profile_state._size(one.name, before[one.name]) if one.name in is_set else 0
+                    assert len(is_set) == 3 or used + more - less > 50
+            assert len(state.traits.values) <= 3
+            assert state.traits.stamps.keys() == state.traits.values.keys()
+            assert len(msgspec.json.encode(state.traits.values)) <= 50
+        together = [one for batch in batches for one in batch]
+        at_once = fold(ProfileState(), together).state
+        assert as_json(state) == as_json(at_once)
 
 
 @pytest.mark.parametrize("target_is_later", [True, False])
