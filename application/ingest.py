@@ -19,6 +19,7 @@ from application.people import (
     identity_changes,
     identity_sources,
     left_out,
+    lock_before_merge,
     merge_people,
     merge_sources,
     write_people,
@@ -36,9 +37,10 @@ from domain.tracking.reactions import message_reacted_to
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded, lost_with
 from store import campaigns, events, journeys, messages, outbox, profile_changes, profiles
 from store import rejects as reject_log
-from store.database import Connection, Database
+from store.database import Asked, Connection, Database
 from store.events import StoredEvent
 from store.profile_changes import ProfileChange
+from store.profiles import Profile
 
 # Batches that meet the same new people at once take turns: of each round one comes through.
 ATTEMPTS = 12
@@ -177,16 +179,23 @@ class Ingest:
         if not new:
             return IngestResult(0, duplicates)
         identities = await found.answer() if found else await profiles.lock_identities(connection, wanted)
-        resolution, history, refusals = await _resolve(connection, new, identities, received_at, exclusive=exclusive)
+        resolution = identity.resolve(new, identities, uuid7)
+        if resolution.is_structural and not exclusive:
+            raise _IdentityMoved
         fresh = [StoredEvent(resolution.profile_of[event.id], event) for event in new]
-        await events.insert(connection, fresh, received_at)
         interesting = [Happening(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
-        reactions = _reactions(new)
         said = _said(fresh, listeners, received_at, opt_out)
+        touched = {happening.profile_id for happening in interesting} | said.keys()
+        of_addresses = _of_addresses(fresh[0], opt_out) if opt_out else ()
+        if resolution.linked and not await profiles.create(connection, resolution.created, resolution.linked):
+            raise _IdentityMoved
+        merged = resolution.merged
+        locked = await lock_before_merge(connection, merged, touched, said, of_addresses) if merged else None
+        history, refusals = await _link(connection, new, identities, resolution, locked, received_at)
+        await events.insert(connection, fresh, received_at)
+        reactions = _reactions(new)
         routed = Routed()
         if said or interesting:
-            touched = {happening.profile_id for happening in interesting} | said.keys()
-            of_addresses = _of_addresses(fresh[0], opt_out) if opt_out else ()
             asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=bool(interesting))
             around = await routing.ask_around(connection, listeners, interesting, received_at) if interesting else None
             written = await write_people(connection, asked)
@@ -210,30 +219,22 @@ class Ingest:
         return IngestResult(len(fresh), duplicates, beyond, more.number)
 
 
-async def _resolve(
+async def _link(
     connection: Connection,
     batch: Sequence[Event],
     known: Mapping[Identity, Known],
+    resolution: Resolution,
+    locked: Asked[dict[UUID, Profile]] | None,
     received_at: datetime,
-    *,
-    exclusive: bool,
-) -> tuple[Resolution, list[ProfileChange], list[Refusal]]:
-    """Who the events are about, what that changes, and the traits that a merge leaves out."""
-    resolution = identity.resolve(batch, known, uuid7)
-    if resolution.is_structural and not exclusive:
-        raise _IdentityMoved
-    if resolution.linked and not await profiles.create(connection, resolution.created, resolution.linked):
-        raise _IdentityMoved
+) -> tuple[list[ProfileChange], list[Refusal]]:
+    """What changes by who the events are about, and the traits that a merge leaves out. `locked` are its people."""
     if not resolution.linked and not resolution.merged:
-        return resolution, [], []
+        return [], []
     sources = identity_sources(batch)
     merges = merge_sources(resolution, known, sources)
     history = identity_changes(resolution, sources, merges)
     refusals: list[Refusal] = []
-    if resolution.merged:
-        # Before the journeys, as the gate and the claim of a message have it: crosswise they would deadlock.
-        involved = {*resolution.merged, *resolution.merged.values()}
-        locked = await profiles.lock(connection, involved, with_said=involved)
+    if locked is not None:
         doubled = await journeys.end_doubles(connection, resolution.merged, received_at)
         if doubled:
             await outbox.append(connection, [routing.exit_notice(workflow_id, "merged") for workflow_id in doubled])
@@ -241,7 +242,7 @@ async def _resolve(
         history += changes
     if resolution.claimed:
         await profiles.claim(connection, resolution.claimed)
-    return resolution, history, refusals
+    return history, refusals
 
 
 def _reactions(new: Sequence[Event]) -> dict[UUID, datetime]:

@@ -92,13 +92,41 @@ async def ask_for_people(
     `with_consent` reads what their addresses refuse, which conditions look at.
     """
     people = await profiles.lock(connection, ids, with_said=said.keys())
-    named = {address for statements in said.values() for address in addresses_in(statements)}
-    refusing = {one.address for one in of_addresses}
-    if named or refusing:
-        await addresses.ensure(connection, named | refusing)
-    locked = await addresses.lock(connection, refusing) if refusing else None
+    named = _named(said)
+    locked = await _lock_addresses(connection, named, of_addresses)
     refused = await addresses.refused(connection, ids, named) if with_consent else None
     return PeopleAsked(said, of_addresses, people, refused, locked)
+
+
+async def lock_before_merge(
+    connection: Connection,
+    merged: Mapping[UUID, UUID],
+    ids: Collection[UUID],
+    said: Mapping[UUID, Sequence[Statement]],
+    of_addresses: Sequence[AddressStatement],
+) -> Asked[dict[UUID, Profile]]:
+    """Lock the people of a merge together with all others that the transaction will ask for, and their addresses.
+
+    A merge locks journeys and messages. Profiles that were locked after these, and in turns, would be locked crosswise
+    with other batches, with the gate and with the claim of a message.
+    """
+    involved = {*merged, *merged.values()}
+    people = await profiles.lock(connection, involved.union(ids), with_said=involved)
+    await _lock_addresses(connection, _named(said), of_addresses)
+    return people
+
+
+def _named(said: Mapping[UUID, Sequence[Statement]]) -> set[Address]:
+    return {address for statements in said.values() for address in addresses_in(statements)}
+
+
+async def _lock_addresses(
+    connection: Connection, named: Collection[Address], of_addresses: Sequence[AddressStatement]
+) -> Asked[dict[Address, Registers]] | None:
+    refusing = {one.address for one in of_addresses}
+    if named or refusing:
+        await addresses.ensure(connection, refusing.union(named))
+    return await addresses.lock(connection, refusing) if refusing else None
 
 
 async def write_people(connection: Connection, asked: PeopleAsked) -> PeopleWritten:

@@ -1,6 +1,7 @@
 """Addresses, and what they refuse, whoever's profile they stand in.
 
-Lock order: profiles, addresses by channel, app and value, journeys, messages.
+Lock order: identities, profiles, addresses by channel, app and value, journeys, messages. Each kind by its ids, and all
+that a transaction needs of a kind at once.
 """
 
 from collections.abc import Collection, Mapping

@@ -102,6 +102,27 @@ async def test_batches_with_the_same_people_in_any_order_do_not_deadlock(rig: Ri
     assert all(row["count"] == 1 for row in active)
 
 
+async def test_a_merge_waits_for_all_people_of_its_batch_before_it_holds_a_journey(rig: Rig, ingest: Ingest) -> None:
+    """Profiles, then journeys, each in one order: else this batch and one that has the first profile deadlock."""
+    await rig.run_campaign(CART)
+    for user, anonymous in (("first", None), (None, "a1"), ("u1", None)):
+        await ingest([abandoned(user, anonymous=anonymous)], received_at=AT)
+    batch = [event("identify", "u1", anonymous="a1"), event("identify", "first", plan="pro")]
+    async with rig.database.transaction() as connection:
+        await connection.execute("SELECT 1 FROM profiles WHERE user_id = 'first' FOR NO KEY UPDATE")
+        running = asyncio.create_task(ingest(batch, received_at=AT))
+        await rig.until(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        assert len(await rig.query("SELECT 1 FROM journeys FOR UPDATE NOWAIT")) == 3
+        others = "SELECT 1 FROM profiles WHERE user_id IS DISTINCT FROM 'first' FOR NO KEY UPDATE NOWAIT"
+        assert len(await rig.query(others)) == 2
+    assert (await running).accepted == 2
+    assert [row["user_id"] for row in await rig.query("SELECT user_id FROM profiles ORDER BY 1")] == ["first", "u1"]
+    ended = await rig.query("SELECT outcome FROM journeys WHERE state = 'exited'")
+    assert [row["outcome"] for row in ended] == ["merged"]
+
+
 async def test_an_event_is_judged_by_the_campaigns_of_its_commit(rig: Rig, ingest: Ingest) -> None:
     """A campaign is started while events stream in: every event after the acknowledgement lets its user in."""
     await rig.admin("POST", "/v1/campaigns", {"file": "c.yaml", "source": CART, "templates": {"note.liquid": MAIL}})
