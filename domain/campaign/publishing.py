@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from domain.campaign.compile import compile_plan
 from domain.campaign.definition import Campaign
@@ -53,14 +54,14 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
     files = {name: text for name, text in templates.items() if _template_name(name) in used}
     problems += [*read_source.problems, *check_document(read_source)]
     problems += _missing_templates(uses, templates, read_source)
-    loaded, template_problems = load(files)
-    problems += [*template_problems, *_misplaced_templates(uses, loaded)]
+    loaded, template_problems = load({_path_of_template(file, name): text for name, text in files.items()})
+    template_problems += _misplaced_templates(uses, loaded)
     if definition is None or problems:
-        raise InvalidDocumentError(_in_order(problems, file))
+        raise InvalidDocumentError(_in_order([*problems, *template_problems], file))
     plan, rules = compile_plan(definition), rules_of(definition)
     failing, failing_for_some = _tried_out(definition, plan, loaded)
-    if failing:
-        raise InvalidDocumentError(_in_order(failing, file))
+    if template_problems or failing:
+        raise InvalidDocumentError(_in_order([*template_problems, *failing], file))
     doubts = [*read_source.warnings, *(doubt for template in loaded.values() for doubt in template.warnings)]
     doubts += failing_for_some
     warnings = _in_order([*document_warnings(read_source, plan, rules), *doubts], file)
@@ -98,6 +99,11 @@ def _tried_out(
         problems += found[0]
         warnings += found[1]
     return problems, warnings
+
+
+def _path_of_template(file: str, name: str) -> str:
+    """Where an editor finds a template: in the folder `templates` beside the document, unless its name has a folder."""
+    return str(PurePosixPath(file).parent / ("" if "/" in name else "templates") / name)
 
 
 def _template_name(file: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from domain.document.yaml_source import Path, Source, path_text, read
 from domain.errors import InvalidDocumentError, Problem
-from domain.templates.liquid_text import Place
+from domain.templates.liquid_text import Place, compile_liquid
 
 # A tag or output within a line and without braces of its own; any other is YAML like the rest.
 _LIQUID = re.compile(r"\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}")
@@ -59,8 +59,9 @@ def parse(file: str, text: str) -> tuple[TemplateSource | None, list[Problem]]:
     if end is None:
         return None, [whole.problem("the front matter does not end", "End it with a line of ---")]
     matter = _read("".join(lines[1:end]), replace(whole, line=2), prefix="")
+    body = Field("".join(lines[end + 1 :]), Place(file, end + 2, "body"))
     if not matter.is_mapping:
-        return None, matter.problems
+        return None, [*matter.problems, *compile_liquid(body.value, body.place)[1]]
     problems = matter.problems
     fields: dict[str, Field] = {}
     key_places: dict[str, Place] = {}
@@ -70,7 +71,6 @@ def parse(file: str, text: str) -> tuple[TemplateSource | None, list[Problem]]:
             fields[key] = Field(value, matter.text_place((key,)))
         else:
             problems.append(place.problem("this must be a text", _QUOTE))
-    body = Field("".join(lines[end + 1 :]), Place(file, end + 2, "body"))
     return TemplateSource(fields, key_places, body, tuple(matter.warnings)), problems
 
 
@@ -78,7 +78,7 @@ def parse_tree(body: Field) -> tuple[dict[str, Tree] | None, list[Problem], list
     """A YAML or JSON body as a mapping of leaves that JSON can hold, everything wrong with it, and its warnings."""
     document = _read(body.value, body.place, prefix=body.place.path)
     if not document.is_mapping:
-        return None, document.problems, []
+        return None, [*document.problems, *compile_liquid(body.value, body.place)[1]], []
     tree = {key: _tree(value, (key,), document) for key, value in document.source.data.items()}
     return tree, document.problems, document.warnings
 

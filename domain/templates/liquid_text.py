@@ -37,6 +37,9 @@ from domain.templates.liquid_values import plain
 _ENCODED_BRACES = re.compile("%7B%7B", re.IGNORECASE)
 # More than anybody mends in one go.
 MAX_PROBLEMS = 100
+_TAG = re.compile(r"\{%.*?%\}", re.DOTALL)
+# What opens a block in which nothing is Liquid.
+_OPAQUE = re.compile(r"\{%-?\s{0,100}(?:raw|comment|doc)\b")
 # Unreadable outputs that are passed over in a text to find what else is wrong with it: each costs a parse.
 MAX_MENDED = 10
 # Longer paths are not told apart in what a failure says.
@@ -177,19 +180,37 @@ def _without_output(source: str, index: int) -> str | None:
     return source[:start] + re.sub(r"[^\n]", " ", source[start : end + 2]) + source[end + 2 :]
 
 
-def compile_liquid(
-    source: str, place: Place, *, is_html: bool = False, _mended: int = 0
-) -> tuple[LiquidText | None, list[Problem]]:
-    """The compiled text, and everything wrong with it. In HTML, values are escaped where they are put out.
+def _without_tags(source: str) -> str | None:
+    """The text with its outputs alone, as long as before; None where some of them may be none."""
+    if _OPAQUE.search(source):
+        return None
+    return _TAG.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), source)
 
-    The library stops at the first `{{ … }}` that it cannot read: what follows is told of by a text without that one.
-    """
-    environment = HTML if is_html else TEXT
+
+def compile_liquid(source: str, place: Place, *, is_html: bool = False) -> tuple[LiquidText | None, list[Problem]]:
+    """The compiled text, and everything wrong with it. In HTML, values are escaped where they are put out."""
+    encoded = [
+        place.problem(
+            f"`{found[0]}` is `{{{{` written for a URL, and is sent as it stands",
+            "Write the braces themselves",
+            place.line_at(source, found.start()),
+        )
+        for found in islice(_ENCODED_BRACES.finditer(source), MAX_PROBLEMS)
+    ]
     if excess := first_excess(source):
-        return None, [place.problem(excess.message, excess.suggestion, place.line_at(source, excess.at))]
-    if encoded := _ENCODED_BRACES.search(source):
-        said = f"`{encoded[0]}` is `{{{{` written for a URL, and is sent as it stands"
-        return None, [place.problem(said, "Write the braces themselves", place.line_at(source, encoded.start()))]
+        return None, [*encoded, place.problem(excess.message, excess.suggestion, place.line_at(source, excess.at))]
+    text, problems = _compile(source, place, HTML if is_html else TEXT)
+    return (None if encoded else text), [*encoded, *problems]
+
+
+def _compile(
+    source: str, place: Place, environment: liquid.Environment, *, mended: int = 0, has_tags: bool = True
+) -> tuple[LiquidText | None, list[Problem]]:
+    """The compiled text, and what is wrong with it.
+
+    The library stops at the first output or tag that it cannot read. What follows is told of by a text without that
+    output, or without all tags, which belong to each other: then names that only a tag may have given pass.
+    """
     try:
         template = environment.from_string(source)
         give_meaning(template)
@@ -200,13 +221,18 @@ def compile_liquid(
         token, message = (error.token, error.message) if isinstance(error, LiquidError) else (None, "too deeply nested")
         line = place.line_at(source, token.start_index) if token else place.line
         problem = place.problem(f"this is not Liquid: {message}", "Mend the tag or the expression", line)
-        rest = _without_output(source, token.start_index) if token and _mended < MAX_MENDED else None
-        if rest is None:
+        if token is None or mended == MAX_MENDED:
             return None, [problem]
-        _, more = compile_liquid(rest, place, is_html=is_html, _mended=_mended + 1)
+        rest = _without_output(source, token.start_index)
+        if rest is None:
+            rest, has_tags = _without_tags(source), False
+        if rest is None or rest == source:
+            return None, [problem]
+        _, more = _compile(rest, place, environment, mended=mended + 1, has_tags=has_tags)
         return None, [problem, *more]
     analysis = template.analyze(include_partials=False)
-    problems = list(islice(_problems(template, analysis, source, place, environment), MAX_PROBLEMS))
+    found = _problems(template, analysis, source, place, environment, has_tags=has_tags)
+    problems = list(islice(found, MAX_PROBLEMS))
     variables = (variable for found in analysis.variables.values() for variable in found)
     paths = frozenset(path for variable in variables for path in _prefixes(variable))
     return (None if problems else LiquidText(template, place, paths)), problems
@@ -218,6 +244,8 @@ def _problems(
     source: str,
     place: Place,
     environment: liquid.Environment,
+    *,
+    has_tags: bool,
 ) -> Iterator[Problem]:
     for name, spans in analysis.filters.items():
         if name not in environment.filters:
@@ -226,7 +254,7 @@ def _problems(
                 line = place.line_at(source, span.index)
                 yield place.problem(f"there is no filter '{name}'", suggestion, line)
     for variable in (variable for found in analysis.globals.values() for variable in found):
-        if fault := _fault(variable):
+        if (has_tags or str(variable.segments[0]) in VARIABLES) and (fault := _fault(variable)):
             yield place.problem(*fault, place.line_at(source, variable.span.index))
     expressions = list(all_expressions(template))
     for unbounded in filter(_is_unbounded, expressions):

@@ -14,7 +14,7 @@ from domain.errors import Problem
 from domain.templates import email_template, webhook_template
 from domain.templates.front_matter import Field, TemplateSource, parse
 from domain.templates.liquid_context import UNKNOWN, Localization, Rendering
-from domain.templates.liquid_text import LiquidText, Place, TemplateRenderError, nearest
+from domain.templates.liquid_text import LiquidText, Place, TemplateRenderError, compile_liquid, nearest
 
 __all__ = ["TemplateRenderError", "TemplateSet", "load"]
 
@@ -162,15 +162,18 @@ def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]
     if _DEFAULT not in files:
         place = Place(next(iter(files.values())).name, 1, "file name")
         problems.append(place.problem(f"'{name}' has no default language", f"Add {name}.liquid"))
+        problems += _liquid_faults(files)
         return TemplateSet(name, None, place)
     default = files[_DEFAULT].source
     unreadable = TemplateSet(name, None, Place(files[_DEFAULT].name, 1, "front matter"))
     if default is None:
+        problems += _liquid_faults(files)
         return unreadable
     channel = default.fields.get("channel")
     if channel is None or channel.value not in _KINDS:
         place = default.key_places.get("channel", unreadable.place)
         problems.append(place.problem("the channel is missing or unknown", f"Say channel: {' or '.join(_KINDS)}"))
+        problems += _liquid_faults(files)
         return unreadable
     kind = _KINDS[channel.value]
     problems += _missing_keys(default, unreadable.place, kind)
@@ -185,6 +188,13 @@ def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]
             if variant is not None and not faults:
                 variants[language] = variant
     return TemplateSet(name, channel.value, channel.place, variants, tuple(warnings))
+
+
+def _liquid_faults(files: Mapping[str, _File]) -> Iterator[Problem]:
+    """What is wrong with files of an unknown kind whatever that is."""
+    for source in (file.source for file in files.values() if file.source is not None):
+        for text in (*source.fields.values(), source.body):
+            yield from compile_liquid(text.value, text.place)[1]
 
 
 def _missing_keys(default: TemplateSource, place: Place, kind: _Kind) -> Iterator[Problem]:

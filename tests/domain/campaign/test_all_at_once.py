@@ -69,6 +69,80 @@ def test_a_campaign_and_its_templates() -> None:
     assert all(re.match(r"[\w/.]+:[0-9]+: ", one) for one in found)
 
 
+MAIL = "---\nchannel: email\nfrom: a@example.com\nsubject: {subject}\ntext: t\n---\n{body}\n"
+SENDS = "key: a\nname: A\nentry: {{event: E}}\nsteps:\n{steps}"
+STEP = "  - {{id: {name}, send: {{channel: email, template: {name}}}}}\n"
+BRACES = "{{ user.name }} %7B%7B x %7D%7D\n%7b%7b y {{ profile.nope }}"
+
+
+@pytest.mark.parametrize(
+    ("templates", "said"),
+    [
+        pytest.param(
+            {"one": MAIL.format(subject="'%7B%7B x'", body=BRACES)},
+            [
+                ("one", 4, "subject: `%7B%7B` is"),
+                ("one", 7, "body: `%7B%7B` is"),
+                ("one", 7, "body: there is no variable 'user.name'"),
+                ("one", 8, "body: `%7b%7b` is"),
+                ("one", 8, "body: there is no variable 'profile.nope'"),
+            ],
+            id="encoded braces",
+        ),
+        pytest.param(
+            {
+                "one": MAIL.format(
+                    subject="s", body="{% for a in profile.nope %}{{ a.b | nof }}\n{% if %}\n{{ profile.no }}{{ a b }}"
+                )
+            },
+            [
+                ("one", 7, "body: there is no filter 'nof'"),
+                ("one", 8, "body: this is not Liquid"),
+                ("one", 9, "body: this is not Liquid"),
+                ("one", 9, "body: there is no variable 'profile.no'"),
+            ],
+            id="a tag that cannot be read",
+        ),
+        pytest.param(
+            {"one": MAIL.format(subject="'{{ nope }}'", body="{{ profile.user_id | nof }}").replace("email", "emial")},
+            [
+                ("one", 2, "channel: the channel is missing or unknown"),
+                ("one", 4, "subject: there is no variable 'nope'"),
+                ("one", 7, "body: there is no filter 'nof'"),
+            ],
+            id="an unknown channel",
+        ),
+        pytest.param(
+            {"one": MAIL.format(subject="[x", body="{{ nope }}")},
+            [("one", 5, "front matter: not valid YAML"), ("one", 7, "body: there is no variable 'nope'")],
+            id="front matter that cannot be read",
+        ),
+        pytest.param(
+            {"one.de": MAIL.format(subject="s", body="{{ nope }}")},
+            [("one.de", 1, "file name: 'one' has no default"), ("one.de", 7, "body: there is no variable 'nope'")],
+            id="no default",
+        ),
+        pytest.param(
+            {
+                "one": MAIL.format(subject="s", body="{{ user.name }}"),
+                "two": MAIL.format(subject="s", body="{{ 'soon' | date: '%d' }}"),
+            },
+            [("one", 7, "body: there is no variable"), ("two", 7, "body: the message fails for everybody")],
+            id="one that is wrong and one that fails",
+        ),
+    ],
+)
+def test_all_that_is_wrong_with_templates(templates: dict[str, str], said: list[tuple[str, int, str]]) -> None:
+    names = sorted({name.partition(".")[0] for name in templates})
+    source = SENDS.format(steps="".join(STEP.format(name=name) for name in names))
+    with pytest.raises(InvalidDocumentError) as refused:
+        check(source, "shop/campaigns/a.yaml", {f"{name}.liquid": text for name, text in templates.items()})
+    found = [str(problem) for problem in refused.value.problems]
+    wanted = [f"shop/campaigns/templates/{name}.liquid:{line}: {words}" for name, line, words in said]
+    assert [one for one in wanted if not any(told.startswith(one) for told in found)] == []
+    assert len(found) == len(wanted), found
+
+
 def test_caps() -> None:
     rules = "rules:\n  - {name: A b, limit: 0, per: 7dd}\n  - {name: b, limit: x, per: day}\n  - {name: b, lmit: 3}\n"
     with pytest.raises(InvalidDocumentError) as refused:

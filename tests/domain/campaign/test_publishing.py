@@ -54,7 +54,7 @@ def test_problems_of_templates_come_with_those_of_the_document() -> None:
         text + "  - {id: b, send: {channel: email, template: broken}}\n",
         {"hello.liquid": EMAIL, "broken.liquid": broken},
     )
-    assert [one.file for one in found] == ["campaign.yaml", "broken.liquid", "hello.liquid"]
+    assert [one.file for one in found] == ["campaign.yaml", "templates/broken.liquid", "templates/hello.liquid"]
 
 
 def test_the_number_of_problems_is_bounded() -> None:

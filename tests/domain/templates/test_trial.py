@@ -53,13 +53,13 @@ def refused(*arguments: Any, **named: Any) -> list[str]:
     ],
 )
 def test_what_fails_for_everybody_is_refused(body: str, reason: str) -> None:
-    assert refused(body) == [f"a.liquid:7: the message fails for everybody: {reason}"]
+    assert refused(body) == [f"templates/a.liquid:7: the message fails for everybody: {reason}"]
 
 
 def test_an_unsubscribe_link_in_a_transactional_mail_is_refused() -> None:
     link = "<a href='{{ unsubscribe_url }}'>Unsubscribe</a>"
     assert refused(link, category="transactional") == [
-        "a.liquid:7: the message fails for everybody: unsubscribe_url has no value for this user"
+        "templates/a.liquid:7: the message fails for everybody: unsubscribe_url has no value for this user"
     ]
     assert published(link) == []
     assert published(f"{{% if unsubscribe_url %}}{link}{{% endif %}}", category="transactional") == []
@@ -67,7 +67,7 @@ def test_an_unsubscribe_link_in_a_transactional_mail_is_refused() -> None:
 
 def test_each_language_is_tried_out() -> None:
     assert refused("Hello", de="{{ 'bald' | date: '%d' }}") == [
-        "a.de.liquid:7: the message fails for everybody: the filter 'date' cannot take this user's data"
+        "templates/a.de.liquid:7: the message fails for everybody: the filter 'date' cannot take this user's data"
     ]
 
 
@@ -108,7 +108,7 @@ def test_what_can_be_sent_to_all_is_published_without_a_word(body: str) -> None:
 )  # fmt: skip
 def test_what_fails_for_some_is_warned_of_with_an_example(body: str, named: list[str]) -> None:
     [warning] = published(body)
-    assert (warning.file, warning.line) == ("a.liquid", 7)
+    assert (warning.file, warning.line) == ("templates/a.liquid", 7)
     paths = ", ".join(f"`{path}`" for path in named)
     assert warning.message.startswith(f"the message fails for people without {paths}, or with an odd value there: ")
     assert warning.suggestion.startswith("Give it a `default`; it failed for {")
