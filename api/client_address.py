@@ -5,6 +5,7 @@ trusted proxy adds on the right whom it heard from, and what stands further left
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from starlette.datastructures import Headers
@@ -12,6 +13,7 @@ from starlette.datastructures import Headers
 Network = IPv4Network | IPv6Network
 
 
+@lru_cache(4096)
 def network_of(address: str) -> str:
     """What is counted as one client: one subscriber has a whole /64 of IPv6. A text that is no address is itself."""
     parsed = _parsed(address)

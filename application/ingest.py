@@ -196,7 +196,8 @@ class Ingest:
         reactions = _reactions(new)
         routed = Routed()
         if said or interesting:
-            asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=bool(interesting))
+            with_consent = bool(interesting) and listeners.may_look_at_consent
+            asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=with_consent)
             around = await routing.ask_around(connection, listeners, interesting, received_at) if interesting else None
             written = await write_people(connection, asked)
             history += written.history
@@ -263,10 +264,11 @@ def _said(
     """
     said: dict[UUID, list[Statement]] = {}
     for one in fresh:
-        source = _source(one.event, opt_out)
-        statements = statements_of(one.event, source, received_at)
-        if one.event.type == "identify" or listeners.hears(one.event):
-            statements += surroundings_of(one.event, source, received_at)
+        event = one.event
+        if event.type != "identify" and not listeners.hears(event):
+            continue
+        source = _source(event, opt_out)
+        statements = statements_of(event, source, received_at) + surroundings_of(event, source, received_at)
         if statements:
             said.setdefault(one.profile_id, []).extend(statements)
     return said

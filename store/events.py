@@ -25,6 +25,27 @@ class StoredEvent(Struct, frozen=True, gc=False):
     event: Event
 
 
+class _Row(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """An event as INSERT takes it. What has the value of its default is left out of the JSON, which then is shorter."""
+
+    id: UUID
+    profile_id: UUID
+    source: str
+    message_id: str
+    type: str
+    name: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    previous_id: str | None = None
+    group_id: str | None = None
+    properties: dict[str, Any]
+    context: dict[str, Any]
+    timestamp: datetime
+    reported_timestamp: datetime | None = None
+    integrations: dict[str, Any] = {}
+    is_history: bool = False
+
+
 INSERT = """
 WITH item AS (
   SELECT * FROM ROWS FROM (jsonb_to_recordset(%(items)s) AS (
@@ -38,7 +59,7 @@ INSERT INTO events (
   received_at, id, source, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id,
   properties, context, timestamp, reported_timestamp, integrations, is_history)
 SELECT %(received_at)s, id, source, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id,
-       properties, context, timestamp, reported_timestamp, integrations, is_history
+       properties, context, timestamp, reported_timestamp, COALESCE(integrations, '{}'), COALESCE(is_history, false)
 FROM item ORDER BY position
 """
 
@@ -49,29 +70,30 @@ async def claim_ids(connection: Connection, batch: Sequence[Event], received_at:
     Of events that share a message id, one is claimed. Sorted, so that two batches with the same ids wait for each
     other and never lock crosswise.
     """
+    ids: dict[str, dict[str, UUID]] = {}
+    for event in batch:
+        ids.setdefault(event.source, {}).setdefault(event.message_id, event.id)
     cursor = await connection.execute(
         """
         WITH claimed AS (
           INSERT INTO message_ids (source, message_id, event_id, received_at)
-          SELECT source, message_id, event_id, %s
-          FROM jsonb_to_recordset(%s) AS item (source text, message_id text, event_id uuid)
+          SELECT source, message_id, event_id::uuid, %s
+          FROM jsonb_each(%s) AS used (source, ids), jsonb_each_text(ids) AS item (message_id, event_id)
           ORDER BY source, message_id
           ON CONFLICT DO NOTHING RETURNING event_id
         )
-        SELECT COALESCE(json_agg(event_id), '[]') AS ids FROM claimed
+        SELECT CASE WHEN count(*) < %s THEN COALESCE(json_agg(event_id), '[]') END AS ids FROM claimed
         """,
-        (
-            received_at,
-            Jsonb([{"source": one.source, "message_id": one.message_id, "event_id": one.id} for one in batch]),
-        ),
+        (received_at, Jsonb(ids), len(batch)),
     )
 
     def claimed(rows: Sequence[DictRow]) -> set[UUID]:
+        if rows[0]["ids"] is None:
+            return {event.id for event in batch}
         ids = {UUID(id) for id in rows[0]["ids"]}
-        if len(ids) < len(batch):
-            for event in batch:
-                if event.id not in ids:
-                    connection.tally.add(Deed.EVENT, event.type, "duplicate")
+        for event in batch:
+            if event.id not in ids:
+                connection.tally.add(Deed.EVENT, event.type, "duplicate")
         return ids
 
     return Asked(cursor, claimed)
@@ -84,28 +106,29 @@ async def insert(connection: Connection, events: Sequence[StoredEvent], received
         connection.tally.add(Deed.EVENT, type, "accepted", number=number)
 
 
-def rows(events: Sequence[StoredEvent]) -> list[dict[str, Any]]:
+def rows(events: Sequence[StoredEvent]) -> list[_Row]:
     """The events as INSERT takes them."""
     return [
-        {
-            "id": stored.event.id,
-            "profile_id": stored.profile_id,
-            "source": stored.event.source,
-            "message_id": stored.event.message_id,
-            "type": stored.event.type,
-            "name": stored.event.name,
-            "user_id": stored.event.user_id,
-            "anonymous_id": stored.event.anonymous_id,
-            "previous_id": stored.event.previous_id,
-            "group_id": stored.event.group_id,
-            "properties": stored.event.properties,
-            "context": stored.event.context,
-            "timestamp": stored.event.timestamp,
-            "reported_timestamp": stored.event.reported_timestamp,
-            "integrations": stored.event.integrations,
-            "is_history": stored.event.is_history,
-        }
+        _Row(
+            id=event.id,
+            profile_id=stored.profile_id,
+            source=event.source,
+            message_id=event.message_id,
+            type=event.type,
+            name=event.name,
+            user_id=event.user_id,
+            anonymous_id=event.anonymous_id,
+            previous_id=event.previous_id,
+            group_id=event.group_id,
+            properties=event.properties,
+            context=event.context,
+            timestamp=event.timestamp,
+            reported_timestamp=event.reported_timestamp,
+            integrations=event.integrations,
+            is_history=event.is_history,
+        )
         for stored in events
+        for event in (stored.event,)
     ]
 
 

@@ -1,6 +1,6 @@
 """Which campaigns listen for which events."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -33,7 +33,8 @@ class Moves(Struct, frozen=True):
 class Listeners:
     """Running versions listen for entries; they and those with active journeys, for everything that moves a journey.
 
-    Of the versions that are `past` no journey is active; some may have goals that still count.
+    Of the versions that are `past` no journey is active; some may have goals that still count. `may_look_at_consent` is
+    False where no condition of any of them does.
     """
 
     def __init__(
@@ -62,6 +63,9 @@ class Listeners:
             for name, moves in _moves(rules).items():
                 self._moves.setdefault(name, {})[place] = moves
         self._heard = self._entries.keys() | self._listening.keys() | self._goals.keys()
+        # By the text: whether `consent` is a name in it is not worth compiling all conditions for.
+        texts = (text for rules in self._rules.values() for text in _expressions(rules))
+        self.may_look_at_consent = any("consent" in text for text in texts)
 
     def hears(self, event: Event) -> bool:
         """Whether any campaign may care. An event for which this is False costs nothing more."""
@@ -117,6 +121,15 @@ def _moves(rules: Rules) -> dict[str, Moves]:
         )
         for name in names
     }
+
+
+def _expressions(rules: Rules) -> Iterator[str]:
+    """What is evaluated when events are routed."""
+    goals = () if rules.goal is None else (rules.goal,)
+    for rule in (*rules.exits, *goals, *rules.subscriptions.values()):
+        if rule.where is not None:
+            yield rule.where
+    yield from (text for text in (rules.entry.where, rules.entry.key) if text is not None)
 
 
 def _moving(rules: Rules) -> set[str]:

@@ -33,12 +33,12 @@ def instant(value: Any) -> datetime | None:
     of them.
     """
     match value:
-        case bool():
-            return None
         case str():
             text = value.strip()
-            return _of_number(float(text)) if _EPOCH_TEXT.fullmatch(text) else _of_text(text)
-        case int() | float():
+            # What most clients write has a dash, and is seen sooner than matched.
+            is_number = "-" not in text and _EPOCH_TEXT.fullmatch(text)
+            return _of_number(float(text)) if is_number else _of_text(text)
+        case int() | float() if not isinstance(value, bool):
             return _of_number(value)
         case _:
             return None

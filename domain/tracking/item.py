@@ -270,6 +270,8 @@ def _bounded(field: str, text: str) -> str:
 
 def _context(context: dict[str, Any]) -> dict[str, Any]:
     """What the client says of its surroundings, without what only Sojourn can say."""
+    if OUR_CONTEXT not in context:
+        return context
     return {name: value for name, value in context.items() if name != OUR_CONTEXT}
 
 

@@ -65,7 +65,7 @@ async def test_a_trait_left_out_is_named_and_costs_no_other(api: httpx.AsyncClie
     assert sorted(lines) == [
         "call refused: a track needs event, a non-empty string",
         "identify",
-        'left out: traits.consent.push must be true or false, or 1, 0, "yes" or "no"; it is \'maybe\'',
+        'left out: traits.consent.push must be true or false, or 1, 0, "yes" or "no"; it is "maybe"',
         'left out: traits.timezone must be an IANA name such as "Europe/Berlin"; it is "GMT+2"',
     ]
 

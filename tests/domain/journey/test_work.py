@@ -144,3 +144,16 @@ def test_an_entry_looks_no_further_than_the_first_exit_that_keeps_it_out(entry: 
     assert [one.reason for one in routed.decisions] == ["exit_event_came_first"]
     assert routed.decisions[0].data == {"exit_event_id": received[0].event.id}
     assert evaluations <= 2
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        campaign(entry=EntryRule("Cart Abandoned", where="profile.consent.email")),
+        campaign(exits=[EventRule("Order Completed", where="!profile.consent.email")]),
+        campaign(goal=GoalRule("Order Completed", 60, where="profile.consent_given.email")),
+    ],
+)
+def test_refusals_of_addresses_are_read_where_a_condition_may_look_at_consent(version: CampaignVersion) -> None:
+    assert Listeners([version], []).may_look_at_consent
+    assert not Listeners([campaign()], []).may_look_at_consent
