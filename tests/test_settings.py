@@ -39,13 +39,13 @@ WEAK = [
     ("webhook_signing_secret", f"whsec_{'YWFh' * 10}", "SOJOURN_WEBHOOK_SIGNING_SECRET repeats 1 byte"),
     ("public_url", "http://journeys.example.com", "SOJOURN_PUBLIC_URL sends the links of recipients in the clear"),
     ("public_url", "http://192.168.1.5:8080", "SOJOURN_PUBLIC_URL sends the links of recipients in the clear"),
+    ("public_url", "http://shop.localhost", "SOJOURN_PUBLIC_URL sends the links of recipients in the clear"),
     ("public_url", "shop.example.org", "SOJOURN_PUBLIC_URL is not the address of a web server"),
     ("public_url", "https://u:p@shop.example.org", "SOJOURN_PUBLIC_URL is not the address of a web server"),
 ]
 ALLOWED = [
     ("public_url", "https://journeys.example.com/sojourn"),
     ("public_url", "http://localhost:8080"),
-    ("public_url", "http://shop.localhost"),
     ("public_url", "http://127.0.0.1:8080"),
     ("public_url", "http://[::1]:8080"),
     ("write_key", ""),
@@ -100,6 +100,7 @@ def test_strong_ones_are_taken(name: str, value: str) -> None:
         ("mail.example.com", "tls", False),
         ("127.0.0.1", "none", False),
         ("localhost", "none", False),
+        ("mail.localhost", "none", True),
     ],
 )
 def test_a_password_for_mails_does_not_travel_in_the_clear(host: str, security: str, is_refused: bool) -> None:

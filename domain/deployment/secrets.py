@@ -8,7 +8,7 @@ import binascii
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,6 +18,9 @@ MIN_CHARACTERS: Final = 32
 MIN_DISTINCT: Final = 8
 # As the specification of Standard Webhooks has it: https://www.standardwebhooks.com.
 MIN_SIGNING_BYTES, MAX_SIGNING_BYTES = 24, 64
+
+_LOOPBACK: Final = IPv4Network("127.0.0.0/8")
+_LOOPBACK_6: Final = IPv6Address("::1")
 # AES-256.
 PAYLOAD_KEY_BYTES: Final = 32
 
@@ -118,13 +121,17 @@ def find_public_url_fault(url: str) -> Fault | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what is sent to a host stays on this machine. Names are not looked up."""
-    if host.lower().rstrip(".") == "localhost" or host.lower().endswith(".localhost"):
+    """Whether what is sent to a host stays on this machine: by localhost, 127.0.0.0/8 and ::1.
+
+    Names are not looked up. Others that end in `.localhost` stay here by RFC 6761, but not every resolver heeds that.
+    """
+    if host.lower() == "localhost":
         return True
     try:
-        return ip_address(host.strip("[]")).is_loopback
+        address = ip_address(host.strip("[]"))
     except ValueError:
         return False
+    return address in _LOOPBACK if address.version == 4 else address == _LOOPBACK_6
 
 
 def _decoded(text: str) -> bytes | None:
