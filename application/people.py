@@ -116,6 +116,13 @@ async def lock_before_merge(
     return people
 
 
+async def read_people(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:
+    """People with what their addresses refuse, for use cases that change nothing: no lock is taken or waited for."""
+    people = await profiles.read(connection, ids)
+    refused = await (await addresses.refused(connection, people, ())).answer()
+    return {id: _with_refused(person, refused) for id, person in people.items()}
+
+
 def _named(said: Mapping[UUID, Sequence[Statement]]) -> set[Address]:
     return {address for statements in said.values() for address in addresses_in(statements)}
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from application.catalogue import Catalogue
-from application.people import ask_for_people, write_people
+from application.people import read_people
 from domain.conditions.expressions import Place
 from domain.journey.matching import Happening, Matcher
 from store import campaigns, decisions, events, timeline
@@ -37,7 +37,7 @@ async def work_out(
         return {}
     decided = await decisions.entries_decided(connection, profile_id, [stored.event.id for stored in found])
     published = await campaigns.published_at(connection)
-    people = (await write_people(connection, await ask_for_people(connection, [profile_id], {}))).people
+    people = await read_people(connection, [profile_id])
     if profile_id not in people:
         # Merged into another since it was looked up.
         return {}

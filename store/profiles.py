@@ -209,6 +209,18 @@ async def lock(
     return Asked(cursor, lambda rows: {row["id"]: Profile(**row) for row in rows})
 
 
+async def read(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:
+    """The profiles as they are now, without their stamps; they may change before the transaction ends."""
+    cursor = await connection.execute(
+        """
+        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context
+        FROM profiles WHERE id = ANY(%s)
+        """,
+        (list(ids),),
+    )
+    return {row["id"]: Profile(**row) async for row in cursor}
+
+
 async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> None:
     """Replace the values of profiles that the caller has locked and folded."""
     items = [

@@ -111,3 +111,16 @@ async def test_a_false_condition_is_kept_by_no_row_and_told_by_the_timeline(rig:
     assert worked_out["summary"] == "not let into cart: condition not met: event.properties.value > 100"
     assert (worked_out["data"]["event_id"], worked_out["data"]["version"]) == (items[1]["data"]["event_id"], 1)
     assert "worked_out" not in items[4]["data"]
+
+
+async def test_a_timeline_waits_for_no_work_on_its_person(rig: Rig) -> None:
+    await rig.run_campaign(CART)
+    await rig.identify("u1", email="ada@example.com")
+    await rig.track("u1", "Cart Abandoned", {"value": 1, "cart_id": "c1"})
+    await rig.track("u1", "Cart Abandoned", {"value": 200, "cart_id": "c2"})
+    before = await rig.timeline("u1")
+    async with rig.database.transaction() as connection:
+        for table in ("profiles", "identities", "addresses", "events", "journeys", "decisions"):
+            await connection.execute(f"SELECT 1 FROM {table} FOR UPDATE")  # noqa: S608 -- the tables above
+        assert await rig.timeline("u1") == before
+    assert "worked_out" in before[2]["data"]
