@@ -4,9 +4,9 @@ from typing import Final
 
 # White space as Unicode has it, and two marks that are not shown: the zero width space, and U+FEFF, with which files
 # begin.
-_BLANKS: Final = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()) + "\u200b\ufeff"
+BLANKS: Final = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()) + "\u200b\ufeff"
 
 
 def strip_blanks(text: str) -> str:
     """The text without the blanks at its ends."""
-    return text.strip(_BLANKS)
+    return text.strip(BLANKS)

@@ -25,7 +25,7 @@ class StoredEvent(Struct, frozen=True, gc=False):
     event: Event
 
 
-class _Row(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class _Row(Struct, frozen=True, omit_defaults=True, gc=False):
     """An event as INSERT takes it. What has the value of its default is left out of the JSON, which then is shorter."""
 
     id: UUID
@@ -33,14 +33,14 @@ class _Row(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     source: str
     message_id: str
     type: str
+    properties: dict[str, Any]
+    context: dict[str, Any]
+    timestamp: datetime
     name: str | None = None
     user_id: str | None = None
     anonymous_id: str | None = None
     previous_id: str | None = None
     group_id: str | None = None
-    properties: dict[str, Any]
-    context: dict[str, Any]
-    timestamp: datetime
     reported_timestamp: datetime | None = None
     integrations: dict[str, Any] = {}
     is_history: bool = False
@@ -108,24 +108,25 @@ async def insert(connection: Connection, events: Sequence[StoredEvent], received
 
 def rows(events: Sequence[StoredEvent]) -> list[_Row]:
     """The events as INSERT takes them."""
+    # In the order of the fields: by their names it would take twice as long.
     return [
         _Row(
-            id=event.id,
-            profile_id=stored.profile_id,
-            source=event.source,
-            message_id=event.message_id,
-            type=event.type,
-            name=event.name,
-            user_id=event.user_id,
-            anonymous_id=event.anonymous_id,
-            previous_id=event.previous_id,
-            group_id=event.group_id,
-            properties=event.properties,
-            context=event.context,
-            timestamp=event.timestamp,
-            reported_timestamp=event.reported_timestamp,
-            integrations=event.integrations,
-            is_history=event.is_history,
+            event.id,
+            stored.profile_id,
+            event.source,
+            event.message_id,
+            event.type,
+            event.properties,
+            event.context,
+            event.timestamp,
+            event.name,
+            event.user_id,
+            event.anonymous_id,
+            event.previous_id,
+            event.group_id,
+            event.reported_timestamp,
+            event.integrations,
+            event.is_history,
         )
         for stored in events
         for event in (stored.event,)

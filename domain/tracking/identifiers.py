@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from domain.blanks import strip_blanks
+from domain.blanks import BLANKS
 from domain.tracking.item_error import ItemError, shown
 
 MAX_ID_CHARACTERS: Final = 255
@@ -41,10 +41,10 @@ class Placeholders:
     """The texts that stand for no id. A blank text is always one."""
 
     def __init__(self, texts: Iterable[str] = DEFAULT_PLACEHOLDERS) -> None:
-        self._texts = frozenset(strip_blanks(text).casefold() for text in texts) | {""}
+        self._texts = frozenset(text.strip(BLANKS).casefold() for text in texts) | {""}
 
     def __contains__(self, text: str) -> bool:
-        return strip_blanks(text).casefold() in self._texts
+        return text.strip(BLANKS).casefold() in self._texts
 
 
 STANDARD_PLACEHOLDERS: Final = Placeholders()

@@ -64,6 +64,8 @@ def _of_text(text: str) -> datetime | None:
             return None
         except OverflowError:
             return LATEST
+    if parsed.tzinfo is UTC:
+        return parsed
     if parsed.tzinfo is None:
         return parsed.replace(tzinfo=UTC)
     try:
