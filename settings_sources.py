@@ -32,12 +32,8 @@ class SecretFiles(PydanticBaseSettingsSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """The content of the setting's file; None where none is named."""
         variable = f"{PREFIX}{field_name.upper()}"
-        named = self._environ.get(f"{variable}_FILE") if _is_secret(field.annotation) else None
-        if named is None:
-            return None, field_name, False
-        if variable in self._environ:
-            return Fault(f"is given, and so is {variable}_FILE", "unset one of them"), field_name, False
-        return _read(Path(named), f"{variable}_FILE"), field_name, False
+        found = secret_in_file(variable, self._environ) if _is_secret(field.annotation) else None
+        return found, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """The secrets that files hold."""
@@ -94,6 +90,15 @@ class TemporalEnvironment(PydanticBaseSettingsSource):
             disable_file=has_address and not is_asked_for,
             override_env_vars=self._environ,
         )
+
+
+def secret_in_file(variable: str, environ: Mapping[str, str]) -> str | Fault | None:
+    """The content of the file that `variable`_FILE names; None where it names none."""
+    if not (named := environ.get(f"{variable}_FILE")):
+        return None
+    if environ.get(variable):
+        return Fault(f"is given, and so is {variable}_FILE", "unset one of them")
+    return _read(Path(named), f"{variable}_FILE")
 
 
 def _read(file: Path, variable: str) -> str | Fault:

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.config import config_file, key_of, read_config
-from domain.deployment.secrets import is_loopback
+from domain.deployment.secrets import Fault, is_loopback
 from domain.errors import InvalidRequestError
 
 API_URL = "SOJOURN_API_URL"
@@ -139,8 +139,24 @@ def _environment_key(url: str, environ: Mapping[str, str]) -> str:
     """The key of the environment. The deployment's own admin key goes to this machine or where SOJOURN_API_URL says."""
     if key := environ.get(API_KEY):
         return key
-    if not (key := environ.get(ADMIN_KEY)):
-        raise InvalidRequestError(f"no key for {url}: set {API_KEY}, or use a profile, or run `sojourn dev` here")
+    if not (key := _admin_key(environ)):
+        raise InvalidRequestError(
+            f"no key for {url}: set {API_KEY} to one that `sojourn keys create` has made, or {ADMIN_KEY} to the secret "
+            "of that name with which the API was started; or use a profile, or run `sojourn dev` here"
+        )
     if not is_here(url) and not environ.get(API_URL):
         raise InvalidRequestError(f"{ADMIN_KEY} goes to this machine only: for {url} set {API_KEY}, or use a profile")
+    return key
+
+
+def _admin_key(environ: Mapping[str, str]) -> str | None:
+    """The deployment's own admin key, which may stand in a file as for its processes."""
+    if not environ.get(f"{ADMIN_KEY}_FILE"):
+        return environ.get(ADMIN_KEY)
+    # Takes as long to load as all else of a command.
+    from settings_sources import secret_in_file
+
+    key = secret_in_file(ADMIN_KEY, environ)
+    if isinstance(key, Fault):
+        raise InvalidRequestError(f"{ADMIN_KEY} {key}")
     return key

@@ -84,6 +84,25 @@ def test_the_key_of_the_deployments_own_processes_will_do(tmp_path: Path) -> Non
     assert find_target(environ={**environ, "SOJOURN_API_KEY": "k"}, folder=tmp_path) == Target(DEFAULT_URL, "k")
 
 
+def test_the_key_of_the_deployments_own_processes_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "admin_key").write_text("own\n")
+    environ = {"SOJOURN_ADMIN_KEY_FILE": str(tmp_path / "admin_key"), "XDG_CONFIG_HOME": str(tmp_path)}
+    assert find_target(environ={**environ, "SOJOURN_ADMIN_KEY": ""}, folder=tmp_path) == Target(DEFAULT_URL, "own")
+    with pytest.raises(InvalidRequestError, match="SOJOURN_ADMIN_KEY goes to this machine only"):
+        find_target(url=STAGING, environ=environ, folder=tmp_path)
+    with pytest.raises(
+        InvalidRequestError, match="SOJOURN_ADMIN_KEY is given, and so is SOJOURN_ADMIN_KEY_FILE: unset"
+    ):
+        find_target(environ={**environ, "SOJOURN_ADMIN_KEY": "k"}, folder=tmp_path)
+    with pytest.raises(InvalidRequestError, match="SOJOURN_ADMIN_KEY cannot be read: SOJOURN_ADMIN_KEY_FILE names"):
+        find_target(environ={**environ, "SOJOURN_ADMIN_KEY_FILE": str(tmp_path / "none")}, folder=tmp_path)
+
+
+def test_without_a_key_it_is_said_where_keys_come_from(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match="`sojourn keys create` has made, or SOJOURN_ADMIN_KEY to the secret"):
+        find_target(environ={"XDG_CONFIG_HOME": str(tmp_path)}, folder=tmp_path)
+
+
 def test_a_key_goes_only_where_it_is_meant_to(home: Path, dev_folder: Path) -> None:
     environ = configured(home)
     # The development server's, and a profile's, to no address of the environment or of an option.
