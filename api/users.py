@@ -18,7 +18,10 @@ router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(all
 
 
 class PersonChange(ResponseModel):
-    part: str = Field(examples=["traits"], description="traits, consent, suppressed, addresses, stage or identity")
+    part: str = Field(
+        examples=["traits"],
+        description="traits, consent, suppressed, addresses, context (of the device), stage or identity",
+    )
     source: str = Field(examples=["event"], description="event, link, operator, step or merge")
     summary: str = Field(examples=["traits: plan"], description="for people")
     changes: dict[str, Any] = Field(
@@ -60,23 +63,25 @@ class Now(ResponseModel):
     """Where an active journey is."""
 
     campaign: str
+    entry_key: str = Field(examples=["c-1"], description="what tells the journeys of one user apart; empty without one")
     journey_id: str
     step: str | None = Field(description="null until it has said where it is")
     standing: str | None = Field(examples=["waiting"], description="waiting, deferred, held or acting")
     until: datetime | None = Field(description="null where it waits for no instant")
     timezone: str = Field(examples=["Europe/Berlin"], description="in which the recipient's local times are meant")
-    summary: str = Field(examples=["waits at cool-off until 06:38 (Europe/Berlin), in abandoned-cart"])
+    summary: str = Field(examples=["waits at cool-off until 06:38 (Europe/Berlin), in abandoned-cart (c-1)"])
     url: str = Field(description="the journey in the Temporal UI")
 
 
 _NOW: dict[str, Any] = {
     "campaign": "abandoned-cart",
+    "entry_key": "c-1",
     "journey_id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
     "step": "cool-off",
     "standing": "waiting",
     "until": "2026-11-22T05:38:00Z",
     "timezone": "Europe/Berlin",
-    "summary": "waits at cool-off until 06:38 (Europe/Berlin), in abandoned-cart",
+    "summary": "waits at cool-off until 06:38 (Europe/Berlin), in abandoned-cart (c-1)",
     "url": "http://localhost:8233/namespaces/default/workflows/abandoned-cart%2Fu-4711%2F2f1c3b5a7e90",
 }
 

@@ -24,8 +24,9 @@ NO_REFUSALS: Mapping[str, Sequence[Recorded]] = {}
 class PersonChange:
     """What something has changed in one part of a profile, in words and as it is kept.
 
-    `part` is traits, consent, suppressed, addresses, stage or identity; `source` what changed it: an event, a link, an
-    operator, a step or a merge. `changes` has the values before and after by name, or what was linked or merged.
+    `part` is traits, consent, suppressed, addresses, context (zone and language of the device), stage or identity;
+    `source` what changed it: an event, a link, an operator, a step or a merge. `changes` has the values before and
+    after by name, or what was linked or merged.
     """
 
     part: str
@@ -62,6 +63,7 @@ class Now:
     """Where one of the person's journeys is at the moment. `url` leads to it in the Temporal UI."""
 
     campaign: str
+    entry_key: str
     journey_id: str
     step: str | None
     standing: str | None
@@ -115,6 +117,7 @@ class Explain:
         return [
             Now(
                 campaign=each.campaign,
+                entry_key=each.entry_key,
                 journey_id=str(each.journey_id),
                 step=each.step,
                 standing=each.standing,

@@ -19,11 +19,13 @@ MAX_SHOWN = 100
 class Whereabouts:
     """An active journey: its step, what it does there (waiting, deferred, held, acting), and until when.
 
-    `step` and `standing` are None until it has said where it is. `until` is None where it waits for no instant.
+    `entry_key` tells journeys of one campaign apart, and is empty where a person has one there at a time. `step` and
+    `standing` are None until it has said where it is. `until` is None where it waits for no instant.
     `timezone` is that of the recipient's windows and delays, and the one in which `summary` tells the time.
     """
 
     campaign: str
+    entry_key: str
     journey_id: UUID
     step: str | None
     standing: str | None
@@ -66,14 +68,16 @@ async def _zones_of_campaigns(
 
 
 def _whereabouts(journey: ListedJourney, zone: ZoneInfo, now: datetime) -> Whereabouts:
+    where = f"{journey.campaign} ({journey.entry_key})" if journey.entry_key else journey.campaign
     return Whereabouts(
         campaign=journey.campaign,
+        entry_key=journey.entry_key,
         journey_id=journey.id,
         step=journey.step,
         standing=journey.standing,
         until=journey.wakes_at,
         timezone=zone.key,
-        summary=f"{summary(journey.step, journey.standing, journey.wakes_at, zone, now)}, in {journey.campaign}",
+        summary=f"{summary(journey.step, journey.standing, journey.wakes_at, zone, now)}, in {where}",
         workflow_id=journey.workflow_id,
     )
 

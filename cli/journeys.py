@@ -99,6 +99,7 @@ def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
             "Journey": journey["id"],
             "Campaign": f"{journey['campaign']}, version {journey['version']}",
             "User": told(journey["user_id"]),
+            "Entry key": told(journey["entry_key"]),
             "State": _state(journey),
             "Step": told(journey["step"]),
             "Next": local(journey["wakes_at"]),

@@ -14,8 +14,9 @@ from store.database import Connection
 class ProfileChange(Struct, frozen=True):
     """What one source changed in one part of a profile.
 
-    `part` is traits, consent, suppressed, addresses, stage or identity. `changes` maps a name to its value before and
-    after; of an identity, what was linked or merged. `at` is when the source says that it happened.
+    `part` is traits, consent, suppressed, addresses, context (zone and language of the device), stage or identity.
+    `changes` maps a name to its value before and after; of an identity, what was linked or merged. `at` is when the
+    source says that it happened.
     """
 
     id: UUID

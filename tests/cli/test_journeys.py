@@ -57,6 +57,18 @@ async def test_explain_ends_with_where_the_journey_is(resting: Rig, capsys: Outp
     assert re.fullmatch(rf"now: waits at cool-off until (\S+ )?{wakes_at:%H:%M} \(Asia/Tokyo\), in cart", last)
 
 
+async def test_explain_tells_journeys_of_one_campaign_apart(rig: Rig, deployment: str, capsys: Output) -> None:
+    await rig.run_campaign(CAMPAIGN.replace("Abandoned}", "Abandoned, key: event.properties.cart_id}"))
+    for cart in ("c-1", "c-2"):
+        await rig.track("ada", "Cart Abandoned", {"cart_id": cart})
+    await rig.until("SELECT 1 FROM journeys HAVING count(*) = 2")
+    assert await asyncio.to_thread(run, ["explain", "ada"]) == 0
+    where = [line.rpartition(", in ")[2] for line in capsys.readouterr().out.splitlines() if line.startswith("now: ")]
+    assert where == ["cart (c-2)", "cart (c-1)"]
+    assert await asyncio.to_thread(run, ["explain", "ada", "--json"]) == 0
+    assert [each["entry_key"] for each in json.loads(capsys.readouterr().out)["now"]] == ["c-2", "c-1"]
+
+
 async def test_the_list_and_its_choices(resting: Rig, capsys: Output) -> None:
     assert await sojourn() == 0
     header, *rows = capsys.readouterr().out.splitlines()
