@@ -26,7 +26,7 @@ _WANTED = (
 )
 
 
-_NULL = msgspec.Raw(b"null")
+NULL = b"null"
 
 
 class Batch(msgspec.Struct, rename="camel"):
@@ -37,8 +37,8 @@ class Batch(msgspec.Struct, rename="camel"):
 
     batch: list[msgspec.Raw]
     sent_at: Any = None
-    context: msgspec.Raw = _NULL
-    integrations: msgspec.Raw = _NULL
+    context: msgspec.Raw = msgspec.Raw(NULL)
+    integrations: msgspec.Raw = msgspec.Raw(NULL)
 
 
 _decode_batch = msgspec.json.Decoder(Batch).decode
@@ -130,8 +130,8 @@ def _split_by_brackets(body: bytes) -> Batch | None:
     return Batch(
         batch=items,
         sent_at=_value(fields.get(b'"sentAt"')),
-        context=msgspec.Raw(fields.get(b'"context"', b"null")),
-        integrations=msgspec.Raw(fields.get(b'"integrations"', b"null")),
+        context=msgspec.Raw(fields.get(b'"context"', NULL)),
+        integrations=msgspec.Raw(fields.get(b'"integrations"', NULL)),
     )
 
 

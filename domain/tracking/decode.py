@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from domain.errors import InvalidRequestError, MalformedJsonError, PayloadTooLargeError
-from domain.tracking.batch import Batch, split_batch
+from domain.tracking.batch import NULL, Batch, split_batch
 from domain.tracking.event import Event, Reject
 from domain.tracking.identifiers import STANDARD_PLACEHOLDERS, Placeholders
 from domain.tracking.instants import instant
@@ -156,6 +156,8 @@ def _decode_batch(
 def _shared(batch: Batch, rejects: RejectCollector) -> Shared:
     """What the batch says for all of its calls. A part that cannot be taken is a reject, and the calls stay."""
     context, integrations = bytes(batch.context), bytes(batch.integrations)
+    if context == integrations == NULL:
+        return NOTHING_SHARED
     if len(batch.batch) * (len(context) + len(integrations)) > MAX_MERGED_BYTES:
         raise PayloadTooLargeError(
             "the context and integrations of a batch are kept with each of its calls, of which there are "
