@@ -19,7 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import auth, problems
 from api.client_address import Network, client_of
-from domain.errors import OverloadedError, PayloadTooLargeError, RequestTimeoutError, SojournError
+from api.limits import MAX_UNKNOWN_BYTES, body_too_large
+from domain.errors import OverloadedError, RequestTimeoutError, SojournError
 
 # For each connection to the database, which a request waits for 2 s at most: so that at 100 ms a transaction all get
 # theirs. A batch of 100 events takes less.
@@ -112,7 +113,7 @@ class Admission:
             # A page that is for everyone reads no body, and all others refuse such a key before they do.
             visit.enter()
             return _unread
-        body = await _gathered(request, receive, visit)
+        body = await _gathered(request, receive, visit, is_known=given.access is not None)
         visit.enter()
         is_read = False
 
@@ -172,12 +173,12 @@ class Visit:
         self._admission.unknown_slots.give_back(self._client, self._slots)
 
 
-async def _gathered(request: Request, receive: Receive, visit: Visit) -> bytes:
+async def _gathered(request: Request, receive: Receive, visit: Visit, *, is_known: bool) -> bytes:
     """The whole body. Raises PayloadTooLargeError, RequestTimeoutError, OverloadedError and ClientDisconnect."""
-    too_large = PayloadTooLargeError(f"the body may have {MAX_REQUEST_BYTES:,} bytes", limit=MAX_REQUEST_BYTES)
+    limit = MAX_REQUEST_BYTES if is_known else MAX_UNKNOWN_BYTES
     declared = request.headers.get("content-length", "")
-    if len(declared) > 18 or (declared.isdecimal() and int(declared) > MAX_REQUEST_BYTES):
-        raise too_large
+    if len(declared) > 18 or (declared.isdecimal() and int(declared) > limit):
+        raise body_too_large(limit, is_known=is_known)
     began = asyncio.get_running_loop().time()
     body = bytearray()
     while True:
@@ -191,8 +192,8 @@ async def _gathered(request: Request, receive: Receive, visit: Visit) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         chunk: bytes = message.get("body", b"")
-        if len(body) + len(chunk) > MAX_REQUEST_BYTES:
-            raise too_large
+        if len(body) + len(chunk) > limit:
+            raise body_too_large(limit, is_known=is_known)
         visit.hold(len(chunk))
         if not message.get("more_body", False):
             # What comes at once is passed on as it is.

@@ -12,13 +12,24 @@ from domain.errors import PayloadTooLargeError, RateLimitedError
 
 # A key may do so many seconds' worth at once.
 BURST_SECONDS: Final = 1.0
+# Of a body whose key is not known before it is read, as sent and decompressed. Clients that put their key there alone
+# fill a batch to 500 KB at most.
+MAX_UNKNOWN_BYTES: Final = 512 * 1024
+
+
+def body_too_large(limit: int, *, is_known: bool = True) -> PayloadTooLargeError:
+    """The refusal of a body of more than `limit` bytes. `is_known`: its key was, before it was read."""
+    told = f"the body may have {limit:,} bytes"
+    if limit == MAX_UNKNOWN_BYTES and not is_known:
+        told += " where its key is in no header: send that of a larger one as `Authorization: Bearer KEY`"
+    return PayloadTooLargeError(told, limit=limit)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The body as it was sent. Raises PayloadTooLargeError where it is more than `limit` bytes."""
     body = await request.body()
     if len(body) > limit:
-        raise PayloadTooLargeError(f"the body may have {limit:,} bytes", limit=limit)
+        raise body_too_large(limit)
     return body
 
 

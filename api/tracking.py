@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from api.auth import Documented, require, verified, write_key
 from api.dependencies import Using, example
-from api.limits import RateLimits, read_body
+from api.limits import MAX_UNKNOWN_BYTES, RateLimits, body_too_large, read_body
 from api.problems import refusals
 from api.tracking_schema import call_schema
 from domain.access import Scope
@@ -98,10 +98,15 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         if key is not None:
             access = await verified(request, key)
             require(access, Scope.INGEST)
+        else:
+            limit = min(limit, MAX_UNKNOWN_BYTES)
         body = await read_body(request, limit)
         received_at = await services.now()
         sent = len(body)
-        body = plain_body(body, limit, request.headers.get("content-encoding", ""))
+        try:
+            body = plain_body(body, limit, request.headers.get("content-encoding", ""))
+        except PayloadTooLargeError as error:
+            raise body_too_large(limit, is_known=key is not None) from error
         # Held until the answer, as it was sent and as it is: a few kilobytes may have become four megabytes. Before a
         # key in it is looked up, so that those of strangers have their share alone.
         request.state.visit.hold(max(0, len(body) - sent))

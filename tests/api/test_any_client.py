@@ -6,7 +6,7 @@ import gzip
 import json
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -153,6 +153,39 @@ async def test_a_batch_of_4_megabytes_is_taken(anyone: httpx.AsyncClient, servic
     assert len(services.ingest.events) == 137
     answer = await anyone.post("/v1/batch", content=gzip.compress(body), headers=BASIC)
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("compression", ["plain", "gzip"])
+async def test_a_key_in_the_body_alone_opens_half_a_megabyte(
+    anyone: httpx.AsyncClient, services: FakeServices, compression: str
+) -> None:
+    """As sent and decompressed: who it is from is not known before."""
+    for size, in_header, status in ((500_000, False, 200), (600_000, False, 413), (600_000, True, 200)):
+        body = b'{"writeKey": "' + WRITE_KEY.encode() + b'", ' + a_batch_of(size)[1:]
+        headers = BASIC if in_header else {}
+        answer = await anyone.post("/v1/batch", content=COMPRESSIONS[compression](body), headers=headers)
+        assert answer.status_code == status, answer.text
+        if status == 413:
+            assert (answer.json()["code"], answer.json()["limit"]) == ("payload_too_large", 512 * 1024)
+            assert "as `Authorization: Bearer KEY`" in answer.json()["detail"]
+    assert services.ingest.calls == 2
+
+
+async def test_of_a_body_without_a_known_key_half_a_megabyte_is_read(anyone: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 65_536
+            yield b" " * 65_536
+
+    answer = await anyone.post("/v1/batch", content=endless())
+    assert answer.status_code == 413
+    assert sent <= 512 * 1024 + 2 * 65_536
+    for path in ("/v1/batch", "/v1/campaigns"):
+        answer = await anyone.post(path, content=b"{}", headers={"content-length": "600000"})
+        assert (answer.status_code, answer.json()["limit"]) == (413, 512 * 1024)
 
 
 async def test_what_bodies_become_is_bounded_together(

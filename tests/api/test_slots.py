@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from api.admission import MAX_BYTES, SHARE_OF_UNKNOWN_CLIENT
+from api.limits import MAX_UNKNOWN_BYTES
 from runtime.embedded.postgres import EmbeddedPostgres
 from tests.api.fakes import WRITE_KEY
 from tests.api.live import ApiProcess, api_process
@@ -89,13 +90,13 @@ async def test_a_body_that_does_not_come_is_not_waited_for(guarded: ApiProcess) 
 
 @pytest.mark.parametrize("credentials", ["none", "wrong"])
 async def test_the_bytes_of_one_address_without_a_key_are_bounded(guarded: ApiProcess, credentials: str) -> None:
-    part = 1024 * 1024
+    part = MAX_UNKNOWN_BYTES - 1
     share = MAX_BYTES // SHARE_OF_UNKNOWN_CLIENT
     count = MAX_BYTES // part + 8
     before = resident(guarded)
     async with wires(guarded, count) as attack:
         for wire in attack:
-            await wire.send(request("/v1/batch", *CREDENTIALS[credentials], f"Content-Length: {4 * part}"))
+            await wire.send(request("/v1/batch", *CREDENTIALS[credentials], f"Content-Length: {MAX_UNKNOWN_BYTES}"))
             await wire.send(b" " * part)
         assert await answers(guarded, BACKEND, key_in_body=False) == {200: CALLS}
         assert await answers(guarded, VISITOR, key_in_body=True) == {200: CALLS}
@@ -104,12 +105,12 @@ async def test_the_bytes_of_one_address_without_a_key_are_bounded(guarded: ApiPr
 
 async def test_behind_a_trusted_proxy_the_address_is_what_it_says(guarded: ApiProcess) -> None:
     """What stands left of it is the client's own invention, and makes it no other client."""
-    part = 1024 * 1024
+    part = MAX_UNKNOWN_BYTES - 1
     count = 3 * MAX_BYTES // SHARE_OF_UNKNOWN_CLIENT // part
     async with wires(guarded, count, PROXY) as attack:
         for number, wire in enumerate(attack):
             said = f"X-Forwarded-For: 192.0.2.{number}, 198.51.100.66"
-            await wire.send(request("/v1/batch", said, f"Content-Length: {4 * part}"))
+            await wire.send(request("/v1/batch", said, f"Content-Length: {MAX_UNKNOWN_BYTES}"))
             await wire.send(b" " * part)
         visitor = {"X-Forwarded-For": "198.51.100.2"}
         assert await answers(guarded, PROXY, key_in_body=True, headers=visitor) == {200: CALLS}
