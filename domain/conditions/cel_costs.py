@@ -56,7 +56,11 @@ class Cost:
 
     def exceeds(self, data: Mapping[str, Any], sizes: Sequence[Size]) -> bool:
         """Whether an evaluation over this data, whose sizes are these, could be more than MAX_UNITS of work."""
-        return self._rough(_sum(sizes)) > MAX_UNITS and _Estimate(self._tree, data).cost(self._root)[0] > MAX_UNITS
+        try:
+            return self._rough(_sum(sizes)) > MAX_UNITS and _Estimate(self._tree, data).cost(self._root)[0] > MAX_UNITS
+        except OverflowError:
+            # Loops within loops come to more than a float holds.
+            return True
 
     def _rough(self, whole: Size) -> float:
         """More than any evaluation takes, for a quick look: most data is so small that nothing can be made of it."""

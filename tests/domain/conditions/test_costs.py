@@ -29,6 +29,21 @@ ATTACKS = [
     "event.properties.items.map(i, [i, i]).map(p, [p, p]).map(q, [q, q]).size() > 0",
     "!event.properties.text.contains(event.properties.needle) || " * 20 + "false",
     "event.properties == event.properties && " * 40 + "true",
+    # Loops over lists of the event within each other.
+    "event.properties.items.all(a, event.properties.items.all(b, event.properties.items.all(c, a == b || b == c)))",
+    "event.properties.items.map(a, event.properties.items.map(b, [a, b])).all(r, r.all(p, p != [] && p in r))",
+    "event.properties.items.filter(a, event.properties.items.filter(b, a == b).size() > 0).size() > 0",
+    # Texts and lists that double: each time once more, and as often as an expression may say so.
+    "[event.properties.text]" + ".map(t, t + t)" * 12 + ".all(t, t.contains('b'))",
+    "[event.properties.items]" + ".map(l, l + l)" * 12 + ".all(l, l == l)",
+    "[event.properties.text]" + ".map(t, t + t)" * 26 + ".size() > 0",
+    "event.properties.items" + ".map(l, event.properties.items)" * 26 + ".size() > 0",
+    # Long lists of the author's, made anew in each round.
+    f"event.properties.items.all(i, i in {[*range(400)]})",
+    f"event.properties.items.all(i, {[*range(180)]} != {[*range(179)]} + [i])",
+    f"event.properties.items.all(i, {[*range(180)]}.all(n, event.properties.items.exists(j, j == n || i != n)))",
+    f"event.properties.items.all(i, ['{'a' * 1_000}', event.properties.text].exists(t, t + t != string(i)))",
+    f"{[*range(10)]}.all(a, {[*range(10)]}" + f".all(b, {[*range(10)]}" * 5 + ".size() > 0" + ")" * 6,
 ]
 DATA: list[dict[str, Any]] = [
     {"items": list(range(1_000)), "text": "a" * 14_000, "needle": "a" * 7_000 + "b"},
