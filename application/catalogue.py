@@ -1,16 +1,14 @@
 """Published versions and the campaigns that listen, kept in memory and never older than the transaction that asks."""
 
-import asyncio
 from collections import OrderedDict
 
 from msgspec import Struct
 
-from application.rendering import beside_the_loop
+from application.rendering import Templates
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.errors import NotFoundError
 from domain.journey.listeners import CampaignVersion, Listeners
-from domain.templates.template_sets import TemplateSet, load
 from store import campaigns
 from store.database import Connection
 
@@ -18,14 +16,14 @@ VERSIONS_KEPT = 500
 
 
 class Version(Struct, frozen=True):
-    """A published version, ready for use. It never changes, so it is kept once loaded."""
+    """A published version. It never changes, so it is kept once loaded."""
 
     key: str
     version: int
     name: str
     plan: Plan
     rules: Rules
-    templates: dict[str, TemplateSet]
+    templates: Templates
 
 
 class Catalogue:
@@ -33,7 +31,6 @@ class Catalogue:
 
     def __init__(self) -> None:
         self._versions: OrderedDict[tuple[str, int], Version] = OrderedDict()
-        self._compiling: dict[tuple[str, int], asyncio.Task[Version]] = {}
         self._listeners: Listeners | None = None
         self._revision = -1
 
@@ -67,28 +64,17 @@ class Catalogue:
         stored = await campaigns.version(connection, key, number)
         if stored is None:
             raise NotFoundError(f"campaign {key} has no version {number}", campaign=key, version=number)
-        # Another may have brought it meanwhile, or be about to.
+        # Another may have brought it meanwhile.
         if (known := self._known(key, number)) is not None:
             return known
-        if (compiling := self._compiling.get((key, number))) is None:
-            compiling = asyncio.create_task(self._compiled(key, number, stored))
-            self._compiling[key, number] = compiling
-        # The first to ask may be cancelled; the others wait for the same.
-        return await asyncio.shield(compiling)
+        version = Version(key, number, stored.name, stored.plan, stored.rules, Templates(stored.templates))
+        self._versions[key, number] = version
+        if len(self._versions) > VERSIONS_KEPT:
+            self._versions.popitem(last=False)
+        return version
 
     def _known(self, key: str, number: int) -> Version | None:
         known = self._versions.get((key, number))
         if known is not None:
             self._versions.move_to_end((key, number))
         return known
-
-    async def _compiled(self, key: str, number: int, stored: campaigns.Version) -> Version:
-        try:
-            templates, _ = await beside_the_loop(load, stored.templates)
-        finally:
-            del self._compiling[key, number]
-        version = Version(key, number, stored.name, stored.plan, stored.rules, templates)
-        self._versions[key, number] = version
-        if len(self._versions) > VERSIONS_KEPT:
-            self._versions.popitem(last=False)
-        return version

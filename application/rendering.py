@@ -5,10 +5,12 @@ within seconds.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
+
+from domain.templates.template_sets import TemplateSet, load
 
 # Python computes in one thread at a time; with a second one, a message need not wait for another's that costs much.
 RENDER_THREADS = 2
@@ -24,3 +26,30 @@ Result = TypeVar("Result")
 async def beside_the_loop(function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
     """What the function returns, worked out in a thread; what it raises is raised."""
     return await asyncio.get_running_loop().run_in_executor(_threads, partial(function, *args, **kwargs))
+
+
+class Templates:
+    """The templates of a version, compiled when the first message needs them, which may take seconds.
+
+    The gate, the claim and the taking in of events need none: none of them compiles while it holds locks.
+    """
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._files = files
+        self._compiling: asyncio.Task[dict[str, TemplateSet]] | None = None
+
+    async def compiled(self) -> dict[str, TemplateSet]:
+        """The templates by name. To be called without a transaction."""
+        if self._compiling is None:
+            self._compiling = asyncio.create_task(self._compile())
+        # The first to ask may be cancelled; the others wait for the same.
+        return await asyncio.shield(self._compiling)
+
+    async def _compile(self) -> dict[str, TemplateSet]:
+        try:
+            templates, _ = await beside_the_loop(load, self._files)
+        except BaseException:
+            self._compiling = None
+            raise
+        self._files = {}
+        return templates

@@ -193,8 +193,9 @@ class Sender:
             url = self._unsubscribe_url(str(claimed.profile_id), claimed.channel, str(claimed.id))
         try:
             async with asyncio.timeout(RENDER_SECONDS):
+                templates = await version.templates.compiled()
                 content = await beside_the_loop(
-                    version.templates[claimed.template].render,
+                    templates[claimed.template].render,
                     _variables(claimed, version, url),
                     _locale(claimed.traits, claimed.context),
                     self._zone(claimed, version),

@@ -8,12 +8,27 @@ import pytest
 from msgspec.structs import replace
 
 from application import send
-from application.catalogue import Catalogue
+from application.catalogue import Catalogue, Version
+from application.ingest import Ingest
+from application.rendering import RENDER_THREADS, Templates, beside_the_loop
 from domain.errors import UnavailableError
 from domain.templates.template_sets import TemplateSet, load
-from tests.engine.test_send import HOOK, Bench, bench, each
+from tests.engine.ingesting import AT as EVENT_AT
+from tests.engine.ingesting import event
+from tests.engine.test_send import AT, HOOK, Bench, bench, each
 
 __all__ = ["bench"]
+
+
+class Compiled(Templates):
+    """Templates that are compiled."""
+
+    def __init__(self, templates: Any) -> None:
+        self._templates = templates
+
+    async def compiled(self) -> dict[str, TemplateSet]:
+        templates: dict[str, TemplateSet] = self._templates
+        return templates
 
 
 class SlowTemplate:
@@ -35,8 +50,9 @@ async def slowed(bench: Bench) -> SlowTemplate:
     """The template of the one campaign, slowed down."""
     catalogue: Catalogue = bench.sender._catalogue
     [(key, version)] = catalogue._versions.items()
-    slow = SlowTemplate(version.templates["note"])
-    catalogue._versions[key] = replace(version, templates={"note": slow})
+    templates = await version.templates.compiled()
+    slow = SlowTemplate(templates["note"])
+    catalogue._versions[key] = replace(version, templates=Compiled({"note": slow}))
     return slow
 
 
@@ -76,13 +92,41 @@ async def test_a_version_is_compiled_once_for_all_who_ask(bench: Bench, monkeypa
         calls.append(threading.current_thread().name)
         return load(files)
 
-    monkeypatch.setattr("application.catalogue.load", counted)
+    monkeypatch.setattr("application.rendering.load", counted)
 
-    async def ask() -> object:
+    async def ask() -> Version:
         async with bench.database.pipeline() as connection:
             return await catalogue.version(connection, key, number)
 
     first, *others = await asyncio.gather(*(ask() for _ in range(4)))
     assert others
     assert all(other is first for other in others)
+    assert calls == []
+    given_up = asyncio.create_task(first.templates.compiled())
+    await asyncio.sleep(0)
+    given_up.cancel()
+    compiled = await asyncio.gather(*(first.templates.compiled() for _ in range(4)))
+    assert all(one is compiled[0] for one in compiled)
     assert [name.partition("_")[0] for name in calls] == ["templates"]
+
+
+@each("bench", [HOOK], indirect=True)
+async def test_templates_that_take_long_to_compile_hold_no_lock(bench: Bench) -> None:
+    """Nor does the gate wait for them, nor an event that begins a journey."""
+    let_go = threading.Event()
+    busy = [asyncio.create_task(beside_the_loop(let_go.wait, 30)) for _ in range(RENDER_THREADS)]
+    try:
+        bench.sender._catalogue = Catalogue()
+        attempt = asyncio.create_task(bench.attempt())
+        await bench.rig.until("SELECT 1 FROM messages WHERE state = 'sending'")
+        for table in ("profiles", "addresses", "journeys", "messages", "campaigns"):
+            await bench.rig.query(f"SELECT 1 FROM {table} FOR UPDATE NOWAIT")  # noqa: S608 -- the tables above
+        bench.gate._catalogue = Catalogue()
+        await bench.ask(2, AT)
+        await Ingest(bench.database, Catalogue())([event("track", "u2", name="Signed Up")], received_at=EVENT_AT)
+        assert len(await bench.rig.query("SELECT 1 FROM journeys")) == 2
+        assert not attempt.done()
+    finally:
+        let_go.set()
+    await asyncio.gather(*busy)
+    assert (await attempt).state == "sent"
