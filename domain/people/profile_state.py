@@ -6,7 +6,6 @@ since a profile is bounded.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from heapq import heapify, heappop, heappush
 from typing import Any, Literal
 
 import msgspec
@@ -107,7 +106,7 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
         registers = new.part(one.part)
         if not registers.yields_to(one.name, one.value, one.said, _IS_REFUSAL[one.part]):
             continue
-        if one.part == "traits" and (reason := room.take(one)) is not None:
+        if one.part == "traits" and (reason := room.take(one.name, one.value)) is not None:
             refusals.append(Refusal(one, reason))
             continue
         before = registers.values.get(one.name)
@@ -115,10 +114,9 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
             continue
         registers.put(one.name, one.value, one.said)
         is_changed = True
-        if one.part == "traits":
-            room.make()
         if not is_same(before, one.value):
             changes.append(Change(one.part, one.name, before, one.value, one.source))
+    room.make()
     return Folded(new, is_changed, changes, refusals)
 
 
@@ -139,7 +137,9 @@ def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
     ]
     for refusal in refusals:
         new.traits.drop(refusal.statement.name)
-    _Room(new.traits).make()
+    room = _Room(new.traits)
+    room.count()
+    room.make()
     changes = []
     for part in _IS_REFUSAL:
         before, after = target.part(part).values, new.part(part).values
@@ -181,25 +181,23 @@ class _Room:
     def __init__(self, traits: Registers) -> None:
         self._traits = traits
         self._is_counted = False
-        # Of the traits that are set, and of those that were taken back; of these also which was said when.
+        # Of the traits that are set, and of those that were taken back.
         self._number = self._bytes = self._bytes_taken_back = 0
-        self._taken_back: list[tuple[Stamp, str]] = []
 
-    def _count(self) -> None:
-        if self._is_counted:
-            return
+    def count(self) -> None:
+        """See what there is."""
         self._is_counted = True
-        values, stamps = self._traits.values, self._traits.stamps
-        self._taken_back = [(stamps.get(name, NEVER), name) for name, value in values.items() if value is None]
-        heapify(self._taken_back)
-        self._bytes_taken_back = sum(_size(name, None) for _, name in self._taken_back)
-        self._number = len(values) - len(self._taken_back)
+        values = self._traits.values
+        taken_back = [name for name, value in values.items() if value is None]
+        self._number = len(values) - len(taken_back)
+        self._bytes_taken_back = sum(_size(name, None) for name in taken_back)
         self._bytes = sum(_size(*item) for item in values.items()) - self._bytes_taken_back
 
-    def take(self, one: Statement) -> str | None:
+    def take(self, name: str, value: Any) -> str | None:
         """Why a value cannot be kept; None where there is room, which it then has. What is smaller always has."""
-        self._count()
-        name, value, values = one.name, one.value, self._traits.values
+        if not self._is_counted:
+            self.count()
+        values = self._traits.values
         before = values.get(name)
         less = _size(name, before) if before is not None else 0
         more = _size(name, value) if value is not None else 0
@@ -212,25 +210,24 @@ class _Room:
             )
         self._number += (value is not None) - (before is not None)
         self._bytes += more - less
-        if before is None and name in values:
-            self._bytes_taken_back -= _size(name, None)
-        if value is None:
-            self._bytes_taken_back += _size(name, None)
-            heappush(self._taken_back, (one.said, name))
+        was_taken_back, is_taken_back = before is None and name in values, value is None
+        if was_taken_back != is_taken_back:
+            self._bytes_taken_back += _size(name, None) if is_taken_back else -_size(name, None)
         return None
 
     def make(self) -> None:
         """Forget the traits taken back first, as far as all together have no room."""
-        self._count()
         values, stamps = self._traits.values, self._traits.stamps
-        while self._taken_back and (
-            len(values) > MAX_TRAITS or self._bytes + self._bytes_taken_back > MAX_TRAITS_BYTES
-        ):
-            said, name = heappop(self._taken_back)
-            # It may have been set since, or taken back again.
-            if name in values and values[name] is None and stamps.get(name, NEVER) == said:
-                self._bytes_taken_back -= _size(name, None)
-                self._traits.drop(name)
+        if not (self._is_counted and self._lacks()):
+            return
+        for _, name in sorted((stamps.get(name, NEVER), name) for name, value in values.items() if value is None):
+            self._bytes_taken_back -= _size(name, None)
+            self._traits.drop(name)
+            if not self._lacks():
+                return
+
+    def _lacks(self) -> bool:
+        return len(self._traits.values) > MAX_TRAITS or self._bytes + self._bytes_taken_back > MAX_TRAITS_BYTES
 
 
 def _beyond_the_bounds(traits: Registers) -> list[tuple[str, Any, Stamp]]:

@@ -200,9 +200,9 @@ def test_whatever_is_set_and_taken_back_a_profile_is_bounded(batches: list[list[
             assert len(state.traits.values) <= 3
             assert state.traits.stamps.keys() == state.traits.values.keys()
             assert len(msgspec.json.encode(state.traits.values)) <= 50
-        together = [one for batch in batches for one in batch]
-        at_once = fold(ProfileState(), together).state
-        assert as_json(state) == as_json(at_once)
+        at_once = fold(ProfileState(), [one for batch in batches for one in batch]).state.traits
+        assert len(at_once.values) <= 3
+        assert len(msgspec.json.encode(at_once.values)) <= 50
 
 
 @pytest.mark.parametrize("target_is_later", [True, False])
