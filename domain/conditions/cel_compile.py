@@ -57,14 +57,15 @@ def compile_checked(text: str, place: Place) -> Checked:
     nodes = list(walk(tree.root))
     _write_as_meant(nodes, tree, unified)
     paths = {path: None for node in nodes if (path := tree.path(node)) is not None}
+    variables = frozenset(path[0] for path in paths)
     return Checked(
         expression=_runtime().deserialize(tree.serialize_untyped()),
         kind=checked.return_type(),
-        variables=frozenset(path[0] for path in paths),
+        variables=variables,
         paths=tuple(paths),
         keys=frozenset(node.select_expr.field for node in nodes if node.WhichOneof("kind") == "select_expr")
         | {key for path in paths for key in path[1:]},
-        cost=Cost(tree),
+        cost=Cost(tree, variables),
     )
 
 

@@ -6,84 +6,108 @@ beforehand, as cel-go does (cost.go of its checker): an upper bound from the exp
 One unit is about 0.5 us on the machine where the figures were measured (docs/decisions/0055), and 80 bytes of text.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from domain.conditions import cel_patterns
 from domain.conditions.cel_data import Size, size_of
-from domain.conditions.cel_syntax import CheckedTree, Node, children, walk
+from domain.conditions.cel_syntax import CheckedTree, Node, children
 
 # About 50 ms: the longest that one evaluation may keep a process from everything else.
 MAX_UNITS = 100_000
+# Up to here a bound by the sizes of the data will do. Beyond it the data is looked at, which may take as long.
+MAX_ROUGH_UNITS = 5_000
+# Values that are looked at, some 0.3 us each. The parts of what lies beyond count as large as the whole.
+MAX_LOOKED_AT = 20_000
 
-# Comparing texts is so fast that these many characters are a unit; reading or copying them takes longer.
+# Comparing texts is so fast that these many bytes are a unit; reading or copying them takes longer.
 _COMPARED, _COPIED = 5_000, 80
-# A function in Python: 13 us.
-_CALLBACK = 30
-# Per character and instruction of a pattern, where RE2 has to try all ways: 0.03 us.
+# CEL makes values of its own of all data of a variable, in each evaluation.
+_CONVERTED = 0.3
+# A function in Python: of a text, and of two numbers.
+_CALLBACK, _PROMOTED = 30, 4
+# Per byte and instruction of a pattern, where RE2 has to try all ways: 0.01 us.
 _MATCHED = 0.065
+# The longest text that is made of a number, a time or a duration.
+_MADE_TEXT = 40
 _ARITHMETIC = frozenset(("_+_", "_-_", "_*_", "_/_"))
 _COMPARISONS = frozenset(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "startsWith", "endsWith"))
 _LOGICAL = frozenset(("_&&_", "_||_", "!_", "@not_strictly_false", "__not_strictly_false__"))
+_ENORMOUS = 10**9
 _NOTHING = Size(0, 0, 0)
 _SCALAR = Size(1, 0, 0)
 
 
 class Bound(NamedTuple):
-    """At most so large is a value; `values` are those that it may be, where they are known."""
+    """Upper bound of a value's size; `values` are the possible values, where they are known."""
 
     size: Size
     values: Sequence[Any] | None = None
 
 
+class Spent:
+    """The units that several evaluations and what was made ready for them have taken, at most."""
+
+    __slots__ = ("units",)
+
+    def __init__(self) -> None:
+        self.units = 0.0
+
+
 class Cost:
     """The work of one expression over any data."""
 
-    __slots__ = ("_additions", "_depth", "_finds", "_lists", "_nodes", "_program", "_root", "_tree")
+    __slots__ = ("_rough", "_tree", "_variables")
 
-    def __init__(self, tree: CheckedTree) -> None:
+    def __init__(self, tree: CheckedTree, variables: Iterable[str]) -> None:
         self._tree = tree
-        self._root = tree.root
-        nodes = list(walk(tree.root))
-        calls = [node.call_expr for node in nodes if node.WhichOneof("kind") == "call_expr"]
-        loops = [node.comprehension_expr for node in nodes if node.WhichOneof("kind") == "comprehension_expr"]
-        self._nodes = len(nodes)
-        self._additions = sum(call.function == "_+_" for call in calls)
-        self._finds = sum(call.function == "contains" for call in calls)
-        self._program = sum(_program(call) for call in calls if call.function == cel_patterns.FUNCTION)
-        self._lists = sum(_makes_list(loop) for loop in loops)
-        self._depth = _depth(tree.root)
+        self._variables = frozenset(variables)
+        # Most data is small, and much like what came before.
+        self._rough = lru_cache(maxsize=64)(self._below)
 
-    def exceeds(self, data: Mapping[str, Any], sizes: Sequence[Size]) -> bool:
+    def exceeds(self, data: Mapping[str, Any], sizes: Mapping[str, Size], spent: Spent) -> bool:
         """Whether an evaluation over this data, whose sizes are these, could be more than MAX_UNITS of work."""
-        try:
-            return self._rough(_sum(sizes)) > MAX_UNITS and _Estimate(self._tree, data).cost(self._root)[0] > MAX_UNITS
-        except OverflowError:
-            # Loops within loops come to more than a float holds.
-            return True
+        largest = _largest(list(sizes.values()))
+        units = self._rough(*(number.bit_length() for number in largest))
+        if units > MAX_ROUGH_UNITS:
+            estimate = _Estimate(self._tree, data, sizes)
+            units = estimate.units()
+            spent.units += MAX_ROUGH_UNITS + estimate.looked_at
+        # Loops within loops come to infinity, which is no number any more once it is taken zero times.
+        is_beyond = not units <= MAX_UNITS
+        spent.units += 0 if is_beyond else units
+        return is_beyond
 
-    def _rough(self, whole: Size) -> float:
-        """More than any evaluation takes, for a quick look: most data is so small that nothing can be made of it."""
-        growth = (1 + self._additions) * (1 + whole.items) ** self._lists
-        nodes, characters, items = (size * growth for size in whole)
-        each = 1 + _CALLBACK + nodes + characters / _COPIED
-        each += self._finds * characters * characters / 10_000 + self._program * characters * _MATCHED
-        times = max(1.0, float(items)) ** self._depth
-        rough: float = self._nodes * each * times + self._lists * items * items
-        return rough
+    def _below(self, *powers: int) -> float:
+        """The units of work where the sizes of no variable reach these powers of two."""
+        size = Size(*(1 << power for power in powers))
+        return _Estimate(self._tree, {}, dict.fromkeys(self._variables, size)).units()
 
 
 class _Estimate:
-    def __init__(self, tree: CheckedTree, data: Mapping[str, Any]) -> None:
+    """A bound from the tree and the sizes of variables, closer where the data is known."""
+
+    def __init__(self, tree: CheckedTree, data: Mapping[str, Any], sizes: Mapping[str, Size]) -> None:
         self._tree = tree
-        self._data = data
+        self._sizes = sizes
+        self._bounds = {name: Bound(size, [data[name]] if name in data else None) for name, size in sizes.items()}
         self._scopes: list[dict[str, Bound]] = []
+        # Each part is worked out once. By the identity of the holder's values, and with it, which keeps that theirs.
+        self._parts: dict[tuple[int, str | None], tuple[Bound, Bound]] = {}
+        self.looked_at = 0
+
+    def units(self) -> float:
+        """The units of work of an evaluation."""
+        handed_over = sum(_CONVERTED * size.nodes + size.bytes / _COPIED for size in self._sizes.values())
+        return handed_over + self.cost(self._tree.root)[0]
 
     def cost(self, node: Node) -> tuple[float, Bound]:
         """The units that a node and all below it take, and what it gives."""
         match node.WhichOneof("kind"):
             case "const_expr":
-                return 0.0, Bound(size_of(_literal(node)))
+                literal = _literal(node)
+                return 0.0, Bound(size_of(literal), [literal])
             case "ident_expr":
                 return 1.0, self._named(node)
             case "select_expr":
@@ -100,14 +124,13 @@ class _Estimate:
             found: Bound | None = scope.get(node.ident_expr.name)
             if found is not None:
                 return found
-        variable: str = self._tree.variables.get(node.id, "")
-        return _known([self._data[variable]]) if variable in self._data else Bound(_SCALAR)
+        return self._bounds.get(self._tree.variables.get(node.id, ""), Bound(_SCALAR))
 
     def _select(self, node: Node) -> tuple[float, Bound]:
         if (variable := self._tree.variables.get(node.id)) is not None and "." in variable:
             return 1.0, self._named(node)
         units, holder = self.cost(node.select_expr.operand)
-        return units + 1, Bound(_SCALAR) if node.select_expr.test_only else _within(holder, node.select_expr.field)
+        return units + 1, Bound(_SCALAR) if node.select_expr.test_only else self._part(holder, node.select_expr.field)
 
     def _call(self, node: Node) -> tuple[float, Bound]:
         function = node.call_expr.function
@@ -123,23 +146,24 @@ class _Estimate:
         if function == "_[_]":
             key = node.call_expr.args[1]
             is_text = key.WhichOneof("kind") == "const_expr" and key.const_expr.WhichOneof("kind") == "string_value"
-            return units, _within(bounds[0], key.const_expr.string_value) if is_text else _item(bounds[0])
+            return units, self._part(bounds[0], key.const_expr.string_value if is_text else None)
         if function in _COMPARISONS:
             return units + _compared(*sizes), Bound(_SCALAR)
         if function in ("@in", "_in_"):
             needle, holder = sizes
             times = max(1, holder.items)
-            repeated = Size(needle.nodes * times, needle.characters * times, 0)
-            return units + 0.2 * times + _compared(repeated, holder), Bound(_SCALAR)
+            return units + 0.2 * times + _compared(_repeated(needle, times), holder), Bound(_SCALAR)
         if function == "contains":
-            # The naive search, a word of 16 letters at a time.
-            return units + sizes[0].characters * sizes[1].characters / 10_000 + _copied(whole), Bound(_SCALAR)
+            # The naive search, a word of 16 bytes at a time.
+            return units + sizes[0].bytes * sizes[1].bytes / 10_000 + _copied(whole), Bound(_SCALAR)
         if function == cel_patterns.FUNCTION:
-            tried = sizes[0].characters * _program(node.call_expr) * _MATCHED
+            tried = sizes[0].bytes * _program(node.call_expr) * _MATCHED
             return units + _CALLBACK + tried + _copied(whole), Bound(_SCALAR)
+        if function == "string":
+            return units + 2 + _copied(whole), Bound(Size(1, max(whole.bytes, _MADE_TEXT), 0))
         if function in _ARITHMETIC:
             # Of lists, one that is made; of texts, a copy; of numbers, of two kinds perhaps.
-            return units + _CALLBACK + 0.2 * whole.items + _copied(whole), Bound(whole)
+            return units + _PROMOTED + 0.2 * whole.items + _copied(whole), Bound(whole)
         return units + 2 + _copied(whole), Bound(whole)
 
     def _loop(self, node: Node) -> tuple[float, Bound]:
@@ -149,18 +173,18 @@ class _Estimate:
         begun, initial = self.cost(loop.accu_init)
         makes_list = _makes_list(loop)
         self._scopes.append(
-            {loop.iter_var: _item(over), loop.accu_var: Bound(_NOTHING if makes_list else initial.size)}
+            {loop.iter_var: self._part(over, None), loop.accu_var: Bound(_NOTHING if makes_list else initial.size)}
         )
         condition, _ = self.cost(loop.loop_condition)
         step, made = self.cost(loop.loop_step)
         self._scopes.pop()
         if makes_list:
             # One item more each time, and all before it are copied.
-            made = Bound(Size(made.size.nodes * times + 1, made.size.characters * times, times))
+            made = Bound(_repeated(made.size, times)._replace(items=times))
             units += times * times / 2
-        elif made.size.characters:
+        elif made.size.bytes:
             # Folds are not of the language; whatever makes texts here grows with each round.
-            made = Bound(Size(made.size.nodes * times, made.size.characters * times, made.size.items * times))
+            made = Bound(_repeated(made.size, times))
         self._scopes.append({loop.accu_var: made})
         finished, result = self.cost(loop.result)
         self._scopes.pop()
@@ -169,32 +193,36 @@ class _Estimate:
     def _made(self, node: Node) -> tuple[float, Bound]:
         found = [self.cost(child) for child in children(node)]
         whole = _sum([bound.size for _, bound in found])
-        made = Size(whole.nodes + len(found) + 1, whole.characters, max(whole.items, len(found)))
-        return sum(units for units, _ in found) + len(found) + 1, Bound(made)
+        made = Size(whole.nodes + len(found) + 1, whole.bytes, max(whole.items, len(found)))
+        values = None
+        if node.WhichOneof("kind") == "list_expr" and all(len(bound.values or ()) == 1 for _, bound in found):
+            values = [[value for _, bound in found for value in bound.values or ()]]
+        return sum(units for units, _ in found) + len(found) + 1, Bound(made, values)
+
+    def _part(self, holder: Bound, key: str | None) -> Bound:
+        """What stands under a key; without one, any item of a list and any key or value of a map."""
+        if holder.values is None or self.looked_at > MAX_LOOKED_AT:
+            return Bound(holder.size)
+        place = (id(holder.values), key)
+        if place not in self._parts:
+            values = _items(holder.values) if key is None else _under(holder.values, key)
+            sizes = [size_of(value) for value in values]
+            self.looked_at += sum(size.nodes for size in sizes)
+            self._parts[place] = (holder, Bound(_largest(sizes), values))
+        return self._parts[place][1]
 
 
-def _known(values: Sequence[Any]) -> Bound:
-    """One of these values."""
-    sizes = [size_of(value) for value in values]
-    return Bound(_largest(sizes), values)
+def _under(values: Sequence[Any], key: str) -> Sequence[Any]:
+    return [value[key] for value in values if isinstance(value, Mapping) and key in value]
 
 
-def _within(holder: Bound, key: str) -> Bound:
-    """What stands under a key."""
-    if holder.values is None:
-        return Bound(holder.size)
-    return _known([value[key] for value in holder.values if isinstance(value, Mapping) and key in value])
-
-
-def _item(holder: Bound) -> Bound:
-    """Any item of a list, or any key of a map."""
-    if holder.values is None:
-        return Bound(holder.size)
-    return _known([item for value in holder.values if isinstance(value, Mapping | list) for item in _both(value)])
-
-
-def _both(value: Mapping[str, Any] | list[Any]) -> Sequence[Any]:
-    return [*value, *value.values()] if isinstance(value, Mapping) else value
+def _items(values: Sequence[Any]) -> Sequence[Any]:
+    return [
+        item
+        for value in values
+        if isinstance(value, Mapping | list)
+        for item in ([*value, *value.values()] if isinstance(value, Mapping) else value)
+    ]
 
 
 def _either(bounds: Sequence[Bound]) -> Bound:
@@ -211,24 +239,22 @@ def _sum(sizes: Sequence[Size]) -> Size:
     return Size(*(sum(column) for column in zip(_NOTHING, *sizes, strict=True)))
 
 
+def _repeated(size: Size, times: int) -> Size:
+    """The size of a list of so many; up to a bound, since what lies beyond is refused, and no float might hold it."""
+    return Size(*(min(number * times + 1, _ENORMOUS) for number in size))
+
+
 def _compared(one: Size, other: Size) -> float:
-    return min(one.nodes, other.nodes) + min(one.characters, other.characters) / _COMPARED
+    return min(one.nodes, other.nodes) + min(one.bytes, other.bytes) / _COMPARED
 
 
 def _copied(size: Size) -> float:
-    return size.characters / _COPIED + 0.2 * size.nodes
+    return size.bytes / _COPIED + 0.2 * size.nodes
 
 
 def _literal(node: Node) -> Any:
     kind = node.const_expr.WhichOneof("kind")
-    return node.const_expr.string_value if kind == "string_value" else 0
-
-
-def _depth(node: Node) -> int:
-    """How many loops lie within each other, those that follow one another counted as well."""
-    below = [_depth(child) for child in children(node)]
-    # A list that was made may be gone through again, and be larger than any that is known.
-    return sum(below) + 1 if node.WhichOneof("kind") == "comprehension_expr" else max(below, default=0)
+    return getattr(node.const_expr, kind) if kind in ("string_value", "bytes_value") else 0
 
 
 def _program(call: Any) -> int:

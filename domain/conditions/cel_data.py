@@ -18,12 +18,12 @@ _TWO_63 = float(2**63)
 class Size(NamedTuple):
     """How large a value is.
 
-    `nodes` are the values in it, itself included; `characters` those of its texts and keys; `items` those of its
+    `nodes` are the values in it, itself included; `bytes` those of its texts and keys as UTF-8; `items` those of its
     longest list or map.
     """
 
     nodes: int
-    characters: int
+    bytes: int
     items: int
 
 
@@ -86,19 +86,24 @@ def _float(value: int) -> float:
 
 
 def size_of(value: Any) -> Size:
-    """The size of a value that `cel_data` has made."""
-    nodes = characters = items = 0
+    """The size of a value that `cel_data` has made, or of a literal."""
+    nodes = length = items = 0
     waiting = [value]
     while waiting:
         one = waiting.pop()
         nodes += 1
-        if isinstance(one, str):
-            characters += len(one)
+        if isinstance(one, str | bytes):
+            length += _length(one)
         elif isinstance(one, list):
             items = max(items, len(one))
             waiting += one
         elif isinstance(one, dict):
             items = max(items, len(one))
-            characters += sum(map(len, one))
+            length += sum(map(_length, one))
             waiting += one.values()
-    return Size(nodes, characters, items)
+    return Size(nodes, length, items)
+
+
+def _length(text: str | bytes) -> int:
+    """Bytes of a text as UTF-8."""
+    return len(text) if isinstance(text, bytes) or text.isascii() else len(text.encode())

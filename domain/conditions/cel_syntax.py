@@ -15,7 +15,7 @@ Node = Any
 _PACKAGE = "sojourn.cel"
 _KINDS = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {"int64": _KINDS.TYPE_INT64, "int32": _KINDS.TYPE_INT32, "double": _KINDS.TYPE_DOUBLE}
-_SCALARS |= {"string": _KINDS.TYPE_STRING, "bool": _KINDS.TYPE_BOOL}
+_SCALARS |= {"string": _KINDS.TYPE_STRING, "bytes": _KINDS.TYPE_BYTES, "bool": _KINDS.TYPE_BOOL}
 
 # Each field is a name, a type (one of another message by its name, `*` for a list of them) and a number.
 _MESSAGES = {
@@ -25,6 +25,7 @@ _MESSAGES = {
         ("int64_value", "int64", 3),
         ("double_value", "double", 5),
         ("string_value", "string", 6),
+        ("bytes_value", "bytes", 7),
     ],
     "Ident": [("name", "string", 1)],
     "Select": [("operand", "Expr", 1), ("field", "string", 2), ("test_only", "bool", 3)],

@@ -21,7 +21,7 @@ import msgspec
 from cel_expr_python import cel
 
 from domain.conditions.cel_compile import Checked, ConditionError, compile_checked
-from domain.conditions.cel_costs import MAX_UNITS
+from domain.conditions.cel_costs import MAX_UNITS, Spent
 from domain.conditions.cel_data import Size, Unusable, cel_data, size_of
 from domain.conditions.cel_roots import NULLABLE, NULLABLE_TEXT, Place
 
@@ -44,6 +44,8 @@ MAX_KEY_LENGTH = 255
 # As much as one event may have. A trait made of itself twice would double each time.
 MAX_VALUE_BYTES = 32 * 1024
 _MAX_ERROR_LENGTH = 300
+# Of work, for each value that is made fit for CEL.
+_PREPARED_UNITS = 2
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "((?:[^"\\]|\\.)*)"')
 
 
@@ -88,12 +90,13 @@ class Prepared:
         self._holder = holder
         self._fields: dict[str, tuple[Any, Size]] = {}
 
-    def field(self, name: str) -> tuple[Any, Size]:
+    def field(self, name: str, spent: Spent) -> tuple[Any, Size]:
         """A field and its size; None where the holder has none. Raises Unusable."""
         if (known := self._fields.get(name)) is None:
             holder = self._holder
             value = cel_data(holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None))
             known = self._fields[name] = (value, size_of(value))
+            spent.units += _PREPARED_UNITS * known[1].nodes
         return known
 
 
@@ -108,9 +111,9 @@ class _Compiled:
         """What the expression looks at: `event.properties`, `profile.traits`."""
         return self.checked.variables
 
-    def _result(self, roots: Mapping[str, Any]) -> tuple[Any, _Failure | None]:
-        data, sizes, unusable = self._data(roots)
-        if self.checked.cost.exceeds(data, sizes):
+    def _result(self, roots: Mapping[str, Any], spent: Spent) -> tuple[Any, _Failure | None]:
+        data, sizes, unusable = self._data(roots, spent)
+        if self.checked.cost.exceeds(data, sizes, spent):
             return None, _Failure(f"it takes more than {MAX_UNITS:,} units of work over this much data", None)
         try:
             value = self.checked.expression.eval(data=data)
@@ -123,16 +126,16 @@ class _Compiled:
             error = f"there is no {missing}"
         return None, _Failure("; ".join([*unusable, error])[:_MAX_ERROR_LENGTH], missing)
 
-    def _data(self, roots: Mapping[str, Any]) -> tuple[dict[str, Any], list[Size], list[str]]:
+    def _data(self, roots: Mapping[str, Any], spent: Spent) -> tuple[dict[str, Any], dict[str, Size], list[str]]:
         """What the expression looks at, its sizes, and what of it is not to be had. `a || b` may hold without it."""
         data: dict[str, Any] = {}
-        sizes: list[Size] = []
+        sizes: dict[str, Size] = {}
         unusable: list[str] = []
         for variable in self.checked.variables:
             root, _, field = variable.partition(".")
             holder = roots.get(root)
             try:
-                value, size = (holder if isinstance(holder, Prepared) else Prepared(holder)).field(field)
+                value, size = (holder if isinstance(holder, Prepared) else Prepared(holder)).field(field, spent)
             except Unusable as error:
                 unusable.append(f"{variable}: {error}")
                 continue
@@ -140,7 +143,7 @@ class _Compiled:
                 unusable.append(f"there is no {variable}")
             else:
                 data[variable] = value
-                sizes.append(size)
+                sizes[variable] = size
         return data, sizes, unusable
 
     def _missing(self, error: str, data: Mapping[str, Any]) -> str | None:
@@ -161,9 +164,9 @@ class Condition(_Compiled):
 
     __slots__ = ()
 
-    def evaluate(self, **roots: Any) -> Outcome:
+    def evaluate(self, spent: Spent | None = None, /, **roots: Any) -> Outcome:
         """Whether it holds. Never raises: what cannot be evaluated does not hold, and the outcome says why."""
-        value, failure = self._result(roots)
+        value, failure = self._result(roots, spent or Spent())
         if failure is not None:
             return Outcome(False, failure.error, failure.missing)
         if not isinstance(value, bool):
@@ -179,9 +182,9 @@ class KeyExpression(_Compiled):
 
     __slots__ = ()
 
-    def evaluate(self, **roots: Any) -> KeyOutcome:
+    def evaluate(self, spent: Spent | None = None, /, **roots: Any) -> KeyOutcome:
         """The key as text, or why there is none. Never raises."""
-        value, failure = self._result(roots)
+        value, failure = self._result(roots, spent or Spent())
         if failure is not None:
             return KeyOutcome(None, failure.error, failure.missing)
         key = _key_text(value)
@@ -200,9 +203,9 @@ class ValueExpression(_Compiled):
 
     __slots__ = ()
 
-    def evaluate(self, **roots: Any) -> ValueOutcome:
+    def evaluate(self, spent: Spent | None = None, /, **roots: Any) -> ValueOutcome:
         """The value as JSON has it, an instant as a datetime; or why there is none. Never raises."""
-        value, failure = self._result(roots)
+        value, failure = self._result(roots, spent or Spent())
         if failure is not None:
             return ValueOutcome(None, failure.error, failure.missing)
         try:

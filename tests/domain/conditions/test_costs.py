@@ -9,12 +9,29 @@ from typing import Any
 
 import pytest
 
+from domain.conditions import cel_costs
 from domain.conditions.cel_costs import MAX_UNITS
-from domain.conditions.expressions import ConditionError, Place, compile_condition
+from domain.conditions.expressions import Condition, ConditionError, Place, compile_condition
 from domain.tracking.item import MAX_ITEM_BYTES
 
+_LONG = f"[{','.join('1' * 99)}]"
+_TWICE = f"{_LONG}.all(x, {_LONG}.all(y, {{}}))"
+# Lists and texts that stand in an expression itself: it needs no data to be expensive.
+LITERALS = [
+    _TWICE.format(f"!'{'a' * 700}'.matches('(a?){{300}}b')"),
+    _TWICE.format(f"!string(b'{'a' * 700}').matches('(a?){{300}}b')"),
+    _TWICE.format("!string(x).matches('(a?){1000}b')"),
+    _TWICE.format(" && ".join(["!string(x).matches('a')"] * 50)),
+    _TWICE.format(" && ".join(["x + 0.5 > -1.0"] * 60)),
+    _TWICE.format("!('abc' + string(x) + string(y)).matches('zzz')"),
+    _TWICE.format(f"!'{'é' * 600}'.contains('{'é' * 600}e')"),
+    _TWICE.format("{'a': [x, y, 'b'].map(z, [z, x])} != {'a': []}"),
+    f"['{'a' * 200}']" + "".join(f".map(x, {' + '.join('x' * 12)})" for _ in range(10)) + ".size() > 1",
+    f"{_LONG}.map(x, {_LONG}).map(x, x.map(y, {_LONG})).size() > 1",
+]
 # Each expression is an author's, and each list or text what fits into one event.
 ATTACKS = [
+    *LITERALS,
     "event.properties.items.all(i, !event.properties.text.contains(event.properties.needle))",
     "event.properties.items.all(i, !event.properties.text.matches('(a|b)*a(a|b){60}c'))",
     "event.properties.items.map(i, event.properties.items).size() > 0",
@@ -44,6 +61,8 @@ ATTACKS = [
     f"event.properties.items.all(i, {[*range(180)]}.all(n, event.properties.items.exists(j, j == n || i != n)))",
     f"event.properties.items.all(i, ['{'a' * 1_000}', event.properties.text].exists(t, t + t != string(i)))",
     f"{[*range(10)]}.all(a, {[*range(10)]}" + f".all(b, {[*range(10)]}" * 5 + ".size() > 0" + ")" * 6,
+    "event.properties.items.all(i, !string(i).matches('(a?){1000}b'))",
+    "event.properties.items.all(i, dyn(i) == 1 || !event.properties.text.matches('(a?){300}b'))",
 ]
 DATA: list[dict[str, Any]] = [
     {"items": list(range(1_000)), "text": "a" * 14_000, "needle": "a" * 7_000 + "b"},
@@ -92,6 +111,29 @@ def test_no_event_makes_any_expression_expensive(tmp_path: Any) -> None:
         assert megabytes < MEGABYTES, f"{text} took {megabytes} MB: {error}"
     # The bound is what keeps them from it, and not a fault of the data.
     assert sum("units of work" in (error or "") for *_, error in measured) > len(cases) // 3
+
+
+@pytest.mark.parametrize("text", LITERALS)
+def test_what_stands_in_an_expression_counts(text: str) -> None:
+    outcome = compile_condition(text, Place.ENTRY_WHERE).evaluate(event={"properties": {}})
+    assert outcome == (False, f"it takes more than {MAX_UNITS:,} units of work over this much data", None)
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_a_quick_look_lets_nothing_pass_that_a_close_one_would_not(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    condition = compile_condition(text, Place.ENTRY_WHERE)
+    quick = [_is_judged(condition, properties) for properties in DATA]
+    monkeypatch.setattr(cel_costs, "MAX_ROUGH_UNITS", 0)
+    assert quick == [_is_judged(condition, properties) for properties in DATA]
+
+
+def _is_judged(condition: Condition, properties: dict[str, Any]) -> bool:
+    return "units of work" not in (condition.evaluate(event={"properties": properties}).error or "")
+
+
+def test_small_loops_over_literals_are_judged() -> None:
+    text = f"{_LONG}.all(x, [{','.join('1' * 49)}].all(y, string(x + y) != '3'))"
+    assert compile_condition(text, Place.ENTRY_WHERE).evaluate(event={"properties": {}}).holds
 
 
 @pytest.mark.parametrize(
