@@ -29,8 +29,9 @@ from store.profiles import Profile
 MAX_PAST = 100
 # Exits and goals that may have overtaken the entries of one transaction, beyond which it takes fewer events.
 MAX_RECEIVED = 5_000
-# Work is counted in conditions evaluated, and in journeys and campaigns that an event is held against: 2 to 8 µs each.
-# One transaction does at most so much, since it holds the locks of its people; and so much before others have a turn.
+# Work is counted in conditions evaluated, where one that may take long counts as several, and in journeys, campaigns
+# and rules that an event is held against: 2 to 8 µs each, 25 µs at most. One transaction does at most so much, since it
+# holds the locks of its people; and so much before others have a turn.
 MAX_WORK = 20_000
 MAX_WORK_AT_ONCE = 1_000
 
@@ -80,12 +81,12 @@ async def route(
     router = routing.Router(listeners, surroundings, happenings, received_at, iter(uuid7, None))
     steps = rested = 0
     for place, happening in enumerate(happenings):
-        if place > 0 and steps + router.evaluations > MAX_WORK:
+        if place > 0 and steps + router.work > MAX_WORK:
             raise TooMuchWork(place)
         for _ in router.take(happening):
             steps += 1
-            if steps + router.evaluations - rested >= MAX_WORK_AT_ONCE:
-                rested = steps + router.evaluations
+            if steps + router.work - rested >= MAX_WORK_AT_ONCE:
+                rested = steps + router.work
                 await asyncio.sleep(0)
     return router.routed
 

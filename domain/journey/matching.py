@@ -8,11 +8,14 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.campaign.rules import EventRule, GoalRule, Rules
+from domain.conditions.cel_costs import Spent
 from domain.conditions.expressions import KeyOutcome, Outcome, Place, Prepared, compile_condition, compile_key
 from domain.journey.active import ByKey
 from domain.journey.records import Journey
 from domain.tracking.event import AUDIENCE, Event
 
+# Of work in an expression, that count as one more evaluation: at most 25 us.
+UNITS_OF_AN_EVALUATION = 50
 # What every event has of its own. A key made of these is never found again in a later event.
 _NEVER_FOUND_AGAIN = frozenset({"event.message_id", "event.type", "event.name", "event.timestamp"})
 
@@ -55,6 +58,12 @@ class Matcher:
         self._keys: dict[tuple[str, UUID], KeyOutcome] = {}
         # By identity, which is theirs alone as long as they are kept here.
         self._prepared: dict[int, tuple[object, Prepared]] = {}
+        self._spent = Spent()
+
+    @property
+    def work(self) -> int:
+        """The evaluations, where one that may take as long as many counts as so many."""
+        return self.evaluations + int(self._spent.units / UNITS_OF_AN_EVALUATION)
 
     def condition(self, where: str | None, place: Place, happening: Happening, entry: Event | None) -> Outcome:
         """What a condition comes to; where there is none, it holds."""
@@ -70,6 +79,7 @@ class Matcher:
     def _evaluate(self, where: str, place: Place, happening: Happening, entry: Event | None) -> Outcome:
         self.evaluations += 1
         return compile_condition(where, place).evaluate(
+            self._spent,
             event=self._prepare(happening.event),
             profile=self._prepare(self._people[happening.profile_id]),
             entry=None if entry is None else self._prepare(entry),
@@ -77,7 +87,9 @@ class Matcher:
 
     def belongs(self, where: str, profile_id: UUID) -> Outcome:
         """Whether a person is of an audience."""
-        return compile_condition(where, Place.AUDIENCE_WHERE).evaluate(profile=self._prepare(self._people[profile_id]))
+        self.evaluations += 1
+        person = self._prepare(self._people[profile_id])
+        return compile_condition(where, Place.AUDIENCE_WHERE).evaluate(self._spent, profile=person)
 
     def key(self, expression: str, happening: Happening) -> KeyOutcome:
         """The key that an entry's expression finds in an event."""
@@ -85,7 +97,9 @@ class Matcher:
         if (known := self._keys.get(place)) is None:
             self.evaluations += 1
             known = compile_key(expression).evaluate(
-                event=self._prepare(happening.event), profile=self._prepare(self._people[happening.profile_id])
+                self._spent,
+                event=self._prepare(happening.event),
+                profile=self._prepare(self._people[happening.profile_id]),
             )
             self._keys[place] = known
         return known

@@ -5,12 +5,12 @@ then ordered in one batch is entered and ended, and the other way round it is no
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from domain.campaign.rules import EntryRule, GoalRule
+from domain.campaign.rules import EntryRule, EventRule, GoalRule
 from domain.conditions.expressions import Place
 from domain.journey.active import JourneyIndex
 from domain.journey.listeners import CampaignVersion, Listeners, Moves, exits_of
@@ -59,7 +59,8 @@ def enrol(
     router = Router(listeners, surroundings, batch, received_at, new_ids)
     for happening in batch:
         if router.belongs(happening, version):
-            router.consider(happening, version)
+            for _ in router.consider(happening, version):
+                pass
     return router.routed
 
 
@@ -99,13 +100,18 @@ class Router:
         """How many expressions have been evaluated."""
         return self._matcher.evaluations
 
+    @property
+    def work(self) -> int:
+        """The evaluations, where one that may take as long as many counts as so many."""
+        return self._matcher.work
+
     def take(self, happening: Happening) -> Iterator[None]:
-        """Route one event. Each step between two values holds the event against one journey or one campaign."""
+        """Route one event. Each step between two values evaluates a few conditions of one rule at most."""
         yield from self._reach_goals(happening)
         yield from self._end_and_tell(happening)
         for version in self._listeners.entries(happening.event):
             yield
-            self.consider(happening, version)
+            yield from self.consider(happening, version)
 
     def _hope(self, journey: Journey) -> None:
         if self._listeners.rules(journey).goal is not None:
@@ -145,49 +151,48 @@ class Router:
             }
             for journey in concerned.values():
                 yield
-                self._end_or_tell(happening, journey, moves)
+                yield from self._end_or_tell(happening, journey, moves)
         self._receive(happening)
 
-    def _end_or_tell(self, happening: Happening, journey: Journey, moves: Moves) -> None:
+    def _end_or_tell(self, happening: Happening, journey: Journey, moves: Moves) -> Iterator[None]:
         beginning = self._beginning(journey)
-        ending = (
-            []
-            if _starts_late(happening, beginning)
-            else [exit for exit in moves.exits if self._matcher.concerns(happening, exit, Place.EXIT_WHERE, beginning)]
-        )
+        ending: list[EventRule | GoalRule] = []
+        for exit in () if _starts_late(happening, beginning) else moves.exits:
+            if self._matcher.concerns(happening, exit, Place.EXIT_WHERE, beginning):
+                ending.append(exit)
+            yield
         if ending:
             is_goal = beginning.rules.goal in ending and not happening.event.is_history
             self._leave(journey, happening.event, "goal" if is_goal else "exit_event")
             self._active.remove(journey)
             return
-        if happening.event.is_history:
-            return
-        self.routed.heard += [
-            Heard(journey, id, happening.event.id)
-            for id, subscription in moves.subscriptions
-            if self._matcher.concerns(happening, subscription, Place.WAIT_WHERE, beginning)
-        ]
+        for id, subscription in () if happening.event.is_history else moves.subscriptions:
+            if self._matcher.concerns(happening, subscription, Place.WAIT_WHERE, beginning):
+                self.routed.heard.append(Heard(journey, id, happening.event.id))
+            yield
 
     def belongs(self, happening: Happening, version: CampaignVersion) -> bool:
         """Whether the person is of the version's audience."""
         audience = version.rules.entry.audience
         return audience is not None and self._matcher.belongs(audience.where, happening.profile_id).holds
 
-    def consider(self, happening: Happening, version: CampaignVersion) -> None:
+    def consider(self, happening: Happening, version: CampaignVersion) -> Iterator[None]:
         """Let the person into the campaign, or record why not.
 
         That a condition is false is not recorded: it can be worked out again, and most campaigns want few of the events
         of their name.
         """
-        key, reason, data = self._admission(happening, version)
+        key, reason, data = yield from self._admission(happening, version)
         if reason == "condition" and "error" not in data:
             return
         journey = None
         if reason is None:
-            journey = self._enter(happening, version, key)
+            journey = yield from self._enter(happening, version, key)
         self.routed.decisions.append(EntryDecision(happening, version.key, journey, reason, data))
 
-    def _admission(self, happening: Happening, version: CampaignVersion) -> tuple[str, str | None, dict[str, Any]]:
+    def _admission(
+        self, happening: Happening, version: CampaignVersion
+    ) -> Generator[None, None, tuple[str, str | None, dict[str, Any]]]:
         entry = version.rules.entry
         schedule = version.rules.schedule
         if schedule.starts_at is not None and self._received_at < schedule.starts_at:
@@ -195,7 +200,7 @@ class Router:
         if schedule.ends_at is not None and self._received_at >= schedule.ends_at:
             return "", "after_schedule", {"ends_at": schedule.ends_at}
         if happening.event.type == AUDIENCE:
-            reason, data = self._collision(happening, version, entry, "")
+            reason, data = yield from self._collision(happening, version, entry, "")
             return "", reason, {"by": AUDIENCE, **data}
         outcome = self._matcher.condition(entry.where, Place.ENTRY_WHERE, happening, None)
         if not outcome.holds:
@@ -212,11 +217,12 @@ class Router:
             if found.value is None:
                 return "", "no_key", {"key": entry.key, "error": found.error}
             key = found.value
-        return key, *self._collision(happening, version, entry, key)
+        reason, data = yield from self._collision(happening, version, entry, key)
+        return key, reason, data
 
     def _collision(
         self, happening: Happening, version: CampaignVersion, entry: EntryRule, key: str
-    ) -> tuple[str | None, dict[str, Any]]:
+    ) -> Generator[None, None, tuple[str | None, dict[str, Any]]]:
         if (journey := self._active.under(happening.profile_id, version.key, key)) is not None:
             return "already_in", {"journey_id": journey.id}
         if self._active.count(happening.profile_id, version.key) >= MAX_ACTIVE:
@@ -228,38 +234,30 @@ class Router:
             again_at = last + timedelta(seconds=entry.reentry)
             if self._received_at < again_at:
                 return "reentry_after", {"last_entered_at": last, "again_at": again_at}
-        if (came_first := self._exit_before(happening, Beginning(version.rules, happening.event, key))) is not None:
-            return "exit_event_came_first", {"exit_event_id": came_first.event.id}
-        return None, {}
+        came_first = yield from self._exit_before(happening, Beginning(version.rules, happening.event, key))
+        return ("exit_event_came_first", {"exit_event_id": came_first.event.id}) if came_first else (None, {})
 
-    def _exit_before(self, happening: Happening, beginning: Beginning) -> Happening | None:
+    def _exit_before(self, happening: Happening, beginning: Beginning) -> Generator[None, None, Happening | None]:
         """An exit event that was received before, but happened after: the moment has passed already."""
-        earliest = (
-            next(
-                (
-                    earlier
-                    for earlier in self._overtaking(happening, exit.event)
-                    if self._matcher.concerns(earlier, exit, Place.EXIT_WHERE, beginning)
-                ),
-                None,
-            )
-            for exit in exits_of(beginning.rules)
-        )
-        return min((one for one in earliest if one is not None), key=_instant, default=None)
+        earliest: list[Happening] = []
+        for exit in exits_of(beginning.rules):
+            for earlier in self._overtaking(happening, exit.event):
+                yield
+                if self._matcher.concerns(earlier, exit, Place.EXIT_WHERE, beginning):
+                    earliest.append(earlier)
+                    break
+        return min(earliest, key=_instant, default=None)
 
-    def _goal_before(self, happening: Happening, beginning: Beginning) -> Happening | None:
+    def _goal_before(self, happening: Happening, beginning: Beginning) -> Generator[None, None, Happening | None]:
         """The goal of a journey that begins, where it was received before, but happened after."""
         goal = beginning.rules.goal
         if goal is None:
             return None
-        return next(
-            (
-                earlier
-                for earlier in self._overtaking(happening, goal.event)
-                if not earlier.event.is_history and self._reaches(earlier, goal, beginning)
-            ),
-            None,
-        )
+        for earlier in self._overtaking(happening, goal.event):
+            yield
+            if not earlier.event.is_history and self._reaches(earlier, goal, beginning):
+                return earlier
+        return None
 
     def _overtaking(self, happening: Happening, name: str) -> Iterator[Happening]:
         """The person's events of a name that were received before this one and happened after it, the earliest first.
@@ -272,7 +270,7 @@ class Router:
             if earlier.event.reported_timestamp is None:
                 yield earlier
 
-    def _enter(self, happening: Happening, version: CampaignVersion, key: str) -> Journey:
+    def _enter(self, happening: Happening, version: CampaignVersion, key: str) -> Generator[None, None, Journey]:
         event = happening.event
         id = next(self._new_ids)
         person = self._people[happening.profile_id]
@@ -290,7 +288,7 @@ class Router:
         self.routed.entered.append(journey)
         self._active.add(journey)
         self._last_entries[version.key, happening.profile_id, key] = self._received_at
-        if (goal := self._goal_before(happening, Beginning(version.rules, event, key))) is not None:
+        if (goal := (yield from self._goal_before(happening, Beginning(version.rules, event, key)))) is not None:
             self.routed.conversions.append(Conversion(journey, goal.event))
         else:
             self._hope(journey)

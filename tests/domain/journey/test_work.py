@@ -146,6 +146,49 @@ def test_an_entry_looks_no_further_than_the_first_exit_that_keeps_it_out(entry: 
     assert evaluations <= 2
 
 
+LOOPS = "event.properties.items.all(i, event.properties.items.exists(j, j == i))"
+
+
+def test_a_condition_that_may_take_long_counts_as_many() -> None:
+    """So that not as many of them are evaluated in one transaction, and before others have a turn, as of cheap ones."""
+    items = list(range(60))
+    version = campaign(entry=EntryRule("Seen", f"!({LOOPS})"), exits=[EventRule("Gone", "entry.type == 'track'")])
+    router = Router(Listeners([version], []), Surroundings(PEOPLE, [], [], {}, []), [], NOON, iter(()))
+    worked = []
+    for happening in (track("Seen", items=[1]), track("Seen", items=items)):
+        before = router.work
+        assert list(router.take(happening)) == [None]
+        worked.append(router.work - before)
+    assert router.evaluations == 2
+    assert worked[0] <= 3
+    # Some 20,000 units, which is 10 ms at most.
+    assert 200 < worked[1] < 1_000
+
+
+def test_no_step_holds_an_event_against_many_others_or_many_rules() -> None:
+    sees_the_entry = "event.properties.cart == 'c1' && entry.type == 'identify'"
+    version = campaign(
+        exits=[EventRule("Gone", sees_the_entry)] * 50,
+        hears={f"seen/{number}": EventRule("Gone", sees_the_entry) for number in range(50)},
+        goal=GoalRule("Order Completed", 10**9, sees_the_entry),
+    )
+    received = [
+        track(name, at=NOON + timedelta(minutes=number), cart="c1")
+        for number in range(1, 50)
+        for name in ("Gone", "Order Completed")
+    ]
+    ids = (UUID(int=number) for number in count(1))
+    router = Router(Listeners([version], []), Surroundings(PEOPLE, [], [], {}, received), [], NOON, ids)
+    before, longest = 0, 0
+    for happening in (track("Cart Abandoned"), track("Gone", cart="c1")):
+        for _ in router.take(happening):
+            longest = max(longest, router.evaluations - before)
+            before = router.evaluations
+    assert len(router.routed.entered) == 1
+    assert before > 50 * 50
+    assert longest <= 1
+
+
 @pytest.mark.parametrize(
     "version",
     [
