@@ -130,7 +130,7 @@ _PLAN: dict[str, Any] = {
 class Audience(ResponseModel):
     """What the audience of the document comes to over the first profiles that are known."""
 
-    profiles: int = Field(description="how many were looked at, at most 500")
+    profiles: int = Field(description="how many were looked at: at most 500, fewer where the condition takes long")
     in_audience: int
     not_in_audience: int
     not_evaluated: int = Field(description="those whom the condition cannot be evaluated for: they do not enter")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from application.catalogue import Catalogue
-from application.refusals import work_out
+from application.refusals import look_up, work_out
 from application.whereabouts import whereabouts
 from domain.campaign.durations import format_duration
 from domain.errors import InvalidCursorError, NotFoundError
@@ -105,10 +105,11 @@ class Explain:
             profile_id = await profiles.find(connection, user_id)
             called = user_id if profile_id is None else None
             recorded = await timeline.latest(connection, profile_id, limit + 1, place, called=called)
-            refusals = await work_out(connection, self._catalogue, profile_id, recorded[:limit]) if profile_id else {}
+            unjudged = await look_up(connection, self._catalogue, profile_id, recorded[:limit]) if profile_id else None
             now = [] if place or profile_id is None else await self._now(connection, profile_id, user_id)
         if profile_id is None and not recorded:
             raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
+        refusals = await work_out(unjudged) if unjudged else {}
         items, next = timeline_items(recorded, limit, self._journey_url, refusals)
         return Timeline(user_id, items, now, next)
 

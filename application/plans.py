@@ -1,5 +1,6 @@
 """What a document would change of its campaign, for users in flight as well, and doing just that."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,6 +18,7 @@ from domain.campaign.difference import Change
 from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.life import LETTING_IN
 from domain.campaign.publishing import Published
+from domain.campaign.rules import AudienceRule
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
 from domain.journey.forecast import Compiled, Fate, Forecast, forecast
 from store import audit, campaigns, journey_versions
@@ -78,6 +80,7 @@ class Plans:
     def __init__(self, database: Database, documents: Documents) -> None:
         self._database = database
         self._documents = documents
+        self._sampling = asyncio.Lock()
 
     async def plan(self, key: str, document: Document) -> CampaignPlan:
         """Nothing is changed. Raises InvalidDocumentError, and ConflictError for a campaign that takes no version."""
@@ -144,6 +147,13 @@ class Plans:
             )
         return checked
 
+    async def _sample(self, audience: AudienceRule | None) -> AudienceSample | None:
+        """What an audience comes to, one at a time: so that many plans do not take the process from everybody else."""
+        if audience is None:
+            return None
+        async with self._sampling:
+            return await sample_audience(self._database, audience)
+
     async def _plan(self, key: str, document: Document, checked: Published) -> CampaignPlan:
         # Of its own, under an Idempotency-Key as well: no connection is held while the documents are compared.
         async with self._database.own_transaction() as connection:
@@ -157,8 +167,7 @@ class Plans:
             groups = await journey_versions.in_flight(connection, key, next_version)
             versions = await campaigns.compiled(connection, key, sorted({group.version for group in groups}))
             rules = await campaigns.latest_rules(connection)
-            audience = checked.rules.entry.audience
-            sample = await sample_audience(connection, audience) if audience is not None else None
+        sample = await self._sample(checked.rules.entry.audience)
         takes_effect = campaign is not None and campaign.state in LETTING_IN
         found = forecast(
             groups, versions, Compiled(checked.plan, checked.rules), document.in_flight if takes_effect else "keep"

@@ -3,29 +3,42 @@
 An event may be of no interest to a thousand campaigns, which would be a thousand rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from application.catalogue import Catalogue
+from application.pauses import Pauses
 from application.people import read_people
+from application.routing import MAX_WORK
 from domain.conditions.expressions import Place
-from domain.journey.matching import Happening, Matcher
+from domain.journey.listeners import Listeners
+from domain.journey.matching import Happening, Matcher, Person
 from store import campaigns, decisions, events, timeline
 from store.database import Connection
+from store.events import StoredEvent
 from store.timeline import Recorded
 
 # Campaigns of one page; more are not worked out.
 MAX_REFUSALS = 500
 
 
-async def work_out(
-    connection: Connection, catalogue: Catalogue, profile_id: UUID, recorded: Sequence[Recorded]
-) -> dict[str, list[Recorded]]:
-    """The refusals of the events among what was recorded, by the event's key, at most MAX_REFUSALS.
+class Unjudged(NamedTuple):
+    """What the refusals of a page depend on."""
 
-    They are judged by the versions that run now, and by the profile as it is now: of events that were there before the
-    version was published nothing is said.
-    """
+    people: Mapping[UUID, Person]
+    found: Sequence[StoredEvent]
+    reported: Mapping[str, Recorded]
+    listeners: Listeners
+    decided: set[tuple[UUID, str]]
+    published: Mapping[tuple[str, int], datetime]
+
+
+async def look_up(
+    connection: Connection, catalogue: Catalogue, profile_id: UUID, recorded: Sequence[Recorded]
+) -> Unjudged | None:
+    """Read what the refusals of the events among what was recorded depend on. None where there are none."""
     listeners = await catalogue.listeners(connection)
     reported = {entry.key: entry for entry in recorded if entry.kind == "event" and entry.outcome == "track"}
     found = [
@@ -34,26 +47,41 @@ async def work_out(
         if listeners.entries(stored.event)
     ]
     if not found:
-        return {}
+        return None
     decided = await decisions.entries_decided(connection, profile_id, [stored.event.id for stored in found])
     published = await campaigns.published_at(connection)
     people = await read_people(connection, [profile_id])
     if profile_id not in people:
         # Merged into another since it was looked up.
-        return {}
-    matcher = Matcher(people)
+        return None
+    return Unjudged(people, found, reported, listeners, decided, published)
+
+
+async def work_out(unjudged: Unjudged) -> dict[str, list[Recorded]]:
+    """The refusals by the event's key, at most MAX_REFUSALS and as many as MAX_WORK is enough for.
+
+    They are judged by the versions that run now, and by the profile as it is now: of events that were there before the
+    version was published nothing is said. Others have a turn meanwhile.
+    """
+    matcher = Matcher(unjudged.people)
+    pauses = Pauses()
     refusals: dict[str, list[Recorded]] = {}
-    for stored in found:
+    number = steps = 0
+    for stored in unjudged.found:
         event = stored.event
-        entry = reported[str(event.id)]
-        for version in listeners.entries(event):
-            if sum(map(len, refusals.values())) >= MAX_REFUSALS:
+        entry = unjudged.reported[str(event.id)]
+        for version in unjudged.listeners.entries(event):
+            if number >= MAX_REFUSALS or steps + matcher.work >= MAX_WORK:
                 return refusals
-            if (event.id, version.key) in decided or published[version.key, version.version] > entry.recorded_at:
+            steps += 1
+            await pauses.after(steps + matcher.work)
+            is_later = unjudged.published[version.key, version.version] > entry.recorded_at
+            if (event.id, version.key) in unjudged.decided or is_later:
                 continue
             where = version.rules.entry.where
-            outcome = matcher.condition(where, Place.ENTRY_WHERE, Happening(profile_id, event), None)
+            outcome = matcher.condition(where, Place.ENTRY_WHERE, Happening(stored.profile_id, event), None)
             if not outcome.holds and outcome.error is None:
                 data = {"event_id": str(event.id), "where": where, "version": version.version, "worked_out": True}
                 refusals.setdefault(entry.key, []).append(timeline.refusal(entry, version.key, data))
+                number += 1
     return refusals

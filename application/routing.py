@@ -1,6 +1,5 @@
 """What a batch of events means for journeys: read what that depends on, decide, and record what comes of it."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +8,7 @@ from uuid import UUID, uuid5
 from uuid_utils.compat import uuid7
 
 from application.catalogue import Catalogue
+from application.pauses import Pauses
 from domain.journey import routing
 from domain.journey.listeners import Listeners
 from domain.journey.matching import Happening
@@ -31,9 +31,8 @@ MAX_PAST = 100
 MAX_RECEIVED = 5_000
 # Work is counted in conditions evaluated, where one that may take long counts as several, and in journeys, campaigns
 # and rules that an event is held against: 2 to 8 µs each, 25 µs at most. One transaction does at most so much, since it
-# holds the locks of its people; and so much before others have a turn.
+# holds the locks of its people.
 MAX_WORK = 20_000
-MAX_WORK_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +75,17 @@ async def route(
 ) -> Routed:
     """Decide what becomes of journeys. The caller has locked the people and the journeys.
 
-    Lets others have a turn after each MAX_WORK_AT_ONCE of work. Raises TooMuchWork beyond MAX_WORK, but for one event.
+    Lets others have a turn meanwhile. Raises TooMuchWork beyond MAX_WORK, but for one event.
     """
     router = routing.Router(listeners, surroundings, happenings, received_at, iter(uuid7, None))
-    steps = rested = 0
+    pauses = Pauses()
+    steps = 0
     for place, happening in enumerate(happenings):
         if place > 0 and steps + router.work > MAX_WORK:
             raise TooMuchWork(place)
         for _ in router.take(happening):
             steps += 1
-            if steps + router.work - rested >= MAX_WORK_AT_ONCE:
-                rested = steps + router.work
-                await asyncio.sleep(0)
+            await pauses.after(steps + router.work)
     return router.routed
 
 

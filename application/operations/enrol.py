@@ -94,21 +94,21 @@ class EnrolKind:
 def _first_members(rule: AudienceRule, found: Sequence[Profile]) -> tuple[Counter[str], list[UUID], Sequence[Profile]]:
     """What became of the others, the first who belong to the audience, and everybody who was looked at for that.
 
-    Not more than enter in a second, so that they do not come in heaps.
+    Not more than enter in a second, so that they do not come in heaps, nor than MAX_WORK is enough for.
     """
-    matcher = Matcher({profile.id: profile for profile in found})
+    matcher = Matcher({})
     counts: Counter[str] = Counter()
     members: list[UUID] = []
     for number, profile in enumerate(found, start=1):
-        outcome = matcher.belongs(rule.where, profile.id)
+        outcome = matcher.belongs(rule.where, profile)
         if outcome.holds:
             members.append(profile.id)
-            if len(members) == min(rule.rate, MOST_ENTERING):
-                return counts, members, found[:number]
         else:
             counts[NOT_EVALUATED if outcome.error else NOT_IN_AUDIENCE] += 1
             if outcome.missing is not None:
                 counts[MISSING + outcome.missing] += 1
+        if len(members) == min(rule.rate, MOST_ENTERING) or matcher.work >= routing.MAX_WORK:
+            return counts, members, found[:number]
     return counts, members, found
 
 

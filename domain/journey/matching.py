@@ -85,11 +85,10 @@ class Matcher:
             entry=None if entry is None else self._prepare(entry),
         )
 
-    def belongs(self, where: str, profile_id: UUID) -> Outcome:
+    def belongs(self, where: str, person: Person) -> Outcome:
         """Whether a person is of an audience."""
         self.evaluations += 1
-        person = self._prepare(self._people[profile_id])
-        return compile_condition(where, Place.AUDIENCE_WHERE).evaluate(self._spent, profile=person)
+        return compile_condition(where, Place.AUDIENCE_WHERE).evaluate(self._spent, profile=self._prepare(person))
 
     def key(self, expression: str, happening: Happening) -> KeyOutcome:
         """The key that an entry's expression finds in an event."""

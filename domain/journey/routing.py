@@ -174,7 +174,7 @@ class Router:
     def belongs(self, happening: Happening, version: CampaignVersion) -> bool:
         """Whether the person is of the version's audience."""
         audience = version.rules.entry.audience
-        return audience is not None and self._matcher.belongs(audience.where, happening.profile_id).holds
+        return audience is not None and self._matcher.belongs(audience.where, self._people[happening.profile_id]).holds
 
     def consider(self, happening: Happening, version: CampaignVersion) -> Iterator[None]:
         """Let the person into the campaign, or record why not.
