@@ -31,7 +31,7 @@ from domain.sending.caps_document import parse_caps
 class Limits:
     """What one check may take. `memory_bytes` come on top of what the warm process has.
 
-    A campaign of 100 steps with 20 templates takes 0.3 s and some megabytes.
+    A campaign of 100 steps and 20 templates takes 0.2 s and some megabytes, one of 20 languages 0.5 s.
     """
 
     cpu_seconds: float = 5.0

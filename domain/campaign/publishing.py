@@ -89,16 +89,10 @@ def _tried_out(
     """What of the messages fails for everybody, and what for some, by rendering them for generated people."""
     entry = definition.entry
     conditions = " ".join(filter(None, (entry.where, entry.key, entry.audience.where if entry.audience else None)))
-    known = {f"{'entry' if root == 'event' else root}.{kind}{path}" for root, kind, path in _NAMED.findall(conditions)}
-    problems: list[Problem] = []
-    warnings: list[Problem] = []
+    named = _NAMED.findall(conditions)
+    known = frozenset(f"{'entry' if root == 'event' else root}.{kind}{path}" for root, kind, path in named)
     sends = {(node.template, node.category == TRANSACTIONAL) for node in plan.nodes.values() if isinstance(node, Send)}
-    for name, is_transactional in sorted(sends):
-        template = loaded[name]
-        found = try_out(template, is_transactional=is_transactional, known=template.reached_by | known)
-        problems += found[0]
-        warnings += found[1]
-    return problems, warnings
+    return try_out([(loaded[name], is_transactional) for name, is_transactional in sorted(sends)], known)
 
 
 def _path_of_template(file: str, name: str) -> str:

@@ -284,14 +284,22 @@ def give_meaning(template: liquid.BoundTemplate) -> None:
             expression.__class__ = own
 
 
+# Asked for by the library for the sake of partials, which templates do not have.
+_NO_CONTEXT = liquid.RenderContext(liquid.Environment().from_string(""))
+
+
+def within(nodes: Iterable[Node]) -> Iterator[Node]:
+    """The nodes and all that are in them, in the order of the text."""
+    waiting = list(nodes)[::-1]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(list(node.children(_NO_CONTEXT, include_partials=False))[::-1])
+
+
 def all_expressions(template: liquid.BoundTemplate) -> Iterator[Expression]:
     """Every expression of a template, each before what is in it."""
-    context = liquid.RenderContext(template)
-    nodes: list[Node] = list(template.nodes)
-    expressions: list[Expression] = []
-    for node in nodes:
-        expressions.extend(node.expressions())
-        nodes.extend(node.children(context, include_partials=False))
+    expressions = [expression for node in within(template.nodes) for expression in node.expressions()]
     for expression in expressions:
         yield expression
         expressions.extend(expression.children())

@@ -2,13 +2,14 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 import liquid
+from liquid.ast import Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions.arguments import KeywordArgument
 from liquid.builtin.expressions.filtered import Filter, FilteredExpression
@@ -27,6 +28,7 @@ from liquid.expression import Expression
 from liquid.static_analysis import TemplateAnalysis, Variable
 
 from domain.errors import Problem
+from domain.templates.certainty import DatalessContext, render_certain
 from domain.templates.liquid_bounds import first_excess
 from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, Context, Rendering
 from domain.templates.liquid_environment import HTML, TEXT, arguments_of
@@ -97,6 +99,11 @@ class LiquidText:
         self.place = place
         self.variables = variables
 
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The parts of the text, for those that look into it."""
+        return self._template.nodes
+
     def render(self, rendering: Rendering) -> str:
         """The text for these variables. Raises TemplateRenderError for whatever goes wrong with it."""
         with self._errors():
@@ -104,6 +111,25 @@ class LiquidText:
             buffer = context.get_buffer()
             self._template.render_with_context(context, buffer)
             return buffer.getvalue()
+
+    def certain_failures(self, rendering: Rendering, unknown: frozenset[str]) -> Iterator[TemplateRenderError]:
+        """Why the text cannot be rendered, whatever the variables hold whose names are unknown."""
+        context = DatalessContext(self._template, rendering, unknown)
+        buffer = context.get_buffer()
+        for node in self._template.nodes:
+            is_used_up = False
+            try:
+                with self._errors():
+                    try:
+                        render_certain(node, context, buffer)
+                    except ResourceLimitError:
+                        is_used_up = True
+                        raise
+            except TemplateRenderError as failure:
+                yield failure
+                if is_used_up:
+                    return
+                context.pass_over(node)
 
     def value(self, rendering: Rendering) -> Any:
         """The text, or, where all of it is one `{{ … | json }}`, what that stands for: a number, list, object or null.

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from domain.errors import Problem
 from domain.templates import email_template, webhook_template
 from domain.templates.front_matter import Field, TemplateSource, parse
-from domain.templates.liquid_context import UNKNOWN, Localization, Rendering
+from domain.templates.liquid_context import Localization, Rendering
 from domain.templates.liquid_text import LiquidText, Place, TemplateRenderError, compile_liquid, nearest
 
 __all__ = ["TemplateRenderError", "TemplateSet", "load"]
@@ -59,25 +59,6 @@ class TemplateSet:
     def reached_by(self) -> frozenset[str]:
         """The paths that everyone has whom a message of this template reaches."""
         return _KINDS[self.channel].reached_by if self.channel else frozenset()
-
-    @property
-    def variables(self) -> frozenset[str]:
-        """The constant paths that the template names in any language, with what they lie in: `profile.traits`."""
-        return frozenset(
-            path for variant in self.variants.values() for text in variant.texts() for path in text.variables
-        )
-
-    def failures(
-        self, context: Mapping[str, Any], localization: Localization = UNKNOWN
-    ) -> dict[str, TemplateRenderError]:
-        """Why the template cannot be rendered with this context, by the languages in which it cannot ('': default)."""
-        found: dict[str, TemplateRenderError] = {}
-        for language, variant in self.variants.items():
-            try:
-                variant.render(Rendering(context, localization))
-            except TemplateRenderError as error:
-                found[language] = error
-        return found
 
     def render(
         self, context: Mapping[str, Any], locale: str | None, zone: tzinfo = UTC, now: datetime | None = None

@@ -1,196 +1,225 @@
-"""Render a template for generated people before it is published.
+"""Render templates for generated people before they are published.
 
 A template whose names and filters are right may still fail for everybody (`{{ 'soon' | date: '%d' }}`), or for people
-who lack a value. No document says what kind of value a variable has, so each is tried out: a text, a number, a date, a
-list, an object. Only a failure that no data changes is taken for certain.
+who lack a value. The first is refused, so it must be certain: it is rendered without data. For the second, people are
+generated who have what the template seems to expect, each value missing or odd in turn, and each failure is a warning.
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from domain.errors import Problem
-from domain.templates.liquid_context import Localization
+from domain.templates.expected_data import ABSENT, ITEM, SAMPLE_TEXT, DataPath, ExpectedData, Kind, path_text
+from domain.templates.liquid_context import MAX_WORK, Localization, Rendering
+from domain.templates.liquid_nodes import within
 from domain.templates.liquid_text import VARIABLES, TemplateRenderError
-from domain.templates.template_sets import TemplateSet
+from domain.templates.template_sets import TemplateSet, Variant
 
-# Each takes a millisecond or so for an ordinary mail.
-MAX_RENDERINGS: Final = 400
+# What all trials of one document may cost together, in units of work, and what a rendering and each part of the
+# template cost besides: a second or so. A small mail takes a thousand for a rendering.
+MAX_TRIAL_WORK: Final = MAX_WORK
+RENDERING_WORK: Final = 200
+NODE_WORK: Final = 4
 # In a warning; an author looks at the first ones.
 MAX_NAMED: Final = 5
 MAX_EXAMPLE_CHARACTERS: Final = 300
+# Values that a template compares a value with, of which so many are tried.
+MAX_LITERALS: Final = 3
 
-_DATA: Final = ("profile.traits.", "entry.properties.")
-_NOW: Final = datetime(2027, 1, 15, 10, 0, tzinfo=UTC)
-# By kind, in the order in which they are tried. None: a list or an object of what the loops of the template name.
-_SAMPLES: Final[Mapping[str, Any]] = {
-    "text": "Sample",
-    "number": 42,
-    "date": "2027-01-15T10:00:00Z",
-    "yes": True,
-    "list": None,
-    "object": None,
+_UNSUBSCRIBE = "unsubscribe_url"
+_LOCALIZATION = Localization("en", UTC, datetime(2027, 1, 15, 10, 0, tzinfo=UTC))
+_DATE = "2027-01-15T10:00:00Z"
+_SAMPLES: Final[Mapping[Kind, Any]] = {
+    "text": SAMPLE_TEXT,
+    "number": 7,
+    "date": _DATE,
+    "currency": "EUR",
 }
 # What a value may be although it is there.
-_ODD: Final[tuple[Any, ...]] = ("", "n/a", 0, [], {})
+_ODD: Final[Mapping[Kind, tuple[Any, ...]]] = {
+    "text": ("",),
+    "number": ("n/a", 0),
+    "date": ("n/a",),
+    "currency": ("n/a",),
+    "list": ([],),
+}
 
-Kinds = dict[str, str]
+_Change = tuple[DataPath, Any]
 
 
-def try_out(
-    template: TemplateSet, *, is_transactional: bool, known: frozenset[str]
-) -> tuple[list[Problem], list[Problem]]:
+def try_out(sends: Iterable[tuple[TemplateSet, bool]], known: frozenset[str]) -> tuple[list[Problem], list[Problem]]:
     """What fails for everybody, and as warnings what fails for some, with an example of theirs.
 
-    A transactional message has no `unsubscribe_url`. `known` are the paths that everybody who enters has.
+    Each template comes with whether the message is transactional: such a one has no `unsubscribe_url`. `known` are the
+    paths that everybody has who enters.
     """
+    trials = [
+        _Trial(variant, is_transactional, known | template.reached_by)
+        for template, is_transactional in sends
+        for variant in template.variants.values()
+    ]
     problems: list[Problem] = []
     warnings: list[Problem] = []
-    for language in template.variants:
-        trial = _Trial(template, language, is_transactional, known)
-        problems += trial.problems()
-        warnings += trial.warnings()
+    left = MAX_TRIAL_WORK
+    for number, trial in enumerate(trials):
+        trial.left = share = left // (len(trials) - number)
+        failing = list(trial.problems())
+        problems += failing
+        if not failing:
+            with suppress(_WorkUsedUpError):
+                warnings += trial.warnings()
+        left -= share - trial.left
     return problems, warnings
 
 
+class _WorkUsedUpError(Exception):
+    """The renderings of a variant have cost what they may."""
+
+
 class _Trial:
-    def __init__(self, template: TemplateSet, language: str, is_transactional: bool, known: frozenset[str]) -> None:
-        self._template = template
-        self._language = language
+    """One variant. `left` is the work that its renderings may still cost."""
+
+    def __init__(self, variant: Variant, is_transactional: bool, known: frozenset[str]) -> None:
+        self.left = 0
+        self._variant = variant
         self._is_transactional = is_transactional
         self._known = known
-        self._left = MAX_RENDERINGS
-        self._leaves = _leaves(template.variables)
-        self._items = _item_fields(template.variables)
-        self._seen: dict[str, TemplateRenderError] = {}
-        self._fitting = self._fit()
+        self._own_work = RENDERING_WORK + NODE_WORK * sum(1 for text in variant.texts() for _ in within(text.nodes))
 
     def problems(self) -> Iterator[Problem]:
-        """The failure that no data changed."""
-        if self._fitting is None and len(self._seen) == 1:
-            [failure] = self._seen.values()
-            hint = "No value changes that: mend it there"
-            if self._is_transactional and "unsubscribe_url" in failure.reason:
-                hint = "A transactional message cannot be refused: print it within {% if unsubscribe_url %}"
-            yield failure.place.problem(f"the message fails for everybody: {failure.reason}", hint)
+        """The failures that are certain."""
+        rendering = Rendering({}, _LOCALIZATION)
+        unknown = frozenset(VARIABLES) - ({_UNSUBSCRIBE} if self._is_transactional else set())
+        for text in self._variant.texts():
+            for failure in text.certain_failures(rendering, unknown):
+                hint = "No value changes that: mend it there"
+                if _UNSUBSCRIBE in failure.reason:
+                    hint = "A transactional message cannot be refused: print it within {% if unsubscribe_url %}"
+                yield failure.place.problem(f"the message fails for everybody: {failure.reason}", hint)
+        self._charge(rendering)
 
     def warnings(self) -> Iterator[Problem]:
-        if self._fitting is None:
-            if len(self._seen) > 1:
-                failure = list(self._seen.values())[-1]
-                said = f"the message failed for all generated people, at last here: {failure.reason}"
-                yield failure.place.problem(said, "Try it with the data of a real user")
+        """The failures of generated people."""
+        expected = ExpectedData(text.nodes for text in self._variant.texts())
+        before = self.left
+        failure: TemplateRenderError | None = None
+        for values in _fitting(expected):
+            data = expected.sample(values)
+            if (failure := self._render(data)) is None:
+                break
+        if failure is not None:
+            said = f"the message failed for all generated people, at last here: {failure.reason}"
+            yield failure.place.problem(said, f"Try it with the data of a real user; it failed for {_shown(data)}")
             return
-        yield from self._missing(self._fitting)
-
-    def _missing(self, fitting: Kinds) -> Iterator[Problem]:
-        """Each value left out, or odd, by itself."""
-        failures: dict[str, TemplateRenderError] = {}
-        example: dict[str, Any] = {}
-        for path in sorted(self._leaves - self._known):
-            data = _data({other: self._value(kind) for other, kind in fitting.items() if other in self._leaves})
-            without = _without(data, path)
-            for candidate in (without, *(_with(without, path, odd) for odd in _ODD)):
-                if (failure := self._render(candidate)) is not None:
-                    example = example or candidate
-                    failures[path] = failure
-                    break
-        if not failures:
-            return
-        named = [f"`{path}`" for path in failures]
-        more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
-        first = next(iter(failures.values()))
-        said = f"the message fails for people without {', '.join(named[:MAX_NAMED])}{more}, or with an odd value there"
-        shown = json.dumps(example, ensure_ascii=False)
-        if len(shown) > MAX_EXAMPLE_CHARACTERS:
-            shown = f"{shown[:MAX_EXAMPLE_CHARACTERS]}…"
-        yield first.place.problem(f"{said}: {first.reason}", f"Give it a `default`; it failed for {shown}")
-
-    def _fit(self) -> Kinds | None:
-        """Kinds of values with which it can be rendered; None where none were found."""
-        names = sorted(self._leaves | self._items)
-        for kind in _SAMPLES:
-            kinds = dict.fromkeys(names, kind)
-            if self._try(kinds) is None:
-                return kinds
-        kinds = dict.fromkeys(names, "text")
-        if self._render({}) is None:
-            return kinds
-        current = self._try(kinds)
-        for name in [*names, *names]:
-            for kind in _SAMPLES:
-                tried = {**kinds, name: kind}
-                failure = self._try(tried)
-                if failure is None:
-                    return tried
-                if str(failure) != str(current):
-                    # It fails elsewhere now: this value fits.
-                    kinds, current = tried, failure
-                    break
-        return None
-
-    def _try(self, kinds: Kinds) -> TemplateRenderError | None:
-        return self._render(_data({name: self._value(kinds[name], kinds) for name in kinds if name in self._leaves}))
-
-    def _value(self, kind: str, kinds: Kinds | None = None) -> Any:
-        fields = {name: _SAMPLES[(kinds or {}).get(name, "text")] or "Sample" for name in self._items}
-        item = _data({name.partition(".")[2]: value for name, value in fields.items()})
-        return {"list": [item, item], "object": item}.get(kind, _SAMPLES[kind])
+        failures = _Failures(self._render, expected, values)
+        with suppress(_WorkUsedUpError):
+            failures.find(self._known, self.left // (before - self.left))
+        if failures.found:
+            yield failures.problem()
 
     def _render(self, data: Mapping[str, Any]) -> TemplateRenderError | None:
-        """Why it cannot be rendered with this data. Once too many were tried, nothing fails any more."""
-        self._left -= 1
-        if self._left < 0:
-            return None
+        """Why it cannot be rendered with this data. Raises _WorkUsedUpError once there is no work left."""
+        if self.left < 0:
+            raise _WorkUsedUpError
         variables: dict[str, Any] = {
-            "profile": {"user_id": "u-1", "traits": data.get("profile", {}).get("traits", {})},
-            "entry": {
-                "event": "Sample",
-                "properties": data.get("entry", {}).get("properties", {}),
-                "timestamp": _SAMPLES["date"],
-            },
-            "campaign": {"key": "sample", "name": "Sample"},
+            "profile": {"user_id": "u-1", **data["profile"]},
+            "entry": {"event": SAMPLE_TEXT, "timestamp": _DATE, **data["entry"]},
+            "campaign": {"key": "sample", "name": SAMPLE_TEXT},
             "message": {"id": "sample"},
         }
         if not self._is_transactional:
-            variables["unsubscribe_url"] = "https://example.com/unsubscribe/sample"
-        failure = self._template.failures(variables, Localization("en", UTC, _NOW)).get(self._language)
-        if failure is not None:
-            self._seen.setdefault(str(failure), failure)
-        return failure
+            variables[_UNSUBSCRIBE] = "https://example.com/unsubscribe/sample"
+        rendering = Rendering(variables, _LOCALIZATION)
+        try:
+            self._variant.render(rendering)
+        except TemplateRenderError as failure:
+            return failure
+        finally:
+            self._charge(rendering)
+        return None
+
+    def _charge(self, rendering: Rendering) -> None:
+        self.left -= self._own_work + MAX_WORK - rendering.budget.left
 
 
-def _leaves(variables: frozenset[str]) -> set[str]:
-    """The paths of people's data that hold values; of `a.b` and `a.b.c`, the longer. An index ends a path."""
-    paths = {re.split(r"\[", path)[0] for path in variables if path.startswith(_DATA)}
-    return {path for path in paths if not any(other.startswith(f"{path}.") for other in paths)}
+class _Failures:
+    """The values that must not be missing or odd. `found` is why, and with which data it failed, by path."""
+
+    def __init__(
+        self,
+        render: Callable[[Mapping[str, Any]], TemplateRenderError | None],
+        expected: ExpectedData,
+        values: Mapping[DataPath, Any],
+    ) -> None:
+        self.found: dict[DataPath, tuple[TemplateRenderError, Mapping[str, Any]]] = {}
+        self._render = render
+        self._expected = expected
+        self._values = values
+
+    def find(self, known: frozenset[str], renderings: int) -> None:
+        """Try each change of a value by itself, or several at once where there are more than half the renderings."""
+        leaves = sorted((leaf for leaf in self._expected.leaves() if path_text(leaf) not in known), key=path_text)
+        absent: list[_Change] = [(leaf, ABSENT) for leaf in leaves if leaf[-1] != ITEM]
+        # A list within a list is also how a loop sees an object: as pairs, which are never empty.
+        odd: list[_Change] = [
+            (leaf, value)
+            for leaf in leaves
+            if leaf[-1] != ITEM or self._expected.kind(leaf) != "list"
+            for value in _odd(self._expected, leaf)
+        ]
+        at_once = 1 + 2 * (len(absent) + len(odd)) // max(renderings, 1)
+        for changes in (absent, odd):
+            groups = -(-len(changes) // at_once)
+            for group in range(groups):
+                self._try([change for change in changes[group::groups] if change[0] not in self.found])
+        if not self.found:
+            self._try(absent)
+
+    def problem(self) -> Problem:
+        paths = sorted(self.found, key=path_text)
+        first, data = self.found[paths[0]]
+        named = ", ".join(f"`{path_text(path)}`" for path in paths[:MAX_NAMED])
+        more = f" and {len(paths) - MAX_NAMED} more" if len(paths) > MAX_NAMED else ""
+        said = f"the message fails for people without {named}{more}, or with an odd value there: {first.reason}"
+        return first.place.problem(said, f"Give it a `default`; it failed for {_shown(data)}")
+
+    def _try(self, changes: Sequence[_Change]) -> None:
+        """Find those of the changes that make it fail: by themselves if possible, else all of them together."""
+        data = self._expected.sample({**self._values, **dict(changes)})
+        if not changes or (failure := self._render(data)) is None:
+            return
+        before = len(self.found)
+        together = {path: (failure, data) for path, _ in changes}
+        try:
+            if len(changes) > 1:
+                self._try(changes[: len(changes) // 2])
+                self._try(changes[len(changes) // 2 :])
+        except _WorkUsedUpError:
+            if not self.found:
+                self.found |= together
+            raise
+        if len(self.found) == before:
+            self.found |= together
 
 
-def _item_fields(variables: frozenset[str]) -> set[str]:
-    """What is named of the items of lists: `item.price`."""
-    return {path for path in variables if path.partition(".")[0] not in VARIABLES and "." in path and "[" not in path}
+def _fitting(expected: ExpectedData) -> Iterator[dict[DataPath, Any]]:
+    """The values of people whom the template may fit, the likely first."""
+    kinds = {leaf: kind for leaf in expected.leaves() if (kind := expected.kind(leaf)) != "list"}
+    likely = {leaf: _SAMPLES[kind] for leaf, kind in kinds.items()}
+    yield likely
+    yield likely | {leaf: literals[0] for leaf, literals in expected.literals.items() if literals and leaf in kinds}
+    for other in ("number", "date"):
+        yield {leaf: _SAMPLES[other if kind == "text" else kind] for leaf, kind in kinds.items()}
 
 
-def _data(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested objects from values by their paths."""
-    data: dict[str, Any] = {}
-    for path, value in sorted(values.items()):
-        data = _with(data, path, value)
-    return data
+def _odd(expected: ExpectedData, leaf: DataPath) -> tuple[Any, ...]:
+    """What the value may be although it is there."""
+    return (*_ODD[expected.kind(leaf)], *expected.literals.get(leaf, ())[:MAX_LITERALS])
 
 
-def _with(data: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
-    name, _, rest = path.partition(".")
-    if not rest:
-        return {**data, name: value}
-    inner = data.get(name)
-    return {**data, name: _with(inner if isinstance(inner, Mapping) else {}, rest, value)}
-
-
-def _without(data: Mapping[str, Any], path: str) -> dict[str, Any]:
-    name, _, rest = path.partition(".")
-    if rest and isinstance(inner := data.get(name), Mapping):
-        return {**data, name: _without(inner, rest)}
-    return {key: value for key, value in data.items() if key != name}
+def _shown(data: Mapping[str, Any]) -> str:
+    shown = json.dumps(data, ensure_ascii=False)
+    return shown if len(shown) <= MAX_EXAMPLE_CHARACTERS else f"{shown[:MAX_EXAMPLE_CHARACTERS]}…"

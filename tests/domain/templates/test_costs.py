@@ -7,6 +7,7 @@ import pytest
 
 from domain.templates.liquid_context import MAX_LOOP_STEPS, Rendering
 from domain.templates.template_sets import TemplateRenderError, load
+from domain.templates.trial import try_out
 from tests.domain.templates.sources import email, only, variables, webhook
 
 # Of CPU. The costliest takes a quarter of it; without the bounds, minutes.
@@ -115,6 +116,30 @@ def test_a_rendering_ends(body: str) -> None:
     since = time.process_time()
     with pytest.raises(TemplateRenderError, match=r"costs too much|larger than|steps|KB|'times' cannot take"):
         template.render(variables(DATA), None)
+    assert spent(since) < MAX_SECONDS
+
+
+# Tried out before they are published: data that is deep, wide, or in lists within lists.
+EXPECTED = {
+    "indexes": "{{ profile.traits" + "[0]" * 45 + " }}",
+    "indexes of indexes": "{% assign x = profile.traits.x %}" + "{% assign x = x" + "[0]" * 45 + " %}" * 50 + "{{ x }}",
+    "names": ("{% assign x = profile.traits" + ".a" * 450 + " %}") + ("{% assign x = x" + ".a" * 450 + " %}") * 200,
+    "loops": "{% for x in profile.traits.x %}" + "{% for x in x %}" * 20 + "{{ x.y }}" + "{% endfor %}" * 21,
+    "values": "".join(f"{{{{ profile.traits.a{n} | plus: 1 }}}}" for n in range(6_000)),
+    "values with defaults": "".join(f"{{{{ profile.traits.a{n} | default: 1 }}}}" for n in range(6_000)),
+    "literals": "".join(f"{{% if profile.traits.a == {n} %}}{{% endif %}}" for n in range(4_000)),
+    "assignments": "".join(f"{{% assign a{n} = profile.traits.b %}}" for n in range(5_000)),
+    "skipped": "{% if profile.user_id %}" + "{% assign a = 1 %}" * 5_000 + "{% endif %}",
+    "work": "{% for n in (1..9000) %}{{ profile.traits.a }}{% if profile.traits.b == 'x' %}{% endif %}{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("body", EXPECTED)
+def test_a_trial_ends(body: str) -> None:
+    sets, problems = load({f"t{language}.liquid": email(EXPECTED[body]) for language in ("", ".de", ".fr")})
+    assert problems == []
+    since = time.process_time()
+    try_out([(template, False) for template in sets.values()], frozenset())
     assert spent(since) < MAX_SECONDS
 
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.document.yaml_source import read
-from domain.templates.template_sets import TemplateRenderError, load
+from domain.templates.template_sets import load
 from tests.domain.templates.sources import email, only, variables, webhook
 
 
@@ -217,22 +217,3 @@ def test_raw_mjml_is_refused() -> None:
     assert problem.line == 8
     made = '<!--[if mso | IE]><table><![endif]--><div class="mj-column-per-100">x</div><style>.mj-outlook{}</style>'
     assert load({"t.liquid": email(made)})[1] == []
-
-
-def test_failures_are_told_by_language() -> None:
-    sets, problems = load(
-        {
-            "t.liquid": email("{{ entry.properties.total }}"),
-            "t.de.liquid": email("{{ entry.properties.total | default: 0 }}"),
-            "t.fr.liquid": email("x", subject="{{ profile.traits.first_name }}"),
-        }
-    )
-    assert problems == []
-    assert sets["t"].variables >= {"entry.properties.total", "profile.traits.first_name"}
-    assert {each: str(why) for each, why in sets["t"].failures(variables()).items()} == {
-        "": "t.liquid:7: body: entry.properties.total has no value for this user",
-        "fr": "t.fr.liquid:4: subject: profile.traits.first_name has no value for this user",
-    }
-    assert sets["t"].failures(variables({"first_name": "Ana"}, total=3)) == {}
-    with pytest.raises(TemplateRenderError):
-        sets["t"].render(variables(), "fr")
