@@ -29,7 +29,7 @@ chaos: $(READY) ## Kill, cut, fill and freeze everything under a stream of event
 bench: $(READY) ## Measure what it costs, each figure beside its floor; ONLY=name runs one family, JSON=file writes all
 	$(BIN)/python -m tests.bench
 
-check: $(READY) ## Lint, check the format, the types and who imports whom
+check: $(READY) ## Lint, check the format, the types and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

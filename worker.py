@@ -97,7 +97,7 @@ async def _work(
 
 
 async def _shut_down(workers: Sequence[Worker], health: Health, stop: asyncio.Event) -> None:
-    """All at once: each takes its time for what it has in hand."""
+    """All at once: each takes its time for what it has begun."""
     await stop.wait()
     health.is_working = False
     log.info("worker stops")

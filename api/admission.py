@@ -1,11 +1,12 @@
-"""How much one process takes in hand at once. What is more is refused at once, instead of after it has waited.
+"""How much one process takes on at once. What is more is refused at once, instead of after it has waited.
 
 A process that is asked for more than it can do must not answer everybody late: a client that is refused comes again, or
 is led to another process, while those that were let in are served in time.
 
 A request has a slot from when its body is complete, so that half-sent ones hold bytes and no slot. Until its key is
-known it has only a share of both, and each client address a smaller one: whoever has no key, or a wrong one, can keep
-out those of the same address, and no others. The key in the header or the query is verified before the body is read.
+known it has only a share of both, and each client address a smaller one: callers without a key, or with a wrong one,
+can keep out those of the same address, and no others. The key in the header or the query is verified before the body
+is read.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ SHARE_OF_CLIENT: Final = 2
 SOONEST: Final = 1
 LATEST: Final = 5
 
-# Whoever looks after the process is answered whatever its load.
+# Health checks and metrics are answered whatever its load.
 _EXEMPT: Final = frozenset({"/healthz", "/readyz"})
 
 
@@ -163,7 +164,7 @@ class Visit:
 
     def _take(self, all: Share, unknown: Share, amount: int) -> None:
         if not all.take(self._client, amount):
-            raise _overloaded("this process has as much in hand as it can serve in time")
+            raise _overloaded("this process has as many requests as it can serve in time")
         if not self._is_known and not unknown.take(self._client, amount):
             all.give_back(self._client, amount)
             raise _overloaded("too many requests whose key is not known yet are under way, here or from your address")

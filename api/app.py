@@ -149,7 +149,7 @@ def _openapi(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 async def _warn_without_keys(services: wiring.Services) -> None:
-    """Say what to do where nobody can do anything."""
+    """Say what to do where no key opens anything."""
     try:
         if await services.keys.has_admin():
             return

@@ -1,7 +1,8 @@
 """Which client a request comes from, as far as limits are concerned: an IPv4 address, or the /64 of an IPv6 one.
 
 A header that names the client is believed only where a trusted proxy has written it, so it is read from the right: each
-trusted proxy adds on the right whom it heard from, and what stands further left may be the client's own invention.
+trusted proxy adds on the right the address that it heard from, and what stands further left may be the client's own
+invention.
 """
 
 from collections.abc import Sequence

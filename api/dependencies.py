@@ -116,7 +116,7 @@ def _require_unicode(value: object) -> None:
 
 
 class RequestModel(BaseModel):
-    """A body that means what it says: no conversions between types, no members that nobody reads."""
+    """A body that means what it says: no conversions between types, no members that are not read."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 

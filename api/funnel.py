@@ -63,7 +63,7 @@ class Messages(ResponseModel):
     opened: int = Field(examples=[310], description="of those sent")
     under_way: int = Field(examples=[4], description="granted, and not yet settled")
     failed: int
-    unknown: int = Field(description="nobody knows whether they were delivered")
+    unknown: int = Field(description="it is not known whether they were delivered")
     cancelled: int = Field(examples=[12], description="granted, and not sent: the journey ended, or the window closed")
     capped: int = Field(examples=[40], description="refused by a frequency cap")
     refused: Counts = Field(examples=[{"no_consent": 25}], description="refused for each other reason")

@@ -108,7 +108,7 @@ class Journey(ResponseModel):
     id: UUID
     campaign: str = Field(examples=["abandoned-cart"])
     version: int
-    user_id: str | None = Field(examples=["u-4711"], description="null for somebody known by an anonymous id only")
+    user_id: str | None = Field(examples=["u-4711"], description="null for a user known by an anonymous id only")
     state: str = Field(examples=["active"], description="active, completed or exited")
     outcome: str | None = Field(examples=["engaged"], description="how it ended")
     step: str | None = Field(examples=["cool-off"], description="where it is, or was last")

@@ -133,7 +133,7 @@ class Audience(ResponseModel):
     profiles: int = Field(description="how many were looked at: at most 500, fewer where the condition takes long")
     in_audience: int
     not_in_audience: int
-    not_evaluated: int = Field(description="those whom the condition cannot be evaluated for: they do not enter")
+    not_evaluated: int = Field(description="people for which the condition cannot be evaluated: they do not enter")
     missing: dict[str, int] = Field(
         examples=[{"profile.traits.plan": 127}], description="of those not evaluated, by what their data lacks"
     )
@@ -147,7 +147,7 @@ class CampaignPlan(ResponseModel):
     running_version: int | None
     next_version: int = Field(description="the version that holds the document")
     is_new: bool = Field(description="false where the latest version is the same already")
-    takes_effect: bool = Field(description="false where the campaign lets nobody in: it is only published")
+    takes_effect: bool = Field(description="false where the campaign lets no users in: it is only published")
     compared_with: int | None = Field(description="the version that runs, else the latest")
     changes: list[Change]
     in_flight: list[InFlight] = Field(description="the journeys on other versions than the next")

@@ -190,7 +190,7 @@ def database_away(error: Exception) -> Response:
 
 
 class Incidents:
-    """Answers what nobody foresaw with a 500 that tells no internals, only the id under which the log has them.
+    """Answers an unexpected error with a 500 that tells no internals, only the id under which the log has them.
 
     A middleware, since Starlette raises what its handler for Exception has answered once more, for a second log entry.
     """

@@ -54,7 +54,7 @@ class Report(ResponseModel):
     workflows: int = Field(description="running workflows that were compared")
     findings: dict[str, Found]
     campaigns: dict[str, Agreement]
-    for_people: dict[str, str] = Field(description="what somebody should look at, and why")
+    for_people: dict[str, str] = Field(description="what an operator should look at, and why")
 
 
 class Reconciliation(ResponseModel):

@@ -1,4 +1,4 @@
-"""The JSON Schemas of documents, for editors. They hold nothing of a deployment, so that nobody needs a key."""
+"""The JSON Schemas of documents, for editors. They hold nothing of a deployment, so that they need no key."""
 
 from typing import Annotated
 

@@ -29,7 +29,7 @@ class CampaignLife:
                 if life.due(standing, at) is None:
                     return life.outlook(standing, at)
                 await campaigns.take_control(connection)
-                # As it is now that nobody else changes it.
+                # As it is now that no other transaction can change it.
                 standing = await campaigns.standing(connection, key)
                 move = None if standing is None else life.due(standing, at)
                 if move is not None:

@@ -1,4 +1,4 @@
-"""Why somebody got what they got, and why they got nothing."""
+"""Why a user got what they got, and why they got nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -99,7 +99,7 @@ class Explain:
         self._timezone = timezone
 
     async def timeline(self, user_id: str, *, limit: int, before: str | None) -> Timeline:
-        """The latest `limit` lines before a place. Raises NotFoundError for somebody never heard of."""
+        """The latest `limit` lines before a place. Raises NotFoundError for a user never heard of."""
         place = place_of(before)
         async with self._database.transaction() as connection:
             profile_id = await profiles.find(connection, user_id)

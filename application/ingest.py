@@ -143,7 +143,7 @@ class Ingest:
             except _IdentityMoved:
                 exclusive = True
             except (DeadlockDetected, UniqueViolation):
-                # Two merges of the same people at once: whoever comes second finds the work of the first.
+                # Two merges of the same people at once: the second finds the work of the first.
                 exclusive = True
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -247,7 +247,7 @@ async def _link(
 
 
 def _reactions(new: Sequence[Event]) -> dict[UUID, datetime]:
-    """When somebody first reacted to a message, by its id; nobody has yet looked whether there is such a message."""
+    """When a user first reacted to a message, by its id; whether there is such a message is not checked yet."""
     reactions: dict[UUID, datetime] = {}
     for event in new:
         if (message_id := message_reacted_to(event)) is not None:

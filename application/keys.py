@@ -160,7 +160,7 @@ class Keys:
         answer = self._asked.get(id)
         if answer is None:
             answer = self._asked[id] = asyncio.get_running_loop().create_future()
-            # A caller that goes away leaves it to nobody.
+            # A caller that goes away must not end it for the others.
             answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())

@@ -31,7 +31,7 @@ class Recipients:
     async def suppress(self, user_id: str, channel: str, reason: str, *, by: Actor) -> None:
         """Send nothing on this channel any more, transactional messages included. Raises NotFoundError.
 
-        The person's address is suppressed with them, in whoever's profile it stands.
+        The person's address is suppressed with them, in whichever profile it stands.
         """
         await self._change(user_id, channel, {SUPPRESSION: reason}, by, "user.suppress")
 

@@ -73,7 +73,7 @@ class Agreement(Struct, frozen=True):
 
 
 class Report(Struct):
-    """What was looked at and found. `for_people` says what somebody should look at, and why."""
+    """What was looked at and found. `for_people` says what an operator should look at, and why."""
 
     rows: int = 0
     workflows: int = 0

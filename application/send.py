@@ -229,7 +229,7 @@ async def _finish(connection: Connection, claimed: Claimed, state: str, then: _T
 
 
 def _settled(delivery: Delivery | TemplateRenderError, *, journey_is_active: bool, is_repetition: bool) -> _Settled:
-    """`is_repetition` says that an attempt before may have delivered the message, so that nobody knows if it failed."""
+    """`is_repetition` says that an attempt before may have delivered the message: whether it failed is unknown."""
     failed = UNKNOWN if is_repetition else FAILED
     match delivery:
         case TemplateRenderError():

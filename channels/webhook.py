@@ -145,7 +145,7 @@ def build(message: Outbound, signers: Sequence[Webhook], now: datetime) -> Webho
 
 
 def host_of(url: str) -> str:
-    """Whom a URL leads to; empty where it is none."""
+    """The host that a URL leads to; empty where it is none."""
     try:
         return httpx.URL(url).host
     except httpx.InvalidURL:
@@ -153,7 +153,7 @@ def host_of(url: str) -> str:
 
 
 def read_reply(status: int, retry_after: str | None, now: datetime) -> Delivery:
-    """What a status code means. A redirect is a refusal: following it would post the data where nobody said."""
+    """What a status code means. A redirect is a refusal: following it would post the data to another address."""
     if 200 <= status < 300:
         return Accepted(None)
     if status in _RETRIED or status >= 500:

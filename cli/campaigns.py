@@ -87,7 +87,7 @@ def stop(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let nobody in any more."""
+    """Let no more users in."""
     question = f"Stop {', '.join(keys)}, and end all journeys," if is_exit and not yes else None
     body = {"mode": "exit" if is_exit else "drain"}
     _change(context, "stop", keys, question, body=body, watch=watch, as_json=as_json)

@@ -42,7 +42,7 @@ def config_file(environ: Mapping[str, str]) -> Path:
 def read_config(file: Path) -> Config:
     """The config file; an empty one where there is none.
 
-    Raises InvalidRequestError where it says what nobody understands, or holds a key that others can read.
+    Raises InvalidRequestError where it cannot be read, or holds a key that others can read.
     """
     try:
         config = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Config)

@@ -56,7 +56,7 @@ def operations(
 
 
 def check_done(ended: list[dict[str, Any]]) -> None:
-    """Raises typer.Exit where somebody cancelled one of them."""
+    """Raises typer.Exit where one of them was cancelled."""
     if any(each["state"] == "cancelled" for each in ended):
         raise typer.Exit(REFUSED)
 

@@ -176,7 +176,7 @@ def _summary(plan: dict[str, Any]) -> str:
         what += f", with {number_of(len(plan['changes']), 'change')} since version {compared}"
     if plan["takes_effect"]:
         return f"{key}: {what}; users come in by it from now on"
-    return f"{key}: {what}; it lets nobody in before `sojourn start {key}`"
+    return f"{key}: {what}; it lets no users in before `sojourn start {key}`"
 
 
 def _audience(audience: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from domain.errors import InvalidDocumentError, Problem, SojournError
 
-# Where nobody looks at the output but a file or another program, lines need no folding.
+# Where the output goes to a file or another program, lines need no folding.
 UNFOLDED_COLUMNS = 400
 # Between two columns of a table.
 GAP = 2
@@ -82,7 +82,7 @@ def print_warnings(warnings: list[dict[str, Any]]) -> None:
 
 
 def is_asked() -> bool:
-    """Whether somebody is there to answer."""
+    """Whether a person is there to answer."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

@@ -1,4 +1,4 @@
-"""Run until done, or until somebody wants it to stop."""
+"""Run until done, or until it is told to stop."""
 
 import asyncio
 import signal

@@ -40,7 +40,7 @@ class SojournError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
-    meaning: ClassVar[str] = "Something that nobody foresaw. `incident` is its name in the log."
+    meaning: ClassVar[str] = "An unexpected error. `incident` is its name in the log."
     remedy: ClassVar[str] = "Repeat it under the same Idempotency-Key; report the incident if it stays."
 
     def __init__(self, detail: str, **data: Any) -> None:
@@ -220,7 +220,7 @@ class UnavailableError(SojournError):
 
 class OverloadedError(UnavailableError):
     code = "overloaded"
-    meaning = "This API process has as much in hand as it can serve in time."
+    meaning = "This API process has as many requests as it can serve in time."
     remedy = "Repeat it after `Retry-After`, which differs so that not all come at once. If it stays, run more of them."
 
 

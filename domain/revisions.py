@@ -22,5 +22,5 @@ class Precondition(Struct, frozen=True):
         raise PreconditionFailedError(f'it has changed: its ETag is "{current}" now', current=f'"{current}"')
 
 
-# Whoever does not say what they saw may change anything.
+# A caller that does not say what it saw may change anything.
 UNCONDITIONAL: Final = Precondition(is_asked=False)

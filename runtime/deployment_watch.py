@@ -34,7 +34,7 @@ FIRST_PAUSE: Final = 0.1
 MAX_PAUSE: Final = 5.0
 # What still lacks is told again in the log after so many seconds.
 REPEAT_SECONDS: Final = 60.0
-# While something lacks, one looks more often whether it was mended.
+# While something lacks, the deployment is checked more often.
 LACKING_INTERVAL: Final = 15.0
 
 

@@ -1,4 +1,4 @@
-"""The journeys' workflows of one deployment, for whoever compares them with the database."""
+"""The journeys' workflows of one deployment, to compare with the database."""
 
 import asyncio
 import re

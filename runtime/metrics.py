@@ -1,7 +1,7 @@
 """The metrics of a process, as Prometheus reads them. All of them are defined here.
 
 No label holds what a client makes up: no user, no name of an event, no path. Campaigns, outcomes and reasons are named
-by code or by whoever operates the deployment.
+by code or by the operator.
 """
 
 from collections.abc import Iterable

@@ -15,7 +15,7 @@ from store.database import Database
 log = structlog.get_logger()
 
 INTERVAL = 3_600.0
-# How often one looks whether one is due, or whether the worker that did one was killed.
+# How often it is checked whether one is due, or whether the worker that did one was killed.
 LOOK_INTERVAL = 30.0
 
 

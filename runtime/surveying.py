@@ -1,4 +1,4 @@
-"""What only the database knows, asked now and then by each worker, whoever reads the metrics."""
+"""What only the database knows, asked now and then by each worker, however often the metrics are read."""
 
 import asyncio
 from time import time

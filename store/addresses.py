@@ -1,4 +1,4 @@
-"""Addresses, and what they refuse, whoever's profile they stand in.
+"""Addresses, and what they refuse, in whichever profile they stand.
 
 Lock order: identities, profiles, addresses by channel, app and value, journeys, messages. Each kind by its ids, and all
 that a transaction needs of a kind at once.

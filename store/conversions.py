@@ -11,7 +11,7 @@ from store.database import Connection
 
 
 class Conversion(Struct, frozen=True):
-    """A goal that was reached. `at` is when the event happened, on the clock of whoever reported it."""
+    """A goal that was reached. `at` is when the event happened, on the clock of the client that reported it."""
 
     journey_id: UUID
     profile_id: UUID

@@ -112,7 +112,7 @@ _WORK: ContextVar[UnitOfWork | None] = ContextVar("work", default=None)
 
 
 def _uncounted(_: Counts) -> None:
-    """Nobody keeps the count."""
+    """The count is not kept."""
 
 
 class Database:

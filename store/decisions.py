@@ -1,4 +1,4 @@
-"""Decisions: why somebody was let in or not, why a message went or not, why a journey ended."""
+"""Decisions: why a user was let in or not, why a message went or not, why a journey ended."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime

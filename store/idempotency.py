@@ -56,5 +56,5 @@ async def keep(connection: Connection, actor: str, key: str, answer: Answer) -> 
 
 
 async def forget(connection: Connection) -> None:
-    """Remove the answers that nobody asks for any more."""
+    """Remove the answers that are too old to be asked for."""
     await connection.execute("DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'")

@@ -280,7 +280,7 @@ async def settle(
 
 
 async def mark_opened(connection: Connection, reactions: Mapping[UUID, datetime], ending: Collection[UUID]) -> None:
-    """Note when somebody reacted to these messages, as far as they exist; the first reaction stays.
+    """Note when a user reacted to these messages, as far as they exist; the first reaction stays.
 
     `ending` are the journeys that the caller is going to end in the same transaction. That locks messages, too: all are
     locked here in the order of their ids, so that two such transactions never wait for each other.

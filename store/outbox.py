@@ -137,7 +137,7 @@ async def wake_campaign(connection: Connection, campaign_key: str) -> None:
 
 
 async def remove_starts(connection: Connection, workflow_ids: Sequence[str]) -> None:
-    """Forget starts that nobody needs any more. One that a relay has in hand is waited for, and leaves as accepted."""
+    """Forget starts that are not needed any more. One that a relay works on is waited for, and leaves as accepted."""
     await connection.execute("DELETE FROM outbox WHERE workflow_id = ANY(%s) AND kind = 'start'", (list(workflow_ids),))
 
 

@@ -275,7 +275,7 @@ async def traits_and_context(connection: Connection, profile_id: UUID) -> tuple[
 
 
 class Recipient(Struct, frozen=True):
-    """Whom a message went to, where it went, and what they refuse by now.
+    """The recipient of a message, where it went, and what they refuse by now.
 
     `address` is normalised: where the message was handed over, else the person's address of now; None on a channel
     without addresses.
@@ -289,7 +289,7 @@ class Recipient(Struct, frozen=True):
 
 
 async def recipient(connection: Connection, message_id: UUID) -> Recipient | None:
-    """Whom a message went to; None if there is no such message."""
+    """The recipient of a message; None if there is no such message."""
     cursor = await connection.execute(
         """
         SELECT profiles.user_id, profiles.consent AS consent_given,

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from store.database import Connection
 
 CHANNEL = "sojourn_reconciliations"
-# Whoever holds this lock reconciles. It is freed with the connection, so that a killed worker keeps nobody waiting.
+# The holder of this lock reconciles. It is freed with the connection, so that a killed worker keeps no other waiting.
 LOCK = 0x53_4F_4A_52
 
 

@@ -70,7 +70,7 @@ profiles = Table(
     Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
 )
 
-# Every address that a profile has had, normalised. A refusal hangs on the address, whoever's profile it stands in:
+# Every address that a profile has had, normalised. A refusal hangs on the address, in whichever profile it stands:
 # `refusals` maps `suppression` and `opt_out` to why, null where that was lifted; `said` is when each was said.
 addresses = Table(
     "addresses",
@@ -317,7 +317,7 @@ messages = Table(
     Index("messages_open", "journey_id", postgresql_where=text("state IN ('reserved', 'sending')")),
 )
 
-# Why somebody was let in or not, and why a message went or not. The id is derived from what was decided upon.
+# Why a user was let in or not, and why a message went or not. The id is derived from what was decided upon.
 decisions = Table(
     "decisions",
     metadata,

@@ -1,4 +1,4 @@
-"""What a transaction does, counted while it does it, and told to whoever keeps the count once it is committed."""
+"""What a transaction does, counted while it does it, and told to the keeper of the count once it is committed."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ class Tally:
         self._counts[deed, case] += number
 
     def add_later(self, deed: Deed, answer: Answer) -> None:
-        """Count what a statement will have answered by the end of the transaction; nobody has to wait for it."""
+        """Count what a statement will have answered by the end of the transaction; no caller has to wait for it."""
         self._answers.append((deed, answer))
 
     def mark(self) -> tuple[Counts, int]:

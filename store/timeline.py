@@ -12,8 +12,8 @@ from store.database import Connection
 class Recorded(Struct, frozen=True):
     """One recorded thing: an event, a reject, a change by an operator, a decision, a message, a goal, or an end.
 
-    `at` is when it happened, on the clock of whoever reported it; `recorded_at` orders what was recorded. `detail` is
-    what belongs to its kind. `changes` is what it has changed of the person.
+    `at` is when it happened, on the clock of the client that reported it; `recorded_at` orders what was recorded.
+    `detail` is what belongs to its kind. `changes` is what it has changed of the person.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class Recorded(Struct, frozen=True):
     changes: list[dict[str, Any]]
 
 
-# Somebody may have a million events and not nearly as many of the others: only as many as are shown are read.
+# A user may have a million events and not nearly as many of the others: only as many as are shown are read.
 _TIMELINE = """
 WITH own_ids AS (
   SELECT kind, value FROM identities WHERE profile_id = %(profile_id)s

@@ -28,7 +28,7 @@ class Circle(NamedTuple):
 def circles(key: str, campaigns: Mapping[str, Rules]) -> list[Circle]:
     """The circles that a campaign is on, each once, the shortest first; at most MAX_CIRCLES.
 
-    A campaign that lets nobody in twice is on none.
+    A campaign that lets no user in twice is on none.
     """
     ways = _ways(campaigns)
     found: list[Circle] = []

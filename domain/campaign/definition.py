@@ -18,8 +18,8 @@ from domain.conditions.expressions import Place
 class Schedule(Document):
     """When users may enter."""
 
-    starts_at: Annotated[Instant | None, Given] = Field(None, description="nobody enters before")
-    ends_at: Annotated[Instant | None, Given] = Field(None, description="nobody enters from then on")
+    starts_at: Annotated[Instant | None, Given] = Field(None, description="no user enters before")
+    ends_at: Annotated[Instant | None, Given] = Field(None, description="no user enters from then on")
     at_end: Literal["drain", "exit"] = Field(
         "drain", description="those inside when it ends finish (`drain`), or end then, too (`exit`)"
     )

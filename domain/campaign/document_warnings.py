@@ -65,12 +65,12 @@ def _reentries(source: Source, rules: Rules) -> Iterator[Problem]:
 
 
 def _nothing_of_the_entry(source: Source, rules: Rules) -> Iterator[Problem]:
-    """Expressions about the properties of an event where nobody enters by one."""
+    """Expressions about the properties of an event where no user enters by one."""
     if rules.entry.event is not None:
         return
     for path, text in _leaves(source.data):
         if path[0] != "entry" and path[-1] in _HOLDS_CEL and _ENTRY_PROPERTIES.search(text):
-            said = "`entry.properties` has nothing in it: nobody enters by an event"
+            said = "`entry.properties` has nothing in it: no user enters by an event"
             yield source.problem(path, said, "Look at `profile.traits`")
 
 

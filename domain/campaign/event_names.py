@@ -31,7 +31,7 @@ def event_name_warnings(source: Source) -> Iterator[Problem]:
 
 
 def likely_name(name: str) -> str:
-    """A name as somebody would type it."""
+    """A name as a person would type it."""
     typed = " ".join(unicodedata.normalize("NFKC", name.translate(_PLAIN)).split())
     return typed[1:-1].strip() if re.fullmatch(r"""(["']).+\1""", typed) else typed
 

@@ -47,7 +47,7 @@ def _entry(source: Source) -> Iterator[_Found]:
         return
     if "audience" not in entry:
         form = "Write `event: …`, the name of the event that starts a journey, or `audience: {where: …}`"
-        yield ("entry",), "nobody enters: it has neither an event nor an audience", form
+        yield ("entry",), "no user enters: it has neither an event nor an audience", form
         return
     for key, remedy in (
         ("where", "The condition of an audience stands within it: `audience: {where: …}`"),

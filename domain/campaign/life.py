@@ -35,7 +35,7 @@ class UnderWay(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """What is known of a campaign when one looks what is due.
+    """What is known of a campaign at the time of a look at what is due.
 
     `starts_at` and `ends_at` are the schedule of the version that runs; `since` is when the campaign was last changed.
     """
@@ -91,7 +91,7 @@ def outlook(standing: Standing, at: datetime) -> Outlook:
 
 
 def describe(outlook: Outlook) -> str:
-    """The outlook in Markdown, for whoever looks at the campaign's workflow."""
+    """The outlook in Markdown, for the reader of the campaign's workflow."""
     until = "" if outlook.look_again_at is None else f", until {outlook.look_again_at:%Y-%m-%d %H:%M:%S} UTC"
     version = "" if outlook.version is None else f", version {outlook.version}"
     lines = [f"**{outlook.state.capitalize()}**{version}{until}"]

@@ -17,7 +17,7 @@ def answered(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: da
     """The gate has answered."""
     match answer:
         case Granted(message_id=message_id):
-            # Somebody may react before the message has settled.
+            # A user may react before the message has settled.
             return hear_from(replace(state, phase="granted", message_id=message_id, reason=None), at)
         case Deferred(until=until, reason=reason):
             noted = note(state, at, f"deferred to {until:%Y-%m-%dT%H:%M:%SZ}: {reason}")

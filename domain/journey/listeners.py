@@ -72,7 +72,7 @@ class Listeners:
         return event.type == "track" and event.name in self._heard
 
     def entries(self, event: Event) -> Sequence[CampaignVersion]:
-        """The running campaigns that this event may let somebody into."""
+        """The running campaigns that this event may start a journey in."""
         return self._entries.get(event.name or "", ())
 
     def goals(self, event: Event) -> Mapping[VersionRef, GoalRule]:
@@ -88,7 +88,7 @@ class Listeners:
         return concerned
 
     def versions_let_in(self, events: Iterable[Event]) -> list[CampaignVersion]:
-        """The running campaigns that any of these events may let somebody into, each once."""
+        """The running campaigns that any of these events may start a journey in, each once."""
         names = {event.name: event for event in events}
         return list({version.key: version for event in names.values() for version in self.entries(event)}.values())
 

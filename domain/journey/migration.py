@@ -8,7 +8,7 @@ A journey moves only while it rests: what it has asked for is answered by the ve
 - visits of steps that are gone are kept: they tell what the journey has done;
 - the end of the schedule is the new plan's.
 
-Nobody moves to a version that finds the journeys of its users by another key.
+No journey moves to a version that finds the journeys of its users by another key.
 """
 
 from collections.abc import Collection

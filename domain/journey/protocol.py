@@ -100,7 +100,7 @@ class Resumed(Struct, frozen=True):
 
 
 class Skipped(Struct, frozen=True):
-    """Somebody wants the journey to wait no longer at this step."""
+    """An operator wants the journey to wait no longer at this step."""
 
     step: str
 

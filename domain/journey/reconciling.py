@@ -25,7 +25,7 @@ class Finding(StrEnum):
     CAMPAIGN_ASLEEP = "campaign_asleep"
 
 
-# Why somebody should look, also where it was repaired.
+# Why an operator should look, also where it was repaired.
 FOR_PEOPLE = {
     Finding.WORKFLOW_FAILED: "their histories in the Temporal UI say why they failed; their journeys are over",
     Finding.VERSION_DIFFERS: "they were moved to another version, and are back on the one before: move them again",
@@ -77,6 +77,6 @@ def is_on_another(workflow: Seen, version: int) -> bool:
 
 
 def is_elsewhere(workflow: Seen, step: str | None, standing: str | None) -> bool:
-    """Whether a workflow rests somewhere else than the row says. Of one that does not rest, nobody can tell."""
+    """Whether a workflow rests somewhere else than the row says. Of one that does not rest, it is not known."""
     rests = workflow.standing in ("waiting", "deferred", "held")
     return rests and not workflow.is_busy and (workflow.step, workflow.standing) != (step, standing)

@@ -13,7 +13,7 @@ from domain.tracking.event import Event
 
 
 class EntryDecision(Struct, frozen=True):
-    """Whether an event let somebody in, and if not, why. `reason` is None for an entry."""
+    """Whether an event started a journey, and if not, why. `reason` is None for an entry."""
 
     happening: Happening
     campaign_key: str

@@ -1,1 +1,1 @@
-"""Who somebody is, how they are reached, and how they refuse."""
+"""Who a person is, how they are reached, and how they refuse."""

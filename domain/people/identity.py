@@ -2,7 +2,7 @@
 
 A user id names one profile for ever. An anonymous id belongs to a profile of its own until an event names both ids:
 then the anonymous profile becomes the user's, or is merged into it. An anonymous id that already belongs to a user
-stays with that user when somebody else logs in on the same device: the user id on the event decides.
+stays with that user when another person logs in on the same device: the user id on the event decides.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -19,7 +19,7 @@ _PREFIX = "u"
 
 @dataclass(frozen=True, slots=True)
 class UnsubscribeLink:
-    """Whom a link takes off which channel, and the message that carried it."""
+    """The person and the channel of a link, and the message that carried it."""
 
     profile_id: str
     channel: str

@@ -68,7 +68,7 @@ def claim(
     A message found in `sending` was left so by an attempt that died, perhaps after the provider had accepted. It is
     handed over again only where that cannot reach a person twice, or where twice is better than never, and only while
     its journey lives and the person allows it: after an exit or a refusal was acknowledged nothing is handed over. In
-    quiet hours it is not given back, as if nobody could have it: it waits for their end and goes on counting, under
+    quiet hours it is not given back, as if it had not gone out: it waits for their end and goes on counting, under
     the key by which the provider knows it.
     """
     if message.state == CANCELLED and message.reason == SEND_WINDOW:
@@ -98,5 +98,5 @@ def claim(
 
 
 def may_repeat(category: str, honours_idempotency_key: bool) -> bool:
-    """Whether a message may be handed over again when nobody knows if the provider has it already."""
+    """Whether a message may be handed over again when it is not known whether the provider has it already."""
     return honours_idempotency_key or category == TRANSACTIONAL

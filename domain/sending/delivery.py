@@ -32,7 +32,7 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """The request was handed over and its answer lost: nobody knows whether it was delivered."""
+    """The request was handed over and its answer lost: it is not known whether it was delivered."""
 
     detail: str
 

@@ -20,7 +20,7 @@ from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, Counted
 
 SEND_WINDOW = "send_window"
 PAUSED = "paused"
-# The states of a campaign in which its messages go. Whom a scheduled one has, it had before it was stopped.
+# The states of a campaign in which its messages go. The users of a scheduled one entered before it was stopped.
 SENDING_STATES = ("scheduled", "running", "stopping")
 
 
@@ -79,7 +79,7 @@ class Recipient(Struct, frozen=True):
 class Objection(Struct, frozen=True):
     """Why a person may not be sent to, apart from time and number: unreachable, suppressed or no_consent.
 
-    `refused_by` says whether the profile or the address refuses; None of somebody unreachable.
+    `refused_by` says whether the profile or the address refuses; None of an unreachable user.
     """
 
     reason: str
@@ -155,7 +155,7 @@ def decide(
 def opens_at(window: SendWindow | None, category: str, at: datetime, zone: ZoneInfo) -> datetime:
     """The first instant from `at` on at which the window lets a message go: `at` itself if it is open, or not asked.
 
-    Quiet hours are for what nobody asked for, so that transactional messages go at any time.
+    Quiet hours are for what the user did not ask for, so that transactional messages go at any time.
     """
     return at if window is None or category == TRANSACTIONAL else next_open(window, at, zone)
 

@@ -14,10 +14,10 @@ from domain.templates.preheader import with_preheader
 
 REQUIRED = ("subject", "from", "text")
 OPTIONAL = ("reply_to", "preheader")
-# What everyone has whom a message of this kind reaches.
+# What every recipient of a message of this kind has.
 REACHED_BY = frozenset({"profile.traits.email"})
 
-# RFC 5322 bounds a line of the header so; nobody reads a longer subject.
+# RFC 5322 bounds a line of the header so; no mail client shows a longer subject.
 MAX_SUBJECT_CHARACTERS = 998
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

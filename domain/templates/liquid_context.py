@@ -34,7 +34,7 @@ MAX_WORK = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Localization:
-    """Whom a message is for: the locale (`de-AT`; None for not known), the zone of their clocks, and the instant `now`.
+    """The recipient's locale (`de-AT`; None for not known), the zone of their clocks, and the instant `now`.
 
     Without `now`, a template cannot ask for it.
     """
@@ -97,7 +97,7 @@ class _Buffer(StringIO):
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """One message: the variables, whom it is for, and what it may still cost."""
+    """One message: the variables, the recipient, and what it may still cost."""
 
     variables: Mapping[str, Any]
     localization: Localization = UNKNOWN

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 Number = TypeVar("Number", bound=int | float | Decimal)
 
-# Numbers of more bits are nobody's price; a loop that squares one would never end.
+# No price has more bits; a loop that squares one would never end.
 MAX_NUMBER_BITS = 1_024
 # From here on a number without an exponent is longer than one with it.
 _MAX_EXPONENT = 30

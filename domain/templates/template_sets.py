@@ -57,7 +57,7 @@ class TemplateSet:
 
     @property
     def reached_by(self) -> frozenset[str]:
-        """The paths that everyone has whom a message of this template reaches."""
+        """The paths that every recipient of a message of this template has."""
         return _KINDS[self.channel].reached_by if self.channel else frozenset()
 
     def render(

@@ -11,7 +11,7 @@ from msgspec import Struct, convert
 OUR_CONTEXT = "sojourn"
 # Under this name `integrations` may say that an event is history. Source: Segment's spec, common fields.
 INTEGRATION = "Sojourn"
-# What let somebody in who entered as the audience of a campaign. No client can report such an event.
+# What let a user in who entered as the audience of a campaign. No client can report such an event.
 AUDIENCE = "audience"
 
 # The source of the environment's write key, and of events that a release before sources has stored.
@@ -28,14 +28,14 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     group. `timestamp` is when it happened, corrected for the skew of the client's clock. Where that clock said what
     cannot be, it is the arrival, and `reported_timestamp` what the clock said: such an event overtakes no other.
     At least one of `user_id` and `anonymous_id` is set; `previous_id` only for an alias. `integrations` is what the
-    client says for whom the event is. `is_history` marks an event that tells of the past and does not act: it starts,
-    moves and converts nothing.
+    client says of the services that the event is for. `is_history` marks an event that tells of the past and does not
+    act: it starts, moves and converts nothing.
 
     `message_id` is the client's own, unique within `source`: the name that its key shares with others. `id` is made
     when the event arrives, and is what Sojourn itself calls the event by, in Temporal as well.
     `said_at` is when what it says of its person was said; None where that is the earlier of `timestamp` and arrival.
 
-    What lets somebody in as an audience has the form of an event, of the type audience, and is not among the events.
+    What lets a user in as an audience has the form of an event, of the type audience, and is not among the events.
     """
 
     id: UUID

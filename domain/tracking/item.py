@@ -276,7 +276,7 @@ def _context(context: dict[str, Any]) -> dict[str, Any]:
 
 
 def _integrations(call: _Call) -> dict[str, Any]:
-    """What the client says for whom the call is. Anything else than an object says nothing."""
+    """What the client says of the services that the call is for. Anything else than an object says nothing."""
     return call.integrations if isinstance(call.integrations, dict) else {}
 
 

@@ -37,7 +37,7 @@ class ReceivedMail:
             return None
         try:
             return _printable(str(part.get_content())).replace("\r\n", "\n")
-        except (LookupError, ValueError):  # a charset or an encoding that nobody knows
+        except (LookupError, ValueError):  # an unknown charset or encoding
             raw = part.get_payload(decode=True)
             return raw.decode(errors="replace") if isinstance(raw, bytes) else None
 

@@ -24,9 +24,9 @@ def listen(port: int | None) -> socket.socket:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """Answer `preferred` if nobody listens there, else a free port.
+    """Answer `preferred` if no process listens there, else a free port.
 
-    Another process may take it before its server does, so whoever starts one tries again on a bind error.
+    Another process may take it before its server does, so a caller that starts one tries again on a bind error.
     """
     with listen(preferred or choice(SERVERS)) as probe:  # noqa: S311 - not a secret
         return port_of(probe)

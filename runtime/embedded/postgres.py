@@ -48,7 +48,7 @@ ADJUSTABLE = {"sojourn.clock": "adjustable"}
 
 
 class _PortTakenError(EmbeddedServerError):
-    """Somebody else took the port first."""
+    """Another process took the port first."""
 
 
 @dataclass(slots=True)
@@ -161,7 +161,7 @@ def _initdb(home: Home, binaries: Path, durable: bool) -> None:
                 "--locale=C",
                 "--locale-provider=builtin",
                 "--builtin-locale=C.UTF-8",
-                # The password is random: nobody guesses it, however little time a guess takes.
+                # The password is random: it cannot be guessed, however little time a guess takes.
                 "--set=scram_iterations=1",
                 *([] if durable else ["--no-sync"]),
             ],

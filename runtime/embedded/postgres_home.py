@@ -91,7 +91,7 @@ def open_home(data: Path) -> Home:
     """Find or make the home of the cluster that belongs to `data`.
 
     Raises:
-        RuntimeError: the place under /var/tmp belongs to somebody else.
+        RuntimeError: the place under /var/tmp belongs to another user.
     """
     user = ServerUser.choose()
     if not data.exists():
@@ -104,7 +104,7 @@ def open_home(data: Path) -> Home:
     path.mkdir(mode=0o711, exist_ok=True)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise RuntimeError(f"{path} belongs to somebody else; remove it, or choose another data folder")
+        raise RuntimeError(f"{path} belongs to another user; remove it, or choose another data folder")
     path.chmod(0o711)
     (path / "origin").write_bytes(os.fsencode(data))
     return Home(path, user)

@@ -55,7 +55,7 @@ START_ATTEMPTS = 3  # another process may take a chosen port before the server d
 
 
 class _PortTakenError(EmbeddedServerError):
-    """Somebody else took a port first."""
+    """Another process took a port first."""
 
 
 @dataclass(slots=True)

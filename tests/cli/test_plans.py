@@ -52,7 +52,7 @@ def test_a_campaign_that_is_not_there_yet(folder: Path, capsys: Output) -> None:
     file = str(a_campaign(folder))
     assert run(["plan", file, "--exit-code"]) == 4
     summary, plan = capsys.readouterr().out.splitlines()
-    assert summary == ("abandoned-cart: version 1 is new; it lets nobody in before `sojourn start abandoned-cart`")
+    assert summary == ("abandoned-cart: version 1 is new; it lets no users in before `sojourn start abandoned-cart`")
     assert re.fullmatch(r"Plan none-0-0-[0-9a-f]{32}", plan)
     assert run(["apply", file, "--plan", plan.split()[1]]) == 0
     assert capsys.readouterr().out == "abandoned-cart: version 1 published, draft\n"

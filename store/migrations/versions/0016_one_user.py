@@ -1,4 +1,4 @@
-"""At most one user id for a profile, and profiles of their own for users whom a race had made one."""
+"""At most one user id for a profile, and profiles of their own for users that a race had made one."""
 
 from alembic import op
 
