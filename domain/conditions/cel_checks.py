@@ -1,6 +1,6 @@
 """What CEL's checker accepts of an expression, and no data can ever satisfy, or any data can make expensive."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from domain.campaign.suggestions import did_you_mean
@@ -11,7 +11,7 @@ from domain.tracking.event import AUDIENCE
 from domain.tracking.item import TYPES
 
 _COMPARISONS = frozenset(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"))
-_ARITHMETIC = frozenset(("_+_", "_-_"))
+_ARITHMETIC = ("_+_", "_-_")
 _TYPES = {"event.type": TYPES, "entry.type": (*TYPES, AUDIENCE)}
 
 
@@ -24,19 +24,75 @@ class Fault(NamedTuple):
 
 
 def faults(tree: CheckedTree) -> Iterator[Fault]:
-    """In no order."""
+    """In no order. Decimals stand in the tree as they are evaluated."""
     for node in walk(tree.root):
-        if node.WhichOneof("kind") != "call_expr":
-            continue
-        function = node.call_expr.function
-        operands = list(node.call_expr.args)
-        if function == "matches":
-            yield from _pattern(node, tree)
-        elif len(operands) == 2 and function in _COMPARISONS | _ARITHMETIC:
-            for one, other in (operands, reversed(operands)):
-                yield from _json_and_time(one, other, tree)
-                if function in _COMPARISONS:
-                    yield from _no_type(one, other, tree)
+        match node.WhichOneof("kind"):
+            case "struct_expr":
+                for entry in node.struct_expr.entries:
+                    yield from _no_decimal("a key of a map", entry.map_key, tree)
+            case "call_expr":
+                yield from _faults_of_call(node, tree)
+
+
+def _faults_of_call(node: Node, tree: CheckedTree) -> Iterator[Fault]:
+    function = node.call_expr.function
+    operands = list(node.call_expr.args)
+    if function == "matches":
+        yield from _pattern(node, tree)
+    elif function == "timestamp":
+        yield from _no_decimal("a timestamp", operands[0], tree)
+    elif function == "duration" and _number(operands[0]) is not None:
+        said = "a duration is never made of a number"
+        yield Fault(tree.offset(operands[0]), said, "Write a text in quotes, as in `duration('90s')`")
+    elif function in _ARITHMETIC:
+        yield from _never_meet(operands[0], operands[1], tree)
+    elif function in _COMPARISONS:
+        yield from _never_equal(operands[0], operands[1], tree)
+    elif function == "@in":
+        for member in _members(operands[1]):
+            yield from _never_equal(operands[0], member, tree)
+
+
+def _never_equal(one: Node, other: Node, tree: CheckedTree) -> Iterator[Fault]:
+    yield from _never_meet(one, other, tree)
+    yield from _no_type(one, other, tree)
+    yield from _no_type(other, one, tree)
+
+
+def _never_meet(one: Node, other: Node, tree: CheckedTree) -> Iterator[Fault]:
+    yield from _json_and_time(one, other, tree)
+    yield from _json_and_time(other, one, tree)
+
+
+def _members(holder: Node) -> Iterable[Node]:
+    """What a list or a map that is written out is asked for."""
+    match holder.WhichOneof("kind"):
+        case "list_expr":
+            return list(holder.list_expr.elements)
+        case "struct_expr":
+            return [entry.map_key for entry in holder.struct_expr.entries]
+        case _:
+            return ()
+
+
+def _no_decimal(name: str, node: Node, tree: CheckedTree) -> Iterator[Fault]:
+    """CEL's checker was shown a whole number."""
+    if _number(node) == "double":
+        yield Fault(
+            tree.offset(node), f"{name} is never made of a decimal", "Write a whole number, or a text in quotes"
+        )
+
+
+def _number(node: Node) -> str | None:
+    """Whether a node is an `int` or a `double`; None where that cannot be seen, or it is another value."""
+    match node.WhichOneof("kind"):
+        case "const_expr":
+            return {"int64_value": "int", "double_value": "double"}.get(node.const_expr.WhichOneof("kind"))
+        case "call_expr":
+            function: str = node.call_expr.function
+            return {"double": "double", "int": "int", "size": "int"}.get(function)
+        case _:
+            return None
 
 
 def _json_and_time(one: Node, other: Node, tree: CheckedTree) -> Iterator[Fault]:

@@ -50,12 +50,17 @@ def compile_checked(text: str, place: Place) -> Checked:
     try:
         checked = _checker(visible).compile(unified.text)
     except (RuntimeError, ValueError) as error:
-        raise ConditionError(*explain(str(error), text, visible, ROOTS)) from error
+        raise ConditionError(*explain(cel_numbers.shown(str(error)), text, visible, ROOTS)) from error
     tree = CheckedTree(checked.serialize())
+    nodes = list(walk(tree.root))
+    _restore_numbers(nodes, tree, unified)
     if (fault := min(faults(tree), default=None)) is not None:
         raise ConditionError(fault.message + position(text, fault.offset), fault.suggestion)
+    # The deepest first: what stands in the text of another is moved with it, and changed no more.
+    for node in reversed(nodes):
+        if node.WhichOneof("kind") == "call_expr" and node.call_expr.function == "matches":
+            _compile_once(node)
     nodes = list(walk(tree.root))
-    _write_as_meant(nodes, tree, unified)
     paths = {path: None for node in nodes if (path := tree.path(node)) is not None}
     variables = frozenset(path[0] for path in paths)
     return Checked(
@@ -83,8 +88,8 @@ def _check_text(text: str, unified: Unified) -> None:
         raise ConditionError(f"`{unsigned}` is a kind of number that no data has", f"Write `{unsigned[:-1]}`")
 
 
-def _write_as_meant(nodes: list[Node], tree: CheckedTree, unified: Unified) -> None:
-    """Put back what the checker was not shown, and the patterns that are compiled once."""
+def _restore_numbers(nodes: list[Node], tree: CheckedTree, unified: Unified) -> None:
+    """Put back what the checker was not shown."""
     restored: set[int] = set()
     for node in nodes:
         match node.WhichOneof("kind"):
@@ -98,13 +103,12 @@ def _write_as_meant(nodes: list[Node], tree: CheckedTree, unified: Unified) -> N
                     restored.add(start)
             case "call_expr" if node.call_expr.function == cel_numbers.INTEGER_OF:
                 node.call_expr.function = "double"
-            case "call_expr" if node.call_expr.function == "matches":
-                _compile_once(node)
     if restored != unified.decimals.keys():
         raise ConditionError("a decimal stands where none is understood", "Write numbers as in `60.5` or `-0.5`")
 
 
 def _compile_once(node: Node) -> None:
+    """Have the function that keeps compiled patterns called in place of `matches`, as a method."""
     call = node.call_expr
     call.function = cel_patterns.FUNCTION
     if not call.HasField("target"):

@@ -31,7 +31,7 @@ _CALLBACK, _PROMOTED = 30, 4
 _MATCHED = 0.065
 # The longest text that is made of a number, a time or a duration.
 _MADE_TEXT = 40
-_ARITHMETIC = frozenset(("_+_", "_-_", "_*_", "_/_"))
+_ARITHMETIC = frozenset(("_+_", "_-_", "_*_", "_/_", "_%_"))
 _COMPARISONS = frozenset(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "startsWith", "endsWith"))
 _LOGICAL = frozenset(("_&&_", "_||_", "!_", "@not_strictly_false", "__not_strictly_false__"))
 _ENORMOUS = 10**9

@@ -8,13 +8,15 @@ promote the integer where the other operand is a double. Two integers stay integ
 import operator
 import re
 from collections.abc import Callable
-from math import copysign, nan
+from math import copysign, fmod, isfinite, nan
 from typing import NamedTuple
 
 from cel_expr_python import cel
 
 # What the checker sees of a call of `double`: a function of the same length, which gives an integer.
 INTEGER_OF = "number"
+# And of a function of theirs that has this name.
+_UNKNOWN = "_" * len(INTEGER_OF)
 
 # In a raw text a backslash escapes nothing.
 _RAW = r"""(?:[rR][bB]?|[bB][rR])(?:'''[\s\S]*?'''|\"\"\"[\s\S]*?\"\"\"|'[^'\n]*'|"[^"\n]*")"""
@@ -55,10 +57,15 @@ def unify(text: str) -> Unified:
             written = INTEGER_OF + token["called"]
         elif token["word"] == INTEGER_OF and token["called"] is not None:
             # It is no function of theirs.
-            written = "_" * len(INTEGER_OF) + token["called"]
+            written = _UNKNOWN + token["called"]
         parts += (text[end:start], written)
         end = stop
     return Unified("".join(parts) + text[end:], decimals, unsigned)
+
+
+def shown(error: str) -> str:
+    """An error of the checker with the name that stands in the text."""
+    return error.replace(_UNKNOWN, INTEGER_OF)
 
 
 def declarations() -> list[cel.FunctionDecl]:
@@ -69,20 +76,24 @@ def declarations() -> list[cel.FunctionDecl]:
 
 
 def mixed_operators() -> list[cel.FunctionDecl]:
-    """The operators for an integer and a double, in either order. Comparisons of the two are CEL's own."""
+    """The operators for an integer and a double, in either order. Comparisons of the two are CEL's own.
+
+    CEL has no remainder of doubles: it is that of IEEE 754's fmod, with the sign of the first, as of two integers.
+    """
     return [
         _mixed("_+_", operator.add),
         _mixed("_-_", operator.sub),
         _mixed("_*_", operator.mul),
         _mixed("_/_", _divide),
+        _mixed("_%_", _remainder, (cel.Type.DOUBLE, cel.Type.DOUBLE)),
     ]
 
 
-def _mixed(name: str, promote: Callable[[float, float], float]) -> cel.FunctionDecl:
+def _mixed(name: str, promote: Callable[[float, float], float], *more: tuple[cel.Type, cel.Type]) -> cel.FunctionDecl:
     def impl(left: float, right: float) -> float:
         return promote(float(left), float(right))
 
-    pairs = ((cel.Type.INT, cel.Type.DOUBLE), (cel.Type.DOUBLE, cel.Type.INT))
+    pairs = ((cel.Type.INT, cel.Type.DOUBLE), (cel.Type.DOUBLE, cel.Type.INT), *more)
     return cel.FunctionDecl(
         name,
         [cel.Overload(f"{name}{a.name()}_{b.name()}", cel.Type.DOUBLE, [a, b], False, impl) for a, b in pairs],
@@ -94,3 +105,8 @@ def _divide(left: float, right: float) -> float:
     if right:
         return left / right
     return copysign(float("inf"), left) * copysign(1.0, right) if left else nan
+
+
+def _remainder(left: float, right: float) -> float:
+    """As C has it, where Python raises an error for a zero or an infinity."""
+    return fmod(left, right) if right and isfinite(left) else nan

@@ -40,6 +40,16 @@ ONE, EXIT, BRANCH = Place.ENTRY_WHERE, Place.EXIT_WHERE, Place.BRANCH_WHEN
         ("profile.created_at < entry.properties.a.b", BRANCH, "never a timestamp", "timestamp(entry.properties.a.b)"),
         ("profile.traits.age > duration('24h')", ONE, "never a duration", "Write `duration(profile.traits.age)`"),
         ("event.timestamp - event.properties.at > duration('1h')", ONE, "never a timestamp", "timestamp(event"),
+        ("event.type in ['track', 'Track']", ONE, "`event.type` is never `Track` (column 25)", "Did you mean `track`?"),
+        ("'purchase' in [event.type]", ONE, "`event.type` is never `purchase` (column 1)", "Types: track"),
+        ("entry.type in {'Track': 1}", BRANCH, "`entry.type` is never `Track`", "Did you mean `track`?"),
+        ("event.properties.at in [event.timestamp]", ONE, "never a timestamp", "timestamp(event.properties.at)"),
+        ("event.timestamp in [profile.traits.at]", ONE, "never a timestamp", "timestamp(profile.traits.at)"),
+        ("timestamp(1.5) > event.timestamp", ONE, "a timestamp is never made of a decimal (column 11)", "whole number"),
+        ("duration(double(event.properties.s)) > duration('1s')", ONE, "a duration is never made of", "'90s'"),
+        ("event.timestamp - event.timestamp > duration(5)", ONE, "a duration is never made of a number", "'90s'"),
+        ("{1.5: 'a'}[event.properties.x] == 'a'", ONE, "a key of a map is never made of a decimal", "whole number"),
+        ("number(event.properties.x) > 5", ONE, "`number` is not known", "Known here: event, profile"),
     ],
 )
 def test_what_never_holds_is_refused(text: str, place: Place, message: str, suggestion: str) -> None:
@@ -64,9 +74,16 @@ def test_what_never_holds_is_refused(text: str, place: Place, message: str, sugg
         ("[profile.stage, 'x'].exists(s, s == 'lead')", "lead", True),
         ("(profile.stage == null ? 'none' : profile.stage) == 'none'", None, True),
         ("timestamp(profile.traits.at) < profile.created_at", None, True),
+        ("entry.type in ['track', 'audience']", None, True),
+        ("profile.traits.stage in ['Track', 'lead']", None, True),
+        ("timestamp(1) < profile.created_at && duration('1.5s') < duration('2s')", None, True),
     ],
 )
 def test_what_may_hold_is_not(text: str, stage: str | None, holds: bool) -> None:
     traits = {"stage": "lead", "at": "2026-01-01T00:00:00Z"}
     person = {"stage": stage, "traits": traits, "user_id": None, "created_at": datetime(2026, 6, 1, tzinfo=UTC)}
-    assert compile_condition(text, Place.BRANCH_WHEN).evaluate(profile=person) == (holds, None, None)
+    assert compile_condition(text, Place.BRANCH_WHEN).evaluate(profile=person, entry={"type": "track"}) == (
+        holds,
+        None,
+        None,
+    )

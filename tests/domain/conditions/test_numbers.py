@@ -156,6 +156,11 @@ def _from_database(properties: dict[str, Number]) -> Any:
         ("event.properties.x / 2.0 == 3.5", 7, True),
         ("event.properties.x / 2 == 3.75", 7.5, True),
         ("event.properties.x % 2 == 1", 7.0, True),
+        ("event.properties.x % 0.5 == 0", 1.5, True),
+        ("event.properties.x % 0.5 == 0", 2, True),
+        ("event.properties.x % 2 == 1.5", 3.5, True),
+        ("event.properties.x % 2.5 == -1", -3.5, True),
+        ("double(event.properties.x) % 2 == 1", 3, True),
         ("double(event.properties.x) > 5", "6", True),
         ("double(event.properties.x) / 4 == 1.5", 6, True),
         ("size(event.properties) > 0.5", 1, True),
@@ -176,6 +181,21 @@ def _from_database(properties: dict[str, Number]) -> Any:
 def test_numbers_meet(text: str, value: Any, expected: bool) -> None:
     outcome = compile_condition(text, Place.ENTRY_WHERE).evaluate(event={"properties": {"x": value}})
     assert outcome == (expected, None, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "matches(string(event.properties.x + 0.5), '^5.5$')",
+        "matches(string(double(event.properties.x) / 2), '^2.5$')",
+        "matches(string(matches(string(event.properties.x + 1.5), '^6.5$')), '^true$')",
+        "matches(string(event.properties.x.matches('a') || 1.5 > 1), '^true$') || event.properties.x > 4.5",
+        "[0.5].all(y, matches(string(event.properties.x + y + 0.25), '^5.75$'))",
+    ],
+)
+def test_decimals_are_put_back_wherever_they_stand(text: str) -> None:
+    """Also in the text of a call of `matches`, which is moved."""
+    assert compile_condition(text, Place.ENTRY_WHERE).evaluate(event={"properties": {"x": 5}}) == (True, None, None)
 
 
 @pytest.mark.parametrize("start", [2, 2.0, 1.5, 2**53])
@@ -235,7 +255,12 @@ def test_the_checker_sees_whole_numbers_in_the_same_places(text: str, unified: s
 
 
 def test_a_division_by_zero_is_that_of_ieee_754_once_a_decimal_is_in_it() -> None:
-    for text, expected in (("1 / 0.0 > 1e300", True), ("-1 / 0.0 < -1e300", True), ("0 / 0.0 == 0", False)):
+    for text, expected in (
+        ("1 / 0.0 > 1e300", True),
+        ("-1 / 0.0 < -1e300", True),
+        ("0 / 0.0 == 0", False),
+        ("1 % 0.0 == 0", False),
+    ):
         outcome = compile_condition(f"event.type == 'track' && {text}", Place.ENTRY_WHERE).evaluate(
             event={"type": "track"}
         )
