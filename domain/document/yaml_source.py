@@ -242,9 +242,11 @@ class _Reader:
         if _LEADING_ZERO.fullmatch(text) and len(text) <= _MAX_DIGITS:
             said = f"`{text}` is the number {int(text)}"
             self._source.warnings.append(self._source.problem(path, said, f"To keep the zero, quote it: `'{text}'`"))
-        digits = text.lstrip("+-0xo")
+        base = {"0x": 16, "0o": 8}.get(text[:2], 10)
+        # Python reads no more than some thousand decimal digits, zeros before a number as well.
+        digits = (text[2:] if base != 10 else text.lstrip("+-")).lstrip("0") or "0"
         if len(digits) <= _MAX_DIGITS + 2:
-            number = int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+            number = int(digits, base) * (-1 if text[0] == "-" else 1)
             if MIN_INTEGER <= number <= MAX_INTEGER:
                 return number
         self._refuse(path, f"`{text[:40]}` is larger than an exact number can be")
