@@ -39,7 +39,8 @@ class Limits:
     memory_bytes: int = 512 * 1024 * 1024
 
 
-# How an answer begins. Behind it: the result, the problems, nothing for want of memory, or what our own fault is.
+# How an answer begins. Behind it: the result, the problems, nothing for want of memory, or the traceback of a fault of
+# ours. It is the server that logs it: here standard error may be a file, and none can be written to.
 Outcome = Literal["done", "refused", "memory", "failed"]
 PID_BYTES: Final = 8
 
@@ -95,7 +96,7 @@ def _answer(connection: socket.socket) -> None:
         with connection.makefile("rb") as stream:
             limits, job, arguments = pickle.load(stream)  # noqa: S301 - it comes from the process that started this one
         _limit(limits)
-        connection.sendall(pickle.dumps(_outcome(job, arguments)))
+        connection.sendall(_outcome(job, arguments))
         status = 0
     except OSError:
         # The server has given this check up.
@@ -104,16 +105,18 @@ def _answer(connection: socket.socket) -> None:
         os._exit(status)
 
 
-def _outcome(job: str, arguments: tuple[Any, ...]) -> tuple[Outcome, Any]:
+def _outcome(job: str, arguments: tuple[Any, ...]) -> bytes:
+    """Do a check: an Outcome and what belongs to it, pickled."""
+    outcome: tuple[Outcome, Any]
     try:
-        return "done", JOBS[job](*arguments)
+        return pickle.dumps(("done", JOBS[job](*arguments)))
     except InvalidDocumentError as error:
-        return "refused", error.problems
+        outcome = "refused", error.problems
     except MemoryError:
-        return "memory", None
-    except Exception as error:  # noqa: BLE001 - told to the server, which raises it
-        traceback.print_exc()
-        return "failed", f"{type(error).__name__}: {error}"
+        outcome = "memory", None
+    except Exception:  # noqa: BLE001 - told to the server, which raises it
+        outcome = "failed", traceback.format_exc()
+    return pickle.dumps(outcome)
 
 
 def _limit(limits: Limits) -> None:

@@ -101,7 +101,7 @@ class DocumentProcesses:
             case "memory":
                 raise InvalidDocumentError([_too_expensive(file, self._limits)])
             case _:
-                raise RuntimeError(f"the check of a document failed: {result}")
+                raise RuntimeError(f"failed to check a document:\n{result}")
 
 
 async def _exchange(limits: Limits, job: str, arguments: tuple[Any, ...]) -> bytes:
@@ -150,7 +150,10 @@ def _overloaded() -> OverloadedError:
 
 
 def _too_expensive(file: str, limits: Limits) -> Problem:
-    allowed = f"{limits.cpu_seconds:g} s of processor time and {limits.memory_bytes // 1024**2} MB of memory"
+    allowed = (
+        f"{limits.cpu_seconds:g} s of processor time, {limits.wall_seconds:g} s in all "
+        f"and {limits.memory_bytes // 1024**2} MB of memory"
+    )
     return Problem(
         file,
         1,

@@ -84,6 +84,22 @@ async def test_a_document_that_takes_too_much_is_refused(limits: Limits) -> None
     assert (await DocumentProcesses().campaign(SMALL)).definition.key == "small"
 
 
+async def test_a_fault_of_ours_is_not_told_to_the_author(tmp_path: Path) -> None:
+    """Also where standard error is a file, to which a check may not write."""
+    program = (
+        "import asyncio\n"
+        "from runtime.documents import DocumentProcesses\n"
+        "asyncio.run(DocumentProcesses()._check('campaign', 'a.yaml', 'no campaign'))\n"
+    )
+    log = tmp_path / "log"
+    with log.open("w") as stderr:
+        server = await asyncio.create_subprocess_exec(sys.executable, "-c", program, cwd=ROOT, stderr=stderr)
+        await server.wait()
+    assert "RuntimeError: failed to check a document" in log.read_text()
+    assert "AttributeError: 'str' object has no attribute 'source'" in log.read_text()
+    assert "check was ended" not in log.read_text()
+
+
 async def test_two_documents_at_once_are_checked_and_few_wait() -> None:
     checker = DocumentProcesses(Limits(cpu_seconds=0.3))
     most = 0
