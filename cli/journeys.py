@@ -68,9 +68,11 @@ def list_journeys(
     """List journeys, the latest first; or look at one, end them or their waits."""
     which = _which(campaign, version, user, step, standing, entered_after, entered_before)
     if (command := context.invoked_subcommand) is not None:
-        if (which and command == "show") or state or after:
+        limited_by = context.get_parameter_source("limit")
+        is_limited = limited_by is not None and limited_by.name == "COMMANDLINE"
+        if (which and command == "show") or state or after or is_limited:
             raise typer.BadParameter(f"`{command}` does not take the options of the list")
-        # Those that choose journeys may stand before the command as well.
+        # Those that choose journeys may stand before the command as well, and so may --json.
         context.obj = which
         return
     with connect(context) as api:

@@ -38,7 +38,15 @@ def complete_profile(incomplete: str) -> list[str]:
     return [name for name in (*profiles, DEV) if name.startswith(incomplete)]
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+def _as_json(context: typer.Context, is_given: bool) -> bool:
+    """Whether it is given, before a command of a group or behind it."""
+    context.meta[_JSON] = is_given or context.meta.get(_JSON, False)
+    is_wanted: bool = context.meta[_JSON]
+    return is_wanted
+
+
+_JSON = "sojourn.json"
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.", callback=_as_json)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show how far it is, until it is done.")]
 Limit = Annotated[int, typer.Option(min=1, max=500, help="How many.")]

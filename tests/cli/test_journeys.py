@@ -120,8 +120,9 @@ async def test_by_id(resting: Rig, capsys: Output) -> None:
     cy = await id_of(resting, "cy")
     assert await sojourn("skip-wait", cy) == 0
     await resting.until("SELECT 1 FROM journeys WHERE id = %s AND step = 'reflect'", cy)
-    assert await sojourn("exit", cy, "--json") == 0
     capsys.readouterr()
+    assert await sojourn("--json", "exit", cy) == 0
+    assert [each["id"] for each in json.loads(capsys.readouterr().out)["journeys"]] == [cy]
 
 
 async def test_by_choice(resting: Rig, capsys: Output) -> None:

@@ -26,6 +26,7 @@ KEY = ["keys", "create", "--name", "a"]
         (["journeys", "--entered-after", "yesterday"], "does not match the formats"),
         (["journeys", "--campaign", "c", "show", "00000000-0000-0000-0000-000000000000"], "`show` does not take"),
         (["journeys", "--state", "active", "exit", "--campaign", "c"], "`exit` does not take the options"),
+        (["journeys", "--limit", "5", "exit", "--campaign", "c"], "`exit` does not take the options"),
         (["campaigns", "--url"], "Option '--url' requires an argument"),
         (["journeys", "exit"], "name journeys by their ids, or choose"),
         (["journeys", "exit", "00000000-0000-0000-0000-000000000000", "--campaign", "c"], "name journeys by their ids"),
