@@ -10,8 +10,8 @@ from uuid import uuid4
 import httpx
 import typer
 
-from cli.target import Target, find_target, is_here
-from domain.errors import InvalidDocumentError, InvalidRequestError, Problem, SojournError, UnavailableError
+from cli.target import Target, find_target, is_here, no_address
+from domain.errors import InvalidDocumentError, Problem, SojournError, UnavailableError
 
 # Publishing compiles every template and condition of a campaign; all else answers in milliseconds.
 TIMEOUT_SECONDS = 30
@@ -47,7 +47,7 @@ class ApiClient:
                 trust_env=not is_here(target.api_url),
             )
         except (httpx.InvalidURL, ValueError) as error:
-            raise self._no_address() from error
+            raise no_address(self.url) from error
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +100,7 @@ class ApiClient:
         try:
             return self._http.request(method, "/".join(("/v1", *(quote(part, safe="") for part in path))), **request)
         except httpx.UnsupportedProtocol as error:
-            raise self._no_address() from error
+            raise no_address(self.url) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise _NobodyThereError(self._no_answer(error)) from error
         except httpx.TransportError as error:
@@ -121,9 +121,6 @@ class ApiClient:
 
     def _no_answer(self, error: httpx.TransportError) -> str:
         return f"no answer from {self.url}: {error or type(error).__name__}"
-
-    def _no_address(self) -> InvalidRequestError:
-        return InvalidRequestError(f"{self.url} is no address such as http://localhost:8080")
 
 
 class _LostError(UnavailableError):

@@ -73,6 +73,15 @@ def find_deployment(
     folder: Path | None = None,
 ) -> Deployment:
     """The same without its key, which may take a command to find. Raises InvalidRequestError."""
+    found = _find_named(profile, url, environ, folder)
+    try:
+        is_here(found.api_url)
+    except ValueError as error:
+        raise no_address(found.api_url) from error
+    return found
+
+
+def _find_named(profile: str | None, url: str | None, environ: Mapping[str, str], folder: Path | None) -> Deployment:
     if profile:
         return _of_profile(profile, environ, folder)
     if url:
@@ -108,6 +117,11 @@ def dev_server(folder: Path | None = None) -> Deployment | None:
     if not is_on_this_machine:
         raise InvalidRequestError(f"{path} names {url}, which is another machine: remove it, or use a profile")
     return Deployment(DEV, url, lambda: key)
+
+
+def no_address(url: str) -> InvalidRequestError:
+    """The refusal of what is not an address of an API."""
+    return InvalidRequestError(f"{url} is no address such as {DEFAULT_URL}")
 
 
 def is_here(url: str) -> bool:

@@ -148,6 +148,17 @@ def test_a_file_of_another_user_is_not_taken(home: Path, dev_folder: Path, monke
         find_target(environ={"XDG_CONFIG_HOME": str(home)}, folder=dev_folder)
 
 
+@pytest.mark.parametrize("key", ["SOJOURN_ADMIN_KEY", "SOJOURN_API_KEY"])
+@pytest.mark.parametrize("named", [{"url": "http://[x"}, {"profile": "broken"}, {}])
+def test_what_is_no_address_is_refused(home: Path, key: str, named: dict[str, str]) -> None:
+    """With whatever key: some are looked up for this machine alone."""
+    environ = configured(home, '[profiles.broken]\nurl = "http://[x"\nkey = "k"\n') | {key: "k"}
+    if not named:
+        environ["SOJOURN_API_URL"] = "http://[x"
+    with pytest.raises(InvalidRequestError, match=r"http://\[x is no address such as http://localhost:8080"):
+        find_target(**named, environ=environ, folder=home)
+
+
 @pytest.mark.parametrize("url", ["https://sojourn.example.com", "http://10.0.0.1:8080"])
 def test_the_admin_key_of_a_deployment_goes_to_this_machine_or_where_it_is_told(home: Path, url: str) -> None:
     environ = {"XDG_CONFIG_HOME": str(home), "SOJOURN_ADMIN_KEY": "own"}
