@@ -28,7 +28,7 @@ MAX_OUTPUT_BYTES = 512 * 1024
 MAX_LOOP_STEPS = 10_000
 MAX_LOCALS_BYTES = 256 * 1024
 # A unit is an item gone through, or 8 characters of text put out, filtered, or of template walked in a loop: a
-# microsecond at worst. A mail of 90 KB with forty items in it takes 60,000.
+# microsecond or two at worst. A mail of 90 KB with forty items in it takes 60,000.
 MAX_WORK = 1_000_000
 
 

@@ -25,6 +25,9 @@ from domain.templates.number_filters import digits_of, number_of, rounded
 _Length = Literal["short", "medium", "long", "full"]
 _LENGTHS: dict[str, _Length] = {"short": "short", "medium": "medium", "long": "long", "full": "full"}
 MAX_LAYOUT_CHARACTERS = 200
+# Units of work that laying out a date, number or amount takes besides its texts, and each directive of a layout.
+LAYOUT_WORK = 30
+DIRECTIVE_WORK = 3
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
 _ENGLISH = Locale("en")
@@ -39,6 +42,7 @@ def date(value: object, layout: object, *, context: Context) -> str:
         return text_of(value)
     if len(text) > MAX_LAYOUT_CHARACTERS:
         raise FilterArgumentError("the layout is too long", token=None)
+    context.budget.charge(LAYOUT_WORK + DIRECTIVE_WORK * text.count("%"))
     moment, _ = _local_moment(value, context)
     laid_out = _DIRECTIVE.sub(lambda found: _directive(found, moment), text)
     return Markup(laid_out) if isinstance(layout, Markup) else laid_out  # noqa: S704 - the author's own layout
@@ -51,6 +55,7 @@ def localized_date(value: object, length: object = "medium", *, time: object = N
     chosen, chosen_time = _LENGTHS.get(text_of(length)), None if time is None else _LENGTHS.get(text_of(time))
     if chosen is None or (time is not None and chosen_time is None):
         raise FilterArgumentError("not a length", token=None)
+    context.budget.charge(LAYOUT_WORK)
     locale, zone = find_locale(context.localization.locale), context.localization.zone
     moment, is_day = _local_moment(value, context)
     day = format_date(moment.date(), chosen, locale)
@@ -64,6 +69,7 @@ def number(value: object, digits: object = None, *, context: Context) -> str:
     """The number with the locale's separators; with so many decimal places, or with those that it has."""
     if value == "":
         return ""
+    context.budget.charge(LAYOUT_WORK)
     locale = find_locale(context.localization.locale)
     if digits is None:
         return format_decimal(number_of(value), locale=locale, decimal_quantization=False)
@@ -80,6 +86,7 @@ def money(value: object, currency: object, *, context: Context) -> str:
     code = text_of(currency).strip().upper()
     if code not in _currencies():
         raise FilterArgumentError("not a currency", token=None)
+    context.budget.charge(LAYOUT_WORK)
     amount = rounded(number_of(value), get_currency_precision(code))
     return format_currency(amount, code, locale=find_locale(context.localization.locale))
 
