@@ -6,6 +6,7 @@ Secrets may stand in files (`SOJOURN_ADMIN_KEY_FILE`), and how Temporal is reach
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
@@ -19,7 +20,7 @@ from domain.deployment.secrets import Fault
 from domain.local_time.zones import find_zone
 from domain.tracking.decode import MAX_BATCH_BYTES
 from domain.tracking.identifiers import DEFAULT_PLACEHOLDERS
-from settings_sources import PREFIX, SecretFiles, TemporalEnvironment
+from settings_sources import PREFIX, SecretFiles, TemporalEnvironment, Variables, variable_of
 
 # Secrets that must differ from each other, in the order of their fields.
 _DISTINCT: Final = ("write_key", "admin_key", "link_secret", "webhook_signing_secret", "smtp_password")
@@ -46,6 +47,16 @@ def _zone(name: str) -> str:
 
 def _public_url(url: str) -> str:
     _refuse(secrets.find_public_url_fault(url))
+    return url
+
+
+def _web_address(url: str) -> str:
+    try:
+        is_complete = bool(urlsplit(url).hostname)
+    except ValueError:
+        is_complete = False
+    if not is_complete:
+        raise ValueError("must be an address such as http://localhost:8233")
     return url
 
 
@@ -83,7 +94,7 @@ class _FromEnvironment(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The first that has a value decides."""
-        return init_settings, SecretFiles(settings_cls), env_settings, TemporalEnvironment(settings_cls)
+        return init_settings, SecretFiles(settings_cls), Variables(settings_cls), TemporalEnvironment(settings_cls)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -129,7 +140,9 @@ class PayloadSettings(_FromEnvironment):
 class UiSettings(_FromEnvironment):
     """Where people look at journeys in Temporal."""
 
-    temporal_ui_url: str = Field("http://localhost:8233", description="the Temporal UI, where links to journeys lead")
+    temporal_ui_url: Annotated[str, AfterValidator(_web_address)] = Field(
+        "http://localhost:8233", description="the Temporal UI, where links to journeys lead"
+    )
 
 
 class CodecServerSettings(PayloadSettings, UiSettings):
@@ -319,7 +332,7 @@ def find_setting_faults(error: ValidationError) -> list[Finding]:
 def _finding(error: ErrorDetails) -> Finding:
     name = str(error["loc"][0])
     cause = error.get("ctx", {}).get("error")
-    variable, field = f"{PREFIX}{name.upper()}", {**CodecServerSettings.model_fields, **Settings.model_fields}[name]
+    variable, field = variable_of(name), {**CodecServerSettings.model_fields, **Settings.model_fields}[name]
     if isinstance(cause, _FaultError):
         return Finding(Part.SETTINGS, f"{variable} {cause.fault.problem}", cause.fault.remedy)
     if error["type"] == "missing":

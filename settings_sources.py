@@ -11,15 +11,30 @@ from typing import Any, Final, get_args
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 from temporalio.envconfig import ClientConfigProfile
 
 from domain.deployment.secrets import Fault
 
 PREFIX: Final = "SOJOURN_"
+# The settings that Temporal's own variables say as well, and those that only they do.
+TEMPORAL_ONLY: Final = ("temporal_tls", "temporal_grpc_meta")
+TEMPORAL: Final = ("temporal_address", "temporal_namespace", "temporal_api_key", *TEMPORAL_ONLY)
 MAX_SECRET_BYTES: Final = 64 * 1024
 # What of a Temporal profile a file is read for only on request, since it may be another deployment's.
 PROFILE_VARIABLES: Final = ("TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE")
+
+
+class Variables(EnvSettingsSource):
+    """The SOJOURN_ variables, but for what only Temporal's own say: as JSON in one variable it could not be refused."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """What the setting's variable says; None where it says nothing."""
+        if field_name in TEMPORAL_ONLY:
+            return None, field_name, False
+        value, key, is_complex = super().get_field_value(field, field_name)
+        # Compose passes on a variable that is not set as an empty one, which is none of Temporal's.
+        return (None if value == "" and field_name in TEMPORAL else value), key, is_complex
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -90,6 +105,13 @@ class TemporalEnvironment(PydanticBaseSettingsSource):
             disable_file=has_address and not is_asked_for,
             override_env_vars=self._environ,
         )
+
+
+def variable_of(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The variable that says what a setting is; Temporal's own where none of ours does."""
+    variable = f"{PREFIX}{name.upper()}"
+    is_ours = environ.get(variable) or environ.get(f"{variable}_FILE")
+    return name.upper() if name in TEMPORAL_ONLY or (name in TEMPORAL and not is_ours) else variable
 
 
 def secret_in_file(variable: str, environ: Mapping[str, str]) -> str | Fault | None:

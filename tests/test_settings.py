@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from settings import DatabaseSettings, Settings, TemporalSettings, find_setting_faults
+from settings import CodecServerSettings, DatabaseSettings, Settings, TemporalSettings, find_setting_faults
 from tests import generated
 from tests.processes import ROOT
 
@@ -245,6 +245,21 @@ class TestSecretsFromFiles:
         assert Settings().smtp_host == "localhost"
 
 
+@pytest.mark.parametrize("kind", [Settings, CodecServerSettings])
+@pytest.mark.parametrize("nonsense", ["nonsense", "{", "[", "http://[x", "é", " "])
+def test_whatever_a_variable_says_is_told_or_taken(
+    kind: type[Settings | CodecServerSettings], nonsense: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one: pydantic raises an error of its own for what it would read as JSON."""
+    for name in kind.model_fields:
+        with monkeypatch.context() as environment:
+            environment.setenv(f"SOJOURN_{name.upper()}", nonsense)
+            try:
+                kind()
+            except ValidationError as error:
+                find_setting_faults(error)
+
+
 class TestTemporal:
     """SOJOURN_TEMPORAL_… before Temporal's own variables, these before its profile file."""
 
@@ -303,6 +318,27 @@ class TestTemporal:
         monkeypatch.setenv("SOJOURN_TEMPORAL_API_KEY", "sojourns-own")
         assert self.read() == ("sojourns.own:7233", "sojourns-own", "sojourns-own", True)
 
+    def test_an_empty_variable_of_sojourn_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Compose passes on those that are not set as empty ones."""
+        monkeypatch.setenv("TEMPORAL_API_KEY", "temporals-own")
+        for name in ("ADDRESS", "NAMESPACE", "API_KEY"):
+            monkeypatch.setenv(f"SOJOURN_TEMPORAL_{name}", "")
+        assert self.read() == ("default.file:7233", "default", "temporals-own", True)
+
+    @pytest.mark.parametrize("name", ["SOJOURN_TEMPORAL_ADDRESS", "TEMPORAL_ADDRESS"])
+    def test_a_fault_names_the_variable_that_was_set(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(name, "nowhere")
+        [fault] = self.faults()
+        assert fault.startswith(f"{name} is not valid")
+
+    def test_what_only_temporals_variables_say_no_variable_of_sojourn_says(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SOJOURN_TEMPORAL_GRPC_META", '{"a": "b"}')
+        monkeypatch.setenv("SOJOURN_TEMPORAL_TLS", '{"domain": "x"}')
+        assert self.read() == ("default.file:7233", "default", "key-of-default", True)
+        assert TemporalSettings().temporal_grpc_meta == {}
+
     def test_the_key_of_a_users_profile_goes_to_no_other_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Unless the profile is asked for."""
         monkeypatch.setenv("SOJOURN_TEMPORAL_ADDRESS", "sojourns.own:7233")
@@ -327,7 +363,7 @@ class TestTemporal:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         [fault] = self.faults()
-        assert fault.startswith("SOJOURN_TEMPORAL_TLS ")
+        assert fault.startswith("TEMPORAL_TLS ")
         assert told in fault
 
     def test_a_file_that_is_no_toml_is_not_quoted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
