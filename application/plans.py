@@ -18,12 +18,14 @@ from domain.campaign.difference import Change
 from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.life import LETTING_IN
 from domain.campaign.publishing import Published
-from domain.campaign.rules import AudienceRule
+from domain.campaign.rules import AudienceRule, Rules
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
 from domain.journey.forecast import Compiled, Fate, Forecast, forecast
 from store import audit, campaigns, journey_versions
 from store.campaigns import Campaign, Version
 from store.database import Connection, Database
+
+NO_RULES: Mapping[str, Rules] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,9 @@ class Plans:
             checked.append(one)
         if problems:
             raise InvalidDocumentError(problems)
+        together = {one.definition.key: one.rules for one in checked}
         proved = [
-            _Proved(document, planned, one, await self._plan(one.definition.key, document, one))
+            _Proved(document, planned, one, await self._plan(one.definition.key, document, one, together))
             for (document, planned), one in zip(documents, checked, strict=True)
         ]
         return await self._apply(proved, by)
@@ -154,7 +157,10 @@ class Plans:
         async with self._sampling:
             return await sample_audience(self._database, audience)
 
-    async def _plan(self, key: str, document: Document, checked: Published) -> CampaignPlan:
+    async def _plan(
+        self, key: str, document: Document, checked: Published, together: Mapping[str, Rules] = NO_RULES
+    ) -> CampaignPlan:
+        """`together` are the rules of all campaigns that are published with this one."""
         # Of its own, under an Idempotency-Key as well: no connection is held while the documents are compared.
         async with self._database.own_transaction() as connection:
             campaign = await campaigns.campaign(connection, key)
@@ -188,7 +194,10 @@ class Plans:
             in_flight=found,
             totals=totals,
             audience=sample,
-            warnings=[*checked.warnings, *circle_warnings(checked.source, key, {**rules, key: checked.rules})],
+            warnings=[
+                *checked.warnings,
+                *circle_warnings(checked.source, key, {**rules, **together, key: checked.rules}),
+            ],
             hash=_hash(document, checked, campaign),
         )
 

@@ -46,6 +46,15 @@ async def test_a_circle_of_campaigns_is_said_when_it_closes(rig: Rig) -> None:
     assert await published(PING) == []
 
 
+async def test_a_circle_of_campaigns_that_are_applied_together_is_said_of_each(rig: Rig) -> None:
+    campaigns = [{"file": "a.yaml", "source": source, "templates": {}} for source in (PING, PONG)]
+    answer = await rig.admin("POST", "/v1/apply", {"campaigns": campaigns})
+    assert [[warning["message"] for warning in each["plan"]["warnings"]] for each in answer["applied"]] == [
+        ["campaigns go in a circle: ping → pong → ping by `Pong`, `Ping`"],
+        ["campaigns go in a circle: pong → ping → pong by `Ping`, `Pong`"],
+    ]
+
+
 async def test_an_event_of_a_journey_starts_another(rig: Rig) -> None:
     await rig.run_campaign(CHASER)
     await rig.run_campaign(FOLLOWER)
