@@ -5,8 +5,8 @@ bounds, its time is linear in the size of the text.
 """
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, NamedTuple
 
 MAX_TAGS = 10_000
 MAX_TAG_CHARACTERS = 2_000
@@ -18,42 +18,120 @@ MAX_BLANKS = 100
 _OPENING = re.compile(r"\{\{|\{%")
 _NAME = re.compile(r"\{%-?\s{0,100}(#|\w{0,50})")
 _BLANKS = re.compile(rf"\s{{{MAX_BLANKS},}}")
+# Tags that stand by themselves.
+INLINE_TAGS = frozenset({"#", "assign", "break", "continue", "cycle", "decrement", "echo", "increment", "liquid"})
+# Tags in whose blocks nothing is Liquid.
+OPAQUE_TAGS = frozenset({"comment", "doc", "raw"})
+_BLOCKS = ("if", "unless", "case", "for", "tablerow", "ifchanged", "capture", *OPAQUE_TAGS)
+# As the tags to which others belong may always be written.
+_REPLACEMENTS = {
+    **{name: f"{{% {name} 1 %}}" for name in ("if", "unless", "elsif", "case", "when")},
+    **{name: f"{{% {name} %}}" for name in ("else", "ifchanged", *OPAQUE_TAGS)},
+    **{f"end{name}": f"{{% end{name} %}}" for name in _BLOCKS},
+    "for": "{% for x in (1..1) %}",
+    "tablerow": "{% tablerow x in (1..1) %}",
+    "capture": "{% capture x %}",
+}
+_NAMELESS = _REPLACEMENTS.keys() - {"for", "tablerow", "capture"}
+# Tags that mean nothing by themselves, and what others need before and after them to be read.
+CLOSING_TAGS = frozenset({"else", *(f"end{name}" for name in _BLOCKS)})
+COMPLETIONS = {
+    **{name: ("", f"{{% end{name} %}}") for name in _BLOCKS},
+    "elsif": ("{% if 1 %}", "{% endif %}"),
+    "when": ("{% case 1 %}", "{% endcase %}"),
+}
 _RAW = {"raw": re.compile(r"\{%-?\s*endraw\s*-?%\}"), "doc": re.compile(r"\{%-?\s*enddoc\s*-?%\}")}
 
 
-class Excess(NamedTuple):
-    """What is beyond a bound: the index at which, what it is, and what would be right."""
+class Piece(NamedTuple):
+    """A tag or an output: from where to where, the tag's name (empty for an output), and what it lacks.
+
+    A piece without its closing is its opening alone; one without an end goes on to the end of the text.
+    """
+
+    begin: int
+    end: int
+    name: str
+    lacks: Literal["", "closing", "end", "room"] = ""
+
+
+class Fault(NamedTuple):
+    """What is wrong: the index at which, what it is, and what would be right."""
 
     at: int
     message: str
     suggestion: str
 
 
-def first_excess(source: str) -> Excess | None:
-    """The first thing for which the lexer and the parser would take too long, or that never ends; None for none."""
-    return next(_excesses(source), None)
+class Mended(NamedTuple):
+    """A text in which the pieces that have faults are replaced, in as many lines.
+
+    `replaced` are the names of their tags, or what they lack; `faults` are those of the text as it was before.
+    """
+
+    source: str
+    faults: tuple[Fault, ...] = ()
+    replaced: frozenset[str] = frozenset()
+
+    @property
+    def has_all_names(self) -> bool:
+        """Whether all tags that give names to values are still there."""
+        return self.replaced <= _NAMELESS
+
+    @property
+    def has_all_blocks(self) -> bool:
+        """Whether all tags that begin and end blocks are still there, or may be."""
+        return self.replaced <= _REPLACEMENTS.keys() | INLINE_TAGS
 
 
-def _excesses(source: str) -> Iterator[Excess]:
-    at = tags = 0
+def bounded(source: str) -> Mended:
+    """The text without what the lexer and the parser would take too long for, or what never ends."""
+    return mended(Mended(source), lambda piece: _excesses(source, piece))
+
+
+def mended(text: Mended, faults_of: Callable[[Piece], Iterable[Fault]], *, keeps_blocks: bool = True) -> Mended:
+    """The text without the pieces that have faults; for a tag to which others belong there may be one like it."""
+    source = text.source
+    faults: list[Fault] = []
+    kept: list[str] = []
+    replaced = set(text.replaced)
+    at = 0
+    for piece in pieces(source):
+        if found := list(faults_of(piece)):
+            faults += found
+            other = _REPLACEMENTS.get(piece.name, "") if keeps_blocks and not piece.lacks else ""
+            replaced |= {piece.lacks or piece.name} if piece.name else set()
+            kept += [source[at : piece.begin], other, "\n" * source.count("\n", piece.begin, piece.end)]
+            at = piece.end
+    return Mended("".join([*kept, source[at:]]), tuple(faults), frozenset(replaced))
+
+
+def pieces(source: str) -> Iterator[Piece]:
+    """The tags and outputs of a text, in its order."""
+    at = number = 0
+    endless: set[str] = set()
     while found := _OPENING.search(source, at):
         begin = found.start()
-        tags += 1
-        if tags > MAX_TAGS:
-            yield Excess(begin, f"there are more than {MAX_TAGS:,} tags and outputs", "Split the template")
-        closing = "}}" if found[0] == "{{" else "%}"
-        end = source.find(closing, begin + 2)
-        if end < 0:
-            yield Excess(begin, f"this is not Liquid: `{found[0]}` has no `{closing}`", f"Close it with `{closing}`")
+        number += 1
+        if number > MAX_TAGS:
+            yield Piece(begin, len(source), "rest", "room")
             return
-        yield from _within_tag(source, begin, end + 2)
+        closing = "}}" if found[0] == "{{" else "%}"
+        end = -1 if closing in endless else source.find(closing, begin + 2)
+        if end < 0:
+            # Nor does any that follows.
+            endless.add(closing)
+            at = begin + 2
+            yield Piece(begin, at, _name(source, begin), "closing")
+            continue
         at = end + 2
-        if (name := _name(source, begin)) in _RAW:
-            closed = _RAW[name].search(source, at)
-            if closed is None:
-                yield Excess(begin, f"this is not Liquid: `{name}` does not end", f"Add {{% end{name} %}}")
-                return
-            at = closed.end()
+        name = _name(source, begin)
+        closed = _RAW[name].search(source, at) if name in _RAW else None
+        if name in _RAW and closed is None:
+            yield Piece(begin, len(source), name, "end")
+            return
+        yield Piece(begin, at, name)
+        at = closed.end() if closed else at
 
 
 def _name(source: str, begin: int) -> str:
@@ -61,17 +139,30 @@ def _name(source: str, begin: int) -> str:
     return found[1] if found else ""
 
 
-def _within_tag(source: str, begin: int, end: int) -> Iterator[Excess]:
-    is_program = _name(source, begin) == "liquid"
+def _excesses(source: str, piece: Piece) -> Iterator[Fault]:
+    begin, end, name, lacks = piece
+    match lacks:
+        case "room":
+            yield Fault(begin, f"there are more than {MAX_TAGS:,} tags and outputs", "Split the template")
+            return
+        case "end":
+            yield Fault(begin, f"this is not Liquid: `{name}` does not end", f"Add {{% end{name} %}}")
+            return
+        case "closing":
+            opening = source[begin:end]
+            closing = "}}" if opening == "{{" else "%}"
+            yield Fault(begin, f"this is not Liquid: `{opening}` has no `{closing}`", f"Close it with `{closing}`")
+            return
+    is_program = name == "liquid"
     if end - begin > (MAX_LIQUID_TAG_CHARACTERS if is_program else MAX_TAG_CHARACTERS):
-        yield Excess(begin, f"a tag is longer than {MAX_TAG_CHARACTERS:,} characters", "Use several, with assign")
+        yield Fault(begin, f"a tag is longer than {MAX_TAG_CHARACTERS:,} characters", "Use several, with assign")
         return
     if blanks := _BLANKS.search(source, begin, end):
-        yield Excess(blanks.start(), "there is a tag with much white space", f"Leave fewer than {MAX_BLANKS} blanks")
+        yield Fault(blanks.start(), "there is a tag with much white space", f"Leave fewer than {MAX_BLANKS} blanks")
     start = begin
     for line in source[begin:end].splitlines(keepends=True) if is_program else [source[begin:end]]:
         if len(line) > MAX_TAG_CHARACTERS:
-            yield Excess(start, f"a line is longer than {MAX_TAG_CHARACTERS:,} characters", "Use several, with assign")
+            yield Fault(start, f"a line is longer than {MAX_TAG_CHARACTERS:,} characters", "Use several, with assign")
         if line.count("(") + line.count("[") > MAX_BRACKETS or line.count(".") > 10 * MAX_BRACKETS:
-            yield Excess(start, "this expression has too many brackets", "Use assign for its parts")
+            yield Fault(start, "this expression has too many brackets", "Use assign for its parts")
         start += len(line)

@@ -29,7 +29,16 @@ from liquid.static_analysis import TemplateAnalysis, Variable
 
 from domain.errors import Problem
 from domain.templates.certainty import DatalessContext, render_certain
-from domain.templates.liquid_bounds import first_excess
+from domain.templates.liquid_bounds import (
+    CLOSING_TAGS,
+    COMPLETIONS,
+    OPAQUE_TAGS,
+    Fault,
+    Mended,
+    Piece,
+    bounded,
+    mended,
+)
 from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, Context, Rendering
 from domain.templates.liquid_environment import HTML, TEXT, arguments_of
 from domain.templates.liquid_nodes import all_expressions, filters_in, give_meaning
@@ -39,11 +48,6 @@ from domain.templates.liquid_values import plain
 _ENCODED_BRACES = re.compile("%7B%7B", re.IGNORECASE)
 # More than anybody mends in one go.
 MAX_PROBLEMS = 100
-_TAG = re.compile(r"\{%.*?%\}", re.DOTALL)
-# What opens a block in which nothing is Liquid.
-_OPAQUE = re.compile(r"\{%-?\s{0,100}(?:raw|comment|doc)\b")
-# Unreadable outputs that are passed over in a text to find what else is wrong with it: each costs a parse.
-MAX_MENDED = 10
 # Longer paths are not told apart in what a failure says.
 _MAX_SEGMENTS = 20
 # What a template may name: the first-level fields of each object, or None for a plain value.
@@ -198,45 +202,80 @@ def _value_of(template: liquid.BoundTemplate) -> FilteredExpression | None:
     return FilteredExpression(expression.token, expression.left, before) if last.name == "json" else None
 
 
-def _without_output(source: str, index: int) -> str | None:
-    """The text without the `{{ … }}` around an index, as long as before; None where that is a tag or has no end."""
-    start, end = source.rfind("{{", 0, index + 2), source.find("}}", index)
-    if start < 0 or end < 0 or "{%" in source[start:end] or "}}" in source[start:index]:
-        return None
-    return source[:start] + re.sub(r"[^\n]", " ", source[start : end + 2]) + source[end + 2 :]
-
-
-def _without_tags(source: str) -> str | None:
-    """The text with its outputs alone, as long as before; None where some of them may be none."""
-    if _OPAQUE.search(source):
-        return None
-    return _TAG.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), source)
-
-
 def compile_liquid(source: str, place: Place, *, is_html: bool = False) -> tuple[LiquidText | None, list[Problem]]:
     """The compiled text, and everything wrong with it. In HTML, values are escaped where they are put out."""
-    encoded = [
-        place.problem(
+    environment = HTML if is_html else TEXT
+    encoded = (
+        Fault(
+            found.start(),
             f"`{found[0]}` is `{{{{` written for a URL, and is sent as it stands",
             "Write the braces themselves",
-            place.line_at(source, found.start()),
         )
-        for found in islice(_ENCODED_BRACES.finditer(source), MAX_PROBLEMS)
+        for found in _ENCODED_BRACES.finditer(source)
+    )
+    template, readable, faults = _readable(source, place, environment)
+    problems = [*_placed(encoded, source, place), *faults]
+    if template is None:
+        return None, problems[:MAX_PROBLEMS]
+    analysis = template.analyze(include_partials=False)
+    problems += islice(_problems(template, analysis, readable, place, environment), MAX_PROBLEMS)
+    variables = (variable for found in analysis.variables.values() for variable in found)
+    paths = frozenset(path for variable in variables for path in _prefixes(variable))
+    return (None if problems else LiquidText(template, place, paths)), problems[:MAX_PROBLEMS]
+
+
+def _readable(
+    source: str, place: Place, environment: liquid.Environment
+) -> tuple[liquid.BoundTemplate | None, Mended, list[Problem]]:
+    """As much of the text as the library can read, and all that is wrong with the rest."""
+    readable = bounded(source)
+    problems = _placed(readable.faults, source, place)
+    template = _parsed(readable.source, environment)
+    if isinstance(template, Fault):
+        # The library stops at the first piece that it cannot read, so each is read by itself.
+        before, readable = readable, mended(readable, _Apart(readable.source, environment))
+        problems += _placed(readable.faults, before.source, place)
+        template = _parsed(readable.source, environment)
+    if isinstance(fault := template, Fault):
+        if readable.has_all_blocks:
+            problems += _placed([fault], readable.source, place)
+        # The outputs alone, for what else is wrong with them. Within opaque blocks they are none.
+        kept = {"", *OPAQUE_TAGS, *(f"end{name}" for name in OPAQUE_TAGS)}
+        readable = mended(readable, lambda piece: [fault] if piece.name not in kept else [], keeps_blocks=False)
+        template = _parsed(readable.source, environment)
+    return (None if isinstance(template, Fault) else template), readable, problems
+
+
+def _placed(faults: Iterable[Fault], source: str, place: Place) -> list[Problem]:
+    return [
+        place.problem(fault.message, fault.suggestion, place.line_at(source, fault.at))
+        for fault in islice(faults, MAX_PROBLEMS)
     ]
-    if excess := first_excess(source):
-        return None, [*encoded, place.problem(excess.message, excess.suggestion, place.line_at(source, excess.at))]
-    text, problems = _compile(source, place, HTML if is_html else TEXT)
-    return (None if encoded else text), [*encoded, *problems]
 
 
-def _compile(
-    source: str, place: Place, environment: liquid.Environment, *, mended: int = 0, has_tags: bool = True
-) -> tuple[LiquidText | None, list[Problem]]:
-    """The compiled text, and what is wrong with it.
+class _Apart:
+    """Finds what is wrong with a piece that is read by itself."""
 
-    The library stops at the first output or tag that it cannot read. What follows is told of by a text without that
-    output, or without all tags, which belong to each other: then names that only a tag may have given pass.
-    """
+    def __init__(self, source: str, environment: liquid.Environment) -> None:
+        self._source = source
+        self._environment = environment
+        self._ends_told: set[str] = set()
+        self._is_comment = False
+
+    def __call__(self, piece: Piece) -> Iterator[Fault]:
+        name = piece.name
+        self._is_comment = name == "comment" or (self._is_comment and name != "endcomment")
+        if self._is_comment or name in CLOSING_TAGS or name in self._ends_told:
+            return
+        before, after = COMPLETIONS.get(name, ("", ""))
+        fault = _parsed(f"{before}{self._source[piece.begin : piece.end]}{after}", self._environment)
+        if isinstance(fault, Fault):
+            self._ends_told.add(f"end{name}")
+            yield fault._replace(at=piece.begin + max(fault.at - len(before), 0))
+
+
+def _parsed(source: str, environment: liquid.Environment) -> liquid.BoundTemplate | Fault:
+    """The template, or what keeps the library from reading it; at -1, if it does not say where."""
     try:
         template = environment.from_string(source)
         give_meaning(template)
@@ -244,35 +283,21 @@ def _compile(
         if isinstance(error.__cause__ or error.__context__, MemoryError):
             # The library takes it for a fault of the text.
             raise MemoryError from error
-        token, message = (error.token, error.message) if isinstance(error, LiquidError) else (None, "too deeply nested")
-        line = place.line_at(source, token.start_index) if token else place.line
-        problem = place.problem(f"this is not Liquid: {message}", "Mend the tag or the expression", line)
-        if token is None or mended == MAX_MENDED:
-            return None, [problem]
-        rest = _without_output(source, token.start_index)
-        if rest is None:
-            rest, has_tags = _without_tags(source), False
-        if rest is None or rest == source:
-            return None, [problem]
-        _, more = _compile(rest, place, environment, mended=mended + 1, has_tags=has_tags)
-        return None, [problem, *more]
-    analysis = template.analyze(include_partials=False)
-    found = _problems(template, analysis, source, place, environment, has_tags=has_tags)
-    problems = list(islice(found, MAX_PROBLEMS))
-    variables = (variable for found in analysis.variables.values() for variable in found)
-    paths = frozenset(path for variable in variables for path in _prefixes(variable))
-    return (None if problems else LiquidText(template, place, paths)), problems
+        said, at = "too deeply nested", 0
+        if isinstance(error, LiquidError):
+            said, at = str(error.message), error.token.start_index if error.token else -1
+        return Fault(at, f"this is not Liquid: {said}", "Mend the tag or the expression")
+    return template
 
 
 def _problems(
     template: liquid.BoundTemplate,
     analysis: TemplateAnalysis,
-    source: str,
+    readable: Mended,
     place: Place,
     environment: liquid.Environment,
-    *,
-    has_tags: bool,
 ) -> Iterator[Problem]:
+    source = readable.source
     for name, spans in analysis.filters.items():
         if name not in environment.filters:
             suggestion = nearest(name, environment.filters)
@@ -280,7 +305,7 @@ def _problems(
                 line = place.line_at(source, span.index)
                 yield place.problem(f"there is no filter '{name}'", suggestion, line)
     for variable in (variable for found in analysis.globals.values() for variable in found):
-        if (has_tags or str(variable.segments[0]) in VARIABLES) and (fault := _fault(variable)):
+        if (readable.has_all_names or str(variable.segments[0]) in VARIABLES) and (fault := _fault(variable)):
             yield place.problem(*fault, place.line_at(source, variable.span.index))
     expressions = list(all_expressions(template))
     for unbounded in filter(_is_unbounded, expressions):

@@ -3,10 +3,13 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.campaign.publishing import check
 from domain.errors import InvalidDocumentError
 from domain.sending.caps_document import parse_caps
+from domain.templates.liquid_text import Place, compile_liquid
 
 TEMPLATE = """\
 ---
@@ -98,10 +101,85 @@ BRACES = "{{ user.name }} %7B%7B x %7D%7D\n%7b%7b y {{ profile.nope }}"
             [
                 ("one", 7, "body: there is no filter 'nof'"),
                 ("one", 8, "body: this is not Liquid"),
-                ("one", 9, "body: this is not Liquid"),
+                ("one", 9, "body: this is not Liquid: expected end of expression"),
+                ("one", 9, "body: this is not Liquid: expected tag endif"),
                 ("one", 9, "body: there is no variable 'profile.no'"),
             ],
             id="a tag that cannot be read",
+        ),
+        pytest.param(
+            {
+                "one": MAIL.format(
+                    subject="s",
+                    body="{% if %}\n{{ x | }}\n{% for a profile.user_id %}{{ a }}{% endfor %}\n{% else if %}\n"
+                    "{% endif %}\n{% fro %}{% endfro %}\n{% case profile.user_id %}{% when %}\n{{ a }}{% endcase %}\n"
+                    "{{ 'a' | nof }}",
+                )
+            },
+            [
+                ("one", 7, "body: this is not Liquid: missing expression"),
+                ("one", 8, "body: this is not Liquid: expected word, found end"),
+                ("one", 9, "body: this is not Liquid: expected in"),
+                ("one", 12, "body: this is not Liquid: unexpected tag 'fro'"),
+                ("one", 13, "body: this is not Liquid: missing expression"),
+                ("one", 15, "body: there is no filter 'nof'"),
+            ],
+            id="many tags that cannot be read",
+        ),
+        pytest.param(
+            {
+                "one": MAIL.format(
+                    subject="s",
+                    body="{% if %}\n{% for a in (1..2) %}\n{{ profile.nope }}\n{{ a b }}\n{% endif %}\n{{ 'a' | nof }}",
+                )
+            },
+            [
+                ("one", 7, "body: this is not Liquid: missing expression"),
+                ("one", 9, "body: there is no variable 'profile.nope'"),
+                ("one", 10, "body: this is not Liquid"),
+                ("one", 11, "body: this is not Liquid: unexpected tag 'endif'"),
+                ("one", 12, "body: there is no filter 'nof'"),
+            ],
+            id="blocks that do not fit together",
+        ),
+        pytest.param(
+            {
+                "one": MAIL.format(
+                    subject="'{{ nope'",
+                    body="{{ nope }}\n{% if " + "(" * 60 + "1" + ")" * 60 + " %}\n{{ nix }}{% endif %}\n{{ 'a' | nof }}"
+                    "\n{% assign a = 1 %}{% if a"
+                    + " " * 120
+                    + "%}{% endif %}\n{{ "
+                    + "a" * 2_000
+                    + " }}\n{{ profile.no }}"
+                    "\n{{ never ends",
+                )
+            },
+            [
+                ("one", 4, "subject: this is not Liquid: `{{` has no `}}`"),
+                ("one", 7, "body: there is no variable 'nope'"),
+                ("one", 8, "body: this expression has too many brackets"),
+                ("one", 9, "body: there is no variable 'nix'"),
+                ("one", 10, "body: there is no filter 'nof'"),
+                ("one", 11, "body: there is a tag with much white space"),
+                ("one", 12, "body: a tag is longer"),
+                ("one", 13, "body: there is no variable 'profile.no'"),
+                ("one", 14, "body: this is not Liquid: `{{` has no `}}`"),
+            ],
+            id="beyond bounds",
+        ),
+        pytest.param(
+            {
+                "one": MAIL.format(
+                    subject="s",
+                    body="{{ profile.nope }}\n{% comment %}\n{{ a b }}{% nix %}{% endcomment %}{% if 1 %}\nx",
+                )
+            },
+            [
+                ("one", 7, "body: there is no variable 'profile.nope'"),
+                ("one", 10, "body: this is not Liquid: expected tag endif"),
+            ],
+            id="a comment holds no Liquid",
         ),
         pytest.param(
             {"one": MAIL.format(subject="'{{ nope }}'", body="{{ profile.user_id | nof }}").replace("email", "emial")},
@@ -141,6 +219,46 @@ def test_all_that_is_wrong_with_templates(templates: dict[str, str], said: list[
     wanted = [f"shop/campaigns/templates/{name}.liquid:{line}: {words}" for name, line, words in said]
     assert [one for one in wanted if not any(told.startswith(one) for told in found)] == []
     assert len(found) == len(wanted), found
+
+
+RIGHT = [
+    "{% if profile.user_id %}",
+    "{% else %}",
+    "{% endif %}",
+    "{% for item in entry.properties.items %}{{ item.name }}",
+    "{% endfor %}",
+    "{% comment %} {{ a b }} {% endcomment %}",
+    "{{ profile.user_id }}",
+    "text",
+]
+FAULTY = [
+    "{{ a b }}",
+    "{{ profile.user_id | }}",
+    "{{ profile.nope }}",
+    "{{ 'a' | nof }}",
+    "{{ 'a' | append }}",
+    "%7B%7B",
+    "{% if %}{% endif %}",
+    "{% if 1 %}{% elsif %}{% endif %}",
+    "{% for a profile.user_id %}{{ a }}{% endfor %}",
+    "{% case 1 %}{% when %}{% endcase %}",
+    "{% assign x %}",
+    "{% fro %}",
+    "{% capture %}{% endcapture %}",
+    f"{{{{ {'(' * 60} }}}}",
+    f"{{% if {' ' * 150} 1 %}}{{% endif %}}",
+    f"{{{{ {'a' * 2_000} }}}}",
+]
+
+
+@given(
+    parts=st.lists(st.sampled_from(RIGHT + FAULTY), max_size=12),
+    end=st.sampled_from(["", "{{ x", "{% if x", "{% raw %}"]),
+)
+def test_each_fault_is_told_whatever_else_is_wrong(parts: list[str], end: str) -> None:
+    _, problems = compile_liquid("\n".join([*parts, end]), Place("a.liquid", 1, "body"))
+    lines = {line for line, part in enumerate([*parts, end], start=1) if part in FAULTY or (part == end and part)}
+    assert lines - {problem.line for problem in problems} == set()
 
 
 def test_caps() -> None:

@@ -208,7 +208,7 @@ def test_a_short_range_is_bounded_by_data_through_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    "tag", ["{% include 'x' %}", "{% render 'x' %}", "{% if %}x{% endif %}", "{{ 'x' ", "{% for %}"]
+    "tag", ["{% include 'x' %}", "{% render 'x' %}", "{% if %}x{% endif %}", "{{ 'x' ", "{% for %}{% endfor %}"]
 )
 def test_what_is_no_liquid_or_reads_files_is_not_published(tag: str) -> None:
     problems = problems_of(email(f"<p>\n\n{tag}</p>"))
