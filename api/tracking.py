@@ -1,6 +1,5 @@
 """The tracking API, as clients of the Segment spec speak it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ from api.dependencies import Using, example
 from api.limits import MAX_UNKNOWN_BYTES, RateLimits, body_too_large, read_body
 from api.problems import refusals
 from api.tracking_schema import call_schema
+from application.turns import Turns
 from domain.access import Scope
 from domain.errors import (
     ForbiddenError,
@@ -28,16 +28,13 @@ from domain.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from domain.tracking.decode import Decoded, decode, write_key_of
+from domain.tracking.decode import Decoded, decode_in_pieces, write_key_of
 from domain.tracking.decompress import plain_body
 from domain.tracking.event import Reject
 from domain.tracking.item import MAX_ITEM_BYTES
 from runtime.metrics import INGEST_SECONDS
 
 router = APIRouter(tags=["Tracking"])
-
-# A body of more bytes is decoded in a thread, beside the requests of others: 64 KB take about 3 ms.
-MAX_DECODED_IN_PLACE = 64 * 1024
 
 _EXAMPLES: dict[str, dict[str, Any]] = {
     "track": {"userId": "u-1", "event": "Cart Abandoned", "properties": {"cart_id": "c-9", "value": 129.5}},
@@ -91,6 +88,7 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         _documented: Documented,
     ) -> Response:
         limits: RateLimits = request.app.state.rate_limits
+        turns: Turns = request.app.state.turns
         max_batch_bytes: int = request.app.state.max_batch_bytes
         limit = max_batch_bytes if kind == "batch" else MAX_ITEM_BYTES
         # A wrong key outside the body is refused before that is read, a wrong one inside before it is decoded.
@@ -104,7 +102,7 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         received_at = await services.now()
         sent = len(body)
         try:
-            body = plain_body(body, limit, request.headers.get("content-encoding", ""))
+            body = await turns.call(partial(plain_body, body, limit, request.headers.get("content-encoding", "")))
         except PayloadTooLargeError as error:
             raise body_too_large(limit, is_known=key is not None) from error
         # Held until the answer, as it was sent and as it is: a few kilobytes may have become four megabytes. Before a
@@ -114,18 +112,18 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
             access = await verified(request, (write_key_of(body) or "").encode())
             require(access, Scope.INGEST)
         limits.use_bytes(access.actor, len(body))
-        decode_body = partial(
-            decode,
-            body,
-            kind=kind,
-            source=access.source,
-            received_at=received_at,
-            # In the order of time, so that indexes grow at their end.
-            new_id=uuid7,
-            max_batch_bytes=max_batch_bytes,
-            placeholders=request.app.state.placeholders,
+        decoded = await turns.run(
+            decode_in_pieces(
+                body,
+                kind=kind,
+                source=access.source,
+                received_at=received_at,
+                # In the order of time, so that indexes grow at their end.
+                new_id=uuid7,
+                max_batch_bytes=max_batch_bytes,
+                placeholders=request.app.state.placeholders,
+            )
         )
-        decoded = decode_body() if len(body) <= MAX_DECODED_IN_PLACE else await asyncio.to_thread(decode_body)
         limits.use_events(access.actor, _calls(decoded))
         with INGEST_SECONDS.time():
             result = await services.ingest(

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from domain.errors import InvalidRequestError, MalformedJsonError, PayloadTooLargeError
+from domain.long_work import LongWork
 from domain.tracking.item_error import UNREADABLE, why_unreadable
 
 # Half a megabyte of "0,0,0,…" would otherwise be a quarter of a million rejects to store.
@@ -18,6 +19,10 @@ MAX_ITEMS = 10_000
 # Of a batch that is no valid JSON: brackets, and commas and colons outside of its items. A client's call has about ten,
 # and each takes about 1 µs.
 MAX_TOKENS = 200_000
+TOKENS_OF_A_PIECE = 64
+# Of such a batch so many bytes are looked at for the next bracket. A string that is longer is in no call that could be
+# accepted, and the whole batch is refused with it.
+MAX_LOOKED_AT = 256 * 1024
 # So deep the end of an item is looked for, which is refused for its depth long before: the others are worth that much.
 MAX_SEARCHED_DEPTH = 10_000
 
@@ -50,9 +55,10 @@ _SHALLOW = re.compile(rb'(?:[^\[\]{},:"]++|("(?:[^"\\]++|\\.)*+"))*+([\[\]{},:"]
 _DEEP = re.compile(rb'(?:[^\[\]{}"]++|("(?:[^"\\]++|\\.)*+"))*+([\[\]{}"]?)', re.DOTALL)
 
 
-def split_batch(body: bytes) -> Batch:
+def split_batch(body: bytes) -> LongWork[Batch]:
     """The items of a batch. One that is not valid JSON keeps its text, for the caller to refuse it alone.
 
+    Valid JSON is one piece of work, some milliseconds for 4 MB. Of anything else, so many brackets or bytes are.
     Raises InvalidRequestError where no items can be found (MalformedJsonError where it is no JSON either), and
     PayloadTooLargeError for more than MAX_ITEMS.
     """
@@ -61,7 +67,7 @@ def split_batch(body: bytes) -> Batch:
     except msgspec.ValidationError as error:
         raise InvalidRequestError(f"{_WANTED}; this one has no array `batch`") from error
     except UNREADABLE as error:
-        salvaged = _split_by_brackets(body)
+        salvaged = yield from _split_by_brackets(body)
         if salvaged is None:
             raise MalformedJsonError(f"{_WANTED}; this one cannot be read: {why_unreadable(error)}") from error
         batch = salvaged
@@ -70,7 +76,7 @@ def split_batch(body: bytes) -> Batch:
     return batch
 
 
-def _split_by_brackets(body: bytes) -> Batch | None:
+def _split_by_brackets(body: bytes) -> LongWork[Batch | None]:
     """The batch by its brackets, commas and strings alone; None where these do not make one object either.
 
     Raises PayloadTooLargeError beyond MAX_ITEMS, MAX_TOKENS and MAX_SEARCHED_DEPTH, which bound the work.
@@ -79,16 +85,30 @@ def _split_by_brackets(body: bytes) -> Batch | None:
         return None
     fields: dict[bytes, bytes] = {}
     items: list[msgspec.Raw] | None = None
-    key = b""
-    place = depth = value_start = item_start = 0
+    key = text = b""
+    place = rested_at = depth = value_start = item_start = 0
     in_batch = False
-    for _ in range(MAX_TOKENS):
-        match = (_SHALLOW if depth <= 2 else _DEEP).match(body, place)
-        if match is None or not (token := match[2]):
+    for number in range(MAX_TOKENS):
+        if number % TOKENS_OF_A_PIECE == 0 or place - rested_at > MAX_LOOKED_AT:
+            rested_at = place
+            yield
+        window = place + MAX_LOOKED_AT
+        match = (_SHALLOW if depth <= 2 else _DEEP).match(body, place, window)
+        if match is None:
             break
-        place, start = match.end(), match.start(2)
+        token, start = match[2], match.start(2)
+        text = match[1] or text
+        if window < len(body) and token in (b"", b'"'):
+            # No token stands before the end of what was looked at, or a string begins there and goes on.
+            if start == place:
+                return None
+            place = start
+            continue
+        if not token:
+            break
         if token == b'"':
             return None
+        place = match.end()
         if token in b"[{":
             depth += 1
             if depth > MAX_SEARCHED_DEPTH:
@@ -120,7 +140,8 @@ def _split_by_brackets(body: bytes) -> Batch | None:
             elif depth == 1:
                 fields[key] = body[value_start:start]
         elif depth == 1:
-            key, value_start = match[1] or b"", place
+            key, value_start = text, place
+        text = b""
     else:
         raise PayloadTooLargeError(
             f"the batch is no valid JSON, and has more than {MAX_TOKENS:,} brackets: too many to look for its calls"

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from domain.errors import InvalidRequestError, MalformedJsonError, PayloadTooLargeError
+from domain.long_work import LongWork, finish
 from domain.tracking.batch import NULL, Batch, split_batch
 from domain.tracking.event import Event, Reject
 from domain.tracking.identifiers import STANDARD_PLACEHOLDERS, Placeholders
@@ -81,7 +82,31 @@ def decode(
     max_batch_bytes: int = MAX_BATCH_BYTES,
     placeholders: Placeholders = STANDARD_PLACEHOLDERS,
 ) -> Decoded:
-    """The events of one request.
+    """The events of one request, all at once."""
+    return finish(
+        decode_in_pieces(
+            body,
+            kind=kind,
+            source=source,
+            received_at=received_at,
+            new_id=new_id,
+            max_batch_bytes=max_batch_bytes,
+            placeholders=placeholders,
+        )
+    )
+
+
+def decode_in_pieces(
+    body: bytes,
+    *,
+    kind: str,
+    source: str,
+    received_at: datetime,
+    new_id: Callable[[], UUID],
+    max_batch_bytes: int = MAX_BATCH_BYTES,
+    placeholders: Placeholders = STANDARD_PLACEHOLDERS,
+) -> LongWork[Decoded]:
+    """The events of one request; a piece is one call, or a part of the search for calls in what is no valid JSON.
 
     `kind` is "batch", or the type of the single call that the body is. `source` is that of the key. `received_at` is
     when it arrived (UTC); `new_id` makes the ids of events. Ids of clients that are `placeholders` count as none.
@@ -107,7 +132,7 @@ def decode(
     if kind == "batch":
         if len(body) > max_batch_bytes:
             raise PayloadTooLargeError(f"a batch may have {max_batch_bytes:,} bytes; this one has {len(body):,}")
-        return _decode_batch(body, read, rejects, received_at, placeholders)
+        return (yield from _decode_batch(body, read, rejects, received_at, placeholders))
     if len(body) > MAX_ITEM_BYTES:
         raise PayloadTooLargeError(f"a call may have {MAX_ITEM_BYTES:,} bytes; this one has {len(body):,}")
     try:
@@ -127,8 +152,8 @@ def decode(
 
 def _decode_batch(
     body: bytes, read: _Read, rejects: RejectCollector, received_at: datetime, placeholders: Placeholders
-) -> Decoded:
-    batch = split_batch(body)
+) -> LongWork[Decoded]:
+    batch = yield from split_batch(body)
     # A sentAt that cannot be read counts as none: the events are worth more than the correction of their clock.
     sent_at = instant(batch.sent_at)
     events: dict[str, Event] = {}
@@ -136,6 +161,7 @@ def _decode_batch(
     places: list[int] = []
     repeated: list[str] = []
     for index, raw in enumerate(map(bytes, batch.batch)):
+        yield
         try:
             item = read(raw, None, sent_at, shared)
         except ItemError as error:

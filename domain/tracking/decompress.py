@@ -18,6 +18,7 @@ _LABELS = frozenset({"", "identity", "gzip", "x-gzip", "zlib", "deflate"})
 _STEP = 16 * 1024
 # Each costs about a microsecond, however little it holds, and 4 MB have room for 200,000.
 MAX_MEMBERS = 1_000
+_PADDING = re.compile(rb"\0*+")
 # Deflate may begin with a brace, and what follows is then nothing that follows it in JSON.
 _BEGINS_JSON = re.compile(rb'(\xef\xbb\xbf)?\s*(\{\s*["}]|\[)')
 
@@ -75,7 +76,7 @@ def decompress_bounded(data: bytes, limit: int, compression: Compression) -> byt
             raise PayloadTooLargeError(f"the decompressed body is larger than {limit:,} bytes", limit=limit)
         position += len(chunk) - len(inflate.unused_data) - len(inflate.unconsumed_tail)
         if inflate.eof:
-            if not any(view[position:]):
+            if _PADDING.fullmatch(data, position):
                 return bytes(body)
             members += 1
             if compression != "gzip" or members > MAX_MEMBERS:

@@ -1,3 +1,4 @@
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
@@ -6,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from application import turns
 from domain.tracking.decode import MAX_BATCH_BYTES
 from tests.api.fakes import FakeServices
 
@@ -50,6 +52,25 @@ async def test_a_bad_item_is_named_and_the_others_go_in(tracker: httpx.AsyncClie
     assert "must be one of track" in rejected["error"]
     assert [event.message_id for event in services.ingest.events] == ["m-0", "m-2"]
     assert [reject.index for reject in services.ingest.rejects] == [1]
+
+
+async def test_the_calls_of_a_batch_are_decoded_by_turns(
+    tracker: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that its length does not stop the event loop for others."""
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0)
+
+    async def rounds_of_the_loop(calls: int) -> int:
+        rounds = 0
+        batch = a_batch(*({"type": "page", "userId": "u"} for _ in range(calls)))
+        posting = asyncio.create_task(tracker.post("/v1/batch", json=batch))
+        while not posting.done():
+            await asyncio.sleep(0)
+            rounds += 1
+        assert (await posting).json() == {"success": True}
+        return rounds
+
+    assert await rounds_of_the_loop(1_001) - await rounds_of_the_loop(1) >= 1_000
 
 
 async def test_a_batch_of_bad_items_alone_is_no_failure(tracker: httpx.AsyncClient) -> None:
