@@ -8,13 +8,13 @@ from uuid import UUID, uuid5
 from uuid_utils.compat import uuid7
 
 from application.catalogue import Catalogue
-from application.pauses import Pauses
 from domain.journey import routing
 from domain.journey.listeners import Listeners
 from domain.journey.matching import Happening
 from domain.journey.position import Position, position_at_entry
 from domain.journey.records import Journey
 from domain.journey.routed import Heard, Routed, Surroundings
+from domain.long_work import LongWork
 from store import conversions, decisions, events, journeys, outbox
 from store.conversions import Conversion
 from store.database import Asked, Connection
@@ -70,22 +70,21 @@ class TooMuchWork(Exception):
         self.place = place
 
 
-async def route(
+def route(
     happenings: Sequence[Happening], listeners: Listeners, surroundings: Surroundings, received_at: datetime
-) -> Routed:
+) -> LongWork[Routed]:
     """Decide what becomes of journeys. The caller has locked the people and the journeys.
 
-    Lets others have a turn meanwhile. Raises TooMuchWork beyond MAX_WORK, but for one event.
+    A piece evaluates a few conditions of one rule at most. Raises TooMuchWork beyond MAX_WORK, but for one event.
     """
     router = routing.Router(listeners, surroundings, happenings, received_at, iter(uuid7, None))
-    pauses = Pauses()
     steps = 0
     for place, happening in enumerate(happenings):
         if place > 0 and steps + router.work > MAX_WORK:
             raise TooMuchWork(place)
         for _ in router.take(happening):
             steps += 1
-            await pauses.after(steps + router.work)
+            yield
     return router.routed
 
 
