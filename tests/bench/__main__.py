@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from runtime.leaving import leave
-from tests.bench import cost, crowd, gate, ingest, journeys, latency, memory, relay
+from tests.bench import cost, crowd, gate, ingest, journeys, latency, memory, relay, stops
 from tests.bench.measure import Result
 from tests.bench.rows import ROWS
 from tests.bench.stack import open_stack
@@ -23,6 +23,7 @@ FAMILIES = {
     "crowd": crowd.measure,
     "relay": relay.measure,
     "memory": memory.measure,
+    "stops": stops.measure,
 }
 
 

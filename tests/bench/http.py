@@ -26,8 +26,8 @@ class Connection:
     async def _open(self) -> None:
         self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
 
-    async def post(self, path: str, body: bytes) -> None:
-        """Post a body of JSON. Raises RuntimeError for an answer that is not 200."""
+    async def post(self, path: str, body: bytes, expected: int = 200) -> None:
+        """Post a body of JSON. Raises RuntimeError for an answer with another status than expected."""
         if self._reader.at_eof():
             await self._open()
         self._writer.write(
@@ -38,7 +38,7 @@ class Connection:
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
         answer = await self._reader.readexactly(length)
-        if b" 200 " not in head.partition(b"\r\n")[0]:
+        if b" %d " % expected not in head.partition(b"\r\n")[0]:
             raise RuntimeError(f"{head.decode()}{answer.decode()}")
 
     async def close(self) -> None:

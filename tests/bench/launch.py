@@ -1,6 +1,7 @@
 """The processes that are measured but are no command of the product: python -m tests.bench.launch NAME.
 
 worker: `sojourn worker`, whose webhook channel accepts everything at once and notes when.
+api PORT: `sojourn api`, which tells as well how long its event loop has stopped.
 bare: a worker with the same options that knows nothing but workflows of timers and empty activities.
 """
 
@@ -16,7 +17,7 @@ import worker
 from domain.sending.delivery import Accepted, Delivery, Outbound
 from runtime.leaving import leave
 from settings import Settings
-from tests.bench import bare
+from tests.bench import bare, loop_watch
 from tests.bench.stack import HANDED_OVER
 
 
@@ -40,6 +41,8 @@ def main() -> None:
             channels = wiring._channels
             with patch.object(wiring, "_channels", lambda *given: {**channels(*given), "webhook": NullChannel()}):
                 worker.main()
+        case "api":
+            loop_watch.run_api(int(sys.argv[2]))
         case "bare":
             asyncio.run(bare.serve(Settings()))
 

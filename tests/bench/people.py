@@ -95,17 +95,17 @@ async def settle_in(database_url: str, count: int, offset: int = 0) -> dict[str,
 
 def viewed(user: str, random: random.Random) -> dict[str, Any]:
     """An event that nobody listens for, as a shop's backend reports it."""
-    return _track(user, "Product Viewed", {"value": random.randrange(5, 500), "position": random.randrange(40)})
+    return track(user, "Product Viewed", {"value": random.randrange(5, 500), "position": random.randrange(40)})
 
 
 def abandoned(user: str, event: str = "Cart Abandoned") -> dict[str, Any]:
     """What starts a journey."""
-    return _track(user, event, {"value": 120, "cart_id": f"cart-{user}"})
+    return track(user, event, {"value": 120, "cart_id": f"cart-{user}"})
 
 
 def ordered(user: str) -> dict[str, Any]:
     """What ends one."""
-    return _track(user, "Order Completed", {"value": 120, "cart_id": f"cart-{user}"})
+    return track(user, "Order Completed", {"value": 120, "cart_id": f"cart-{user}"})
 
 
 def entry() -> str:
@@ -122,7 +122,8 @@ def batches(items: Sequence[dict[str, Any]], size: int = 100) -> Iterator[bytes]
         yield msgspec.json.encode({"batch": items[start : start + size], "sentAt": sent_at})
 
 
-def _track(user: str, event: str, properties: dict[str, Any]) -> dict[str, Any]:
+def track(user: str, event: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """A call of a shop's backend."""
     return {
         "type": "track",
         "messageId": str(uuid4()),

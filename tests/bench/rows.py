@@ -44,6 +44,8 @@ INSERT = "the bulk insert of these events alone"
 TIMER_FLOOR = "a bare workflow with the same timers and empty activities"
 FIRST_CROWD = "with 10,000"
 FULL_CACHE = "with 1,000, when its cache is full"
+STOP = "longest stop of the API's event loop"
+AT_REST = "at rest, for as long"
 
 _ROWS = (
     Row("ingest", "ingest over HTTP, batches of 100, events that nobody listens for", INSERT, "events/s", least=0.5),
@@ -65,5 +67,8 @@ _ROWS = (
     Row("crowd_1m", "time to ingest with 1,000,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),
     Row("memory_api", "memory of the API with 20,000 sleeping journeys", "with 1,000", "MB", most=1.1),
     Row("memory_worker", "memory of the worker with 20,000 sleeping journeys", FULL_CACHE, "MB", most=1.1),
+    Row("stop_person", f"{STOP}, 4,800 events of a person with 100 journeys", AT_REST, "ms", below=50),
+    Row("stop_batch", f"{STOP}, a batch of 10,000 events, 3.7 MB", AT_REST, "ms", below=50),
+    Row("stop_broken", f"{STOP}, 20 broken batches at once, each 0.5 KB of gzip", AT_REST, "ms", below=50),
 )
 ROWS = {row.key: row for row in _ROWS}

@@ -113,11 +113,12 @@ class Stack:
         )
 
     @asynccontextmanager
-    async def api(self, settings: Settings) -> AsyncIterator[Process]:
-        """`sojourn api`, from when it answers."""
+    async def api(self, settings: Settings, *, is_watched: bool = False) -> AsyncIterator[Process]:
+        """`sojourn api`, from when it answers; with a watch on its event loop that of tests/bench/loop_watch.py."""
         port = free_port()
         url = f"http://{LOOPBACK}:{port}"
-        async with self._process(settings, "-m", "cli.main", "api", "--port", str(port)) as (process, log):
+        command = ("tests.bench.launch", "api") if is_watched else ("cli.main", "api", "--port")
+        async with self._process(settings, "-m", *command, str(port)) as (process, log):
             async with httpx.AsyncClient() as http:
                 async for _ in _looks(log):
                     try:

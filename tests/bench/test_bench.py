@@ -8,7 +8,7 @@ from temporalio.client import Client
 
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
-from tests.bench import cost, gate, ingest, relay
+from tests.bench import cost, gate, ingest, relay, stops
 from tests.bench.__main__ import FAMILIES, table
 from tests.bench.measure import Result, beside, percentile
 from tests.bench.rows import ROWS
@@ -33,8 +33,11 @@ async def test_what_a_journey_costs(stack: Stack) -> None:
 
 @pytest.mark.takes_long
 async def test_figures_stand_beside_their_floors(stack: Stack) -> None:
-    results = [*await ingest.measure(stack), *await gate.measure(stack), *await relay.measure(stack)]
-    assert [result.key for result in results] == ["ingest", "ingest_heard", "gate", "gate_hot", "relay"]
+    families = (ingest, gate, relay, stops)
+    results = [result for family in families for result in await family.measure(stack)]
+    keys = [result.key for result in results]
+    assert keys[:5] == ["ingest", "ingest_heard", "gate", "gate_hot", "relay"]
+    assert keys[5:] == ["stop_person", "stop_batch", "stop_broken"]
     assert all(result.figure > 0 and result.floor > 0 for result in results)
 
 
