@@ -38,7 +38,6 @@ from api.dependencies import EXAMPLE
 from api.limits import RateLimits
 from api.tracking_paths import TrackingPaths
 from api.watching import Watch
-from application.turns import Turns
 from domain.tracking.identifiers import Placeholders
 from settings import Settings
 
@@ -97,8 +96,6 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.max_batch_bytes = settings.max_batch_bytes
-    # What takes long of the calls that are decoded.
-    app.state.turns = Turns()
     app.state.placeholders = Placeholders(settings.placeholder_ids)
     app.state.rate_limits = RateLimits(
         requests=settings.rate_limit, events=settings.rate_limit_events, bytes=settings.rate_limit_bytes

@@ -14,7 +14,7 @@ from api.dependencies import Using, example
 from api.limits import MAX_UNKNOWN_BYTES, RateLimits, body_too_large, read_body
 from api.problems import refusals
 from api.tracking_schema import call_schema
-from application.turns import Turns
+from application import turns
 from domain.access import Scope
 from domain.errors import (
     ForbiddenError,
@@ -88,7 +88,6 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         _documented: Documented,
     ) -> Response:
         limits: RateLimits = request.app.state.rate_limits
-        turns: Turns = request.app.state.turns
         max_batch_bytes: int = request.app.state.max_batch_bytes
         limit = max_batch_bytes if kind == "batch" else MAX_ITEM_BYTES
         # A wrong key outside the body is refused before that is read, a wrong one inside before it is decoded.

@@ -1,16 +1,19 @@
 """What an audience would come to: its condition, evaluated over the first profiles that are known."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from application.pauses import Pauses
+from application import turns
 from application.routing import MAX_WORK
 from domain.campaign.rules import AudienceRule
 from domain.conditions.expressions import Outcome
 from domain.journey.matching import Matcher
+from domain.long_work import LongWork
 from store import audience
 from store.database import Database
+from store.profiles import Profile
 
 # Enough to show that a condition cannot be evaluated; not a forecast. A profile may have 256 kB of traits, so they are
 # read in pages.
@@ -36,20 +39,25 @@ async def sample_audience(database: Database, rule: AudienceRule) -> AudienceSam
     No connection is held meanwhile, and others have a turn: a key that may only read may send any condition.
     """
     matcher = Matcher({})
-    pauses = Pauses()
     outcomes: list[Outcome] = []
     last = None
     while True:
         async with database.own_transaction() as connection:
             found = await audience.page(connection, last, connection.clock.now(), PAGE)
-        for profile in found:
-            outcomes.append(matcher.belongs(rule.where, profile))
-            if matcher.work >= MAX_WORK:
-                return _counted(outcomes)
-            await pauses.after(matcher.work)
-        if len(found) < PAGE or len(outcomes) >= SAMPLE:
+        outcomes += await turns.run(_judge(matcher, rule.where, found))
+        if len(found) < PAGE or len(outcomes) >= SAMPLE or matcher.work >= MAX_WORK:
             return _counted(outcomes)
         last = found[-1].id
+
+
+def _judge(matcher: Matcher, where: str, profiles: Sequence[Profile]) -> LongWork[list[Outcome]]:
+    outcomes: list[Outcome] = []
+    for profile in profiles:
+        if matcher.work >= MAX_WORK:
+            break
+        outcomes.append(matcher.belongs(where, profile))
+        yield
+    return outcomes
 
 
 def _counted(outcomes: list[Outcome]) -> AudienceSample:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+from application import turns
 from application.catalogue import Catalogue
 from application.refusals import look_up, work_out
 from application.whereabouts import whereabouts
@@ -109,7 +110,7 @@ class Explain:
             now = [] if place or profile_id is None else await self._now(connection, profile_id, user_id)
         if profile_id is None and not recorded:
             raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
-        refusals = await work_out(unjudged) if unjudged else {}
+        refusals = await turns.run(work_out(unjudged)) if unjudged else {}
         items, next = timeline_items(recorded, limit, self._journey_url, refusals)
         return Timeline(user_id, items, now, next)
 

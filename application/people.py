@@ -9,6 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
+from application import turns
+from domain.long_work import LongWork
 from domain.people import profile_state
 from domain.people.addresses import addresses_of
 from domain.people.consent import OPT_OUT
@@ -137,14 +139,10 @@ async def _lock_addresses(
 
 
 async def write_people(connection: Connection, asked: PeopleAsked) -> PeopleWritten:
-    """Take in what is said. The caller records the history."""
+    """Take in what is said, a person at a time. The caller records the history."""
     people = await asked.people.answer()
     refused = await asked.refused.answer() if asked.refused else {}
-    folded = {
-        id: profile_state.fold(people[id].state(), statements)
-        for id, statements in sorted(asked.said.items())
-        if id in people
-    }
+    folded = await turns.run(_folded(people, asked.said))
     if changed := {id: one.state for id, one in folded.items() if one.is_changed}:
         await profiles.write(connection, changed)
     history = [change for id, one in folded.items() for change in history_of(id, one)]
@@ -155,6 +153,15 @@ async def write_people(connection: Connection, asked: PeopleAsked) -> PeopleWrit
         for id, person in people.items()
     }
     return PeopleWritten(known, history, [refusal for one in folded.values() for refusal in one.refusals])
+
+
+def _folded(people: Mapping[UUID, Profile], said: Mapping[UUID, Sequence[Statement]]) -> LongWork[dict[UUID, Folded]]:
+    folded: dict[UUID, Folded] = {}
+    for id, statements in sorted(said.items()):
+        if id in people:
+            folded[id] = profile_state.fold(people[id].state(), statements)
+            yield
+    return folded
 
 
 async def _write_addresses(
@@ -234,6 +241,15 @@ async def merge_people(
     sources: Mapping[UUID, Source],
 ) -> tuple[list[ProfileChange], list[Refusal]]:
     """Pour profiles into others, which the caller has locked together; what that changes, and what has no room."""
+    states, history, refusals = await turns.run(_merged(merged, people, sources))
+    await profiles.pour(connection, merged)
+    await profiles.write(connection, states)
+    return history, refusals
+
+
+def _merged(
+    merged: Mapping[UUID, UUID], people: Mapping[UUID, Profile], sources: Mapping[UUID, Source]
+) -> LongWork[tuple[dict[UUID, ProfileState], list[ProfileChange], list[Refusal]]]:
     states: dict[UUID, ProfileState] = {}
     history: list[ProfileChange] = []
     refusals: list[Refusal] = []
@@ -243,9 +259,8 @@ async def merge_people(
         states[target] = folded.state
         history += history_of(target, folded)
         refusals += folded.refusals
-    await profiles.pour(connection, merged)
-    await profiles.write(connection, states)
-    return history, refusals
+        yield
+    return states, history, refusals
 
 
 def identity_sources(events: Iterable[Event]) -> dict[Identity, Source]:

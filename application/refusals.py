@@ -9,12 +9,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from application.catalogue import Catalogue
-from application.pauses import Pauses
 from application.people import read_people
 from application.routing import MAX_WORK
 from domain.conditions.expressions import Place
 from domain.journey.listeners import Listeners
 from domain.journey.matching import Happening, Matcher, Person
+from domain.long_work import LongWork
 from store import campaigns, decisions, events, timeline
 from store.database import Connection
 from store.events import StoredEvent
@@ -57,14 +57,13 @@ async def look_up(
     return Unjudged(people, found, reported, listeners, decided, published)
 
 
-async def work_out(unjudged: Unjudged) -> dict[str, list[Recorded]]:
+def work_out(unjudged: Unjudged) -> LongWork[dict[str, list[Recorded]]]:
     """The refusals by the event's key, at most MAX_REFUSALS and as many as MAX_WORK is enough for.
 
     They are judged by the versions that run now, and by the profile as it is now: of events that were there before the
-    version was published nothing is said. Others have a turn meanwhile.
+    version was published nothing is said. A piece judges one event for one campaign.
     """
     matcher = Matcher(unjudged.people)
-    pauses = Pauses()
     refusals: dict[str, list[Recorded]] = {}
     number = steps = 0
     for stored in unjudged.found:
@@ -74,7 +73,7 @@ async def work_out(unjudged: Unjudged) -> dict[str, list[Recorded]]:
             if number >= MAX_REFUSALS or steps + matcher.work >= MAX_WORK:
                 return refusals
             steps += 1
-            await pauses.after(steps + matcher.work)
+            yield
             is_later = unjudged.published[version.key, version.version] > entry.recorded_at
             if (event.id, version.key) in unjudged.decided or is_later:
                 continue

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from domain.long_work import LongWork
 
@@ -50,3 +51,20 @@ class Turns:
             finally:
                 # Into the next round of the loop: another work that is ready in this one finds the turn taken.
                 await asyncio.sleep(0)
+
+
+_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary()
+
+
+async def run(work: LongWork[T]) -> T:
+    """Carry work out in turns, with all others of this event loop."""
+    return await _of_this_loop().run(work)
+
+
+async def call(work: Callable[[], T]) -> T:
+    """Carry out what is short enough for one turn of this event loop."""
+    return await _of_this_loop().call(work)
+
+
+def _of_this_loop() -> Turns:
+    return _of_loops.setdefault(asyncio.get_running_loop(), Turns())

@@ -48,7 +48,9 @@ STOP = "longest stop of the API's event loop"
 AT_REST = "at rest, for as long"
 
 _ROWS = (
-    Row("ingest", "ingest over HTTP, batches of 100, events that nobody listens for", INSERT, "events/s", least=0.5),
+    Row(
+        "ingest", "ingest over HTTP, batches of 100, events that no campaign listens for", INSERT, "events/s", least=0.5
+    ),
     Row("ingest_heard", "the same, where 10 % start or end a journey", INSERT, "events/s", least=0.33),
     Row("journeys", "journeys with a delay and a message", TIMER_FLOOR, "journeys/s", least=0.8),
     Row("journeys_plain", "journeys with a message, no delay", "bare, started eagerly", "journeys/s", least=0.8),

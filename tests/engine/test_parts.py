@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from application import routing
-from application.ingest import Ingest, IngestResult
+from application.ingest import MAX_TRAITS_SAID, Ingest, IngestResult
+from domain.people.profile_state import MAX_TRAITS
 from domain.tracking.event import Event
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import AT, event
@@ -54,6 +55,16 @@ async def test_it_comes_to_the_same_as_in_one_transaction(rig: Rig, ingest: Inge
     ]
     stored = await rig.query("SELECT message_id FROM events ORDER BY recorded_at")
     assert [row["message_id"] for row in stored] == [one.message_id for one in events]
+
+
+async def test_people_of_whom_much_is_said_are_taken_in_parts(rig: Rig, ingest: Ingest, parts: list[int]) -> None:
+    traits: dict[str, Any] = {f"t{number}": number for number in range(MAX_TRAITS_SAID // 2 + 1)}
+    calls = [event("identify", f"u{user}", **(traits if user < 3 else {"t0": 0})) for user in range(8)]
+    result = await ingest(calls, received_at=AT)
+    assert result.accepted == len(calls)
+    assert parts == [1, 1, 6], "each of the first three with those that fit in beside it"
+    people = await rig.query("SELECT (SELECT count(*) FROM jsonb_object_keys(traits)) AS traits FROM profiles")
+    assert sorted(row["traits"] for row in people) == [1] * 5 + [MAX_TRAITS] * 3
 
 
 async def test_what_dies_between_two_parts_is_taken_up_by_the_repeat(
