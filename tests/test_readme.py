@@ -154,13 +154,6 @@ def test_the_targets_of_the_readme_exist() -> None:
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 
-def test_the_links_of_the_documents_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
-        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text()):
-            if not link.startswith(("https://", "http://localhost:")):
-                assert (document.parent / link).exists(), f"{document}: {link}"
-
-
 def test_the_settings_of_the_readme_exist() -> None:
     named = set(re.findall(r"SOJOURN_([A-Z_]+)", README))
     assert {name.removesuffix("_FILE") for name in named} <= {name.upper() for name in Settings.model_fields}

@@ -26,23 +26,7 @@ def test_what_is_no_promise_is_there() -> None:
     assert len(SECTIONS) > 12
 
 
-def test_what_it_links_to_is_there() -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", PAGE):
-        file, _, place = target.partition("#")
-        path = ROOT / "docs" / file if file else ROOT / "docs" / "guarantees.md"
-        assert path.exists(), target
-        if place:
-            assert place in {anchor(title) for title in re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)}, (
-                target
-            )
-
-
 def functions_of(file: Path) -> set[str]:
     """The functions of a file, by its source: it need not be imported to know that they are there."""
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     return {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, functions)}
-
-
-def anchor(title: str) -> str:
-    """As Git hosts make it of a title."""
-    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
