@@ -21,7 +21,8 @@ PREFIX: Final = "SOJOURN_"
 TEMPORAL_ONLY: Final = ("temporal_tls", "temporal_grpc_meta")
 TEMPORAL: Final = ("temporal_address", "temporal_namespace", "temporal_api_key", *TEMPORAL_ONLY)
 MAX_SECRET_BYTES: Final = 64 * 1024
-# What of a Temporal profile a file is read for only on request, since it may be another deployment's.
+# Variables that ask for a profile file. Without one of them the default file, which may be another deployment's, is not
+# read.
 PROFILE_VARIABLES: Final = ("TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE")
 
 

@@ -37,7 +37,7 @@ class Readiness(ResponseModel):
 
     status: Literal["ok", "unavailable"]
     parts: dict[str, str] = Field(
-        description="each part that was looked at, with `ok` or what lacks and how to mend it"
+        description="each part that was looked at, with `ok` or what is missing and how to mend it"
     )
 
 
@@ -55,7 +55,7 @@ async def ready(response: Response, services: Using) -> Readiness:
     """Whether requests can be served, which takes the database and its migrations, and what the deployment lacks.
 
     Temporal, its namespace and search attributes, the mail server and the secrets are told as workers see them; while
-    one of these lacks, requests are served all the same.
+    one of these is missing, requests are served all the same.
     """
     found = await services.ready()
     if not found.is_ready:

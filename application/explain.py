@@ -358,7 +358,7 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
         case "history":
             return "it is marked as history, which starts nothing"
         case "no_key":
-            return f"the entry key cannot be had: {data['error']}"
+            return f"the entry key cannot be evaluated: {data['error']}"
         case "already_in":
             return f"already in it, journey {data['journey_id']}"
         case "too_many_journeys":

@@ -22,7 +22,7 @@ T = TypeVar("T")
 def check(as_json: AsJson = False) -> None:
     """Say what this deployment lacks and how to mend each: settings, database, schema, clock, Temporal, mail, workers.
 
-    It reads the same settings as the processes. Status 0: nothing lacks. 1: something is to be mended. 3: nothing but
+    It reads the same settings as the processes. Status 0: no problems found. 1: something is to be mended. 3: only
     that a server does not answer.
     """
     # The pool logs each attempt that fails; what matters of it is told once, below.
@@ -32,7 +32,7 @@ def check(as_json: AsJson = False) -> None:
         members = ("part", "problem", "remedy", "is_away", "detail")
         print_json({"findings": [{name: getattr(each, name) for name in members} for each in found]})
     elif not found:
-        typer.echo("Nothing lacks.")
+        typer.echo("No problems found.")
     for each in () if as_json else found:
         typer.echo(printable(f"{each.part.value}: {each.problem}"))
         if each.detail:

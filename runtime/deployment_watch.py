@@ -1,4 +1,4 @@
-"""A worker looks at its deployment: it waits for what it needs, and reports what lacks for as long as it runs."""
+"""A worker looks at its deployment: it waits for what it needs, and reports what is missing for as long as it runs."""
 
 import asyncio
 import os
@@ -29,12 +29,12 @@ from store.database import Database
 
 log = structlog.get_logger()
 
-# Between two looks while something lacks that the worker needs, in seconds: doubled up to the second.
+# Between two looks while something is missing that the worker needs, in seconds: doubled up to the second.
 FIRST_PAUSE: Final = 0.1
 MAX_PAUSE: Final = 5.0
-# What still lacks is told again in the log after so many seconds.
+# What is still missing is told again in the log after so many seconds.
 REPEAT_SECONDS: Final = 60.0
-# While something lacks, the deployment is checked more often.
+# While something is missing, the deployment is checked more often.
 LACKING_INTERVAL: Final = 15.0
 
 
@@ -78,7 +78,7 @@ class DeploymentWatch:
         return None
 
     async def keep_reporting(self, stop: asyncio.Event) -> None:
-        """Until stopped: say what lacks in the log and to the API, then that this worker is gone."""
+        """Until stopped: say what is missing in the log and to the API, then that this worker is gone."""
         while not stop.is_set():
             facts = await self._look(await self._probe_mail())
             lacks = find_lacks(facts)
@@ -105,7 +105,7 @@ class DeploymentWatch:
         return await look_at_temporal(self._client)
 
     async def _report(self, lacks: Sequence[Finding]) -> None:
-        """What lacks of the database itself cannot be left in it."""
+        """What is missing of the database itself cannot be left in it."""
         if any(found.part in (Part.DATABASE, Part.MIGRATIONS) for found in lacks):
             return
         try:

@@ -127,7 +127,7 @@ class _Compiled:
         return None, _Failure("; ".join([*unusable, error])[:_MAX_ERROR_LENGTH], missing)
 
     def _data(self, roots: Mapping[str, Any], spent: Spent) -> tuple[dict[str, Any], dict[str, Size], list[str]]:
-        """What the expression looks at, its sizes, and what of it is missing. `a || b` may hold without it."""
+        """What the expression looks at, its sizes, and which fields are missing. `a || b` may hold without it."""
         data: dict[str, Any] = {}
         sizes: dict[str, Size] = {}
         unusable: list[str] = []

@@ -14,7 +14,7 @@ from domain.templates.preheader import with_preheader
 
 REQUIRED = ("subject", "from", "text")
 OPTIONAL = ("reply_to", "preheader")
-# What every recipient of a message of this kind has.
+# Paths that every recipient of this channel has.
 REACHED_BY = frozenset({"profile.traits.email"})
 
 # RFC 5322 bounds a line of the header so; no mail client shows a longer subject.

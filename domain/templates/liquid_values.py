@@ -21,7 +21,7 @@ Number = TypeVar("Number", bound=int | float | Decimal)
 MAX_NUMBER_BITS = 1_024
 # From here on a number without an exponent is longer than one with it.
 _MAX_EXPONENT = 30
-# What the text of one unit of work is long; see Budget.
+# Characters of text that count as one unit of work; see Budget.
 CHARACTERS_A_UNIT = 8
 
 
