@@ -34,7 +34,7 @@ steps:
 # As many as a batch may have; of the ordinary kind they are 3.7 MB, of 4 that it may have.
 VIEWS = MAX_ITEMS
 # Half a kilobyte, from which half a megabyte comes: no JSON, so that its calls are looked for by its brackets.
-BROKEN = gzip.compress(b'{"batch":[NaN,' + b"[" * 500_000, 9)
+BROKEN = gzip.compress(b'{"batch":[NaN,' + b"[]" * 250_000, 9)
 BROKEN_AT_ONCE = 20
 
 # Prepares a round; what it gives is done while the loop is watched.
