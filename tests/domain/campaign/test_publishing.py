@@ -49,7 +49,7 @@ def test_a_template_is_named_without_its_suffix() -> None:
 
 def test_problems_of_templates_come_with_those_of_the_document() -> None:
     text = TEXT.replace("key: abandoned-cart", "key: X").replace("channel: email", "channel: webhook")
-    broken = EMAIL.replace("<p>Hello</p>", "{% if %}")
+    broken = EMAIL.replace("<p>Hello</p>", "{% if %}{% endif %}")
     found = problems(
         text + "  - {id: b, send: {channel: email, template: broken}}\n",
         {"hello.liquid": EMAIL, "broken.liquid": broken},
