@@ -12,7 +12,7 @@ import psycopg
 
 from domain.tracking.decode import decode
 from domain.tracking.event import DEFAULT_SOURCE
-from tests.bench.stack import ADMIN_KEY, Process
+from tests.bench.stack import ADMIN_KEY, ANSWER_SECONDS, Process
 
 NUDGE = """---
 channel: webhook
@@ -57,9 +57,12 @@ rules:
 """
 
 
+_ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
+
+
 async def run_campaign(api: Process, source: str) -> str:
     """Publish and start a campaign; its key."""
-    async with httpx.AsyncClient(base_url=api.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as http:
+    async with httpx.AsyncClient(base_url=api.url, headers=_ADMIN, timeout=ANSWER_SECONDS) as http:
         body = {"file": "campaign.yaml", "source": source, "templates": {"nudge.liquid": NUDGE}}
         published = await http.post("/v1/campaigns", json=body)
         published.raise_for_status()
@@ -69,7 +72,7 @@ async def run_campaign(api: Process, source: str) -> str:
 
 
 async def put_caps(api: Process, source: str) -> None:
-    async with httpx.AsyncClient(base_url=api.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as http:
+    async with httpx.AsyncClient(base_url=api.url, headers=_ADMIN, timeout=ANSWER_SECONDS) as http:
         (await http.put("/v1/frequency-caps", json={"file": "caps.yaml", "source": source})).raise_for_status()
 
 

@@ -17,7 +17,7 @@ from tests.bench.ingest import SEED, keep_house
 from tests.bench.loop_watch import PATH, Stops
 from tests.bench.measure import Result, single
 from tests.bench.people import batches, run_campaign, settle_in, track, viewed
-from tests.bench.stack import Stack
+from tests.bench.stack import ANSWER_SECONDS, Stack
 
 PEOPLE, ROUNDS = 10_000, 3
 # One person's journeys, and a batch of their events, each of which must be held against each journey.
@@ -47,7 +47,7 @@ async def measure(stack: Stack) -> list[Result]:
     users = list(await settle_in(database_url, stack.count(PEOPLE, 20)))
     async with (
         stack.api(stack.settings(database_url), is_watched=True) as api,
-        httpx.AsyncClient(base_url=api.url) as http,
+        httpx.AsyncClient(base_url=api.url, timeout=ANSWER_SECONDS) as http,
     ):
         await run_campaign(api, CAMPAIGN)
         connections = [await Connection.open(api.url) for _ in range(BROKEN_AT_ONCE)]
