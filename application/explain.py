@@ -4,18 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
-from uuid import UUID
 
 from application import turns
 from application.catalogue import Catalogue
 from application.refusals import look_up, work_out
-from application.whereabouts import whereabouts
+from application.whereabouts import Whereabouts, link, whereabouts
 from domain.campaign.durations import format_duration
 from domain.errors import InvalidCursorError, NotFoundError
 from domain.tracking.event import AUDIENCE
 from store import profiles, timeline
-from store.database import Connection, Database
+from store.database import Database
 from store.timeline import Recorded
 
 NO_REFUSALS: Mapping[str, Sequence[Recorded]] = {}
@@ -60,21 +58,6 @@ class TimelineItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
-    """Where one of the person's journeys is at the moment. `url` leads to it in the Temporal UI."""
-
-    campaign: str
-    entry_key: str
-    journey_id: str
-    step: str | None
-    standing: str | None
-    until: datetime | None
-    timezone: str
-    summary: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
 class Timeline:
     """The lines, oldest first. `next` is to be passed as `before` for those before them; None where there are none.
 
@@ -83,7 +66,7 @@ class Timeline:
 
     user_id: str
     items: list[TimelineItem]
-    now: list[Now]
+    now: list[Whereabouts]
     next: str | None
 
 
@@ -107,29 +90,18 @@ class Explain:
             called = user_id if profile_id is None else None
             recorded = await timeline.latest(connection, profile_id, limit + 1, place, called=called)
             unjudged = await look_up(connection, self._catalogue, profile_id, recorded[:limit]) if profile_id else None
-            now = [] if place or profile_id is None else await self._now(connection, profile_id, user_id)
+            now = (
+                []
+                if place or profile_id is None
+                else await whereabouts(
+                    connection, profile_id, user_id, self._timezone, connection.clock.now(), self._journey_url
+                )
+            )
         if profile_id is None and not recorded:
             raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
         refusals = await turns.run(work_out(unjudged)) if unjudged else {}
         items, next = timeline_items(recorded, limit, self._journey_url, refusals)
         return Timeline(user_id, items, now, next)
-
-    async def _now(self, connection: Connection, profile_id: UUID, user_id: str) -> list[Now]:
-        found = await whereabouts(connection, profile_id, user_id, self._timezone, connection.clock.now())
-        return [
-            Now(
-                campaign=each.campaign,
-                entry_key=each.entry_key,
-                journey_id=str(each.journey_id),
-                step=each.step,
-                standing=each.standing,
-                until=each.until,
-                timezone=each.timezone,
-                summary=each.summary,
-                url=link(self._journey_url, each.workflow_id),
-            )
-            for each in found
-        ]
 
 
 def place_of(before: str | None) -> tuple[datetime, str] | None:
@@ -164,11 +136,6 @@ def timeline_items(
         for line in (entry, *(refusals.get(entry.key, ()) if entry.kind == "event" else ()))
     ]
     return [_item(entry, journey_url) for entry in lines], next
-
-
-def link(journey_url: str, workflow_id: str) -> str:
-    """The address of a journey in the Temporal UI."""
-    return journey_url.format(workflow_id=quote(workflow_id, safe=""))
 
 
 def _item(entry: Recorded, journey_url: str) -> TimelineItem:

@@ -8,9 +8,10 @@ from uuid import UUID
 from msgspec import to_builtins
 
 from application import campaign_moves
-from application.explain import TimelineItem, link, place_of, timeline_items
+from application.explain import TimelineItem, place_of, timeline_items
 from application.operations import skip
 from application.operations.exit import BY_HAND, exit_decision
+from application.whereabouts import link
 from domain.access import Actor
 from domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from domain.journey.records import Ending

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -21,24 +22,25 @@ class Whereabouts:
 
     `entry_key` tells journeys of one campaign apart, and is empty where a person has one there at a time. `step` and
     `standing` are None until it has said where it is. `until` is None where it waits for no instant.
-    `timezone` is that of the recipient's windows and delays, and the one in which `summary` tells the time.
+    `timezone` is that of the recipient's windows and delays, and the one in which `summary` tells the time. `url` leads
+    to the journey in the Temporal UI.
     """
 
     campaign: str
     entry_key: str
-    journey_id: UUID
+    journey_id: str
     step: str | None
     standing: str | None
     until: datetime | None
     timezone: str
     summary: str
-    workflow_id: str
+    url: str
 
 
 async def whereabouts(
-    connection: Connection, profile_id: UUID, user_id: str, timezone: str, now: datetime
+    connection: Connection, profile_id: UUID, user_id: str, timezone: str, now: datetime, journey_url: str
 ) -> list[Whereabouts]:
-    """The active journeys of a person, newest first. `timezone` is the deployment's."""
+    """The active journeys of a person, newest first. `timezone` and `journey_url` are the deployment's."""
     which = JourneyFilter(user=user_id, state="active")
     active = await journey_lists.page(connection, which, limit=MAX_SHOWN, after=None)
     if not active:
@@ -48,7 +50,10 @@ async def whereabouts(
     zones = await _zones_of_campaigns(connection, active)
     return [
         _whereabouts(
-            journey, recipient_zone(traits, of_device, zones.get((journey.campaign, journey.version)), timezone), now
+            journey,
+            recipient_zone(traits, of_device, zones.get((journey.campaign, journey.version)), timezone),
+            now,
+            journey_url,
         )
         for journey in active
     ]
@@ -67,18 +72,18 @@ async def _zones_of_campaigns(
     }
 
 
-def _whereabouts(journey: ListedJourney, zone: ZoneInfo, now: datetime) -> Whereabouts:
+def _whereabouts(journey: ListedJourney, zone: ZoneInfo, now: datetime, journey_url: str) -> Whereabouts:
     where = f"{journey.campaign} ({journey.entry_key})" if journey.entry_key else journey.campaign
     return Whereabouts(
         campaign=journey.campaign,
         entry_key=journey.entry_key,
-        journey_id=journey.id,
+        journey_id=str(journey.id),
         step=journey.step,
         standing=journey.standing,
         until=journey.wakes_at,
         timezone=zone.key,
         summary=f"{summary(journey.step, journey.standing, journey.wakes_at, zone, now)}, in {where}",
-        workflow_id=journey.workflow_id,
+        url=link(journey_url, journey.workflow_id),
     )
 
 
@@ -98,3 +103,8 @@ def _clock(until: datetime, zone: ZoneInfo, now: datetime) -> str:
     local = until.astimezone(zone)
     form = "%H:%M" if local.date() == now.astimezone(zone).date() else "%Y-%m-%d %H:%M"
     return f"{local.strftime(form)} ({zone.key})"
+
+
+def link(journey_url: str, workflow_id: str) -> str:
+    """The address of a journey in the Temporal UI."""
+    return journey_url.format(workflow_id=quote(workflow_id, safe=""))

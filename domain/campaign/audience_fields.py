@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from domain.campaign.expression_fields import condition
 from domain.campaign.local_time_fields import Clock, Weekdays
 from domain.campaign.schema import WHOLE, Document, Given, refuse, shown
-from domain.campaign.suggestions import did_you_mean
 from domain.conditions.expressions import Place
+from domain.suggestions import did_you_mean
 
 MAX_RATE = 10_000
 

@@ -12,10 +12,10 @@ from domain.campaign.local_time_fields import Clock, ClosingClock
 from domain.campaign.plain_steps import PlacedStep, mapping, placed_steps
 from domain.campaign.single_steps import STEP_KINDS
 from domain.campaign.steps import MAX_ROUNDS, RESERVED
-from domain.campaign.suggestions import did_you_mean
 from domain.campaign.time_fields import Instant
 from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
+from domain.suggestions import did_you_mean
 
 # What goes on without end costs without end: a round an hour is 8,760 a year for each person.
 MIN_EVERY = 3_600

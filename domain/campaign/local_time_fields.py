@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from domain.campaign.schema import patterned, refuse, shown
-from domain.campaign.suggestions import did_you_mean
 from domain.local_time.zones import find_zone, zone_names
+from domain.suggestions import did_you_mean
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -16,10 +16,10 @@ from domain.campaign.plan import Plan, Send
 from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
 from domain.campaign.single_steps import CHANNELS, TEMPLATE_NAME
-from domain.campaign.suggestions import did_you_mean
 from domain.document.yaml_source import Path, Source, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.sending.caps import TRANSACTIONAL
+from domain.suggestions import did_you_mean
 from domain.templates.template_sets import TemplateSet, load
 from domain.templates.trial import try_out
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from domain.campaign.plain_steps import PlacedStep, mapping, placed_steps
-from domain.campaign.suggestions import did_you_mean
 from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
+from domain.suggestions import did_you_mean
 
 # What may become of a message, as expressions see it: `application.journey_view` and the ledger's states.
 OUTCOMES = ("none", "reserved", "sending", "opened", "ignored", "failed", "cancelled", "unknown")

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from domain.campaign.suggestions import did_you_mean
+from domain.suggestions import did_you_mean
 
 
 def _title(model: type[Any]) -> str:

@@ -10,9 +10,9 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
 from domain.campaign.schema import Document, shown
-from domain.campaign.suggestions import did_you_mean
 from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
+from domain.suggestions import did_you_mean
 
 DocumentT = TypeVar("DocumentT", bound=Document)
 

@@ -25,9 +25,9 @@ from domain.campaign.single_steps import (
     StepSpec,
     UpdateProfileStep,
 )
-from domain.campaign.suggestions import did_you_mean
 from domain.campaign.time_fields import Duration
 from domain.conditions.expressions import Place
+from domain.suggestions import did_you_mean
 
 MAX_ROUNDS = 1_000
 MAX_WEIGHT = 1_000_000

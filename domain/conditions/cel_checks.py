@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from domain.campaign.suggestions import did_you_mean
 from domain.conditions.cel_patterns import PatternError, compile_pattern
 from domain.conditions.cel_roots import JSON
 from domain.conditions.cel_syntax import DURATION, CheckedTree, Node, walk
+from domain.suggestions import did_you_mean
 from domain.tracking.event import AUDIENCE
 from domain.tracking.item import TYPES
 

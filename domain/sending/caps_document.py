@@ -9,12 +9,12 @@ from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, form
 from domain.campaign.schema import WHOLE, Document, Given, Listed, Slug, patterned, refuse, shown
 from domain.campaign.schema_errors import validate
 from domain.campaign.single_steps import ChannelName
-from domain.campaign.suggestions import did_you_mean
 from domain.campaign.time_fields import DURATION
 from domain.document.yaml_source import Source, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.local_time.periods import Period
 from domain.sending.caps import LONGEST, TRANSACTIONAL, CapRule
+from domain.suggestions import did_you_mean
 
 MIN_SECONDS = 60
 CALENDAR: dict[str, Period] = {"calendar_day": "day", "calendar_week": "week", "calendar_month": "month"}

@@ -6,6 +6,7 @@ other classes of the same shape once a template is parsed.
 
 import operator
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, TextIO
 
 import liquid
@@ -118,20 +119,12 @@ class _Loop(LoopExpression):
         stop = length if limit is None else min(max(start + limit, start), length)
         context.stopindex(key, stop)
         _budget(context).charge_loop(stop - start, self.characters)
-        chosen = _between(items, start, stop)
+        chosen = islice(items, start, stop)
         return (reversed(list(chosen)) if self.reversed else chosen), stop - start
 
     def _bound(self, expression: Expression | None, context: liquid.RenderContext) -> int | None:
         value = expression.evaluate(context) if expression is not None else None
         return None if expression is None or is_nothing(value) else self._to_int(value, token=expression.token)
-
-
-def _between(items: Iterator[object], start: int, stop: int) -> Iterator[object]:
-    for index, item in enumerate(items):
-        if index >= stop:
-            return
-        if index >= start:
-            yield item
 
 
 class _ForNode(ForNode):
