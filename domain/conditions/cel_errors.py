@@ -16,6 +16,22 @@ _KINDS = {
     "google.protobuf.Duration": "duration",
     "int": "number",
 }
+# While an expression is evaluated.
+_STATUS = re.compile(r"^[A-Z_]+: ")
+_NO_OVERLOAD = re.compile(r"No matching overloads found : (.*)")
+_VALUE_KINDS = {
+    "string": "a text",
+    "int64": "a whole number",
+    "uint64": "a whole number",
+    "double": "a number",
+    "bool": "true or false",
+    "list": "a list",
+    "map": "an object",
+    "null_type": "null",
+    "google.protobuf.Timestamp": "a time",
+    "google.protobuf.Duration": "a duration",
+}
+_CALL = re.compile(r"(?:\((?P<receiver>[\w.]+)\)\.)?(?P<function>[^\s(]+)(?:\((?P<arguments>[^()]*)\))?")
 _HYPHENATED = re.compile(r"\bjourney\.(steps|messages|arms)\.([a-z0-9_]+-[a-z0-9_-]+)")
 
 _FUNCTIONS = (
@@ -46,6 +62,19 @@ def explain(
     else:
         message, suggestion = _EXPECTING.sub("", said).removesuffix(" [INVALID_ARGUMENT]"), _SYNTAX
     return message + where, suggestion
+
+
+def explain_failure(error: str) -> str:
+    """What CEL says of an evaluation: which operator or function got which kinds of values."""
+    said = _STATUS.sub("", error)
+    overload = _NO_OVERLOAD.match(said)
+    call = _CALL.fullmatch(overload[1]) if overload else None
+    if call is None:
+        return "a value that has no fields was asked for one" if "SELECT to non-message" in said else said
+    function = call["function"].removesuffix("_compiled").strip("_@") or call["function"]
+    kinds = [call["receiver"], *(call["arguments"] or "").split(", ")]
+    given = " and ".join(_VALUE_KINDS.get(kind, kind) for kind in kinds if kind)
+    return f"`{function}` cannot take {given}" if given else f"`{function}` cannot take these values"
 
 
 def position(text: str, offset: int) -> str:

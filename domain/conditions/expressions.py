@@ -23,6 +23,7 @@ from cel_expr_python import cel
 from domain.conditions.cel_compile import Checked, ConditionError, compile_checked
 from domain.conditions.cel_costs import MAX_UNITS, Spent
 from domain.conditions.cel_data import Size, Unusable, cel_data, size_of
+from domain.conditions.cel_errors import explain_failure
 from domain.conditions.cel_roots import NULLABLE, NULLABLE_TEXT, Place
 
 __all__ = [
@@ -124,6 +125,8 @@ class _Compiled:
             error = str(raised)
         if (missing := self._missing(error, data)) is not None:
             error = f"there is no {missing}"
+        else:
+            error = explain_failure(error)
         return None, _Failure("; ".join([*unusable, error])[:_MAX_ERROR_LENGTH], missing)
 
     def _data(self, roots: Mapping[str, Any], spent: Spent) -> tuple[dict[str, Any], dict[str, Size], list[str]]:
