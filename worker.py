@@ -61,6 +61,7 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
             lambda: wiring.probe_mail(engine.mail),
             engine.link_mark,
             health,
+            settings.task_queue,
         )
         client = await watch.until_usable(stop)
         if client is not None:

@@ -19,6 +19,7 @@ _PARTS: dict[str, Any] = {
     "temporal": "ok",
     "namespace": "ok",
     "search_attributes": "ok",
+    "campaigns": "ok",
     "smtp": "the mail server cannot be used: it refuses the login: correct SOJOURN_SMTP_PASSWORD",
     "secrets": "ok",
     "worker": "ok",

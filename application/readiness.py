@@ -18,13 +18,13 @@ from domain.deployment.findings import (
     WorkerReport,
     find_lacks,
 )
-from store import outbox, partitions, schema_revision, worker_reports
+from store import campaigns, outbox, partitions, schema_revision, worker_reports
 from store.database import Connection, Database
 
 OK: Final = "ok"
 # Known by the API itself, and known from a worker's report only.
 OWN_PARTS: Final = (Part.DATABASE, Part.MIGRATIONS, Part.PARTITIONS, Part.CLOCK, Part.WORKER, Part.OUTBOX)
-REPORTED_PARTS: Final = (Part.TEMPORAL, Part.NAMESPACE, Part.SEARCH_ATTRIBUTES, Part.SMTP, Part.SECRETS)
+REPORTED_PARTS: Final = (Part.TEMPORAL, Part.NAMESPACE, Part.SEARCH_ATTRIBUTES, Part.CAMPAIGNS, Part.SMTP, Part.SECRETS)
 PARTS_BEFORE_MIGRATION: Final = (Part.DATABASE, Part.MIGRATIONS, Part.CLOCK)
 
 
@@ -105,6 +105,7 @@ async def _view(connection: Connection) -> DatabaseView:
             clock_ahead=await _clock_ahead(connection),
             missing_partition=await partitions.missing(connection) if is_migrated else None,
             outbox_seconds=await outbox.oldest_wait(connection) if is_migrated else 0.0,
+            campaigns=await campaigns.keys(connection) if is_migrated else (),
         ),
         [_report(stored) for stored in await worker_reports.read(connection)] if is_migrated else None,
     )

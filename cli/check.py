@@ -84,7 +84,7 @@ async def _find() -> "list[Finding]":
                 client = await connect_temporal(temporal_settings)
         except (RuntimeError, TimeoutError) as error:
             return read_failure(error)
-        return await look_at_temporal(client)
+        return await look_at_temporal(client, temporal_settings.task_queue)
 
     async def mail() -> Reachable | Away | None:
         return None if mail_settings is None else await probe_mail(mail_channel(mail_settings))

@@ -133,7 +133,7 @@ async def _make_search_attributes(settings: "TemporalSettings") -> "list[Finding
     try:
         async with asyncio.timeout(2 * CALL_TIMEOUT):
             client = await connect_temporal(settings)
-            facts = await look_at_temporal(client)
+            facts = await look_at_temporal(client, settings.task_queue)
             if isinstance(facts, TemporalFacts) and facts.missing:
                 await make_search_attributes(client, facts.missing)
                 facts = replace(facts, missing={})

@@ -51,12 +51,14 @@ class DeploymentWatch:
         probe_mail: Callable[[], Awaitable[Reachable | Away]],
         link_mark: str,
         health: Health,
+        task_queue: str,
     ) -> None:
         self._database = database
         self._connect = connect
         self._probe_mail = probe_mail
         self._link_mark = link_mark
         self._health = health
+        self._task_queue = task_queue
         self._worker = f"{socket.gethostname()}/{os.getpid()}"
         self._client: Client | None = None
         self._told: Sequence[Finding] = ()
@@ -102,7 +104,7 @@ class DeploymentWatch:
                     self._client = await self._connect()
         except (RuntimeError, TimeoutError) as error:
             return read_failure(error)
-        return await look_at_temporal(self._client)
+        return await look_at_temporal(self._client, self._task_queue)
 
     async def _report(self, lacks: Sequence[Finding]) -> None:
         """What is missing of the database itself cannot be left in it."""

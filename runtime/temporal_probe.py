@@ -11,9 +11,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.deployment.findings import Away, TemporalFacts
+from domain.journey.records import campaign_workflow_id
 from runtime.temporal import CALL_TIMEOUT, SEARCH_ATTRIBUTES
 
 TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
+MAX_FOREIGN_CAMPAIGNS: Final = 1_000
 VALUE_TYPES: Final = {
     "Text": IndexedValueType.INDEXED_VALUE_TYPE_TEXT,
     "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -57,8 +59,8 @@ _REASONS: Final = (
 )
 
 
-async def look_at_temporal(client: Client) -> TemporalFacts | Away:
-    """Ask for the namespace and its search attributes."""
+async def look_at_temporal(client: Client, task_queue: str) -> TemporalFacts | Away:
+    """Ask for the namespace, its search attributes, and the campaigns of other task queues in it."""
     try:
         try:
             await client.workflow_service.describe_namespace(
@@ -77,7 +79,7 @@ async def look_at_temporal(client: Client) -> TemporalFacts | Away:
         for name, type in SEARCH_ATTRIBUTES.items()
         if known is not None and known.get(name, VALUE_TYPES[type]) != VALUE_TYPES[type]
     }
-    return TemporalFacts(client.namespace, True, missing, mistyped)
+    return TemporalFacts(client.namespace, True, missing, mistyped, await _foreign_campaigns(client, task_queue))
 
 
 async def make_search_attributes(client: Client, missing: Mapping[str, str]) -> None:
@@ -103,6 +105,19 @@ def read_failure(error: Exception) -> Away:
     if isinstance(error, TimeoutError) or "DEADLINE_EXCEEDED" in text or "timed out" in text.lower():
         return Away(f"there was no answer within {CALL_TIMEOUT} s", None, detail)
     return Away("the call failed", None, detail)
+
+
+async def _foreign_campaigns(client: Client, task_queue: str) -> dict[str, str]:
+    """Task queues of campaigns that run for other deployments, by campaign key, as Temporal's index has them."""
+    query = f"WorkflowType = 'Campaign' AND ExecutionStatus = 'Running' AND TaskQueue != '{task_queue}'"
+    try:
+        return {
+            one.id.removeprefix(campaign_workflow_id("")): one.task_queue
+            async for one in client.list_workflows(query, limit=MAX_FOREIGN_CAMPAIGNS, rpc_timeout=TIMEOUT)
+        }
+    except RPCError:
+        # No worker waits for the index: events, journeys and messages do without it.
+        return {}
 
 
 async def _known(client: Client) -> Mapping[str, IndexedValueType.ValueType] | None:

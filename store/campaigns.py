@@ -277,6 +277,12 @@ async def all_campaigns(connection: Connection) -> list[Campaign]:
     return [Campaign(**row) async for row in cursor]
 
 
+async def keys(connection: Connection) -> list[str]:
+    """The keys of all campaigns."""
+    cursor = await connection.execute("SELECT key FROM campaigns")
+    return [row["key"] for row in await cursor.fetchall()]
+
+
 async def campaign(connection: Connection, key: str) -> Campaign | None:
     """One campaign as it stands."""
     cursor = await connection.execute(_CAMPAIGNS + "WHERE key = %s", (key,))

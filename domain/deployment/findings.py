@@ -5,8 +5,8 @@ secret and no address, since `/readyz` shows them without a key: they name the s
 terminals.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -30,6 +30,7 @@ class Part(StrEnum):
     TEMPORAL = "temporal"
     NAMESPACE = "namespace"
     SEARCH_ATTRIBUTES = "search_attributes"
+    CAMPAIGNS = "campaigns"
     SMTP = "smtp"
     SECRETS = "secrets"
     WORKER = "worker"
@@ -75,16 +76,21 @@ class DatabaseFacts:
     clock_ahead: float
     missing_partition: str | None = None
     outbox_seconds: float = 0.0
+    campaigns: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TemporalFacts:
-    """Search attributes that are missing or of another type, by name, with the type that Sojourn needs."""
+    """`missing`, `mistyped`: search attributes by name, with the type that Sojourn needs.
+
+    `foreign_campaigns`: task queues of other deployments whose campaigns run in the namespace, by campaign key.
+    """
 
     namespace: str
     has_namespace: bool
     missing: Mapping[str, str]
     mistyped: Mapping[str, str]
+    foreign_campaigns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,7 @@ def find_lacks(facts: Facts) -> list[Finding]:
         *facts.settings,
         *_of_database(facts.database),
         *_of_temporal(facts.temporal),
+        *_of_shared_namespace(facts.database, facts.temporal),
         *_of_smtp(facts.smtp),
         *_of_workers(facts.workers, facts.link_marks),
     ]
@@ -169,6 +176,22 @@ def _of_temporal(facts: TemporalFacts | Away | None) -> Iterable[Finding]:
     for name, type in facts.mistyped.items():
         remedy = f"choose another namespace, or rename that one and make {name} as {type}"
         yield Finding(Part.SEARCH_ATTRIBUTES, f"the search attribute {name} of Temporal is not of type {type}", remedy)
+
+
+def _of_shared_namespace(
+    database: DatabaseFacts | Away | None, temporal: TemporalFacts | Away | None
+) -> Iterable[Finding]:
+    """A campaign's workflow is named by its key: of two deployments with the same key, only the first has one."""
+    if not isinstance(database, DatabaseFacts) or not isinstance(temporal, TemporalFacts):
+        return
+    for key in sorted(temporal.foreign_campaigns.keys() & set(database.campaigns)):
+        queue = temporal.foreign_campaigns[key]
+        yield Finding(
+            Part.CAMPAIGNS,
+            f"the workflow of campaign {key} belongs to task queue {queue}, so that this deployment's never advances",
+            "give each deployment a namespace of its own (SOJOURN_TEMPORAL_NAMESPACE); if SOJOURN_TASK_QUEUE was "
+            f"changed, run `temporal workflow terminate --namespace {temporal.namespace} --workflow-id campaign/{key}`",
+        )
 
 
 def how_to_make(namespace: str, attributes: Mapping[str, str]) -> str:

@@ -11,11 +11,17 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
+from application.readiness import look_at_database
 from application.reconcile import Reconciler, Report
+from domain.deployment.findings import Away, Facts, Part, find_lacks
+from runtime.embedded.postgres import EmbeddedPostgres
+from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.journey_workflows import JourneyWorkflows
+from runtime.temporal_probe import look_at_temporal
 from store import reconciliations
+from tests.conftest import database_of
 from tests.engine.campaigns import CART, REACTION
-from tests.rig import Rig
+from tests.rig import Rig, open_rig
 
 NOTHING: dict[str, Any] = {}
 
@@ -175,6 +181,34 @@ async def test_a_workflow_without_a_journey_is_ended(rig: Rig) -> None:
     assert "workflow_without_row" in report.for_people
     with pytest.raises(WorkflowFailureError):
         await orphan.result()
+
+
+async def test_journeys_of_another_deployment_in_the_namespace_are_left_alone(
+    rig: Rig, postgres: EmbeddedPostgres, migrated: str, temporal: EmbeddedTemporal
+) -> None:
+    """Few beside many, so that they would be ended if they were taken for workflows without a journey."""
+    ours = await in_the_cart(rig, "u1", "u2", "u3")
+    async with (
+        database_of(postgres, migrated) as other_url,
+        open_rig(other_url, temporal.address, task_queue=f"{rig.settings.task_queue}-b") as other,
+    ):
+        theirs = await in_the_cart(other, "u4")
+        report = await reconciled(rig)
+        assert (found(report), report.workflows) == (NOTHING, 3)
+        assert found(await reconciled(other)) == NOTHING
+        assert [await status(handle) for handle in [*ours, *theirs]] == ["RUNNING"] * 4
+        assert await foreign(rig) == []
+        [lack] = await foreign(other)
+        assert lack.startswith(f"the workflow of campaign cart belongs to task queue {rig.settings.task_queue}, ")
+
+
+async def foreign(rig: Rig) -> list[str]:
+    """Campaigns whose workflow is another deployment's."""
+    view = await look_at_database(rig.database)
+    assert not isinstance(view, Away)
+    temporal = await look_at_temporal(rig.temporal, rig.settings.task_queue)
+    lacks = find_lacks(Facts(database=view.facts, temporal=temporal))
+    return [lack.problem for lack in lacks if lack.part is Part.CAMPAIGNS]
 
 
 async def test_where_most_workflows_have_no_journey_somebody_is_to_look(rig: Rig) -> None:

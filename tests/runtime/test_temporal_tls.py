@@ -53,7 +53,7 @@ async def test_a_certificate_and_a_key_lead_to_temporal(
         monkeypatch.setenv(name, value)
     settings = TemporalSettings()
     assert API_KEY not in repr(settings)
-    facts = await look_at_temporal(await wiring.connect_temporal(settings))
+    facts = await look_at_temporal(await wiring.connect_temporal(settings), settings.task_queue)
     assert facts == TemporalFacts("default", True, {}, {})
     assert front.subjects == ["worker.test"]
     calls = [call for call in front.metadata if call[":path"].endswith(("DescribeNamespace", "ListSearchAttributes"))]

@@ -118,6 +118,18 @@ def test_a_whole_deployment_lacks_nothing() -> None:
             False,
         ),
         (
+            replace(
+                WHOLE,
+                database=replace(DATABASE, campaigns=["cart", "trial"]),
+                temporal=replace(TEMPORAL, foreign_campaigns={"cart": "staging", "other": "staging"}),
+            ),
+            Part.CAMPAIGNS,
+            "the workflow of campaign cart belongs to task queue staging, so that this deployment's never advances",
+            "give each deployment a namespace of its own (SOJOURN_TEMPORAL_NAMESPACE); if SOJOURN_TASK_QUEUE was "
+            "changed, run `temporal workflow terminate --namespace default --workflow-id campaign/cart`",
+            False,
+        ),
+        (
             replace(WHOLE, smtp=Away("it refuses the login", "correct SOJOURN_SMTP_PASSWORD")),
             Part.SMTP,
             "the mail server cannot be used: it refuses the login",
