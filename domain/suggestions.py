@@ -3,10 +3,15 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+# A reader looks through a list of so many names; of a longer one a few show what they are like.
+MAX_LISTED = 50
+EXAMPLES = 10
+
 
 def did_you_mean(name: str, known: Iterable[str], label: str = "Allowed") -> str:
-    """The closest of the known names, if one is close, and the list of all of them."""
+    """The closest of the known names, if one is close, and the list of them."""
     names = list(known)
-    everything = f"{label}: {', '.join(names)}" if names else f"{label}: none"
+    listed = names if len(names) <= MAX_LISTED else [*names[:EXAMPLES], f"and {len(names) - EXAMPLES} more"]
+    everything = f"{label}: {', '.join(listed) or 'none'}"
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     return f"Did you mean `{close[0]}`? {everything}" if close else everything

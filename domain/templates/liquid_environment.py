@@ -4,13 +4,16 @@ What is missing or null passes through all filters but `default`, which replaces
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from inspect import Signature, signature
 from typing import Any
 
 import liquid
+from liquid.builtin.expressions import Filter as UsedFilter
+from liquid.builtin.expressions import KeywordArgument
 from liquid.exceptions import FilterArgumentError, LiquidError, OutputStreamLimitError
+from liquid.expression import Expression
 from markupsafe import Markup
 
 from domain.templates.liquid_context import MAX_OUTPUT_BYTES, Context
@@ -68,6 +71,13 @@ class _Environment(liquid.Environment):
 def arguments_of(name: str) -> Signature:
     """What a filter takes besides its input, to check a template by."""
     return _ARGUMENTS[name]
+
+
+def bound_arguments(used: UsedFilter) -> Mapping[str, Expression]:
+    """The expressions of a filter's arguments by name. Raises TypeError where it takes others."""
+    named = {each.name: each.value for each in used.args if isinstance(each, KeywordArgument)}
+    others = [each.value for each in used.args if not isinstance(each, KeywordArgument)]
+    return arguments_of(used.name).bind(*others, **named).arguments
 
 
 def _guarded(name: str, inner: Filter) -> Filter:

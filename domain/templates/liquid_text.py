@@ -1,6 +1,7 @@
 """One piece of Liquid: compiled and checked once, rendered for many people."""
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 import liquid
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
-from liquid.builtin.expressions.arguments import KeywordArgument
+from liquid.builtin.expressions import Literal, Nil
 from liquid.builtin.expressions.filtered import Filter, FilteredExpression
 from liquid.builtin.expressions.primitive import IntegerLiteral, RangeLiteral
 from liquid.builtin.output import OutputNode
@@ -28,7 +29,9 @@ from liquid.expression import Expression
 from liquid.static_analysis import TemplateAnalysis, Variable
 
 from domain.errors import Problem
+from domain.suggestions import did_you_mean
 from domain.templates.certainty import DatalessContext, render_certain
+from domain.templates.filter_arguments import unfit_argument
 from domain.templates.liquid_bounds import (
     CLOSING_TAGS,
     COMPLETIONS,
@@ -40,7 +43,7 @@ from domain.templates.liquid_bounds import (
     mended,
 )
 from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, Context, Rendering
-from domain.templates.liquid_environment import HTML, TEXT, arguments_of
+from domain.templates.liquid_environment import HTML, TEXT, arguments_of, bound_arguments
 from domain.templates.liquid_nodes import all_expressions, filters_in, give_meaning
 from domain.templates.liquid_values import plain
 
@@ -50,6 +53,8 @@ _ENCODED_BRACES = re.compile("%7B%7B", re.IGNORECASE)
 MAX_PROBLEMS = 100
 # Longer paths are not told apart in what a failure says.
 _MAX_SEGMENTS = 20
+# Of a literal in what is said of it.
+MAX_SHOWN = 60
 # What a template may name: the first-level fields of each object, or None for a plain value.
 VARIABLES: Mapping[str, frozenset[str] | None] = {
     "profile": frozenset({"user_id", "traits"}),
@@ -322,15 +327,22 @@ def _problems(
 def _misuse(used: Filter) -> tuple[str, str] | None:
     """What is wrong with the arguments of a filter, and what would be right."""
     taken = arguments_of(used.name)
-    named = [each.name for each in used.args if isinstance(each, KeywordArgument)]
     try:
-        taken.bind(*[None] * (len(used.args) - len(named)), **dict.fromkeys(named))
+        arguments = bound_arguments(used)
     except TypeError:
         names = [
             f"{each.name}{'' if each.default is each.empty else ' (optional)'}" for each in taken.parameters.values()
         ]
         return f"the filter '{used.name}' takes other arguments", f"It takes: {', '.join(names) or 'none'}"
-    return None
+    literals = {name: each.value for name, each in arguments.items() if isinstance(each, Literal)}
+    literals |= {name: None for name, each in arguments.items() if isinstance(each, Nil)}
+    if (unfit := unfit_argument(used.name, literals)) is None:
+        return None
+    argument, error = unfit
+    written = json.dumps(literals[argument], ensure_ascii=False)
+    shown = written if len(written) <= MAX_SHOWN else f"{written[:MAX_SHOWN]}…"
+    said = f"{shown} is not {error.wanted} (argument '{argument}' of the filter '{used.name}')"
+    return said, did_you_mean(str(literals[argument]), error.known) if error.known else f"Write {error.wanted}"
 
 
 def _fault(variable: Variable) -> tuple[str, str] | None:

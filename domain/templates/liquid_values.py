@@ -5,7 +5,7 @@ its items one after the other, an object as JSON. Nothing has no text: to print 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from math import isfinite
 from typing import Any, TypeVar
@@ -23,6 +23,15 @@ MAX_NUMBER_BITS = 1_024
 _MAX_EXPONENT = 30
 # Characters of text that count as one unit of work; see Budget.
 CHARACTERS_A_UNIT = 8
+
+
+class UnfitValueError(FilterArgumentError):
+    """A value that a filter cannot take. Names what it wants (`a date`, one of the `known` names), never the value."""
+
+    def __init__(self, wanted: str, known: Iterable[str] = ()) -> None:
+        super().__init__(f"not {wanted}", token=None)
+        self.wanted = wanted
+        self.known = known
 
 
 class Missing(Undefined):

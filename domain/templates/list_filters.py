@@ -14,7 +14,7 @@ from liquid.filter import flatten
 from markupsafe import Markup, escape
 
 from domain.templates.liquid_context import MAX_OUTPUT_BYTES
-from domain.templates.liquid_values import are_equal, is_nothing, number_text, plain, text_of
+from domain.templates.liquid_values import UnfitValueError, are_equal, is_nothing, number_text, plain, text_of
 from domain.templates.number_filters import number_of
 
 Items = list[Any]
@@ -29,6 +29,12 @@ def items_of(value: object) -> Items:
     return [value]
 
 
+def list_of(value: object) -> list[Any] | tuple[Any, ...] | range:
+    if not isinstance(value, list | tuple | range):
+        raise UnfitValueError("a list")
+    return value
+
+
 def join(items: Items, separator: object = " ") -> str:
     """The items' texts; those that are nothing have none."""
     between = separator if isinstance(separator, str) else text_of(separator)
@@ -41,9 +47,7 @@ def join(items: Items, separator: object = " ") -> str:
 
 
 def concat(items: Items, others: object) -> Items:
-    if not isinstance(others, list | tuple | range):
-        raise FilterArgumentError("not a list", token=None)
-    return [*items, *others]
+    return [*items, *list_of(others)]
 
 
 def map_(items: Items, key: object) -> Items:

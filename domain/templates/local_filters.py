@@ -5,7 +5,7 @@ CLDR's data for the recipient's locale, or for English where that is not known. 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import datetime, time, tzinfo
 from functools import cache, lru_cache
@@ -14,12 +14,11 @@ from typing import Literal
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_datetime_format
 from babel.numbers import format_currency, format_decimal, get_currency_precision, list_currencies
-from liquid.exceptions import FilterArgumentError
 from markupsafe import Markup
 
 from domain.local_time.moments import read_moment
 from domain.templates.liquid_context import Context
-from domain.templates.liquid_values import text_of
+from domain.templates.liquid_values import UnfitValueError, is_nothing, text_of
 from domain.templates.number_filters import digits_of, number_of, rounded
 
 _Length = Literal["short", "medium", "long", "full"]
@@ -38,10 +37,8 @@ _OF_THE_SYSTEM = frozenset("aAbBcCdDeFgGhHIjklmMnpPrRStTuUVwWxXyYzZ%")
 
 def date(value: object, layout: object, *, context: Context) -> str:
     """The moment as strftime lays it out, by the recipient's clock; a day of a calendar is that day everywhere."""
-    if (text := text_of(layout)) == "" or value == "":
+    if (text := layout_of(layout)) == "" or value == "":
         return text_of(value)
-    if len(text) > MAX_LAYOUT_CHARACTERS:
-        raise FilterArgumentError("the layout is too long", token=None)
     context.budget.charge(LAYOUT_WORK + DIRECTIVE_WORK * text.count("%"))
     moment, _ = _local_moment(value, context)
     laid_out = _DIRECTIVE.sub(lambda found: _directive(found, moment), text)
@@ -52,9 +49,7 @@ def localized_date(value: object, length: object = "medium", *, time: object = N
     """The date, of one of four lengths, and with `time` the time of day as well."""
     if value == "":
         return ""
-    chosen, chosen_time = _LENGTHS.get(text_of(length)), None if time is None else _LENGTHS.get(text_of(time))
-    if chosen is None or (time is not None and chosen_time is None):
-        raise FilterArgumentError("not a length", token=None)
+    chosen, chosen_time = length_of(length), None if time is None else length_of(time)
     context.budget.charge(LAYOUT_WORK)
     locale, zone = find_locale(context.localization.locale), context.localization.zone
     moment, is_day = _local_moment(value, context)
@@ -83,12 +78,29 @@ def money(value: object, currency: object, *, context: Context) -> str:
     """The amount with the sign and the decimal places of the currency, which is a code of ISO 4217."""
     if value == "":
         return ""
-    code = text_of(currency).strip().upper()
-    if code not in _currencies():
-        raise FilterArgumentError("not a currency", token=None)
+    code = currency_of(currency)
     context.budget.charge(LAYOUT_WORK)
     amount = rounded(number_of(value), get_currency_precision(code))
     return format_currency(amount, code, locale=find_locale(context.localization.locale))
+
+
+def layout_of(value: object) -> str:
+    if is_nothing(value) or len(text := text_of(value)) > MAX_LAYOUT_CHARACTERS:
+        raise UnfitValueError(f"a layout of at most {MAX_LAYOUT_CHARACTERS} characters")
+    return text
+
+
+def length_of(value: object) -> _Length:
+    if is_nothing(value) or (length := _LENGTHS.get(text_of(value))) is None:
+        raise UnfitValueError("a length", _LENGTHS)
+    return length
+
+
+def currency_of(value: object) -> str:
+    """The code in capitals. Raises UnfitValueError where the value names no currency."""
+    if is_nothing(value) or (code := text_of(value).strip().upper()) not in _currencies():
+        raise UnfitValueError("a currency", _currencies())
+    return code
 
 
 @lru_cache(maxsize=512)
@@ -106,8 +118,9 @@ def find_locale(name: str | None) -> Locale:
 
 
 @cache
-def _currencies() -> frozenset[str]:
-    return frozenset(list_currencies())
+def _currencies() -> Mapping[str, None]:
+    """The codes, in the order of the alphabet."""
+    return dict.fromkeys(sorted(list_currencies()))
 
 
 def _local_moment(value: object, context: Context) -> tuple[datetime, bool]:
@@ -118,7 +131,7 @@ def _local_moment(value: object, context: Context) -> tuple[datetime, bool]:
     try:
         return _read(value, zone)
     except (ValueError, OverflowError, OSError) as error:
-        raise FilterArgumentError("not a date", token=None) from error
+        raise UnfitValueError("a date") from error
 
 
 def _read(value: object, zone: tzinfo) -> tuple[datetime, bool]:

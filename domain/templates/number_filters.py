@@ -6,11 +6,11 @@ Decimal fractions are reckoned as such: `0.1 | plus: 0.2` is 0.3. Halves are rou
 import math
 import re
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 from liquid.exceptions import FilterArgumentError
 
-from domain.templates.liquid_values import checked_number
+from domain.templates.liquid_values import UnfitValueError, checked_number
 
 _NUMBER = re.compile(r"\s*[-+]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,2})?\s*")
 _EXACT = Context(prec=400)
@@ -19,7 +19,7 @@ Exact = int | Decimal
 
 
 def number_of(value: object) -> Exact:
-    """The number that the value is or writes. Raises FilterArgumentError for anything else."""
+    """The number that the value is or writes. Raises UnfitValueError for anything else."""
     match value:
         case bool():
             pass
@@ -30,15 +30,22 @@ def number_of(value: object) -> Exact:
         case str() if _NUMBER.fullmatch(value):
             number = Decimal(value.strip())
             return number if re.search(r"[.eE]", value) else int(number)
-    raise FilterArgumentError("not a number", token=None)
+    raise UnfitValueError("a number")
 
 
 def digits_of(value: object) -> int:
-    """How many decimal places are asked for. Raises FilterArgumentError where that is not 0 to 20."""
+    """How many decimal places are asked for. Raises UnfitValueError where that is not 0 to 20."""
     digits = number_of(value)
     if digits != int(digits) or not 0 <= digits <= 20:
-        raise FilterArgumentError("not a number of decimal places", token=None)
+        raise UnfitValueError("a number of decimal places, 0 to 20")
     return int(digits)
+
+
+def divisor_of(value: object) -> Exact:
+    """The number to divide by. Raises UnfitValueError for 0 as well."""
+    if not (number := number_of(value)):
+        raise UnfitValueError("a number other than 0")
+    return number
 
 
 def rounded(number: Exact, digits: int) -> Decimal:
@@ -49,11 +56,13 @@ def _result(number: Exact) -> int | float:
     return number if isinstance(number, int) else checked_number(float(number))
 
 
-def _reckoning(reckon: Callable[[Exact, Exact], Exact]) -> Callable[[object, object], int | float]:
+def _reckoning(
+    reckon: Callable[[Exact, Exact], Exact], read_right: Callable[[object], Exact] = number_of
+) -> Callable[[object, object], int | float]:
     def filtered(left: object, right: object) -> int | float:
         try:
-            return checked_number(_result(reckon(number_of(left), number_of(right))))
-        except (ZeroDivisionError, DivisionByZero, InvalidOperation) as error:
+            return checked_number(_result(reckon(number_of(left), read_right(right))))
+        except InvalidOperation as error:
             raise FilterArgumentError("this cannot be reckoned", token=None) from error
 
     return filtered
@@ -114,10 +123,10 @@ NUMBER_FILTERS: dict[str, Callable[..., object]] = {
     "at_least": _reckoning(lambda left, right: max(left, right)),
     "at_most": _reckoning(lambda left, right: min(left, right)),
     "ceil": ceil,
-    "divided_by": _reckoning(_divided_by),
+    "divided_by": _reckoning(_divided_by, divisor_of),
     "floor": floor,
     "minus": _reckoning(_minus),
-    "modulo": _reckoning(_modulo),
+    "modulo": _reckoning(_modulo, divisor_of),
     "plus": _reckoning(_plus),
     "round": round_,
     "times": _reckoning(_times),

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.templates.liquid_environment import TEXT
+from domain.templates.filter_arguments import READERS
+from domain.templates.liquid_environment import TEXT, arguments_of
 from domain.templates.template_sets import TemplateRenderError, TemplateSet, load
 from tests.domain.templates.sources import email, only, variables
 
@@ -367,6 +368,44 @@ def test_arguments_that_a_filter_does_not_take_are_refused_when_published(use: s
 
     _, (problem,) = load({"t.liquid": email(f"\n{{{{ campaign.name | {use} }}}}")})
     assert (problem.line, problem.suggestion) == (8, f"It takes: {takes}")
+
+
+@pytest.mark.parametrize(
+    ("use", "said", "remedy"),
+    [
+        ('money: "EURO"', "\"EURO\" is not a currency (argument 'currency' of the filter 'money')",
+         "Did you mean `EUR`?"),
+        ("money: nil", "null is not a currency (argument 'currency' of the filter 'money')", "Allowed: ADP"),
+        ("localized_date: 'ful'", "\"ful\" is not a length (argument 'length' of the filter 'localized_date')",
+         "Did you mean `full`?"),
+        ("localized_date: time: 'ful'", "\"ful\" is not a length (argument 'time' of the filter 'localized_date')",
+         "Did you mean `full`?"),
+        ("number: 21", "21 is not a number of decimal places, 0 to 20 (argument 'digits' of the filter 'number')",
+         "Write a"),
+        ("date: nil", "null is not a layout of at most 200 characters (argument 'layout' of the filter 'date')",
+         "Write a"),
+        ("plus: 'x'", "\"x\" is not a number (argument 'right' of the filter 'plus')", "Write a number"),
+        ("modulo: 0.0", "0.0 is not a number other than 0 (argument 'right' of the filter 'modulo')", "Write"),
+        ("truncate: 'x'", "\"x\" is not a whole number (argument 'num' of the filter 'truncate')", "Write"),
+        ("concat: 'x'", "\"x\" is not a list (argument 'others' of the filter 'concat')", "Write a list"),
+    ],
+)  # fmt: skip
+def test_literal_arguments_that_no_input_makes_right_are_refused_when_published(
+    use: str, said: str, remedy: str
+) -> None:
+    _, (problem,) = load({"t.liquid": email(f"\n{{{{ {VALUE} | {use} | default: '?' }}}}")})
+    assert (problem.line, problem.message) == (8, said)
+    assert problem.suggestion.startswith(remedy)
+
+
+@pytest.mark.parametrize("use", ["money: ' eur '", "number: nil", "localized_date: time: nil", "slice: '1'"])
+def test_literal_arguments_that_a_filter_can_read_are_published(use: str) -> None:
+    only(email(f"{{{{ {VALUE} | {use} }}}}"))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_arguments_are_checked_by_the_names_that_filters_give_them(name: str) -> None:
+    assert set(READERS[name]) <= set(arguments_of(name).parameters)
 
 
 def test_one_set_renders_for_anybody() -> None:

@@ -139,7 +139,7 @@ SECRET = "Zarathustra"
 @pytest.mark.parametrize(
     ("body", "traits"),
     [
-        ("{{ profile.traits.name | times: 3 | divided_by: 0 }}", {"name": SECRET}),
+        ("{{ profile.traits.name | times: 3 | divided_by: 2 }}", {"name": SECRET}),
         ("{{ 3 | divided_by: profile.traits.name }}", {"name": SECRET}),
         ("{{ 3 | plus: profile.traits.missing }}", {"name": SECRET}),
         ("{{ profile.traits.missing | plus: 3 }}", {"name": SECRET}),
