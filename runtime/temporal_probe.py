@@ -54,7 +54,8 @@ _REASONS: Final = (
     (
         ("http2 error", "h2 protocol error", "connection closed", "ConnectionReset", "BrokenPipe", "UnexpectedEof"),
         "the connection is broken off",
-        f"set TEMPORAL_TLS=true if it wants TLS, or {_ADDRESS}",
+        "set TEMPORAL_TLS=true if it wants TLS, TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH if it "
+        f"wants the certificate of a client, or {_ADDRESS}",
     ),
 )
 

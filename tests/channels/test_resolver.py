@@ -53,7 +53,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 async def test_two_receivers_with_dead_name_servers_hold_up_no_healthy_one(servers: NameServers) -> None:
     healthy = Receiver()
-    channel = WebhookChannel([SECRET], True, resolver=Resolver(servers, seconds=1.0))
+    channel = WebhookChannel([SECRET], True, resolver=Resolver(servers, seconds=4.0))
     async with listening(healthy.talk) as port:
         dead = [
             asyncio.create_task(channel.deliver(hook(f"http://{name}.dead:{port}/")))

@@ -26,7 +26,7 @@ def test_rejects_are_listed_and_explained(api_url: str, capsys: Output) -> None:
     assert header.split() == ["TIME", "USER", "WHAT", "WHY", "MESSAGE", "ID", "BODY"]
     assert len(rows) >= 3
     assert "\u001b" not in listed
-    for words in ("left out", "traits.timezone must be an IANA name", "refused", "'undefined' stands for no id", "m3"):
+    for words in ("left out", "traits.timezone must be an IANA name", "refused", '"undefined" stands for no id', "m3"):
         assert words in " ".join(listed.split())
     assert run(["rejects", "--user", "u1", "--json"]) == 0
     assert [one["part"] for one in json.loads(capsys.readouterr().out)["rejects"]] == ["traits.timezone"]

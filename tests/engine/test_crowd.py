@@ -12,7 +12,7 @@ from tests.rig import Rig
 
 JOURNEYS = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "80"))
 # Each waits this long, so that messages go all the time while the campaign is paused.
-SPREAD = max(4, JOURNEYS // 50)
+SPREAD = max(12, JOURNEYS // 50)
 PATIENCE = 120 + JOURNEYS / 5
 
 CROWD = f"""

@@ -1,6 +1,6 @@
 """Impossible clocks of clients: what they report starts and ends journeys, and keeps no later entry out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,20 +46,20 @@ async def outcomes(api: httpx.AsyncClient) -> list[tuple[str, str | None]]:
     return [(item["kind"], item["reason"] or item["outcome"]) for item in items if item["kind"] != "event"]
 
 
-NOW = datetime.now(UTC)
-CLOCKS: dict[str, tuple[datetime, datetime | None, bool]] = {
-    "year 2569": (datetime(2569, 3, 5, tzinfo=UTC), None, True),
-    "two weeks after its own sentAt": (NOW + timedelta(days=14), NOW, True),
-    "sent in 1970": (NOW, datetime(1970, 1, 1, tzinfo=UTC), True),
-    "year 1": (datetime(1, 1, 1, tzinfo=UTC), None, True),
-    "right": (NOW, NOW, False),
-    "ten minutes ahead": (NOW + 10 * MINUTE, None, False),
+# Given the time of the test.
+CLOCKS: dict[str, Callable[[datetime], tuple[datetime, datetime | None, bool]]] = {
+    "year 2569": lambda _: (datetime(2569, 3, 5, tzinfo=UTC), None, True),
+    "two weeks after its own sentAt": lambda now: (now + timedelta(days=14), now, True),
+    "sent in 1970": lambda now: (now, datetime(1970, 1, 1, tzinfo=UTC), True),
+    "year 1": lambda _: (datetime(1, 1, 1, tzinfo=UTC), None, True),
+    "right": lambda now: (now, now, False),
+    "ten minutes ahead": lambda now: (now + 10 * MINUTE, None, False),
 }
 
 
 @pytest.mark.parametrize("name", CLOCKS)
 async def test_an_exit_by_an_impossible_clock_keeps_no_later_entry_out(api: httpx.AsyncClient, name: str) -> None:
-    timestamp, sent_at, is_impossible = CLOCKS[name]
+    timestamp, sent_at, is_impossible = CLOCKS[name](datetime.now(UTC))
     await report(api, "Order Completed", timestamp, sent_at)
     await report(api, "Cart Abandoned", datetime.now(UTC) - 5 * MINUTE)
     expected = ("entry", "entered" if is_impossible else "exit_event_came_first")

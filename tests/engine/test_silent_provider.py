@@ -56,7 +56,9 @@ async def test_hundreds_of_messages_to_dead_receivers_hold_up_nobody_else(
             await enter(rig, "silent", DUE)
             await enter(rig, "refusing", DUE)
             # Each has asked for a place: some wait for their answer, the others have been given back.
-            await rig.until("SELECT FROM messages WHERE attempts > 0 HAVING count(*) = %s", 2 * DUE)
+            await rig.until(
+                "SELECT FROM messages WHERE attempts > 0 HAVING count(*) = %s", 2 * DUE, seconds=3 * PATIENCE
+            )
             held = memory(worker.pid)
             await enter(rig, "alive", OTHERS)
             await enter(rig, "mail", OTHERS)

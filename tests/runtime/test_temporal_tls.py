@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -68,7 +69,8 @@ async def test_a_certificate_and_a_key_lead_to_temporal(
     [
         (
             {"TEMPORAL_TLS_CLIENT_CERT_PATH": "", "TEMPORAL_TLS_CLIENT_KEY_PATH": ""},
-            "for lack of a client's certificate",
+            # The refusal follows the handshake, and on a busy machine comes after the connection has gone.
+            "for lack of a client's certificate|broken off",
             "_CERT_PATH",
         ),
         (
@@ -92,7 +94,7 @@ async def test_what_tls_fails_of_is_told_in_words(
     with pytest.raises(RuntimeError) as failed:
         await wiring.connect_temporal(TemporalSettings())
     away = read_failure(failed.value)
-    assert reason in away.reason, away
+    assert re.search(reason, away.reason), away
     assert remedy in str(away.remedy)
 
 
