@@ -185,10 +185,13 @@ async def probe_mail(channel: EmailChannel) -> Reachable | Away:
         return Reachable()
     reasons = {
         "login": ("it refuses the login", "correct SOJOURN_SMTP_USERNAME and SOJOURN_SMTP_PASSWORD"),
-        "tls": ("TLS fails", "correct SOJOURN_SMTP_SECURITY, or the server's certificate"),
+        "tls": (
+            "TLS fails",
+            "set SOJOURN_SMTP_SECURITY to what the server offers (none, starttls, tls), or mend its certificate",
+        ),
     }
     reason, remedy = reasons.get(failure.reason, ("there is no connection", None))
-    return Away(reason, remedy, failure.detail)
+    return Away(reason, remedy, failure.detail, is_refusal=failure.reason in reasons)
 
 
 def mail_channel(settings: MailSettings) -> EmailChannel:

@@ -23,7 +23,7 @@ def check(as_json: AsJson = False) -> None:
     """Say what this deployment lacks and how to mend each: settings, database, schema, clock, Temporal, mail, workers.
 
     It reads the same settings as the processes. Status 0: no problems found. 1: something is to be mended. 3: only
-    that a server does not answer.
+    that a server does not answer; one that refuses our login or TLS is to be mended.
     """
     # The pool logs each attempt that fails; what matters of it is told once, below.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)

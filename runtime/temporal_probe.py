@@ -1,6 +1,7 @@
 """What Temporal has of what Sojourn needs, why it cannot be reached in words, and the search attributes made."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -30,32 +31,48 @@ NOT_OFFERED: Final = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENT
 
 _ADDRESS: Final = "correct SOJOURN_TEMPORAL_ADDRESS or TEMPORAL_ADDRESS"
 _KEY: Final = "correct SOJOURN_TEMPORAL_API_KEY or TEMPORAL_API_KEY, or the client's certificate and its rights"
+_CLIENT_CERTIFICATE: Final = (
+    "give TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH, of an authority that it trusts"
+)
 # What the SDK's core says of a failure, and what that means. The first that is found counts.
 _REASONS: Final = (
-    (("ConnectionRefused",), "the connection is refused", f"start Temporal, or {_ADDRESS}"),
-    (("dns error", "failed to lookup"), "its name is not known", _ADDRESS),
+    (("ConnectionRefused",), Away("the connection is refused", f"start Temporal, or {_ADDRESS}")),
+    (("dns error", "failed to lookup"), Away("its name is not known", _ADDRESS)),
     (
         ("CertificateRequired", "HandshakeFailure", "BadCertificate"),
-        "it asks for the certificate of a client",
-        "give TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH, of an authority that it trusts",
+        Away("it asks for the certificate of a client", _CLIENT_CERTIFICATE, is_refusal=True),
     ),
     (
         ("UnknownIssuer", "NotValidForName", "InvalidCertificate", "invalid peer certificate", "UnknownCa"),
-        "its certificate is not trusted",
-        "give its authority by TEMPORAL_TLS_SERVER_CA_CERT_PATH, or the name in it by TEMPORAL_TLS_SERVER_NAME",
+        Away(
+            "its certificate is not trusted",
+            "give its authority by TEMPORAL_TLS_SERVER_CA_CERT_PATH, or the name in it by TEMPORAL_TLS_SERVER_NAME",
+            is_refusal=True,
+        ),
     ),
     (
         ("close_notify",),
-        "it breaks off once TLS has begun, as for lack of a client's certificate",
-        "give TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH, of an authority that it trusts",
+        Away(
+            "it breaks off once TLS has begun, as for lack of a client's certificate",
+            _CLIENT_CERTIFICATE,
+            is_refusal=True,
+        ),
     ),
-    (("InvalidContentType", "WrongVersionNumber"), "it does not speak TLS", f"unset TEMPORAL_TLS, or {_ADDRESS}"),
-    (("Unauthenticated", "PermissionDenied", "UNAUTHENTICATED", "PERMISSION_DENIED"), "it lets us not in", _KEY),
+    (
+        ("InvalidContentType", "WrongVersionNumber"),
+        Away("it does not speak TLS", f"unset TEMPORAL_TLS, or {_ADDRESS}", is_refusal=True),
+    ),
+    (
+        ("Unauthenticated", "PermissionDenied", "UNAUTHENTICATED", "PERMISSION_DENIED"),
+        Away("it lets us not in", _KEY, is_refusal=True),
+    ),
     (
         ("http2 error", "h2 protocol error", "connection closed", "ConnectionReset", "BrokenPipe", "UnexpectedEof"),
-        "the connection is broken off",
-        "set TEMPORAL_TLS=true if it wants TLS, TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH if it "
-        f"wants the certificate of a client, or {_ADDRESS}",
+        Away(
+            "the connection is broken off",
+            "set TEMPORAL_TLS=true if it wants TLS, TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH if "
+            f"it wants the certificate of a client, or {_ADDRESS}",
+        ),
     ),
 )
 
@@ -100,9 +117,9 @@ def read_failure(error: Exception) -> Away:
     status = f"{error.status.name}: " if isinstance(error, RPCError) else ""
     text = status + (str(error) or type(error).__name__)
     detail = " ".join(text.split())[:500]
-    for words, reason, remedy in _REASONS:
+    for words, away in _REASONS:
         if any(word in text for word in words):
-            return Away(reason, remedy, detail)
+            return replace(away, detail=detail)
     if isinstance(error, TimeoutError) or "DEADLINE_EXCEEDED" in text or "timed out" in text.lower():
         return Away(f"there was no answer within {CALL_TIMEOUT} s", None, detail)
     return Away("the call failed", None, detail)

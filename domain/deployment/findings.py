@@ -59,11 +59,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """A server that cannot be used: why not, and what would help, where the reason says more than that it is down."""
+    """A server that cannot be used: why not, and what would help, where the reason says more than that it is down.
+
+    `is_refusal`: it answers and refuses what the settings say, which waiting does not mend.
+    """
 
     reason: str
     remedy: str | None = None
     detail: str = ""
+    is_refusal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +167,8 @@ def _of_temporal(facts: TemporalFacts | Away | None) -> Iterable[Finding]:
         return
     if isinstance(facts, Away):
         remedy = facts.remedy or "start Temporal, or correct SOJOURN_TEMPORAL_ADDRESS or TEMPORAL_ADDRESS"
-        problem = f"Temporal does not answer: {facts.reason}"
-        yield Finding(Part.TEMPORAL, problem, remedy, is_away=True, detail=facts.detail)
+        problem = f"Temporal {'refuses us' if facts.is_refusal else 'does not answer'}: {facts.reason}"
+        yield Finding(Part.TEMPORAL, problem, remedy, is_away=not facts.is_refusal, detail=facts.detail)
         return
     if not facts.has_namespace:
         remedy = f"run `temporal operator namespace create --namespace {facts.namespace}`, then `sojourn migrate`"
@@ -205,7 +209,7 @@ def _of_smtp(facts: Reachable | Away | None) -> Iterable[Finding]:
     if isinstance(facts, Away):
         remedy = facts.remedy or "start the mail server, or correct SOJOURN_SMTP_HOST, _PORT, _SECURITY or _USERNAME"
         problem = f"the mail server cannot be used: {facts.reason}"
-        yield Finding(Part.SMTP, problem, remedy, is_away=True, detail=facts.detail)
+        yield Finding(Part.SMTP, problem, remedy, is_away=not facts.is_refusal, detail=facts.detail)
 
 
 def _of_workers(reports: Sequence[WorkerReport] | None, link_marks: Sequence[str]) -> Iterable[Finding]:

@@ -1,10 +1,12 @@
 """`sojourn check` and `sojourn migrate` say what a deployment lacks, and by their status whether it can wait."""
 
+import asyncio
 import json
 
 import pytest
 
 from cli.main import run
+from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests import generated
@@ -50,6 +52,20 @@ class TestCheck:
             "worker: no worker has reported yet",
             "  mend it: run `sojourn worker`",
         ]
+
+    async def test_a_mail_server_without_starttls_is_to_be_mended(
+        self, capsys: Output, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        inbox = await Inbox.start()
+        monkeypatch.setenv("SOJOURN_SMTP_PORT", str(inbox.smtp_port))
+        monkeypatch.setenv("SOJOURN_SMTP_SECURITY", "starttls")
+        try:
+            found = (await asyncio.to_thread(self.parts, capsys))["smtp"]
+        finally:
+            await inbox.stop()
+        assert found["problem"] == "the mail server cannot be used: TLS fails"
+        assert "(none, starttls, tls)" in str(found["remedy"])
+        assert not found["is_away"]
 
     def test_a_weak_secret_is_found_and_the_rest_is_looked_at_all_the_same(
         self, capsys: Output, monkeypatch: pytest.MonkeyPatch

@@ -96,6 +96,7 @@ async def test_what_tls_fails_of_is_told_in_words(
     away = read_failure(failed.value)
     assert re.search(reason, away.reason), away
     assert remedy in str(away.remedy)
+    assert away.is_refusal
 
 
 async def test_a_server_with_tls_is_not_called_without(front: TlsFront) -> None:
@@ -112,6 +113,7 @@ async def test_a_server_without_tls_is_not_called_with(temporal: EmbeddedTempora
     away = read_failure(failed.value)
     assert isinstance(away, Away)
     assert away.reason == "it does not speak TLS", away
+    assert away.is_refusal
 
 
 # What the SDK itself writes: which local activity ran when, that a patch is in force, and the step of each event.
