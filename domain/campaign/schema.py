@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, ClassVar, NoReturn
 
 from pydantic import (
     AfterValidator,
@@ -32,10 +32,14 @@ class Document(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", model_title_generator=_title)
 
+    # What authors write for a key that is called otherwise here, by the words of other tools.
+    synonyms: ClassVar[Mapping[str, str]] = {}
+
     @classmethod
     def about_unknown_key(cls, key: str) -> tuple[str, str]:
         """What is wrong with a key that this mapping does not have, and what would be right."""
-        return f"the key `{key}` is not known here", did_you_mean(key, cls.named_fields())
+        meant = cls.synonyms.get(key, key)
+        return f"the key `{key}` is not known here", did_you_mean(meant, cls.named_fields())
 
     @classmethod
     def named_fields(cls) -> dict[str, FieldInfo]:

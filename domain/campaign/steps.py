@@ -6,7 +6,7 @@ A kind of step is a model here or in `single_steps`, listed in STEP_KINDS and `S
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 from typing_extensions import TypeAliasType
@@ -37,6 +37,8 @@ RESERVED = ("id", "do", "otherwise", "on_event", "on_timeout", *STEP_KINDS)
 
 class AwaitedEvent(Document):
     """One of several events, and what follows if it is the first to come."""
+
+    synonyms: ClassVar[Mapping[str, str]] = {"then": "do", "steps": "do"}
 
     event: Text = Field(description="the event's name")
     where: Annotated[str | None, Given, condition(Place.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
@@ -74,6 +76,8 @@ class WaitStep(StepModel):
 class Case(Document):
     """One way of a branch, taken if its condition is the first that holds."""
 
+    synonyms: ClassVar[Mapping[str, str]] = {"then": "do", "steps": "do", "if": "when", "where": "when"}
+
     when: Annotated[str, condition(Place.BRANCH_WHEN)] = Field(description="a condition in CEL")
     do: "Steps" = Field(description="a list of steps, `[]` for none")
 
@@ -82,6 +86,7 @@ class BranchStep(StepModel):
     """Go the way of the first condition that holds."""
 
     kind = "branch"
+    synonyms: ClassVar[Mapping[str, str]] = {"else": "otherwise", "default": "otherwise"}
 
     id: StepId
     branch: Annotated[tuple[Case, ...], Listed, Field(min_length=1)] = Field(

@@ -137,6 +137,14 @@ DELAY = STEPS + "  - {id: a, delay: 1h}\n"
             STEPS + "  - id: a\n    branch:\n      - {when: event.type == 'x', do: []}\n",
             *(7, "steps[0].branch[0].when", "`event` is not known here", "profile, entry, journey"),
         ),
+        (
+            STEPS + "  - id: a\n    branch:\n      - {when: 'true', do: [], then: []}\n",
+            *(7, "steps[0].branch[0].then", "the key `then` is not known here", "Did you mean `do`?"),
+        ),
+        (
+            STEPS + "  - id: a\n    branch:\n      - {when: 'true', do: []}\n    else: []\n",
+            *(8, "steps[0].else", "the key `else` is not known here", "Did you mean `otherwise`?"),
+        ),
         (STEPS + "  - {exit: Engaged}\n", 5, "steps[0].exit", "not a slug", "`engaged`"),
         (STEPS + "  - {exit: engaged, id: }\n", 5, "steps[0].id", "has no value", "leave the line out"),
     ],
