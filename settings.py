@@ -3,6 +3,7 @@
 Secrets may stand in files (`SOJOURN_ADMIN_KEY_FILE`), and how Temporal is reached in Temporal's own variables.
 """
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Final, Literal
@@ -22,6 +23,8 @@ from domain.tracking.decode import MAX_BATCH_BYTES
 from domain.tracking.identifiers import DEFAULT_PLACEHOLDERS
 from settings_sources import PREFIX, SecretFiles, TemporalEnvironment, Variables, variable_of
 
+# A name, an IPv4 address, or an IPv6 address with or without its brackets.
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+(%\w+)?\]?")
 # Secrets that must differ from each other, in the order of their fields.
 _DISTINCT: Final = ("write_key", "admin_key", "link_secret", "webhook_signing_secret", "smtp_password")
 
@@ -32,11 +35,21 @@ def _postgresql(url: SecretStr) -> SecretStr:
     return url
 
 
-def _address(address: str) -> str:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+def _listening_address(address: str) -> str:
+    if not _is_address(address):
         raise ValueError("must be host:port, as 127.0.0.1:9464, 0.0.0.0:9464 or [::]:9464")
     return address
+
+
+def _temporal_address(address: str) -> str:
+    if not _is_address(address):
+        raise ValueError("must be host:port without a scheme or path, as localhost:7233; TEMPORAL_TLS=true sets TLS")
+    return address
+
+
+def _is_address(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    return bool(_HOST.fullmatch(host)) and port.isdecimal() and 0 < int(port) < 65_536
 
 
 def _zone(name: str) -> str:
@@ -168,7 +181,7 @@ class TemporalSettings(PayloadSettings):
     TLS, client certificates and profiles are given by Temporal's own variables (TEMPORAL_TLS_…, TEMPORAL_PROFILE).
     """
 
-    temporal_address: Annotated[str, AfterValidator(_address)] = Field(
+    temporal_address: Annotated[str, AfterValidator(_temporal_address)] = Field(
         "localhost:7233", description="Temporal frontend, host:port"
     )
     temporal_namespace: str = "default"
@@ -203,7 +216,7 @@ class TemporalSettings(PayloadSettings):
 class WatchSettings(_FromEnvironment):
     """What a process needs to be watched. Traces go where OpenTelemetry's own variables say (OTEL_EXPORTER_OTLP_…)."""
 
-    metrics_address: Annotated[str, AfterValidator(_address)] | None = Field(
+    metrics_address: Annotated[str, AfterValidator(_listening_address)] | None = Field(
         None,
         description="where Prometheus reads this process, as 0.0.0.0:9464; each process of a machine needs its own. "
         "No key is asked for there; nowhere by default",
@@ -272,7 +285,7 @@ class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, Ma
     public_url: Annotated[str, AfterValidator(_public_url)] = Field(
         "http://localhost:8080", description="how recipients reach the API, for unsubscribe links"
     )
-    health_address: Annotated[str, AfterValidator(_address)] | None = Field(
+    health_address: Annotated[str, AfterValidator(_listening_address)] | None = Field(
         None, description="where a worker says whether it lives and works, as 127.0.0.1:9465; nowhere by default"
     )
     link_secret: SecretStr = Field(

@@ -97,8 +97,8 @@ class TemporalEnvironment(PydanticBaseSettingsSource):
 
     def _profile(self) -> ClientConfigProfile:
         named = self._environ.get("TEMPORAL_CONFIG_FILE")
-        if named and not Path(named).is_file():
-            raise ValueError(f"TEMPORAL_CONFIG_FILE names {named}, and there is no such file")
+        if named and not (file := Path(named)).is_file():
+            raise ValueError(f"TEMPORAL_CONFIG_FILE names {named}, {_why_no_file(file)}")
         is_asked_for = any(name in self._environ for name in PROFILE_VARIABLES)
         has_address = "temporal_address" in self.current_state
         return ClientConfigProfile.load(
@@ -129,7 +129,7 @@ def _read(file: Path, variable: str) -> str | Fault:
     remedy = "name a file that holds the secret and nothing else"
     try:
         if not file.is_file():
-            return Fault(f"{problem}, and there is no such file", remedy)
+            return Fault(f"{problem}, {_why_no_file(file)}", remedy)
         with file.open("rb") as opened:
             content = opened.read(MAX_SECRET_BYTES + 1)
     except OSError as error:
@@ -141,6 +141,10 @@ def _read(file: Path, variable: str) -> str | Fault:
     except UnicodeDecodeError:
         return Fault(f"{problem}, which is not text in UTF-8", remedy)
     return text or Fault(f"{problem}, which is empty", remedy)
+
+
+def _why_no_file(path: Path) -> str:
+    return "which is a folder" if path.is_dir() else "and there is no such file"
 
 
 def _is_secret(annotation: Any) -> bool:

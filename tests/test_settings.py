@@ -117,12 +117,29 @@ def test_a_password_for_mails_does_not_travel_in_the_clear(host: str, security: 
         ("smtp_security", "ssl", "'none', 'starttls' or 'tls'"),
         ("metrics_address", "9464", "must be host:port, as 127.0.0.1:9464"),
         ("metrics_address", ":9464", "must be host:port, as 127.0.0.1:9464"),
+        ("metrics_address", "http://127.0.0.1:9464", "must be host:port, as 127.0.0.1:9464"),
     ],
 )
 def test_what_is_wrong_is_refused(name: str, value: str, told: str) -> None:
     [fault] = faults_of({**RIGHT, name: value})
     assert fault.startswith(f"SOJOURN_{name.upper()} is not valid: ")
     assert told in fault
+
+
+@pytest.mark.parametrize(
+    "address", ["http://localhost:7233", "localhost:7233/", "dns:///temporal:7233", "a b:1", "temporal", ":7233"]
+)
+def test_an_address_of_temporal_is_a_host_and_a_port(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOJOURN_TEMPORAL_ADDRESS", address)
+    [fault] = faults_of({**RIGHT, "temporal_address": address})
+    assert fault.startswith("SOJOURN_TEMPORAL_ADDRESS is not valid: must be host:port without a scheme or path, as ")
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:7233", "crm.a1b2c.tmprl.cloud:7233", "10.0.0.1:7233", "[::1]:7233", "temporal_frontend:7233"]
+)
+def test_an_address_of_temporal_is_taken(address: str) -> None:
+    assert faults_of({**RIGHT, "temporal_address": address}) == []
 
 
 def test_a_migration_needs_the_database_only() -> None:
@@ -230,7 +247,7 @@ class TestSecretsFromFiles:
         monkeypatch.delenv("SOJOURN_ADMIN_KEY")
         monkeypatch.setenv("SOJOURN_ADMIN_KEY_FILE", str(tmp_path))
         [fault] = faults_of({})
-        assert "and there is no such file" in fault
+        assert f"SOJOURN_ADMIN_KEY_FILE names {tmp_path}, which is a folder" in fault
 
     def test_a_secret_that_is_given_twice_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "secret").write_text(generated.LINK_SECRET)
@@ -351,6 +368,7 @@ class TestTemporal:
         [
             ({"TEMPORAL_PROFILE": "none"}, "Profile 'none' not found: mend or unset the TEMPORAL_… variables"),
             ({"TEMPORAL_CONFIG_FILE": "/nowhere"}, "TEMPORAL_CONFIG_FILE names /nowhere, and there is no such file"),
+            ({"TEMPORAL_CONFIG_FILE": "/"}, "TEMPORAL_CONFIG_FILE names /, which is a folder"),
             ({"TEMPORAL_TLS_SERVER_CA_CERT_PATH": "/nowhere"}, "cannot be read from /nowhere"),
             ({"TEMPORAL_TLS_SERVER_CA_CERT_DATA": "nonsense"}, "has a server CA certificate that cannot be read"),
             ({"TEMPORAL_TLS_CLIENT_CERT_DATA": "nonsense"}, "has no key for the client"),
