@@ -4,7 +4,7 @@ What is missing or null passes through all filters but `default`, which replaces
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from inspect import Signature, signature
 from typing import Any
@@ -12,10 +12,11 @@ from typing import Any
 import liquid
 from liquid.builtin.expressions import Filter as UsedFilter
 from liquid.builtin.expressions import KeywordArgument
-from liquid.exceptions import FilterArgumentError, LiquidError, OutputStreamLimitError
+from liquid.exceptions import LiquidError, OutputStreamLimitError, ResourceLimitError
 from liquid.expression import Expression
 from markupsafe import Markup
 
+from domain.templates.filter_arguments import unfit_argument
 from domain.templates.liquid_context import MAX_OUTPUT_BYTES, Context
 from domain.templates.liquid_nodes import (
     CountedCycleTag,
@@ -24,7 +25,16 @@ from domain.templates.liquid_nodes import (
     EchoOutputTag,
     OutputTag,
 )
-from domain.templates.liquid_values import Missing, is_empty, is_nothing, json_text, text_of
+from domain.templates.liquid_values import (
+    FilterRefusedError,
+    Missing,
+    UnfitValueError,
+    is_empty,
+    is_nothing,
+    json_text,
+    kind_of,
+    text_of,
+)
 from domain.templates.list_filters import LIST_FILTERS, items_of
 from domain.templates.local_filters import LOCAL_FILTERS
 from domain.templates.number_filters import NUMBER_FILTERS
@@ -97,11 +107,11 @@ def _guarded(name: str, inner: Filter) -> Filter:
         try:
             result = inner(*values, **named, **{key: known[key] for key in wants})
         except LiquidError as error:
-            if error.token is not None or isinstance(error, OutputStreamLimitError):
+            if error.token is not None or isinstance(error, ResourceLimitError):
                 raise
-            raise FilterArgumentError("this cannot be filtered", token=None) from error
+            raise _refusal(name, values, named, error) from error
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise FilterArgumentError("this cannot be filtered", token=None) from error
+            raise _refusal(name, values, named, error) from error
         if isinstance(result, str) and len(result) > MAX_OUTPUT_BYTES:
             raise OutputStreamLimitError("too much output", token=None)
         return result
@@ -109,6 +119,15 @@ def _guarded(name: str, inner: Filter) -> Filter:
     guarded.with_context = True  # type: ignore[attr-defined]  # how the library is told
     _ARGUMENTS[name] = _arguments(inner)
     return guarded
+
+
+def _refusal(name: str, values: Sequence[Any], named: Mapping[str, Any], error: Exception) -> FilterRefusedError:
+    """Blame the argument that the filter cannot take from anybody, else the input."""
+    _, *others = values
+    arguments = arguments_of(name).bind(*others, **named).arguments
+    argument, cause = unfit_argument(name, arguments) or (None, error)
+    value = values[0] if argument is None else arguments[argument]
+    return FilterRefusedError(argument, kind_of(value), cause.wanted if isinstance(cause, UnfitValueError) else None)
 
 
 def _takes(inner: Filter, key: str) -> bool:

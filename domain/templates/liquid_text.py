@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -45,7 +46,7 @@ from domain.templates.liquid_bounds import (
 from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, Context, Rendering
 from domain.templates.liquid_environment import HTML, TEXT, arguments_of, bound_arguments
 from domain.templates.liquid_nodes import all_expressions, filters_in, give_meaning
-from domain.templates.liquid_values import plain
+from domain.templates.liquid_values import FilterRefusedError, plain
 
 # Editors of mails encode the braces within links.
 _ENCODED_BRACES = re.compile("%7B%7B", re.IGNORECASE)
@@ -53,8 +54,8 @@ _ENCODED_BRACES = re.compile("%7B%7B", re.IGNORECASE)
 MAX_PROBLEMS = 100
 # Longer paths are not told apart in what a failure says.
 _MAX_SEGMENTS = 20
-# Of a literal in what is said of it.
-MAX_SHOWN = 60
+# Characters of a literal or an expression in what is said of it.
+MAX_SHOWN = 120
 # What a template may name: the first-level fields of each object, or None for a plain value.
 VARIABLES: Mapping[str, frozenset[str] | None] = {
     "profile": frozenset({"user_id", "traits"}),
@@ -171,6 +172,8 @@ class LiquidText:
     def _reason(self, error: LiquidError) -> str:
         # The library's own messages quote values, and a computed path holds values too: neither is passed on.
         match error:
+            case FilterRefusedError() if error.token is not None:
+                return self._refusal(error, error.token.start_index)
             case UndefinedError():
                 path = str(error.message)
                 return f"{path if path in self.variables else 'a computed variable'} has no value for this user"
@@ -190,9 +193,32 @@ class LiquidText:
                 "contains",
             ):
                 return f"`{error.token.value}` compares values of two kinds for this user"
-        if error.token is not None and error.token.value in TEXT.filters:
-            return f"the filter '{error.token.value}' cannot take this user's data"
         return "this user's data does not fit the template"
+
+    def _refusal(self, error: FilterRefusedError, at: int) -> str:
+        """Which value the filter cannot take: as the template writes it and of which kind, not what it holds."""
+        source, used = self._filters[at]
+        if error.argument is None:
+            written, role = str(source), ""
+        else:
+            written, role = str(bound_arguments(used)[error.argument]), f" as its '{error.argument}'"
+        kind = f"{error.found}, not {error.wanted}" if error.wanted else error.found
+        return f"the filter '{used.name}' cannot take `{_shortened(written)}`{role}: it is {kind}"
+
+    @cached_property
+    def _filters(self) -> Mapping[int, tuple[FilteredExpression, Filter]]:
+        """The filters by where they stand in the source, each with the expression of its input."""
+        return {
+            used.token.start_index: (FilteredExpression(expression.token, expression.left, before[:position]), used)
+            for expression in all_expressions(self._template)
+            if isinstance(expression, FilteredExpression)
+            for before in [expression.filters or []]
+            for position, used in enumerate(before)
+        }
+
+
+def _shortened(written: str) -> str:
+    return written if len(written) <= MAX_SHOWN else f"{written[:MAX_SHOWN]}…"
 
 
 def _value_of(template: liquid.BoundTemplate) -> FilteredExpression | None:
@@ -340,8 +366,7 @@ def _misuse(used: Filter) -> tuple[str, str] | None:
         return None
     argument, error = unfit
     written = json.dumps(literals[argument], ensure_ascii=False)
-    shown = written if len(written) <= MAX_SHOWN else f"{written[:MAX_SHOWN]}…"
-    said = f"{shown} is not {error.wanted} (argument '{argument}' of the filter '{used.name}')"
+    said = f"{_shortened(written)} is not {error.wanted} (argument '{argument}' of the filter '{used.name}')"
     return said, did_you_mean(str(literals[argument]), error.known) if error.known else f"Write {error.wanted}"
 
 

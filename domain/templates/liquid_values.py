@@ -34,6 +34,16 @@ class UnfitValueError(FilterArgumentError):
         self.known = known
 
 
+class FilterRefusedError(FilterArgumentError):
+    """A filter cannot take its input or, if named, an `argument`. `found` and `wanted` are kinds, never the value."""
+
+    def __init__(self, argument: str | None, found: str, wanted: str | None) -> None:
+        super().__init__("this cannot be filtered", token=None)
+        self.argument = argument
+        self.found = found
+        self.wanted = wanted
+
+
 class Missing(Undefined):
     """A value that is missing or null. False in tests, without items in loops, replaced by `default`."""
 
@@ -57,6 +67,22 @@ def is_blank(value: object) -> bool:
 
 def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def kind_of(value: object) -> str:
+    """The kind of a value in an author's words."""
+    match value:
+        case str():
+            return "a text"
+        case bool():
+            return "true or false"
+        case int() | float() | Decimal():
+            return "a number"
+        case list() | tuple() | range():
+            return "a list"
+        case dict():
+            return "an object"
+    return "nothing"
 
 
 def is_empty(value: object) -> bool:

@@ -348,7 +348,7 @@ def test_what_is_no_amount_is_never_printed_as_one(amount: Any, use: str) -> Non
     if amount == "" and use.partition(":")[0] in ("money", "number"):
         assert template.render(variables(v=amount), None)["html"] == " EUR"
     else:
-        with pytest.raises(TemplateRenderError, match="cannot take this user's data"):
+        with pytest.raises(TemplateRenderError, match="cannot take `"):
             template.render(variables(v=amount), None)
 
 
@@ -408,6 +408,42 @@ def test_arguments_are_checked_by_the_names_that_filters_give_them(name: str) ->
     assert set(READERS[name]) <= set(arguments_of(name).parameters)
 
 
+REFUSED: dict[str, str] = {
+    "{{ entry.properties.v | money: 'EUR' }}": "'money' cannot take `entry.properties.v`: it is a text, not a number",
+    "{{ 1 | money: entry.properties.v }}": "'money' cannot take `entry.properties.v` as its 'currency': it is a text, "
+    "not a currency",
+    "{{ entry.properties['a b'] | upcase | date: '%d' }}": "'date' cannot take `entry.properties['a b'] | upcase`: "
+    "it is a text, not a date",
+    "{% assign x = entry.properties.list %}{{ x | plus: 1 }}": "'plus' cannot take `x`: it is a list, not a number",
+    "{{ entry.properties[entry.properties.v] | plus: 1 }}": "'plus' cannot take "
+    "`entry.properties[entry.properties.v]`: it is an object, not a number",
+    "{% for i in entry.properties.list %}{{ i.a | plus: 1 }}{% endfor %}": "'plus' cannot take `i.a`: it is true or "
+    "false, not a number",
+    "{{ entry.properties.list | concat: entry.properties.v }}": "'concat' cannot take `entry.properties.v` as its "
+    "'others': it is a text, not a list",
+    "{{ entry.properties.list | sort }}": "'sort' cannot take `entry.properties.list`: it is a list",
+}
+
+
+@pytest.mark.parametrize("body", REFUSED)
+def test_a_filter_that_fails_names_the_value_as_it_is_written_and_its_kind(body: str) -> None:
+    given: dict[str, Any] = {
+        "v": "Zarathustra",
+        "a b": "Zarathustra",
+        "Zarathustra": {"a": 1},
+        "list": [{"a": True}, 1],
+    }
+    with pytest.raises(TemplateRenderError) as failure:
+        rendered(body, **given)
+    assert failure.value.reason == f"the filter {REFUSED[body]}"
+
+
+def test_a_filter_within_which_the_work_ends_is_not_told_as_one_that_cannot_take_the_value() -> None:
+    body = "{% for n in (1..9000) %}" + "{{ n | times: 1.5 | number }}" * 5 + "{% endfor %}"
+    with pytest.raises(TemplateRenderError, match="the template costs too much"):
+        rendered(body)
+
+
 def test_one_set_renders_for_anybody() -> None:
     template: TemplateSet = only(email("{{ entry.properties.v }}"))
     assert [template.render(variables(v=value), None)["html"] for value in ("a", "", 0)] == ["a", "", "0"]
@@ -439,7 +475,7 @@ def test_dates_are_by_the_recipients_clock(written: Any) -> None:
 @pytest.mark.parametrize("written", ["soon", "29.11.2026", "now", 0, 3, True, [], {}, 1e300, "2026-02-30"], ids=repr)
 @pytest.mark.parametrize("use", ["date: '%Y'", "localized_date"])
 def test_what_is_no_date_fails_the_message(written: Any, use: str) -> None:
-    with pytest.raises(TemplateRenderError, match="cannot take this user's data"):
+    with pytest.raises(TemplateRenderError, match="cannot take `"):
         rendered(f"{{{{ {VALUE} | {use} }}}}", v=written)
 
 

@@ -54,8 +54,8 @@ def refused(*arguments: Any, **named: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("{{ 'soon' | date: '%d' }}", "the filter 'date' cannot take this user's data"),
-        ("{{ '2027-13-45' | date: '%d' }}", "the filter 'date' cannot take this user's data"),
+        ("{{ 'soon' | date: '%d' }}", "the filter 'date' cannot take `'soon'`: it is a text, not a date"),
+        ("{{ '2027-13-45' | date: '%d' }}", "the filter 'date' cannot take `'2027-13-45'`: it is a text, not a date"),
         (
             "{% for n in (1..9999) %}{% for m in (1..9999) %}.{% endfor %}{% endfor %}",
             "loops have more than 10000 steps",
@@ -185,7 +185,8 @@ def test_an_unsubscribe_link_in_a_transactional_mail_is_refused() -> None:
 
 def test_each_language_is_tried_out() -> None:
     assert refused("Hello", de="{{ 'bald' | date: '%d' }}") == [
-        "templates/a.de.liquid:7: the message fails for everybody: the filter 'date' cannot take this user's data"
+        "templates/a.de.liquid:7: the message fails for everybody: "
+        "the filter 'date' cannot take `'bald'`: it is a text, not a date"
     ]
 
 
