@@ -6,10 +6,10 @@ from typing import Final
 from psycopg.errors import LockNotAvailable
 
 from domain.access import Actor
-from domain.errors import IdempotencyInProgressError, IdempotencyKeyReusedError
+from domain.errors import IdempotencyInProgressError, IdempotencyKeyReusedError, SojournError
 from store import idempotency
 from store.database import Connection, Database
-from store.idempotency import Answer
+from store.idempotency import Answer, KeptAnswer
 
 # How long a repeat waits for the request that it repeats, in seconds. It holds a connection meanwhile.
 PATIENCE: Final = 1.0
@@ -54,11 +54,19 @@ class Idempotency:
                 await idempotency.keep(await work.connection(), by.id, key, answer)
                 return answer, False
         except _DoneBefore:
-            async with self._database.transaction() as connection:
-                kept = await idempotency.find(connection, by.id, key)
+            kept = await self._find(by, key)
+        except SojournError:
+            # A repeat may be refused before it claims its key, for what the first has changed: applying a plan makes
+            # the plan outdated. The change and its answer were committed together, so the answer is there by now.
+            if (kept := await self._find(by, key)) is None:
+                raise
         if kept is None:
             # Its day was over between the two statements.
             raise IdempotencyInProgressError("this Idempotency-Key is just being forgotten", retry_after=1)
         if kept.request_hash != request_hash:
             raise IdempotencyKeyReusedError("this Idempotency-Key was used for another request; make a new one")
         return kept, True
+
+    async def _find(self, by: Actor, key: str) -> KeptAnswer | None:
+        async with self._database.transaction() as connection:
+            return await idempotency.find(connection, by.id, key)

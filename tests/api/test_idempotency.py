@@ -95,6 +95,26 @@ async def test_a_refusal_is_not_remembered(operator: httpx.AsyncClient, database
     assert (await operator.post("/v1/campaigns/hello/pause", headers=key)).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/v1/apply", "/v1/campaigns/hello/apply"])
+@pytest.mark.parametrize("is_archived", [False, True])
+async def test_an_applied_plan_is_outdated_and_its_answer_comes_again(
+    operator: httpx.AsyncClient, path: str, is_archived: bool
+) -> None:
+    """The repeat would be refused before it changes anything, because the first has changed what it looks at."""
+    plan = (await operator.post("/v1/campaigns/hello/plan", json=DOCUMENT)).json()["hash"]
+    document = {**DOCUMENT, "plan": plan}
+    body = {"campaigns": [document]} if path == "/v1/apply" else document
+    key = {"Idempotency-Key": "apply"}
+    first = await operator.post(path, json=body, headers=key)
+    assert first.status_code == 200
+    if is_archived:
+        assert (await operator.post("/v1/campaigns/hello/archive")).status_code == 200
+    again = await operator.post(path, json=body, headers=key)
+    assert (again.status_code, again.content) == (200, first.content)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert (await operator.post(path, json=body)).status_code == 409
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "ü"])
 async def test_keys_that_cannot_be(operator: httpx.AsyncClient, database_url: str, key: str) -> None:
     answer = await operator.put("/v1/frequency-caps", json=CAPS, headers=[(b"Idempotency-Key", key.encode("latin-1"))])
