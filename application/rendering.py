@@ -31,12 +31,19 @@ async def beside_the_loop(function: Callable[P, Result], *args: P.args, **kwargs
 class Templates:
     """The templates of a version, compiled when the first message needs them, which may take seconds.
 
-    The gate, the claim and the taking in of events need none: none of them compiles while it holds locks.
+    That is before its claim: an attempt that dies meanwhile has sent nothing. The gate and the taking in of events need
+    none, so that nothing is compiled under locks.
     """
 
     def __init__(self, files: Mapping[str, str]) -> None:
         self._files = files
         self._compiling: asyncio.Task[dict[str, TemplateSet]] | None = None
+
+    @property
+    def are_compiled(self) -> bool:
+        """Whether nothing is to be waited for."""
+        task = self._compiling
+        return task is not None and task.done() and not task.cancelled() and task.exception() is None
 
     async def compiled(self) -> dict[str, TemplateSet]:
         """The templates by name. To be called without a transaction."""

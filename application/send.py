@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from application.catalogue import Catalogue, Version
-from application.rendering import RENDER_SECONDS, beside_the_loop
+from application.rendering import RENDER_SECONDS, Templates, beside_the_loop
 from domain.errors import UnavailableError
 from domain.journey.position import Outlook
 from domain.journey.records import Ending
@@ -72,6 +72,14 @@ class _Then(Struct, frozen=True):
     outlook: Outlook | None
 
 
+class _NotCompiledError(Exception):
+    """The message may be claimed once these templates are compiled."""
+
+    def __init__(self, templates: Templates) -> None:
+        super().__init__()
+        self.templates = templates
+
+
 class Sender:
     """Sends what the gate has granted.
 
@@ -109,11 +117,34 @@ class Sender:
         is over once the message has settled, None if it goes on, and then as `outlook` says.
         """
         then = _Then(at, ends_with, outlook)
+        try:
+            taken = await self._take(message_id, at, then)
+        except _NotCompiledError as error:
+            await _compile(error.templates)
+            taken = await self._take(message_id, at, then)
+        if isinstance(taken, SendOutcome):
+            return taken
+        claimed, version = taken
+        channel = self._channels[claimed.channel]
+        delivery = await self._deliver(claimed, version, channel, dated, claimed.first_claimed_at or at)
+        if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, channel.honours_idempotency_key):
+            # The message stays in `sending`, as if this attempt had died, and the next one decides.
+            raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
+        if isinstance(delivery, Unavailable) and claimed.state == SENDING:
+            # This attempt delivered nothing, and the one before may have: the message cannot be given back.
+            raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
+        outcome = await self._settle(claimed, delivery, then)
+        if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
+            raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
+        return outcome
+
+    async def _take(self, message_id: UUID, at: datetime, then: _Then) -> SendOutcome | tuple[Claimed, Version]:
+        """Claim the message for this attempt, or say what has become of it. Raises what `send` does, and
+        _NotCompiledError where its templates are to be compiled before."""
         async with self._database.pipeline() as connection:
             claimed = await _locked(connection, message_id)
-            channel = self._channels[claimed.channel]
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
-            match self._claim(claimed, version, channel, at):
+            match self._claim(claimed, version, self._channels[claimed.channel], at):
                 case Done(state=state):
                     return await _finish(connection, claimed, state, then)
                 case Close(state=state, reason=reason, detail=detail):
@@ -126,19 +157,11 @@ class Sender:
                     retry_after = None if until is None else (until - at).total_seconds()
                     raise UnavailableError(f"{claimed.campaign_key}: {why}", retry_after=retry_after)
                 case Proceed():
+                    if not version.templates.are_compiled:
+                        raise _NotCompiledError(version.templates)
                     address = claimed.addresses.get(claimed.channel)
                     await messages.mark_sending(connection, message_id, at, address)
-        delivery = await self._deliver(claimed, version, channel, dated, claimed.first_claimed_at or at)
-        if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, channel.honours_idempotency_key):
-            # The message stays in `sending`, as if this attempt had died, and the next one decides.
-            raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
-        if isinstance(delivery, Unavailable) and claimed.state == SENDING:
-            # This attempt delivered nothing, and the one before may have: the message cannot be given back.
-            raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
-        outcome = await self._settle(claimed, delivery, then)
-        if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
-            raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
-        return outcome
+        return claimed, version
 
     def _claim(
         self, claimed: Claimed, version: Version, channel: Channel, at: datetime
@@ -207,6 +230,15 @@ class Sender:
             return Unavailable("rendering_took_too_long", f"not rendered within {RENDER_SECONDS:.0f} s")
         address = str(claimed.traits.get("email", "")) if claimed.channel == "email" else ""
         return await channel.deliver(Outbound(str(claimed.id), address, content, dated, url))
+
+
+async def _compile(templates: Templates) -> None:
+    """Raises UnavailableError where that takes too long; the next attempt waits for the rest."""
+    try:
+        async with asyncio.timeout(RENDER_SECONDS):
+            await templates.compiled()
+    except TimeoutError as error:
+        raise UnavailableError(f"its templates were not compiled within {RENDER_SECONDS:.0f} s") from error
 
 
 async def _locked(connection: Connection, message_id: UUID) -> Claimed:
