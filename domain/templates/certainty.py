@@ -1,6 +1,6 @@
-"""What a text does whatever the data is: nodes are rendered without data, and those that ask for some are passed over.
+"""What a text does whatever some of the data is: nodes that ask for that are passed over.
 
-Only what is certain is found this way: a node that fails here fails for everybody.
+Only what is certain is found this way: a node that fails here without data fails for everybody.
 """
 
 import sys
@@ -21,7 +21,7 @@ class UnknownValueError(Exception):
     """A value was asked for that depends on the data."""
 
 
-class DatalessContext(Context):
+class PartialContext(Context):
     """A context in which the values of some names are unknown. Raises UnknownValueError where one is asked for."""
 
     __slots__ = ("_unknown",)
@@ -29,6 +29,7 @@ class DatalessContext(Context):
     def __init__(self, template: liquid.BoundTemplate, rendering: Rendering, unknown: frozenset[str]) -> None:
         super().__init__(template, rendering)
         self._unknown = set(unknown)
+        self.failures = {}
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
         if isinstance(path[0], str) and path[0] in self._unknown:
@@ -46,7 +47,7 @@ class DatalessContext(Context):
             self._unknown.add(name)
 
 
-def render_certain(node: Node, context: DatalessContext, buffer: TextIO) -> None:
+def render_certain(node: Node, context: PartialContext, buffer: TextIO) -> None:
     """Render a node of the template's highest level as far as it is the same for everybody."""
     try:
         if _follows_others(node):

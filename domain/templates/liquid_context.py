@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 import liquid
 from liquid.exceptions import (
+    LiquidError,
     LocalNamespaceLimitError,
     LoopIterationLimitError,
     OutputStreamLimitError,
@@ -105,15 +106,19 @@ class Rendering:
 
 
 class Context(liquid.RenderContext):
-    """The library's context with a budget, and with null for missing."""
+    """The library's context with a budget, and with null for missing.
 
-    __slots__ = ("_locals_bytes", "budget", "localization")
+    If there are `failures`, an output that fails is kept there, by where it stands, and rendering goes on.
+    """
+
+    __slots__ = ("_locals_bytes", "budget", "failures", "localization")
 
     def __init__(self, template: liquid.BoundTemplate, rendering: Rendering) -> None:
         super().__init__(template, globals=rendering.variables)
         self.budget = rendering.budget
         self.localization = rendering.localization
         self._locals_bytes = 0
+        self.failures: dict[int, LiquidError] | None = None
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
         value = super().get(path, token=token, default=None)

@@ -28,7 +28,7 @@ from liquid.builtin.tags.cycle_tag import CycleNode, CycleTag
 from liquid.builtin.tags.echo_tag import EchoTag
 from liquid.builtin.tags.for_tag import ForNode, ForTag
 from liquid.builtin.tags.tablerow_tag import TablerowNode, TablerowTag
-from liquid.exceptions import LiquidTypeError, UndefinedError
+from liquid.exceptions import LiquidError, LiquidTypeError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
 from liquid.stream import TokenStream
 from liquid.token import Token
@@ -37,10 +37,14 @@ from domain.templates.liquid_context import Budget, Context
 from domain.templates.liquid_values import are_equal, html_of, is_blank, is_nothing, is_number, text_of
 
 
-def _budget(context: liquid.RenderContext) -> Budget:
+def _own(context: liquid.RenderContext) -> Context:
     if not isinstance(context, Context):
         raise TypeError("templates are rendered by LiquidText")
-    return context.budget
+    return context
+
+
+def _budget(context: liquid.RenderContext) -> Budget:
+    return _own(context).budget
 
 
 def _put_out(value: object, expression: Expression, context: liquid.RenderContext, buffer: TextIO) -> int:
@@ -61,7 +65,15 @@ class _OutputNode(OutputNode):
     __slots__ = ()
 
     def render_to_output(self, context: liquid.RenderContext, buffer: TextIO) -> int:
-        return _put_out(self.expression.evaluate(context), self.expression, context, buffer)
+        try:
+            return _put_out(self.expression.evaluate(context), self.expression, context, buffer)
+        except ResourceLimitError:
+            raise
+        except LiquidError as error:
+            if (failures := _own(context).failures) is None or error.token is None:
+                raise
+            failures.setdefault(error.token.start_index, error)
+            return 0
 
 
 class OutputTag(Output):

@@ -31,7 +31,7 @@ from liquid.static_analysis import TemplateAnalysis, Variable
 
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
-from domain.templates.certainty import DatalessContext, render_certain
+from domain.templates.certainty import PartialContext, render_certain
 from domain.templates.filter_arguments import unfit_argument
 from domain.templates.liquid_bounds import (
     CLOSING_TAGS,
@@ -89,12 +89,16 @@ class Place:
 
 
 class TemplateRenderError(Exception):
-    """A template that fails for one user: where, and why. Neither quotes anything of the user's."""
+    """A template that fails for one user: where, and why. Neither quotes anything of the user's.
 
-    def __init__(self, place: Place, reason: str) -> None:
+    `lacks_value` says that it prints a value that is not there.
+    """
+
+    def __init__(self, place: Place, reason: str, *, lacks_value: bool = False) -> None:
         super().__init__(f"{place}: {reason}")
         self.place = place
         self.reason = reason
+        self.lacks_value = lacks_value
 
 
 class LiquidText:
@@ -122,11 +126,14 @@ class LiquidText:
             self._template.render_with_context(context, buffer)
             return buffer.getvalue()
 
-    def certain_failures(self, rendering: Rendering, unknown: frozenset[str]) -> Iterator[TemplateRenderError]:
-        """Why the text cannot be rendered, whatever the variables hold whose names are unknown."""
-        context = DatalessContext(self._template, rendering, unknown)
+    def failures(self, rendering: Rendering, unknown: frozenset[str] = frozenset()) -> Iterator[TemplateRenderError]:
+        """All places where the text cannot be rendered, whatever the variables hold whose names are unknown."""
+        context = PartialContext(self._template, rendering, unknown)
         buffer = context.get_buffer()
         for node in self._template.nodes:
+            failed: dict[int, LiquidError] = {}
+            context.failures = failed
+            stopped: TemplateRenderError | None = None
             is_used_up = False
             try:
                 with self._errors():
@@ -136,9 +143,13 @@ class LiquidText:
                         is_used_up = True
                         raise
             except TemplateRenderError as failure:
-                yield failure
-                if is_used_up:
-                    return
+                stopped = failure
+            yield from map(self._failure, failed.values())
+            if stopped is not None:
+                yield stopped
+            if is_used_up:
+                return
+            if failed or stopped is not None:
                 context.pass_over(node)
 
     def value(self, rendering: Rendering) -> Any:
@@ -160,9 +171,14 @@ class LiquidText:
             yield
         # The causes quote the user's data, and whatever records this error would record its cause too.
         except LiquidError as error:
-            raise TemplateRenderError(self._where(error), self._reason(error)) from None
+            raise self._failure(error) from None
         except Exception as error:  # noqa: BLE001 - the library raises anything on data of the wrong kind
             raise TemplateRenderError(self.place, f"{type(error).__name__} for this user's data") from None
+
+    def _failure(self, error: LiquidError) -> TemplateRenderError:
+        return TemplateRenderError(
+            self._where(error), self._reason(error), lacks_value=isinstance(error, UndefinedError)
+        )
 
     def _where(self, error: LiquidError) -> Place:
         if error.token is None or error.token.start_index < 0:

@@ -8,6 +8,7 @@ generated who have what the template seems to expect, each value missing or odd 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from domain.errors import Problem
 from domain.templates.expected_data import ABSENT, ITEM, SAMPLE_TEXT, DataPath, ExpectedData, Kind, path_text
 from domain.templates.liquid_context import MAX_WORK, Localization, Rendering
 from domain.templates.liquid_nodes import within
-from domain.templates.liquid_text import VARIABLES, TemplateRenderError
+from domain.templates.liquid_text import VARIABLES, Place, TemplateRenderError
 from domain.templates.template_sets import TemplateSet, Variant
 
 # What all trials of one document may cost together, in units of work, and what a rendering and each part of the
@@ -23,8 +24,9 @@ from domain.templates.template_sets import TemplateSet, Variant
 MAX_TRIAL_WORK: Final = MAX_WORK
 RENDERING_WORK: Final = 200
 NODE_WORK: Final = 4
-# In a warning; an author looks at the first ones.
+# Paths in a warning, and warnings of a variant; an author looks at the first ones.
 MAX_NAMED: Final = 5
+MAX_PLACES: Final = 20
 MAX_EXAMPLE_CHARACTERS: Final = 300
 # Values that a template compares a value with, of which so many are tried.
 MAX_LITERALS: Final = 3
@@ -38,16 +40,28 @@ _SAMPLES: Final[Mapping[Kind, Any]] = {
     "date": _DATE,
     "currency": "EUR",
 }
-# What a value may be although it is there.
+# What a value may be although it is there, and what a template can test for. That a text is no number or no date
+# Liquid cannot tell, so a warning of it could not be heeded.
 _ODD: Final[Mapping[Kind, tuple[Any, ...]]] = {
     "text": ("",),
-    "number": ("n/a", 0),
-    "date": ("n/a",),
-    "currency": ("n/a",),
+    "number": (0,),
+    "date": (),
+    "currency": (),
     "list": ([],),
 }
 
 _Change = tuple[DataPath, Any]
+_Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A value that must not be missing or odd: where and why it failed, and with which data."""
+
+    path: DataPath
+    is_missing: bool
+    failure: TemplateRenderError
+    data: _Data
 
 
 def try_out(sends: Iterable[tuple[TemplateSet, bool]], known: frozenset[str]) -> tuple[list[Problem], list[Problem]]:
@@ -94,7 +108,7 @@ class _Trial:
         rendering = Rendering({}, _LOCALIZATION)
         unknown = frozenset(VARIABLES) - ({_UNSUBSCRIBE} if self._is_transactional else set())
         for text in self._variant.texts():
-            for failure in text.certain_failures(rendering, unknown):
+            for failure in text.failures(rendering, unknown):
                 hint = "No value changes that: mend it there"
                 if _UNSUBSCRIBE in failure.reason:
                     hint = "A transactional message cannot be refused: print it within {% if unsubscribe_url %}"
@@ -117,22 +131,30 @@ class _Trial:
         failures = _Failures(self._render, expected, values)
         with suppress(_WorkUsedUpError):
             failures.find(self._known, self.left // (before - self.left))
-        if failures.found:
-            yield failures.problem()
+        places: dict[Place, list[_Failed]] = {}
+        for failed in self._everywhere(failures.found.values()):
+            places.setdefault(failed.failure.place, []).append(failed)
+        for place in sorted(places, key=lambda place: (place.file, place.line))[:MAX_PLACES]:
+            yield _warning(place, places[place], max(len(places) - MAX_PLACES, 0))
 
-    def _render(self, data: Mapping[str, Any]) -> TemplateRenderError | None:
+    def _everywhere(self, found: Iterable[_Failed]) -> Iterator[_Failed]:
+        """These, and where else the same data fails, as far as there is work left."""
+        for failed in found:
+            yield failed
+            if self.left < 0:
+                continue
+            rendering = self._rendering(failed.data)
+            for text in self._variant.texts():
+                for failure in text.failures(rendering):
+                    if failure.place != failed.failure.place:
+                        yield replace(failed, failure=failure)
+            self._charge(rendering)
+
+    def _render(self, data: _Data) -> TemplateRenderError | None:
         """Why it cannot be rendered with this data. Raises _WorkUsedUpError once there is no work left."""
         if self.left < 0:
             raise _WorkUsedUpError
-        variables: dict[str, Any] = {
-            "profile": {"user_id": "u-1", **data["profile"]},
-            "entry": {"event": SAMPLE_TEXT, "timestamp": _DATE, **data["entry"]},
-            "campaign": {"key": "sample", "name": SAMPLE_TEXT},
-            "message": {"id": "sample"},
-        }
-        if not self._is_transactional:
-            variables[_UNSUBSCRIBE] = "https://example.com/unsubscribe/sample"
-        rendering = Rendering(variables, _LOCALIZATION)
+        rendering = self._rendering(data)
         try:
             self._variant.render(rendering)
         except TemplateRenderError as failure:
@@ -141,20 +163,31 @@ class _Trial:
             self._charge(rendering)
         return None
 
+    def _rendering(self, data: _Data) -> Rendering:
+        variables: dict[str, Any] = {
+            "profile": {"user_id": "u-1", **data["profile"]},
+            "entry": {"event": SAMPLE_TEXT, "timestamp": _DATE, **data["entry"]},
+            "campaign": {"key": "sample", "name": SAMPLE_TEXT},
+            "message": {"id": "sample"},
+        }
+        if not self._is_transactional:
+            variables[_UNSUBSCRIBE] = "https://example.com/unsubscribe/sample"
+        return Rendering(variables, _LOCALIZATION)
+
     def _charge(self, rendering: Rendering) -> None:
         self.left -= self._own_work + MAX_WORK - rendering.budget.left
 
 
 class _Failures:
-    """The values that must not be missing or odd. `found` is why, and with which data it failed, by path."""
+    """The values that must not be missing or odd. `found` has the first failure of each, by path."""
 
     def __init__(
         self,
-        render: Callable[[Mapping[str, Any]], TemplateRenderError | None],
+        render: Callable[[_Data], TemplateRenderError | None],
         expected: ExpectedData,
         values: Mapping[DataPath, Any],
     ) -> None:
-        self.found: dict[DataPath, tuple[TemplateRenderError, Mapping[str, Any]]] = {}
+        self.found: dict[DataPath, _Failed] = {}
         self._render = render
         self._expected = expected
         self._values = values
@@ -178,21 +211,13 @@ class _Failures:
         if not self.found:
             self._try(absent)
 
-    def problem(self) -> Problem:
-        paths = sorted(self.found, key=path_text)
-        first, data = self.found[paths[0]]
-        named = ", ".join(f"`{path_text(path)}`" for path in paths[:MAX_NAMED])
-        more = f" and {len(paths) - MAX_NAMED} more" if len(paths) > MAX_NAMED else ""
-        said = f"the message fails for people without {named}{more}, or with an odd value there: {first.reason}"
-        return first.place.problem(said, f"Give it a `default`; it failed for {_shown(data)}")
-
     def _try(self, changes: Sequence[_Change]) -> None:
         """Find those of the changes that make it fail: by themselves if possible, else all of them together."""
         data = self._expected.sample({**self._values, **dict(changes)})
         if not changes or (failure := self._render(data)) is None:
             return
         before = len(self.found)
-        together = {path: (failure, data) for path, _ in changes}
+        together = {path: _Failed(path, value is ABSENT, failure, data) for path, value in changes}
         try:
             if len(changes) > 1:
                 self._try(changes[: len(changes) // 2])
@@ -203,6 +228,34 @@ class _Failures:
             raise
         if len(self.found) == before:
             self.found |= together
+
+
+def _warning(place: Place, failing: Sequence[_Failed], more_places: int) -> Problem:
+    first, *_ = failing = sorted(failing, key=lambda failed: path_text(failed.path))
+    missing = [failed for failed in failing if failed.is_missing]
+    odd = [failed for failed in failing if not failed.is_missing]
+    people = [f"without {_named(missing)}"] if missing else []
+    people += [f"with an odd value of {_named(odd)}"] if odd else []
+    remedies = dict.fromkeys(map(_remedy, failing))
+    more = f". It fails at {more_places} more places" if more_places else ""
+    return place.problem(
+        f"the message fails for people {', or '.join(people)}: {first.failure.reason}",
+        f"{'. '.join(remedies)}; it failed for {_shown(first.data)}{more}",
+    )
+
+
+def _named(failing: Sequence[_Failed]) -> str:
+    paths = list(dict.fromkeys(path_text(failed.path) for failed in failing))
+    more = f" and {len(paths) - MAX_NAMED} more" if len(paths) > MAX_NAMED else ""
+    return ", ".join(f"`{path}`" for path in paths[:MAX_NAMED]) + more
+
+
+def _remedy(failed: _Failed) -> str:
+    if not failed.is_missing:
+        return "Test the value with an `if` before it is used, or mend it where the data comes from"
+    if failed.failure.lacks_value:
+        return "Give it a `default`"
+    return "Use it within an `if` only, or give it a `default` that fits"
 
 
 def _fitting(expected: ExpectedData) -> Iterator[dict[DataPath, Any]]:
