@@ -52,11 +52,17 @@ def campaign_document(file: Path) -> tuple[str, dict[str, Any]]:
 
 
 def key_of(file_or_key: str) -> str:
-    """The key itself, or the one in the file. A key holds no dot, so that the ending tells them apart."""
+    """The key itself, or the one in the file. A key holds no dot, so that the ending tells them apart.
+
+    Raises InvalidRequestError for what can be neither, such as a folder.
+    """
     file = Path(file_or_key)
-    if file.suffix not in _ENDINGS:
+    if file.suffix in _ENDINGS:
+        return _key_in(file, read_text(file), _templates_beside(file))
+    if _KEY.fullmatch(file_or_key):
         return file_or_key
-    return _key_in(file, read_text(file), _templates_beside(file))
+    what = "a folder" if file.is_dir() else "neither a campaign's key nor its .yaml file"
+    raise InvalidRequestError(f"{file_or_key} is {what}: name a campaign by its key or by its .yaml file")
 
 
 def _key_in(file: Path, source: str, templates: dict[str, str]) -> str:

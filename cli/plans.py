@@ -29,30 +29,32 @@ from domain.errors import InvalidDocumentError, InvalidRequestError
 MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "moved": (">", "cyan"), "changed": ("~", "yellow")}
 STAYS = "stays"
 
-Document = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE", show_default=False)]
 Documents = Annotated[list[Path], typer.Argument(exists=True, metavar="FILE", show_default=False)]
 
 
 def plan(
     context: typer.Context,
-    file: Document,
+    files: Documents,
     in_flight: InFlightOption = InFlight.KEEP,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="End with status 4 where something would change.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what applying a campaign file would change, also for the users in flight. Nothing is changed."""
-    key, document = campaign_document(file)
+    """Show what applying campaign files would change, also for the users in flight. A folder stands for its files.
+
+    Nothing is changed. The JSON of one file is its plan; of several, or of a folder, a list of `plans`.
+    """
+    documents = document_files(files)
     with connect(context) as api:
-        found = _planned(api, key, document, in_flight)
+        found = [plan for _, plan in _proved(api, documents, in_flight)]
     if as_json:
-        print_json(found)
-    else:
-        _show(found)
-        typer.echo(printable(f"Plan {found['hash']}"))
-        print_warnings(found["warnings"])
-    raise typer.Exit(CHANGES if exit_code and _changes_anything(found) else DONE)
+        print_json(found[0] if documents == files and len(found) == 1 else {"plans": found})
+    for each in () if as_json else found:
+        _show(each)
+        typer.echo(printable(f"Plan {each['hash']}"))
+        print_warnings(each["warnings"])
+    raise typer.Exit(CHANGES if exit_code and any(map(_changes_anything, found)) else DONE)
 
 
 def apply(
@@ -76,13 +78,13 @@ def apply(
     if planned and len(documents) > 1:
         raise typer.BadParameter("a plan is of one file: apply the others by themselves")
     with connect(context) as api:
-        proved = _proved(api, documents, in_flight, planned)
         if planned is None:
-            _confirm(api, [plan for _, plan in proved if plan is not None], is_quiet=as_json, is_confirmed=yes)
-        body = [
-            {**document, "in_flight": in_flight, "plan": planned or (plan["hash"] if plan else None)}
-            for document, plan in proved
-        ]
+            proved = _proved(api, documents, in_flight, besides="nothing was published: all files are, or none")
+            _confirm(api, [plan for _, plan in proved], is_quiet=as_json, is_confirmed=yes)
+            hashed = [(document, plan["hash"]) for document, plan in proved]
+        else:
+            hashed = [(campaign_document(file)[1], planned) for file in documents]
+        body = [{**document, "in_flight": in_flight, "plan": hash} for document, hash in hashed]
         applied = api.post("apply", body={"campaigns": body})["applied"]
         operations = [api.get("operations", each["operation"]) for each in applied if each["operation"]]
         if not as_json:
@@ -95,30 +97,30 @@ def apply(
                     tell_operation(operation)
         ended = watch_operations(api, operations, quiet=as_json) if watch else []
     if as_json:
-        results = [{"file": document["file"], **each} for (document, _), each in zip(proved, applied, strict=True)]
+        results = [{"file": document["file"], **each} for (document, _), each in zip(hashed, applied, strict=True)]
         print_json({"applied": results, "operations": ended or operations})
     check_done(ended)
 
 
 def _proved(
-    api: ApiClient, files: list[Path], in_flight: InFlight, planned: str | None
-) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
-    """Each document with its plan; without one where it was `planned` before.
+    api: ApiClient, files: list[Path], in_flight: InFlight, *, besides: str = ""
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each document with its plan.
 
-    Prints all that is wrong with any of them, and ends the command then: nothing has been published.
+    Prints all that is wrong with any of them, and ends the command then; of several files, `besides` follows.
     """
-    proved: list[tuple[dict[str, Any], dict[str, Any] | None]] = []
+    proved: list[tuple[dict[str, Any], dict[str, Any]]] = []
     status = DONE
     for file in files:
         try:
             key, document = campaign_document(file)
-            proved.append((document, None if planned else _planned(api, key, document, in_flight)))
+            proved.append((document, _planned(api, key, document, in_flight)))
         except (InvalidDocumentError, InvalidRequestError, RefusedError) as error:
             print_error(error)
             status = status or status_of(error)
     if status:
-        if len(files) > 1:
-            typer.echo("sojourn: nothing was published: all files are, or none", err=True)
+        if besides and len(files) > 1:
+            typer.echo(f"sojourn: {besides}", err=True)
         raise typer.Exit(status)
     return proved
 

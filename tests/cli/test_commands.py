@@ -74,6 +74,36 @@ def test_apply_takes_folders(folder: Path, capsys: Output) -> None:
 
 
 @pytest.mark.usefixtures("deployment")
+def test_plan_takes_folders_and_publishes_nothing(folder: Path, capsys: Output) -> None:
+    campaigns = folder / "campaigns"
+    campaigns.mkdir()
+    one = a_campaign(campaigns, "one")
+    assert run(["plan", str(campaigns), "--json"]) == 0
+    [alone] = json.loads(capsys.readouterr().out)["plans"]
+    assert run(["plan", str(one), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == alone
+    a_campaign(campaigns, "two")
+    assert run(["plan", str(campaigns), "--exit-code"]) == 4
+    told = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines() if ": version 1 is new" in line]
+    assert told == ["one", "two"]
+    bad = a_campaign(campaigns, "bad", "key: bad\nname: Bad\nentry: {evnt: A}\nsteps: []\n")
+    assert run(["plan", str(campaigns)]) == 1
+    output = capsys.readouterr()
+    assert f"{bad}:3: entry.evnt: " in output.err
+    assert output.out == ""
+    assert run(["campaigns", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"campaigns": []}
+
+
+@pytest.mark.parametrize("command", [["start"], ["stop"], ["campaigns"], ["funnel"], ["journeys", "--campaign"]])
+def test_a_folder_is_no_campaign(tmp_path: Path, capsys: Output, command: list[str]) -> None:
+    remedy = "name a campaign by its key or by its .yaml file"
+    for named, what in [(f"{tmp_path}", "a folder"), ("../nothing", "neither a campaign's key nor its .yaml file")]:
+        assert run([*command, named]) == 1
+        assert capsys.readouterr().err == f"sojourn: {named} is {what}: {remedy}\n"
+
+
+@pytest.mark.usefixtures("deployment")
 def test_apply_of_two_files_with_one_key(folder: Path, capsys: Output) -> None:
     first = a_campaign(folder, "one")
     second = folder / "copy.yaml"
