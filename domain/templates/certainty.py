@@ -4,6 +4,7 @@ Only what is certain is found this way: a node that fails here without data fail
 """
 
 import sys
+from datetime import datetime
 from typing import Any, TextIO
 
 import liquid
@@ -30,6 +31,10 @@ class PartialContext(Context):
         super().__init__(template, rendering)
         self._unknown = set(unknown)
         self.failures = {}
+
+    def now(self) -> datetime | None:
+        """The time of sending is data as well."""
+        raise UnknownValueError
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
         if isinstance(path[0], str) and path[0] in self._unknown:

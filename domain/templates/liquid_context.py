@@ -126,6 +126,10 @@ class Context(liquid.RenderContext):
             return Missing(str(path[0]), hint=_name(path) or "a computed variable", token=token)
         return default if value is None else value
 
+    def now(self) -> datetime | None:
+        """The instant that a template means by `now`."""
+        return self.localization.now
+
     def get_buffer(self, buf: TextIO | None = None) -> StringIO:
         return _Buffer(self.budget)
 

@@ -125,8 +125,8 @@ def _currencies() -> Mapping[str, None]:
 
 def _local_moment(value: object, context: Context) -> tuple[datetime, bool]:
     """The moment by the recipient's clock, and whether it is a whole day."""
-    zone, now = context.localization.zone, context.localization.now
-    if value in ("now", "today") and now is not None:
+    zone = context.localization.zone
+    if value in ("now", "today") and (now := context.now()) is not None:
         return now.astimezone(zone), False
     try:
         return _read(value, zone)

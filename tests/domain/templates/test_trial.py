@@ -95,6 +95,10 @@ RIGHT_FOR_SOME = [
     # They depend on what everybody has, but not on what it is.
     "{{ campaign.name | date: '%d' }}",
     "{{ profile.user_id | plus: 1 }}",
+    # They depend on when the message is sent.
+    "{% assign y = 'now' | date: '%Y' | plus: 0 %}{% if y > 2026 %}{{ 'no' | date: '%d' }}{% endif %}",
+    "{% assign y = 'today' | localized_date %}{% if y contains '2027' %}{{ 'no' | date: '%d' }}{% endif %}",
+    "{% capture m %}{{ 'now' | date: '%m' }}{% endcapture %}{% if m == '01' %}{{ 'no' | date: '%d' }}{% endif %}",
 ]
 
 
