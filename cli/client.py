@@ -11,7 +11,7 @@ import httpx
 import typer
 
 from cli.target import Target, find_target, is_here, no_address
-from domain.errors import InvalidDocumentError, Problem, SojournError, UnavailableError
+from domain.errors import InvalidDocumentError, InvalidRequestError, Problem, SojournError, UnavailableError
 
 # Publishing compiles every template and condition of a campaign; all else answers in milliseconds.
 TIMEOUT_SECONDS = 30
@@ -46,6 +46,9 @@ class ApiClient:
                 # A proxy has no way to this machine's own loopback.
                 trust_env=not is_here(target.api_url),
             )
+            # Labels that are empty, too long or not those of a domain would be found only on connecting.
+            if not self._http.base_url.host.encode("idna"):
+                raise ValueError("no host")
         except (httpx.InvalidURL, ValueError) as error:
             raise no_address(self.url) from error
 
@@ -99,6 +102,8 @@ class ApiClient:
     def _request(self, method: str, path: tuple[str, ...], **request: Any) -> httpx.Response:
         try:
             return self._http.request(method, "/".join(("/v1", *(quote(part, safe="") for part in path))), **request)
+        except UnicodeEncodeError as error:
+            raise InvalidRequestError("an argument is not text in UTF-8") from error
         except httpx.UnsupportedProtocol as error:
             raise no_address(self.url) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -120,7 +125,10 @@ class ApiClient:
         return answer
 
     def _no_answer(self, error: httpx.TransportError) -> str:
-        return f"no answer from {self.url}: {error or type(error).__name__}"
+        # What breaks the protocol is quoted by the library, with the headers of the request or the answer.
+        is_quoting = isinstance(error, httpx.ProtocolError)
+        reason = "the connection was closed, or does not speak HTTP" if is_quoting else str(error)
+        return f"no answer from {self.url}: {reason or type(error).__name__}"
 
 
 class _LostError(UnavailableError):

@@ -8,7 +8,7 @@ import typer
 from cli.client import ApiClient
 from cli.config import config_file, read_config
 from cli.documents import key_of
-from cli.target import DEV, Target, find_deployment
+from cli.target import DEV, find_deployment
 from domain.errors import SojournError
 
 # Somebody waits with a finger on the key.
@@ -22,7 +22,7 @@ def complete_campaign(context: typer.Context, incomplete: str) -> list[str]:
         deployment = find_deployment(profile=given.get("profile"), url=given.get("url"))
         if deployment.asks:
             return []
-        with ApiClient(Target(deployment.api_url, deployment.key()), timeout=COMPLETION_SECONDS) as api:
+        with ApiClient(deployment.target(), timeout=COMPLETION_SECONDS) as api:
             found = api.get("campaigns")["campaigns"]
     except SojournError:
         return []

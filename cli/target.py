@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.config import config_file, key_of, read_config
-from domain.deployment.secrets import Fault, is_loopback
+from domain.deployment.secrets import Fault, find_character_fault, is_loopback
 from domain.errors import InvalidRequestError
 
 API_URL = "SOJOURN_API_URL"
@@ -52,6 +52,17 @@ class Deployment:
     key: Callable[[], str] = field(repr=False)
     asks: bool = False
 
+    def target(self) -> Target:
+        """It with its key, without the blanks around it: a file of variables may end its lines as Windows does.
+
+        Raises InvalidRequestError where there is no key, or one that no header can hold.
+        """
+        key = self.key().strip()
+        fault = find_character_fault(key, "copy it once more, as `sojourn keys create` has printed it")
+        if fault is not None or not key:
+            raise InvalidRequestError(f"the key for {self.api_url} {fault or 'is empty'}")
+        return Target(self.api_url, key)
+
 
 def find_target(
     *,
@@ -61,8 +72,7 @@ def find_target(
     folder: Path | None = None,
 ) -> Target:
     """The address that is named first, and its key. Raises InvalidRequestError where there is none."""
-    found = find_deployment(profile=profile, url=url, environ=environ, folder=folder)
-    return Target(found.api_url, found.key())
+    return find_deployment(profile=profile, url=url, environ=environ, folder=folder).target()
 
 
 def find_deployment(
@@ -76,8 +86,12 @@ def find_deployment(
     found = _find_named(profile, url, environ, folder)
     try:
         is_here(found.api_url)
+        has_login = "@" in urlsplit(found.api_url).netloc
     except ValueError as error:
         raise no_address(found.api_url) from error
+    if has_login:
+        # It would take the place of the key, and every message would show it.
+        raise InvalidRequestError(f"the address by {found.name} holds a user or password: leave out all before the `@`")
     return found
 
 

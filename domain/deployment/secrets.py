@@ -57,8 +57,13 @@ def find_secret_fault(secret: str) -> Fault | None:
         return Fault(f"has {_counted(len(secret), 'character')} of the {MIN_CHARACTERS} it takes", MAKE_SECRET)
     if len(set(secret)) < MIN_DISTINCT:
         return Fault(f"repeats {_counted(len(set(secret)), 'character')} and can be guessed", MAKE_SECRET)
+    return find_character_fault(secret, MAKE_SECRET)
+
+
+def find_character_fault(secret: str, remedy: str) -> Fault | None:
+    """Why a secret cannot be sent in a header. The libraries that send it would quote it in their errors."""
     if not secret.isascii() or not secret.isprintable() or " " in secret:
-        return Fault("holds blanks, control characters or letters beyond ASCII", MAKE_SECRET)
+        return Fault("holds blanks, control characters or letters beyond ASCII", remedy)
     return None
 
 

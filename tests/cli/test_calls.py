@@ -3,6 +3,7 @@
 import http.server
 import json
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -20,10 +21,23 @@ from cli.main import run
 from cli.target import Target
 from domain.errors import SojournError, UnavailableError
 from tests.cli.conftest import Output
+from tests.rig import ADMIN_KEY
 
 LOSE = (0, b"")  # close the connection instead of an answer
 REFUSED = (409, b'{"code": "idempotency_in_progress", "detail": "at it"}')
 DONE = (200, b'{"key": "a", "state": "paused", "running_version": 1}')
+
+
+NO_ADDRESSES = (
+    "http://[",
+    "http://",
+    "http://..",
+    "http://a..b",
+    "http://xn--",
+    f"http://{'a' * 64}.example",
+    "http://ü\udcff",
+)
+UNSENDABLE = ["{}\nX: y", "{}\r\nx", "{} {}", "\x00{}", "{}ü", "{}\udcff", " \r\n"]
 
 
 @contextmanager
@@ -73,7 +87,8 @@ def test_a_wrong_key(deployment: str, monkeypatch: pytest.MonkeyPatch, capsys: O
         ("http://127.0.0.1:1", 3, "no answer from http://127.0.0.1:1"),
         ("localhost:8080", 1, "is no address such as http://localhost:8080"),
         ("ftp://localhost", 1, "is no address such as http://localhost:8080"),
-        ("http://[", 1, "is no address such as http://localhost:8080"),
+        *((url, 1, "is no address such as http://localhost:8080") for url in NO_ADDRESSES),
+        ("http://me:hidden@127.0.0.1:1", 1, "the address by --url holds a user or password"),
     ],
 )
 def test_an_address_without_api(
@@ -81,7 +96,72 @@ def test_an_address_without_api(
 ) -> None:
     monkeypatch.setenv("SOJOURN_API_KEY", "k")
     assert run(["--url", url, "campaigns"]) == status
-    assert told in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert told in error
+    assert "hidden" not in error
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("written", UNSENDABLE, ids=ascii)
+def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, written: str
+) -> None:
+    # The variables of a process hold no NUL, the output of a `key_command` may.
+    monkeypatch.setattr("cli.target._environment_key", lambda *_: written.replace("{}", "hidden"))
+    assert run(["campaigns"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("sojourn: the key for http://localhost:8080 ")
+    assert "hidden" not in error
+
+
+def test_blanks_around_a_key_are_none_of_it(deployment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOJOURN_API_KEY", f" {ADMIN_KEY}\r")
+    assert run(["campaigns"]) == 0
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\nSet-Cookie hidden\r\n\r\n", b"hidden\r\n\r\n", b""])
+def test_what_breaks_the_protocol_is_not_quoted(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        api = ApiClient(Target(f"http://127.0.0.1:{listener.getsockname()[1]}", "k"))
+        with api, pytest.raises(UnavailableError, match="was closed, or does not speak HTTP") as lost:
+            api.get("campaigns")
+        thread.join()
+    assert "hidden" not in str(lost.value)
+
+
+def test_a_header_that_cannot_be_sent_is_not_quoted() -> None:
+    with (
+        answering() as (url, _),
+        ApiClient(Target(url, "hidden\n")) as api,
+        pytest.raises(UnavailableError) as lost,
+    ):
+        api.get("campaigns")
+    assert "hidden" not in str(lost.value)
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["explain", "\udcff"],
+        ["journeys", "--user", "\udcff"],
+        ["funnel", "\udcff"],
+        ["keys", "create", "--scope", "read", "--name", "\udcff"],
+    ],
+    ids=ascii,
+)
+def test_an_argument_that_is_not_utf_8_is_refused(capsys: Output, arguments: list[str]) -> None:
+    assert run(arguments) == 1
+    assert capsys.readouterr().err == "sojourn: an argument is not text in UTF-8\n"
 
 
 @pytest.mark.usefixtures("folder")
