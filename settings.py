@@ -9,6 +9,8 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -30,9 +32,23 @@ _DISTINCT: Final = ("write_key", "admin_key", "link_secret", "webhook_signing_se
 
 
 def _postgresql(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
-        raise ValueError("must be postgresql://user:password@host:port/name")
+    """A URL that libpq can read: what it says of others quotes them, and so the password."""
+    text = url.get_secret_value()
+    try:
+        ports = conninfo_to_dict(text).get("port") or ""
+    except ProgrammingError:
+        ports = None
+    are_ports = ports is not None and all(not port or _is_port(port) for port in str(ports).split(","))
+    if not text.startswith(("postgresql://", "postgres://")) or not are_ports:
+        raise ValueError("must be postgresql://user:password@host:port/name, with %40 for an `@` and %2F for a `/`")
     return url
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and 0 < int(text) < 65_536
+
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 def _listening_address(address: str) -> str:
@@ -191,7 +207,8 @@ class TemporalSettings(PayloadSettings):
     temporal_tls: Annotated[bool | TLSConfig | None, Field(validate_default=True, repr=False)] = None
     task_queue: str = Field(
         "sojourn",
-        pattern="^[A-Za-z0-9_-]+$",
+        # Temporal takes 1,000 characters, with the suffix of a channel and what makes a version of it.
+        pattern="^[A-Za-z0-9_-]{1,200}$",
         description="journeys and the gate; a channel's sends use {task_queue}-{channel}; names the worker deployment",
     )
     build_id: str | None = Field(
@@ -199,6 +216,13 @@ class TemporalSettings(PayloadSettings):
         pattern="^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
         description="build of the workers; where it is given they take no task before `sojourn promote`",
     )
+
+    @field_validator("temporal_api_key")
+    @classmethod
+    def _sendable(cls, key: SecretStr | None) -> SecretStr | None:
+        if key:
+            _refuse(secrets.find_character_fault(key.get_secret_value(), "copy it once more"))
+        return key
 
     @field_validator("temporal_tls")
     @classmethod
@@ -227,10 +251,17 @@ class MailSettings(_FromEnvironment):
     """The server that takes the mails."""
 
     smtp_host: str = "localhost"
-    smtp_port: int = 587
+    smtp_port: Port = 587
     smtp_username: str | None = None
     smtp_password: SecretStr | None = None
     smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+
+    @field_validator("smtp_password")
+    @classmethod
+    def _printable(cls, password: SecretStr | None) -> SecretStr | None:
+        if password and not password.get_secret_value().isprintable():
+            _refuse(Fault("holds control characters", "copy it once more"))
+        return password
 
     @field_validator("smtp_security")
     @classmethod
@@ -281,7 +312,7 @@ class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, Ma
         "Forwarded tells which client a request comes from. By default none is believed",
     )
     api_host: str = "127.0.0.1"
-    api_port: int = 8080
+    api_port: Port = 8080
     public_url: Annotated[str, AfterValidator(_public_url)] = Field(
         "http://localhost:8080", description="how recipients reach the API, for unsubscribe links"
     )

@@ -34,6 +34,9 @@ class Variables(EnvSettingsSource):
         if field_name in TEMPORAL_ONLY:
             return None, field_name, False
         value, key, is_complex = super().get_field_value(field, field_name)
+        if isinstance(value, str) and _is_secret(field.annotation):
+            # As in a file of a secret: a file of variables may end its lines as Windows does.
+            value = value.rstrip("\r\n")
         # Compose passes on a variable that is not set as an empty one, which is none of Temporal's.
         return (None if value == "" and field_name in TEMPORAL else value), key, is_complex
 

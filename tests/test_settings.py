@@ -115,6 +115,15 @@ def test_a_password_for_mails_does_not_travel_in_the_clear(host: str, security: 
     [
         ("database_url", "mysql://x/y", "must be postgresql://user:password@host:port/name"),
         ("smtp_security", "ssl", "'none', 'starttls' or 'tls'"),
+        ("database_url", "postgresql://u:hidden@[x/", "must be postgresql://user:password@host:port/name"),
+        ("database_url", "postgresql://u:hid%zz@x/y", "must be postgresql://user:password@host:port/name"),
+        ("database_url", "postgresql://u:hidden@x:99999/y", "must be postgresql://user:password@host:port/name"),
+        ("database_url", "postgresql://u:hid/den@x/y", "must be postgresql://user:password@host:port/name"),
+        ("smtp_port", 99_999, "less than or equal to 65535"),
+        ("smtp_port", 0, "greater than or equal to 1"),
+        ("api_port", 65_536, "less than or equal to 65535"),
+        ("metrics_address", "127.0.0.1:65536", "must be host:port, as 127.0.0.1:9464"),
+        ("task_queue", "a" * 201, "should match pattern"),
         ("metrics_address", "9464", "must be host:port, as 127.0.0.1:9464"),
         ("metrics_address", ":9464", "must be host:port, as 127.0.0.1:9464"),
         ("metrics_address", "http://127.0.0.1:9464", "must be host:port, as 127.0.0.1:9464"),
@@ -124,6 +133,30 @@ def test_what_is_wrong_is_refused(name: str, value: str, told: str) -> None:
     [fault] = faults_of({**RIGHT, name: value})
     assert fault.startswith(f"SOJOURN_{name.upper()} is not valid: ")
     assert told in fault
+    assert "hid" not in fault
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql:///x", "postgres://a,b:1/x?sslmode=require", "postgresql://u:p%40@[::1]/x"]
+)
+def test_a_url_that_libpq_can_read_is_taken(url: str) -> None:
+    assert faults_of({**RIGHT, "database_url": url}) == []
+
+
+@pytest.mark.parametrize("name", ["admin_key", "write_key", "link_secret", "temporal_api_key", "smtp_password"])
+def test_a_secret_that_a_header_or_a_line_cannot_hold_is_refused_and_not_shown(name: str) -> None:
+    faults = faults_of({**RIGHT, name: "hidden\x00" + generated.secret("in a header")})
+    assert faults
+    assert all(f"{name.upper()} holds " in fault for fault in faults)
+    assert "hidden" not in str(faults)
+
+
+@pytest.mark.parametrize("name", ["admin_key", "temporal_api_key", "smtp_password"])
+def test_the_end_of_a_line_is_no_part_of_a_secret(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = generated.secret("at the end of a line")
+    for variable, value in {**RIGHT, name: secret + "\r"}.items():
+        monkeypatch.setenv(f"SOJOURN_{variable.upper()}", value)
+    assert getattr(Settings(), name).get_secret_value() == secret
 
 
 @pytest.mark.parametrize(
@@ -208,7 +241,7 @@ class TestSecretsFromFiles:
 
     @pytest.mark.parametrize("name", [*RIGHT, "smtp_password", "temporal_api_key"])
     def test_a_file_gives_a_secret(self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        value = RIGHT.get(name, "s e c r e t")
+        value = {**RIGHT, "smtp_password": "s e c r e t", "temporal_api_key": "secret"}[name]
         (tmp_path / "secret").write_text(f"{value}\r\n")
         monkeypatch.delenv(f"SOJOURN_{name.upper()}", raising=False)
         monkeypatch.setenv(f"SOJOURN_{name.upper()}_FILE", str(tmp_path / "secret"))
