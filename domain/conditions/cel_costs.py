@@ -23,6 +23,8 @@ MAX_LOOKED_AT = 20_000
 
 # Comparing texts is so fast that these many bytes are a unit; reading or copying them takes longer.
 _COMPARED, _COPIED = 5_000, 80
+# A key that is not found is written into the text of the error, escaped byte by byte.
+_ESCAPED = 40
 # CEL makes values of its own of all data of a variable, in each evaluation.
 _CONVERTED = 0.3
 # A function in Python: of a text, and of two numbers.
@@ -130,7 +132,10 @@ class _Estimate:
         if (variable := self._tree.variables.get(node.id)) is not None and "." in variable:
             return 1.0, self._named(node)
         units, holder = self.cost(node.select_expr.operand)
-        return units + 1, Bound(_SCALAR) if node.select_expr.test_only else self._part(holder, node.select_expr.field)
+        field = node.select_expr.field
+        if node.select_expr.test_only:
+            return units + 1, Bound(_SCALAR)
+        return units + 1 + _not_found(size_of(field)), self._part(holder, field)
 
     def _call(self, node: Node) -> tuple[float, Bound]:
         function = node.call_expr.function
@@ -146,7 +151,8 @@ class _Estimate:
         if function == "_[_]":
             key = node.call_expr.args[1]
             is_text = key.WhichOneof("kind") == "const_expr" and key.const_expr.WhichOneof("kind") == "string_value"
-            return units, self._part(bounds[0], key.const_expr.string_value if is_text else None)
+            part = self._part(bounds[0], key.const_expr.string_value if is_text else None)
+            return units + _not_found(sizes[1]), part
         if function in _COMPARISONS:
             return units + _compared(*sizes), Bound(_SCALAR)
         if function in ("@in", "_in_"):
@@ -250,6 +256,11 @@ def _compared(one: Size, other: Size) -> float:
 
 def _copied(size: Size) -> float:
     return size.bytes / _COPIED + 0.2 * size.nodes
+
+
+def _not_found(key: Size) -> float:
+    """What it takes to say that a map has no such key, which a loop may do in each round."""
+    return key.bytes / _ESCAPED
 
 
 def _literal(node: Node) -> Any:

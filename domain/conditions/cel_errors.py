@@ -18,6 +18,7 @@ _KINDS = {
 }
 # While an expression is evaluated.
 _STATUS = re.compile(r"^[A-Z_]+: ")
+_KEY_NOT_FOUND = "Key not found in map"
 _NO_OVERLOAD = re.compile(r"No matching overloads found : (.*)")
 _VALUE_KINDS = {
     "string": "a text",
@@ -67,6 +68,9 @@ def explain(
 def explain_failure(error: str) -> str:
     """What CEL says of an evaluation: which operator or function got which kinds of values."""
     said = _STATUS.sub("", error)
+    if said.startswith(_KEY_NOT_FOUND):
+        # What follows is the key, which is a person's own where it comes out of the data.
+        return "an object has no key of the name that was looked for"
     overload = _NO_OVERLOAD.match(said)
     call = _CALL.fullmatch(overload[1]) if overload else None
     if call is None:

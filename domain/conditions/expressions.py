@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 from cel_expr_python import cel
 
-from domain.conditions.cel_compile import Checked, ConditionError, compile_checked
+from domain.conditions.cel_compile import MAX_LENGTH, Checked, ConditionError, compile_checked
 from domain.conditions.cel_costs import MAX_UNITS, Spent
 from domain.conditions.cel_data import Size, Unusable, cel_data, size_of
 from domain.conditions.cel_errors import explain_failure
@@ -45,6 +45,8 @@ MAX_KEY_LENGTH = 255
 # As much as one event may have. A trait made of itself twice would double each time.
 MAX_VALUE_BYTES = 32 * 1024
 _MAX_ERROR_LENGTH = 300
+# Of what CEL says. A key of the expression itself is whole in it; one of the data may be as long as an event.
+_MAX_SAID = MAX_LENGTH + 100
 # Of work, for each value that is made fit for CEL.
 _PREPARED_UNITS = 2
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "((?:[^"\\]|\\.)*)"')
@@ -120,9 +122,9 @@ class _Compiled:
             value = self.checked.expression.eval(data=data)
             if value.type() != cel.Type.ERROR:
                 return value.value(), None
-            error = str(value.value())
+            error = str(value.value())[:_MAX_SAID]
         except (RuntimeError, ValueError, TypeError) as raised:
-            error = str(raised)
+            error = str(raised)[:_MAX_SAID]
         if (missing := self._missing(error, data)) is not None:
             error = f"there is no {missing}"
         else:
