@@ -12,6 +12,7 @@ from domain.tracking.item import TYPES
 
 _COMPARISONS = frozenset(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"))
 _ARITHMETIC = ("_+_", "_-_")
+_NO_KEYS = {"null_value": "null", "bytes_value": "bytes", "list_expr": "a list", "struct_expr": "a map"}
 _TYPES = {"event.type": TYPES, "entry.type": (*TYPES, AUDIENCE)}
 
 
@@ -29,7 +30,7 @@ def faults(tree: CheckedTree) -> Iterator[Fault]:
         match node.WhichOneof("kind"):
             case "struct_expr":
                 for entry in node.struct_expr.entries:
-                    yield from _no_decimal("a key of a map", entry.map_key, tree)
+                    yield from _no_key(entry.map_key, tree)
             case "call_expr":
                 yield from _faults_of_call(node, tree)
 
@@ -73,6 +74,15 @@ def _members(holder: Node) -> Iterable[Node]:
             return [entry.map_key for entry in holder.struct_expr.entries]
         case _:
             return ()
+
+
+def _no_key(node: Node, tree: CheckedTree) -> Iterator[Fault]:
+    kind = node.WhichOneof("kind")
+    written = node.const_expr.WhichOneof("kind") if kind == "const_expr" else kind
+    if (found := _NO_KEYS.get(written)) is not None:
+        yield Fault(tree.offset(node), f"a key of a map is never {found}", "Write a whole number, or a text in quotes")
+    else:
+        yield from _no_decimal("a key of a map", node, tree)
 
 
 def _no_decimal(name: str, node: Node, tree: CheckedTree) -> Iterator[Fault]:

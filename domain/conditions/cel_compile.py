@@ -4,6 +4,7 @@ import re
 from functools import cache
 
 from cel_expr_python import cel
+from google.protobuf.message import DecodeError
 from msgspec import Struct
 
 from domain.conditions import cel_numbers, cel_patterns
@@ -48,9 +49,17 @@ def compile_checked(text: str, place: Place) -> Checked:
     _check_text(text, unified)
     visible = VISIBLE[place]
     try:
-        checked = _checker(visible).compile(unified.text)
-    except (RuntimeError, ValueError) as error:
+        return _compile(text, unified, visible)
+    except ConditionError:
+        raise
+    except (RuntimeError, ValueError, DecodeError) as error:
+        # CEL checks less than it refuses when it makes an expression ready, and protobuf takes less depth than both.
         raise ConditionError(*explain(cel_numbers.shown(str(error)), text, visible, ROOTS)) from error
+
+
+def _compile(text: str, unified: Unified, visible: tuple[str, ...]) -> Checked:
+    """Raises ConditionError, or whatever CEL and protobuf raise."""
+    checked = _checker(visible).compile(unified.text)
     tree = CheckedTree(checked.serialize())
     nodes = list(walk(tree.root))
     _restore_numbers(nodes, tree, unified)

@@ -51,7 +51,8 @@ def explain(
     """The first error of a compilation as (message, suggestion)."""
     first = _FIRST.search(error)
     if first is None:
-        return f"CEL refuses the expression: {error[:120]}", "Make it shorter and less nested"
+        said = _STATUS.sub("", error).removesuffix(" [INVALID_ARGUMENT]")
+        return f"CEL refuses the expression: {said[:120]}", "Make it shorter and less nested"
     line, column, said = first.groups()
     where = _where(int(line), int(column))
     if undeclared := _UNDECLARED.search(said):

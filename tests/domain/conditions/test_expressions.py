@@ -1,11 +1,12 @@
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from domain.conditions.expressions import (
@@ -250,6 +251,62 @@ def test_no_data_makes_an_evaluation_raise(properties: dict[str, Any]) -> None:
         assert isinstance(outcome.holds, bool)
     key = compile_key("event.properties.a").evaluate(event=event(**properties))
     assert (key.value is None) == (key.error is not None)
+
+
+_literals = st.recursive(
+    st.sampled_from(
+        [
+            *(
+                "null",
+                "true",
+                "0",
+                "-0",
+                "0x7f",
+                "1u",
+                "9223372036854775807",
+                "-9223372036854775808",
+                "9223372036854775808",
+            ),
+            *("1.5", "-1.5", ".5", "1e999", "''", "'a'", "b'a'", r"b'\xff'", r"'\ud800'", r"'\x00'", r"r'\\'"),
+            *("int", "type(1)", "timestamp(0)", "duration('1s')", "google.protobuf.Any{}", "google.protobuf.Struct{}"),
+            *("google.protobuf.StringValue{value: 'a'}", "event.properties.a", "event.`properties`.a", "{}", "[]"),
+        ]
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=2).map(lambda items: f"[{', '.join(items)}]"),
+        st.tuples(inner, inner).map(lambda pair: f"{{{pair[0]}: {pair[1]}}}"),
+        st.tuples(inner, st.sampled_from(["==", "+", "in", "&&", "<"]), inner).map(
+            lambda parts: f"({' '.join(parts)})"
+        ),
+        st.tuples(inner, inner).map(lambda pair: f"{pair[0]}[{pair[1]}]"),
+        inner.map(lambda item: f"dyn({item})"),
+        inner.map(lambda item: f"[1].map(x, {item})"),
+        st.tuples(inner, st.integers(2, 20)).map(
+            lambda nested: f"{'[1].map(x, ' * nested[1]}{nested[0]}{')' * nested[1]}"
+        ),
+    ),
+    max_leaves=6,
+)
+
+
+@given(_literals)
+@settings(deadline=None, max_examples=300)
+@example("{null: 1}")
+@example("[1].map(x, " * 16 + "1" + ")" * 16)
+def test_odd_literals_are_refused_in_words_or_evaluated(text: str) -> None:
+    compiled: list[Callable[[], Any]] = [
+        lambda: compile_condition(text, Place.ENTRY_WHERE).evaluate(event=event(a=1)),
+        lambda: compile_key(text).evaluate(event=event(a=1)),
+        lambda: compile_value(text, Place.VALUE).evaluate(),
+    ]
+    for compile_and_evaluate in compiled:
+        try:
+            compile_and_evaluate()
+        except ConditionError as error:
+            said = (error.message, error.suggestion)
+        else:
+            continue
+        assert all(said)
 
 
 @pytest.mark.parametrize("text", [r"'a\u0000b'", r"['a', '\x00']", r"{'a\u0000': 1}", r"'a' + string(b'\000')"])

@@ -49,6 +49,12 @@ ONE, EXIT, BRANCH = Place.ENTRY_WHERE, Place.EXIT_WHERE, Place.BRANCH_WHEN
         ("duration(double(event.properties.s)) > duration('1s')", ONE, "a duration is never made of", "'90s'"),
         ("event.timestamp - event.timestamp > duration(5)", ONE, "a duration is never made of a number", "'90s'"),
         ("{1.5: 'a'}[event.properties.x] == 'a'", ONE, "a key of a map is never made of a decimal", "whole number"),
+        ("{null: 1}", ONE, "a key of a map is never null (column 2)", "a text in quotes"),
+        ("event.properties.x in {null: 1}", ONE, "a key of a map is never null (column 24)", "a text in quotes"),
+        ("{b'a': 1} != {}", BRANCH, "a key of a map is never bytes (column 2)", "a text in quotes"),
+        ("{'a': 1, [1]: 2} != {}", BRANCH, "a key of a map is never a list (column 10)", "a text in quotes"),
+        ("{{1: 1}: 2} != {}", BRANCH, "a key of a map is never a map (column 2)", "a text in quotes"),
+        ("[1].all(x, " * 28 + "true" + ")" * 28, ONE, "CEL refuses the expression", "less nested"),
         ("number(event.properties.x) > 5", ONE, "`number` is not known", "Known here: event, profile"),
     ],
 )
