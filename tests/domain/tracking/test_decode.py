@@ -1,5 +1,6 @@
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -464,6 +465,30 @@ def test_a_batch_may_have_4_megabytes() -> None:
         decoded(body.ljust(MAX_BATCH_BYTES + 1))
     with pytest.raises(PayloadTooLargeError, match="32,768 bytes"):
         decoded(b'{"userId": "u", "event": "E"}'.ljust(MAX_ITEM_BYTES + 1), "track")
+
+
+def test_a_batch_of_too_many_is_refused_before_they_are_made() -> None:
+    """Four kilobytes of gzip hold two million items, valid or with a fault behind them."""
+    items = b"0," * (MAX_BATCH_BYTES // 2 - 20)
+    for body in (
+        b'{"batch":[' + items + b"0]}",
+        b'{"batch":[' + items + b"NaN]}",
+        b'{"a":[0],"batch":[' + items + b"0]",
+    ):
+        tracemalloc.start()
+        try:
+            with pytest.raises(PayloadTooLargeError, match="10,000 items"):
+                decoded(body)
+            assert tracemalloc.get_traced_memory()[1] < 1024 * 1024
+        finally:
+            tracemalloc.stop()
+
+
+def test_a_call_may_hold_more_commas_than_a_batch_calls() -> None:
+    call = b'{"type": "track", "userId": "u", "event": "E", "properties": {"a": [' + b"0," * 12_000 + b"0]}}"
+    assert len(of_texts(call, call).events) == 2
+    with pytest.raises(InvalidRequestError, match="no array `batch`"):
+        decoded(b'{"batch": {"a": [' + b"0," * 20_000 + b"0]}}")
 
 
 @pytest.mark.parametrize("item", [b"0", b"NaN"])
