@@ -46,7 +46,8 @@ from store.profiles import Profile
 ATTEMPTS = 12
 # Events of one transaction, of which each stage takes all at once: together some 25 µs an event.
 MAX_EVENTS = 500
-# Traits of one transaction, but for those of its first event: folded, stored and kept as history at 5 to 10 µs each.
+# Traits and consents of one transaction, but for those of its first event: folded, stored and kept as history at 5 to
+# 10 µs each.
 MAX_TRAITS_SAID = 5_000
 
 
@@ -254,7 +255,7 @@ def _within_traits(batch: Sequence[Event]) -> Sequence[Event]:
     said = 0
     for number, event in enumerate(batch):
         if event.type == "identify":
-            said += len(event.properties)
+            said += len(event.properties) + len(event.properties.get("consent") or ())
             if said > MAX_TRAITS_SAID and number > 0:
                 return batch[:number]
     return batch

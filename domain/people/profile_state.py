@@ -16,6 +16,8 @@ from domain.people.registers import NEVER, Registers, Stamp, is_same, is_set
 MAX_TRAITS = 1_000
 # As JSON, with the names.
 MAX_TRAITS_BYTES = 256 * 1024
+# Channels that a profile has consent for, given or refused.
+MAX_CONSENTS = 100
 
 Part = Literal["traits", "consent", "suppressed", "context"]
 SourceKind = Literal["event", "link", "operator", "step", "merge"]
@@ -95,13 +97,15 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
     """Take statements in. Of each name the latest holds, however they are ordered.
 
     A trait that would bring the profile beyond MAX_TRAITS or MAX_TRAITS_BYTES is refused, and the rest is kept. Traits
-    that were taken back have what room there is beside: beyond, the ones taken back first are forgotten.
+    that were taken back have what room there is beside: beyond, the ones taken back first are forgotten. Of more
+    than MAX_CONSENTS consents the refusals are kept, then those said last.
     """
     new = state.copy()
     room = _Room(new.traits)
     changes: list[Change] = []
     refusals: list[Refusal] = []
     is_changed = False
+    consents: dict[str, Statement] = {}
     for one in statements:
         registers = new.part(one.part)
         if not registers.yields_to(one.name, one.value, one.said, _IS_REFUSAL[one.part]):
@@ -114,16 +118,27 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
             continue
         registers.put(one.name, one.value, one.said)
         is_changed = True
+        if one.part == "consent":
+            consents[one.name] = one
         if not is_same(before, one.value):
             changes.append(Change(one.part, one.name, before, one.value, one.source))
     room.make()
+    if consents:
+        *_, last = consents.values()
+        dropped = {one.name: consents.get(one.name, one) for one in _drop_consents(new.consent, last.source)}
+        refusals += [Refusal(one, _TOO_MANY_CONSENTS) for one in dropped.values()]
+        known = state.consent.values
+        changes = [change for change in changes if change.part != "consent" or change.name not in dropped] + [
+            Change("consent", name, known[name], None, one.source) for name, one in dropped.items() if name in known
+        ]
     return Folded(new, is_changed, changes, refusals)
 
 
 def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
     """Pour a profile into another: of each name the latest word holds, whichever profile it was said of.
 
-    Where the traits of both are too many for one profile, those said last are kept, and the others refused.
+    Where the traits of both are too many for one profile, those said last are kept, and the others refused; of
+    consents the refusals go before.
     """
     new = target.copy()
     for part, is_refusal in _IS_REFUSAL.items():
@@ -137,6 +152,7 @@ def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
     ]
     for refusal in refusals:
         new.traits.drop(refusal.statement.name)
+    refusals += [Refusal(one, _TOO_MANY_CONSENTS) for one in _drop_consents(new.consent, source)]
     room = _Room(new.traits)
     room.count()
     room.make()
@@ -170,6 +186,20 @@ _TOO_MUCH = (
     f"a profile may have {MAX_TRAITS:,} traits in {MAX_TRAITS_BYTES:,} bytes: of what was merged, "
     "the traits said last were kept"
 )
+_TOO_MANY_CONSENTS = (
+    f"a profile may have consent for {MAX_CONSENTS} channels: refusals are kept, then what was said last"
+)
+
+
+def _drop_consents(consent: Registers, source: Source) -> list[Statement]:
+    """Drop the consents beyond MAX_CONSENTS: the grants before the refusals, and of each the ones said first."""
+    if len(consent.values) <= MAX_CONSENTS:
+        return []
+    words = sorted(consent.words(), key=lambda word: (word[1] is False, word[2], word[0]), reverse=True)
+    beyond = words[MAX_CONSENTS:]
+    for name, _, _ in beyond:
+        consent.drop(name)
+    return [Statement("consent", name, value, said, source) for name, value, said in beyond]
 
 
 class _Room:

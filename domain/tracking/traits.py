@@ -3,6 +3,8 @@
 One that cannot be read is left out, and costs neither the others nor the call.
 """
 
+import re
+from itertools import islice
 from typing import Any, Final
 
 from msgspec import Struct
@@ -11,6 +13,10 @@ from domain.blanks import strip_blanks
 from domain.local_time.zones import zone_name
 from domain.tracking.item_error import shown
 
+# Channels that a call may state consent for.
+MAX_CONSENTS_OF_A_CALL: Final = 50
+
+_CHANNEL: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _YES: Final = frozenset({"true", "yes", "1"})
 _NO: Final = frozenset({"false", "no", "0"})
 
@@ -54,9 +60,21 @@ def _leave_out(traits: dict[str, Any], name: str, wanted: str, left_out: list[Le
 
 def _read_consent(consent: dict[str, Any], left_out: list[LeftOut]) -> dict[str, bool]:
     read: dict[str, bool] = {}
-    for channel, value in consent.items():
+    if len(consent) > MAX_CONSENTS_OF_A_CALL:
+        error = (
+            f"traits.consent may have {MAX_CONSENTS_OF_A_CALL} channels, and has {len(consent):,}: "
+            f"those after the first {MAX_CONSENTS_OF_A_CALL} are left out"
+        )
+        left_out.append(LeftOut("traits.consent", error, None))
+    for channel, value in islice(consent.items(), MAX_CONSENTS_OF_A_CALL):
         given = _yes_or_no(value)
-        if given is None:
+        if not _CHANNEL.fullmatch(channel):
+            error = (
+                f"{path_of_consent(channel)} must have the name of a channel, such as `email`: "
+                "a lower-case letter, then lower-case letters, digits and underscores, 40 characters at most"
+            )
+            left_out.append(LeftOut(path_of_consent(channel), error, value))
+        elif given is None:
             error = f'{path_of_consent(channel)} must be true or false, or 1, 0, "yes" or "no"; it is {shown(value)}'
             left_out.append(LeftOut(path_of_consent(channel), error, value))
         else:

@@ -67,6 +67,13 @@ async def test_people_of_whom_much_is_said_are_taken_in_parts(rig: Rig, ingest: 
     assert sorted(row["traits"] for row in people) == [1] * 5 + [MAX_TRAITS] * 3
 
 
+async def test_consents_count_as_what_is_said(ingest: Ingest, parts: list[int]) -> None:
+    consent = {f"c{number}": True for number in range(50)}
+    calls = [event("identify", f"u{user}", consent=consent) for user in range(120)]
+    await ingest(calls, received_at=AT)
+    assert parts == [98, 22], "of each, fifty channels and the consent itself"
+
+
 async def test_what_dies_between_two_parts_is_taken_up_by_the_repeat(
     rig: Rig, ingest: Ingest, parts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from application import ingest as ingest_module
 from application.ingest import Ingest
-from domain.people.profile_state import MAX_TRAITS, MAX_TRAITS_BYTES
+from domain.people.profile_state import MAX_CONSENTS, MAX_TRAITS, MAX_TRAITS_BYTES
 from tests.engine.ingesting import AT, Query, event
 from tests.rig import Rig
 
@@ -77,6 +77,24 @@ async def test_no_profile_grows_beyond_its_bytes_whatever_is_sent(query: Query, 
     rejects = await query(REJECTS)
     assert len(rejects) == 12 - len([name for name in profile["traits"] if name.startswith("big")]) > 0
     assert all(row["error"].startswith("the traits of a profile may have 262,144 bytes") for row in rejects)
+
+
+async def test_consent_does_not_grow_whatever_channels_are_named(rig: Rig) -> None:
+    def calls(start: int) -> list[dict[str, Any]]:
+        named = [{f"c{start + call}_{number}": True for number in range(300)} for call in range(20)]
+        return [{"type": "identify", "userId": "u1", "traits": {"consent": consent}} for consent in named]
+
+    await rig.identify("u1", consent={"email": False})
+    for start in (0, 20):
+        answer = (await rig.post("batch", {"batch": calls(start)})).json()
+        assert len(answer["leftOut"]) + answer["unnamed"] >= 20
+    assert answer["leftOut"][0]["part"] == "traits.consent"
+    [person] = await rig.query("SELECT consent, said -> 'consent' AS said FROM profiles")
+    assert (len(person["consent"]), person["consent"]["email"]) == (MAX_CONSENTS, False)
+    assert sum(len(names) - 2 for names in person["said"]) == MAX_CONSENTS
+    rejects = await rig.query("SELECT part FROM rejects WHERE starts_with(error, 'a profile may have consent')")
+    assert all(reject["part"].startswith("traits.consent.c") for reject in rejects)
+    assert rejects
 
 
 async def test_of_merged_profiles_the_traits_said_last_are_kept_and_the_others_recorded(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from domain.people import profile_state
 from domain.people.profile_state import (
+    MAX_CONSENTS,
     MAX_TRAITS,
     MAX_TRAITS_BYTES,
     Folded,
@@ -169,6 +170,44 @@ def test_a_merge_forgets_what_was_taken_back_before_it_leaves_out_a_trait() -> N
         merged = merge(one, other, MERGE)
         assert (merged.refusals, len(merged.state.traits.values)) == ([], MAX_TRAITS)
         assert sum(value is not None for value in merged.state.traits.values.values()) == 400
+
+
+def consents(prefix: str, number: int, minute: int, *, given: bool) -> list[Statement]:
+    return [said(f"{prefix}{index:04}", given, minute, part="consent") for index in range(number)]
+
+
+def test_a_profile_has_consent_for_so_many_channels_and_keeps_the_refusals() -> None:
+    state = fold(ProfileState(), consents("old", MAX_CONSENTS, 1, given=True)).state
+    folded = fold(state, [*consents("no", 10, 2, given=False), *consents("yes", 5_000, 3, given=True)])
+    kept = folded.state.consent.values
+    assert (len(kept), list(kept.values()).count(False)) == (MAX_CONSENTS, 10)
+    assert folded.state.consent.stamps.keys() == kept.keys()
+    assert len(folded.refusals) == MAX_CONSENTS + 10 + 5_000 - MAX_CONSENTS
+    assert folded.refusals[0].reason == (
+        "a profile may have consent for 100 channels: refusals are kept, then what was said last"
+    )
+    # The history says what became of each: nothing of those that never were in the profile.
+    expected = dict(state.consent.values)
+    for change in folded.changes:
+        assert change.before == expected.pop(change.name, None)
+        expected |= {change.name: change.after} if change.after is not None else {}
+    assert expected == kept
+
+
+def test_refusals_alone_are_bounded_as_well() -> None:
+    state = fold(ProfileState(), consents("no", 3 * MAX_CONSENTS, 1, given=False)).state
+    assert len(state.consent.values) == MAX_CONSENTS
+
+
+def test_a_merge_keeps_the_refusals_before_the_grants() -> None:
+    refusing = fold(ProfileState(), consents("no", 60, 1, given=False)).state
+    granting = fold(ProfileState(), consents("yes", 60, 2, given=True)).state
+    for one, other in ((refusing, granting), (granting, refusing)):
+        merged = merge(one, other, MERGE)
+        assert list(merged.state.consent.values.values()).count(False) == 60
+        assert len(merged.state.consent.values) == MAX_CONSENTS
+        assert {refusal.statement.part for refusal in merged.refusals} == {"consent"}
+        assert len(merged.refusals) == 20
 
 
 @given(

@@ -22,6 +22,16 @@ LEFT_OUT: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"consent": True}, {}, ["traits.consent must be an object of channel and true or false"]),
     ({"consent": ["email"]}, {}, ["traits.consent must be an object"]),
     ({"consent": {"email": "maybe", "push": True}}, {"consent": {"push": True}}, ["traits.consent.email must be true"]),
+    *(
+        ({"consent": {name: False, "push": True}}, {"consent": {"push": True}}, ["must have the name of a channel"])
+        for name in ("", "Email", "e-mail", "1", "e" * 41, "email\n", "é", "x" * 5_000)
+    ),
+    ({"consent": {"e" * 40: True, "in_app": False}}, {"consent": {"e" * 40: True, "in_app": False}}, []),
+    (
+        {"consent": {f"c{number}": True for number in range(1_000)}},
+        {"consent": {f"c{number}": True for number in range(50)}},
+        ["traits.consent may have 50 channels, and has 1,000"],
+    ),
     ({"consent": {"email": None}}, {"consent": {}}, ["traits.consent.email must be true or false"]),
     ({"consent": {"email": 2, "push": []}}, {"consent": {}}, ["traits.consent.email", "traits.consent.push"]),
     (
