@@ -17,7 +17,7 @@ from domain.people.consent import OPT_OUT
 from domain.people.identity import Identity, Known, Resolution, identities_of
 from domain.people.profile_state import Change, Folded, ProfileState, Refusal, Source, Statement
 from domain.people.registers import Registers, Stamp, is_set, stamp
-from domain.people.statements import addresses_in
+from domain.people.statements import addresses_in, statements_of_traits
 from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
 from domain.tracking.traits import LeftOut, path_of_consent
@@ -216,7 +216,7 @@ async def set_traits(
 ) -> dict[str, str]:
     """Set traits of a profile that the caller has locked, and record it; why some could not be, by name."""
     said = stamp(source.at, source.id)
-    statements = [Statement("traits", name, value, said, source) for name, value in traits.items()]
+    statements = statements_of_traits(traits, said, source)
     async with connection.pipeline():
         asked = await ask_for_people(connection, [profile_id], {profile_id: statements}, with_consent=False)
         written = await write_people(connection, asked)

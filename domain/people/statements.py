@@ -1,11 +1,12 @@
 """What a batch of events says of people, as statements that can be folded into their profiles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from domain.people.addresses import addresses_of
 from domain.people.profile_state import Source, Statement
-from domain.people.registers import stamp
+from domain.people.registers import Stamp, stamp
 from domain.people.surroundings import read_surroundings
 from domain.tracking.event import Event
 
@@ -32,16 +33,18 @@ def statements_of(event: Event, source: Source, received_at: datetime) -> list[S
     refused = said if event.reported_timestamp is None else stamp(event.timestamp, event.message_id)
     consent = event.properties.get("consent") or {}
     return [
-        *(
-            Statement("traits", name, value, said, source)
-            for name, value in event.properties.items()
-            if name != "consent"
-        ),
+        *statements_of_traits({k: v for k, v in event.properties.items() if k != "consent"}, said, source),
         *(
             Statement("consent", channel, given, said if given else refused, source)
             for channel, given in consent.items()
         ),
     ]
+
+
+def statements_of_traits(traits: Mapping[str, Any], said: Stamp, source: Source) -> list[Statement]:
+    """Traits that are said at once. Those taken back go first: in a full profile they make room for the others."""
+    in_order = sorted(traits.items(), key=lambda trait: trait[1] is not None)
+    return [Statement("traits", name, value, said, source) for name, value in in_order]
 
 
 def surroundings_of(event: Event, source: Source, received_at: datetime) -> list[Statement]:

@@ -23,6 +23,7 @@ from domain.people.profile_state import (
     merge,
 )
 from domain.people.registers import Stamp, packed, stamp, unpacked
+from domain.people.statements import statements_of_traits
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 EVENT = Source("event", "m1", NOON)
@@ -170,6 +171,14 @@ def test_a_merge_forgets_what_was_taken_back_before_it_leaves_out_a_trait() -> N
         merged = merge(one, other, MERGE)
         assert (merged.refusals, len(merged.state.traits.values)) == ([], MAX_TRAITS)
         assert sum(value is not None for value in merged.state.traits.values.values()) == 400
+
+
+@pytest.mark.parametrize("names", [("t1", "new"), ("new", "t1")])
+def test_a_trait_taken_back_makes_room_for_another_of_the_same_call(names: tuple[str, str]) -> None:
+    traits = {name: None if name == "t1" else "set" for name in names}
+    folded = fold(full().state, statements_of_traits(traits, stamp(NOON + timedelta(minutes=1), "m2"), EVENT))
+    assert folded.refusals == []
+    assert folded.state.traits.values["new"] == "set"
 
 
 def consents(prefix: str, number: int, minute: int, *, given: bool) -> list[Statement]:
