@@ -110,6 +110,8 @@ class Stack:
             admin_key=SecretStr(ADMIN_KEY),
             # The client of these measurements is one, where a deployment has many.
             rate_limit=0,
+            rate_limit_events=0,
+            rate_limit_bytes=0,
             link_secret=SecretStr(generated.LINK_SECRET),
             webhook_signing_secret=SecretStr(generated.SIGNING_SECRET),
         )
