@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from application.ingest import Ingest, IngestResult
 from domain.tracking.event import Event
 
 Query = Callable[..., Awaitable[list[dict[str, Any]]]]
@@ -55,3 +56,16 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     with monkeypatch.context() as patch:
         patch.setattr(psycopg.AsyncCursor, "execute", counted)
         yield sent
+
+
+def sizes_of_parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many events each transaction was to take, from now on; all but those that were too many are committed."""
+    sizes: list[int] = []
+    part = Ingest._part
+
+    async def counted(self: Ingest, batch: list[Event], *rest: Any, **more: Any) -> IngestResult:
+        sizes.append(len(batch))
+        return await part(self, batch, *rest, **more)
+
+    monkeypatch.setattr(Ingest, "_part", counted)
+    return sizes

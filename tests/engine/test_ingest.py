@@ -3,19 +3,18 @@
 import asyncio
 import random
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 import pytest
 
 from application import routing
 from application.catalogue import Catalogue
-from application.ingest import Ingest, IngestResult
+from application.ingest import Ingest
 from domain.tracking.event import Event
 from store.database import Database
 from store.events import MAX_SINCE
 from tests.engine.campaigns import CART
-from tests.engine.ingesting import AT, event, statements
+from tests.engine.ingesting import AT, event, sizes_of_parts, statements
 from tests.rig import MAIL, Rig
 
 SEED = 20_261_121
@@ -252,14 +251,7 @@ async def test_where_many_exits_overtook_a_batch_it_is_taken_in_parts(
     received_at = AT + timedelta(hours=3)
     for user in users:
         await ingest([ordered(f"c{number}", user, minutes=1 + number) for number in range(6)], received_at=received_at)
-    sizes: list[int] = []
-    part = Ingest._part
-
-    async def counted(self: Ingest, batch: list[Event], *rest: Any, **more: Any) -> IngestResult:
-        sizes.append(len(batch))
-        return await part(self, batch, *rest, **more)
-
-    monkeypatch.setattr(Ingest, "_part", counted)
+    sizes = sizes_of_parts(monkeypatch)
     batch = [late_cart(cart, user) for user in users for cart in ("c0", "c5", "c6")]
     assert (await ingest(batch, received_at=received_at)).accepted == len(batch)
     assert min(sizes) <= 12

@@ -10,7 +10,7 @@ from application.ingest import MAX_TRAITS_SAID, Ingest, IngestResult
 from domain.people.profile_state import MAX_TRAITS
 from domain.tracking.event import Event
 from tests.engine.campaigns import CART
-from tests.engine.ingesting import AT, event
+from tests.engine.ingesting import AT, event, sizes_of_parts
 from tests.rig import Rig
 
 USERS = 6
@@ -32,16 +32,8 @@ def batch() -> list[Event]:
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many events each transaction was to take; all but those that were too many are committed."""
-    sizes: list[int] = []
-    part = Ingest._part
-
-    async def counted(self: Ingest, batch: list[Event], *rest: Any, **more: Any) -> IngestResult:
-        sizes.append(len(batch))
-        return await part(self, batch, *rest, **more)
-
-    monkeypatch.setattr(Ingest, "_part", counted)
     monkeypatch.setattr(routing, "MAX_WORK", 10)
-    return sizes
+    return sizes_of_parts(monkeypatch)
 
 
 async def test_it_comes_to_the_same_as_in_one_transaction(rig: Rig, ingest: Ingest, parts: list[int]) -> None:
