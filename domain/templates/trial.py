@@ -259,7 +259,7 @@ def _remedy(failed: _Failed) -> str:
 
 
 def _fitting(expected: ExpectedData) -> Iterator[dict[DataPath, Any]]:
-    """The values of people whom the template may fit, the likely first."""
+    """The values of people for which the template may be right, the likely first."""
     kinds = {leaf: kind for leaf in expected.leaves() if (kind := expected.kind(leaf)) != "list"}
     likely = {leaf: _SAMPLES[kind] for leaf, kind in kinds.items()}
     yield likely
