@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from signal import SIG_DFL, SIGINT, signal
+from signal import SIGINT
 
 import pytest
 
@@ -44,13 +44,11 @@ async def test_a_run_that_is_broken_off_leaves_nothing_behind(data_folder: Path)
     folder = data_folder / "broken-off"
     folder.mkdir(mode=0o755)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.chaos", "--seconds", "60", "--calm"),
+        *(sys.executable, "-m", "tests.foreground", "tests.chaos", "--seconds", "60", "--calm"),
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(folder)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        # What is started in the background by a script ignores it.
-        preexec_fn=lambda: signal(SIGINT, SIG_DFL),
     )
     try:
         async for is_last in looks(PATIENCE):

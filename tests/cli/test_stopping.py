@@ -1,11 +1,9 @@
 """A stack whose terminal is closed stops as if it had been told to."""
 
-import fcntl
 import os
 import pty
 import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
 
@@ -18,14 +16,13 @@ def test_closing_the_terminal_stops_everything(tmp_path: Path) -> None:
     master, terminal = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "dev", "--data", str(tmp_path / "data")],
+        [sys.executable, "-m", "tests.foreground", "cli.main", "dev", "--data", str(tmp_path / "data")],
         cwd=ROOT,
         env=environment,
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(terminal)
     try:

@@ -33,14 +33,13 @@ class Terminal:
         master, terminal = pty.openpty()
         environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(self.columns), **self.environment}
         process = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", *arguments],
+            [sys.executable, "-m", "tests.foreground", "cli.main", *arguments],
             cwd=ROOT,
             env=environment,
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
             start_new_session=True,
-            preexec_fn=_take_terminal,
         )
         os.close(terminal)
         shown = ""
@@ -51,16 +50,6 @@ class Terminal:
                     os.write(master, answers.pop(asked).encode())
         os.close(master)
         return process.wait(), shown
-
-
-def _take_terminal() -> None:
-    import fcntl
-    import signal
-    import termios
-
-    # Whoever runs the tests in the background of a shell ignores it, and what he ignores his children do.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _read(master: int) -> str:
