@@ -40,7 +40,7 @@ MARKER = EventType.EVENT_TYPE_MARKER_RECORDED
 LOCAL_ACTIVITY = "core_local_activity"
 
 # How long something is waited for that comes, in seconds: on a busy machine, and after what was begun has timed out.
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 MAIL = """---
 channel: email

@@ -27,7 +27,7 @@ from store.database import Database
 from tests.engine.audience import LASTING, NEWS, enter, people, start, users
 from tests.engine.ingesting import event, statements
 from tests.processes import worker_process
-from tests.rig import MAIL, Rig, is_there, looks, open_rig
+from tests.rig import MAIL, PATIENCE, Rig, is_there, looks, open_rig
 
 TRIAL = {"plan": "trial"}
 
@@ -385,10 +385,10 @@ async def test_a_schedule_has_the_audience_enter(rig: Rig) -> None:
     await rig.until("SELECT 1 FROM operations WHERE state = 'done' AND counts = '{\"entered\": 1}'")
     assert (await (await rig.journey("ada", key)).describe()).status is not None
     await rig.admin("POST", f"/v1/campaigns/{key}/stop")
-    deadline = asyncio.get_running_loop().time() + 20
-    while await is_there(schedule):
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.05)
+    async for is_last in looks(PATIENCE):
+        if not await is_there(schedule):
+            break
+        assert not is_last
 
 
 @pytest.mark.takes_long

@@ -5,7 +5,7 @@ import os
 import random
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 from runtime.embedded.ports import free_port
 from store.database import Database
 from tests.generated import LINK_SECRET, SIGNING_SECRET
-from tests.rig import ADMIN_KEY, WRITE_KEY
+from tests.rig import ADMIN_KEY, PATIENCE, WRITE_KEY, looks
 
 ROOT = Path(__file__).parents[2]
 SEED = 20_261_122
@@ -102,7 +102,7 @@ async def deployment(database_url: str) -> AsyncIterator[Deployment]:
         "SOJOURN_WEBHOOK_SIGNING_SECRET": SIGNING_SECRET,
     }
     async with AsyncExitStack() as stack:
-        apis = []
+        apis, processes = [], []
         for _ in range(2):
             port = free_port()
             process = await asyncio.create_subprocess_exec(
@@ -112,13 +112,14 @@ async def deployment(database_url: str) -> AsyncIterator[Deployment]:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
             )
+            processes.append(process)
             stack.push_async_callback(process.wait)
             stack.callback(process.terminate)
             limits = httpx.Limits(max_connections=20)
             client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits)
             apis.append(await stack.enter_async_context(client))
         database = await stack.enter_async_context(Database(database_url, pool_size=2))
-        await asyncio.gather(*(_ready(api) for api in apis))
+        await asyncio.gather(*map(_ready, apis, processes))
         for key, reentry in CAMPAIGNS.items():
             source = CAMPAIGN.format(key=key, reentry=reentry)
             await _admin(apis[0], "/v1/campaigns", {"file": "c.yaml", "source": source, "templates": {}})
@@ -126,16 +127,13 @@ async def deployment(database_url: str) -> AsyncIterator[Deployment]:
         yield Deployment(apis, database)
 
 
-async def _ready(api: httpx.AsyncClient) -> None:
-    deadline = asyncio.get_running_loop().time() + 30
-    while True:
-        try:
+async def _ready(api: httpx.AsyncClient, process: asyncio.subprocess.Process) -> None:
+    async for is_last in looks(PATIENCE):
+        with suppress(httpx.TransportError):
             if (await api.get("/readyz")).is_success:
                 return
-        except httpx.TransportError:
-            pass
-        assert asyncio.get_running_loop().time() < deadline, "the API never came up"
-        await asyncio.sleep(0.05)
+        assert process.returncode is None, f"the API ended with {process.returncode}"
+        assert not is_last, "the API never came up"
 
 
 async def _admin(api: httpx.AsyncClient, path: str, body: Any) -> None:

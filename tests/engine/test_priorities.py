@@ -1,6 +1,5 @@
 """Those who enter as an audience keep nobody waiting who enters by an event: in the outbox, and in Temporal."""
 
-import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -16,7 +15,7 @@ from store.database import Database
 from tests.engine.audience import LASTING, enter, people, start
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import event
-from tests.rig import Rig
+from tests.rig import PATIENCE, Rig, looks
 
 # What happens to the outbox, in its order.
 _LOG = """
@@ -106,11 +105,10 @@ async def test_tasks_of_an_audience_come_after_those_of_events(
 
 async def _first_task(client: Client, workflow_id: str) -> datetime:
     """When a worker took the first task of a workflow; waits for it."""
-    deadline = asyncio.get_running_loop().time() + 30
-    while True:
+    async for is_last in looks(PATIENCE):
         history = await client.get_workflow_handle(workflow_id).fetch_history()
         for one in history.events:
             if one.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
                 return one.event_time.ToDatetime()
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.05)
+        assert not is_last
+    raise AssertionError("there is a last look")

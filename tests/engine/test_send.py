@@ -40,6 +40,11 @@ steps:
 """
 
 
+@pytest.fixture(autouse=True)
+def patient_pools() -> None:
+    """How long a pool waits is a subject here."""
+
+
 @dataclass
 class Held:
     """An answer that comes when it is released."""

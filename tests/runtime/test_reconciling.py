@@ -21,7 +21,7 @@ from runtime.temporal_probe import look_at_temporal
 from store import reconciliations
 from tests.conftest import database_of
 from tests.engine.campaigns import CART, REACTION
-from tests.rig import Rig, open_rig
+from tests.rig import PATIENCE, Rig, looks, open_rig
 
 NOTHING: dict[str, Any] = {}
 
@@ -43,10 +43,10 @@ async def indexed(rig: Rig, campaign: str, number: int) -> None:
 
 
 async def eventually(ask: Callable[[], Awaitable[Any]], expected: Any) -> None:
-    deadline = asyncio.get_running_loop().time() + 20
-    while (found := await ask()) != expected:
-        assert asyncio.get_running_loop().time() < deadline, f"still {found}, not {expected}"
-        await asyncio.sleep(0.05)
+    async for is_last in looks(PATIENCE):
+        if (found := await ask()) == expected:
+            return
+        assert not is_last, f"still {found}, not {expected}"
 
 
 async def status(handle: WorkflowHandle[Any, Any]) -> str:
