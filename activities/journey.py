@@ -32,7 +32,7 @@ class SendRequest(Struct, frozen=True):
     message_id: UUID
     at: datetime
     ends_with: str | None
-    outlook: Outlook | None = None
+    outlook: Outlook
 
 
 class Finished(Struct, frozen=True):

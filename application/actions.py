@@ -34,7 +34,7 @@ class Deed(Struct, frozen=True):
     at: datetime
     ends_with: str | None
     visits: dict[str, int]
-    outlook: Outlook | None = None
+    outlook: Outlook
 
 
 class _Done(Struct, frozen=True):
@@ -122,9 +122,8 @@ async def _record(
         data=done.data,
     )
     await decisions.insert(connection, [recorded])
-    if (outlook := deed.outlook) is not None:
-        [way] = outlook.ways
-        await journeys.place(connection, deed.journey_id, way, outlook.move, deed.at)
+    [way] = deed.outlook.ways
+    await journeys.place(connection, deed.journey_id, way, deed.outlook.move, deed.at)
     if deed.ends_with is not None:
         await journeys.end(connection, [Ending(deed.journey_id, COMPLETED, deed.ends_with, None, deed.at)])
 

@@ -25,7 +25,7 @@ class Fork(Struct, frozen=True):
     step: str
     at: datetime
     visits: dict[str, int]
-    outlook: Outlook | None = None
+    outlook: Outlook
 
 
 class _Choice(Struct, frozen=True):
@@ -65,9 +65,8 @@ class Branches:
                 data=choice.data,
             )
             await decisions.insert(connection, [recorded])
-            if (outlook := fork.outlook) is not None:
-                way = way_of_fork(outlook, choice.index)
-                await journeys.place(connection, fork.journey_id, way, outlook.move, fork.at)
+            way = way_of_fork(fork.outlook, choice.index)
+            await journeys.place(connection, fork.journey_id, way, fork.outlook.move, fork.at)
             return choice.index
 
 

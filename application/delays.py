@@ -36,7 +36,7 @@ class Moment(Struct, frozen=True):
     ask: int
     reached_at: datetime
     at: datetime
-    outlook: Outlook | None = None
+    outlook: Outlook
 
 
 class Delays:
@@ -72,16 +72,15 @@ class Delays:
                 data=_data(until, error, zone),
             )
             await decisions.insert(connection, [recorded])
-            if (outlook := moment.outlook) is not None:
-                way = way_of_look_up(
-                    outlook,
-                    moment.step,
-                    until,
-                    is_past=outcome == PAST,
-                    at=moment.at,
-                    ends_at=version.plan.ends_at,
-                )
-                await journeys.place(connection, moment.journey_id, way, outlook.move, moment.at)
+            way = way_of_look_up(
+                moment.outlook,
+                moment.step,
+                until,
+                is_past=outcome == PAST,
+                at=moment.at,
+                ends_at=version.plan.ends_at,
+            )
+            await journeys.place(connection, moment.journey_id, way, moment.outlook.move, moment.at)
             return until
 
 

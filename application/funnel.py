@@ -243,7 +243,7 @@ def _messages(step: str, decisions: Sequence[DecisionCount], messages: Sequence[
 
 
 def _sums(numbers: Iterable[tuple[str | None, int]]) -> dict[str, int]:
-    """Added up by name. A name that is not known, as of a journey that an earlier release moved, is `unknown`."""
+    """Added up by name. A missing name counts as `unknown`."""
     sums: Counter[str] = Counter()
     for name, number in numbers:
         sums[name or "unknown"] += number

@@ -23,8 +23,7 @@ from store.messages import GateFacts, Reservation
 class Question(Struct, frozen=True):
     """May this step's message go? `at` is the instant on the journey's clock, `reached_at` when the step was reached.
 
-    `ask` counts the questions of one visit; the same four ids are the same question, and get the same answer. Without
-    an outlook the journey's row does not follow: so it is of those that an earlier release has started.
+    `ask` counts the questions of one visit; the same four ids are the same question, and get the same answer.
     `ends_with` is the outcome with which the journey is over if this message is refused; None if it goes on.
     """
 
@@ -35,7 +34,7 @@ class Question(Struct, frozen=True):
     reached_at: datetime
     at: datetime
     ends_with: str | None
-    outlook: Outlook | None = None
+    outlook: Outlook
 
 
 class Gate:
@@ -116,9 +115,8 @@ class Gate:
 
 
 async def _place(connection: Connection, question: Question, answer: Answer, version: Version) -> None:
-    if (outlook := question.outlook) is not None:
-        way = way_of_gate(outlook, question.step, answer, question.at, version.plan.ends_at)
-        await journeys.place(connection, question.journey_id, way, outlook.move, question.at)
+    way = way_of_gate(question.outlook, question.step, answer, question.at, version.plan.ends_at)
+    await journeys.place(connection, question.journey_id, way, question.outlook.move, question.at)
 
 
 def _decision_id(question: Question, ask: int) -> UUID:

@@ -69,7 +69,7 @@ class _Then(Struct, frozen=True):
 
     at: datetime
     ends_with: str | None
-    outlook: Outlook | None
+    outlook: Outlook
 
 
 class _NotCompiledError(Exception):
@@ -108,7 +108,7 @@ class Sender:
         at: datetime,
         dated: datetime,
         ends_with: str | None,
-        outlook: Outlook | None = None,
+        outlook: Outlook,
     ) -> SendOutcome:
         """One attempt. Raises UnavailableError when the provider is away, or it is to wait: worth repeating.
 
@@ -253,7 +253,7 @@ async def _finish(connection: Connection, claimed: Claimed, state: str, then: _T
     if claimed.journey_state == "active" and state not in (RESERVED, SENDING, POSTPONED):
         if then.ends_with is not None:
             await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, then.ends_with, None, then.at)])
-        elif then.outlook is not None:
+        else:
             [way] = then.outlook.ways
             await journeys.place(connection, claimed.journey_id, way, then.outlook.move, then.at)
     # A journey found completed was completed by this message, in an attempt whose answer did not arrive.

@@ -211,13 +211,13 @@ class Relay:
             await self._client.start_workflow(
                 JourneyWorkflow.run,
                 JourneyInput(
-                    row.payload["journey_id"],
-                    version.key,
-                    version.plan,
-                    shown,
-                    going_on,
-                    told,
+                    journey_id=row.payload["journey_id"],
+                    campaign=version.key,
+                    plan=version.plan,
                     version=version.version,
+                    standing=shown,
+                    told=told,
+                    state=going_on,
                 ),
                 id=row.workflow_id,
                 task_queue=self._task_queue,
@@ -323,8 +323,7 @@ def _signal_of(row: Row) -> tuple[str, list[str | int]]:
     """The name of the signal that a row is, and its arguments."""
     match row.kind:
         case "matched":
-            # A row that an older release wrote does not say the version.
-            return "matched", [row.payload["subscription"], row.payload["event_id"], row.payload.get("version", 0)]
+            return "matched", [row.payload["subscription"], row.payload["event_id"], row.payload["version"]]
         case "exit":
             return "exit", [row.payload["by"]]
         case "resume":

@@ -31,7 +31,7 @@ EMPTY_ARRAY = text("'[]'::jsonb")
 CLOCK = text("clock_timestamp()")
 # The clock that development and tests may set (store/clock.py).
 DEPLOYMENT_CLOCK = text("now() + clock_ahead()")
-# Of keys and events that a release before sources has stored.
+# Of keys and events for which no source is named.
 DEFAULT_SOURCE = text("'default'")
 
 # One row. Its revision changes with whatever changes the routing of events.
@@ -110,8 +110,7 @@ identities = Table(
     Index("identities_one_user", "profile_id", unique=True, postgresql_where=text("kind = 'user'")),
 )
 
-# Events are partitioned by month, across which Postgres cannot hold a key unique: this table does. `event_id` is null
-# for what releases before it have stored.
+# Events are partitioned by month, across which Postgres cannot hold a key unique: this table does.
 message_ids = Table(
     "message_ids",
     metadata,
@@ -125,7 +124,6 @@ events = Table(
     "events",
     metadata,
     Column("received_at", INSTANT, primary_key=True),
-    # The default is for the release before, which stores events while this one is deployed.
     Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()")),
     Column("source", Text, nullable=False, server_default=DEFAULT_SOURCE),
     Column("message_id", Text, nullable=False),
@@ -237,7 +235,7 @@ journeys = Table(
     Column("ended_by", Text),
     Column("entry", JSONB, nullable=False),
     # Where an active journey is, as it last said: `standing` is waiting, deferred, held or acting, and `moves` is the
-    # number of the move that said so. Nothing of this is known of journeys that an earlier release has started.
+    # number of the move that said so. Where the flow ends as it begins there is no step.
     Column("step", Text),
     Column("standing", Text),
     Column("wakes_at", INSTANT),

@@ -45,7 +45,7 @@ class Asking:
         self._campaign = campaign
         self._is_local = is_local
 
-    async def authorise(self, command: Authorise, outlook: Outlook | None) -> Answer:
+    async def authorise(self, command: Authorise, outlook: Outlook) -> Answer:
         """Whether a message may go."""
         question = Question(
             journey_id=self._journey_id,
@@ -59,7 +59,7 @@ class Asking:
         )
         return await self._ask(JourneyActivities.authorise_send, question, f"may {command.step} go?")
 
-    async def send(self, command: Dispatch, step: str | None, outlook: Outlook | None) -> SendOutcome:
+    async def send(self, command: Dispatch, step: str | None, outlook: Outlook) -> SendOutcome:
         """Have a message sent that may go."""
         return await workflow.execute_activity_method(
             SendActivities.send_message,
@@ -72,7 +72,7 @@ class Asking:
             summary=f"send {step} by {command.channel}",
         )
 
-    async def evaluate(self, step: str, visits: Mapping[str, int], outlook: Outlook | None) -> int | None:
+    async def evaluate(self, step: str, visits: Mapping[str, int], outlook: Outlook) -> int | None:
         """Which way to go at a fork."""
         return await self._ask(
             JourneyActivities.evaluate_branch,
@@ -80,7 +80,7 @@ class Asking:
             f"which way at {step}?",
         )
 
-    async def look_up(self, command: LookUp, outlook: Outlook | None) -> datetime | Unreadable | None:
+    async def look_up(self, command: LookUp, outlook: Outlook) -> datetime | Unreadable | None:
         """Until when a delay rests."""
         moment = Moment(
             journey_id=self._journey_id,
@@ -93,7 +93,7 @@ class Asking:
         )
         return await self._ask(JourneyActivities.look_up_moment, moment, f"until when does {command.step} wait?")
 
-    async def perform(self, command: Perform, visits: Mapping[str, int], outlook: Outlook | None) -> bool:
+    async def perform(self, command: Perform, visits: Mapping[str, int], outlook: Outlook) -> bool:
         """Have an action done; whether the journey had been ended before."""
         deed = Deed(
             journey_id=self._journey_id,
@@ -117,7 +117,7 @@ class Asking:
     async def finish(self, outcome: str) -> str:
         """Tell the journey's row of an end that nothing has told it of; the outcome that then holds.
 
-        It is another where the row had been ended meanwhile. An earlier release did not say.
+        It is another where the row had been ended meanwhile. Without a row, the workflow's own holds.
         """
         held = await self._ask(
             JourneyActivities.finish_journey,

@@ -61,24 +61,19 @@ with workflow.unsafe.imports_passed_through():
 class JourneyInput(Struct, frozen=True, omit_defaults=True):
     """What a journey is started with, and continued with: ids and the plan, nothing about the person.
 
-    `standing` is the step and state that the search attributes say, `told` what the journey's row does; None in a
-    journey that an earlier release has started, whose row does not follow. `version` is that of the plan, 0 where
-    nobody said. `heard_alike` are the subscriptions for which events count that were held against the version before;
-    None if there was none.
-
-    `shown` is `standing` in a journey that 0.1 has started, which asks nothing locally. What is started without it, no
-    worker of 0.1 can read, and so none walks it as it would: its first task is tried again until a newer one comes.
+    `version` is that of the plan, `standing` the step and state that the search attributes say, `told` what the
+    journey's row does. `heard_alike` are the subscriptions for which events count that were held against the version
+    before; None if there was none.
     """
 
     journey_id: UUID
     campaign: str
     plan: Plan
-    standing: tuple[str, str] | None = None
+    version: int
+    standing: tuple[str, str]
+    told: Told
     state: JourneyState | None = None
-    told: Told | None = None
-    version: int = 0
     heard_alike: tuple[str, ...] | None = None
-    shown: tuple[str, str] | None = None
 
 
 class _Request:
@@ -101,10 +96,9 @@ class JourneyWorkflow:
     def __init__(self, journey: JourneyInput) -> None:
         self._journey = journey
         self._plan = journey.plan
-        self._shown = journey.standing or journey.shown
+        self._shown = journey.standing
         self._told = journey.told
         self._asking = Asking(journey.journey_id, journey.campaign, self._asks_locally)
-        self._is_of_first_release = journey.shown is not None
         # Whether what the journey does now follows from what it heard, or did not hear, while it waited for events.
         self._has_listened = False
         self._version = journey.version
@@ -146,15 +140,15 @@ class JourneyWorkflow:
             with self._group().scope():
                 fact = await self._carry_out(command)
             self._has_listened = isinstance(command, AwaitMatch)
-            if fact is not None and not isinstance(fact, Woke) and self._told is not None:
+            if fact is not None and not isinstance(fact, Woke):
                 self._told = told_by_answer(self._plan, asked, fact, at, self._told)
             if fact is not None:
                 self._tell(fact)
         return command
 
     @workflow.signal
-    def matched(self, subscription: str, event_id: str, version: int = 0) -> None:
-        """An event came that this journey listens for, by the rules of a version; 0 of one that is not known."""
+    def matched(self, subscription: str, event_id: str, version: int) -> None:
+        """An event came that this journey listens for, by the rules of a version."""
         self._hear(lambda: self._match(subscription, event_id, version))
 
     @workflow.signal
@@ -213,11 +207,11 @@ class JourneyWorkflow:
             self._tell(Matched(subscription, event_id))
 
     def _exit(self, by: str, versions: tuple[int, ...]) -> None:
-        if not versions or self._version in (0, *versions):
+        if not versions or self._version in versions:
             self._tell(Exited(by))
 
     def _migrated(self, migration: Migration) -> JourneyState | CannotMigrate:
-        if self._version not in (0, migration.from_version):
+        if self._version != migration.from_version:
             return CannotMigrate(VERSION_CHANGED, f"the journey is on version {self._version}")
         versions = migration.from_version, migration.to_version
         return migrated(self._plan, migration.plan, self._state, migration.heard_alike, workflow.now(), versions)
@@ -322,22 +316,19 @@ class JourneyWorkflow:
 
     def _is_elsewhere(self) -> bool:
         """Whether the journey's row says that it is elsewhere, or rests there another time."""
-        return self._told is not None and told_by_journey(self._plan, self._state, self._told) != self._told
+        return told_by_journey(self._plan, self._state, self._told) != self._told
 
     async def _record_position(self) -> None:
         """Tell the journey's row of a rest that no activity has told it of."""
-        if self._told is None or not self._is_elsewhere():
+        if not self._is_elsewhere():
             return
         self._told = told_by_journey(self._plan, self._state, self._told)
         here = position(self._plan, self._state, workflow.now())
-        if here is None or (self._is_of_first_release and not workflow.patched("position")):
-            return
-        await self._asking.record_position(here, self._told.move)
+        if here is not None:
+            await self._asking.record_position(here, self._told.move)
 
-    def _outlook(self, command: Command) -> Outlook | None:
+    def _outlook(self, command: Command) -> Outlook:
         """Where the answers to a question lead that is asked now, for the activity to tell the journey's row."""
-        if self._told is None:
-            return None
         return outlook(self._plan, self._state, command, workflow.now(), self._told.move + 1)
 
     def _asks_locally(self) -> bool:
@@ -346,9 +337,7 @@ class JourneyWorkflow:
         If the task is lost, the journey may have heard of an event by the next time. Where that leads elsewhere, nobody
         would ask again: a message would stay reserved, or the row say that the journey is over.
         """
-        if self._is_of_first_release or self._has_listened:
-            return False
-        return not may_be_stopped(self._plan, self._state)
+        return not self._has_listened and not may_be_stopped(self._plan, self._state)
 
     def _group(self) -> workflow.EventGroup:
         """The events of one visit of a step, together in the UI. A label besides would be a payload of each event."""
@@ -374,11 +363,10 @@ class JourneyWorkflow:
                 journey_id=self._journey.journey_id,
                 campaign=self._journey.campaign,
                 plan=self._plan,
-                standing=self._shown,
-                state=self._state,
-                told=self._told,
                 version=self._version,
+                standing=self._shown,
+                told=self._told,
+                state=self._state,
                 heard_alike=self._heard_alike,
-                shown=self._shown if self._is_of_first_release else None,
             )
         )

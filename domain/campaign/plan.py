@@ -7,7 +7,7 @@ does not need to find its way: conditions and templates stay with the published 
 from collections.abc import Iterator
 from datetime import datetime
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import Struct, field
 
 
 class Delay(Struct, frozen=True, tag="delay", tag_field="kind", omit_defaults=True):
@@ -23,19 +23,13 @@ class Until(Struct, frozen=True, tag="until", tag_field="kind", omit_defaults=Tr
     """Rest until a local time or a date, which are looked up outside of the workflow.
 
     `past` is where the flow goes if that lay in the past when the step was reached, or there is no such date;
-    `unreadable` where it goes if there is a value that names no date. In plans of an earlier release it is not set, and
-    `past` holds.
+    `unreadable` where it goes if there is a value that names no date.
     """
 
     id: str
     next: str | None = None
     past: str | None = None
-    unreadable: str | UnsetType | None = UNSET
-
-    @property
-    def if_unreadable(self) -> str | None:
-        """Where the flow goes if the date cannot be read."""
-        return self.past if isinstance(self.unreadable, UnsetType) else self.unreadable
+    unreadable: str | None = None
 
 
 class Send(Struct, frozen=True, tag="send", tag_field="kind", omit_defaults=True):

@@ -75,7 +75,7 @@ def looked_up(
     if until is None:
         return arrive(plan, note(state, at, "no such date"), node.past, at)
     if isinstance(until, Unreadable):
-        return arrive(plan, note(state, at, "unreadable date"), node.if_unreadable, at)
+        return arrive(plan, note(state, at, "unreadable date"), node.unreadable, at)
     if state.ask == 1 and until < state.since:
         return arrive(plan, note(state, at, "past already"), node.past, at)
     if until <= at:

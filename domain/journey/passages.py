@@ -59,8 +59,8 @@ def followers(node: Node) -> Iterator[str | None]:
     match node:
         case Delay(next=next) | Send(next=next) | Act(next=next):
             yield next
-        case Until(next=next, past=past):
-            yield from (next, past, node.if_unreadable)
+        case Until(next=next, past=past, unreadable=unreadable):
+            yield from (next, past, unreadable)
         case WaitFor(subscriptions=subscriptions, on_timeout=on_timeout):
             yield from (*(subscription.next for subscription in subscriptions), on_timeout)
         case Branch(cases=cases, otherwise=otherwise):

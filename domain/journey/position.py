@@ -9,10 +9,10 @@ are counted, and what a later one has written stands: an attempt that was given 
 from datetime import datetime
 from typing import assert_never
 
-from msgspec import Struct, UnsetType
+from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.campaign.plan import Branch, Plan, Repeat, Split, Until
+from domain.campaign.plan import Branch, Plan, Repeat, Split
 from domain.journey import machine
 from domain.journey.moves import is_at_rest, outcome_of, rests_until
 from domain.journey.protocol import (
@@ -89,8 +89,8 @@ def outlook(plan: Plan, state: JourneyState, command: Command, at: datetime, mov
             facts = [Settled("any", journey_ended=False)]
         case Evaluate(step=step):
             facts = _ways(plan, step)
-        case LookUp(step=step):
-            facts = [LookedUp(None), LookedUp(at), *_unreadable(plan, step)]
+        case LookUp():
+            facts = [LookedUp(None), LookedUp(at), LookedUp(Unreadable())]
         case Perform():
             facts = [Performed(journey_ended=False)]
         case _:
@@ -129,10 +129,9 @@ def way_of_look_up(
     ends_at: datetime | None,
 ) -> Position | None:
     """Where a look-up leads: the rest until the instant, unless that is past already or over by now, or unreadable."""
-    past, over, *more = outlook.ways
+    past, over, unreadable = outlook.ways
     if isinstance(until, Unreadable):
-        # A plan of an earlier release has no way of its own for it.
-        return more[0] if more else past
+        return unreadable
     if until is None or is_past:
         return past
     if until <= at:
@@ -168,23 +167,16 @@ def told_by_journey(plan: Plan, state: JourneyState, told: Told) -> Told:
     return told if here == told else replace(here, move=told.move + 1)
 
 
-def told_by_move(plan: Plan, state: JourneyState, told: Told | None) -> Told:
-    """What the row says of a journey that goes on under this plan; also that of one whose row did not follow so far."""
+def told_by_move(plan: Plan, state: JourneyState, told: Told) -> Told:
+    """What the row says of a journey that goes on under this plan."""
     step, standing = machine.standing(plan, state)
-    return Told(step, standing, state.visits.get(step, 0), 1 if told is None else told.move + 1)
+    return Told(step, standing, state.visits.get(step, 0), told.move + 1)
 
 
 def _led(plan: Plan, asked: JourneyState, fact: Fact, at: datetime) -> tuple[Position | None, JourneyState]:
     """Where a fact leads, and the state there. That a pause is over by now, the activity that answers cannot know."""
     led = machine.after(plan, replace(asked, resumed=False), fact, at)
     return position(plan, led, at), led
-
-
-def _unreadable(plan: Plan, step: str) -> list[Fact | None]:
-    """That a date cannot be read, of a plan that has a way for it."""
-    node = plan.node(step)
-    has_way = isinstance(node, Until) and not isinstance(node.unreadable, UnsetType)
-    return [LookedUp(Unreadable())] if has_way else []
 
 
 def _ways(plan: Plan, step: str) -> list[Fact | None]:

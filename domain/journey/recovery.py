@@ -13,7 +13,7 @@ from domain.journey.state import JourneyState, Round
 class Lost(Struct, frozen=True, omit_defaults=True):
     """What the database knows of a lost journey: its step, the end of its rest, and the last visit of each send.
 
-    The step is None of one that an earlier release has started. `moves` is the last that its row was told.
+    The step is None where the flow ends as it begins. `moves` is the last that its row was told.
     """
 
     step: str | None
@@ -23,7 +23,7 @@ class Lost(Struct, frozen=True, omit_defaults=True):
 
 
 def recover(plan: Plan, lost: Lost, at: datetime, seed: str) -> JourneyState | None:
-    """The state in which it goes on; None where its step is not known or not in the plan, and it begins anew.
+    """The state in which it goes on; None where it has no step, or none of the plan, and it begins anew.
 
     It asks the gate the questions of its last visit once more, and gets the same answers: what was sent is not sent
     again. Of a repetition as many rounds count as done as its sends tell, rather too many than too few. Events that it

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
 from msgspec import Struct, convert
 
@@ -14,7 +14,7 @@ INTEGRATION = "Sojourn"
 # What let a user in who entered as the audience of a campaign. No client can report such an event.
 AUDIENCE = "audience"
 
-# The source of the environment's write key, and of events that a release before sources has stored.
+# The source of the environment's write key.
 DEFAULT_SOURCE: Final = "default"
 # The source of what Sojourn reports itself. No key can have it.
 SOJOURN_SOURCE: Final = "sojourn"
@@ -76,5 +76,5 @@ class Reject(Struct, frozen=True, kw_only=True):
 
 
 def stored_event(stored: Mapping[str, Any]) -> Event:
-    """Read an event that was stored as JSON. One that a release before event ids stored gets an id here."""
-    return convert({"id": uuid5(NAMESPACE_OID, stored["message_id"]), **stored}, Event)
+    """Read an event that was stored as JSON."""
+    return convert(stored, Event)

@@ -85,7 +85,7 @@ def _alone(stack: Stack, task_queue: str, version: Version, starts: int) -> Meas
             async with calls:
                 await stack.client.start_workflow(
                     JourneyWorkflow.run,
-                    JourneyInput(uuid4(), version.key, version.plan, shown, None, told_at_start(version.plan, begun)),
+                    JourneyInput(uuid4(), version.key, version.plan, 1, shown, told_at_start(version.plan, begun)),
                     id=f"alone/user-{index}/round-{number}",
                     task_queue=task_queue,
                     start_signal="resume",

@@ -30,6 +30,7 @@ from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rej
 from domain.sending.policy import Answer, Deferred, Granted
 from store.database import Database
 from tests.engine.caps_campaigns import DEPLOYMENT_ZONE, WEIGHTS, ZONES, Journey, identify, journeys_of
+from tests.engine.positions import UNRECORDED
 
 # Clocks turn in New York, a month ends and a week ends in the days that follow.
 BEGINNING = datetime(2026, 10, 30, 12, tzinfo=UTC)
@@ -195,7 +196,11 @@ class Load:
         if walk.message_id is None:
             raise ValueError("nothing was granted")
         try:
-            return (await self._sender.send(walk.message_id, at=walk.due, dated=walk.due, ends_with=None)).state
+            return (
+                await self._sender.send(
+                    walk.message_id, at=walk.due, dated=walk.due, ends_with=None, outlook=UNRECORDED
+                )
+            ).state
         except (UnavailableError, psycopg.OperationalError):
             return None
 
@@ -213,7 +218,7 @@ class Load:
 
 
 def _question(walk: Walk) -> Question:
-    return Question(walk.journey_id, "note", walk.visit, walk.ask, walk.reached_at, walk.due, None)
+    return Question(walk.journey_id, "note", walk.visit, walk.ask, walk.reached_at, walk.due, None, UNRECORDED)
 
 
 class Clock:

@@ -16,6 +16,7 @@ from tests.engine import caps_campaigns
 from tests.engine.campaigns import PROMOTION
 from tests.engine.caps_worker import Clock, Load, patiently
 from tests.engine.ledger_audit import keep_audit, recount_all
+from tests.engine.positions import UNRECORDED
 from tests.rig import Rig
 
 TICK = timedelta(microseconds=1)
@@ -61,7 +62,7 @@ async def are_sent(rig: Rig) -> None:
 
 
 async def ask(gate: Gate, journey_id: UUID, visit: int, at: datetime, number: int = 1) -> Answer:
-    return await gate.authorise(Question(journey_id, "note", visit, number, at, at, None))
+    return await gate.authorise(Question(journey_id, "note", visit, number, at, at, None, UNRECORDED))
 
 
 async def test_a_week_ends_at_the_recipients_midnight(rig: Rig, gate: Gate) -> None:
@@ -159,9 +160,9 @@ async def test_a_message_still_to_be_sent_counts_until_it_can_have_been_sent(rig
     assert await ask(gate, journey, 2, last - timedelta(days=9)) == Deferred(
         last - timedelta(days=9) + timedelta(hours=1), "capped"
     )
-    later = Question(journey, "note", 3, 1, last, last + timedelta(minutes=59), None)
+    later = Question(journey, "note", 3, 1, last, last + timedelta(minutes=59), None, UNRECORDED)
     assert await gate.authorise(later) == Deferred(last + timedelta(hours=1), "capped")
-    due = Question(journey, "note", 4, 1, last, last + timedelta(hours=1), None)
+    due = Question(journey, "note", 4, 1, last, last + timedelta(hours=1), None, UNRECORDED)
     assert isinstance(await gate.authorise(due), Granted)
 
 
@@ -224,7 +225,7 @@ async def test_no_message_is_granted_by_rules_that_were_replaced(rig: Rig, gate:
     journeys = [row["id"] for row in await rig.query("SELECT id FROM journeys")]
 
     async def grant(id: UUID, visit: int) -> Answer:
-        question = Question(id, "promo", visit, 1, SUNDAY, SUNDAY, None)
+        question = Question(id, "promo", visit, 1, SUNDAY, SUNDAY, None, UNRECORDED)
         return await patiently(lambda: gate.authorise(question))
 
     await asyncio.gather(*(grant(id, 0) for id in journeys))

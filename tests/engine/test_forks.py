@@ -6,6 +6,7 @@ from application.branches import Branches, Fork
 from application.catalogue import Catalogue
 from domain.journey import drawing
 from tests.engine.campaigns import TRIAL
+from tests.engine.positions import UNRECORDED_FORK
 from tests.rig import Rig, actions, now
 
 ARMS = {"discounted": 45, "plain": 45, "none": 10}
@@ -56,10 +57,13 @@ async def test_a_split_that_is_asked_for_again_is_answered_the_same_and_recorded
         "SELECT journeys.id, answer FROM journeys JOIN decisions ON journey_id = journeys.id WHERE kind = 'split'"
     )
     branches = Branches(rig.database, Catalogue())
-    fork = Fork(UUID(str(row["id"])), "offer", now(), {"offer": 1})
+    fork = Fork(UUID(str(row["id"])), "offer", now(), {"offer": 1}, UNRECORDED_FORK)
     assert [await branches.choose(fork) for _ in range(3)] == [row["answer"]["case"]] * 3
     # In a later round of a repetition it is another question with the same answer.
-    assert await branches.choose(Fork(fork.journey_id, "offer", now(), {"offer": 2})) == row["answer"]["case"]
+    assert (
+        await branches.choose(Fork(fork.journey_id, "offer", now(), {"offer": 2}, UNRECORDED_FORK))
+        == row["answer"]["case"]
+    )
     assert len(await rig.query("SELECT 1 FROM decisions WHERE kind = 'split'")) == 2
 
 

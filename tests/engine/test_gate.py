@@ -13,6 +13,7 @@ from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store.database import Database
 from tests.engine.campaigns import CART, PROMOTION
 from tests.engine.caps_worker import patiently
+from tests.engine.positions import UNRECORDED
 from tests.rig import Rig, actions
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -52,7 +53,7 @@ async def answer_of(gate: Gate, question: Question) -> Answer:
 
 
 def may_nudge_go(journey_id: UUID, *, at: datetime = AT, ask: int = 1, visit: int = 1) -> Question:
-    return Question(journey_id, "nudge", visit, ask, AT, at, None)
+    return Question(journey_id, "nudge", visit, ask, AT, at, None, UNRECORDED)
 
 
 async def test_a_hundred_at_once_under_a_cap_of_three_grant_three(rig: Rig, gate: Gate) -> None:
@@ -87,12 +88,12 @@ async def test_the_cap_holds_over_campaigns_and_frees_as_the_answer_says(rig: Ri
     await rig.track("u1", "Price Dropped")
     # What is under way counts as if it were sent now.
     [sent] = await rig.until("SELECT at FROM messages WHERE campaign_key = 'promotion' AND state = 'sent'")
-    asked = Question(cart, "nudge", 1, 1, sent["at"], sent["at"] + timedelta(hours=1), None)
+    asked = Question(cart, "nudge", 1, 1, sent["at"], sent["at"] + timedelta(hours=1), None, UNRECORDED)
     answer = await gate.authorise(asked)
     assert answer == Deferred(sent["at"] + timedelta(days=1), "capped")
-    early = Question(cart, "nudge", 1, 2, sent["at"], answer.until - timedelta(microseconds=1), None)
+    early = Question(cart, "nudge", 1, 2, sent["at"], answer.until - timedelta(microseconds=1), None, UNRECORDED)
     assert isinstance(await gate.authorise(early), Deferred)
-    due = Question(cart, "nudge", 1, 3, sent["at"], answer.until, None)
+    due = Question(cart, "nudge", 1, 3, sent["at"], answer.until, None, UNRECORDED)
     assert isinstance(await gate.authorise(due), Granted)
 
 

@@ -11,6 +11,7 @@ from application.catalogue import Catalogue
 from application.delays import Delays, Moment
 from domain.journey import drawing
 from tests.engine.campaigns import GREETING
+from tests.engine.positions import UNRECORDED_DELAY
 from tests.rig import Rig, actions, now
 
 # Neither turns its clocks, so that an hour from now is an hour later on them, whenever this runs.
@@ -213,7 +214,7 @@ async def test_a_look_up_whose_answer_was_lost_is_answered_the_same_and_recorded
     handle = await enter(rig, f'{{until: "{shown}"}}', timezone=TOKYO)
     await rig.identify("u1", timezone=REYKJAVIK)
     [row] = await rig.query("SELECT id, entered_at FROM journeys")
-    moment = Moment(row["id"], "rest", 1, 1, row["entered_at"], now())
+    moment = Moment(row["id"], "rest", 1, 1, row["entered_at"], now(), UNRECORDED_DELAY)
     looked_up = Delays(rig.database, Catalogue(), "UTC")
     assert [await looked_up.look_up(moment) for _ in range(2)] == [due, due]
     assert await delays(rig) == [f"rest: waits until {clock(due, TOKYO)}"]

@@ -219,7 +219,7 @@ async def test_an_event_of_the_old_version_that_means_something_else_now_is_not_
     await rig.rests(handle, "looked")
     assert await told(handle, await migration(rig)) == "moved"
     await handle.signal("matched", args=["looked/1", "e1", 1])
-    await handle.signal("matched", args=["looked/1", "e2"])
+    await handle.signal("matched", args=["looked/1", "e2", 2])
     await rig.rests(handle, "looked")
     await rig.track("u1", "Link Clicked")
     assert await handle.result() == "completed"

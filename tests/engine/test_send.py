@@ -21,6 +21,7 @@ from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rej
 from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store import journeys
 from store.database import CONNECTION_TIMEOUT, Database
+from tests.engine.positions import UNRECORDED
 from tests.rig import Rig
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -88,7 +89,7 @@ class Bench:
     message_id: UUID
 
     async def attempt(self, at: datetime = AT) -> SendOutcome:
-        return await self.sender.send(self.message_id, at=at, dated=AT, ends_with="completed")
+        return await self.sender.send(self.message_id, at=at, dated=AT, ends_with="completed", outlook=UNRECORDED)
 
     async def attempt_within(self, move: int, at: datetime = AT) -> SendOutcome:
         """One after which the journey goes on to a rest of an hour."""
@@ -100,7 +101,7 @@ class Bench:
         return row["step"], row["standing"], row["wakes_at"]
 
     async def ask(self, number: int, at: datetime) -> Answer:
-        return await self.gate.authorise(Question(self.journey_id, "note", 1, number, AT, at, None))
+        return await self.gate.authorise(Question(self.journey_id, "note", 1, number, AT, at, None, UNRECORDED))
 
     async def state(self) -> tuple[Any, ...]:
         [row] = await self.rig.query("SELECT state, reason FROM messages WHERE id = %s", self.message_id)
@@ -123,7 +124,7 @@ async def bench(rig: Rig, request: pytest.FixtureRequest) -> AsyncIterator[Bench
     async with Database(rig.settings.database_url.get_secret_value(), pool_size=POOL) as database:
         catalogue = Catalogue()
         gate = Gate(database, catalogue, "UTC")
-        answer = await gate.authorise(Question(journey["id"], "note", 1, 1, AT, AT, None))
+        answer = await gate.authorise(Question(journey["id"], "note", 1, 1, AT, AT, None, UNRECORDED))
         assert isinstance(answer, Granted)
         provider = Provider(channel, honours_idempotency_key=channel == "webhook")
         sender = Sender(database, catalogue, {channel: provider}, lambda *_: "https://example.com/u", "UTC")
@@ -186,7 +187,9 @@ async def test_what_a_provider_has_is_waited_for_though_the_attempt_is_cancelled
     held = Held(Accepted(None))
     bench.provider.answers = [held]
     sends, temporal = SendActivities(bench.sender), ActivityEnvironment()
-    attempt = asyncio.create_task(temporal.run(sends.send_message, SendRequest(bench.message_id, AT, "completed")))
+    attempt = asyncio.create_task(
+        temporal.run(sends.send_message, SendRequest(bench.message_id, AT, "completed", UNRECORDED))
+    )
     await bench.provider.reached.wait()
     temporal.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -221,7 +224,7 @@ async def test_what_the_provider_may_have_is_not_given_back_by_an_attempt_that_f
         with pytest.raises(UnavailableError):
             await bench.attempt(at)
     assert await bench.state() == ("sending", None)
-    other = Question(bench.journey_id, "note", 2, 1, AT, MORNING, None)
+    other = Question(bench.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
     assert await bench.gate.authorise(other) == Refused("capped")
     await bench.rig.track("u1", "Account Closed")
     assert await bench.attempt(MORNING) == SendOutcome("unknown", journey_ended=True)
@@ -335,15 +338,17 @@ async def test_an_outcome_is_written_although_no_connection_is_free_at_first(ben
 async def test_what_has_still_to_be_sent_counts_however_long_ago_it_was_granted(bench: Bench) -> None:
     """A provider that is away for hours does not let the cap's window run out."""
     await bench.rig.put_caps("rules: [{name: one, limit: 1, per: 1h}]")
-    later = Question(bench.journey_id, "note", 2, 1, AT, AT + timedelta(hours=5), None)
+    later = Question(bench.journey_id, "note", 2, 1, AT, AT + timedelta(hours=5), None, UNRECORDED)
     assert await bench.gate.authorise(later) == Refused("capped")
     bench.provider.answers = [Unavailable("connection", "refused")]
     with pytest.raises(UnavailableError):
         await bench.attempt()
-    assert (await bench.sender.send(bench.message_id, at=later.at, dated=AT, ends_with=None)).state == "sent"
-    soon = Question(bench.journey_id, "note", 3, 1, AT, later.at + timedelta(minutes=59), None)
+    assert (
+        await bench.sender.send(bench.message_id, at=later.at, dated=AT, ends_with=None, outlook=UNRECORDED)
+    ).state == "sent"
+    soon = Question(bench.journey_id, "note", 3, 1, AT, later.at + timedelta(minutes=59), None, UNRECORDED)
     assert await bench.gate.authorise(soon) == Refused("capped")
-    due = Question(bench.journey_id, "note", 4, 1, AT, later.at + timedelta(hours=1), None)
+    due = Question(bench.journey_id, "note", 4, 1, AT, later.at + timedelta(hours=1), None, UNRECORDED)
     assert isinstance(await bench.gate.authorise(due), Granted)
 
 
@@ -370,7 +375,7 @@ async def test_what_could_not_be_sent_before_the_window_closed_goes_back_to_the_
 async def test_a_message_given_back_takes_up_no_room_until_it_is_granted_anew(bench: Bench) -> None:
     await bench.rig.put_caps("rules: [{name: one, limit: 1, per: 30d}]")
     await bench.attempt(NIGHT)
-    other = Question(bench.journey_id, "note", 2, 1, AT, MORNING, None)
+    other = Question(bench.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
     assert isinstance(await bench.gate.authorise(other), Granted)
     assert await bench.ask(2, MORNING) == Refused("capped")
     assert await bench.state() == ("cancelled", "send_window")
@@ -390,7 +395,7 @@ async def test_what_the_provider_may_have_waits_for_the_morning_and_counts(bench
         await bench.attempt(NIGHT)
     assert caught.value.data["retry_after"] == 10 * 3_600
     assert await bench.state() == ("sending", None)
-    other = Question(bench.journey_id, "note", 2, 1, AT, MORNING, None)
+    other = Question(bench.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
     assert await bench.gate.authorise(other) == Refused("capped")
     assert (await bench.attempt(MORNING)).state == "sent"
     assert bench.provider.got == [str(bench.message_id)] * 2

@@ -34,7 +34,7 @@ def successors(node: Node) -> set[str]:
         case Delay() | Send() | Act():
             following = [node.next]
         case Until():
-            following = [node.next, node.past, node.if_unreadable]
+            following = [node.next, node.past, node.unreadable]
         case Split():
             following = [arm.next for arm in node.arms]
         case Repeat():
