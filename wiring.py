@@ -22,7 +22,7 @@ from application.idempotency import Idempotency
 from application.ingest import Ingest
 from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
-from application.operations.desk import OperationsDesk
+from application.operations.service import OperationsDesk
 from application.plans import Plans
 from application.readiness import Readiness, readiness
 from application.recipients import Recipients, Unsubscribe
@@ -38,8 +38,8 @@ from domain.people.unsubscribe import mark_of, sign
 from domain.sending.delivery import Channel
 from runtime import metrics
 from runtime.documents import DocumentProcesses
+from runtime.instrumented_channel import WatchedChannel
 from runtime.temporal import connect
-from runtime.watched_channel import WatchedChannel
 from settings import MailSettings, Settings, TemporalSettings
 from store.database import Database
 

@@ -14,29 +14,29 @@ import wiring
 from activities.audience import AudienceActivities
 from activities.campaign import CampaignActivities
 from activities.journey import JourneyActivities, SendActivities
-from application.occasions import Occasions
+from application.audience_schedule import Occasions
 from application.operations.enrol import EnrolKind
 from application.operations.exit import ExitKind
-from application.operations.frame import Kind, Operations
 from application.operations.migrate import MigrateKind
 from application.operations.resume import ResumeKind
+from application.operations.runner import Kind, Operations
 from application.operations.skip import SkipKind
 from application.reconcile import Reconciler
 from runtime.batches import JourneyBatches
 from runtime.deployment_watch import DeploymentWatch
 from runtime.deployments import deployment_config
 from runtime.failures import FailureInterceptor
+from runtime.gauges import keep_surveying
 from runtime.health import Health, serve_health
-from runtime.housekeeping import keep_house
+from runtime.instrumented_process import last_words, watched_process
 from runtime.journey_workflows import JourneyWorkflows
-from runtime.leaving import leave
-from runtime.movers import JourneyMover
-from runtime.reconciling import reconcile
+from runtime.maintenance import keep_house
+from runtime.migration_client import JourneyMover
+from runtime.process import leave
+from runtime.reconciliation import reconcile
 from runtime.relay import Relay
 from runtime.schedules import AudienceSchedules
-from runtime.surveying import keep_surveying
 from runtime.temporal import WORKFLOWS, workflow_runner
-from runtime.watched_process import last_words, watched_process
 from settings import Settings
 from wiring import Engine
 from workflows.options import send_queue

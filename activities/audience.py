@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 from temporalio import activity
 
-from application.occasions import Occasions
+from application.audience_schedule import Occasions
 
 
 class Occasion(Struct, frozen=True):

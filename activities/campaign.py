@@ -9,9 +9,9 @@ from msgspec import Struct
 from temporalio import activity
 from temporalio.service import RPCError
 
+from application.audience_schedule import Occasions
 from application.campaign_life import CampaignLife
-from application.occasions import Occasions
-from application.operations.frame import Operations
+from application.operations.runner import Operations
 from domain.campaign.life import Outlook
 
 log = structlog.get_logger()

@@ -36,8 +36,8 @@ from api import (
 from api.admission import REQUESTS_A_CONNECTION, Admission
 from api.dependencies import EXAMPLE
 from api.limits import RateLimits
+from api.request_metrics import Watch
 from api.tracking_paths import TrackingPaths
-from api.watching import Watch
 from domain.tracking.identifiers import Placeholders
 from settings import Settings
 
@@ -92,7 +92,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         description=_DESCRIPTION,
         lifespan=lifespan,
         # Its spans and logs would carry paths, and so user ids and unsubscribe tokens, to wherever they are exported.
-        # api/watching.py has those of ours.
+        # api/request_metrics.py has those of ours.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.max_batch_bytes = settings.max_batch_bytes

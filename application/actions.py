@@ -10,7 +10,7 @@ from application.catalogue import Catalogue
 from application.ingest import Ingest
 from application.journey_view import facts_and_version, journey_view
 from application.people import set_stage, set_traits
-from domain.campaign.circles import MAX_CHAIN
+from domain.campaign.cycles import MAX_CHAIN
 from domain.campaign.plan import Plan
 from domain.campaign.rules import ActionRule, EmitRule, StageRule, UpdateRule, ValuesRule
 from domain.conditions.expressions import Place, compile_value

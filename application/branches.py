@@ -9,7 +9,7 @@ from msgspec import Struct
 from application.catalogue import Catalogue, Version
 from application.journey_view import facts_and_version, journey_view
 from domain.campaign.plan import Repeat, Split
-from domain.journey import drawing
+from domain.journey import bucketing
 from domain.journey.position import Outlook, way_of_fork
 from domain.tracking.event import stored_event
 from store import decisions, journeys
@@ -76,7 +76,7 @@ def _chosen(fork: Fork, version: Version, facts: StepFacts) -> _Choice:
         rule = version.rules.splits[fork.step]
         # The database does not keep the order of a mapping: the plan has it.
         weights = {arm.name: rule.arms[arm.name] for arm in node.arms}
-        index = drawing.arm(rule.seed, str(facts.profile_id), weights)
+        index = bucketing.arm(rule.seed, str(facts.profile_id), weights)
         return _Choice("split", index, node.arms[index].name, {})
     chosen = version.rules.decide(
         fork.step,

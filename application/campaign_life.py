@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from application import campaign_moves as moves
+from application import campaign_transitions as moves
 from domain.access import SOJOURN
 from domain.campaign import life
 from domain.campaign.life import ENDED, Outlook

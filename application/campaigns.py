@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from application import campaign_moves as moves
-from application.campaign_moves import InFlight, StopMode
+from application import campaign_transitions as moves
+from application.campaign_transitions import InFlight, StopMode
 from application.documents import CampaignText, Documents
 from domain.access import Actor
 from domain.campaign.document_warnings import circle_warnings

@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from domain.campaign.difference import Change
-from domain.campaign.publishing import Published
+from domain.campaign.publication import Published
 from domain.sending.caps import CapRule
 
 

@@ -8,14 +8,14 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from application import campaign_moves
+from application import campaign_transitions
 from application.operations.exit import CAMPAIGN_STOPPED
 from domain.campaign.compile import Outlined, compile_plan, outline
 from domain.campaign.definition import Campaign
 from domain.campaign.plan import Exit
 from domain.document.yaml_source import read
 from domain.errors import NotFoundError
-from domain.journey.passages import passages, passed_by
+from domain.journey.dominators import passages, passed_by
 from domain.journey.state import CAPPED, COMPLETED
 from store import funnel
 from store.database import Database
@@ -106,7 +106,7 @@ class Funnels:
         """Of one version, or of each that has journeys or runs. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             await connection.execute(funnel.ISOLATION)
-            campaign = await campaign_moves.found(connection, key)
+            campaign = await campaign_transitions.found(connection, key)
             if version is not None and not 1 <= version <= campaign.latest_version:
                 raise NotFoundError(f"campaign {key} has no version {version}", campaign=key, version=version)
             journeys = await funnel.journeys(connection, key, version)

@@ -27,7 +27,7 @@ from application.people import (
 from domain.errors import UnavailableError
 from domain.journey.listeners import Listeners
 from domain.journey.matching import Happening
-from domain.journey.routed import Routed
+from domain.journey.routing_result import Routed
 from domain.people import identity
 from domain.people.identity import Identity, Known, Resolution
 from domain.people.profile_state import Refusal, Source, Statement

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import to_builtins
 
-from application import campaign_moves
+from application import campaign_transitions
 from application.explain import TimelineItem, place_of, timeline_items
 from application.operations import skip
 from application.operations.exit import BY_HAND, exit_decision
@@ -155,7 +155,7 @@ class Journeys:
             now = connection.clock.now()
             which = replace(which, entered_before=min(which.entered_before or now, now))
             parameters = {"selection": to_builtins(await _selection(connection, which))}
-            operation = await campaign_moves.ask(connection, which.campaign, kind, parameters, by)
+            operation = await campaign_transitions.ask(connection, which.campaign, kind, parameters, by)
             data = {"operation": str(operation.id), **parameters}
             await audit.record(connection, by, f"journeys.{kind}", which.campaign, data)
             return operation
@@ -207,7 +207,7 @@ async def _selection(connection: Connection, which: JourneyChoice) -> Selection:
 
 async def _ensure_known(connection: Connection, campaign: str, version: int | None, step: str | None) -> None:
     """Raises NotFoundError where there is no such campaign, version of it, or step in these."""
-    await campaign_moves.found(connection, campaign)
+    await campaign_transitions.found(connection, campaign)
     if version is not None and await campaigns.version(connection, campaign, version) is None:
         raise NotFoundError(f"campaign {campaign} has no version {version}", campaign=campaign, version=version)
     if step is not None and not await campaigns.has_step(connection, campaign, step, version):

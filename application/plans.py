@@ -9,15 +9,15 @@ from uuid import UUID
 
 import msgspec
 
-from application import campaign_moves as moves
+from application import campaign_transitions as moves
 from application.audience_sample import AudienceSample, sample_audience
-from application.campaign_moves import InFlight
+from application.campaign_transitions import InFlight
 from application.documents import CampaignText, Documents
 from domain.access import Actor
 from domain.campaign.difference import Change
 from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.life import LETTING_IN
-from domain.campaign.publishing import Published
+from domain.campaign.publication import Published
 from domain.campaign.rules import AudienceRule, Rules
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
 from domain.journey.forecast import Compiled, Fate, Forecast, forecast

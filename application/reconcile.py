@@ -16,13 +16,13 @@ from msgspec import Struct, field, to_builtins
 
 from domain.access import Actor
 from domain.errors import NotFoundError
-from domain.journey.reconciling import FOR_PEOPLE, Finding, Seen, Verdict, is_elsewhere, is_on_another, judge
+from domain.journey.reconciliation import FOR_PEOPLE, Finding, Seen, Verdict, is_elsewhere, is_on_another, judge
 from domain.journey.records import Ending, campaign_workflow_id
 from domain.journey.recovery import Lost
-from store import agreement, audit, campaigns, journeys, outbox, reconciliations
-from store.agreement import ActiveRow, KnownRow, LostRow
+from store import audit, campaigns, journeys, outbox, reconciliation_queries, reconciliations
 from store.database import Database
 from store.outbox import Notice
+from store.reconciliation_queries import ActiveRow, KnownRow, LostRow
 from store.reconciliations import Reconciliation
 
 PAGE = 200
@@ -142,7 +142,7 @@ class Reconciler:
         last = None
         while True:
             async with self._database.transaction() as connection:
-                page = await agreement.active_page(connection, last, grace=self._grace, limit=PAGE)
+                page = await reconciliation_queries.active_page(connection, last, grace=self._grace, limit=PAGE)
             if not page:
                 return
             last = page[-1]
@@ -157,7 +157,7 @@ class Reconciler:
     async def _repair_rows(self, verdicts: Sequence[tuple[ActiveRow, Verdict]], report: Report) -> None:
         async with self._database.transaction() as connection:
             at = connection.clock.now()
-            lost = await agreement.lock_lost(connection, [row.id for row, _ in verdicts])
+            lost = await reconciliation_queries.lock_lost(connection, [row.id for row, _ in verdicts])
             by_id = {row.id: row for row in lost}
             held = [(by_id[row.id], verdict) for row, verdict in verdicts if row.id in by_id]
             endings = [Ending(row.id, *verdict.ending, BY, at) for row, verdict in held if verdict.ending is not None]
@@ -174,7 +174,7 @@ class Reconciler:
         async for page in self._workflows.all_running(before):
             report.workflows += len(page)
             async with self._database.transaction() as connection:
-                known = await agreement.of_workflows(connection, page.keys(), grace=self._grace)
+                known = await reconciliation_queries.of_workflows(connection, page.keys(), grace=self._grace)
             orphans += list(page.keys() - {row.workflow_id for row in known})[: MOST_ORPHANS - len(orphans)]
             await self._end_outlived(
                 [row for row in known if row.is_over and row.is_told and not row.is_sending and not row.is_ending],
@@ -194,7 +194,7 @@ class Reconciler:
         if not running:
             return
         async with self._database.transaction() as connection:
-            over = [workflow_id for _, workflow_id in await agreement.still_over(connection, running)]
+            over = [workflow_id for _, workflow_id in await reconciliation_queries.still_over(connection, running)]
             await outbox.append(connection, [Notice(id, "exit", {"by": BY}) for id in over], of_many=True)
         report.note(Finding.WORKFLOW_OUTLIVED_ROW, over, repaired=len(over))
 
@@ -214,7 +214,7 @@ class Reconciler:
         async with self._database.transaction() as connection:
             # Events are routed by the versions that had journeys when campaigns were last changed.
             await campaigns.take_control(connection)
-            taken = await agreement.take_back(connection, moved, grace=self._grace)
+            taken = await reconciliation_queries.take_back(connection, moved, grace=self._grace)
         ids = [row.workflow_id for row, _ in moved if row.id in taken]
         report.note(Finding.VERSION_DIFFERS, ids, repaired=len(ids))
 
@@ -233,7 +233,7 @@ class Reconciler:
         if not moved:
             return
         async with self._database.transaction() as connection:
-            placed = await agreement.place(connection, moved)
+            placed = await reconciliation_queries.place(connection, moved)
         ids = [row.workflow_id for row, _, _ in moved if row.id in placed]
         report.note(Finding.POSITION_DIFFERS, ids, repaired=len(ids))
 
@@ -244,7 +244,10 @@ class Reconciler:
         """
         seen = await self._look(orphans)
         async with self._database.transaction() as connection:
-            known = {row.workflow_id for row in await agreement.of_workflows(connection, seen, grace=self._grace)}
+            known = {
+                row.workflow_id
+                for row in await reconciliation_queries.of_workflows(connection, seen, grace=self._grace)
+            }
         running = [id for id, one in seen.items() if _is_running(one) and id not in known]
         ended = running if len(running) * 2 <= report.workflows else []
         for id in ended:
@@ -254,14 +257,16 @@ class Reconciler:
     async def _settle_left_behind(self, report: Report) -> None:
         while True:
             async with self._database.transaction() as connection:
-                settled = await agreement.settle_left_behind(connection, age=LEFT_BEHIND.total_seconds(), limit=PAGE)
+                settled = await reconciliation_queries.settle_left_behind(
+                    connection, age=LEFT_BEHIND.total_seconds(), limit=PAGE
+                )
             report.note(Finding.MESSAGE_LEFT_BEHIND, [str(id) for id in settled], repaired=len(settled))
             if len(settled) < PAGE:
                 return
 
     async def _wake_campaigns(self, report: Report) -> None:
         async with self._database.transaction() as connection:
-            keys = await agreement.campaigns_at_work(connection, grace=self._grace)
+            keys = await reconciliation_queries.campaigns_at_work(connection, grace=self._grace)
         seen = await self._look([campaign_workflow_id(key) for key in keys])
         asleep = [key for key in keys if not _is_running(seen[campaign_workflow_id(key)])]
         # Where Temporal was set back, a campaign's schedule there may have been, too: each looks at its own.
@@ -273,7 +278,7 @@ class Reconciler:
 
     async def _count(self, report: Report) -> None:
         async with self._database.transaction() as connection:
-            rows = await agreement.active_by_campaign(connection)
+            rows = await reconciliation_queries.active_by_campaign(connection)
         for key, number in rows.items():
             report.campaigns[key] = Agreement(number, await self._workflows.count(key))
 

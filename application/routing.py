@@ -13,7 +13,7 @@ from domain.journey.listeners import Listeners
 from domain.journey.matching import Happening
 from domain.journey.position import Position, position_at_entry
 from domain.journey.records import Journey
-from domain.journey.routed import Heard, Routed, Surroundings
+from domain.journey.routing_result import Heard, Routed, Surroundings
 from domain.long_work import LongWork
 from store import conversions, decisions, events, journeys, outbox
 from store.conversions import Conversion

@@ -6,7 +6,7 @@ import typer
 
 from cli.client import connect
 from cli.options import After, AsJson, Limit
-from cli.printing import listed, local_second, print_json, print_next, print_table
+from cli.output import listed, local_second, print_json, print_next, print_table
 
 
 def audit(

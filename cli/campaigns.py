@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import RefusedError, connect
-from cli.exits import REFUSED
+from cli.exit_codes import REFUSED
+from cli.operation_progress import watch_operations
 from cli.operations import check_done
 from cli.options import AsJson, CampaignsArgument, OneCampaignArgument, Watch, Yes
-from cli.printing import confirm, local, print_error, print_facts, print_json, print_table, printable, told
-from cli.watching import watch_operations
+from cli.output import confirm, local, print_error, print_facts, print_json, print_table, printable, told
 
 
 class InFlight(StrEnum):

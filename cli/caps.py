@@ -8,7 +8,7 @@ import typer
 from cli.client import connect
 from cli.documents import read_text
 from cli.options import AsJson
-from cli.printing import number_of, print_json
+from cli.output import number_of, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Show and replace the frequency caps.")
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 from pydantic import ValidationError
 
-from cli.exits import DONE, REFUSED, UNAVAILABLE
+from cli.exit_codes import DONE, REFUSED, UNAVAILABLE
 from cli.options import AsJson
-from cli.printing import print_json, printable
+from cli.output import print_json, printable
 
 if TYPE_CHECKING:
     from domain.deployment.findings import Finding

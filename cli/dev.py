@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.extras import dev_extra
-from cli.stopping import run_until_signalled
+from cli.signals import run_until_signalled
 
 if TYPE_CHECKING:
     from cli.dev_stack import DevPorts, DevStack
@@ -35,7 +35,7 @@ def dev(
     with dev_extra("dev"):
         from cli.dev_stack import DevPorts, DevStack
     from runtime.embedded.processes import EmbeddedServerError
-    from runtime.watched_process import watched_process
+    from runtime.instrumented_process import watched_process
     from settings import WatchSettings
 
     ports = DevPorts(

@@ -75,7 +75,7 @@ def _key_in(file: Path, source: str, templates: dict[str, str]) -> str:
         return key
     # Without a key there is no address to send it to: what is wrong with it, with all else that is, is said here. Takes
     # half a second to load.
-    from domain.campaign.publishing import check
+    from domain.campaign.publication import check
 
     return check(source, str(file), templates).definition.key
 

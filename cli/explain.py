@@ -6,7 +6,7 @@ import typer
 
 from cli.client import connect
 from cli.options import AsJson, Limit
-from cli.printing import local_second, print_json, print_table, printable, told
+from cli.output import local_second, print_json, print_table, printable, told
 
 
 def explain(

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import typer
 
-from cli.exits import REFUSED
+from cli.exit_codes import REFUSED
 from runtime.embedded.processes import NotInstalledError
 
 # Modules of the extra `dev` that are imported. The servers themselves are looked for when they are started.

@@ -6,7 +6,7 @@ import typer
 
 from cli.client import connect
 from cli.options import AsJson, CampaignArgument
-from cli.printing import counted, number_of, print_json, print_table, printable
+from cli.output import counted, number_of, print_json, print_table, printable
 
 INDENT = "  "
 

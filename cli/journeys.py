@@ -7,11 +7,12 @@ from uuid import UUID
 import typer
 
 from cli.client import ApiClient, RefusedError, connect
-from cli.exits import REFUSED
+from cli.exit_codes import REFUSED
 from cli.explain import print_timeline
+from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
 from cli.options import After, AsJson, CampaignOption, Limit, Watch, Yes
-from cli.printing import (
+from cli.output import (
     confirm,
     is_asked,
     local,
@@ -25,7 +26,6 @@ from cli.printing import (
     printable,
     told,
 )
-from cli.watching import watch_operations
 
 app = typer.Typer(invoke_without_command=True, help="List journeys, look at one, end them or their waits.")
 

@@ -8,7 +8,7 @@ import typer
 
 from cli.client import connect
 from cli.options import After, AsJson, Limit
-from cli.printing import local, local_minute, print_facts, print_json, print_next, print_table, printable
+from cli.output import local, local_minute, print_facts, print_json, print_next, print_table, printable
 from domain.access import Scope
 from domain.errors import InvalidRequestError
 

@@ -13,21 +13,21 @@ from cli import campaigns, caps, journeys, keys, serve
 from cli.audit import audit
 from cli.check import check
 from cli.codec_server import codec_server
+from cli.contexts import profiles
 from cli.demo import demo
 from cli.dev import dev
-from cli.exits import DONE, INTERRUPTED, REFUSED, status_of
+from cli.exit_codes import DONE, INTERRUPTED, REFUSED, status_of
 from cli.explain import explain
 from cli.funnel import funnel
 from cli.operations import operations
 from cli.options import complete_profile
+from cli.output import print_error
 from cli.plans import apply, plan
-from cli.printing import print_error
-from cli.profiles import profiles
 from cli.reconcile import reconcile
 from cli.rejects import rejects
 from cli.schema import schema
 from domain.errors import SojournError
-from runtime.leaving import leave
+from runtime.process import leave
 
 NAME = "sojourn"
 # Those of no command, which may stand before or behind it.

@@ -6,9 +6,10 @@ from uuid import UUID
 import typer
 
 from cli.client import connect
-from cli.exits import REFUSED
+from cli.exit_codes import REFUSED
+from cli.operation_progress import progress, watch_operations
 from cli.options import After, AsJson, CampaignOption, Limit, Watch
-from cli.printing import (
+from cli.output import (
     counted,
     listed,
     local,
@@ -20,7 +21,6 @@ from cli.printing import (
     printable,
     told,
 )
-from cli.watching import progress, watch_operations
 
 CANCELLED = 1
 

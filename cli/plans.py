@@ -8,10 +8,11 @@ import typer
 from cli.campaigns import InFlight, InFlightOption
 from cli.client import ApiClient, RefusedError, connect
 from cli.documents import campaign_document, document_files
-from cli.exits import CHANGES, DONE, status_of
+from cli.exit_codes import CHANGES, DONE, status_of
+from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
 from cli.options import AsJson, Watch, Yes
-from cli.printing import (
+from cli.output import (
     confirm,
     counted,
     number_of,
@@ -23,7 +24,6 @@ from cli.printing import (
     printable,
     told,
 )
-from cli.watching import watch_operations
 from domain.errors import InvalidDocumentError, InvalidRequestError
 
 MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "moved": (">", "cyan"), "changed": ("~", "yellow")}

@@ -6,9 +6,9 @@ from uuid import UUID
 import typer
 
 from cli.client import connect
+from cli.operation_progress import watch as watched
 from cli.options import After, AsJson, Limit, Watch
-from cli.printing import counted, local_minute, number_of, print_json, print_next, print_table, printable
-from cli.watching import watch as watched
+from cli.output import counted, local_minute, number_of, print_json, print_next, print_table, printable
 
 NOTHING = "no differences"
 

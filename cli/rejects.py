@@ -7,7 +7,7 @@ import typer
 
 from cli.client import connect
 from cli.options import After, AsJson, Limit
-from cli.printing import local_second, print_json, print_next, print_table, told
+from cli.output import local_second, print_json, print_next, print_table, told
 
 
 class Outcome(StrEnum):

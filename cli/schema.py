@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.printing import print_json
+from cli.output import print_json
 from domain.document_schemas import NAMES, document_schema
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.printing import printable
+from cli.output import printable
 
 if TYPE_CHECKING:
     from domain.deployment.findings import Finding
@@ -30,7 +30,7 @@ def api(
     with _uncollected():
         from api.app import create_app
         from api.server import serve
-        from runtime.watched_process import last_words, watched_process
+        from runtime.instrumented_process import last_words, watched_process
         from settings import Settings
 
     settings = Settings()

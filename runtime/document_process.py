@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from application.documents import CampaignText
-from domain.campaign import publishing
+from domain.campaign import publication
 from domain.campaign.difference import Change, difference
 from domain.document.yaml_source import Source, read
 from domain.errors import InvalidDocumentError
@@ -52,8 +52,8 @@ _WARM_UP = CampaignText(
 )
 
 
-def _campaign(text: CampaignText) -> publishing.Published:
-    return publishing.check(text.source, text.file, text.templates)
+def _campaign(text: CampaignText) -> publication.Published:
+    return publication.check(text.source, text.file, text.templates)
 
 
 def _changes(before: CampaignText | None, after: CampaignText) -> list[Change]:

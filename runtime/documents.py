@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from application.documents import CampaignText
 from domain.campaign.difference import Change
-from domain.campaign.publishing import Published
+from domain.campaign.publication import Published
 from domain.errors import InvalidDocumentError, OverloadedError, Problem
 from domain.sending.caps import CapRule
 from runtime.document_process import PID_BYTES, Limits

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.journey.reconciling import Seen
+from domain.journey.reconciliation import Seen
 from runtime.temporal import CALL_TIMEOUT
 from workflows.search_attributes import CAMPAIGN_VERSION, JOURNEY_STATE, JOURNEY_STEP
 

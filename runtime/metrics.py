@@ -16,8 +16,8 @@ from prometheus_client.registry import Collector
 
 from domain.errors import ConflictError
 from store.database import Database
-from store.survey import Survey
-from store.tally import Counts, Deed
+from store.gauges import Survey
+from store.transaction_metrics import Counts, Deed
 
 # When a series began is of no use to anybody here, and would be one more of each.
 disable_created_metrics()  # type: ignore[no-untyped-call]

@@ -27,7 +27,7 @@ from domain.journey.records import anonymous_place, seed_of, user_of
 from domain.journey.recovery import Lost, recover
 from domain.journey.state import JourneyState
 from runtime import metrics
-from runtime.ending import end
+from runtime.tasks import end
 from runtime.temporal import CALL_TIMEOUT
 from runtime.tracing import child_span, headers_here
 from store import journeys, outbox

@@ -19,7 +19,7 @@ from temporalio.client import (
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
-from application.occasions import Recurrence
+from application.audience_schedule import Recurrence
 from domain.campaign.calendars import Calendar, calendars, spoken
 from domain.local_time.zones import recipient_zone
 from runtime.temporal import CALL_TIMEOUT

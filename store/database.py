@@ -16,7 +16,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
 from store.clock import REFRESH_SECONDS, ROUND_TRIPS, DeploymentClock
-from store.tally import Counts, Tally
+from store.transaction_metrics import Counts, Tally
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from psycopg.types.json import Jsonb
 
 from store.database import Connection
-from store.tally import Deed
+from store.transaction_metrics import Deed
 
 
 class Decision(Struct, frozen=True, kw_only=True):

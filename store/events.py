@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from domain.tracking.event import Event
 from store.database import Asked, Connection
-from store.tally import Deed
+from store.transaction_metrics import Deed
 
 # Of one profile and name, the events that are looked back to: exits and goals that overtook an entry.
 MAX_SINCE = 100

@@ -15,7 +15,7 @@ from domain.tracking.event import stored_event
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import CONTROL_LOCK
 from store.database import Asked, Connection
-from store.tally import Deed
+from store.transaction_metrics import Deed
 
 
 class Entered(Struct, frozen=True):

@@ -14,7 +14,7 @@ from store import addresses
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import CONTROL_LOCK
 from store.database import Connection
-from store.tally import Deed
+from store.transaction_metrics import Deed
 
 
 class GateFacts(Struct, frozen=True):

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from domain.tracking.event import Reject
 from domain.tracking.rejects import Unrecorded
 from store.database import Connection
-from store.tally import Deed
+from store.transaction_metrics import Deed
 
 KEPT_DAYS = 30
 # Of what is forgotten, rows in one transaction.

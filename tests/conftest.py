@@ -17,10 +17,10 @@ from temporalio.client import Client
 
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.leaving import leave
+from runtime.process import leave
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from store.migrate import upgrade
-from tests.rig import Rig, open_rig
+from tests.harness import Rig, open_rig
 
 # A longer history is to be continued as new: low, so that a test can get there, and above what other tests need.
 EVENTS_A_RUN = 150

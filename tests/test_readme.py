@@ -15,7 +15,7 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from domain.campaign.publishing import check
+from domain.campaign.publication import check
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
 from runtime.embedded.temporal import EmbeddedTemporal

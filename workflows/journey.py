@@ -10,7 +10,7 @@ from msgspec import Struct
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
-from workflows.asking import Asking
+from workflows.activity_calls import Asking
 from workflows.search_attributes import CAMPAIGN_VERSION, JOURNEY_STATE, JOURNEY_STEP
 
 with workflow.unsafe.imports_passed_through():

@@ -16,8 +16,8 @@ from domain.campaign.life import PAUSED, RUNNING
 from domain.campaign.rules import AudienceRule
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.journey.matching import Happening, Matcher
-from domain.journey.routed import Routed, Surroundings
 from domain.journey.routing import enrol
+from domain.journey.routing_result import Routed, Surroundings
 from domain.tracking.event import AUDIENCE, SOJOURN_SOURCE, Event
 from store import audience, campaigns, events, journeys, outbox
 from store.database import Connection

@@ -25,7 +25,7 @@ from cli.demo.scenarios import SCENARIOS
 from cli.demo.screen import live, tell
 from cli.dev_stack import DevPorts, DevStack
 from cli.documents import campaign_document, read_text
-from cli.stopping import run_until_signalled
+from cli.signals import run_until_signalled
 from cli.target import API_KEY, API_URL, Target
 from domain.errors import InvalidRequestError
 from runtime.temporal import connect

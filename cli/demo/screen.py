@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cli.demo.cast import Performance
 from cli.demo.story import Verdict, elapsed
-from cli.printing import printable
+from cli.output import printable
 
 WHEN_WIDTH = 8
 WIDE, NARROW_STORY = 110, 24

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from domain.campaign.plain_steps import mapping, ways
+from domain.campaign.raw_steps import mapping, ways
 from domain.document.yaml_source import Path, Source, path_text
 
 # Parts of the document that are told of otherwise, or are the same always.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from domain.campaign.event_names import check_event_names
 from domain.campaign.flow_checks import check_flow
 from domain.campaign.form_checks import check_forms
-from domain.campaign.plain_steps import PlacedStep, placed_steps
+from domain.campaign.raw_steps import PlacedStep, placed_steps
 from domain.campaign.reference_checks import check_references
 from domain.document.yaml_source import Path, Source
 from domain.errors import Problem

@@ -7,11 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.campaign.calendars import shortest_distance
-from domain.campaign.circles import MAX_CHAIN, circles
+from domain.campaign.cycles import MAX_CHAIN, circles
 from domain.campaign.durations import format_duration
 from domain.campaign.event_names import event_name_warnings
-from domain.campaign.plain_steps import Block, PlacedStep, blocks, mapping, placed_steps
 from domain.campaign.plan import Plan, Send
+from domain.campaign.raw_steps import Block, PlacedStep, blocks, mapping, placed_steps
 from domain.campaign.rules import ClockRule, EmitRule, Rules
 from domain.document.yaml_source import Path, Source
 from domain.errors import Problem

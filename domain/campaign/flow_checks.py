@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domain.campaign.plain_steps import Block, blocks, mapping, ways
+from domain.campaign.raw_steps import Block, blocks, mapping, ways
 from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from domain.campaign.durations import DurationError, format_duration, parse_duration
 from domain.campaign.local_time_fields import Clock, ClosingClock
-from domain.campaign.plain_steps import PlacedStep, mapping, placed_steps
+from domain.campaign.raw_steps import PlacedStep, mapping, placed_steps
 from domain.campaign.single_steps import STEP_KINDS
 from domain.campaign.steps import MAX_ROUNDS, RESERVED
 from domain.campaign.time_fields import Instant

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from domain.campaign.plain_steps import PlacedStep, mapping, placed_steps
+from domain.campaign.raw_steps import PlacedStep, mapping, placed_steps
 from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
 from domain.suggestions import did_you_mean

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
+from domain.journey.dominators import followers
 from domain.journey.migration import obstacle, obstacle_for_all
-from domain.journey.passages import followers
 
 InFlightPolicy = Literal["keep", "migrate", "exit"]
 Fate = Literal["stays", "migrates", "exits", "undecided"]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from domain.campaign.plan import Delay, Exit, Plan, Repeat, Send, Until, WaitFor
-from domain.journey import drawing
+from domain.journey import bucketing
 from domain.journey.state import COMPLETED, SCHEDULE_ENDED, TRAIL_LENGTH, JourneyState, Passed, Round
 
 
@@ -29,7 +29,7 @@ def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> J
         return arrived
     match node := plan.node(step):
         case Delay(id=id, seconds=seconds, spread=spread):
-            drawn = drawing.number(spread + 1, state.seed, id) if spread else 0
+            drawn = bucketing.number(spread + 1, state.seed, id) if spread else 0
             return replace(arrived, until=at + timedelta(seconds=seconds + drawn))
         case WaitFor(timeout=seconds):
             return replace(arrived, until=at + timedelta(seconds=seconds))

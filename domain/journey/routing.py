@@ -16,7 +16,7 @@ from domain.journey.active import JourneyIndex
 from domain.journey.listeners import CampaignVersion, Listeners, Moves, exits_of
 from domain.journey.matching import Beginning, Happening, Matcher
 from domain.journey.records import Ending, Journey, user_reference, workflow_id
-from domain.journey.routed import Conversion, EntryDecision, Heard, Left, Routed, Surroundings
+from domain.journey.routing_result import Conversion, EntryDecision, Heard, Left, Routed, Surroundings
 from domain.journey.state import EXITED
 from domain.tracking.event import AUDIENCE, Event
 

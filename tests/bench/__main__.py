@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.leaving import leave
+from runtime.process import leave
 from tests.bench import cost, crowd, gate, ingest, journeys, latency, memory, relay, stops
 from tests.bench.measure import Result
 from tests.bench.rows import ROWS

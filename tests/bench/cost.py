@@ -9,7 +9,7 @@ from tests.bench.deployed import Deployed, deployed
 from tests.bench.measure import Result, single
 from tests.bench.people import CART, TWO
 from tests.bench.stack import Stack
-from tests.rig import actions
+from tests.harness import actions
 
 
 class Cost(Struct, frozen=True):

@@ -15,7 +15,7 @@ from unittest.mock import patch
 import wiring
 import worker
 from domain.sending.delivery import Accepted, Delivery, Outbound
-from runtime.leaving import leave
+from runtime.process import leave
 from settings import Settings
 from tests.bench import bare, loop_watch
 from tests.bench.stack import HANDED_OVER

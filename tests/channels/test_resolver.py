@@ -13,7 +13,7 @@ from domain.sending.delivery import Accepted, Unavailable
 from tests.channels.messages import hook
 from tests.channels.servers import Receiver, listening
 from tests.channels.test_webhook import SECRET
-from tests.rig import PATIENCE, looks
+from tests.harness import PATIENCE, looks
 
 # More than the default executor of asyncio has threads on any machine with up to 32 processors.
 MANY = 40

@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from runtime.leaving import leave
+from runtime.process import leave
 from tests.chaos.report import as_json, lines
 from tests.chaos.run import Length, Result, run
 

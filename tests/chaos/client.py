@@ -15,7 +15,7 @@ import httpx
 
 from tests.chaos.campaigns import Campaign
 from tests.chaos.model import Call, Link, Move, Verb
-from tests.rig import ADMIN_KEY, WRITE_KEY
+from tests.harness import ADMIN_KEY, WRITE_KEY
 
 # What the same request is worth repeating for.
 RETRIED = frozenset({408, 409, 425, 429})

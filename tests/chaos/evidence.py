@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from tests.chaos.history import History, JourneyRow, MessageRow, Note, PersonRow, WorkflowEnd
 from tests.chaos.providers import Arrival
-from tests.rig import looks
+from tests.harness import looks
 from workflows.search_attributes import CAMPAIGN_VERSION
 
 JOURNAL = """

@@ -24,7 +24,7 @@ from tests.chaos.disk import Disk, small_disk
 from tests.chaos.evidence import keep_journal
 from tests.chaos.parts import Postgres, Service, Supervisor, Temporal, answers
 from tests.chaos.providers import HookProvider, Log, MailProvider
-from tests.rig import ADMIN_KEY, PATIENCE, WRITE_KEY
+from tests.harness import ADMIN_KEY, PATIENCE, WRITE_KEY
 
 TASK_QUEUE = "chaos"
 

@@ -13,8 +13,8 @@ from tests.chaos.__main__ import INTERRUPTED
 from tests.chaos.faults import schedule
 from tests.chaos.report import as_json, lines
 from tests.chaos.run import Length, run
+from tests.harness import PATIENCE, looks
 from tests.processes import ROOT
-from tests.rig import PATIENCE, looks
 
 SEED = os.environ.get("SOJOURN_TEST_SEED", "short")
 # What a worker has in hand when it is killed, another takes up after 20 s.

@@ -17,7 +17,7 @@ from tests.chaos.client import WAYS, Client, Item
 from tests.chaos.evidence import settle
 from tests.chaos.run import examined, opened
 from tests.chaos.stack import TASK_QUEUE, Stack
-from tests.rig import looks
+from tests.harness import looks
 
 Scene = Callable[[Stack, Client], Awaitable[None]]
 # What a broken build leaves behind never settles.

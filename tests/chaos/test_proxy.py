@@ -7,7 +7,7 @@ import pytest
 
 from runtime.embedded.postgres import EmbeddedPostgres
 from tests.chaos.proxy import Proxy
-from tests.rig import PATIENCE, looks
+from tests.harness import PATIENCE, looks
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from api.app import create_app
 from cli.main import run
 from settings import Settings
 from tests.generated import LINK_SECRET, SIGNING_SECRET
-from tests.rig import ADMIN_KEY, WRITE_KEY
+from tests.harness import ADMIN_KEY, WRITE_KEY
 
 Output = pytest.CaptureFixture[str]
 

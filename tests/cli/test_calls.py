@@ -21,7 +21,7 @@ from cli.main import run
 from cli.target import Target
 from domain.errors import SojournError, UnavailableError
 from tests.cli.conftest import Output
-from tests.rig import ADMIN_KEY
+from tests.harness import ADMIN_KEY
 
 LOSE = (0, b"")  # close the connection instead of an answer
 REFUSED = (409, b'{"code": "idempotency_in_progress", "detail": "at it"}')

@@ -10,7 +10,7 @@ import pytest
 from cli.main import run
 from domain.document_schemas import document_schema
 from tests.cli.conftest import Output, a_campaign
-from tests.rig import MAIL, WRITE_KEY
+from tests.harness import MAIL, WRITE_KEY
 
 MAILING = """\
 key: mailing

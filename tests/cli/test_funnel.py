@@ -6,7 +6,7 @@ import re
 
 from cli.main import run
 from tests.cli.conftest import Output
-from tests.rig import Rig
+from tests.harness import Rig
 
 CAMPAIGN = """\
 key: cart

@@ -10,7 +10,7 @@ import pytest
 
 from cli.main import run
 from tests.cli.conftest import Output
-from tests.rig import Rig
+from tests.harness import Rig
 
 CAMPAIGN = """\
 key: cart

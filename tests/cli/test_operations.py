@@ -8,7 +8,7 @@ import pytest
 
 from cli.main import run
 from tests.cli.conftest import CAMPAIGN, Output
-from tests.rig import Rig
+from tests.harness import Rig
 
 USERS = 7
 

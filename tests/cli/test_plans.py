@@ -9,7 +9,7 @@ import pytest
 
 from cli.main import run
 from tests.cli.conftest import Output, a_campaign
-from tests.rig import Rig
+from tests.harness import Rig
 
 FIRST = """\
 key: cart

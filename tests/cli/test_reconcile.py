@@ -6,7 +6,7 @@ import re
 
 from cli.main import run
 from tests.cli.conftest import CAMPAIGN, Output
-from tests.rig import Rig
+from tests.harness import Rig
 
 
 async def test_what_was_found_is_reported(rig: Rig, deployment: str, capsys: Output) -> None:

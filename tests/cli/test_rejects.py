@@ -7,7 +7,7 @@ import pytest
 
 from cli.main import run
 from tests.cli.conftest import Output
-from tests.rig import WRITE_KEY
+from tests.harness import WRITE_KEY
 
 CALLS = [
     {"type": "identify", "userId": "u1", "messageId": "m1", "traits": {"timezone": "GMT+2", "plan": "pro"}},

@@ -23,7 +23,7 @@ from tests.api.fakes import WRITE_KEY
 from tests.api.live import api_process
 from tests.conftest import database_of
 from tests.engine.campaigns import CART
-from tests.rig import Rig, open_rig
+from tests.harness import Rig, open_rig
 
 HERE = Path(__file__).parent
 

@@ -12,10 +12,10 @@ import pytest
 from application import journey_view
 from domain.campaign import document_checks, durations, steps
 from domain.campaign.audience_fields import MAX_RATE
-from domain.campaign.circles import MAX_CHAIN
+from domain.campaign.cycles import MAX_CHAIN
 from domain.campaign.document_warnings import circle_warnings
 from domain.campaign.plan import Split, WaitFor
-from domain.campaign.publishing import Published, check
+from domain.campaign.publication import Published, check
 from domain.campaign.reference_checks import NONE, OUTCOMES
 from domain.campaign.rules import Rules
 from domain.conditions import cel_compile, expressions
@@ -47,7 +47,7 @@ from domain.journey.protocol import (
 from domain.sending.caps_document import parse_caps
 from domain.sending.policy import Granted
 from tests.domain.campaign.documents import EMAIL, WEBHOOK
-from tests.domain.journey.walk import Walk
+from tests.domain.journey.machine_driver import Walk
 from tests.domain.strategies import NOON
 
 ROOT = Path(__file__).parents[2]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cli import exits
+from cli import exit_codes
 from cli.config import read_config
 from cli.main import app, run
 from tests.cli.conftest import Output, api_url, deployment, folder, no_logs
-from tests.rig import Rig
+from tests.harness import Rig
 
 __all__ = ["api_url", "deployment", "folder", "no_logs"]  # fixtures
 
@@ -79,7 +79,7 @@ def test_every_command_is_told_of() -> None:
 
 def test_the_exit_statuses_are_those_of_the_code() -> None:
     told = {int(number) for number in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
-    assert told == {value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)}
+    assert told == {value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)}
 
 
 def test_the_config_file_is_one(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import httpx
 
 from api.funnel import Funnel, Messages, Step, Version
 from api.journeys import JourneyQuery
-from domain.journey.reconciling import Finding
-from tests.rig import ADMIN_KEY, Rig
+from domain.journey.reconciliation import Finding
+from tests.harness import ADMIN_KEY, Rig
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "journeys.md").read_text()

@@ -21,8 +21,8 @@ from runtime.embedded.temporal import SETTINGS, EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES
 from settings import CodecServerSettings, Settings
 from tests.engine.campaigns import CART
+from tests.harness import Rig, open_rig
 from tests.processes import ROOT, environment, sojourn, worker_process
-from tests.rig import Rig, open_rig
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 BLOCKS = re.findall(r"^```(.+)\n((?:.*\n)*?)^```$", PAGE, re.MULTILINE)

@@ -8,14 +8,14 @@ from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from application.operations.enrol import EnrolKind
-from application.operations.frame import Operations
+from application.operations.runner import Operations
 from domain.access import SOJOURN
 from runtime.documents import DocumentProcesses
 from store import operations
 from store.database import Database
 from store.operations import Operation
 from tests.engine.ingesting import event
-from tests.rig import MAIL
+from tests.harness import MAIL
 
 NEWS = """
 key: news

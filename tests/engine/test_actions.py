@@ -8,7 +8,7 @@ from application.catalogue import Catalogue
 from application.ingest import Ingest
 from tests.engine.campaigns import LOYALTY
 from tests.engine.positions import UNRECORDED
-from tests.rig import Rig, actions, now
+from tests.harness import Rig, actions, now
 
 
 async def enter(rig: Rig) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from application.ingest import Ingest
 from tests.engine.ingesting import AT, event
-from tests.rig import Rig
+from tests.harness import Rig
 
 SEED = 20_261_129
 RACES, GROUP = int(os.environ.get("SOJOURN_TEST_REFUSAL_RACES", "24")), 6

@@ -11,11 +11,11 @@ import pytest
 from temporalio.client import Client
 
 from application.audience_sample import AudienceSample
+from application.audience_schedule import Occasions
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.ingest import Ingest
-from application.occasions import Occasions
 from application.operations import enrol
 from application.plans import Document, Plans
 from domain.access import SOJOURN
@@ -26,8 +26,8 @@ from store import audience, operations
 from store.database import Database
 from tests.engine.audience import LASTING, NEWS, enter, people, start, users
 from tests.engine.ingesting import event, statements
+from tests.harness import MAIL, PATIENCE, Rig, is_there, looks, open_rig
 from tests.processes import worker_process
-from tests.rig import MAIL, PATIENCE, Rig, is_there, looks, open_rig
 
 TRIAL = {"plan": "trial"}
 

@@ -26,7 +26,7 @@ from store.outbox import Notice
 from tests.engine.audience import start
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import event
-from tests.rig import looks
+from tests.harness import looks
 
 RELAYS = 2
 BACKLOG = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "900")) // 9 * 9

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from runtime.embedded.temporal import EmbeddedTemporal
+from tests.harness import Rig, open_rig
 from tests.processes import worker_process
-from tests.rig import Rig, open_rig
 
 PLAIN = """
 key: plain

@@ -17,7 +17,7 @@ from tests.engine.campaigns import PROMOTION
 from tests.engine.caps_worker import Clock, Load, patiently
 from tests.engine.ledger_audit import keep_audit, recount_all
 from tests.engine.positions import UNRECORDED
-from tests.rig import Rig
+from tests.harness import Rig
 
 TICK = timedelta(microseconds=1)
 # The last minute of a Sunday, and of a week, in London; Monday in Tokyo since nine hours.

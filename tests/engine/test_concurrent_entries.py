@@ -17,7 +17,7 @@ import pytest
 from runtime.embedded.ports import free_port
 from store.database import Database
 from tests.generated import LINK_SECRET, SIGNING_SECRET
-from tests.rig import ADMIN_KEY, PATIENCE, WRITE_KEY, looks
+from tests.harness import ADMIN_KEY, PATIENCE, WRITE_KEY, looks
 
 ROOT = Path(__file__).parents[2]
 SEED = 20_261_122

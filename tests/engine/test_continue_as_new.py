@@ -9,7 +9,7 @@ from temporalio.client import WorkflowHandle
 
 from tests.conftest import EVENTS_A_RUN
 from tests.engine.campaigns import REACTION
-from tests.rig import Rig
+from tests.harness import Rig
 
 
 async def test_a_journey_that_hears_too_much_continues_as_new(rig: Rig) -> None:

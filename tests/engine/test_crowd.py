@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.rig import Rig
+from tests.harness import Rig
 
 JOURNEYS = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "80"))
 # Each waits this long, so that messages go all the time while the campaign is paused.

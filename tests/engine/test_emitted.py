@@ -1,7 +1,7 @@
 """Events that journeys report: they mean what everybody's mean, and no circle of campaigns goes on for ever."""
 
-from domain.campaign.circles import MAX_CHAIN
-from tests.rig import Rig
+from domain.campaign.cycles import MAX_CHAIN
+from tests.harness import Rig
 
 CHASER = """
 key: chaser

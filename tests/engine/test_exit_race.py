@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.rig import Rig
+from tests.harness import Rig
 
 RACE = """
 key: race

@@ -10,7 +10,7 @@ import worker
 from application.catalogue import Catalogue
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.relay import Relay
-from tests.rig import MAIL, looks, open_rig
+from tests.harness import MAIL, looks, open_rig
 
 FLOOD, FEW = 160, 5
 

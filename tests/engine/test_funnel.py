@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.engine.campaigns import ONE_A_DAY, REACTION
-from tests.rig import ADMIN_KEY, Rig
+from tests.harness import ADMIN_KEY, Rig
 
 SPLIT = """
 key: split

@@ -14,7 +14,7 @@ from store.database import Database
 from tests.engine.campaigns import CART, PROMOTION
 from tests.engine.caps_worker import patiently
 from tests.engine.positions import UNRECORDED
-from tests.rig import Rig, actions
+from tests.harness import Rig, actions
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 CAP_OF_THREE = "rules: [{name: three, limit: 3, per: 7d}]"

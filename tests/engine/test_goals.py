@@ -14,7 +14,7 @@ from domain.tracking.event import Event
 from store import campaigns
 from store.database import Database
 from tests.engine.ingesting import AT, event, statements
-from tests.rig import MAIL, Rig
+from tests.harness import MAIL, Rig
 
 OFFER = """
 key: offer

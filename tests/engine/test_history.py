@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.rig import Rig, ago
+from tests.harness import Rig, ago
 
 CAMPAIGN = """
 key: welcome

@@ -15,7 +15,7 @@ from store.database import Database
 from store.events import MAX_SINCE
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import AT, event, sizes_of_parts, statements
-from tests.rig import MAIL, Rig
+from tests.harness import MAIL, Rig
 
 SEED = 20_261_121
 

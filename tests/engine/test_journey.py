@@ -10,7 +10,7 @@ from temporalio.client import WorkflowFailureError
 from domain.journey.records import Ending
 from store import journeys
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION
-from tests.rig import MAIL, Rig, actions, ago, now
+from tests.harness import MAIL, Rig, actions, ago, now
 
 
 async def abandon(rig: Rig, user: str, cart: str = "c1", value: float = 120) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.engine.campaigns import CART, REACTION
-from tests.rig import ADMIN_KEY, Rig, now
+from tests.harness import ADMIN_KEY, Rig, now
 
 
 async def listed(rig: Rig, query: str) -> list[dict[str, Any]]:

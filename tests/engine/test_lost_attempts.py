@@ -6,8 +6,8 @@ import pytest
 
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.channels.servers import SILENCE, listening, scripted_smtp
+from tests.harness import MAIL, open_rig
 from tests.processes import worker_process
-from tests.rig import MAIL, open_rig
 from workflows.options import SEND_HEARTBEAT
 
 HOOK = """---

@@ -10,13 +10,13 @@ from uuid import uuid4
 import pytest
 
 from application.catalogue import Catalogue
-from application.operations.frame import Operations
 from application.operations.migrate import MigrateKind
+from application.operations.runner import Operations
 from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.movers import JourneyMover
+from runtime.migration_client import JourneyMover
 from tests.engine.test_plans import body
+from tests.harness import Rig, open_rig
 from tests.processes import worker_process
-from tests.rig import Rig, open_rig
 from workflows.search_attributes import CAMPAIGN_VERSION
 
 JOURNEYS = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "30"))

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from application.catalogue import Catalogue
 from domain.journey.migration import Migration, heard_alike
 from tests.conftest import EVENTS_A_RUN
-from tests.rig import Rig
+from tests.harness import Rig
 from workflows.journey import JourneyWorkflow
 
 Journey = WorkflowHandle[Any, Any]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.engine.campaigns import CART
-from tests.rig import Rig
+from tests.harness import Rig
 
 
 async def held(rig: Rig, on_resume: str, expires: str = "1h") -> Any:

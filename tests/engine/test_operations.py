@@ -6,13 +6,13 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaign import CampaignActivities, Look
+from application.audience_schedule import Occasions, Recurrence
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.ingest import Ingest
-from application.occasions import Occasions, Recurrence
-from application.operations.frame import Operations
 from application.operations.resume import ResumeKind
+from application.operations.runner import Operations
 from domain.access import SOJOURN
 from runtime.documents import DocumentProcesses
 from store import operations
@@ -20,7 +20,7 @@ from store.database import Database
 from tests.engine.audience import start
 from tests.engine.ingesting import event
 from tests.engine.test_campaign_life import PLAIN, has_state, move
-from tests.rig import Rig, now
+from tests.harness import Rig, now
 
 
 async def break_one(rig: Rig) -> None:

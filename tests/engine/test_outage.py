@@ -10,7 +10,7 @@ from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
 from store.migrate import upgrade
 from tests.engine.campaigns import CART
-from tests.rig import Rig, open_rig
+from tests.harness import Rig, open_rig
 
 
 async def test_journeys_start_once_temporal_is_back(rig: Rig, temporal: EmbeddedTemporal) -> None:

@@ -11,7 +11,7 @@ from domain.people.profile_state import MAX_TRAITS
 from domain.tracking.event import Event
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import AT, event, sizes_of_parts
-from tests.rig import Rig
+from tests.harness import Rig
 
 USERS = 6
 JOURNEYS = (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.engine.test_migration import FIRST, SECOND
-from tests.rig import MAIL, Rig
+from tests.harness import MAIL, Rig
 
 OTHER_MAIL = MAIL.replace("Cart", "Basket")
 

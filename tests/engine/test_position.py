@@ -21,7 +21,7 @@ from domain.sending.policy import Granted, Refused
 from store.database import Database
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION, RESTS
 from tests.engine.positions import UNRECORDED
-from tests.rig import Rig, actions
+from tests.harness import Rig, actions
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 # What a rest may be off by: the relay, and a worker that is busy.

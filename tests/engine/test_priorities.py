@@ -15,7 +15,7 @@ from store.database import Database
 from tests.engine.audience import LASTING, enter, people, start
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import event
-from tests.rig import PATIENCE, Rig, looks
+from tests.harness import PATIENCE, Rig, looks
 
 # What happens to the outbox, in its order.
 _LOG = """

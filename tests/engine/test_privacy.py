@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from temporalio.api.workflow.v1 import PendingActivityInfo
 
 from tests.engine.campaigns import CART
-from tests.rig import MAIL, Rig
+from tests.harness import MAIL, Rig
 
 TEMPLATE = MAIL.replace("Cart {{", "Street {{ profile.traits.street }} {{")
 

@@ -9,7 +9,7 @@ from application import ingest as ingest_module
 from application.ingest import Ingest
 from domain.people.profile_state import MAX_CONSENTS, MAX_TRAITS, MAX_TRAITS_BYTES
 from tests.engine.ingesting import AT, Query, event
-from tests.rig import Rig
+from tests.harness import Rig
 
 REJECTS = "SELECT position, part, error, body FROM rejects ORDER BY id"
 

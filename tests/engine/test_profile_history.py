@@ -5,7 +5,7 @@ from typing import Any
 
 from application.ingest import Ingest
 from tests.engine.ingesting import AT, Query, event
-from tests.rig import Rig
+from tests.harness import Rig
 
 HISTORY = """
 SELECT part, source, source_id, changes, at FROM profile_changes

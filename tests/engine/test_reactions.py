@@ -13,7 +13,7 @@ from application.ingest import Ingest, IngestResult
 from domain.tracking.event import Event
 from store.database import Database
 from tests.engine.ingesting import AT, event, statements
-from tests.rig import Rig
+from tests.harness import Rig
 
 LETTER = """
 key: letter

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from application import ingest
-from runtime.housekeeping import forget_rejects
+from runtime.maintenance import forget_rejects
 from store.database import Database
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import open_live

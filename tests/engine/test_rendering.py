@@ -16,7 +16,7 @@ from domain.templates.template_sets import TemplateSet, load
 from tests.engine.ingesting import AT as EVENT_AT
 from tests.engine.ingesting import event
 from tests.engine.test_send import AT, HOOK, Bench, bench, each
-from tests.rig import PATIENCE, looks
+from tests.harness import PATIENCE, looks
 
 __all__ = ["bench"]
 

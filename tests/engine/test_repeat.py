@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.engine.campaigns import REMINDERS
-from tests.rig import Rig, actions
+from tests.harness import Rig, actions
 
 PAID = "until: {event: Invoice Paid, where: event.properties.invoice == entry.properties.invoice}"
 

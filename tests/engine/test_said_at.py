@@ -16,7 +16,7 @@ from domain.people.statements import statements_of
 from domain.tracking.event import Event
 from store.database import Database
 from tests.engine.ingesting import AT, Query, event
-from tests.rig import Rig
+from tests.harness import Rig
 
 SEED = 20_261_129
 # Everything has happened by then, so that the order of arrival is not what decides.

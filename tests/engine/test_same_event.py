@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.rig import Rig, ago
+from tests.harness import Rig, ago
 
 SILENCE = """
 key: silence

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.engine.campaigns import CART, REACTION
-from tests.rig import Rig, actions, now
+from tests.harness import Rig, actions, now
 
 HOUR = timedelta(hours=1)
 

@@ -22,7 +22,7 @@ from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store import journeys
 from store.database import CONNECTION_TIMEOUT, Database
 from tests.engine.positions import UNRECORDED
-from tests.rig import Rig
+from tests.harness import Rig
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 NIGHT, MORNING = AT.replace(hour=23), datetime(2026, 11, 2, 9, tzinfo=UTC)

@@ -10,8 +10,8 @@ import pytest
 from channels.bulkhead import MOST_WAITING, MOST_WAITING_IF_SILENT
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.channels.servers import SILENCE, Receiver, answer, listening
+from tests.harness import MAIL, PATIENCE, Rig, looks, open_rig
 from tests.processes import worker_process
-from tests.rig import MAIL, PATIENCE, Rig, looks, open_rig
 
 DUE = 120
 OTHERS = 10

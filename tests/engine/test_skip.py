@@ -5,7 +5,7 @@ from typing import Any
 from store import outbox
 from store.outbox import Notice
 from tests.engine.campaigns import CART, GREETING, REACTION, REMINDERS
-from tests.rig import Rig
+from tests.harness import Rig
 
 
 async def skip(rig: Rig, handle: Any, step: str) -> None:

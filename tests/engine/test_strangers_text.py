@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rig import PATIENCE, Rig
+from tests.harness import PATIENCE, Rig
 
 CAMPAIGN = """
 key: welcome

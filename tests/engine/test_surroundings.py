@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.engine.test_windows import HOUR, NUDGE, REYKJAVIK, TOKYO, decisions, hours
-from tests.rig import MAIL, Rig, ago
+from tests.harness import MAIL, Rig, ago
 
 HELLO = """
 key: hello

@@ -14,7 +14,7 @@ import pytest
 from store.database import Database
 from tests.api.fakes import WRITE_KEY
 from tests.api.live import api_process
-from tests.rig import PATIENCE, Rig
+from tests.harness import PATIENCE, Rig
 
 SEED = 20_261_129
 ROUNDS = 1_000

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runtime.embedded.temporal import EmbeddedTemporal
-from tests.rig import Rig, actions, now, open_rig
+from tests.harness import Rig, actions, now, open_rig
 
 # Neither turns its clocks, so that an hour from now is an hour later on them, whenever this runs.
 TOKYO, REYKJAVIK = "Asia/Tokyo", "Atlantic/Reykjavik"

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.examples.stage import Stage, open_stage
-from tests.rig import Rig
+from tests.examples.harness import Stage, open_stage
+from tests.harness import Rig
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.stage import Line, Stage, Walker, drawn, next_clock, sent
+from tests.examples.harness import Line, Stage, Walker, drawn, next_clock, sent
 
 ARMS = {"mail": 90, "holdout": 10}
 ENTERED = "entered browse-abandonment"

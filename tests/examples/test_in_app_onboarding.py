@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from domain.campaign.plan import Plan
-from domain.campaign.publishing import check
+from domain.campaign.publication import check
 from domain.journey import machine
 from domain.journey.protocol import (
     Answered,
@@ -21,7 +21,7 @@ from domain.journey.protocol import (
 )
 from domain.sending.policy import Granted
 from tests.conftest import EVENTS_A_RUN
-from tests.examples.stage import EXAMPLES, Line, Stage, Walker, sent
+from tests.examples.harness import EXAMPLES, Line, Stage, Walker, sent
 
 EVERY = timedelta(days=3)
 ROUNDS = 30

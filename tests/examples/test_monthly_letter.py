@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, time, timedelta
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.stage import Line, Stage, Walker, next_clock, sent
+from tests.examples.harness import Line, Stage, Walker, next_clock, sent
 
 EVERYBODY = 4
 SETTLED = timedelta(days=4)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
-from tests.examples.stage import WORKDAYS, Line, Stage, Walker, next_clock, sent, window_opens
+from tests.examples.harness import WORKDAYS, Line, Stage, Walker, next_clock, sent, window_opens
 
 DAY = timedelta(days=1)
 ENTERED = "entered onboarding"

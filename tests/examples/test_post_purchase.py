@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from tests.examples.stage import Line, Stage, Walker, sent
+from tests.examples.harness import Line, Stage, Walker, sent
 
 DAY = timedelta(days=1)
 ENTERED = "entered post-purchase"

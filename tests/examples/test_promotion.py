@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.stage import Line, Stage, Walker, next_clock, sent
+from tests.examples.harness import Line, Stage, Walker, next_clock, sent
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 ARMS = {"percent": 45, "shipping": 45, "holdout": 10}

@@ -3,7 +3,7 @@
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from tests.examples.stage import Line, Stage, Walker, sent
+from tests.examples.harness import Line, Stage, Walker, sent
 
 DAY = timedelta(days=1)
 TEN = time(10)

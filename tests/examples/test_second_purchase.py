@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
-from tests.examples.stage import WEEKEND, Line, Stage, Walker, next_clock, sent
+from tests.examples.harness import WEEKEND, Line, Stage, Walker, next_clock, sent
 
 DAY = timedelta(days=1)
 ORDERED = Line("Order Completed")

@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
-from tests.examples.stage import Line, Stage, Walker, next_clock, sent
+from tests.examples.harness import Line, Stage, Walker, next_clock, sent
 
 DAY = timedelta(days=1)
 STARTED = [Line("identify"), Line("Trial Started"), Line("entered trial-ending")]

@@ -5,8 +5,8 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.stage import EVERY_DAY, Line, Stage, Walker, sent, window_opens
-from tests.rig import ahead
+from tests.examples.harness import EVERY_DAY, Line, Stage, Walker, sent, window_opens
+from tests.harness import ahead
 
 DAY = timedelta(days=1)
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

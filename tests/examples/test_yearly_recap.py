@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.stage import WEEKEND, Line, Stage, Walker, next_clock, sent
+from tests.examples.harness import WEEKEND, Line, Stage, Walker, next_clock, sent
 
 DAY = timedelta(days=1)
 FIVE, THURSDAY = time(17), 3

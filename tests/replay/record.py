@@ -19,11 +19,11 @@ from temporalio.client import ScheduleActionExecutionStartWorkflow, WorkflowHand
 
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.leaving import leave
+from runtime.process import leave
 from runtime.temporal import SEARCH_ATTRIBUTES
 from store.migrate import upgrade
 from tests.engine.campaigns import CART, GREETING, LOYALTY, ONE_A_DAY, PROMOTION, REACTION, REMINDERS, RESTS, TRIAL
-from tests.rig import Rig, now, open_rig
+from tests.harness import Rig, now, open_rig
 
 HISTORIES = Path(__file__).parent / "histories"
 RELEASE = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]

@@ -17,8 +17,8 @@ from runtime import deployments
 from runtime.embedded.temporal import EmbeddedTemporal
 from settings import Settings
 from tests.engine.campaigns import CART
+from tests.harness import Rig, open_rig
 from tests.processes import sojourn, worker_process
-from tests.rig import Rig, open_rig
 
 
 @pytest.fixture

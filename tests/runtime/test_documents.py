@@ -15,7 +15,7 @@ from application.documents import CampaignText
 from application.plans import Document, Plans
 from domain.access import Actor
 from domain.campaign.difference import Change
-from domain.campaign.publishing import Published
+from domain.campaign.publication import Published
 from domain.errors import InvalidDocumentError, OverloadedError
 from runtime import documents
 from runtime.document_process import Limits
@@ -23,7 +23,7 @@ from runtime.documents import MAX_AT_ONCE, MAX_WAITING, DocumentProcesses
 from store.database import Database
 from tests.api.fakes import ADMIN_KEY
 from tests.api.live import ApiProcess, api_process
-from tests.rig import MAIL, PATIENCE, looks
+from tests.harness import MAIL, PATIENCE, looks
 
 ROOT = Path(__file__).parents[2]
 CAMPAIGN = "key: {key}\nname: A\nentry: {{event: A}}\nsteps:\n"

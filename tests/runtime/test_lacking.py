@@ -15,8 +15,8 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from settings import Settings
 from store.migrate import upgrade
 from tests import generated
+from tests.harness import PATIENCE, WRITE_KEY, looks
 from tests.processes import sojourn, start
-from tests.rig import PATIENCE, WRITE_KEY, looks
 
 ATTRIBUTES = "Campaign, CampaignVersion, UserId, JourneyStep, JourneyState"
 

@@ -20,7 +20,7 @@ from store.database import Database
 from store.outbox import Notice
 from tests.chaos.proxy import Proxy
 from tests.engine.campaigns import CART
-from tests.rig import PATIENCE, Rig, looks, open_rig
+from tests.harness import PATIENCE, Rig, looks, open_rig
 
 EXIT = Notice("cart/u1/000000000000", "exit", {"by": "e1"})
 

@@ -10,8 +10,8 @@ import pytest
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES
 from tests.engine.campaigns import CART
-from tests.rig import Rig, open_rig
-from tests.runtime.test_reconciling import eventually, found, indexed, reconciled, status
+from tests.harness import Rig, open_rig
+from tests.runtime.test_reconciliation import eventually, found, indexed, reconciled, status
 
 QUEUE = "restored"
 

@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import Client, ScheduleDescription
 from temporalio.service import RPCError, RPCStatusCode
 
-from application.occasions import Recurrence
+from application.audience_schedule import Recurrence
 from domain.campaign.rules import AgainRule, DailyRule, MonthlyRule, WeeklyRule
 from runtime.schedules import AudienceSchedules, schedule_id
 

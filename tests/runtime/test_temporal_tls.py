@@ -22,7 +22,7 @@ from runtime.temporal_probe import look_at_temporal, read_failure
 from settings import TemporalSettings
 from tests import generated
 from tests.engine.campaigns import CART
-from tests.rig import open_rig
+from tests.harness import open_rig
 from tests.runtime.tls_front import TlsFront
 
 API_KEY = generated.secret("API key of Temporal")

@@ -16,8 +16,8 @@ from runtime.embedded.ports import free_port
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.conftest import database_of
+from tests.harness import PATIENCE, WRITE_KEY, Rig, looks, open_rig
 from tests.processes import ROOT, environment
-from tests.rig import PATIENCE, WRITE_KEY, Rig, looks, open_rig
 from tests.watching.collector import Collector, Taken, collecting
 
 # What is about persons here, none of which is an id.

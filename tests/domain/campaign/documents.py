@@ -9,7 +9,7 @@ import yaml
 from hypothesis import strategies as st
 
 from domain.campaign.definition import Campaign
-from domain.campaign.publishing import Published, check
+from domain.campaign.publication import Published, check
 from domain.document.yaml_source import read
 from domain.errors import InvalidDocumentError, Problem
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.campaign.publishing import check
+from domain.campaign.publication import check
 from domain.errors import InvalidDocumentError
 from domain.sending.caps_document import parse_caps
 from domain.templates.liquid_text import Place, compile_liquid

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.campaign.publishing import check
+from domain.campaign.publication import check
 from domain.sending.caps_document import parse_caps
 
 ROOT = Path(__file__).parents[3]

@@ -4,7 +4,7 @@ import pytest
 
 from domain.campaign.plan import Plan
 from domain.journey.state import JourneyState
-from tests.domain.journey.walk import Begin, Walk, carried_over, kept
+from tests.domain.journey.machine_driver import Begin, Walk, carried_over, kept
 
 
 @pytest.fixture(params=[kept, carried_over], ids=lambda carry: carry.__name__)

@@ -15,7 +15,7 @@ from domain.campaign.definition import Campaign
 from domain.campaign.delay_fields import DateDelay, RandomDelay
 from domain.campaign.single_steps import DelayStep, ExitStep, SendStep
 from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, WaitStep
-from domain.journey import drawing
+from domain.journey import bucketing
 from domain.journey.protocol import (
     Answered,
     Authorise,
@@ -246,7 +246,7 @@ class Interpreter:
                 yield from self._sleep(self._at + timedelta(seconds=seconds), f"delay {step.id}", step.id)
                 return False
             case RandomDelay(ends=(least, most)):
-                seconds = least + drawing.number(most - least + 1, self._seed, step.id)
+                seconds = least + bucketing.number(most - least + 1, self._seed, step.id)
                 yield from self._sleep(self._at + timedelta(seconds=seconds), f"delay {step.id}", step.id)
                 return False
         reached, ask = self._at, 1

@@ -13,8 +13,8 @@ from domain.campaign.rules import EntryRule, EventRule, GoalRule, Rules, Schedul
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.journey.matching import Happening
 from domain.journey.records import Journey
-from domain.journey.routed import Routed, Surroundings
 from domain.journey.routing import route
+from domain.journey.routing_result import Routed, Surroundings
 from domain.tracking.event import Event
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)

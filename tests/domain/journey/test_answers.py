@@ -27,7 +27,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.state import COMPLETED, EXITED
 from domain.sending.policy import Deferred, Granted, Refused
-from tests.domain.journey.walk import Begin
+from tests.domain.journey.machine_driver import Begin
 from tests.domain.strategies import NOON, plan_of
 
 HOUR = timedelta(hours=1)

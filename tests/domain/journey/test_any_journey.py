@@ -30,7 +30,7 @@ from domain.journey.state import EXITED, TRAIL_LENGTH, JourneyState
 from domain.sending.claim import POSTPONED
 from domain.sending.policy import Granted, Refused
 from tests.domain.journey.interpreter import Interpreter
-from tests.domain.journey.walk import carried_over
+from tests.domain.journey.machine_driver import carried_over
 from tests.domain.strategies import NOON, Tape, campaign, event, fitting, noise, tapes
 
 SEED = "random/u1"

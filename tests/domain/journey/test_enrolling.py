@@ -9,8 +9,8 @@ import pytest
 from domain.campaign.rules import AudienceRule, EntryRule, EventRule, GoalRule, ScheduleRule
 from domain.journey.listeners import CampaignVersion
 from domain.journey.matching import Happening
-from domain.journey.routed import Routed, Surroundings
 from domain.journey.routing import enrol
+from domain.journey.routing_result import Routed, Surroundings
 from domain.tracking.event import AUDIENCE, Event
 from tests.domain.journey.staging import ADA, BOB, HOUR, LEFT, NOON, PEOPLE, Stage, campaign, event_id, reasons, track
 

@@ -8,7 +8,7 @@ from domain.campaign.rules import EntryRule, EventRule, GoalRule
 from domain.journey.listeners import Listeners
 from domain.journey.matching import Happening
 from domain.journey.records import Ending, Journey
-from domain.journey.routed import Routed
+from domain.journey.routing_result import Routed
 from domain.tracking.event import Event
 from tests.domain.journey.staging import (
     BEFORE,

@@ -26,7 +26,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.state import SCHEDULE_ENDED, JourneyState, Match
 from domain.sending.policy import Deferred, Granted, Held
-from tests.domain.journey.walk import Walk
+from tests.domain.journey.machine_driver import Walk
 from tests.domain.strategies import NOON, Tape, campaign, event, fitting, noise, plan_of, tapes
 
 HOUR = timedelta(hours=1)

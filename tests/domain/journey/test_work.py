@@ -13,8 +13,8 @@ from domain.campaign.rules import EntryRule, EventRule, GoalRule
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.journey.matching import Happening
 from domain.journey.records import Journey
-from domain.journey.routed import Routed, Surroundings
 from domain.journey.routing import MAX_ACTIVE, Router
+from domain.journey.routing_result import Routed, Surroundings
 from tests.domain.journey.staging import BY_CART, NOON, PEOPLE, SAME_CART, campaign, journey, track
 
 EVENTS = 200

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.campaign.publishing import check
+from domain.campaign.publication import check
 from domain.errors import InvalidDocumentError, Problem
 from domain.templates.liquid_context import MAX_WORK, Rendering
 from domain.templates.liquid_text import LiquidText

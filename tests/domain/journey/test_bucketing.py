@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.journey.drawing import arm, number
+from domain.journey.bucketing import arm, number
 
 PEOPLE = [str(UUID(int=place)) for place in range(10_000)]
 # The value that chi-square with so many degrees of freedom exceeds once in 1,000 times.

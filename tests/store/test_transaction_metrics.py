@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from store.database import Asked, Connection, Database
-from store.tally import Counts, Deed
+from store.transaction_metrics import Counts, Deed
 
 
 class Told:

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, settings
 
-from domain.campaign.publishing import MAX_PROBLEMS
+from domain.campaign.publication import MAX_PROBLEMS
 from tests.domain.campaign.documents import EMAIL, HEAD, WEBHOOK, mistaken, problem, problems, publish
 
 TEXT = HEAD + "steps:\n  - id: a\n    send:\n      channel: email\n      template: hello\n"

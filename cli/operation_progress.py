@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from cli.client import ApiClient
-from cli.printing import counted, printable
+from cli.output import counted, printable
 from domain.errors import UnavailableError
 
 POLL_SECONDS = 0.5

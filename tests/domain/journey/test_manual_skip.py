@@ -22,7 +22,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.state import COMPLETED, SCHEDULE_ENDED
 from domain.sending.policy import Deferred, Held
-from tests.domain.journey.walk import Begin, Walk
+from tests.domain.journey.machine_driver import Begin, Walk
 from tests.domain.strategies import NOON, plan_of
 
 HOUR = timedelta(hours=1)

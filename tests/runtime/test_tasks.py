@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from runtime.ending import end
+from runtime.tasks import end
 
 
 async def deaf(times: int) -> None:
@@ -19,7 +19,7 @@ async def deaf(times: int) -> None:
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
 async def test_it_ends_however_many_cancellations_are_lost(lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.ending.PATIENCE", 0.01)
+    monkeypatch.setattr("runtime.tasks.PATIENCE", 0.01)
     task = asyncio.create_task(deaf(lost))
     await asyncio.sleep(0)
     await end(task)

@@ -1,6 +1,6 @@
 import pytest
 
-from domain.journey.reconciling import Finding, Seen, Verdict, is_elsewhere, judge
+from domain.journey.reconciliation import Finding, Seen, Verdict, is_elsewhere, judge
 
 
 @pytest.mark.parametrize(

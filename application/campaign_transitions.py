@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from application.occasions import enter_at_start
+from application.audience_schedule import enter_at_start
 from domain.access import SOJOURN, Actor
 from domain.campaign import life
 from domain.campaign.life import PAUSED, RUNNING, SCHEDULED, STOPPING, Move
-from domain.campaign.publishing import Published
+from domain.campaign.publication import Published
 from domain.campaign.rules import Rules
 from domain.errors import ConflictError, NotFoundError
 from domain.revisions import UNCONDITIONAL, Precondition

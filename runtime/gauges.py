@@ -8,7 +8,7 @@ import structlog
 
 from runtime.metrics import SURVEYED
 from store.database import Database, described
-from store.survey import survey
+from store.gauges import survey
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from temporalio.service import RPCError
 
 from application.reconcile import Reconciler
 from domain.access import SOJOURN
-from runtime.ending import end
+from runtime.tasks import end
 from store import reconciliations
 from store.database import Database
 

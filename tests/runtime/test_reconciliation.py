@@ -21,7 +21,7 @@ from runtime.temporal_probe import look_at_temporal
 from store import reconciliations
 from tests.conftest import database_of
 from tests.engine.campaigns import CART, REACTION
-from tests.rig import PATIENCE, Rig, looks, open_rig
+from tests.harness import PATIENCE, Rig, looks, open_rig
 
 NOTHING: dict[str, Any] = {}
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from msgspec import convert
 
-from application import campaign_moves as moves
+from application import campaign_transitions as moves
 from application.operations.exit import Exit
 from domain.access import Actor
 from domain.errors import ConflictError, NotFoundError

@@ -7,7 +7,7 @@ import httpx
 
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION
-from tests.rig import ADMIN_KEY, Rig
+from tests.harness import ADMIN_KEY, Rig
 
 
 async def post(rig: Rig, path: str, body: Any = None) -> httpx.Response:

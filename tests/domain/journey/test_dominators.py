@@ -2,7 +2,7 @@ from domain.campaign.compile import compile_plan, outline
 from domain.campaign.definition import Campaign
 from domain.campaign.plan import Plan
 from domain.document.yaml_source import read
-from domain.journey.passages import END, passages, passed_by
+from domain.journey.dominators import END, passages, passed_by
 
 HEAD = "key: a\nname: A\nentry: {event: Started}\nsteps:\n"
 STEPS = """

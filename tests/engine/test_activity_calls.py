@@ -12,7 +12,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 
 from tests.engine.campaigns import CART, REACTION, REMINDERS
-from tests.rig import LOCAL_ACTIVITY, PATIENCE, Rig, looks
+from tests.harness import LOCAL_ACTIVITY, PATIENCE, Rig, looks
 
 
 class Asked(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 from store import decisions
 from store.decisions import Decision
 from tests.engine.campaigns import CART
-from tests.rig import Rig, now
+from tests.harness import Rig, now
 
 
 @pytest.mark.parametrize(

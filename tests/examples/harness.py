@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from cli.demo.receiver import Receiver
 from cli.demo.zones import zone_where_it_is
-from tests.rig import Rig, ahead
+from tests.harness import Rig, ahead
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WEBHOOKS = ("https://crm.example.com/hooks/sojourn", "https://app.example.com/hooks/messages")

@@ -11,8 +11,8 @@ from domain.campaign.derive_rules import rules_of
 from domain.campaign.document_checks import check_document
 from domain.campaign.document_warnings import document_warnings
 from domain.campaign.form_checks import keys_of_no_arm
-from domain.campaign.plain_steps import placed_steps
 from domain.campaign.plan import Plan, Send
+from domain.campaign.raw_steps import placed_steps
 from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
 from domain.campaign.single_steps import CHANNELS, TEMPLATE_NAME

@@ -6,7 +6,7 @@ import typer
 
 from cli.config import config_file, read_config
 from cli.options import AsJson
-from cli.printing import print_json, print_table
+from cli.output import print_json, print_table
 from cli.target import dev_server, find_deployment
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from store.database import Connection
-from store.tally import Deed
+from store.transaction_metrics import Deed
 
 # What Temporal has yet to be told of may not have happened there.
 _IS_TOLD = "NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.workflow_id = journeys.workflow_id)"

@@ -3,7 +3,7 @@ from random import Random
 
 import pytest
 
-from domain.campaign.circles import MAX_CHAIN, MAX_CIRCLES, Circle, circles
+from domain.campaign.cycles import MAX_CHAIN, MAX_CIRCLES, Circle, circles
 from domain.campaign.rules import EmitRule, EntryRule, Rules, StageRule
 
 

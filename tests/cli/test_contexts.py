@@ -11,7 +11,7 @@ import pytest
 
 from cli.main import run
 from tests.cli.conftest import Output, a_campaign
-from tests.rig import ADMIN_KEY
+from tests.harness import ADMIN_KEY
 
 ROOT = Path(__file__).parents[2]
 
