@@ -119,7 +119,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=[
-            journeys.authorise_send,
+            journeys.authorize_send,
             journeys.evaluate_branch,
             journeys.look_up_moment,
             journeys.perform_step,

@@ -21,7 +21,7 @@ WORK_SECONDS = 60.0
 BEAT_SECONDS = 1.0
 
 
-class Look(Struct, frozen=True):
+class AdvanceRequest(Struct, frozen=True):
     """Look what is due in the life of a campaign at this instant of its workflow's clock."""
 
     campaign: str
@@ -37,16 +37,16 @@ class CampaignActivities:
         self._operations = operations
 
     @activity.defn
-    async def advance_campaign(self, look: Look) -> Outlook:
+    async def advance_campaign(self, request: AdvanceRequest) -> Outlook:
         """Do what is due; what is to be expected then."""
-        outlook = await self._life.advance(look.campaign, look.at)
+        outlook = await self._life.advance(request.campaign, request.at)
         try:
-            await self._occasions.keep_schedule(look.campaign)
+            await self._occasions.keep_schedule(request.campaign)
         except RPCError as error:
             if not outlook.operations:
                 raise
             # The workflow looks again once it has worked on these, which must not wait for a schedule.
-            log.warning("the schedule of an audience cannot be kept", campaign=look.campaign, error=error.message)
+            log.warning("the schedule of an audience cannot be kept", campaign=request.campaign, error=error.message)
         return outlook
 
     @activity.defn

@@ -7,14 +7,14 @@ from uuid import UUID
 from msgspec import Struct
 from temporalio import activity
 
-from application.actions import Actions, Deed
-from application.branches import Branches, Fork
-from application.delays import Delays, Moment
-from application.gate import Gate, Question
-from application.migrations import Move, Stay, move, stay
+from application.actions import ActionRequest, Actions
+from application.branches import Branches, BranchRequest
+from application.delays import DelayRequest, Delays
+from application.gate import AuthorizeRequest, Gate
+from application.migrations import MoveRequest, StayRequest, move, stay
 from application.send import Sender, SendOutcome
-from domain.journey.migration import Outcome
-from domain.journey.position import Outlook, Position
+from domain.journey.migration import MigrationOutcome
+from domain.journey.position import NextPositions, Position
 from domain.journey.protocol import Unreadable
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
@@ -32,10 +32,10 @@ class SendRequest(Struct, frozen=True):
     message_id: UUID
     at: datetime
     ends_with: str | None
-    outlook: Outlook
+    next_positions: NextPositions
 
 
-class Finished(Struct, frozen=True):
+class FinishRequest(Struct, frozen=True):
     """A journey that is over, with what outcome and when."""
 
     journey_id: UUID
@@ -43,7 +43,7 @@ class Finished(Struct, frozen=True):
     at: datetime
 
 
-class Rested(Struct, frozen=True):
+class PositionUpdate(Struct, frozen=True):
     """A journey that rests where nothing has told its row. `move` counts what may move it."""
 
     journey_id: UUID
@@ -63,53 +63,53 @@ class JourneyActivities:
         self._actions = actions
 
     @activity.defn
-    async def authorise_send(self, question: Question) -> Answer:
+    async def authorize_send(self, request: AuthorizeRequest) -> Answer:
         """The shared gate: may this message go now, under the caps of all campaigns?"""
-        return await self._gate.authorise(question)
+        return await self._gate.authorize(request)
 
     @activity.defn
-    async def evaluate_branch(self, fork: Fork) -> int | None:
+    async def evaluate_branch(self, request: BranchRequest) -> int | None:
         """The index of the case or arm to follow; None for otherwise."""
-        return await self._branches.choose(fork)
+        return await self._branches.choose(request)
 
     @activity.defn
-    async def look_up_moment(self, moment: Moment) -> datetime | Unreadable | None:
+    async def look_up_moment(self, request: DelayRequest) -> datetime | Unreadable | None:
         """The instant until which a delay rests; None where there is no such date, or Unreadable."""
-        return await self._delays.look_up(moment)
+        return await self._delays.look_up(request)
 
     @activity.defn
-    async def perform_step(self, deed: Deed) -> bool:
+    async def perform_step(self, request: ActionRequest) -> bool:
         """Update the profile, set the stage or report an event. True if the journey had been ended before."""
-        return await self._actions.perform(deed)
+        return await self._actions.perform(request)
 
     @activity.defn
-    async def record_position(self, rested: Rested) -> None:
+    async def record_position(self, update: PositionUpdate) -> None:
         """Say where a journey rests that got there by no activity."""
         async with self._database.transaction() as connection:
-            await journeys.place(connection, rested.journey_id, rested.position, rested.move, rested.at)
+            await journeys.place(connection, update.journey_id, update.position, update.move, update.at)
 
     @activity.defn
-    async def finish_journey(self, finished: Finished) -> str | None:
+    async def finish_journey(self, request: FinishRequest) -> str | None:
         """Record the end of a journey that no event, message or refusal has recorded; the outcome that then holds.
 
         It is another where the journey was ended meanwhile. None if there is no such journey.
         """
-        ending = Ending(finished.journey_id, COMPLETED, finished.outcome, None, finished.at)
+        ending = Ending(request.journey_id, COMPLETED, request.outcome, None, request.at)
         async with self._database.transaction() as connection:
             await journeys.end(connection, [ending])
-            return await journeys.outcome(connection, finished.journey_id)
+            return await journeys.outcome(connection, request.journey_id)
 
     @activity.defn
-    async def move_journey(self, moving: Move) -> Outcome | None:
+    async def move_journey(self, request: MoveRequest) -> MigrationOutcome | None:
         """Move the row of a journey to another version, unless it is over; None if it is on yet another."""
         async with self._database.transaction() as connection:
-            return await move(connection, moving)
+            return await move(connection, request)
 
     @activity.defn
-    async def keep_journey(self, staying: Stay) -> None:
+    async def keep_journey(self, request: StayRequest) -> None:
         """Record of a journey that it stays on its version, though it was to move."""
         async with self._database.transaction() as connection:
-            await stay(connection, staying)
+            await stay(connection, request)
 
 
 class SendActivities:
@@ -126,7 +126,11 @@ class SendActivities:
         at = request.at + (info.started_time - info.scheduled_time)
         sending = asyncio.create_task(
             self._sender.send(
-                request.message_id, at=at, dated=request.at, ends_with=request.ends_with, outlook=request.outlook
+                request.message_id,
+                at=at,
+                dated=request.at,
+                ends_with=request.ends_with,
+                next_positions=request.next_positions,
             )
         )
         # What a provider may have cannot be taken back: whoever cancels this attempt does not cancel that.

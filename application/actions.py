@@ -14,7 +14,7 @@ from domain.campaign.cycles import MAX_CHAIN
 from domain.campaign.plan import Plan
 from domain.campaign.rules import ActionRule, EmitRule, StageRule, UpdateRule, ValuesRule
 from domain.conditions.expressions import Place, compile_value
-from domain.journey.position import Outlook
+from domain.journey.position import NextPositions
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.people.profile_state import Source
@@ -25,7 +25,7 @@ from store.decisions import Decision
 from store.journeys import StepFacts
 
 
-class Deed(Struct, frozen=True):
+class ActionRequest(Struct, frozen=True):
     """An action of a journey. `ends_with` is the outcome with which the journey is over then; None if it goes on."""
 
     journey_id: UUID
@@ -34,7 +34,7 @@ class Deed(Struct, frozen=True):
     at: datetime
     ends_with: str | None
     visits: dict[str, int]
-    outlook: Outlook
+    next_positions: NextPositions
 
 
 class _Done(Struct, frozen=True):
@@ -54,24 +54,24 @@ class Actions:
         self._catalogue = catalogue
         self._ingest = ingest
 
-    async def perform(self, deed: Deed) -> bool:
+    async def perform(self, request: ActionRequest) -> bool:
         """True if the journey had been ended before: then nothing is done.
 
         An event is reported once the decision to do so is kept; an attempt that dies in between is repeated, and the
         event's id is always the same.
         """
-        decision_id = uuid5(deed.journey_id, f"{deed.step}/{deed.visit}/act")
+        decision_id = uuid5(request.journey_id, f"{request.step}/{request.visit}/act")
         async with self._database.transaction() as connection:
-            facts, version = await facts_and_version(connection, self._catalogue, deed.journey_id)
+            facts, version = await facts_and_version(connection, self._catalogue, request.journey_id)
             answered = await decisions.answer(connection, decision_id)
             if answered is not None:
                 event = stored_event(answered["event"]) if answered["event"] else None
             elif facts.state != "active":
                 return True
             else:
-                rule = version.rules.actions[deed.step]
-                done = await _do(connection, deed, decision_id, rule, version.plan, facts)
-                await _record(connection, deed, decision_id, rule, facts, done)
+                rule = version.rules.actions[request.step]
+                done = await _do(connection, request, decision_id, rule, version.plan, facts)
+                await _record(connection, request, decision_id, rule, facts, done)
                 event = done.event
         if event is not None:
             await self._ingest([event], received_at=self._database.clock.now())
@@ -79,13 +79,13 @@ class Actions:
 
 
 async def _do(
-    connection: Connection, deed: Deed, decision_id: UUID, rule: ActionRule, plan: Plan, facts: StepFacts
+    connection: Connection, request: ActionRequest, decision_id: UUID, rule: ActionRule, plan: Plan, facts: StepFacts
 ) -> _Done:
     # Not later than now, whatever the journey's clock says.
-    source = Source("step", str(decision_id), min(deed.at, connection.clock.now()))
+    source = Source("step", str(decision_id), min(request.at, connection.clock.now()))
     match rule:
         case UpdateRule(traits=values):
-            traits, errors = _worked_out(values, deed, plan, facts)
+            traits, errors = _worked_out(values, request, plan, facts)
             refused = await set_traits(connection, facts.profile_id, traits, source)
             errors |= refused
             data: dict[str, Any] = {"traits": sorted(traits.keys() - refused.keys())}
@@ -97,8 +97,8 @@ async def _do(
             chain = _chain(facts) + 1
             if chain > MAX_CHAIN:
                 return _Done("refused", "chain_too_long", {"event": name, "limit": MAX_CHAIN})
-            properties, errors = _worked_out(rule.properties, deed, plan, facts)
-            event = _event(deed, name, properties, facts, chain, connection.clock.now())
+            properties, errors = _worked_out(rule.properties, request, plan, facts)
+            event = _event(request, name, properties, facts, chain, connection.clock.now())
             data = {"event": name, "event_id": event.id}
             return _Done("done", None, {**data, "errors": errors} if errors else data, event)
         case _:
@@ -106,7 +106,7 @@ async def _do(
 
 
 async def _record(
-    connection: Connection, deed: Deed, decision_id: UUID, rule: ActionRule, facts: StepFacts, done: _Done
+    connection: Connection, request: ActionRequest, decision_id: UUID, rule: ActionRule, facts: StepFacts, done: _Done
 ) -> None:
     recorded = Decision(
         id=decision_id,
@@ -115,27 +115,29 @@ async def _record(
         kind=_kind(rule),
         outcome=done.outcome,
         reason=done.reason,
-        at=deed.at,
-        journey_id=deed.journey_id,
-        step=deed.step,
+        at=request.at,
+        journey_id=request.journey_id,
+        step=request.step,
         answer={"event": done.event},
         data=done.data,
     )
     await decisions.insert(connection, [recorded])
-    [way] = deed.outlook.ways
-    await journeys.place(connection, deed.journey_id, way, deed.outlook.move, deed.at)
-    if deed.ends_with is not None:
-        await journeys.end(connection, [Ending(deed.journey_id, COMPLETED, deed.ends_with, None, deed.at)])
+    [way] = request.next_positions.positions
+    await journeys.place(connection, request.journey_id, way, request.next_positions.move, request.at)
+    if request.ends_with is not None:
+        await journeys.end(connection, [Ending(request.journey_id, COMPLETED, request.ends_with, None, request.at)])
 
 
-def _worked_out(values: ValuesRule, deed: Deed, plan: Plan, facts: StepFacts) -> tuple[dict[str, Any], dict[str, str]]:
+def _worked_out(
+    values: ValuesRule, request: ActionRequest, plan: Plan, facts: StepFacts
+) -> tuple[dict[str, Any], dict[str, str]]:
     """The values by name, without those that cannot be had, and why not."""
     found = dict(values.plain)
     errors: dict[str, str] = {}
     roots = {
         "profile": facts,
         "entry": stored_event(facts.entry),
-        "journey": journey_view(plan, deed.visits, facts),
+        "journey": journey_view(plan, request.visits, facts),
     }
     for name, text in values.computed.items():
         value, error, _ = compile_value(text, Place.VALUE).evaluate(**roots)
@@ -147,8 +149,10 @@ def _worked_out(values: ValuesRule, deed: Deed, plan: Plan, facts: StepFacts) ->
     return found, errors
 
 
-def _event(deed: Deed, name: str, properties: dict[str, Any], facts: StepFacts, chain: int, at: datetime) -> Event:
-    id = uuid5(deed.journey_id, f"{deed.step}/{deed.visit}/event")
+def _event(
+    request: ActionRequest, name: str, properties: dict[str, Any], facts: StepFacts, chain: int, at: datetime
+) -> Event:
+    id = uuid5(request.journey_id, f"{request.step}/{request.visit}/event")
     return Event(
         id=id,
         source=SOJOURN_SOURCE,
@@ -158,7 +162,7 @@ def _event(deed: Deed, name: str, properties: dict[str, Any], facts: StepFacts, 
         user_id=facts.user_id,
         anonymous_id=None if facts.user_id else facts.anonymous_id,
         properties=properties,
-        context={OUR_CONTEXT: {"campaign": facts.campaign_key, "journey_id": str(deed.journey_id), "chain": chain}},
+        context={OUR_CONTEXT: {"campaign": facts.campaign_key, "journey_id": str(request.journey_id), "chain": chain}},
         timestamp=at,
     )
 

@@ -10,7 +10,7 @@ from application.catalogue import Catalogue, Version
 from application.journey_view import facts_and_version, journey_view
 from domain.campaign.plan import Repeat, Split
 from domain.journey import bucketing
-from domain.journey.position import Outlook, way_of_fork
+from domain.journey.position import NextPositions, position_after_branch
 from domain.tracking.event import stored_event
 from store import decisions, journeys
 from store.database import Database
@@ -18,14 +18,14 @@ from store.decisions import Decision
 from store.journeys import StepFacts
 
 
-class Fork(Struct, frozen=True):
+class BranchRequest(Struct, frozen=True):
     """A step with several ways that a journey has come to. `visits` says how often the journey was at each step."""
 
     journey_id: UUID
     step: str
     at: datetime
     visits: dict[str, int]
-    outlook: Outlook
+    next_positions: NextPositions
 
 
 class _Choice(Struct, frozen=True):
@@ -42,47 +42,47 @@ class Branches:
         self._database = database
         self._catalogue = catalogue
 
-    async def choose(self, fork: Fork) -> int | None:
+    async def choose(self, request: BranchRequest) -> int | None:
         """The index of the case that holds or of the arm; None for otherwise. Asked again, it answers the same."""
-        decision_id = uuid5(fork.journey_id, f"{fork.step}/{fork.visits.get(fork.step, 0)}/branch")
+        decision_id = uuid5(request.journey_id, f"{request.step}/{request.visits.get(request.step, 0)}/branch")
         async with self._database.transaction() as connection:
-            facts, version = await facts_and_version(connection, self._catalogue, fork.journey_id)
+            facts, version = await facts_and_version(connection, self._catalogue, request.journey_id)
             answered = await decisions.answer(connection, decision_id)
             if answered is not None:
                 case: int | None = answered["case"]
                 return case
-            choice = _chosen(fork, version, facts)
+            choice = _chosen(request, version, facts)
             recorded = Decision(
                 id=decision_id,
                 profile_id=facts.profile_id,
                 campaign_key=facts.campaign_key,
                 kind=choice.kind,
                 outcome=choice.outcome,
-                at=fork.at,
-                journey_id=fork.journey_id,
-                step=fork.step,
+                at=request.at,
+                journey_id=request.journey_id,
+                step=request.step,
                 answer={"case": choice.index},
                 data=choice.data,
             )
             await decisions.insert(connection, [recorded])
-            way = way_of_fork(fork.outlook, choice.index)
-            await journeys.place(connection, fork.journey_id, way, fork.outlook.move, fork.at)
+            way = position_after_branch(request.next_positions, choice.index)
+            await journeys.place(connection, request.journey_id, way, request.next_positions.move, request.at)
             return choice.index
 
 
-def _chosen(fork: Fork, version: Version, facts: StepFacts) -> _Choice:
-    node = version.plan.node(fork.step)
+def _chosen(request: BranchRequest, version: Version, facts: StepFacts) -> _Choice:
+    node = version.plan.node(request.step)
     if isinstance(node, Split):
-        rule = version.rules.splits[fork.step]
+        rule = version.rules.splits[request.step]
         # The database does not keep the order of a mapping: the plan has it.
         weights = {arm.name: rule.arms[arm.name] for arm in node.arms}
         index = bucketing.arm(rule.seed, str(facts.profile_id), weights)
         return _Choice("split", index, node.arms[index].name, {})
     chosen = version.rules.decide(
-        fork.step,
+        request.step,
         profile=facts,
         entry=stored_event(facts.entry),
-        journey=journey_view(version.plan, fork.visits, facts),
+        journey=journey_view(version.plan, request.visits, facts),
     )
     errors = {"errors": {str(case + 1): error for case, error in chosen.errors.items()}} if chosen.errors else {}
     if isinstance(node, Repeat):

@@ -12,7 +12,7 @@ from application.catalogue import Catalogue
 from application.journey_view import facts_and_version
 from domain.campaign.rules import ClockRule, DateRule
 from domain.conditions.expressions import Place, compile_value
-from domain.journey.position import Outlook, way_of_look_up
+from domain.journey.position import NextPositions, position_after_delay
 from domain.journey.protocol import Unreadable
 from domain.local_time.delays import until_clock, until_moment
 from domain.local_time.moments import read_moment
@@ -27,16 +27,16 @@ from store.journeys import StepFacts
 PAST, UNREADABLE = "past", "unreadable"
 
 
-class Moment(Struct, frozen=True):
-    """Until when does this step rest? It was reached at `reached_at`; `ask` counts the questions of this visit."""
+class DelayRequest(Struct, frozen=True):
+    """Until when does this step rest? It was reached at `reached_at`; `attempt` counts the questions of this visit."""
 
     journey_id: UUID
     step: str
     visit: int
-    ask: int
+    attempt: int
     reached_at: datetime
     at: datetime
-    outlook: Outlook
+    next_positions: NextPositions
 
 
 class Delays:
@@ -47,17 +47,17 @@ class Delays:
         self._catalogue = catalogue
         self._timezone = timezone
 
-    async def look_up(self, moment: Moment) -> datetime | Unreadable | None:
+    async def look_up(self, request: DelayRequest) -> datetime | Unreadable | None:
         """The instant, perhaps past; None where there is no date, or Unreadable. Asked again, it answers the same."""
-        decision_id = uuid5(moment.journey_id, f"{moment.step}/{moment.visit}/{moment.ask}/delay")
+        decision_id = uuid5(request.journey_id, f"{request.step}/{request.visit}/{request.attempt}/delay")
         async with self._database.transaction() as connection:
-            facts, version = await facts_and_version(connection, self._catalogue, moment.journey_id)
+            facts, version = await facts_and_version(connection, self._catalogue, request.journey_id)
             answered = await decisions.answer(connection, decision_id)
             if answered is not None:
                 return convert(answered["until"], datetime | Unreadable | None)
             zone = recipient_zone(facts.traits, facts.context.get("timezone"), version.rules.timezone, self._timezone)
-            until, error = _until(version.rules.delays[moment.step], moment, facts, zone)
-            outcome = _outcome(moment, until)
+            until, error = _until(version.rules.delays[request.step], request, facts, zone)
+            outcome = _outcome(request, until)
             recorded = Decision(
                 id=decision_id,
                 profile_id=facts.profile_id,
@@ -65,22 +65,22 @@ class Delays:
                 kind="delay",
                 outcome=outcome,
                 reason=_REASONS.get(type(until)),
-                at=moment.at,
-                journey_id=moment.journey_id,
-                step=moment.step,
+                at=request.at,
+                journey_id=request.journey_id,
+                step=request.step,
                 answer={"until": until},
                 data=_data(until, error, zone),
             )
             await decisions.insert(connection, [recorded])
-            way = way_of_look_up(
-                moment.outlook,
-                moment.step,
+            way = position_after_delay(
+                request.next_positions,
+                request.step,
                 until,
                 is_past=outcome == PAST,
-                at=moment.at,
+                at=request.at,
                 ends_at=version.plan.ends_at,
             )
-            await journeys.place(connection, moment.journey_id, way, moment.outlook.move, moment.at)
+            await journeys.place(connection, request.journey_id, way, request.next_positions.move, request.at)
             return until
 
 
@@ -88,12 +88,12 @@ _REASONS = {NoneType: "no_date", Unreadable: "unreadable_date"}
 
 
 def _until(
-    rule: ClockRule | DateRule, moment: Moment, facts: StepFacts, zone: ZoneInfo
+    rule: ClockRule | DateRule, request: DelayRequest, facts: StepFacts, zone: ZoneInfo
 ) -> tuple[datetime | Unreadable | None, str | None]:
     """The instant, or why there is none: what is missing, null or blank is no date, anything else unreadable."""
     match rule:
         case ClockRule(clock=clock, days=days):
-            return until_clock(moment.reached_at, clock, days, zone), None
+            return until_clock(request.reached_at, clock, days, zone), None
         case DateRule(date=date, offset=offset, clock=clock):
             found = compile_value(date, Place.DELAY_DATE).evaluate(profile=facts, entry=stored_event(facts.entry))
             if found.error is not None:
@@ -109,12 +109,12 @@ def _until(
             assert_never(rule)
 
 
-def _outcome(moment: Moment, until: datetime | Unreadable | None) -> str:
+def _outcome(request: DelayRequest, until: datetime | Unreadable | None) -> str:
     if isinstance(until, Unreadable):
         return UNREADABLE
-    if until is None or (moment.ask == 1 and until < moment.reached_at):
+    if until is None or (request.attempt == 1 and until < request.reached_at):
         return PAST
-    return "over" if until <= moment.at else "waiting"
+    return "over" if until <= request.at else "waiting"
 
 
 def _data(until: datetime | Unreadable | None, error: str | None, zone: ZoneInfo) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from msgspec import Struct, convert, to_builtins
 from application.catalogue import Catalogue, Version
 from domain.campaign.plan import Send
 from domain.errors import ConflictError, UnavailableError
-from domain.journey.position import Outlook, way_of_gate
+from domain.journey.position import NextPositions, position_after_gate
 from domain.journey.records import Ending
 from domain.journey.state import CAPPED, COMPLETED
 from domain.local_time.zones import recipient_zone
@@ -20,21 +20,21 @@ from store.decisions import Decision
 from store.messages import GateFacts, Reservation
 
 
-class Question(Struct, frozen=True):
+class AuthorizeRequest(Struct, frozen=True):
     """May this step's message go? `at` is the instant on the journey's clock, `reached_at` when the step was reached.
 
-    `ask` counts the questions of one visit; the same four ids are the same question, and get the same answer.
+    `attempt` counts the questions of one visit; the same four ids are the same question, and get the same answer.
     `ends_with` is the outcome with which the journey is over if this message is refused; None if it goes on.
     """
 
     journey_id: UUID
     step: str
     visit: int
-    ask: int
+    attempt: int
     reached_at: datetime
     at: datetime
     ends_with: str | None
-    outlook: Outlook
+    next_positions: NextPositions
 
 
 class Gate:
@@ -48,9 +48,9 @@ class Gate:
         self._catalogue = catalogue
         self._timezone = timezone
 
-    async def authorise(self, question: Question) -> Answer:
+    async def authorize(self, question: AuthorizeRequest) -> Answer:
         """Answer a question. Asked again, also at the same time, it answers the same and reserves nothing more."""
-        decision_id, asked_before = (_decision_id(question, ask) for ask in (question.ask, question.ask - 1))
+        decision_id, asked_before = (_decision_id(question, ask) for ask in (question.attempt, question.attempt - 1))
         async with self._database.pipeline() as connection:
             facts = await messages.gate_facts(connection, question.journey_id, decision_id, asked_before, question.at)
             if facts is None:
@@ -86,7 +86,7 @@ class Gate:
     async def _record(
         self,
         connection: Connection,
-        question: Question,
+        question: AuthorizeRequest,
         request: Request,
         facts: GateFacts,
         decision_id: UUID,
@@ -114,21 +114,21 @@ class Gate:
             await journeys.end(connection, [Ending(question.journey_id, COMPLETED, outcome, None, question.at)])
 
 
-async def _place(connection: Connection, question: Question, answer: Answer, version: Version) -> None:
-    way = way_of_gate(question.outlook, question.step, answer, question.at, version.plan.ends_at)
-    await journeys.place(connection, question.journey_id, way, question.outlook.move, question.at)
+async def _place(connection: Connection, question: AuthorizeRequest, answer: Answer, version: Version) -> None:
+    way = position_after_gate(question.next_positions, question.step, answer, question.at, version.plan.ends_at)
+    await journeys.place(connection, question.journey_id, way, question.next_positions.move, question.at)
 
 
-def _decision_id(question: Question, ask: int) -> UUID:
+def _decision_id(question: AuthorizeRequest, ask: int) -> UUID:
     return uuid5(question.journey_id, f"{question.step}/{question.visit}/{ask}")
 
 
-def _request(question: Question, step: Send, version: Version) -> Request:
+def _request(question: AuthorizeRequest, step: Send, version: Version) -> Request:
     message_id = uuid5(question.journey_id, f"{question.step}/{question.visit}")
     return Request(str(message_id), step, question.reached_at, question.at, version.plan.ends_at)
 
 
-def _reservation(question: Question, request: Request, facts: GateFacts) -> Reservation:
+def _reservation(question: AuthorizeRequest, request: Request, facts: GateFacts) -> Reservation:
     step = request.step
     return Reservation(
         id=UUID(request.message_id),
@@ -146,7 +146,7 @@ def _reservation(question: Question, request: Request, facts: GateFacts) -> Rese
     )
 
 
-def _ends_with(question: Question, step: Send, answer: Refused) -> str | None:
+def _ends_with(question: AuthorizeRequest, step: Send, answer: Refused) -> str | None:
     """The outcome with which a refusal ends the journey; None if it goes on, or was over before."""
     if answer.journey_ended:
         return None

@@ -1,11 +1,11 @@
-"""Moving the rows of journeys to another version of their campaign, and recording of each why it moved or stayed."""
+"""Move journeys' rows to another campaign version, and record why each moved or stayed."""
 
 from datetime import datetime
 from uuid import UUID, uuid5
 
 from msgspec import Struct
 
-from domain.journey.migration import ENDED, MOVED, CannotMigrate, Outcome
+from domain.journey.migration import ENDED, MOVED, CannotMigrate, MigrationOutcome
 from domain.journey.position import Position
 from store import decisions, journey_versions, journeys
 from store.database import Connection
@@ -14,7 +14,7 @@ from store.decisions import Decision
 STAYED = "stayed"
 
 
-class Passage(Struct, frozen=True, kw_only=True):
+class MigrationRef(Struct, frozen=True, kw_only=True):
     """A journey on its way from one version to another for an operation. `step` and `at` are where and when it was."""
 
     journey_id: UUID
@@ -25,59 +25,59 @@ class Passage(Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class Move(Struct, frozen=True):
+class MoveRequest(Struct, frozen=True):
     """The journey goes on under the other version. `position` is None if it is over then; `move` counts its moves."""
 
-    passage: Passage
+    ref: MigrationRef
     position: Position | None
     move: int
 
 
-class Stay(Struct, frozen=True):
+class StayRequest(Struct, frozen=True):
     """The journey stays on its version."""
 
-    passage: Passage
+    ref: MigrationRef
     because: CannotMigrate
 
 
-async def move(connection: Connection, move: Move) -> Outcome | None:
+async def move(connection: Connection, move: MoveRequest) -> MigrationOutcome | None:
     """Move the row; None if it is on yet another version, or the campaign is. Repeated, it says the same."""
-    passage = move.passage
-    row = await journey_versions.lock(connection, passage.journey_id)
+    ref = move.ref
+    row = await journey_versions.lock(connection, ref.journey_id)
     if row is None or not row.is_active:
         return ENDED
-    recorded = decision(passage, row.profile_id, row.campaign_key)
-    if row.campaign_version != passage.from_version:
+    recorded = decision(ref, row.profile_id, row.campaign_key)
+    if row.campaign_version != ref.from_version:
         is_repeated = await decisions.answer(connection, recorded.id) == recorded.answer
         return MOVED if is_repeated else None
-    if row.running_version != passage.to_version:
+    if row.running_version != ref.to_version:
         return None
     await decisions.insert(connection, [recorded])
-    await journey_versions.set_version(connection, passage.journey_id, passage.to_version)
-    await journeys.place(connection, passage.journey_id, move.position, move.move, passage.at)
+    await journey_versions.set_version(connection, ref.journey_id, ref.to_version)
+    await journeys.place(connection, ref.journey_id, move.position, move.move, ref.at)
     return MOVED
 
 
-async def stay(connection: Connection, stay: Stay) -> None:
+async def stay(connection: Connection, stay: StayRequest) -> None:
     """Record of a journey that it stays, and why."""
-    row = await journey_versions.lock(connection, stay.passage.journey_id)
+    row = await journey_versions.lock(connection, stay.ref.journey_id)
     if row is not None:
-        await decisions.insert(connection, [decision(stay.passage, row.profile_id, row.campaign_key, stay.because)])
+        await decisions.insert(connection, [decision(stay.ref, row.profile_id, row.campaign_key, stay.because)])
 
 
-def decision(passage: Passage, profile_id: UUID, campaign_key: str, kept_by: CannotMigrate | None = None) -> Decision:
+def decision(ref: MigrationRef, profile_id: UUID, campaign_key: str, kept_by: CannotMigrate | None = None) -> Decision:
     """What an operation came to for one journey; there is one of each, whatever is repeated."""
     outcome = MOVED if kept_by is None else STAYED
-    data = {"from": passage.from_version, "to": passage.to_version, "operation": str(passage.operation)}
+    data = {"from": ref.from_version, "to": ref.to_version, "operation": str(ref.operation)}
     return Decision(
-        id=uuid5(passage.journey_id, f"migrate/{passage.operation}"),
+        id=uuid5(ref.journey_id, f"migrate/{ref.operation}"),
         profile_id=profile_id,
         campaign_key=campaign_key,
         kind="migrate",
         outcome=outcome,
-        at=passage.at,
-        journey_id=passage.journey_id,
-        step=passage.step,
+        at=ref.at,
+        journey_id=ref.journey_id,
+        step=ref.step,
         reason=None if kept_by is None else kept_by.reason,
         answer={"outcome": outcome},
         data=data if kept_by is None else {**data, "detail": kept_by.text},

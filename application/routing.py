@@ -162,7 +162,7 @@ async def ask_around(
     received = await events.tracked_since(
         connection,
         list(entrants),
-        list(listeners.looked_back_for(versions)),
+        list(listeners.events_to_match(versions)),
         max(oldest, min(happening.event.timestamp for happening in entering)),
         # They come to be received in their turn.
         but=[happening.event.id for happening in happenings],

@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 from application.catalogue import Catalogue, Version
 from application.rendering import RENDER_SECONDS, Templates, beside_the_loop
 from domain.errors import UnavailableError
-from domain.journey.position import Outlook
+from domain.journey.position import NextPositions
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.local_time.zones import recipient_zone
@@ -65,11 +65,11 @@ class _Settled(Struct, frozen=True):
 
 
 class _Then(Struct, frozen=True):
-    """What becomes of the journey once the message has its outcome: it is over, or goes on as the outlook says."""
+    """What becomes of the journey once the message has its outcome: it ends, or goes on to a next position."""
 
     at: datetime
     ends_with: str | None
-    outlook: Outlook
+    next_positions: NextPositions
 
 
 class _NotCompiledError(Exception):
@@ -108,15 +108,15 @@ class Sender:
         at: datetime,
         dated: datetime,
         ends_with: str | None,
-        outlook: Outlook,
+        next_positions: NextPositions,
     ) -> SendOutcome:
         """One attempt. Raises UnavailableError when the provider is away, or it is to wait: worth repeating.
 
         `at` is the instant on the journey's clock. `dated` is the one that the message bears, the same at each attempt:
         a provider may refuse a key that comes with another content. `ends_with` is the outcome with which the journey
-        is over once the message has settled, None if it goes on, and then as `outlook` says.
+        is over once the message has settled, None if it goes on, and then as `next_positions` says.
         """
-        then = _Then(at, ends_with, outlook)
+        then = _Then(at, ends_with, next_positions)
         try:
             taken = await self._take(message_id, at, then)
         except _NotCompiledError as error:
@@ -254,8 +254,8 @@ async def _finish(connection: Connection, claimed: Claimed, state: str, then: _T
         if then.ends_with is not None:
             await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, then.ends_with, None, then.at)])
         else:
-            [way] = then.outlook.ways
-            await journeys.place(connection, claimed.journey_id, way, then.outlook.move, then.at)
+            [way] = then.next_positions.positions
+            await journeys.place(connection, claimed.journey_id, way, then.next_positions.move, then.at)
     # A journey found completed was completed by this message, in an attempt whose answer did not arrive.
     return SendOutcome(state, journey_ended=claimed.journey_state == "exited")
 

@@ -22,7 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from application.catalogue import Catalogue, Version
 from domain.errors import NotFoundError
 from domain.journey import machine
-from domain.journey.position import told_at_start
+from domain.journey.position import stored_at_start
 from domain.journey.records import anonymous_place, seed_of, user_of
 from domain.journey.recovery import Lost, recover
 from domain.journey.state import JourneyState
@@ -196,8 +196,8 @@ class Relay:
         user = user_of(row.workflow_id, version.key)
         going_on, moves = _recovered(row, version)
         begun = going_on or machine.begin(version.plan, row.created_at)
-        told = replace(told_at_start(version.plan, begun), move=moves)
-        step, state = shown = machine.standing(version.plan, begun)
+        stored = replace(stored_at_start(version.plan, begun), move=moves)
+        step, state = shown = machine.status(version.plan, begun)
         attributes = TypedSearchAttributes(
             [
                 SearchAttributePair(search_attributes.CAMPAIGN, version.key),
@@ -215,8 +215,8 @@ class Relay:
                     campaign=version.key,
                     plan=version.plan,
                     version=version.version,
-                    standing=shown,
-                    told=told,
+                    status=shown,
+                    stored_position=stored,
                     state=going_on,
                 ),
                 id=row.workflow_id,

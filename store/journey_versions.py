@@ -160,7 +160,7 @@ async def ended(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
 
 
 async def take_starts(
-    connection: Connection, ids: Collection[UUID], version: int, heard_alike: Collection[str]
+    connection: Connection, ids: Collection[UUID], version: int, shared_subscriptions: Collection[str]
 ) -> list[UUID]:
     """Have these journeys, all of one version, begin on the running one, where no relay has their start in hand.
 
@@ -184,11 +184,11 @@ async def take_starts(
         ), forgotten AS (
           DELETE FROM outbox USING start
           WHERE outbox.workflow_id = start.workflow_id AND outbox.kind = 'matched'
-            AND outbox.payload ->> 'subscription' <> ALL (%(heard_alike)s)
+            AND outbox.payload ->> 'subscription' <> ALL (%(shared_subscriptions)s)
         )
         SELECT journey_id FROM start
         """,
-        {"ids": list(ids), "version": version, "heard_alike": list(heard_alike)},
+        {"ids": list(ids), "version": version, "shared_subscriptions": list(shared_subscriptions)},
     )
     return [row["journey_id"] async for row in cursor]
 

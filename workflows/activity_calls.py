@@ -1,9 +1,9 @@
-"""What a journey asks of the world: an activity for each question, with its patience and its words for the timeline.
+"""One activity call per command, with its timeout, retry policy and UI summary.
 
-A question that is one short transaction is asked within the workflow's own task first, as a local activity: no other
-task has to be made for it, and waited for. One attempt that takes too long or fails, and the question is asked as a
-regular activity, which is repeated without holding anything up. So a question may be asked twice, and again if the
-task is lost: each of them knows by the decision, the position or the end that it has recorded that it was answered.
+A request that is one short transaction first runs as a local activity within the workflow task, so that no other task
+has to be created and waited for. If that attempt is too slow or fails, the request runs as a regular activity, which is
+retried without blocking anything. So a request may run twice, and again if the workflow task is lost: each activity
+recognises by the decision, position or end that it has recorded that it ran before.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,16 +17,16 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 from workflows import options
 
 with workflow.unsafe.imports_passed_through():
-    from activities.journey import Finished, JourneyActivities, Rested, SendActivities, SendRequest
-    from application.actions import Deed
-    from application.branches import Fork
-    from application.delays import Moment
-    from application.gate import Question
-    from application.migrations import Move, Stay
+    from activities.journey import FinishRequest, JourneyActivities, PositionUpdate, SendActivities, SendRequest
+    from application.actions import ActionRequest
+    from application.branches import BranchRequest
+    from application.delays import DelayRequest
+    from application.gate import AuthorizeRequest
+    from application.migrations import MoveRequest, StayRequest
     from application.send import SendOutcome
-    from domain.journey.migration import Outcome
-    from domain.journey.position import Outlook, Position
-    from domain.journey.protocol import Authorise, Dispatch, LookUp, Perform, Unreadable
+    from domain.journey.migration import MigrationOutcome
+    from domain.journey.position import NextPositions, Position
+    from domain.journey.protocol import Authorize, Dispatch, LookUp, Perform, Unreadable
     from domain.sending.policy import Answer
 
 
@@ -34,10 +34,10 @@ T = TypeVar("T")
 Q = TypeVar("Q")
 
 
-class Asking:
-    """Asks for one journey, now. With each question goes where its answers lead, for the journey's row to follow.
+class ActivityCalls:
+    """Activity calls of one journey. Each carries the next positions, so that the activity updates the journey's row.
 
-    `is_local` says whether a question may be asked at the moment before the history knows of it.
+    `is_local` says whether a local activity may run now, which the history does not record before it has run.
     """
 
     def __init__(self, journey_id: UUID, campaign: str, is_local: Callable[[], bool]) -> None:
@@ -45,25 +45,25 @@ class Asking:
         self._campaign = campaign
         self._is_local = is_local
 
-    async def authorise(self, command: Authorise, outlook: Outlook) -> Answer:
-        """Whether a message may go."""
-        question = Question(
+    async def authorize(self, command: Authorize, next_positions: NextPositions) -> Answer:
+        """Ask the gate whether a message may go."""
+        request = AuthorizeRequest(
             journey_id=self._journey_id,
             step=command.step,
             visit=command.visit,
-            ask=command.ask,
+            attempt=command.attempt,
             reached_at=command.reached_at,
             at=workflow.now(),
             ends_with=command.ends_with,
-            outlook=outlook,
+            next_positions=next_positions,
         )
-        return await self._ask(JourneyActivities.authorise_send, question, f"may {command.step} go?")
+        return await self._call(JourneyActivities.authorize_send, request, f"may {command.step} go?")
 
-    async def send(self, command: Dispatch, step: str | None, outlook: Outlook) -> SendOutcome:
-        """Have a message sent that may go."""
+    async def send(self, command: Dispatch, step: str | None, next_positions: NextPositions) -> SendOutcome:
+        """Send a granted message."""
         return await workflow.execute_activity_method(
             SendActivities.send_message,
-            SendRequest(UUID(command.message_id), workflow.now(), command.ends_with, outlook),
+            SendRequest(UUID(command.message_id), workflow.now(), command.ends_with, next_positions),
             task_queue=options.send_queue(workflow.info().task_queue, command.channel),
             start_to_close_timeout=options.SEND_TIMEOUT,
             heartbeat_timeout=options.SEND_HEARTBEAT,
@@ -72,82 +72,82 @@ class Asking:
             summary=f"send {step} by {command.channel}",
         )
 
-    async def evaluate(self, step: str, visits: Mapping[str, int], outlook: Outlook) -> int | None:
-        """Which way to go at a fork."""
-        return await self._ask(
+    async def evaluate(self, step: str, visits: Mapping[str, int], next_positions: NextPositions) -> int | None:
+        """Evaluate a branch, split or repetition."""
+        return await self._call(
             JourneyActivities.evaluate_branch,
-            Fork(self._journey_id, step, workflow.now(), dict(visits), outlook),
+            BranchRequest(self._journey_id, step, workflow.now(), dict(visits), next_positions),
             f"which way at {step}?",
         )
 
-    async def look_up(self, command: LookUp, outlook: Outlook) -> datetime | Unreadable | None:
-        """Until when a delay rests."""
-        moment = Moment(
+    async def look_up(self, command: LookUp, next_positions: NextPositions) -> datetime | Unreadable | None:
+        """Look up the end of a delay."""
+        request = DelayRequest(
             journey_id=self._journey_id,
             step=command.step,
             visit=command.visit,
-            ask=command.ask,
+            attempt=command.attempt,
             reached_at=command.reached_at,
             at=workflow.now(),
-            outlook=outlook,
+            next_positions=next_positions,
         )
-        return await self._ask(JourneyActivities.look_up_moment, moment, f"until when does {command.step} wait?")
+        return await self._call(JourneyActivities.look_up_moment, request, f"until when does {command.step} wait?")
 
-    async def perform(self, command: Perform, visits: Mapping[str, int], outlook: Outlook) -> bool:
-        """Have an action done; whether the journey had been ended before."""
-        deed = Deed(
+    async def perform(self, command: Perform, visits: Mapping[str, int], next_positions: NextPositions) -> bool:
+        """Perform an action; True if the journey had ended before."""
+        request = ActionRequest(
             journey_id=self._journey_id,
             step=command.step,
             visit=command.visit,
             at=workflow.now(),
             ends_with=command.ends_with,
             visits=dict(visits),
-            outlook=outlook,
+            next_positions=next_positions,
         )
-        return await _ask_on_record(JourneyActivities.perform_step, deed, f"do {command.step}")
+        return await _call_on_record(JourneyActivities.perform_step, request, f"do {command.step}")
 
     async def record_position(self, position: Position, move: int) -> None:
-        """Tell the journey's row of a rest that no activity has told it of."""
-        await self._ask(
+        """Record a position that no other activity has recorded."""
+        await self._call(
             JourneyActivities.record_position,
-            Rested(self._journey_id, position, move, workflow.now()),
+            PositionUpdate(self._journey_id, position, move, workflow.now()),
             f"rests at {position.step}",
         )
 
     async def finish(self, outcome: str) -> str:
-        """Tell the journey's row of an end that nothing has told it of; the outcome that then holds.
+        """Record an end that nothing else has recorded; return the outcome that holds.
 
-        It is another where the row had been ended meanwhile. Without a row, the workflow's own holds.
+        It differs if the row was ended meanwhile. Without a row, the workflow's own outcome holds.
         """
-        held = await self._ask(
+        held = await self._call(
             JourneyActivities.finish_journey,
-            Finished(self._journey_id, outcome, workflow.now()),
+            FinishRequest(self._journey_id, outcome, workflow.now()),
             f"record the end: {outcome}",
         )
         return held or outcome
 
-    async def move(self, move: Move) -> Outcome | None:
-        """Go on under another version; None if the row is on yet another."""
-        return await _ask_on_record(
+    async def move(self, move: MoveRequest) -> MigrationOutcome | None:
+        """Move the row to another version; None if it is on yet another."""
+        return await _call_on_record(
             JourneyActivities.move_journey,
             move,
-            f"go on at {move.passage.step} under version {move.passage.to_version}",
+            f"go on at {move.ref.step} under version {move.ref.to_version}",
         )
 
-    async def keep(self, stay: Stay) -> None:
+    async def keep(self, stay: StayRequest) -> None:
         """Record that the journey stays on its version."""
-        await _ask_on_record(
+        await _call_on_record(
             JourneyActivities.keep_journey,
             stay,
-            f"stay at {stay.passage.step} under version {stay.passage.from_version}",
+            f"stay at {stay.ref.step} under version {stay.ref.from_version}",
         )
 
-    async def _ask(self, activity: Callable[[Any, Q], Awaitable[T]], question: Q, summary: str) -> T:
+    async def _call(self, activity: Callable[[Any, Q], Awaitable[T]], request: Q, summary: str) -> T:
         if self._is_local():
             try:
                 return await workflow.execute_local_activity_method(
                     activity,
-                    question,
+                    request,
                     schedule_to_close_timeout=options.LOCAL_TIMEOUT,
                     retry_policy=options.LOCAL_RETRY,
                     summary=summary,
@@ -156,14 +156,14 @@ class Asking:
                 # Not an ActivityError around it, as that of a regular activity.
                 if is_cancelled_exception(error):
                     raise
-        return await _ask_on_record(activity, question, summary)
+        return await _call_on_record(activity, request, summary)
 
 
-async def _ask_on_record(activity: Callable[[Any, Q], Awaitable[T]], question: Q, summary: str) -> T:
-    """Ask once the history says so: what changes a profile or a version must not be done for a way that is not gone."""
+async def _call_on_record(activity: Callable[[Any, Q], Awaitable[T]], request: Q, summary: str) -> T:
+    """Run a regular activity: a change of a profile or version must not happen before the history records the call."""
     return await workflow.execute_activity_method(
         activity,
-        question,
+        request,
         start_to_close_timeout=options.DECISION_TIMEOUT,
         retry_policy=options.DECISION_RETRY,
         summary=summary,

@@ -8,7 +8,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from workflows import options
 
 with workflow.unsafe.imports_passed_through():
-    from activities.campaign import CampaignActivities, Look
+    from activities.campaign import AdvanceRequest, CampaignActivities
     from domain.campaign.life import Outlook, describe
 
 
@@ -48,7 +48,7 @@ class CampaignWorkflow:
     async def _advance(self) -> Outlook:
         return await workflow.execute_activity_method(
             CampaignActivities.advance_campaign,
-            Look(self._campaign, workflow.now()),
+            AdvanceRequest(self._campaign, workflow.now()),
             start_to_close_timeout=options.DECISION_TIMEOUT,
             retry_policy=options.DECISION_RETRY,
             summary="what is due?",

@@ -10,11 +10,11 @@ from msgspec import Struct
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
-from workflows.activity_calls import Asking
+from workflows.activity_calls import ActivityCalls
 from workflows.search_attributes import CAMPAIGN_VERSION, JOURNEY_STATE, JOURNEY_STEP
 
 with workflow.unsafe.imports_passed_through():
-    from application.migrations import Move, Passage, Stay
+    from application.migrations import MigrationRef, MoveRequest, StayRequest
     from domain.campaign.plan import Plan
     from domain.journey import machine
     from domain.journey.details import describe
@@ -25,15 +25,23 @@ with workflow.unsafe.imports_passed_through():
         VERSION_CHANGED,
         CannotMigrate,
         Migration,
-        Outcome,
+        MigrationOutcome,
         is_movable,
         migrated,
     )
     from domain.journey.moves import is_at_rest, may_be_stopped
-    from domain.journey.position import Outlook, Told, outlook, position, told_by_answer, told_by_journey, told_by_move
+    from domain.journey.position import (
+        NextPositions,
+        StoredPosition,
+        after_answer,
+        after_move,
+        after_rest,
+        next_positions,
+        position,
+    )
     from domain.journey.protocol import (
         Answered,
-        Authorise,
+        Authorize,
         AwaitMatch,
         AwaitResume,
         Command,
@@ -59,21 +67,21 @@ with workflow.unsafe.imports_passed_through():
 
 
 class JourneyInput(Struct, frozen=True, omit_defaults=True):
-    """What a journey is started with, and continued with: ids and the plan, nothing about the person.
+    """Input of a journey's start and of each continuation: ids and the plan, nothing about the person.
 
-    `version` is that of the plan, `standing` the step and state that the search attributes say, `told` what the
-    journey's row does. `heard_alike` are the subscriptions for which events count that were held against the version
-    before; None if there was none.
+    `version` is that of the plan, `status` the step and status in the search attributes, `stored_position` what the
+    journey's row says. Events matched under the version before count for the `shared_subscriptions`; None if there was
+    none.
     """
 
     journey_id: UUID
     campaign: str
     plan: Plan
     version: int
-    standing: tuple[str, str]
-    told: Told
+    status: tuple[str, str]
+    stored_position: StoredPosition
     state: JourneyState | None = None
-    heard_alike: tuple[str, ...] | None = None
+    shared_subscriptions: tuple[str, ...] | None = None
 
 
 class _Request:
@@ -81,7 +89,7 @@ class _Request:
 
     def __init__(self, migration: Migration) -> None:
         self.migration = migration
-        self.result: Outcome | CannotMigrate | None = None
+        self.result: MigrationOutcome | CannotMigrate | None = None
 
 
 def _failure(kept_by: CannotMigrate) -> ApplicationError:
@@ -96,13 +104,13 @@ class JourneyWorkflow:
     def __init__(self, journey: JourneyInput) -> None:
         self._journey = journey
         self._plan = journey.plan
-        self._shown = journey.standing
-        self._told = journey.told
-        self._asking = Asking(journey.journey_id, journey.campaign, self._asks_locally)
+        self._shown = journey.status
+        self._stored = journey.stored_position
+        self._calls = ActivityCalls(journey.journey_id, journey.campaign, self._may_call_locally)
         # Whether what the journey does now follows from what it heard, or did not hear, while it waited for events.
         self._has_listened = False
         self._version = journey.version
-        self._heard_alike = journey.heard_alike
+        self._heard_alike = journey.shared_subscriptions
         self._request: _Request | None = None
         # What is heard while the journey is being moved; None while it is not.
         self._kept: list[Callable[[], None]] | None = None
@@ -117,10 +125,10 @@ class JourneyWorkflow:
         except (asyncio.CancelledError, FailureError) as error:
             # An activity under way hands the cancellation on as its own failure.
             if is_cancelled_exception(error):
-                await self._asking.finish(CANCELLED)
+                await self._calls.finish(CANCELLED)
             raise
         workflow.set_current_details(describe(self._plan, self._state))
-        outcome = command.outcome if command.recorded else await self._asking.finish(command.outcome)
+        outcome = command.outcome if command.recorded else await self._calls.finish(command.outcome)
         if self._request is not None:
             self._answer(self._request, ENDED)
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -141,7 +149,7 @@ class JourneyWorkflow:
                 fact = await self._carry_out(command)
             self._has_listened = isinstance(command, AwaitMatch)
             if fact is not None and not isinstance(fact, Woke):
-                self._told = told_by_answer(self._plan, asked, fact, at, self._told)
+                self._stored = after_answer(self._plan, asked, fact, at, self._stored)
             if fact is not None:
                 self._tell(fact)
         return command
@@ -165,7 +173,7 @@ class JourneyWorkflow:
         self._hear(lambda: self._tell(Resumed()))
 
     @workflow.update
-    async def migrate(self, migration: Migration) -> Outcome:
+    async def migrate(self, migration: Migration) -> MigrationOutcome:
         """Go on under another version, once the journey rests, unless it is over first.
 
         Fails with a reason as type where it stays on its version.
@@ -214,7 +222,9 @@ class JourneyWorkflow:
         if self._version != migration.from_version:
             return CannotMigrate(VERSION_CHANGED, f"the journey is on version {self._version}")
         versions = migration.from_version, migration.to_version
-        return migrated(self._plan, migration.plan, self._state, migration.heard_alike, workflow.now(), versions)
+        return migrated(
+            self._plan, migration.plan, self._state, migration.shared_subscriptions, workflow.now(), versions
+        )
 
     async def _move(self, request: _Request) -> None:
         """Take the row and the journey to the other version, and do nothing else meanwhile."""
@@ -222,15 +232,15 @@ class JourneyWorkflow:
         kept = self._kept = []
         state = self._migrated(migration)
         if isinstance(state, CannotMigrate):
-            await self._asking.keep(Stay(self._passage(migration), state))
-            result: Outcome | CannotMigrate = state
+            await self._calls.keep(StayRequest(self._ref(migration), state))
+            result: MigrationOutcome | CannotMigrate = state
         else:
-            told = told_by_move(migration.plan, state, self._told)
+            stored = after_move(migration.plan, state, self._stored)
             here = position(migration.plan, state, workflow.now())
-            moved = await self._asking.move(Move(self._passage(migration), here, told.move))
+            moved = await self._calls.move(MoveRequest(self._ref(migration), here, stored.move))
             if moved == MOVED:
-                self._plan, self._state, self._told = migration.plan, state, told
-                self._version, self._heard_alike = migration.to_version, migration.heard_alike
+                self._plan, self._state, self._stored = migration.plan, state, stored
+                self._version, self._heard_alike = migration.to_version, migration.shared_subscriptions
                 workflow.upsert_search_attributes([CAMPAIGN_VERSION.value_set(self._version)])
             result = moved or CannotMigrate(VERSION_CHANGED, "the journey, or its campaign, is on another version")
         self._kept = None
@@ -238,8 +248,8 @@ class JourneyWorkflow:
             tell()
         self._answer(request, result)
 
-    def _passage(self, migration: Migration) -> Passage:
-        return Passage(
+    def _ref(self, migration: Migration) -> MigrationRef:
+        return MigrationRef(
             journey_id=self._journey.journey_id,
             from_version=migration.from_version,
             to_version=migration.to_version,
@@ -248,7 +258,7 @@ class JourneyWorkflow:
             at=workflow.now(),
         )
 
-    def _answer(self, request: _Request, result: Outcome | CannotMigrate) -> None:
+    def _answer(self, request: _Request, result: MigrationOutcome | CannotMigrate) -> None:
         request.result = result
         if self._request is request:
             self._request = None
@@ -270,17 +280,17 @@ class JourneyWorkflow:
                 return await self._rest(command, f"event for {self._state.step}", until, self._has_matched)
             case AwaitResume(until=until):
                 return await self._rest(command, f"held {self._state.step}: campaign paused", until)
-            case Authorise():
-                return Answered(await self._asking.authorise(command, self._outlook(command)))
+            case Authorize():
+                return Answered(await self._calls.authorize(command, self._next_positions(command)))
             case Dispatch():
-                outcome = await self._asking.send(command, self._state.step, self._outlook(command))
+                outcome = await self._calls.send(command, self._state.step, self._next_positions(command))
                 return Settled(outcome.state, outcome.journey_ended)
             case Evaluate(step=step):
-                return Evaluated(await self._asking.evaluate(step, self._state.visits, self._outlook(command)))
+                return Evaluated(await self._calls.evaluate(step, self._state.visits, self._next_positions(command)))
             case LookUp():
-                return LookedUp(await self._asking.look_up(command, self._outlook(command)))
+                return LookedUp(await self._calls.look_up(command, self._next_positions(command)))
             case Perform():
-                return Performed(await self._asking.perform(command, self._state.visits, self._outlook(command)))
+                return Performed(await self._calls.perform(command, self._state.visits, self._next_positions(command)))
             case Finish():
                 raise ValueError("a journey that is over has nothing to carry out")
             case _:
@@ -316,22 +326,22 @@ class JourneyWorkflow:
 
     def _is_elsewhere(self) -> bool:
         """Whether the journey's row says that it is elsewhere, or rests there another time."""
-        return told_by_journey(self._plan, self._state, self._told) != self._told
+        return after_rest(self._plan, self._state, self._stored) != self._stored
 
     async def _record_position(self) -> None:
         """Tell the journey's row of a rest that no activity has told it of."""
         if not self._is_elsewhere():
             return
-        self._told = told_by_journey(self._plan, self._state, self._told)
+        self._stored = after_rest(self._plan, self._state, self._stored)
         here = position(self._plan, self._state, workflow.now())
         if here is not None:
-            await self._asking.record_position(here, self._told.move)
+            await self._calls.record_position(here, self._stored.move)
 
-    def _outlook(self, command: Command) -> Outlook:
+    def _next_positions(self, command: Command) -> NextPositions:
         """Where the answers to a question lead that is asked now, for the activity to tell the journey's row."""
-        return outlook(self._plan, self._state, command, workflow.now(), self._told.move + 1)
+        return next_positions(self._plan, self._state, command, workflow.now(), self._stored.move + 1)
 
-    def _asks_locally(self) -> bool:
+    def _may_call_locally(self) -> bool:
         """Whether a question may be asked that the history does not know of.
 
         If the task is lost, the journey may have heard of an event by the next time. Where that leads elsewhere, nobody
@@ -348,9 +358,9 @@ class JourneyWorkflow:
     def _show(self) -> None:
         """Say where the journey is. Details cost nothing; a search attribute is written when the rest is another."""
         workflow.set_current_details(describe(self._plan, self._state))
-        step, state = standing = machine.standing(self._plan, self._state)
-        if is_at_rest(self._plan, self._state) and standing != self._shown:
-            self._shown = standing
+        step, state = status = machine.status(self._plan, self._state)
+        if is_at_rest(self._plan, self._state) and status != self._shown:
+            self._shown = status
             workflow.upsert_search_attributes([JOURNEY_STEP.value_set(step), JOURNEY_STATE.value_set(state)])
 
     async def _continue_as_new(self) -> None:
@@ -364,9 +374,9 @@ class JourneyWorkflow:
                 campaign=self._journey.campaign,
                 plan=self._plan,
                 version=self._version,
-                standing=self._shown,
-                told=self._told,
+                status=self._shown,
+                stored_position=self._stored,
                 state=self._state,
-                heard_alike=self._heard_alike,
+                shared_subscriptions=self._heard_alike,
             )
         )

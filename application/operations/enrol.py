@@ -164,7 +164,7 @@ async def _surroundings(
 ) -> Surroundings:
     active = await journeys.lock_active(connection, people, [version.key])
     last = await journeys.last_entries(connection, people, [version.key])
-    names = listeners.looked_back_for([version])
+    names = listeners.events_to_match([version])
     received = await events.tracked_since(connection, list(people), list(names), since)
     return Surroundings(
         people,

@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Struct, convert
 
 from application.catalogue import Catalogue, Version
-from application.migrations import STAYED, Passage, decision
+from application.migrations import STAYED, MigrationRef, decision
 from domain.campaign.plan import Plan
 from domain.journey import machine
 from domain.journey.migration import (
@@ -19,8 +19,8 @@ from domain.journey.migration import (
     SUPERSEDED,
     CannotMigrate,
     Migration,
-    heard_alike,
     obstacle_for_all,
+    shared_subscriptions,
 )
 from domain.journey.position import position
 from domain.journey.records import seed_of
@@ -154,7 +154,7 @@ def _migration(old: Version, new: Version, operation: UUID) -> Migration:
         from_version=old.version,
         to_version=new.version,
         plan=new.plan,
-        heard_alike=heard_alike(old.rules, new.rules),
+        shared_subscriptions=shared_subscriptions(old.rules, new.rules),
         operation=operation,
     )
 
@@ -168,7 +168,9 @@ async def _take_starts(
         here = {journey.id: journey for journey in found if journey.campaign_version == number}
         if not here:
             continue
-        ids = await journey_versions.take_starts(connection, list(here), migration.to_version, migration.heard_alike)
+        ids = await journey_versions.take_starts(
+            connection, list(here), migration.to_version, migration.shared_subscriptions
+        )
         moved = [_decision(operation, migration.to_version, here[id], connection.clock.now()) for id in ids]
         if moved:
             await decisions.insert(connection, moved)
@@ -202,7 +204,7 @@ def _beginning(operation: Operation, plan: Plan, journey: Candidate) -> Beginnin
 def _decision(
     operation: Operation, version: int, journey: Candidate, at: datetime, kept_by: CannotMigrate | None = None
 ) -> Decision:
-    passage = Passage(
+    passage = MigrationRef(
         journey_id=journey.id,
         from_version=journey.campaign_version,
         to_version=version,

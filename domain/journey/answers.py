@@ -6,7 +6,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from domain.campaign.plan import Act, Branch, Plan, Repeat, Send, Split, Until
-from domain.journey.moves import arrive, ask_again, ask_resumed, hear_from, note, outcome_of
+from domain.journey.moves import arrive, ask_again, ask_resumed, listen_from, note, outcome_of
 from domain.journey.protocol import Performed, Settled, Unreadable
 from domain.journey.state import CAPPED, EXITED, JourneyState
 from domain.sending.claim import POSTPONED
@@ -18,7 +18,7 @@ def answered(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: da
     match answer:
         case Granted(message_id=message_id):
             # A user may react before the message has settled.
-            return hear_from(replace(state, phase="granted", message_id=message_id, reason=None), at)
+            return listen_from(replace(state, phase="granted", message_id=message_id, reason=None), at)
         case Deferred(until=until, reason=reason):
             noted = note(state, at, f"deferred to {until:%Y-%m-%dT%H:%M:%SZ}: {reason}")
             return replace(noted, phase="deferred", until=until, reason=reason)
@@ -32,7 +32,7 @@ def answered(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: da
         case Refused(reason="capped") if node.on_capped == "exit":
             return replace(note(state, at, "refused: capped"), outcome=CAPPED, recorded=True)
         case Refused(reason=reason):
-            unsent = hear_from(note(state, at, f"refused: {reason}"), at)
+            unsent = listen_from(note(state, at, f"refused: {reason}"), at)
             return _leave_recorded(plan, unsent, node, at)
         case _:
             assert_never(answer)
@@ -76,7 +76,7 @@ def looked_up(
         return arrive(plan, note(state, at, "no such date"), node.past, at)
     if isinstance(until, Unreadable):
         return arrive(plan, note(state, at, "unreadable date"), node.unreadable, at)
-    if state.ask == 1 and until < state.since:
+    if state.attempt == 1 and until < state.since:
         return arrive(plan, note(state, at, "past already"), node.past, at)
     if until <= at:
         return arrive(plan, note(state, at, "waited"), node.next, at)

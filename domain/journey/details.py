@@ -10,8 +10,8 @@ from domain.journey.state import COMPLETED, JourneyState
 def describe(plan: Plan, state: JourneyState) -> str:
     """What the journey does now and why, until when, and what it has done so far, oldest first."""
     lines = [_now(plan, state)]
-    if state.trail:
-        lines += ["", *(f"- {_instant(passed.at)} `{passed.step}` {passed.what}" for passed in state.trail)]
+    if state.history:
+        lines += ["", *(f"- {_instant(passed.at)} `{passed.step}` {passed.what}" for passed in state.history)]
     return "\n".join(lines)
 
 

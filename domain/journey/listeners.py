@@ -96,7 +96,7 @@ class Listeners:
         """The versions to whose journeys this event may mean something."""
         return self._moves.get(event.name or "", {})
 
-    def looked_back_for(self, versions: Iterable[CampaignVersion]) -> set[str]:
+    def events_to_match(self, versions: Iterable[CampaignVersion]) -> set[str]:
         """The names of the events that count for an entry into these versions, although they were received before."""
         rules = [version.rules for version in versions]
         exits = {exit.event for one in rules for exit in one.exits}

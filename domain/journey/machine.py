@@ -17,9 +17,9 @@ from domain.journey.moves import (
     ask_again,
     ask_resumed,
     ended_by_schedule,
-    hear_from,
     is_at_rest,
     leave_stopped,
+    listen_from,
     next_round,
     note,
     outcome_after,
@@ -27,7 +27,7 @@ from domain.journey.moves import (
 )
 from domain.journey.protocol import (
     Answered,
-    Authorise,
+    Authorize,
     AwaitMatch,
     AwaitResume,
     Command,
@@ -53,7 +53,7 @@ from domain.journey.state import COMPLETED, EXITED, JourneyState, Match
 
 def begin(plan: Plan, at: datetime, seed: str = "") -> JourneyState:
     """The state of a journey that has just been entered. `seed` makes what is drawn by chance stable for a user."""
-    begun = arrive(plan, JourneyState(step=None, since=at, looks_back_to=at, seed=seed), plan.start, at)
+    begun = arrive(plan, JourneyState(step=None, since=at, match_since=at, seed=seed), plan.start, at)
     return ended_by_schedule(plan, begun, at)
 
 
@@ -70,7 +70,7 @@ def next_command(plan: Plan, state: JourneyState) -> Command:
         case Until() if state.phase == "resting":
             return SleepUntil(_deadline(plan, state), f"delay {node.id}")
         case Until():
-            return LookUp(node.id, state.visits[node.id], state.ask, state.since)
+            return LookUp(node.id, state.visits[node.id], state.attempt, state.since)
         case WaitFor():
             return AwaitMatch(_deadline(plan, state))
         case Repeat() if state.phase == "resting":
@@ -106,13 +106,13 @@ def matching(plan: Plan, state: JourneyState) -> Subscription | None:
         (match.at, index, subscription)
         for index, subscription in enumerate(node.subscriptions)
         if (match := state.matches.get(subscription.id)) is not None
-        and match.at >= state.looks_back_to
-        and match.event_id != state.heard
+        and match.at >= state.match_since
+        and match.event_id != state.consumed_event
     ]
     return min(heard, key=lambda entry: entry[:2])[2] if heard else None
 
 
-def standing(plan: Plan, state: JourneyState) -> tuple[str, str]:
+def status(plan: Plan, state: JourneyState) -> tuple[str, str]:
     """The step and what the journey does there, for whoever looks: waiting, deferred, held or acting.
 
     A delay waits from the beginning, also while it is looked up until when: so it can be said when the journey starts.
@@ -173,7 +173,7 @@ def _send_command(plan: Plan, state: JourneyState, node: Send) -> Command:
         case "granted" if state.message_id is not None:
             return Dispatch(state.message_id, node.channel, node.category, node.priority, ends_with)
         case _:
-            return Authorise(node.id, state.visits[node.id], state.ask, state.since, ends_with)
+            return Authorize(node.id, state.visits[node.id], state.attempt, state.since, ends_with)
 
 
 def _matched(plan: Plan, state: JourneyState, fact: Matched, at: datetime) -> JourneyState:
@@ -191,10 +191,10 @@ def _matched(plan: Plan, state: JourneyState, fact: Matched, at: datetime) -> Jo
 def _woke(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
     if state.step is None:
         return state
-    rested = hear_from(state, at)
+    rested = listen_from(state, at)
     if (found := matching(plan, state)) is not None:
         event_id = state.matches[found.id].event_id
-        return arrive(plan, replace(note(rested, at, f"event {event_id}"), heard=event_id), found.next, at)
+        return arrive(plan, replace(note(rested, at, f"event {event_id}"), consumed_event=event_id), found.next, at)
     if state.until is not None and at < state.until:
         return state
     node = plan.node(state.step)
@@ -218,7 +218,7 @@ def _skipped(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
     """Go on from a rest as if it were over; from a wait, as if it had timed out. A message waits for the gate alone."""
     if state.step is None or not is_at_rest(plan, state) or matching(plan, state) is not None:
         return state
-    rested = hear_from(note(state, at, "wait skipped"), at)
+    rested = listen_from(note(state, at, "wait skipped"), at)
     match node := plan.node(state.step):
         case Delay() | Until():
             return arrive(plan, rested, node.next, at)

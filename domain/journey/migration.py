@@ -35,12 +35,12 @@ SUPERSEDED = "superseded"
 
 
 class Migration(Struct, frozen=True, kw_only=True):
-    """A journey is to go on under another version. `heard_alike` are the subscriptions that mean the same in both."""
+    """A journey is to go on under another version. `shared_subscriptions` mean the same in both."""
 
     from_version: int
     to_version: int
     plan: Plan
-    heard_alike: tuple[str, ...]
+    shared_subscriptions: tuple[str, ...]
     operation: UUID
 
 
@@ -53,12 +53,12 @@ class CannotMigrate(Struct, frozen=True):
 
 
 # What became of a journey that was to move and did not stay.
-Outcome = Literal["moved", "ended"]
+MigrationOutcome = Literal["moved", "ended"]
 MOVED: Final = "moved"
 ENDED: Final = "ended"
 
 
-def heard_alike(old: Rules, new: Rules) -> tuple[str, ...]:
+def shared_subscriptions(old: Rules, new: Rules) -> tuple[str, ...]:
     """The ids of the subscriptions that are about the same event, on the same condition, in two versions.
 
     An id is made of the step and a place in its list: where the list was ordered anew, it is about another event.
@@ -103,9 +103,9 @@ def is_movable(plan: Plan, state: JourneyState) -> bool:
 def migrated(
     old: Plan, new: Plan, state: JourneyState, alike: Collection[str], at: datetime, versions: tuple[int, int]
 ) -> JourneyState | CannotMigrate:
-    """The state of a journey under the new plan; `versions` are the numbers of both, for the trail.
+    """The state of a journey under the new plan; `versions` are the numbers of both, for the history.
 
-    The journey is movable. Under a plan that is the same it is as it was, but for the trail.
+    The journey is movable. Under a plan that is the same it is as it was, but for the history.
     """
     if state.step is None or not is_movable(old, state):
         raise ValueError("a journey is moved only while it rests")

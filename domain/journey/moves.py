@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from domain.campaign.plan import Delay, Exit, Plan, Repeat, Send, Until, WaitFor
 from domain.journey import bucketing
-from domain.journey.state import COMPLETED, SCHEDULE_ENDED, TRAIL_LENGTH, JourneyState, Passed, Round
+from domain.journey.state import COMPLETED, HISTORY_LENGTH, SCHEDULE_ENDED, JourneyState, Passed, Round
 
 
 def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> JourneyState:
@@ -19,7 +19,7 @@ def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> J
         until=None,
         phase="ask",
         reason=None,
-        ask=1,
+        attempt=1,
         message_id=None,
         visits=visits,
         loops=_loops_around(plan, state, step),
@@ -36,7 +36,7 @@ def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> J
         case Repeat() if step in arrived.loops:
             return _round_done(plan, arrived, node, at)
         case Repeat():
-            begun = Round(arrived.looks_back_to, heard=arrived.heard)
+            begun = Round(arrived.match_since, consumed_event=arrived.consumed_event)
             entered = replace(arrived, loops={**arrived.loops, step: begun})
             return entered if node.checks else arrive(plan, entered, node.body, at)
         case _:
@@ -55,14 +55,14 @@ def leave_stopped(plan: Plan, state: JourneyState, at: datetime, *, rested: bool
     """
     while (stopped := _stopped(plan, state)) is not None:
         node, event_id = stopped
-        leaving = replace(note(state, at, f"event {event_id}"), heard=event_id)
-        state = arrive(plan, hear_from(leaving, at) if rested else leaving, node.next, at)
+        leaving = replace(note(state, at, f"event {event_id}"), consumed_event=event_id)
+        state = arrive(plan, listen_from(leaving, at) if rested else leaving, node.next, at)
     return state
 
 
-def hear_from(state: JourneyState, at: datetime) -> JourneyState:
+def listen_from(state: JourneyState, at: datetime) -> JourneyState:
     """What follows hears of events from now on: the journey has rested, or a message was granted or left out."""
-    return replace(state, looks_back_to=at)
+    return replace(state, match_since=at)
 
 
 def may_be_stopped(plan: Plan, state: JourneyState) -> bool:
@@ -115,8 +115,10 @@ def ended_by_schedule(plan: Plan, state: JourneyState, at: datetime) -> JourneyS
 
 def ask_again(state: JourneyState, at: datetime) -> JourneyState:
     """Put the question of this step anew."""
-    asked = replace(state, phase="ask", ask=state.ask + 1, until=None, reason=None, message_id=None, resumed=False)
-    return hear_from(asked, at)
+    asked = replace(
+        state, phase="ask", attempt=state.attempt + 1, until=None, reason=None, message_id=None, resumed=False
+    )
+    return listen_from(asked, at)
 
 
 def ask_resumed(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
@@ -128,7 +130,7 @@ def ask_resumed(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
 def note(state: JourneyState, at: datetime, what: str) -> JourneyState:
     """Keep for the engineer who looks what happened at this step."""
     passed = Passed(at, state.step or "", what)
-    return replace(state, trail=(*state.trail, passed)[-TRAIL_LENGTH:])
+    return replace(state, history=(*state.history, passed)[-HISTORY_LENGTH:])
 
 
 def _round_done(plan: Plan, state: JourneyState, node: Repeat, at: datetime) -> JourneyState:
@@ -154,7 +156,7 @@ def _stopped_by(state: JourneyState, node: Repeat) -> str | None:
     """The event that has come to end a repetition, if one has since it was entered."""
     round = state.loops.get(node.id)
     match = None if node.until is None else state.matches.get(node.until)
-    if round is None or match is None or match.at < round.since or match.event_id == round.heard:
+    if round is None or match is None or match.at < round.since or match.event_id == round.consumed_event:
         return None
     return match.event_id
 

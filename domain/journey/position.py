@@ -1,9 +1,9 @@
 """Where a journey is, for those who look at its row.
 
-The row is written by the transactions that move the journey, so that it costs no action of its own: with each question
-goes an `Outlook`, which says where every answer leads, and the activity writes the way that comes true. What no
-activity answers, as when a wait times out into a delay, the workflow tells: it knows by `Told` what the row says. Moves
-are counted, and what a later one has written stands: an attempt that was given up for dead may still write.
+The transactions that move a journey write its row, so that this costs no action of its own: each request carries the
+`NextPositions` of its possible results, and the activity stores the one that applies. Where no activity runs, as when a
+wait times out into a delay, the workflow records the position; `StoredPosition` is what the row says. Moves are counted
+and the row keeps the latest: an activity attempt that timed out may still write.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ from domain.journey import machine
 from domain.journey.moves import is_at_rest, outcome_of, rests_until
 from domain.journey.protocol import (
     Answered,
-    Authorise,
+    Authorize,
     Command,
     Dispatch,
     Evaluate,
@@ -47,17 +47,17 @@ class Position(Struct, frozen=True, omit_defaults=True):
     rest: float | None = None
 
 
-class Outlook(Struct, frozen=True, omit_defaults=True):
-    """Where each answer to a question leads, in the order that `outlook` gives them; None where it ends the journey.
+class NextPositions(Struct, frozen=True, omit_defaults=True):
+    """The position after each possible result of a request, in the order of `next_positions`; None ends the journey.
 
-    `move` is the number of the question among all that may move the journey.
+    `move` is the number of the request among all that may move the journey.
     """
 
     move: int
-    ways: tuple[Position | None, ...]
+    positions: tuple[Position | None, ...]
 
 
-class Told(Struct, frozen=True, omit_defaults=True):
+class StoredPosition(Struct, frozen=True, omit_defaults=True):
     """What the journey's row says: the step, the standing and the visit of the step; and the last move told."""
 
     step: str
@@ -70,12 +70,12 @@ def position(plan: Plan, state: JourneyState, at: datetime) -> Position | None:
     """Where a journey is; None once it is over."""
     if outcome_of(plan, state) is not None:
         return None
-    step, standing = machine.standing(plan, state)
+    step, standing = machine.status(plan, state)
     end = rests_until(plan, state) if is_at_rest(plan, state) else None
     return Position(step, standing, _seconds(at, end))
 
 
-def outlook(plan: Plan, state: JourneyState, command: Command, at: datetime, move: int) -> Outlook:
+def next_positions(plan: Plan, state: JourneyState, command: Command, at: datetime, move: int) -> NextPositions:
     """Where the answers to a question lead that is asked at this instant.
 
     Of the gate: that of a refusal. Of a send: that of any outcome. Of a fork: otherwise, then each case or arm. Of a
@@ -83,22 +83,24 @@ def outlook(plan: Plan, state: JourneyState, command: Command, at: datetime, mov
     """
     facts: list[Fact | None]
     match command:
-        case Authorise():
+        case Authorize():
             facts = [Answered(Refused("any"))]
         case Dispatch():
             facts = [Settled("any", journey_ended=False)]
         case Evaluate(step=step):
-            facts = _ways(plan, step)
+            facts = _branch_facts(plan, step)
         case LookUp():
             facts = [LookedUp(None), LookedUp(at), LookedUp(Unreadable())]
         case Perform():
             facts = [Performed(journey_ended=False)]
         case _:
             raise ValueError(f"{command} asks for nothing")
-    return Outlook(move, tuple(None if fact is None else _led(plan, state, fact, at)[0] for fact in facts))
+    return NextPositions(move, tuple(None if fact is None else _follow(plan, state, fact, at)[0] for fact in facts))
 
 
-def way_of_gate(outlook: Outlook, step: str, answer: Answer, at: datetime, ends_at: datetime | None) -> Position | None:
+def position_after_gate(
+    next_positions: NextPositions, step: str, answer: Answer, at: datetime, ends_at: datetime | None
+) -> Position | None:
     """Where an answer of the gate leads. `ends_at` is when the plan ends, wherever a journey is."""
     match answer:
         case Granted():
@@ -108,19 +110,19 @@ def way_of_gate(outlook: Outlook, step: str, answer: Answer, at: datetime, ends_
         case Held():
             return Position(step, "held", _seconds(at, ends_at))
         case Refused():
-            [refused] = outlook.ways
+            [refused] = next_positions.positions
             return refused
         case _:
             assert_never(answer)
 
 
-def way_of_fork(outlook: Outlook, case: int | None) -> Position | None:
+def position_after_branch(next_positions: NextPositions, case: int | None) -> Position | None:
     """Where the answer of a branch, a split or a repetition leads."""
-    return outlook.ways[0 if case is None else case + 1]
+    return next_positions.positions[0 if case is None else case + 1]
 
 
-def way_of_look_up(
-    outlook: Outlook,
+def position_after_delay(
+    next_positions: NextPositions,
     step: str,
     until: datetime | Unreadable | None,
     *,
@@ -129,7 +131,7 @@ def way_of_look_up(
     ends_at: datetime | None,
 ) -> Position | None:
     """Where a look-up leads: the rest until the instant, unless that is past already or over by now, or unreadable."""
-    past, over, unreadable = outlook.ways
+    past, over, unreadable = next_positions.positions
     if isinstance(until, Unreadable):
         return unreadable
     if until is None or is_past:
@@ -145,41 +147,41 @@ def position_at_entry(plan: Plan, journey: Journey) -> Position | None:
     return position(plan, machine.begin(plan, journey.entered_at, seed), journey.entered_at)
 
 
-def told_at_start(plan: Plan, begun: JourneyState) -> Told:
+def stored_at_start(plan: Plan, begun: JourneyState) -> StoredPosition:
     """What the row says of a journey that has just been entered."""
-    step, standing = machine.standing(plan, begun)
-    return Told(step, standing, begun.visits.get(step, 0))
+    step, standing = machine.status(plan, begun)
+    return StoredPosition(step, standing, begun.visits.get(step, 0))
 
 
-def told_by_answer(plan: Plan, asked: JourneyState, fact: Fact, at: datetime, told: Told) -> Told:
+def after_answer(plan: Plan, asked: JourneyState, fact: Fact, at: datetime, stored: StoredPosition) -> StoredPosition:
     """What the row says once a question has been answered that was asked in this state, at this instant."""
-    position, led = _led(plan, asked, fact, at)
+    position, led = _follow(plan, asked, fact, at)
     if position is None or (isinstance(fact, Settled) and fact.outcome == POSTPONED):
         # Where one is asked for again, the row says already that it is acted upon.
-        return replace(told, move=told.move + 1)
-    return Told(position.step, position.standing, led.visits.get(position.step, 0), told.move + 1)
+        return replace(stored, move=stored.move + 1)
+    return StoredPosition(position.step, position.standing, led.visits.get(position.step, 0), stored.move + 1)
 
 
-def told_by_journey(plan: Plan, state: JourneyState, told: Told) -> Told:
+def after_rest(plan: Plan, state: JourneyState, stored: StoredPosition) -> StoredPosition:
     """What the row is to say of a journey that rests here: what it says, if that is so."""
-    step, standing = machine.standing(plan, state)
-    here = Told(step, standing, state.visits.get(step, 0), told.move)
-    return told if here == told else replace(here, move=told.move + 1)
+    step, standing = machine.status(plan, state)
+    here = StoredPosition(step, standing, state.visits.get(step, 0), stored.move)
+    return stored if here == stored else replace(here, move=stored.move + 1)
 
 
-def told_by_move(plan: Plan, state: JourneyState, told: Told) -> Told:
+def after_move(plan: Plan, state: JourneyState, stored: StoredPosition) -> StoredPosition:
     """What the row says of a journey that goes on under this plan."""
-    step, standing = machine.standing(plan, state)
-    return Told(step, standing, state.visits.get(step, 0), told.move + 1)
+    step, standing = machine.status(plan, state)
+    return StoredPosition(step, standing, state.visits.get(step, 0), stored.move + 1)
 
 
-def _led(plan: Plan, asked: JourneyState, fact: Fact, at: datetime) -> tuple[Position | None, JourneyState]:
+def _follow(plan: Plan, asked: JourneyState, fact: Fact, at: datetime) -> tuple[Position | None, JourneyState]:
     """Where a fact leads, and the state there. That a pause is over by now, the activity that answers cannot know."""
     led = machine.after(plan, replace(asked, resumed=False), fact, at)
     return position(plan, led, at), led
 
 
-def _ways(plan: Plan, step: str) -> list[Fact | None]:
+def _branch_facts(plan: Plan, step: str) -> list[Fact | None]:
     match plan.node(step):
         case Branch(cases=cases):
             return [Evaluated(None), *(Evaluated(case) for case in range(len(cases)))]

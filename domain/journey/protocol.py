@@ -28,12 +28,12 @@ class AwaitResume(Struct, frozen=True):
     until: datetime | None = None
 
 
-class Authorise(Struct, frozen=True):
+class Authorize(Struct, frozen=True):
     """Ask the gate. If it refuses, the journey is over with the outcome `ends_with`, unless that is None."""
 
     step: str
     visit: int
-    ask: int
+    attempt: int
     reached_at: datetime
     ends_with: str | None
 
@@ -59,7 +59,7 @@ class LookUp(Struct, frozen=True):
 
     step: str
     visit: int
-    ask: int
+    attempt: int
     reached_at: datetime
 
 
@@ -78,7 +78,7 @@ class Finish(Struct, frozen=True):
     recorded: bool
 
 
-Command = SleepUntil | AwaitMatch | AwaitResume | Authorise | Dispatch | Evaluate | LookUp | Perform | Finish
+Command = SleepUntil | AwaitMatch | AwaitResume | Authorize | Dispatch | Evaluate | LookUp | Perform | Finish
 
 
 # Facts: what has happened, as the workflow reports it.

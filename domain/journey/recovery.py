@@ -33,7 +33,7 @@ def recover(plan: Plan, lost: Lost, at: datetime, seed: str) -> JourneyState | N
         return None
     node = plan.node(lost.step)
     visits = {**lost.visits, lost.step: lost.visits.get(lost.step, 1)}
-    before = JourneyState(step=None, since=at, looks_back_to=at, seed=seed, visits=visits)
+    before = JourneyState(step=None, since=at, match_since=at, seed=seed, visits=visits)
     loops = {one.id: Round(at, done=max(0, _rounds(plan, one, lost.visits) - 1)) for one in plan.repetitions(lost.step)}
     if isinstance(node, Repeat):
         done = _rounds(plan, node, lost.visits)

@@ -10,7 +10,7 @@ CAPPED = "capped"
 CANCELLED = "cancelled"
 SCHEDULE_ENDED = "schedule-ended"
 # What an engineer sees of the way behind: enough to understand, bounded so that the state stays small.
-TRAIL_LENGTH = 20
+HISTORY_LENGTH = 20
 
 
 class Match(Struct, frozen=True, omit_defaults=True):
@@ -31,12 +31,12 @@ class Passed(Struct, frozen=True, omit_defaults=True):
 class Round(Struct, frozen=True, omit_defaults=True):
     """Where a repetition stands: since when it listens for the event that ends it, and how many rounds are done.
 
-    `heard` is the event that had ended something else before the repetition was entered; it does not end this as well.
+    `consumed_event` had ended something else before the repetition was entered; it does not end this as well.
     """
 
     since: datetime
     done: int = 0
-    heard: str | None = None
+    consumed_event: str | None = None
 
 
 class JourneyState(Struct, frozen=True, omit_defaults=True):
@@ -44,25 +44,25 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
 
     `seed` makes what is drawn by chance stable for a user. `step` is None when the flow has run out. `until` is the end
     of the present rest. `phase` is the part of a step: "ask", for a send then "deferred", "held" or "granted", for a
-    repetition or a delay until a date "resting". `ask` counts the questions of this visit. `loops` are the repetitions
-    that the step lies in. `heard` is the event that ended the last wait or repetition; it ends none that begins later.
-    `outcome` is set once the journey is over; `recorded` says that the database knows it already.
+    repetition or a delay until a date "resting". `attempt` counts the requests of this visit. `loops` are the
+    repetitions that the step lies in. `consumed_event` ended the last wait or repetition; it ends none that begins
+    later. `outcome` is set once the journey is over; `recorded` says that the database knows it already.
     """
 
     step: str | None
     since: datetime
-    looks_back_to: datetime
+    match_since: datetime
     until: datetime | None = None
     phase: str = "ask"
     reason: str | None = None
-    ask: int = 1
+    attempt: int = 1
     message_id: str | None = None
     visits: dict[str, int] = field(default_factory=dict)
     matches: dict[str, Match] = field(default_factory=dict)
-    heard: str | None = None
+    consumed_event: str | None = None
     loops: dict[str, Round] = field(default_factory=dict)
     seed: str = ""
-    trail: tuple[Passed, ...] = ()
+    history: tuple[Passed, ...] = ()
     resumed: bool = False
     outcome: str | None = None
     recorded: bool = False

@@ -40,7 +40,7 @@ class Bare:
         self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
 
     @activity.defn
-    async def authorise(self, number: int) -> int:
+    async def authorize(self, number: int) -> int:
         if (acted := self._acted.get(number)) is not None and not acted.done():
             acted.set_result(time.time_ns())
         return number
@@ -83,7 +83,7 @@ async def serve(settings: Settings) -> None:
         client,
         task_queue=settings.task_queue,
         workflows=[BareWorkflow],
-        activities=[bare.authorise, send],
+        activities=[bare.authorize, send],
         # As little of it is imported anew for each workflow as of a journey.
         workflow_runner=replace(runner, restrictions=runner.restrictions.with_passthrough_modules("tests")),
         workflow_task_poller_behavior=POLLERS,

@@ -8,7 +8,7 @@ TIMEOUT = timedelta(seconds=20)
 
 
 @activity.defn
-async def authorise(number: int) -> int:
+async def authorize(number: int) -> int:
     return number
 
 
@@ -25,6 +25,6 @@ class BareWorkflow:
         for rest in rests:
             if rest:
                 await workflow.sleep(timedelta(seconds=rest))
-            await workflow.execute_activity(authorise, number, start_to_close_timeout=TIMEOUT)
+            await workflow.execute_activity(authorize, number, start_to_close_timeout=TIMEOUT)
             await workflow.execute_activity(send, number, start_to_close_timeout=TIMEOUT)
         return number

@@ -1,4 +1,4 @@
-"""authorise_send, beside the statements of its transactions with their parameters and no Python in between."""
+"""authorize_send, beside the statements of its transactions with their parameters and no Python in between."""
 
 import asyncio
 import time
@@ -12,11 +12,11 @@ from uuid import UUID
 import psycopg
 
 from application.catalogue import Catalogue
-from application.gate import Gate, Question
+from application.gate import AuthorizeRequest, Gate
 from domain.campaign.plan import Plan
 from domain.journey import machine
-from domain.journey.position import outlook
-from domain.journey.protocol import Authorise
+from domain.journey.position import next_positions
+from domain.journey.protocol import Authorize
 from store import campaigns
 from store.database import Database, configure
 from tests.bench.measure import Measure, Result, beside, in_turns
@@ -87,7 +87,7 @@ async def _template(stack: Stack, journeys: int) -> str:
     return url.rpartition("/")[2]
 
 
-async def _questions(url: str, user: str) -> list[Question]:
+async def _questions(url: str, user: str) -> list[AuthorizeRequest]:
     """What the journeys of these people ask, as their workflows would."""
     async with Database(url, pool_size=1) as database, database.transaction() as connection:
         stored = await campaigns.version(connection, "plain", 1)
@@ -102,33 +102,33 @@ async def _questions(url: str, user: str) -> list[Question]:
         return [_question(row["id"], stored.plan) for row in await cursor.fetchall()]
 
 
-def _question(journey_id: UUID, plan: Plan) -> Question:
+def _question(journey_id: UUID, plan: Plan) -> AuthorizeRequest:
     at = datetime.now(UTC)
     state = machine.begin(plan, at)
     command = machine.next_command(plan, state)
-    assert isinstance(command, Authorise)
-    return Question(
+    assert isinstance(command, Authorize)
+    return AuthorizeRequest(
         journey_id=journey_id,
         step=command.step,
         visit=command.visit,
-        ask=command.ask,
+        attempt=command.attempt,
         reached_at=command.reached_at,
         at=at,
         ends_with=command.ends_with,
-        outlook=outlook(plan, state, command, at, 1),
+        next_positions=next_positions(plan, state, command, at, 1),
     )
 
 
-async def _scripts(url: str, questions: Sequence[Question]) -> dict[UUID, list[Statement]]:
+async def _scripts(url: str, questions: Sequence[AuthorizeRequest]) -> dict[UUID, list[Statement]]:
     """The statements of the transaction of each journey, written down while they are carried out in turn."""
     scripts = {}
     async with Database(url, pool_size=1) as database:
         gate = Gate(database, Catalogue(), "UTC")
         # The first one of a process loads the campaign.
-        await gate.authorise(questions[0])
+        await gate.authorize(questions[0])
         for question in questions:
             with _written_down() as script:
-                await gate.authorise(question)
+                await gate.authorize(question)
             scripts[question.journey_id] = [each for each in script if each[0] not in ("BEGIN", "COMMIT")]
     scripts[questions[0].journey_id] = []
     return scripts
@@ -147,7 +147,7 @@ def _written_down() -> Iterator[list[Statement]]:
         yield script
 
 
-def _asked(gate: Gate, questions: Sequence[Question], calls: int) -> Measure:
+def _asked(gate: Gate, questions: Sequence[AuthorizeRequest], calls: int) -> Measure:
     """Calls a second."""
 
     async def once(number: int) -> float:
@@ -155,7 +155,7 @@ def _asked(gate: Gate, questions: Sequence[Question], calls: int) -> Measure:
 
         async def caller() -> None:
             for question in waiting:
-                await gate.authorise(question)
+                await gate.authorize(question)
 
         return calls / await _timed(caller() for _ in range(CALLERS))
 
@@ -165,7 +165,7 @@ def _asked(gate: Gate, questions: Sequence[Question], calls: int) -> Measure:
 def _replayed(
     connections: Sequence[psycopg.AsyncConnection[Any]],
     scripts: dict[UUID, list[Statement]],
-    questions: Sequence[Question],
+    questions: Sequence[AuthorizeRequest],
     calls: int,
 ) -> Measure:
     """Transactions a second. Each has two round trips: what is decided from is waited for, and the commit."""

@@ -10,7 +10,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from application.catalogue import Catalogue, Version
 from domain.journey import machine
-from domain.journey.position import told_at_start
+from domain.journey.position import stored_at_start
 from runtime.relay import CONCURRENT_CALLS, Relay
 from store.database import Database
 from tests.bench.measure import Measure, Result, beside, in_turns
@@ -79,13 +79,13 @@ def _alone(stack: Stack, task_queue: str, version: Version, starts: int) -> Meas
     async def once(number: int) -> float:
         calls = asyncio.Semaphore(CONCURRENT_CALLS)
         begun = machine.begin(version.plan, datetime.now(UTC))
-        step, state = shown = machine.standing(version.plan, begun)
+        step, state = shown = machine.status(version.plan, begun)
 
         async def start(index: int) -> None:
             async with calls:
                 await stack.client.start_workflow(
                     JourneyWorkflow.run,
-                    JourneyInput(uuid4(), version.key, version.plan, 1, shown, told_at_start(version.plan, begun)),
+                    JourneyInput(uuid4(), version.key, version.plan, 1, shown, stored_at_start(version.plan, begun)),
                     id=f"alone/user-{index}/round-{number}",
                     task_queue=task_queue,
                     start_signal="resume",

@@ -27,7 +27,7 @@ from domain.journey import migration, routing
 from domain.journey.forecast import InFlightPolicy
 from domain.journey.protocol import (
     Answered,
-    Authorise,
+    Authorize,
     AwaitMatch,
     AwaitResume,
     Dispatch,
@@ -155,7 +155,7 @@ def test_a_journey_comes_to_an_end(text: str, hears: bool) -> None:
         if fact is None:
             return
         walk.tell(fact, after=after)
-    raise AssertionError(f"it goes on: {walk.trail}")
+    raise AssertionError(f"it goes on: {walk.history}")
 
 
 def _answer(walk: Walk, hears: bool, turn: int) -> tuple[Fact | None, timedelta]:
@@ -171,7 +171,7 @@ def _answer(walk: Walk, hears: bool, turn: int) -> tuple[Fact | None, timedelta]
             return Woke(), at_once if walk.state.until < walk.at else walk.state.until - walk.at
         case AwaitResume():
             raise AssertionError("nothing is paused")
-        case Authorise(step=step):
+        case Authorize(step=step):
             return Answered(Granted(f"m-{step}")), at_once
         case Dispatch():
             return Settled("sent", journey_ended=False), at_once
@@ -179,7 +179,7 @@ def _answer(walk: Walk, hears: bool, turn: int) -> tuple[Fact | None, timedelta]
             # A repetition by a condition ends in its third round.
             rounds = sum(round.done for round in walk.state.loops.values())
             return Evaluated(0 if isinstance(node, Split) or rounds >= 2 else None), at_once
-        case LookUp(ask=ask):
+        case LookUp(attempt=ask):
             return LookedUp(walk.at + timedelta(hours=1) if ask == 1 else walk.at), at_once
         case Perform():
             return Performed(journey_ended=False), at_once

@@ -15,7 +15,7 @@ from domain.campaign.plan import Branch, Node, Plan, Repeat, Split, WaitFor
 from domain.journey import machine
 from domain.journey.protocol import (
     Answered,
-    Authorise,
+    Authorize,
     AwaitMatch,
     AwaitResume,
     Dispatch,
@@ -238,7 +238,7 @@ def fitting(tape: Tape, plan: Plan, state: JourneyState, at: datetime) -> tuple[
             return Woke(), max(at, until)
         case AwaitResume(until=until):
             return (Resumed(), at) if tape.below(4) or until is None else (Woke(), max(at, until))
-        case Authorise():
+        case Authorize():
             return Answered(answer(tape, at)), at
         case Dispatch():
             return Settled(tape.choose(_OUTCOMES), journey_ended=False), at

@@ -22,7 +22,7 @@ import psycopg
 from msgspec import to_builtins
 
 from application.catalogue import Catalogue
-from application.gate import Gate, Question
+from application.gate import AuthorizeRequest, Gate
 from application.ingest import Ingest
 from application.send import Sender
 from domain.errors import UnavailableError
@@ -82,7 +82,7 @@ class Walk:
     journey_id: UUID = field(compare=False)
     visit: int = field(compare=False)
     reached_at: datetime = field(compare=False)
-    ask: int = field(default=1, compare=False)
+    attempt: int = field(default=1, compare=False)
     message_id: UUID | None = field(default=None, compare=False)
     attempts: int = field(default=0, compare=False)
 
@@ -108,7 +108,7 @@ class Load:
         self._visits = itertools.count(index * 1_000_000 + 1)
         self._order = itertools.count()
         self._waiting: list[Walk] = []
-        self.asked: list[tuple[Question, Answer]] = []
+        self.asked: list[tuple[AuthorizeRequest, Answer]] = []
         self.different: list[str] = []
 
     async def run(self, clock: "Clock", seconds: float, tasks: int) -> None:
@@ -124,7 +124,7 @@ class Load:
     def report(self) -> dict[str, Any]:
         return {
             "asked": [
-                [str(uuid5(question.journey_id, f"note/{question.visit}/{question.ask}")), to_builtins(answer)]
+                [str(uuid5(question.journey_id, f"note/{question.visit}/{question.attempt}")), to_builtins(answer)]
                 for question, answer in self.asked
             ],
             "different": self.different,
@@ -176,7 +176,7 @@ class Load:
                 else:
                     await self._send(walk)
             case Deferred(until=until):
-                walk.ask += 1
+                walk.attempt += 1
                 walk.due = until
                 heapq.heappush(self._waiting, walk)
             case _:
@@ -186,7 +186,7 @@ class Load:
         state = await self._attempt(walk)
         walk.attempts += 1
         if state == "postponed":
-            walk.ask += 1
+            walk.attempt += 1
             walk.message_id = None
             self._later(walk, hours=0)
         elif state is None and walk.attempts < 6:
@@ -198,7 +198,7 @@ class Load:
         try:
             return (
                 await self._sender.send(
-                    walk.message_id, at=walk.due, dated=walk.due, ends_with=None, outlook=UNRECORDED
+                    walk.message_id, at=walk.due, dated=walk.due, ends_with=None, next_positions=UNRECORDED
                 )
             ).state
         except (UnavailableError, psycopg.OperationalError):
@@ -208,8 +208,8 @@ class Load:
         walk.due += timedelta(hours=hours)
         heapq.heappush(self._waiting, walk)
 
-    async def _ask(self, question: Question, expected: Answer | None = None) -> Answer:
-        answer = await patiently(lambda: self._gate.authorise(question))
+    async def _ask(self, question: AuthorizeRequest, expected: Answer | None = None) -> Answer:
+        answer = await patiently(lambda: self._gate.authorize(question))
         if expected is None:
             self.asked.append((question, answer))
         elif answer != expected:
@@ -217,8 +217,10 @@ class Load:
         return answer
 
 
-def _question(walk: Walk) -> Question:
-    return Question(walk.journey_id, "note", walk.visit, walk.ask, walk.reached_at, walk.due, None, UNRECORDED)
+def _question(walk: Walk) -> AuthorizeRequest:
+    return AuthorizeRequest(
+        walk.journey_id, "note", walk.visit, walk.attempt, walk.reached_at, walk.due, None, UNRECORDED
+    )
 
 
 class Clock:

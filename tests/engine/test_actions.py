@@ -3,7 +3,7 @@
 from datetime import UTC
 from uuid import UUID
 
-from application.actions import Actions, Deed
+from application.actions import ActionRequest, Actions
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from tests.engine.campaigns import LOYALTY
@@ -69,7 +69,7 @@ steps:
     catalogue = Catalogue()
     doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
     for step in ("points", "tell"):
-        deed = Deed(UUID(str(journey["id"])), step, 1, now(), None, {}, UNRECORDED)
+        deed = ActionRequest(UUID(str(journey["id"])), step, 1, now(), None, {}, UNRECORDED)
         assert await doer.perform(deed) is False
     assert await rig.query("SELECT traits -> 'points' AS points FROM profiles") == [{"points": 11}]
     assert len(await rig.query("SELECT 1 FROM events WHERE name = 'Counted'")) == 1
@@ -89,7 +89,7 @@ async def test_a_message_id_that_a_client_took_in_advance_hides_no_event_of_a_jo
     [journey] = await rig.query("SELECT id FROM journeys")
     catalogue = Catalogue()
     doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
-    await doer.perform(Deed(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}, UNRECORDED))
+    await doer.perform(ActionRequest(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}, UNRECORDED))
     assert await rig.query(reported) == [first]
 
 
@@ -105,7 +105,7 @@ async def test_an_event_whose_report_died_is_reported_by_the_next_attempt(rig: R
     [journey] = await rig.query("SELECT id FROM journeys")
     catalogue = Catalogue()
     doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
-    await doer.perform(Deed(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}, UNRECORDED))
+    await doer.perform(ActionRequest(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}, UNRECORDED))
     assert await rig.query(reported) == [first]
 
 
@@ -119,7 +119,7 @@ async def test_nothing_is_done_once_an_exit_was_acknowledged(rig: Rig) -> None:
     catalogue = Catalogue()
     doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
     for step in ("points", "loyal", "tell"):
-        assert await doer.perform(Deed(UUID(str(journey["id"])), step, 1, now(), None, {}, UNRECORDED)) is True
+        assert await doer.perform(ActionRequest(UUID(str(journey["id"])), step, 1, now(), None, {}, UNRECORDED)) is True
     assert await handle.result() == "exited"
     [profile] = await rig.query("SELECT traits, stage FROM profiles")
     assert (profile["traits"]["tier"], profile["stage"]) == ("none", None)

@@ -68,11 +68,11 @@ async def test_who_gets_no_answer_in_time_asks_again_on_record(rig: Rig) -> None
     handle = await entered(rig)
     async with nothing_is_answered(rig):
         await rig.skip(handle, minutes=30)
-        await until_asked(rig, handle, Asked("authorise_send", "regular"))
+        await until_asked(rig, handle, Asked("authorize_send", "regular"))
     assert await handle.result() == "completed"
     assert await asked(rig, handle) == [
-        Asked("authorise_send", "failed"),
-        Asked("authorise_send", "regular"),
+        Asked("authorize_send", "failed"),
+        Asked("authorize_send", "regular"),
         Asked("send_message", "regular"),
     ]
     assert len(await rig.query("SELECT 1 FROM decisions WHERE kind = 'send'")) == 1
@@ -83,7 +83,7 @@ async def test_an_attempt_that_fails_is_followed_by_one_on_record(rig: Rig) -> N
     handle = await entered(rig)
     await rig.query("UPDATE profiles SET consent = '\"no consent\"' RETURNING 1")
     await rig.skip(handle, minutes=30)
-    await until_asked(rig, handle, Asked("authorise_send", "regular"))
+    await until_asked(rig, handle, Asked("authorize_send", "regular"))
     await rig.query("UPDATE profiles SET consent = '{}' RETURNING 1")
     assert await handle.result() == "completed"
     assert [question.how for question in await asked(rig, handle)] == ["failed", "regular", "regular"]
@@ -101,7 +101,7 @@ async def test_a_journey_is_cancelled_in_temporal_while_it_asks(rig: Rig) -> Non
     with pytest.raises(WorkflowFailureError) as failure:
         await handle.result()
     assert isinstance(failure.value.cause, CancelledError)
-    assert {question.activity for question in await asked(rig, handle)} <= {"authorise_send", "finish_journey"}
+    assert {question.activity for question in await asked(rig, handle)} <= {"authorize_send", "finish_journey"}
     assert await rig.query("SELECT state, outcome FROM journeys") == [{"state": "completed", "outcome": "cancelled"}]
     assert await rig.query("SELECT 1 FROM messages WHERE state = 'reserved'") == []
 
@@ -116,10 +116,10 @@ async def test_what_follows_a_wait_for_events_is_asked_on_record(rig: Rig) -> No
     await rig.skip(handle, days=2)
     assert await handle.result() == "completed"
     assert [question for question in await asked(rig, handle) if question.activity != "send_message"] == [
-        Asked("authorise_send", "local"),
+        Asked("authorize_send", "local"),
         Asked("evaluate_branch", "regular"),
-        Asked("authorise_send", "local"),
-        Asked("authorise_send", "local"),
+        Asked("authorize_send", "local"),
+        Asked("authorize_send", "local"),
     ]
 
 
@@ -132,5 +132,5 @@ async def test_in_a_repetition_that_an_event_ends_all_is_asked_on_record(rig: Ri
     await rig.skip(handle, days=1)
     assert await handle.result() == "completed"
     found = await asked(rig, handle)
-    assert Asked("authorise_send", "regular") in found
+    assert Asked("authorize_send", "regular") in found
     assert [question for question in found if question.how == "local"] == []

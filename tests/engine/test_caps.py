@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from application.catalogue import Catalogue
-from application.gate import Gate, Question
+from application.gate import AuthorizeRequest, Gate
 from domain.sending.caps_document import parse_caps
 from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store.database import Database
@@ -62,7 +62,7 @@ async def are_sent(rig: Rig) -> None:
 
 
 async def ask(gate: Gate, journey_id: UUID, visit: int, at: datetime, number: int = 1) -> Answer:
-    return await gate.authorise(Question(journey_id, "note", visit, number, at, at, None, UNRECORDED))
+    return await gate.authorize(AuthorizeRequest(journey_id, "note", visit, number, at, at, None, UNRECORDED))
 
 
 async def test_a_week_ends_at_the_recipients_midnight(rig: Rig, gate: Gate) -> None:
@@ -160,10 +160,10 @@ async def test_a_message_still_to_be_sent_counts_until_it_can_have_been_sent(rig
     assert await ask(gate, journey, 2, last - timedelta(days=9)) == Deferred(
         last - timedelta(days=9) + timedelta(hours=1), "capped"
     )
-    later = Question(journey, "note", 3, 1, last, last + timedelta(minutes=59), None, UNRECORDED)
-    assert await gate.authorise(later) == Deferred(last + timedelta(hours=1), "capped")
-    due = Question(journey, "note", 4, 1, last, last + timedelta(hours=1), None, UNRECORDED)
-    assert isinstance(await gate.authorise(due), Granted)
+    later = AuthorizeRequest(journey, "note", 3, 1, last, last + timedelta(minutes=59), None, UNRECORDED)
+    assert await gate.authorize(later) == Deferred(last + timedelta(hours=1), "capped")
+    due = AuthorizeRequest(journey, "note", 4, 1, last, last + timedelta(hours=1), None, UNRECORDED)
+    assert isinstance(await gate.authorize(due), Granted)
 
 
 async def test_nothing_is_granted_after_the_schedule_that_ends_for_those_inside(rig: Rig, gate: Gate) -> None:
@@ -225,8 +225,8 @@ async def test_no_message_is_granted_by_rules_that_were_replaced(rig: Rig, gate:
     journeys = [row["id"] for row in await rig.query("SELECT id FROM journeys")]
 
     async def grant(id: UUID, visit: int) -> Answer:
-        question = Question(id, "promo", visit, 1, SUNDAY, SUNDAY, None, UNRECORDED)
-        return await patiently(lambda: gate.authorise(question))
+        question = AuthorizeRequest(id, "promo", visit, 1, SUNDAY, SUNDAY, None, UNRECORDED)
+        return await patiently(lambda: gate.authorize(question))
 
     await asyncio.gather(*(grant(id, 0) for id in journeys))
     for visit in range(1, 6):

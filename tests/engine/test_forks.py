@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from application.branches import Branches, Fork
+from application.branches import Branches, BranchRequest
 from application.catalogue import Catalogue
 from domain.journey import bucketing
 from tests.engine.campaigns import TRIAL
@@ -57,11 +57,11 @@ async def test_a_split_that_is_asked_for_again_is_answered_the_same_and_recorded
         "SELECT journeys.id, answer FROM journeys JOIN decisions ON journey_id = journeys.id WHERE kind = 'split'"
     )
     branches = Branches(rig.database, Catalogue())
-    fork = Fork(UUID(str(row["id"])), "offer", now(), {"offer": 1}, UNRECORDED_FORK)
+    fork = BranchRequest(UUID(str(row["id"])), "offer", now(), {"offer": 1}, UNRECORDED_FORK)
     assert [await branches.choose(fork) for _ in range(3)] == [row["answer"]["case"]] * 3
     # In a later round of a repetition it is another question with the same answer.
     assert (
-        await branches.choose(Fork(fork.journey_id, "offer", now(), {"offer": 2}, UNRECORDED_FORK))
+        await branches.choose(BranchRequest(fork.journey_id, "offer", now(), {"offer": 2}, UNRECORDED_FORK))
         == row["answer"]["case"]
     )
     assert len(await rig.query("SELECT 1 FROM decisions WHERE kind = 'split'")) == 2

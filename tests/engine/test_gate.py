@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.catalogue import Catalogue
-from application.gate import Gate, Question
+from application.gate import AuthorizeRequest, Gate
 from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store.database import Database
 from tests.engine.campaigns import CART, PROMOTION
@@ -47,13 +47,13 @@ async def journeys_of(rig: Rig, user: str, number: int) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-async def answer_of(gate: Gate, question: Question) -> Answer:
+async def answer_of(gate: Gate, question: AuthorizeRequest) -> Answer:
     """However long a busy machine takes to find a connection for it."""
-    return await patiently(lambda: gate.authorise(question))
+    return await patiently(lambda: gate.authorize(question))
 
 
-def may_nudge_go(journey_id: UUID, *, at: datetime = AT, ask: int = 1, visit: int = 1) -> Question:
-    return Question(journey_id, "nudge", visit, ask, AT, at, None, UNRECORDED)
+def may_nudge_go(journey_id: UUID, *, at: datetime = AT, ask: int = 1, visit: int = 1) -> AuthorizeRequest:
+    return AuthorizeRequest(journey_id, "nudge", visit, ask, AT, at, None, UNRECORDED)
 
 
 async def test_a_hundred_at_once_under_a_cap_of_three_grant_three(rig: Rig, gate: Gate) -> None:
@@ -88,13 +88,15 @@ async def test_the_cap_holds_over_campaigns_and_frees_as_the_answer_says(rig: Ri
     await rig.track("u1", "Price Dropped")
     # What is under way counts as if it were sent now.
     [sent] = await rig.until("SELECT at FROM messages WHERE campaign_key = 'promotion' AND state = 'sent'")
-    asked = Question(cart, "nudge", 1, 1, sent["at"], sent["at"] + timedelta(hours=1), None, UNRECORDED)
-    answer = await gate.authorise(asked)
+    asked = AuthorizeRequest(cart, "nudge", 1, 1, sent["at"], sent["at"] + timedelta(hours=1), None, UNRECORDED)
+    answer = await gate.authorize(asked)
     assert answer == Deferred(sent["at"] + timedelta(days=1), "capped")
-    early = Question(cart, "nudge", 1, 2, sent["at"], answer.until - timedelta(microseconds=1), None, UNRECORDED)
-    assert isinstance(await gate.authorise(early), Deferred)
-    due = Question(cart, "nudge", 1, 3, sent["at"], answer.until, None, UNRECORDED)
-    assert isinstance(await gate.authorise(due), Granted)
+    early = AuthorizeRequest(
+        cart, "nudge", 1, 2, sent["at"], answer.until - timedelta(microseconds=1), None, UNRECORDED
+    )
+    assert isinstance(await gate.authorize(early), Deferred)
+    due = AuthorizeRequest(cart, "nudge", 1, 3, sent["at"], answer.until, None, UNRECORDED)
+    assert isinstance(await gate.authorize(due), Granted)
 
 
 async def test_a_capped_journey_that_is_to_exit_ends_as_capped(rig: Rig) -> None:
@@ -127,6 +129,6 @@ async def test_no_message_is_granted_after_a_pause_or_an_exit_was_acknowledged(
 async def test_a_cap_put_while_messages_wait_holds_for_the_next_decision(rig: Rig, gate: Gate) -> None:
     await rig.run_campaign(CART.replace("on_capped: wait", "on_capped: skip"))
     first, second = await journeys_of(rig, "u1", 2)
-    assert isinstance(await gate.authorise(may_nudge_go(first)), Granted)
+    assert isinstance(await gate.authorize(may_nudge_go(first)), Granted)
     await rig.put_caps("rules: [{name: one, limit: 1, per: 1d}]")
-    assert await gate.authorise(may_nudge_go(second)) == Refused("capped")
+    assert await gate.authorize(may_nudge_go(second)) == Refused("capped")

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from application.catalogue import Catalogue
-from application.delays import Delays, Moment
+from application.delays import DelayRequest, Delays
 from domain.journey import bucketing
 from tests.engine.campaigns import GREETING
 from tests.engine.positions import UNRECORDED_DELAY
@@ -214,11 +214,11 @@ async def test_a_look_up_whose_answer_was_lost_is_answered_the_same_and_recorded
     handle = await enter(rig, f'{{until: "{shown}"}}', timezone=TOKYO)
     await rig.identify("u1", timezone=REYKJAVIK)
     [row] = await rig.query("SELECT id, entered_at FROM journeys")
-    moment = Moment(row["id"], "rest", 1, 1, row["entered_at"], now(), UNRECORDED_DELAY)
+    moment = DelayRequest(row["id"], "rest", 1, 1, row["entered_at"], now(), UNRECORDED_DELAY)
     looked_up = Delays(rig.database, Catalogue(), "UTC")
     assert [await looked_up.look_up(moment) for _ in range(2)] == [due, due]
     assert await delays(rig) == [f"rest: waits until {clock(due, TOKYO)}"]
-    assert await looked_up.look_up(replace(moment, ask=2)) == due + 9 * HOUR
+    assert await looked_up.look_up(replace(moment, attempt=2)) == due + 9 * HOUR
     await handle.terminate()
 
 

@@ -13,7 +13,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, Workflo
 from temporalio.exceptions import ApplicationError
 
 from application.catalogue import Catalogue
-from domain.journey.migration import Migration, heard_alike
+from domain.journey.migration import Migration, shared_subscriptions
 from tests.conftest import EVENTS_A_RUN
 from tests.harness import Rig
 from workflows.journey import JourneyWorkflow
@@ -61,12 +61,12 @@ async def migration(rig: Rig, from_version: int = 1, to_version: int = 2, operat
     async with rig.database.transaction() as connection:
         old = await catalogue.version(connection, "offer", from_version)
         new = await catalogue.version(connection, "offer", to_version)
-    alike = heard_alike(old.rules, new.rules)
+    alike = shared_subscriptions(old.rules, new.rules)
     return Migration(
         from_version=from_version,
         to_version=to_version,
         plan=new.plan,
-        heard_alike=alike,
+        shared_subscriptions=alike,
         operation=operation or uuid4(),
     )
 
@@ -201,7 +201,7 @@ async def test_what_is_heard_while_it_is_moved_is_taken_up_under_the_new_version
     await rig.skip(handle, days=1)
     await rig.rests(handle, "looked")
     asked = await migration(rig)
-    assert asked.heard_alike == ()
+    assert asked.shared_subscriptions == ()
     async with row_locked(rig):
         started = await handle.start_update(
             JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.campaign import CampaignActivities, Look
+from activities.campaign import AdvanceRequest, CampaignActivities
 from application.audience_schedule import Occasions, Recurrence
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
@@ -106,8 +106,8 @@ async def test_what_is_to_be_done_does_not_wait_for_the_schedule_of_an_audience(
         occasions = Occasions(database, Catalogue(), NoSchedules(), "UTC")
         activities = CampaignActivities(CampaignLife(database), occasions, Operations(database, {}))
         with pytest.raises(RPCError):
-            await activities.advance_campaign(Look("plain", now()))
+            await activities.advance_campaign(AdvanceRequest("plain", now()))
         await ingest([event("track", "u1", name="Signed Up", at=now())], received_at=now())
         await Campaigns(database, DocumentProcesses()).stop("plain", "exit", by=SOJOURN)
-        outlook = await activities.advance_campaign(Look("plain", now()))
-        assert [operation.kind for operation in outlook.operations] == ["exit"]
+        next_positions = await activities.advance_campaign(AdvanceRequest("plain", now()))
+        assert [operation.kind for operation in next_positions.operations] == ["exit"]

@@ -9,14 +9,14 @@ from uuid import UUID
 import pytest
 from temporalio.api.enums.v1 import EventType
 
-from activities.journey import JourneyActivities, Rested
-from application.actions import Actions, Deed
+from activities.journey import JourneyActivities, PositionUpdate
+from application.actions import ActionRequest, Actions
 from application.branches import Branches
 from application.catalogue import Catalogue
 from application.delays import Delays
-from application.gate import Gate, Question
+from application.gate import AuthorizeRequest, Gate
 from application.ingest import Ingest
-from domain.journey.position import Outlook, Position
+from domain.journey.position import NextPositions, Position
 from domain.sending.policy import Granted, Refused
 from store.database import Database
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION, RESTS
@@ -147,8 +147,10 @@ def activities(database: Database) -> JourneyActivities:
     )
 
 
-def may_nudge_go(journey_id: UUID, ask: int, move: int) -> Question:
-    return Question(journey_id, "nudge", 1, ask, AT, AT, None, Outlook(move, (Position("elsewhere", "waiting"),)))
+def may_nudge_go(journey_id: UUID, ask: int, move: int) -> AuthorizeRequest:
+    return AuthorizeRequest(
+        journey_id, "nudge", 1, ask, AT, AT, None, NextPositions(move, (Position("elsewhere", "waiting"),))
+    )
 
 
 async def test_an_attempt_that_was_given_up_for_dead_moves_no_journey_back(rig: Rig, database: Database) -> None:
@@ -156,15 +158,16 @@ async def test_an_attempt_that_was_given_up_for_dead_moves_no_journey_back(rig: 
     [journey] = await rig.query("SELECT id FROM journeys")
     asked = activities(database)
     later, earlier = (
-        Rested(journey["id"], Position(step, "waiting", 60), move, AT) for step, move in [("later", 3), ("earlier", 2)]
+        PositionUpdate(journey["id"], Position(step, "waiting", 60), move, AT)
+        for step, move in [("later", 3), ("earlier", 2)]
     )
     await asked.record_position(later)
     await asked.record_position(earlier)
     # As if the same had been asked for twice, and answered while the first attempt was under way.
-    await asked.record_position(Rested(journey["id"], Position("again", "waiting"), 3, AT))
-    assert isinstance(await asked.authorise_send(may_nudge_go(journey["id"], 1, move=1)), Granted)
+    await asked.record_position(PositionUpdate(journey["id"], Position("again", "waiting"), 3, AT))
+    assert isinstance(await asked.authorize_send(may_nudge_go(journey["id"], 1, move=1)), Granted)
     assert await row(rig, "cart") == ("later", "waiting")
-    assert isinstance(await asked.authorise_send(may_nudge_go(journey["id"], 2, move=4)), Granted)
+    assert isinstance(await asked.authorize_send(may_nudge_go(journey["id"], 2, move=4)), Granted)
     assert await row(rig, "cart") == ("nudge", "acting")
 
 
@@ -174,7 +177,7 @@ async def test_a_journey_that_is_over_stays_where_it_left(rig: Rig, database: Da
     assert await handle.result() == "exited"
     [journey] = await rig.query("SELECT id, step, wakes_at FROM journeys")
     assert (journey["step"], journey["wakes_at"]) == ("cool-off", None)
-    await activities(database).record_position(Rested(journey["id"], Position("late", "waiting", 60), 9, AT))
+    await activities(database).record_position(PositionUpdate(journey["id"], Position("late", "waiting", 60), 9, AT))
     assert await row(rig, "cart") == ("cool-off", "waiting")
 
 
@@ -195,11 +198,11 @@ async def test_nothing_of_a_version_that_is_being_ended_is_granted_or_done(rig: 
     [journey] = await rig.query("SELECT id FROM journeys")
     await rig.query("UPDATE campaigns SET exiting = '{2}' RETURNING 1")
     asked = activities(database)
-    assert isinstance(await asked.authorise_send(may_nudge_go(journey["id"], 1, move=1)), Granted)
+    assert isinstance(await asked.authorize_send(may_nudge_go(journey["id"], 1, move=1)), Granted)
     await rig.query("UPDATE campaigns SET exiting = '{1, 2}' RETURNING 1")
-    answer = await asked.authorise_send(may_nudge_go(journey["id"], 2, move=2))
+    answer = await asked.authorize_send(may_nudge_go(journey["id"], 2, move=2))
     assert answer == Refused("journey_ended", journey_ended=True)
-    assert await asked.perform_step(Deed(journey["id"], "remember", 1, AT, None, {}, UNRECORDED)) is True
+    assert await asked.perform_step(ActionRequest(journey["id"], "remember", 1, AT, None, {}, UNRECORDED)) is True
     assert await rig.query("SELECT 1 FROM profiles WHERE traits ? 'seen'") == []
     assert await rig.query("SELECT state FROM journeys") == [{"state": "active"}]
     [refused] = [item for item in await rig.timeline("u1") if item["outcome"] == "refused"]

@@ -13,10 +13,10 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.journey import SendActivities, SendRequest
 from application.catalogue import Catalogue
-from application.gate import Gate, Question
+from application.gate import AuthorizeRequest, Gate
 from application.send import Sender, SendOutcome
 from domain.errors import UnavailableError
-from domain.journey.position import Outlook, Position
+from domain.journey.position import NextPositions, Position
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store import journeys
@@ -89,19 +89,23 @@ class Bench:
     message_id: UUID
 
     async def attempt(self, at: datetime = AT) -> SendOutcome:
-        return await self.sender.send(self.message_id, at=at, dated=AT, ends_with="completed", outlook=UNRECORDED)
+        return await self.sender.send(
+            self.message_id, at=at, dated=AT, ends_with="completed", next_positions=UNRECORDED
+        )
 
     async def attempt_within(self, move: int, at: datetime = AT) -> SendOutcome:
         """One after which the journey goes on to a rest of an hour."""
         way = Position("rest", "waiting", 3_600)
-        return await self.sender.send(self.message_id, at=at, dated=AT, ends_with=None, outlook=Outlook(move, (way,)))
+        return await self.sender.send(
+            self.message_id, at=at, dated=AT, ends_with=None, next_positions=NextPositions(move, (way,))
+        )
 
     async def position(self) -> tuple[Any, ...]:
         [row] = await self.rig.query("SELECT step, standing, wakes_at FROM journeys")
         return row["step"], row["standing"], row["wakes_at"]
 
     async def ask(self, number: int, at: datetime) -> Answer:
-        return await self.gate.authorise(Question(self.journey_id, "note", 1, number, AT, at, None, UNRECORDED))
+        return await self.gate.authorize(AuthorizeRequest(self.journey_id, "note", 1, number, AT, at, None, UNRECORDED))
 
     async def state(self) -> tuple[Any, ...]:
         [row] = await self.rig.query("SELECT state, reason FROM messages WHERE id = %s", self.message_id)
@@ -124,7 +128,7 @@ async def bench(rig: Rig, request: pytest.FixtureRequest) -> AsyncIterator[Bench
     async with Database(rig.settings.database_url.get_secret_value(), pool_size=POOL) as database:
         catalogue = Catalogue()
         gate = Gate(database, catalogue, "UTC")
-        answer = await gate.authorise(Question(journey["id"], "note", 1, 1, AT, AT, None, UNRECORDED))
+        answer = await gate.authorize(AuthorizeRequest(journey["id"], "note", 1, 1, AT, AT, None, UNRECORDED))
         assert isinstance(answer, Granted)
         provider = Provider(channel, honours_idempotency_key=channel == "webhook")
         sender = Sender(database, catalogue, {channel: provider}, lambda *_: "https://example.com/u", "UTC")
@@ -224,8 +228,8 @@ async def test_what_the_provider_may_have_is_not_given_back_by_an_attempt_that_f
         with pytest.raises(UnavailableError):
             await bench.attempt(at)
     assert await bench.state() == ("sending", None)
-    other = Question(bench.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
-    assert await bench.gate.authorise(other) == Refused("capped")
+    other = AuthorizeRequest(bench.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
+    assert await bench.gate.authorize(other) == Refused("capped")
     await bench.rig.track("u1", "Account Closed")
     assert await bench.attempt(MORNING) == SendOutcome("unknown", journey_ended=True)
     assert len(bench.provider.got) == 2
@@ -338,18 +342,18 @@ async def test_an_outcome_is_written_although_no_connection_is_free_at_first(ben
 async def test_what_has_still_to_be_sent_counts_however_long_ago_it_was_granted(bench: Bench) -> None:
     """A provider that is away for hours does not let the cap's window run out."""
     await bench.rig.put_caps("rules: [{name: one, limit: 1, per: 1h}]")
-    later = Question(bench.journey_id, "note", 2, 1, AT, AT + timedelta(hours=5), None, UNRECORDED)
-    assert await bench.gate.authorise(later) == Refused("capped")
+    later = AuthorizeRequest(bench.journey_id, "note", 2, 1, AT, AT + timedelta(hours=5), None, UNRECORDED)
+    assert await bench.gate.authorize(later) == Refused("capped")
     bench.provider.answers = [Unavailable("connection", "refused")]
     with pytest.raises(UnavailableError):
         await bench.attempt()
     assert (
-        await bench.sender.send(bench.message_id, at=later.at, dated=AT, ends_with=None, outlook=UNRECORDED)
+        await bench.sender.send(bench.message_id, at=later.at, dated=AT, ends_with=None, next_positions=UNRECORDED)
     ).state == "sent"
-    soon = Question(bench.journey_id, "note", 3, 1, AT, later.at + timedelta(minutes=59), None, UNRECORDED)
-    assert await bench.gate.authorise(soon) == Refused("capped")
-    due = Question(bench.journey_id, "note", 4, 1, AT, later.at + timedelta(hours=1), None, UNRECORDED)
-    assert isinstance(await bench.gate.authorise(due), Granted)
+    soon = AuthorizeRequest(bench.journey_id, "note", 3, 1, AT, later.at + timedelta(minutes=59), None, UNRECORDED)
+    assert await bench.gate.authorize(soon) == Refused("capped")
+    due = AuthorizeRequest(bench.journey_id, "note", 4, 1, AT, later.at + timedelta(hours=1), None, UNRECORDED)
+    assert isinstance(await bench.gate.authorize(due), Granted)
 
 
 @each("bench", [EMAIL, HOOK], indirect=True)
@@ -375,8 +379,8 @@ async def test_what_could_not_be_sent_before_the_window_closed_goes_back_to_the_
 async def test_a_message_given_back_takes_up_no_room_until_it_is_granted_anew(bench: Bench) -> None:
     await bench.rig.put_caps("rules: [{name: one, limit: 1, per: 30d}]")
     await bench.attempt(NIGHT)
-    other = Question(bench.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
-    assert isinstance(await bench.gate.authorise(other), Granted)
+    other = AuthorizeRequest(bench.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
+    assert isinstance(await bench.gate.authorize(other), Granted)
     assert await bench.ask(2, MORNING) == Refused("capped")
     assert await bench.state() == ("cancelled", "send_window")
 
@@ -395,8 +399,8 @@ async def test_what_the_provider_may_have_waits_for_the_morning_and_counts(bench
         await bench.attempt(NIGHT)
     assert caught.value.data["retry_after"] == 10 * 3_600
     assert await bench.state() == ("sending", None)
-    other = Question(bench.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
-    assert await bench.gate.authorise(other) == Refused("capped")
+    other = AuthorizeRequest(bench.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
+    assert await bench.gate.authorize(other) == Refused("capped")
     assert (await bench.attempt(MORNING)).state == "sent"
     assert bench.provider.got == [str(bench.message_id)] * 2
 

@@ -9,7 +9,7 @@ from domain.campaign.publication import check
 from domain.journey import machine
 from domain.journey.protocol import (
     Answered,
-    Authorise,
+    Authorize,
     Command,
     Dispatch,
     Evaluate,
@@ -133,7 +133,7 @@ def fact(command: Command, at: datetime) -> tuple[Fact, datetime]:
             return Evaluated(None), at
         case Evaluate():
             return Evaluated(0), at
-        case Authorise():
+        case Authorize():
             return Answered(Granted("a-message")), at
         case Dispatch():
             return Settled("sent", journey_ended=False), at

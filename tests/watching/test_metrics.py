@@ -53,7 +53,7 @@ def test_what_cannot_be_counted_to_the_end(watched: Watched) -> None:
     worker = watched.worker_metrics
     assert value(worker, "sojourn_provider_call_seconds_count", provider="localhost", outcome="unavailable") >= 1
     assert value(worker, "temporal_request_total", operation="StartWorkflowExecution") >= 4
-    assert value(worker, "temporal_activity_execution_failed_total", activity_type="authorise_send") >= 1
+    assert value(worker, "temporal_activity_execution_failed_total", activity_type="authorize_send") >= 1
     assert value(watched.api_metrics, "sojourn_database_pool_connections") >= 1
 
 

@@ -22,7 +22,7 @@ def test_from_the_request_to_the_provider(watched: Watched) -> None:
     assert delivery.attributes["sojourn.outcome"] == "accepted"
     services = {span.name: span.service for span in spans}
     assert services["POST /v1/track"] == "sojourn-api"
-    assert services["relay start"] == services["authorise_send"] == "sojourn-worker"
+    assert services["relay start"] == services["authorize_send"] == "sojourn-worker"
 
 
 def test_what_a_journey_has_waited_for_leads_to_what_it_sends_then(watched: Watched) -> None:

@@ -18,7 +18,7 @@ from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, WaitS
 from domain.journey import bucketing
 from domain.journey.protocol import (
     Answered,
-    Authorise,
+    Authorize,
     AwaitMatch,
     AwaitResume,
     Command,
@@ -290,7 +290,7 @@ class Interpreter:
         ends = after()
         while True:
             self._is_resumed = False
-            asked = yield from self._ask(Authorise(step.id, visit, ask, reached, ends), Answered)
+            asked = yield from self._ask(Authorize(step.id, visit, ask, reached, ends), Answered)
             match asked.answer:
                 case Granted(message_id=message_id):
                     self._hears_from = self._at

@@ -36,8 +36,8 @@ class Walk:
         return machine.next_command(self.plan, self.state)
 
     @property
-    def trail(self) -> list[tuple[str, str]]:
-        return [(passed.step, passed.what) for passed in self.state.trail]
+    def history(self) -> list[tuple[str, str]]:
+        return [(passed.step, passed.what) for passed in self.state.history]
 
     def tell(self, *told: Fact, after: timedelta = timedelta(0)) -> "Walk":
         self.at += after

@@ -9,7 +9,7 @@ from domain.campaign.plan import Act, Arm, Delay, Exit, Send, Split, Subscriptio
 from domain.journey import machine
 from domain.journey.protocol import (
     Answered,
-    Authorise,
+    Authorize,
     AwaitMatch,
     Dispatch,
     Evaluate,
@@ -43,7 +43,7 @@ def test_a_split_goes_the_way_of_its_arm(begin: Begin) -> None:
     assert walk.command() == Evaluate("half")
     walk.tell(Evaluated(0))
     assert walk.command() == SleepUntil(NOON + timedelta(minutes=1), "delay pause")
-    assert walk.trail == [("half", "arm a")]
+    assert walk.history == [("half", "arm a")]
     assert begin(ARMS).tell(Evaluated(1)).command() == Finish(COMPLETED, recorded=False)
 
 
@@ -60,32 +60,32 @@ MISSED = Finish("missed", recorded=False)
 
 def test_a_moment_is_looked_up_and_rested_for(begin: Begin) -> None:
     walk = begin(MORNING)
-    assert walk.command() == LookUp("nine", visit=1, ask=1, reached_at=NOON)
-    assert machine.standing(walk.plan, walk.state) == ("nine", "waiting")
+    assert walk.command() == LookUp("nine", visit=1, attempt=1, reached_at=NOON)
+    assert machine.status(walk.plan, walk.state) == ("nine", "waiting")
     walk.tell(LookedUp(NOON + 6 * HOUR))
     assert walk.command() == SleepUntil(NOON + 6 * HOUR, "delay nine")
-    assert machine.standing(walk.plan, walk.state) == ("nine", "waiting")
+    assert machine.status(walk.plan, walk.state) == ("nine", "waiting")
 
 
 def test_on_waking_it_is_looked_up_again_and_the_journey_goes_on_where_nothing_moved(begin: Begin) -> None:
     walk = begin(MORNING).tell(LookedUp(NOON + 6 * HOUR)).wake()
-    assert walk.command() == LookUp("nine", visit=1, ask=2, reached_at=NOON)
+    assert walk.command() == LookUp("nine", visit=1, attempt=2, reached_at=NOON)
     walk.tell(LookedUp(NOON + 6 * HOUR))
-    assert walk.command() == Authorise("mail", 1, 1, NOON + 6 * HOUR, COMPLETED)
-    assert walk.trail == [("nine", "waited")]
+    assert walk.command() == Authorize("mail", 1, 1, NOON + 6 * HOUR, COMPLETED)
+    assert walk.history == [("nine", "waited")]
 
 
 def test_a_moment_that_has_moved_is_rested_for_as_often_as_it_moves(begin: Begin) -> None:
     walk = begin(MORNING).tell(LookedUp(NOON + HOUR))
     for ask in (2, 3, 4):
-        assert walk.wake().command() == LookUp("nine", visit=1, ask=ask, reached_at=NOON)
+        assert walk.wake().command() == LookUp("nine", visit=1, attempt=ask, reached_at=NOON)
         walk.tell(LookedUp(walk.at + HOUR))
         assert walk.command() == SleepUntil(NOON + ask * HOUR, "delay nine")
 
 
 def test_a_moment_that_moved_before_its_beginning_is_over_and_not_past(begin: Begin) -> None:
     walk = begin(MORNING).tell(LookedUp(NOON + HOUR)).wake().tell(LookedUp(NOON - HOUR))
-    assert isinstance(walk.command(), Authorise)
+    assert isinstance(walk.command(), Authorize)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_a_moment_that_moved_before_its_beginning_is_over_and_not_past(begin: Be
 )
 def test_past_is_what_lies_before_the_step_was_reached(begin: Begin, until: Any, after: Any, is_past: bool) -> None:
     walk = begin(MORNING).tell(LookedUp(until), after=after)
-    assert walk.command() == MISSED if is_past else isinstance(walk.command(), Authorise)
-    assert walk.trail == [("nine", "past already" if is_past else "waited")]
+    assert walk.command() == MISSED if is_past else isinstance(walk.command(), Authorize)
+    assert walk.history == [("nine", "past already" if is_past else "waited")]
 
 
 def test_a_date_that_cannot_be_read_has_a_way_of_its_own(begin: Begin) -> None:
@@ -109,7 +109,7 @@ def test_a_date_that_cannot_be_read_has_a_way_of_its_own(begin: Begin) -> None:
     assert begin(own).tell(LookedUp(Unreadable())).command() == Finish("completed", recorded=False)
     on_waking = begin(own).tell(LookedUp(NOON + HOUR)).wake().tell(LookedUp(Unreadable()))
     assert on_waking.command() == Finish("completed", recorded=False)
-    assert on_waking.trail == [("nine", "unreadable date")]
+    assert on_waking.history == [("nine", "unreadable date")]
 
 
 def test_under_a_plan_of_an_earlier_release_it_takes_the_way_of_the_past(begin: Begin) -> None:
@@ -120,7 +120,7 @@ def test_a_date_that_is_missing_or_taken_away_is_as_if_past(begin: Begin) -> Non
     assert begin(MORNING).tell(LookedUp(None)).command() == MISSED
     taken_away = begin(MORNING).tell(LookedUp(NOON + HOUR)).wake().tell(LookedUp(None))
     assert taken_away.command() == MISSED
-    assert taken_away.trail == [("nine", "no such date")]
+    assert taken_away.history == [("nine", "no such date")]
 
 
 def test_waking_early_does_not_end_the_rest(begin: Begin) -> None:
@@ -178,7 +178,7 @@ def test_an_action_is_done_and_records_the_end_where_it_is_the_last(
     walk = begin(plan_of(Act("tag", "update_profile", "end" if following else None), *following))
     assert walk.command() == Perform("tag", visit=1, ends_with=outcome)
     walk.tell(DONE)
-    assert walk.trail == [("tag", "done")]
+    assert walk.history == [("tag", "done")]
     assert walk.state.recorded is (outcome is not None)
     assert isinstance(walk.command(), SleepUntil) if outcome is None else walk.command() == Finish(outcome, True)
 
@@ -186,7 +186,7 @@ def test_an_action_is_done_and_records_the_end_where_it_is_the_last(
 def test_an_action_that_came_too_late_ends_the_journey(begin: Begin) -> None:
     walk = begin(plan_of(TAG)).tell(Performed(journey_ended=True))
     assert walk.command() == Finish(EXITED, recorded=True)
-    assert walk.trail == [("tag", "not done: the journey was ended")]
+    assert walk.history == [("tag", "not done: the journey was ended")]
 
 
 # A window that closed between grant and claim
@@ -197,8 +197,8 @@ POSTPONED = Settled("postponed", journey_ended=False)
 
 def test_a_postponed_message_is_asked_for_again(begin: Begin) -> None:
     walk = begin(MAIL).tell(Answered(Granted("m1"))).tell(POSTPONED, after=HOUR)
-    assert walk.command() == Authorise("mail", visit=1, ask=2, reached_at=NOON, ends_with=None)
-    assert walk.trail == [("mail", "postponed")]
+    assert walk.command() == Authorize("mail", visit=1, attempt=2, reached_at=NOON, ends_with=None)
+    assert walk.history == [("mail", "postponed")]
     walk.tell(Answered(Deferred(NOON + 20 * HOUR, "send_window"))).wake()
     walk.tell(Answered(Granted("m1")))
     assert walk.command() == Dispatch("m1", "email", "marketing", "normal", None)
@@ -212,7 +212,7 @@ def test_a_message_postponed_and_then_refused_is_heard_of_no_more(begin: Begin) 
 
 def test_the_end_is_not_recorded_by_a_message_that_is_postponed(begin: Begin) -> None:
     walk = begin(plan_of(Send("mail", "email", "hello"))).tell(Answered(Granted("m1")), POSTPONED)
-    assert isinstance(walk.command(), Authorise)
+    assert isinstance(walk.command(), Authorize)
     assert not walk.state.recorded
     assert begin(plan_of(Send("mail", "email", "hello"))).tell(
         Answered(Granted("m1")), Settled("postponed", journey_ended=True)

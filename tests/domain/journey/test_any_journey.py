@@ -12,7 +12,7 @@ from domain.campaign.plan import Plan
 from domain.journey import machine
 from domain.journey.protocol import (
     Answered,
-    Authorise,
+    Authorize,
     AwaitMatch,
     AwaitResume,
     Dispatch,
@@ -26,7 +26,7 @@ from domain.journey.protocol import (
     Settled,
     SleepUntil,
 )
-from domain.journey.state import EXITED, TRAIL_LENGTH, JourneyState
+from domain.journey.state import EXITED, HISTORY_LENGTH, JourneyState
 from domain.sending.claim import POSTPONED
 from domain.sending.policy import Granted, Refused
 from tests.domain.journey.interpreter import Interpreter
@@ -95,7 +95,7 @@ def test_no_journey_asks_or_sends_twice_or_after_its_end(tape: Tape) -> None:
         command, following = machine.next_command(plan, before), machine.next_command(plan, state)
         here = (before.step, before.visits.get(before.step or "", 0))
         match command, fact:
-            case Authorise(step=step, visit=visit, ask=ask), Answered():
+            case Authorize(step=step, visit=visit, attempt=ask), Answered():
                 assert (step, visit) == here
                 assert (*here, ask) not in asked
                 asked.add((step, visit, ask))
@@ -120,7 +120,7 @@ def test_an_end_that_an_activity_has_recorded_is_the_end(tape: Tape) -> None:
                 assert (following == Finish(ends_with or "", recorded=True)) is (ends_with is not None)
             case Perform(ends_with=ends_with), Performed(journey_ended=False):
                 assert (following == Finish(ends_with or "", recorded=True)) is (ends_with is not None)
-            case Authorise(ends_with=ends_with), Answered(answer=Refused(reason="expired")):
+            case Authorize(ends_with=ends_with), Answered(answer=Refused(reason="expired")):
                 assert (following == Finish(ends_with or "", recorded=True)) is (ends_with is not None)
 
 
@@ -147,7 +147,7 @@ def test_a_journey_that_gets_answers_ends_or_rests_and_stays_small(tape: Tape) -
             case Settled():
                 fact = Settled("sent", journey_ended=False)
         state = machine.after(plan, state, fact, at)
-    assert len(state.trail) <= TRAIL_LENGTH
+    assert len(state.history) <= HISTORY_LENGTH
     assert set(state.visits) <= set(plan.nodes)
     assert set(state.loops) <= set(plan.loops.values())
 

@@ -170,7 +170,7 @@ def test_an_event_that_is_a_goal_alone_is_heard() -> None:
     heard = {name: listeners.hears(track(name).event) for name in ("Order Completed", "Subscribed", "Gone", "Once")}
     assert heard == {"Order Completed": True, "Subscribed": True, "Gone": False, "Once": False}
     assert listeners.campaigns_concerned([track("Order Completed").event, track("Subscribed").event]) == {"one"}
-    assert listeners.looked_back_for([running]) == {"Order Completed"}
+    assert listeners.events_to_match([running]) == {"Order Completed"}
     assert listeners.goals(track("Subscribed").event) == {("two", 1): past.rules.goal}
 
 

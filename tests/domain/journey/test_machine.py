@@ -11,7 +11,7 @@ from domain.campaign.plan import Branch, Delay, Exit, Send, Subscription, WaitFo
 from domain.journey import machine
 from domain.journey.protocol import (
     Answered,
-    Authorise,
+    Authorize,
     AwaitMatch,
     AwaitResume,
     Dispatch,
@@ -26,7 +26,7 @@ from domain.journey.protocol import (
     SleepUntil,
     Woke,
 )
-from domain.journey.state import COMPLETED, EXITED, SCHEDULE_ENDED, TRAIL_LENGTH
+from domain.journey.state import COMPLETED, EXITED, HISTORY_LENGTH, SCHEDULE_ENDED
 from domain.sending.policy import Deferred, Granted, Held, Refused
 from tests.domain.journey.machine_driver import Begin, Walk
 from tests.domain.strategies import NOON, plan_of
@@ -87,15 +87,15 @@ def test_the_whole_way_command_by_command(begin: Begin) -> None:
     walk = begin(PLAN)
     assert walk.command() == SleepUntil(NOON + HOUR, "delay pause")
     walk.wake()
-    assert walk.command() == Authorise("mail", visit=1, ask=1, reached_at=NOON + HOUR, ends_with=None)
+    assert walk.command() == Authorize("mail", visit=1, attempt=1, reached_at=NOON + HOUR, ends_with=None)
     walk.tell(DEFERRED)
     assert walk.command() == SleepUntil(NOON + 2 * HOUR, "deferred mail: capped")
     walk.wake()
-    assert walk.command() == Authorise("mail", visit=1, ask=2, reached_at=NOON + HOUR, ends_with=None)
+    assert walk.command() == Authorize("mail", visit=1, attempt=2, reached_at=NOON + HOUR, ends_with=None)
     walk.tell(HELD)
     assert walk.command() == AwaitResume()
     walk.tell(Resumed(), Woke())
-    assert walk.command() == Authorise("mail", visit=1, ask=3, reached_at=NOON + HOUR, ends_with=None)
+    assert walk.command() == Authorize("mail", visit=1, attempt=3, reached_at=NOON + HOUR, ends_with=None)
     walk.tell(GRANTED)
     assert walk.command() == Dispatch("m1", "email", "marketing", "normal", ends_with=None)
     walk.tell(SENT)
@@ -103,12 +103,12 @@ def test_the_whole_way_command_by_command(begin: Begin) -> None:
     walk.wake()
     assert walk.command() == Evaluate("fork")
     walk.tell(Evaluated(0))
-    assert walk.command() == Authorise("last", visit=1, ask=1, reached_at=NOON + 26 * HOUR, ends_with=COMPLETED)
+    assert walk.command() == Authorize("last", visit=1, attempt=1, reached_at=NOON + 26 * HOUR, ends_with=COMPLETED)
     walk.tell(Answered(Granted("m2")))
     assert walk.command() == Dispatch("m2", "email", "transactional", "normal", ends_with=COMPLETED)
     walk.tell(SENT)
     assert walk.command() == Finish(COMPLETED, recorded=True)
-    assert walk.trail == [
+    assert walk.history == [
         ("pause", "waited"),
         ("mail", "deferred to 2026-11-01T14:00:00Z: capped"),
         ("mail", "held: campaign_paused"),
@@ -123,8 +123,8 @@ def test_the_whole_way_command_by_command(begin: Begin) -> None:
 def test_an_exit_ends_a_journey_at_once(begin: Begin, scenario: Scenario) -> None:
     walk = scenario(begin(PLAN)).tell(Exited("e1"))
     assert walk.command() == Finish(EXITED, recorded=True)
-    assert walk.trail[-1][1] == "exited: e1"
-    assert machine.standing(walk.plan, walk.state) == ("", "acting")
+    assert walk.history[-1][1] == "exited: e1"
+    assert machine.status(walk.plan, walk.state) == ("", "acting")
     over = walk.state
     for late in (Exited("e2"), Woke(), Resumed(), Matched("seen/0", "e3"), GRANTED, HELD, Evaluated(0)):
         assert walk.tell(late).state == over
@@ -133,7 +133,7 @@ def test_an_exit_ends_a_journey_at_once(begin: Begin, scenario: Scenario) -> Non
 def test_a_message_in_flight_settles_after_the_exit_and_is_recorded(begin: Begin) -> None:
     walk = sending(begin(PLAN)).tell(Exited("e1")).tell(Settled("sent", journey_ended=True))
     assert walk.command() == Finish(EXITED, recorded=True)
-    assert walk.trail[-2:] == [("mail", "exited: e1"), ("mail", "sent")]
+    assert walk.history[-2:] == [("mail", "exited: e1"), ("mail", "sent")]
 
 
 IRRELEVANT: dict[Scenario, list[Fact]] = {
@@ -179,7 +179,7 @@ def test_an_event_during_the_wait_ends_it(begin: Begin) -> None:
     assert found is not None
     assert found.id == "seen/0"
     assert walk.tell(Woke()).command() == Finish("engaged", recorded=False)
-    assert walk.trail[-1] == ("seen", "event e1")
+    assert walk.history[-1] == ("seen", "event e1")
 
 
 def test_an_event_while_the_message_is_on_its_way_ends_the_wait_after_it(begin: Begin) -> None:
@@ -235,7 +235,7 @@ def test_an_event_reported_again_does_not_become_newer(begin: Begin) -> None:
 def test_a_newer_event_takes_the_place_of_an_older_one(begin: Begin) -> None:
     walk = waiting_for_an_event(begin(PLAN).tell(Matched("seen/0", "e1"))).tell(Matched("seen/0", "e2"))
     assert walk.tell(Woke()).command() == Finish("engaged", recorded=False)
-    assert walk.trail[-1] == ("seen", "event e2")
+    assert walk.history[-1] == ("seen", "event e2")
 
 
 def test_the_first_of_several_events_wins(begin: Begin) -> None:
@@ -246,7 +246,7 @@ def test_the_first_of_several_events_wins(begin: Begin) -> None:
     later = begin(plan).tell(Matched("w/0", "e1"))
     later.tell(Matched("w/1", "e2"), Matched("w/0", "e3"), after=timedelta(seconds=1))
     assert later.tell(Woke()).command() == Finish("a", recorded=False)
-    assert later.trail == [("w", "event e1")]
+    assert later.history == [("w", "event e1")]
 
 
 def test_the_first_event_wins_also_when_both_came_before_the_wait_began(begin: Begin) -> None:
@@ -277,7 +277,7 @@ def test_two_events_at_once_end_two_waits(begin: Begin) -> None:
     told = [Matched(f"{step}/0", event) for event in ("e1", "e2") for step in ("first", "second")]
     walk = begin(TWO_WAITS).tell(*told).tell(Woke(), Woke())
     assert walk.command() == Finish("twice", recorded=False)
-    assert walk.trail == [("first", "event e1"), ("second", "event e2")]
+    assert walk.history == [("first", "event e1"), ("second", "event e2")]
 
 
 def test_an_event_that_came_with_the_timeout_counts(begin: Begin) -> None:
@@ -307,7 +307,7 @@ def test_a_rest_ends_with_the_schedule_at_the_latest(begin: Begin, scenario: Sce
     assert command.until == soon
     assert walk.tell(Woke(), after=soon - walk.at - timedelta(seconds=1)).command() == command
     assert walk.tell(Woke(), after=timedelta(seconds=1)).command() == Finish(SCHEDULE_ENDED, recorded=False)
-    assert walk.trail[-1][1] == "the schedule ended"
+    assert walk.history[-1][1] == "the schedule ended"
 
 
 @scenarios(*RESTING)
@@ -333,7 +333,7 @@ def test_what_was_asked_for_is_waited_for(begin: Begin, scenario: Scenario) -> N
 def test_a_message_that_was_granted_before_may_settle(begin: Begin) -> None:
     walk = sending(begin(ENDING)).tell(SENT, after=timedelta(days=1))
     assert walk.command() == Finish(SCHEDULE_ENDED, recorded=False)
-    assert walk.trail[-2:] == [("mail", "sent"), ("seen", "the schedule ended")]
+    assert walk.history[-2:] == [("mail", "sent"), ("seen", "the schedule ended")]
 
 
 def test_a_grant_that_is_heard_of_after_the_end_is_not_used(begin: Begin) -> None:
@@ -366,7 +366,7 @@ def test_a_capped_message_is_left_out_and_the_flow_goes_on(begin: Begin, on_capp
     plan = plan_of(Send("mail", "email", "hello", on_capped=on_capped, next="pause"), Delay("pause", 60))
     walk = begin(plan).tell(CAPPED)
     assert walk.command() == SleepUntil(NOON + timedelta(minutes=1), "delay pause")
-    assert walk.trail == [("mail", "refused: capped")]
+    assert walk.history == [("mail", "refused: capped")]
 
 
 def test_a_capped_message_ends_the_journey_where_the_step_says_exit(begin: Begin) -> None:
@@ -383,7 +383,7 @@ def test_a_refusal_that_tells_of_the_end_ends_the_journey(begin: Begin) -> None:
 def test_a_settlement_that_tells_of_the_end_ends_the_journey(begin: Begin) -> None:
     walk = sending(begin(PLAN)).tell(Settled("cancelled", journey_ended=True))
     assert walk.command() == Finish(EXITED, recorded=True)
-    assert walk.trail[-1] == ("mail", "cancelled")
+    assert walk.history[-1] == ("mail", "cancelled")
 
 
 @pytest.mark.parametrize("outcome", ["sent", "failed", "cancelled", "unknown"])
@@ -391,12 +391,12 @@ def test_the_flow_goes_on_whatever_became_of_the_message(begin: Begin, outcome: 
     walk = sending(begin(PLAN)).tell(Settled(outcome, journey_ended=False))
     assert isinstance(walk.command(), AwaitMatch)
     assert walk.state.message_id is None
-    assert walk.trail[-1] == ("mail", outcome)
+    assert walk.history[-1] == ("mail", outcome)
 
 
 def test_a_resumption_that_overtakes_the_answer_is_not_lost(begin: Begin) -> None:
     walk = asking(begin(PLAN)).tell(Resumed()).tell(HELD)
-    assert walk.command() == Authorise("mail", visit=1, ask=2, reached_at=NOON + HOUR, ends_with=None)
+    assert walk.command() == Authorize("mail", visit=1, attempt=2, reached_at=NOON + HOUR, ends_with=None)
     assert walk.tell(HELD).command() == AwaitResume()
 
 
@@ -409,7 +409,7 @@ def test_a_resumption_before_the_question_does_not_cost_another_one(begin: Begin
 
 def test_a_resumption_that_is_told_twice_asks_once(begin: Begin) -> None:
     walk = held(begin(PLAN)).tell(Resumed(), Resumed())
-    assert walk.command() == Authorise("mail", visit=1, ask=2, reached_at=NOON + HOUR, ends_with=None)
+    assert walk.command() == Authorize("mail", visit=1, attempt=2, reached_at=NOON + HOUR, ends_with=None)
 
 
 @pytest.mark.parametrize(
@@ -423,7 +423,7 @@ def test_the_end_is_announced_with_the_last_message_and_then_known(
 ) -> None:
     plan = plan_of(Send("mail", "email", "hello", next="end" if following else None), *following)
     walk = begin(plan)
-    assert walk.command() == Authorise("mail", visit=1, ask=1, reached_at=NOON, ends_with=outcome)
+    assert walk.command() == Authorize("mail", visit=1, attempt=1, reached_at=NOON, ends_with=outcome)
     walk.tell(answer)
     if answer is GRANTED:
         assert walk.command() == Dispatch("m1", "email", "marketing", "normal", outcome)
@@ -442,7 +442,7 @@ def test_what_was_recorded_of_one_message_says_nothing_of_the_next(begin: Begin)
 def test_a_branch_goes_where_it_is_told(begin: Begin, case: int | None, step: str | None) -> None:
     walk = at_a_branch(begin(PLAN)).tell(Evaluated(case))
     assert walk.state.step == step
-    assert walk.trail[-1] == ("fork", "otherwise" if case is None else f"case {case + 1}")
+    assert walk.history[-1] == ("fork", "otherwise" if case is None else f"case {case + 1}")
 
 
 STANDINGS: dict[Scenario, tuple[str, str]] = {
@@ -459,15 +459,15 @@ STANDINGS: dict[Scenario, tuple[str, str]] = {
 @scenarios(*EVERY_STATE)
 def test_an_engineer_sees_where_the_journey_stands(begin: Begin, scenario: Scenario) -> None:
     walk = scenario(begin(PLAN))
-    assert machine.standing(walk.plan, walk.state) == STANDINGS[scenario]
+    assert machine.status(walk.plan, walk.state) == STANDINGS[scenario]
 
 
 def test_the_trail_is_bounded_and_keeps_the_newest(begin: Begin) -> None:
-    count = TRAIL_LENGTH + 5
+    count = HISTORY_LENGTH + 5
     walk = begin(plan_of(*(Delay(f"d{i}", 1, f"d{i + 1}" if i + 1 < count else None) for i in range(count))))
     for _ in range(count):
         walk.wake()
-    assert [step for step, _ in walk.trail] == [f"d{i}" for i in range(5, count)]
+    assert [step for step, _ in walk.history] == [f"d{i}" for i in range(5, count)]
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)

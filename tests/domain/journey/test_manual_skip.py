@@ -9,7 +9,7 @@ from domain.campaign.plan import Delay, Node, Plan, Repeat, Send, Subscription, 
 from domain.journey import machine
 from domain.journey.protocol import (
     Answered,
-    Authorise,
+    Authorize,
     AwaitResume,
     Finish,
     LookedUp,
@@ -32,7 +32,7 @@ HELD = Answered(Held("campaign_paused"))
 
 
 def asks(walk: Walk) -> bool:
-    return walk.command() == Authorise("mail", visit=1, ask=1, reached_at=walk.at, ends_with=COMPLETED)
+    return walk.command() == Authorize("mail", visit=1, attempt=1, reached_at=walk.at, ends_with=COMPLETED)
 
 
 def before_the_mail(node: Node) -> Plan:
@@ -48,7 +48,7 @@ WAIT = WaitFor("rest", (Subscription("rest/0"),), 3_600, "mail")
 def test_a_rest_is_over_at_once(begin: Begin, node: Node) -> None:
     walk = begin(before_the_mail(node)).tell(Skipped("rest"), after=MINUTE)
     assert asks(walk)
-    assert walk.trail == [("rest", "wait skipped")]
+    assert walk.history == [("rest", "wait skipped")]
     assert asks(walk.tell(Skipped("rest")))
 
 
@@ -86,7 +86,7 @@ def test_a_message_waits_for_the_gate_alone(begin: Begin, answer: Answered) -> N
 def test_a_wait_that_has_heard_goes_on_with_the_event(begin: Begin) -> None:
     walk = begin(before_the_mail(WAIT)).tell(Matched("rest/0", "e1"), Skipped("rest"), Woke())
     assert walk.command() == Finish(COMPLETED, recorded=False)
-    assert walk.trail == [("rest", "event e1")]
+    assert walk.history == [("rest", "event e1")]
 
 
 def test_what_follows_hears_nothing_of_the_time_before(begin: Begin) -> None:
@@ -108,12 +108,12 @@ def test_a_held_message_is_on_time_by_when_it_was_reached_or_by_the_resumption(
     told_in_time = begin(plan).tell(HELD).tell(Resumed(), after=HOUR)
     overtaken = begin(plan).tell(Resumed(), HELD, after=HOUR)
     for walk in (told_in_time, overtaken):
-        assert walk.command() == Authorise("mail", visit=1, ask=2, reached_at=reached_at, ends_with=COMPLETED)
+        assert walk.command() == Authorize("mail", visit=1, attempt=2, reached_at=reached_at, ends_with=COMPLETED)
 
 
 def test_only_what_was_held_is_retimed(begin: Begin) -> None:
     deferred = Answered(Deferred(NOON + HOUR, "capped"))
     walk = begin(replace(plan_of(MAIL), retimes=True)).tell(deferred).tell(Resumed(), after=MINUTE)
     assert isinstance(walk.command(), SleepUntil)
-    assert walk.wake().command() == Authorise("mail", visit=1, ask=2, reached_at=NOON, ends_with=COMPLETED)
+    assert walk.wake().command() == Authorize("mail", visit=1, attempt=2, reached_at=NOON, ends_with=COMPLETED)
     assert walk.tell(HELD).command() == AwaitResume()

@@ -13,7 +13,7 @@ from domain.campaign.plan import Act, Delay, Plan, Repeat, Send, Subscription, U
 from domain.campaign.rules import EntryRule, EventRule, Rules
 from domain.journey import machine, migration
 from domain.journey.details import describe
-from domain.journey.migration import CannotMigrate, heard_alike, is_movable, migrated, obstacle
+from domain.journey.migration import CannotMigrate, is_movable, migrated, obstacle, shared_subscriptions
 from domain.journey.protocol import (
     Answered,
     AwaitResume,
@@ -56,7 +56,7 @@ def test_a_rest_that_has_begun_ends_when_it_was_to_end_and_is_followed_by_what_i
     walk = Walk(plan_of(Delay("rest", 3_600, "hello"), HELLO))
     moved(walk, plan_of(Delay("rest", 60, "tag"), Act("tag", "set_stage", "hello"), HELLO))
     assert walk.command() == SleepUntil(NOON + HOUR, "delay rest")
-    assert walk.trail == [("rest", "moved from version 1 to 2")]
+    assert walk.history == [("rest", "moved from version 1 to 2")]
     walk.wake()
     assert walk.state.step == "tag"
 
@@ -88,7 +88,7 @@ def test_a_message_that_waits_is_asked_for_under_the_new_version() -> None:
     moved(walk, plan_of(replace(HELLO, channel="webhook", next="rest"), Delay("rest", 60)))
     assert walk.command() == SleepUntil(NOON + HOUR, "deferred hello: capped")
     walk.wake()
-    assert (walk.state.ask, walk.state.visits) == (2, {"hello": 1})
+    assert (walk.state.attempt, walk.state.visits) == (2, {"hello": 1})
 
 
 def test_a_message_that_is_held_goes_on_being_held() -> None:
@@ -133,8 +133,8 @@ def test_only_what_is_about_the_same_event_is_heard_alike() -> None:
 
     old = rules(a_0=EventRule("Seen"), a_1=EventRule("Bought"), b_0=EventRule("Seen", "true"), gone_0=EventRule("Seen"))
     new = rules(a_0=EventRule("Bought"), a_1=EventRule("Bought"), b_0=EventRule("Seen"), new_0=EventRule("Seen"))
-    assert heard_alike(old, new) == ("a/1",)
-    assert heard_alike(old, old) == ("a/0", "a/1", "b/0", "gone/0")
+    assert shared_subscriptions(old, new) == ("a/1",)
+    assert shared_subscriptions(old, old) == ("a/0", "a/1", "b/0", "gone/0")
 
 
 def test_the_rounds_of_a_repetition_go_on_being_counted() -> None:
@@ -176,7 +176,7 @@ def test_any_journey_goes_on_under_any_plan_from_wherever_it_may_move(written: b
     first = campaign(Tape(written))
     second = first if is_same else campaign(Tape(written[:same] + written[::-1]))
     old, new = compile_plan(first), compile_plan(second)
-    alike = heard_alike(rules_of(first), rules_of(second))
+    alike = shared_subscriptions(rules_of(first), rules_of(second))
     state, at = machine.begin(old, NOON, "random/u1"), NOON
     for _ in range(60):
         if isinstance(machine.next_command(old, state), Finish):
@@ -187,7 +187,7 @@ def test_any_journey_goes_on_under_any_plan_from_wherever_it_may_move(written: b
             if is_same:
                 assert isinstance(found, JourneyState)
                 known = {id: match for id, match in state.matches.items() if id in alike}
-                assert replace(found, trail=state.trail) == replace(state, matches=known)
+                assert replace(found, history=state.history) == replace(state, matches=known)
             if isinstance(found, JourneyState):
                 _goes_on(new, found, at)
         fact, at = fitting(tape, old, state, at) if tape.below(4) else (event(tape, old), at)
@@ -202,7 +202,7 @@ def _goes_on(plan: Plan, state: JourneyState, at: datetime) -> None:
         if isinstance(machine.next_command(plan, state), Finish):
             return
         assert set(state.loops) <= set(plan.loops.values())
-        machine.standing(plan, state)
+        machine.status(plan, state)
         describe(plan, state)
         fact, at = fitting(tape, plan, state, at) if tape.below(4) else (noise(tape, plan, state.step, at), at)
         state = machine.after(plan, state, fact, at)

@@ -11,7 +11,7 @@ from domain.journey import machine
 from domain.journey.moves import may_be_stopped
 from domain.journey.protocol import (
     Answered,
-    Authorise,
+    Authorize,
     AwaitMatch,
     Dispatch,
     Evaluate,
@@ -83,15 +83,15 @@ def test_no_event_ends_a_repetition_that_listens_for_none(begin: Begin) -> None:
 def test_every_lies_between_rounds_and_not_after_the_last(begin: Begin) -> None:
     walk = begin(repeating(MAIL, times=3))
     for visit in (1, 2, 3):
-        assert walk.command() == Authorise("mail", visit, 1, walk.at, ends_with=None)
+        assert walk.command() == Authorize("mail", visit, 1, walk.at, ends_with=None)
         a_round(walk)
         if visit < 3:
             assert walk.command() == SleepUntil(walk.at + DAY, "next round of again")
-            assert machine.standing(walk.plan, walk.state) == ("again", "waiting")
+            assert machine.status(walk.plan, walk.state) == ("again", "waiting")
             walk.wake()
     assert is_left(walk)
     assert walk.at == NOON + 2 * DAY
-    assert walk.trail[-1] == ("again", "3 rounds")
+    assert walk.history[-1] == ("again", "3 rounds")
     assert walk.state.loops == {}
 
 
@@ -102,14 +102,14 @@ def test_without_a_number_it_goes_on_and_the_state_stays_as_small(begin: Begin) 
     before = len(str(walk.state))
     for _ in range(300):
         a_round(walk).wake()
-    assert walk.command() == Authorise("mail", 332, 1, walk.at, ends_with=None)
+    assert walk.command() == Authorize("mail", 332, 1, walk.at, ends_with=None)
     assert abs(len(str(walk.state)) - before) < 20
 
 
 def test_the_condition_is_asked_before_each_round_the_first_included(begin: Begin) -> None:
     walk = begin(repeating(MAIL, checks=True, until=None))
     assert walk.command() == Evaluate("again")
-    assert machine.standing(walk.plan, walk.state) == ("again", "acting")
+    assert machine.status(walk.plan, walk.state) == ("again", "acting")
     walk.tell(Evaluated(None))
     a_round(walk)
     assert walk.command() == SleepUntil(NOON + DAY, "next round of again")
@@ -117,7 +117,7 @@ def test_the_condition_is_asked_before_each_round_the_first_included(begin: Begi
     assert walk.command() == Evaluate("again")
     assert walk.state.visits["again"] == 2, "so that it is a question of its own"
     assert is_left(walk.tell(Evaluated(0)))
-    assert walk.trail[-1] == ("again", "over by its condition")
+    assert walk.history[-1] == ("again", "over by its condition")
 
 
 def test_a_condition_that_holds_at_once_lets_no_round_begin(begin: Begin) -> None:
@@ -140,7 +140,7 @@ def test_rounds_of_an_inner_repetition_are_counted_anew(begin: Begin) -> None:
     )
     walk = begin(plan)
     for at, rest in ((0, "inner"), (1, "again"), (25, "inner")):
-        assert walk.command() == Authorise("mail", walk.state.visits["mail"], 1, NOON + at * HOUR, None)
+        assert walk.command() == Authorize("mail", walk.state.visits["mail"], 1, NOON + at * HOUR, None)
         assert isinstance(resting := a_round(walk).command(), SleepUntil)
         assert resting.why == f"next round of {rest}"
         walk.wake()
@@ -150,9 +150,9 @@ def test_rounds_of_an_inner_repetition_are_counted_anew(begin: Begin) -> None:
 
 def test_the_last_message_of_the_last_round_records_the_end(begin: Begin) -> None:
     walk = begin(repeating(MAIL, times=2, next=None))
-    assert walk.command() == Authorise("mail", 1, 1, NOON, ends_with=None)
+    assert walk.command() == Authorize("mail", 1, 1, NOON, ends_with=None)
     a_round(walk).wake()
-    assert walk.command() == Authorise("mail", 2, 1, NOON + DAY, ends_with=COMPLETED)
+    assert walk.command() == Authorize("mail", 2, 1, NOON + DAY, ends_with=COMPLETED)
     walk.tell(GRANTED)
     assert walk.command() == Dispatch("m1", "email", "marketing", "normal", ends_with=COMPLETED)
     assert walk.tell(SENT).command() == Finish(COMPLETED, recorded=True)
@@ -214,7 +214,7 @@ def test_the_event_ends_it_at_once_where_the_journey_rests(begin: Begin, scenari
     walk = scenario(begin)
     resting = walk.state.step
     assert is_left(walk.tell(BOUGHT, after=HOUR / 2))
-    assert walk.trail[-1] == (resting, "event e1")
+    assert walk.history[-1] == (resting, "event e1")
     assert walk.state.loops == {}
 
 

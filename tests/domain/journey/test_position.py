@@ -11,10 +11,10 @@ from domain.campaign.compile import compile_plan
 from domain.campaign.plan import Arm, Branch, Delay, Exit, Plan, Repeat, Send, Split, Subscription, Until, WaitFor
 from domain.journey import machine, position
 from domain.journey.moves import is_at_rest, rests_until
-from domain.journey.position import Outlook, Position, Told
+from domain.journey.position import NextPositions, Position, StoredPosition
 from domain.journey.protocol import (
     Answered,
-    Authorise,
+    Authorize,
     Command,
     Dispatch,
     Evaluate,
@@ -38,7 +38,7 @@ from tests.domain.strategies import NOON, Tape, campaign, plan_of, tapes
 HOUR = timedelta(hours=1)
 AT_ONCE = timedelta(0)
 ANSWERS: list[tuple[type[Command], type[Fact]]] = [
-    (Authorise, Answered),
+    (Authorize, Answered),
     (Dispatch, Settled),
     (Evaluate, Evaluated),
     (LookUp, LookedUp),
@@ -54,7 +54,7 @@ class Row:
 
     def __init__(self, plan: Plan, begun: JourneyState) -> None:
         self.plan = plan
-        self.told = position.told_at_start(plan, begun)
+        self.stored = position.stored_at_start(plan, begun)
         self.records = 0
         self._write(position.position(plan, begun, NOON), NOON, AT_ONCE)
         self._ask(begun, NOON)
@@ -64,9 +64,9 @@ class Row:
         is_answer = any(isinstance(self._command, one) and isinstance(fact, other) for one, other in ANSWERS)
         if is_answer:
             self._write(self._way(fact), self._asked_at, at - self._asked_at)
-            self.told = position.told_by_answer(self.plan, self._asked, fact, self._asked_at, self.told)
-        if rests(self.plan, state) and (told := position.told_by_journey(self.plan, state, self.told)) != self.told:
-            self.told = told
+            self.stored = position.after_answer(self.plan, self._asked, fact, self._asked_at, self.stored)
+        if rests(self.plan, state) and (stored := position.after_rest(self.plan, state, self.stored)) != self.stored:
+            self.stored = stored
             self.records += 1
             self._write(position.position(self.plan, state, at), at, AT_ONCE)
         if is_answer or machine.next_command(self.plan, state) != self._command:
@@ -80,26 +80,28 @@ class Row:
     def _ask(self, state: JourneyState, at: datetime) -> None:
         self._asked, self._asked_at, self._command = state, at, machine.next_command(self.plan, state)
         if any(isinstance(self._command, command) for command, _ in ANSWERS):
-            foreseen = position.outlook(self.plan, state, self._command, at, self.told.move + 1)
-            self._outlook = msgspec.json.decode(msgspec.json.encode(foreseen), type=Outlook)
+            foreseen = position.next_positions(self.plan, state, self._command, at, self.stored.move + 1)
+            self._next_positions = msgspec.json.decode(msgspec.json.encode(foreseen), type=NextPositions)
 
     def _way(self, fact: Fact) -> Position | None:
         """What the activity writes that gives this answer; nothing where it ends the journey."""
-        outlook, at, ends_at = self._outlook, self._asked_at, self.plan.ends_at
+        next_positions, at, ends_at = self._next_positions, self._asked_at, self.plan.ends_at
         match self._command, fact:
-            case Authorise(), Answered(answer=Refused()) if machine.after(self.plan, self._asked, fact, at).recorded:
+            case Authorize(), Answered(answer=Refused()) if machine.after(self.plan, self._asked, fact, at).recorded:
                 return None
-            case Authorise(step=step), Answered(answer=answer):
-                return position.way_of_gate(outlook, step, answer, at, ends_at)
+            case Authorize(step=step), Answered(answer=answer):
+                return position.position_after_gate(next_positions, step, answer, at, ends_at)
             case (Dispatch(), Settled(journey_ended=True) | Settled(outcome="postponed")) | (_, Performed(True)):
                 return None
             case Evaluate(), Evaluated(case=case):
-                return position.way_of_fork(outlook, case)
-            case LookUp(step=step, ask=ask, reached_at=reached_at), LookedUp(until=until):
+                return position.position_after_branch(next_positions, case)
+            case LookUp(step=step, attempt=ask, reached_at=reached_at), LookedUp(until=until):
                 is_past = until is None or (isinstance(until, datetime) and ask == 1 and until < reached_at)
-                return position.way_of_look_up(outlook, step, until, is_past=is_past, at=at, ends_at=ends_at)
+                return position.position_after_delay(
+                    next_positions, step, until, is_past=is_past, at=at, ends_at=ends_at
+                )
             case _:
-                [way] = outlook.ways
+                [way] = next_positions.positions
                 return way
 
 
@@ -117,8 +119,8 @@ def test_the_row_of_any_journey_is_right_whenever_it_rests(tape: Tape) -> None:
     for _, fact, at, state in walks(tape, plan):
         row.tell(fact, at, state)
         if rests(plan, state):
-            assert (row.says.step, row.says.standing) == machine.standing(plan, state)
-            assert (row.told.step, row.told.standing) == machine.standing(plan, state)
+            assert (row.says.step, row.says.standing) == machine.status(plan, state)
+            assert (row.stored.step, row.stored.standing) == machine.status(plan, state)
             if (end := rests_until(plan, state)) is None or row.wakes_at is None:
                 assert end == row.wakes_at
             else:
@@ -146,20 +148,20 @@ def reached(*facts: Fact, plan: Plan = PLAN) -> JourneyState:
 SENT = (Answered(Granted("m1")), Settled("sent", journey_ended=False))
 
 
-def foreseen(*facts: Fact, plan: Plan = PLAN) -> Outlook:
+def foreseen(*facts: Fact, plan: Plan = PLAN) -> NextPositions:
     """What is foreseen an hour past the instants of these facts."""
     state = reached(*facts, plan=plan)
-    return position.outlook(plan, state, machine.next_command(plan, state), state.since + HOUR, 7)
+    return position.next_positions(plan, state, machine.next_command(plan, state), state.since + HOUR, 7)
 
 
 def test_what_is_foreseen_of_every_question() -> None:
     listening, sending = Position("seen", "waiting", 7_200), Position("mail", "acting")
-    assert foreseen() == Outlook(7, (listening,))
-    assert foreseen(SENT[0]) == Outlook(7, (listening,))
+    assert foreseen() == NextPositions(7, (listening,))
+    assert foreseen(SENT[0]) == NextPositions(7, (listening,))
     at_fork = (*SENT, Woke(), Woke())
-    assert foreseen(*at_fork) == Outlook(7, (Position("look", "waiting"), sending, None))
-    assert foreseen(*at_fork, Evaluated(None)) == Outlook(7, (RESTING, Position("arm", "acting")))
-    assert foreseen(*at_fork, Evaluated(None), LookedUp(NOON + 3 * HOUR)) == Outlook(7, (None, None, RESTING))
+    assert foreseen(*at_fork) == NextPositions(7, (Position("look", "waiting"), sending, None))
+    assert foreseen(*at_fork, Evaluated(None)) == NextPositions(7, (RESTING, Position("arm", "acting")))
+    assert foreseen(*at_fork, Evaluated(None), LookedUp(NOON + 3 * HOUR)) == NextPositions(7, (None, None, RESTING))
 
 
 def test_an_outlook_is_small() -> None:
@@ -182,11 +184,11 @@ ENDS_AT = NOON + 2 * HOUR
     ],
 )
 def test_where_an_answer_of_the_gate_leads(answer: Granted | Deferred | Held | Refused, way: Position) -> None:
-    assert position.way_of_gate(Outlook(1, (RESTING,)), "mail", answer, NOON, ENDS_AT) == way
+    assert position.position_after_gate(NextPositions(1, (RESTING,)), "mail", answer, NOON, ENDS_AT) == way
 
 
 def test_without_an_end_of_the_schedule_nobody_knows_until_when_a_message_is_held() -> None:
-    way = position.way_of_gate(Outlook(1, (None,)), "mail", Held("campaign_paused"), NOON, None)
+    way = position.position_after_gate(NextPositions(1, (None,)), "mail", Held("campaign_paused"), NOON, None)
     assert way == Position("mail", "held")
 
 
@@ -241,8 +243,8 @@ def test_a_rest_at_the_same_step_another_time_is_another_rest() -> None:
     )
     state = machine.begin(plan, NOON)
     row = Row(plan, state)
-    told: list[tuple[Fact, int]] = [(Woke(), 1), (Matched("heard/0", "e1"), 2), (Woke(), 2), (Woke(), 2)]
-    for fact, hours in told:
+    stored: list[tuple[Fact, int]] = [(Woke(), 1), (Matched("heard/0", "e1"), 2), (Woke(), 2), (Woke(), 2)]
+    for fact, hours in stored:
         state = machine.after(plan, state, fact, NOON + hours * HOUR)
         row.tell(fact, NOON + hours * HOUR, state)
     assert (row.says, row.wakes_at) == (Position("again", "waiting", 3_600), NOON + 3 * HOUR)
@@ -250,5 +252,5 @@ def test_a_rest_at_the_same_step_another_time_is_another_rest() -> None:
 
 def test_a_resumption_while_the_gate_is_asked_is_nothing_that_the_gate_knows_of() -> None:
     asked = replace(machine.begin(PLAN, NOON), resumed=True)
-    told = position.told_at_start(PLAN, asked)
-    assert position.told_by_answer(PLAN, asked, GATED[3], NOON, told) == Told("mail", "held", 1, 1)
+    stored = position.stored_at_start(PLAN, asked)
+    assert position.after_answer(PLAN, asked, GATED[3], NOON, stored) == StoredPosition("mail", "held", 1, 1)

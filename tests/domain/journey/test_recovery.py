@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.campaign.plan import Act, Delay, Plan, Repeat, Send, Until, WaitFor
-from domain.journey.machine import after, begin, next_command, standing
-from domain.journey.protocol import Authorise, AwaitMatch, LookUp, SleepUntil, Woke
+from domain.journey.machine import after, begin, next_command, status
+from domain.journey.protocol import Authorize, AwaitMatch, LookUp, SleepUntil, Woke
 from domain.journey.recovery import Lost, recover
 
 AT = datetime(2026, 11, 1, 10, tzinfo=UTC)
@@ -45,25 +45,25 @@ def test_it_asks_what_it_asked_at_its_last_visit() -> None:
     state = recover(PLAN, Lost("ping", visits={"hello": 1, "ping": 2}), AT, "s")
     assert state is not None
     command = next_command(PLAN, state)
-    assert isinstance(command, Authorise)
-    assert (command.step, command.visit, command.ask) == ("ping", 2, 1)
+    assert isinstance(command, Authorize)
+    assert (command.step, command.visit, command.attempt) == ("ping", 2, 1)
     first = recover(PLAN, Lost("hello"), AT, "s")
     assert first is not None
-    assert isinstance(asked := next_command(PLAN, first), Authorise)
-    assert (asked.visit, asked.ask) == (1, 1)
+    assert isinstance(asked := next_command(PLAN, first), Authorize)
+    assert (asked.visit, asked.attempt) == (1, 1)
     until = recover(PLAN, Lost("day", LATER), AT, "s")
     assert until is not None
     assert isinstance(looked_up := next_command(PLAN, until), LookUp)
-    assert (looked_up.visit, looked_up.ask) == (1, 1)
+    assert (looked_up.visit, looked_up.attempt) == (1, 1)
 
 
 def test_it_goes_on_in_its_round_and_has_no_more_rounds_than_were_left() -> None:
     state = recover(PLAN, Lost("pause", LATER, {"hello": 1, "ping": 2}), AT, "s")
     assert state is not None
     second_done = after(PLAN, state, Woke(), LATER)
-    assert standing(PLAN, second_done) == ("again", "waiting")
+    assert status(PLAN, second_done) == ("again", "waiting")
     third = after(PLAN, second_done, Woke(), LATER + timedelta(days=1))
-    assert isinstance(asked := next_command(PLAN, third), Authorise)
+    assert isinstance(asked := next_command(PLAN, third), Authorize)
     assert (asked.step, asked.visit) == ("ping", 3)
     assert third.loops["again"].done == 2
 
@@ -73,7 +73,7 @@ def test_between_two_rounds_it_waits_for_the_next() -> None:
     assert state is not None
     assert next_command(PLAN, state) == SleepUntil(LATER, "next round of again")
     second = after(PLAN, state, Woke(), LATER)
-    assert isinstance(asked := next_command(PLAN, second), Authorise)
+    assert isinstance(asked := next_command(PLAN, second), Authorize)
     assert (asked.step, asked.visit) == ("ping", 2)
 
 

@@ -385,7 +385,7 @@ def test_which_events_cost_anything() -> None:
         timestamp=NOON,
     )
     assert not listeners.hears(page)
-    assert listeners.looked_back_for([running, older]) == {"Left", "Gone"}
+    assert listeners.events_to_match([running, older]) == {"Left", "Gone"}
 
 
 # Names of journeys in Temporal
