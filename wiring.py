@@ -22,7 +22,7 @@ from application.idempotency import Idempotency
 from application.ingest import Ingest
 from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
-from application.operations.service import OperationsDesk
+from application.operations.service import OperationService
 from application.plans import Plans
 from application.readiness import Readiness, readiness
 from application.recipients import Recipients, Unsubscribe
@@ -38,7 +38,7 @@ from domain.people.unsubscribe import mark_of, sign
 from domain.sending.delivery import Channel
 from runtime import metrics
 from runtime.documents import DocumentProcesses
-from runtime.instrumented_channel import WatchedChannel
+from runtime.instrumented_channel import InstrumentedChannel
 from runtime.temporal import connect
 from settings import MailSettings, Settings, TemporalSettings
 from store.database import Database
@@ -56,7 +56,7 @@ class Services:
     ingest: Ingest
     campaigns: Campaigns
     versions: Versions
-    operations: OperationsDesk
+    operations: OperationService
     plans: Plans
     caps: FrequencyCaps
     recipients: Recipients
@@ -92,7 +92,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             ingest=ingest,
             campaigns=Campaigns(database, documents),
             versions=Versions(database),
-            operations=OperationsDesk(database),
+            operations=OperationService(database),
             plans=Plans(database, documents),
             caps=FrequencyCaps(database, documents),
             recipients=Recipients(database),
@@ -211,8 +211,8 @@ def _channels(settings: Settings, email: EmailChannel) -> dict[str, Channel]:
         allow_private_addresses=settings.webhook_allow_private_addresses,
     )
     watched = (
-        WatchedChannel(email, provider=lambda _: settings.smtp_host),
-        WatchedChannel(webhook, provider=lambda message: host_of(message.content["url"])),
+        InstrumentedChannel(email, provider=lambda _: settings.smtp_host),
+        InstrumentedChannel(webhook, provider=lambda message: host_of(message.content["url"])),
     )
     return {channel.name: channel for channel in watched}
 

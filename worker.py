@@ -14,25 +14,25 @@ import wiring
 from activities.audience import AudienceActivities
 from activities.campaign import CampaignActivities
 from activities.journey import JourneyActivities, SendActivities
-from application.audience_schedule import Occasions
-from application.operations.enrol import EnrolKind
-from application.operations.exit import ExitKind
-from application.operations.migrate import MigrateKind
-from application.operations.resume import ResumeKind
-from application.operations.runner import Kind, Operations
-from application.operations.skip import SkipKind
+from application.audience_schedule import AudienceRuns
+from application.operations.enrol import EnrolHandler
+from application.operations.exit import ExitHandler
+from application.operations.migrate import MigrateHandler
+from application.operations.resume import ResumeHandler
+from application.operations.runner import OperationHandler, OperationRunner
+from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
 from runtime.batches import JourneyBatches
 from runtime.deployment_watch import DeploymentWatch
 from runtime.deployments import deployment_config
 from runtime.failures import FailureInterceptor
-from runtime.gauges import keep_surveying
+from runtime.gauges import poll_gauges
 from runtime.health import Health, serve_health
-from runtime.instrumented_process import last_words, watched_process
+from runtime.instrumented_process import instrumented_process, log_fatal
 from runtime.journey_workflows import JourneyWorkflows
-from runtime.maintenance import keep_house
-from runtime.migration_client import JourneyMover
-from runtime.process import leave
+from runtime.maintenance import run_maintenance
+from runtime.migration_client import JourneyMigrator
+from runtime.process import exit_now
 from runtime.reconciliation import reconcile
 from runtime.relay import Relay
 from runtime.schedules import AudienceSchedules
@@ -88,8 +88,8 @@ async def _work(
         )
         tasks.create_task(relay.run(stop))
         tasks.create_task(watch.keep_reporting(stop))
-        tasks.create_task(keep_house(engine.database, stop))
-        tasks.create_task(keep_surveying(engine.database, stop))
+        tasks.create_task(run_maintenance(engine.database, stop))
+        tasks.create_task(poll_gauges(engine.database, stop))
         tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
         log.info("worker runs", task_queue=settings.task_queue, build_id=settings.build_id)
         health.is_working = True
@@ -111,7 +111,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
     journeys = JourneyActivities(engine.database, engine.gate, engine.branches, engine.delays, engine.actions)
     sends = SendActivities(engine.sender)
     schedules = AudienceSchedules(client, settings.task_queue)
-    occasions = Occasions(engine.database, engine.catalogue, schedules, settings.timezone)
+    occasions = AudienceRuns(engine.database, engine.catalogue, schedules, settings.timezone)
     audiences = AudienceActivities(occasions)
     campaigns = CampaignActivities(engine.life, occasions, _operations(client, settings.task_queue, engine))
     main = Worker(
@@ -129,7 +129,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
             journeys.keep_journey,
             campaigns.advance_campaign,
             campaigns.work_on_operations,
-            audiences.begin_occasion,
+            audiences.start_audience_run,
         ],
         workflow_runner=workflow_runner(),
         workflow_task_poller_behavior=POLLERS,
@@ -157,15 +157,15 @@ def _build(settings: Settings) -> WorkerDeploymentConfig | None:
     return None if settings.build_id is None else deployment_config(settings.task_queue, settings.build_id)
 
 
-def _operations(client: Client, task_queue: str, engine: Engine) -> Operations:
-    kinds: dict[str, Kind] = {
-        "enrol": EnrolKind(engine.catalogue),
-        "exit": ExitKind(JourneyBatches(client, task_queue)),
-        "migrate": MigrateKind(engine.catalogue, JourneyMover(client)),
-        "resume": ResumeKind(),
-        "skip": SkipKind(),
+def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRunner:
+    handlers: dict[str, OperationHandler] = {
+        "enrol": EnrolHandler(engine.catalogue),
+        "exit": ExitHandler(JourneyBatches(client, task_queue)),
+        "migrate": MigrateHandler(engine.catalogue, JourneyMigrator(client)),
+        "resume": ResumeHandler(),
+        "skip": SkipHandler(),
     }
-    return Operations(engine.database, kinds)
+    return OperationRunner(engine.database, handlers)
 
 
 async def _until_signalled(settings: Settings) -> None:
@@ -180,8 +180,8 @@ def main() -> None:
     """Run until SIGINT or SIGTERM."""
     settings = Settings()
     with (
-        last_words(),
-        watched_process("sojourn-worker", metrics_address=settings.metrics_address, build_id=settings.build_id),
+        log_fatal(),
+        instrumented_process("sojourn-worker", metrics_address=settings.metrics_address, build_id=settings.build_id),
     ):
         # What is loaded stays: the garbage collector need not look through it again and again.
         gc.freeze()
@@ -192,4 +192,4 @@ if __name__ == "__main__":
     # As `sojourn worker`, which says what is wrong in words.
     from cli.main import run as run_command
 
-    leave(run_command(["worker"]))
+    exit_now(run_command(["worker"]))

@@ -5,10 +5,10 @@ from datetime import datetime
 from msgspec import Struct
 from temporalio import activity
 
-from application.audience_schedule import Occasions
+from application.audience_schedule import AudienceRuns
 
 
-class Occasion(Struct, frozen=True):
+class AudienceRun(Struct, frozen=True):
     """The audience of a campaign is to enter. `at` is the instant that the schedule meant."""
 
     campaign: str
@@ -18,10 +18,10 @@ class Occasion(Struct, frozen=True):
 class AudienceActivities:
     """The activities of audiences' workflows, on the journeys' own task queue."""
 
-    def __init__(self, occasions: Occasions) -> None:
+    def __init__(self, occasions: AudienceRuns) -> None:
         self._occasions = occasions
 
     @activity.defn
-    async def begin_occasion(self, occasion: Occasion) -> None:
+    async def start_audience_run(self, occasion: AudienceRun) -> None:
         """Ask for the entry of the audience, unless that was done."""
         await self._occasions.begin(occasion.campaign, occasion.at)

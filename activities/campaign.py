@@ -9,10 +9,10 @@ from msgspec import Struct
 from temporalio import activity
 from temporalio.service import RPCError
 
-from application.audience_schedule import Occasions
+from application.audience_schedule import AudienceRuns
 from application.campaign_life import CampaignLife
-from application.operations.runner import Operations
-from domain.campaign.life import Outlook
+from application.operations.runner import OperationRunner
+from domain.campaign.life import AdvanceResult
 
 log = structlog.get_logger()
 
@@ -31,23 +31,23 @@ class AdvanceRequest(Struct, frozen=True):
 class CampaignActivities:
     """The activities of the campaigns' workflows, on the journeys' own task queue."""
 
-    def __init__(self, life: CampaignLife, occasions: Occasions, operations: Operations) -> None:
+    def __init__(self, life: CampaignLife, occasions: AudienceRuns, operations: OperationRunner) -> None:
         self._life = life
         self._occasions = occasions
         self._operations = operations
 
     @activity.defn
-    async def advance_campaign(self, request: AdvanceRequest) -> Outlook:
+    async def advance_campaign(self, request: AdvanceRequest) -> AdvanceResult:
         """Do what is due; what is to be expected then."""
-        outlook = await self._life.advance(request.campaign, request.at)
+        result = await self._life.advance(request.campaign, request.at)
         try:
             await self._occasions.keep_schedule(request.campaign)
         except RPCError as error:
-            if not outlook.operations:
+            if not result.operations:
                 raise
             # The workflow looks again once it has worked on these, which must not wait for a schedule.
             log.warning("the schedule of an audience cannot be kept", campaign=request.campaign, error=error.message)
-        return outlook
+        return result
 
     @activity.defn
     async def work_on_operations(self, campaign: str) -> bool:

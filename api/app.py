@@ -36,7 +36,7 @@ from api import (
 from api.admission import REQUESTS_A_CONNECTION, Admission
 from api.dependencies import EXAMPLE
 from api.limits import RateLimits
-from api.request_metrics import Watch
+from api.request_metrics import RequestMetrics
 from api.tracking_paths import TrackingPaths
 from domain.tracking.identifiers import Placeholders
 from settings import Settings
@@ -106,7 +106,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         trusted_proxies=settings.trusted_proxies,
     )
     problems.install(app)
-    app.add_middleware(Watch)
+    app.add_middleware(RequestMetrics)
     app.add_middleware(TrackingPaths)
     for module in _MODULES:
         # As they are: to include a router makes all of its routes once more, and asks another object with each request.

@@ -33,7 +33,7 @@ _JOURNEY: dict[str, Any] = {
     "state": "active",
     "outcome": None,
     "step": "cool-off",
-    "standing": "waiting",
+    "status": "waiting",
     "wakes_at": "2026-11-22T08:30:00Z",
     "entered_at": "2026-11-22T08:00:00Z",
     "ended_at": None,
@@ -56,7 +56,7 @@ _LINE: dict[str, Any] = {
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
 # The numbers that PostgreSQL's integer holds.
 Version = Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
-Standing = Literal["waiting", "deferred", "held", "acting"]
+JourneyStatus = Literal["waiting", "deferred", "held", "acting"]
 JourneyId = Annotated[UUID, Path(examples=[_JOURNEY["id"]])]
 
 
@@ -71,7 +71,7 @@ class JourneyQuery(RequestModel):
     state: Literal["active", "completed", "exited"] | None = None
     outcome: Name | None = Field(None, examples=["engaged"])
     step: Name | None = Field(None, description="where an active journey is; with a `state`, where those were last")
-    standing: Standing | None = Field(None, description="what an active journey does there")
+    status: JourneyStatus | None = Field(None, description="what an active journey does there")
     entered_after: Instant | None = Field(None, description="the first instant that counts")
     entered_before: Instant | None = Field(None, description="the first instant that does not count")
     limit: Limit = DEFAULT_LIMIT
@@ -86,7 +86,7 @@ class ChoiceRequest(RequestModel):
     campaign: Name
     version: Version | None = None
     step: Name | None = None
-    standing: Standing | None = None
+    status: JourneyStatus | None = None
     user: Name | None = None
     entered_after: Annotated[Instant, Field(description="the first instant that counts")] | None = None
     entered_before: Annotated[Instant, Field(description="the first instant that does not count")] | None = None
@@ -99,7 +99,7 @@ class ChoiceRequest(RequestModel):
 class SkipRequest(ChoiceRequest):
     """Which journeys that wait: those for which all holds that is given."""
 
-    standing: Literal["waiting"] | None = None
+    status: Literal["waiting"] | None = None
 
 
 class Journey(ResponseModel):
@@ -112,7 +112,7 @@ class Journey(ResponseModel):
     state: str = Field(examples=["active"], description="active, completed or exited")
     outcome: str | None = Field(examples=["engaged"], description="how it ended")
     step: str | None = Field(examples=["cool-off"], description="where it is, or was last")
-    standing: str | None = Field(
+    status: str | None = Field(
         examples=["waiting"],
         description="waiting (a delay or an event), deferred (a message: send window or caps), held (the campaign is "
         "paused) or acting; null once it is over",

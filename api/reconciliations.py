@@ -44,7 +44,7 @@ class Found(ResponseModel):
     examples: list[str] = Field(description="up to 100 workflow ids, message ids or campaign keys")
 
 
-class Agreement(ResponseModel):
+class JourneyCounts(ResponseModel):
     rows: int = Field(examples=[1500], description="active journeys in the database")
     workflows: int = Field(examples=[1500], description="that run, as Temporal's index has it: it lags by moments")
 
@@ -53,7 +53,7 @@ class Report(ResponseModel):
     rows: int = Field(description="active journeys that were compared")
     workflows: int = Field(description="running workflows that were compared")
     findings: dict[str, Found]
-    campaigns: dict[str, Agreement]
+    campaigns: dict[str, JourneyCounts]
     for_people: dict[str, str] = Field(description="what an operator should look at, and why")
 
 

@@ -31,7 +31,7 @@ GONE: Final = 499
 _COUNTED_ONLY: Final = frozenset({429, GONE, 503})
 
 
-class Watch:
+class RequestMetrics:
     """The outermost middleware. The request's id is in its answer (`X-Request-Id`) and in all that is logged of it."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -66,7 +66,7 @@ class Now(ResponseModel):
     entry_key: str = Field(examples=["c-1"], description="what tells the journeys of one user apart; empty without one")
     journey_id: str
     step: str | None = Field(description="null until it has said where it is")
-    standing: str | None = Field(examples=["waiting"], description="waiting, deferred, held or acting")
+    status: str | None = Field(examples=["waiting"], description="waiting, deferred, held or acting")
     until: datetime | None = Field(description="null where it waits for no instant")
     timezone: str = Field(examples=["Europe/Berlin"], description="in which the recipient's local times are meant")
     summary: str = Field(examples=["waits at cool-off until 06:38 (Europe/Berlin), in abandoned-cart (c-1)"])
@@ -78,7 +78,7 @@ _NOW: dict[str, Any] = {
     "entry_key": "c-1",
     "journey_id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
     "step": "cool-off",
-    "standing": "waiting",
+    "status": "waiting",
     "until": "2026-11-22T05:38:00Z",
     "timezone": "Europe/Berlin",
     "summary": "waits at cool-off until 06:38 (Europe/Berlin), in abandoned-cart (c-1)",

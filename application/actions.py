@@ -13,7 +13,7 @@ from application.people import set_stage, set_traits
 from domain.campaign.cycles import MAX_CHAIN
 from domain.campaign.plan import Plan
 from domain.campaign.rules import ActionRule, EmitRule, StageRule, UpdateRule, ValuesRule
-from domain.conditions.expressions import Place, compile_value
+from domain.conditions.expressions import ExpressionScope, compile_value
 from domain.journey.position import NextPositions
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
@@ -47,7 +47,7 @@ class _Done(Struct, frozen=True):
 
 
 class Actions:
-    """Does each deed once, however often it is asked for."""
+    """Performs each action once, however often it is requested."""
 
     def __init__(self, database: Database, catalogue: Catalogue, ingest: Ingest) -> None:
         self._database = database
@@ -140,7 +140,7 @@ def _worked_out(
         "journey": journey_view(plan, request.visits, facts),
     }
     for name, text in values.computed.items():
-        value, error, _ = compile_value(text, Place.VALUE).evaluate(**roots)
+        value, error, _ = compile_value(text, ExpressionScope.VALUE).evaluate(**roots)
         if error is None:
             # As the database has it, and whoever hears of the event when it is reported again: an instant as a text.
             found[name] = to_builtins(value)

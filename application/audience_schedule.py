@@ -29,7 +29,7 @@ class Recurrence(Struct, frozen=True):
     ends_at: datetime | None = None
 
 
-class Schedules(Protocol):
+class AudienceSchedules(Protocol):
     """The schedules of audiences, as Temporal has them: one a campaign at most."""
 
     async def keep(self, campaign_key: str, recurrence: Recurrence, now: datetime) -> None:
@@ -53,10 +53,12 @@ async def enter_at_start(
     return await _ask(connection, campaign_key, f"start/{period}", connection.clock.now(), by)
 
 
-class Occasions:
+class AudienceRuns:
     """The occasions of audiences that enter again and again."""
 
-    def __init__(self, database: Database, catalogue: Catalogue, schedules: Schedules, deployment_zone: str) -> None:
+    def __init__(
+        self, database: Database, catalogue: Catalogue, schedules: AudienceSchedules, deployment_zone: str
+    ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._schedules = schedules
@@ -80,7 +82,7 @@ class Occasions:
         cancelled from the start. None where there is nothing to do.
         """
         async with self._database.transaction() as connection:
-            await campaigns.share_control(connection)
+            await campaigns.lock_registry_shared(connection)
             recurrence = await self._recurrence(connection, campaign_key)
             if recurrence is None:
                 return None

@@ -76,7 +76,7 @@ def _chosen(request: BranchRequest, version: Version, facts: StepFacts) -> _Choi
         rule = version.rules.splits[request.step]
         # The database does not keep the order of a mapping: the plan has it.
         weights = {arm.name: rule.arms[arm.name] for arm in node.arms}
-        index = bucketing.arm(rule.seed, str(facts.profile_id), weights)
+        index = bucketing.assign_arm(rule.seed, str(facts.profile_id), weights)
         return _Choice("split", index, node.arms[index].name, {})
     chosen = version.rules.decide(
         request.step,

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Literal
 
-from application import campaign_transitions as moves
+from application import campaign_transitions as transitions
 from domain.access import SOJOURN
 from domain.campaign import life
-from domain.campaign.life import ENDED, Outlook
+from domain.campaign.life import ENDED, AdvanceResult
 from domain.errors import NotFoundError
 from store import audit, campaigns
 from store.campaigns import Campaign
@@ -19,28 +19,28 @@ class CampaignLife:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def advance(self, key: str, at: datetime) -> Outlook:
+    async def advance(self, key: str, at: datetime) -> AdvanceResult:
         """Do what is due at this instant; what is to be expected then."""
         while True:
             async with self._database.transaction() as connection:
-                standing = await campaigns.standing(connection, key)
-                if standing is None:
+                facts = await campaigns.campaign_facts(connection, key)
+                if facts is None:
                     raise NotFoundError(f"there is no campaign {key}", campaign=key)
-                if life.due(standing, at) is None:
-                    return life.outlook(standing, at)
-                await campaigns.take_control(connection)
+                if life.due(facts, at) is None:
+                    return life.summarize(facts, at)
+                await campaigns.lock_registry_exclusive(connection)
                 # As it is now that no other transaction can change it.
-                standing = await campaigns.standing(connection, key)
-                move = None if standing is None else life.due(standing, at)
+                facts = await campaigns.campaign_facts(connection, key)
+                move = None if facts is None else life.due(facts, at)
                 if move is not None:
-                    await self._do(connection, await moves.found(connection, key), move)
+                    await self._do(connection, await transitions.get_or_raise(connection, key), move)
 
     async def _do(self, connection: Connection, campaign: Campaign, move: Literal["begin", "stop", "end"]) -> None:
         match move:
             case "begin":
-                await moves.begin(connection, campaign)
+                await transitions.begin(connection, campaign)
             case "stop":
-                await moves.stop(connection, campaign, "drain", SOJOURN)
+                await transitions.stop(connection, campaign, "drain", SOJOURN)
             case "end":
-                await moves.change(connection, campaign, ENDED, SOJOURN)
+                await transitions.change(connection, campaign, ENDED, SOJOURN)
         await audit.record(connection, SOJOURN, f"campaign.{move}", campaign.key)

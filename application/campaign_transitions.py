@@ -10,7 +10,7 @@ from typing import Any, Literal
 from application.audience_schedule import enter_at_start
 from domain.access import SOJOURN, Actor
 from domain.campaign import life
-from domain.campaign.life import PAUSED, RUNNING, SCHEDULED, STOPPING, Move
+from domain.campaign.life import PAUSED, RUNNING, SCHEDULED, STOPPING, Transition
 from domain.campaign.publication import Published
 from domain.campaign.rules import Rules
 from domain.errors import ConflictError, NotFoundError
@@ -24,7 +24,7 @@ InFlight = Literal["keep", "migrate", "exit"]
 StopMode = Literal["drain", "exit"]
 
 
-async def found(connection: Connection, key: str) -> Campaign:
+async def get_or_raise(connection: Connection, key: str) -> Campaign:
     """A campaign. Raises NotFoundError."""
     campaign = await campaigns.campaign(connection, key)
     if campaign is None:
@@ -32,13 +32,15 @@ async def found(connection: Connection, key: str) -> Campaign:
     return campaign
 
 
-async def movable(connection: Connection, key: str, move: Move, *, if_match: Precondition = UNCONDITIONAL) -> Campaign:
+async def lock_for_transition(
+    connection: Connection, key: str, move: Transition, *, if_match: Precondition = UNCONDITIONAL
+) -> Campaign:
     """Take control, and the campaign if its state allows the move.
 
     Raises NotFoundError, PreconditionFailedError and ConflictError.
     """
-    await campaigns.take_control(connection)
-    campaign = await found(connection, key)
+    await campaigns.lock_registry_exclusive(connection)
+    campaign = await get_or_raise(connection, key)
     if_match.require(campaign.revision)
     if campaign.state not in life.ALLOWED[move]:
         raise refusal(campaign, f"is {campaign.state} and cannot {move}")
@@ -85,7 +87,7 @@ async def insert_version(
     return version.version, True
 
 
-async def let_in_by(
+async def activate_version(
     connection: Connection, campaign: Campaign, version: int, *, in_flight: InFlight, by: Actor
 ) -> Operation | None:
     """Let users in by this version from now on; the caller has control, and the state allows it.
@@ -102,7 +104,7 @@ async def let_in_by(
         exiting = others
         operation = await _end(connection, campaign, others, by)
     elif in_flight == "migrate" and others:
-        operation = await ask(connection, campaign.key, "migrate", {"to_version": version}, by)
+        operation = await request_operation(connection, campaign.key, "migrate", {"to_version": version}, by)
     unpaused = _state_under(rules, connection.clock.now())
     state = PAUSED if campaign.state == PAUSED else unpaused
     period = await change(connection, campaign, state, by, running_version=version, exiting=exiting)
@@ -152,7 +154,7 @@ async def resume(connection: Connection, campaign: Campaign, by: Actor) -> None:
 async def wake_held(connection: Connection, campaign: Campaign, by: Actor) -> None:
     """Have the journeys go on that were held while the campaign was paused, at the rate of the version that runs."""
     version = await _running(connection, campaign)
-    await ask(connection, campaign.key, "resume", {"rate": version.rules.on_resume.rate}, by)
+    await request_operation(connection, campaign.key, "resume", {"rate": version.rules.on_resume.rate}, by)
 
 
 async def change(
@@ -177,7 +179,7 @@ async def change(
     return period
 
 
-async def ask(
+async def request_operation(
     connection: Connection, campaign_key: str, kind: str, parameters: Mapping[str, Any], by: Actor
 ) -> Operation:
     """Have something done to many journeys of a campaign."""
@@ -190,7 +192,7 @@ async def ask(
 
 async def _end(connection: Connection, campaign: Campaign, versions: list[int], by: Actor) -> Operation:
     parameters = {"selection": {"versions": versions}, "whole_versions": True}
-    return await ask(connection, campaign.key, "exit", parameters, by)
+    return await request_operation(connection, campaign.key, "exit", parameters, by)
 
 
 def _state_under(rules: Rules, now: datetime) -> str:
@@ -229,7 +231,7 @@ async def _startable(connection: Connection, campaign: Campaign, version: int) -
 
 def refusal(campaign: Campaign, why: str) -> ConflictError:
     """What a move is refused with: the state, why, and what is possible."""
-    allowed = life.possible(campaign.state)
+    allowed = life.allowed_transitions(campaign.state)
     return ConflictError(
         f"campaign {campaign.key} {why}; possible now: {', '.join(allowed) or 'nothing'}",
         campaign=campaign.key,

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from application import campaign_transitions as moves
+from application import campaign_transitions as transitions
 from application.campaign_transitions import InFlight, StopMode
 from application.documents import CampaignText, Documents
 from domain.access import Actor
-from domain.campaign.document_warnings import circle_warnings
+from domain.campaign.document_warnings import cycle_warnings
 from domain.campaign.life import ARCHIVED, PAUSED
 from domain.errors import Problem
 from domain.revisions import UNCONDITIONAL, Precondition
@@ -77,13 +77,15 @@ class Campaigns:
         """
         checked = await self._documents.campaign(CampaignText(source, file, templates))
         async with self._database.transaction() as connection:
-            await campaigns.take_control(connection)
-            version, created = await moves.insert_version(connection, checked, source, file, by, if_match=if_match)
+            await campaigns.lock_registry_exclusive(connection)
+            version, created = await transitions.insert_version(
+                connection, checked, source, file, by, if_match=if_match
+            )
         # With all that is published by now: of two campaigns published at once, the later one is told.
         async with self._database.transaction() as connection:
             rules = await campaigns.latest_rules(connection)
         key = checked.definition.key
-        circles = circle_warnings(checked.source, key, {**rules, key: checked.rules})
+        circles = cycle_warnings(checked.source, key, {**rules, key: checked.rules})
         return PublishedVersion(key, version, created, [*checked.warnings, *circles])
 
     async def start(
@@ -100,25 +102,25 @@ class Campaigns:
         `in_flight` says what becomes of the journeys on other versions.
         """
         async with self._database.transaction() as connection:
-            campaign = await moves.movable(connection, key, "start", if_match=if_match)
+            campaign = await transitions.lock_for_transition(connection, key, "start", if_match=if_match)
             chosen = campaign.latest_version if version is None else version
-            await moves.let_in_by(connection, campaign, chosen, in_flight=in_flight, by=by)
+            await transitions.activate_version(connection, campaign, chosen, in_flight=in_flight, by=by)
             await audit.record(connection, by, "campaign.start", key, {"version": chosen, "in_flight": in_flight})
             return await _view(connection, key)
 
     async def pause(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         """Hold every message of the campaign from now on. Journeys still begin and rest."""
         async with self._database.transaction() as connection:
-            campaign = await moves.movable(connection, key, "pause", if_match=if_match)
-            await moves.change(connection, campaign, PAUSED, by)
+            campaign = await transitions.lock_for_transition(connection, key, "pause", if_match=if_match)
+            await transitions.change(connection, campaign, PAUSED, by)
             await audit.record(connection, by, "campaign.pause", key)
             return await _view(connection, key)
 
     async def resume(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         """Let messages go again; the journeys that were held go on at the rate that the version says."""
         async with self._database.transaction() as connection:
-            campaign = await moves.movable(connection, key, "resume", if_match=if_match)
-            await moves.resume(connection, campaign, by)
+            campaign = await transitions.lock_for_transition(connection, key, "resume", if_match=if_match)
+            await transitions.resume(connection, campaign, by)
             await audit.record(connection, by, "campaign.resume", key)
             return await _view(connection, key)
 
@@ -127,16 +129,16 @@ class Campaigns:
     ) -> CampaignView:
         """Let nobody in any more. The journeys under way finish (`drain`), or are over from now on (`exit`)."""
         async with self._database.transaction() as connection:
-            campaign = await moves.movable(connection, key, "stop", if_match=if_match)
-            await moves.stop(connection, campaign, mode, by)
+            campaign = await transitions.lock_for_transition(connection, key, "stop", if_match=if_match)
+            await transitions.stop(connection, campaign, mode, by)
             await audit.record(connection, by, "campaign.stop", key, {"mode": mode})
             return await _view(connection, key)
 
     async def archive(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         """Put a campaign away that is over, or was never begun. Nothing of it changes any more."""
         async with self._database.transaction() as connection:
-            campaign = await moves.movable(connection, key, "archive", if_match=if_match)
-            await moves.change(connection, campaign, ARCHIVED, by)
+            campaign = await transitions.lock_for_transition(connection, key, "archive", if_match=if_match)
+            await transitions.change(connection, campaign, ARCHIVED, by)
             await audit.record(connection, by, "campaign.archive", key)
             return await _view(connection, key)
 
@@ -148,13 +150,13 @@ class Campaigns:
     async def get(self, key: str) -> CampaignOverview:
         """One campaign. Raises NotFoundError."""
         async with self._database.transaction() as connection:
-            [overview] = await _overviews(connection, [await moves.found(connection, key)])
+            [overview] = await _overviews(connection, [await transitions.get_or_raise(connection, key)])
         return overview
 
 
 async def _view(connection: Connection, key: str) -> CampaignView:
     """A campaign as its move leaves it."""
-    campaign = await moves.found(connection, key)
+    campaign = await transitions.get_or_raise(connection, key)
     opened = await operations.open_ids(connection, [key])
     return CampaignView(**_fields(campaign, opened))
 

@@ -39,7 +39,7 @@ class FrequencyCaps:
         """
         rules = await self._documents.caps(source, file)
         async with self._database.transaction() as connection:
-            await caps.take_control(connection)
+            await caps.lock_caps_exclusive(connection)
             if_match.require((await caps.latest(connection)).version)
             await caps.put(connection, source, rules, by.name)
             stored = await caps.latest(connection)

@@ -40,7 +40,7 @@ class Catalogue:
         An older version goes on listening here until the registry next changes, though its last journey may have
         ended: it finds no journey then.
         """
-        return await self.listeners_at(connection, await campaigns.share_control(connection))
+        return await self.listeners_at(connection, await campaigns.lock_registry_shared(connection))
 
     async def listeners_at(self, connection: Connection, revision: int) -> Listeners:
         """The campaigns that listen, of a revision that this transaction holds."""

@@ -11,7 +11,7 @@ from msgspec import Struct, convert
 from application.catalogue import Catalogue
 from application.journey_view import facts_and_version
 from domain.campaign.rules import ClockRule, DateRule
-from domain.conditions.expressions import Place, compile_value
+from domain.conditions.expressions import ExpressionScope, compile_value
 from domain.journey.position import NextPositions, position_after_delay
 from domain.journey.protocol import Unreadable
 from domain.local_time.delays import until_clock, until_moment
@@ -95,7 +95,9 @@ def _until(
         case ClockRule(clock=clock, days=days):
             return until_clock(request.reached_at, clock, days, zone), None
         case DateRule(date=date, offset=offset, clock=clock):
-            found = compile_value(date, Place.DELAY_DATE).evaluate(profile=facts, entry=stored_event(facts.entry))
+            found = compile_value(date, ExpressionScope.DELAY_DATE).evaluate(
+                profile=facts, entry=stored_event(facts.entry)
+            )
             if found.error is not None:
                 return (None if found.missing else Unreadable()), found.error
             value = found.value.strip() if isinstance(found.value, str) else found.value

@@ -15,7 +15,7 @@ from domain.campaign.definition import Campaign
 from domain.campaign.plan import Exit
 from domain.document.yaml_source import read
 from domain.errors import NotFoundError
-from domain.journey.dominators import passages, passed_by
+from domain.journey.dominators import dominators, dominators_of_outcome
 from domain.journey.state import CAPPED, COMPLETED
 from store import funnel
 from store.database import Database
@@ -106,7 +106,7 @@ class Funnels:
         """Of one version, or of each that has journeys or runs. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             await connection.execute(funnel.ISOLATION)
-            campaign = await campaign_transitions.found(connection, key)
+            campaign = await campaign_transitions.get_or_raise(connection, key)
             if version is not None and not 1 <= version <= campaign.latest_version:
                 raise NotFoundError(f"campaign {key} has no version {version}", campaign=key, version=version)
             journeys = await funnel.journeys(connection, key, version)
@@ -149,12 +149,12 @@ class _Outline:
 def _outline(source: str) -> _Outline:
     definition = Campaign.model_validate(read(source, "").data)
     plan, steps = compile_plan(definition), outline(definition)
-    found = passages(plan)
+    found = dominators(plan)
     outcomes = {node.outcome for node in plan.nodes.values() if isinstance(node, Exit)} | {COMPLETED}
     told = [
         ("start", "", found[plan.start]),
         *(("step", step.id, found.get(step.id, frozenset((step.id,)))) for step in steps),
-        *(("outcome", outcome, passed_by(plan, outcome, found)) for outcome in sorted(outcomes)),
+        *(("outcome", outcome, dominators_of_outcome(plan, outcome, found)) for outcome in sorted(outcomes)),
     ]
     return _Outline(
         steps,
@@ -194,7 +194,7 @@ def _version(
                 way=step.way,
                 depth=depths[step.id],
                 reached=reached[place],
-                now=_sums((row.standing, row.number) for row in journeys if row.step == step.id),
+                now=_sums((row.status, row.number) for row in journeys if row.step == step.id),
                 messages=_messages(step.id, decisions, messages) if step.kind == "send" else None,
             )
             for place, step in enumerate(steps)

@@ -48,29 +48,31 @@ class Gate:
         self._catalogue = catalogue
         self._timezone = timezone
 
-    async def authorize(self, question: AuthorizeRequest) -> Answer:
+    async def authorize(self, request: AuthorizeRequest) -> Answer:
         """Answer a question. Asked again, also at the same time, it answers the same and reserves nothing more."""
-        decision_id, asked_before = (_decision_id(question, ask) for ask in (question.attempt, question.attempt - 1))
+        decision_id, asked_before = (
+            _decision_id(request, attempt) for attempt in (request.attempt, request.attempt - 1)
+        )
         async with self._database.pipeline() as connection:
-            facts = await messages.gate_facts(connection, question.journey_id, decision_id, asked_before, question.at)
+            facts = await messages.gate_facts(connection, request.journey_id, decision_id, asked_before, request.at)
             if facts is None:
-                raise UnavailableError(f"journey {question.journey_id} is being moved to another profile; ask again")
+                raise UnavailableError(f"journey {request.journey_id} is being moved to another profile; ask again")
             if facts.answered is not None:
                 answer: Answer = convert(facts.answered, Answer)
                 return answer
             version = await self._catalogue.version(connection, facts.campaign_key, facts.campaign_version)
-            step = version.plan.node(question.step)
+            step = version.plan.node(request.step)
             if not isinstance(step, Send):
-                raise ConflictError(f"step {question.step} of {facts.campaign_key} sends nothing")
-            request = _request(question, step, version)
-            decision = self._decide(request, version, facts)
-            await self._record(connection, question, request, facts, decision_id, decision)
-            await _place(connection, question, decision.answer, version)
+                raise ConflictError(f"step {request.step} of {facts.campaign_key} sends nothing")
+            policy_request = _policy_request(request, step, version)
+            decision = self._decide(policy_request, version, facts)
+            await self._record(connection, request, policy_request, facts, decision_id, decision)
+            await _place(connection, request, decision.answer, version)
             return decision.answer
 
-    def _decide(self, request: Request, version: Version, facts: GateFacts) -> policy.Decision:
+    def _decide(self, policy_request: Request, version: Version, facts: GateFacts) -> policy.Decision:
         return policy.decide(
-            request,
+            policy_request,
             journey_state=facts.journey_state,
             ended_by=facts.ended_by,
             campaign_state=facts.campaign_state,
@@ -86,8 +88,8 @@ class Gate:
     async def _record(
         self,
         connection: Connection,
-        question: AuthorizeRequest,
-        request: Request,
+        request: AuthorizeRequest,
+        policy_request: Request,
         facts: GateFacts,
         decision_id: UUID,
         decision: policy.Decision,
@@ -101,56 +103,56 @@ class Gate:
             kind="send",
             outcome=_outcome(answer),
             reason=None if isinstance(answer, Granted) else answer.reason,
-            at=question.at,
-            journey_id=question.journey_id,
-            step=question.step,
+            at=request.at,
+            journey_id=request.journey_id,
+            step=request.step,
             answer=to_builtins(answer),
             data=decision.data,
         )
         await decisions.insert(connection, [recorded])
         if isinstance(answer, Granted):
-            await messages.reserve(connection, _reservation(question, request, facts))
-        elif isinstance(answer, Refused) and (outcome := _ends_with(question, request.step, answer)) is not None:
-            await journeys.end(connection, [Ending(question.journey_id, COMPLETED, outcome, None, question.at)])
+            await messages.reserve(connection, _reservation(request, policy_request, facts))
+        elif isinstance(answer, Refused) and (outcome := _ends_with(request, policy_request.step, answer)) is not None:
+            await journeys.end(connection, [Ending(request.journey_id, COMPLETED, outcome, None, request.at)])
 
 
-async def _place(connection: Connection, question: AuthorizeRequest, answer: Answer, version: Version) -> None:
-    way = position_after_gate(question.next_positions, question.step, answer, question.at, version.plan.ends_at)
-    await journeys.place(connection, question.journey_id, way, question.next_positions.move, question.at)
+async def _place(connection: Connection, request: AuthorizeRequest, answer: Answer, version: Version) -> None:
+    way = position_after_gate(request.next_positions, request.step, answer, request.at, version.plan.ends_at)
+    await journeys.place(connection, request.journey_id, way, request.next_positions.move, request.at)
 
 
-def _decision_id(question: AuthorizeRequest, ask: int) -> UUID:
-    return uuid5(question.journey_id, f"{question.step}/{question.visit}/{ask}")
+def _decision_id(request: AuthorizeRequest, attempt: int) -> UUID:
+    return uuid5(request.journey_id, f"{request.step}/{request.visit}/{attempt}")
 
 
-def _request(question: AuthorizeRequest, step: Send, version: Version) -> Request:
-    message_id = uuid5(question.journey_id, f"{question.step}/{question.visit}")
-    return Request(str(message_id), step, question.reached_at, question.at, version.plan.ends_at)
+def _policy_request(request: AuthorizeRequest, step: Send, version: Version) -> Request:
+    message_id = uuid5(request.journey_id, f"{request.step}/{request.visit}")
+    return Request(str(message_id), step, request.reached_at, request.at, version.plan.ends_at)
 
 
-def _reservation(question: AuthorizeRequest, request: Request, facts: GateFacts) -> Reservation:
-    step = request.step
+def _reservation(request: AuthorizeRequest, policy_request: Request, facts: GateFacts) -> Reservation:
+    step = policy_request.step
     return Reservation(
-        id=UUID(request.message_id),
-        journey_id=question.journey_id,
+        id=UUID(policy_request.message_id),
+        journey_id=request.journey_id,
         profile_id=facts.profile_id,
         campaign_key=facts.campaign_key,
-        step=question.step,
-        visit=question.visit,
+        step=request.step,
+        visit=request.visit,
         channel=step.channel,
         category=step.category,
         priority=step.priority,
         template=step.template,
-        at=question.at,
-        expires_at=request.expires_at,
+        at=request.at,
+        expires_at=policy_request.expires_at,
     )
 
 
-def _ends_with(question: AuthorizeRequest, step: Send, answer: Refused) -> str | None:
+def _ends_with(request: AuthorizeRequest, step: Send, answer: Refused) -> str | None:
     """The outcome with which a refusal ends the journey; None if it goes on, or was over before."""
     if answer.journey_ended:
         return None
-    return CAPPED if answer.reason == CAPPED and step.on_capped == "exit" else question.ends_with
+    return CAPPED if answer.reason == CAPPED and step.on_capped == "exit" else request.ends_with
 
 
 def _outcome(answer: Answer) -> str:

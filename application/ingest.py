@@ -26,8 +26,8 @@ from application.people import (
 )
 from domain.errors import UnavailableError
 from domain.journey.listeners import Listeners
-from domain.journey.matching import Happening
-from domain.journey.routing_result import Routed
+from domain.journey.matching import ProfileEvent
+from domain.journey.routing_result import RoutingResult
 from domain.people import identity
 from domain.people.identity import Identity, Known, Resolution
 from domain.people.profile_state import Refusal, Source, Statement
@@ -37,7 +37,7 @@ from domain.tracking.reactions import message_reacted_to
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded, lost_with
 from store import campaigns, events, journeys, messages, outbox, profile_changes, profiles
 from store import rejects as reject_log
-from store.database import Asked, Connection, Database
+from store.database import Connection, Database, PendingResult
 from store.events import StoredEvent
 from store.profile_changes import ProfileChange
 from store.profiles import Profile
@@ -168,12 +168,12 @@ class Ingest:
             if rejects:
                 await reject_log.insert(connection, rejects, unrecorded, received_at)
             return IngestResult(0, [])
-        control = await campaigns.ask_to_share_control(connection)
+        control = await campaigns.begin_lock_registry_shared(connection)
         claims = await events.claim_ids(connection, batch, received_at)
         wanted = identity.identities_of(batch)
         found = None if exclusive else await profiles.find_identities(connection, wanted)
-        listeners = await self._catalogue.listeners_at(connection, await control.answer())
-        claimed = await claims.answer()
+        listeners = await self._catalogue.listeners_at(connection, await control.get())
+        claimed = await claims.get()
         lost, more_lost = lost_with(claimed, rejects, unrecorded, batch[0].source)
         if lost:
             await reject_log.insert(connection, lost, more_lost, received_at)
@@ -181,12 +181,12 @@ class Ingest:
         duplicates = [event.message_id for event in batch if event.id not in claimed]
         if not new:
             return IngestResult(0, duplicates)
-        identities = await found.answer() if found else await profiles.lock_identities(connection, wanted)
+        identities = await found.get() if found else await profiles.lock_identities(connection, wanted)
         resolution = identity.resolve(new, identities, uuid7)
         if resolution.is_structural and not exclusive:
             raise _IdentityMoved
         fresh = [StoredEvent(resolution.profile_of[event.id], event) for event in new]
-        interesting = [Happening(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
+        interesting = [ProfileEvent(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
         said = _said(fresh, listeners, received_at, opt_out)
         touched = {happening.profile_id for happening in interesting} | said.keys()
         of_addresses = _of_addresses(fresh[0], opt_out) if opt_out else ()
@@ -197,17 +197,19 @@ class Ingest:
         history, refusals = await self._link(connection, new, identities, resolution, locked, received_at)
         await events.insert(connection, fresh, received_at)
         reactions = _reactions(new)
-        routed = Routed()
+        routed = RoutingResult()
         if said or interesting:
             with_consent = bool(interesting) and listeners.may_look_at_consent
             asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=with_consent)
-            around = await routing.ask_around(connection, listeners, interesting, received_at) if interesting else None
+            pending = (
+                await routing.load_context(connection, listeners, interesting, received_at) if interesting else None
+            )
             written = await write_people(connection, asked)
             history += written.history
             refusals += written.refusals
-            if around is not None:
+            if pending is not None:
                 try:
-                    surroundings = await around.answer(written.people)
+                    surroundings = await pending.get(written.people)
                     routed = await turns.run(routing.route(interesting, listeners, surroundings, received_at))
                 except routing.TooMuchWork as too_much:
                     number = batch.index(interesting[too_much.place].event)
@@ -228,7 +230,7 @@ class Ingest:
         batch: Sequence[Event],
         known: Mapping[Identity, Known],
         resolution: Resolution,
-        locked: Asked[dict[UUID, Profile]] | None,
+        locked: PendingResult[dict[UUID, Profile]] | None,
         received_at: datetime,
     ) -> tuple[list[ProfileChange], list[Refusal]]:
         """What changes by who the events are about, and the traits that a merge leaves out. `locked` are its people."""
@@ -241,8 +243,10 @@ class Ingest:
         if locked is not None:
             doubled = await journeys.end_doubles(connection, resolution.merged, received_at)
             if doubled:
-                await outbox.append(connection, [routing.exit_notice(workflow_id, "merged") for workflow_id in doubled])
-            people = await locked.answer()
+                await outbox.append(
+                    connection, [routing.exit_message(workflow_id, "merged") for workflow_id in doubled]
+                )
+            people = await locked.get()
             changes, refusals = await merge_people(connection, resolution.merged, people, merges)
             history += changes
         if resolution.claimed:

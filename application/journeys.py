@@ -20,11 +20,11 @@ from store import audit, campaigns, decisions, journey_lists, journeys, outbox, 
 from store.database import Connection, Database
 from store.journey_lists import JourneyFilter, ListedJourney
 from store.operations import Operation
-from store.outbox import Notice
+from store.outbox import OutboxMessage
 from store.selections import Selected, Selection
 
 WAITING = "waiting"
-# Why the rest of a journey that does not wait cannot be skipped, by its standing.
+# Why the rest of a journey that does not wait cannot be skipped, by its status.
 _NOT_WAITING = {
     "deferred": "its message waits for its send window or the frequency caps, which no hand overrides",
     "held": "its campaign is paused: resume it",
@@ -43,7 +43,7 @@ class JourneyView:
     state: str
     outcome: str | None
     step: str | None
-    standing: str | None
+    status: str | None
     wakes_at: datetime | None
     entered_at: datetime
     ended_at: datetime | None
@@ -73,7 +73,7 @@ class JourneyChoice:
     campaign: str
     version: int | None = None
     step: str | None = None
-    standing: str | None = None
+    status: str | None = None
     user: str | None = None
     entered_after: datetime | None = None
     entered_before: datetime | None = None
@@ -113,7 +113,7 @@ class Journeys:
             journey = await self._locked_active(connection, id)
             await decisions.insert(connection, [exit_decision(journey, BY_HAND, at, {"by": by.name})])
             await journeys.end(connection, [Ending(id, EXITED, EXITED, by.name, at)])
-            await outbox.append(connection, [Notice(journey.workflow_id, "exit", {"by": by.name})])
+            await outbox.append(connection, [OutboxMessage(journey.workflow_id, "exit", {"by": by.name})])
             await audit.record(connection, by, "journey.exit", str(id), {"campaign": journey.campaign_key})
             return self._view(await _found(connection, id))
 
@@ -122,15 +122,15 @@ class Journeys:
         async with self._database.transaction() as connection:
             at = connection.clock.now()
             journey = await self._locked_active(connection, id)
-            if journey.standing != WAITING:
-                why = _NOT_WAITING[journey.standing or "acting"]
+            if journey.status != WAITING:
+                why = _NOT_WAITING[journey.status or "acting"]
                 raise ConflictError(
                     f"the wait of journey {id} cannot be skipped: {why}",
                     journey=str(id),
                     step=journey.step,
-                    standing=journey.standing,
+                    status=journey.status,
                 )
-            await skip.skip(connection, [journey], at, data={"by": by.name}, of_many=False)
+            await skip.skip(connection, [journey], at, data={"by": by.name}, bulk=False)
             await audit.record(
                 connection, by, "journey.skip_wait", str(id), {"campaign": journey.campaign_key, "step": journey.step}
             )
@@ -146,7 +146,7 @@ class Journeys:
         return await self._ask("exit", which, by)
 
     async def skip_many(self, which: JourneyChoice, *, by: Actor) -> Operation:
-        """Have journeys that wait go on, page by page. Raises InvalidRequestError for a standing that is no wait."""
+        """Have journeys that wait go on, page by page. Raises InvalidRequestError for a status that is no wait."""
         return await self._ask("skip", waiting(which), by)
 
     async def _ask(self, kind: str, which: JourneyChoice, by: Actor) -> Operation:
@@ -155,7 +155,7 @@ class Journeys:
             now = connection.clock.now()
             which = replace(which, entered_before=min(which.entered_before or now, now))
             parameters = {"selection": to_builtins(await _selection(connection, which))}
-            operation = await campaign_transitions.ask(connection, which.campaign, kind, parameters, by)
+            operation = await campaign_transitions.request_operation(connection, which.campaign, kind, parameters, by)
             data = {"operation": str(operation.id), **parameters}
             await audit.record(connection, by, f"journeys.{kind}", which.campaign, data)
             return operation
@@ -180,9 +180,9 @@ class Journeys:
 
 def waiting(which: JourneyChoice) -> JourneyChoice:
     """Those of them that wait. Raises InvalidRequestError where others are asked for."""
-    if which.standing not in (None, WAITING):
-        raise InvalidRequestError(f"only a wait can be skipped: `standing` may be `{WAITING}`", standing=which.standing)
-    return replace(which, standing=WAITING)
+    if which.status not in (None, WAITING):
+        raise InvalidRequestError(f"only a wait can be skipped: `status` may be `{WAITING}`", status=which.status)
+    return replace(which, status=WAITING)
 
 
 async def _found(connection: Connection, id: UUID) -> ListedJourney:
@@ -198,7 +198,7 @@ async def _selection(connection: Connection, which: JourneyChoice) -> Selection:
     return Selection(
         versions=None if which.version is None else (which.version,),
         step=which.step,
-        standing=which.standing,
+        status=which.status,
         profile_id=profile_id,
         entered_after=which.entered_after,
         entered_before=which.entered_before,
@@ -207,7 +207,7 @@ async def _selection(connection: Connection, which: JourneyChoice) -> Selection:
 
 async def _ensure_known(connection: Connection, campaign: str, version: int | None, step: str | None) -> None:
     """Raises NotFoundError where there is no such campaign, version of it, or step in these."""
-    await campaign_transitions.found(connection, campaign)
+    await campaign_transitions.get_or_raise(connection, campaign)
     if version is not None and await campaigns.version(connection, campaign, version) is None:
         raise NotFoundError(f"campaign {campaign} has no version {version}", campaign=campaign, version=version)
     if step is not None and not await campaigns.has_step(connection, campaign, step, version):

@@ -23,7 +23,7 @@ from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
 from domain.tracking.traits import LeftOut, path_of_consent
 from store import addresses, profile_changes, profiles
 from store.addresses import Address
-from store.database import Asked, Connection
+from store.database import Connection, PendingResult
 from store.profile_changes import ProfileChange
 from store.profiles import Profile
 
@@ -67,9 +67,9 @@ class PeopleAsked:
 
     said: Mapping[UUID, Sequence[Statement]]
     of_addresses: Sequence[AddressStatement]
-    people: Asked[dict[UUID, Profile]]
-    refused: Asked[dict[Address, dict[str, str | None]]] | None
-    locked: Asked[dict[Address, Registers]] | None
+    people: PendingResult[dict[UUID, Profile]]
+    refused: PendingResult[dict[Address, dict[str, str | None]]] | None
+    locked: PendingResult[dict[Address, Registers]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ async def lock_before_merge(
     ids: Collection[UUID],
     said: Mapping[UUID, Sequence[Statement]],
     of_addresses: Sequence[AddressStatement],
-) -> Asked[dict[UUID, Profile]]:
+) -> PendingResult[dict[UUID, Profile]]:
     """Lock the people of a merge together with all others that the transaction will ask for, and their addresses.
 
     A merge locks journeys and messages. Profiles that were locked after these, and in turns, would be locked crosswise
@@ -121,7 +121,7 @@ async def lock_before_merge(
 async def read_people(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:
     """People with what their addresses refuse, for use cases that change nothing: no lock is taken or waited for."""
     people = await profiles.read(connection, ids)
-    refused = await (await addresses.refused(connection, people, ())).answer()
+    refused = await (await addresses.refused(connection, people, ())).get()
     return {id: _with_refused(person, refused) for id, person in people.items()}
 
 
@@ -131,7 +131,7 @@ def _named(said: Mapping[UUID, Sequence[Statement]]) -> set[Address]:
 
 async def _lock_addresses(
     connection: Connection, named: Collection[Address], of_addresses: Sequence[AddressStatement]
-) -> Asked[dict[Address, Registers]] | None:
+) -> PendingResult[dict[Address, Registers]] | None:
     refusing = {one.address for one in of_addresses}
     if named or refusing:
         await addresses.ensure(connection, refusing.union(named))
@@ -140,14 +140,14 @@ async def _lock_addresses(
 
 async def write_people(connection: Connection, asked: PeopleAsked) -> PeopleWritten:
     """Take in what is said, a person at a time. The caller records the history."""
-    people = await asked.people.answer()
-    refused = await asked.refused.answer() if asked.refused else {}
+    people = await asked.people.get()
+    refused = await asked.refused.get() if asked.refused else {}
     folded = await turns.run(_folded(people, asked.said))
     if changed := {id: one.state for id, one in folded.items() if one.is_changed}:
         await profiles.write(connection, changed)
     history = [change for id, one in folded.items() for change in history_of(id, one)]
     if asked.locked is not None:
-        history += await _write_addresses(connection, await asked.locked.answer(), asked.of_addresses, refused)
+        history += await _write_addresses(connection, await asked.locked.get(), asked.of_addresses, refused)
     known = {
         id: _with_refused(person.with_state(folded[id].state) if id in folded else person, refused)
         for id, person in people.items()

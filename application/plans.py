@@ -9,14 +9,14 @@ from uuid import UUID
 
 import msgspec
 
-from application import campaign_transitions as moves
+from application import campaign_transitions as transitions
 from application.audience_sample import AudienceSample, sample_audience
 from application.campaign_transitions import InFlight
 from application.documents import CampaignText, Documents
 from domain.access import Actor
 from domain.campaign.difference import Change
-from domain.campaign.document_warnings import circle_warnings
-from domain.campaign.life import LETTING_IN
+from domain.campaign.document_warnings import cycle_warnings
+from domain.campaign.life import OPEN_STATES
 from domain.campaign.publication import Published
 from domain.campaign.rules import AudienceRule, Rules
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
@@ -135,7 +135,7 @@ class Plans:
             if one.planned not in (None, one.plan.hash):
                 raise _outdated(one.plan.campaign, one.planned, one.plan.hash)
         async with self._database.transaction() as connection:
-            await campaigns.take_control(connection)
+            await campaigns.lock_registry_exclusive(connection)
             return [await _apply_one(connection, one, by) for one in proved]
 
     async def _check(self, document: Document) -> Published:
@@ -165,7 +165,7 @@ class Plans:
         async with self._database.own_transaction() as connection:
             campaign = await campaigns.campaign(connection, key)
             if campaign is not None:
-                moves.ensure_publishable(campaign)
+                transitions.ensure_publishable(campaign)
             base = await _base(connection, campaign)
             latest = await campaigns.latest_version(connection, key)
             is_new = latest is None or (latest.source, latest.templates) != (document.source, checked.templates)
@@ -174,7 +174,7 @@ class Plans:
             versions = await campaigns.compiled(connection, key, sorted({group.version for group in groups}))
             rules = await campaigns.latest_rules(connection)
         sample = await self._sample(checked.rules.entry.audience)
-        takes_effect = campaign is not None and campaign.state in LETTING_IN
+        takes_effect = campaign is not None and campaign.state in OPEN_STATES
         found = forecast(
             groups, versions, Compiled(checked.plan, checked.rules), document.in_flight if takes_effect else "keep"
         )
@@ -196,7 +196,7 @@ class Plans:
             audience=sample,
             warnings=[
                 *checked.warnings,
-                *circle_warnings(checked.source, key, {**rules, **together, key: checked.rules}),
+                *cycle_warnings(checked.source, key, {**rules, **together, key: checked.rules}),
             ],
             hash=_hash(document, checked, campaign),
         )
@@ -219,12 +219,14 @@ async def _apply_one(connection: Connection, proved: _Proved, by: Actor) -> Appl
     before = await campaigns.campaign(connection, key)
     if (now := _hash(document, checked, before)) != plan.hash:
         raise _outdated(key, plan.hash, now)
-    version, created = await moves.insert_version(connection, checked, document.source, document.file, by)
-    campaign = await moves.found(connection, key)
+    version, created = await transitions.insert_version(connection, checked, document.source, document.file, by)
+    campaign = await transitions.get_or_raise(connection, key)
     operation = None
     if plan.takes_effect and (version != campaign.running_version or document.in_flight != "keep"):
-        operation = await moves.let_in_by(connection, campaign, version, in_flight=document.in_flight, by=by)
-        campaign = await moves.found(connection, key)
+        operation = await transitions.activate_version(
+            connection, campaign, version, in_flight=document.in_flight, by=by
+        )
+        campaign = await transitions.get_or_raise(connection, key)
     data = {"version": version, "in_flight": document.in_flight, "plan": plan.hash}
     await audit.record(connection, by, "campaign.apply", key, data)
     return Applied(version, created, key, campaign.state, operation.id if operation else None, plan)
@@ -243,12 +245,12 @@ def _text_of(version: Version | None) -> CampaignText | None:
 
 def _hash(document: Document, checked: Published, campaign: Campaign | None) -> str:
     """How the campaign stands, readably, and what is to be done to it: `running-2-3-…`, running version and latest."""
-    standing = "none-0-0" if campaign is None else _standing(campaign)
+    state_text = "none-0-0" if campaign is None else _state_text(campaign)
     wanted = msgspec.json.encode([document.source, dict(checked.templates), document.in_flight], order="sorted")
-    return f"{standing}-{sha256(wanted).hexdigest()[:32]}"
+    return f"{state_text}-{sha256(wanted).hexdigest()[:32]}"
 
 
-def _standing(campaign: Campaign) -> str:
+def _state_text(campaign: Campaign) -> str:
     return f"{campaign.state}-{campaign.running_version or 0}-{campaign.latest_version}"
 
 

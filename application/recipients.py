@@ -134,7 +134,7 @@ async def _locked(connection: Connection, user_id: str) -> tuple[UUID, Profile]:
     profile_id = await profiles.find(connection, user_id)
     if profile_id is None:
         raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
-    person = (await (await profiles.lock(connection, [profile_id])).answer()).get(profile_id)
+    person = (await (await profiles.lock(connection, [profile_id])).get()).get(profile_id)
     if person is None:
         raise UnavailableError(f"user {user_id} is being merged into another profile; try again", retry_after=1)
     return profile_id, person

@@ -16,12 +16,20 @@ from msgspec import Struct, field, to_builtins
 
 from domain.access import Actor
 from domain.errors import NotFoundError
-from domain.journey.reconciliation import FOR_PEOPLE, Finding, Seen, Verdict, is_elsewhere, is_on_another, judge
+from domain.journey.reconciliation import (
+    FOR_PEOPLE,
+    Finding,
+    Verdict,
+    WorkflowState,
+    is_elsewhere,
+    is_on_another,
+    judge,
+)
 from domain.journey.records import Ending, campaign_workflow_id
 from domain.journey.recovery import Lost
 from store import audit, campaigns, journeys, outbox, reconciliation_queries, reconciliations
 from store.database import Database
-from store.outbox import Notice
+from store.outbox import OutboxMessage
 from store.reconciliation_queries import ActiveRow, KnownRow, LostRow
 from store.reconciliations import Reconciliation
 
@@ -44,10 +52,10 @@ class Workflows(Protocol):
     async def running(self, ids: Collection[str]) -> set[str]:
         """Which of these journeys' workflows run, as the index has it."""
 
-    def all_running(self, before: datetime) -> AsyncIterator[dict[str, Seen]]:
+    def all_running(self, before: datetime) -> AsyncIterator[dict[str, WorkflowState]]:
         """The journeys' workflows that run and were started before an instant, by their ids, in pages."""
 
-    async def look(self, id: str) -> Seen | None:
+    async def look(self, id: str) -> WorkflowState | None:
         """One workflow as it is; None where there is none."""
 
     async def terminate(self, id: str, reason: str) -> None:
@@ -65,7 +73,7 @@ class Found(Struct):
     examples: list[str] = field(default_factory=list)
 
 
-class Agreement(Struct, frozen=True):
+class JourneyCounts(Struct, frozen=True):
     """Active journeys of a campaign: rows in the database, and workflows that run as Temporal's index has it."""
 
     rows: int
@@ -78,7 +86,7 @@ class Report(Struct):
     rows: int = 0
     workflows: int = 0
     findings: dict[str, Found] = field(default_factory=dict)
-    campaigns: dict[str, Agreement] = field(default_factory=dict)
+    campaigns: dict[str, JourneyCounts] = field(default_factory=dict)
     for_people: dict[str, str] = field(default_factory=dict)
 
     def note(self, finding: Finding, ids: Collection[str], repaired: int) -> None:
@@ -163,7 +171,7 @@ class Reconciler:
             endings = [Ending(row.id, *verdict.ending, BY, at) for row, verdict in held if verdict.ending is not None]
             await journeys.end(connection, endings)
             if starts := [_start(row) for row, verdict in held if verdict.ending is None]:
-                await outbox.append(connection, starts, of_many=True)
+                await outbox.append(connection, starts, bulk=True)
         for finding in Finding:
             ids = [row.workflow_id for row, verdict in held if verdict.finding == finding]
             report.note(finding, ids, repaired=len(ids))
@@ -183,7 +191,7 @@ class Reconciler:
             settled = [row for row in known if row.state == "active" and row.is_told and not row.is_exiting]
             on_another = [row for row in settled if is_on_another(page[row.workflow_id], row.campaign_version)]
             await self._take_back(on_another, report)
-            elsewhere = [row for row in settled if is_elsewhere(page[row.workflow_id], row.step, row.standing)]
+            elsewhere = [row for row in settled if is_elsewhere(page[row.workflow_id], row.step, row.status)]
             await self._place(elsewhere, report)
         await self._end_orphans(orphans, report)
 
@@ -195,7 +203,7 @@ class Reconciler:
             return
         async with self._database.transaction() as connection:
             over = [workflow_id for _, workflow_id in await reconciliation_queries.still_over(connection, running)]
-            await outbox.append(connection, [Notice(id, "exit", {"by": BY}) for id in over], of_many=True)
+            await outbox.append(connection, [OutboxMessage(id, "exit", {"by": BY}) for id in over], bulk=True)
         report.note(Finding.WORKFLOW_OUTLIVED_ROW, over, repaired=len(over))
 
     async def _take_back(self, rows: Sequence[KnownRow], report: Report) -> None:
@@ -213,7 +221,7 @@ class Reconciler:
             return
         async with self._database.transaction() as connection:
             # Events are routed by the versions that had journeys when campaigns were last changed.
-            await campaigns.take_control(connection)
+            await campaigns.lock_registry_exclusive(connection)
             taken = await reconciliation_queries.take_back(connection, moved, grace=self._grace)
         ids = [row.workflow_id for row, _ in moved if row.id in taken]
         report.note(Finding.VERSION_DIFFERS, ids, repaired=len(ids))
@@ -222,13 +230,13 @@ class Reconciler:
         """Have rows say where their workflows rest."""
         seen = await self._look([row.workflow_id for row in rows])
         moved = [
-            (row, one.step, one.standing)
+            (row, one.step, one.status)
             for row in rows
             if (one := seen[row.workflow_id]) is not None
             and _is_running(one)
-            and is_elsewhere(one, row.step, row.standing)
+            and is_elsewhere(one, row.step, row.status)
             and one.step is not None
-            and one.standing is not None
+            and one.status is not None
         ]
         if not moved:
             return
@@ -280,21 +288,21 @@ class Reconciler:
         async with self._database.transaction() as connection:
             rows = await reconciliation_queries.active_by_campaign(connection)
         for key, number in rows.items():
-            report.campaigns[key] = Agreement(number, await self._workflows.count(key))
+            report.campaigns[key] = JourneyCounts(number, await self._workflows.count(key))
 
-    async def _look(self, ids: Collection[str]) -> dict[str, Seen | None]:
+    async def _look(self, ids: Collection[str]) -> dict[str, WorkflowState | None]:
         found = await asyncio.gather(*(self._workflows.look(id) for id in ids))
         return dict(zip(ids, found, strict=True))
 
 
-def _is_running(workflow: Seen | None) -> bool:
-    return workflow is not None and workflow.status == "running"
+def _is_running(workflow: WorkflowState | None) -> bool:
+    return workflow is not None and workflow.execution == "running"
 
 
-def _start(row: LostRow) -> Notice:
+def _start(row: LostRow) -> OutboxMessage:
     """Has a workflow go on where the row is; at the beginning where that is not known."""
     lost = Lost(row.step, row.wakes_at, row.visits, row.moves)
-    return Notice(
+    return OutboxMessage(
         row.workflow_id,
         "start",
         {

@@ -11,9 +11,9 @@ from uuid import UUID
 from application.catalogue import Catalogue
 from application.people import read_people
 from application.routing import MAX_WORK
-from domain.conditions.expressions import Place
+from domain.conditions.expressions import ExpressionScope
 from domain.journey.listeners import Listeners
-from domain.journey.matching import Happening, Matcher, Person
+from domain.journey.matching import Matcher, Person, ProfileEvent
 from domain.long_work import LongWork
 from store import campaigns, decisions, events, timeline
 from store.database import Connection
@@ -78,7 +78,9 @@ def work_out(unjudged: Unjudged) -> LongWork[dict[str, list[Recorded]]]:
             if (event.id, version.key) in unjudged.decided or is_later:
                 continue
             where = version.rules.entry.where
-            outcome = matcher.condition(where, Place.ENTRY_WHERE, Happening(stored.profile_id, event), None)
+            outcome = matcher.condition(
+                where, ExpressionScope.ENTRY_WHERE, ProfileEvent(stored.profile_id, event), None
+            )
             if not outcome.holds and outcome.error is None:
                 data = {"event_id": str(event.id), "where": where, "version": version.version, "worked_out": True}
                 refusals.setdefault(entry.key, []).append(timeline.refusal(entry, version.key, data))

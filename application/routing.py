@@ -10,18 +10,18 @@ from uuid_utils.compat import uuid7
 from application.catalogue import Catalogue
 from domain.journey import routing
 from domain.journey.listeners import Listeners
-from domain.journey.matching import Happening
+from domain.journey.matching import ProfileEvent
 from domain.journey.position import Position, position_at_entry
 from domain.journey.records import Journey
-from domain.journey.routing_result import Heard, Routed, Surroundings
+from domain.journey.routing_result import RoutingContext, RoutingResult, SubscriptionMatch
 from domain.long_work import LongWork
 from store import conversions, decisions, events, journeys, outbox
 from store.conversions import Conversion
-from store.database import Asked, Connection
+from store.database import Connection, PendingResult
 from store.decisions import Decision
 from store.events import StoredEvent
 from store.journeys import Entered, GoalSought
-from store.outbox import Notice
+from store.outbox import OutboxMessage
 from store.profiles import Profile
 
 # Of one person in one campaign, the journeys that are over and may still reach their goal. Each goal event of theirs is
@@ -36,29 +36,29 @@ MAX_WORK = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class PendingContext:
     """What was asked of the journeys that events concern, until it is answered. None: there was nothing to ask."""
 
     number: int
-    active: Asked[list[Journey]]
-    past: Asked[list[Journey]] | None
-    last: Asked[list[Entered]] | None
-    received: Asked[list[StoredEvent]] | None
+    active: PendingResult[list[Journey]]
+    past: PendingResult[list[Journey]] | None
+    last: PendingResult[list[Entered]] | None
+    received: PendingResult[list[StoredEvent]] | None
 
-    async def answer(self, people: Mapping[UUID, Profile]) -> Surroundings:
+    async def get(self, people: Mapping[UUID, Profile]) -> RoutingContext:
         """All that the routing of the events depends on. Raises TooMuchWork for that of more than one event."""
-        received = await self.received.answer() if self.received else []
+        received = await self.received.get() if self.received else []
         if len(received) > MAX_RECEIVED and self.number > 1:
             raise TooMuchWork(self.number // 2)
-        return Surroundings(
+        return RoutingContext(
             people,
-            await self.active.answer(),
-            await self.past.answer() if self.past else [],
+            await self.active.get(),
+            await self.past.get() if self.past else [],
             {
                 (entry.campaign_key, entry.profile_id, entry.entry_key): entry.last_entered_at
-                for entry in (await self.last.answer() if self.last else ())
+                for entry in (await self.last.get() if self.last else ())
             },
-            [Happening(stored.profile_id, stored.event) for stored in received],
+            [ProfileEvent(stored.profile_id, stored.event) for stored in received],
         )
 
 
@@ -71,8 +71,8 @@ class TooMuchWork(Exception):
 
 
 def route(
-    happenings: Sequence[Happening], listeners: Listeners, surroundings: Surroundings, received_at: datetime
-) -> LongWork[Routed]:
+    happenings: Sequence[ProfileEvent], listeners: Listeners, surroundings: RoutingContext, received_at: datetime
+) -> LongWork[RoutingResult]:
     """Decide what becomes of journeys. The caller has locked the people and the journeys.
 
     A piece evaluates a few conditions of one rule at most. Raises TooMuchWork beyond MAX_WORK, but for one event.
@@ -91,11 +91,11 @@ def route(
 async def record(
     connection: Connection,
     catalogue: Catalogue,
-    routed: Routed,
-    happenings: Sequence[Happening],
+    routed: RoutingResult,
+    happenings: Sequence[ProfileEvent],
     received_at: datetime,
     *,
-    of_many: bool = False,
+    bulk: bool = False,
 ) -> None:
     """Write what was decided. The decisions first, so that on the timeline their consequences follow them."""
     if recorded := [*_exit_decisions(routed), *_entry_decisions(routed, received_at)]:
@@ -109,11 +109,11 @@ async def record(
         await journeys.insert(connection, routed.entered, endings, await _positions(connection, catalogue, routed))
     if routed.conversions:
         await conversions.insert(connection, _conversions(routed))
-    if notices := _notices(routed, born):
-        await outbox.append(connection, notices, of_many=of_many)
+    if messages := _outbox_messages(routed, born):
+        await outbox.append(connection, messages, bulk=bulk)
 
 
-async def _positions(connection: Connection, catalogue: Catalogue, routed: Routed) -> dict[UUID, Position]:
+async def _positions(connection: Connection, catalogue: Catalogue, routed: RoutingResult) -> dict[UUID, Position]:
     """Where those are who have just entered. Their versions are in memory, but for the first journey of each."""
     entered = {(journey.campaign_key, journey.campaign_version) for journey in routed.entered}
     plans = {place: (await catalogue.version(connection, *place)).plan for place in sorted(entered)}
@@ -124,14 +124,14 @@ async def _positions(connection: Connection, catalogue: Catalogue, routed: Route
     return {id: position for id, position in found.items() if position is not None}
 
 
-def exit_notice(workflow_id: str, by: str) -> Notice:
+def exit_message(workflow_id: str, by: str) -> OutboxMessage:
     """Tells a journey's workflow that the journey has been ended."""
-    return Notice(workflow_id, "exit", {"by": by})
+    return OutboxMessage(workflow_id, "exit", {"by": by})
 
 
-async def ask_around(
-    connection: Connection, listeners: Listeners, happenings: Sequence[Happening], received_at: datetime
-) -> Around:
+async def load_context(
+    connection: Connection, listeners: Listeners, happenings: Sequence[ProfileEvent], received_at: datetime
+) -> PendingContext:
     """Lock the journeys concerned, and ask for what becomes of them depends on, in one round trip of a pipeline.
 
     The caller has locked the people.
@@ -153,7 +153,7 @@ async def ask_around(
         )
     entering = [happening for happening in happenings if listeners.entries(happening.event)]
     if not entering:
-        return Around(len(happenings), active, past, None, None)
+        return PendingContext(len(happenings), active, past, None, None)
     entrants = {happening.profile_id for happening in entering}
     versions = listeners.versions_let_in(happening.event for happening in entering)
     last = await journeys.last_entries(connection, entrants, {version.key for version in versions})
@@ -168,10 +168,10 @@ async def ask_around(
         but=[happening.event.id for happening in happenings],
         limit=MAX_RECEIVED + 1 if len(happenings) > 1 else None,
     )
-    return Around(len(happenings), active, past, last, received)
+    return PendingContext(len(happenings), active, past, last, received)
 
 
-def _entry_decisions(routed: Routed, at: datetime) -> list[Decision]:
+def _entry_decisions(routed: RoutingResult, at: datetime) -> list[Decision]:
     return [
         Decision(
             id=uuid5(decision.happening.event.id, decision.campaign_key),
@@ -189,7 +189,7 @@ def _entry_decisions(routed: Routed, at: datetime) -> list[Decision]:
     ]
 
 
-def _exit_decisions(routed: Routed) -> list[Decision]:
+def _exit_decisions(routed: RoutingResult) -> list[Decision]:
     return [
         Decision(
             id=uuid5(left.journey.id, "exit"),
@@ -207,13 +207,13 @@ def _exit_decisions(routed: Routed) -> list[Decision]:
     ]
 
 
-def _in_order(recorded: Sequence[Decision], happenings: Sequence[Happening]) -> list[Decision]:
+def _in_order(recorded: Sequence[Decision], happenings: Sequence[ProfileEvent]) -> list[Decision]:
     """By the events that they are due to."""
     places: dict[UUID | None, int] = {happening.event.id: place for place, happening in enumerate(happenings)}
     return sorted(recorded, key=lambda decision: places[decision.event_id])
 
 
-def _conversions(routed: Routed) -> list[Conversion]:
+def _conversions(routed: RoutingResult) -> list[Conversion]:
     return [
         Conversion(
             journey_id=reached.journey.id,
@@ -227,7 +227,7 @@ def _conversions(routed: Routed) -> list[Conversion]:
     ]
 
 
-def _first_and_last(heard: Sequence[Heard]) -> list[Heard]:
+def _first_and_last(heard: Sequence[SubscriptionMatch]) -> list[SubscriptionMatch]:
     """What each subscription hears first and last: a journey keeps one match, and a batch may hold thousands."""
     places: dict[tuple[UUID, str], tuple[int, int]] = {}
     for place, one in enumerate(heard):
@@ -237,10 +237,10 @@ def _first_and_last(heard: Sequence[Heard]) -> list[Heard]:
     return [heard[place] for place in sorted({place for ends in places.values() for place in ends})]
 
 
-def _notices(routed: Routed, born: set[UUID]) -> list[Notice]:
+def _outbox_messages(routed: RoutingResult, born: set[UUID]) -> list[OutboxMessage]:
     """What Temporal must be told. A journey that began and ended within the batch needs no workflow."""
     starts = [
-        Notice(
+        OutboxMessage(
             journey.workflow_id,
             "start",
             {"journey_id": str(journey.id), "campaign": journey.campaign_key, "version": journey.campaign_version},
@@ -249,7 +249,7 @@ def _notices(routed: Routed, born: set[UUID]) -> list[Notice]:
         if journey.id not in routed.left
     ]
     matched = [
-        Notice(
+        OutboxMessage(
             heard.journey.workflow_id,
             "matched",
             {
@@ -262,6 +262,6 @@ def _notices(routed: Routed, born: set[UUID]) -> list[Notice]:
         if heard.journey.id not in routed.left
     ]
     exits = [
-        exit_notice(left.journey.workflow_id, str(left.event.id)) for id, left in routed.left.items() if id not in born
+        exit_message(left.journey.workflow_id, str(left.event.id)) for id, left in routed.left.items() if id not in born
     ]
     return [*starts, *matched, *exits]

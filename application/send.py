@@ -29,10 +29,10 @@ from domain.sending.claim import (
     SENDING,
     SENT,
     UNKNOWN,
+    ClaimFacts,
     Close,
     Done,
     Proceed,
-    Standing,
     Wait,
 )
 from domain.sending.delivery import Accepted, Ambiguous, Channel, Delivery, Outbound, Rejected, Unavailable
@@ -166,7 +166,7 @@ class Sender:
     def _claim(
         self, claimed: Claimed, version: Version, channel: Channel, at: datetime
     ) -> Proceed | Wait | Close | Done:
-        standing = Standing(
+        facts = ClaimFacts(
             claimed.state,
             claimed.reason,
             claimed.channel,
@@ -176,7 +176,7 @@ class Sender:
             claimed.campaign_state,
         )
         return sending.claim(
-            standing,
+            facts,
             Recipient(claimed.traits, claimed.consent, claimed.suppressed, claimed.refused_addresses),
             window=version.rules.send_window,
             zone=self._zone(claimed, version),

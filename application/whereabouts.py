@@ -21,7 +21,7 @@ class Whereabouts:
     """An active journey: its step, what it does there (waiting, deferred, held, acting), and until when.
 
     `entry_key` tells journeys of one campaign apart, and is empty where a person has one there at a time. `step` and
-    `standing` are None until it has said where it is. `until` is None where it waits for no instant.
+    `status` are None until it has said where it is. `until` is None where it waits for no instant.
     `timezone` is that of the recipient's windows and delays, and the one in which `summary` tells the time. `url` leads
     to the journey in the Temporal UI.
     """
@@ -30,7 +30,7 @@ class Whereabouts:
     entry_key: str
     journey_id: str
     step: str | None
-    standing: str | None
+    status: str | None
     until: datetime | None
     timezone: str
     summary: str
@@ -79,23 +79,23 @@ def _whereabouts(journey: ListedJourney, zone: ZoneInfo, now: datetime, journey_
         entry_key=journey.entry_key,
         journey_id=str(journey.id),
         step=journey.step,
-        standing=journey.standing,
+        status=journey.status,
         until=journey.wakes_at,
         timezone=zone.key,
-        summary=f"{summary(journey.step, journey.standing, journey.wakes_at, zone, now)}, in {where}",
+        summary=f"{summary(journey.step, journey.status, journey.wakes_at, zone, now)}, in {where}",
         url=link(journey_url, journey.workflow_id),
     )
 
 
-def summary(step: str | None, standing: str | None, until: datetime | None, zone: ZoneInfo, now: datetime) -> str:
+def summary(step: str | None, status: str | None, until: datetime | None, zone: ZoneInfo, now: datetime) -> str:
     """`waits at cool-off until 06:38 (Europe/Berlin)`, with the date where that is not the recipient's today."""
-    if step is None or standing is None:
+    if step is None or status is None:
         return "is about to begin"
-    if standing == "held":
+    if status == "held":
         return f"is held at {step} until the campaign is resumed"
-    if standing == "acting":
+    if status == "acting":
         return f"is at {step}"
-    does = "is deferred" if standing == "deferred" else "waits"
+    does = "is deferred" if status == "deferred" else "waits"
     return f"{does} at {step}" + (f" until {_clock(until, zone, now)}" if until else "")
 
 

@@ -35,7 +35,7 @@ def dev(
     with dev_extra("dev"):
         from cli.dev_stack import DevPorts, DevStack
     from runtime.embedded.processes import EmbeddedServerError
-    from runtime.instrumented_process import watched_process
+    from runtime.instrumented_process import instrumented_process
     from settings import WatchSettings
 
     ports = DevPorts(
@@ -47,7 +47,7 @@ def dev(
         inbox=inbox_port,
     )
     try:
-        with dev_extra("dev"), watched_process("sojourn", metrics_address=WatchSettings().metrics_address):
+        with dev_extra("dev"), instrumented_process("sojourn", metrics_address=WatchSettings().metrics_address):
             asyncio.run(run_until_signalled(_serve(DevStack(data, ports=ports), ports)))
     except EmbeddedServerError as error:
         typer.echo(f"sojourn: {error}", err=True)

@@ -39,7 +39,7 @@ Ids = Annotated[list[UUID] | None, typer.Argument(metavar="ID", help="Journeys b
 Version = Annotated[int | None, typer.Option(min=1, help="On this version of the campaign.", show_default=False)]
 User = Annotated[str | None, typer.Option(help="Of this user.", show_default=False)]
 Step = Annotated[str | None, typer.Option(help="That are at this step now.", show_default=False)]
-Standing = Annotated[str | None, typer.Option(help="waiting, deferred, held or acting.", show_default=False)]
+StatusOption = Annotated[str | None, typer.Option(help="waiting, deferred, held or acting.", show_default=False)]
 EnteredAfter = Annotated[
     datetime | None,
     typer.Option(formats=INSTANTS, metavar="INSTANT", help="That began at this instant or later.", show_default=False),
@@ -58,7 +58,7 @@ def list_journeys(
     user: User = None,
     state: Annotated[str | None, typer.Option(help="active, completed or exited.", show_default=False)] = None,
     step: Step = None,
-    standing: Standing = None,
+    status: StatusOption = None,
     entered_after: EnteredAfter = None,
     entered_before: EnteredBefore = None,
     limit: Limit = 20,
@@ -66,7 +66,7 @@ def list_journeys(
     as_json: AsJson = False,
 ) -> None:
     """List journeys, the latest first; or look at one, end them or their waits."""
-    which = _which(campaign, version, user, step, standing, entered_after, entered_before)
+    which = _which(campaign, version, user, step, status, entered_after, entered_before)
     if (command := context.invoked_subcommand) is not None:
         limited_by = context.get_parameter_source("limit")
         is_limited = limited_by is not None and limited_by.name == "COMMANDLINE"
@@ -123,7 +123,7 @@ def exit_journeys(
     version: Version = None,
     user: User = None,
     step: Step = None,
-    standing: Standing = None,
+    status: StatusOption = None,
     entered_after: EnteredAfter = None,
     entered_before: EnteredBefore = None,
     watch: Watch = False,
@@ -131,7 +131,7 @@ def exit_journeys(
     as_json: AsJson = False,
 ) -> None:
     """End journeys, by their ids or all of a campaign that the options choose."""
-    which = {**context.obj, **_which(campaign, version, user, step, standing, entered_after, entered_before)}
+    which = {**context.obj, **_which(campaign, version, user, step, status, entered_after, entered_before)}
     _act(context, "exit", "End", ids, which, watch=watch, yes=yes, as_json=as_json)
 
 
@@ -143,7 +143,7 @@ def skip_wait(
     version: Version = None,
     user: User = None,
     step: Step = None,
-    standing: Standing = None,
+    status: StatusOption = None,
     entered_after: EnteredAfter = None,
     entered_before: EnteredBefore = None,
     watch: Watch = False,
@@ -151,7 +151,7 @@ def skip_wait(
     as_json: AsJson = False,
 ) -> None:
     """Let journeys go on at once that rest, by their ids or all of a campaign that the options choose."""
-    which = {**context.obj, **_which(campaign, version, user, step, standing, entered_after, entered_before)}
+    which = {**context.obj, **_which(campaign, version, user, step, status, entered_after, entered_before)}
     _act(context, "skip-wait", "Skip the wait of", ids, which, watch=watch, yes=yes, as_json=as_json)
 
 
@@ -209,7 +209,7 @@ def _which(
     version: int | None,
     user: str | None,
     step: str | None,
-    standing: str | None,
+    status: str | None,
     entered_after: datetime | None,
     entered_before: datetime | None,
 ) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def _which(
         "version": version,
         "user": user,
         "step": step,
-        "standing": standing,
+        "status": status,
         "entered_after": entered_after and entered_after.astimezone().isoformat(),
         "entered_before": entered_before and entered_before.astimezone().isoformat(),
     }
@@ -233,4 +233,4 @@ def _row(each: dict[str, Any]) -> list[str]:
 
 def _state(journey: dict[str, Any]) -> str:
     """What it is doing, or how it ended."""
-    return str(journey["standing"] or journey["outcome"] or journey["state"])
+    return str(journey["status"] or journey["outcome"] or journey["state"])

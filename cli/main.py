@@ -27,7 +27,7 @@ from cli.reconcile import reconcile
 from cli.rejects import rejects
 from cli.schema import schema
 from domain.errors import SojournError
-from runtime.process import leave
+from runtime.process import exit_now
 
 NAME = "sojourn"
 # Those of no command, which may stand before or behind it.
@@ -131,7 +131,7 @@ def main() -> None:
     except BaseException:  # noqa: BLE001 - whatever it is, it is told here, since nothing is raised past this function
         traceback.print_exc()
     finally:
-        leave(status)
+        exit_now(status)
 
 
 if __name__ == "__main__":

@@ -30,13 +30,13 @@ def api(
     with _uncollected():
         from api.app import create_app
         from api.server import serve
-        from runtime.instrumented_process import last_words, watched_process
+        from runtime.instrumented_process import instrumented_process, log_fatal
         from settings import Settings
 
     settings = Settings()
     with (
-        last_words(),
-        watched_process(
+        log_fatal(),
+        instrumented_process(
             "sojourn-api",
             metrics_address=settings.metrics_address,
             build_id=settings.build_id,

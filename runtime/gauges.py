@@ -6,25 +6,25 @@ from time import time
 import psycopg
 import structlog
 
-from runtime.metrics import SURVEYED
+from runtime.metrics import POLLED_GAUGES
 from store.database import Database, described
-from store.gauges import survey
+from store.gauges import read_gauges
 
 log = structlog.get_logger()
 
 INTERVAL = 15.0
 
 
-async def keep_surveying(database: Database, stop: asyncio.Event) -> None:
+async def poll_gauges(database: Database, stop: asyncio.Event) -> None:
     """Until stopped. While the database is away, the gauges stay and `sojourn_survey_timestamp_seconds` tells so."""
     while not stop.is_set():
         try:
             async with database.transaction() as connection:
-                found = await survey(connection)
+                found = await read_gauges(connection)
         except psycopg.Error as error:
             log.warning("the database cannot be asked what waits", error=described(error))
         else:
-            SURVEYED.tell(found, time())
+            POLLED_GAUGES.tell(found, time())
         try:
             await asyncio.wait_for(stop.wait(), INTERVAL)
         except TimeoutError:

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def watched_process(
+def instrumented_process(
     service: str, *, metrics_address: str | None, build_id: str | None = None, has_temporal: bool = True
 ) -> Iterator[None]:
     """While the process does its work. To be entered before the first client of Temporal is made.
@@ -47,7 +47,7 @@ def watched_process(
 
 
 @contextmanager
-def last_words() -> Iterator[None]:
+def log_fatal() -> Iterator[None]:
     """What a process fails of is a line of its log, and ends it with status 1."""
     try:
         yield

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.journey.reconciliation import Seen
+from domain.journey.reconciliation import WorkflowState
 from runtime.temporal import CALL_TIMEOUT
 from workflows.search_attributes import CAMPAIGN_VERSION, JOURNEY_STATE, JOURNEY_STEP
 
@@ -38,7 +38,7 @@ class JourneyWorkflows:
                 found.add(one.id)
         return found
 
-    async def all_running(self, before: datetime) -> AsyncIterator[dict[str, Seen]]:
+    async def all_running(self, before: datetime) -> AsyncIterator[dict[str, WorkflowState]]:
         """All that run and were started before an instant, in pages."""
         pages = self._client.list_workflows(f"{self._running} AND StartTime < '{before.isoformat()}'", page_size=PAGE)
         while True:
@@ -48,7 +48,7 @@ class JourneyWorkflows:
             if not pages.next_page_token:
                 return
 
-    async def look(self, id: str) -> Seen | None:
+    async def look(self, id: str) -> WorkflowState | None:
         """One as it is, not as the index has it; None where there is none."""
         async with self._calls:
             try:
@@ -63,7 +63,7 @@ class JourneyWorkflows:
                 is_busy = bool(raw.pending_activities) or raw.HasField("pending_workflow_task")
                 return _seen(found, status.name.lower(), is_busy=is_busy)
             handle = self._client.get_workflow_handle(id, run_id=found.run_id, result_type=str)
-            return Seen("completed", await handle.result(rpc_timeout=TIMEOUT))
+            return WorkflowState("completed", await handle.result(rpc_timeout=TIMEOUT))
 
     async def terminate(self, id: str, reason: str) -> None:
         """End one at once, if it runs."""
@@ -80,12 +80,12 @@ class JourneyWorkflows:
         return counted.count
 
 
-def _seen(found: WorkflowExecution, status: str, *, is_busy: bool = False) -> Seen:
+def _seen(found: WorkflowExecution, execution: str, *, is_busy: bool = False) -> WorkflowState:
     attributes = found.typed_search_attributes
-    return Seen(
-        status,
+    return WorkflowState(
+        execution,
         step=attributes.get(JOURNEY_STEP),
-        standing=attributes.get(JOURNEY_STATE),
+        status=attributes.get(JOURNEY_STATE),
         version=attributes.get(CAMPAIGN_VERSION),
         is_busy=is_busy,
     )

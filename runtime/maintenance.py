@@ -13,7 +13,7 @@ log = structlog.get_logger()
 INTERVAL = 3_600.0
 
 
-async def keep_house(database: Database, stop: asyncio.Event) -> None:
+async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
     """Every hour until stopped. A round that fails is made up for by the next."""
     while not stop.is_set():
         try:

@@ -11,13 +11,14 @@ from typing import Final
 from weakref import WeakSet
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics, start_http_server
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import Metric as PrometheusMetric
 from prometheus_client.registry import Collector
 
 from domain.errors import ConflictError
 from store.database import Database
-from store.gauges import Survey
-from store.transaction_metrics import Counts, Deed
+from store.gauges import Gauges
+from store.transaction_metrics import Counts, Metric
 
 # When a series began is of no use to anybody here, and would be one more of each.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -38,14 +39,14 @@ INGEST_SECONDS: Final = Histogram(
     "sojourn_ingest_seconds", "Time in which a batch is stored, routed and committed", buckets=_SHORT
 )
 
-DEEDS: Final = {
-    Deed.EVENT: Counter("sojourn_events", "Events by type and what became of them", ["type", "outcome"]),
-    Deed.DECISION: Counter(
+TRANSACTION_METRICS: Final = {
+    Metric.EVENT: Counter("sojourn_events", "Events by type and what became of them", ["type", "outcome"]),
+    Metric.DECISION: Counter(
         "sojourn_decisions", "Decisions of the gate, of entries, exits and steps", ["kind", "outcome", "reason"]
     ),
-    Deed.ENTERED: Counter("sojourn_journeys_entered", "Journeys that began", ["campaign"]),
-    Deed.ENDED: Counter("sojourn_journeys_ended", "Journeys that are over", ["campaign", "state", "outcome"]),
-    Deed.SETTLED: Counter(
+    Metric.ENTERED: Counter("sojourn_journeys_entered", "Journeys that began", ["campaign"]),
+    Metric.ENDED: Counter("sojourn_journeys_ended", "Journeys that are over", ["campaign", "state", "outcome"]),
+    Metric.SETTLED: Counter(
         "sojourn_messages_settled",
         "Messages of which an attempt has decided the outcome",
         ["campaign", "channel", "state", "reason"],
@@ -69,8 +70,8 @@ RELAY_SECONDS: Final = Histogram(
 
 def count(counts: Counts) -> None:
     """Add what a transaction has done."""
-    for (deed, case), number in counts.items():
-        DEEDS[deed].labels(*case).inc(number)
+    for (metric, labels), number in counts.items():
+        TRANSACTION_METRICS[metric].labels(*labels).inc(number)
 
 
 class Pools(Collector):
@@ -83,7 +84,7 @@ class Pools(Collector):
         """Have a database's pool shown for as long as it is there."""
         self._databases.add(database)
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[PrometheusMetric]:
         """One sample each, over all pools."""
         states = [database.pool_state() for database in list(self._databases)]
         for name, told, value in (
@@ -94,23 +95,25 @@ class Pools(Collector):
             yield GaugeMetricFamily(f"sojourn_database_pool_{name}", told, value=value)
 
 
-class Surveyed(Collector):
+class PolledGauges(Collector):
     """What a worker has found in the database when it last looked. A process that never does shows nothing of it."""
 
     def __init__(self) -> None:
-        self._found: tuple[Survey, float] | None = None
+        self._found: tuple[Gauges, float] | None = None
 
-    def tell(self, survey: Survey, at: float) -> None:
+    def tell(self, survey: Gauges, at: float) -> None:
         """Show this from now on; `at` is the instant in seconds since 1970."""
         self._found = survey, at
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[PrometheusMetric]:
         """The gauges of the whole deployment."""
         if self._found is None:
             return
         survey, at = self._found
-        rows = GaugeMetricFamily("sojourn_outbox_rows", "Rows that wait, counted up to 10,000", labels=["class"])
-        ages = GaugeMetricFamily("sojourn_outbox_oldest_seconds", "Age of the oldest row that waits", labels=["class"])
+        rows = GaugeMetricFamily("sojourn_outbox_rows", "Rows that wait, counted up to 10,000", labels=["priority"])
+        ages = GaugeMetricFamily(
+            "sojourn_outbox_oldest_seconds", "Age of the oldest row that waits", labels=["priority"]
+        )
         for name in survey.waiting:
             rows.add_metric([name], survey.waiting[name])
             ages.add_metric([name], survey.oldest[name])
@@ -127,9 +130,9 @@ class Surveyed(Collector):
 
 
 POOLS: Final = Pools()
-SURVEYED: Final = Surveyed()
+POLLED_GAUGES: Final = PolledGauges()
 REGISTRY.register(POOLS)
-REGISTRY.register(SURVEYED)
+REGISTRY.register(POLLED_GAUGES)
 
 
 def serve_metrics(address: str, *, build_id: str | None) -> None:

@@ -32,7 +32,7 @@ STUCK_ATTEMPTS = 3
 STUCK = CannotMigrate("workflow_stuck", "its workflow's task fails again and again: the Temporal UI says why")
 
 
-class JourneyMover:
+class JourneyMigrator:
     """One a process."""
 
     def __init__(self, client: Client) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 
-def leave(status: int) -> NoReturn:
+def exit_now(status: int) -> NoReturn:
     """End the process at once with this exit status.
 
     One that had a Temporal client may abort while the interpreter is torn down, after all of its work: the threads of

@@ -8,7 +8,7 @@ from temporalio.service import RPCError
 
 from application.reconcile import Reconciler
 from domain.access import SOJOURN
-from runtime.tasks import end
+from runtime.tasks import cancel_and_wait
 from store import reconciliations
 from store.database import Database
 
@@ -28,8 +28,8 @@ async def reconcile(database: Database, reconciler: Reconciler, stop: asyncio.Ev
         if work.done():
             await work
     finally:
-        await end(work)
-        await end(stopped)
+        await cancel_and_wait(work)
+        await cancel_and_wait(stopped)
 
 
 async def _work(database: Database, reconciler: Reconciler) -> None:

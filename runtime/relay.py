@@ -27,7 +27,7 @@ from domain.journey.records import anonymous_place, seed_of, user_of
 from domain.journey.recovery import Lost, recover
 from domain.journey.state import JourneyState
 from runtime import metrics
-from runtime.tasks import end
+from runtime.tasks import cancel_and_wait
 from runtime.temporal import CALL_TIMEOUT
 from runtime.tracing import child_span, headers_here
 from store import journeys, outbox
@@ -107,7 +107,7 @@ class Relay:
                     log.warning("relay waits", error=_described(error), seconds=pause)
                     await _first(pause, stop)
         finally:
-            await end(listener)
+            await cancel_and_wait(listener)
 
     async def deliver_due(self) -> int:
         """Take one batch of due rows to Temporal; how many it was.
@@ -192,7 +192,7 @@ class Relay:
 
     async def _start(self, row: Row, version: Version) -> None:
         # What is caught up on goes after what has just come, in Temporal as well.
-        goes_after = row.of_many or row.is_late
+        goes_after = row.bulk or row.is_late
         user = user_of(row.workflow_id, version.key)
         going_on, moves = _recovered(row, version)
         begun = going_on or machine.begin(version.plan, row.created_at)

@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 # What a cancelled task still does, it has done within this many seconds, or it has not heard.
-PATIENCE = 1.0
+CANCEL_TIMEOUT = 1.0
 
 
-async def end(task: asyncio.Task[Any]) -> None:
+async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
     """Cancel a task and wait until it has ended, in whatever way; its exception, if any, is the caller's to look at.
 
     One cancellation is not enough: `asyncio.wait_for` of Python 3.11, with which psycopg waits, loses one that comes
@@ -15,4 +15,4 @@ async def end(task: asyncio.Task[Any]) -> None:
     """
     while not task.done():
         task.cancel()
-        await asyncio.wait([task], timeout=PATIENCE)
+        await asyncio.wait([task], timeout=CANCEL_TIMEOUT)

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from domain.people.registers import Registers, packed, unpacked
-from store.database import Asked, Connection
+from store.database import Connection, PendingResult
 
 # A channel and the normalised address on it.
 Address = tuple[str, str]
@@ -45,7 +45,7 @@ async def ensure(connection: Connection, addresses: Collection[Address]) -> None
     )
 
 
-async def lock(connection: Connection, addresses: Collection[Address]) -> Asked[dict[Address, Registers]]:
+async def lock(connection: Connection, addresses: Collection[Address]) -> PendingResult[dict[Address, Registers]]:
     """What these addresses refuse, locked until the end of the transaction. The caller has ensured their rows."""
     ordered = sorted(addresses)
     cursor = await connection.execute(
@@ -56,7 +56,7 @@ async def lock(connection: Connection, addresses: Collection[Address]) -> Asked[
         """,
         ([channel for channel, _ in ordered], [value for _, value in ordered]),
     )
-    return Asked(
+    return PendingResult(
         cursor,
         lambda rows: {
             (row["channel"], row["value"]): Registers(row["refusals"], unpacked(row["said"])) for row in rows
@@ -76,7 +76,7 @@ async def lock_of_message(connection: Connection, message_id: UUID) -> None:
 
 async def refused(
     connection: Connection, profile_ids: Collection[UUID], named: Collection[Address]
-) -> Asked[dict[Address, dict[str, str | None]]]:
+) -> PendingResult[dict[Address, dict[str, str | None]]]:
     """Which addresses of these profiles, and which of those named, refuse what.
 
     A statement of its own after the lock of the profiles, so that it sees them as they are locked.
@@ -97,7 +97,7 @@ async def refused(
         """,
         (list(profile_ids), [channel for channel, _ in named], [value for _, value in named]),
     )
-    return Asked(cursor, lambda rows: {(row["channel"], row["value"]): row["refusals"] for row in rows})
+    return PendingResult(cursor, lambda rows: {(row["channel"], row["value"]): row["refusals"] for row in rows})
 
 
 async def write(connection: Connection, refusals: Mapping[Address, Registers]) -> None:

@@ -7,14 +7,14 @@ from msgspec import Struct, convert
 from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
-from domain.campaign.life import LETTING_IN, Standing
+from domain.campaign.life import OPEN_STATES, CampaignFacts
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.journey.forecast import Compiled
-from store.database import Asked, Connection
+from store.database import Connection, PendingResult
 
 # Whoever judges events or messages by the campaigns holds this lock shared; whoever changes them, exclusively.
-CONTROL_LOCK = 0x53_4F_4A_4E
+REGISTRY_LOCK = 0x53_4F_4A_4E
 
 
 class Campaign(Struct, frozen=True):
@@ -55,24 +55,24 @@ class Version(Struct, frozen=True):
     rules: Rules
 
 
-async def share_control(connection: Connection) -> int:
+async def lock_registry_shared(connection: Connection) -> int:
     """Hold the campaigns as they are until the end of the transaction; the registry's revision."""
     async with connection.pipeline():
-        revision = await ask_to_share_control(connection)
-        return await revision.answer()
+        revision = await begin_lock_registry_shared(connection)
+        return await revision.get()
 
 
-async def ask_to_share_control(connection: Connection) -> Asked[int]:
-    """As `share_control`, in a pipeline."""
-    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
+async def begin_lock_registry_shared(connection: Connection) -> PendingResult[int]:
+    """As `lock_registry_shared`, in a pipeline."""
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
     # A statement of its own: its snapshot is taken once the lock is held.
     cursor = await connection.execute("SELECT revision FROM registry")
-    return Asked(cursor, lambda rows: int(rows[0]["revision"]) if rows else 0)
+    return PendingResult(cursor, lambda rows: int(rows[0]["revision"]) if rows else 0)
 
 
-async def take_control(connection: Connection) -> None:
+async def lock_registry_exclusive(connection: Connection) -> None:
     """Wait for all who judge by the campaigns, keep new ones waiting, and announce the change."""
-    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (CONTROL_LOCK,))
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (REGISTRY_LOCK,))
     await connection.execute("UPDATE registry SET revision = revision + 1")
 
 
@@ -243,7 +243,7 @@ async def change(
         WITH before AS (SELECT state FROM campaigns WHERE key = %(key)s), changed AS (
           UPDATE campaigns SET state = %(state)s, running_version = %(running_version)s, exiting = %(exiting)s,
                                period = period
-                                 + (%(state)s = ANY(%(letting_in)s) AND state <> ALL(%(letting_in)s))::int,
+                                 + (%(state)s = ANY(%(open_states)s) AND state <> ALL(%(open_states)s))::int,
                                revision = revision + 1, updated_at = now()
           WHERE key = %(key)s RETURNING period
         ), recorded AS (
@@ -258,7 +258,7 @@ async def change(
             "state": state,
             "running_version": running_version,
             "exiting": list(exiting),
-            "letting_in": list(LETTING_IN),
+            "open_states": list(OPEN_STATES),
             "changed_by": changed_by,
         },
     )
@@ -310,7 +310,7 @@ async def count_journeys(connection: Connection, keys: Sequence[str]) -> dict[st
     return {key: counted.get(key, Counted(0, 0)) for key in keys}
 
 
-async def standing(connection: Connection, key: str) -> Standing | None:
+async def campaign_facts(connection: Connection, key: str) -> CampaignFacts | None:
     """What there is to know of a campaign when one looks what is due."""
     cursor = await connection.execute(
         """
@@ -329,7 +329,7 @@ async def standing(connection: Connection, key: str) -> Standing | None:
         (key,),
     )
     row = await cursor.fetchone()
-    return convert(row, Standing) if row else None
+    return convert(row, CampaignFacts) if row else None
 
 
 async def versions_in_use(connection: Connection, key: str) -> list[int]:

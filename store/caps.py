@@ -6,7 +6,7 @@ from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
 from domain.sending.caps import CapRule
-from store.campaigns import CONTROL_LOCK
+from store.campaigns import REGISTRY_LOCK
 from store.database import Connection
 
 
@@ -28,9 +28,9 @@ async def latest(connection: Connection) -> Caps:
     return convert(row, Caps) if row else Caps(0, "rules: []\n", [], None)
 
 
-async def take_control(connection: Connection) -> None:
+async def lock_caps_exclusive(connection: Connection) -> None:
     """Wait for the decisions that are being made by the rules as they are, and keep new ones waiting."""
-    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (CONTROL_LOCK,))
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (REGISTRY_LOCK,))
 
 
 async def put(connection: Connection, source: str, rules: list[CapRule], created_by: str) -> None:

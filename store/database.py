@@ -16,7 +16,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
 from store.clock import REFRESH_SECONDS, ROUND_TRIPS, DeploymentClock
-from store.transaction_metrics import Counts, Tally
+from store.transaction_metrics import Counts, TransactionMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -32,21 +32,21 @@ class Connection(AsyncConnection[DictRow]):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.tally = Tally()
+        self.metrics = TransactionMetrics()
         self.clock = DeploymentClock()
 
 
 T = TypeVar("T")
 
 
-class Asked(Generic[T]):
+class PendingResult(Generic[T]):
     """What a statement will have answered. In a pipeline it is read after others have been sent as well."""
 
     def __init__(self, cursor: AsyncCursor[DictRow], read: Callable[[Sequence[DictRow]], T]) -> None:
         self._cursor = cursor
         self._read = read
 
-    async def answer(self) -> T:
+    async def get(self) -> T:
         """Wait for it, once."""
         return self._read(await self._cursor.fetchall())
 
@@ -90,12 +90,12 @@ class UnitOfWork:
     async def savepoint(self) -> AsyncIterator[Connection]:
         """A part of the transaction that is rolled back by itself."""
         connection = await self.connection()
-        mark = connection.tally.mark()
+        mark = connection.metrics.mark()
         try:
             async with connection.transaction():
                 yield connection
         except BaseException:
-            connection.tally.go_back(mark)
+            connection.metrics.go_back(mark)
             raise
 
 
@@ -222,7 +222,7 @@ class Database:
     async def _connection(self) -> AsyncIterator[Connection]:
         """A connection for one transaction; what it has done is counted once that is committed."""
         async with self._pool.connection() as connection:
-            connection.tally.forget()
+            connection.metrics.forget()
             connection.clock = self.clock
             if self.clock.is_adjustable:
                 await self.clock.sample(connection)
@@ -232,7 +232,7 @@ class Database:
                 if connection.broken:
                     # The server went away, so the other connections are dead as well: better found out at once.
                     await self._pool.check()
-            if counts := await connection.tally.take():
+            if counts := await connection.metrics.take():
                 self._count(counts)
 
     async def _configure(self, connection: Connection) -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from psycopg.types.json import Jsonb
 
 from store.database import Connection
-from store.transaction_metrics import Deed
+from store.transaction_metrics import Metric
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ async def insert(connection: Connection, decisions: Sequence[Decision]) -> None:
         (Jsonb(decisions),),
     )
     for decision in decisions:
-        connection.tally.add(Deed.DECISION, decision.kind, decision.outcome, decision.reason or "")
+        connection.metrics.add(Metric.DECISION, decision.kind, decision.outcome, decision.reason or "")
 
 
 async def known(connection: Connection, ids: Collection[UUID]) -> set[UUID]:

@@ -11,8 +11,8 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from domain.tracking.event import Event
-from store.database import Asked, Connection
-from store.transaction_metrics import Deed
+from store.database import Connection, PendingResult
+from store.transaction_metrics import Metric
 
 # Of one profile and name, the events that are looked back to: exits and goals that overtook an entry.
 MAX_SINCE = 100
@@ -64,7 +64,7 @@ FROM item ORDER BY position
 """
 
 
-async def claim_ids(connection: Connection, batch: Sequence[Event], received_at: datetime) -> Asked[set[UUID]]:
+async def claim_ids(connection: Connection, batch: Sequence[Event], received_at: datetime) -> PendingResult[set[UUID]]:
     """Claim the message ids of a batch; the ids of the events whose source had never used theirs before.
 
     Of events that share a message id, one is claimed. Sorted, so that two batches with the same ids wait for each
@@ -93,17 +93,17 @@ async def claim_ids(connection: Connection, batch: Sequence[Event], received_at:
         ids = {UUID(id) for id in rows[0]["ids"]}
         for event in batch:
             if event.id not in ids:
-                connection.tally.add(Deed.EVENT, event.type, "duplicate")
+                connection.metrics.add(Metric.EVENT, event.type, "duplicate")
         return ids
 
-    return Asked(cursor, claimed)
+    return PendingResult(cursor, claimed)
 
 
 async def insert(connection: Connection, events: Sequence[StoredEvent], received_at: datetime) -> None:
     """Store events whose ids have been claimed, in the order given."""
     await connection.execute(INSERT, {"items": Jsonb(rows(events)), "received_at": received_at})
     for type, number in Counter(stored.event.type for stored in events).items():
-        connection.tally.add(Deed.EVENT, type, "accepted", number=number)
+        connection.metrics.add(Metric.EVENT, type, "accepted", number=number)
 
 
 def rows(events: Sequence[StoredEvent]) -> list[_Row]:
@@ -154,7 +154,7 @@ async def tracked_since(
     *,
     but: Sequence[UUID] = (),
     limit: int | None = None,
-) -> Asked[list[StoredEvent]]:
+) -> PendingResult[list[StoredEvent]]:
     """The track events of these profiles with one of these names that happened after an instant, but for some.
 
     What happened after it was received after it, but for clocks that are wrong: a day is left for those. When an event
@@ -186,7 +186,7 @@ async def tracked_since(
             "limit": limit,
         },
     )
-    return Asked(cursor, lambda rows: [_stored(row) for row in rows])
+    return PendingResult(cursor, lambda rows: [_stored(row) for row in rows])
 
 
 def _stored(row: dict[str, Any]) -> StoredEvent:

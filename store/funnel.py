@@ -18,7 +18,7 @@ class JourneyCount(Struct, frozen=True):
     state: str
     outcome: str | None
     step: str | None
-    standing: str | None
+    status: str | None
     is_to_follow: bool
     number: int
 
@@ -78,7 +78,7 @@ async def journeys(connection: Connection, campaign_key: str, version: int | Non
         """
         SELECT campaign_version AS version, CASE WHEN is_to_follow THEN 'exited' ELSE journeys.state END AS state,
                CASE WHEN is_to_follow THEN 'exited' ELSE outcome END AS outcome, is_to_follow,
-               CASE WHEN is_there THEN step END AS step, CASE WHEN is_there THEN standing END AS standing,
+               CASE WHEN is_there THEN step END AS step, CASE WHEN is_there THEN status END AS status,
                count(*) AS number
         FROM journeys JOIN campaigns ON campaigns.key = campaign_key
         CROSS JOIN LATERAL (

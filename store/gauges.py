@@ -12,22 +12,22 @@ MOST_ROWS = 10_000
 MOST_JOURNEYS = 10_000
 
 
-class Survey(Struct, frozen=True):
-    """The outbox by class, `single` and `many`: how many rows wait, and since when the oldest does, in seconds."""
+class Gauges(Struct, frozen=True):
+    """The outbox by priority, `triggered` and `bulk`: pending rows, and the age of the oldest in seconds."""
 
     waiting: dict[str, int]
     oldest: dict[str, float]
     active_journeys: int
 
 
-# Ordered as an index is, so that no plan reads more rows than it counts. Of `class = 0` it would know that the order is
-# that of the ids, and look for rows of one class among millions of the other's.
+# Ordered like an index, so that no plan reads more rows than it counts. With `priority = 0` the planner would order by
+# id alone, and look for rows of one priority among millions of the other's.
 _OUTBOX = """
-SELECT 'single' AS class, count(*) AS number, min(created_at) AS oldest, clock_timestamp() + clock_ahead() AS now
-FROM (SELECT created_at FROM outbox WHERE class <= 0 ORDER BY class, id LIMIT %(most)s) AS single
+SELECT 'triggered' AS priority, count(*) AS number, min(created_at) AS oldest, clock_timestamp() + clock_ahead() AS now
+FROM (SELECT created_at FROM outbox WHERE priority <= 0 ORDER BY priority, id LIMIT %(most)s) AS triggered
 UNION ALL
-SELECT 'many', count(*), min(created_at), clock_timestamp() + clock_ahead()
-FROM (SELECT created_at FROM outbox WHERE class >= 1 ORDER BY class, id LIMIT %(most)s) AS many
+SELECT 'bulk', count(*), min(created_at), clock_timestamp() + clock_ahead()
+FROM (SELECT created_at FROM outbox WHERE priority >= 1 ORDER BY priority, id LIMIT %(most)s) AS bulk
 """
 # The statistics of an index that holds the active ones alone.
 _JOURNEYS = """
@@ -39,15 +39,15 @@ FROM (SELECT count(*) AS number
 """
 
 
-async def survey(connection: Connection) -> Survey:
+async def read_gauges(connection: Connection) -> Gauges:
     """Two statements, whose cost does not grow with the deployment."""
     cursor = await connection.execute(_OUTBOX, {"most": MOST_ROWS})
     outbox = await cursor.fetchall()
     cursor = await connection.execute(_JOURNEYS, {"most": MOST_JOURNEYS})
     journeys = await cursor.fetchone()
-    return Survey(
-        {row["class"]: row["number"] for row in outbox},
-        {row["class"]: _age(row["oldest"], row["now"]) for row in outbox},
+    return Gauges(
+        {row["priority"]: row["number"] for row in outbox},
+        {row["priority"]: _age(row["oldest"], row["now"]) for row in outbox},
         journeys["active"] if journeys else 0,
     )
 

@@ -17,7 +17,7 @@ _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 
 
 class JourneyFilter(Struct, frozen=True, kw_only=True):
-    """Which journeys: all that is given must hold. `step` and `standing` are of those active now; with a `state`,
+    """Which journeys: all that is given must hold. `step` and `status` are of those active now; with a `state`,
     `step` is where they were last.
 
     `entered_after` is the first instant that counts, `entered_before` the first that does not.
@@ -29,7 +29,7 @@ class JourneyFilter(Struct, frozen=True, kw_only=True):
     state: str | None = None
     outcome: str | None = None
     step: str | None = None
-    standing: str | None = None
+    status: str | None = None
     entered_after: datetime | None = None
     entered_before: datetime | None = None
 
@@ -45,7 +45,7 @@ class ListedJourney(Struct, frozen=True):
     state: str
     outcome: str | None
     step: str | None
-    standing: str | None
+    status: str | None
     wakes_at: datetime | None
     entered_at: datetime
     ended_at: datetime | None
@@ -62,7 +62,7 @@ SELECT journeys.id, campaign_key AS campaign, campaign_version AS version, profi
        CASE WHEN {_IS_STOPPED} THEN 'exited' ELSE journeys.state END AS state,
        CASE WHEN {_IS_STOPPED} THEN 'exited' ELSE outcome END AS outcome,
        step,
-       CASE WHEN {_IS_ACTIVE} THEN standing END AS standing,
+       CASE WHEN {_IS_ACTIVE} THEN status END AS status,
        CASE WHEN {_IS_ACTIVE} THEN wakes_at END AS wakes_at,
        entered_at, ended_at, entry_key, COALESCE(entry ->> 'id', entry ->> 'message_id') AS entry_event_id, workflow_id
 """
@@ -100,7 +100,7 @@ def _selections(which: JourneyFilter) -> Iterator[str]:
     in the hope to meet enough of a campaign whose journeys are all old.
     """
     states: tuple[str, ...] = STATES if which.state is None else (which.state,)
-    if which.standing is not None or (which.step is not None and which.state is None):
+    if which.status is not None or (which.step is not None and which.state is None):
         states = tuple(state for state in states if state == "active")
     if not states:
         return
@@ -153,8 +153,8 @@ def _conditions(which: JourneyFilter, states: tuple[str, ...]) -> Iterator[str]:
         yield "outcome = %(outcome)s"
     if which.step is not None:
         yield "step = %(step)s"
-    if which.standing is not None:
-        yield "standing = %(standing)s"
+    if which.status is not None:
+        yield "status = %(status)s"
     if which.entered_after is not None:
         yield "entered_at >= %(entered_after)s"
     if which.entered_before is not None:

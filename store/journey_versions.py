@@ -16,7 +16,7 @@ async def in_flight(connection: Connection, campaign_key: str, version: int) -> 
     """The active journeys on other versions than this one, without those that count as ended. It looks at each."""
     cursor = await connection.execute(
         """
-        SELECT campaign_version AS version, step, standing, start.workflow_id IS NULL AS is_started,
+        SELECT campaign_version AS version, step, status, start.workflow_id IS NULL AS is_started,
                count(*) AS journeys
         FROM journeys
         JOIN campaigns ON campaigns.key = journeys.campaign_key
@@ -46,7 +46,7 @@ class Row(Struct, frozen=True):
 async def lock(connection: Connection, journey_id: UUID) -> Row | None:
     """A journey, as it is until the end of the transaction, and so its campaign."""
     async with connection.pipeline():
-        await campaigns.share_control(connection)
+        await campaigns.lock_registry_shared(connection)
         await connection.execute("SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE", (journey_id,))
         # A statement of its own: its snapshot is taken once the locks are held.
         cursor = await connection.execute(
@@ -66,21 +66,21 @@ async def set_version(connection: Connection, journey_id: UUID, version: int) ->
     await connection.execute("UPDATE journeys SET campaign_version = %s WHERE id = %s", (version, journey_id))
 
 
-class Beginning(Struct, frozen=True):
+class JourneyStart(Struct, frozen=True):
     """Where a journey is once it begins, and until when."""
 
     journey_id: UUID
     step: str | None
-    standing: str | None
+    status: str | None
     wakes_at: datetime | None
 
 
-async def begin_on_version(connection: Connection, version: int, beginnings: Sequence[Beginning]) -> None:
+async def begin_on_version(connection: Connection, version: int, beginnings: Sequence[JourneyStart]) -> None:
     """Put journeys onto a version that have yet to begin. The caller has locked them."""
     await connection.execute(
         """
-        UPDATE journeys SET campaign_version = %s, step = item.step, standing = item.standing, wakes_at = item.wakes_at
-        FROM jsonb_to_recordset(%s) AS item (journey_id uuid, step text, standing text, wakes_at timestamptz)
+        UPDATE journeys SET campaign_version = %s, step = item.step, status = item.status, wakes_at = item.wakes_at
+        FROM jsonb_to_recordset(%s) AS item (journey_id uuid, step text, status text, wakes_at timestamptz)
         WHERE journeys.id = item.journey_id
         """,
         (version, Jsonb(beginnings)),
@@ -99,7 +99,7 @@ class Candidate(Struct, frozen=True):
     workflow_id: str
     entered_at: datetime
     step: str | None
-    standing: str | None
+    status: str | None
     is_active: bool
     is_moved: bool
     is_started: bool
@@ -141,7 +141,7 @@ async def candidates(connection: Connection, sought: Sought, after: UUID | None,
     """The next of them, in the order of their ids."""
     cursor = await connection.execute(
         f"""
-        SELECT journeys.id, profile_id, campaign_version, workflow_id, entered_at, step, standing, is_moved,
+        SELECT journeys.id, profile_id, campaign_version, workflow_id, entered_at, step, status, is_moved,
                journeys.state = 'active' AND campaign_version <> ALL (exiting) AS is_active,
                NOT EXISTS (SELECT 1 FROM outbox
                            WHERE outbox.workflow_id = journeys.workflow_id AND kind = 'start') AS is_started
@@ -168,7 +168,7 @@ async def take_starts(
     so are the campaigns. What they have heard by the rules of the version before, and does not mean the same by those
     of the other, is forgotten.
     """
-    await campaigns.share_control(connection)
+    await campaigns.lock_registry_shared(connection)
     cursor = await connection.execute(
         """
         WITH start AS (

@@ -13,9 +13,9 @@ from domain.journey.records import Ending, Journey
 from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.tracking.event import stored_event
 from store.addresses import REFUSED_OF_PROFILE
-from store.campaigns import CONTROL_LOCK
-from store.database import Asked, Connection
-from store.transaction_metrics import Deed
+from store.campaigns import REGISTRY_LOCK
+from store.database import Connection, PendingResult
+from store.transaction_metrics import Metric
 
 
 class Entered(Struct, frozen=True):
@@ -29,7 +29,7 @@ class Entered(Struct, frozen=True):
 
 async def lock_active(
     connection: Connection, profile_ids: Collection[UUID], campaigns: Collection[str]
-) -> Asked[list[Journey]]:
+) -> PendingResult[list[Journey]]:
     """The active journeys of these profiles in these campaigns, locked in the order of their ids."""
     cursor = await connection.execute(
         """
@@ -40,7 +40,7 @@ async def lock_active(
         """,
         (list(profile_ids), list(campaigns)),
     )
-    return Asked(cursor, lambda rows: [_journey(row) for row in rows])
+    return PendingResult(cursor, lambda rows: [_journey(row) for row in rows])
 
 
 class GoalSought(Struct, frozen=True):
@@ -58,7 +58,7 @@ async def past(
     *,
     between: tuple[datetime, datetime],
     limit: int,
-) -> Asked[list[Journey]]:
+) -> PendingResult[list[Journey]]:
     """The journeys of these profiles that are over and may reach one of these goals by events between two instants.
 
     Of one profile in one campaign, the `limit` that were entered last.
@@ -88,7 +88,7 @@ async def past(
             "limit": limit,
         },
     )
-    return Asked(cursor, lambda rows: [_journey(row) for row in rows])
+    return PendingResult(cursor, lambda rows: [_journey(row) for row in rows])
 
 
 def _journey(row: dict[str, Any]) -> Journey:
@@ -97,7 +97,7 @@ def _journey(row: dict[str, Any]) -> Journey:
 
 async def last_entries(
     connection: Connection, profile_ids: Collection[UUID], campaigns: Collection[str]
-) -> Asked[list[Entered]]:
+) -> PendingResult[list[Entered]]:
     """When these profiles last entered these campaigns, for each entry key."""
     cursor = await connection.execute(
         """
@@ -107,7 +107,7 @@ async def last_entries(
         """,
         (list(profile_ids), list(campaigns)),
     )
-    return Asked(cursor, lambda rows: [Entered(**row) for row in rows])
+    return PendingResult(cursor, lambda rows: [Entered(**row) for row in rows])
 
 
 async def insert(
@@ -135,28 +135,28 @@ async def insert(
                 "ended_by": ending.ended_by if ending else None,
                 "ended_at": ending.ended_at if ending else None,
                 "step": position.step if position else None,
-                "standing": position.standing if position else None,
+                "status": position.status if position else None,
                 "wakes_at": _after(journey.entered_at, position) if position and not ending else None,
             }
         )
     await connection.execute(
         """
         INSERT INTO journeys (id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry,
-                              entered_at, state, outcome, ended_by, ended_at, step, standing, wakes_at)
+                              entered_at, state, outcome, ended_by, ended_at, step, status, wakes_at)
         SELECT id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry,
-               entered_at, state, outcome, ended_by, ended_at, step, standing, wakes_at
+               entered_at, state, outcome, ended_by, ended_at, step, status, wakes_at
         FROM jsonb_to_recordset(%s) AS item (
           id uuid, campaign_key text, campaign_version int, profile_id uuid, entry_key text, workflow_id text,
           entry jsonb, entered_at timestamptz, state text, outcome text, ended_by text, ended_at timestamptz,
-          step text, standing text, wakes_at timestamptz)
+          step text, status text, wakes_at timestamptz)
         ORDER BY id
         """,
         (Jsonb(items),),
     )
     for journey in journeys:
-        connection.tally.add(Deed.ENTERED, journey.campaign_key)
+        connection.metrics.add(Metric.ENTERED, journey.campaign_key)
         if ending := endings.get(journey.id):
-            connection.tally.add(Deed.ENDED, journey.campaign_key, ending.state, ending.outcome)
+            connection.metrics.add(Metric.ENDED, journey.campaign_key, ending.state, ending.outcome)
 
 
 async def place(connection: Connection, journey_id: UUID, position: Position | None, move: int, at: datetime) -> None:
@@ -168,13 +168,13 @@ async def place(connection: Connection, journey_id: UUID, position: Position | N
         return
     await connection.execute(
         """
-        UPDATE journeys SET step = %(step)s, standing = %(standing)s, wakes_at = %(wakes_at)s, moves = %(move)s
+        UPDATE journeys SET step = %(step)s, status = %(status)s, wakes_at = %(wakes_at)s, moves = %(move)s
         WHERE id = %(id)s AND state = 'active' AND moves < %(move)s
         """,
         {
             "id": journey_id,
             "step": position.step,
-            "standing": position.standing,
+            "status": position.status,
             "wakes_at": _after(at, position),
             "move": move,
         },
@@ -213,8 +213,8 @@ async def end(connection: Connection, endings: Collection[Ending]) -> None:
     """
     ordered = sorted(endings, key=lambda ending: ending.id)
     cursor = await connection.execute(_END, {"endings": Jsonb(ordered), "ids": [ending.id for ending in ordered]})
-    ended = Asked(cursor, lambda rows: [(row["campaign_key"], row["state"], row["outcome"]) for row in rows])
-    connection.tally.add_later(Deed.ENDED, ended.answer)
+    ended = PendingResult(cursor, lambda rows: [(row["campaign_key"], row["state"], row["outcome"]) for row in rows])
+    connection.metrics.add_later(Metric.ENDED, ended.get)
 
 
 async def outcome(connection: Connection, journey_id: UUID) -> str | None:
@@ -258,7 +258,7 @@ async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: d
     )
     ended = await cursor.fetchall()
     for row in ended:
-        connection.tally.add(Deed.ENDED, row["campaign_key"], row["state"], row["outcome"])
+        connection.metrics.add(Metric.ENDED, row["campaign_key"], row["state"], row["outcome"])
     return [row["workflow_id"] for row in ended]
 
 
@@ -312,7 +312,7 @@ async def step_facts(connection: Connection, journey_id: UUID) -> StepFacts | No
     journey, or the person was merged into another in between: then it is worth asking again.
     """
     async with connection.pipeline():
-        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
+        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
         person = await connection.execute(
             """
             SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id

@@ -12,9 +12,9 @@ from psycopg.types.json import Jsonb
 from domain.sending.caps import CapRule, Counted
 from store import addresses
 from store.addresses import REFUSED_OF_PROFILE
-from store.campaigns import CONTROL_LOCK
+from store.campaigns import REGISTRY_LOCK
 from store.database import Connection
-from store.transaction_metrics import Deed
+from store.transaction_metrics import Metric
 
 
 class GateFacts(Struct, frozen=True):
@@ -133,7 +133,7 @@ async def gate_facts(
     facts are a statement of their own: its snapshot is taken once the locks are held. None if the recipient was merged
     into another profile in between, or the journey does not exist; then it is worth asking again.
     """
-    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
     recipient = await connection.execute(_LOCK_RECIPIENT, (journey_id,))
     await addresses.lock_of_journey(connection, journey_id)
     await connection.execute(_LOCK_JOURNEY, (journey_id,))
@@ -175,7 +175,7 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
     What recipient and address refuse is settled by their locks: a change waits for this claim, or is seen by it. None
     if the journey was moved to another profile in between, or there is no such message; then it is worth another try.
     """
-    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (CONTROL_LOCK,))
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
     recipient = await connection.execute(
         """
         SELECT profiles.id
@@ -272,7 +272,7 @@ async def settle(
     )
     if (row := await cursor.fetchone()) is not None:
         if state != "reserved":
-            connection.tally.add(Deed.SETTLED, row["campaign_key"], row["channel"], row["state"], reason or "")
+            connection.metrics.add(Metric.SETTLED, row["campaign_key"], row["channel"], row["state"], reason or "")
         return str(row["state"])
     cursor = await connection.execute("SELECT state FROM messages WHERE id = %s", (message_id,))
     row = await cursor.fetchone()

@@ -20,8 +20,8 @@ FRESH_SECONDS = 10.0
 LATE_SECONDS = 60.0
 
 
-class Notice(Struct, frozen=True):
-    """One thing to tell a workflow: start, matched, exit, resume, skip or campaign, with what that needs."""
+class OutboxMessage(Struct, frozen=True):
+    """A message to one workflow: start, matched, exit, resume, skip or campaign, with what that needs."""
 
     workflow_id: str
     kind: str
@@ -29,7 +29,7 @@ class Notice(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A notice that waits, the oldest of its workflow; `is_alone` if it is the only one.
+    """A pending message, the oldest of its workflow; `is_alone` if it is the only one.
 
     `is_late`: it has waited so long that it is being caught up on.
     """
@@ -38,21 +38,22 @@ class Row(Struct, frozen=True):
     workflow_id: str
     kind: str
     payload: dict[str, Any]
-    of_many: bool
+    bulk: bool
     is_late: bool
     is_alone: bool
     created_at: datetime
     attempts: int
 
 
-# A campaign's rows of a class are a lane. This finds all of them with their first row, by one look into the index each.
-_LANES = """
-lanes AS (
-  (SELECT class, lane, available_at FROM outbox ORDER BY class, lane, available_at LIMIT 1)
+# A campaign's rows of one priority are a partition. This finds each partition with its first row by one index look-up.
+_PARTITIONS = """
+partitions AS (
+  (SELECT priority, partition, available_at FROM outbox ORDER BY priority, partition, available_at LIMIT 1)
   UNION ALL
-  SELECT next.class, next.lane, next.available_at FROM lanes CROSS JOIN LATERAL (
-    SELECT class, lane, available_at FROM outbox WHERE (outbox.class, outbox.lane) > (lanes.class, lanes.lane)
-    ORDER BY class, lane, available_at LIMIT 1) AS next
+  SELECT next.priority, next.partition, next.available_at FROM partitions CROSS JOIN LATERAL (
+    SELECT priority, partition, available_at FROM outbox
+    WHERE (outbox.priority, outbox.partition) > (partitions.priority, partitions.partition)
+    ORDER BY priority, partition, available_at LIMIT 1) AS next
 )
 """
 
@@ -60,66 +61,68 @@ lanes AS (
 _IS_OLDEST = "id = (SELECT min(older.id) FROM outbox AS older WHERE older.workflow_id = outbox.workflow_id)"
 
 _TAKE = f"""
-WITH RECURSIVE {_LANES}, due AS (
-  SELECT class, lane, row_number() OVER lanes_of_class AS place,
-         greatest(1, CASE class WHEN 0 THEN %(limit)s / 2 ELSE %(limit_of_many)s END
-                     / count(*) OVER (PARTITION BY class)) AS share
-  FROM lanes WHERE available_at <= (statement_timestamp() + clock_ahead())
-  WINDOW lanes_of_class AS (PARTITION BY class ORDER BY random())
+WITH RECURSIVE {_PARTITIONS}, due AS (
+  SELECT priority, partition, row_number() OVER by_priority AS place,
+         greatest(1, CASE priority WHEN 0 THEN %(limit)s / 2 ELSE %(bulk_limit)s END
+                     / count(*) OVER (PARTITION BY priority)) AS share
+  FROM partitions WHERE available_at <= (statement_timestamp() + clock_ahead())
+  WINDOW by_priority AS (PARTITION BY priority ORDER BY random())
 ), fresh AS (
   SELECT row.* FROM due CROSS JOIN LATERAL (
     SELECT * FROM outbox
-    WHERE class = 0 AND lane = due.lane AND available_at <= (statement_timestamp() + clock_ahead())
+    WHERE priority = 0 AND partition = due.partition AND available_at <= (statement_timestamp() + clock_ahead())
       AND available_at > (statement_timestamp() + clock_ahead()) - make_interval(secs => %(fresh)s) AND {_IS_OLDEST}
     ORDER BY available_at DESC, id DESC LIMIT due.share FOR UPDATE SKIP LOCKED
-  ) AS row WHERE due.class = 0 AND due.place <= %(limit)s / 2
+  ) AS row WHERE due.priority = 0 AND due.place <= %(limit)s / 2
 ), old AS (
   SELECT row.* FROM due CROSS JOIN LATERAL (
     SELECT * FROM outbox
-    WHERE class = 0 AND lane = due.lane AND available_at <= (statement_timestamp() + clock_ahead()) AND {_IS_OLDEST}
+    WHERE priority = 0 AND partition = due.partition
+      AND available_at <= (statement_timestamp() + clock_ahead()) AND {_IS_OLDEST}
     ORDER BY available_at, id LIMIT due.share FOR UPDATE SKIP LOCKED
-  ) AS row WHERE due.class = 0 AND due.place <= %(limit)s / 2
-), single AS (
+  ) AS row WHERE due.priority = 0 AND due.place <= %(limit)s / 2
+), triggered AS (
   SELECT * FROM fresh UNION ALL SELECT * FROM old WHERE id NOT IN (SELECT id FROM fresh)
-), of_many AS (
+), bulk AS (
   SELECT row.* FROM due CROSS JOIN LATERAL (
     SELECT * FROM outbox
-    WHERE class = 1 AND lane = due.lane AND available_at <= (statement_timestamp() + clock_ahead()) AND {_IS_OLDEST}
+    WHERE priority = 1 AND partition = due.partition
+      AND available_at <= (statement_timestamp() + clock_ahead()) AND {_IS_OLDEST}
     ORDER BY available_at, id LIMIT due.share FOR UPDATE SKIP LOCKED
-  ) AS row WHERE due.class = 1
-  LIMIT (SELECT greatest(0, least(%(limit_of_many)s, %(limit)s - count(*))) FROM single)
+  ) AS row WHERE due.priority = 1
+  LIMIT (SELECT greatest(0, least(%(bulk_limit)s, %(limit)s - count(*))) FROM triggered)
 )
-SELECT id, workflow_id, kind, payload, class = 1 AS of_many, created_at, attempts,
+SELECT id, workflow_id, kind, payload, priority = 1 AS bulk, created_at, attempts,
        created_at < (statement_timestamp() + clock_ahead()) - make_interval(secs => %(late)s) AS is_late,
        NOT EXISTS (SELECT FROM outbox AS other
                    WHERE other.workflow_id = taken.workflow_id AND other.id > taken.id) AS is_alone
-FROM (SELECT * FROM single UNION ALL SELECT * FROM of_many) AS taken
+FROM (SELECT * FROM triggered UNION ALL SELECT * FROM bulk) AS taken
 """  # noqa: S608 - constants of this module
 
 _NEXT_DUE = f"""
-WITH RECURSIVE {_LANES}
+WITH RECURSIVE {_PARTITIONS}
 SELECT extract(epoch FROM min(next.available_at) - (statement_timestamp() + clock_ahead()))::float8 AS seconds
-FROM lanes CROSS JOIN LATERAL (
+FROM partitions CROSS JOIN LATERAL (
   SELECT available_at FROM outbox
-  WHERE class = lanes.class AND lane = lanes.lane
+  WHERE priority = partitions.priority AND partition = partitions.partition
     AND available_at > (statement_timestamp() + clock_ahead()) - make_interval(secs => %(looked)s)
   ORDER BY available_at LIMIT 1
 ) AS next
 """  # noqa: S608 - constants of this module
 
 
-async def append(connection: Connection, notices: Sequence[Notice], *, of_many: bool = False) -> None:
-    """Append notices, in their order, and wake the relays when the transaction commits.
+async def append(connection: Connection, messages: Sequence[OutboxMessage], *, bulk: bool = False) -> None:
+    """Append messages, in their order, and wake the relays when the transaction commits.
 
-    Those `of_many`, which an operation tells a page of journeys, go after what single events have caused, and are
-    none of the trace that is being taken: it would be as long as the page.
+    Bulk messages, those of an operation's page of journeys, have lower priority than event-triggered ones. They are not
+    part of the current trace, which would be as long as the page.
     """
-    if not of_many and (trace := traceparent()) is not None:
-        notices = [replace(notice, payload={**notice.payload, KEY: trace}) for notice in notices]
+    if not bulk and (trace := traceparent()) is not None:
+        messages = [replace(message, payload={**message.payload, KEY: trace}) for message in messages]
     await connection.execute(
         """
         WITH appended AS (
-          INSERT INTO outbox (workflow_id, kind, payload, class)
+          INSERT INTO outbox (workflow_id, kind, payload, priority)
           SELECT workflow_id, kind, payload, %s
           FROM ROWS FROM (jsonb_to_recordset(%s) AS (workflow_id text, kind text, payload jsonb))
                WITH ORDINALITY AS item (workflow_id, kind, payload, position)
@@ -127,13 +130,15 @@ async def append(connection: Connection, notices: Sequence[Notice], *, of_many: 
         )
         SELECT pg_notify(%s, '')
         """,
-        (int(of_many), Jsonb(notices), CHANNEL),
+        (int(bulk), Jsonb(messages), CHANNEL),
     )
 
 
 async def wake_campaign(connection: Connection, campaign_key: str) -> None:
     """Have the campaign's workflow look what is due."""
-    await append(connection, [Notice(campaign_workflow_id(campaign_key), "campaign", {"campaign": campaign_key})])
+    await append(
+        connection, [OutboxMessage(campaign_workflow_id(campaign_key), "campaign", {"campaign": campaign_key})]
+    )
 
 
 async def remove_starts(connection: Connection, workflow_ids: Sequence[str]) -> None:
@@ -141,20 +146,20 @@ async def remove_starts(connection: Connection, workflow_ids: Sequence[str]) -> 
     await connection.execute("DELETE FROM outbox WHERE workflow_id = ANY(%s) AND kind = 'start'", (list(workflow_ids),))
 
 
-async def of_many_waiting(connection: Connection, most: int) -> int:
-    """How many notices of many wait, counted up to `most`."""
+async def count_bulk(connection: Connection, most: int) -> int:
+    """Return the number of pending bulk messages, counted up to `most`."""
     cursor = await connection.execute(
-        "SELECT count(*) AS count FROM (SELECT FROM outbox WHERE class = 1 LIMIT %s) AS waiting", (most,)
+        "SELECT count(*) AS count FROM (SELECT FROM outbox WHERE priority = 1 LIMIT %s) AS waiting", (most,)
     )
     row = await cursor.fetchone()
     return int(row["count"]) if row else 0
 
 
-async def take(connection: Connection, limit: int, limit_of_many: int) -> list[Row]:
+async def take(connection: Connection, limit: int, bulk_limit: int) -> list[Row]:
     """Lock rows that are due and that no other relay holds, each the oldest of its workflow.
 
     Of what single events have caused, half are those that have just come, the newest first, so that they do not wait
-    behind what has piled up; half are the oldest. Campaigns have equal shares of both. Those of many fill what is left,
+    behind what has piled up; half are the oldest. Campaigns have equal shares of both. Bulk messages fill what is left,
     and are fewer: what comes while they are delivered waits for them.
 
     Whoever holds the oldest row of a workflow is alone with it: the row is gone only once Temporal has accepted it, and
@@ -162,7 +167,7 @@ async def take(connection: Connection, limit: int, limit_of_many: int) -> list[R
     """
     cursor = await connection.execute(
         _TAKE,
-        {"limit": limit, "limit_of_many": limit_of_many, "fresh": FRESH_SECONDS, "late": LATE_SECONDS},
+        {"limit": limit, "bulk_limit": bulk_limit, "fresh": FRESH_SECONDS, "late": LATE_SECONDS},
     )
     return [Row(**row) async for row in cursor]
 
@@ -216,7 +221,7 @@ async def oldest_wait(connection: Connection) -> float:
     cursor = await connection.execute(
         """
         SELECT extract(epoch FROM (clock_timestamp() + clock_ahead()) - created_at)::float8 AS seconds FROM outbox
-        WHERE class = 0 ORDER BY id LIMIT 1
+        WHERE priority = 0 ORDER BY id LIMIT 1
         """
     )
     row = await cursor.fetchone()

@@ -14,7 +14,7 @@ from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.people.identity import Identity, Known
 from domain.people.profile_state import ProfileState
 from domain.people.registers import Registers, packed, unpacked
-from store.database import Asked, Connection
+from store.database import Connection, PendingResult
 
 
 class Profile(Struct, frozen=True):
@@ -79,14 +79,16 @@ _FIND = _IDENTITIES.format(
 _LOCK = _IDENTITIES.format(strength="UPDATE", and_more="")
 
 
-async def find_identities(connection: Connection, identities: Collection[Identity]) -> Asked[dict[Identity, Known]]:
+async def find_identities(
+    connection: Connection, identities: Collection[Identity]
+) -> PendingResult[dict[Identity, Known]]:
     """The profiles behind those identities that exist; no identity comes to mean another person before the commit.
 
     `is_anonymous` may be out of date: another transaction may just have made the profile a user's. Nothing may be
     claimed or merged by it; `lock_identities` is for that.
     """
     cursor = await connection.execute(_FIND, _pairs(identities))
-    return Asked(
+    return PendingResult(
         cursor,
         lambda rows: {
             Identity(row["kind"], row["value"]): Known(row["profile_id"], bool(row["is_anonymous"])) for row in rows
@@ -192,7 +194,7 @@ async def pour(connection: Connection, merged: Mapping[UUID, UUID]) -> None:
 
 async def lock(
     connection: Connection, ids: Collection[UUID], *, with_said: Collection[UUID] = ()
-) -> Asked[dict[UUID, Profile]]:
+) -> PendingResult[dict[UUID, Profile]]:
     """The profiles, locked in the order of their ids until the end of the transaction.
 
     `with_said` are those whose stamps are read as well, which those who write values need.
@@ -206,7 +208,7 @@ async def lock(
         """,
         (list(with_said), sorted(ids)),
     )
-    return Asked(cursor, lambda rows: {row["id"]: Profile(**row) for row in rows})
+    return PendingResult(cursor, lambda rows: {row["id"]: Profile(**row) for row in rows})
 
 
 async def read(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from store.database import Connection
-from store.transaction_metrics import Deed
+from store.transaction_metrics import Metric
 
 # What Temporal has yet to be told of may not have happened there.
 _IS_TOLD = "NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.workflow_id = journeys.workflow_id)"
@@ -35,7 +35,7 @@ class KnownRow(Struct, frozen=True):
     campaign_version: int
     state: str
     step: str | None
-    standing: str | None
+    status: str | None
     is_over: bool
     is_told: bool
     is_sending: bool
@@ -86,7 +86,7 @@ async def of_workflows(connection: Connection, workflow_ids: Collection[str], *,
     """The journeys of these workflows."""
     cursor = await connection.execute(
         f"""
-        SELECT id, workflow_id, campaign_version, journeys.state, step, standing, {_IS_TOLD} AS is_told,
+        SELECT id, workflow_id, campaign_version, journeys.state, step, status, {_IS_TOLD} AS is_told,
                COALESCE(ended_recorded_at < clock_timestamp() - make_interval(secs => %(grace)s), false) AS is_over,
                EXISTS (SELECT 1 FROM messages
                        WHERE journey_id = journeys.id AND messages.state IN ('reserved', 'sending')) AS is_sending,
@@ -130,25 +130,25 @@ async def still_over(connection: Connection, ids: Collection[UUID]) -> list[tupl
 
 
 async def place(connection: Connection, moved: Sequence[tuple[KnownRow, str, str]]) -> set[UUID]:
-    """Say where journeys are, as (row, step, standing), unless they have moved since their row was read; whose changed.
+    """Say where journeys are, as (row, step, status), unless they have moved since their row was read; whose changed.
 
     Until when they rest is not known then. Whatever move they tell next holds: they may have been set back.
     """
     cursor = await connection.execute(
         """
-        UPDATE journeys SET step = item.step, standing = item.standing, wakes_at = NULL, moves = 0
+        UPDATE journeys SET step = item.step, status = item.status, wakes_at = NULL, moves = 0
         FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])
-          AS item (id, old_step, old_standing, step, standing)
+          AS item (id, old_step, old_status, step, status)
         WHERE journeys.id = item.id AND journeys.state = 'active'
-          AND journeys.step IS NOT DISTINCT FROM old_step AND journeys.standing IS NOT DISTINCT FROM old_standing
+          AND journeys.step IS NOT DISTINCT FROM old_step AND journeys.status IS NOT DISTINCT FROM old_status
         RETURNING journeys.id
         """,
         (
             [row.id for row, _, _ in moved],
             [row.step for row, _, _ in moved],
-            [row.standing for row, _, _ in moved],
+            [row.status for row, _, _ in moved],
             [step for _, step, _ in moved],
-            [standing for _, _, standing in moved],
+            [status for _, _, status in moved],
         ),
     )
     return {row["id"] async for row in cursor}
@@ -202,7 +202,7 @@ async def settle_left_behind(connection: Connection, *, age: float, limit: int) 
     )
     settled = await cursor.fetchall()
     for row in settled:
-        connection.tally.add(Deed.SETTLED, row["campaign_key"], row["channel"], row["state"], row["reason"])
+        connection.metrics.add(Metric.SETTLED, row["campaign_key"], row["channel"], row["state"], row["reason"])
     return [row["id"] for row in settled]
 
 

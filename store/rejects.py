@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from domain.tracking.event import Reject
 from domain.tracking.rejects import Unrecorded
 from store.database import Connection
-from store.transaction_metrics import Deed
+from store.transaction_metrics import Metric
 
 KEPT_DAYS = 30
 # Of what is forgotten, rows in one transaction.
@@ -54,7 +54,7 @@ async def insert(
         (received_at, len(rejects), unrecorded.number, Jsonb(rejects)),
     )
     if refused := sum(reject.part is None for reject in rejects) + unrecorded.calls:
-        connection.tally.add(Deed.EVENT, "", "rejected", number=refused)
+        connection.metrics.add(Metric.EVENT, "", "rejected", number=refused)
 
 
 async def page(

@@ -13,7 +13,7 @@ class Selection(Struct, frozen=True, omit_defaults=True):
 
     versions: tuple[int, ...] | None = None
     step: str | None = None
-    standing: str | None = None
+    status: str | None = None
     profile_id: UUID | None = None
     entered_after: datetime | None = None
     entered_before: datetime | None = None
@@ -28,7 +28,7 @@ class Selected(Struct, frozen=True):
     campaign_version: int
     workflow_id: str
     step: str | None
-    standing: str | None
+    status: str | None
     wakes_at: datetime | None
     moves: int
 
@@ -42,7 +42,7 @@ FROM journeys
 WHERE campaign_key = %(campaign_key)s AND state = 'active'
   AND (%(versions)s::int[] IS NULL OR campaign_version = ANY(%(versions)s))
   AND (%(step)s::text IS NULL OR step = %(step)s)
-  AND (%(standing)s::text IS NULL OR standing = %(standing)s)
+  AND (%(status)s::text IS NULL OR status = %(status)s)
   AND (%(profile_id)s::uuid IS NULL OR profile_id = %(profile_id)s)
   AND (%(entered_after)s::timestamptz IS NULL OR entered_at >= %(entered_after)s)
   AND (%(entered_before)s::timestamptz IS NULL OR entered_at < %(entered_before)s)
@@ -65,7 +65,7 @@ async def lock_page(
     """The next of them in the order of their ids, locked."""
     cursor = await connection.execute(
         f"""
-        SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, standing, wakes_at, moves {_SELECTED}
+        SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, status, wakes_at, moves {_SELECTED}
           AND (campaign_key, state, id) > (%(campaign_key)s, 'active', %(after)s::uuid)
         ORDER BY campaign_key, state, id LIMIT %(limit)s FOR UPDATE
         """,
@@ -78,7 +78,7 @@ async def lock_one(connection: Connection, id: UUID) -> Selected | None:
     """One active journey, locked."""
     cursor = await connection.execute(
         """
-        SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, standing, wakes_at, moves
+        SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, status, wakes_at, moves
         FROM journeys WHERE id = %s AND state = 'active' FOR UPDATE
         """,
         (id,),
@@ -92,7 +92,7 @@ def _parameters(campaign_key: str, selection: Selection) -> dict[str, object]:
         "campaign_key": campaign_key,
         "versions": None if selection.versions is None else list(selection.versions),
         "step": selection.step,
-        "standing": selection.standing,
+        "status": selection.status,
         "profile_id": selection.profile_id,
         "entered_after": selection.entered_after,
         "entered_before": selection.entered_before,

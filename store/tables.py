@@ -234,10 +234,10 @@ journeys = Table(
     Column("outcome", Text),
     Column("ended_by", Text),
     Column("entry", JSONB, nullable=False),
-    # Where an active journey is, as it last said: `standing` is waiting, deferred, held or acting, and `moves` is the
+    # Where an active journey is, as it last said: `status` is waiting, deferred, held or acting, and `moves` is the
     # number of the move that said so. Where the flow ends as it begins there is no step.
     Column("step", Text),
-    Column("standing", Text),
+    Column("status", Text),
     Column("wakes_at", INSTANT),
     Column("moves", Integer, nullable=False, server_default=text("0")),
     Column("entered_at", INSTANT, nullable=False),
@@ -249,7 +249,7 @@ journeys = Table(
     ),
     CheckConstraint("state IN ('active', 'completed', 'exited')", name="journeys_state"),
     CheckConstraint("(state = 'active') = (ended_at IS NULL)", name="journeys_ended_at"),
-    CheckConstraint("standing IN ('waiting', 'deferred', 'held', 'acting')", name="journeys_standing"),
+    CheckConstraint("status IN ('waiting', 'deferred', 'held', 'acting')", name="journeys_status"),
     # A user is in a campaign once at a time for each entry key, whatever two processes do at once.
     Index(
         "journeys_one_active",
@@ -364,8 +364,8 @@ conversions = Table(
     Index("conversions_campaign", "campaign_key", "at"),
 )
 
-# What Temporal has yet to be told. A row leaves when Temporal has accepted it. What is done to many at once is of
-# class 1 and goes after what single events have caused.
+# What Temporal has yet to be told. A row leaves when Temporal has accepted it. Bulk messages have
+# priority 1 and go after event-triggered ones, which have 0.
 outbox = Table(
     "outbox",
     metadata,
@@ -373,15 +373,15 @@ outbox = Table(
     Column("workflow_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("payload", JSONB, nullable=False),
-    Column("class", SmallInteger, nullable=False, server_default=text("0")),
-    Column("lane", Text, Computed("split_part(workflow_id, '/', 1)", persisted=True), nullable=False),
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),
+    Column("partition", Text, Computed("split_part(workflow_id, '/', 1)", persisted=True), nullable=False),
     Column("created_at", INSTANT, nullable=False, server_default=DEPLOYMENT_CLOCK),
     Column("available_at", INSTANT, nullable=False, server_default=DEPLOYMENT_CLOCK),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("last_error", Text),
     CheckConstraint("kind IN ('start', 'matched', 'exit', 'resume', 'skip', 'campaign')", name="outbox_kind"),
-    Index("outbox_class", "class", "id"),
-    Index("outbox_lane", "class", "lane", "available_at", "id"),
+    Index("outbox_priority", "priority", "id"),
+    Index("outbox_partition", "priority", "partition", "available_at", "id"),
     Index("outbox_workflow_id", "workflow_id", "id"),
 )
 

@@ -1,12 +1,12 @@
-"""What a transaction does, counted while it does it, and told to the keeper of the count once it is committed."""
+"""Metrics of one transaction, counted while it runs and reported once it is committed."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 
 
-class Deed(StrEnum):
-    """What is counted. The comments name what tells its cases apart: by code and campaigns, never by clients."""
+class Metric(StrEnum):
+    """The counters. Comments name their labels, whose values come from code and campaigns, never from clients."""
 
     EVENT = "event"  # type, outcome: accepted, duplicate, or rejected, whose type is not known
     DECISION = "decision"  # kind, outcome, reason
@@ -15,48 +15,48 @@ class Deed(StrEnum):
     SETTLED = "settled"  # campaign, channel, state, reason
 
 
-Case = tuple[str, ...]
-# How often each was done.
-Counts = Mapping[tuple[Deed, Case], int]
-# What a statement of a pipeline has done, once it has answered.
-Answer = Callable[[], Awaitable[Sequence[Case]]]
+Labels = tuple[str, ...]
+# Increments by metric and labels.
+Counts = Mapping[tuple[Metric, Labels], int]
+# The labels of what a pipelined statement has done, once its result is there.
+PendingLabels = Callable[[], Awaitable[Sequence[Labels]]]
 
 
-class Tally:
-    """What one transaction has done so far."""
+class TransactionMetrics:
+    """Increments of one transaction so far."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[Deed, Case]] = Counter()
-        self._answers: list[tuple[Deed, Answer]] = []
+        self._counts: Counter[tuple[Metric, Labels]] = Counter()
+        self._pending: list[tuple[Metric, PendingLabels]] = []
 
-    def add(self, deed: Deed, *case: str, number: int = 1) -> None:
-        """Count something done, by what the deed is told apart by."""
-        self._counts[deed, case] += number
+    def add(self, metric: Metric, *labels: str, number: int = 1) -> None:
+        """Increment a metric under these labels."""
+        self._counts[metric, labels] += number
 
-    def add_later(self, deed: Deed, answer: Answer) -> None:
-        """Count what a statement will have answered by the end of the transaction; no caller has to wait for it."""
-        self._answers.append((deed, answer))
+    def add_later(self, metric: Metric, pending: PendingLabels) -> None:
+        """Increment a metric for each row of a pending result, read at the end of the transaction."""
+        self._pending.append((metric, pending))
 
     def mark(self) -> tuple[Counts, int]:
-        """What has been done until now, to go back to."""
-        return self._counts.copy(), len(self._answers)
+        """Return a mark to go back to."""
+        return self._counts.copy(), len(self._pending)
 
     def go_back(self, mark: tuple[Counts, int]) -> None:
-        """Forget what was done since: it has been rolled back."""
-        counts, answers = mark
+        """Drop the increments since a mark: their savepoint was rolled back."""
+        counts, pending = mark
         self._counts = Counter(counts)
-        del self._answers[answers:]
+        del self._pending[pending:]
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Drop all increments."""
         self._counts.clear()
-        self._answers.clear()
+        self._pending.clear()
 
     async def take(self) -> Counts:
-        """All that was done, which is then forgotten. The transaction is over."""
-        for deed, answer in self._answers:
-            for case in await answer():
-                self.add(deed, *case)
+        """Return all increments and drop them, once the transaction is over."""
+        for metric, labels_of in self._pending:
+            for labels in await labels_of():
+                self.add(metric, *labels)
         taken = self._counts.copy()
         self.forget()
         return taken

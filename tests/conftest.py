@@ -17,7 +17,7 @@ from temporalio.client import Client
 
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.process import leave
+from runtime.process import exit_now
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from store.migrate import upgrade
 from tests.harness import Rig, open_rig
@@ -156,7 +156,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave before the interpreter is torn down: a process that had a Temporal client may abort there."""
     status = getattr(config, "exit_status", None)
     if status is not None and not hasattr(config, "workerinput"):
-        leave(int(status))
+        exit_now(int(status))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -6,7 +6,7 @@ from temporalio.common import SearchAttributeKey
 from workflows import options
 
 with workflow.unsafe.imports_passed_through():
-    from activities.audience import AudienceActivities, Occasion
+    from activities.audience import AudienceActivities, AudienceRun
 
 # When the schedule meant it to be, however late it has become.
 SCHEDULED = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
@@ -20,8 +20,8 @@ class AudienceWorkflow:
     async def run(self, campaign: str) -> None:
         at = workflow.info().typed_search_attributes.get(SCHEDULED) or workflow.info().start_time
         await workflow.execute_activity_method(
-            AudienceActivities.begin_occasion,
-            Occasion(campaign, at),
+            AudienceActivities.start_audience_run,
+            AudienceRun(campaign, at),
             start_to_close_timeout=options.DECISION_TIMEOUT,
             retry_policy=options.DECISION_RETRY,
             summary=f"the audience of {campaign}",

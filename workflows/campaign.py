@@ -9,7 +9,7 @@ from workflows import options
 
 with workflow.unsafe.imports_passed_through():
     from activities.campaign import AdvanceRequest, CampaignActivities
-    from domain.campaign.life import Outlook, describe
+    from domain.campaign.life import AdvanceResult, describe
 
 
 @workflow.defn(name="Campaign")
@@ -29,14 +29,14 @@ class CampaignWorkflow:
         """Until nothing of the campaign is left to do; the state that it is in then."""
         while True:
             self._is_changed = False
-            outlook = await self._advance()
-            workflow.set_current_details(describe(outlook))
-            if outlook.operations:
+            result = await self._advance()
+            workflow.set_current_details(describe(result))
+            if result.operations:
                 await self._work()
-            elif outlook.is_over and not self._is_changed:
-                return outlook.state
+            elif result.is_over and not self._is_changed:
+                return result.state
             else:
-                await self._rest(outlook.look_again_at)
+                await self._rest(result.look_again_at)
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(campaign)
 
@@ -45,7 +45,7 @@ class CampaignWorkflow:
         """Somebody has moved the campaign, or asked for an operation."""
         self._is_changed = True
 
-    async def _advance(self) -> Outlook:
+    async def _advance(self) -> AdvanceResult:
         return await workflow.execute_activity_method(
             CampaignActivities.advance_campaign,
             AdvanceRequest(self._campaign, workflow.now()),

@@ -15,9 +15,9 @@ from application.people import ask_for_people, write_people
 from domain.campaign.life import PAUSED, RUNNING
 from domain.campaign.rules import AudienceRule
 from domain.journey.listeners import CampaignVersion, Listeners
-from domain.journey.matching import Happening, Matcher
+from domain.journey.matching import Matcher, ProfileEvent
 from domain.journey.routing import enrol
-from domain.journey.routing_result import Routed, Surroundings
+from domain.journey.routing_result import RoutingContext, RoutingResult
 from domain.tracking.event import AUDIENCE, SOJOURN_SOURCE, Event
 from store import audience, campaigns, events, journeys, outbox
 from store.database import Connection
@@ -26,14 +26,14 @@ from store.profiles import Profile
 
 # Profiles looked at in one transaction, and how many of them may enter in it: until its end, events about those wait.
 PAGE, MOST_ENTERING = 500, 200
-# While so many notices of many wait for Temporal, nobody is added to them; one looks again after so many seconds.
+# While so many messages of many wait for Temporal, nobody is added to them; one looks again after so many seconds.
 MOST_WAITING = 2_000
 REST = 0.5
 
 ENTERED, NOT_IN_AUDIENCE, NOT_EVALUATED = "entered", "not_in_audience", "not_evaluated"
 # Of those not evaluated, before what their data lacks: `missing:profile.traits.plan`.
 MISSING = "missing:"
-NOT_LETTING_IN = "campaign_not_letting_in"
+CAMPAIGN_NOT_OPEN = "campaign_not_open"
 
 
 class Enrol(Struct, frozen=True):
@@ -42,7 +42,7 @@ class Enrol(Struct, frozen=True):
     at: datetime
 
 
-class EnrolKind:
+class EnrolHandler:
     """Lets the audience of the version that runs in. `done` counts the profiles looked at.
 
     So do all counts together, but those of what is missing, which tell more of the ones not evaluated.
@@ -62,9 +62,9 @@ class EnrolKind:
         """
         version = await self._running(connection, operation.campaign_key)
         if version is None or version.rules.entry.audience is None:
-            return Page(operation.cursor, counts={NOT_LETTING_IN: 1}, is_last=True)
+            return Page(operation.cursor, counts={CAMPAIGN_NOT_OPEN: 1}, is_last=True)
         rule = version.rules.entry.audience
-        if await outbox.of_many_waiting(connection, MOST_WAITING) == MOST_WAITING:
+        if await outbox.count_bulk(connection, MOST_WAITING) == MOST_WAITING:
             return Page(operation.cursor, pause=REST)
         found = await audience.page(connection, operation.cursor, operation.created_at, PAGE)
         counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found)
@@ -125,7 +125,7 @@ async def _let_in(
     people = (await write_people(connection, await ask_for_people(connection, members, {}))).people
     anonymous = await audience.anonymous_ids(connection, people)
     happenings = [
-        Happening(profile.id, _entry(operation, occasion, profile, anonymous.get(profile.id)))
+        ProfileEvent(profile.id, _entry(operation, occasion, profile, anonymous.get(profile.id)))
         for profile in people.values()
     ]
     surroundings = await _surroundings(connection, version, listeners, people, occasion.at)
@@ -133,7 +133,7 @@ async def _let_in(
     routed = await asyncio.to_thread(
         enrol, happenings, version, listeners, surroundings, received_at=now, new_ids=iter(uuid7, None)
     )
-    await routing.record(connection, catalogue, routed, happenings, now, of_many=True)
+    await routing.record(connection, catalogue, routed, happenings, now, bulk=True)
     # Somebody may have been merged into another, who is looked at as well.
     return _counted(routed) + Counter({NOT_IN_AUDIENCE: len(members) - len(routed.decisions)})
 
@@ -161,19 +161,19 @@ async def _surroundings(
     listeners: Listeners,
     people: Mapping[UUID, Profile],
     since: datetime,
-) -> Surroundings:
+) -> RoutingContext:
     active = await journeys.lock_active(connection, people, [version.key])
     last = await journeys.last_entries(connection, people, [version.key])
     names = listeners.events_to_match([version])
     received = await events.tracked_since(connection, list(people), list(names), since)
-    return Surroundings(
+    return RoutingContext(
         people,
-        await active.answer(),
+        await active.get(),
         (),
-        {(each.campaign_key, each.profile_id, each.entry_key): each.last_entered_at for each in await last.answer()},
-        [Happening(stored.profile_id, stored.event) for stored in await received.answer()],
+        {(each.campaign_key, each.profile_id, each.entry_key): each.last_entered_at for each in await last.get()},
+        [ProfileEvent(stored.profile_id, stored.event) for stored in await received.get()],
     )
 
 
-def _counted(routed: Routed) -> Counter[str]:
+def _counted(routed: RoutingResult) -> Counter[str]:
     return Counter(decision.reason or ENTERED for decision in routed.decisions)

@@ -18,7 +18,7 @@ from store import decisions, journeys, outbox, selections
 from store.database import Connection
 from store.decisions import Decision
 from store.operations import Operation, Page
-from store.outbox import Notice
+from store.outbox import OutboxMessage
 from store.selections import Selected, Selection
 
 PAGE = 500
@@ -46,7 +46,7 @@ class Exit(Struct, frozen=True):
     whole_versions: bool = False
 
 
-class ExitKind:
+class ExitHandler:
     """Ends the journeys that a selection names."""
 
     def __init__(self, workflows: Workflows) -> None:
@@ -101,8 +101,8 @@ async def _end(connection: Connection, operation: Operation, exit: Exit, found: 
     if exit.whole_versions:
         await outbox.remove_starts(connection, [journey.workflow_id for journey in found])
     else:
-        notices = [Notice(journey.workflow_id, "exit", {"by": by}) for journey in found]
-        await outbox.append(connection, notices, of_many=True)
+        messages = [OutboxMessage(journey.workflow_id, "exit", {"by": by}) for journey in found]
+        await outbox.append(connection, messages, bulk=True)
 
 
 def exit_decision(journey: Selected, reason: str, at: datetime, data: Mapping[str, str]) -> Decision:

@@ -27,7 +27,7 @@ from domain.journey.records import seed_of
 from store import campaigns, decisions, journey_versions
 from store.database import Connection
 from store.decisions import Decision
-from store.journey_versions import Beginning, Candidate
+from store.journey_versions import Candidate, JourneyStart
 from store.operations import Operation, Page
 
 # As many as are told at once: a page takes as long as the slowest of them.
@@ -45,7 +45,7 @@ Answer = Literal["moved", "ended", "waiting", "gone"] | CannotMigrate
 Fates = dict[UUID, Literal["moved", "ended", "waiting"] | CannotMigrate]
 
 
-class Mover(Protocol):
+class Migrator(Protocol):
     """Tells the workflows of journeys to migrate."""
 
     async def move(self, migrations: Mapping[str, Migration], update: str) -> dict[str, Answer]:
@@ -61,10 +61,10 @@ class Parameters(Struct, frozen=True):
     to_version: int
 
 
-class MigrateKind:
+class MigrateHandler:
     """Counts `moved`, `ended` (over meanwhile), `waiting`, `stayed`, and these by step and reason: `stayed/offer/…`."""
 
-    def __init__(self, catalogue: Catalogue, mover: Mover) -> None:
+    def __init__(self, catalogue: Catalogue, mover: Migrator) -> None:
         self._catalogue = catalogue
         self._mover = mover
 
@@ -139,7 +139,7 @@ class MigrateKind:
                     fates[journey.id] = ENDED
                 elif journey.is_started:
                     fates[journey.id] = NO_WORKFLOW
-            elif answer != WAITING or journey.standing not in AT_REST:
+            elif answer != WAITING or journey.status not in AT_REST:
                 fates[journey.id] = answer
         return fates
 
@@ -193,12 +193,12 @@ async def _record_those_who_stay(
         await decisions.insert(connection, stays)
 
 
-def _beginning(operation: Operation, plan: Plan, journey: Candidate) -> Beginning:
+def _beginning(operation: Operation, plan: Plan, journey: Candidate) -> JourneyStart:
     begun = machine.begin(plan, journey.entered_at, seed_of(journey.workflow_id, operation.campaign_key))
     if (here := position(plan, begun, journey.entered_at)) is None:
-        return Beginning(journey.id, None, None, None)
+        return JourneyStart(journey.id, None, None, None)
     wakes_at = None if here.rest is None else journey.entered_at + timedelta(seconds=here.rest)
-    return Beginning(journey.id, here.step, here.standing, wakes_at)
+    return JourneyStart(journey.id, here.step, here.status, wakes_at)
 
 
 def _decision(

@@ -3,14 +3,14 @@
 from store import campaigns, operations, outbox, selections
 from store.database import Connection
 from store.operations import Operation, Page
-from store.outbox import Notice
+from store.outbox import OutboxMessage
 from store.selections import Selection
 
 PAGE = 500
-HELD = Selection(standing="held")
+HELD = Selection(status="held")
 
 
-class ResumeKind:
+class ResumeHandler:
     """Parameters: `rate`, journeys a second. What each makes of it, its own version says."""
 
     async def total(self, connection: Connection, operation: Operation) -> int:
@@ -32,6 +32,6 @@ class ResumeKind:
         found = await selections.lock_page(connection, operation.campaign_key, HELD, operation.cursor, limit)
         if not found:
             return Page(operation.cursor, is_last=True)
-        notices = [Notice(journey.workflow_id, "resume", {}) for journey in found]
-        await outbox.append(connection, notices, of_many=True)
+        messages = [OutboxMessage(journey.workflow_id, "resume", {}) for journey in found]
+        await outbox.append(connection, messages, bulk=True)
         return Page(found[-1].id, done=len(found), counts={"resumed": len(found)}, pause=len(found) / rate)

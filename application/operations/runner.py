@@ -20,7 +20,7 @@ LOOK_INTERVAL = 0.5
 FAILURE_PAUSE = 5.0
 
 
-class Kind(Protocol):
+class OperationHandler(Protocol):
     """How operations of one kind are done."""
 
     async def total(self, connection: Connection, operation: Operation) -> int | None:
@@ -30,12 +30,12 @@ class Kind(Protocol):
         """Do the next page in this transaction, in which the operation is locked; again, if that is not committed."""
 
 
-class Operations:
+class OperationRunner:
     """Works on the operations of campaigns. Any number of processes may: a page is done by one of them."""
 
-    def __init__(self, database: Database, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, database: Database, handlers: Mapping[str, OperationHandler]) -> None:
         self._database = database
-        self._kinds = kinds
+        self._handlers = handlers
 
     async def work(self, campaign_key: str, *, goes_on: Callable[[], bool]) -> bool:
         """Work on the campaign's open operations, taking turns, while `goes_on` says so; False once there are none.
@@ -78,9 +78,9 @@ class Operations:
             operation = await operations.lock_open(connection, id)
             if operation is None:
                 return None
-            kind = self._kinds[operation.kind]
+            handler = self._handlers[operation.kind]
             if operation.started_at is None:
-                await operations.begin(connection, id, await kind.total(connection, operation))
-            page = await kind.page(connection, operation)
+                await operations.begin(connection, id, await handler.total(connection, operation))
+            page = await handler.page(connection, operation)
             await operations.advance(connection, id, page)
             return page

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from msgspec import convert
 
-from application import campaign_transitions as moves
+from application import campaign_transitions as transitions
 from application.operations.exit import Exit
 from domain.access import Actor
 from domain.errors import ConflictError, NotFoundError
@@ -13,7 +13,7 @@ from store.database import Connection, Database
 from store.operations import Operation
 
 
-class OperationsDesk:
+class OperationService:
     """What is done to many journeys or users, for whoever watches it."""
 
     def __init__(self, database: Database) -> None:
@@ -27,7 +27,7 @@ class OperationsDesk:
     async def list(self, campaign_key: str, *, limit: int, before: UUID | None) -> list[Operation]:
         """The latest operations of a campaign, newest first. Raises NotFoundError."""
         async with self._database.transaction() as connection:
-            await moves.found(connection, campaign_key)
+            await transitions.get_or_raise(connection, campaign_key)
             return await operations.of_campaign(connection, campaign_key, limit, before)
 
     async def cancel(self, id: UUID, *, by: Actor) -> Operation:

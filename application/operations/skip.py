@@ -11,7 +11,7 @@ from store import decisions, outbox, selections
 from store.database import Connection
 from store.decisions import Decision
 from store.operations import Operation, Page
-from store.outbox import Notice
+from store.outbox import OutboxMessage
 from store.selections import Selected, Selection
 
 PAGE = 500
@@ -24,7 +24,7 @@ class Skip(Struct, frozen=True):
     selection: Selection
 
 
-class SkipKind:
+class SkipHandler:
     """Has the journeys that a selection names go on. A wait that was skipped before is let be."""
 
     async def total(self, connection: Connection, operation: Operation) -> int:
@@ -41,14 +41,14 @@ class SkipKind:
             found,
             connection.clock.now(),
             data={"by": operation.requested_by, "operation": str(operation.id)},
-            of_many=True,
+            bulk=True,
         )
         counts = {SKIPPED: skipped, "skipped_before": len(found) - skipped}
         return Page(found[-1].id, done=len(found), counts={name: number for name, number in counts.items() if number})
 
 
 async def skip(
-    connection: Connection, waiting: Sequence[Selected], at: datetime, *, data: dict[str, Any], of_many: bool
+    connection: Connection, waiting: Sequence[Selected], at: datetime, *, data: dict[str, Any], bulk: bool
 ) -> int:
     """Skip the waits of journeys that the caller has locked; how many had not been skipped before.
 
@@ -60,8 +60,8 @@ async def skip(
     new = {journey: decision for journey, decision in decided.items() if decision.id not in known}
     if new:
         await decisions.insert(connection, list(new.values()))
-        notices = [Notice(journey.workflow_id, "skip", {"step": journey.step}) for journey in new]
-        await outbox.append(connection, notices, of_many=of_many)
+        messages = [OutboxMessage(journey.workflow_id, "skip", {"step": journey.step}) for journey in new]
+        await outbox.append(connection, messages, bulk=bulk)
     return len(new)
 
 

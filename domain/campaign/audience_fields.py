@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from domain.campaign.expression_fields import condition
 from domain.campaign.local_time_fields import Clock, Weekdays
 from domain.campaign.schema import WHOLE, Document, Given, refuse, shown
-from domain.conditions.expressions import Place
+from domain.conditions.expressions import ExpressionScope
 from domain.suggestions import did_you_mean
 
 MAX_RATE = 10_000
@@ -94,7 +94,7 @@ Again = Annotated[
 class Audience(Document):
     """Those who enter without an event: when the campaign starts, or each time that `again` says."""
 
-    where: Annotated[str, condition(Place.AUDIENCE_WHERE)] = Field(
+    where: Annotated[str, condition(ExpressionScope.AUDIENCE_WHERE)] = Field(
         description='a condition in CEL: which of the people known already; `"true"` for all of them'
     )
     rate: Annotated[int, Field(ge=1, le=MAX_RATE), WHOLE] = Field(100, description="how many enter a second, at most")

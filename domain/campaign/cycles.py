@@ -8,13 +8,13 @@ from domain.campaign.rules import EmitRule, Rules
 # A journey may report an event that starts a journey that reports an event. A chain of so many journeys ends.
 MAX_CHAIN = 10
 # More than anybody reads. Campaigns that all report and enter by one event have as many circles as orders.
-MAX_CIRCLES = 20
+MAX_CYCLES = 20
 
 # By campaign, those that it leads into, each with the event.
 _Ways = dict[str, dict[str, str]]
 
 
-class Circle(NamedTuple):
+class Cycle(NamedTuple):
     """A way from a campaign to itself. Each of the events leads from the campaign at its place to the next one."""
 
     campaigns: tuple[str, ...]
@@ -25,17 +25,17 @@ class Circle(NamedTuple):
         return f"{' → '.join([*self.campaigns, self.campaigns[0]])} by {events}"
 
 
-def circles(key: str, campaigns: Mapping[str, Rules]) -> list[Circle]:
+def find_cycles(key: str, campaigns: Mapping[str, Rules]) -> list[Cycle]:
     """The circles that a campaign is on, each once, the shortest first; at most MAX_CIRCLES.
 
     A campaign that lets no user in twice is on none.
     """
     ways = _ways(campaigns)
-    found: list[Circle] = []
+    found: list[Cycle] = []
     for path in _paths([key], ways):
         events = [ways[one][other] for one, other in zip(path, [*path[1:], key], strict=True)]
-        found.append(Circle(tuple(path), tuple(events)))
-        if len(found) == MAX_CIRCLES:
+        found.append(Cycle(tuple(path), tuple(events)))
+        if len(found) == MAX_CYCLES:
             break
     return sorted(found, key=lambda circle: (len(circle.campaigns), circle))
 

@@ -12,7 +12,7 @@ from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, Zon
 from domain.campaign.schema import WHOLE, Document, Given, Listed, Slug, Text, refuse, shown
 from domain.campaign.steps import Steps
 from domain.campaign.time_fields import Duration, Instant
-from domain.conditions.expressions import Place
+from domain.conditions.expressions import ExpressionScope
 
 
 class Schedule(Document):
@@ -48,7 +48,7 @@ class Entry(Document):
     """What starts a journey: an event, an audience, or either. A user is never in twice at once under the same key."""
 
     event: Annotated[Text | None, Given] = Field(None, description="the name of the event that starts a journey")
-    where: Annotated[str | None, Given, condition(Place.ENTRY_WHERE)] = Field(
+    where: Annotated[str | None, Given, condition(ExpressionScope.ENTRY_WHERE)] = Field(
         None, description="a condition in CEL: which of those events"
     )
     key: Annotated[str | None, Given, KEY] = Field(
@@ -70,14 +70,14 @@ class ExitRule(Document):
     """An event that ends the journey, wherever it is."""
 
     event: Text = Field(description="the event's name")
-    where: Annotated[str | None, Given, condition(Place.EXIT_WHERE)] = Field(None, description=WHICH_EVENTS)
+    where: Annotated[str | None, Given, condition(ExpressionScope.EXIT_WHERE)] = Field(None, description=WHICH_EVENTS)
 
 
 class Goal(Document):
     """What the campaign is for: an event that counts, once a journey and also after its end."""
 
     event: Text = Field(description="the event's name")
-    where: Annotated[str | None, Given, condition(Place.EXIT_WHERE)] = Field(None, description=WHICH_EVENTS)
+    where: Annotated[str | None, Given, condition(ExpressionScope.EXIT_WHERE)] = Field(None, description=WHICH_EVENTS)
     within: Duration = Field(description="how long after the entry it counts: `7d`")
     exit_on_goal: bool = Field(False, description="whether it also ends the journey")
 

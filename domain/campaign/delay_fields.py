@@ -12,7 +12,7 @@ from domain.campaign.expression_fields import value
 from domain.campaign.local_time_fields import WEEKDAYS, Clock, Weekdays, clock_meant
 from domain.campaign.schema import Document, Given, refuse, shown
 from domain.campaign.time_fields import Duration, DurationRange, Offset
-from domain.conditions.expressions import Place
+from domain.conditions.expressions import ExpressionScope
 
 _EXPECTED = 'Write `30m`, `{for: 1h..3h}`, `{until: "09:00", days: [mon]}` or `{date: profile.traits.…, offset: -3d}`'
 _EXPRESSION = r"(?:profile|entry|event|journey)\.|timestamp\("
@@ -84,7 +84,7 @@ class DateDelay(DelayForm):
 
     key = "date"
 
-    date: Annotated[str, value(Place.DELAY_DATE), BeforeValidator(_no_date)] = Field(
+    date: Annotated[str, value(ExpressionScope.DELAY_DATE), BeforeValidator(_no_date)] = Field(
         description="an expression in CEL that gives a date or time: `profile.traits.trial_ends_at`"
     )
     offset: Annotated[Offset | None, Given] = Field(None, description="so much later, or earlier with `-`: `-3d`")

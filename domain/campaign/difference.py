@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from domain.campaign.raw_steps import mapping, ways
+from domain.campaign.raw_steps import child_lists, mapping
 from domain.document.yaml_source import Path, Source, path_text
 
 # Parts of the document that are told of otherwise, or are the same always.
@@ -106,7 +106,7 @@ def _stands(steps: Any, block: str) -> Iterator[_Stand]:
         name = str(step.get("id") or f"{block}.{index + 1}")
         key = str(step.get("id") or f"{block}.#{nameless}")
         yield _Stand(key, name, step, block, before)
-        for path, within in ways(step):
+        for path, within in child_lists(step):
             yield from _stands(within, f"{name}.{_way(path)}")
         before = name
 
@@ -122,7 +122,7 @@ def _way(path: Path) -> str:
 
 def _bare(step: Mapping[str, Any]) -> dict[str, Any]:
     """A step without its id and the steps within it."""
-    lists = {path for path, _ in ways(step)}
+    lists = {path for path, _ in child_lists(step)}
     bare = {key: value for key, value in step.items() if key != "id" and (key,) not in lists}
     if isinstance(cases := bare.get("branch"), list):
         bare["branch"] = [_without_do(case) for case in cases]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from domain.campaign.event_names import check_event_names
 from domain.campaign.flow_checks import check_flow
 from domain.campaign.form_checks import check_forms
-from domain.campaign.raw_steps import PlacedStep, placed_steps
+from domain.campaign.raw_steps import RawStep, iter_steps
 from domain.campaign.reference_checks import check_references
 from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
@@ -16,7 +16,7 @@ MAX_STEPS = 200
 
 def check_document(source: Source) -> list[Problem]:
     """Every problem of the document as a whole, whatever else is wrong with it."""
-    steps = list(placed_steps(source))
+    steps = list(iter_steps(source))
     problems = [
         *_duplicates(steps, source),
         *check_forms(source),
@@ -30,7 +30,7 @@ def check_document(source: Source) -> list[Problem]:
     return problems
 
 
-def _duplicates(steps: list[PlacedStep], source: Source) -> Iterator[Problem]:
+def _duplicates(steps: list[RawStep], source: Source) -> Iterator[Problem]:
     first: dict[str, Path] = {}
     for path, step in steps:
         id = step.get("id")

@@ -7,11 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.campaign.calendars import shortest_distance
-from domain.campaign.cycles import MAX_CHAIN, circles
+from domain.campaign.cycles import MAX_CHAIN, find_cycles
 from domain.campaign.durations import format_duration
 from domain.campaign.event_names import event_name_warnings
 from domain.campaign.plan import Plan, Send
-from domain.campaign.raw_steps import Block, PlacedStep, blocks, mapping, placed_steps
+from domain.campaign.raw_steps import RawStep, StepList, blocks, iter_steps, mapping
 from domain.campaign.rules import ClockRule, EmitRule, Rules
 from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
@@ -27,7 +27,7 @@ _EXPRESSION = re.compile(r"(?:profile|entry|event|journey)\.[a-z_]+\b")
 
 def document_warnings(source: Source, plan: Plan, rules: Rules) -> list[Problem]:
     """What of one document is worth a second look."""
-    steps = list(placed_steps(source))
+    steps = list(iter_steps(source))
     return [
         *_reentries(source, rules),
         *_nothing_of_the_entry(source, rules),
@@ -39,16 +39,16 @@ def document_warnings(source: Source, plan: Plan, rules: Rules) -> list[Problem]
     ]
 
 
-def circle_warnings(source: Source, key: str, campaigns: Mapping[str, Rules]) -> list[Problem]:
+def cycle_warnings(source: Source, key: str, campaigns: Mapping[str, Rules]) -> list[Problem]:
     """The circles of campaigns that a document is part of. `campaigns` are the latest rules of all by key."""
     emitted = {
         rule.event: step for step, rule in reversed(campaigns[key].actions.items()) if isinstance(rule, EmitRule)
     }
-    paths = {placed.step.get("id"): placed.path for placed in placed_steps(source)}
+    paths = {placed.step.get("id"): placed.path for placed in iter_steps(source)}
     hint = f"It ends after {MAX_CHAIN} journeys. If that is not meant, narrow the `where` of an entry, or its `reentry`"
     return [
         source.problem((*paths[emitted[circle.events[0]]], "emit_event"), f"campaigns go in a circle: {circle}", hint)
-        for circle in circles(key, campaigns)
+        for circle in find_cycles(key, campaigns)
     ]
 
 
@@ -118,7 +118,7 @@ def _dates(source: Source) -> Iterator[Problem]:
                 yield source.problem((*block.path, index, "delay"), said, hint)
 
 
-def _comes_when_open(block: Block, index: int, rules: Rules, window: SendWindow) -> bool:
+def _comes_when_open(block: StepList, index: int, rules: Rules, window: SendWindow) -> bool:
     """Whether the step before ends at an hour at which the window is open."""
     rule = rules.delays.get(str(block.steps[index - 1].get("id"))) if index else None
     if rule is None or rule.clock is None:
@@ -128,7 +128,7 @@ def _comes_when_open(block: Block, index: int, rules: Rules, window: SendWindow)
     return all(is_open(window, _MONDAY + timedelta(days=day) + at, ZoneInfo("UTC")) for day in days)
 
 
-def _deaf(steps: list[PlacedStep], source: Source, rules: Rules) -> Iterator[Problem]:
+def _deaf(steps: list[RawStep], source: Source, rules: Rules) -> Iterator[Problem]:
     """Waits for what ends the journey."""
     goal = (rules.goal,) if rules.goal is not None and rules.goal.exits else ()
     exits = {rule.event for rule in (*rules.exits, *goal) if rule.where is None}
@@ -138,7 +138,7 @@ def _deaf(steps: list[PlacedStep], source: Source, rules: Rules) -> Iterator[Pro
             yield source.problem((*path, "event"), said, "Keep one of the two, or tell them apart by `where`")
 
 
-def _awaited(steps: list[PlacedStep]) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _awaited(steps: list[RawStep]) -> Iterator[tuple[Path, dict[str, Any]]]:
     for placed in steps:
         wait = placed.spec("wait_for")
         yield (*placed.path, "wait_for"), wait
@@ -147,7 +147,7 @@ def _awaited(steps: list[PlacedStep]) -> Iterator[tuple[Path, dict[str, Any]]]:
         yield (*placed.path, "repeat", "until"), mapping(placed.spec("repeat"), "until")
 
 
-def _texts(steps: list[PlacedStep], source: Source) -> Iterator[Problem]:
+def _texts(steps: list[RawStep], source: Source) -> Iterator[Problem]:
     """Texts that look like expressions."""
     for placed in steps:
         for path, text in placed.values():

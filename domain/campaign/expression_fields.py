@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from domain.campaign.schema import Document, refuse, shown
-from domain.conditions.expressions import ConditionError, Place, compile_condition, compile_key, compile_value
+from domain.conditions.expressions import ConditionError, ExpressionScope, compile_condition, compile_key, compile_value
 
 
 def _checked(compile_expression: Callable[[str], object]) -> AfterValidator:
@@ -21,12 +21,12 @@ def _checked(compile_expression: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def condition(place: Place) -> AfterValidator:
+def condition(place: ExpressionScope) -> AfterValidator:
     """Checks that a text is a condition that can stand at this place."""
     return _checked(lambda text: compile_condition(text, place))
 
 
-def value(place: Place) -> AfterValidator:
+def value(place: ExpressionScope) -> AfterValidator:
     """Checks that a text is an expression that can stand at this place, whatever it gives."""
     return _checked(lambda text: compile_value(text, place))
 
@@ -39,7 +39,9 @@ KEY = _checked(compile_key)
 class Computed(Document):
     """A value that is worked out when the step is reached."""
 
-    cel: Annotated[str, value(Place.VALUE)] = Field(description="an expression in CEL: `profile.traits.visits + 1`")
+    cel: Annotated[str, value(ExpressionScope.VALUE)] = Field(
+        description="an expression in CEL: `profile.traits.visits + 1`"
+    )
 
 
 def _plain(given: Any) -> Any:

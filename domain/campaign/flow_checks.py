@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domain.campaign.raw_steps import Block, blocks, mapping, ways
+from domain.campaign.raw_steps import StepList, blocks, child_lists, mapping
 from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
 
@@ -38,7 +38,7 @@ def _skips_of_nothing(step: Any, path: Path, source: Source) -> Iterator[Problem
             yield source.problem((*path, "delay", key), said, remedy)
 
 
-def _unreachable(block: Block, source: Source) -> Iterator[Problem]:
+def _unreachable(block: StepList, source: Source) -> Iterator[Problem]:
     """The first step of a list that nothing leads to."""
     reached = _reached(block.steps)
     index = reached.index(False) if False in reached else len(block.steps)
@@ -71,7 +71,7 @@ def _leads_nowhere(step: Any) -> bool:
     """Whether nothing that follows the step in its list is ever come to."""
     if not isinstance(step, dict):
         return False
-    within = dict(ways(step))
+    within = dict(child_lists(step))
     if "split" in step:
         return bool(within) and all(map(_ends, within.values()))
     if "repeat" in step:

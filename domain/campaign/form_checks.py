@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from domain.campaign.durations import DurationError, format_duration, parse_duration
 from domain.campaign.local_time_fields import Clock, ClosingClock
-from domain.campaign.raw_steps import PlacedStep, mapping, placed_steps
+from domain.campaign.raw_steps import RawStep, iter_steps, mapping
 from domain.campaign.single_steps import STEP_KINDS
 from domain.campaign.steps import MAX_ROUNDS, RESERVED
 from domain.campaign.time_fields import Instant
@@ -28,7 +28,7 @@ _CLOSING_CLOCK: TypeAdapter[Any] = TypeAdapter(ClosingClock)
 
 def check_forms(source: Source) -> Iterator[Problem]:
     """What no single field shows."""
-    steps = list(placed_steps(source))
+    steps = list(iter_steps(source))
     of_steps = (found for placed in steps for found in chain(_wait(placed), _split(placed), _repeat(placed)))
     for path, said, suggestion in chain(
         _entry(source), _schedule(source), _send_window(source), of_steps, _rounds(steps)
@@ -38,7 +38,7 @@ def check_forms(source: Source) -> Iterator[Problem]:
 
 def keys_of_no_arm(source: Source) -> list[Path]:
     """Keys beside a `split` that could be an arm by their place only, so that their own shape does not matter."""
-    return [(*placed.path, key) for placed in placed_steps(source) for key in _strays(placed)]
+    return [(*placed.path, key) for placed in iter_steps(source) for key in _strays(placed)]
 
 
 def _entry(source: Source) -> Iterator[_Found]:
@@ -80,7 +80,7 @@ def _send_window(source: Source) -> Iterator[_Found]:
         yield ("send_window",), "this window is always open", "Leave it out, or write `from`, `to` or `days`"
 
 
-def _wait(placed: PlacedStep) -> Iterator[_Found]:
+def _wait(placed: RawStep) -> Iterator[_Found]:
     wait, path = placed.spec("wait_for"), (*placed.path, "wait_for")
     form = "Write `event: …`, or `events:` with one `- {event: …, do: […]}` for each of several"
     if isinstance(placed.step.get("wait_for"), dict) and not {"event", "events"} & set(wait):
@@ -94,7 +94,7 @@ def _wait(placed: PlacedStep) -> Iterator[_Found]:
         yield (*placed.path, "on_event"), said, "Write `do: […]` within each of the events"
 
 
-def _split(placed: PlacedStep) -> Iterator[_Found]:
+def _split(placed: RawStep) -> Iterator[_Found]:
     path = (*placed.path, "split", "arms")
     arms = placed.spec("split").get("arms")
     for key in _strays(placed):
@@ -117,7 +117,7 @@ def _split(placed: PlacedStep) -> Iterator[_Found]:
             yield (*path, name), said, f"Write `{name}: […]` beside `split`, `[]` for none"
 
 
-def _strays(placed: PlacedStep) -> list[str]:
+def _strays(placed: RawStep) -> list[str]:
     if "split" not in placed.step:
         return []
     arms = placed.spec("split").get("arms")
@@ -128,7 +128,7 @@ def _strays(placed: PlacedStep) -> list[str]:
     return [key for key in beside if key in RESERVED or key in _OF_SPLIT]
 
 
-def _repeat(placed: PlacedStep) -> Iterator[_Found]:
+def _repeat(placed: RawStep) -> Iterator[_Found]:
     repeat, path = placed.spec("repeat"), (*placed.path, "repeat")
     every = _seconds(repeat.get("every"))
     if every is not None and 0 < every < MIN_EVERY and "times" not in repeat:
@@ -143,7 +143,7 @@ def _repeat(placed: PlacedStep) -> Iterator[_Found]:
         yield (*path, "until", "where"), "`where` belongs to an event", "Put all of the condition into `when`"
 
 
-def _rounds(steps: list[PlacedStep]) -> Iterator[_Found]:
+def _rounds(steps: list[RawStep]) -> Iterator[_Found]:
     """Repetitions within repetitions whose rounds multiply to too many."""
     rounds: dict[Path, int] = {}
     for path, step in steps:

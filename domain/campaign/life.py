@@ -9,10 +9,10 @@ from msgspec import Struct
 DRAFT, SCHEDULED, RUNNING, PAUSED = "draft", "scheduled", "running", "paused"
 STOPPING, ENDED, ARCHIVED = "stopping", "ended", "archived"
 
-Move = Literal["publish", "start", "pause", "resume", "stop", "archive"]
+Transition = Literal["publish", "start", "pause", "resume", "stop", "archive"]
 
 # From which states a campaign may be moved, by the name of the move.
-ALLOWED: Final[Mapping[Move, tuple[str, ...]]] = {
+ALLOWED: Final[Mapping[Transition, tuple[str, ...]]] = {
     "publish": (DRAFT, SCHEDULED, RUNNING, PAUSED, STOPPING, ENDED),
     "start": (DRAFT, SCHEDULED, RUNNING, STOPPING, ENDED),
     "pause": (RUNNING,),
@@ -21,7 +21,7 @@ ALLOWED: Final[Mapping[Move, tuple[str, ...]]] = {
     "archive": (DRAFT, ENDED),
 }
 # States in which users may enter; the schedule says from when until when.
-LETTING_IN: Final = (SCHEDULED, RUNNING, PAUSED)
+OPEN_STATES: Final = (SCHEDULED, RUNNING, PAUSED)
 
 SHORTEST_POLL, LONGEST_POLL = timedelta(seconds=1), timedelta(minutes=10)
 
@@ -34,7 +34,7 @@ class UnderWay(Struct, frozen=True):
     total: int | None = None
 
 
-class Standing(Struct, frozen=True):
+class CampaignFacts(Struct, frozen=True):
     """What is known of a campaign at the time of a look at what is due.
 
     `starts_at` and `ends_at` are the schedule of the version that runs; `since` is when the campaign was last changed.
@@ -49,7 +49,7 @@ class Standing(Struct, frozen=True):
     has_journeys: bool = False
 
 
-class Outlook(Struct, frozen=True, omit_defaults=True):
+class AdvanceResult(Struct, frozen=True, omit_defaults=True):
     """How a campaign stands once what was due has been done, and when something more may be.
 
     `is_over` says that only a hand can change anything more.
@@ -62,53 +62,53 @@ class Outlook(Struct, frozen=True, omit_defaults=True):
     is_over: bool = False
 
 
-def possible(state: str) -> list[Move]:
+def allowed_transitions(state: str) -> list[Transition]:
     """The moves that this state allows."""
     return [move for move, states in ALLOWED.items() if state in states]
 
 
-def due(standing: Standing, at: datetime) -> Literal["begin", "stop", "end"] | None:
+def due(facts: CampaignFacts, at: datetime) -> Literal["begin", "stop", "end"] | None:
     """What has become due by itself: a scheduled campaign begins, one whose schedule is over stops, and one that stops
     has ended once nobody is in it."""
-    if standing.state in LETTING_IN and standing.ends_at is not None and at >= standing.ends_at:
+    if facts.state in OPEN_STATES and facts.ends_at is not None and at >= facts.ends_at:
         return "stop"
-    if standing.state == SCHEDULED and (standing.starts_at is None or at >= standing.starts_at):
+    if facts.state == SCHEDULED and (facts.starts_at is None or at >= facts.starts_at):
         return "begin"
-    if standing.state == STOPPING and not standing.has_journeys and not standing.operations:
+    if facts.state == STOPPING and not facts.has_journeys and not facts.operations:
         return "end"
     return None
 
 
-def outlook(standing: Standing, at: datetime) -> Outlook:
+def summarize(facts: CampaignFacts, at: datetime) -> AdvanceResult:
     """What is to be expected of a campaign of which nothing is due."""
-    return Outlook(
-        state=standing.state,
-        version=standing.version,
-        operations=standing.operations,
-        look_again_at=_look_again_at(standing, at),
-        is_over=standing.state in (DRAFT, ENDED, ARCHIVED) and not standing.operations,
+    return AdvanceResult(
+        state=facts.state,
+        version=facts.version,
+        operations=facts.operations,
+        look_again_at=_look_again_at(facts, at),
+        is_over=facts.state in (DRAFT, ENDED, ARCHIVED) and not facts.operations,
     )
 
 
-def describe(outlook: Outlook) -> str:
+def describe(summarize: AdvanceResult) -> str:
     """The outlook in Markdown, for the reader of the campaign's workflow."""
-    until = "" if outlook.look_again_at is None else f", until {outlook.look_again_at:%Y-%m-%d %H:%M:%S} UTC"
-    version = "" if outlook.version is None else f", version {outlook.version}"
-    lines = [f"**{outlook.state.capitalize()}**{version}{until}"]
-    for operation in outlook.operations:
+    until = "" if summarize.look_again_at is None else f", until {summarize.look_again_at:%Y-%m-%d %H:%M:%S} UTC"
+    version = "" if summarize.version is None else f", version {summarize.version}"
+    lines = [f"**{summarize.state.capitalize()}**{version}{until}"]
+    for operation in summarize.operations:
         total = "" if operation.total is None else f" of {operation.total:,}"
         lines.append(f"- {operation.kind}: {operation.done:,}{total}")
     return "\n".join(lines)
 
 
-def _look_again_at(standing: Standing, at: datetime) -> datetime | None:
+def _look_again_at(facts: CampaignFacts, at: datetime) -> datetime | None:
     """When something may become due by itself; None if only a hand can change anything.
 
     Nobody says when the last journey of a campaign that stops has ended: one looks, more seldom the longer it takes.
     """
-    if standing.state == STOPPING:
-        return at + min(max((at - standing.since) / 10, SHORTEST_POLL), LONGEST_POLL)
-    if standing.state not in LETTING_IN:
+    if facts.state == STOPPING:
+        return at + min(max((at - facts.since) / 10, SHORTEST_POLL), LONGEST_POLL)
+    if facts.state not in OPEN_STATES:
         return None
-    instants = [standing.ends_at] if standing.state != SCHEDULED else [standing.starts_at, standing.ends_at]
+    instants = [facts.ends_at] if facts.state != SCHEDULED else [facts.starts_at, facts.ends_at]
     return min((instant for instant in instants if instant is not None and instant > at), default=None)

@@ -12,7 +12,7 @@ from domain.campaign.document_checks import check_document
 from domain.campaign.document_warnings import document_warnings
 from domain.campaign.form_checks import keys_of_no_arm
 from domain.campaign.plan import Plan, Send
-from domain.campaign.raw_steps import placed_steps
+from domain.campaign.raw_steps import iter_steps
 from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
 from domain.campaign.single_steps import CHANNELS, TEMPLATE_NAME
@@ -71,7 +71,7 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
 def _template_uses(source: Source) -> list[tuple[Path, str, str]]:
     """Where a template is named, its name, and the channel that it is for."""
     uses: list[tuple[Path, str, str]] = []
-    for path, step in placed_steps(source):
+    for path, step in iter_steps(source):
         send = step.get("send")
         if isinstance(send, dict) and isinstance(name := send.get("template"), str):
             channel = send.get("channel")

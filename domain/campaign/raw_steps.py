@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from domain.document.yaml_source import Path, Source
 
 
-class PlacedStep(NamedTuple):
+class RawStep(NamedTuple):
     """A step as plain values, and its path."""
 
     path: Path
@@ -29,29 +29,29 @@ class PlacedStep(NamedTuple):
             yield from (((*self.path, *at, name), value) for name, value in values.items())
 
 
-class Block(NamedTuple):
+class StepList(NamedTuple):
     """A list of steps as plain values, and its path."""
 
     path: Path
     steps: list[Any]
 
 
-def placed_steps(source: Source) -> Iterator[PlacedStep]:
+def iter_steps(source: Source) -> Iterator[RawStep]:
     """All steps of the document, in its order."""
     for path, block in blocks(source):
         for index, step in enumerate(block):
             if isinstance(step, dict):
-                yield PlacedStep((*path, index), step)
+                yield RawStep((*path, index), step)
 
 
-def blocks(source: Source) -> Iterator[Block]:
+def blocks(source: Source) -> Iterator[StepList]:
     """All lists of steps of the document, each before those within it."""
     steps = source.data.get("steps") if isinstance(source.data, dict) else None
     if isinstance(steps, list):
         yield from _blocks(("steps",), steps)
 
 
-def ways(step: Any) -> Iterator[Block]:
+def child_lists(step: Any) -> Iterator[StepList]:
     """The lists of steps within a step, each by its path from there."""
     if not isinstance(step, dict):
         return
@@ -59,12 +59,12 @@ def ways(step: Any) -> Iterator[Block]:
     for path, holder in ((("branch",), step.get("branch")), (("wait_for", "events"), events)):
         for index, each in enumerate(holder if isinstance(holder, list) else ()):
             if isinstance(each, dict) and isinstance(each.get("do"), list):
-                yield Block((*path, index, "do"), each["do"])
+                yield StepList((*path, index, "do"), each["do"])
     # The arms of a split are called what they are called.
     beside = [key for key in step if key not in ("id", "split")] if "split" in step else _BESIDE
     for key in beside:
         if isinstance(step.get(key), list):
-            yield Block((key,), step[key])
+            yield StepList((key,), step[key])
 
 
 def mapping(holder: Any, key: str) -> dict[str, Any]:
@@ -76,8 +76,8 @@ def mapping(holder: Any, key: str) -> dict[str, Any]:
 _BESIDE = ("on_event", "on_timeout", "otherwise", "do")
 
 
-def _blocks(path: Path, block: list[Any]) -> Iterator[Block]:
-    yield Block(path, block)
+def _blocks(path: Path, block: list[Any]) -> Iterator[StepList]:
+    yield StepList(path, block)
     for index, step in enumerate(block):
-        for key, within in ways(step):
+        for key, within in child_lists(step):
             yield from _blocks((*path, index, *key), within)

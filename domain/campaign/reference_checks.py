@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from domain.campaign.raw_steps import PlacedStep, mapping, placed_steps
+from domain.campaign.raw_steps import RawStep, iter_steps, mapping
 from domain.document.yaml_source import Path, Source
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
@@ -34,7 +34,7 @@ class Reference(NamedTuple):
 
 def check_references(source: Source) -> Iterator[Problem]:
     """Steps that do not exist, and comparisons with what a message or an arm never is."""
-    steps = list(placed_steps(source))
+    steps = list(iter_steps(source))
     known = _known(steps)
     for placed in steps:
         for path, text in _expressions(placed):
@@ -55,7 +55,7 @@ def references(text: str) -> Iterator[Reference]:
         yield Reference(kind, plain or quoted[1:-1], tuple(text[1:-1] for text in compared))
 
 
-def _known(steps: list[PlacedStep]) -> dict[str, dict[str, tuple[str, ...]]]:
+def _known(steps: list[RawStep]) -> dict[str, dict[str, tuple[str, ...]]]:
     """By kind, the steps that may be named, each with the values that it may have; none where any will do."""
     named = {step["id"]: step for _, step in steps if isinstance(step.get("id"), str)}
     return {
@@ -93,7 +93,7 @@ def _unknown_value(reference: Reference, known: dict[str, dict[str, tuple[str, .
 _SENT = ("sent", "delivered", "granted", "accepted")
 
 
-def _expressions(placed: PlacedStep) -> Iterator[tuple[Path, str]]:
+def _expressions(placed: RawStep) -> Iterator[tuple[Path, str]]:
     """The expressions of a step that see the journey, each with its path."""
     path, step = placed
     cases = step.get("branch")

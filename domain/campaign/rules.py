@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from domain.conditions.expressions import Place, compile_condition
+from domain.conditions.expressions import ExpressionScope, compile_condition
 from domain.local_time.windows import EVERY_DAY, SendWindow
 
 
@@ -174,7 +174,7 @@ class Rules(Struct, frozen=True, omit_defaults=True):
         """The first case of a branch that holds. Roots: profile, entry, journey. Raises KeyError for another step."""
         errors: dict[int, str] = {}
         for case, condition in enumerate(self.branches[step]):
-            outcome = compile_condition(condition, Place.BRANCH_WHEN).evaluate(**roots)
+            outcome = compile_condition(condition, ExpressionScope.BRANCH_WHEN).evaluate(**roots)
             if outcome.holds:
                 return Decision(case, errors)
             if outcome.error is not None:

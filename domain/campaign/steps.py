@@ -26,7 +26,7 @@ from domain.campaign.single_steps import (
     UpdateProfileStep,
 )
 from domain.campaign.time_fields import Duration
-from domain.conditions.expressions import Place
+from domain.conditions.expressions import ExpressionScope
 from domain.suggestions import did_you_mean
 
 MAX_ROUNDS = 1_000
@@ -41,7 +41,7 @@ class AwaitedEvent(Document):
     synonyms: ClassVar[Mapping[str, str]] = {"then": "do", "steps": "do"}
 
     event: Text = Field(description="the event's name")
-    where: Annotated[str | None, Given, condition(Place.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
+    where: Annotated[str | None, Given, condition(ExpressionScope.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
     do: "Steps" = Field((), description="the steps that follow")
 
 
@@ -55,7 +55,7 @@ class WaitSpec(StepSpec):
     outside = ("id", "on_event", "on_timeout")
 
     event: Annotated[Text | None, Given] = Field(None, description="the event's name")
-    where: Annotated[str | None, Given, condition(Place.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
+    where: Annotated[str | None, Given, condition(ExpressionScope.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
     events: Annotated[Annotated[tuple[AwaitedEvent, ...], Listed, Field(min_length=1)] | None, Given] = Field(
         None, description="several events instead of one: `- {event: …, do: […]}` for each"
     )
@@ -78,7 +78,7 @@ class Case(Document):
 
     synonyms: ClassVar[Mapping[str, str]] = {"then": "do", "steps": "do", "if": "when", "where": "when"}
 
-    when: Annotated[str, condition(Place.BRANCH_WHEN)] = Field(description="a condition in CEL")
+    when: Annotated[str, condition(ExpressionScope.BRANCH_WHEN)] = Field(description="a condition in CEL")
     do: "Steps" = Field(description="a list of steps, `[]` for none")
 
 
@@ -144,8 +144,8 @@ class RepeatUntil(Document):
     )
 
     event: Annotated[Text | None, Given] = Field(None, description="the event's name")
-    where: Annotated[str | None, Given, condition(Place.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
-    when: Annotated[str | None, Given, condition(Place.BRANCH_WHEN)] = Field(
+    where: Annotated[str | None, Given, condition(ExpressionScope.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
+    when: Annotated[str | None, Given, condition(ExpressionScope.BRANCH_WHEN)] = Field(
         None, description="a condition in CEL, looked at before each round"
     )
 

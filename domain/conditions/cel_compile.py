@@ -12,7 +12,7 @@ from domain.conditions.cel_checks import faults
 from domain.conditions.cel_costs import Cost
 from domain.conditions.cel_errors import explain, position
 from domain.conditions.cel_numbers import Unified, unify
-from domain.conditions.cel_roots import NULLABLE, ROOTS, VARIABLES, VISIBLE, Place
+from domain.conditions.cel_roots import NULLABLE, ROOTS, VARIABLES, VISIBLE, ExpressionScope
 from domain.conditions.cel_syntax import CheckedTree, Node, walk
 
 MAX_LENGTH = 2_000
@@ -43,7 +43,7 @@ class Checked(Struct, frozen=True):
     cost: Cost
 
 
-def compile_checked(text: str, place: Place) -> Checked:
+def compile_checked(text: str, place: ExpressionScope) -> Checked:
     """Check and compile an expression. Raises ConditionError."""
     unified = unify(text)
     _check_text(text, unified)

@@ -43,7 +43,7 @@ NULLABLE = frozenset(variable for variable, kind in VARIABLES.items() if kind ==
 JSON = frozenset(variable for variable, kind in VARIABLES.items() if kind == _Data)
 
 
-class Place(StrEnum):
+class ExpressionScope(StrEnum):
     """Where in a campaign an expression stands, which decides what it can see."""
 
     ENTRY_WHERE = "entry.where"
@@ -56,13 +56,13 @@ class Place(StrEnum):
     VALUE = "cel"
 
 
-VISIBLE: dict[Place, tuple[str, ...]] = {
-    Place.ENTRY_WHERE: ("event", "profile"),
-    Place.ENTRY_KEY: ("event", "profile"),
-    Place.AUDIENCE_WHERE: ("profile",),
-    Place.EXIT_WHERE: ("event", "entry", "profile"),
-    Place.WAIT_WHERE: ("event", "entry", "profile"),
-    Place.BRANCH_WHEN: ("profile", "entry", "journey"),
-    Place.DELAY_DATE: ("profile", "entry"),
-    Place.VALUE: ("profile", "entry", "journey"),
+VISIBLE: dict[ExpressionScope, tuple[str, ...]] = {
+    ExpressionScope.ENTRY_WHERE: ("event", "profile"),
+    ExpressionScope.ENTRY_KEY: ("event", "profile"),
+    ExpressionScope.AUDIENCE_WHERE: ("profile",),
+    ExpressionScope.EXIT_WHERE: ("event", "entry", "profile"),
+    ExpressionScope.WAIT_WHERE: ("event", "entry", "profile"),
+    ExpressionScope.BRANCH_WHEN: ("profile", "entry", "journey"),
+    ExpressionScope.DELAY_DATE: ("profile", "entry"),
+    ExpressionScope.VALUE: ("profile", "entry", "journey"),
 }

@@ -24,15 +24,15 @@ from domain.conditions.cel_compile import MAX_LENGTH, Checked, ConditionError, c
 from domain.conditions.cel_costs import MAX_UNITS, Spent
 from domain.conditions.cel_data import Size, Unusable, cel_data, size_of
 from domain.conditions.cel_errors import explain_failure
-from domain.conditions.cel_roots import NULLABLE, NULLABLE_TEXT, Place
+from domain.conditions.cel_roots import NULLABLE, NULLABLE_TEXT, ExpressionScope
 
 __all__ = [
     "Condition",
     "ConditionError",
+    "ExpressionScope",
     "KeyExpression",
     "KeyOutcome",
     "Outcome",
-    "Place",
     "Prepared",
     "ValueExpression",
     "ValueOutcome",
@@ -106,7 +106,7 @@ class Prepared:
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     text: str
-    place: Place
+    place: ExpressionScope
     checked: Checked
 
     @property
@@ -223,7 +223,7 @@ class ValueExpression(_Compiled):
 
 
 @lru_cache(maxsize=4_096)
-def compile_condition(text: str, place: Place) -> Condition:
+def compile_condition(text: str, place: ExpressionScope) -> Condition:
     """Check and compile a condition. Raises ConditionError."""
     checked = compile_checked(text, place)
     kind = checked.kind
@@ -237,23 +237,23 @@ def compile_condition(text: str, place: Place) -> Condition:
 @lru_cache(maxsize=1_024)
 def compile_key(text: str) -> KeyExpression:
     """Check and compile the `key` of an entry. Raises ConditionError."""
-    checked = compile_checked(text, Place.ENTRY_KEY)
+    checked = compile_checked(text, ExpressionScope.ENTRY_KEY)
     kind = checked.kind
     if kind not in (cel.Type.STRING, cel.Type.INT, cel.Type.DYN, NULLABLE_TEXT):
         raise ConditionError(
             f"a key is a text or a whole number, and this is {_type_name(kind)}",
             "Name a property, as in `event.properties.cart_id`, or turn it into text with `string(…)`",
         )
-    return KeyExpression(text, Place.ENTRY_KEY, checked)
+    return KeyExpression(text, ExpressionScope.ENTRY_KEY, checked)
 
 
 @lru_cache(maxsize=1_024)
-def compile_value(text: str, place: Place) -> ValueExpression:
+def compile_value(text: str, place: ExpressionScope) -> ValueExpression:
     """Check and compile an expression that gives a value. Raises ConditionError."""
     checked = compile_checked(text, place)
     kind = checked.kind
     wanted = (cel.Type.STRING, cel.Type.TIMESTAMP, cel.Type.DYN, NULLABLE_TEXT)
-    if place is Place.DELAY_DATE and kind not in wanted:
+    if place is ExpressionScope.DELAY_DATE and kind not in wanted:
         raise ConditionError(
             f"a date is a time or a text, and this is {_type_name(kind)}",
             "Name a trait: `profile.traits.trial_ends_at`",

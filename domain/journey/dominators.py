@@ -10,7 +10,7 @@ from domain.journey.state import COMPLETED
 END = None
 
 
-def passages(plan: Plan) -> dict[str | None, frozenset[str]]:
+def dominators(plan: Plan) -> dict[str | None, frozenset[str]]:
     """For each step that can be come to, itself and the steps that no way there goes around; END for the flow's end.
 
     These are the dominators of the graph, found by narrowing them down until nothing changes.
@@ -39,14 +39,14 @@ def passages(plan: Plan) -> dict[str | None, frozenset[str]]:
     return {step: passed for step, passed in found.items() if passed is not None}
 
 
-def passed_by(plan: Plan, outcome: str, passages: dict[str | None, frozenset[str]]) -> frozenset[str]:
+def dominators_of_outcome(plan: Plan, outcome: str, dominators: dict[str | None, frozenset[str]]) -> frozenset[str]:
     """The steps that every journey has passed that has ended by itself with this outcome."""
     ends: list[str | None] = [
         node.id for node in plan.nodes.values() if isinstance(node, Exit) and node.outcome == outcome
     ]
     if outcome == COMPLETED:
         ends.append(END)
-    known = [passages[end] for end in ends if end in passages]
+    known = [dominators[end] for end in ends if end in dominators]
     return frozenset.intersection(*known) if known else frozenset()
 
 

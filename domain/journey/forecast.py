@@ -24,7 +24,7 @@ class Group(Struct, frozen=True):
 
     version: int
     step: str | None
-    standing: str | None
+    status: str | None
     is_started: bool
     journeys: int
 
@@ -82,9 +82,9 @@ def _fate(group: Group, old: Compiled, new: Compiled, policy: InFlightPolicy) ->
         return "stays", found.reason
     if not group.is_started:
         return "migrates", None
-    if group.step is None or group.standing is None or group.step not in old.plan.nodes:
+    if group.step is None or group.status is None or group.step not in old.plan.nodes:
         return "undecided", NOT_KNOWN
-    if group.standing == IS_ACTING:
+    if group.status == IS_ACTING:
         return "undecided", IS_ACTING
     found = obstacle(old.plan, new.plan, group.step)
     return ("migrates", None) if found is None else ("stays", found.reason)

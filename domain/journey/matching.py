@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from domain.campaign.rules import EventRule, GoalRule, Rules
 from domain.conditions.cel_costs import Spent
-from domain.conditions.expressions import KeyOutcome, Outcome, Place, Prepared, compile_condition, compile_key
+from domain.conditions.expressions import ExpressionScope, KeyOutcome, Outcome, Prepared, compile_condition, compile_key
 from domain.journey.active import ByKey
 from domain.journey.records import Journey
 from domain.tracking.event import AUDIENCE, Event
@@ -29,14 +29,14 @@ class Person(Protocol):
     def traits(self) -> Mapping[str, Any]: ...
 
 
-class Happening(Struct, frozen=True):
+class ProfileEvent(Struct, frozen=True):
     """An event and the profile it is about."""
 
     profile_id: UUID
     event: Event
 
 
-class Beginning(Struct, frozen=True):
+class JourneyEntry(Struct, frozen=True):
     """What a journey began with: the rules of its version, the event that let the person in, and its key."""
 
     rules: Rules
@@ -54,7 +54,7 @@ class Matcher:
     def __init__(self, people: Mapping[UUID, Person]) -> None:
         self._people = people
         self.evaluations = 0
-        self._outcomes: dict[tuple[str, Place, UUID], Outcome] = {}
+        self._outcomes: dict[tuple[str, ExpressionScope, UUID], Outcome] = {}
         self._keys: dict[tuple[str, UUID], KeyOutcome] = {}
         # By identity, which is theirs alone as long as they are kept here.
         self._prepared: dict[int, tuple[object, Prepared]] = {}
@@ -65,7 +65,9 @@ class Matcher:
         """The evaluations, where one that may take as long as many counts as so many."""
         return self.evaluations + int(self._spent.units / UNITS_OF_AN_EVALUATION)
 
-    def condition(self, where: str | None, place: Place, happening: Happening, entry: Event | None) -> Outcome:
+    def condition(
+        self, where: str | None, place: ExpressionScope, happening: ProfileEvent, entry: Event | None
+    ) -> Outcome:
         """What a condition comes to; where there is none, it holds."""
         if where is None:
             return Outcome(True)
@@ -76,7 +78,7 @@ class Matcher:
             known = self._outcomes[asked] = self._evaluate(where, place, happening, None)
         return known
 
-    def _evaluate(self, where: str, place: Place, happening: Happening, entry: Event | None) -> Outcome:
+    def _evaluate(self, where: str, place: ExpressionScope, happening: ProfileEvent, entry: Event | None) -> Outcome:
         self.evaluations += 1
         return compile_condition(where, place).evaluate(
             self._spent,
@@ -88,9 +90,11 @@ class Matcher:
     def belongs(self, where: str, person: Person) -> Outcome:
         """Whether a person is of an audience."""
         self.evaluations += 1
-        return compile_condition(where, Place.AUDIENCE_WHERE).evaluate(self._spent, profile=self._prepare(person))
+        return compile_condition(where, ExpressionScope.AUDIENCE_WHERE).evaluate(
+            self._spent, profile=self._prepare(person)
+        )
 
-    def key(self, expression: str, happening: Happening) -> KeyOutcome:
+    def key(self, expression: str, happening: ProfileEvent) -> KeyOutcome:
         """The key that an entry's expression finds in an event."""
         place = (expression, happening.event.id)
         if (known := self._keys.get(place)) is None:
@@ -109,7 +113,12 @@ class Matcher:
         return known[1]
 
     def candidates(
-        self, happening: Happening, rules: Rules, moving: Sequence[EventRule | GoalRule], place: Place, journeys: ByKey
+        self,
+        happening: ProfileEvent,
+        rules: Rules,
+        moving: Sequence[EventRule | GoalRule],
+        place: ExpressionScope,
+        journeys: ByKey,
     ) -> Iterator[Journey]:
         """The journeys of one version that rules for this event's name may concern; `concerns` decides.
 
@@ -135,7 +144,9 @@ class Matcher:
         for found in tuple(journeys.values()):
             yield from tuple(found)
 
-    def concerns(self, happening: Happening, rule: EventRule | GoalRule, place: Place, beginning: Beginning) -> bool:
+    def concerns(
+        self, happening: ProfileEvent, rule: EventRule | GoalRule, place: ExpressionScope, beginning: JourneyEntry
+    ) -> bool:
         """Whether the event is the one that a rule of a journey means.
 
         A rule without a condition of its own means the events that have the key of the journey, or none. Who entered
@@ -150,15 +161,15 @@ class Matcher:
             return True
         return self.key(expression, happening).value in (None, self._key_of(beginning, expression, happening))
 
-    def _key_of(self, beginning: Beginning, expression: str, happening: Happening) -> str | None:
+    def _key_of(self, beginning: JourneyEntry, expression: str, happening: ProfileEvent) -> str | None:
         """The journey's key, as it would be by the profile of now where it depends on that: the event's is, too."""
         if not _looks_at_the_profile(expression):
             return beginning.key
-        return self.key(expression, Happening(happening.profile_id, beginning.entry)).value
+        return self.key(expression, ProfileEvent(happening.profile_id, beginning.entry)).value
 
 
 @lru_cache(maxsize=4_096)
-def looks_at_the_entry(where: str, place: Place) -> bool:
+def looks_at_the_entry(where: str, place: ExpressionScope) -> bool:
     """Whether a condition depends on the event that let a journey's person in."""
     return any(variable.startswith("entry.") for variable in compile_condition(where, place).variables)
 

@@ -29,7 +29,7 @@ def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> J
         return arrived
     match node := plan.node(step):
         case Delay(id=id, seconds=seconds, spread=spread):
-            drawn = bucketing.number(spread + 1, state.seed, id) if spread else 0
+            drawn = bucketing.hash_bucket(spread + 1, state.seed, id) if spread else 0
             return replace(arrived, until=at + timedelta(seconds=seconds + drawn))
         case WaitFor(timeout=seconds):
             return replace(arrived, until=at + timedelta(seconds=seconds))

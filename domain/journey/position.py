@@ -43,7 +43,7 @@ class Position(Struct, frozen=True, omit_defaults=True):
     """
 
     step: str
-    standing: str
+    status: str
     rest: float | None = None
 
 
@@ -58,10 +58,10 @@ class NextPositions(Struct, frozen=True, omit_defaults=True):
 
 
 class StoredPosition(Struct, frozen=True, omit_defaults=True):
-    """What the journey's row says: the step, the standing and the visit of the step; and the last move told."""
+    """What the journey's row says: the step, the status and the visit of the step; and the last move told."""
 
     step: str
-    standing: str
+    status: str
     visit: int
     move: int = 0
 
@@ -70,9 +70,9 @@ def position(plan: Plan, state: JourneyState, at: datetime) -> Position | None:
     """Where a journey is; None once it is over."""
     if outcome_of(plan, state) is not None:
         return None
-    step, standing = machine.status(plan, state)
+    step, status = machine.status(plan, state)
     end = rests_until(plan, state) if is_at_rest(plan, state) else None
-    return Position(step, standing, _seconds(at, end))
+    return Position(step, status, _seconds(at, end))
 
 
 def next_positions(plan: Plan, state: JourneyState, command: Command, at: datetime, move: int) -> NextPositions:
@@ -149,8 +149,8 @@ def position_at_entry(plan: Plan, journey: Journey) -> Position | None:
 
 def stored_at_start(plan: Plan, begun: JourneyState) -> StoredPosition:
     """What the row says of a journey that has just been entered."""
-    step, standing = machine.status(plan, begun)
-    return StoredPosition(step, standing, begun.visits.get(step, 0))
+    step, status = machine.status(plan, begun)
+    return StoredPosition(step, status, begun.visits.get(step, 0))
 
 
 def after_answer(plan: Plan, asked: JourneyState, fact: Fact, at: datetime, stored: StoredPosition) -> StoredPosition:
@@ -159,20 +159,20 @@ def after_answer(plan: Plan, asked: JourneyState, fact: Fact, at: datetime, stor
     if position is None or (isinstance(fact, Settled) and fact.outcome == POSTPONED):
         # Where one is asked for again, the row says already that it is acted upon.
         return replace(stored, move=stored.move + 1)
-    return StoredPosition(position.step, position.standing, led.visits.get(position.step, 0), stored.move + 1)
+    return StoredPosition(position.step, position.status, led.visits.get(position.step, 0), stored.move + 1)
 
 
 def after_rest(plan: Plan, state: JourneyState, stored: StoredPosition) -> StoredPosition:
     """What the row is to say of a journey that rests here: what it says, if that is so."""
-    step, standing = machine.status(plan, state)
-    here = StoredPosition(step, standing, state.visits.get(step, 0), stored.move)
+    step, status = machine.status(plan, state)
+    here = StoredPosition(step, status, state.visits.get(step, 0), stored.move)
     return stored if here == stored else replace(here, move=stored.move + 1)
 
 
 def after_move(plan: Plan, state: JourneyState, stored: StoredPosition) -> StoredPosition:
     """What the row says of a journey that goes on under this plan."""
-    step, standing = machine.status(plan, state)
-    return StoredPosition(step, standing, state.visits.get(step, 0), stored.move + 1)
+    step, status = machine.status(plan, state)
+    return StoredPosition(step, status, state.visits.get(step, 0), stored.move + 1)
 
 
 def _follow(plan: Plan, asked: JourneyState, fact: Fact, at: datetime) -> tuple[Position | None, JourneyState]:

@@ -33,17 +33,17 @@ FOR_PEOPLE = {
 }
 
 
-class Seen(Struct, frozen=True):
-    """A journey's workflow as Temporal has it. `status` is running, completed, failed, canceled, terminated, timed_out.
+class WorkflowState(Struct, frozen=True):
+    """A journey's workflow in Temporal. `execution` is running, completed, failed, canceled, terminated or timed_out.
 
     `result` is that of a completed one, `version` that of the campaign. `is_busy` says that something is under way of
     which the workflow, or the database, is yet to hear.
     """
 
-    status: str
+    execution: str
     result: str | None = None
     step: str | None = None
-    standing: str | None = None
+    status: str | None = None
     version: int | None = None
     is_busy: bool = False
 
@@ -55,11 +55,11 @@ class Verdict(Struct, frozen=True):
     ending: tuple[str, str] | None
 
 
-def judge(workflow: Seen | None) -> Verdict | None:
+def judge(workflow: WorkflowState | None) -> Verdict | None:
     """The verdict on a journey that is active and has nothing in the outbox; None where there is nothing wrong."""
     if workflow is None:
         return Verdict(Finding.ROW_WITHOUT_WORKFLOW, None)
-    match workflow.status:
+    match workflow.execution:
         case "running":
             return None
         case "completed":
@@ -71,12 +71,12 @@ def judge(workflow: Seen | None) -> Verdict | None:
             return Verdict(Finding.WORKFLOW_FAILED, (COMPLETED, FAILED))
 
 
-def is_on_another(workflow: Seen, version: int) -> bool:
+def is_on_another(workflow: WorkflowState, version: int) -> bool:
     """Whether a workflow is on another version than the row says."""
     return workflow.version is not None and workflow.version != version
 
 
-def is_elsewhere(workflow: Seen, step: str | None, standing: str | None) -> bool:
+def is_elsewhere(workflow: WorkflowState, step: str | None, status: str | None) -> bool:
     """Whether a workflow rests somewhere else than the row says. Of one that does not rest, it is not known."""
-    rests = workflow.standing in ("waiting", "deferred", "held")
-    return rests and not workflow.is_busy and (workflow.step, workflow.standing) != (step, standing)
+    rests = workflow.status in ("waiting", "deferred", "held")
+    return rests and not workflow.is_busy and (workflow.step, workflow.status) != (step, status)

@@ -11,12 +11,19 @@ from typing import Any, Literal
 from uuid import UUID
 
 from domain.campaign.rules import EntryRule, EventRule, GoalRule
-from domain.conditions.expressions import Place
+from domain.conditions.expressions import ExpressionScope
 from domain.journey.active import JourneyIndex
 from domain.journey.listeners import CampaignVersion, Listeners, Moves, exits_of
-from domain.journey.matching import Beginning, Happening, Matcher
+from domain.journey.matching import JourneyEntry, Matcher, ProfileEvent
 from domain.journey.records import Ending, Journey, user_reference, workflow_id
-from domain.journey.routing_result import Conversion, EntryDecision, Heard, Left, Routed, Surroundings
+from domain.journey.routing_result import (
+    Conversion,
+    EntryDecision,
+    JourneyExit,
+    RoutingContext,
+    RoutingResult,
+    SubscriptionMatch,
+)
 from domain.journey.state import EXITED
 from domain.tracking.event import AUDIENCE, Event
 
@@ -26,13 +33,13 @@ MAX_ACTIVE = 100
 
 
 def route(
-    happenings: Iterable[Happening],
+    happenings: Iterable[ProfileEvent],
     listeners: Listeners,
-    surroundings: Surroundings,
+    surroundings: RoutingContext,
     *,
     received_at: datetime,
     new_ids: Iterable[UUID],
-) -> Routed:
+) -> RoutingResult:
     """Route events in their order. `new_ids` gives ids to the journeys that begin."""
     batch = list(happenings)
     router = Router(listeners, surroundings, batch, received_at, new_ids)
@@ -43,14 +50,14 @@ def route(
 
 
 def enrol(
-    happenings: Iterable[Happening],
+    happenings: Iterable[ProfileEvent],
     version: CampaignVersion,
     listeners: Listeners,
-    surroundings: Surroundings,
+    surroundings: RoutingContext,
     *,
     received_at: datetime,
     new_ids: Iterable[UUID],
-) -> Routed:
+) -> RoutingResult:
     """Let those in who belong to the audience of a running version, by the rules that hold for events.
 
     Each happening stands for the event that would. There is no decision about who does not belong to it any more.
@@ -70,8 +77,8 @@ class Router:
     def __init__(
         self,
         listeners: Listeners,
-        surroundings: Surroundings,
-        batch: Sequence[Happening],
+        surroundings: RoutingContext,
+        batch: Sequence[ProfileEvent],
         received_at: datetime,
         new_ids: Iterable[UUID],
     ) -> None:
@@ -88,12 +95,12 @@ class Router:
         self._last_entries = dict(surroundings.last_entries)
         # What was received before, by person and name, the earliest first. An event of the batch is, once its turn has
         # passed.
-        self._received: dict[tuple[UUID, str | None], list[Happening]] = {}
+        self._received: dict[tuple[UUID, str | None], list[ProfileEvent]] = {}
         own = {happening.event.id for happening in batch}
         for happening in sorted(surroundings.received, key=_instant):
             if happening.event.id not in own:
                 self._receive(happening)
-        self.routed = Routed()
+        self.routed = RoutingResult()
 
     @property
     def evaluations(self) -> int:
@@ -105,7 +112,7 @@ class Router:
         """The evaluations, where one that may take as long as many counts as so many."""
         return self._matcher.work
 
-    def take(self, happening: Happening) -> Iterator[None]:
+    def take(self, happening: ProfileEvent) -> Iterator[None]:
         """Route one event. Each step between two values evaluates a few conditions of one rule at most."""
         yield from self._reach_goals(happening)
         yield from self._end_and_tell(happening)
@@ -117,10 +124,10 @@ class Router:
         if self._listeners.rules(journey).goal is not None:
             self._hopeful.add(journey)
 
-    def _receive(self, happening: Happening) -> None:
+    def _receive(self, happening: ProfileEvent) -> None:
         insort(self._received.setdefault((happening.profile_id, happening.event.name), []), happening, key=_instant)
 
-    def _reach_goals(self, happening: Happening) -> Iterator[None]:
+    def _reach_goals(self, happening: ProfileEvent) -> Iterator[None]:
         """Note the journeys of this person, also those that are over, whose goal the event is."""
         if happening.event.is_history:
             return
@@ -128,13 +135,13 @@ class Router:
         for place, journeys in self._hopeful.versions(happening.profile_id, goals.keys()):
             yield
             goal, rules = goals[place], self._listeners.rules_of(place)
-            for journey in self._matcher.candidates(happening, rules, [goal], Place.EXIT_WHERE, journeys):
+            for journey in self._matcher.candidates(happening, rules, [goal], ExpressionScope.EXIT_WHERE, journeys):
                 yield
                 if self._reaches(happening, goal, self._beginning(journey)):
                     self.routed.conversions.append(Conversion(journey, happening.event))
                     self._hopeful.remove(journey)
 
-    def _end_and_tell(self, happening: Happening) -> Iterator[None]:
+    def _end_and_tell(self, happening: ProfileEvent) -> Iterator[None]:
         """End the journeys of this person that the event ends; tell the others what they listen for.
 
         History ends journeys, and none hears of it.
@@ -146,7 +153,10 @@ class Router:
             subscribed = [] if happening.event.is_history else [rule for _, rule in moves.subscriptions]
             concerned = {
                 journey.id: journey
-                for moving, where in ((moves.exits, Place.EXIT_WHERE), (subscribed, Place.WAIT_WHERE))
+                for moving, where in (
+                    (moves.exits, ExpressionScope.EXIT_WHERE),
+                    (subscribed, ExpressionScope.WAIT_WHERE),
+                )
                 for journey in self._matcher.candidates(happening, rules, moving, where, journeys)
             }
             for journey in concerned.values():
@@ -154,11 +164,11 @@ class Router:
                 yield from self._end_or_tell(happening, journey, moves)
         self._receive(happening)
 
-    def _end_or_tell(self, happening: Happening, journey: Journey, moves: Moves) -> Iterator[None]:
+    def _end_or_tell(self, happening: ProfileEvent, journey: Journey, moves: Moves) -> Iterator[None]:
         beginning = self._beginning(journey)
         ending: list[EventRule | GoalRule] = []
         for exit in () if _starts_late(happening, beginning) else moves.exits:
-            if self._matcher.concerns(happening, exit, Place.EXIT_WHERE, beginning):
+            if self._matcher.concerns(happening, exit, ExpressionScope.EXIT_WHERE, beginning):
                 ending.append(exit)
             yield
         if ending:
@@ -167,16 +177,16 @@ class Router:
             self._active.remove(journey)
             return
         for id, subscription in () if happening.event.is_history else moves.subscriptions:
-            if self._matcher.concerns(happening, subscription, Place.WAIT_WHERE, beginning):
-                self.routed.heard.append(Heard(journey, id, happening.event.id))
+            if self._matcher.concerns(happening, subscription, ExpressionScope.WAIT_WHERE, beginning):
+                self.routed.heard.append(SubscriptionMatch(journey, id, happening.event.id))
             yield
 
-    def belongs(self, happening: Happening, version: CampaignVersion) -> bool:
+    def belongs(self, happening: ProfileEvent, version: CampaignVersion) -> bool:
         """Whether the person is of the version's audience."""
         audience = version.rules.entry.audience
         return audience is not None and self._matcher.belongs(audience.where, self._people[happening.profile_id]).holds
 
-    def consider(self, happening: Happening, version: CampaignVersion) -> Iterator[None]:
+    def consider(self, happening: ProfileEvent, version: CampaignVersion) -> Iterator[None]:
         """Let the person into the campaign, or record why not.
 
         That a condition is false is not recorded: it can be worked out again, and most campaigns want few of the events
@@ -191,7 +201,7 @@ class Router:
         self.routed.decisions.append(EntryDecision(happening, version.key, journey, reason, data))
 
     def _admission(
-        self, happening: Happening, version: CampaignVersion
+        self, happening: ProfileEvent, version: CampaignVersion
     ) -> Generator[None, None, tuple[str, str | None, dict[str, Any]]]:
         entry = version.rules.entry
         schedule = version.rules.schedule
@@ -202,7 +212,7 @@ class Router:
         if happening.event.type == AUDIENCE:
             reason, data = yield from self._collision(happening, version, entry, "")
             return "", reason, {"by": AUDIENCE, **data}
-        outcome = self._matcher.condition(entry.where, Place.ENTRY_WHERE, happening, None)
+        outcome = self._matcher.condition(entry.where, ExpressionScope.ENTRY_WHERE, happening, None)
         if not outcome.holds:
             details = {"error": outcome.error, "missing": outcome.missing}
             return "", "condition", {"where": entry.where, **{key: said for key, said in details.items() if said}}
@@ -221,7 +231,7 @@ class Router:
         return key, reason, data
 
     def _collision(
-        self, happening: Happening, version: CampaignVersion, entry: EntryRule, key: str
+        self, happening: ProfileEvent, version: CampaignVersion, entry: EntryRule, key: str
     ) -> Generator[None, None, tuple[str | None, dict[str, Any]]]:
         if (journey := self._active.under(happening.profile_id, version.key, key)) is not None:
             return "already_in", {"journey_id": journey.id}
@@ -234,21 +244,25 @@ class Router:
             again_at = last + timedelta(seconds=entry.reentry)
             if self._received_at < again_at:
                 return "reentry_after", {"last_entered_at": last, "again_at": again_at}
-        came_first = yield from self._exit_before(happening, Beginning(version.rules, happening.event, key))
+        came_first = yield from self._exit_before(happening, JourneyEntry(version.rules, happening.event, key))
         return ("exit_event_came_first", {"exit_event_id": came_first.event.id}) if came_first else (None, {})
 
-    def _exit_before(self, happening: Happening, beginning: Beginning) -> Generator[None, None, Happening | None]:
+    def _exit_before(
+        self, happening: ProfileEvent, beginning: JourneyEntry
+    ) -> Generator[None, None, ProfileEvent | None]:
         """An exit event that was received before, but happened after: the moment has passed already."""
-        earliest: list[Happening] = []
+        earliest: list[ProfileEvent] = []
         for exit in exits_of(beginning.rules):
             for earlier in self._overtaking(happening, exit.event):
                 yield
-                if self._matcher.concerns(earlier, exit, Place.EXIT_WHERE, beginning):
+                if self._matcher.concerns(earlier, exit, ExpressionScope.EXIT_WHERE, beginning):
                     earliest.append(earlier)
                     break
         return min(earliest, key=_instant, default=None)
 
-    def _goal_before(self, happening: Happening, beginning: Beginning) -> Generator[None, None, Happening | None]:
+    def _goal_before(
+        self, happening: ProfileEvent, beginning: JourneyEntry
+    ) -> Generator[None, None, ProfileEvent | None]:
         """The goal of a journey that begins, where it was received before, but happened after."""
         goal = beginning.rules.goal
         if goal is None:
@@ -259,7 +273,7 @@ class Router:
                 return earlier
         return None
 
-    def _overtaking(self, happening: Happening, name: str) -> Iterator[Happening]:
+    def _overtaking(self, happening: ProfileEvent, name: str) -> Iterator[ProfileEvent]:
         """The person's events of a name that were received before this one and happened after it, the earliest first.
 
         When an event happened whose clock was impossible is not known: it overtakes none.
@@ -270,7 +284,7 @@ class Router:
             if earlier.event.reported_timestamp is None:
                 yield earlier
 
-    def _enter(self, happening: Happening, version: CampaignVersion, key: str) -> Generator[None, None, Journey]:
+    def _enter(self, happening: ProfileEvent, version: CampaignVersion, key: str) -> Generator[None, None, Journey]:
         event = happening.event
         id = next(self._new_ids)
         person = self._people[happening.profile_id]
@@ -288,7 +302,7 @@ class Router:
         self.routed.entered.append(journey)
         self._active.add(journey)
         self._last_entries[version.key, happening.profile_id, key] = self._received_at
-        if (goal := (yield from self._goal_before(happening, Beginning(version.rules, event, key)))) is not None:
+        if (goal := (yield from self._goal_before(happening, JourneyEntry(version.rules, event, key)))) is not None:
             self.routed.conversions.append(Conversion(journey, goal.event))
         else:
             self._hope(journey)
@@ -296,23 +310,23 @@ class Router:
 
     def _leave(self, journey: Journey, event: Event, reason: Literal["exit_event", "goal"]) -> None:
         ending = Ending(journey.id, EXITED, EXITED, str(event.id), self._received_at)
-        self.routed.left[journey.id] = Left(journey, ending, event, reason)
+        self.routed.left[journey.id] = JourneyExit(journey, ending, event, reason)
 
-    def _reaches(self, happening: Happening, goal: GoalRule, beginning: Beginning) -> bool:
+    def _reaches(self, happening: ProfileEvent, goal: GoalRule, beginning: JourneyEntry) -> bool:
         passed = happening.event.timestamp - beginning.entry.timestamp
         return timedelta(0) <= passed <= timedelta(seconds=goal.within) and self._matcher.concerns(
-            happening, goal, Place.EXIT_WHERE, beginning
+            happening, goal, ExpressionScope.EXIT_WHERE, beginning
         )
 
-    def _beginning(self, journey: Journey) -> Beginning:
-        return Beginning(self._listeners.rules(journey), journey.entry, journey.entry_key)
+    def _beginning(self, journey: Journey) -> JourneyEntry:
+        return JourneyEntry(self._listeners.rules(journey), journey.entry, journey.entry_key)
 
 
-def _starts_late(happening: Happening, beginning: Beginning) -> bool:
+def _starts_late(happening: ProfileEvent, beginning: JourneyEntry) -> bool:
     """Whether the event could have started a journey that this one's entry would have ended: then it ends nothing."""
     event = happening.event
     return event.name == beginning.rules.entry.event and event.timestamp < beginning.entry.timestamp
 
 
-def _instant(happening: Happening) -> tuple[datetime, UUID]:
+def _instant(happening: ProfileEvent) -> tuple[datetime, UUID]:
     return happening.event.timestamp, happening.event.id

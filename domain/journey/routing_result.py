@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from domain.journey.matching import Happening, Person
+from domain.journey.matching import Person, ProfileEvent
 from domain.journey.records import Ending, Journey
 from domain.tracking.event import Event
 
@@ -15,14 +15,14 @@ from domain.tracking.event import Event
 class EntryDecision(Struct, frozen=True):
     """Whether an event started a journey, and if not, why. `reason` is None for an entry."""
 
-    happening: Happening
+    happening: ProfileEvent
     campaign_key: str
     journey: Journey | None
     reason: str | None
     data: dict[str, Any]
 
 
-class Left(Struct, frozen=True):
+class JourneyExit(Struct, frozen=True):
     """A journey that an event ends, as an exit or as the goal that is one."""
 
     journey: Journey
@@ -31,7 +31,7 @@ class Left(Struct, frozen=True):
     reason: Literal["exit_event", "goal"]
 
 
-class Heard(Struct, frozen=True):
+class SubscriptionMatch(Struct, frozen=True):
     """An event that matched a subscription of a journey."""
 
     journey: Journey
@@ -46,17 +46,17 @@ class Conversion(Struct, frozen=True):
     event: Event
 
 
-class Routed(Struct):
+class RoutingResult(Struct):
     """What a batch of events comes to. A journey of `entered` may be in `left` and in `conversions` as well."""
 
     entered: list[Journey] = field(default_factory=list)
-    left: dict[UUID, Left] = field(default_factory=dict)
-    heard: list[Heard] = field(default_factory=list)
+    left: dict[UUID, JourneyExit] = field(default_factory=dict)
+    heard: list[SubscriptionMatch] = field(default_factory=list)
     conversions: list[Conversion] = field(default_factory=list)
     decisions: list[EntryDecision] = field(default_factory=list)
 
 
-class Surroundings(Struct, frozen=True):
+class RoutingContext(Struct, frozen=True):
     """What the database held when the batch came: everything under lock, so that it still holds at the commit.
 
     `active` are the active journeys concerned, `past` those that are over and may still reach their goal,
@@ -68,4 +68,4 @@ class Surroundings(Struct, frozen=True):
     active: Sequence[Journey]
     past: Sequence[Journey]
     last_entries: Mapping[tuple[str, UUID, str], datetime]
-    received: Sequence[Happening]
+    received: Sequence[ProfileEvent]

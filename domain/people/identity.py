@@ -95,7 +95,7 @@ class _Resolver:
         return as_user if as_user in self._at else Identity("anonymous", value)
 
     def _profile(self, identity: Identity) -> UUID:
-        if (known := self._standing(identity)) is not None:
+        if (known := self._stored_profile(identity)) is not None:
             return known
         profile = self._new_id()
         user_id = identity.value if identity.kind == "user" else None
@@ -105,7 +105,7 @@ class _Resolver:
         self._assign(identity, profile)
         return profile
 
-    def _standing(self, identity: Identity) -> UUID | None:
+    def _stored_profile(self, identity: Identity) -> UUID | None:
         known = self._at.get(identity)
         return None if known is None else self._now(known)
 
@@ -114,8 +114,8 @@ class _Resolver:
         self.resolution.linked[identity] = profile
 
     def _link(self, other: Identity, user: Identity) -> None:
-        source = self._standing(other)
-        target = self._standing(user)
+        source = self._stored_profile(other)
+        target = self._stored_profile(user)
         if source is None:
             self._assign(other, self._profile(user))
         elif source == target or source not in self._anonymous:

@@ -14,7 +14,7 @@ RESERVED, SENDING, SENT, FAILED, CANCELLED, UNKNOWN = "reserved", "sending", "se
 POSTPONED = "postponed"
 
 
-class Standing(Struct, frozen=True):
+class ClaimFacts(Struct, frozen=True):
     """A message as the ledger has it, and the states of the journey and of the campaign it belongs to."""
 
     state: str
@@ -52,7 +52,7 @@ class Done(Struct, frozen=True):
 
 
 def claim(
-    message: Standing,
+    message: ClaimFacts,
     recipient: Recipient,
     *,
     window: SendWindow | None,

@@ -10,7 +10,7 @@ from typing import Any
 
 from domain.document.yaml_source import Path, Source, path_text, read
 from domain.errors import InvalidDocumentError, Problem
-from domain.templates.liquid_text import Place, compile_liquid
+from domain.templates.liquid_text import SourceLocation, compile_liquid
 
 # A tag or output within a line and without braces of its own; any other is YAML like the rest.
 _LIQUID = re.compile(r"\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}")
@@ -22,7 +22,7 @@ class Field:
     """A value of the front matter, and where it stands."""
 
     value: str
-    place: Place
+    place: SourceLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class TemplateSource:
     """
 
     fields: dict[str, Field]
-    key_places: dict[str, Place]
+    key_places: dict[str, SourceLocation]
     body: Field
     warnings: tuple[Problem, ...] = ()
 
@@ -43,7 +43,7 @@ class Leaf:
     """A scalar of a YAML body. Only texts are Liquid; `value` of the others is what YAML makes of them."""
 
     value: Any
-    place: Place
+    place: SourceLocation
 
 
 Tree = Leaf | dict[str, "Tree"] | list["Tree"]
@@ -52,19 +52,19 @@ Tree = Leaf | dict[str, "Tree"] | list["Tree"]
 def parse(file: str, text: str) -> tuple[TemplateSource | None, list[Problem]]:
     """The file's parts, or None where the front matter cannot be read, and everything that is wrong with it."""
     lines = re.split(r"(?<=\n)", text.removeprefix("\ufeff"))
-    whole = Place(file, 1, "front matter")
+    whole = SourceLocation(file, 1, "front matter")
     if lines[0].rstrip() != "---":
         return None, [whole.problem("the file does not begin with front matter", "Begin it with a line of ---")]
     end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
     if end is None:
         return None, [whole.problem("the front matter does not end", "End it with a line of ---")]
     matter = _read("".join(lines[1:end]), replace(whole, line=2), prefix="")
-    body = Field("".join(lines[end + 1 :]), Place(file, end + 2, "body"))
+    body = Field("".join(lines[end + 1 :]), SourceLocation(file, end + 2, "body"))
     if not matter.is_mapping:
         return None, [*matter.problems, *compile_liquid(body.value, body.place)[1]]
     problems = matter.problems
     fields: dict[str, Field] = {}
-    key_places: dict[str, Place] = {}
+    key_places: dict[str, SourceLocation] = {}
     for key, value in matter.source.data.items():
         place = key_places[key] = matter.place((key,))
         if isinstance(value, str):
@@ -86,7 +86,7 @@ def parse_tree(body: Field) -> tuple[dict[str, Tree] | None, list[Problem], list
 class _Document:
     """YAML somewhere in a file: `whole` is where it begins, `prefix` what its paths are preceded by."""
 
-    def __init__(self, source: Source, whole: Place, prefix: str) -> None:
+    def __init__(self, source: Source, whole: SourceLocation, prefix: str) -> None:
         self.source = source
         self._whole = whole
         self._prefix = prefix
@@ -99,18 +99,18 @@ class _Document:
     def is_mapping(self) -> bool:
         return isinstance(self.source.data, dict)
 
-    def place(self, path: Path) -> Place:
+    def place(self, path: Path) -> SourceLocation:
         """Where a key or an item stands."""
-        return Place(self.source.file, self.source.line(path), self._path(path_text(path)))
+        return SourceLocation(self.source.file, self.source.line(path), self._path(path_text(path)))
 
-    def around(self, path: Path) -> Place:
+    def around(self, path: Path) -> SourceLocation:
         """Where the mapping or list of this path stands; the document's own place for its top."""
         return self.place(path) if path else self._whole
 
-    def text_place(self, path: Path) -> Place:
+    def text_place(self, path: Path) -> SourceLocation:
         """Where the text of a value begins."""
         start = self.source.starts[path]
-        return Place(self.source.file, start.line, self._path(path_text(path)), start.is_verbatim)
+        return SourceLocation(self.source.file, start.line, self._path(path_text(path)), start.is_verbatim)
 
     def _path(self, path: str) -> str:
         return f"{self._prefix}.{path}" if self._prefix else path
@@ -120,7 +120,7 @@ class _Document:
         return replace(problem, path=path)
 
 
-def _read(text: str, whole: Place, prefix: str) -> _Document:
+def _read(text: str, whole: SourceLocation, prefix: str) -> _Document:
     """The document, or, where it is no YAML, one without data and with that problem."""
     if not text.strip():
         return _Document(Source(whole.file), whole, prefix)

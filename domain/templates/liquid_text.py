@@ -67,7 +67,7 @@ VARIABLES: Mapping[str, frozenset[str] | None] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourceLocation:
     """Where a text stands: its file, the 1-based line of its first character, and its path in the document.
 
     `is_verbatim` says that a line of the text is a line of the file; folded YAML is not.
@@ -94,7 +94,7 @@ class TemplateRenderError(Exception):
     `lacks_value` says that it prints a value that is not there.
     """
 
-    def __init__(self, place: Place, reason: str, *, lacks_value: bool = False) -> None:
+    def __init__(self, place: SourceLocation, reason: str, *, lacks_value: bool = False) -> None:
         super().__init__(f"{place}: {reason}")
         self.place = place
         self.reason = reason
@@ -107,7 +107,7 @@ class LiquidText:
     `variables` are the constant paths that it names, as authors write them: `profile.traits.first_name`.
     """
 
-    def __init__(self, template: liquid.BoundTemplate, place: Place, variables: frozenset[str]) -> None:
+    def __init__(self, template: liquid.BoundTemplate, place: SourceLocation, variables: frozenset[str]) -> None:
         self._template = template
         self._value = _value_of(template)
         self.place = place
@@ -180,7 +180,7 @@ class LiquidText:
             self._where(error), self._reason(error), lacks_value=isinstance(error, UndefinedError)
         )
 
-    def _where(self, error: LiquidError) -> Place:
+    def _where(self, error: LiquidError) -> SourceLocation:
         if error.token is None or error.token.start_index < 0:
             return self.place
         return replace(self.place, line=self.place.line_at(error.token.source, error.token.start_index))
@@ -249,7 +249,9 @@ def _value_of(template: liquid.BoundTemplate) -> FilteredExpression | None:
     return FilteredExpression(expression.token, expression.left, before) if last.name == "json" else None
 
 
-def compile_liquid(source: str, place: Place, *, is_html: bool = False) -> tuple[LiquidText | None, list[Problem]]:
+def compile_liquid(
+    source: str, place: SourceLocation, *, is_html: bool = False
+) -> tuple[LiquidText | None, list[Problem]]:
     """The compiled text, and everything wrong with it. In HTML, values are escaped where they are put out."""
     environment = HTML if is_html else TEXT
     encoded = (
@@ -272,7 +274,7 @@ def compile_liquid(source: str, place: Place, *, is_html: bool = False) -> tuple
 
 
 def _readable(
-    source: str, place: Place, environment: liquid.Environment
+    source: str, place: SourceLocation, environment: liquid.Environment
 ) -> tuple[liquid.BoundTemplate | None, Mended, list[Problem]]:
     """As much of the text as the library can read, and all that is wrong with the rest."""
     readable = bounded(source)
@@ -293,7 +295,7 @@ def _readable(
     return (None if isinstance(template, Fault) else template), readable, problems
 
 
-def _placed(faults: Iterable[Fault], source: str, place: Place) -> list[Problem]:
+def _placed(faults: Iterable[Fault], source: str, place: SourceLocation) -> list[Problem]:
     return [
         place.problem(fault.message, fault.suggestion, place.line_at(source, fault.at))
         for fault in islice(faults, MAX_PROBLEMS)
@@ -341,7 +343,7 @@ def _problems(
     template: liquid.BoundTemplate,
     analysis: TemplateAnalysis,
     readable: Mended,
-    place: Place,
+    place: SourceLocation,
     environment: liquid.Environment,
 ) -> Iterator[Problem]:
     source = readable.source

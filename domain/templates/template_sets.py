@@ -14,7 +14,7 @@ from domain.errors import Problem
 from domain.templates import email_template, webhook_template
 from domain.templates.front_matter import Field, TemplateSource, parse
 from domain.templates.liquid_context import Localization, Rendering
-from domain.templates.liquid_text import LiquidText, Place, TemplateRenderError, compile_liquid, nearest
+from domain.templates.liquid_text import LiquidText, SourceLocation, TemplateRenderError, compile_liquid, nearest
 
 __all__ = ["TemplateRenderError", "TemplateSet", "load"]
 
@@ -44,7 +44,7 @@ class TemplateSet:
 
     name: str
     channel: str | None
-    place: Place
+    place: SourceLocation
     variants: Mapping[str, Variant] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
 
@@ -89,7 +89,7 @@ def load(files: Mapping[str, str]) -> tuple[dict[str, TemplateSet], list[Problem
     named: dict[str, dict[str, _File]] = {}
     for file, text in sorted(files.items()):
         match = _FILE_NAME.fullmatch(file.rpartition("/")[2])
-        place = Place(file, 1, "file name")
+        place = SourceLocation(file, 1, "file name")
         if match is None:
             problems.append(place.problem("this does not name a template", "Call it NAME.liquid or NAME.LANG.liquid"))
             continue
@@ -131,7 +131,7 @@ _KINDS = {
 
 def _source(file: str, text: str, problems: list[Problem]) -> TemplateSource | None:
     if len(text.encode(errors="replace")) > MAX_FILE_BYTES:
-        place = Place(file, 1, "file")
+        place = SourceLocation(file, 1, "file")
         problems.append(place.problem(f"the file is larger than {MAX_FILE_BYTES // 1024} KB", "Make it smaller"))
         return None
     source, faults = parse(file, text)
@@ -141,12 +141,12 @@ def _source(file: str, text: str, problems: list[Problem]) -> TemplateSource | N
 
 def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]) -> TemplateSet:
     if _DEFAULT not in files:
-        place = Place(next(iter(files.values())).name, 1, "file name")
+        place = SourceLocation(next(iter(files.values())).name, 1, "file name")
         problems.append(place.problem(f"'{name}' has no default language", f"Add {name}.liquid"))
         problems += _liquid_faults(files)
         return TemplateSet(name, None, place)
     default = files[_DEFAULT].source
-    unreadable = TemplateSet(name, None, Place(files[_DEFAULT].name, 1, "front matter"))
+    unreadable = TemplateSet(name, None, SourceLocation(files[_DEFAULT].name, 1, "front matter"))
     if default is None:
         problems += _liquid_faults(files)
         return unreadable
@@ -178,7 +178,7 @@ def _liquid_faults(files: Mapping[str, _File]) -> Iterator[Problem]:
             yield from compile_liquid(text.value, text.place)[1]
 
 
-def _missing_keys(default: TemplateSource, place: Place, kind: _Kind) -> Iterator[Problem]:
+def _missing_keys(default: TemplateSource, place: SourceLocation, kind: _Kind) -> Iterator[Problem]:
     for key in kind.required:
         if key not in default.key_places:
             yield place.problem(f"'{key}' is missing", f"Add it to the front matter, as {key}: …")

@@ -16,7 +16,7 @@ from domain.errors import Problem
 from domain.templates.expected_data import ABSENT, ITEM, SAMPLE_TEXT, DataPath, ExpectedData, Kind, path_text
 from domain.templates.liquid_context import MAX_WORK, Localization, Rendering
 from domain.templates.liquid_nodes import within
-from domain.templates.liquid_text import VARIABLES, Place, TemplateRenderError
+from domain.templates.liquid_text import VARIABLES, SourceLocation, TemplateRenderError
 from domain.templates.template_sets import TemplateSet, Variant
 
 # What all trials of one document may cost together, in units of work, and what a rendering and each part of the
@@ -131,7 +131,7 @@ class _Trial:
         failures = _Failures(self._render, expected, values)
         with suppress(_WorkUsedUpError):
             failures.find(self._known, self.left // (before - self.left))
-        places: dict[Place, list[_Failed]] = {}
+        places: dict[SourceLocation, list[_Failed]] = {}
         for failed in self._everywhere(failures.found.values()):
             places.setdefault(failed.failure.place, []).append(failed)
         for place in sorted(places, key=lambda place: (place.file, place.line))[:MAX_PLACES]:
@@ -230,7 +230,7 @@ class _Failures:
             self.found |= together
 
 
-def _warning(place: Place, failing: Sequence[_Failed], more_places: int) -> Problem:
+def _warning(place: SourceLocation, failing: Sequence[_Failed], more_places: int) -> Problem:
     first, *_ = failing = sorted(failing, key=lambda failed: path_text(failed.path))
     missing = [failed for failed in failing if failed.is_missing]
     odd = [failed for failed in failing if not failed.is_missing]

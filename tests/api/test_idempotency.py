@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from store import idempotency
-from store.campaigns import CONTROL_LOCK
+from store.campaigns import REGISTRY_LOCK
 from store.database import Database
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import DOCUMENT, RULES, api_process, client_of, open_live
@@ -156,7 +156,7 @@ async def test_whoever_comes_while_it_is_at_work_is_asked_to_come_again(
 ) -> None:
     key = {"Idempotency-Key": "slow"}
     async with await psycopg.AsyncConnection.connect(database_url) as deciding:
-        await deciding.execute("SELECT pg_advisory_xact_lock(%s)", (CONTROL_LOCK,))
+        await deciding.execute("SELECT pg_advisory_xact_lock(%s)", (REGISTRY_LOCK,))
         first = asyncio.create_task(operator.put("/v1/frequency-caps", json=CAPS, headers=key))
         await _until_waiting(database_url)
         second = await operator.put("/v1/frequency-caps", json=CAPS, headers=key)
@@ -171,7 +171,7 @@ async def test_whoever_comes_while_it_is_at_work_is_asked_to_come_again(
 async def test_a_connection_cut_short_leaves_nothing(operator: httpx.AsyncClient, database_url: str) -> None:
     key = {"Idempotency-Key": "cut"}
     async with await psycopg.AsyncConnection.connect(database_url) as deciding:
-        await deciding.execute("SELECT pg_advisory_xact_lock(%s)", (CONTROL_LOCK,))
+        await deciding.execute("SELECT pg_advisory_xact_lock(%s)", (REGISTRY_LOCK,))
         first = asyncio.create_task(operator.put("/v1/frequency-caps", json=CAPS, headers=key))
         pid = await _until_waiting(database_url)
         await deciding.execute("SELECT pg_terminate_backend(%s)", (pid,))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.process import leave
+from runtime.process import exit_now
 from tests.bench import cost, crowd, gate, ingest, journeys, latency, memory, relay, stops
 from tests.bench.measure import Result
 from tests.bench.rows import ROWS
@@ -69,4 +69,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-    leave(0)
+    exit_now(0)

@@ -54,7 +54,7 @@ async def _send_off(url: str) -> None:
         await connection.execute(
             """
             INSERT INTO journeys (id, campaign_key, campaign_version, profile_id, workflow_id, entry, entered_at, step,
-                                  standing, wakes_at)
+                                  status, wakes_at)
             SELECT uuidv7(), 'cart', 1, id, 'cart/' || user_id, %s, now(), 'cool-off', 'waiting',
                    now() + interval '30 days'
             FROM profiles

@@ -76,7 +76,7 @@ async def _template(stack: Stack, journeys: int) -> str:
               UNION ALL SELECT id, user_id, number::text FROM hot, generate_series(1, %s) AS number
             )
             INSERT INTO journeys (id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry,
-                                  entered_at, step, standing)
+                                  entered_at, step, status)
             SELECT uuidv7(), 'plain', 1, id, entry_key, 'plain/' || user_id || '/' || entry_key, %s, now(), 'nudge',
                    'acting'
             FROM entrant

@@ -15,7 +15,7 @@ from unittest.mock import patch
 import wiring
 import worker
 from domain.sending.delivery import Accepted, Delivery, Outbound
-from runtime.process import leave
+from runtime.process import exit_now
 from settings import Settings
 from tests.bench import bare, loop_watch
 from tests.bench.stack import HANDED_OVER
@@ -49,4 +49,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-    leave(0)
+    exit_now(0)

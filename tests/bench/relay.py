@@ -62,7 +62,7 @@ async def _fill(url: str, number: int) -> None:
             """
             WITH begun AS (
               INSERT INTO journeys (id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry,
-                                    entered_at, step, standing)
+                                    entered_at, step, status)
               SELECT uuidv7(), 'cart', 1, id, %(round)s, 'cart/' || user_id || '/' || %(round)s, %(entry)s, now(),
                      'cool-off', 'waiting'
               FROM profiles RETURNING id, workflow_id

@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from runtime.process import leave
+from runtime.process import exit_now
 from tests.chaos.report import as_json, lines
 from tests.chaos.run import Length, Result, run
 
@@ -62,7 +62,7 @@ if __name__ == "__main__":
         status = main()
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = INTERRUPTED
-    except Exception:  # noqa: BLE001 whatever it is, it is told here, since nothing is raised past `leave`
+    except Exception:  # noqa: BLE001 whatever it is, it is told here, since nothing is raised past `exit_now`
         traceback.print_exc()
     finally:
-        leave(status)
+        exit_now(status)

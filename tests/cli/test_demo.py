@@ -1,4 +1,4 @@
-"""The demo proves the main job on its own; here it runs, and its check is shown to notice what is wrong."""
+"""The demo proves the main job on its own; here it runs, and its check is shown to message what is wrong."""
 
 import subprocess
 import sys

@@ -28,7 +28,7 @@ async def test_the_funnel_step_by_step(rig: Rig, deployment: str, capsys: Output
     await rig.identify("ada", email="ada@example.com")
     for user in ("ada", "bob", "bob"):
         await rig.track(user, "Cart Abandoned")
-    await rig.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE step = 'rest' AND standing = 'waiting') = 2")
+    await rig.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE step = 'rest' AND status = 'waiting') = 2")
     await rig.track("bob", "Order Completed")
     assert await asyncio.to_thread(run, ["funnel", "cart"]) == 0
     shown = capsys.readouterr().out

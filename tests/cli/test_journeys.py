@@ -30,7 +30,7 @@ async def resting(rig: Rig, deployment: str) -> Rig:
     for user in USERS:
         await rig.track(user, "Cart Abandoned")
     await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
-    await rig.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE standing = 'waiting') = %s", len(USERS))
+    await rig.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE status = 'waiting') = %s", len(USERS))
     return rig
 
 
@@ -80,7 +80,7 @@ async def test_the_list_and_its_choices(resting: Rig, capsys: Output) -> None:
         (["--user", "bob"], ["bob"]),
         (["--campaign", "cart", "--version", "1", "--step", "cool-off", "--limit", "1"], ["cy"]),
         (["--state", "completed"], []),
-        (["--standing", "held"], []),
+        (["--status", "held"], []),
         (["--entered-after", "2020-01-01", "--entered-before", "2020-02-01T10:00"], []),
         (["--entered-after", "2020-01-01T10:00:00+0200", "--user", "ada"], ["ada"]),
     ):
@@ -128,7 +128,7 @@ async def test_by_id(resting: Rig, capsys: Output) -> None:
 async def test_by_choice(resting: Rig, capsys: Output) -> None:
     assert await sojourn("skip-wait", "--campaign", "cart", "--user", "ada", "--watch") == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("skip cart: done, 1 of 1")
-    await resting.until("SELECT 1 FROM journeys WHERE step = 'reflect' AND standing = 'waiting'")
+    await resting.until("SELECT 1 FROM journeys WHERE step = 'reflect' AND status = 'waiting'")
     assert await sojourn("exit", "--campaign", "cart", "--step", "cool-off", "--watch", "--json") == 0
     output = capsys.readouterr()
     assert (json.loads(output.out)["state"], json.loads(output.out)["done"]) == ("done", 2)

@@ -36,7 +36,7 @@ async def in_flight(rig: Rig, deployment: str, folder: Path) -> Rig:
     await rig.run_campaign(FIRST)
     for user in ("ada", "bob", "cy"):
         await rig.track(user, "Cart Abandoned")
-    waiting = "SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE standing = 'waiting' AND step = %s) = %s"
+    waiting = "SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE status = 'waiting' AND step = %s) = %s"
     await rig.until(waiting, "cool-off", 3)
     await rig.skip(await rig.journey("cy"), minutes=30)
     await rig.until(waiting, "reflect", 1)

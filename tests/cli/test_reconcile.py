@@ -12,7 +12,7 @@ from tests.harness import Rig
 async def test_what_was_found_is_reported(rig: Rig, deployment: str, capsys: Output) -> None:
     await rig.run_campaign(CAMPAIGN.format(key="cart"))
     await rig.track("ada", "Cart Abandoned")
-    await rig.until("SELECT 1 FROM journeys WHERE standing = 'waiting'")
+    await rig.until("SELECT 1 FROM journeys WHERE status = 'waiting'")
     assert await sojourn("--watch") == 0
     output = capsys.readouterr().out
     assert output.splitlines()[-1].startswith("Compared ")

@@ -13,13 +13,13 @@ from application import journey_view
 from domain.campaign import document_checks, durations, steps
 from domain.campaign.audience_fields import MAX_RATE
 from domain.campaign.cycles import MAX_CHAIN
-from domain.campaign.document_warnings import circle_warnings
+from domain.campaign.document_warnings import cycle_warnings
 from domain.campaign.plan import Split, WaitFor
 from domain.campaign.publication import Published, check
 from domain.campaign.reference_checks import NONE, OUTCOMES
 from domain.campaign.rules import Rules
 from domain.conditions import cel_compile, expressions
-from domain.conditions.cel_roots import ROOTS, VISIBLE, Place
+from domain.conditions.cel_roots import ROOTS, VISIBLE, ExpressionScope
 from domain.conditions.expressions import compile_condition, compile_key, compile_value
 from domain.document import yaml_source
 from domain.errors import InvalidDocumentError
@@ -133,7 +133,7 @@ def test_what_is_wrong_is_said_as_the_page_says() -> None:
 def test_warnings_are_those_of_the_page() -> None:
     [(warned, said)] = _with_what_is_said("yaml warned")
     found = published(warned)
-    circles = circle_warnings(found.source, found.definition.key, {found.definition.key: found.rules})
+    circles = cycle_warnings(found.source, found.definition.key, {found.definition.key: found.rules})
     assert "".join(f"warning: {warning}\n" for warning in [*found.warnings, *circles]) == said
 
 
@@ -189,16 +189,19 @@ def _answer(walk: Walk, hears: bool, turn: int) -> tuple[Fact | None, timedelta]
 
 def test_expressions_see_what_the_page_says() -> None:
     seen = {
-        "`entry.where`, `entry.key`": (Place.ENTRY_WHERE, Place.ENTRY_KEY),
-        "`where` of an `audience`": (Place.AUDIENCE_WHERE,),
-        "`where` of an exit, a goal, a `wait_for`, an `until`": (Place.EXIT_WHERE, Place.WAIT_WHERE),
-        "`branch` and `until`: `when`; `cel`": (Place.BRANCH_WHEN, Place.VALUE),
-        "`delay`: `date`": (Place.DELAY_DATE,),
+        "`entry.where`, `entry.key`": (ExpressionScope.ENTRY_WHERE, ExpressionScope.ENTRY_KEY),
+        "`where` of an `audience`": (ExpressionScope.AUDIENCE_WHERE,),
+        "`where` of an exit, a goal, a `wait_for`, an `until`": (
+            ExpressionScope.EXIT_WHERE,
+            ExpressionScope.WAIT_WHERE,
+        ),
+        "`branch` and `until`: `when`; `cel`": (ExpressionScope.BRANCH_WHEN, ExpressionScope.VALUE),
+        "`delay`: `date`": (ExpressionScope.DELAY_DATE,),
     }
     rows = {where: tuple(words(sees)) for where, sees in table("## Expressions")}
     assert rows == {where: VISIBLE[places[0]] for where, places in seen.items()}
     assert all(VISIBLE[place] == VISIBLE[places[0]] for places in seen.values() for place in places)
-    assert sorted(place for places in seen.values() for place in places) == sorted(Place)
+    assert sorted(place for places in seen.values() for place in places) == sorted(ExpressionScope)
 
 
 def test_roots_have_the_fields_that_the_page_says() -> None:
@@ -279,16 +282,16 @@ def _worlds() -> Iterator[dict[str, Any]]:
         yield {"profile": known, "event": event, "entry": event, "journey": JOURNEY}
 
 
-def _conditions(rules: Rules) -> Iterator[tuple[str, Place]]:
+def _conditions(rules: Rules) -> Iterator[tuple[str, ExpressionScope]]:
     if rules.entry.where is not None:
-        yield rules.entry.where, Place.ENTRY_WHERE
+        yield rules.entry.where, ExpressionScope.ENTRY_WHERE
     if rules.entry.audience is not None:
-        yield rules.entry.audience.where, Place.AUDIENCE_WHERE
+        yield rules.entry.audience.where, ExpressionScope.AUDIENCE_WHERE
     goal = [rules.goal] if rules.goal is not None else []
     wheres = [rule.where for rule in (*rules.exits, *rules.subscriptions.values())] + [rule.where for rule in goal]
-    yield from ((where, Place.EXIT_WHERE) for where in wheres if where is not None)
+    yield from ((where, ExpressionScope.EXIT_WHERE) for where in wheres if where is not None)
     for conditions in rules.branches.values():
-        yield from ((condition, Place.BRANCH_WHEN) for condition in conditions)
+        yield from ((condition, ExpressionScope.BRANCH_WHEN) for condition in conditions)
 
 
 @pytest.mark.parametrize("text", marked("yaml", "yaml steps", "yaml head"))
@@ -297,7 +300,7 @@ def test_conditions_hold_for_some_people_and_values_are_worked_out(text: str) ->
     for condition, place in _conditions(rules):
         seen = [compile_condition(condition, place).evaluate(**_seen(world, place)) for world in _worlds()]
         assert any(outcome.holds for outcome in seen), f"{condition} lets nobody in: {seen}"
-        if place is Place.AUDIENCE_WHERE:
+        if place is ExpressionScope.AUDIENCE_WHERE:
             assert [outcome.error for outcome in seen if outcome.error] == [], condition
             assert not all(outcome.holds for outcome in seen), condition
     computed = [
@@ -308,12 +311,14 @@ def test_conditions_hold_for_some_people_and_values_are_worked_out(text: str) ->
         for text in values.computed.values()
     ]
     for text_of_value in computed:
-        value = compile_value(text_of_value, Place.VALUE)
-        assert any(value.evaluate(**_seen(world, Place.VALUE)).error is None for world in _worlds()), text_of_value
+        value = compile_value(text_of_value, ExpressionScope.VALUE)
+        assert any(value.evaluate(**_seen(world, ExpressionScope.VALUE)).error is None for world in _worlds()), (
+            text_of_value
+        )
     if rules.entry.key is not None:
         key = compile_key(rules.entry.key)
-        assert any(key.value(**_seen(world, Place.ENTRY_KEY)) for world in _worlds()), rules.entry.key
+        assert any(key.value(**_seen(world, ExpressionScope.ENTRY_KEY)) for world in _worlds()), rules.entry.key
 
 
-def _seen(world: dict[str, Any], place: Place) -> dict[str, Any]:
+def _seen(world: dict[str, Any], place: ExpressionScope) -> dict[str, Any]:
     return {root: world[root] for root in VISIBLE[place]}

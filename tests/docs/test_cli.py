@@ -41,7 +41,7 @@ async def _let_in(rig: Rig) -> None:
         await rig.identify(user, email=f"{user}@example.com")
         properties = {"cart_id": f"c-{user}", "value": 120, "checkout_url": "https://shop.example.com/c"}
         await rig.track(user, "Cart Abandoned", properties)
-    await rig.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE standing = 'waiting') = %s", len(USERS))
+    await rig.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE status = 'waiting') = %s", len(USERS))
 
 
 async def _known(rig: Rig, words: list[str], capsys: Output) -> dict[str, str]:
@@ -53,7 +53,7 @@ async def _known(rig: Rig, words: list[str], capsys: Output) -> dict[str, str]:
             return {"HASH": capsys.readouterr().out.split()[-1]}
         case ["journeys", _, "ID"]:
             # As long as there is one, it is one that rests at the first step.
-            query = "SELECT id::text FROM journeys WHERE standing = 'waiting' AND step = 'cool-off' LIMIT 1"
+            query = "SELECT id::text FROM journeys WHERE status = 'waiting' AND step = 'cool-off' LIMIT 1"
         case ["operations", "ID", *_]:
             query = "SELECT id::text FROM operations LIMIT 1"
         case ["keys", "revoke", "ID"]:

@@ -7,8 +7,8 @@ from typing import Any
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.ingest import Ingest
-from application.operations.enrol import EnrolKind
-from application.operations.runner import Operations
+from application.operations.enrol import EnrolHandler
+from application.operations.runner import OperationRunner
 from domain.access import SOJOURN
 from runtime.documents import DocumentProcesses
 from store import operations
@@ -46,7 +46,7 @@ async def start(database: Database, source: str = LASTING) -> str:
 
 async def enter(database: Database, key: str = "news") -> list[Operation]:
     """Work on what there is to do until there is nothing more; the campaign's operations, newest first."""
-    work = Operations(database, {"enrol": EnrolKind(Catalogue())})
+    work = OperationRunner(database, {"enrol": EnrolHandler(Catalogue())})
     await work.work(key, goes_on=lambda: True)
     async with database.transaction() as connection:
         return await operations.of_campaign(connection, key, 100)

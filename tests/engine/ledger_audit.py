@@ -163,7 +163,7 @@ class _Person:
 
     def _standing(self, asked_at: datetime) -> list[Counted]:
         """What counts; what may still be handed over, as if it were now, or when it expires."""
-        standing = []
+        status = []
         for message in self._ledger.values():
             if message.state not in COUNTING:
                 continue
@@ -171,8 +171,8 @@ class _Person:
             if message.state in ("reserved", "sending"):
                 at = max(at, min(message.expires_at, asked_at))
             counted = message.counted
-            standing.append(Counted(at, counted.channel, counted.category, counted.priority))
-        return standing
+            status.append(Counted(at, counted.channel, counted.category, counted.priority))
+        return status
 
     def _rules_broken(self, spec: Spec, at: datetime) -> list[str]:
         asked = Counted(at, spec.channel, spec.category, spec.priority)

@@ -69,8 +69,8 @@ steps:
     catalogue = Catalogue()
     doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
     for step in ("points", "tell"):
-        deed = ActionRequest(UUID(str(journey["id"])), step, 1, now(), None, {}, UNRECORDED)
-        assert await doer.perform(deed) is False
+        request = ActionRequest(UUID(str(journey["id"])), step, 1, now(), None, {}, UNRECORDED)
+        assert await doer.perform(request) is False
     assert await rig.query("SELECT traits -> 'points' AS points FROM profiles") == [{"points": 11}]
     assert len(await rig.query("SELECT 1 FROM events WHERE name = 'Counted'")) == 1
     assert len(await rig.query("SELECT 1 FROM decisions WHERE kind IN ('update_profile', 'emit_event')")) == 2

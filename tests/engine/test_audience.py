@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import Client
 
 from application.audience_sample import AudienceSample
-from application.audience_schedule import Occasions
+from application.audience_schedule import AudienceRuns
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
@@ -286,7 +286,7 @@ async def test_a_campaign_that_stops_lets_nobody_in_any_more(
 
     monkeypatch.setattr(audience, "page", until_it_stops)
     [operation] = await enter(database)
-    assert operation.counts == {"entered": 2, "campaign_not_letting_in": 1}
+    assert operation.counts == {"entered": 2, "campaign_not_open": 1}
     assert len(await users(database)) == 2
 
 
@@ -341,7 +341,7 @@ async def test_each_occasion_enters_once(database: Database, ingest: Ingest, cli
     await people(ingest, many(2))
     await start(database, RECURRING + "timezone: Asia/Tokyo\n")
     assert await enter(database) == []
-    occasions = Occasions(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
+    occasions = AudienceRuns(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
     for at in ("2026-11-01T15:00Z", "2026-11-02T14:59Z"):
         await occasions.begin("news", datetime.fromisoformat(at))
     await enter(database)
@@ -357,7 +357,7 @@ async def test_an_occasion_is_passed_over_while_the_one_before_still_enters(
 ) -> None:
     await people(ingest, many(2))
     await start(database, RECURRING)
-    occasions = Occasions(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
+    occasions = AudienceRuns(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
     for day in (2, 9):
         await occasions.begin("news", datetime(2026, 11, day, 9, tzinfo=UTC))
     second, first = await enter(database)
@@ -369,7 +369,7 @@ async def test_a_campaign_that_does_not_let_in_has_no_occasions(
 ) -> None:
     await start(database, RECURRING)
     await Campaigns(database, DocumentProcesses()).stop("news", by=SOJOURN)
-    occasions = Occasions(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
+    occasions = AudienceRuns(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
     assert await occasions.begin("news", datetime(2026, 11, 2, 9, tzinfo=UTC)) is None
     assert await enter(database) == []
 

@@ -22,7 +22,7 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.relay import BATCH, Relay
 from store import outbox
 from store.database import Database
-from store.outbox import Notice
+from store.outbox import OutboxMessage
 from tests.engine.audience import start
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import event
@@ -117,14 +117,14 @@ def bought(user: str) -> Event:
 
 async def tell_often(database: Database, workflow_id: str) -> None:
     """A journey that is told of many events, while the backlog drains."""
-    started = Notice(workflow_id, "start", {"journey_id": str(uuid4()), "campaign": "cart", "version": 1})
+    started = OutboxMessage(workflow_id, "start", {"journey_id": str(uuid4()), "campaign": "cart", "version": 1})
     heard = [
-        Notice(workflow_id, "matched", {"subscription": "s", "event_id": f"e{number}", "version": 1})
+        OutboxMessage(workflow_id, "matched", {"subscription": "s", "event_id": f"e{number}", "version": 1})
         for number in range(SIGNALS)
     ]
-    for notice in (started, *heard):
+    for message in (started, *heard):
         async with database.transaction() as connection:
-            await outbox.append(connection, [notice])
+            await outbox.append(connection, [message])
 
 
 async def history(client: Client, workflow_id: str) -> list[tuple[str, str]]:

@@ -39,7 +39,7 @@ async def test_pause_resume_and_stop_with_a_crowd_in_flight(rig: Rig) -> None:
     )
 
     paused_at = await _acknowledged(rig, "pause")
-    held = "SELECT 1 FROM journeys WHERE standing = 'held' HAVING count(*) >= %s"
+    held = "SELECT 1 FROM journeys WHERE status = 'held' HAVING count(*) >= %s"
     await rig.until(held, JOURNEYS // 10, seconds=PATIENCE)
     assert await _authorised_after(rig, paused_at) == 0
 

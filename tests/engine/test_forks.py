@@ -24,7 +24,7 @@ async def test_each_person_goes_the_arm_that_is_drawn_for_them_and_later_conditi
         handle = await rig.journey(profile["user_id"])
         await rig.rests(handle, "rest")
         await rig.skip(handle, hours=1)
-        arm = names[bucketing.arm("offer-2026", str(profile["id"]), ARMS)]
+        arm = names[bucketing.assign_arm("offer-2026", str(profile["id"]), ARMS)]
         timeline = await rig.timeline(profile["user_id"])
         assert f"offer: {arm}" in [item["summary"] for item in timeline if item["kind"] == "split"]
         sent = {"discounted": ["mail-discount"], "plain": ["mail-plain"], "none": []}

@@ -106,7 +106,7 @@ async def test_journeys_that_a_stop_has_ended_are_over_before_their_rows_say_so(
     assert await users(people, "campaign=cart&state=active") == []
     shown = await listed(people, "campaign=cart")
     assert {journey["state"] for journey in shown} == {"exited"}
-    assert {journey["standing"] for journey in shown} == {None}
+    assert {journey["status"] for journey in shown} == {None}
     [found] = (await people.admin("GET", "/v1/campaigns/cart/funnel"))["versions"]
     assert (found["active"], found["outcomes"]) == (0, {"exited": 3})
     assert found["exits"] == {"campaign_stopped": 2, "exit_event": 1}
@@ -120,7 +120,7 @@ async def test_journeys_that_a_stop_has_ended_are_over_before_their_rows_say_so(
     "query",
     [
         "state=asleep",
-        "standing=lying",
+        "status=lying",
         "version=0",
         "version=2147483648",
         "limit=0",

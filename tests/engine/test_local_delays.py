@@ -224,7 +224,7 @@ async def test_a_look_up_whose_answer_was_lost_is_answered_the_same_and_recorded
 
 async def test_a_random_delay_is_the_users_own_and_costs_no_more_than_a_fixed_one(rig: Rig) -> None:
     handle = await enter(rig, "{for: 1h..3h}")
-    drawn = 3_600 + bucketing.number(7_201, "greeting/u1", "rest")
+    drawn = 3_600 + bucketing.hash_bucket(7_201, "greeting/u1", "rest")
     await rig.skip(handle, hours=3, minutes=1)
     assert await handle.result() == "completed"
     [row] = await rig.query("SELECT at - entered_at AS rested FROM messages JOIN journeys ON journeys.id = journey_id")

@@ -35,7 +35,7 @@ async def test_a_journey_that_is_ended_by_hand_is_over_and_says_by_whom(rig: Rig
     ids = await entered(rig, "u1")
     handle = await rig.journey("u1")
     ended = await rig.admin("POST", f"/v1/journeys/{ids['u1']}/exit")
-    assert (ended["state"], ended["outcome"], ended["standing"]) == ("exited", "exited", None)
+    assert (ended["state"], ended["outcome"], ended["status"]) == ("exited", "exited", None)
     assert await asyncio.wait_for(handle.result(), 20) == "exited"
     [line] = [item for item in await rig.timeline("u1") if item["kind"] == "exit"]
     assert (line["reason"], line["data"]) == ("by_hand", {"by": "SOJOURN_ADMIN_KEY"})
@@ -78,7 +78,7 @@ async def test_what_there_is_not_cannot_be_acted_on(rig: Rig) -> None:
         assert (await post(rig, path, {})).status_code == 400
     await rig.run_campaign(CART)
     assert (await post(rig, "/v1/journeys/exit", {"campaign": "cart", "user": "nobody"})).status_code == 404
-    assert (await post(rig, "/v1/journeys/skip-wait", {"campaign": "cart", "standing": "held"})).status_code == 400
+    assert (await post(rig, "/v1/journeys/skip-wait", {"campaign": "cart", "status": "held"})).status_code == 400
 
 
 async def test_many_are_ended_by_filter_and_the_others_go_on(rig: Rig) -> None:
@@ -106,7 +106,7 @@ async def test_a_wait_that_is_skipped_is_over_at_once(rig: Rig) -> None:
     await rig.identify("u1", email="u1@example.com")
     ids = await entered(rig, "u1")
     shown = await rig.admin("GET", f"/v1/journeys/{ids['u1']}")
-    assert (shown["step"], shown["standing"]) == ("cool-off", "waiting")
+    assert (shown["step"], shown["status"]) == ("cool-off", "waiting")
     assert shown["wakes_at"] is not None
     handle = await rig.journey("u1")
     await rig.admin("POST", f"/v1/journeys/{ids['u1']}/skip-wait")
@@ -137,16 +137,16 @@ async def test_what_waits_for_its_window_the_caps_or_the_campaign_is_not_skipped
     capped = await rig.journey("u1", "cart")
     await rig.skip(capped, minutes=30)
     await rig.rests(capped, "nudge")
-    await rig.until("SELECT 1 FROM journeys WHERE standing = 'deferred'")
+    await rig.until("SELECT 1 FROM journeys WHERE status = 'deferred'")
     await rig.admin("POST", "/v1/campaigns/cart/pause")
     held = await rig.journey("u2", "cart")
     await rig.skip(held, minutes=30)
-    await rig.until("SELECT 1 FROM journeys WHERE standing = 'held'")
-    [deferred_id] = await rig.query("SELECT id FROM journeys WHERE standing = 'deferred'")
-    for id, standing, why in ((deferred_id["id"], "deferred", "frequency caps"), (ids["u2"], "held", "resume it")):
+    await rig.until("SELECT 1 FROM journeys WHERE status = 'held'")
+    [deferred_id] = await rig.query("SELECT id FROM journeys WHERE status = 'deferred'")
+    for id, status, why in ((deferred_id["id"], "deferred", "frequency caps"), (ids["u2"], "held", "resume it")):
         refused = await post(rig, f"/v1/journeys/{id}/skip-wait")
         assert refused.status_code == 409
-        assert refused.json()["standing"] == standing
+        assert refused.json()["status"] == status
         assert why in refused.json()["detail"]
     assert await rig.query("SELECT 1 FROM outbox WHERE kind = 'skip'") == []
     operation = await finished(rig, await rig.admin("POST", "/v1/journeys/skip-wait", {"campaign": "cart"}))
@@ -178,7 +178,7 @@ async def test_one_wait_is_skipped_once_however_often_it_is_asked_for(rig: Rig) 
     await rig.track("u1", "Signed Up")
     handle = await rig.journey("u1")
     await rig.rests(handle, "again")
-    [row] = await rig.until("SELECT id FROM journeys WHERE step = 'again' AND standing = 'waiting'")
+    [row] = await rig.until("SELECT id FROM journeys WHERE step = 'again' AND status = 'waiting'")
     async with rig.database.transaction() as other:
         # The journey cannot act, and so not come to its next wait, before both have been answered.
         await other.execute("SELECT id FROM profiles FOR UPDATE")

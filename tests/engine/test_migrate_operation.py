@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 
 from application.catalogue import Catalogue
-from application.operations.migrate import MigrateKind
-from application.operations.runner import Operations
+from application.operations.migrate import MigrateHandler
+from application.operations.runner import OperationRunner
 from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.migration_client import JourneyMover
+from runtime.migration_client import JourneyMigrator
 from tests.engine.test_plans import body
 from tests.harness import Rig, open_rig
 from tests.processes import worker_process
@@ -61,7 +61,7 @@ async def entered(rig: Rig, count: int) -> tuple[list[str], list[str]]:
     paused, waiting = users[::3], [user for user in users if user not in users[::3]]
     await report(rig, "Offer Viewed", paused)
     await rig.until(
-        "SELECT 1 FROM journeys WHERE standing = 'waiting' AND step = 'pause' HAVING count(*) = %s",
+        "SELECT 1 FROM journeys WHERE status = 'waiting' AND step = 'pause' HAVING count(*) = %s",
         len(paused),
         seconds=60 + count / 10,
     )
@@ -134,8 +134,8 @@ async def test_a_journey_that_ends_meanwhile_is_counted_as_ended(idle: Rig) -> N
 
 async def work(rig: Rig) -> None:
     """Do what there is to do, in this process."""
-    kinds = {"migrate": MigrateKind(Catalogue(), JourneyMover(rig.temporal))}
-    await Operations(rig.database, kinds).work("offer", goes_on=lambda: True)
+    kinds = {"migrate": MigrateHandler(Catalogue(), JourneyMigrator(rig.temporal))}
+    await OperationRunner(rig.database, kinds).work("offer", goes_on=lambda: True)
 
 
 async def test_a_journey_that_has_not_begun_begins_under_the_new_version(idle: Rig) -> None:
@@ -156,8 +156,8 @@ async def test_a_journey_that_has_not_begun_begins_under_the_new_version(idle: R
     assert (await finished(idle))["counts"] == {"moved": 1}
     rows = await idle.query("SELECT payload FROM outbox WHERE kind IN ('start', 'matched') ORDER BY id")
     assert [row["payload"].get("subscription", row["payload"]["version"]) for row in rows] == [2, "looked/0"]
-    [row] = await idle.query("SELECT campaign_version, step, standing FROM journeys")
-    assert row == {"campaign_version": 2, "step": "looked", "standing": "waiting"}
+    [row] = await idle.query("SELECT campaign_version, step, status FROM journeys")
+    assert row == {"campaign_version": 2, "step": "looked", "status": "waiting"}
     async with worker_process(idle.settings):
         assert await (await idle.journey("u1")).result() == "clicked"
 

@@ -104,8 +104,8 @@ async def is_being_moved(rig: Rig) -> None:
 async def test_a_journey_goes_on_at_its_step_under_the_new_version(rig: Rig) -> None:
     handle = await offered(rig)
     assert await told(handle, await migration(rig)) == "moved"
-    [row] = await rig.query("SELECT campaign_version, step, standing, wakes_at - entered_at AS rests FROM journeys")
-    assert (row["campaign_version"], row["step"], row["standing"]) == (2, "cool-off", "waiting")
+    [row] = await rig.query("SELECT campaign_version, step, status, wakes_at - entered_at AS rests FROM journeys")
+    assert (row["campaign_version"], row["step"], row["status"]) == (2, "cool-off", "waiting")
     # As it was promised, although the delay of the new version is longer.
     assert timedelta(days=1) <= row["rests"] < timedelta(days=1, minutes=1)
     attributes = (await handle.describe()).typed_search_attributes.search_attributes

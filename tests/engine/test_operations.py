@@ -6,13 +6,13 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaign import AdvanceRequest, CampaignActivities
-from application.audience_schedule import Occasions, Recurrence
+from application.audience_schedule import AudienceRuns, Recurrence
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.ingest import Ingest
-from application.operations.resume import ResumeKind
-from application.operations.runner import Operations
+from application.operations.resume import ResumeHandler
+from application.operations.runner import OperationRunner
 from domain.access import SOJOURN
 from runtime.documents import DocumentProcesses
 from store import operations
@@ -63,11 +63,11 @@ async def test_of_two_resumptions_the_later_has_the_rate_for_itself(database_url
         await start(database, PLAIN)
         await ingest([event("track", user, name="Signed Up", at=now()) for user in ("u1", "u2")], received_at=now())
         async with database.transaction() as connection:
-            await connection.execute("UPDATE journeys SET step = 'mail', standing = 'held'")
+            await connection.execute("UPDATE journeys SET step = 'mail', status = 'held'")
         for _ in range(2):
             await campaigns.pause("plain", by=SOJOURN)
             await campaigns.resume("plain", by=SOJOURN)
-        await Operations(database, {"resume": ResumeKind()}).work("plain", goes_on=lambda: True)
+        await OperationRunner(database, {"resume": ResumeHandler()}).work("plain", goes_on=lambda: True)
         async with database.transaction() as connection:
             later, earlier = await operations.of_campaign(connection, "plain", 10)
             cursor = await connection.execute("SELECT 1 FROM outbox WHERE kind = 'resume'")
@@ -103,8 +103,8 @@ async def test_what_is_to_be_done_does_not_wait_for_the_schedule_of_an_audience(
     again = '{audience: {where: profile.traits.plan == "trial", again: {every: day, at: "09:00"}}, event: Signed Up}'
     async with Database(database_url, pool_size=2) as database:
         await start(database, PLAIN.replace("{event: Signed Up}", again))
-        occasions = Occasions(database, Catalogue(), NoSchedules(), "UTC")
-        activities = CampaignActivities(CampaignLife(database), occasions, Operations(database, {}))
+        occasions = AudienceRuns(database, Catalogue(), NoSchedules(), "UTC")
+        activities = CampaignActivities(CampaignLife(database), occasions, OperationRunner(database, {}))
         with pytest.raises(RPCError):
             await activities.advance_campaign(AdvanceRequest("plain", now()))
         await ingest([event("track", "u1", name="Signed Up", at=now())], received_at=now())

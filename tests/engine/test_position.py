@@ -29,8 +29,8 @@ LATENCY = timedelta(seconds=15)
 
 
 async def row(rig: Rig, campaign: str) -> tuple[Any, Any]:
-    [found] = await rig.query("SELECT step, standing FROM journeys WHERE campaign_key = %s", campaign)
-    return found["step"], found["standing"]
+    [found] = await rig.query("SELECT step, status FROM journeys WHERE campaign_key = %s", campaign)
+    return found["step"], found["status"]
 
 
 async def wakes_in(rig: Rig, campaign: str) -> timedelta | None:
@@ -63,8 +63,8 @@ async def test_one_message_costs_four_actions_and_no_activity_but_its_sending(ri
     assert actions(history) == 4
     names = Counter(EventType.Name(event.event_type) for event in history.events)
     assert (names["EVENT_TYPE_ACTIVITY_TASK_SCHEDULED"], names["EVENT_TYPE_MARKER_RECORDED"]) == (1, 1)
-    [ended] = await rig.query("SELECT step, standing, wakes_at FROM journeys")
-    assert ended == {"step": "nudge", "standing": "acting", "wakes_at": None}
+    [ended] = await rig.query("SELECT step, status, wakes_at FROM journeys")
+    assert ended == {"step": "nudge", "status": "acting", "wakes_at": None}
 
 
 async def test_a_message_that_is_deferred_then_held_then_sent(rig: Rig) -> None:
@@ -119,11 +119,11 @@ async def test_a_rest_after_a_rest_is_told_for_an_action(rig: Rig) -> None:
     [before] = await rig.query("SELECT wakes_at FROM journeys")
     for step, hours, passed in [("second", 2, 1), ("heard", 24, 2)]:
         await rig.skip(handle, hours=passed)
-        [after] = await rig.until("SELECT wakes_at FROM journeys WHERE step = %s AND standing = 'waiting'", step)
+        [after] = await rig.until("SELECT wakes_at FROM journeys WHERE step = %s AND status = 'waiting'", step)
         assert timedelta(hours=hours) <= after["wakes_at"] - before["wakes_at"] < timedelta(hours=hours) + LATENCY
         before = after
     await rig.track("u1", "Link Clicked")
-    await rig.until("SELECT 1 FROM journeys WHERE step = 'third' AND standing = 'waiting'")
+    await rig.until("SELECT 1 FROM journeys WHERE step = 'third' AND status = 'waiting'")
     await rig.skip(handle, hours=3)
     assert await handle.result() == "completed"
     # Start, four timers, a signal and the end; for each of three rests the search attributes and the row.

@@ -101,8 +101,8 @@ class Bench:
         )
 
     async def position(self) -> tuple[Any, ...]:
-        [row] = await self.rig.query("SELECT step, standing, wakes_at FROM journeys")
-        return row["step"], row["standing"], row["wakes_at"]
+        [row] = await self.rig.query("SELECT step, status, wakes_at FROM journeys")
+        return row["step"], row["status"], row["wakes_at"]
 
     async def ask(self, number: int, at: datetime) -> Answer:
         return await self.gate.authorize(AuthorizeRequest(self.journey_id, "note", 1, number, AT, at, None, UNRECORDED))

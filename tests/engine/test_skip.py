@@ -3,7 +3,7 @@
 from typing import Any
 
 from store import outbox
-from store.outbox import Notice
+from store.outbox import OutboxMessage
 from tests.engine.campaigns import CART, GREETING, REACTION, REMINDERS
 from tests.harness import Rig
 
@@ -11,7 +11,7 @@ from tests.harness import Rig
 async def skip(rig: Rig, handle: Any, step: str) -> None:
     """As the use case tells a journey, by way of the outbox."""
     async with rig.database.transaction() as connection:
-        await outbox.append(connection, [Notice(handle.id, "skip", {"step": step})])
+        await outbox.append(connection, [OutboxMessage(handle.id, "skip", {"step": step})])
     await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
 
 
@@ -43,7 +43,7 @@ async def test_a_wait_goes_on_as_if_it_had_timed_out(rig: Rig) -> None:
     await rig.rests(handle, "clicked")
     await skip(rig, handle, "clicked")
     await rig.rests(handle, "single")
-    assert await rig.query("SELECT step, standing FROM journeys") == [{"step": "single", "standing": "waiting"}]
+    assert await rig.query("SELECT step, status FROM journeys") == [{"step": "single", "status": "waiting"}]
 
 
 async def test_the_next_round_begins_at_once(rig: Rig) -> None:
@@ -63,5 +63,5 @@ async def test_another_step_is_let_be_and_a_held_message_as_well(rig: Rig) -> No
     await rig.rests(handle, "nudge")
     await skip(rig, handle, "nudge")
     await rig.rests(handle, "nudge")
-    assert await rig.query("SELECT step, standing FROM journeys") == [{"step": "nudge", "standing": "held"}]
+    assert await rig.query("SELECT step, status FROM journeys") == [{"step": "nudge", "status": "held"}]
     assert rig.inbox.messages == []

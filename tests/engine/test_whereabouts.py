@@ -12,7 +12,7 @@ NOW = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("step", "standing", "until", "told"),
+    ("step", "status", "until", "told"),
     [
         ("cool-off", "waiting", datetime(2026, 11, 30, 5, 38, tzinfo=UTC), "waits at cool-off until 06:38"),
         ("cool-off", "waiting", datetime(2026, 11, 29, 22, 59, tzinfo=UTC), "waits at cool-off until 2026-11-29 23:59"),
@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
     ],
 )
 def test_where_it_is_and_until_when_by_the_recipients_clock(
-    step: str | None, standing: str | None, until: datetime | None, told: str
+    step: str | None, status: str | None, until: datetime | None, told: str
 ) -> None:
     zone = " (Europe/Berlin)" if until else ""
-    assert summary(step, standing, until, BERLIN, NOW) == told + zone
+    assert summary(step, status, until, BERLIN, NOW) == told + zone

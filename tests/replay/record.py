@@ -19,7 +19,7 @@ from temporalio.client import ScheduleActionExecutionStartWorkflow, WorkflowHand
 
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.process import leave
+from runtime.process import exit_now
 from runtime.temporal import SEARCH_ATTRIBUTES
 from store.migrate import upgrade
 from tests.engine.campaigns import CART, GREETING, LOYALTY, ONE_A_DAY, PROMOTION, REACTION, REMINDERS, RESTS, TRIAL
@@ -517,4 +517,4 @@ async def _create(url: str, name: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run(record())
-    leave(0)
+    exit_now(0)

@@ -254,10 +254,10 @@ async def test_a_workflow_that_a_stop_is_ending_is_left_to_it(rig: Rig) -> None:
 
 async def test_a_row_that_is_wrong_about_where_its_journey_rests_is_put_right(rig: Rig) -> None:
     await in_the_cart(rig, "u1")
-    await rig.query("UPDATE journeys SET step = 'nudge', standing = 'deferred' RETURNING id")
+    await rig.query("UPDATE journeys SET step = 'nudge', status = 'deferred' RETURNING id")
     assert found(await reconciled(rig)) == {"position_differs": (1, 1)}
-    [row] = await rig.query("SELECT step, standing FROM journeys")
-    assert row == {"step": "cool-off", "standing": "waiting"}
+    [row] = await rig.query("SELECT step, status FROM journeys")
+    assert row == {"step": "cool-off", "status": "waiting"}
     assert found(await reconciled(rig)) == NOTHING
 
 

@@ -17,12 +17,12 @@ from runtime.relay import BATCH, BATCH_OF_MANY, LONGEST_PAUSE, Relay, TemporalAw
 from runtime.temporal import connect
 from store import journeys, outbox
 from store.database import Database
-from store.outbox import Notice
+from store.outbox import OutboxMessage
 from tests.chaos.proxy import Proxy
 from tests.engine.campaigns import CART
 from tests.harness import PATIENCE, Rig, looks, open_rig
 
-EXIT = Notice("cart/u1/000000000000", "exit", {"by": "e1"})
+EXIT = OutboxMessage("cart/u1/000000000000", "exit", {"by": "e1"})
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ async def database(database_url: str) -> AsyncIterator[Database]:
         yield opened
 
 
-async def append(database: Database, *notices: Notice) -> None:
+async def append(database: Database, *messages: OutboxMessage) -> None:
     async with database.transaction() as connection:
-        await outbox.append(connection, notices)
+        await outbox.append(connection, messages)
 
 
 async def left(database: Database) -> list[str]:
@@ -57,7 +57,7 @@ async def test_a_signal_is_kept_while_the_namespace_is_missing(database: Databas
 
 
 async def test_a_signal_waits_for_the_start_that_another_relay_holds(database: Database, client: Client) -> None:
-    await append(database, Notice(EXIT.workflow_id, "start", {}))
+    await append(database, OutboxMessage(EXIT.workflow_id, "start", {}))
     async with database.transaction() as other:
         assert len(await outbox.take(other, 10, 10)) == 1
         await append(database, EXIT)
@@ -121,11 +121,11 @@ async def is_begun(handle: WorkflowHandle[Any, Any]) -> bool:
 async def test_what_single_events_cause_goes_first(database: Database, client: Client) -> None:
     """However much is done to many, and however long that has waited; of it, little is taken at once."""
 
-    def exits(count: int, of: str) -> list[Notice]:
-        return [Notice(f"cart/{of}{number}/000000000000", "exit", {"by": "e1"}) for number in range(count)]
+    def exits(count: int, of: str) -> list[OutboxMessage]:
+        return [OutboxMessage(f"cart/{of}{number}/000000000000", "exit", {"by": "e1"}) for number in range(count)]
 
     async with database.transaction() as connection:
-        await outbox.append(connection, exits(300, "many"), of_many=True)
+        await outbox.append(connection, exits(300, "many"), bulk=True)
         await outbox.append(connection, exits(5, "single"))
     relay = Relay(database, Catalogue(), client, "nobody")
     assert await relay.deliver_due() == 5 + BATCH_OF_MANY
@@ -144,7 +144,9 @@ async def waiting(database: Database) -> dict[int, int]:
 
 
 async def test_a_row_that_cannot_be_told_keeps_nobody_waiting(database: Database, client: Client) -> None:
-    await append(database, Notice("gone/u1/1", "start", {"campaign": "gone", "version": 1, "journey_id": "1"}), EXIT)
+    await append(
+        database, OutboxMessage("gone/u1/1", "start", {"campaign": "gone", "version": 1, "journey_id": "1"}), EXIT
+    )
     assert await Relay(database, Catalogue(), client, "nobody").deliver_due() == 2
     assert await left(database) == ["start: KeyError"]
 
@@ -170,7 +172,7 @@ class Away(Interceptor):
 async def test_a_part_of_temporal_that_is_away_holds_up_nothing_else(database: Database, client: Client) -> None:
     partly = Client(client.service_client, data_converter=client.data_converter, interceptors=[Away("campaign/away")])
     relay = Relay(database, Catalogue(), partly, "nobody")
-    await append(database, Notice("campaign/away", "campaign", {"campaign": "away"}))
+    await append(database, OutboxMessage("campaign/away", "campaign", {"campaign": "away"}))
     # Alone it says that all of Temporal is, so that nothing is postponed.
     with pytest.raises(TemporalAwayError):
         await relay.deliver_due()

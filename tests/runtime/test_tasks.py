@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from runtime.tasks import end
+from runtime.tasks import cancel_and_wait
 
 
 async def deaf(times: int) -> None:
@@ -19,10 +19,10 @@ async def deaf(times: int) -> None:
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
 async def test_it_ends_however_many_cancellations_are_lost(lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.tasks.PATIENCE", 0.01)
+    monkeypatch.setattr("runtime.tasks.CANCEL_TIMEOUT", 0.01)
     task = asyncio.create_task(deaf(lost))
     await asyncio.sleep(0)
-    await end(task)
+    await cancel_and_wait(task)
     assert task.cancelled()
 
 
@@ -32,5 +32,5 @@ async def test_one_that_failed_before_is_left_alone() -> None:
 
     task = asyncio.create_task(fails())
     await asyncio.wait([task])
-    await end(task)
+    await cancel_and_wait(task)
     assert isinstance(task.exception(), ValueError)

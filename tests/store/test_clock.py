@@ -20,7 +20,7 @@ from store import clock, outbox
 from store.clock import MAX_DRIFT, DeploymentClock, Sample
 from store.database import Database
 from store.migrate import upgrade
-from store.outbox import Notice
+from store.outbox import OutboxMessage
 from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY
 from tests.api.live import open_live
 from tests.engine.ingesting import statements
@@ -209,17 +209,17 @@ async def test_skipped_time_is_the_same_for_arrivals_the_outbox_and_schedules(ad
     ):
         real = datetime.now(UTC)
         async with one.transaction() as connection:
-            await outbox.append(connection, [Notice("campaign/x", "campaign", {"campaign": "x"})])
-            [row] = await outbox.take(connection, limit=10, limit_of_many=10)
+            await outbox.append(connection, [OutboxMessage("campaign/x", "campaign", {"campaign": "x"})])
+            [row] = await outbox.take(connection, limit=10, bulk_limit=10)
             await outbox.postpone(connection, [(row.id, 3_600.0, "away")])
         async with one.transaction() as connection:
-            assert await outbox.take(connection, limit=10, limit_of_many=10) == []
+            assert await outbox.take(connection, limit=10, bulk_limit=10) == []
             await clock.advance(connection, timedelta(days=3))
         for database in (one, other):
             assert timedelta(days=3) <= await database.now() - real < timedelta(days=3, minutes=5)
         async with other.transaction() as connection:
             assert timedelta(days=3) <= connection.clock.now() - real
-            assert [late.id for late in await outbox.take(connection, limit=10, limit_of_many=10)] == [row.id]
+            assert [late.id for late in await outbox.take(connection, limit=10, bulk_limit=10)] == [row.id]
             assert timedelta(days=3) < timedelta(seconds=await outbox.oldest_wait(connection))
             await outbox.remove(connection, [row.id])
         answer = await api.post("/v1/track", json={"userId": user, "event": "E"}, auth=(WRITE_KEY, ""))

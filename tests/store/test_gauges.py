@@ -4,19 +4,21 @@ import pytest
 
 from store import gauges, outbox
 from store.database import Database
-from store.outbox import Notice
+from store.outbox import OutboxMessage
 from tests.engine.campaigns import CART
 from tests.harness import Rig
 
 
 async def test_the_outbox_by_class(database_url: str) -> None:
     async with Database(database_url, pool_size=1) as database, database.transaction() as connection:
-        found = await gauges.survey(connection)
-        assert found == gauges.Survey({"single": 0, "many": 0}, {"single": 0.0, "many": 0.0}, 0)
-        await outbox.append(connection, [Notice("cart/u1/1", "exit", {}), Notice("cart/u2/2", "exit", {})])
-        await outbox.append(connection, [Notice("cart/u3/3", "exit", {})], of_many=True)
+        found = await gauges.read_gauges(connection)
+        assert found == gauges.Gauges({"single": 0, "many": 0}, {"single": 0.0, "many": 0.0}, 0)
+        await outbox.append(
+            connection, [OutboxMessage("cart/u1/1", "exit", {}), OutboxMessage("cart/u2/2", "exit", {})]
+        )
+        await outbox.append(connection, [OutboxMessage("cart/u3/3", "exit", {})], bulk=True)
         await connection.execute("UPDATE outbox SET created_at = created_at - interval '1 hour' WHERE class = 1")
-        found = await gauges.survey(connection)
+        found = await gauges.read_gauges(connection)
     assert found.waiting == {"single": 2, "many": 1}
     assert found.oldest["single"] < 60
     assert 3_600 <= found.oldest["many"] < 3_660
@@ -27,8 +29,8 @@ async def test_beyond_a_bound_journeys_are_estimated(rig: Rig, monkeypatch: pyte
     for user in ("u1", "u2", "u3"):
         await rig.track(user, "Cart Abandoned", {"value": 120, "cart_id": "c1"})
     async with rig.database.transaction() as connection:
-        assert (await gauges.survey(connection)).active_journeys == 3
+        assert (await gauges.read_gauges(connection)).active_journeys == 3
         monkeypatch.setattr(gauges, "MOST_JOURNEYS", 2)
-        assert (await gauges.survey(connection)).active_journeys == 2
+        assert (await gauges.read_gauges(connection)).active_journeys == 2
         await connection.execute("ANALYZE journeys")
-        assert (await gauges.survey(connection)).active_journeys == 3
+        assert (await gauges.read_gauges(connection)).active_journeys == 3

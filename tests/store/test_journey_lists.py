@@ -21,7 +21,7 @@ INSERT INTO profiles (id, user_id)
 SELECT lpad(to_hex(number), 32, '0')::uuid, 'u' || number FROM generate_series(0, 999) AS number;
 INSERT INTO identities (kind, value, profile_id) SELECT 'user', user_id, id FROM profiles;
 INSERT INTO journeys (id, campaign_key, campaign_version, profile_id, workflow_id, state, outcome, entry, step,
-                      standing, entered_at, ended_at, entry_key)
+                      status, entered_at, ended_at, entry_key)
 SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
        CASE WHEN n <= 1000 THEN 'old' WHEN n % 4 = 0 THEN 'other' ELSE 'busy' END, CASE WHEN n < 5000 THEN 1 ELSE 2 END,
        lpad(to_hex(n % 1000), 32, '0')::uuid, 'w' || n, state, CASE state WHEN 'active' THEN NULL ELSE state END,

@@ -6,7 +6,7 @@ import pytest
 
 from store import outbox
 from store.database import Connection, Database
-from store.outbox import Notice
+from store.outbox import OutboxMessage
 
 LIMIT, OF_MANY = 20, 4
 
@@ -17,14 +17,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
         yield opened
 
 
-def notice(workflow_id: str, kind: str = "exit") -> Notice:
-    return Notice(workflow_id, kind, {})
+def message(workflow_id: str, kind: str = "exit") -> OutboxMessage:
+    return OutboxMessage(workflow_id, kind, {})
 
 
-async def append(database: Database, *workflow_ids: str, minutes_ago: int = 0, of_many: bool = False) -> None:
+async def append(database: Database, *workflow_ids: str, minutes_ago: int = 0, bulk: bool = False) -> None:
     """One row for each, as if it had been written so many minutes ago."""
     async with database.transaction() as connection:
-        await outbox.append(connection, [notice(id) for id in workflow_ids], of_many=of_many)
+        await outbox.append(connection, [message(id) for id in workflow_ids], bulk=bulk)
         await connection.execute(
             """
             UPDATE outbox SET created_at = created_at - make_interval(mins => %(ago)s),
@@ -109,7 +109,7 @@ async def test_a_workflow_is_told_by_whoever_holds_its_oldest_row(database: Data
 
 
 async def test_a_row_of_a_single_event_waits_for_what_was_told_to_many_before(database: Database) -> None:
-    await append(database, "news/a/0", of_many=True)
+    await append(database, "news/a/0", bulk=True)
     await append(database, "news/a/0", "news/b/0")
     assert await round_of(database) == ["news/b/0", "news/a/0"]
     assert await round_of(database) == ["news/a/0"]
@@ -166,7 +166,7 @@ async def test_a_round_costs_the_same_however_much_waits(database: Database) -> 
             )
             cursor = await connection.execute(
                 f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {outbox._TAKE}",
-                {"limit": 100, "limit_of_many": 20, "fresh": 10.0, "late": 60.0},
+                {"limit": 100, "bulk_limit": 20, "fresh": 10.0, "late": 60.0},
             )
             row = await cursor.fetchone()
             assert row is not None

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from store.database import Asked, Connection, Database
-from store.transaction_metrics import Counts, Deed
+from store.database import Connection, Database, PendingResult
+from store.transaction_metrics import Counts, Metric
 
 
 class Told:
@@ -34,14 +34,14 @@ async def database(database_url: str, told: Told) -> AsyncIterator[Database]:
 
 async def roll_back(database: Database) -> None:
     async with database.transaction() as connection:
-        connection.tally.add(Deed.ENTERED, "rolled back")
+        connection.metrics.add(Metric.ENTERED, "rolled back")
         raise RuntimeError
 
 
 async def test_a_transaction_is_counted_once_it_is_committed(database: Database, told: Told) -> None:
     async with database.transaction() as connection:
-        connection.tally.add(Deed.ENTERED, "cart", number=2)
-        connection.tally.add(Deed.ENTERED, "cart")
+        connection.metrics.add(Metric.ENTERED, "cart", number=2)
+        connection.metrics.add(Metric.ENTERED, "cart")
         assert not told.counts
     assert told.counts == {"cart": 3}
 
@@ -57,11 +57,11 @@ async def test_what_is_rolled_back_is_not_counted(database: Database, told: Told
 async def test_a_part_that_is_rolled_back_leaves_the_rest(database: Database, told: Told) -> None:
     async with database.unit_of_work() as work:
         whole = await work.connection()
-        whole.tally.add(Deed.ENTERED, "before")
+        whole.metrics.add(Metric.ENTERED, "before")
         with pytest.raises(RuntimeError):
             await roll_back(database)
         async with database.transaction() as part:
-            part.tally.add(Deed.ENTERED, "after")
+            part.metrics.add(Metric.ENTERED, "after")
         assert not told.counts
     assert told.counts == {"before": 1, "after": 1}
 
@@ -69,8 +69,8 @@ async def test_a_part_that_is_rolled_back_leaves_the_rest(database: Database, to
 async def test_what_a_statement_answers_at_the_end_is_counted_as_well(database: Database, told: Told) -> None:
     async def deed(connection: Connection, campaign: str) -> None:
         cursor = await connection.execute("SELECT %s AS campaign", (campaign,))
-        answer = Asked(cursor, lambda rows: [(row["campaign"],) for row in rows]).answer
-        connection.tally.add_later(Deed.ENTERED, answer)
+        answer = PendingResult(cursor, lambda rows: [(row["campaign"],) for row in rows]).get
+        connection.metrics.add_later(Metric.ENTERED, answer)
 
     async def part() -> None:
         async with database.pipeline() as connection:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.campaign.publication import check
 from domain.errors import InvalidDocumentError
 from domain.sending.caps_document import parse_caps
-from domain.templates.liquid_text import Place, compile_liquid
+from domain.templates.liquid_text import SourceLocation, compile_liquid
 
 TEMPLATE = """\
 ---
@@ -256,7 +256,7 @@ FAULTY = [
     end=st.sampled_from(["", "{{ x", "{% if x", "{% raw %}"]),
 )
 def test_each_fault_is_told_whatever_else_is_wrong(parts: list[str], end: str) -> None:
-    _, problems = compile_liquid("\n".join([*parts, end]), Place("a.liquid", 1, "body"))
+    _, problems = compile_liquid("\n".join([*parts, end]), SourceLocation("a.liquid", 1, "body"))
     lines = {line for line, part in enumerate([*parts, end], start=1) if part in FAULTY or (part == end and part)}
     assert lines - {problem.line for problem in problems} == set()
 

@@ -1,6 +1,6 @@
 import pytest
 
-from domain.campaign.document_warnings import circle_warnings
+from domain.campaign.document_warnings import cycle_warnings
 from tests.domain.campaign.documents import HEAD, publish, steps
 
 SEND = "  - {id: nudge, send: {channel: email, template: hello, expires: 6h}}\n"
@@ -108,8 +108,8 @@ def test_a_circle_is_said_at_the_step_that_leads_into_it() -> None:
         "  - {id: s, split: {arms: {a: 1, b: 1}}, a: [{id: told, emit_event: {event: Pong}}], b: []}\n"
     )
     pong = publish("key: pong\nname: Pong\nentry: {event: Pong}\nsteps: [{id: told, emit_event: {event: Ping}}]\n")
-    (found,) = circle_warnings(ping.source, "ping", {"ping": ping.rules, "pong": pong.rules})
+    (found,) = cycle_warnings(ping.source, "ping", {"ping": ping.rules, "pong": pong.rules})
     assert (found.file, found.line, found.path) == ("campaign.yaml", 5, "steps[0].a[0].emit_event")
     assert found.message == "campaigns go in a circle: ping → pong → ping by `Pong`, `Ping`"
     assert found.suggestion.startswith("It ends after 10 journeys.")
-    assert circle_warnings(ping.source, "ping", {"ping": ping.rules}) == []
+    assert cycle_warnings(ping.source, "ping", {"ping": ping.rules}) == []

@@ -10,7 +10,7 @@ import pytest
 
 from domain.conditions import cel_costs
 from domain.conditions.cel_costs import MAX_UNITS, Spent
-from domain.conditions.expressions import Condition, ConditionError, Place, compile_condition
+from domain.conditions.expressions import Condition, ConditionError, ExpressionScope, compile_condition
 from domain.tracking.item import MAX_ITEM_BYTES
 
 _LONG = f"[{','.join('1' * 99)}]"
@@ -124,13 +124,13 @@ def test_no_event_makes_any_expression_expensive(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("text", LITERALS)
 def test_what_stands_in_an_expression_counts(text: str) -> None:
-    outcome = compile_condition(text, Place.ENTRY_WHERE).evaluate(event={"properties": {}})
+    outcome = compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(event={"properties": {}})
     assert outcome == (False, f"it takes more than {MAX_UNITS:,} units of work over this much data", None)
 
 
 @pytest.mark.parametrize("text", ATTACKS)
 def test_a_quick_look_lets_nothing_pass_that_a_close_one_would_not(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    condition = compile_condition(text, Place.ENTRY_WHERE)
+    condition = compile_condition(text, ExpressionScope.ENTRY_WHERE)
     quick = [_is_judged(condition, properties) for properties in DATA]
     monkeypatch.setattr(cel_costs, "MAX_ROUGH_UNITS", 0)
     assert quick == [_is_judged(condition, properties) for properties in DATA]
@@ -145,7 +145,7 @@ def _is_judged(condition: Condition, properties: dict[str, Any]) -> bool:
     "text", ["event.properties.lookup[event.properties.key] == 1", "{'a': 1}[event.properties.key] == 1"]
 )
 def test_a_key_that_is_looked_for_counts_by_its_length(text: str, key: str) -> None:
-    condition = compile_condition(text, Place.ENTRY_WHERE)
+    condition = compile_condition(text, ExpressionScope.ENTRY_WHERE)
     units = []
     for value in (key, ""):
         spent = Spent()
@@ -156,7 +156,7 @@ def test_a_key_that_is_looked_for_counts_by_its_length(text: str, key: str) -> N
 
 
 def test_a_key_of_the_data_is_not_repeated() -> None:
-    condition = compile_condition("event.properties.lookup[event.properties.key] == 1", Place.ENTRY_WHERE)
+    condition = compile_condition("event.properties.lookup[event.properties.key] == 1", ExpressionScope.ENTRY_WHERE)
     for key in ("ada@example.com", 'a"da', "a'\"da", "\x7f", "x" * 20_000):
         outcome = condition.evaluate(event={"properties": {"lookup": {}, "key": key}})
         assert outcome == (False, "an object has no key of the name that was looked for", None)
@@ -164,7 +164,7 @@ def test_a_key_of_the_data_is_not_repeated() -> None:
 
 def test_small_loops_over_literals_are_judged() -> None:
     text = f"{_LONG}.all(x, [{','.join('1' * 49)}].all(y, string(x + y) != '3'))"
-    assert compile_condition(text, Place.ENTRY_WHERE).evaluate(event={"properties": {}}).holds
+    assert compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(event={"properties": {}}).holds
 
 
 @pytest.mark.parametrize(
@@ -183,14 +183,14 @@ def test_small_loops_over_literals_are_judged() -> None:
 def test_large_orders_are_judged(text: str) -> None:
     """A thousand items are as many as any condition sees."""
     items = [{"sku": f"sku-{number}", "price": number / 4, "quantity": 2} for number in range(1_000)]
-    condition = compile_condition(text, Place.EXIT_WHERE)
+    condition = compile_condition(text, ExpressionScope.EXIT_WHERE)
     outcome = condition.evaluate(event={"properties": {"items": items}}, entry={"properties": {"sku": "sku-999"}})
     assert outcome == (True, None, None)
 
 
 @pytest.mark.parametrize(("number", "is_judged"), [(300, True), (1_000, False)])
 def test_lists_are_made_of_some_hundred_items(number: int, is_judged: bool) -> None:
-    condition = compile_condition("event.properties.n.filter(i, i >= 0).size() > 1", Place.ENTRY_WHERE)
+    condition = compile_condition("event.properties.n.filter(i, i >= 0).size() > 1", ExpressionScope.ENTRY_WHERE)
     outcome = condition.evaluate(event={"properties": {"n": list(range(number))}})
     said = f"it takes more than {MAX_UNITS:,} units of work over this much data"
     assert outcome == ((True, None, None) if is_judged else (False, said, None))
@@ -214,14 +214,14 @@ def test_lists_are_made_of_some_hundred_items(number: int, is_judged: bool) -> N
 )
 def test_patterns_are_literals_of_a_bounded_size(text: str, message: str, suggestion: str) -> None:
     with pytest.raises(ConditionError) as refused:
-        compile_condition(text, Place.ENTRY_WHERE)
+        compile_condition(text, ExpressionScope.ENTRY_WHERE)
     assert message in refused.value.message
     assert suggestion in refused.value.suggestion
 
 
 @pytest.mark.parametrize("text", ["event.properties.x.matches('^[a-c]+$')", "matches(event.properties.x, r'^\\w+$')"])
 def test_patterns_match_as_they_did(text: str) -> None:
-    condition = compile_condition(text, Place.ENTRY_WHERE)
+    condition = compile_condition(text, ExpressionScope.ENTRY_WHERE)
     assert condition.evaluate(event={"properties": {"x": "abc"}}) == (True, None, None)
     assert condition.evaluate(event={"properties": {"x": "é-"}}) == (False, None, None)
     assert "`matches` cannot take a whole number" in str(condition.evaluate(event={"properties": {"x": 5}}).error)

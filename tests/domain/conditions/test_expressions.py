@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from domain.conditions.expressions import (
     MAX_VALUE_BYTES,
     ConditionError,
+    ExpressionScope,
     Outcome,
-    Place,
     compile_condition,
     compile_key,
     compile_value,
@@ -38,7 +38,7 @@ def event(**properties: Any) -> Event:
 
 
 def holds(text: str, **properties: Any) -> bool:
-    return compile_condition(text, Place.ENTRY_WHERE).holds(event=event(**properties), profile=None)
+    return compile_condition(text, ExpressionScope.ENTRY_WHERE).holds(event=event(**properties), profile=None)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_conditions_hold_or_do_not(text: str, properties: dict[str, Any], expect
     ],
 )
 def test_what_cannot_be_evaluated_does_not_hold_and_says_why(text: str, properties: dict[str, Any], error: str) -> None:
-    outcome = compile_condition(text, Place.ENTRY_WHERE).evaluate(event=event(**properties), profile=None)
+    outcome = compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(event=event(**properties), profile=None)
     assert not outcome.holds
     assert outcome.error is not None
     assert error in outcome.error
@@ -101,19 +101,19 @@ def test_a_value_that_cannot_be_looked_at_harms_no_other() -> None:
 
 def test_a_number_is_the_same_before_and_after_the_database() -> None:
     """PostgreSQL gives 1e20 back as an integer."""
-    condition = compile_condition("event.properties.cart_id == entry.properties.cart_id", Place.EXIT_WHERE)
+    condition = compile_condition("event.properties.cart_id == entry.properties.cart_id", ExpressionScope.EXIT_WHERE)
     assert condition.holds(event=event(cart_id=1e20), entry=event(cart_id=10**20))
     assert holds("event.properties.value > 100", value=10**20)
 
 
 def test_what_is_missing_does_not_matter_where_it_is_not_needed() -> None:
-    condition = compile_condition("event.properties.vip || profile.traits.vip", Place.ENTRY_WHERE)
+    condition = compile_condition("event.properties.vip || profile.traits.vip", ExpressionScope.ENTRY_WHERE)
     assert condition.evaluate(event=event(vip=True), profile=None) == Outcome(True)
     assert condition.holds(event=event(), profile=SimpleNamespace(traits={"vip": True}))
 
 
 def test_roots_are_objects_or_mappings() -> None:
-    condition = compile_condition("profile.traits.plan == entry.properties.plan", Place.BRANCH_WHEN)
+    condition = compile_condition("profile.traits.plan == entry.properties.plan", ExpressionScope.BRANCH_WHEN)
     assert condition.holds(profile={"traits": {"plan": "pro"}}, entry=event(plan="pro"))
 
 
@@ -124,52 +124,84 @@ def test_a_branch_sees_the_journey() -> None:
         "journey.messages.nudge == 'sent'",
         "journey.entered_at < entry.timestamp",
     ):
-        assert compile_condition(text, Place.BRANCH_WHEN).holds(journey=journey, entry=event(), profile=None), text
+        assert compile_condition(text, ExpressionScope.BRANCH_WHEN).holds(
+            journey=journey, entry=event(), profile=None
+        ), text
 
 
 def test_a_compiled_expression_is_kept() -> None:
-    assert compile_condition("event.type == 'track'", Place.ENTRY_WHERE) is compile_condition(
-        "event.type == 'track'", Place.ENTRY_WHERE
+    assert compile_condition("event.type == 'track'", ExpressionScope.ENTRY_WHERE) is compile_condition(
+        "event.type == 'track'", ExpressionScope.ENTRY_WHERE
     )
 
 
 @pytest.mark.parametrize(
     ("text", "place", "message", "suggestion"),
     [
-        ("event.propertis.x == 1", Place.ENTRY_WHERE, "`event` has no field `propertis`", "Did you mean `properties`?"),
-        ("evnt.properties.x == 1", Place.ENTRY_WHERE, "`evnt` is not known", "Did you mean `event`?"),
-        ("entry.properties.x == 1", Place.ENTRY_WHERE, "`entry` is not known here", "event, profile"),
-        ("event.type == 'x'", Place.BRANCH_WHEN, "`event` is not known here", "the user in is `entry`"),
-        ("journey.steps.x > 0", Place.EXIT_WHERE, "`journey` is not known here", "event, entry, profile"),
-        ("event.cart_id == 'x'", Place.ENTRY_WHERE, "no field `cart_id`", "Did you mean `event.properties.cart_id`?"),
-        ("profile.vip == true", Place.BRANCH_WHEN, "no field `vip`", "Did you mean `profile.traits.vip`?"),
-        ("properties.x == 1", Place.EXIT_WHERE, "`properties` is not known", "Did you mean `event.properties.x`?"),
-        ("traits.x == 1", Place.VALUE, "`traits` is not known", "Did you mean `profile.traits.x`?"),
-        ("cart_id == 1", Place.WAIT_WHERE, "`cart_id` is not known", "Did you mean `event.properties.cart_id`?"),
-        ("vip == true", Place.BRANCH_WHEN, "`vip` is not known", "Did you mean `profile.traits.vip`?"),
-        ("fetch(event.type) == 1", Place.ENTRY_WHERE, "`fetch` is not known", "Known here: event, profile"),
-        ("journey.arms.of-fer == 'x'", Place.BRANCH_WHEN, "read as a subtraction", "journey.arms['of-fer']"),
-        ("journey.messages.a.opened", Place.BRANCH_WHEN, "a string has no fields", "Compare the string itself"),
-        ("event['properties'].x == 1", Place.EXIT_WHERE, "not a value of its own", "`event.properties`"),
-        ("event.message_id > 3", Place.WAIT_WHERE, "`>` does not apply to (string, number)", "quotes"),
-        ("event.timestamp > '2026-01-01'", Place.WAIT_WHERE, "(timestamp, string)", "timestamp('2026"),
-        ("sizes(event.properties) > 1", Place.WAIT_WHERE, "`sizes` is not known", "Did you mean `size`?"),
-        ("journey.steps.cool-off > 0", Place.BRANCH_WHEN, "read as a subtraction", "journey.steps['cool-off']"),
-        ("event.properties.x = 1", Place.ENTRY_WHERE, "column 20", "`==`"),
-        ("event.properties.x == 1 and true", Place.ENTRY_WHERE, "column 25", "`&&`"),
-        ("event.properties.x ==\n'a", Place.ENTRY_WHERE, "line 2, column 1", "straight quotes"),
-        ("size(event.properties)", Place.ENTRY_WHERE, "this is int", "Compare it"),
-        ("'yes'", Place.ENTRY_WHERE, "this is string", "Compare it"),
-        ("has(event.user_id)", Place.ENTRY_WHERE, "always there", "`event.user_id != null`"),
-        ("event.properties.x.matches('(')", Place.ENTRY_WHERE, "missing )", "RE2"),
-        ("  ", Place.ENTRY_WHERE, "empty", "leave the line out"),
-        ("(" * 40 + "true" + ")" * 40, Place.ENTRY_WHERE, "recursion limit", "less nested"),
-        ("true || " * 300 + "true", Place.ENTRY_WHERE, "2,404 characters", "within 2,000"),
-        ("event.properties.x == '\\ud800'", Place.ENTRY_WHERE, "Illegal escape", "CEL writes"),
-        ("event.properties.x == 1\0", Place.ENTRY_WHERE, "", ""),
+        (
+            "event.propertis.x == 1",
+            ExpressionScope.ENTRY_WHERE,
+            "`event` has no field `propertis`",
+            "Did you mean `properties`?",
+        ),
+        ("evnt.properties.x == 1", ExpressionScope.ENTRY_WHERE, "`evnt` is not known", "Did you mean `event`?"),
+        ("entry.properties.x == 1", ExpressionScope.ENTRY_WHERE, "`entry` is not known here", "event, profile"),
+        ("event.type == 'x'", ExpressionScope.BRANCH_WHEN, "`event` is not known here", "the user in is `entry`"),
+        ("journey.steps.x > 0", ExpressionScope.EXIT_WHERE, "`journey` is not known here", "event, entry, profile"),
+        (
+            "event.cart_id == 'x'",
+            ExpressionScope.ENTRY_WHERE,
+            "no field `cart_id`",
+            "Did you mean `event.properties.cart_id`?",
+        ),
+        ("profile.vip == true", ExpressionScope.BRANCH_WHEN, "no field `vip`", "Did you mean `profile.traits.vip`?"),
+        (
+            "properties.x == 1",
+            ExpressionScope.EXIT_WHERE,
+            "`properties` is not known",
+            "Did you mean `event.properties.x`?",
+        ),
+        ("traits.x == 1", ExpressionScope.VALUE, "`traits` is not known", "Did you mean `profile.traits.x`?"),
+        (
+            "cart_id == 1",
+            ExpressionScope.WAIT_WHERE,
+            "`cart_id` is not known",
+            "Did you mean `event.properties.cart_id`?",
+        ),
+        ("vip == true", ExpressionScope.BRANCH_WHEN, "`vip` is not known", "Did you mean `profile.traits.vip`?"),
+        ("fetch(event.type) == 1", ExpressionScope.ENTRY_WHERE, "`fetch` is not known", "Known here: event, profile"),
+        ("journey.arms.of-fer == 'x'", ExpressionScope.BRANCH_WHEN, "read as a subtraction", "journey.arms['of-fer']"),
+        (
+            "journey.messages.a.opened",
+            ExpressionScope.BRANCH_WHEN,
+            "a string has no fields",
+            "Compare the string itself",
+        ),
+        ("event['properties'].x == 1", ExpressionScope.EXIT_WHERE, "not a value of its own", "`event.properties`"),
+        ("event.message_id > 3", ExpressionScope.WAIT_WHERE, "`>` does not apply to (string, number)", "quotes"),
+        ("event.timestamp > '2026-01-01'", ExpressionScope.WAIT_WHERE, "(timestamp, string)", "timestamp('2026"),
+        ("sizes(event.properties) > 1", ExpressionScope.WAIT_WHERE, "`sizes` is not known", "Did you mean `size`?"),
+        (
+            "journey.steps.cool-off > 0",
+            ExpressionScope.BRANCH_WHEN,
+            "read as a subtraction",
+            "journey.steps['cool-off']",
+        ),
+        ("event.properties.x = 1", ExpressionScope.ENTRY_WHERE, "column 20", "`==`"),
+        ("event.properties.x == 1 and true", ExpressionScope.ENTRY_WHERE, "column 25", "`&&`"),
+        ("event.properties.x ==\n'a", ExpressionScope.ENTRY_WHERE, "line 2, column 1", "straight quotes"),
+        ("size(event.properties)", ExpressionScope.ENTRY_WHERE, "this is int", "Compare it"),
+        ("'yes'", ExpressionScope.ENTRY_WHERE, "this is string", "Compare it"),
+        ("has(event.user_id)", ExpressionScope.ENTRY_WHERE, "always there", "`event.user_id != null`"),
+        ("event.properties.x.matches('(')", ExpressionScope.ENTRY_WHERE, "missing )", "RE2"),
+        ("  ", ExpressionScope.ENTRY_WHERE, "empty", "leave the line out"),
+        ("(" * 40 + "true" + ")" * 40, ExpressionScope.ENTRY_WHERE, "recursion limit", "less nested"),
+        ("true || " * 300 + "true", ExpressionScope.ENTRY_WHERE, "2,404 characters", "within 2,000"),
+        ("event.properties.x == '\\ud800'", ExpressionScope.ENTRY_WHERE, "Illegal escape", "CEL writes"),
+        ("event.properties.x == 1\0", ExpressionScope.ENTRY_WHERE, "", ""),
     ],
 )
-def test_mistakes_are_found_when_published(text: str, place: Place, message: str, suggestion: str) -> None:
+def test_mistakes_are_found_when_published(text: str, place: ExpressionScope, message: str, suggestion: str) -> None:
     with pytest.raises(ConditionError) as caught:
         compile_condition(text, place)
     assert message in caught.value.message
@@ -225,7 +257,7 @@ def test_a_key_must_be_text_or_whole_number(text: str) -> None:
     ],
 )
 def test_no_event_makes_a_condition_hang(text: str) -> None:
-    condition = compile_condition(text, Place.ENTRY_WHERE)
+    condition = compile_condition(text, ExpressionScope.ENTRY_WHERE)
     start = time.perf_counter()
     condition.evaluate(event=event(big=list(range(1_000)), text="ab" * 8_000))
     assert time.perf_counter() - start < 5
@@ -247,7 +279,7 @@ def test_no_data_makes_an_evaluation_raise(properties: dict[str, Any]) -> None:
         "event.properties.exists(k, event.properties[k] == 'x')",
         "string(event.properties.a).matches('^a.*b')",
     ):
-        outcome = compile_condition(text, Place.ENTRY_WHERE).evaluate(event=event(**properties))
+        outcome = compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(event=event(**properties))
         assert isinstance(outcome.holds, bool)
     key = compile_key("event.properties.a").evaluate(event=event(**properties))
     assert (key.value is None) == (key.error is not None)
@@ -295,9 +327,9 @@ _literals = st.recursive(
 @example("[1].map(x, " * 16 + "1" + ")" * 16)
 def test_odd_literals_are_refused_in_words_or_evaluated(text: str) -> None:
     compiled: list[Callable[[], Any]] = [
-        lambda: compile_condition(text, Place.ENTRY_WHERE).evaluate(event=event(a=1)),
+        lambda: compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(event=event(a=1)),
         lambda: compile_key(text).evaluate(event=event(a=1)),
-        lambda: compile_value(text, Place.VALUE).evaluate(),
+        lambda: compile_value(text, ExpressionScope.VALUE).evaluate(),
     ]
     for compile_and_evaluate in compiled:
         try:
@@ -311,7 +343,7 @@ def test_odd_literals_are_refused_in_words_or_evaluated(text: str) -> None:
 
 @pytest.mark.parametrize("text", [r"'a\u0000b'", r"['a', '\x00']", r"{'a\u0000': 1}", r"'a' + string(b'\000')"])
 def test_a_value_holds_nothing_that_a_database_could_not_store(text: str) -> None:
-    value, error, _ = compile_value(text, Place.VALUE).evaluate()
+    value, error, _ = compile_value(text, ExpressionScope.VALUE).evaluate()
     assert value is None
     assert error is not None
     assert r"\u0000" in error
@@ -327,7 +359,7 @@ def test_a_key_holds_nothing_that_a_database_could_not_store() -> None:
 
 
 def test_a_value_does_not_grow_beyond_all_bounds() -> None:
-    double = compile_value("profile.traits.text + profile.traits.text", Place.VALUE)
+    double = compile_value("profile.traits.text + profile.traits.text", ExpressionScope.VALUE)
     half = "x" * (MAX_VALUE_BYTES // 2 - 1)
     assert double.evaluate(profile={"traits": {"text": half}}).value == half * 2
     value, error, _ = double.evaluate(profile={"traits": {"text": half + "x"}})

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.conditions.expressions import ConditionError, Place, compile_condition
+from domain.conditions.expressions import ConditionError, ExpressionScope, compile_condition
 
-ONE, EXIT, BRANCH = Place.ENTRY_WHERE, Place.EXIT_WHERE, Place.BRANCH_WHEN
+ONE, EXIT, BRANCH = ExpressionScope.ENTRY_WHERE, ExpressionScope.EXIT_WHERE, ExpressionScope.BRANCH_WHEN
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ ONE, EXIT, BRANCH = Place.ENTRY_WHERE, Place.EXIT_WHERE, Place.BRANCH_WHEN
         ("number(event.properties.x) > 5", ONE, "`number` is not known", "Known here: event, profile"),
     ],
 )
-def test_what_never_holds_is_refused(text: str, place: Place, message: str, suggestion: str) -> None:
+def test_what_never_holds_is_refused(text: str, place: ExpressionScope, message: str, suggestion: str) -> None:
     with pytest.raises(ConditionError) as refused:
         compile_condition(text, place)
     assert message in refused.value.message
@@ -88,7 +88,7 @@ def test_what_never_holds_is_refused(text: str, place: Place, message: str, sugg
 def test_what_may_hold_is_not(text: str, stage: str | None, holds: bool) -> None:
     traits = {"stage": "lead", "at": "2026-01-01T00:00:00Z"}
     person = {"stage": stage, "traits": traits, "user_id": None, "created_at": datetime(2026, 6, 1, tzinfo=UTC)}
-    assert compile_condition(text, Place.BRANCH_WHEN).evaluate(profile=person, entry={"type": "track"}) == (
+    assert compile_condition(text, ExpressionScope.BRANCH_WHEN).evaluate(profile=person, entry={"type": "track"}) == (
         holds,
         None,
         None,

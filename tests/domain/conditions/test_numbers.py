@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from domain.conditions.cel_numbers import unify
-from domain.conditions.expressions import ConditionError, Place, compile_condition, compile_key, compile_value
+from domain.conditions.expressions import ConditionError, ExpressionScope, compile_condition, compile_key, compile_value
 from domain.sending.caps_document import parse_caps
 
 # More by SOJOURN_NUMBER_CASES: each expression is compiled.
@@ -127,7 +127,9 @@ def test_mixed_expressions_agree_with_exact_arithmetic_before_and_after_the_data
         expected = _COMPARISONS[comparison](*promoted(a, b))
         text = f"{left} {comparison} {right}"
         for properties in (maker.properties, _from_database(maker.properties)):
-            outcome = compile_condition.__wrapped__(text, Place.ENTRY_WHERE).evaluate(event={"properties": properties})
+            outcome = compile_condition.__wrapped__(text, ExpressionScope.ENTRY_WHERE).evaluate(
+                event={"properties": properties}
+            )
             assert outcome == (expected, None, None), f"{SEED=} {case=} {text} {properties}"
         held += expected
     assert held > CASES // 10
@@ -179,7 +181,7 @@ def _from_database(properties: dict[str, Number]) -> Any:
     ],
 )
 def test_numbers_meet(text: str, value: Any, expected: bool) -> None:
-    outcome = compile_condition(text, Place.ENTRY_WHERE).evaluate(event={"properties": {"x": value}})
+    outcome = compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(event={"properties": {"x": value}})
     assert outcome == (expected, None, None)
 
 
@@ -195,12 +197,16 @@ def test_numbers_meet(text: str, value: Any, expected: bool) -> None:
 )
 def test_decimals_are_put_back_wherever_they_stand(text: str) -> None:
     """Also in the text of a call of `matches`, which is moved."""
-    assert compile_condition(text, Place.ENTRY_WHERE).evaluate(event={"properties": {"x": 5}}) == (True, None, None)
+    assert compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(event={"properties": {"x": 5}}) == (
+        True,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize("start", [2, 2.0, 1.5, 2**53])
 def test_a_counter_moves(start: Number) -> None:
-    count = compile_value("profile.traits.visits + 1", Place.VALUE)
+    count = compile_value("profile.traits.visits + 1", ExpressionScope.VALUE)
     once = count.evaluate(profile={"traits": {"visits": start}})
     assert (once.value, once.error) == (start + 1, None)
     assert type(once.value) is type(canonical(start))
@@ -215,7 +221,7 @@ def test_keys_and_conditions_agree(one: int, other: float) -> None:
         "event.properties.id == entry.properties.id",
         "{'k': event.properties.id} == {'k': entry.properties.id}",
     ):
-        condition = compile_condition(text, Place.EXIT_WHERE)
+        condition = compile_condition(text, ExpressionScope.EXIT_WHERE)
         assert condition.holds(event={"properties": {"id": one}}, entry={"properties": {"id": other}})
 
 
@@ -236,7 +242,7 @@ def test_caps_take_a_whole_number_however_it_is_written() -> None:
 )
 def test_one_kind_of_number_is_no_other_type(text: str, said: str) -> None:
     with pytest.raises(ConditionError) as refused:
-        compile_condition(text, Place.ENTRY_WHERE)
+        compile_condition(text, ExpressionScope.ENTRY_WHERE)
     assert said in refused.value.message
 
 
@@ -261,7 +267,7 @@ def test_a_division_by_zero_is_that_of_ieee_754_once_a_decimal_is_in_it() -> Non
         ("0 / 0.0 == 0", False),
         ("1 % 0.0 == 0", False),
     ):
-        outcome = compile_condition(f"event.type == 'track' && {text}", Place.ENTRY_WHERE).evaluate(
+        outcome = compile_condition(f"event.type == 'track' && {text}", ExpressionScope.ENTRY_WHERE).evaluate(
             event={"type": "track"}
         )
         assert outcome == (expected, None, None), text

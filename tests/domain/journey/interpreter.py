@@ -246,7 +246,7 @@ class Interpreter:
                 yield from self._sleep(self._at + timedelta(seconds=seconds), f"delay {step.id}", step.id)
                 return False
             case RandomDelay(ends=(least, most)):
-                seconds = least + bucketing.number(most - least + 1, self._seed, step.id)
+                seconds = least + bucketing.hash_bucket(most - least + 1, self._seed, step.id)
                 yield from self._sleep(self._at + timedelta(seconds=seconds), f"delay {step.id}", step.id)
                 return False
         reached, ask = self._at, 1

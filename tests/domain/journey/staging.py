@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from domain.campaign.rules import EntryRule, EventRule, GoalRule, Rules, ScheduleRule
 from domain.journey.listeners import CampaignVersion, Listeners
-from domain.journey.matching import Happening
+from domain.journey.matching import ProfileEvent
 from domain.journey.records import Journey
 from domain.journey.routing import route
-from domain.journey.routing_result import Routed, Surroundings
+from domain.journey.routing_result import RoutingContext, RoutingResult
 from domain.tracking.event import Event
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -43,22 +43,22 @@ class Stage:
         self.past: dict[UUID, Journey] = {}
         self.converted: dict[UUID, str] = {}
         self.last_entries: dict[tuple[str, UUID, str], datetime] = {}
-        self.received: list[Happening] = []
-        self.routed = Routed()
+        self.received: list[ProfileEvent] = []
+        self.routed = RoutingResult()
         self._ids = (UUID(int=number) for number in count(1))
 
     def add(self, *journeys: Journey) -> "Stage":
         self.active |= {journey.id: journey for journey in journeys}
         return self
 
-    def take(self, *happenings: Happening, after: timedelta = timedelta(0)) -> Routed:
+    def take(self, *happenings: ProfileEvent, after: timedelta = timedelta(0)) -> RoutingResult:
         """Route a batch. Its own events are stored before it is routed."""
         self.at += after
         self.received += [one for one in happenings if self.listeners.hears(one.event)]
         # The latest first: nothing may depend on the order in which they are found.
         found = sorted(self.received, key=lambda one: one.event.timestamp, reverse=True)
         past = [journey for id, journey in self.past.items() if id not in self.converted]
-        around = Surroundings(PEOPLE, list(self.active.values()), past, self.last_entries, found)
+        around = RoutingContext(PEOPLE, list(self.active.values()), past, self.last_entries, found)
         routed = route(iter(happenings), self.listeners, around, received_at=self.at, new_ids=self._ids)
         for journey in routed.entered:
             self.active[journey.id] = journey
@@ -92,7 +92,7 @@ def track(
     at: datetime = NOON,
     reported: datetime | None = None,
     **properties: Any,
-) -> Happening:
+) -> ProfileEvent:
     message_id = message_id or f"m{next(_messages)}"
     event = Event(
         id=event_id(message_id),
@@ -106,7 +106,7 @@ def track(
         timestamp=at,
         reported_timestamp=reported,
     )
-    return Happening(person, event)
+    return ProfileEvent(person, event)
 
 
 def campaign(
@@ -131,7 +131,7 @@ def campaign(
 
 
 def journey(
-    entry: Happening, key: str = "cart", *, id: int = 900, version: int = 1, entry_key: str = "", at: datetime = NOON
+    entry: ProfileEvent, key: str = "cart", *, id: int = 900, version: int = 1, entry_key: str = "", at: datetime = NOON
 ) -> Journey:
     """One that was entered before."""
     return Journey(UUID(int=id), key, version, entry.profile_id, entry_key, f"{key}/x/{id}", entry.event, at)
@@ -142,7 +142,7 @@ BY_CART = EntryRule("Cart Abandoned", key="event.properties.cart")
 SAME_CART = EventRule("Order Completed", "event.properties.cart == entry.properties.cart")
 
 
-def reasons(routed: Routed) -> list[str | None]:
+def reasons(routed: RoutingResult) -> list[str | None]:
     return [decision.reason for decision in routed.decisions]
 
 
@@ -192,14 +192,14 @@ HAPPENINGS = st.lists(
 )
 
 
-def cut(happenings: list[Happening], places: set[int]) -> Iterator[list[Happening]]:
+def cut(happenings: list[ProfileEvent], places: set[int]) -> Iterator[list[ProfileEvent]]:
     start = 0
     for end in [*sorted(place for place in places if place < len(happenings)), len(happenings)]:
         yield happenings[start:end]
         start = end
 
 
-def staged(batches: Iterator[list[Happening]] | list[list[Happening]]) -> Stage:
+def staged(batches: Iterator[list[ProfileEvent]] | list[list[ProfileEvent]]) -> Stage:
     stage = Stage(ONE, TWO, THREE, older=[ONE_BEFORE]).add(BEFORE)
     for batch in batches:
         stage.take(*batch)

@@ -2,7 +2,7 @@ from domain.campaign.compile import compile_plan, outline
 from domain.campaign.definition import Campaign
 from domain.campaign.plan import Plan
 from domain.document.yaml_source import read
-from domain.journey.dominators import END, passages, passed_by
+from domain.journey.dominators import END, dominators, dominators_of_outcome
 
 HEAD = "key: a\nname: A\nentry: {event: Started}\nsteps:\n"
 STEPS = """
@@ -31,7 +31,7 @@ def campaign(steps: str) -> Campaign:
 
 def test_a_step_has_passed_those_that_no_way_goes_around() -> None:
     plan = compile_plan(campaign(STEPS))
-    found = {str(step): set(passed) for step, passed in passages(plan).items()}
+    found = {str(step): set(passed) for step, passed in dominators(plan).items()}
     before = {"rest", "reply"}
     assert found["rest"] == {"rest"}
     assert found["thank"] == before | {"thank"}
@@ -52,21 +52,21 @@ def test_a_step_that_may_be_skipped_is_not_passed_for_certain() -> None:
         "{id: b, delay: 1h}",
     ]
     plan = compile_plan(campaign("".join(f"  - {step}\n" for step in steps)))
-    assert passages(plan)["b"] == {"day", "b"}
+    assert dominators(plan)["b"] == {"day", "b"}
 
 
 def test_an_outcome_tells_the_way_to_it() -> None:
     plan = compile_plan(campaign(STEPS))
-    found = passages(plan)
-    assert passed_by(plan, "replied", found) == found["thank"] | {"reply.on_event.2"}
-    assert passed_by(plan, "completed", found) == found["last"]
-    assert passed_by(plan, "capped", found) == set()
+    found = dominators(plan)
+    assert dominators_of_outcome(plan, "replied", found) == found["thank"] | {"reply.on_event.2"}
+    assert dominators_of_outcome(plan, "completed", found) == found["last"]
+    assert dominators_of_outcome(plan, "capped", found) == set()
     twice = compile_plan(campaign(STEPS.replace("held-out", "replied")))
-    assert passed_by(twice, "replied", passages(twice)) == {"rest", "reply"}
+    assert dominators_of_outcome(twice, "replied", dominators(twice)) == {"rest", "reply"}
 
 
 def test_a_plan_without_steps_passes_nothing() -> None:
-    assert passages(Plan(start=None, nodes={})) == {END: frozenset()}
+    assert dominators(Plan(start=None, nodes={})) == {END: frozenset()}
 
 
 def test_a_document_is_outlined_in_its_order() -> None:

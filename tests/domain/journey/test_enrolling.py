@@ -8,9 +8,9 @@ import pytest
 
 from domain.campaign.rules import AudienceRule, EntryRule, EventRule, GoalRule, ScheduleRule
 from domain.journey.listeners import CampaignVersion
-from domain.journey.matching import Happening
+from domain.journey.matching import ProfileEvent
 from domain.journey.routing import enrol
-from domain.journey.routing_result import Routed, Surroundings
+from domain.journey.routing_result import RoutingContext, RoutingResult
 from domain.tracking.event import AUDIENCE, Event
 from tests.domain.journey.staging import ADA, BOB, HOUR, LEFT, NOON, PEOPLE, Stage, campaign, event_id, reasons, track
 
@@ -19,8 +19,8 @@ EVERYBODY = AudienceRule("true", 100)
 NEWS = EntryRule(audience=EVERYBODY)
 
 
-def member(person: UUID = ADA, message_id: str = "a1") -> Happening:
-    return Happening(
+def member(person: UUID = ADA, message_id: str = "a1") -> ProfileEvent:
+    return ProfileEvent(
         person,
         Event(
             id=event_id(message_id),
@@ -36,8 +36,8 @@ def member(person: UUID = ADA, message_id: str = "a1") -> Happening:
     )
 
 
-def enter(stage: Stage, version: CampaignVersion, *members: Happening) -> Routed:
-    around = Surroundings(PEOPLE, list(stage.active.values()), [], stage.last_entries, stage.received)
+def enter(stage: Stage, version: CampaignVersion, *members: ProfileEvent) -> RoutingResult:
+    around = RoutingContext(PEOPLE, list(stage.active.values()), [], stage.last_entries, stage.received)
     routed = enrol(members, version, stage.listeners, around, received_at=stage.at, new_ids=stage._ids)
     stage.add(*routed.entered)
     return routed
@@ -74,7 +74,7 @@ def test_events_let_nobody_into_a_campaign_that_only_has_an_audience() -> None:
     ],
 )
 def test_the_rules_hold(
-    entry: EntryRule, schedule: ScheduleRule | None, before: list[Happening], reason: str | None
+    entry: EntryRule, schedule: ScheduleRule | None, before: list[ProfileEvent], reason: str | None
 ) -> None:
     news = campaign(entry=entry, exits=[LEFT], schedule=schedule)
     stage = Stage(news)

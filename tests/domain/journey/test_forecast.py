@@ -23,8 +23,8 @@ def compiled(plan: Plan, key: str | None = None) -> Compiled:
 OLD, NEW = compiled(OLD_PLAN), compiled(NEW_PLAN)
 
 
-def group(step: str | None, standing: str | None = "waiting", journeys: int = 1, **more: object) -> Group:
-    return Group(**{"version": 1, "step": step, "standing": standing, "is_started": True, "journeys": journeys, **more})  # type: ignore[arg-type]
+def group(step: str | None, status: str | None = "waiting", journeys: int = 1, **more: object) -> Group:
+    return Group(**{"version": 1, "step": step, "status": status, "is_started": True, "journeys": journeys, **more})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

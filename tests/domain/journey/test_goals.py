@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from domain.campaign.rules import EntryRule, EventRule, GoalRule
 from domain.journey.listeners import Listeners
-from domain.journey.matching import Happening
+from domain.journey.matching import ProfileEvent
 from domain.journey.records import Ending, Journey
-from domain.journey.routing_result import Routed
+from domain.journey.routing_result import RoutingResult
 from domain.tracking.event import Event
 from tests.domain.journey.staging import (
     BEFORE,
@@ -33,7 +33,7 @@ from tests.domain.journey.staging import (
 BOUGHT = GoalRule("Order Completed", within=3_600)
 
 
-def reached(routed: Routed) -> list[tuple[str, str]]:
+def reached(routed: RoutingResult) -> list[tuple[str, str]]:
     return [(one.journey.entry_key, one.event.message_id) for one in routed.conversions]
 
 
@@ -195,7 +195,7 @@ def first_goal(one: Journey, arrived: list[Event]) -> str | None:
 
 @settings(derandomize=True, deadline=None, max_examples=120)
 @given(HAPPENINGS, st.sets(st.integers(1, 9)))
-def test_the_goals_reached_are_those_found_the_long_way_round(happenings: list[Happening], places: set[int]) -> None:
+def test_the_goals_reached_are_those_found_the_long_way_round(happenings: list[ProfileEvent], places: set[int]) -> None:
     stage = staged(cut(happenings, places))
     arrived = [happening.event for happening in happenings]
     expected = {one.id: first_goal(one, arrived) for one in (BEFORE, *stage.routed.entered)}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from msgspec.structs import replace
 
 from domain.campaign.rules import EntryRule, EventRule, GoalRule
-from domain.journey.matching import Happening
+from domain.journey.matching import ProfileEvent
 from tests.domain.journey.staging import (
     BEFORE,
     HAPPENINGS,
@@ -28,8 +28,8 @@ DAY = timedelta(days=1)
 ORDERED = EventRule("Order Completed")
 
 
-def of_the_past(happening: Happening) -> Happening:
-    return Happening(happening.profile_id, replace(happening.event, is_history=True))
+def of_the_past(happening: ProfileEvent) -> ProfileEvent:
+    return ProfileEvent(happening.profile_id, replace(happening.event, is_history=True))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_no_goal_is_reached_by_history_that_was_received_before_the_entry() -> N
     assert goal_first(of_the_past(later), goal) == []
 
 
-def goal_first(order: Happening, goal: GoalRule) -> list[object]:
+def goal_first(order: ProfileEvent, goal: GoalRule) -> list[object]:
     stage = Stage(campaign(goal=goal))
     stage.take(order)
     return [*stage.take(track("Cart Abandoned"), after=timedelta(minutes=1)).conversions]
@@ -109,7 +109,7 @@ def test_history_that_happened_after_the_entry_keeps_out() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(HAPPENINGS)
-def test_history_does_nothing_but_end(happenings: list[Happening]) -> None:
+def test_history_does_nothing_but_end(happenings: list[ProfileEvent]) -> None:
     """Whatever comes: the journeys that were there end by the same events as if these were of today."""
     before = [one for one in happenings if one.event.name != "Enter"]
     as_history = Stage(ONE, TWO, THREE, older=[ONE_BEFORE]).add(BEFORE).take(*map(of_the_past, before))

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from domain.campaign.rules import EntryRule, EventRule
-from domain.conditions.expressions import Place
-from domain.journey.matching import Beginning, Matcher
+from domain.conditions.expressions import ExpressionScope
+from domain.journey.matching import JourneyEntry, Matcher
 from tests.domain.journey.staging import (
     BOB,
     BY_CART,
@@ -122,8 +122,8 @@ def test_a_journey_is_judged_by_the_key_of_its_own_version() -> None:
 
 def test_a_key_of_the_profile_alone_tells_nothing_once_the_profile_has_changed() -> None:
     rules = campaign(entry=EntryRule("Cart Abandoned", key="string(profile.traits.vip)"), exits=[LEFT]).rules
-    beginning = Beginning(rules, track("Cart Abandoned").event, "false")
-    assert Matcher(PEOPLE).concerns(track("Left"), LEFT, Place.EXIT_WHERE, beginning)
+    beginning = JourneyEntry(rules, track("Cart Abandoned").event, "false")
+    assert Matcher(PEOPLE).concerns(track("Left"), LEFT, ExpressionScope.EXIT_WHERE, beginning)
 
 
 @pytest.mark.parametrize(("cart", "is_meant"), [("c1", True), ("c2", False), (None, True)])
@@ -131,8 +131,8 @@ def test_a_key_goes_by_the_event_although_the_profile_has_changed(cart: str | No
     """Else no exit would end a journey whose person has meanwhile moved on to another plan."""
     key = "event.properties.cart + string(profile.traits.vip)"
     rules = campaign(entry=EntryRule("Cart Abandoned", key=key), exits=[LEFT]).rules
-    beginning = Beginning(rules, track("Cart Abandoned", cart="c1").event, "c1false")
-    assert Matcher(PEOPLE).concerns(track("Left", cart=cart), LEFT, Place.EXIT_WHERE, beginning) is is_meant
+    beginning = JourneyEntry(rules, track("Cart Abandoned", cart="c1").event, "c1false")
+    assert Matcher(PEOPLE).concerns(track("Left", cart=cart), LEFT, ExpressionScope.EXIT_WHERE, beginning) is is_meant
 
 
 class Looked(dict[str, Any]):

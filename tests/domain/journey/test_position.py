@@ -119,8 +119,8 @@ def test_the_row_of_any_journey_is_right_whenever_it_rests(tape: Tape) -> None:
     for _, fact, at, state in walks(tape, plan):
         row.tell(fact, at, state)
         if rests(plan, state):
-            assert (row.says.step, row.says.standing) == machine.status(plan, state)
-            assert (row.stored.step, row.stored.standing) == machine.status(plan, state)
+            assert (row.says.step, row.says.status) == machine.status(plan, state)
+            assert (row.stored.step, row.stored.status) == machine.status(plan, state)
             if (end := rests_until(plan, state)) is None or row.wakes_at is None:
                 assert end == row.wakes_at
             else:
@@ -166,7 +166,7 @@ def test_what_is_foreseen_of_every_question() -> None:
 
 def test_an_outlook_is_small() -> None:
     assert msgspec.json.encode(foreseen()) == (
-        b'{"move":7,"ways":[{"step":"seen","standing":"waiting","rest":7200.0}]}'
+        b'{"move":7,"positions":[{"step":"seen","status":"waiting","rest":7200.0}]}'
     )
 
 

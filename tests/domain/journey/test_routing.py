@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from domain.campaign.rules import EntryRule, EventRule, GoalRule, ScheduleRule
 from domain.journey.listeners import Listeners
-from domain.journey.matching import Happening
+from domain.journey.matching import ProfileEvent
 from domain.journey.records import Ending, Journey, user_of, user_reference, workflow_id
 from domain.tracking.event import Event
 from tests.domain.journey.staging import (
@@ -415,7 +415,9 @@ def test_how_a_person_is_called_in_temporal(user_id: str | None, anonymous_id: s
 
 @settings(derandomize=True, deadline=None, max_examples=90)
 @given(HAPPENINGS, st.sets(st.integers(1, 9)))
-def test_batches_cut_anywhere_give_the_same_journeys_and_endings(happenings: list[Happening], places: set[int]) -> None:
+def test_batches_cut_anywhere_give_the_same_journeys_and_endings(
+    happenings: list[ProfileEvent], places: set[int]
+) -> None:
     whole = staged([happenings])
     for other in (staged(cut(happenings, places)), staged([[happening] for happening in happenings])):
         assert other.routed == whole.routed
@@ -424,7 +426,7 @@ def test_batches_cut_anywhere_give_the_same_journeys_and_endings(happenings: lis
 
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(HAPPENINGS)
-def test_nobody_is_twice_in_a_campaign_under_one_key(happenings: list[Happening]) -> None:
+def test_nobody_is_twice_in_a_campaign_under_one_key(happenings: list[ProfileEvent]) -> None:
     stage = staged([])
     for happening in happenings:
         stage.take(happening)

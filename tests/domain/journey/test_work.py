@@ -11,10 +11,10 @@ import pytest
 
 from domain.campaign.rules import EntryRule, EventRule, GoalRule
 from domain.journey.listeners import CampaignVersion, Listeners
-from domain.journey.matching import Happening
+from domain.journey.matching import ProfileEvent
 from domain.journey.records import Journey
 from domain.journey.routing import MAX_ACTIVE, Router
-from domain.journey.routing_result import Routed, Surroundings
+from domain.journey.routing_result import RoutingContext, RoutingResult
 from tests.domain.journey.staging import BY_CART, NOON, PEOPLE, SAME_CART, campaign, journey, track
 
 EVENTS = 200
@@ -22,22 +22,22 @@ BOUGHT = GoalRule("Order Completed", 86_400)
 
 
 def work(
-    batch: Sequence[Happening],
+    batch: Sequence[ProfileEvent],
     versions: Sequence[CampaignVersion],
     active: Sequence[Journey] = (),
-    received: Sequence[Happening] = (),
-) -> tuple[int, int, Routed]:
+    received: Sequence[ProfileEvent] = (),
+) -> tuple[int, int, RoutingResult]:
     """The steps and evaluations that a batch takes, and what it comes to."""
-    around = Surroundings(PEOPLE, active, [], {}, received)
+    around = RoutingContext(PEOPLE, active, [], {}, received)
     ids = (UUID(int=number) for number in count(1))
     router = Router(Listeners(versions, []), around, batch, NOON, ids)
     steps = sum(1 for happening in batch for _ in router.take(happening))
     return steps, router.evaluations, router.routed
 
 
-def calls(batch: Sequence[Happening], versions: Sequence[CampaignVersion], active: Sequence[Journey]) -> int:
+def calls(batch: Sequence[ProfileEvent], versions: Sequence[CampaignVersion], active: Sequence[Journey]) -> int:
     """The functions that are called while a batch is routed, which is its work whether it is a step or none."""
-    router = Router(Listeners(versions, []), Surroundings(PEOPLE, active, [], {}, []), batch, NOON, iter(()))
+    router = Router(Listeners(versions, []), RoutingContext(PEOPLE, active, [], {}, []), batch, NOON, iter(()))
     called = 0
 
     def note(_: object, kind: str, __: object) -> None:
@@ -153,7 +153,7 @@ def test_a_condition_that_may_take_long_counts_as_many() -> None:
     """So that not as many of them are evaluated in one transaction, and before others have a turn, as of cheap ones."""
     items = list(range(60))
     version = campaign(entry=EntryRule("Seen", f"!({LOOPS})"), exits=[EventRule("Gone", "entry.type == 'track'")])
-    router = Router(Listeners([version], []), Surroundings(PEOPLE, [], [], {}, []), [], NOON, iter(()))
+    router = Router(Listeners([version], []), RoutingContext(PEOPLE, [], [], {}, []), [], NOON, iter(()))
     worked = []
     for happening in (track("Seen", items=[1]), track("Seen", items=items)):
         before = router.work
@@ -178,7 +178,7 @@ def test_no_step_holds_an_event_against_many_others_or_many_rules() -> None:
         for name in ("Gone", "Order Completed")
     ]
     ids = (UUID(int=number) for number in count(1))
-    router = Router(Listeners([version], []), Surroundings(PEOPLE, [], [], {}, received), [], NOON, ids)
+    router = Router(Listeners([version], []), RoutingContext(PEOPLE, [], [], {}, received), [], NOON, ids)
     before, longest = 0, 0
     for happening in (track("Cart Abandoned"), track("Gone", cart="c1")):
         for _ in router.take(happening):

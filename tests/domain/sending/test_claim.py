@@ -14,10 +14,10 @@ from domain.sending.claim import (
     SENDING,
     SENT,
     UNKNOWN,
+    ClaimFacts,
     Close,
     Done,
     Proceed,
-    Standing,
     Wait,
     claim,
     may_repeat,
@@ -56,7 +56,7 @@ def attempt(
     zone: str = "UTC",
 ) -> Proceed | Wait | Close | Done:
     """Of a message that expires at noon, by default an hour before."""
-    message = Standing(state, reason, "email", category, NOON, journey, campaign)
+    message = ClaimFacts(state, reason, "email", category, NOON, journey, campaign)
     return claim(
         message,
         recipient,
