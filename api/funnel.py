@@ -47,7 +47,7 @@ _FUNNEL: dict[str, Any] = {
             "entered": 1000,
             "active": 250,
             "outcomes": {"completed": 700, "exited": 50},
-            "exits": {"by_hand": 5, "exit_event": 45},
+            "exits": {"manual": 5, "exit_event": 45},
             "goals": 120,
             "arms": [{"step": "offer", "arm": "discount", "journeys": 450, "goals": 61}],
             "steps": [_STEP],
@@ -96,7 +96,7 @@ class Version(ResponseModel):
     entered: int = Field(examples=[1000])
     active: int = Field(examples=[250])
     outcomes: Counts = Field(examples=[{"completed": 700, "exited": 50}], description="how the others ended")
-    exits: Counts = Field(examples=[{"exit_event": 45, "by_hand": 5}], description="why some were ended")
+    exits: Counts = Field(examples=[{"exit_event": 45, "manual": 5}], description="why some were ended")
     goals: int = Field(examples=[120])
     arms: list[Arm]
     steps: list[Step] = Field(description="in the order of the document")

@@ -193,7 +193,7 @@ def _summary(entry: Recorded) -> str:
         case "migrate", _:
             stays = f"stays on version {data['from']}, and does not move to {data['to']}"
             return f"{entry.campaign}: {stays}: {data['detail']}"
-        case "exit", _ if entry.reason == "by_hand":
+        case "exit", _ if entry.reason == "manual":
             return f"left {entry.campaign}: ended by {data['by']}"
         case "exit", _ if entry.reason == "campaign_stopped":
             return f"left {entry.campaign}: stopped by {data['by']}"

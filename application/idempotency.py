@@ -12,7 +12,7 @@ from store.database import Connection, Database
 from store.idempotency import Answer, KeptAnswer
 
 # How long a repeat waits for the request that it repeats, in seconds. It holds a connection meanwhile.
-PATIENCE: Final = 1.0
+CLAIM_SECONDS: Final = 1.0
 
 
 class _DoneBefore(Exception):
@@ -39,7 +39,7 @@ class Idempotency:
 
         async def begin(connection: Connection) -> None:
             try:
-                is_new = await idempotency.claim(connection, by.id, key, request_hash, patience=PATIENCE)
+                is_new = await idempotency.claim(connection, by.id, key, request_hash, wait_seconds=CLAIM_SECONDS)
             except LockNotAvailable as error:
                 raise IdempotencyInProgressError(
                     "a request under this Idempotency-Key is being carried out", retry_after=1

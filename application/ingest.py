@@ -188,7 +188,7 @@ class Ingest:
         fresh = [StoredEvent(resolution.profile_of[event.id], event) for event in new]
         interesting = [ProfileEvent(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
         said = _said(fresh, listeners, received_at, opt_out)
-        touched = {happening.profile_id for happening in interesting} | said.keys()
+        touched = {profile_event.profile_id for profile_event in interesting} | said.keys()
         of_addresses = _of_addresses(fresh[0], opt_out) if opt_out else ()
         if resolution.linked and not await profiles.create(connection, resolution.created, resolution.linked):
             raise _IdentityMoved
@@ -197,7 +197,7 @@ class Ingest:
         history, refusals = await self._link(connection, new, identities, resolution, locked, received_at)
         await events.insert(connection, fresh, received_at)
         reactions = _reactions(new)
-        routed = RoutingResult()
+        result = RoutingResult()
         if said or interesting:
             with_consent = bool(interesting) and listeners.may_look_at_consent
             asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=with_consent)
@@ -209,8 +209,8 @@ class Ingest:
             refusals += written.refusals
             if pending is not None:
                 try:
-                    surroundings = await pending.get(written.people)
-                    routed = await turns.run(routing.route(interesting, listeners, surroundings, received_at))
+                    context = await pending.get(written.people)
+                    result = await turns.run(routing.route(interesting, listeners, context, received_at))
                 except routing.TooMuchWork as too_much:
                     number = batch.index(interesting[too_much.place].event)
                     raise _TooMuchWork(number) from too_much
@@ -220,8 +220,8 @@ class Ingest:
         if beyond:
             await reject_log.insert(connection, beyond, more, received_at)
         if reactions:
-            await messages.mark_opened(connection, reactions, ending=routed.left)
-        await routing.record(connection, self._catalogue, routed, interesting, received_at)
+            await messages.mark_opened(connection, reactions, ending=result.exits)
+        await routing.record(connection, self._catalogue, result, interesting, received_at)
         return IngestResult(len(fresh), duplicates, beyond, more.number)
 
     async def _link(
@@ -279,7 +279,7 @@ def _said(
 ) -> dict[UUID, list[Statement]]:
     """What a batch says of each profile, in its order.
 
-    The surroundings count of events whose profile is locked anyway: an event that nothing listens for costs no lock.
+    The context count of events whose profile is locked anyway: an event that nothing listens for costs no lock.
     """
     said: dict[UUID, list[Statement]] = {}
     for one in fresh:

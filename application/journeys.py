@@ -10,7 +10,7 @@ from msgspec import to_builtins
 from application import campaign_transitions
 from application.explain import TimelineItem, place_of, timeline_items
 from application.operations import skip
-from application.operations.exit import BY_HAND, exit_decision
+from application.operations.exit import MANUAL, exit_decision
 from application.whereabouts import link
 from domain.access import Actor
 from domain.errors import ConflictError, InvalidRequestError, NotFoundError
@@ -111,7 +111,7 @@ class Journeys:
         async with self._database.transaction() as connection:
             at = connection.clock.now()
             journey = await self._locked_active(connection, id)
-            await decisions.insert(connection, [exit_decision(journey, BY_HAND, at, {"by": by.name})])
+            await decisions.insert(connection, [exit_decision(journey, MANUAL, at, {"by": by.name})])
             await journeys.end(connection, [Ending(id, EXITED, EXITED, by.name, at)])
             await outbox.append(connection, [OutboxMessage(journey.workflow_id, "exit", {"by": by.name})])
             await audit.record(connection, by, "journey.exit", str(id), {"campaign": journey.campaign_key})

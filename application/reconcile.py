@@ -40,7 +40,7 @@ GRACE = timedelta(minutes=1)
 # by anybody any more.
 LEFT_BEHIND = timedelta(days=1)
 # Workflows without a row are ended when all others are known, and the next time, if there are more of them.
-MOST_ORPHANS = 10_000
+MAX_ORPHANS = 10_000
 # What is found of a Temporal that was restored from an old backup.
 SET_BACK = {Finding.ROW_WITHOUT_WORKFLOW, Finding.WORKFLOW_OUTLIVED_ROW}
 BY = "reconciliation"
@@ -183,7 +183,7 @@ class Reconciler:
             report.workflows += len(page)
             async with self._database.transaction() as connection:
                 known = await reconciliation_queries.of_workflows(connection, page.keys(), grace=self._grace)
-            orphans += list(page.keys() - {row.workflow_id for row in known})[: MOST_ORPHANS - len(orphans)]
+            orphans += list(page.keys() - {row.workflow_id for row in known})[: MAX_ORPHANS - len(orphans)]
             await self._end_outlived(
                 [row for row in known if row.is_over and row.is_told and not row.is_sending and not row.is_ending],
                 report,

@@ -71,55 +71,55 @@ class TooMuchWork(Exception):
 
 
 def route(
-    happenings: Sequence[ProfileEvent], listeners: Listeners, surroundings: RoutingContext, received_at: datetime
+    profile_events: Sequence[ProfileEvent], listeners: Listeners, context: RoutingContext, received_at: datetime
 ) -> LongWork[RoutingResult]:
     """Decide what becomes of journeys. The caller has locked the people and the journeys.
 
     A piece evaluates a few conditions of one rule at most. Raises TooMuchWork beyond MAX_WORK, but for one event.
     """
-    router = routing.Router(listeners, surroundings, happenings, received_at, iter(uuid7, None))
+    router = routing.Router(listeners, context, profile_events, received_at, iter(uuid7, None))
     steps = 0
-    for place, happening in enumerate(happenings):
+    for place, profile_event in enumerate(profile_events):
         if place > 0 and steps + router.work > MAX_WORK:
             raise TooMuchWork(place)
-        for _ in router.take(happening):
+        for _ in router.take(profile_event):
             steps += 1
             yield
-    return router.routed
+    return router.result
 
 
 async def record(
     connection: Connection,
     catalogue: Catalogue,
-    routed: RoutingResult,
-    happenings: Sequence[ProfileEvent],
+    result: RoutingResult,
+    profile_events: Sequence[ProfileEvent],
     received_at: datetime,
     *,
     bulk: bool = False,
 ) -> None:
     """Write what was decided. The decisions first, so that on the timeline their consequences follow them."""
-    if recorded := [*_exit_decisions(routed), *_entry_decisions(routed, received_at)]:
-        await decisions.insert(connection, _in_order(recorded, happenings))
-    endings = {id: left.ending for id, left in routed.left.items()}
-    born = {journey.id for journey in routed.entered}
+    if recorded := [*_exit_decisions(result), *_entry_decisions(result, received_at)]:
+        await decisions.insert(connection, _in_order(recorded, profile_events))
+    endings = {id: exit.ending for id, exit in result.exits.items()}
+    born = {journey.id for journey in result.entered}
     # The endings first: what ends a journey may start the next one of the same person, campaign and key.
     if others := [ending for id, ending in endings.items() if id not in born]:
         await journeys.end(connection, others)
-    if routed.entered:
-        await journeys.insert(connection, routed.entered, endings, await _positions(connection, catalogue, routed))
-    if routed.conversions:
-        await conversions.insert(connection, _conversions(routed))
-    if messages := _outbox_messages(routed, born):
+    if result.entered:
+        await journeys.insert(connection, result.entered, endings, await _positions(connection, catalogue, result))
+    if result.conversions:
+        await conversions.insert(connection, _conversions(result))
+    if messages := _outbox_messages(result, born):
         await outbox.append(connection, messages, bulk=bulk)
 
 
-async def _positions(connection: Connection, catalogue: Catalogue, routed: RoutingResult) -> dict[UUID, Position]:
+async def _positions(connection: Connection, catalogue: Catalogue, result: RoutingResult) -> dict[UUID, Position]:
     """Where those are who have just entered. Their versions are in memory, but for the first journey of each."""
-    entered = {(journey.campaign_key, journey.campaign_version) for journey in routed.entered}
+    entered = {(journey.campaign_key, journey.campaign_version) for journey in result.entered}
     plans = {place: (await catalogue.version(connection, *place)).plan for place in sorted(entered)}
     found = {
         journey.id: position_at_entry(plans[journey.campaign_key, journey.campaign_version], journey)
-        for journey in routed.entered
+        for journey in result.entered
     }
     return {id: position for id, position in found.items() if position is not None}
 
@@ -130,32 +130,34 @@ def exit_message(workflow_id: str, by: str) -> OutboxMessage:
 
 
 async def load_context(
-    connection: Connection, listeners: Listeners, happenings: Sequence[ProfileEvent], received_at: datetime
+    connection: Connection, listeners: Listeners, profile_events: Sequence[ProfileEvent], received_at: datetime
 ) -> PendingContext:
     """Lock the journeys concerned, and ask for what becomes of them depends on, in one round trip of a pipeline.
 
     The caller has locked the people.
     """
-    heard = [happening.event for happening in happenings]
-    campaigns = listeners.campaigns_concerned(heard)
-    active = await journeys.lock_active(connection, {happening.profile_id for happening in happenings}, campaigns)
+    events_of_batch = [profile_event.event for profile_event in profile_events]
+    campaigns = listeners.campaigns_concerned(events_of_batch)
+    active = await journeys.lock_active(
+        connection, {profile_event.profile_id for profile_event in profile_events}, campaigns
+    )
     past = None
-    if reaching := [happening for happening in happenings if listeners.goals(happening.event)]:
-        names = {happening.event.name: happening.event for happening in reaching}
+    if reaching := [profile_event for profile_event in profile_events if listeners.goals(profile_event.event)]:
+        names = {profile_event.event.name: profile_event.event for profile_event in reaching}
         sought = {place: goal for event in names.values() for place, goal in listeners.goals(event).items()}
-        instants = [happening.event.timestamp for happening in reaching]
+        instants = [profile_event.event.timestamp for profile_event in reaching]
         past = await journeys.past(
             connection,
-            {happening.profile_id for happening in reaching},
+            {profile_event.profile_id for profile_event in reaching},
             [GoalSought(*place, goal.within) for place, goal in sought.items()],
             between=(min(instants), max(instants)),
             limit=MAX_PAST,
         )
-    entering = [happening for happening in happenings if listeners.entries(happening.event)]
+    entering = [profile_event for profile_event in profile_events if listeners.entries(profile_event.event)]
     if not entering:
-        return PendingContext(len(happenings), active, past, None, None)
-    entrants = {happening.profile_id for happening in entering}
-    versions = listeners.versions_let_in(happening.event for happening in entering)
+        return PendingContext(len(profile_events), active, past, None, None)
+    entrants = {profile_event.profile_id for profile_event in entering}
+    versions = listeners.versions_let_in(profile_event.event for profile_event in entering)
     last = await journeys.last_entries(connection, entrants, {version.key for version in versions})
     # What is too old for all of them enters none, and need not be looked back to.
     oldest = received_at - timedelta(seconds=max(version.rules.entry.max_age for version in versions))
@@ -163,57 +165,59 @@ async def load_context(
         connection,
         list(entrants),
         list(listeners.events_to_match(versions)),
-        max(oldest, min(happening.event.timestamp for happening in entering)),
+        max(oldest, min(profile_event.event.timestamp for profile_event in entering)),
         # They come to be received in their turn.
-        but=[happening.event.id for happening in happenings],
-        limit=MAX_RECEIVED + 1 if len(happenings) > 1 else None,
+        but=[profile_event.event.id for profile_event in profile_events],
+        limit=MAX_RECEIVED + 1 if len(profile_events) > 1 else None,
     )
-    return PendingContext(len(happenings), active, past, last, received)
+    return PendingContext(len(profile_events), active, past, last, received)
 
 
-def _entry_decisions(routed: RoutingResult, at: datetime) -> list[Decision]:
+def _entry_decisions(result: RoutingResult, at: datetime) -> list[Decision]:
     return [
         Decision(
-            id=uuid5(decision.happening.event.id, decision.campaign_key),
-            profile_id=decision.happening.profile_id,
+            id=uuid5(decision.profile_event.event.id, decision.campaign_key),
+            profile_id=decision.profile_event.profile_id,
             campaign_key=decision.campaign_key,
             kind="entry",
             outcome="refused" if decision.journey is None else "entered",
             reason=decision.reason,
             at=at,
             journey_id=decision.journey.id if decision.journey else None,
-            event_id=decision.happening.event.id,
+            event_id=decision.profile_event.event.id,
             data=decision.data,
         )
-        for decision in routed.decisions
+        for decision in result.decisions
     ]
 
 
-def _exit_decisions(routed: RoutingResult) -> list[Decision]:
+def _exit_decisions(result: RoutingResult) -> list[Decision]:
     return [
         Decision(
-            id=uuid5(left.journey.id, "exit"),
-            profile_id=left.journey.profile_id,
-            campaign_key=left.journey.campaign_key,
+            id=uuid5(exit.journey.id, "exit"),
+            profile_id=exit.journey.profile_id,
+            campaign_key=exit.journey.campaign_key,
             kind="exit",
-            outcome=left.ending.outcome,
-            reason=left.reason,
-            at=left.ending.ended_at,
-            journey_id=left.journey.id,
-            event_id=left.event.id,
-            data={"event": left.event.name},
+            outcome=exit.ending.outcome,
+            reason=exit.reason,
+            at=exit.ending.ended_at,
+            journey_id=exit.journey.id,
+            event_id=exit.event.id,
+            data={"event": exit.event.name},
         )
-        for left in routed.left.values()
+        for exit in result.exits.values()
     ]
 
 
-def _in_order(recorded: Sequence[Decision], happenings: Sequence[ProfileEvent]) -> list[Decision]:
+def _in_order(recorded: Sequence[Decision], profile_events: Sequence[ProfileEvent]) -> list[Decision]:
     """By the events that they are due to."""
-    places: dict[UUID | None, int] = {happening.event.id: place for place, happening in enumerate(happenings)}
+    places: dict[UUID | None, int] = {
+        profile_event.event.id: place for place, profile_event in enumerate(profile_events)
+    }
     return sorted(recorded, key=lambda decision: places[decision.event_id])
 
 
-def _conversions(routed: RoutingResult) -> list[Conversion]:
+def _conversions(result: RoutingResult) -> list[Conversion]:
     return [
         Conversion(
             journey_id=reached.journey.id,
@@ -223,21 +227,21 @@ def _conversions(routed: RoutingResult) -> list[Conversion]:
             event_id=reached.event.id,
             at=reached.event.timestamp,
         )
-        for reached in routed.conversions
+        for reached in result.conversions
     ]
 
 
-def _first_and_last(heard: Sequence[SubscriptionMatch]) -> list[SubscriptionMatch]:
+def _first_and_last(matches: Sequence[SubscriptionMatch]) -> list[SubscriptionMatch]:
     """What each subscription hears first and last: a journey keeps one match, and a batch may hold thousands."""
     places: dict[tuple[UUID, str], tuple[int, int]] = {}
-    for place, one in enumerate(heard):
+    for place, one in enumerate(matches):
         of = (one.journey.id, one.subscription)
         first, _ = places.get(of, (place, place))
         places[of] = (first, place)
-    return [heard[place] for place in sorted({place for ends in places.values() for place in ends})]
+    return [matches[place] for place in sorted({place for ends in places.values() for place in ends})]
 
 
-def _outbox_messages(routed: RoutingResult, born: set[UUID]) -> list[OutboxMessage]:
+def _outbox_messages(result: RoutingResult, born: set[UUID]) -> list[OutboxMessage]:
     """What Temporal must be told. A journey that began and ended within the batch needs no workflow."""
     starts = [
         OutboxMessage(
@@ -245,23 +249,25 @@ def _outbox_messages(routed: RoutingResult, born: set[UUID]) -> list[OutboxMessa
             "start",
             {"journey_id": str(journey.id), "campaign": journey.campaign_key, "version": journey.campaign_version},
         )
-        for journey in routed.entered
-        if journey.id not in routed.left
+        for journey in result.entered
+        if journey.id not in result.exits
     ]
     matched = [
         OutboxMessage(
-            heard.journey.workflow_id,
+            match.journey.workflow_id,
             "matched",
             {
-                "subscription": heard.subscription,
-                "event_id": str(heard.event_id),
-                "version": heard.journey.campaign_version,
+                "subscription": match.subscription,
+                "event_id": str(match.event_id),
+                "version": match.journey.campaign_version,
             },
         )
-        for heard in _first_and_last(routed.heard)
-        if heard.journey.id not in routed.left
+        for match in _first_and_last(result.matches)
+        if match.journey.id not in result.exits
     ]
     exits = [
-        exit_message(left.journey.workflow_id, str(left.event.id)) for id, left in routed.left.items() if id not in born
+        exit_message(exit.journey.workflow_id, str(exit.event.id))
+        for id, exit in result.exits.items()
+        if id not in born
     ]
     return [*starts, *matched, *exits]

@@ -7,11 +7,11 @@ from typing import Final
 
 # Of the 100 places that a worker has for a channel. Who answers is never in the way of this: what has begun before an
 # answer is not counted after it.
-MOST_WAITING: Final = 50
+MAX_WAITING: Final = 50
 # For one that did not answer the last time: enough to find out that it does again.
-MOST_WAITING_IF_SILENT: Final = 5
+MAX_WAITING_IF_SILENT: Final = 5
 # Addresses may come from templates, and so from anybody.
-MOST_KNOWN: Final = 10_000
+MAX_KNOWN: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -40,9 +40,9 @@ class Bulkhead:
     def call(self, receiver: str) -> Iterator[Call | None]:
         """Around a call to a receiver; None if too many wait for it. Who was called says whether it `is_answered`."""
         found = self._receivers.setdefault(receiver, _Receiver())
-        if len(self._receivers) > MOST_KNOWN:
+        if len(self._receivers) > MAX_KNOWN:
             del self._receivers[next(iter(self._receivers))]
-        if found.waiting >= (MOST_WAITING_IF_SILENT if found.is_silent else MOST_WAITING):
+        if found.waiting >= (MAX_WAITING_IF_SILENT if found.is_silent else MAX_WAITING):
             yield None
             return
         found.waiting += 1

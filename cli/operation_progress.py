@@ -17,7 +17,7 @@ from domain.errors import UnavailableError
 
 POLL_SECONDS = 0.5
 # A restart of the API takes seconds; what is watched goes on meanwhile.
-PATIENCE_SECONDS = 60
+RETRY_TIMEOUT_SECONDS = 60
 BAR_WIDTH = 20
 OVER = {"done", "cancelled"}
 
@@ -62,7 +62,7 @@ def _watched(look: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]]
         try:
             seen = look()
         except UnavailableError:
-            if time.monotonic() - answered > PATIENCE_SECONDS:
+            if time.monotonic() - answered > RETRY_TIMEOUT_SECONDS:
                 raise
         else:
             answered = time.monotonic()

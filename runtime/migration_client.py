@@ -24,7 +24,7 @@ from workflows.journey import JourneyWorkflow
 
 CONCURRENT_CALLS = 50
 # How long one waits for journeys that have asked for something, in seconds: most have their answer at once.
-PATIENCE = 5
+UPDATE_TIMEOUT = 5
 # The server's word for an update whose workflow was over before it was done with.
 TOO_LATE = "AcceptedUpdateCompletedWorkflow"
 # A task of a workflow that was tried so often fails for ever, until its code is another.
@@ -68,7 +68,7 @@ class JourneyMigrator:
             is_failing = error.status == RPCStatusCode.FAILED_PRECONDITION
             return await self._unanswered(handle) if is_failing else _unheard(error)
         try:
-            return await started.result(rpc_timeout=timedelta(seconds=PATIENCE))
+            return await started.result(rpc_timeout=timedelta(seconds=UPDATE_TIMEOUT))
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             return "waiting"
         except WorkflowUpdateFailedError as error:

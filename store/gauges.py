@@ -7,9 +7,9 @@ from msgspec import Struct
 from store.database import Connection
 
 # What waits in the outbox is counted up to this; after an hour without Temporal there may be millions of rows.
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 # Journeys under way are counted up to this; beyond, the planner's estimate is exact enough.
-MOST_JOURNEYS = 10_000
+MAX_JOURNEYS = 10_000
 
 
 class Gauges(Struct, frozen=True):
@@ -41,9 +41,9 @@ FROM (SELECT count(*) AS number
 
 async def read_gauges(connection: Connection) -> Gauges:
     """Two statements, whose cost does not grow with the deployment."""
-    cursor = await connection.execute(_OUTBOX, {"most": MOST_ROWS})
+    cursor = await connection.execute(_OUTBOX, {"most": MAX_ROWS})
     outbox = await cursor.fetchall()
-    cursor = await connection.execute(_JOURNEYS, {"most": MOST_JOURNEYS})
+    cursor = await connection.execute(_JOURNEYS, {"most": MAX_JOURNEYS})
     journeys = await cursor.fetchone()
     return Gauges(
         {row["priority"]: row["number"] for row in outbox},

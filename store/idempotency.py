@@ -20,13 +20,13 @@ class KeptAnswer(Answer, frozen=True):
     request_hash: bytes
 
 
-async def claim(connection: Connection, actor: str, key: str, request_hash: bytes, *, patience: float) -> bool:
+async def claim(connection: Connection, actor: str, key: str, request_hash: bytes, *, wait_seconds: float) -> bool:
     """Take a key for the request that this transaction carries out; False where it has an answer already.
 
-    Whoever has the key in a transaction under way is waited for, `patience` seconds at most; then it raises
+    Whoever has the key in a transaction under way is waited for, `wait_seconds` seconds at most; then it raises
     psycopg.errors.LockNotAvailable.
     """
-    await connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(patience * 1000)}ms",))
+    await connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(wait_seconds * 1000)}ms",))
     cursor = await connection.execute(
         """
         INSERT INTO idempotency_keys (actor, key, request_hash, status, body) VALUES (%s, %s, %s, 0, '')

@@ -25,9 +25,9 @@ from store.operations import Operation, Page
 from store.profiles import Profile
 
 # Profiles looked at in one transaction, and how many of them may enter in it: until its end, events about those wait.
-PAGE, MOST_ENTERING = 500, 200
+PAGE, MAX_ENTERING = 500, 200
 # While so many messages of many wait for Temporal, nobody is added to them; one looks again after so many seconds.
-MOST_WAITING = 2_000
+MAX_WAITING = 2_000
 REST = 0.5
 
 ENTERED, NOT_IN_AUDIENCE, NOT_EVALUATED = "entered", "not_in_audience", "not_evaluated"
@@ -64,7 +64,7 @@ class EnrolHandler:
         if version is None or version.rules.entry.audience is None:
             return Page(operation.cursor, counts={CAMPAIGN_NOT_OPEN: 1}, is_last=True)
         rule = version.rules.entry.audience
-        if await outbox.count_bulk(connection, MOST_WAITING) == MOST_WAITING:
+        if await outbox.count_bulk(connection, MAX_WAITING) == MAX_WAITING:
             return Page(operation.cursor, pause=REST)
         found = await audience.page(connection, operation.cursor, operation.created_at, PAGE)
         counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found)
@@ -107,7 +107,7 @@ def _first_members(rule: AudienceRule, found: Sequence[Profile]) -> tuple[Counte
             counts[NOT_EVALUATED if outcome.error else NOT_IN_AUDIENCE] += 1
             if outcome.missing is not None:
                 counts[MISSING + outcome.missing] += 1
-        if len(members) == min(rule.rate, MOST_ENTERING) or matcher.work >= routing.MAX_WORK:
+        if len(members) == min(rule.rate, MAX_ENTERING) or matcher.work >= routing.MAX_WORK:
             return counts, members, found[:number]
     return counts, members, found
 
@@ -124,18 +124,18 @@ async def _let_in(
     occasion = convert(operation.parameters, Enrol)
     people = (await write_people(connection, await ask_for_people(connection, members, {}))).people
     anonymous = await audience.anonymous_ids(connection, people)
-    happenings = [
+    profile_events = [
         ProfileEvent(profile.id, _entry(operation, occasion, profile, anonymous.get(profile.id)))
         for profile in people.values()
     ]
-    surroundings = await _surroundings(connection, version, listeners, people, occasion.at)
+    context = await _load_context(connection, version, listeners, people, occasion.at)
     now = connection.clock.now()
-    routed = await asyncio.to_thread(
-        enrol, happenings, version, listeners, surroundings, received_at=now, new_ids=iter(uuid7, None)
+    result = await asyncio.to_thread(
+        enrol, profile_events, version, listeners, context, received_at=now, new_ids=iter(uuid7, None)
     )
-    await routing.record(connection, catalogue, routed, happenings, now, bulk=True)
+    await routing.record(connection, catalogue, result, profile_events, now, bulk=True)
     # Somebody may have been merged into another, who is looked at as well.
-    return _counted(routed) + Counter({NOT_IN_AUDIENCE: len(members) - len(routed.decisions)})
+    return _counted(result) + Counter({NOT_IN_AUDIENCE: len(members) - len(result.decisions)})
 
 
 def _entry(operation: Operation, occasion: Enrol, profile: Profile, anonymous_id: str | None) -> Event:
@@ -155,7 +155,7 @@ def _entry(operation: Operation, occasion: Enrol, profile: Profile, anonymous_id
     )
 
 
-async def _surroundings(
+async def _load_context(
     connection: Connection,
     version: CampaignVersion,
     listeners: Listeners,
@@ -175,5 +175,5 @@ async def _surroundings(
     )
 
 
-def _counted(routed: RoutingResult) -> Counter[str]:
-    return Counter(decision.reason or ENTERED for decision in routed.decisions)
+def _counted(result: RoutingResult) -> Counter[str]:
+    return Counter(decision.reason or ENTERED for decision in result.decisions)

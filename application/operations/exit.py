@@ -26,7 +26,7 @@ PAGE = 500
 LOOK_INTERVAL = 1.0
 # After so many looks in which no workflow has ended, and twice as many after each batch, there is another batch.
 LOOKS_IN_VAIN = 2
-BY_HAND, CAMPAIGN_STOPPED = "by_hand", "campaign_stopped"
+MANUAL, CAMPAIGN_STOPPED = "manual", "campaign_stopped"
 
 
 class Workflows(Protocol):
@@ -94,7 +94,7 @@ class ExitHandler:
 async def _end(connection: Connection, operation: Operation, exit: Exit, found: list[Selected]) -> None:
     """End a page of journeys. What their workflows have yet to be told of their start, they need not be told."""
     at = connection.clock.now()
-    by, reason = operation.requested_by, CAMPAIGN_STOPPED if exit.whole_versions else BY_HAND
+    by, reason = operation.requested_by, CAMPAIGN_STOPPED if exit.whole_versions else MANUAL
     data = {"by": by, "operation": str(operation.id)}
     await decisions.insert(connection, [exit_decision(journey, reason, at, data) for journey in found])
     await journeys.end(connection, [Ending(journey.id, EXITED, EXITED, by, at) for journey in found])

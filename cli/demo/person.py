@@ -26,7 +26,7 @@ from store.database import Database
 
 LOOK_SECONDS = 0.15
 LOOKS = 3
-PATIENCE_SECONDS = 60.0
+WAIT_SECONDS = 60.0
 # What is left of a skip when a rest ends must outlast what the journey does then: once it has passed, the server skips
 # the whole of the next rest with it.
 MARGIN = timedelta(seconds=10)
@@ -52,7 +52,7 @@ class World:
 
     async def relayed(self) -> None:
         """Wait until Temporal has been told everything."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_SECONDS):
             while True:
                 if await self.has_empty_outbox():
                     return
@@ -128,7 +128,7 @@ class Person:
         """Wait until all of these are among the verdicts. Raises TimeoutError, which says what there is instead."""
         wanted = Counter(expected)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(WAIT_SECONDS):
                 while True:
                     if not wanted - Counter(map(str, await self.look())):
                         return

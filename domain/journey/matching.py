@@ -66,24 +66,26 @@ class Matcher:
         return self.evaluations + int(self._spent.units / UNITS_OF_AN_EVALUATION)
 
     def condition(
-        self, where: str | None, place: ExpressionScope, happening: ProfileEvent, entry: Event | None
+        self, where: str | None, place: ExpressionScope, profile_event: ProfileEvent, entry: Event | None
     ) -> Outcome:
         """What a condition comes to; where there is none, it holds."""
         if where is None:
             return Outcome(True)
         if looks_at_the_entry(where, place):
-            return self._evaluate(where, place, happening, entry)
-        asked = (where, place, happening.event.id)
+            return self._evaluate(where, place, profile_event, entry)
+        asked = (where, place, profile_event.event.id)
         if (known := self._outcomes.get(asked)) is None:
-            known = self._outcomes[asked] = self._evaluate(where, place, happening, None)
+            known = self._outcomes[asked] = self._evaluate(where, place, profile_event, None)
         return known
 
-    def _evaluate(self, where: str, place: ExpressionScope, happening: ProfileEvent, entry: Event | None) -> Outcome:
+    def _evaluate(
+        self, where: str, place: ExpressionScope, profile_event: ProfileEvent, entry: Event | None
+    ) -> Outcome:
         self.evaluations += 1
         return compile_condition(where, place).evaluate(
             self._spent,
-            event=self._prepare(happening.event),
-            profile=self._prepare(self._people[happening.profile_id]),
+            event=self._prepare(profile_event.event),
+            profile=self._prepare(self._people[profile_event.profile_id]),
             entry=None if entry is None else self._prepare(entry),
         )
 
@@ -94,15 +96,15 @@ class Matcher:
             self._spent, profile=self._prepare(person)
         )
 
-    def key(self, expression: str, happening: ProfileEvent) -> KeyOutcome:
+    def key(self, expression: str, profile_event: ProfileEvent) -> KeyOutcome:
         """The key that an entry's expression finds in an event."""
-        place = (expression, happening.event.id)
+        place = (expression, profile_event.event.id)
         if (known := self._keys.get(place)) is None:
             self.evaluations += 1
             known = compile_key(expression).evaluate(
                 self._spent,
-                event=self._prepare(happening.event),
-                profile=self._prepare(self._people[happening.profile_id]),
+                event=self._prepare(profile_event.event),
+                profile=self._prepare(self._people[profile_event.profile_id]),
             )
             self._keys[place] = known
         return known
@@ -114,7 +116,7 @@ class Matcher:
 
     def candidates(
         self,
-        happening: ProfileEvent,
+        profile_event: ProfileEvent,
         rules: Rules,
         moving: Sequence[EventRule | GoalRule],
         place: ExpressionScope,
@@ -129,13 +131,13 @@ class Matcher:
             for rule in moving
             if rule.where is None
             or looks_at_the_entry(rule.where, place)
-            or self.condition(rule.where, place, happening, None).holds
+            or self.condition(rule.where, place, profile_event, None).holds
         ]
         if not may_hold:
             return
         expression = rules.entry.key
         if expression is not None and all(rule.where is None for rule in may_hold) and _is_stable(expression):
-            key = self.key(expression, happening).value
+            key = self.key(expression, profile_event).value
             if key is not None:
                 # Those who entered as the audience have no key, and all of them are meant.
                 for entry_key in ("", key):
@@ -145,27 +147,34 @@ class Matcher:
             yield from tuple(found)
 
     def concerns(
-        self, happening: ProfileEvent, rule: EventRule | GoalRule, place: ExpressionScope, beginning: JourneyEntry
+        self,
+        profile_event: ProfileEvent,
+        rule: EventRule | GoalRule,
+        place: ExpressionScope,
+        journey_entry: JourneyEntry,
     ) -> bool:
         """Whether the event is the one that a rule of a journey means.
 
         A rule without a condition of its own means the events that have the key of the journey, or none. Who entered
         as the audience has no key: all of them are meant.
         """
-        if rule.event != happening.event.name:
+        if rule.event != profile_event.event.name:
             return False
         if rule.where is not None:
-            return self.condition(rule.where, place, happening, beginning.entry).holds
-        expression = beginning.rules.entry.key
-        if expression is None or not _is_found_again(expression) or beginning.entry.type == AUDIENCE:
+            return self.condition(rule.where, place, profile_event, journey_entry.entry).holds
+        expression = journey_entry.rules.entry.key
+        if expression is None or not _is_found_again(expression) or journey_entry.entry.type == AUDIENCE:
             return True
-        return self.key(expression, happening).value in (None, self._key_of(beginning, expression, happening))
+        return self.key(expression, profile_event).value in (
+            None,
+            self._key_of(journey_entry, expression, profile_event),
+        )
 
-    def _key_of(self, beginning: JourneyEntry, expression: str, happening: ProfileEvent) -> str | None:
+    def _key_of(self, journey_entry: JourneyEntry, expression: str, profile_event: ProfileEvent) -> str | None:
         """The journey's key, as it would be by the profile of now where it depends on that: the event's is, too."""
         if not _looks_at_the_profile(expression):
-            return beginning.key
-        return self.key(expression, ProfileEvent(happening.profile_id, beginning.entry)).value
+            return journey_entry.key
+        return self.key(expression, ProfileEvent(profile_event.profile_id, journey_entry.entry)).value
 
 
 @lru_cache(maxsize=4_096)

@@ -15,7 +15,7 @@ from domain.tracking.event import Event
 class EntryDecision(Struct, frozen=True):
     """Whether an event started a journey, and if not, why. `reason` is None for an entry."""
 
-    happening: ProfileEvent
+    profile_event: ProfileEvent
     campaign_key: str
     journey: Journey | None
     reason: str | None
@@ -47,11 +47,11 @@ class Conversion(Struct, frozen=True):
 
 
 class RoutingResult(Struct):
-    """What a batch of events comes to. A journey of `entered` may be in `left` and in `conversions` as well."""
+    """What a batch of events comes to. A journey of `entered` may be in `exits` and in `conversions` as well."""
 
     entered: list[Journey] = field(default_factory=list)
-    left: dict[UUID, JourneyExit] = field(default_factory=dict)
-    heard: list[SubscriptionMatch] = field(default_factory=list)
+    exits: dict[UUID, JourneyExit] = field(default_factory=dict)
+    matches: list[SubscriptionMatch] = field(default_factory=list)
     conversions: list[Conversion] = field(default_factory=list)
     decisions: list[EntryDecision] = field(default_factory=list)
 

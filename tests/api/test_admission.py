@@ -29,7 +29,7 @@ CLIENTS = 8 * BOUND
 # A request waits for its connection, then for a lock; a busy machine takes its time as well. Seconds.
 LONGEST_ANSWER = 90.0
 # What a process may grow by while it has its bound in hand and refuses the others, in kilobytes.
-MOST_GROWTH = 80 * 1024
+MAX_GROWTH = 80 * 1024
 
 
 class Flood:
@@ -86,7 +86,7 @@ async def test_a_flood_is_refused_in_part_and_nothing_acknowledged_is_lost(datab
             assert not flood.acknowledged
             await holder.rollback()
         assert api.process.returncode is None
-        assert resident(api) - before < MOST_GROWTH
+        assert resident(api) - before < MAX_GROWTH
     assert set(flood.refused) <= {(503, "overloaded"), (503, "unavailable"), (429, "rate_limited")}, flood.refused
     assert flood.refused[503, "overloaded"] >= CLIENTS - BOUND, flood.refused
     assert {answer.headers["Retry-After"] for answer in flood.answers if answer.is_error} == set("12345")

@@ -7,14 +7,14 @@ from contextlib import ExitStack
 import pytest
 
 from channels import bulkhead
-from channels.bulkhead import MOST_WAITING, MOST_WAITING_IF_SILENT, Bulkhead, Call
+from channels.bulkhead import MAX_WAITING, MAX_WAITING_IF_SILENT, Bulkhead, Call
 from channels.webhook import WebhookChannel
 from domain.sending.delivery import Accepted, Delivery, Unavailable
 from tests.channels.messages import hook
 from tests.channels.servers import SILENCE, Receiver, answer, listening
 from tests.channels.test_webhook import SECRET
 
-MANY = 3 * MOST_WAITING
+MANY = 3 * MAX_WAITING
 
 
 def kinds(deliveries: list[Delivery]) -> Counter[str]:
@@ -32,16 +32,16 @@ async def test_one_receiver_that_is_silent_leaves_room_for_others_and_is_back_wi
 
         first = asyncio.create_task(deliver(MANY))
         other_url = f"http://127.0.0.1:{other_port}/hook"
-        assert await deliver(MOST_WAITING, other_url) == [Accepted(None)] * MOST_WAITING
+        assert await deliver(MAX_WAITING, other_url) == [Accepted(None)] * MAX_WAITING
         assert not first.done()
-        assert kinds(await first) == {"Ambiguous": MOST_WAITING, "receiver_busy": MANY - MOST_WAITING}
-        assert len(silent.requests) == MOST_WAITING
+        assert kinds(await first) == {"Ambiguous": MAX_WAITING, "receiver_busy": MANY - MAX_WAITING}
+        assert len(silent.requests) == MAX_WAITING
         again = await deliver(MANY)
-        assert kinds(again) == {"Ambiguous": MOST_WAITING_IF_SILENT, "receiver_busy": MANY - MOST_WAITING_IF_SILENT}
+        assert kinds(again) == {"Ambiguous": MAX_WAITING_IF_SILENT, "receiver_busy": MANY - MAX_WAITING_IF_SILENT}
         silent.reply = answer(503)
         assert kinds(await deliver(1)) == {"http_503": 1}
         silent.reply = answer(204)
-        assert await deliver(MOST_WAITING) == [Accepted(None)] * MOST_WAITING
+        assert await deliver(MAX_WAITING) == [Accepted(None)] * MAX_WAITING
 
 
 def begun(counted: Bulkhead) -> tuple[ExitStack, Call | None]:
@@ -53,14 +53,14 @@ def begun(counted: Bulkhead) -> tuple[ExitStack, Call | None]:
 def test_who_answers_is_never_in_the_way() -> None:
     """However many calls are under way: an answer to one says that the others will be answered as well."""
     counted = Bulkhead()
-    waiting = [begun(counted) for _ in range(MOST_WAITING)]
+    waiting = [begun(counted) for _ in range(MAX_WAITING)]
     assert begun(counted)[1] is None
     for _ in range(20):
         stack, call = waiting.pop()
         assert call is not None
         call.is_answered = True
         stack.close()
-        waiting += [begun(counted) for _ in range(MOST_WAITING)]
+        waiting += [begun(counted) for _ in range(MAX_WAITING)]
         assert all(call is not None for _, call in waiting)
 
 
@@ -72,11 +72,11 @@ def test_a_call_that_fails_among_others_that_are_answered_says_nothing() -> None
     call.is_answered = True
     answered.close()
     failing.close()
-    assert all(begun(counted)[1] is not None for _ in range(MOST_WAITING))
+    assert all(begun(counted)[1] is not None for _ in range(MAX_WAITING))
 
 
 def test_what_it_knows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulkhead, "MOST_KNOWN", 100)
+    monkeypatch.setattr(bulkhead, "MAX_KNOWN", 100)
     counted = Bulkhead()
     for number in range(1_000):
         with counted.call(f"dead-{number}"):

@@ -111,8 +111,8 @@ def _expected(campaign: Campaign, entries: list[Call], about: list[Call], moves:
     messages = dict.fromkeys(campaign.sends, journey)
     silent_from = None
     if campaign is CART:
-        by_hand = [move for move in moves if move.ref == entries[0].ref]
-        journey, ends, silent_from = _cart(entries, about, by_hand, journey)
+        manual = [move for move in moves if move.ref == entries[0].ref]
+        journey, ends, silent_from = _cart(entries, about, manual, journey)
     elif campaign is TIDE:
         journey, ends, silent_from = _tide(entries, [move for move in moves if move.campaign == campaign.key], journey)
     if "exited" in ends or journey is Say.NEVER:
@@ -125,7 +125,7 @@ def _expected(campaign: Campaign, entries: list[Call], about: list[Call], moves:
 
 
 def _cart(
-    entries: list[Call], about: list[Call], by_hand: list[Move], journey: Say
+    entries: list[Call], about: list[Call], manual: list[Move], journey: Say
 ) -> tuple[Say, frozenset[Outcome], float | None]:
     """Ended by its exit event, whenever that is received; kept out by one of a later timestamp received before.
 
@@ -134,8 +134,8 @@ def _cart(
     outcomes: set[Outcome] = {"completed"}
     if any(call.name == SEEN for call in about):
         outcomes.add("engaged")
-    silent_from = min((move.acknowledged for move in by_hand if move.acknowledged is not None), default=None)
-    if by_hand:
+    silent_from = min((move.acknowledged for move in manual if move.acknowledged is not None), default=None)
+    if manual:
         outcomes.add("exited")
     for exit in (call for call in about if call.name == ORDERED):
         together = [entry for entry in entries if entry.batch == exit.batch]

@@ -50,12 +50,12 @@ def test_an_exit_that_was_sent_before_its_entry_was_acknowledged_promises_nothin
 
 
 def test_an_end_by_hand_silences_from_its_acknowledgement_on() -> None:
-    by_hand = Move("cart", "exit", 3, 5, ref="r1")
-    found = expected(call("Cart Abandoned", 1, 2), moves=(by_hand,))
+    manual = Move("cart", "exit", 3, 5, ref="r1")
+    found = expected(call("Cart Abandoned", 1, 2), moves=(manual,))
     assert (set(found.outcomes), found.silent_from) == ({"completed", "exited"}, 5)
     assert set(found.messages.values()) == {Say.MAY}
     # Whichever was acknowledged first.
-    assert expected(call("Cart Abandoned", 1, 2), call("Order Completed", 3, 4), moves=(by_hand,)).silent_from == 4
+    assert expected(call("Cart Abandoned", 1, 2), call("Order Completed", 3, 4), moves=(manual,)).silent_from == 4
 
 
 def test_an_end_by_hand_that_was_not_acknowledged_promises_nothing() -> None:

@@ -92,7 +92,7 @@ async def test_everybody_is_looked_at_once_in_whatever_pages(
     database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(enrol, "PAGE", 7)
-    monkeypatch.setattr(enrol, "MOST_ENTERING", 3)
+    monkeypatch.setattr(enrol, "MAX_ENTERING", 3)
     await people(ingest, {**many(20), **{f"v{number:02}": {"plan": "team"} for number in range(20)}})
     await start(database)
     [operation] = await enter(database)
@@ -271,7 +271,7 @@ async def test_one_whose_schedule_begins_during_a_pause_enters_when_the_campaign
 async def test_a_campaign_that_stops_lets_nobody_in_any_more(
     database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(enrol, "MOST_ENTERING", 2)
+    monkeypatch.setattr(enrol, "MAX_ENTERING", 2)
     await people(ingest, many(6))
     await start(database)
     looked_up = audience.page
@@ -314,8 +314,8 @@ async def test_they_enter_at_the_rate(database: Database, ingest: Ingest, monkey
 async def test_nobody_enters_while_too_many_wait_for_temporal(
     database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(enrol, "MOST_WAITING", 4)
-    monkeypatch.setattr(enrol, "MOST_ENTERING", 2)
+    monkeypatch.setattr(enrol, "MAX_WAITING", 4)
+    monkeypatch.setattr(enrol, "MAX_ENTERING", 2)
     monkeypatch.setattr(enrol, "REST", 0.05)
     await people(ingest, many(10))
     await start(database)

@@ -55,7 +55,7 @@ async def test_the_funnel_of_a_campaign(rig: Rig) -> None:
     [version] = found["versions"]
     assert (version["version"], version["entered"], version["active"]) == (1, 5, 2)
     assert version["outcomes"] == {"engaged": 1, "exited": 2}
-    assert version["exits"] == {"by_hand": 1, "exit_event": 1}
+    assert version["exits"] == {"manual": 1, "exit_event": 1}
     assert (version["goals"], version["arms"]) == (0, [])
     shown = [(step["id"], step["kind"], step["depth"], step["reached"], step["now"]) for step in version["steps"]]
     assert shown == [

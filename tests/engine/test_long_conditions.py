@@ -75,16 +75,16 @@ async def test_an_audience_is_let_in_whole_by_a_condition_that_takes_long(databa
 
 async def test_refusals_are_worked_out_as_far_as_a_page_may_work() -> None:
     versions = [campaign(f"c{number}", entry=EntryRule("Seen", f"{number} < 0 || !({LONG})")) for number in range(20)]
-    happenings = [track("Seen") for _ in range(20)]
+    profile_events = [track("Seen") for _ in range(20)]
     reported = {
         str(one.event.id): Recorded(
             "event", NOON, str(one.event.id), NOON, "Seen", "track", None, None, None, None, None, {}, []
         )
-        for one in happenings
+        for one in profile_events
     }
     unjudged = Unjudged(
         people=PEOPLE,
-        found=[StoredEvent(ADA, one.event) for one in happenings],
+        found=[StoredEvent(ADA, one.event) for one in profile_events],
         reported=reported,
         listeners=Listeners(versions, []),
         decided=set(),

@@ -38,7 +38,7 @@ async def test_a_journey_that_is_ended_by_hand_is_over_and_says_by_whom(rig: Rig
     assert (ended["state"], ended["outcome"], ended["status"]) == ("exited", "exited", None)
     assert await asyncio.wait_for(handle.result(), 20) == "exited"
     [line] = [item for item in await rig.timeline("u1") if item["kind"] == "exit"]
-    assert (line["reason"], line["data"]) == ("by_hand", {"by": "SOJOURN_ADMIN_KEY"})
+    assert (line["reason"], line["data"]) == ("manual", {"by": "SOJOURN_ADMIN_KEY"})
     [audit] = await rig.query("SELECT * FROM audit_log WHERE action = 'journey.exit'")
     assert (audit["target"], audit["actor_name"]) == (ids["u1"], "SOJOURN_ADMIN_KEY")
 

@@ -20,7 +20,7 @@ from tests.harness import Rig, now
             *("migrate", "stayed", "step_removed", {"from": 1, "to": 2, "detail": "it has no step cool-off"}),
             "cart: stays on version 1, and does not move to 2: it has no step cool-off",
         ),
-        ("exit", "exited", "by_hand", {"by": "ops"}, "left cart: ended by ops"),
+        ("exit", "exited", "manual", {"by": "ops"}, "left cart: ended by ops"),
         ("exit", "exited", "campaign_stopped", {"by": "ops"}, "left cart: stopped by ops"),
     ],
 )

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from channels.bulkhead import MOST_WAITING, MOST_WAITING_IF_SILENT
+from channels.bulkhead import MAX_WAITING, MAX_WAITING_IF_SILENT
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.channels.servers import SILENCE, Receiver, answer, listening
 from tests.harness import MAIL, PATIENCE, Rig, looks, open_rig
@@ -18,7 +18,7 @@ OTHERS = 10
 # Connections to the database, Temporal and the mail server, and what a process has open anyhow.
 FILES_BESIDES = 60
 # While all are tried again and again, in kilobytes: their workflows are in the worker's cache by then.
-MOST_GROWTH = 30 * 1024
+MAX_GROWTH = 30 * 1024
 
 
 class Counted(Receiver):
@@ -64,10 +64,10 @@ async def test_hundreds_of_messages_to_dead_receivers_hold_up_nobody_else(
             await enter(rig, "mail", OTHERS)
             await until(lambda: len(alive.requests) == OTHERS and len(rig.inbox.messages) == OTHERS)
             # Half of the places of its channel at most; those that are given up after 30 s may not yet be seen to go.
-            assert MOST_WAITING <= silent.most_waiting <= MOST_WAITING + MOST_WAITING_IF_SILENT
-            await rig.until("SELECT FROM messages WHERE attempts > 2 HAVING count(*) >= %s", 2 * DUE - MOST_WAITING)
-            assert open_files(worker.pid) <= MOST_WAITING + FILES_BESIDES
-            assert memory(worker.pid) - held < MOST_GROWTH
+            assert MAX_WAITING <= silent.most_waiting <= MAX_WAITING + MAX_WAITING_IF_SILENT
+            await rig.until("SELECT FROM messages WHERE attempts > 2 HAVING count(*) >= %s", 2 * DUE - MAX_WAITING)
+            assert open_files(worker.pid) <= MAX_WAITING + FILES_BESIDES
+            assert memory(worker.pid) - held < MAX_GROWTH
             # They are tried again after 1, 2, 4 s and so on, and not as often as there is a place.
             [attempts] = await rig.query("SELECT max(attempts) AS most FROM messages WHERE state <> 'sent'")
             assert attempts["most"] < 10

@@ -30,7 +30,7 @@ async def test_beyond_a_bound_journeys_are_estimated(rig: Rig, monkeypatch: pyte
         await rig.track(user, "Cart Abandoned", {"value": 120, "cart_id": "c1"})
     async with rig.database.transaction() as connection:
         assert (await gauges.read_gauges(connection)).active_journeys == 3
-        monkeypatch.setattr(gauges, "MOST_JOURNEYS", 2)
+        monkeypatch.setattr(gauges, "MAX_JOURNEYS", 2)
         assert (await gauges.read_gauges(connection)).active_journeys == 2
         await connection.execute("ANALYZE journeys")
         assert (await gauges.read_gauges(connection)).active_journeys == 3

@@ -44,35 +44,35 @@ class Stage:
         self.converted: dict[UUID, str] = {}
         self.last_entries: dict[tuple[str, UUID, str], datetime] = {}
         self.received: list[ProfileEvent] = []
-        self.routed = RoutingResult()
+        self.result = RoutingResult()
         self._ids = (UUID(int=number) for number in count(1))
 
     def add(self, *journeys: Journey) -> "Stage":
         self.active |= {journey.id: journey for journey in journeys}
         return self
 
-    def take(self, *happenings: ProfileEvent, after: timedelta = timedelta(0)) -> RoutingResult:
+    def take(self, *profile_events: ProfileEvent, after: timedelta = timedelta(0)) -> RoutingResult:
         """Route a batch. Its own events are stored before it is routed."""
         self.at += after
-        self.received += [one for one in happenings if self.listeners.hears(one.event)]
+        self.received += [one for one in profile_events if self.listeners.hears(one.event)]
         # The latest first: nothing may depend on the order in which they are found.
         found = sorted(self.received, key=lambda one: one.event.timestamp, reverse=True)
         past = [journey for id, journey in self.past.items() if id not in self.converted]
         around = RoutingContext(PEOPLE, list(self.active.values()), past, self.last_entries, found)
-        routed = route(iter(happenings), self.listeners, around, received_at=self.at, new_ids=self._ids)
+        routed = route(iter(profile_events), self.listeners, around, received_at=self.at, new_ids=self._ids)
         for journey in routed.entered:
             self.active[journey.id] = journey
             self.last_entries[journey.campaign_key, journey.profile_id, journey.entry_key] = journey.entered_at
-        for id in routed.left:
+        for id in routed.exits:
             self.past[id] = self.active.pop(id)
         for reached in routed.conversions:
             # The first that is recorded stays.
             if self.converted.setdefault(reached.journey.id, reached.event.message_id) == reached.event.message_id:
-                self.routed.conversions.append(reached)
-        self.routed.entered += routed.entered
-        self.routed.left |= routed.left
-        self.routed.heard += routed.heard
-        self.routed.decisions += routed.decisions
+                self.result.conversions.append(reached)
+        self.result.entered += routed.entered
+        self.result.exits |= routed.exits
+        self.result.matches += routed.matches
+        self.result.decisions += routed.decisions
         return routed
 
 
@@ -192,10 +192,10 @@ HAPPENINGS = st.lists(
 )
 
 
-def cut(happenings: list[ProfileEvent], places: set[int]) -> Iterator[list[ProfileEvent]]:
+def cut(profile_events: list[ProfileEvent], places: set[int]) -> Iterator[list[ProfileEvent]]:
     start = 0
-    for end in [*sorted(place for place in places if place < len(happenings)), len(happenings)]:
-        yield happenings[start:end]
+    for end in [*sorted(place for place in places if place < len(profile_events)), len(profile_events)]:
+        yield profile_events[start:end]
         start = end
 
 

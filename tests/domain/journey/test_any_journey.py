@@ -34,14 +34,14 @@ from tests.domain.journey.machine_driver import carried_over
 from tests.domain.strategies import NOON, Tape, campaign, event, fitting, noise, tapes
 
 SEED = "random/u1"
-MOST_FACTS = 120
+MAX_FACTS = 120
 
 
 def walks(tape: Tape, plan: Plan) -> Iterator[tuple[JourneyState, Fact, datetime, JourneyState]]:
     """A journey, told what fits and what does not: each time the state, the fact, the instant and the next state."""
     state, at = machine.begin(plan, NOON, SEED), NOON
     late = tape.below(4)
-    for _ in range(MOST_FACTS):
+    for _ in range(MAX_FACTS):
         if isinstance(machine.next_command(plan, state), Finish):
             if not late:
                 return
@@ -131,7 +131,7 @@ def test_a_journey_that_gets_answers_ends_or_rests_and_stays_small(tape: Tape) -
     plan = compile_plan(campaign(tape))
     state, at = machine.begin(plan, NOON, SEED), NOON
     since_rest: Counter[tuple[str | None, str]] = Counter()
-    for _ in range(MOST_FACTS):
+    for _ in range(MAX_FACTS):
         command = machine.next_command(plan, state)
         if isinstance(command, Finish):
             break

@@ -107,9 +107,9 @@ def test_without_a_key_of_its_own_every_event_means_it(key: str) -> None:
     stage = Stage(news)
     [mine] = enter(stage, news, member()).entered
     [joined] = stage.take(track("Join", k="1")).entered
-    heard = [stage.take(track("Seen", k=k)).heard for k in ("1", "2")]
+    heard = [stage.take(track("Seen", k=k)).matches for k in ("1", "2")]
     assert [[one.journey.id for one in of_one] for of_one in heard] == [[mine.id, joined.id], [mine.id]]
-    assert list(stage.take(track("Left", k="2")).left) == [mine.id]
+    assert list(stage.take(track("Left", k="2")).exits) == [mine.id]
 
 
 def test_it_reaches_its_goal() -> None:

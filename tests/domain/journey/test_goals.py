@@ -49,7 +49,7 @@ def test_a_goal_counts_within_a_time_from_the_entry(after: timedelta, counts: bo
     bought = track("Order Completed", at=NOON + after)
     routed = stage.take(bought, after=100 * HOUR)
     assert [(one.journey, one.event) for one in routed.conversions] == ([(entered, bought.event)] if counts else [])
-    assert routed.left == {}
+    assert routed.exits == {}
 
 
 def test_a_goal_counts_for_a_journey_that_is_over() -> None:
@@ -65,7 +65,7 @@ def test_only_the_first_counts_once_a_journey() -> None:
     orders = [track("Order Completed", message_id=f"o{number}") for number in range(3)]
     assert reached(stage.take(*orders[:2])) == [("", "o0")]
     stage.take(orders[2])
-    assert reached(stage.routed) == [("", "o0")]
+    assert reached(stage.result) == [("", "o0")]
 
 
 def test_a_goal_is_about_a_key_and_a_person() -> None:
@@ -75,7 +75,7 @@ def test_a_goal_is_about_a_key_and_a_person() -> None:
     stage.take(track("Order Completed", message_id="o1", cart="c2"))
     stage.take(track("Order Completed", message_id="o2"))
     stage.take(track("Order Completed", BOB, message_id="o3"))
-    assert reached(stage.routed) == [("c2", "o1"), ("c1", "o2"), ("c3", "o3")]
+    assert reached(stage.result) == [("c2", "o1"), ("c1", "o2"), ("c3", "o3")]
 
 
 def test_a_goal_with_a_condition_goes_by_that() -> None:
@@ -100,9 +100,9 @@ def test_a_goal_that_overtook_the_entry_counts_from_it_on(batches: int, after: t
     bought, abandoned = track("Order Completed", message_id="o", at=NOON + after), track("Cart Abandoned")
     for batch in [[later, bought, abandoned]] if batches == 1 else [[later, bought], [abandoned]]:
         stage.take(*batch)
-    assert reasons(stage.routed) == [None]
+    assert reasons(stage.result) == [None]
     found = "later" if after == timedelta(0) else "o"
-    assert reached(stage.routed) == ([("", found)] if counts or found == "later" else [])
+    assert reached(stage.result) == ([("", found)] if counts or found == "later" else [])
 
 
 def test_an_entry_is_not_its_own_goal() -> None:
@@ -115,7 +115,7 @@ def test_the_exit_may_be_the_goal_as_well() -> None:
     stage = Stage(campaign(goal=BOUGHT, exits=[EventRule("Order Completed")]))
     stage.take(track("Cart Abandoned"))
     routed = stage.take(track("Order Completed", message_id="o"))
-    assert [left.reason for left in routed.left.values()] == ["exit_event"]
+    assert [left.reason for left in routed.exits.values()] == ["exit_event"]
     assert reached(routed) == [("", "o")]
 
 
@@ -124,14 +124,14 @@ def test_after_an_exit_in_the_same_batch_the_goal_counts() -> None:
     routed = stage.take(
         track("Cart Abandoned"), track("Left", at=NOON + TICK), track("Order Completed", at=NOON + HOUR)
     )
-    assert (len(routed.left), len(routed.conversions)) == (1, 1)
+    assert (len(routed.exits), len(routed.conversions)) == (1, 1)
 
 
 def test_a_goal_that_exits_ends_the_journey_as_a_goal() -> None:
     stage = Stage(campaign(entry=BY_CART, goal=GoalRule("Order Completed", 3_600, exits=True)))
     first, second = stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")).entered
     routed = stage.take(track("Order Completed", message_id="o", cart="c1"))
-    [left] = routed.left.values()
+    [left] = routed.exits.values()
     assert (left.reason, left.ending) == ("goal", Ending(first.id, "exited", "exited", str(event_id("o")), NOON))
     assert reached(routed) == [("c1", "o")]
     assert list(stage.active) == [second.id]
@@ -141,7 +141,7 @@ def test_a_goal_that_exits_does_so_also_once_it_no_longer_counts() -> None:
     stage = Stage(campaign(goal=GoalRule("Order Completed", 3_600, exits=True)))
     stage.take(track("Cart Abandoned"))
     routed = stage.take(track("Order Completed", at=NOON + 2 * HOUR))
-    assert [left.reason for left in routed.left.values()] == ["goal"]
+    assert [left.reason for left in routed.exits.values()] == ["goal"]
     assert routed.conversions == []
 
 
@@ -195,8 +195,10 @@ def first_goal(one: Journey, arrived: list[Event]) -> str | None:
 
 @settings(derandomize=True, deadline=None, max_examples=120)
 @given(HAPPENINGS, st.sets(st.integers(1, 9)))
-def test_the_goals_reached_are_those_found_the_long_way_round(happenings: list[ProfileEvent], places: set[int]) -> None:
-    stage = staged(cut(happenings, places))
-    arrived = [happening.event for happening in happenings]
-    expected = {one.id: first_goal(one, arrived) for one in (BEFORE, *stage.routed.entered)}
+def test_the_goals_reached_are_those_found_the_long_way_round(
+    profile_events: list[ProfileEvent], places: set[int]
+) -> None:
+    stage = staged(cut(profile_events, places))
+    arrived = [profile_event.event for profile_event in profile_events]
+    expected = {one.id: first_goal(one, arrived) for one in (BEFORE, *stage.result.entered)}
     assert stage.converted == {id: event_id for id, event_id in expected.items() if event_id is not None}

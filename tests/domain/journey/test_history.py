@@ -28,8 +28,8 @@ DAY = timedelta(days=1)
 ORDERED = EventRule("Order Completed")
 
 
-def of_the_past(happening: ProfileEvent) -> ProfileEvent:
-    return ProfileEvent(happening.profile_id, replace(happening.event, is_history=True))
+def of_the_past(profile_event: ProfileEvent) -> ProfileEvent:
+    return ProfileEvent(profile_event.profile_id, replace(profile_event.event, is_history=True))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_an_old_one_that_does_not_meet_the_condition_is_not_too_old() -> None:
 
 def test_an_exit_counts_at_any_age() -> None:
     stage = Stage(campaign(exits=[ORDERED])).add(journey(track("Cart Abandoned")))
-    assert len(stage.take(track("Order Completed", at=NOON - 900 * DAY)).left) == 1
+    assert len(stage.take(track("Order Completed", at=NOON - 900 * DAY)).exits) == 1
 
 
 def test_history_lets_nobody_in() -> None:
@@ -78,14 +78,14 @@ def test_history_ends_a_journey_and_is_no_goal_of_it() -> None:
     for exits, reached in (([ORDERED], None), ([], goal), ([ORDERED], goal)):
         stage = Stage(campaign(exits=exits, goal=reached)).add(journey(track("Cart Abandoned")))
         routed = stage.take(of_the_past(track("Order Completed")))
-        assert [left.reason for left in routed.left.values()] == ["exit_event"]
+        assert [left.reason for left in routed.exits.values()] == ["exit_event"]
         assert routed.conversions == []
 
 
 def test_no_wait_hears_history() -> None:
     stage = Stage(campaign(hears={"w/0": EventRule("Seen")})).add(journey(track("Cart Abandoned")))
-    assert stage.take(of_the_past(track("Seen"))).heard == []
-    assert len(stage.take(track("Seen")).heard) == 1
+    assert stage.take(of_the_past(track("Seen"))).matches == []
+    assert len(stage.take(track("Seen")).matches) == 1
 
 
 def test_no_goal_is_reached_by_history_that_was_received_before_the_entry() -> None:
@@ -109,12 +109,12 @@ def test_history_that_happened_after_the_entry_keeps_out() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(HAPPENINGS)
-def test_history_does_nothing_but_end(happenings: list[ProfileEvent]) -> None:
+def test_history_does_nothing_but_end(profile_events: list[ProfileEvent]) -> None:
     """Whatever comes: the journeys that were there end by the same events as if these were of today."""
-    before = [one for one in happenings if one.event.name != "Enter"]
+    before = [one for one in profile_events if one.event.name != "Enter"]
     as_history = Stage(ONE, TWO, THREE, older=[ONE_BEFORE]).add(BEFORE).take(*map(of_the_past, before))
     as_today = Stage(ONE, TWO, THREE, older=[ONE_BEFORE]).add(BEFORE).take(*before)
-    assert (as_history.entered, as_history.heard, as_history.conversions) == ([], [], [])
+    assert (as_history.entered, as_history.matches, as_history.conversions) == ([], [], [])
     assert {one.reason for one in as_history.decisions} <= {"history", "condition", "no_key"}
-    ended = {id: left.event.id for id, left in as_today.left.items() if id == BEFORE.id}
-    assert {id: left.event.id for id, left in as_history.left.items()} == ended
+    ended = {id: left.event.id for id, left in as_today.exits.items() if id == BEFORE.id}
+    assert {id: left.event.id for id, left in as_history.exits.items()} == ended

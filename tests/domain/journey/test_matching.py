@@ -39,7 +39,7 @@ from tests.domain.journey.staging import (
 def test_an_exit_is_about_the_key_that_it_has(rule: EventRule, cart: Any, ended: list[str]) -> None:
     stage = Stage(campaign(entry=BY_CART, exits=[rule]))
     stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2"))
-    assert [left.journey.entry_key for left in stage.take(track("Left", cart=cart)).left.values()] == ended
+    assert [left.journey.entry_key for left in stage.take(track("Left", cart=cart)).exits.values()] == ended
 
 
 def test_an_event_without_the_property_concerns_all_journeys_of_the_person_and_no_other() -> None:
@@ -56,7 +56,7 @@ def test_an_event_without_the_property_concerns_all_journeys_of_the_person_and_n
 def test_keys_are_the_same_whatever_json_makes_of_them(entered_with: Any, told: Any) -> None:
     stage = Stage(campaign(entry=BY_CART, exits=[LEFT]))
     stage.take(track("Cart Abandoned", cart=entered_with))
-    assert len(stage.take(track("Left", cart=told)).left) == 1
+    assert len(stage.take(track("Left", cart=told)).exits) == 1
 
 
 @pytest.mark.parametrize(
@@ -74,15 +74,15 @@ def test_a_key_that_no_other_event_can_have_tells_nothing(key: str) -> None:
     """Else nothing would ever end such a journey."""
     stage = Stage(campaign(entry=EntryRule("Cart Abandoned", key=key), exits=[LEFT]))
     stage.take(track("Cart Abandoned", cart="c1"))
-    assert len(stage.take(track("Left", cart="c2", at=NOON + HOUR)).left) == 1
+    assert len(stage.take(track("Left", cart="c2", at=NOON + HOUR)).exits) == 1
 
 
 def test_a_key_of_several_parts_is_compared_as_a_whole() -> None:
     key = "event.properties.cart + '/' + event.properties.shop + '/' + profile.user_id"
     stage = Stage(campaign(entry=EntryRule("Cart Abandoned", key=key), exits=[LEFT]))
     stage.take(track("Cart Abandoned", cart="c1", shop="s1"))
-    assert stage.take(track("Left", cart="c1", shop="s2")).left == {}
-    assert len(stage.take(track("Left", cart="c1")).left) == 1
+    assert stage.take(track("Left", cart="c1", shop="s2")).exits == {}
+    assert len(stage.take(track("Left", cart="c1")).exits) == 1
 
 
 def test_a_wait_hears_what_has_its_key_or_none() -> None:
@@ -90,7 +90,7 @@ def test_a_wait_hears_what_has_its_key_or_none() -> None:
     stage = Stage(campaign(entry=BY_CART, hears=hears))
     stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2"))
     batch = [track("Opened", cart="c1"), track("Opened"), track("Clicked", cart="c2"), track("Clicked", cart="c3")]
-    assert [(one.journey.entry_key, one.subscription) for one in stage.take(*batch).heard] == [
+    assert [(one.journey.entry_key, one.subscription) for one in stage.take(*batch).matches] == [
         ("c1", "w/0"),
         ("c1", "w/0"),
         ("c2", "w/0"),
@@ -109,15 +109,15 @@ def test_what_overtook_the_entry_has_its_key_or_none(batches: int, cart: str | N
     left, abandoned = track("Left", at=NOON + HOUR, cart=cart), track("Cart Abandoned", cart="c1")
     for batch in [[left, abandoned]] if batches == 1 else [[left], [abandoned]]:
         stage.take(*batch)
-    assert reasons(stage.routed) == ["exit_event_came_first" if reason is BY_CART else reason]
+    assert reasons(stage.result) == ["exit_event_came_first" if reason is BY_CART else reason]
 
 
 def test_a_journey_is_judged_by_the_key_of_its_own_version() -> None:
     older = campaign(version=1, entry=EntryRule("Cart Abandoned", key="event.properties.shop"), exits=[LEFT])
     stage = Stage(campaign(version=2, entry=BY_CART), older=[older])
     stage.add(journey(track("Cart Abandoned", cart="c1", shop="s1"), entry_key="s1"))
-    assert stage.take(track("Left", cart="c1", shop="s2")).left == {}
-    assert len(stage.take(track("Left", cart="c2", shop="s1")).left) == 1
+    assert stage.take(track("Left", cart="c1", shop="s2")).exits == {}
+    assert len(stage.take(track("Left", cart="c2", shop="s1")).exits) == 1
 
 
 def test_a_key_of_the_profile_alone_tells_nothing_once_the_profile_has_changed() -> None:
@@ -151,5 +151,5 @@ def test_what_many_rules_look_at_is_made_ready_once() -> None:
     stage = Stage(campaign(entry=BY_CART, exits=[EventRule("Left", f"{other} && false"), EventRule("Left", other)]))
     left, properties = track("Left"), Looked(cart="c9")
     left = replace(left, event=replace(left.event, properties=properties))
-    assert len(stage.take(*(track("Cart Abandoned", cart=f"c{number}") for number in range(9)), left).left) == 9
+    assert len(stage.take(*(track("Cart Abandoned", cart=f"c{number}") for number in range(9)), left).exits) == 9
     assert properties.times == 1

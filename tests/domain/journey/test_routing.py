@@ -50,7 +50,7 @@ def test_an_entry_says_all_of_itself() -> None:
     )
     [decision] = routed.decisions
     assert (decision.campaign_key, decision.journey, decision.reason, decision.data) == ("cart", entered, None, {})
-    assert decision.happening == abandoned
+    assert decision.profile_event == abandoned
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_an_exit_ends_the_journey_with_event_and_instant() -> None:
     stage = Stage(campaign(exits=[EventRule("Order Completed")]))
     [entered] = stage.take(track("Cart Abandoned")).entered
     routed = stage.take(track("Order Completed", message_id="bought"), after=HOUR)
-    [left] = routed.left.values()
+    [left] = routed.exits.values()
     assert left.ending == Ending(entered.id, "exited", "exited", str(event_id("bought")), NOON + HOUR)
     assert (left.journey, left.event.name, left.reason) == (entered, "Order Completed", "exit_event")
     assert stage.active == {}
@@ -187,7 +187,7 @@ def test_an_exit_ends_only_the_journey_that_it_is_about() -> None:
     carts = [track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")]
     first, second, of_bob = stage.take(*carts, track("Cart Abandoned", BOB, cart="c1")).entered
     routed = stage.take(track("Order Completed", cart="c1"), track("Order Completed"))
-    assert list(routed.left) == [first.id]
+    assert list(routed.exits) == [first.id]
     assert list(stage.active) == [second.id, of_bob.id]
 
 
@@ -195,28 +195,28 @@ def test_in_one_batch_an_exit_after_the_entry_ends_it() -> None:
     batch = track("Cart Abandoned"), track("Order Completed", at=NOON + HOUR)
     routed = Stage(campaign(exits=[EventRule("Order Completed")])).take(*batch)
     assert reasons(routed) == [None]
-    assert list(routed.left) == [routed.entered[0].id]
+    assert list(routed.exits) == [routed.entered[0].id]
 
 
 def test_in_one_batch_an_exit_before_the_entry_does_not_end_it() -> None:
     batch = track("Order Completed"), track("Cart Abandoned", at=NOON + HOUR)
     routed = Stage(campaign(exits=[EventRule("Order Completed")])).take(*batch)
     assert reasons(routed) == [None]
-    assert routed.left == {}
+    assert routed.exits == {}
 
 
 def test_after_an_exit_one_may_enter_again_in_the_same_batch() -> None:
     names = ["Cart Abandoned", "Order Completed", "Cart Abandoned"]
     batch = [track(name, at=NOON + number * HOUR) for number, name in enumerate(names)]
     routed = Stage(campaign(exits=[EventRule("Order Completed")])).take(*batch)
-    assert [entered.id in routed.left for entered in routed.entered] == [True, False]
+    assert [entered.id in routed.exits for entered in routed.entered] == [True, False]
 
 
 def test_an_event_that_is_both_ends_one_journey_and_begins_the_next() -> None:
     stage = Stage(campaign(exits=[EventRule("Cart Abandoned")]))
     [first] = stage.take(track("Cart Abandoned")).entered
     routed = stage.take(track("Cart Abandoned", at=NOON + HOUR))
-    assert list(routed.left) == [first.id]
+    assert list(routed.exits) == [first.id]
     assert [entered.id for entered in routed.entered] == list(stage.active) != [first.id]
 
 
@@ -229,19 +229,19 @@ def test_one_that_is_both_and_is_late_leaves_the_journey_that_began_after_it(bat
     else:
         stage.take(newer)
         stage.take(late, after=HOUR)
-    assert reasons(stage.routed) == [None, "already_in"]
+    assert reasons(stage.result) == [None, "already_in"]
     assert [active.entry for active in stage.active.values()] == [newer.event]
     # One of the same instant counts as later.
     same_time = track("Cart Abandoned", at=NOON, n=3)
-    assert len(stage.take(same_time).left) == 1
+    assert len(stage.take(same_time).exits) == 1
     assert [active.entry for active in stage.active.values()] == [same_time.event]
 
 
 def test_any_of_several_exits_ends_it() -> None:
     stage = Stage(campaign(exits=[EventRule("Order Completed", "event.properties.value > 10"), EventRule("Left")]))
     stage.take(track("Cart Abandoned"))
-    assert stage.take(track("Order Completed", value=10)).left == {}
-    assert len(stage.take(track("Left")).left) == 1
+    assert stage.take(track("Order Completed", value=10)).exits == {}
+    assert len(stage.take(track("Left")).exits) == 1
 
 
 def test_one_event_ends_journeys_of_several_campaigns() -> None:
@@ -249,7 +249,7 @@ def test_one_event_ends_journeys_of_several_campaigns() -> None:
     stage = Stage(campaign("one", exits=left), campaign("two", exits=left), campaign("three"))
     stage.take(track("Cart Abandoned"))
     routed = stage.take(track("Left"))
-    assert sorted(left.journey.campaign_key for left in routed.left.values()) == ["one", "two"]
+    assert sorted(left.journey.campaign_key for left in routed.exits.values()) == ["one", "two"]
     assert [left.campaign_key for left in stage.active.values()] == ["three"]
 
 
@@ -257,14 +257,14 @@ def test_a_journey_follows_the_exits_of_its_own_version() -> None:
     older = campaign(version=1, exits=[EventRule("Left")])
     newer = campaign(version=2, exits=[EventRule("Order Completed")])
     stage = Stage(newer, older=[older]).add(journey(track("Cart Abandoned"), version=1))
-    assert stage.take(track("Order Completed")).left == {}
-    assert len(stage.take(track("Left")).left) == 1
+    assert stage.take(track("Order Completed")).exits == {}
+    assert len(stage.take(track("Left")).exits) == 1
 
 
 def test_a_stopped_campaign_lets_nobody_in_and_still_ends() -> None:
     stage = Stage(older=[campaign(exits=[EventRule("Left")])]).add(journey(track("Cart Abandoned")))
     assert stage.take(track("Cart Abandoned", BOB)).decisions == []
-    assert len(stage.take(track("Left")).left) == 1
+    assert len(stage.take(track("Left")).exits) == 1
 
 
 # An exit event that was received first, but happened later
@@ -325,7 +325,7 @@ def test_a_subscription_hears_where_its_condition_holds() -> None:
     }
     stage = Stage(campaign(entry=BY_CART, hears=hears))
     first, second = stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")).entered
-    heard = stage.take(track("Opened", message_id="o1", cart="c2")).heard
+    heard = stage.take(track("Opened", message_id="o1", cart="c2")).matches
     assert [(one.journey, one.subscription, one.event_id) for one in heard] == [
         (first, "any/0", event_id("o1")),
         (second, "opened/0", event_id("o1")),
@@ -337,22 +337,22 @@ def test_the_entry_event_is_not_heard_and_the_exit_event_neither() -> None:
     hears = {"w/0": EventRule("Cart Abandoned"), "w/1": EventRule("Left")}
     stage = Stage(campaign(hears=hears, exits=[EventRule("Left")]))
     routed = stage.take(track("Cart Abandoned"), track("Left", at=NOON + HOUR))
-    assert routed.heard == []
-    assert len(routed.left) == 1
+    assert routed.matches == []
+    assert len(routed.exits) == 1
 
 
 def test_a_journey_hears_from_the_event_after_its_entry_until_it_ends() -> None:
     stage = Stage(campaign(hears={"w/0": EventRule("Opened")}, exits=[EventRule("Left")]))
     names = ["Opened", "Cart Abandoned", "Opened", "Left", "Opened"]
-    happenings = [track(name, message_id=f"h{n}", at=NOON + n * HOUR) for n, name in enumerate(names)]
-    assert [one.event_id for one in stage.take(*happenings).heard] == [event_id("h2")]
+    profile_events = [track(name, message_id=f"h{n}", at=NOON + n * HOUR) for n, name in enumerate(names)]
+    assert [one.event_id for one in stage.take(*profile_events).matches] == [event_id("h2")]
 
 
 def test_a_journey_hears_by_its_own_version() -> None:
     older = campaign(version=1, hears={"w/0": EventRule("Opened")})
     newer = campaign(version=2, hears={"v/0": EventRule("Opened")})
     stage = Stage(newer, older=[older]).add(journey(track("Cart Abandoned"), version=1))
-    assert [one.subscription for one in stage.take(track("Opened")).heard] == ["w/0"]
+    assert [one.subscription for one in stage.take(track("Opened")).matches] == ["w/0"]
 
 
 def test_which_events_cost_anything() -> None:
@@ -416,27 +416,29 @@ def test_how_a_person_is_called_in_temporal(user_id: str | None, anonymous_id: s
 @settings(derandomize=True, deadline=None, max_examples=90)
 @given(HAPPENINGS, st.sets(st.integers(1, 9)))
 def test_batches_cut_anywhere_give_the_same_journeys_and_endings(
-    happenings: list[ProfileEvent], places: set[int]
+    profile_events: list[ProfileEvent], places: set[int]
 ) -> None:
-    whole = staged([happenings])
-    for other in (staged(cut(happenings, places)), staged([[happening] for happening in happenings])):
-        assert other.routed == whole.routed
+    whole = staged([profile_events])
+    for other in (staged(cut(profile_events, places)), staged([[profile_event] for profile_event in profile_events])):
+        assert other.result == whole.result
         assert other.active == whole.active
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(HAPPENINGS)
-def test_nobody_is_twice_in_a_campaign_under_one_key(happenings: list[ProfileEvent]) -> None:
+def test_nobody_is_twice_in_a_campaign_under_one_key(profile_events: list[ProfileEvent]) -> None:
     stage = staged([])
-    for happening in happenings:
-        stage.take(happening)
+    for profile_event in profile_events:
+        stage.take(profile_event)
         places = [(one.campaign_key, one.profile_id, one.entry_key) for one in stage.active.values()]
         assert len(places) == len(set(places))
         for one in stage.active.values():
             rules = stage.listeners.rules(one)
             plain = {exit.event for exit in rules.exits if exit.where is None}
             assert not (
-                happening.event.name in plain and is_about(happening.event, one) and one.entry != happening.event
+                profile_event.event.name in plain
+                and is_about(profile_event.event, one)
+                and one.entry != profile_event.event
             )
-    assert all(id == left.journey.id == left.ending.id for id, left in stage.routed.left.items())
-    assert [decision.journey for decision in stage.routed.decisions if decision.journey] == stage.routed.entered
+    assert all(id == left.journey.id == left.ending.id for id, left in stage.result.exits.items())
+    assert [decision.journey for decision in stage.result.decisions if decision.journey] == stage.result.entered

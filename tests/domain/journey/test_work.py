@@ -31,8 +31,8 @@ def work(
     around = RoutingContext(PEOPLE, active, [], {}, received)
     ids = (UUID(int=number) for number in count(1))
     router = Router(Listeners(versions, []), around, batch, NOON, ids)
-    steps = sum(1 for happening in batch for _ in router.take(happening))
-    return steps, router.evaluations, router.routed
+    steps = sum(1 for profile_event in batch for _ in router.take(profile_event))
+    return steps, router.evaluations, router.result
 
 
 def calls(batch: Sequence[ProfileEvent], versions: Sequence[CampaignVersion], active: Sequence[Journey]) -> int:
@@ -46,8 +46,8 @@ def calls(batch: Sequence[ProfileEvent], versions: Sequence[CampaignVersion], ac
 
     sys.setprofile(note)
     try:
-        for happening in batch:
-            for _ in router.take(happening):
+        for profile_event in batch:
+            for _ in router.take(profile_event):
                 pass
     finally:
         sys.setprofile(None)
@@ -69,7 +69,7 @@ def test_rules_that_go_by_the_key_find_its_journey_among_a_hundred() -> None:
         assert few[0] <= 4 * EVENTS, name
         # The key of each event, and nothing more.
         assert few[1] <= EVENTS + MAX_ACTIVE, name
-    [emptied] = [len(work([track("Emptied", cart="c7")], [version], carts(MAX_ACTIVE))[2].left)]
+    [emptied] = [len(work([track("Emptied", cart="c7")], [version], carts(MAX_ACTIVE))[2].exits)]
     assert emptied == 1
 
 
@@ -83,9 +83,9 @@ def test_a_condition_that_does_not_see_the_entry_is_evaluated_once_an_event() ->
         cheap = [track(name, value=1) for _ in range(EVENTS)]
         steps, evaluations, routed = work(cheap, [version], carts(MAX_ACTIVE))
         assert (steps, evaluations) == (EVENTS, EVENTS)
-        assert (routed.left, routed.heard) == ({}, [])
+        assert (routed.exits, routed.matches) == ({}, [])
     _, evaluations, routed = work([track("Seen", value=200)], [version], carts(MAX_ACTIVE))
-    assert (evaluations, len(routed.heard)) == (1, MAX_ACTIVE)
+    assert (evaluations, len(routed.matches)) == (1, MAX_ACTIVE)
 
 
 def test_a_condition_that_sees_the_entry_is_evaluated_once_a_journey_and_each_is_a_step() -> None:
@@ -155,9 +155,9 @@ def test_a_condition_that_may_take_long_counts_as_many() -> None:
     version = campaign(entry=EntryRule("Seen", f"!({LOOPS})"), exits=[EventRule("Gone", "entry.type == 'track'")])
     router = Router(Listeners([version], []), RoutingContext(PEOPLE, [], [], {}, []), [], NOON, iter(()))
     worked = []
-    for happening in (track("Seen", items=[1]), track("Seen", items=items)):
+    for profile_event in (track("Seen", items=[1]), track("Seen", items=items)):
         before = router.work
-        assert list(router.take(happening)) == [None]
+        assert list(router.take(profile_event)) == [None]
         worked.append(router.work - before)
     assert router.evaluations == 2
     assert worked[0] <= 3
@@ -180,11 +180,11 @@ def test_no_step_holds_an_event_against_many_others_or_many_rules() -> None:
     ids = (UUID(int=number) for number in count(1))
     router = Router(Listeners([version], []), RoutingContext(PEOPLE, [], [], {}, received), [], NOON, ids)
     before, longest = 0, 0
-    for happening in (track("Cart Abandoned"), track("Gone", cart="c1")):
-        for _ in router.take(happening):
+    for profile_event in (track("Cart Abandoned"), track("Gone", cart="c1")):
+        for _ in router.take(profile_event):
             longest = max(longest, router.evaluations - before)
             before = router.evaluations
-    assert len(router.routed.entered) == 1
+    assert len(router.result.entered) == 1
     assert before > 50 * 50
     assert longest <= 1
 
