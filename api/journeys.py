@@ -179,7 +179,7 @@ async def exit_many(request: ChoiceRequest, services: Using, by: Operator) -> Op
     return Operation.model_validate(await services.journeys.exit_many(request.choice(), by=by))
 
 
-@router.post("/skip-wait", status_code=202, response_model=Operation, responses={**_DRY_RUN, **refusals(NotFoundError)})
+@router.post("/skip", status_code=202, response_model=Operation, responses={**_DRY_RUN, **refusals(NotFoundError)})
 async def skip_many(request: SkipRequest, services: Using, by: Operator) -> Operation | Response:
     """Have many journeys go on that wait, page by page: the operation says how far it is."""
     if request.dry_run:
@@ -193,13 +193,13 @@ async def exit_journey(id: JourneyId, services: Using, by: Operator) -> Journey:
     return Journey.model_validate(await services.journeys.exit(id, by=by))
 
 
-@router.post("/{id:uuid}/skip-wait", responses=_ONE)
-async def skip_wait(id: JourneyId, services: Using, by: Operator) -> Journey:
+@router.post("/{id:uuid}/skip", responses=_ONE)
+async def skip_journey(id: JourneyId, services: Using, by: Operator) -> Journey:
     """Have a journey that waits go on at once, as if the time were over.
 
     A message that waits for its send window, the frequency caps or a paused campaign is not hurried: 409 says why.
     """
-    return Journey.model_validate(await services.journeys.skip_wait(id, by=by))
+    return Journey.model_validate(await services.journeys.skip(id, by=by))
 
 
 def _counted(journeys: int) -> Response:

@@ -117,7 +117,7 @@ class Journeys:
             await audit.record(connection, by, "journey.exit", str(id), {"campaign": journey.campaign_key})
             return self._view(await _found(connection, id))
 
-    async def skip_wait(self, id: UUID, *, by: Actor) -> JourneyView:
+    async def skip(self, id: UUID, *, by: Actor) -> JourneyView:
         """Have a journey that waits go on at once. Raises NotFoundError, and ConflictError where it does not wait."""
         async with self._database.transaction() as connection:
             at = connection.clock.now()
@@ -132,7 +132,7 @@ class Journeys:
                 )
             await skip.skip(connection, [journey], at, data={"by": by.name}, bulk=False)
             await audit.record(
-                connection, by, "journey.skip_wait", str(id), {"campaign": journey.campaign_key, "step": journey.step}
+                connection, by, "journey.skip", str(id), {"campaign": journey.campaign_key, "step": journey.step}
             )
             return self._view(await _found(connection, id))
 

@@ -27,7 +27,7 @@ _NOT_NOW = {429, 503}
 def connect(context: typer.Context) -> "ApiClient":
     """The API of the deployment that the options before the command, or what stands behind them, name."""
     given = context.find_root().params
-    return ApiClient(find_target(profile=given.get("profile"), url=given.get("url")))
+    return ApiClient(find_target(context=given.get("context"), url=given.get("url")))
 
 
 class ApiClient:

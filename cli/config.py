@@ -1,4 +1,4 @@
-"""Deployments by names of one's own: the config file and its profiles."""
+"""Deployments by names of one's own: the config file and its contexts."""
 
 import shlex
 import stat
@@ -15,7 +15,7 @@ from domain.errors import InvalidRequestError
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-class Profile(Struct, frozen=True, forbid_unknown_fields=True):
+class Context(Struct, frozen=True, forbid_unknown_fields=True):
     """A deployment: its address, and its key or a command that prints it."""
 
     url: str
@@ -23,14 +23,14 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
     key_command: str | None = None
 
     def __repr__(self) -> str:
-        return f"Profile({self.url!r})"
+        return f"Context({self.url!r})"
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What the config file says."""
 
-    default_profile: str | None = None
-    profiles: dict[str, Profile] = {}
+    default_context: str | None = None
+    contexts: dict[str, Context] = {}
 
 
 def config_file(environ: Mapping[str, str]) -> Path:
@@ -51,21 +51,21 @@ def read_config(file: Path) -> Config:
         return Config()
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise InvalidRequestError(f"{file}: {error}") from error
-    if mode & OTHERS and any(profile.key for profile in config.profiles.values()):
+    if mode & OTHERS and any(context.key for context in config.contexts.values()):
         raise InvalidRequestError(f"{file} holds a key and others can read it: chmod 600 {shlex.quote(str(file))}")
     return config
 
 
-def key_of(name: str, profile: Profile) -> str:
-    """The key of a profile. Raises InvalidRequestError where it has none and no command that prints it."""
-    if profile.key:
-        return profile.key
-    if not profile.key_command:
-        raise InvalidRequestError(f"profile {name} has no key: give it `key`, or `key_command` that prints it")
-    failed = f"key_command of profile {name} failed"
+def key_of(name: str, context: Context) -> str:
+    """The key of a context. Raises InvalidRequestError where it has none and no command that prints it."""
+    if context.key:
+        return context.key
+    if not context.key_command:
+        raise InvalidRequestError(f"context {name} has no key: give it `key`, or `key_command` that prints it")
+    failed = f"key_command of context {name} failed"
     try:
         # The command is the user's own, as an alias of theirs would be; it may ask them for a password.
-        ended = subprocess.run(shlex.split(profile.key_command), stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
+        ended = subprocess.run(shlex.split(context.key_command), stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
     except (OSError, ValueError) as error:
         raise InvalidRequestError(f"{failed}: {error}") from error
     if ended.returncode:

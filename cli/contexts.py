@@ -1,4 +1,4 @@
-"""sojourn profiles: the deployments that are known by name, and which of them is talked to."""
+"""sojourn contexts: the deployments that are known by name, and which of them is talked to."""
 
 import os
 
@@ -10,12 +10,12 @@ from cli.output import print_json, print_table
 from cli.target import dev_server, find_deployment
 
 
-def profiles(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show the profiles of the config file, and where commands go. Keys are not shown."""
-    given = context.find_root().params
+def contexts(typer_context: typer.Context, as_json: AsJson = False) -> None:
+    """Show the contexts of the config file, and where commands go. Keys are not shown."""
+    given = typer_context.find_root().params
     config = read_config(config_file(os.environ))
-    chosen = find_deployment(profile=given.get("profile"), url=given.get("url"))
-    known = {name: (each.url, _way_to_key(each.key, each.key_command)) for name, each in config.profiles.items()}
+    chosen = find_deployment(context=given.get("context"), url=given.get("url"))
+    known = {name: (each.url, _way_to_key(each.key, each.key_command)) for name, each in config.contexts.items()}
     if dev := dev_server():
         known.setdefault(dev.name, (dev.api_url, "its own"))
     known.setdefault(chosen.name, (chosen.api_url, "of the environment"))
@@ -23,9 +23,9 @@ def profiles(context: typer.Context, as_json: AsJson = False) -> None:
         {"name": name, "url": url, "key": key, "in_force": name == chosen.name} for name, (url, key) in known.items()
     ]
     if as_json:
-        print_json({"profiles": rows})
+        print_json({"contexts": rows})
         return
-    columns = ["", "PROFILE", "URL", "KEY"]
+    columns = ["", "CONTEXT", "URL", "KEY"]
     print_table(
         columns, [["*" if row["in_force"] else "", str(row["name"]), str(row["url"]), str(row["key"])] for row in rows]
     )

@@ -32,7 +32,7 @@ app = typer.Typer(invoke_without_command=True, help="List journeys, look at one,
 INSTANTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 # What is said of a journey to which it was done.
-DONE = {"exit": "exited", "skip-wait": "goes on"}
+DONE = {"exit": "exited", "skip": "goes on"}
 
 Id = Annotated[UUID, typer.Argument(metavar="ID", help="The journey's id.", show_default=False)]
 Ids = Annotated[list[UUID] | None, typer.Argument(metavar="ID", help="Journeys by their ids.", show_default=False)]
@@ -135,8 +135,8 @@ def exit_journeys(
     _act(context, "exit", "End", ids, which, watch=watch, yes=yes, as_json=as_json)
 
 
-@app.command("skip-wait")
-def skip_wait(
+@app.command("skip")
+def skip(
     context: typer.Context,
     ids: Ids = None,
     campaign: CampaignOption = None,
@@ -152,7 +152,7 @@ def skip_wait(
 ) -> None:
     """Let journeys go on at once that rest, by their ids or all of a campaign that the options choose."""
     which = {**context.obj, **_which(campaign, version, user, step, status, entered_after, entered_before)}
-    _act(context, "skip-wait", "Skip the wait of", ids, which, watch=watch, yes=yes, as_json=as_json)
+    _act(context, "skip", "Skip the wait of", ids, which, watch=watch, yes=yes, as_json=as_json)
 
 
 def _act(

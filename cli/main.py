@@ -13,14 +13,14 @@ from cli import campaigns, caps, journeys, keys, serve
 from cli.audit import audit
 from cli.check import check
 from cli.codec_server import codec_server
-from cli.contexts import profiles
+from cli.contexts import contexts
 from cli.demo import demo
 from cli.dev import dev
 from cli.exit_codes import DONE, INTERRUPTED, REFUSED, status_of
 from cli.explain import explain
 from cli.funnel import funnel
 from cli.operations import operations
-from cli.options import complete_profile
+from cli.options import complete_context
 from cli.output import print_error
 from cli.plans import apply, plan
 from cli.reconcile import reconcile
@@ -31,7 +31,7 @@ from runtime.process import exit_now
 
 NAME = "sojourn"
 # Those of no command, which may stand before or behind it.
-DEPLOYMENT_OPTIONS = ("--profile", "--url")
+DEPLOYMENT_OPTIONS = ("--context", "--url")
 
 # Its own rendering of exceptions would print local variables, and so keys.
 app = typer.Typer(name=NAME, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -47,7 +47,7 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
 _add("Campaigns", campaigns.campaigns, plan, apply, campaigns.start, campaigns.pause, campaigns.resume)
 _add("Campaigns", campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app)
-_add("The deployment", audit, reconcile, profiles, caps=caps.app, keys=keys.app)
+_add("The deployment", audit, reconcile, contexts, caps=caps.app, keys=keys.app)
 _add("Processes", dev, demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server)
 
 
@@ -59,9 +59,9 @@ def _tell_version(is_asked: bool) -> None:
 
 @app.callback()
 def deployment(
-    profile: Annotated[
+    context: Annotated[
         str | None,
-        typer.Option(help="A profile of the config file.", autocompletion=complete_profile, show_default=False),
+        typer.Option(help="A context of the config file.", autocompletion=complete_context, show_default=False),
     ] = None,
     url: Annotated[
         str | None, typer.Option(help="Where the API is; its key is SOJOURN_API_KEY.", show_default=False)
@@ -72,14 +72,14 @@ def deployment(
 ) -> None:
     """Durable customer journeys.
 
-    Without --profile or --url: SOJOURN_API_URL, SOJOURN_PROFILE, the default profile, or `sojourn dev` of this folder.
+    Without --context or --url: SOJOURN_API_URL, SOJOURN_CONTEXT, the default context, or `sojourn dev` of this folder.
     """
-    if profile and url:
-        raise typer.BadParameter("--profile and --url both name a deployment: give one of them")
+    if context and url:
+        raise typer.BadParameter("--context and --url both name a deployment: give one of them")
 
 
 def with_deployment_first(arguments: list[str]) -> list[str]:
-    """The arguments with `--profile` and `--url` before the command, wherever they stood.
+    """The arguments with `--context` and `--url` before the command, wherever they stood.
 
     Each has its value behind it or behind a `=`. What follows `--` is no option.
     """

@@ -19,7 +19,7 @@ def complete_campaign(context: typer.Context, incomplete: str) -> list[str]:
     """The keys of the campaigns that begin so. Nothing where the API cannot be asked at once, and silently."""
     given = context.find_root().params
     try:
-        deployment = find_deployment(profile=given.get("profile"), url=given.get("url"))
+        deployment = find_deployment(context=given.get("context"), url=given.get("url"))
         if deployment.asks:
             return []
         with ApiClient(deployment.target(), timeout=COMPLETION_SECONDS) as api:
@@ -29,13 +29,13 @@ def complete_campaign(context: typer.Context, incomplete: str) -> list[str]:
     return [each["key"] for each in found if each["key"].startswith(incomplete)]
 
 
-def complete_profile(incomplete: str) -> list[str]:
-    """The names of the profiles that begin so."""
+def complete_context(incomplete: str) -> list[str]:
+    """The names of the contexts that begin so."""
     try:
-        profiles = read_config(config_file(os.environ)).profiles
+        contexts = read_config(config_file(os.environ)).contexts
     except SojournError:
-        profiles = {}
-    return [name for name in (*profiles, DEV) if name.startswith(incomplete)]
+        contexts = {}
+    return [name for name in (*contexts, DEV) if name.startswith(incomplete)]
 
 
 def _as_json(context: typer.Context, is_given: bool) -> bool:

@@ -1,6 +1,6 @@
 """Which deployment the commands talk to, and with which key.
 
-The first that names an address decides: `--profile` or `--url`, SOJOURN_API_URL, SOJOURN_PROFILE, `default_profile` of
+The first that names an address decides: `--context` or `--url`, SOJOURN_API_URL, SOJOURN_CONTEXT, `default_context` of
 the config file, the `sojourn dev` that runs in this folder, this machine. It brings its key along: a key goes only to
 the address that it is meant for.
 
@@ -25,7 +25,7 @@ API_URL = "SOJOURN_API_URL"
 API_KEY = "SOJOURN_API_KEY"
 # The deployment's own, which its processes are given: beside them nothing more is needed.
 ADMIN_KEY = "SOJOURN_ADMIN_KEY"
-PROFILE = "SOJOURN_PROFILE"
+CONTEXT = "SOJOURN_CONTEXT"
 
 DEFAULT_URL = "http://localhost:8080"
 DEV_FILE = Path(".sojourn") / "dev.json"
@@ -66,24 +66,24 @@ class Deployment:
 
 def find_target(
     *,
-    profile: str | None = None,
+    context: str | None = None,
     url: str | None = None,
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
 ) -> Target:
     """The address that is named first, and its key. Raises InvalidRequestError where there is none."""
-    return find_deployment(profile=profile, url=url, environ=environ, folder=folder).target()
+    return find_deployment(context=context, url=url, environ=environ, folder=folder).target()
 
 
 def find_deployment(
     *,
-    profile: str | None = None,
+    context: str | None = None,
     url: str | None = None,
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
 ) -> Deployment:
     """The same without its key, which may take a command to find. Raises InvalidRequestError."""
-    found = _find_named(profile, url, environ, folder)
+    found = _find_named(context, url, environ, folder)
     try:
         is_here(found.api_url)
         has_login = "@" in urlsplit(found.api_url).netloc
@@ -95,15 +95,15 @@ def find_deployment(
     return found
 
 
-def _find_named(profile: str | None, url: str | None, environ: Mapping[str, str], folder: Path | None) -> Deployment:
-    if profile:
-        return _of_profile(profile, environ, folder)
+def _find_named(context: str | None, url: str | None, environ: Mapping[str, str], folder: Path | None) -> Deployment:
+    if context:
+        return _of_context(context, environ, folder)
     if url:
         return Deployment("--url", url, partial(_key_for_url, url, environ))
     if named := environ.get(API_URL):
         return Deployment(API_URL, named, partial(_environment_key, named, environ))
-    if profile := environ.get(PROFILE) or read_config(config_file(environ)).default_profile:
-        return _of_profile(profile, environ, folder)
+    if context := environ.get(CONTEXT) or read_config(config_file(environ)).default_context:
+        return _of_context(context, environ, folder)
     return dev_server(folder) or Deployment(
         "this machine", DEFAULT_URL, partial(_environment_key, DEFAULT_URL, environ)
     )
@@ -129,7 +129,7 @@ def dev_server(folder: Path | None = None) -> Deployment | None:
     if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
         raise InvalidRequestError(f"{path} is not yours alone; remove it, and start `sojourn dev` anew")
     if not is_on_this_machine:
-        raise InvalidRequestError(f"{path} names {url}, which is another machine: remove it, or use a profile")
+        raise InvalidRequestError(f"{path} names {url}, which is another machine: remove it, or use a context")
     return Deployment(DEV, url, lambda: key)
 
 
@@ -143,14 +143,14 @@ def is_here(url: str) -> bool:
     return is_loopback(urlsplit(url).hostname or "")
 
 
-def _of_profile(name: str, environ: Mapping[str, str], folder: Path | None) -> Deployment:
+def _of_context(name: str, environ: Mapping[str, str], folder: Path | None) -> Deployment:
     file = config_file(environ)
-    profiles = read_config(file).profiles
-    if name in profiles:
-        profile = profiles[name]
-        return Deployment(name, profile.url, partial(key_of, name, profile), asks=not profile.key)
+    contexts = read_config(file).contexts
+    if name in contexts:
+        context = contexts[name]
+        return Deployment(name, context.url, partial(key_of, name, context), asks=not context.key)
     if name != DEV:
-        raise InvalidRequestError(f"there is no profile {name} in {file}; there are {', '.join([*profiles, DEV])}")
+        raise InvalidRequestError(f"there is no context {name} in {file}; there are {', '.join([*contexts, DEV])}")
     if (dev := dev_server(folder)) is None:
         raise InvalidRequestError("no `sojourn dev` runs in this folder")
     return dev
@@ -159,7 +159,7 @@ def _of_profile(name: str, environ: Mapping[str, str], folder: Path | None) -> D
 def _key_for_url(url: str, environ: Mapping[str, str]) -> str:
     meant = environ.get(API_URL)
     if meant and meant.rstrip("/") != url.rstrip("/"):
-        raise InvalidRequestError(f"the key of the environment is meant for {meant}: unset {API_URL}, or use a profile")
+        raise InvalidRequestError(f"the key of the environment is meant for {meant}: unset {API_URL}, or use a context")
     return _environment_key(url, environ)
 
 
@@ -170,10 +170,10 @@ def _environment_key(url: str, environ: Mapping[str, str]) -> str:
     if not (key := _admin_key(environ)):
         raise InvalidRequestError(
             f"no key for {url}: set {API_KEY} to one that `sojourn keys create` has made, or {ADMIN_KEY} to the secret "
-            "of that name with which the API was started; or use a profile, or run `sojourn dev` here"
+            "of that name with which the API was started; or use a context, or run `sojourn dev` here"
         )
     if not is_here(url) and not environ.get(API_URL):
-        raise InvalidRequestError(f"{ADMIN_KEY} goes to this machine only: for {url} set {API_KEY}, or use a profile")
+        raise InvalidRequestError(f"{ADMIN_KEY} goes to this machine only: for {url} set {API_KEY}, or use a context")
     return key
 
 

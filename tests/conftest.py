@@ -20,7 +20,7 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.process import exit_now
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from store.migrate import upgrade
-from tests.harness import Rig, open_rig
+from tests.harness import Harness, open_harness
 
 # A longer history is to be continued as new: low, so that a test can get there, and above what other tests need.
 EVENTS_A_RUN = 150
@@ -65,7 +65,7 @@ async def temporal(data_folder: Path) -> AsyncIterator[EmbeddedTemporal]:
         search_attributes=SEARCH_ATTRIBUTES,
         dynamic_config={
             "limit.historyCount.suggestContinueAsNew": str(EVENTS_A_RUN),
-            # Each rig has queues of its own, which the server would look after for minutes.
+            # Each harness has queues of its own, which the server would look after for minutes.
             "matching.maxTaskQueueIdleTime": '"10s"',
         },
     )
@@ -120,9 +120,9 @@ async def _execute(postgres: EmbeddedPostgres, statement: str) -> None:
 
 
 @pytest.fixture
-async def rig(database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Rig]:
+async def harness(database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Harness]:
     """The whole engine on the real servers: API over HTTP, worker with relay, a real inbox."""
-    async with open_rig(database_url, temporal.address) as opened:
+    async with open_harness(database_url, temporal.address) as opened:
         yield opened
 
 

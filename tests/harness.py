@@ -54,7 +54,7 @@ text: "Cart {{ entry.properties.cart_id | default: 'none' }}"
 
 
 @dataclass
-class Rig:
+class Harness:
     """What a test holds in its hands."""
 
     settings: Settings
@@ -227,14 +227,14 @@ async def _services(settings: Settings) -> AsyncIterator[wiring.Services]:
 
 
 @asynccontextmanager
-async def open_rig(
+async def open_harness(
     database_url: str,
     temporal_address: str,
     *,
     is_working: bool = True,
     temporal_settings: Mapping[str, Any] | None = None,
     **overrides: Any,
-) -> AsyncIterator[Rig]:
+) -> AsyncIterator[Harness]:
     """An API, a worker with its relay and an inbox on these servers, on a task queue of their own.
 
     `temporal_settings` replace how the processes reach Temporal. `is_working=False` leaves the worker out: the test has
@@ -270,14 +270,14 @@ async def open_rig(
             Database(database_url, pool_size=4) as database,
         ):
             await ready.wait()
-            rig = Rig(settings, http, database, client, TimeSkipper(client), inbox)
+            harness = Harness(settings, http, database, client, TimeSkipper(client), inbox)
             try:
-                yield rig
+                yield harness
             finally:
                 # Nobody wakes them then.
                 stop.set()
                 await running
-                await rig.forget_campaigns()
+                await harness.forget_campaigns()
     finally:
         stop.set()
         await running

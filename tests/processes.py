@@ -1,4 +1,4 @@
-"""The processes of a deployment, started as its operator starts them, with the settings of a rig."""
+"""The processes of a deployment, started as its operator starts them, with the settings of a harness."""
 
 import asyncio
 import sys

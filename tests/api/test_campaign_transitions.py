@@ -45,7 +45,7 @@ AFTER = {
 MOVES = ("start", "pause", "resume", "stop", "archive")
 
 
-class Stage:
+class CampaignDriver:
     """One campaign, whose schedule begins when the test says so."""
 
     key = "plain"
@@ -96,48 +96,48 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(operator: httpx.AsyncClient, live: FastAPI, database_url: str) -> AsyncIterator[Stage]:
+async def driver(operator: httpx.AsyncClient, live: FastAPI, database_url: str) -> AsyncIterator[CampaignDriver]:
     async with Database(database_url, pool_size=2) as database:
-        yield Stage(operator, database)
+        yield CampaignDriver(operator, database)
 
 
-async def test_every_move_from_every_state(stage: Stage) -> None:
+async def test_every_move_from_every_state(driver: CampaignDriver) -> None:
     for state, verb in product(WAYS, MOVES):
-        stage.key = f"{verb}-{state}"
-        await stage.get_to(state)
-        response = await stage.move(verb)
+        driver.key = f"{verb}-{state}"
+        await driver.get_to(state)
+        response = await driver.move(verb)
         if (verb, state) in AFTER:
             assert response.status_code == 200, (verb, state, response.text)
-            assert response.json()["state"] == await stage.state() == AFTER[verb, state], (verb, state)
+            assert response.json()["state"] == await driver.state() == AFTER[verb, state], (verb, state)
             continue
         assert response.status_code == 409, (verb, state, response.text)
         problem = response.json()
-        assert problem["state"] == await stage.state() == state, (verb, state)
+        assert problem["state"] == await driver.state() == state, (verb, state)
         assert problem["allowed"] == [move for move, states in ALLOWED.items() if state in states]
         assert all(move in problem["detail"] for move in problem["allowed"])
 
 
-async def test_a_version_is_published_in_every_state_but_the_last(stage: Stage) -> None:
+async def test_a_version_is_published_in_every_state_but_the_last(driver: CampaignDriver) -> None:
     for state in WAYS:
-        stage.key = f"publish-{state}"
-        await stage.get_to(state)
-        response = await stage.publish("Plain, but changed")
+        driver.key = f"publish-{state}"
+        await driver.get_to(state)
+        response = await driver.publish("Plain, but changed")
         if state == "archived":
             assert (response.status_code, response.json()["state"]) == (409, "archived")
             assert "another key" in response.json()["detail"]
             continue
         assert (response.status_code, response.json()["version"]) == (201, 2), state
-        assert await stage.state() == state
+        assert await driver.state() == state
 
 
-async def test_what_becomes_due(stage: Stage) -> None:
-    await stage.get_to("scheduled")
-    assert (await stage.life.advance("plain", NOW)).look_again_at == SOON.replace(microsecond=0)
-    assert (await stage.life.advance("plain", SOON)).state == "running"
-    assert (await stage.life.advance("plain", SOON)).look_again_at == LATER.replace(microsecond=0)
+async def test_what_becomes_due(driver: CampaignDriver) -> None:
+    await driver.get_to("scheduled")
+    assert (await driver.life.advance("plain", NOW)).look_again_at == SOON.replace(microsecond=0)
+    assert (await driver.life.advance("plain", SOON)).state == "running"
+    assert (await driver.life.advance("plain", SOON)).look_again_at == LATER.replace(microsecond=0)
     # Nobody is in it, so that it ends as it stops.
-    assert (await stage.life.advance("plain", LATER)).state == "ended"
-    trail = (await stage.http.get("/v1/audit-log", params={"target": "plain"})).json()["entries"]
+    assert (await driver.life.advance("plain", LATER)).state == "ended"
+    trail = (await driver.http.get("/v1/audit-log", params={"target": "plain"})).json()["entries"]
     assert [(one["action"], one["actor"]) for one in reversed(trail)] == [
         ("campaign.publish", "environment"),
         ("campaign.start", "environment"),
@@ -147,46 +147,46 @@ async def test_what_becomes_due(stage: Stage) -> None:
     ]
 
 
-async def test_a_schedule_that_is_over_cannot_be_started(stage: Stage) -> None:
-    await stage.get_to("ended")
-    await stage.set_schedule("ends_at", datetime(2026, 1, 1, tzinfo=UTC))
-    response = await stage.move("start")
+async def test_a_schedule_that_is_over_cannot_be_started(driver: CampaignDriver) -> None:
+    await driver.get_to("ended")
+    await driver.set_schedule("ends_at", datetime(2026, 1, 1, tzinfo=UTC))
+    response = await driver.move("start")
     assert response.status_code == 409
     assert "ended at 2026-01-01T00:00:00Z; publish one with a later schedule.ends_at" in response.json()["detail"]
 
 
-async def test_stopping_twice_says_what_is_going_on(stage: Stage) -> None:
-    await stage.get_to("stopping")
-    assert "is stopping already" in (await stage.move("stop", {"mode": "drain"})).json()["detail"]
-    assert "is ending all of its journeys already" in (await stage.move("stop", {"mode": "exit"})).json()["detail"]
+async def test_stopping_twice_says_what_is_going_on(driver: CampaignDriver) -> None:
+    await driver.get_to("stopping")
+    assert "is stopping already" in (await driver.move("stop", {"mode": "drain"})).json()["detail"]
+    assert "is ending all of its journeys already" in (await driver.move("stop", {"mode": "exit"})).json()["detail"]
 
 
-async def test_of_two_clients_in_conflict_one_is_refused_and_told_why(stage: Stage) -> None:
-    await stage.get_to("running")
+async def test_of_two_clients_in_conflict_one_is_refused_and_told_why(driver: CampaignDriver) -> None:
+    await driver.get_to("running")
     for _ in range(10):
-        pause, stop = await asyncio.gather(stage.move("pause"), stage.move("stop"))
+        pause, stop = await asyncio.gather(driver.move("pause"), driver.move("stop"))
         assert stop.status_code == 200
         if pause.status_code == 409:
             assert pause.json()["state"] == "stopping"
-        assert await stage.state() == "stopping"
-        assert (await stage.move("start")).status_code == 200
+        assert await driver.state() == "stopping"
+        assert (await driver.move("start")).status_code == 200
 
 
-async def test_of_two_clients_that_have_seen_the_same_one_moves_it(stage: Stage) -> None:
-    await stage.get_to("running")
+async def test_of_two_clients_that_have_seen_the_same_one_moves_it(driver: CampaignDriver) -> None:
+    await driver.get_to("running")
     for _ in range(10):
-        seen = (await stage.http.get("/v1/campaigns/plain")).headers["ETag"]
+        seen = (await driver.http.get("/v1/campaigns/plain")).headers["ETag"]
         first, second = await asyncio.gather(
-            stage.move("pause", **{"If-Match": seen}), stage.move("stop", **{"If-Match": seen})
+            driver.move("pause", **{"If-Match": seen}), driver.move("stop", **{"If-Match": seen})
         )
         assert sorted((first.status_code, second.status_code)) in ([200, 412], [200, 409])
         moved = "paused" if first.status_code == 200 else "stopping"
-        assert await stage.state() == moved
-        assert (await stage.move("resume" if moved == "paused" else "start")).status_code == 200
+        assert await driver.state() == moved
+        assert (await driver.move("resume" if moved == "paused" else "start")).status_code == 200
 
 
-async def test_a_version_that_was_never_published_cannot_be_started(stage: Stage) -> None:
-    await stage.get_to("draft")
-    response = await stage.move("start", {"version": 2})
+async def test_a_version_that_was_never_published_cannot_be_started(driver: CampaignDriver) -> None:
+    await driver.get_to("draft")
+    response = await driver.move("start", {"version": 2})
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
     assert "its latest is 1" in response.json()["detail"]

@@ -67,7 +67,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current directory and an empty home, and an environment that names no deployment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for name in ("SOJOURN_API_URL", "SOJOURN_API_KEY", "SOJOURN_ADMIN_KEY", "SOJOURN_PROFILE"):
+    for name in ("SOJOURN_API_URL", "SOJOURN_API_KEY", "SOJOURN_ADMIN_KEY", "SOJOURN_CONTEXT"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

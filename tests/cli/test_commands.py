@@ -124,7 +124,7 @@ def test_apply_of_two_files_with_one_key(folder: Path, capsys: Output) -> None:
         (["journeys", "--campaign", "abandoned-cart", "--step", "nope"], "campaign abandoned-cart has no step nope"),
         (["journeys", "--user", "nope"], "nothing was ever reported of user nope"),
         (["journeys", "exit", "--campaign", "abandoned-cart", "--step", "nope"], "has no step nope"),
-        (["journeys", "skip-wait", "--campaign", "nope"], "there is no campaign nope"),
+        (["journeys", "skip", "--campaign", "nope"], "there is no campaign nope"),
         (["operations", "--campaign", "nope"], "there is no campaign nope"),
         (["funnel", "nope"], "there is no campaign nope"),
         (["funnel", "abandoned-cart", "--version", "9"], "no version 9"),

@@ -1,4 +1,4 @@
-"""Profiles as the commands take them, show them and complete them."""
+"""Contexts as the commands take them, show them and complete them."""
 
 import json
 import os
@@ -17,20 +17,20 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def profiles(folder: Path, api_url: str) -> Path:
-    """A config file with three profiles, the second of which is the default; no key may be shown."""
+def contexts(folder: Path, api_url: str) -> Path:
+    """A config file with three contexts, the second of which is the default; no key may be shown."""
     file = folder / "config" / "sojourn" / "config.toml"
     file.parent.mkdir(parents=True)
     file.write_text(
         f"""
-        default_profile = "here"
-        [profiles.away]
+        default_context = "here"
+        [contexts.away]
         url = "http://127.0.0.1:1"
         key = "key-of-away"
-        [profiles.here]
+        [contexts.here]
         url = "{api_url}"
         key = "{ADMIN_KEY}"
-        [profiles.asking]
+        [contexts.asking]
         url = "{api_url}"
         key_command = "touch {folder}/asked"
         """
@@ -39,31 +39,31 @@ def profiles(folder: Path, api_url: str) -> Path:
     return file
 
 
-def test_the_default_profile_is_taken_and_another_can_be(profiles: Path, capsys: Output) -> None:
+def test_the_default_profile_is_taken_and_another_can_be(contexts: Path, capsys: Output) -> None:
     assert run(["campaigns"]) == 0
-    assert run(["--profile", "away", "campaigns"]) == 3
-    assert run(["--profile", "gone", "campaigns"]) == 1
+    assert run(["--context", "away", "campaigns"]) == 3
+    assert run(["--context", "gone", "campaigns"]) == 1
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"sojourn: there is no profile gone in {profiles}; there are away, here, asking, dev"
+        f"sojourn: there is no context gone in {contexts}; there are away, here, asking, dev"
     )
 
 
 def test_what_is_in_force_is_marked(
-    profiles: Path, api_url: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
+    contexts: Path, api_url: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
-    assert run(["profiles"]) == 0
+    assert run(["contexts"]) == 0
     shown = capsys.readouterr().out
     assert [re.split(r"  +", line.strip()) for line in shown.splitlines()] == [
-        ["PROFILE", "URL", "KEY"],
+        ["CONTEXT", "URL", "KEY"],
         ["away", "http://127.0.0.1:1", "in the file"],
         ["*", "here", api_url, "in the file"],
         ["asking", api_url, "by command"],
     ]
-    assert run(["--profile", "away", "profiles", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)["profiles"]
+    assert run(["--context", "away", "contexts", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["contexts"]
     assert [each["name"] for each in listed if each["in_force"]] == ["away"]
     monkeypatch.setenv("SOJOURN_API_URL", "https://sojourn.example.com")
-    assert run(["profiles"]) == 0
+    assert run(["contexts"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.split() == ["*", "SOJOURN_API_URL", "https://sojourn.example.com", "of", "the", "environment"]
     assert ADMIN_KEY not in shown + str(listed)
@@ -73,14 +73,14 @@ COMPLETED = {
     "pause aban": ["abandoned-cart"],
     "journeys exit --campaign ": ["abandoned-cart", "welcome"],
     "pause abandoned-cart w": ["welcome"],
-    "--profile away pause aban": [],
-    "--profile asking pause aban": [],
-    "--profile a": ["away", "asking"],
+    "--context away pause aban": [],
+    "--context asking pause aban": [],
+    "--context a": ["away", "asking"],
     "arch": ["archive"],
 }
 
 
-@pytest.mark.usefixtures("profiles")
+@pytest.mark.usefixtures("contexts")
 def test_the_shell_completes(folder: Path) -> None:
     assert run(["apply", *(str(a_campaign(folder, key)) for key in ("abandoned-cart", "welcome"))]) == 0
     for words, completed in COMPLETED.items():

@@ -6,7 +6,7 @@ import re
 
 from cli.main import run
 from tests.cli.conftest import Output
-from tests.harness import Rig
+from tests.harness import Harness
 
 CAMPAIGN = """\
 key: cart
@@ -23,13 +23,15 @@ steps:
 """
 
 
-async def test_the_funnel_step_by_step(rig: Rig, deployment: str, capsys: Output) -> None:
-    await rig.run_campaign(CAMPAIGN)
-    await rig.identify("ada", email="ada@example.com")
+async def test_the_funnel_step_by_step(harness: Harness, deployment: str, capsys: Output) -> None:
+    await harness.run_campaign(CAMPAIGN)
+    await harness.identify("ada", email="ada@example.com")
     for user in ("ada", "bob", "bob"):
-        await rig.track(user, "Cart Abandoned")
-    await rig.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE step = 'rest' AND status = 'waiting') = 2")
-    await rig.track("bob", "Order Completed")
+        await harness.track(user, "Cart Abandoned")
+    await harness.until(
+        "SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE step = 'rest' AND status = 'waiting') = 2"
+    )
+    await harness.track("bob", "Order Completed")
     assert await asyncio.to_thread(run, ["funnel", "cart"]) == 0
     shown = capsys.readouterr().out
     head, steps, offer, fork, nudge, rest, ended, *more = shown.splitlines()
@@ -46,6 +48,6 @@ async def test_the_funnel_step_by_step(rig: Rig, deployment: str, capsys: Output
     assert json.loads(capsys.readouterr().out)["versions"][0]["entered"] == 2
 
 
-async def test_the_funnel_of_what_is_not_there(rig: Rig, deployment: str, capsys: Output) -> None:
+async def test_the_funnel_of_what_is_not_there(harness: Harness, deployment: str, capsys: Output) -> None:
     assert await asyncio.to_thread(run, ["funnel", "none"]) == 1
     assert capsys.readouterr().err.startswith("sojourn: there is no campaign none")

@@ -10,7 +10,7 @@ import pytest
 
 from cli.main import run
 from tests.cli.conftest import Output
-from tests.harness import Rig
+from tests.harness import Harness
 
 CAMPAIGN = """\
 key: cart
@@ -24,28 +24,28 @@ USERS = ("ada", "bob", "cy")
 
 
 @pytest.fixture
-async def resting(rig: Rig, deployment: str) -> Rig:
+async def resting(harness: Harness, deployment: str) -> Harness:
     """A running campaign with a journey of each user that rests."""
-    await rig.run_campaign(CAMPAIGN)
+    await harness.run_campaign(CAMPAIGN)
     for user in USERS:
-        await rig.track(user, "Cart Abandoned")
-    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
-    await rig.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE status = 'waiting') = %s", len(USERS))
-    return rig
+        await harness.track(user, "Cart Abandoned")
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    await harness.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE status = 'waiting') = %s", len(USERS))
+    return harness
 
 
 async def sojourn(*arguments: str) -> int:
     return await asyncio.to_thread(run, ["journeys", *arguments])
 
 
-async def id_of(rig: Rig, user: str) -> str:
-    rows = await rig.query(
+async def id_of(harness: Harness, user: str) -> str:
+    rows = await harness.query(
         "SELECT journeys.id::text FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = %s", user
     )
     return str(rows[0]["id"])
 
 
-async def test_explain_ends_with_where_the_journey_is(resting: Rig, capsys: Output) -> None:
+async def test_explain_ends_with_where_the_journey_is(resting: Harness, capsys: Output) -> None:
     await resting.identify("ada", timezone="Asia/Tokyo")
     [row] = await resting.query(
         "SELECT wakes_at FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = 'ada'"
@@ -57,11 +57,11 @@ async def test_explain_ends_with_where_the_journey_is(resting: Rig, capsys: Outp
     assert re.fullmatch(rf"now: waits at cool-off until (\S+ )?{wakes_at:%H:%M} \(Asia/Tokyo\), in cart", last)
 
 
-async def test_explain_tells_journeys_of_one_campaign_apart(rig: Rig, deployment: str, capsys: Output) -> None:
-    await rig.run_campaign(CAMPAIGN.replace("Abandoned}", "Abandoned, key: event.properties.cart_id}"))
+async def test_explain_tells_journeys_of_one_campaign_apart(harness: Harness, deployment: str, capsys: Output) -> None:
+    await harness.run_campaign(CAMPAIGN.replace("Abandoned}", "Abandoned, key: event.properties.cart_id}"))
     for cart in ("c-1", "c-2"):
-        await rig.track("ada", "Cart Abandoned", {"cart_id": cart})
-    await rig.until("SELECT 1 FROM journeys HAVING count(*) = 2")
+        await harness.track("ada", "Cart Abandoned", {"cart_id": cart})
+    await harness.until("SELECT 1 FROM journeys HAVING count(*) = 2")
     assert await asyncio.to_thread(run, ["explain", "ada"]) == 0
     where = [line.rpartition(", in ")[2] for line in capsys.readouterr().out.splitlines() if line.startswith("now: ")]
     assert where == ["cart (c-2)", "cart (c-1)"]
@@ -69,7 +69,7 @@ async def test_explain_tells_journeys_of_one_campaign_apart(rig: Rig, deployment
     assert [each["entry_key"] for each in json.loads(capsys.readouterr().out)["now"]] == ["c-2", "c-1"]
 
 
-async def test_the_list_and_its_choices(resting: Rig, capsys: Output) -> None:
+async def test_the_list_and_its_choices(resting: Harness, capsys: Output) -> None:
     assert await sojourn() == 0
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.split() == ["JOURNEY", "USER", "CAMPAIGN", "V", "STATE", "STEP", "NEXT"]
@@ -88,7 +88,7 @@ async def test_the_list_and_its_choices(resting: Rig, capsys: Output) -> None:
         assert [each["user_id"] for each in json.loads(capsys.readouterr().out)["journeys"]] == found
 
 
-async def test_a_long_list_goes_on(resting: Rig, capsys: Output) -> None:
+async def test_a_long_list_goes_on(resting: Harness, capsys: Output) -> None:
     assert await sojourn("--limit", "2") == 0
     more = capsys.readouterr().err
     assert more.startswith("There are more: --after ")
@@ -98,7 +98,7 @@ async def test_a_long_list_goes_on(resting: Rig, capsys: Output) -> None:
     assert output.err == ""
 
 
-async def test_one_with_its_story(resting: Rig, capsys: Output) -> None:
+async def test_one_with_its_story(resting: Harness, capsys: Output) -> None:
     id = await id_of(resting, "ada")
     assert await sojourn("show", id) == 0
     shown = capsys.readouterr().out
@@ -111,22 +111,22 @@ async def test_one_with_its_story(resting: Rig, capsys: Output) -> None:
     assert json.loads(capsys.readouterr().out)["timeline"][0]["kind"] == "entry"
 
 
-async def test_by_id(resting: Rig, capsys: Output) -> None:
+async def test_by_id(resting: Harness, capsys: Output) -> None:
     ada, bob, unknown = await id_of(resting, "ada"), await id_of(resting, "bob"), str(uuid4())
     assert await sojourn("exit", ada, unknown, bob) == 1
     output = capsys.readouterr()
     assert output.out == f"{ada}: exited\n{bob}: exited\n"
     assert output.err == f"sojourn: there is no journey {unknown}\n"
     cy = await id_of(resting, "cy")
-    assert await sojourn("skip-wait", cy) == 0
+    assert await sojourn("skip", cy) == 0
     await resting.until("SELECT 1 FROM journeys WHERE id = %s AND step = 'reflect'", cy)
     capsys.readouterr()
     assert await sojourn("--json", "exit", cy) == 0
     assert [each["id"] for each in json.loads(capsys.readouterr().out)["journeys"]] == [cy]
 
 
-async def test_by_choice(resting: Rig, capsys: Output) -> None:
-    assert await sojourn("skip-wait", "--campaign", "cart", "--user", "ada", "--watch") == 0
+async def test_by_choice(resting: Harness, capsys: Output) -> None:
+    assert await sojourn("skip", "--campaign", "cart", "--user", "ada", "--watch") == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("skip cart: done, 1 of 1")
     await resting.until("SELECT 1 FROM journeys WHERE step = 'reflect' AND status = 'waiting'")
     assert await sojourn("exit", "--campaign", "cart", "--step", "cool-off", "--watch", "--json") == 0
@@ -136,7 +136,7 @@ async def test_by_choice(resting: Rig, capsys: Output) -> None:
     assert len(await resting.query("SELECT 1 FROM journeys WHERE state = 'active'")) == 1
 
 
-async def test_what_was_begun_can_be_watched_later(resting: Rig, capsys: Output) -> None:
+async def test_what_was_begun_can_be_watched_later(resting: Harness, capsys: Output) -> None:
     assert await sojourn("exit", "--campaign", "cart") == 0
     told = capsys.readouterr().out.strip()
     assert told.startswith("cart: exit pending. Watch it: sojourn operations ")

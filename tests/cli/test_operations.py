@@ -8,26 +8,26 @@ import pytest
 
 from cli.main import run
 from tests.cli.conftest import CAMPAIGN, Output
-from tests.harness import Rig
+from tests.harness import Harness
 
 USERS = 7
 
 
 @pytest.fixture
-async def resting(rig: Rig, deployment: str) -> Rig:
+async def resting(harness: Harness, deployment: str) -> Harness:
     """A running campaign with journeys that rest."""
-    await rig.run_campaign(CAMPAIGN.format(key="cart"))
+    await harness.run_campaign(CAMPAIGN.format(key="cart"))
     for number in range(USERS):
-        await rig.track(f"u-{number}", "Cart Abandoned")
-    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
-    return rig
+        await harness.track(f"u-{number}", "Cart Abandoned")
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    return harness
 
 
 async def sojourn(*arguments: str) -> int:
     return await asyncio.to_thread(run, list(arguments))
 
 
-async def test_stop_is_watched_until_all_have_ended(resting: Rig, capsys: Output) -> None:
+async def test_stop_is_watched_until_all_have_ended(resting: Harness, capsys: Output) -> None:
     assert await sojourn("stop", "cart", "--exit", "--watch") == 0
     state, *changes = capsys.readouterr().out.splitlines()
     assert state == "cart: stopping, version 1"
@@ -36,7 +36,7 @@ async def test_stop_is_watched_until_all_have_ended(resting: Rig, capsys: Output
     assert await resting.query("SELECT 1 FROM journeys WHERE state = 'active'") == []
 
 
-async def test_operations_for_scripts(resting: Rig, capsys: Output) -> None:
+async def test_operations_for_scripts(resting: Harness, capsys: Output) -> None:
     assert await sojourn("stop", "cart", "--exit", "--watch", "--json") == 0
     output = capsys.readouterr()
     answer = json.loads(output.out)
@@ -46,7 +46,7 @@ async def test_operations_for_scripts(resting: Rig, capsys: Output) -> None:
     assert "exit cart: done" in output.err
 
 
-async def test_operations_are_listed_and_shown(resting: Rig, capsys: Output) -> None:
+async def test_operations_are_listed_and_shown(resting: Harness, capsys: Output) -> None:
     assert await sojourn("stop", "cart", "--exit", "--watch") == 0
     capsys.readouterr()
     assert await sojourn("operations", "--campaign", "cart") == 0
@@ -64,7 +64,7 @@ async def test_operations_are_listed_and_shown(resting: Rig, capsys: Output) -> 
     assert capsys.readouterr().out.startswith(f"exit cart: done, {USERS} of {USERS}")
 
 
-async def test_a_long_list_goes_on(resting: Rig, capsys: Output) -> None:
+async def test_a_long_list_goes_on(resting: Harness, capsys: Output) -> None:
     for verb in ("pause", "resume", "pause", "resume"):
         assert await sojourn(verb, "cart") == 0
     capsys.readouterr()
@@ -76,7 +76,7 @@ async def test_a_long_list_goes_on(resting: Rig, capsys: Output) -> None:
     assert second.err == ""
 
 
-async def test_one_that_was_cancelled_ends_its_watch(resting: Rig, capsys: Output) -> None:
+async def test_one_that_was_cancelled_ends_its_watch(resting: Harness, capsys: Output) -> None:
     assert await sojourn("pause", "cart") == 0
     [row] = await resting.query(
         """

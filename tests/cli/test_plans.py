@@ -9,7 +9,7 @@ import pytest
 
 from cli.main import run
 from tests.cli.conftest import Output, a_campaign
-from tests.harness import Rig
+from tests.harness import Harness
 
 FIRST = """\
 key: cart
@@ -31,16 +31,16 @@ steps:
 
 
 @pytest.fixture
-async def in_flight(rig: Rig, deployment: str, folder: Path) -> Rig:
+async def in_flight(harness: Harness, deployment: str, folder: Path) -> Harness:
     """A running campaign with two journeys at its first step and one at its second."""
-    await rig.run_campaign(FIRST)
+    await harness.run_campaign(FIRST)
     for user in ("ada", "bob", "cy"):
-        await rig.track(user, "Cart Abandoned")
+        await harness.track(user, "Cart Abandoned")
     waiting = "SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE status = 'waiting' AND step = %s) = %s"
-    await rig.until(waiting, "cool-off", 3)
-    await rig.skip(await rig.journey("cy"), minutes=30)
-    await rig.until(waiting, "reflect", 1)
-    return rig
+    await harness.until(waiting, "cool-off", 3)
+    await harness.skip(await harness.journey("cy"), minutes=30)
+    await harness.until(waiting, "reflect", 1)
+    return harness
 
 
 async def sojourn(*arguments: str) -> int:
@@ -60,7 +60,7 @@ def test_a_campaign_that_is_not_there_yet(folder: Path, capsys: Output) -> None:
     assert capsys.readouterr().out.startswith("abandoned-cart: nothing changes, version 1 is the same\n")
 
 
-async def test_the_difference_and_the_users_in_flight(in_flight: Rig, folder: Path, capsys: Output) -> None:
+async def test_the_difference_and_the_users_in_flight(in_flight: Harness, folder: Path, capsys: Output) -> None:
     file = str(a_campaign(folder, "cart", SECOND))
     assert await sojourn("plan", file, "--in-flight", "migrate") == 0
     summary, *changes = capsys.readouterr().out.splitlines()
@@ -78,7 +78,7 @@ async def test_the_difference_and_the_users_in_flight(in_flight: Rig, folder: Pa
     assert plan.startswith("Plan running-1-1-")
 
 
-async def test_apply_does_what_the_plan_said(in_flight: Rig, folder: Path, capsys: Output) -> None:
+async def test_apply_does_what_the_plan_said(in_flight: Harness, folder: Path, capsys: Output) -> None:
     file = str(a_campaign(folder, "cart", SECOND))
     assert await sojourn("plan", file, "--in-flight", "migrate", "--json") == 0
     plan = json.loads(capsys.readouterr().out)
@@ -90,7 +90,7 @@ async def test_apply_does_what_the_plan_said(in_flight: Rig, folder: Path, capsy
     assert [tuple(row.values()) for row in versions] == [("cool-off", 1), ("cool-off", 1), ("reflect", 2)]
 
 
-async def test_apply_shows_what_it_does(in_flight: Rig, folder: Path, capsys: Output) -> None:
+async def test_apply_shows_what_it_does(in_flight: Harness, folder: Path, capsys: Output) -> None:
     file = str(a_campaign(folder, "cart", SECOND))
     assert await sojourn("apply", file, "--in-flight", "exit") == 0
     shown = capsys.readouterr().out.splitlines()
@@ -100,7 +100,7 @@ async def test_apply_shows_what_it_does(in_flight: Rig, folder: Path, capsys: Ou
     assert shown[-1].startswith("cart: exit ")
 
 
-async def test_apply_for_scripts(in_flight: Rig, folder: Path, capsys: Output) -> None:
+async def test_apply_for_scripts(in_flight: Harness, folder: Path, capsys: Output) -> None:
     file = str(a_campaign(folder, "cart", SECOND))
     assert await sojourn("apply", file, "--in-flight", "exit", "--watch", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
@@ -108,7 +108,7 @@ async def test_apply_for_scripts(in_flight: Rig, folder: Path, capsys: Output) -
     assert (answer["operations"][0]["kind"], answer["operations"][0]["state"]) == ("exit", "done")
 
 
-async def test_what_is_not_as_planned_any_more_is_refused(in_flight: Rig, folder: Path, capsys: Output) -> None:
+async def test_what_is_not_as_planned_any_more_is_refused(in_flight: Harness, folder: Path, capsys: Output) -> None:
     file = a_campaign(folder, "cart", SECOND)
     assert await sojourn("plan", str(file), "--json") == 0
     planned = json.loads(capsys.readouterr().out)["hash"]

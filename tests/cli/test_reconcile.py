@@ -6,18 +6,18 @@ import re
 
 from cli.main import run
 from tests.cli.conftest import CAMPAIGN, Output
-from tests.harness import Rig
+from tests.harness import Harness
 
 
-async def test_what_was_found_is_reported(rig: Rig, deployment: str, capsys: Output) -> None:
-    await rig.run_campaign(CAMPAIGN.format(key="cart"))
-    await rig.track("ada", "Cart Abandoned")
-    await rig.until("SELECT 1 FROM journeys WHERE status = 'waiting'")
+async def test_what_was_found_is_reported(harness: Harness, deployment: str, capsys: Output) -> None:
+    await harness.run_campaign(CAMPAIGN.format(key="cart"))
+    await harness.track("ada", "Cart Abandoned")
+    await harness.until("SELECT 1 FROM journeys WHERE status = 'waiting'")
     assert await sojourn("--watch") == 0
     output = capsys.readouterr().out
     assert output.splitlines()[-1].startswith("Compared ")
     assert "reconcile: done, no differences" in output
-    [row] = await rig.query(
+    [row] = await harness.query(
         """
         INSERT INTO reconciliations (id, requested_by, state, created_at, started_at, finished_at, report)
         SELECT uuidv7(), 'test', 'done', now(), now(), now(), jsonb_set(report, '{findings}', %s)
@@ -32,7 +32,7 @@ async def test_what_was_found_is_reported(rig: Rig, deployment: str, capsys: Out
     assert re.match(rf"{row['id']}  done +row without workflow 2  test +2", latest)
 
 
-async def test_it_can_be_looked_at_later(rig: Rig, deployment: str, capsys: Output) -> None:
+async def test_it_can_be_looked_at_later(harness: Harness, deployment: str, capsys: Output) -> None:
     assert await sojourn() == 0
     told = capsys.readouterr().out.strip()
     assert told.startswith("reconcile: pending. Watch it: sojourn reconcile ")

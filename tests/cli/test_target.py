@@ -12,13 +12,13 @@ from domain.errors import InvalidRequestError
 
 STAGING = "https://staging.example.com"
 CONFIG = f"""
-default_profile = "staging"
+default_context = "staging"
 
-[profiles.staging]
+[contexts.staging]
 url = "{STAGING}"
 key = "staging-key"
 
-[profiles.live]
+[contexts.live]
 url = "https://live.example.com"
 key_command = "printf 'live-key\\n'"
 """
@@ -55,21 +55,21 @@ ENVIRONMENT = {"SOJOURN_API_URL": "https://env.example.com", "SOJOURN_API_KEY": 
 
 def test_each_goes_before_the_next(home: Path, dev_folder: Path) -> None:
     environ = configured(home)
-    full = {**environ, **ENVIRONMENT, "SOJOURN_PROFILE": "live"}
-    assert find_target(profile="live", environ=full, folder=dev_folder) == LIVE
+    full = {**environ, **ENVIRONMENT, "SOJOURN_CONTEXT": "live"}
+    assert find_target(context="live", environ=full, folder=dev_folder) == LIVE
     assert find_target(environ=full, folder=dev_folder) == Target("https://env.example.com", "k")
-    assert find_target(environ={**environ, "SOJOURN_PROFILE": "live"}, folder=dev_folder) == LIVE
+    assert find_target(environ={**environ, "SOJOURN_CONTEXT": "live"}, folder=dev_folder) == LIVE
     assert find_target(environ=environ, folder=dev_folder) == Target(STAGING, "staging-key")
-    without_default = configured(home, CONFIG.replace('default_profile = "staging"', ""))
+    without_default = configured(home, CONFIG.replace('default_context = "staging"', ""))
     assert find_target(environ=without_default, folder=dev_folder) == DEV
     assert find_target(environ={**without_default, "SOJOURN_API_KEY": "k"}, folder=home) == Target(DEFAULT_URL, "k")
 
 
 def test_what_runs_here_has_a_name_too(home: Path, dev_folder: Path) -> None:
     environ = configured(home)
-    assert find_target(profile="dev", environ=environ, folder=dev_folder) == DEV
+    assert find_target(context="dev", environ=environ, folder=dev_folder) == DEV
     with pytest.raises(InvalidRequestError, match="no `sojourn dev` runs in this folder"):
-        find_target(profile="dev", environ=environ, folder=home)
+        find_target(context="dev", environ=environ, folder=home)
 
 
 def test_an_address_as_an_option_takes_the_key_of_the_environment(home: Path, dev_folder: Path) -> None:
@@ -105,22 +105,22 @@ def test_without_a_key_it_is_said_where_keys_come_from(tmp_path: Path) -> None:
 
 def test_a_key_goes_only_where_it_is_meant_to(home: Path, dev_folder: Path) -> None:
     environ = configured(home)
-    # The development server's, and a profile's, to no address of the environment or of an option.
+    # The development server's, and a context's, to no address of the environment or of an option.
     for url, given in ((None, {**environ, "SOJOURN_API_URL": STAGING}), (STAGING, environ)):
         with pytest.raises(InvalidRequestError, match=rf"no key for {STAGING}: set SOJOURN_API_KEY"):
             find_target(url=url, environ=given, folder=dev_folder)
-    # The environment's to no other address, and to no profile.
+    # The environment's to no other address, and to no context.
     with pytest.raises(InvalidRequestError, match=r"is meant for https://env\.example\.com"):
         find_target(url=STAGING, environ=ENVIRONMENT, folder=dev_folder)
-    keyless = configured(home, f'[profiles.staging]\nurl = "{STAGING}"\n')
-    with pytest.raises(InvalidRequestError, match="profile staging has no key"):
-        find_target(profile="staging", environ={**keyless, **ENVIRONMENT}, folder=dev_folder)
+    keyless = configured(home, f'[contexts.staging]\nurl = "{STAGING}"\n')
+    with pytest.raises(InvalidRequestError, match="context staging has no key"):
+        find_target(context="staging", environ={**keyless, **ENVIRONMENT}, folder=dev_folder)
 
 
 def test_a_folder_never_gets_the_key_of_the_environment(home: Path, dev_folder: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(home), "SOJOURN_API_KEY": "production", "SOJOURN_ADMIN_KEY": "production"}
     assert find_target(environ=environ, folder=dev_folder) == DEV
-    assert find_target(profile="dev", environ=environ, folder=dev_folder) == DEV
+    assert find_target(context="dev", environ=environ, folder=dev_folder) == DEV
 
 
 @pytest.mark.parametrize(
@@ -149,10 +149,10 @@ def test_a_file_of_another_user_is_not_taken(home: Path, dev_folder: Path, monke
 
 
 @pytest.mark.parametrize("key", ["SOJOURN_ADMIN_KEY", "SOJOURN_API_KEY"])
-@pytest.mark.parametrize("named", [{"url": "http://[x"}, {"profile": "broken"}, {}])
+@pytest.mark.parametrize("named", [{"url": "http://[x"}, {"context": "broken"}, {}])
 def test_what_is_no_address_is_refused(home: Path, key: str, named: dict[str, str]) -> None:
     """With whatever key: some are looked up for this machine alone."""
-    environ = configured(home, '[profiles.broken]\nurl = "http://[x"\nkey = "k"\n') | {key: "k"}
+    environ = configured(home, '[contexts.broken]\nurl = "http://[x"\nkey = "k"\n') | {key: "k"}
     if not named:
         environ["SOJOURN_API_URL"] = "http://[x"
     with pytest.raises(InvalidRequestError, match=r"http://\[x is no address such as http://localhost:8080"):
@@ -183,13 +183,13 @@ def test_a_file_without_keys_may_be_read_by_all(home: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("default_profile = ", "Invalid value"),
-        ("[profiles.a]\nurl = 7", r"Expected `str`, got `int`"),
-        ("[profiles.a]\nkey = 'k'", "missing required field `url`"),
-        ("[profiles.a]\nurl = 'u'\nkye = 'k'", "unknown field `kye`"),
+        ("default_context = ", "Invalid value"),
+        ("[contexts.a]\nurl = 7", r"Expected `str`, got `int`"),
+        ("[contexts.a]\nkey = 'k'", "missing required field `url`"),
+        ("[contexts.a]\nurl = 'u'\nkye = 'k'", "unknown field `kye`"),
         (
-            "default_profile = 'b'\n[profiles.a]\nurl = 'u'",
-            r"there is no profile b in .*config\.toml; there are a, dev",
+            "default_context = 'b'\n[contexts.a]\nurl = 'u'",
+            r"there is no context b in .*config\.toml; there are a, dev",
         ),
     ],
 )
@@ -208,9 +208,9 @@ def test_a_config_file_that_nobody_understands(home: Path, text: str, told: str)
     ],
 )
 def test_a_command_that_tells_no_key(home: Path, command: str, told: str) -> None:
-    environ = configured(home, f'[profiles.a]\nurl = "u"\nkey_command = "{command}"')
-    with pytest.raises(InvalidRequestError, match=rf"key_command of profile a failed.*{told}"):
-        find_target(profile="a", environ=environ, folder=home)
+    environ = configured(home, f'[contexts.a]\nurl = "u"\nkey_command = "{command}"')
+    with pytest.raises(InvalidRequestError, match=rf"key_command of context a failed.*{told}"):
+        find_target(context="a", environ=environ, folder=home)
 
 
 @pytest.mark.parametrize("text", ["", "{", "\x00", "[]", '{"api_url": "u"}'])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import CAMPAIGN
-from tests.harness import Rig
+from tests.harness import Harness
 
 ROOT = Path(__file__).parents[2]
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -60,16 +60,16 @@ def _read(master: int) -> str:
 
 
 @pytest.fixture
-async def resting(rig: Rig, deployment: str) -> Rig:
+async def resting(harness: Harness, deployment: str) -> Harness:
     """A running campaign with three journeys that rest."""
-    await rig.run_campaign(CAMPAIGN.format(key="cart"))
+    await harness.run_campaign(CAMPAIGN.format(key="cart"))
     for number in range(3):
-        await rig.track(f"u-{number}", "Cart Abandoned")
-    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
-    return rig
+        await harness.track(f"u-{number}", "Cart Abandoned")
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    return harness
 
 
-async def test_what_ends_journeys_is_asked_first(resting: Rig, deployment: str) -> None:
+async def test_what_ends_journeys_is_asked_first(resting: Harness, deployment: str) -> None:
     terminal = Terminal(columns=100)
     status, shown = await terminal.run("stop", "cart", "--exit", answers={"[y/N]": "n\n"})
     assert status == 1
@@ -82,13 +82,13 @@ async def test_what_ends_journeys_is_asked_first(resting: Rig, deployment: str) 
     assert re.search(r"exit cart .*100%.*done, 3 of 3", ESCAPES.sub("", shown).splitlines()[-1])
 
 
-async def test_what_is_answered_beforehand_is_not_asked(resting: Rig) -> None:
+async def test_what_is_answered_beforehand_is_not_asked(resting: Harness) -> None:
     status, shown = await Terminal().run("stop", "cart", "--exit", "--yes")
     assert status == 0
     assert "?" not in ESCAPES.sub("", shown)
 
 
-async def test_a_watch_that_is_left_says_how_to_look_again(resting: Rig) -> None:
+async def test_a_watch_that_is_left_says_how_to_look_again(resting: Harness) -> None:
     [row] = await resting.query(
         """
         INSERT INTO operations (id, campaign_key, kind, state, total, done, requested_by, started_at)
@@ -102,7 +102,7 @@ async def test_a_watch_that_is_left_says_how_to_look_again(resting: Rig) -> None
     assert await resting.query("SELECT 1 FROM operations WHERE id = %s AND state = 'running'", row["id"])
 
 
-async def test_tables_fold_and_keep_ids_whole(resting: Rig) -> None:
+async def test_tables_fold_and_keep_ids_whole(resting: Harness) -> None:
     await resting.query(
         """
         INSERT INTO operations
@@ -121,7 +121,7 @@ async def test_tables_fold_and_keep_ids_whole(resting: Rig) -> None:
     assert "10 of 10  migrated 6, step removed 4" in wide
 
 
-async def test_colours_can_be_had_away(resting: Rig) -> None:
+async def test_colours_can_be_had_away(resting: Harness) -> None:
     _, coloured = await Terminal().run("--help")
     _, plain = await Terminal(environment={"NO_COLOR": "1"}).run("--help")
     colour = re.compile(r"\x1b\[[0-9;]*3\dm")
@@ -129,7 +129,7 @@ async def test_colours_can_be_had_away(resting: Rig) -> None:
     assert not colour.search(plain)
 
 
-async def test_what_is_done_to_many_is_asked_with_their_number(resting: Rig, deployment: str, folder: Path) -> None:
+async def test_what_is_done_to_many_is_asked_with_their_number(resting: Harness, deployment: str, folder: Path) -> None:
     file = folder / "cart.yaml"
     file.write_text(CAMPAIGN.format(key="cart").replace("30m", "45m"))
     terminal = Terminal(columns=200)

@@ -30,14 +30,14 @@ KEY = ["keys", "create", "--name", "a"]
         (["campaigns", "--url"], "Option '--url' requires an argument"),
         (["journeys", "exit"], "name journeys by their ids, or choose"),
         (["journeys", "exit", "00000000-0000-0000-0000-000000000000", "--campaign", "c"], "name journeys by their ids"),
-        (["journeys", "skip-wait", "--step", "s"], "--campaign is missing"),
+        (["journeys", "skip", "--step", "s"], "--campaign is missing"),
         (["reconcile", "no-id"], "should be a valid UUID"),
         (KEY, "Missing option '--scope'"),
         ([*KEY, "--scope", "root"], "'root' is not one of"),
         ([*KEY, "--scope", "read", "--expires", "soon"], "write 12h or 90d"),
         ([*KEY, "--scope", "read", "--expires", "0d"], "write 12h or 90d"),
-        (["--profile", "a", "--url", "b", "campaigns"], "both name a deployment"),
-        (["campaigns", "--profile", "a", "--url=b"], "both name a deployment"),
+        (["--context", "a", "--url", "b", "campaigns"], "both name a deployment"),
+        (["campaigns", "--context", "a", "--url=b"], "both name a deployment"),
     ],
 )
 def test_what_is_used_wrongly(folder: Path, capsys: Output, arguments: list[str], told: str) -> None:

@@ -23,7 +23,7 @@ from tests.api.fakes import WRITE_KEY
 from tests.api.live import api_process
 from tests.conftest import database_of
 from tests.engine.campaigns import CART
-from tests.harness import Rig, open_rig
+from tests.harness import Harness, open_harness
 
 HERE = Path(__file__).parent
 
@@ -73,7 +73,7 @@ class Deployment:
     """The address of an API process, and the rest of the deployment of its database."""
 
     url: str
-    rig: Rig
+    harness: Harness
 
 
 @pytest.fixture(scope="module")
@@ -82,20 +82,20 @@ async def deployment(
 ) -> AsyncIterator[Deployment]:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(database_of(postgres, migrated))
-        rig = await stack.enter_async_context(open_rig(url, temporal.address))
+        harness = await stack.enter_async_context(open_harness(url, temporal.address))
         api = await stack.enter_async_context(api_process(url))
-        await rig.run_campaign(CART)
-        yield Deployment(api.url, rig)
+        await harness.run_campaign(CART)
+        yield Deployment(api.url, harness)
 
 
 @pytest.mark.takes_long
 @pytest.mark.parametrize("name", CLIENTS)
 async def test_every_call_is_taken_and_one_journey_mails(deployment: Deployment, name: str) -> None:
-    client, rig = CLIENTS[name], deployment.rig
+    client, harness = CLIENTS[name], deployment.harness
     assert await client.tell(deployment.url, WRITE_KEY, name) == []
     leaves, buys = f"{name}-leaves", f"{name}-buys"
 
-    events = await rig.query("SELECT * FROM events WHERE starts_with(COALESCE(user_id, anonymous_id), %s)", name)
+    events = await harness.query("SELECT * FROM events WHERE starts_with(COALESCE(user_id, anonymous_id), %s)", name)
     assert Counter(event["type"] for event in events) == CALLS
     for event in events:
         assert event["context"]["library"]["name"] == client.library
@@ -107,20 +107,20 @@ async def test_every_call_is_taken_and_one_journey_mails(deployment: Deployment,
     assert (by_type["screen"]["name"], by_type["screen"]["properties"]["tab"]) == ("Basket", 3)
     assert (by_type["group"]["group_id"], by_type["group"]["properties"]) == ("g-1", {"name": "Analytical Engines"})
 
-    profiles = await rig.query("SELECT user_id, traits FROM profiles WHERE starts_with(user_id, %s)", name)
+    profiles = await harness.query("SELECT user_id, traits FROM profiles WHERE starts_with(user_id, %s)", name)
     known = {profile["user_id"]: profile["traits"] for profile in profiles}
     assert known.keys() == {leaves, buys}
     for user, traits in known.items():
         assert traits["email"] == f"{user}@example.com"
         assert traits["since"].startswith("2026-01-02T00:00:00")
     # The page of before the alias is theirs.
-    assert (await rig.timeline(leaves))[0]["summary"] == "page Pricing"
+    assert (await harness.timeline(leaves))[0]["summary"] == "page Pricing"
 
-    assert [item["reason"] for item in await rig.timeline(buys) if item["kind"] == "exit"] == ["exit_event"]
-    handle = await rig.journey(leaves)
-    await rig.skip(handle, minutes=30)
+    assert [item["reason"] for item in await harness.timeline(buys) if item["kind"] == "exit"] == ["exit_event"]
+    handle = await harness.journey(leaves)
+    await harness.skip(handle, minutes=30)
     assert await handle.result() == "completed"
-    mails = [mail.recipients for mail in rig.inbox.messages if mail.recipients[0].startswith(name)]
+    mails = [mail.recipients for mail in harness.inbox.messages if mail.recipients[0].startswith(name)]
     assert mails == [(f"{leaves}@example.com",)]
 
 
@@ -128,4 +128,4 @@ async def test_every_call_is_taken_and_one_journey_mails(deployment: Deployment,
 async def test_a_refused_key_is_told_once_and_not_repeated(deployment: Deployment, name: str) -> None:
     client = CLIENTS[name]
     assert await client.tell(deployment.url, "wrong", f"refused-{name}") == list(client.refusals)
-    assert await deployment.rig.query("SELECT FROM events WHERE starts_with(user_id, 'refused-')") == []
+    assert await deployment.harness.query("SELECT FROM events WHERE starts_with(user_id, 'refused-')") == []

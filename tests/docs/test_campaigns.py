@@ -47,7 +47,7 @@ from domain.journey.protocol import (
 from domain.sending.caps_document import parse_caps
 from domain.sending.policy import Granted
 from tests.domain.campaign.documents import EMAIL, WEBHOOK
-from tests.domain.journey.machine_driver import Walk
+from tests.domain.journey.machine_driver import MachineDriver
 from tests.domain.strategies import NOON
 
 ROOT = Path(__file__).parents[2]
@@ -149,26 +149,26 @@ def _with_what_is_said(marks: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("hears", [False, True])
 def test_a_journey_comes_to_an_end(text: str, hears: bool) -> None:
     """Every message is granted and sent; the first arm, no case; each event that is waited for comes, or none does."""
-    walk = Walk(published(text).plan)
+    driver = MachineDriver(published(text).plan)
     for turn in range(1_000):
-        fact, after = _answer(walk, hears, turn)
+        fact, after = _answer(driver, hears, turn)
         if fact is None:
             return
-        walk.tell(fact, after=after)
-    raise AssertionError(f"it goes on: {walk.history}")
+        driver.tell(fact, after=after)
+    raise AssertionError(f"it goes on: {driver.history}")
 
 
-def _answer(walk: Walk, hears: bool, turn: int) -> tuple[Fact | None, timedelta]:
+def _answer(driver: MachineDriver, hears: bool, turn: int) -> tuple[Fact | None, timedelta]:
     at_once = timedelta(0)
-    node = walk.plan.nodes.get(walk.state.step or "")
-    match command := walk.command():
+    node = driver.plan.nodes.get(driver.state.step or "")
+    match command := driver.command():
         case Finish():
             return None, at_once
-        case AwaitMatch() if hears and isinstance(node, WaitFor) and not walk.state.matches:
+        case AwaitMatch() if hears and isinstance(node, WaitFor) and not driver.state.matches:
             return Matched(node.subscriptions[-1].id, f"e{turn}"), timedelta(minutes=1)
         case SleepUntil() | AwaitMatch():
-            assert walk.state.until is not None
-            return Woke(), at_once if walk.state.until < walk.at else walk.state.until - walk.at
+            assert driver.state.until is not None
+            return Woke(), at_once if driver.state.until < driver.at else driver.state.until - driver.at
         case AwaitResume():
             raise AssertionError("nothing is paused")
         case Authorize(step=step):
@@ -177,10 +177,10 @@ def _answer(walk: Walk, hears: bool, turn: int) -> tuple[Fact | None, timedelta]
             return Settled("sent", journey_ended=False), at_once
         case Evaluate():
             # A repetition by a condition ends in its third round.
-            rounds = sum(round.done for round in walk.state.loops.values())
+            rounds = sum(round.done for round in driver.state.loops.values())
             return Evaluated(0 if isinstance(node, Split) or rounds >= 2 else None), at_once
         case LookUp(attempt=ask):
-            return LookedUp(walk.at + timedelta(hours=1) if ask == 1 else walk.at), at_once
+            return LookedUp(driver.at + timedelta(hours=1) if ask == 1 else driver.at), at_once
         case Perform():
             return Performed(journey_ended=False), at_once
         case _:

@@ -11,7 +11,7 @@ from cli import exit_codes
 from cli.config import read_config
 from cli.main import app, run
 from tests.cli.conftest import Output, api_url, deployment, folder, no_logs
-from tests.harness import Rig
+from tests.harness import Harness
 
 __all__ = ["api_url", "deployment", "folder", "no_logs"]  # fixtures
 
@@ -26,25 +26,27 @@ USERS = ("u-1", "u-2", "u-3", "u-4")
 
 
 @pytest.mark.takes_long
-async def test_the_commands_run(rig: Rig, deployment: str, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_commands_run(
+    harness: Harness, deployment: str, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ROOT)
     for line in LINES:
         _, *words = shlex.split(line)
-        known = await _known(rig, words, capsys)
+        known = await _known(harness, words, capsys)
         assert await asyncio.to_thread(run, [known.get(word, word) for word in words]) == 0, (line, capsys.readouterr())
         if words[0] == "start":
-            await _let_in(rig)
+            await _let_in(harness)
 
 
-async def _let_in(rig: Rig) -> None:
+async def _let_in(harness: Harness) -> None:
     for user in USERS:
-        await rig.identify(user, email=f"{user}@example.com")
+        await harness.identify(user, email=f"{user}@example.com")
         properties = {"cart_id": f"c-{user}", "value": 120, "checkout_url": "https://shop.example.com/c"}
-        await rig.track(user, "Cart Abandoned", properties)
-    await rig.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE status = 'waiting') = %s", len(USERS))
+        await harness.track(user, "Cart Abandoned", properties)
+    await harness.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE status = 'waiting') = %s", len(USERS))
 
 
-async def _known(rig: Rig, words: list[str], capsys: Output) -> dict[str, str]:
+async def _known(harness: Harness, words: list[str], capsys: Output) -> dict[str, str]:
     """What stands for the words in capitals of a line."""
     match words:
         case ["apply", file, *_, "--plan", "HASH", "--watch"]:
@@ -59,11 +61,11 @@ async def _known(rig: Rig, words: list[str], capsys: Output) -> dict[str, str]:
         case ["keys", "revoke", "ID"]:
             query = "SELECT id FROM api_keys"
         case ["archive", key]:
-            await rig.until("SELECT 1 FROM campaigns WHERE key = %s AND state = 'ended'", key)
+            await harness.until("SELECT 1 FROM campaigns WHERE key = %s AND state = 'ended'", key)
             return {}
         case _:
             return {}
-    [row] = await rig.query(query)
+    [row] = await harness.query(query)
     return {"ID": row["id"]}
 
 
@@ -88,5 +90,5 @@ def test_the_config_file_is_one(tmp_path: Path) -> None:
     file.write_text(block)
     file.chmod(0o600)
     config = read_config(file)
-    assert config.default_profile in config.profiles
-    assert [bool(profile.key) for profile in config.profiles.values()] == [True, False]
+    assert config.default_context in config.contexts
+    assert [bool(profile.key) for profile in config.contexts.values()] == [True, False]

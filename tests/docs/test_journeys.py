@@ -10,7 +10,7 @@ import httpx
 from api.funnel import Funnel, Messages, Step, Version
 from api.journeys import JourneyQuery
 from domain.journey.reconciliation import Finding
-from tests.harness import ADMIN_KEY, Rig
+from tests.harness import ADMIN_KEY, Harness
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "journeys.md").read_text()
@@ -53,18 +53,18 @@ async def curl(http: httpx.AsyncClient, line: str, known: dict[str, str]) -> Any
     return answer.json()
 
 
-async def test_the_calls_of_the_page(rig: Rig) -> None:
-    await rig.run_campaign(CART, TEMPLATES)
+async def test_the_calls_of_the_page(harness: Harness) -> None:
+    await harness.run_campaign(CART, TEMPLATES)
     for user in ("u-2", "u-1"):
-        await rig.track(user, "Cart Abandoned", {"value": 120, "cart_id": "c-1"})
-        await rig.rests(await rig.journey(user), "cool-off")
+        await harness.track(user, "Cart Abandoned", {"value": 120, "cart_id": "c-1"})
+        await harness.rests(await harness.journey(user), "cool-off")
     known = {"KEY": ADMIN_KEY}
     answers: list[tuple[str, Any]] = []
     for line in LINES:
         if not line.startswith("curl "):
             assert line.startswith("export ")
             continue
-        answer = await curl(rig.http, line, known)
+        answer = await curl(harness.http, line, known)
         answers.append((line, answer))
         for journey in answer.get("journeys", []) if isinstance(answer.get("journeys"), list) else []:
             known["JOURNEY" if journey["user_id"] == "u-1" else "OTHER"] = journey["id"]

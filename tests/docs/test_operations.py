@@ -21,7 +21,7 @@ from runtime.embedded.temporal import SETTINGS, EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES
 from settings import CodecServerSettings, Settings
 from tests.engine.campaigns import CART
-from tests.harness import Rig, open_rig
+from tests.harness import Harness, open_harness
 from tests.processes import ROOT, environment, sojourn, worker_process
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
@@ -73,22 +73,22 @@ class Shell:
 
 
 @pytest.fixture
-async def rig(database_url: str) -> AsyncIterator[Rig]:
+async def harness(database_url: str) -> AsyncIterator[Harness]:
     """On a Temporal server of its own, since the page calls the deployment by its usual name."""
     temporal = await EmbeddedTemporal.start(None, ui=False, search_attributes=SEARCH_ATTRIBUTES)
-    async with open_rig(database_url, temporal.address, is_working=False, task_queue="sojourn") as opened:
+    async with open_harness(database_url, temporal.address, is_working=False, task_queue="sojourn") as opened:
         yield opened
     await temporal.stop()
 
 
 @pytest.fixture
-def shell(rig: Rig, tmp_path: Path) -> Iterator[Shell]:
-    settings = rig.settings.model_copy(update={"api_port": free_port(None), "build_id": BUILD})
+def shell(harness: Harness, tmp_path: Path) -> Iterator[Shell]:
+    settings = harness.settings.model_copy(update={"api_port": free_port(None), "build_id": BUILD})
     opened = Shell(
         tmp_path,
         {
             **environment(settings),
-            "RESTORED_DATABASE_URL": restored_url(rig),
+            "RESTORED_DATABASE_URL": restored_url(harness),
             "TEMPORAL_ADDRESS": settings.temporal_address,
         },
     )
@@ -96,26 +96,26 @@ def shell(rig: Rig, tmp_path: Path) -> Iterator[Shell]:
     opened.end()
 
 
-def restored_url(rig: Rig) -> str:
-    return f"{rig.settings.database_url.get_secret_value().rpartition('/')[0]}/restored"
+def restored_url(harness: Harness) -> str:
+    return f"{harness.settings.database_url.get_secret_value().rpartition('/')[0]}/restored"
 
 
 @pytest.mark.takes_long
-async def test_the_commands_run(rig: Rig, shell: Shell) -> None:
-    async with worker_process(rig.settings.model_copy(update={"build_id": BEFORE})):
-        status, output = await sojourn(rig.settings, "promote", BEFORE)
+async def test_the_commands_run(harness: Harness, shell: Shell) -> None:
+    async with worker_process(harness.settings.model_copy(update={"build_id": BEFORE})):
+        status, output = await sojourn(harness.settings, "promote", BEFORE)
         assert status == 0, output
-        await rig.run_campaign(CART)
-        await rig.identify("u1", email="u1@example.com")
-        await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-        journey = await rig.journey("u1")
-        await rig.rests(journey, "cool-off")
+        await harness.run_campaign(CART)
+        await harness.identify("u1", email="u1@example.com")
+        await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+        journey = await harness.journey("u1")
+        await harness.rests(journey, "cool-off")
         printed = {block: await shell.run(block) for block in SCRIPT}
     told = "\n".join(printed.values())
     assert f"Build {BUILD} has the journeys; before, build {BEFORE}." in told
     assert re.search(rf"RampingVersionBuildID +{BUILD}", told)
     assert f"Build {BEFORE} has the journeys; before, build {BUILD}." in told
-    async with await psycopg.AsyncConnection.connect(restored_url(rig)) as restored:
+    async with await psycopg.AsyncConnection.connect(restored_url(harness)) as restored:
         cursor = await restored.execute(
             "SELECT user_id, campaign_key, step, state FROM journeys JOIN profiles ON profiles.id = profile_id"
         )

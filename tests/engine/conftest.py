@@ -7,7 +7,7 @@ from application.catalogue import Catalogue
 from application.ingest import Ingest
 from store.database import Database
 from tests.engine.ingesting import Query
-from tests.rig import PATIENCE
+from tests.harness import PATIENCE
 
 
 @pytest.fixture(autouse=True)

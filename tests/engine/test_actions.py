@@ -8,21 +8,21 @@ from application.catalogue import Catalogue
 from application.ingest import Ingest
 from tests.engine.campaigns import LOYALTY
 from tests.engine.positions import UNRECORDED
-from tests.harness import Rig, actions, now
+from tests.harness import Harness, actions, now
 
 
-async def enter(rig: Rig) -> None:
-    await rig.identify("u1", points=10, tier="none", newsletter=True, name="u")
-    await rig.track("u1", "Order Completed", {"value": 42})
+async def enter(harness: Harness) -> None:
+    await harness.identify("u1", points=10, tier="none", newsletter=True, name="u")
+    await harness.track("u1", "Order Completed", {"value": 42})
 
 
-async def test_actions_change_what_later_steps_and_conditions_see(rig: Rig) -> None:
-    await rig.run_campaign(LOYALTY)
-    await enter(rig)
-    handle = await rig.journey("u1")
+async def test_actions_change_what_later_steps_and_conditions_see(harness: Harness) -> None:
+    await harness.run_campaign(LOYALTY)
+    await enter(harness)
+    handle = await harness.journey("u1")
     assert await handle.result() == "completed"
-    [profile] = await rig.query("SELECT traits, stage FROM profiles")
-    [journey] = await rig.query("SELECT entered_at FROM journeys")
+    [profile] = await harness.query("SELECT traits, stage FROM profiles")
+    [journey] = await harness.query("SELECT entered_at FROM journeys")
     assert profile["stage"] == "loyal"
     since = profile["traits"].pop("since")
     assert since == journey["entered_at"].astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -33,7 +33,7 @@ async def test_actions_change_what_later_steps_and_conditions_see(rig: Rig) -> N
         "newsletter": None,
         "tags": ["buyer", "2026"],
     }
-    said = [(item["kind"], item["summary"]) for item in await rig.timeline("u1")]
+    said = [(item["kind"], item["summary"]) for item in await harness.timeline("u1")]
     assert said[2:] == [
         ("entry", "entered loyalty"),
         ("update_profile", "points: set newsletter, points, since, tags, tier"),
@@ -43,15 +43,15 @@ async def test_actions_change_what_later_steps_and_conditions_see(rig: Rig) -> N
         ("end", "loyalty is over: completed"),
         ("event", "Became Loyal"),
     ]
-    [update] = [item for item in await rig.timeline("u1") if item["kind"] == "update_profile"]
+    [update] = [item for item in await harness.timeline("u1") if item["kind"] == "update_profile"]
     assert list(update["data"]["errors"]) == ["bad"]
-    [event] = await rig.query("SELECT properties FROM events WHERE name = 'Became Loyal'")
+    [event] = await harness.query("SELECT properties FROM events WHERE name = 'Became Loyal'")
     assert event["properties"] == {"points": 52}
     # Start, three actions and the branch: the last action records the end as well.
     assert actions(await handle.fetch_history()) == 5
 
 
-async def test_a_deed_whose_answer_was_lost_is_done_once(rig: Rig) -> None:
+async def test_a_deed_whose_answer_was_lost_is_done_once(harness: Harness) -> None:
     """The activity runs again after a crash, by itself or beside another attempt."""
     counting = """
 key: counting
@@ -62,64 +62,64 @@ steps:
   - {id: tell, emit_event: {event: Counted}}
   - {id: rest, delay: 1d}
 """
-    await rig.run_campaign(counting)
-    await enter(rig)
-    await rig.until("SELECT 1 FROM events WHERE name = 'Counted'")
-    [journey] = await rig.query("SELECT id FROM journeys")
+    await harness.run_campaign(counting)
+    await enter(harness)
+    await harness.until("SELECT 1 FROM events WHERE name = 'Counted'")
+    [journey] = await harness.query("SELECT id FROM journeys")
     catalogue = Catalogue()
-    doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
+    doer = Actions(harness.database, catalogue, Ingest(harness.database, catalogue))
     for step in ("points", "tell"):
         request = ActionRequest(UUID(str(journey["id"])), step, 1, now(), None, {}, UNRECORDED)
         assert await doer.perform(request) is False
-    assert await rig.query("SELECT traits -> 'points' AS points FROM profiles") == [{"points": 11}]
-    assert len(await rig.query("SELECT 1 FROM events WHERE name = 'Counted'")) == 1
-    assert len(await rig.query("SELECT 1 FROM decisions WHERE kind IN ('update_profile', 'emit_event')")) == 2
+    assert await harness.query("SELECT traits -> 'points' AS points FROM profiles") == [{"points": 11}]
+    assert len(await harness.query("SELECT 1 FROM events WHERE name = 'Counted'")) == 1
+    assert len(await harness.query("SELECT 1 FROM decisions WHERE kind IN ('update_profile', 'emit_event')")) == 2
 
 
-async def test_a_message_id_that_a_client_took_in_advance_hides_no_event_of_a_journey(rig: Rig) -> None:
+async def test_a_message_id_that_a_client_took_in_advance_hides_no_event_of_a_journey(harness: Harness) -> None:
     """The id of what a step reports follows from the journey's, which a client may come to know."""
-    await rig.run_campaign(LOYALTY)
-    await enter(rig)
-    await rig.ended("u1")
+    await harness.run_campaign(LOYALTY)
+    await enter(harness)
+    await harness.ended("u1")
     reported = "SELECT message_id FROM events WHERE name = 'Became Loyal' AND user_id = 'u1'"
-    [first] = await rig.until(reported)
-    await rig.query("DELETE FROM events WHERE name = 'Became Loyal' RETURNING 1")
-    await rig.query("DELETE FROM message_ids WHERE message_id = %s RETURNING 1", first["message_id"])
-    await rig.track("stranger", "Seen", messageId=first["message_id"])
-    [journey] = await rig.query("SELECT id FROM journeys")
+    [first] = await harness.until(reported)
+    await harness.query("DELETE FROM events WHERE name = 'Became Loyal' RETURNING 1")
+    await harness.query("DELETE FROM message_ids WHERE message_id = %s RETURNING 1", first["message_id"])
+    await harness.track("stranger", "Seen", messageId=first["message_id"])
+    [journey] = await harness.query("SELECT id FROM journeys")
     catalogue = Catalogue()
-    doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
+    doer = Actions(harness.database, catalogue, Ingest(harness.database, catalogue))
     await doer.perform(ActionRequest(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}, UNRECORDED))
-    assert await rig.query(reported) == [first]
+    assert await harness.query(reported) == [first]
 
 
-async def test_an_event_whose_report_died_is_reported_by_the_next_attempt(rig: Rig) -> None:
+async def test_an_event_whose_report_died_is_reported_by_the_next_attempt(harness: Harness) -> None:
     """The decision was kept, and the worker died before the event went in."""
-    await rig.run_campaign(LOYALTY)
-    await enter(rig)
-    await rig.ended("u1")
+    await harness.run_campaign(LOYALTY)
+    await enter(harness)
+    await harness.ended("u1")
     reported = "SELECT id, source, message_id, properties FROM events WHERE name = 'Became Loyal'"
-    [first] = await rig.until(reported)
-    await rig.query("DELETE FROM events WHERE name = 'Became Loyal' RETURNING 1")
-    await rig.query("DELETE FROM message_ids WHERE message_id = %s RETURNING 1", first["message_id"])
-    [journey] = await rig.query("SELECT id FROM journeys")
+    [first] = await harness.until(reported)
+    await harness.query("DELETE FROM events WHERE name = 'Became Loyal' RETURNING 1")
+    await harness.query("DELETE FROM message_ids WHERE message_id = %s RETURNING 1", first["message_id"])
+    [journey] = await harness.query("SELECT id FROM journeys")
     catalogue = Catalogue()
-    doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
+    doer = Actions(harness.database, catalogue, Ingest(harness.database, catalogue))
     await doer.perform(ActionRequest(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}, UNRECORDED))
-    assert await rig.query(reported) == [first]
+    assert await harness.query(reported) == [first]
 
 
-async def test_nothing_is_done_once_an_exit_was_acknowledged(rig: Rig) -> None:
-    await rig.run_campaign(LOYALTY.replace("steps:\n", "steps:\n  - {id: rest, delay: 1d}\n"))
-    await enter(rig)
-    handle = await rig.journey("u1")
-    await rig.track("u1", "Account Closed")
-    [journey] = await rig.query("SELECT id, state FROM journeys")
+async def test_nothing_is_done_once_an_exit_was_acknowledged(harness: Harness) -> None:
+    await harness.run_campaign(LOYALTY.replace("steps:\n", "steps:\n  - {id: rest, delay: 1d}\n"))
+    await enter(harness)
+    handle = await harness.journey("u1")
+    await harness.track("u1", "Account Closed")
+    [journey] = await harness.query("SELECT id, state FROM journeys")
     assert journey["state"] == "exited"
     catalogue = Catalogue()
-    doer = Actions(rig.database, catalogue, Ingest(rig.database, catalogue))
+    doer = Actions(harness.database, catalogue, Ingest(harness.database, catalogue))
     for step in ("points", "loyal", "tell"):
         assert await doer.perform(ActionRequest(UUID(str(journey["id"])), step, 1, now(), None, {}, UNRECORDED)) is True
     assert await handle.result() == "exited"
-    [profile] = await rig.query("SELECT traits, stage FROM profiles")
+    [profile] = await harness.query("SELECT traits, stage FROM profiles")
     assert (profile["traits"]["tier"], profile["stage"]) == ("none", None)

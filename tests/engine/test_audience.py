@@ -26,7 +26,7 @@ from store import audience, operations
 from store.database import Database
 from tests.engine.audience import LASTING, NEWS, enter, people, start, users
 from tests.engine.ingesting import event, statements
-from tests.harness import MAIL, PATIENCE, Rig, is_there, looks, open_rig
+from tests.harness import MAIL, PATIENCE, Harness, is_there, looks, open_harness
 from tests.processes import worker_process
 
 TRIAL = {"plan": "trial"}
@@ -42,25 +42,25 @@ def many(count: int, **traits: Any) -> dict[str, dict[str, Any]]:
     return {f"u{number:04}": {**TRIAL, **traits} for number in range(count)}
 
 
-async def test_an_audience_walks_its_journeys(rig: Rig) -> None:
-    await rig.identify("ada", plan="trial", email="ada@example.com")
-    await rig.identify("bob", plan="team", email="bob@example.com")
-    await rig.identify("cyd", email="cyd@example.com")
-    await rig.identify("dan", plan="trial", email="dan@example.com", consent={"email": False})
-    await rig.run_campaign(NEWS)
-    await rig.until("SELECT 1 FROM operations WHERE state = 'done'")
+async def test_an_audience_walks_its_journeys(harness: Harness) -> None:
+    await harness.identify("ada", plan="trial", email="ada@example.com")
+    await harness.identify("bob", plan="team", email="bob@example.com")
+    await harness.identify("cyd", email="cyd@example.com")
+    await harness.identify("dan", plan="trial", email="dan@example.com", consent={"email": False})
+    await harness.run_campaign(NEWS)
+    await harness.until("SELECT 1 FROM operations WHERE state = 'done'")
     for user in ("ada", "dan"):
-        assert (await rig.ended(user))["outcome"] == "completed"
-    [operation] = (await rig.admin("GET", "/v1/campaigns/news/operations"))["operations"]
+        assert (await harness.ended(user))["outcome"] == "completed"
+    [operation] = (await harness.admin("GET", "/v1/campaigns/news/operations"))["operations"]
     assert (operation["kind"], operation["total"], operation["done"]) == ("enrol", 4, 4)
     lacking = {"not_evaluated": 1, "missing:profile.traits.plan": 1}
     assert operation["counts"] == {"entered": 2, "not_in_audience": 1, **lacking}
-    assert [mail.recipients for mail in rig.inbox.messages] == [("ada@example.com",)]
-    told = [item["summary"] for item in await rig.timeline("ada")]
+    assert [mail.recipients for mail in harness.inbox.messages] == [("ada@example.com",)]
+    told = [item["summary"] for item in await harness.timeline("ada")]
     assert told[:3] == ["identify", "entered news with its audience", "mail: granted"]
-    told = [item["summary"] for item in await rig.timeline("dan")]
+    told = [item["summary"] for item in await harness.timeline("dan")]
     assert told[2].startswith("mail: refused: no_consent")
-    assert [item["kind"] for item in await rig.timeline("bob")] == ["event"]
+    assert [item["kind"] for item in await harness.timeline("bob")] == ["event"]
 
 
 async def test_whom_an_audience_cannot_judge_is_counted_by_what_is_missing(database: Database, ingest: Ingest) -> None:
@@ -78,12 +78,12 @@ async def test_whom_an_audience_cannot_judge_is_counted_by_what_is_missing(datab
     assert operation.counts == {"entered": 1, "not_in_audience": 2, "not_evaluated": 4, **lacking}
 
 
-async def test_an_entry_says_what_was_missing(rig: Rig) -> None:
+async def test_an_entry_says_what_was_missing(harness: Harness) -> None:
     asks = "{event: Joined, where: profile.traits.plan == 'trial' && event.properties.cart.total > 5}"
-    await rig.run_campaign(NEWS.replace('{audience: {where: profile.traits.plan == "trial", rate: 10000}}', asks))
-    await rig.identify("ada", plan="trial")
-    await rig.track("ada", "Joined", cart={})
-    [refused] = [item for item in await rig.timeline("ada") if item["kind"] == "entry"]
+    await harness.run_campaign(NEWS.replace('{audience: {where: profile.traits.plan == "trial", rate: 10000}}', asks))
+    await harness.identify("ada", plan="trial")
+    await harness.track("ada", "Joined", cart={})
+    [refused] = [item for item in await harness.timeline("ada") if item["kind"] == "entry"]
     assert refused["data"]["missing"] == "event.properties.cart.total"
     assert refused["summary"].endswith("(there is no event.properties.cart.total)")
 
@@ -374,17 +374,17 @@ async def test_a_campaign_that_does_not_let_in_has_no_occasions(
     assert await enter(database) == []
 
 
-async def test_a_schedule_has_the_audience_enter(rig: Rig) -> None:
+async def test_a_schedule_has_the_audience_enter(harness: Harness) -> None:
     """It is there while the campaign lets in, and enters the audience when it comes round."""
-    await rig.identify("ada", plan="trial")
+    await harness.identify("ada", plan="trial")
     key = f"news-{uuid4().hex}"
-    await rig.run_campaign(RECURRING.replace("key: news", f"key: {key}"))
-    schedule = await rig.schedule(key)
+    await harness.run_campaign(RECURRING.replace("key: news", f"key: {key}"))
+    schedule = await harness.schedule(key)
     assert (await schedule.describe()).schedule.state.note == "version 1: mon at 09:00, UTC"
     await schedule.trigger()
-    await rig.until("SELECT 1 FROM operations WHERE state = 'done' AND counts = '{\"entered\": 1}'")
-    assert (await (await rig.journey("ada", key)).describe()).status is not None
-    await rig.admin("POST", f"/v1/campaigns/{key}/stop")
+    await harness.until("SELECT 1 FROM operations WHERE state = 'done' AND counts = '{\"entered\": 1}'")
+    assert (await (await harness.journey("ada", key)).describe()).status is not None
+    await harness.admin("POST", f"/v1/campaigns/{key}/stop")
     async for is_last in looks(PATIENCE):
         if not await is_there(schedule):
             break
@@ -397,23 +397,23 @@ async def test_killed_workers_leave_nobody_out_and_nobody_in_twice(
 ) -> None:
     """Killed twice, as soon as it is seen that one has let somebody in: it is on its next page by then."""
     await people(ingest, many(120))
-    async with open_rig(database_url, temporal.address, is_working=False) as rig:
-        await rig.run_campaign(LASTING.replace("rate: 10000", "rate: 30"))
+    async with open_harness(database_url, temporal.address, is_working=False) as harness:
+        await harness.run_campaign(LASTING.replace("rate: 10000", "rate: 30"))
         for _ in range(2):
-            before = len(await users(rig.database))
-            async with worker_process(rig.settings) as worker:
+            before = len(await users(harness.database))
+            async with worker_process(harness.settings) as worker:
                 # What the killed one had in hand is taken up once it has been silent for long enough.
-                await rig.until("SELECT 1 FROM journeys HAVING count(*) > %s", before, seconds=60)
+                await harness.until("SELECT 1 FROM journeys HAVING count(*) > %s", before, seconds=60)
                 worker.kill()
-        assert len(await users(rig.database)) < 120
-        async with worker_process(rig.settings):
-            [operation] = await rig.until("SELECT * FROM operations WHERE state = 'done'", seconds=60)
+        assert len(await users(harness.database)) < 120
+        async with worker_process(harness.settings):
+            [operation] = await harness.until("SELECT * FROM operations WHERE state = 'done'", seconds=60)
             assert (operation["done"], operation["counts"]) == (120, {"entered": 120})
-            assert await users(rig.database) == sorted(many(120))
-            await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
-            query = f"WorkflowType = 'Journey' AND TaskQueue = '{rig.settings.task_queue}'"
+            assert await users(harness.database) == sorted(many(120))
+            await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+            query = f"WorkflowType = 'Journey' AND TaskQueue = '{harness.settings.task_queue}'"
             async for is_last in looks(20):
-                if (started := await rig.temporal.count_workflows(query)).count == 120:
+                if (started := await harness.temporal.count_workflows(query)).count == 120:
                     break
                 assert not is_last, started
 

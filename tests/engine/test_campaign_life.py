@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runtime.embedded.temporal import EmbeddedTemporal
-from tests.harness import Rig, open_rig
+from tests.harness import Harness, open_harness
 from tests.processes import worker_process
 
 PLAIN = """
@@ -18,103 +18,106 @@ steps:
 """
 
 
-async def state(rig: Rig, key: str = "plain") -> str:
-    return str((await rig.admin("GET", f"/v1/campaigns/{key}"))["state"])
+async def state(harness: Harness, key: str = "plain") -> str:
+    return str((await harness.admin("GET", f"/v1/campaigns/{key}"))["state"])
 
 
-async def move(rig: Rig, verb: str, body: Any = None, key: str = "plain") -> Any:
-    return await rig.admin("POST", f"/v1/campaigns/{key}/{verb}", body)
+async def move(harness: Harness, verb: str, body: Any = None, key: str = "plain") -> Any:
+    return await harness.admin("POST", f"/v1/campaigns/{key}/{verb}", body)
 
 
-async def refused(rig: Rig, verb: str, body: Any = None, key: str = "plain") -> Any:
-    response = await rig.act("POST", f"/v1/campaigns/{key}/{verb}", body)
+async def refused(harness: Harness, verb: str, body: Any = None, key: str = "plain") -> Any:
+    response = await harness.act("POST", f"/v1/campaigns/{key}/{verb}", body)
     assert response.status_code == 409, response.text
     return response.json()
 
 
-async def has_state(rig: Rig, wanted: str, key: str = "plain", seconds: float = 20) -> None:
-    await rig.until("SELECT 1 FROM campaigns WHERE key = %s AND state = %s", key, wanted, seconds=seconds)
+async def has_state(harness: Harness, wanted: str, key: str = "plain", seconds: float = 20) -> None:
+    await harness.until("SELECT 1 FROM campaigns WHERE key = %s AND state = %s", key, wanted, seconds=seconds)
 
 
-async def test_from_draft_to_archived(rig: Rig) -> None:
-    await rig.publish(PLAIN)
-    assert await state(rig) == "draft"
-    assert (await move(rig, "start"))["state"] == "running"
-    assert (await move(rig, "pause"))["state"] == "paused"
-    assert (await move(rig, "resume"))["state"] == "running"
-    assert (await move(rig, "stop"))["state"] in ("stopping", "ended")
-    await has_state(rig, "ended")
-    assert (await move(rig, "archive"))["state"] == "archived"
-    handle = rig.temporal.get_workflow_handle("campaign/plain")
+async def test_from_draft_to_archived(harness: Harness) -> None:
+    await harness.publish(PLAIN)
+    assert await state(harness) == "draft"
+    assert (await move(harness, "start"))["state"] == "running"
+    assert (await move(harness, "pause"))["state"] == "paused"
+    assert (await move(harness, "resume"))["state"] == "running"
+    assert (await move(harness, "stop"))["state"] in ("stopping", "ended")
+    await has_state(harness, "ended")
+    assert (await move(harness, "archive"))["state"] == "archived"
+    handle = harness.temporal.get_workflow_handle("campaign/plain")
     assert await handle.result() in ("ended", "archived")
 
 
-async def test_a_campaign_that_drains_ends_with_its_last_journey(rig: Rig) -> None:
-    await rig.run_campaign(PLAIN)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Signed Up")
-    journey = await rig.journey("u1")
-    assert (await move(rig, "stop"))["state"] == "stopping"
-    await rig.track("u2", "Signed Up")
+async def test_a_campaign_that_drains_ends_with_its_last_journey(harness: Harness) -> None:
+    await harness.run_campaign(PLAIN)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Signed Up")
+    journey = await harness.journey("u1")
+    assert (await move(harness, "stop"))["state"] == "stopping"
+    await harness.track("u2", "Signed Up")
     assert (
-        await rig.query("SELECT 1 FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = 'u2'") == []
+        await harness.query("SELECT 1 FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = 'u2'")
+        == []
     )
-    await rig.skip(journey, days=30)
-    await has_state(rig, "ended")
-    assert len(rig.inbox.messages) == 1
+    await harness.skip(journey, days=30)
+    await has_state(harness, "ended")
+    assert len(harness.inbox.messages) == 1
 
 
-async def test_exit_ends_everything(rig: Rig) -> None:
-    await rig.run_campaign(PLAIN)
+async def test_exit_ends_everything(harness: Harness) -> None:
+    await harness.run_campaign(PLAIN)
     for user in ("u1", "u2", "u3"):
-        await rig.track(user, "Signed Up")
-    journeys = [await rig.journey(user) for user in ("u1", "u2", "u3")]
-    assert (await move(rig, "stop", {"mode": "exit"}))["state"] == "stopping"
+        await harness.track(user, "Signed Up")
+    journeys = [await harness.journey(user) for user in ("u1", "u2", "u3")]
+    assert (await move(harness, "stop", {"mode": "exit"}))["state"] == "stopping"
     assert [await journey.result() for journey in journeys] == ["exited"] * 3
-    await has_state(rig, "ended")
-    [operation] = (await rig.admin("GET", "/v1/campaigns/plain/operations"))["operations"]
+    await has_state(harness, "ended")
+    [operation] = (await harness.admin("GET", "/v1/campaigns/plain/operations"))["operations"]
     assert operation["state"] == "done"
     assert (operation["kind"], operation["done"], operation["counts"]["exited"]) == ("exit", 3, 3)
-    assert (await refused(rig, "stop", {"mode": "exit"}))["state"] == "ended"
-    [exited] = [item for item in await rig.timeline("u1") if item["kind"] == "exit"]
+    assert (await refused(harness, "stop", {"mode": "exit"}))["state"] == "ended"
+    [exited] = [item for item in await harness.timeline("u1") if item["kind"] == "exit"]
     assert (exited["reason"], exited["data"]["by"]) == ("campaign_stopped", "SOJOURN_ADMIN_KEY")
-    assert (await move(rig, "start"))["state"] == "running"
+    assert (await move(harness, "start"))["state"] == "running"
 
 
 @pytest.mark.takes_long
 async def test_a_stop_survives_the_death_of_its_workers(database_url: str, temporal: EmbeddedTemporal) -> None:
     """Killed as the rows are ended, and again while the server's batch is under way."""
-    async with open_rig(database_url, temporal.address, is_working=False) as rig:
-        await rig.run_campaign(PLAIN)
+    async with open_harness(database_url, temporal.address, is_working=False) as harness:
+        await harness.run_campaign(PLAIN)
         users = [f"u{number}" for number in range(40)]
-        async with worker_process(rig.settings):
+        async with worker_process(harness.settings):
             for user in users:
-                await rig.track(user, "Signed Up")
-            journeys = [await rig.journey(user) for user in users]
-        assert (await move(rig, "stop", {"mode": "exit"}))["state"] == "stopping"
+                await harness.track(user, "Signed Up")
+            journeys = [await harness.journey(user) for user in users]
+        assert (await move(harness, "stop", {"mode": "exit"}))["state"] == "stopping"
         for seen in ("started_at IS NOT NULL", "counts ->> 'batches' = '1'"):
-            async with worker_process(rig.settings) as worker:
-                await rig.until(f"SELECT 1 FROM operations WHERE {seen}", seconds=60)  # noqa: S608
+            async with worker_process(harness.settings) as worker:
+                await harness.until(f"SELECT 1 FROM operations WHERE {seen}", seconds=60)  # noqa: S608
                 worker.kill()
-        async with worker_process(rig.settings):
-            await has_state(rig, "ended", seconds=60)
+        async with worker_process(harness.settings):
+            await has_state(harness, "ended", seconds=60)
             assert [await journey.result() for journey in journeys] == ["exited"] * len(users)
-        [operation] = (await rig.admin("GET", "/v1/campaigns/plain/operations"))["operations"]
+        [operation] = (await harness.admin("GET", "/v1/campaigns/plain/operations"))["operations"]
         assert (operation["state"], operation["done"], operation["counts"]["exited"]) == ("done", 40, 40)
-        exits = await rig.query("SELECT journey_id FROM decisions WHERE kind = 'exit' AND reason = 'campaign_stopped'")
+        exits = await harness.query(
+            "SELECT journey_id FROM decisions WHERE kind = 'exit' AND reason = 'campaign_stopped'"
+        )
         assert len({row["journey_id"] for row in exits}) == len(exits) == 40
 
 
-async def test_a_version_starts_again_once_all_of_its_journeys_have_ended(rig: Rig) -> None:
+async def test_a_version_starts_again_once_all_of_its_journeys_have_ended(harness: Harness) -> None:
     """Those who entered before that would be ended with them."""
-    await rig.run_campaign(PLAIN)
-    await rig.track("u1", "Signed Up")
-    await rig.journey("u1")
-    await move(rig, "stop", {"mode": "exit"})
-    await rig.until("SELECT 1 FROM journeys WHERE state = 'exited'")
-    assert await rig.query("SELECT 1 FROM operations WHERE state = 'running'") != []
-    assert "is still ending the journeys of version 1" in (await refused(rig, "start"))["detail"]
-    await has_state(rig, "ended")
-    await move(rig, "start")
-    await rig.track("u2", "Signed Up")
-    await rig.rests(await rig.journey("u2"), "rest")
+    await harness.run_campaign(PLAIN)
+    await harness.track("u1", "Signed Up")
+    await harness.journey("u1")
+    await move(harness, "stop", {"mode": "exit"})
+    await harness.until("SELECT 1 FROM journeys WHERE state = 'exited'")
+    assert await harness.query("SELECT 1 FROM operations WHERE state = 'running'") != []
+    assert "is still ending the journeys of version 1" in (await refused(harness, "start"))["detail"]
+    await has_state(harness, "ended")
+    await move(harness, "start")
+    await harness.track("u2", "Signed Up")
+    await harness.rests(await harness.journey("u2"), "rest")

@@ -17,7 +17,7 @@ from tests.engine.campaigns import PROMOTION
 from tests.engine.caps_worker import Clock, Load, patiently
 from tests.engine.ledger_audit import keep_audit, recount_all
 from tests.engine.positions import UNRECORDED
-from tests.harness import Rig
+from tests.harness import Harness
 
 TICK = timedelta(microseconds=1)
 # The last minute of a Sunday, and of a week, in London; Monday in Tokyo since nine hours.
@@ -41,12 +41,12 @@ async def gate(database_url: str) -> AsyncIterator[Gate]:
         yield Gate(database, Catalogue(), "Europe/London")
 
 
-async def begin(rig: Rig, user: str, key: str, more: str, top: str = "") -> UUID:
+async def begin(harness: Harness, user: str, key: str, more: str, top: str = "") -> UUID:
     """A journey of a user in a campaign that is as `top` says, and its message as `more` does."""
-    await rig.run_campaign(STILL.replace("KEY", key).replace("MORE", more).replace("TOP", top))
-    await rig.identify(user, email=f"{user}@example.com")
-    await rig.track(user, "Begun")
-    [row] = await rig.query(
+    await harness.run_campaign(STILL.replace("KEY", key).replace("MORE", more).replace("TOP", top))
+    await harness.identify(user, email=f"{user}@example.com")
+    await harness.track(user, "Begun")
+    [row] = await harness.query(
         "SELECT journeys.id FROM journeys JOIN profiles ON profiles.id = profile_id"
         " WHERE user_id = %s AND campaign_key = %s",
         user,
@@ -56,23 +56,23 @@ async def begin(rig: Rig, user: str, key: str, more: str, top: str = "") -> UUID
     return journey_id
 
 
-async def are_sent(rig: Rig) -> None:
+async def are_sent(harness: Harness) -> None:
     """What was granted goes at once."""
-    await rig.query("UPDATE messages SET state = 'sent' RETURNING id")
+    await harness.query("UPDATE messages SET state = 'sent' RETURNING id")
 
 
 async def ask(gate: Gate, journey_id: UUID, visit: int, at: datetime, number: int = 1) -> Answer:
     return await gate.authorize(AuthorizeRequest(journey_id, "note", visit, number, at, at, None, UNRECORDED))
 
 
-async def test_a_week_ends_at_the_recipients_midnight(rig: Rig, gate: Gate) -> None:
-    await rig.put_caps("rules: [{name: weekly, limit: 1, per: calendar_week}]")
-    journey = await begin(rig, "u1", "weekly", "on_capped: wait")
+async def test_a_week_ends_at_the_recipients_midnight(harness: Harness, gate: Gate) -> None:
+    await harness.put_caps("rules: [{name: weekly, limit: 1, per: calendar_week}]")
+    journey = await begin(harness, "u1", "weekly", "on_capped: wait")
     assert isinstance(await ask(gate, journey, 1, SUNDAY), Granted)
-    await are_sent(rig)
+    await are_sent(harness)
     midnight = datetime(2026, 11, 2, tzinfo=UTC)
     assert await ask(gate, journey, 2, SUNDAY) == Deferred(midnight, "capped")
-    assert [item["summary"] for item in await rig.timeline("u1")][-1] == (
+    assert [item["summary"] for item in await harness.timeline("u1")][-1] == (
         "note: deferred to 2026-11-02T00:00+00:00: "
         "capped: 1 of 1 in the calendar week, Europe/London (weekly), frees at 2026-11-02T00:00+00:00"
     )
@@ -80,18 +80,18 @@ async def test_a_week_ends_at_the_recipients_midnight(rig: Rig, gate: Gate) -> N
     assert isinstance(await ask(gate, journey, 2, midnight, number=2), Granted)
 
 
-async def test_whoever_moves_is_judged_by_the_calendar_of_the_new_home(rig: Rig, gate: Gate) -> None:
-    await rig.put_caps("rules: [{name: weekly, limit: 1, per: calendar_week}]")
-    journey = await begin(rig, "u1", "weekly", "on_capped: wait")
+async def test_whoever_moves_is_judged_by_the_calendar_of_the_new_home(harness: Harness, gate: Gate) -> None:
+    await harness.put_caps("rules: [{name: weekly, limit: 1, per: calendar_week}]")
+    journey = await begin(harness, "u1", "weekly", "on_capped: wait")
     assert isinstance(await ask(gate, journey, 1, SUNDAY), Granted)
-    await are_sent(rig)
-    await rig.identify("u1", timezone="America/New_York")
+    await are_sent(harness)
+    await harness.identify("u1", timezone="America/New_York")
     midnight = datetime(2026, 11, 2, 5, tzinfo=UTC)
     assert await ask(gate, journey, 2, SUNDAY) == Deferred(midnight, "capped")
     # In Tokyo what was sent on London's Sunday is of this week.
-    await rig.identify("u1", timezone="Asia/Tokyo")
+    await harness.identify("u1", timezone="Asia/Tokyo")
     assert await ask(gate, journey, 2, midnight, number=2) == Deferred(datetime(2026, 11, 8, 15, tzinfo=UTC), "capped")
-    await rig.identify("u1", timezone="America/New_York")
+    await harness.identify("u1", timezone="America/New_York")
     assert isinstance(await ask(gate, journey, 2, midnight, number=3), Granted)
 
 
@@ -104,58 +104,60 @@ async def test_whoever_moves_is_judged_by_the_calendar_of_the_new_home(rig: Rig,
     ],
 )
 async def test_the_ledger_is_read_as_far_back_as_a_rule_reaches(
-    rig: Rig, gate: Gate, rule: str, until: datetime
+    harness: Harness, gate: Gate, rule: str, until: datetime
 ) -> None:
     first = datetime(2026, 11, 1, tzinfo=UTC)
-    await rig.put_caps(f"rules: [{{name: long, {rule}}}, {{name: short, limit: 100, per: 1m}}]")
-    journey = await begin(rig, "u1", "long", "on_capped: skip")
+    await harness.put_caps(f"rules: [{{name: long, {rule}}}, {{name: short, limit: 100, per: 1m}}]")
+    journey = await begin(harness, "u1", "long", "on_capped: skip")
     assert isinstance(await ask(gate, journey, 1, first), Granted)
-    await are_sent(rig)
+    await are_sent(harness)
     assert await ask(gate, journey, 2, until - TICK) == Refused("capped")
     assert isinstance(await ask(gate, journey, 3, until), Granted)
 
 
-async def test_urgent_and_transactional_messages_pass_and_count_where_a_rule_says_so(rig: Rig, gate: Gate) -> None:
-    await rig.put_caps("rules: [{name: two, limit: 2, per: 1d}, {name: gap, min_gap: 4h, counts: [high]}]")
-    plain = await begin(rig, "u1", "plain", "on_capped: skip")
-    urgent = await begin(rig, "u1", "urgent", "priority: high")
-    receipt = await begin(rig, "u1", "receipt", "category: transactional")
+async def test_urgent_and_transactional_messages_pass_and_count_where_a_rule_says_so(
+    harness: Harness, gate: Gate
+) -> None:
+    await harness.put_caps("rules: [{name: two, limit: 2, per: 1d}, {name: gap, min_gap: 4h, counts: [high]}]")
+    plain = await begin(harness, "u1", "plain", "on_capped: skip")
+    urgent = await begin(harness, "u1", "urgent", "priority: high")
+    receipt = await begin(harness, "u1", "receipt", "category: transactional")
     for visit in range(3):
         assert isinstance(await ask(gate, receipt, visit, SUNDAY), Granted)
     assert isinstance(await ask(gate, plain, 1, SUNDAY), Granted)
     for visit in range(3):
         assert isinstance(await ask(gate, urgent, visit, SUNDAY + timedelta(hours=visit)), Granted)
-    await are_sent(rig)
+    await are_sent(harness)
     # Four hours after the last urgent one; of the two a day it is the second.
     due = SUNDAY + timedelta(hours=6)
     assert await ask(gate, plain, 2, due - TICK) == Refused("capped")
-    assert [item["summary"] for item in await rig.timeline("u1")][-1].startswith(
+    assert [item["summary"] for item in await harness.timeline("u1")][-1].startswith(
         "note: refused: capped: within 4h of another (gap), frees at 2026-11-02T05:59+00:00"
     )
     assert isinstance(await ask(gate, plain, 3, due), Granted)
     assert await ask(gate, plain, 4, due + timedelta(hours=4)) == Refused("capped")
 
 
-async def test_a_cap_is_waited_for_until_the_window_is_open_too(rig: Rig, gate: Gate) -> None:
-    await rig.put_caps("rules: [{name: daily, limit: 1, per: calendar_day}]")
-    journey = await begin(rig, "u1", "quiet", "on_capped: wait", 'send_window: {from: "09:00", to: "24:00"}')
+async def test_a_cap_is_waited_for_until_the_window_is_open_too(harness: Harness, gate: Gate) -> None:
+    await harness.put_caps("rules: [{name: daily, limit: 1, per: calendar_day}]")
+    journey = await begin(harness, "u1", "quiet", "on_capped: wait", 'send_window: {from: "09:00", to: "24:00"}')
     assert isinstance(await ask(gate, journey, 1, SUNDAY), Granted)
-    await are_sent(rig)
+    await are_sent(harness)
     morning = datetime(2026, 11, 2, 9, tzinfo=UTC)
     assert await ask(gate, journey, 2, SUNDAY) == Deferred(morning, "capped")
-    assert [item["summary"] for item in await rig.timeline("u1")][-1].endswith(
+    assert [item["summary"] for item in await harness.timeline("u1")][-1].endswith(
         "frees at 2026-11-02T00:00+00:00, in quiet hours until 2026-11-02T09:00+00:00"
     )
     assert isinstance(await ask(gate, journey, 2, morning, number=2), Granted)
 
 
-async def test_a_message_still_to_be_sent_counts_until_it_can_have_been_sent(rig: Rig, gate: Gate) -> None:
+async def test_a_message_still_to_be_sent_counts_until_it_can_have_been_sent(harness: Harness, gate: Gate) -> None:
     """Also for a journey whose clock is ahead: on its own the message may go until it expires, and count from there."""
-    await rig.put_caps("rules: [{name: gap, min_gap: 1h}]")
-    journey = await begin(rig, "u1", "gap", "on_capped: wait")
+    await harness.put_caps("rules: [{name: gap, min_gap: 1h}]")
+    journey = await begin(harness, "u1", "gap", "on_capped: wait")
     reserved = await ask(gate, journey, 1, SUNDAY)
     assert isinstance(reserved, Granted)
-    [message] = await rig.query("SELECT expires_at FROM messages")
+    [message] = await harness.query("SELECT expires_at FROM messages")
     last = message["expires_at"]
     assert await ask(gate, journey, 2, last - timedelta(days=9)) == Deferred(
         last - timedelta(days=9) + timedelta(hours=1), "capped"
@@ -166,15 +168,15 @@ async def test_a_message_still_to_be_sent_counts_until_it_can_have_been_sent(rig
     assert isinstance(await gate.authorize(due), Granted)
 
 
-async def test_nothing_is_granted_after_the_schedule_that_ends_for_those_inside(rig: Rig, gate: Gate) -> None:
+async def test_nothing_is_granted_after_the_schedule_that_ends_for_those_inside(harness: Harness, gate: Gate) -> None:
     ends_at = datetime(2100, 1, 1, tzinfo=UTC)
     schedule = f"schedule: {{ends_at: {ends_at:%Y-%m-%dT%H:%M:%SZ}, at_end: exit}}"
-    journey = await begin(rig, "u1", "ending", "on_capped: wait", schedule)
+    journey = await begin(harness, "u1", "ending", "on_capped: wait", schedule)
     assert isinstance(await ask(gate, journey, 1, ends_at - TICK), Granted)
-    [message] = await rig.query("SELECT expires_at FROM messages")
+    [message] = await harness.query("SELECT expires_at FROM messages")
     assert message["expires_at"] == ends_at
     assert await ask(gate, journey, 2, ends_at) == Refused("schedule_ended")
-    assert [item["summary"] for item in await rig.timeline("u1")][-1].startswith(
+    assert [item["summary"] for item in await harness.timeline("u1")][-1].startswith(
         "note: refused: the schedule ended at 2100-01-01T00:00:00"
     )
 
@@ -187,10 +189,10 @@ rules:
 """
 
 
-async def test_the_rules_are_shown_as_they_were_written_and_kept_in_versions(rig: Rig) -> None:
+async def test_the_rules_are_shown_as_they_were_written_and_kept_in_versions(harness: Harness) -> None:
     path, file = "/v1/frequency-caps", "caps.yaml"
-    first = await rig.admin("PUT", path, {"file": file, "source": RULES})
-    assert first == await rig.admin("GET", path)
+    first = await harness.admin("PUT", path, {"file": file, "source": RULES})
+    assert first == await harness.admin("GET", path)
     assert first == {
         "version": 1,
         "source": RULES,
@@ -207,22 +209,22 @@ async def test_the_rules_are_shown_as_they_were_written_and_kept_in_versions(rig
             {"name": "gap", "min_gap": "1h30m"},
         ],
     }
-    same = await asyncio.gather(*(rig.admin("PUT", path, {"file": file, "source": RULES}) for _ in range(5)))
+    same = await asyncio.gather(*(harness.admin("PUT", path, {"file": file, "source": RULES}) for _ in range(5)))
     assert [answer["version"] for answer in same] == [1] * 5
     others = [RULES.replace("limit: 2", f"limit: {limit}") for limit in (4, 5, 6)]
-    put = await asyncio.gather(*(rig.admin("PUT", path, {"file": file, "source": other}) for other in others))
+    put = await asyncio.gather(*(harness.admin("PUT", path, {"file": file, "source": other}) for other in others))
     assert sorted(answer["version"] for answer in put) == [2, 3, 4]
     assert [answer["source"] for answer in put] == others
-    assert (await rig.admin("PUT", path, {"file": file, "source": RULES}))["version"] == 5
+    assert (await harness.admin("PUT", path, {"file": file, "source": RULES}))["version"] == 5
 
 
-async def test_no_message_is_granted_by_rules_that_were_replaced(rig: Rig, gate: Gate) -> None:
+async def test_no_message_is_granted_by_rules_that_were_replaced(harness: Harness, gate: Gate) -> None:
     """Forty people who have had a message, and are asked for while a rule is put under which they get no other."""
-    await rig.run_campaign(PROMOTION.replace("steps:", "steps:\n  - {id: rest, delay: 300d}"))
+    await harness.run_campaign(PROMOTION.replace("steps:", "steps:\n  - {id: rest, delay: 300d}"))
     for number in range(40):
-        await rig.identify(f"u{number}", email=f"u{number}@example.com")
-        await rig.track(f"u{number}", "Price Dropped")
-    journeys = [row["id"] for row in await rig.query("SELECT id FROM journeys")]
+        await harness.identify(f"u{number}", email=f"u{number}@example.com")
+        await harness.track(f"u{number}", "Price Dropped")
+    journeys = [row["id"] for row in await harness.query("SELECT id FROM journeys")]
 
     async def grant(id: UUID, visit: int) -> Answer:
         question = AuthorizeRequest(id, "promo", visit, 1, SUNDAY, SUNDAY, None, UNRECORDED)
@@ -230,13 +232,13 @@ async def test_no_message_is_granted_by_rules_that_were_replaced(rig: Rig, gate:
 
     await asyncio.gather(*(grant(id, 0) for id in journeys))
     for visit in range(1, 6):
-        await rig.put_caps("rules: []")
+        await harness.put_caps("rules: []")
         asking = [asyncio.create_task(grant(id, visit)) for id in journeys]
         await asyncio.sleep(0.02)
-        await rig.put_caps(f"rules: [{{name: once, limit: 1, per: {visit}d}}]")
-        [acknowledged] = await rig.query("SELECT clock_timestamp() AS at")
+        await harness.put_caps(f"rules: [{{name: once, limit: 1, per: {visit}d}}]")
+        [acknowledged] = await harness.query("SELECT clock_timestamp() AS at")
         await asyncio.gather(*asking)
-        late = await rig.query("SELECT id FROM messages WHERE reserved_at > %s", acknowledged["at"])
+        late = await harness.query("SELECT id FROM messages WHERE reserved_at > %s", acknowledged["at"])
         assert late == []
 
 

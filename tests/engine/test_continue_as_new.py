@@ -9,30 +9,32 @@ from temporalio.client import WorkflowHandle
 
 from tests.conftest import EVENTS_A_RUN
 from tests.engine.campaigns import REACTION
-from tests.harness import Rig
+from tests.harness import Harness
 
 
-async def test_a_journey_that_hears_too_much_continues_as_new(rig: Rig) -> None:
+async def test_a_journey_that_hears_too_much_continues_as_new(harness: Harness) -> None:
     """Events for a later wait keep coming during the delay; the delay still ends when it should."""
     early = REACTION.replace("  - id: clicked", "  - {id: cool-off, delay: 5d}\n  - id: clicked")
-    await rig.run_campaign(early)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Signed Up")
-    await rig.until("SELECT 1 FROM messages WHERE state = 'sent'")
-    handle = await rig.journey("u1")
+    await harness.run_campaign(early)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Signed Up")
+    await harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    handle = await harness.journey("u1")
     first = (await handle.describe()).run_id
     while (await handle.describe()).run_id == first:
-        await asyncio.gather(*(rig.track("u1", "Link Clicked", {"kind": "good"}) for _ in range(EVENTS_A_RUN // 10)))
-        await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+        await asyncio.gather(
+            *(harness.track("u1", "Link Clicked", {"kind": "good"}) for _ in range(EVENTS_A_RUN // 10))
+        )
+        await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
     description = await handle.describe()
     assert description.history_length < EVENTS_A_RUN
     assert description.typed_search_attributes.search_attributes != []
-    await rig.skip(handle, days=5)
+    await harness.skip(handle, days=5)
     # Clicks during the delay came before the wait began, so it has still to be waited for.
-    await rig.skip(handle, days=3)
+    await harness.skip(handle, days=3)
     assert await handle.result() == "completed"
-    assert [mail.recipients for mail in rig.inbox.messages] == [("u1@example.com",)] * 2
-    [row] = await rig.query("SELECT ended_at - entered_at AS lasted FROM journeys")
+    assert [mail.recipients for mail in harness.inbox.messages] == [("u1@example.com",)] * 2
+    [row] = await harness.query("SELECT ended_at - entered_at AS lasted FROM journeys")
     assert timedelta(days=7) <= row["lasted"] < timedelta(days=7, hours=2)
 
 
@@ -51,44 +53,44 @@ steps:
 """
 
 
-async def start_hourly(rig: Rig) -> WorkflowHandle[Any, Any]:
-    await rig.run_campaign(HOURLY)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Started")
-    return await rig.journey("u1")
+async def start_hourly(harness: Harness) -> WorkflowHandle[Any, Any]:
+    await harness.run_campaign(HOURLY)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Started")
+    return await harness.journey("u1")
 
 
-async def test_a_repetition_goes_on_over_many_runs_and_counts_all_of_its_rounds(rig: Rig) -> None:
-    handle = await start_hourly(rig)
+async def test_a_repetition_goes_on_over_many_runs_and_counts_all_of_its_rounds(harness: Harness) -> None:
+    handle = await start_hourly(harness)
     first = (await handle.describe()).run_id
-    await rig.skip(handle, hours=20, minutes=30)
-    await rig.until("SELECT 1 FROM decisions WHERE kind = 'update_profile' HAVING count(*) >= 20")
-    await rig.rests(handle, "hourly")
+    await harness.skip(handle, hours=20, minutes=30)
+    await harness.until("SELECT 1 FROM decisions WHERE kind = 'update_profile' HAVING count(*) >= 20")
+    await harness.rests(handle, "hourly")
     assert (await handle.describe()).run_id != first
-    await rig.skip(handle, hours=20, minutes=30)
+    await harness.skip(handle, hours=20, minutes=30)
     assert await handle.result() == "completed"
     description = await handle.describe()
     assert description.history_length < EVENTS_A_RUN
     shown = {pair.key.name: pair.value for pair in description.typed_search_attributes}
     assert (shown["Campaign"], shown["CampaignVersion"], shown["UserId"]) == ("hourly", 1, "u1")
     assert (shown["JourneyStep"], shown["JourneyState"]) == ("hourly", "waiting")
-    assert await rig.query("SELECT traits -> 'rounds' AS rounds FROM profiles") == [{"rounds": 40}]
-    done = await rig.query("SELECT step, at FROM decisions WHERE kind = 'update_profile' ORDER BY at")
+    assert await harness.query("SELECT traits -> 'rounds' AS rounds FROM profiles") == [{"rounds": 40}]
+    done = await harness.query("SELECT step, at FROM decisions WHERE kind = 'update_profile' ORDER BY at")
     assert len(done) == 40
     gaps = [later["at"] - earlier["at"] for earlier, later in pairwise(done)]
     assert all(timedelta(hours=1) <= gap < timedelta(hours=1, minutes=1) for gap in gaps)
-    assert len(rig.inbox.messages) == 1
+    assert len(harness.inbox.messages) == 1
 
 
-async def test_a_repetition_of_a_later_run_hears_the_event_that_ends_it(rig: Rig) -> None:
-    handle = await start_hourly(rig)
+async def test_a_repetition_of_a_later_run_hears_the_event_that_ends_it(harness: Harness) -> None:
+    handle = await start_hourly(harness)
     first = (await handle.describe()).run_id
-    await rig.skip(handle, hours=20, minutes=30)
-    await rig.until("SELECT 1 FROM decisions WHERE kind = 'update_profile' HAVING count(*) >= 20")
-    await rig.rests(handle, "hourly")
+    await harness.skip(handle, hours=20, minutes=30)
+    await harness.until("SELECT 1 FROM decisions WHERE kind = 'update_profile' HAVING count(*) >= 20")
+    await harness.rests(handle, "hourly")
     assert (await handle.describe()).run_id != first
-    await rig.track("u1", "Stopped")
+    await harness.track("u1", "Stopped")
     assert await handle.result() == "completed"
-    [row] = await rig.query("SELECT traits -> 'rounds' AS rounds FROM profiles")
+    [row] = await harness.query("SELECT traits -> 'rounds' AS rounds FROM profiles")
     assert 20 <= row["rounds"] <= 21
-    assert len(rig.inbox.messages) == 1
+    assert len(harness.inbox.messages) == 1

@@ -1,7 +1,7 @@
 """Events that journeys report: they mean what everybody's mean, and no circle of campaigns goes on for ever."""
 
 from domain.campaign.cycles import MAX_CHAIN
-from tests.harness import Rig
+from tests.harness import Harness
 
 CHASER = """
 key: chaser
@@ -30,9 +30,9 @@ steps: [{id: answer, emit_event: {event: Pong}}]
 PONG = PING.replace("Ping", "#").replace("Pong", "Ping").replace("#", "Pong").replace("key: ping", "key: pong")
 
 
-async def test_a_circle_of_campaigns_is_said_when_it_closes(rig: Rig) -> None:
+async def test_a_circle_of_campaigns_is_said_when_it_closes(harness: Harness) -> None:
     async def published(source: str) -> list[str]:
-        answer = await rig.admin("POST", "/v1/campaigns", {"file": "a.yaml", "source": source, "templates": {}})
+        answer = await harness.admin("POST", "/v1/campaigns", {"file": "a.yaml", "source": source, "templates": {}})
         return [warning["message"] for warning in answer["warnings"]]
 
     assert await published(PING) == []
@@ -46,68 +46,68 @@ async def test_a_circle_of_campaigns_is_said_when_it_closes(rig: Rig) -> None:
     assert await published(PING) == []
 
 
-async def test_a_circle_of_campaigns_that_are_applied_together_is_said_of_each(rig: Rig) -> None:
+async def test_a_circle_of_campaigns_that_are_applied_together_is_said_of_each(harness: Harness) -> None:
     campaigns = [{"file": "a.yaml", "source": source, "templates": {}} for source in (PING, PONG)]
-    answer = await rig.admin("POST", "/v1/apply", {"campaigns": campaigns})
+    answer = await harness.admin("POST", "/v1/apply", {"campaigns": campaigns})
     assert [[warning["message"] for warning in each["plan"]["warnings"]] for each in answer["applied"]] == [
         ["campaigns go in a circle: ping → pong → ping by `Pong`, `Ping`"],
         ["campaigns go in a circle: pong → ping → pong by `Ping`, `Pong`"],
     ]
 
 
-async def test_an_event_of_a_journey_starts_another(rig: Rig) -> None:
-    await rig.run_campaign(CHASER)
-    await rig.run_campaign(FOLLOWER)
-    await rig.track("u1", "Cart Abandoned", {"cart_id": "c1"})
-    handle = await rig.journey("u1", "follower")
-    [follower] = await rig.query("SELECT entry_key, entry FROM journeys WHERE campaign_key = 'follower'")
-    [chaser] = await rig.query("SELECT id, state FROM journeys WHERE campaign_key = 'chaser'")
+async def test_an_event_of_a_journey_starts_another(harness: Harness) -> None:
+    await harness.run_campaign(CHASER)
+    await harness.run_campaign(FOLLOWER)
+    await harness.track("u1", "Cart Abandoned", {"cart_id": "c1"})
+    handle = await harness.journey("u1", "follower")
+    [follower] = await harness.query("SELECT entry_key, entry FROM journeys WHERE campaign_key = 'follower'")
+    [chaser] = await harness.query("SELECT id, state FROM journeys WHERE campaign_key = 'chaser'")
     assert follower["entry_key"] == "c1"
     assert follower["entry"]["context"] == {
         "sojourn": {"campaign": "chaser", "journey_id": str(chaser["id"]), "chain": 1}
     }
-    [event] = await rig.query("SELECT * FROM events WHERE name = 'Cart Chased'")
+    [event] = await harness.query("SELECT * FROM events WHERE name = 'Cart Chased'")
     assert (event["user_id"], event["properties"]) == ("u1", {"cart": "c1", "by": "chaser"})
     # For the one that reported it, it is the goal, and no exit.
-    assert await rig.query("SELECT journey_id, event_id FROM conversions") == [
+    assert await harness.query("SELECT journey_id, event_id FROM conversions") == [
         {"journey_id": chaser["id"], "event_id": str(event["id"])}
     ]
     assert chaser["state"] == "active"
-    await rig.track("u1", "Order Completed", {"cart": "c1"})
+    await harness.track("u1", "Order Completed", {"cart": "c1"})
     assert await handle.result() == "exited"
 
 
-async def test_a_journey_may_end_itself_by_what_it_reports(rig: Rig) -> None:
-    await rig.run_campaign(CHASER.replace("within: 1d", "within: 1d, exit_on_goal: true"))
-    await rig.track("u1", "Cart Abandoned", {"cart_id": "c1"})
-    handle = await rig.journey("u1")
+async def test_a_journey_may_end_itself_by_what_it_reports(harness: Harness) -> None:
+    await harness.run_campaign(CHASER.replace("within: 1d", "within: 1d, exit_on_goal: true"))
+    await harness.track("u1", "Cart Abandoned", {"cart_id": "c1"})
+    handle = await harness.journey("u1")
     assert await handle.result() == "exited"
-    assert (await rig.ended("u1"))["outcome"] == "exited"
-    assert await rig.query("SELECT reason FROM decisions WHERE kind = 'exit'") == [{"reason": "goal"}]
+    assert (await harness.ended("u1"))["outcome"] == "exited"
+    assert await harness.query("SELECT reason FROM decisions WHERE kind = 'exit'") == [{"reason": "goal"}]
 
 
-async def test_a_circle_of_campaigns_ends(rig: Rig) -> None:
-    await rig.run_campaign(PING)
-    await rig.run_campaign(PONG)
-    await rig.track("u1", "Ping")
+async def test_a_circle_of_campaigns_ends(harness: Harness) -> None:
+    await harness.run_campaign(PING)
+    await harness.run_campaign(PONG)
+    await harness.track("u1", "Ping")
     refusals = "SELECT outcome, data FROM decisions WHERE reason = 'chain_too_long'"
-    [refused] = await rig.until(refusals)
+    [refused] = await harness.until(refusals)
     assert refused["outcome"] == "refused"
     assert refused["data"]["limit"] == MAX_CHAIN
-    journeys = await rig.query("SELECT campaign_key, entry FROM journeys ORDER BY id")
+    journeys = await harness.query("SELECT campaign_key, entry FROM journeys ORDER BY id")
     assert len(journeys) == MAX_CHAIN + 1
     assert [journey["campaign_key"] for journey in journeys] == ["ping", "pong"] * (MAX_CHAIN // 2) + ["ping"]
     chains = [journey["entry"]["context"].get("sojourn", {"chain": 0})["chain"] for journey in journeys]
     assert chains == list(range(MAX_CHAIN + 1))
     # The next that a client reports begins anew, whatever it says of itself.
-    await rig.track("u1", "Ping", context={"sojourn": {"chain": MAX_CHAIN}})
-    await rig.until(refusals + " OFFSET 1")
-    assert len(await rig.query("SELECT 1 FROM journeys")) == 2 * (MAX_CHAIN + 1)
+    await harness.track("u1", "Ping", context={"sojourn": {"chain": MAX_CHAIN}})
+    await harness.until(refusals + " OFFSET 1")
+    assert len(await harness.query("SELECT 1 FROM journeys")) == 2 * (MAX_CHAIN + 1)
 
 
-async def test_what_an_event_holds_is_the_same_at_every_attempt_to_report_it(rig: Rig) -> None:
+async def test_what_an_event_holds_is_the_same_at_every_attempt_to_report_it(harness: Harness) -> None:
     """The next attempt has it from the database, where an instant is a text: so it is at the first."""
-    await rig.run_campaign(
+    await harness.run_campaign(
         """
 key: dated
 name: Dated
@@ -115,7 +115,9 @@ entry: {event: Cart Abandoned}
 steps: [{id: tell, emit_event: {event: Cart Chased, properties: {since: {cel: journey.entered_at}}}}]
 """
     )
-    await rig.run_campaign(FOLLOWER.replace('event.properties.by == "chaser"', "event.properties.since.endsWith('Z')"))
-    await rig.track("u1", "Cart Abandoned")
-    [entry] = await rig.until("SELECT outcome, reason, data FROM decisions WHERE campaign_key = 'follower'")
+    await harness.run_campaign(
+        FOLLOWER.replace('event.properties.by == "chaser"', "event.properties.since.endsWith('Z')")
+    )
+    await harness.track("u1", "Cart Abandoned")
+    [entry] = await harness.until("SELECT outcome, reason, data FROM decisions WHERE campaign_key = 'follower'")
     assert (entry["outcome"], entry["reason"]) == ("refused", "no_key"), entry

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.harness import Rig
+from tests.harness import Harness
 
 RACE = """
 key: race
@@ -23,19 +23,19 @@ SEED = 20_261_121
 
 
 @pytest.mark.takes_long
-async def test_nothing_is_claimed_after_the_order_was_acknowledged(rig: Rig) -> None:
+async def test_nothing_is_claimed_after_the_order_was_acknowledged(harness: Harness) -> None:
     """96 carts; each order arrives at a random instant around the end of the delay."""
     print(f"seed {SEED}")  # noqa: T201
     rolls = random.Random(SEED)
-    await rig.run_campaign(RACE)
+    await harness.run_campaign(RACE)
     acknowledged: dict[str, datetime] = {}
 
     async def shop(user: str, pause: float) -> None:
-        await rig.identify(user, email=f"{user}@example.com")
-        await rig.track(user, "Cart Abandoned")
+        await harness.identify(user, email=f"{user}@example.com")
+        await harness.track(user, "Cart Abandoned")
         await asyncio.sleep(pause)
-        await rig.track(user, "Order Completed")
-        [now] = await rig.query("SELECT clock_timestamp() AS at")
+        await harness.track(user, "Order Completed")
+        [now] = await harness.query("SELECT clock_timestamp() AS at")
         acknowledged[user] = now["at"]
 
     # The delay ends a second after the worker has taken the journey up: the orders are spread around that. How long the
@@ -44,7 +44,7 @@ async def test_nothing_is_claimed_after_the_order_was_acknowledged(rig: Rig) -> 
     for start in range(0, RUNS, GROUP):
         users = [f"u{number}" for number in range(start, start + GROUP)]
         await asyncio.gather(*(shop(user, shift + rolls.uniform(0.7, 1.8)) for user in users))
-        [group] = await rig.query(
+        [group] = await harness.query(
             """
             SELECT count(*) FILTER (WHERE state = 'exited') AS exited FROM journeys
             JOIN profiles ON profiles.id = profile_id WHERE user_id = ANY(%s)
@@ -52,8 +52,8 @@ async def test_nothing_is_claimed_after_the_order_was_acknowledged(rig: Rig) -> 
             users,
         )
         shift = max(0.0, shift + 2 * group["exited"] / GROUP - 1)
-    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM messages WHERE state IN ('reserved', 'sending'))")
-    claims = await rig.query(
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM messages WHERE state IN ('reserved', 'sending'))")
+    claims = await harness.query(
         """
         SELECT user_id, claimed_at,
                journeys.state = 'exited' AND claimed_at > journeys.ended_recorded_at AS after_the_exit
@@ -64,10 +64,10 @@ async def test_nothing_is_claimed_after_the_order_was_acknowledged(rig: Rig) -> 
     )
     assert [claim for claim in claims if claim["claimed_at"] > acknowledged[claim["user_id"]]] == []
     assert [claim for claim in claims if claim["after_the_exit"]] == []
-    exited = await rig.query("SELECT 1 FROM journeys WHERE state = 'exited'")
+    exited = await harness.query("SELECT 1 FROM journeys WHERE state = 'exited'")
     # The race was one: some were faster, some were not.
     assert 10 < len(exited) < RUNS - 10
     assert len(claims) + len(exited) >= RUNS
-    assert {mail.recipients[0].partition("@")[0] for mail in rig.inbox.messages} == {
+    assert {mail.recipients[0].partition("@")[0] for mail in harness.inbox.messages} == {
         claim["user_id"] for claim in claims
     }

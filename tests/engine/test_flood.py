@@ -10,7 +10,7 @@ import worker
 from application.catalogue import Catalogue
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.relay import Relay
-from tests.harness import MAIL, looks, open_rig
+from tests.harness import MAIL, looks, open_harness
 
 FLOOD, FEW = 160, 5
 
@@ -27,25 +27,25 @@ steps: [{{id: note, send: {{channel: email, template: note}}}}]
 async def test_a_few_journeys_get_through_while_another_campaign_floods(
     database_url: str, temporal: EmbeddedTemporal
 ) -> None:
-    async with open_rig(database_url, temporal.address, is_working=False) as rig:
+    async with open_harness(database_url, temporal.address, is_working=False) as harness:
         for key in ("flood", "few"):
-            await rig.run_campaign(campaign(key), {"note.liquid": MAIL})
-        await rig.post("batch", {"batch": [call for n in range(FLOOD) for call in entering("flood", n)]})
-        relay = Relay(rig.database, Catalogue(), rig.temporal, rig.settings.task_queue)
+            await harness.run_campaign(campaign(key), {"note.liquid": MAIL})
+        await harness.post("batch", {"batch": [call for n in range(FLOOD) for call in entering("flood", n)]})
+        relay = Relay(harness.database, Catalogue(), harness.temporal, harness.settings.task_queue)
         while await relay.deliver_due():
             pass
-        await rig.post("batch", {"batch": [call for n in range(FEW) for call in entering("few", n)]})
+        await harness.post("batch", {"batch": [call for n in range(FEW) for call in entering("few", n)]})
         assert await relay.deliver_due() == FEW
         stop = asyncio.Event()
-        working = asyncio.create_task(worker.run(rig.settings, stop=stop))
+        working = asyncio.create_task(worker.run(harness.settings, stop=stop))
         async for is_last in looks(120):
-            if len(rig.inbox.messages) == FLOOD + FEW:
+            if len(harness.inbox.messages) == FLOOD + FEW:
                 break
             assert not is_last
             assert not working.done()
         stop.set()
         await working
-        order = [mail.recipients[0].partition("-")[0] for mail in rig.inbox.messages]
+        order = [mail.recipients[0].partition("-")[0] for mail in harness.inbox.messages]
         places = [place for place, key in enumerate(order) if key == "few"]
         # By age they would be the last. Temporal promises turns within each of a queue's partitions.
         assert places[-1] < FLOOD * 2 / 3, places

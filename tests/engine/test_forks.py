@@ -7,56 +7,56 @@ from application.catalogue import Catalogue
 from domain.journey import bucketing
 from tests.engine.campaigns import TRIAL
 from tests.engine.positions import UNRECORDED_FORK
-from tests.harness import Rig, actions, now
+from tests.harness import Harness, actions, now
 
 ARMS = {"discounted": 45, "plain": 45, "none": 10}
 PEOPLE = 20
 
 
-async def test_each_person_goes_the_arm_that_is_drawn_for_them_and_later_conditions_know_it(rig: Rig) -> None:
-    await rig.run_campaign(TRIAL)
+async def test_each_person_goes_the_arm_that_is_drawn_for_them_and_later_conditions_know_it(harness: Harness) -> None:
+    await harness.run_campaign(TRIAL)
     for number in range(PEOPLE):
-        await rig.identify(f"u{number}", email=f"u{number}@example.com")
-        await rig.track(f"u{number}", "Trial Started")
-    await rig.until("SELECT 1 FROM decisions WHERE kind = 'split' HAVING count(*) = %s", PEOPLE)
+        await harness.identify(f"u{number}", email=f"u{number}@example.com")
+        await harness.track(f"u{number}", "Trial Started")
+    await harness.until("SELECT 1 FROM decisions WHERE kind = 'split' HAVING count(*) = %s", PEOPLE)
     names = list(ARMS)
-    for profile in await rig.query("SELECT id, user_id FROM profiles"):
-        handle = await rig.journey(profile["user_id"])
-        await rig.rests(handle, "rest")
-        await rig.skip(handle, hours=1)
+    for profile in await harness.query("SELECT id, user_id FROM profiles"):
+        handle = await harness.journey(profile["user_id"])
+        await harness.rests(handle, "rest")
+        await harness.skip(handle, hours=1)
         arm = names[bucketing.assign_arm("offer-2026", str(profile["id"]), ARMS)]
-        timeline = await rig.timeline(profile["user_id"])
+        timeline = await harness.timeline(profile["user_id"])
         assert f"offer: {arm}" in [item["summary"] for item in timeline if item["kind"] == "split"]
         sent = {"discounted": ["mail-discount"], "plain": ["mail-plain"], "none": []}
         assert [item["step"] for item in timeline if item["kind"] == "message"] == sent[arm]
-        [row] = await rig.until("SELECT stage FROM profiles WHERE id = %s AND stage IS NOT NULL", profile["id"])
+        [row] = await harness.until("SELECT stage FROM profiles WHERE id = %s AND stage IS NOT NULL", profile["id"])
         assert row["stage"] == arm
-    stages = await rig.query("SELECT stage, count(*) FROM profiles GROUP BY stage")
+    stages = await harness.query("SELECT stage, count(*) FROM profiles GROUP BY stage")
     # Everybody on one arm of the two large ones: two cases in ten million.
     assert len(stages) > 1
 
 
-async def test_a_split_costs_one_action(rig: Rig) -> None:
-    await rig.run_campaign(TRIAL.replace("discounted: 45, plain: 45, none: 10", "discounted: 0, plain: 0, none: 1"))
-    await rig.track("u1", "Trial Started")
-    handle = await rig.journey("u1")
-    await rig.rests(handle, "rest")
-    await rig.skip(handle, hours=1)
-    await rig.rests(handle, "again")
-    await rig.skip(handle, hours=1)
+async def test_a_split_costs_one_action(harness: Harness) -> None:
+    await harness.run_campaign(TRIAL.replace("discounted: 45, plain: 45, none: 10", "discounted: 0, plain: 0, none: 1"))
+    await harness.track("u1", "Trial Started")
+    handle = await harness.journey("u1")
+    await harness.rests(handle, "rest")
+    await harness.skip(handle, hours=1)
+    await harness.rests(handle, "again")
+    await harness.skip(handle, hours=1)
     assert await handle.result() == "completed"
     # Start, split, two delays with the search attributes of each, branch, stage, and the end.
     assert actions(await handle.fetch_history()) == 9
 
 
-async def test_a_split_that_is_asked_for_again_is_answered_the_same_and_recorded_once(rig: Rig) -> None:
-    await rig.run_campaign(TRIAL)
-    await rig.track("u1", "Trial Started")
-    await rig.until("SELECT 1 FROM decisions WHERE kind = 'split'")
-    [row] = await rig.query(
+async def test_a_split_that_is_asked_for_again_is_answered_the_same_and_recorded_once(harness: Harness) -> None:
+    await harness.run_campaign(TRIAL)
+    await harness.track("u1", "Trial Started")
+    await harness.until("SELECT 1 FROM decisions WHERE kind = 'split'")
+    [row] = await harness.query(
         "SELECT journeys.id, answer FROM journeys JOIN decisions ON journey_id = journeys.id WHERE kind = 'split'"
     )
-    branches = Branches(rig.database, Catalogue())
+    branches = Branches(harness.database, Catalogue())
     fork = BranchRequest(UUID(str(row["id"])), "offer", now(), {"offer": 1}, UNRECORDED_FORK)
     assert [await branches.choose(fork) for _ in range(3)] == [row["answer"]["case"]] * 3
     # In a later round of a repetition it is another question with the same answer.
@@ -64,17 +64,17 @@ async def test_a_split_that_is_asked_for_again_is_answered_the_same_and_recorded
         await branches.choose(BranchRequest(fork.journey_id, "offer", now(), {"offer": 2}, UNRECORDED_FORK))
         == row["answer"]["case"]
     )
-    assert len(await rig.query("SELECT 1 FROM decisions WHERE kind = 'split'")) == 2
+    assert len(await harness.query("SELECT 1 FROM decisions WHERE kind = 'split'")) == 2
 
 
-async def test_one_seed_sends_a_person_the_same_way_in_two_campaigns(rig: Rig) -> None:
-    await rig.run_campaign(TRIAL)
-    await rig.run_campaign(TRIAL.replace("key: trial", "key: other"))
-    await rig.run_campaign(TRIAL.replace("key: trial", "key: third").replace("seed: offer-2026, ", ""))
+async def test_one_seed_sends_a_person_the_same_way_in_two_campaigns(harness: Harness) -> None:
+    await harness.run_campaign(TRIAL)
+    await harness.run_campaign(TRIAL.replace("key: trial", "key: other"))
+    await harness.run_campaign(TRIAL.replace("key: trial", "key: third").replace("seed: offer-2026, ", ""))
     for number in range(PEOPLE):
-        await rig.track(f"u{number}", "Trial Started")
-    await rig.until("SELECT 1 FROM decisions WHERE kind = 'split' HAVING count(*) = %s", 3 * PEOPLE)
-    rows = await rig.query("SELECT campaign_key, profile_id, outcome FROM decisions WHERE kind = 'split'")
+        await harness.track(f"u{number}", "Trial Started")
+    await harness.until("SELECT 1 FROM decisions WHERE kind = 'split' HAVING count(*) = %s", 3 * PEOPLE)
+    rows = await harness.query("SELECT campaign_key, profile_id, outcome FROM decisions WHERE kind = 'split'")
     drawn = {
         key: {one["profile_id"]: one["outcome"] for one in rows if one["campaign_key"] == key}
         for key in ("trial", "other", "third")

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.engine.campaigns import ONE_A_DAY, REACTION
-from tests.harness import ADMIN_KEY, Rig
+from tests.harness import ADMIN_KEY, Harness
 
 SPLIT = """
 key: split
@@ -21,36 +21,36 @@ steps:
 """
 
 
-async def funnel(rig: Rig, key: str, query: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = await rig.admin("GET", f"/v1/campaigns/{key}/funnel{query}")
+async def funnel(harness: Harness, key: str, query: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = await harness.admin("GET", f"/v1/campaigns/{key}/funnel{query}")
     return found
 
 
-async def sign_up(rig: Rig, *users: str) -> None:
+async def sign_up(harness: Harness, *users: str) -> None:
     for user in users:
-        await rig.track(user, "Signed Up")
+        await harness.track(user, "Signed Up")
     for user in users:
-        await rig.rests(await rig.journey(user), "clicked")
+        await harness.rests(await harness.journey(user), "clicked")
 
 
-async def test_the_funnel_of_a_campaign(rig: Rig) -> None:
-    await rig.run_campaign(REACTION)
+async def test_the_funnel_of_a_campaign(harness: Harness) -> None:
+    await harness.run_campaign(REACTION)
     for user in ("clicks", "waits", "leaves", "is-ended"):
-        await rig.identify(user, email=f"{user}@example.com")
-    await sign_up(rig, "clicks", "waits", "leaves", "is-ended", "has-no-address")
-    await rig.track("waits", "Signed Up")
-    [opened] = await rig.query(
+        await harness.identify(user, email=f"{user}@example.com")
+    await sign_up(harness, "clicks", "waits", "leaves", "is-ended", "has-no-address")
+    await harness.track("waits", "Signed Up")
+    [opened] = await harness.query(
         "SELECT messages.id FROM messages JOIN profiles ON profiles.id = profile_id WHERE user_id = 'waits'"
     )
-    await rig.track("waits", "Email Opened", {"message_id": str(opened["id"])})
-    clicks = await rig.journey("clicks")
-    await rig.track("clicks", "Link Clicked", {"kind": "good"})
+    await harness.track("waits", "Email Opened", {"message_id": str(opened["id"])})
+    clicks = await harness.journey("clicks")
+    await harness.track("clicks", "Link Clicked", {"kind": "good"})
     assert await asyncio.wait_for(clicks.result(), 20) == "engaged"
-    await rig.track("leaves", "Account Closed")
-    [ended] = (await rig.admin("GET", "/v1/journeys?user=is-ended"))["journeys"]
-    await rig.admin("POST", f"/v1/journeys/{ended['id']}/exit")
+    await harness.track("leaves", "Account Closed")
+    [ended] = (await harness.admin("GET", "/v1/journeys?user=is-ended"))["journeys"]
+    await harness.admin("POST", f"/v1/journeys/{ended['id']}/exit")
 
-    found = await funnel(rig, "reaction")
+    found = await funnel(harness, "reaction")
     assert found["not_let_in"] == {"already_in": 1}
     [version] = found["versions"]
     assert (version["version"], version["entered"], version["active"]) == (1, 5, 2)
@@ -73,20 +73,20 @@ async def test_the_funnel_of_a_campaign(rig: Rig) -> None:
     assert (version["steps"][4]["within"], version["steps"][4]["way"]) == ("who", "branch.1")
 
 
-async def test_goals_by_arm_and_who_was_capped(rig: Rig) -> None:
-    await rig.put_caps(ONE_A_DAY)
-    await rig.run_campaign(SPLIT)
+async def test_goals_by_arm_and_who_was_capped(harness: Harness) -> None:
+    await harness.put_caps(ONE_A_DAY)
+    await harness.run_campaign(SPLIT)
     users = [f"u{number}" for number in range(8)]
     for user in users:
-        await rig.identify(user, email=f"{user}@example.com")
-        await rig.track(user, "Signed Up")
-        handle = await rig.journey(user)
-        await rig.skip(handle, hours=1)
-        await rig.until(
+        await harness.identify(user, email=f"{user}@example.com")
+        await harness.track(user, "Signed Up")
+        handle = await harness.journey(user)
+        await harness.skip(handle, hours=1)
+        await harness.until(
             "SELECT 1 FROM decisions JOIN profiles ON profiles.id = profile_id WHERE user_id = %s AND kind = 'split'",
             user,
         )
-    arms = await rig.query(
+    arms = await harness.query(
         """
         SELECT outcome AS arm, array_agg(user_id ORDER BY user_id) AS users
         FROM decisions JOIN profiles ON profiles.id = profile_id WHERE kind = 'split' GROUP BY outcome
@@ -95,12 +95,14 @@ async def test_goals_by_arm_and_who_was_capped(rig: Rig) -> None:
     sides = {row["arm"]: row["users"] for row in arms}
     buyers = [users[0] for users in sides.values()]
     for user in buyers:
-        await rig.track(user, "Order Completed")
-    await rig.until("SELECT 1 WHERE (SELECT count(*) FROM messages WHERE state = 'sent') = %s", len(sides["discount"]))
-    await rig.until(
+        await harness.track(user, "Order Completed")
+    await harness.until(
+        "SELECT 1 WHERE (SELECT count(*) FROM messages WHERE state = 'sent') = %s", len(sides["discount"])
+    )
+    await harness.until(
         "SELECT 1 WHERE (SELECT count(*) FROM journeys WHERE outcome = 'held-out') = %s", len(sides["none"])
     )
-    [version] = (await funnel(rig, "split", "?version=1"))["versions"]
+    [version] = (await funnel(harness, "split", "?version=1"))["versions"]
     assert version["goals"] == len(buyers)
     assert version["arms"] == [
         {"step": "offer", "arm": arm, "journeys": len(sides[arm]), "goals": 1} for arm in sorted(sides)
@@ -115,22 +117,22 @@ async def test_goals_by_arm_and_who_was_capped(rig: Rig) -> None:
     }
 
 
-async def test_versions_stand_side_by_side(rig: Rig) -> None:
-    await rig.run_campaign(REACTION)
-    await sign_up(rig, "u1")
-    await rig.run_campaign(REACTION.replace("timeout: 2d", "timeout: 3d"))
-    await sign_up(rig, "u2", "u3")
-    found = await funnel(rig, "reaction")
+async def test_versions_stand_side_by_side(harness: Harness) -> None:
+    await harness.run_campaign(REACTION)
+    await sign_up(harness, "u1")
+    await harness.run_campaign(REACTION.replace("timeout: 2d", "timeout: 3d"))
+    await sign_up(harness, "u2", "u3")
+    found = await funnel(harness, "reaction")
     assert [(version["version"], version["entered"]) for version in found["versions"]] == [(1, 1), (2, 2)]
     assert [version["steps"][1]["now"] for version in found["versions"]] == [{"waiting": 1}, {"waiting": 2}]
-    [second] = (await funnel(rig, "reaction", "?version=2"))["versions"]
+    [second] = (await funnel(harness, "reaction", "?version=2"))["versions"]
     assert second == found["versions"][1]
 
 
-async def test_a_campaign_that_nobody_entered_has_a_funnel_too(rig: Rig) -> None:
-    await rig.run_campaign(REACTION)
-    found = await funnel(rig, "reaction")
+async def test_a_campaign_that_nobody_entered_has_a_funnel_too(harness: Harness) -> None:
+    await harness.run_campaign(REACTION)
+    found = await funnel(harness, "reaction")
     assert (found["not_let_in"], found["versions"][0]["entered"]) == ({}, 0)
     for path in ("/v1/campaigns/none/funnel", "/v1/campaigns/reaction/funnel?version=2"):
-        answer = await rig.http.get(path, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+        answer = await harness.http.get(path, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
         assert answer.status_code == 404

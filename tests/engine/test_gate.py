@@ -14,7 +14,7 @@ from store.database import Database
 from tests.engine.campaigns import CART, PROMOTION
 from tests.engine.caps_worker import patiently
 from tests.engine.positions import UNRECORDED
-from tests.harness import Rig, actions
+from tests.harness import Harness, actions
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 CAP_OF_THREE = "rules: [{name: three, limit: 3, per: 7d}]"
@@ -27,9 +27,9 @@ async def gate(database_url: str) -> AsyncIterator[Gate]:
         yield Gate(database, Catalogue(), "UTC")
 
 
-async def journeys_of(rig: Rig, user: str, number: int) -> list[UUID]:
+async def journeys_of(harness: Harness, user: str, number: int) -> list[UUID]:
     """So many resting journeys of one user."""
-    await rig.identify(user, email=f"{user}@example.com")
+    await harness.identify(user, email=f"{user}@example.com")
     batch = [
         {
             "type": "track",
@@ -40,8 +40,8 @@ async def journeys_of(rig: Rig, user: str, number: int) -> list[UUID]:
         }
         for index in range(number)
     ]
-    await rig.post("batch", {"batch": batch})
-    rows = await rig.query(
+    await harness.post("batch", {"batch": batch})
+    rows = await harness.query(
         "SELECT journeys.id FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = %s", user
     )
     return [row["id"] for row in rows]
@@ -56,38 +56,38 @@ def may_nudge_go(journey_id: UUID, *, at: datetime = AT, ask: int = 1, visit: in
     return AuthorizeRequest(journey_id, "nudge", visit, ask, AT, at, None, UNRECORDED)
 
 
-async def test_a_hundred_at_once_under_a_cap_of_three_grant_three(rig: Rig, gate: Gate) -> None:
-    await rig.put_caps(CAP_OF_THREE)
-    await rig.run_campaign(CART.replace("on_capped: wait", "on_capped: skip"))
-    questions = [may_nudge_go(id) for id in await journeys_of(rig, "u1", 100)]
+async def test_a_hundred_at_once_under_a_cap_of_three_grant_three(harness: Harness, gate: Gate) -> None:
+    await harness.put_caps(CAP_OF_THREE)
+    await harness.run_campaign(CART.replace("on_capped: wait", "on_capped: skip"))
+    questions = [may_nudge_go(id) for id in await journeys_of(harness, "u1", 100)]
     answers = await asyncio.gather(*(answer_of(gate, question) for question in questions))
     granted = {answer.message_id for answer in answers if isinstance(answer, Granted)}
     assert len(granted) == 3
     assert sum(answer == Refused("capped") for answer in answers) == 97
     again = await asyncio.gather(*(answer_of(gate, question) for question in questions))
     assert again == answers
-    assert {str(row["id"]) for row in await rig.query("SELECT id FROM messages")} == granted
+    assert {str(row["id"]) for row in await harness.query("SELECT id FROM messages")} == granted
 
 
-async def test_one_question_asked_by_fifty_at_once_reserves_one_message(rig: Rig, gate: Gate) -> None:
-    await rig.put_caps(CAP_OF_THREE)
-    await rig.run_campaign(CART)
-    [journey] = await journeys_of(rig, "u1", 1)
+async def test_one_question_asked_by_fifty_at_once_reserves_one_message(harness: Harness, gate: Gate) -> None:
+    await harness.put_caps(CAP_OF_THREE)
+    await harness.run_campaign(CART)
+    [journey] = await journeys_of(harness, "u1", 1)
     answers = await asyncio.gather(*(answer_of(gate, may_nudge_go(journey)) for _ in range(50)))
     assert len(set(answers)) == 1
     assert isinstance(answers[0], Granted)
-    assert len(await rig.query("SELECT * FROM messages")) == 1
-    assert len(await rig.query("SELECT * FROM decisions WHERE kind = 'send'")) == 1
+    assert len(await harness.query("SELECT * FROM messages")) == 1
+    assert len(await harness.query("SELECT * FROM decisions WHERE kind = 'send'")) == 1
 
 
-async def test_the_cap_holds_over_campaigns_and_frees_as_the_answer_says(rig: Rig, gate: Gate) -> None:
-    await rig.put_caps("rules: [{name: one, limit: 1, per: 1d}]")
-    await rig.run_campaign(PROMOTION)
-    await rig.run_campaign(CART)
-    [cart] = await journeys_of(rig, "u1", 1)
-    await rig.track("u1", "Price Dropped")
+async def test_the_cap_holds_over_campaigns_and_frees_as_the_answer_says(harness: Harness, gate: Gate) -> None:
+    await harness.put_caps("rules: [{name: one, limit: 1, per: 1d}]")
+    await harness.run_campaign(PROMOTION)
+    await harness.run_campaign(CART)
+    [cart] = await journeys_of(harness, "u1", 1)
+    await harness.track("u1", "Price Dropped")
     # What is under way counts as if it were sent now.
-    [sent] = await rig.until("SELECT at FROM messages WHERE campaign_key = 'promotion' AND state = 'sent'")
+    [sent] = await harness.until("SELECT at FROM messages WHERE campaign_key = 'promotion' AND state = 'sent'")
     asked = AuthorizeRequest(cart, "nudge", 1, 1, sent["at"], sent["at"] + timedelta(hours=1), None, UNRECORDED)
     answer = await gate.authorize(asked)
     assert answer == Deferred(sent["at"] + timedelta(days=1), "capped")
@@ -99,36 +99,36 @@ async def test_the_cap_holds_over_campaigns_and_frees_as_the_answer_says(rig: Ri
     assert isinstance(await gate.authorize(due), Granted)
 
 
-async def test_a_capped_journey_that_is_to_exit_ends_as_capped(rig: Rig) -> None:
-    await rig.put_caps("rules: [{name: one, limit: 1, per: 1d}]")
-    await rig.run_campaign(PROMOTION.replace("template: note}", "template: note, on_capped: exit}"))
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Price Dropped")
-    await rig.ended("u1")
-    await rig.track("u1", "Price Dropped")
-    handle = await rig.journey("u1")
+async def test_a_capped_journey_that_is_to_exit_ends_as_capped(harness: Harness) -> None:
+    await harness.put_caps("rules: [{name: one, limit: 1, per: 1d}]")
+    await harness.run_campaign(PROMOTION.replace("template: note}", "template: note, on_capped: exit}"))
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Price Dropped")
+    await harness.ended("u1")
+    await harness.track("u1", "Price Dropped")
+    handle = await harness.journey("u1")
     assert await handle.result() == "capped"
-    assert (await rig.ended("u1"))["outcome"] == "capped"
+    assert (await harness.ended("u1"))["outcome"] == "capped"
     assert actions(await handle.fetch_history()) == 2
 
 
 @pytest.mark.parametrize(("move", "body"), [("pause", None), ("stop", {"mode": "exit"})])
 async def test_no_message_is_granted_after_a_pause_or_an_exit_was_acknowledged(
-    rig: Rig, gate: Gate, move: str, body: dict[str, str] | None
+    harness: Harness, gate: Gate, move: str, body: dict[str, str] | None
 ) -> None:
-    await rig.run_campaign(CART)
-    journeys = await journeys_of(rig, "u1", 60)
+    await harness.run_campaign(CART)
+    journeys = await journeys_of(harness, "u1", 60)
     asking = [asyncio.create_task(answer_of(gate, may_nudge_go(id))) for id in journeys]
-    await rig.admin("POST", f"/v1/campaigns/cart/{move}", body)
-    [acknowledged] = await rig.query("SELECT clock_timestamp() AS at")
+    await harness.admin("POST", f"/v1/campaigns/cart/{move}", body)
+    [acknowledged] = await harness.query("SELECT clock_timestamp() AS at")
     await asyncio.gather(*asking)
-    late = await rig.query("SELECT * FROM messages WHERE reserved_at > %s", acknowledged["at"])
+    late = await harness.query("SELECT * FROM messages WHERE reserved_at > %s", acknowledged["at"])
     assert late == []
 
 
-async def test_a_cap_put_while_messages_wait_holds_for_the_next_decision(rig: Rig, gate: Gate) -> None:
-    await rig.run_campaign(CART.replace("on_capped: wait", "on_capped: skip"))
-    first, second = await journeys_of(rig, "u1", 2)
+async def test_a_cap_put_while_messages_wait_holds_for_the_next_decision(harness: Harness, gate: Gate) -> None:
+    await harness.run_campaign(CART.replace("on_capped: wait", "on_capped: skip"))
+    first, second = await journeys_of(harness, "u1", 2)
     assert isinstance(await gate.authorize(may_nudge_go(first)), Granted)
-    await rig.put_caps("rules: [{name: one, limit: 1, per: 1d}]")
+    await harness.put_caps("rules: [{name: one, limit: 1, per: 1d}]")
     assert await gate.authorize(may_nudge_go(second)) == Refused("capped")

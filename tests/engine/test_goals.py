@@ -14,7 +14,7 @@ from domain.tracking.event import Event
 from store import campaigns
 from store.database import Database
 from tests.engine.ingesting import AT, event, statements
-from tests.harness import MAIL, Rig
+from tests.harness import MAIL, Harness
 
 OFFER = """
 key: offer
@@ -32,10 +32,10 @@ SEED = 20_261_122
 CONVERSIONS = "SELECT * FROM conversions ORDER BY journey_id"
 
 
-async def publish(rig: Rig, source: str) -> None:
+async def publish(harness: Harness, source: str) -> None:
     document = {"file": "campaign.yaml", "source": source, "templates": {"note.liquid": MAIL}}
-    key = (await rig.admin("POST", "/v1/campaigns", document))["key"]
-    await rig.admin("POST", f"/v1/campaigns/{key}/start")
+    key = (await harness.admin("POST", "/v1/campaigns", document))["key"]
+    await harness.admin("POST", f"/v1/campaigns/{key}/start")
 
 
 def cart(user: str = "u1", at: datetime = AT, cart_id: str = "c1") -> Event:
@@ -50,21 +50,21 @@ def order(user: str = "u1", at: datetime = AT + timedelta(days=1), cart_id: str 
     return event("track", user, name="Order Completed", at=at, cart_id=cart_id)
 
 
-async def test_a_goal_is_recorded_with_what_came_before_it(rig: Rig) -> None:
-    await publish(rig, OFFER)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Cart Abandoned", {"cart_id": "c1"})
-    handle = await rig.journey("u1")
-    await rig.skip(handle, minutes=30)
-    [message] = await rig.until("SELECT * FROM messages WHERE state = 'sent'")
-    await rig.track("u1", "Order Completed", {"cart_id": "c2"})
-    assert await rig.query(CONVERSIONS) == []
-    first = await rig.track("u1", "Order Completed", {"cart_id": "c1"})
-    await rig.track("u1", "Order Completed", {"cart_id": "c1"})
-    [conversion] = await rig.query(CONVERSIONS)
-    [journey] = await rig.query("SELECT * FROM journeys")
-    [happened] = await rig.query("SELECT id, timestamp FROM events WHERE message_id = %s", first)
-    [arm] = [item["outcome"] for item in await rig.timeline("u1") if item["kind"] == "split"]
+async def test_a_goal_is_recorded_with_what_came_before_it(harness: Harness) -> None:
+    await publish(harness, OFFER)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Cart Abandoned", {"cart_id": "c1"})
+    handle = await harness.journey("u1")
+    await harness.skip(handle, minutes=30)
+    [message] = await harness.until("SELECT * FROM messages WHERE state = 'sent'")
+    await harness.track("u1", "Order Completed", {"cart_id": "c2"})
+    assert await harness.query(CONVERSIONS) == []
+    first = await harness.track("u1", "Order Completed", {"cart_id": "c1"})
+    await harness.track("u1", "Order Completed", {"cart_id": "c1"})
+    [conversion] = await harness.query(CONVERSIONS)
+    [journey] = await harness.query("SELECT * FROM journeys")
+    [happened] = await harness.query("SELECT id, timestamp FROM events WHERE message_id = %s", first)
+    [arm] = [item["outcome"] for item in await harness.timeline("u1") if item["kind"] == "split"]
     assert conversion == {
         "journey_id": journey["id"],
         "profile_id": journey["profile_id"],
@@ -78,7 +78,7 @@ async def test_a_goal_is_recorded_with_what_came_before_it(rig: Rig) -> None:
     }
     # The goal is no exit: the journey goes on.
     assert journey["state"] == "active"
-    [line] = [item for item in await rig.timeline("u1") if item["kind"] == "goal"]
+    [line] = [item for item in await harness.timeline("u1") if item["kind"] == "goal"]
     assert line["summary"] == f"reached the goal of offer: Order Completed, after mail (way {arm})"
     assert (line["outcome"], line["campaign"], line["step"]) == ("converted", "offer", "mail")
     assert line["journey_id"] == str(journey["id"])
@@ -86,18 +86,18 @@ async def test_a_goal_is_recorded_with_what_came_before_it(rig: Rig) -> None:
     assert line["url"].endswith(handle.id.replace("/", "%2F"))
 
 
-async def test_a_goal_before_any_message_has_none(rig: Rig, ingest: Ingest) -> None:
-    await publish(rig, OFFER)
+async def test_a_goal_before_any_message_has_none(harness: Harness, ingest: Ingest) -> None:
+    await publish(harness, OFFER)
     await ingest([cart(), order()], received_at=AT)
-    [conversion] = await rig.query(CONVERSIONS)
+    [conversion] = await harness.query(CONVERSIONS)
     assert (conversion["message_id"], conversion["arms"]) == (None, {})
-    [line] = [item for item in await rig.timeline("u1") if item["kind"] == "goal"]
+    [line] = [item for item in await harness.timeline("u1") if item["kind"] == "goal"]
     assert line["summary"] == "reached the goal of offer: Order Completed"
 
 
-async def test_only_what_was_handed_over_before_led_to_it(rig: Rig, ingest: Ingest) -> None:
+async def test_only_what_was_handed_over_before_led_to_it(harness: Harness, ingest: Ingest) -> None:
     """By the clock of the database, whatever the journey's says: that may be ahead by weeks."""
-    await publish(rig, OFFER)
+    await publish(harness, OFFER)
     ordered = order()
     just_before, later = ordered.timestamp, ordered.timestamp + timedelta(seconds=1)
     cases: list[tuple[str, datetime | None, bool]] = [
@@ -115,7 +115,7 @@ async def test_only_what_was_handed_over_before_led_to_it(rig: Rig, ingest: Inge
         cart_id = f"c{number}"
         await ingest([cart(cart_id=cart_id)], received_at=AT)
         ahead = timedelta(days=300)
-        await rig.query(
+        await harness.query(
             """
             INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, template,
                                   state, at, expires_at, claimed_at)
@@ -129,7 +129,7 @@ async def test_only_what_was_handed_over_before_led_to_it(rig: Rig, ingest: Inge
             *(AT + 2 * ahead, AT, state, AT + ahead, claimed_at, cart_id),
         )
         await ingest([order(at=ordered.timestamp, cart_id=cart_id)], received_at=AT)
-        [found] = await rig.query(
+        [found] = await harness.query(
             "SELECT messages.step FROM conversions JOIN messages ON messages.id = message_id "
             "JOIN journeys ON journeys.id = conversions.journey_id WHERE entry_key = %s",
             cart_id,
@@ -137,21 +137,23 @@ async def test_only_what_was_handed_over_before_led_to_it(rig: Rig, ingest: Inge
         assert found["step"] == ("late" if counts else "early"), (state, claimed_at)
 
 
-async def test_goals_of_ended_journeys_old_versions_and_stopped_campaigns_count(rig: Rig, database_url: str) -> None:
-    await publish(rig, OFFER)
+async def test_goals_of_ended_journeys_old_versions_and_stopped_campaigns_count(
+    harness: Harness, database_url: str
+) -> None:
+    await publish(harness, OFFER)
     async with Database(database_url, pool_size=2) as database:
         await Ingest(database, Catalogue())([cart(), emptied()], received_at=AT)
-    await publish(rig, OFFER.replace("goal: {event: Order Completed", "goal: {event: Order Paid"))
+    await publish(harness, OFFER.replace("goal: {event: Order Completed", "goal: {event: Order Paid"))
     async with Database(database_url, pool_size=2) as database:
         await Ingest(database, Catalogue())([cart("u2"), emptied("u2")], received_at=AT)
-    await rig.admin("POST", "/v1/campaigns/offer/stop")
-    assert await rig.query("SELECT 1 FROM journeys WHERE state = 'active'") == []
-    await rig.query("UPDATE journeys SET state = 'completed' WHERE campaign_version = 1 RETURNING id")
+    await harness.admin("POST", "/v1/campaigns/offer/stop")
+    assert await harness.query("SELECT 1 FROM journeys WHERE state = 'active'") == []
+    await harness.query("UPDATE journeys SET state = 'completed' WHERE campaign_version = 1 RETURNING id")
     paid = [event("track", user, name="Order Paid", at=AT, cart_id="c1") for user in ("u1", "u2")]
     async with Database(database_url, pool_size=2) as database:
         # As a process that starts now has it: nothing is remembered.
         await Ingest(database, Catalogue())([order("u1"), order("u2"), *paid], received_at=AT + timedelta(days=30))
-    rows = await rig.query(
+    rows = await harness.query(
         "SELECT user_id, campaign_version, event_id FROM conversions JOIN profiles ON profiles.id = profile_id "
         "ORDER BY user_id"
     )
@@ -159,74 +161,76 @@ async def test_goals_of_ended_journeys_old_versions_and_stopped_campaigns_count(
     assert rows[1]["event_id"] == str(paid[1].id)
 
 
-async def test_a_version_is_forgotten_once_its_goal_can_no_longer_be_reached(rig: Rig, ingest: Ingest) -> None:
+async def test_a_version_is_forgotten_once_its_goal_can_no_longer_be_reached(harness: Harness, ingest: Ingest) -> None:
     """A month after the last that may have entered had their time."""
 
     async def known() -> list[tuple[int, bool, bool]]:
-        async with rig.database.transaction() as connection:
+        async with harness.database.transaction() as connection:
             listening = await campaigns.listening_versions(connection)
         return [(version.version, version.lets_in, version.has_journeys) for version in listening]
 
-    await publish(rig, OFFER)
+    await publish(harness, OFFER)
     await ingest([cart(), emptied()], received_at=AT)
-    await publish(rig, OFFER.replace("7d", "8d"))
-    await publish(rig, OFFER.replace("goal:", "# goal:"))
+    await publish(harness, OFFER.replace("7d", "8d"))
+    await publish(harness, OFFER.replace("goal:", "# goal:"))
     assert sorted(await known()) == [(1, False, False), (2, False, False), (3, True, False)]
-    await rig.query("UPDATE campaigns SET updated_at = now() - interval '1 month 7 days 1 hour' RETURNING key")
+    await harness.query("UPDATE campaigns SET updated_at = now() - interval '1 month 7 days 1 hour' RETURNING key")
     assert sorted(await known()) == [(2, False, False), (3, True, False)]
-    await rig.query("UPDATE campaigns SET updated_at = now() - interval '1 month 8 days 1 hour' RETURNING key")
+    await harness.query("UPDATE campaigns SET updated_at = now() - interval '1 month 8 days 1 hour' RETURNING key")
     assert await known() == [(3, True, False)]
     await ingest([cart("u2")], received_at=AT)
     assert await known() == [(3, True, True)]
 
 
-async def test_a_goal_that_exits_ends_the_journey_and_says_so(rig: Rig) -> None:
-    await publish(rig, OFFER.replace("within: 7d", "within: 7d, exit_on_goal: true"))
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Cart Abandoned", {"cart_id": "c1"})
-    await rig.track("u1", "Cart Abandoned", {"cart_id": "c2"})
-    handle = await rig.journey("u1")
-    await rig.track("u1", "Order Completed", {"cart_id": "c2"})
-    [bought] = await rig.query("SELECT id FROM events WHERE name = 'Order Completed'")
+async def test_a_goal_that_exits_ends_the_journey_and_says_so(harness: Harness) -> None:
+    await publish(harness, OFFER.replace("within: 7d", "within: 7d, exit_on_goal: true"))
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Cart Abandoned", {"cart_id": "c1"})
+    await harness.track("u1", "Cart Abandoned", {"cart_id": "c2"})
+    handle = await harness.journey("u1")
+    await harness.track("u1", "Order Completed", {"cart_id": "c2"})
+    [bought] = await harness.query("SELECT id FROM events WHERE name = 'Order Completed'")
     assert await handle.result() == "exited"
-    journeys = await rig.query("SELECT entry_key, state, outcome, ended_by FROM journeys ORDER BY entry_key")
+    journeys = await harness.query("SELECT entry_key, state, outcome, ended_by FROM journeys ORDER BY entry_key")
     assert [tuple(journey.values()) for journey in journeys] == [
         ("c1", "active", None, None),
         ("c2", "exited", "exited", str(bought["id"])),
     ]
-    lines = [item for item in await rig.timeline("u1") if item["kind"] in ("exit", "goal")]
+    lines = [item for item in await harness.timeline("u1") if item["kind"] in ("exit", "goal")]
     assert [(line["kind"], line["reason"], line["summary"]) for line in lines] == [
         ("exit", "goal", "left offer: Order Completed is its goal"),
         ("goal", None, "reached the goal of offer: Order Completed"),
     ]
 
 
-async def test_conversions_go_with_a_profile_that_is_merged(rig: Rig, ingest: Ingest) -> None:
-    await publish(rig, OFFER)
+async def test_conversions_go_with_a_profile_that_is_merged(harness: Harness, ingest: Ingest) -> None:
+    await publish(harness, OFFER)
     entered = event("track", None, anonymous="a1", name="Cart Abandoned", cart_id="c1")
     bought = event("track", None, anonymous="a1", name="Order Completed", cart_id="c1")
     await ingest([entered, bought], received_at=AT)
     await ingest([event("identify", "u1")], received_at=AT)
     await ingest([event("identify", "u1", anonymous="a1")], received_at=AT)
-    [owner] = await rig.query("SELECT user_id FROM conversions JOIN profiles ON profiles.id = profile_id")
+    [owner] = await harness.query("SELECT user_id FROM conversions JOIN profiles ON profiles.id = profile_id")
     assert owner == {"user_id": "u1"}
-    assert "goal" in [item["kind"] for item in await rig.timeline("u1")]
+    assert "goal" in [item["kind"] for item in await harness.timeline("u1")]
 
 
-async def test_what_a_person_did_anonymously_counts_once_it_is_known_whose_it_was(rig: Rig, ingest: Ingest) -> None:
+async def test_what_a_person_did_anonymously_counts_once_it_is_known_whose_it_was(
+    harness: Harness, ingest: Ingest
+) -> None:
     """The merge and the goal in one batch."""
-    await publish(rig, OFFER)
+    await publish(harness, OFFER)
     await ingest([event("identify", "u1")], received_at=AT)
     await ingest([event("track", None, anonymous="a1", name="Cart Abandoned", cart_id="c1")], received_at=AT)
     await ingest([event("identify", "u1", anonymous="a1"), order("u1")], received_at=AT)
-    [owner] = await rig.query("SELECT user_id FROM conversions JOIN profiles ON profiles.id = profile_id")
+    [owner] = await harness.query("SELECT user_id FROM conversions JOIN profiles ON profiles.id = profile_id")
     assert owner == {"user_id": "u1"}
 
 
 async def test_goals_take_as_many_statements_for_a_batch_as_for_an_event(
-    rig: Rig, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await publish(rig, OFFER)
+    await publish(harness, OFFER)
     await ingest([event("track", "u0", name="Page Scrolled")], received_at=AT)
     counts = []
     for number in (1, 10, 100):
@@ -239,22 +243,24 @@ async def test_goals_take_as_many_statements_for_a_batch_as_for_an_event(
             await ingest([order(user) for user in users], received_at=AT)
         counts.append(len(sent))
     assert counts[0] == counts[1] == counts[2], counts
-    assert len(await rig.query(CONVERSIONS)) == 111
+    assert len(await harness.query(CONVERSIONS)) == 111
     with statements(monkeypatch) as sent:
         await ingest([event("track", "u1-0", name="Order Paid", cart_id="c1")], received_at=AT)
     assert len(sent) == 5, sent
 
 
-async def test_of_somebodys_past_journeys_the_last_hundred_may_reach_their_goal(rig: Rig, ingest: Ingest) -> None:
-    await publish(rig, OFFER)
+async def test_of_somebodys_past_journeys_the_last_hundred_may_reach_their_goal(
+    harness: Harness, ingest: Ingest
+) -> None:
+    await publish(harness, OFFER)
     for number in range(MAX_PAST + 5):
         await ingest([cart(cart_id=f"c{number}"), emptied(cart_id=f"c{number}")], received_at=AT + timedelta(0, number))
     await ingest([order(cart_id=None)], received_at=AT)
-    rows = await rig.query("SELECT entry_key FROM conversions JOIN journeys ON journeys.id = journey_id")
+    rows = await harness.query("SELECT entry_key FROM conversions JOIN journeys ON journeys.id = journey_id")
     assert {row["entry_key"] for row in rows} == {f"c{number}" for number in range(5, MAX_PAST + 5)}
     # Those that have reached it stand in nobody's way.
     await ingest([order(cart_id=None)], received_at=AT)
-    assert len(await rig.query(CONVERSIONS)) == MAX_PAST + 5
+    assert len(await harness.query(CONVERSIONS)) == MAX_PAST + 5
 
 
 @pytest.mark.parametrize(
@@ -266,30 +272,32 @@ async def test_of_somebodys_past_journeys_the_last_hundred_may_reach_their_goal(
     ],
     ids=["first", "last"],
 )
-async def test_goals_at_the_ends_of_time_are_no_error(rig: Rig, ingest: Ingest, at: datetime, reached: bool) -> None:
-    await publish(rig, OFFER)
+async def test_goals_at_the_ends_of_time_are_no_error(
+    harness: Harness, ingest: Ingest, at: datetime, reached: bool
+) -> None:
+    await publish(harness, OFFER)
     await ingest([order(at=at), cart(at=at), emptied(at=at)], received_at=AT)
     await ingest([order(at=at), order(at=AT)], received_at=AT)
-    assert [conversion["at"] for conversion in await rig.query(CONVERSIONS)] == [at] * reached
+    assert [conversion["at"] for conversion in await harness.query(CONVERSIONS)] == [at] * reached
 
 
-async def test_a_goal_reported_many_times_at_once_counts_once(rig: Rig, database_url: str) -> None:
-    await publish(rig, OFFER)
+async def test_a_goal_reported_many_times_at_once_counts_once(harness: Harness, database_url: str) -> None:
+    await publish(harness, OFFER)
     async with Database(database_url, pool_size=10) as one, Database(database_url, pool_size=10) as other:
         processes = [Ingest(one, Catalogue()), Ingest(other, Catalogue())]
         await processes[0]([cart()], received_at=AT)
         batches = [[order(), emptied(), order()] if number % 3 else [order()] for number in range(20)]
         await asyncio.gather(*(processes[number % 2](batch, received_at=AT) for number, batch in enumerate(batches)))
-    [conversion] = await rig.query(CONVERSIONS)
+    [conversion] = await harness.query(CONVERSIONS)
     assert conversion["event_id"] in {str(one.id) for batch in batches for one in batch}
-    assert await rig.query("SELECT count(*) FROM decisions WHERE kind = 'exit'") == [{"count": 1}]
+    assert await harness.query("SELECT count(*) FROM decisions WHERE kind = 'exit'") == [{"count": 1}]
 
 
-async def test_goals_reactions_and_merges_of_the_same_people_at_once(rig: Rig, database_url: str) -> None:
+async def test_goals_reactions_and_merges_of_the_same_people_at_once(harness: Harness, database_url: str) -> None:
     """Whatever comes first, a conversion and its journey belong to the same person, and nothing is refused."""
     print(f"seed {SEED}")  # noqa: T201
     rolls = random.Random(SEED)
-    await publish(rig, OFFER)
+    await publish(harness, OFFER)
     people = range(6)
 
     def anything(person: int) -> Event:
@@ -319,9 +327,9 @@ async def test_goals_reactions_and_merges_of_the_same_people_at_once(rig: Rig, d
         for start in range(0, len(batches), 12):
             some = enumerate(batches[start : start + 12])
             await asyncio.gather(*(processes[number % 2](batch, received_at=AT) for number, batch in some))
-    [counted] = await rig.query("SELECT count(*) AS converted FROM conversions")
+    [counted] = await harness.query("SELECT count(*) AS converted FROM conversions")
     assert counted["converted"] > len(people)
-    strays = await rig.query(
+    strays = await harness.query(
         "SELECT 1 FROM conversions JOIN journeys ON journeys.id = journey_id "
         "WHERE conversions.profile_id <> journeys.profile_id OR conversions.campaign_key <> journeys.campaign_key"
     )

@@ -15,7 +15,7 @@ from store.database import Database
 from store.events import MAX_SINCE
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import AT, event, sizes_of_parts, statements
-from tests.harness import MAIL, Rig
+from tests.harness import MAIL, Harness
 
 SEED = 20_261_121
 
@@ -33,9 +33,9 @@ def carts(number: int, offset: int = 0) -> list[Event]:
 
 
 async def test_a_batch_takes_as_many_statements_as_an_event(
-    rig: Rig, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await rig.run_campaign(CART)
+    await harness.run_campaign(CART)
     await ingest(carts(1), received_at=AT)
     counts = []
     for number in (1, 10, 100):
@@ -50,9 +50,9 @@ async def test_a_batch_takes_as_many_statements_as_an_event(
 
 
 async def test_events_that_nobody_listens_for_cost_five_statements(
-    rig: Rig, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await rig.run_campaign(CART)
+    await harness.run_campaign(CART)
     await ingest([event("track", "u1", name="Page Scrolled")], received_at=AT)
     with statements(monkeypatch) as sent:
         await ingest([event("track", "u1", name="Page Scrolled") for _ in range(100)], received_at=AT)
@@ -60,21 +60,21 @@ async def test_events_that_nobody_listens_for_cost_five_statements(
     assert len(sent) == 5, sent
 
 
-async def test_the_same_entry_from_many_processes_is_one_journey(rig: Rig, database_url: str) -> None:
-    await rig.run_campaign(CART)
+async def test_the_same_entry_from_many_processes_is_one_journey(harness: Harness, database_url: str) -> None:
+    await harness.run_campaign(CART)
     async with Database(database_url, pool_size=10) as one, Database(database_url, pool_size=10) as other:
         processes = [Ingest(one, Catalogue()), Ingest(other, Catalogue())]
         await asyncio.gather(*(processes[number % 2]([abandoned("u1")], received_at=AT) for number in range(20)))
-    assert len(await rig.query("SELECT * FROM journeys")) == 1
-    reasons = await rig.query("SELECT outcome, count(*) FROM decisions GROUP BY outcome ORDER BY outcome")
+    assert len(await harness.query("SELECT * FROM journeys")) == 1
+    reasons = await harness.query("SELECT outcome, count(*) FROM decisions GROUP BY outcome ORDER BY outcome")
     assert reasons == [{"outcome": "entered", "count": 1}, {"outcome": "refused", "count": 19}]
 
 
-async def test_batches_with_the_same_people_in_any_order_do_not_deadlock(rig: Rig, ingest: Ingest) -> None:
+async def test_batches_with_the_same_people_in_any_order_do_not_deadlock(harness: Harness, ingest: Ingest) -> None:
     """Identities are made, claimed and merged crosswise; each person ends up as one profile."""
     print(f"seed {SEED}")  # noqa: T201
     rolls = random.Random(SEED)
-    await rig.run_campaign(CART)
+    await harness.run_campaign(CART)
     people = [f"{number}" for number in range(8)]
 
     async def report() -> None:
@@ -92,39 +92,41 @@ async def test_batches_with_the_same_people_in_any_order_do_not_deadlock(rig: Ri
     # Not many more than there are connections: they take turns at eight people, and none waits 2 s for a connection.
     await asyncio.gather(*(report() for _ in range(24)))
     await ingest([event("identify", f"u{person}", anonymous=f"a{person}") for person in people], received_at=AT)
-    profiles = await rig.query("SELECT user_id FROM profiles ORDER BY user_id")
+    profiles = await harness.query("SELECT user_id FROM profiles ORDER BY user_id")
     assert [profile["user_id"] for profile in profiles] == [f"u{person}" for person in people]
-    assert len(await rig.query("SELECT * FROM identities")) == 2 * len(people)
-    orphans = await rig.query("SELECT 1 FROM events WHERE profile_id NOT IN (SELECT id FROM profiles)")
+    assert len(await harness.query("SELECT * FROM identities")) == 2 * len(people)
+    orphans = await harness.query("SELECT 1 FROM events WHERE profile_id NOT IN (SELECT id FROM profiles)")
     assert orphans == []
-    active = await rig.query("SELECT count(*) FROM journeys WHERE state = 'active' GROUP BY profile_id")
+    active = await harness.query("SELECT count(*) FROM journeys WHERE state = 'active' GROUP BY profile_id")
     assert all(row["count"] == 1 for row in active)
 
 
-async def test_a_merge_waits_for_all_people_of_its_batch_before_it_holds_a_journey(rig: Rig, ingest: Ingest) -> None:
+async def test_a_merge_waits_for_all_people_of_its_batch_before_it_holds_a_journey(
+    harness: Harness, ingest: Ingest
+) -> None:
     """Profiles, then journeys, each in one order: else this batch and one that has the first profile deadlock."""
-    await rig.run_campaign(CART)
+    await harness.run_campaign(CART)
     for user, anonymous in (("first", None), (None, "a1"), ("u1", None)):
         await ingest([abandoned(user, anonymous=anonymous)], received_at=AT)
     batch = [event("identify", "u1", anonymous="a1"), event("identify", "first", plan="pro")]
-    async with rig.database.transaction() as connection:
+    async with harness.database.transaction() as connection:
         await connection.execute("SELECT 1 FROM profiles WHERE user_id = 'first' FOR NO KEY UPDATE")
         running = asyncio.create_task(ingest(batch, received_at=AT))
-        await rig.until(
+        await harness.until(
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
-        assert len(await rig.query("SELECT 1 FROM journeys FOR UPDATE NOWAIT")) == 3
+        assert len(await harness.query("SELECT 1 FROM journeys FOR UPDATE NOWAIT")) == 3
         others = "SELECT 1 FROM profiles WHERE user_id IS DISTINCT FROM 'first' FOR NO KEY UPDATE NOWAIT"
-        assert len(await rig.query(others)) == 2
+        assert len(await harness.query(others)) == 2
     assert (await running).accepted == 2
-    assert [row["user_id"] for row in await rig.query("SELECT user_id FROM profiles ORDER BY 1")] == ["first", "u1"]
-    ended = await rig.query("SELECT outcome FROM journeys WHERE state = 'exited'")
+    assert [row["user_id"] for row in await harness.query("SELECT user_id FROM profiles ORDER BY 1")] == ["first", "u1"]
+    ended = await harness.query("SELECT outcome FROM journeys WHERE state = 'exited'")
     assert [row["outcome"] for row in ended] == ["merged"]
 
 
-async def test_an_event_is_judged_by_the_campaigns_of_its_commit(rig: Rig, ingest: Ingest) -> None:
+async def test_an_event_is_judged_by_the_campaigns_of_its_commit(harness: Harness, ingest: Ingest) -> None:
     """A campaign is started while events stream in: every event after the acknowledgement lets its user in."""
-    await rig.admin("POST", "/v1/campaigns", {"file": "c.yaml", "source": CART, "templates": {"note.liquid": MAIL}})
+    await harness.admin("POST", "/v1/campaigns", {"file": "c.yaml", "source": CART, "templates": {"note.liquid": MAIL}})
     entered: list[str] = []
     started = asyncio.Event()
 
@@ -138,24 +140,26 @@ async def test_an_event_is_judged_by_the_campaigns_of_its_commit(rig: Rig, inges
 
     async def start() -> None:
         await asyncio.sleep(0.05)
-        await rig.admin("POST", "/v1/campaigns/cart/start")
+        await harness.admin("POST", "/v1/campaigns/cart/start")
         started.set()
 
     await asyncio.gather(start(), *(stream(name) for name in "abcd"))
     assert entered
-    rows = await rig.query("SELECT user_id FROM journeys JOIN profiles ON profiles.id = profile_id")
+    rows = await harness.query("SELECT user_id FROM journeys JOIN profiles ON profiles.id = profile_id")
     assert set(entered) <= {row["user_id"] for row in rows}
 
 
-async def test_outside_of_the_schedule_nobody_is_let_in_and_the_timeline_says_why(rig: Rig, ingest: Ingest) -> None:
+async def test_outside_of_the_schedule_nobody_is_let_in_and_the_timeline_says_why(
+    harness: Harness, ingest: Ingest
+) -> None:
     schedule = "schedule: {starts_at: 2036-11-01T12:00:00Z, ends_at: 2036-11-01T13:00:00+00:30}"
-    await rig.run_campaign(f"{CART}{schedule}\n")
+    await harness.run_campaign(f"{CART}{schedule}\n")
     # By when they are received: what a client says of its clock opens no campaign.
     for minute in (-1, 0, 29, 30):
         at = AT.replace(year=2036) + timedelta(minutes=minute)
         await ingest([abandoned(f"u{minute}", at=at)], received_at=at)
     summaries = {
-        minute: [item["summary"] for item in await rig.timeline(f"u{minute}") if item["kind"] == "entry"]
+        minute: [item["summary"] for item in await harness.timeline(f"u{minute}") if item["kind"] == "entry"]
         for minute in (-1, 0, 29, 30)
     }
     assert summaries == {
@@ -166,32 +170,34 @@ async def test_outside_of_the_schedule_nobody_is_let_in_and_the_timeline_says_wh
     }
 
 
-async def test_a_group_and_an_alias_keep_what_they_name(rig: Rig) -> None:
-    await rig.post("group", {"messageId": "g", "userId": "u1", "groupId": "g-1"})
-    await rig.post("alias", {"messageId": "a", "userId": "u1", "previousId": "a1"})
-    rows = await rig.query("SELECT type, group_id, previous_id FROM events ORDER BY recorded_at")
+async def test_a_group_and_an_alias_keep_what_they_name(harness: Harness) -> None:
+    await harness.post("group", {"messageId": "g", "userId": "u1", "groupId": "g-1"})
+    await harness.post("alias", {"messageId": "a", "userId": "u1", "previousId": "a1"})
+    rows = await harness.query("SELECT type, group_id, previous_id FROM events ORDER BY recorded_at")
     assert rows == [
         {"type": "group", "group_id": "g-1", "previous_id": None},
         {"type": "alias", "group_id": None, "previous_id": "a1"},
     ]
 
 
-async def test_what_is_rejected_is_kept_and_the_rest_goes_in(rig: Rig) -> None:
+async def test_what_is_rejected_is_kept_and_the_rest_goes_in(harness: Harness) -> None:
     batch = [
         {"type": "track", "messageId": "good", "userId": "u1", "event": "Seen"},
         {"type": "track", "messageId": "bad", "userId": "u1"},
     ]
-    response = await rig.post("batch", {"batch": batch})
+    response = await harness.post("batch", {"batch": batch})
     [rejected] = response.json()["rejected"]
     assert (rejected["index"], rejected["messageId"]) == (1, "bad")
-    [kept] = await rig.query("SELECT position, message_id, error, body FROM rejects")
+    [kept] = await harness.query("SELECT position, message_id, error, body FROM rejects")
     assert (kept["position"], kept["message_id"], kept["error"]) == (1, "bad", rejected["error"])
     assert '"bad"' in kept["body"]
-    assert len(await rig.query("SELECT * FROM events")) == 1
+    assert len(await harness.query("SELECT * FROM events")) == 1
 
 
-async def test_of_many_events_in_a_batch_a_journey_hears_the_first_and_the_last(rig: Rig, ingest: Ingest) -> None:
-    await rig.run_campaign(
+async def test_of_many_events_in_a_batch_a_journey_hears_the_first_and_the_last(
+    harness: Harness, ingest: Ingest
+) -> None:
+    await harness.run_campaign(
         """
         {key: clicks, name: Clicks, entry: {event: Cart Abandoned, key: event.properties.cart_id}, steps: [
           {id: clicked, wait_for: {events: [{event: Clicked}, {event: Seen}], timeout: 1d}},
@@ -205,8 +211,8 @@ async def test_of_many_events_in_a_batch_a_journey_hears_the_first_and_the_last(
     clicks = [event("track", "u1", name="Clicked") for _ in range(50)]
     seen = event("track", "u1", name="Seen")
     await ingest([*clicks, seen], received_at=AT + timedelta(minutes=1))
-    for journey in await rig.until("SELECT workflow_id FROM journeys WHERE NOT EXISTS (SELECT 1 FROM outbox)"):
-        handle = rig.temporal.get_workflow_handle(journey["workflow_id"])
+    for journey in await harness.until("SELECT workflow_id FROM journeys WHERE NOT EXISTS (SELECT 1 FROM outbox)"):
+        handle = harness.temporal.get_workflow_handle(journey["workflow_id"])
         # What is signalled during a task is not in the history before its end.
         await handle.query("__stack_trace")
         history = await handle.fetch_history()
@@ -226,9 +232,9 @@ def late_cart(cart: str, user: str = "u1") -> Event:
     return event("track", user, name="Cart Abandoned", at=AT, value=200, cart_id=cart)
 
 
-async def test_of_the_exits_that_overtook_an_entry_the_last_hundred_count(rig: Rig, ingest: Ingest) -> None:
+async def test_of_the_exits_that_overtook_an_entry_the_last_hundred_count(harness: Harness, ingest: Ingest) -> None:
     """Each cart comes after its order, with so many later orders that not all of the orders are looked at."""
-    await rig.run_campaign(CART)
+    await harness.run_campaign(CART)
     received_at = AT + timedelta(hours=3)
     await ingest(
         [ordered(f"c{number}", minutes=1 + number) for number in range(MAX_SINCE + 5)], received_at=received_at
@@ -236,17 +242,17 @@ async def test_of_the_exits_that_overtook_an_entry_the_last_hundred_count(rig: R
     # Orders of the same batch keep none of those out of sight.
     others = [ordered("other", minutes=170) for _ in range(MAX_SINCE)]
     await ingest([*(late_cart(f"c{number}") for number in range(MAX_SINCE + 5)), *others], received_at=received_at)
-    refused = await rig.query("SELECT 1 FROM decisions WHERE reason = 'exit_event_came_first'")
-    entered = await rig.query("SELECT entry_key FROM journeys ORDER BY id")
+    refused = await harness.query("SELECT 1 FROM decisions WHERE reason = 'exit_event_came_first'")
+    entered = await harness.query("SELECT entry_key FROM journeys ORDER BY id")
     assert len(refused) == MAX_SINCE
     assert [row["entry_key"] for row in entered] == [f"c{number}" for number in range(5)]
 
 
 async def test_where_many_exits_overtook_a_batch_it_is_taken_in_parts(
-    rig: Rig, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(routing, "MAX_RECEIVED", 20)
-    await rig.run_campaign(CART)
+    await harness.run_campaign(CART)
     users = [f"u{number}" for number in range(20)]
     received_at = AT + timedelta(hours=3)
     for user in users:
@@ -255,5 +261,5 @@ async def test_where_many_exits_overtook_a_batch_it_is_taken_in_parts(
     batch = [late_cart(cart, user) for user in users for cart in ("c0", "c5", "c6")]
     assert (await ingest(batch, received_at=received_at)).accepted == len(batch)
     assert min(sizes) <= 12
-    assert len(await rig.query("SELECT 1 FROM decisions WHERE reason = 'exit_event_came_first'")) == 2 * len(users)
-    assert len(await rig.query("SELECT 1 FROM journeys WHERE entry_key = 'c6'")) == len(users)
+    assert len(await harness.query("SELECT 1 FROM decisions WHERE reason = 'exit_event_came_first'")) == 2 * len(users)
+    assert len(await harness.query("SELECT 1 FROM journeys WHERE entry_key = 'c6'")) == len(users)

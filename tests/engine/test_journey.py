@@ -10,16 +10,16 @@ from temporalio.client import WorkflowFailureError
 from domain.journey.records import Ending
 from store import journeys
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION
-from tests.harness import MAIL, Rig, actions, ago, now
+from tests.harness import MAIL, Harness, actions, ago, now
 
 
-async def abandon(rig: Rig, user: str, cart: str = "c1", value: float = 120) -> None:
-    await rig.identify(user, email=f"{user}@example.com")
-    await rig.track(user, "Cart Abandoned", {"value": value, "cart_id": cart})
+async def abandon(harness: Harness, user: str, cart: str = "c1", value: float = 120) -> None:
+    await harness.identify(user, email=f"{user}@example.com")
+    await harness.track(user, "Cart Abandoned", {"value": value, "cart_id": cart})
 
 
-async def order(rig: Rig, user: str, cart: str = "c1") -> str:
-    return await rig.track(user, "Order Completed", {"cart_id": cart})
+async def order(harness: Harness, user: str, cart: str = "c1") -> str:
+    return await harness.track(user, "Order Completed", {"cart_id": cart})
 
 
 def reasons(timeline: list[dict[str, object]]) -> list[object]:
@@ -37,335 +37,335 @@ steps:
 """
 
 
-async def test_a_mail_is_sent_after_the_delay_for_four_actions(rig: Rig) -> None:
-    await rig.run_campaign(CART)
-    await abandon(rig, "u1")
-    handle = await rig.journey("u1")
-    assert rig.inbox.messages == []
-    await rig.skip(handle, minutes=30)
+async def test_a_mail_is_sent_after_the_delay_for_four_actions(harness: Harness) -> None:
+    await harness.run_campaign(CART)
+    await abandon(harness, "u1")
+    handle = await harness.journey("u1")
+    assert harness.inbox.messages == []
+    await harness.skip(handle, minutes=30)
     assert await handle.result() == "completed"
-    [mail] = rig.inbox.messages
+    [mail] = harness.inbox.messages
     assert mail.recipients == ("u1@example.com",)
     assert actions(await handle.fetch_history()) == 4
-    assert (await rig.ended("u1"))["outcome"] == "completed"
-    assert await rig.query("SELECT * FROM outbox WHERE kind <> 'campaign'") == []
-    timeline = await rig.timeline("u1")
+    assert (await harness.ended("u1"))["outcome"] == "completed"
+    assert await harness.query("SELECT * FROM outbox WHERE kind <> 'campaign'") == []
+    timeline = await harness.timeline("u1")
     assert [item["kind"] for item in timeline] == ["event", "event", "entry", "send", "message", "end"]
     assert timeline[-1]["url"].endswith(handle.id.replace("/", "%2F"))
 
 
-async def test_an_event_that_nobody_listens_for_leaves_no_outbox_row(rig: Rig) -> None:
-    await rig.run_campaign(CART)
-    await rig.track("u1", "Page Scrolled")
-    assert await rig.query("SELECT * FROM outbox WHERE kind <> 'campaign'") == []
-    assert await rig.query("SELECT * FROM decisions") == []
-    assert len(await rig.query("SELECT * FROM events")) == 1
+async def test_an_event_that_nobody_listens_for_leaves_no_outbox_row(harness: Harness) -> None:
+    await harness.run_campaign(CART)
+    await harness.track("u1", "Page Scrolled")
+    assert await harness.query("SELECT * FROM outbox WHERE kind <> 'campaign'") == []
+    assert await harness.query("SELECT * FROM decisions") == []
+    assert len(await harness.query("SELECT * FROM events")) == 1
 
 
-async def waiting(rig: Rig) -> None:
+async def waiting(harness: Harness) -> None:
     """In the delay."""
-    await rig.run_campaign(CART)
-    await abandon(rig, "u1")
-    handle = await rig.journey("u1")
-    await rig.skip(handle, minutes=10)
-    await order(rig, "u1")
+    await harness.run_campaign(CART)
+    await abandon(harness, "u1")
+    handle = await harness.journey("u1")
+    await harness.skip(handle, minutes=10)
+    await order(harness, "u1")
 
 
-async def deferred(rig: Rig) -> None:
+async def deferred(harness: Harness) -> None:
     """Capped, and waiting for the cap to free."""
-    await rig.put_caps(ONE_A_DAY)
-    await rig.run_campaign(PROMOTION)
-    await rig.run_campaign(CART)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Price Dropped")
-    await rig.ended("u1")
-    await abandon(rig, "u1")
-    handle = await rig.journey("u1", "cart")
-    await rig.skip(handle, minutes=30)
-    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
-    await order(rig, "u1")
+    await harness.put_caps(ONE_A_DAY)
+    await harness.run_campaign(PROMOTION)
+    await harness.run_campaign(CART)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Price Dropped")
+    await harness.ended("u1")
+    await abandon(harness, "u1")
+    handle = await harness.journey("u1", "cart")
+    await harness.skip(handle, minutes=30)
+    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
+    await order(harness, "u1")
 
 
-async def listening(rig: Rig) -> None:
+async def listening(harness: Harness) -> None:
     """Waiting for an event."""
-    await rig.run_campaign(REACTION)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Signed Up")
-    await rig.until("SELECT 1 FROM messages WHERE state = 'sent'")
-    await rig.track("u1", "Account Closed")
+    await harness.run_campaign(REACTION)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Signed Up")
+    await harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    await harness.track("u1", "Account Closed")
 
 
-async def authorised_and_greylisted(rig: Rig) -> None:
-    rig.inbox.greylist.add("u1@example.com")
-    await rig.run_campaign(CART)
-    await abandon(rig, "u1")
-    handle = await rig.journey("u1")
-    await rig.skip(handle, minutes=30)
-    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+async def authorised_and_greylisted(harness: Harness) -> None:
+    harness.inbox.greylist.add("u1@example.com")
+    await harness.run_campaign(CART)
+    await abandon(harness, "u1")
+    handle = await harness.journey("u1")
+    await harness.skip(handle, minutes=30)
+    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
 
 
-async def authorised(rig: Rig) -> None:
+async def authorised(harness: Harness) -> None:
     """Granted, but the provider does not take it yet."""
-    await authorised_and_greylisted(rig)
-    await order(rig, "u1")
-    rig.inbox.greylist.clear()
+    await authorised_and_greylisted(harness)
+    await order(harness, "u1")
+    harness.inbox.greylist.clear()
 
 
-async def held(rig: Rig) -> None:
+async def held(harness: Harness) -> None:
     """The campaign is paused."""
-    await rig.run_campaign(CART)
-    await rig.admin("POST", "/v1/campaigns/cart/pause")
-    await abandon(rig, "u1")
-    handle = await rig.journey("u1")
-    await rig.skip(handle, minutes=30)
-    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
-    await order(rig, "u1")
+    await harness.run_campaign(CART)
+    await harness.admin("POST", "/v1/campaigns/cart/pause")
+    await abandon(harness, "u1")
+    handle = await harness.journey("u1")
+    await harness.skip(handle, minutes=30)
+    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
+    await order(harness, "u1")
 
 
 @pytest.mark.parametrize("state", [waiting, deferred, listening, authorised, held], ids=lambda state: state.__name__)
-async def test_an_exit_event_ends_a_journey_in(rig: Rig, state: Callable[[Rig], Awaitable[None]]) -> None:
+async def test_an_exit_event_ends_a_journey_in(harness: Harness, state: Callable[[Harness], Awaitable[None]]) -> None:
     before = 1 if state in (deferred, listening) else 0
-    await state(rig)
-    journey = await rig.ended("u1")
+    await state(harness)
+    journey = await harness.ended("u1")
     assert journey["outcome"] == "exited"
-    handle = await rig.journey("u1", journey["campaign_key"])
+    handle = await harness.journey("u1", journey["campaign_key"])
     assert await handle.result() == "exited"
-    assert len(rig.inbox.messages) == before
-    assert await rig.query("SELECT * FROM messages WHERE state IN ('reserved', 'sending')") == []
-    exits = [item for item in await rig.timeline("u1") if item["kind"] == "exit"]
+    assert len(harness.inbox.messages) == before
+    assert await harness.query("SELECT * FROM messages WHERE state IN ('reserved', 'sending')") == []
+    exits = [item for item in await harness.timeline("u1") if item["kind"] == "exit"]
     assert [item["data"]["event_id"] for item in exits] == [journey["ended_by"]]
 
 
-async def test_a_held_message_goes_when_the_campaign_is_resumed(rig: Rig) -> None:
-    await rig.run_campaign(CART)
-    await rig.admin("POST", "/v1/campaigns/cart/pause")
-    await abandon(rig, "u1")
-    handle = await rig.journey("u1")
-    await rig.skip(handle, minutes=30)
-    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
-    await abandon(rig, "u2")
-    await rig.admin("POST", "/v1/campaigns/cart/resume")
+async def test_a_held_message_goes_when_the_campaign_is_resumed(harness: Harness) -> None:
+    await harness.run_campaign(CART)
+    await harness.admin("POST", "/v1/campaigns/cart/pause")
+    await abandon(harness, "u1")
+    handle = await harness.journey("u1")
+    await harness.skip(handle, minutes=30)
+    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
+    await abandon(harness, "u2")
+    await harness.admin("POST", "/v1/campaigns/cart/resume")
     assert await handle.result() == "completed"
-    assert [mail.recipients for mail in rig.inbox.messages] == [("u1@example.com",)]
+    assert [mail.recipients for mail in harness.inbox.messages] == [("u1@example.com",)]
     # Who was not held is not told: that would be an action each.
-    resting = await (await rig.journey("u2")).fetch_history()
+    resting = await (await harness.journey("u2")).fetch_history()
     assert actions(resting) == 2
 
 
-async def test_a_deferred_message_goes_when_the_cap_frees(rig: Rig) -> None:
-    await rig.put_caps(ONE_A_DAY)
-    await rig.run_campaign(PROMOTION)
-    await rig.run_campaign(CART)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Price Dropped")
-    await rig.ended("u1")
-    await abandon(rig, "u1")
-    handle = await rig.journey("u1", "cart")
-    await rig.skip(handle, hours=25)
+async def test_a_deferred_message_goes_when_the_cap_frees(harness: Harness) -> None:
+    await harness.put_caps(ONE_A_DAY)
+    await harness.run_campaign(PROMOTION)
+    await harness.run_campaign(CART)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Price Dropped")
+    await harness.ended("u1")
+    await abandon(harness, "u1")
+    handle = await harness.journey("u1", "cart")
+    await harness.skip(handle, hours=25)
     assert await handle.result() == "completed"
-    assert len(rig.inbox.messages) == 2
-    [deferral] = [item for item in await rig.timeline("u1") if "deferred" in item["summary"]]
+    assert len(harness.inbox.messages) == 2
+    [deferral] = [item for item in await harness.timeline("u1") if "deferred" in item["summary"]]
     assert deferral["reason"] == "capped"
     assert deferral["data"]["rule"] == "daily"
     assert deferral["data"]["count"] == 1
 
 
-async def test_each_cart_of_a_user_has_a_journey_of_its_own(rig: Rig) -> None:
-    await rig.run_campaign(CART)
-    await abandon(rig, "u1", cart="c1")
-    first = await rig.journey("u1")
-    await abandon(rig, "u1", cart="c2")
-    second = await rig.journey("u1")
-    await abandon(rig, "u1", cart="c2")
+async def test_each_cart_of_a_user_has_a_journey_of_its_own(harness: Harness) -> None:
+    await harness.run_campaign(CART)
+    await abandon(harness, "u1", cart="c1")
+    first = await harness.journey("u1")
+    await abandon(harness, "u1", cart="c2")
+    second = await harness.journey("u1")
+    await abandon(harness, "u1", cart="c2")
     assert first.id != second.id
-    await order(rig, "u1", cart="c1")
+    await order(harness, "u1", cart="c1")
     assert await first.result() == "exited"
-    await rig.skip(second, minutes=31)
+    await harness.skip(second, minutes=31)
     assert await second.result() == "completed"
-    [mail] = rig.inbox.messages
+    [mail] = harness.inbox.messages
     assert "Cart c2" in str(mail.text)
-    assert reasons(await rig.timeline("u1")) == ["already_in", "exit_event"]
+    assert reasons(await harness.timeline("u1")) == ["already_in", "exit_event"]
 
 
-async def test_an_event_reported_twice_changes_nothing(rig: Rig) -> None:
-    await rig.run_campaign(CART)
-    await rig.identify("u1", email="u1@example.com")
+async def test_an_event_reported_twice_changes_nothing(harness: Harness) -> None:
+    await harness.run_campaign(CART)
+    await harness.identify("u1", email="u1@example.com")
     for _ in range(2):
-        await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"}, messageId="m1")
-    await rig.track("u1", "Cart Abandoned", {"value": 300, "cart_id": "c2"}, messageId="m1")
-    await rig.track("u2", "Cart Abandoned", {"value": 120, "cart_id": "c1"}, messageId="m1")
-    assert len(await rig.query("SELECT * FROM journeys")) == 1
-    assert len(await rig.query("SELECT * FROM events WHERE message_id = 'm1'")) == 1
-    assert len(await rig.query("SELECT * FROM profiles")) == 1
+        await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"}, messageId="m1")
+    await harness.track("u1", "Cart Abandoned", {"value": 300, "cart_id": "c2"}, messageId="m1")
+    await harness.track("u2", "Cart Abandoned", {"value": 120, "cart_id": "c1"}, messageId="m1")
+    assert len(await harness.query("SELECT * FROM journeys")) == 1
+    assert len(await harness.query("SELECT * FROM events WHERE message_id = 'm1'")) == 1
+    assert len(await harness.query("SELECT * FROM profiles")) == 1
 
 
-async def test_an_old_identify_repeated_does_not_undo_a_newer_one(rig: Rig) -> None:
+async def test_an_old_identify_repeated_does_not_undo_a_newer_one(harness: Harness) -> None:
     old = {"messageId": "i1", "userId": "u1", "traits": {"email": "old@example.com"}}
-    await rig.post("identify", old)
-    await rig.identify("u1", email="new@example.com")
-    await rig.post("identify", old)
-    assert await rig.query("SELECT traits FROM profiles") == [{"traits": {"email": "new@example.com"}}]
+    await harness.post("identify", old)
+    await harness.identify("u1", email="new@example.com")
+    await harness.post("identify", old)
+    assert await harness.query("SELECT traits FROM profiles") == [{"traits": {"email": "new@example.com"}}]
 
 
-async def test_an_order_that_arrived_before_the_cart_but_happened_after_it_lets_nobody_in(rig: Rig) -> None:
-    await rig.run_campaign(CART)
-    await rig.track("u1", "Order Completed", {"cart_id": "c1"}, timestamp=ago(hours=1, minutes=55))
-    await rig.track("u1", "Cart Abandoned", {"cart_id": "c1", "value": 120}, timestamp=ago(hours=2))
-    await rig.track("u1", "Cart Abandoned", {"cart_id": "c1", "value": 120}, timestamp=ago(hours=1))
-    assert reasons(await rig.timeline("u1")) == ["exit_event_came_first"]
-    assert len(await rig.query("SELECT * FROM journeys")) == 1
+async def test_an_order_that_arrived_before_the_cart_but_happened_after_it_lets_nobody_in(harness: Harness) -> None:
+    await harness.run_campaign(CART)
+    await harness.track("u1", "Order Completed", {"cart_id": "c1"}, timestamp=ago(hours=1, minutes=55))
+    await harness.track("u1", "Cart Abandoned", {"cart_id": "c1", "value": 120}, timestamp=ago(hours=2))
+    await harness.track("u1", "Cart Abandoned", {"cart_id": "c1", "value": 120}, timestamp=ago(hours=1))
+    assert reasons(await harness.timeline("u1")) == ["exit_event_came_first"]
+    assert len(await harness.query("SELECT * FROM journeys")) == 1
 
 
-async def test_a_journey_of_an_anonymous_user_goes_on_when_they_identify(rig: Rig) -> None:
-    await rig.run_campaign(CART)
+async def test_a_journey_of_an_anonymous_user_goes_on_when_they_identify(harness: Harness) -> None:
+    await harness.run_campaign(CART)
     cart = {"messageId": "e1", "anonymousId": "a1", "event": "Cart Abandoned"}
-    await rig.post("track", {**cart, "properties": {"value": 120, "cart_id": "c1"}})
-    await rig.until("SELECT 1 FROM journeys WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    await harness.post("track", {**cart, "properties": {"value": 120, "cart_id": "c1"}})
+    await harness.until("SELECT 1 FROM journeys WHERE NOT EXISTS (SELECT 1 FROM outbox)")
     traits = {"email": "u1@example.com"}
-    await rig.post("identify", {"messageId": "e2", "anonymousId": "a1", "userId": "u1", "traits": traits})
-    handle = await rig.journey("u1")
+    await harness.post("identify", {"messageId": "e2", "anonymousId": "a1", "userId": "u1", "traits": traits})
+    handle = await harness.journey("u1")
     assert handle.id.startswith("cart/a1/")
-    await rig.skip(handle, minutes=30)
+    await harness.skip(handle, minutes=30)
     assert await handle.result() == "completed"
-    assert [mail.recipients for mail in rig.inbox.messages] == [("u1@example.com",)]
-    assert [item["summary"] for item in await rig.timeline("a1")] == [
-        item["summary"] for item in await rig.timeline("u1")
+    assert [mail.recipients for mail in harness.inbox.messages] == [("u1@example.com",)]
+    assert [item["summary"] for item in await harness.timeline("a1")] == [
+        item["summary"] for item in await harness.timeline("u1")
     ]
 
 
-async def test_an_anonymous_profile_is_merged_into_the_user_that_was_known(rig: Rig) -> None:
-    await rig.run_campaign(CART)
-    await abandon(rig, "u1")
-    kept = await rig.journey("u1")
+async def test_an_anonymous_profile_is_merged_into_the_user_that_was_known(harness: Harness) -> None:
+    await harness.run_campaign(CART)
+    await abandon(harness, "u1")
+    kept = await harness.journey("u1")
     cart = {"anonymousId": "a1", "event": "Cart Abandoned", "properties": {"value": 150, "cart_id": "c1"}}
-    await rig.post("track", {"messageId": "e1", **cart})
-    [doubled] = await rig.until(
+    await harness.post("track", {"messageId": "e1", **cart})
+    [doubled] = await harness.until(
         "SELECT workflow_id FROM journeys WHERE workflow_id LIKE 'cart/a1/%%' AND NOT EXISTS (SELECT 1 FROM outbox)"
     )
-    await rig.post("identify", {"messageId": "e2", "anonymousId": "a1", "userId": "u1", "traits": {"plan": "team"}})
-    assert await rig.temporal.get_workflow_handle(doubled["workflow_id"]).result() == "exited"
-    await rig.skip(kept, minutes=31)
+    await harness.post("identify", {"messageId": "e2", "anonymousId": "a1", "userId": "u1", "traits": {"plan": "team"}})
+    assert await harness.temporal.get_workflow_handle(doubled["workflow_id"]).result() == "exited"
+    await harness.skip(kept, minutes=31)
     assert await kept.result() == "completed"
-    assert len(rig.inbox.messages) == 1
-    assert len(await rig.query("SELECT * FROM profiles")) == 1
+    assert len(harness.inbox.messages) == 1
+    assert len(await harness.query("SELECT * FROM profiles")) == 1
 
 
-async def test_a_wait_is_ended_by_the_event_that_it_waits_for(rig: Rig) -> None:
-    await rig.run_campaign(REACTION)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Signed Up")
-    await rig.until("SELECT 1 FROM messages WHERE state = 'sent'")
-    await rig.track("u1", "Link Clicked", {"kind": "bad"})
-    await rig.track("u1", "Link Clicked", {"kind": "good"})
-    assert await (await rig.journey("u1")).result() == "engaged"
-    assert (await rig.ended("u1"))["outcome"] == "engaged"
+async def test_a_wait_is_ended_by_the_event_that_it_waits_for(harness: Harness) -> None:
+    await harness.run_campaign(REACTION)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Signed Up")
+    await harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    await harness.track("u1", "Link Clicked", {"kind": "bad"})
+    await harness.track("u1", "Link Clicked", {"kind": "good"})
+    assert await (await harness.journey("u1")).result() == "engaged"
+    assert (await harness.ended("u1"))["outcome"] == "engaged"
 
 
 @pytest.mark.parametrize(("plan", "steps"), [("team", ["hello", "team", "goodbye"]), ("free", ["hello", "goodbye"])])
-async def test_a_wait_that_times_out_goes_on_to_the_branch(rig: Rig, plan: str, steps: list[str]) -> None:
-    await rig.run_campaign(REACTION)
-    await rig.identify("u1", email="u1@example.com", plan=plan)
-    await rig.track("u1", "Signed Up")
-    handle = await rig.journey("u1")
-    await rig.skip(handle, days=3)
+async def test_a_wait_that_times_out_goes_on_to_the_branch(harness: Harness, plan: str, steps: list[str]) -> None:
+    await harness.run_campaign(REACTION)
+    await harness.identify("u1", email="u1@example.com", plan=plan)
+    await harness.track("u1", "Signed Up")
+    handle = await harness.journey("u1")
+    await harness.skip(handle, days=3)
     assert await handle.result() == "completed"
-    sent = await rig.query("SELECT step FROM messages WHERE state = 'sent' ORDER BY settled_at")
+    sent = await harness.query("SELECT step FROM messages WHERE state = 'sent' ORDER BY settled_at")
     assert [row["step"] for row in sent] == steps
 
 
-async def test_one_click_unsubscribes(rig: Rig) -> None:
-    await rig.run_campaign(PROMOTION)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Price Dropped")
-    [mail] = await rig.inbox.wait_for(1, timeout=20)
+async def test_one_click_unsubscribes(harness: Harness) -> None:
+    await harness.run_campaign(PROMOTION)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Price Dropped")
+    [mail] = await harness.inbox.wait_for(1, timeout=20)
     assert mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     found = re.fullmatch(r"<(http.*)>", str(mail.message["List-Unsubscribe"]))
     assert found is not None
-    asked = await rig.http.get(found[1])
+    asked = await harness.http.get(found[1])
     assert "<form" in asked.text
-    assert (await rig.query("SELECT consent FROM profiles")) == [{"consent": {}}]
+    assert (await harness.query("SELECT consent FROM profiles")) == [{"consent": {}}]
     for _ in range(2):
-        response = await rig.http.post(found[1], data={"List-Unsubscribe": "One-Click"})
+        response = await harness.http.post(found[1], data={"List-Unsubscribe": "One-Click"})
         assert response.status_code == 200
-    assert (await rig.query("SELECT consent FROM profiles")) == [{"consent": {"email": False}}]
-    await rig.ended("u1")
-    await rig.track("u1", "Price Dropped")
-    await rig.until("SELECT 1 FROM decisions WHERE reason = 'no_consent'")
-    assert len(rig.inbox.messages) == 1
-    assert "Unsubscribed" in [item["summary"] for item in await rig.timeline("u1")]
+    assert (await harness.query("SELECT consent FROM profiles")) == [{"consent": {"email": False}}]
+    await harness.ended("u1")
+    await harness.track("u1", "Price Dropped")
+    await harness.until("SELECT 1 FROM decisions WHERE reason = 'no_consent'")
+    assert len(harness.inbox.messages) == 1
+    assert "Unsubscribed" in [item["summary"] for item in await harness.timeline("u1")]
 
 
-async def test_a_suppressed_channel_carries_nothing(rig: Rig) -> None:
-    await rig.run_campaign(PROMOTION)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.admin("PUT", "/v1/users/u1/suppressions/email", {"reason": "hard bounce"})
-    await rig.track("u1", "Price Dropped")
-    await rig.ended("u1")
-    assert reasons(await rig.timeline("u1")) == ["suppressed"]
-    await rig.admin("DELETE", "/v1/users/u1/suppressions/email")
-    await rig.track("u1", "Price Dropped")
-    await rig.inbox.wait_for(1, timeout=20)
+async def test_a_suppressed_channel_carries_nothing(harness: Harness) -> None:
+    await harness.run_campaign(PROMOTION)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.admin("PUT", "/v1/users/u1/suppressions/email", {"reason": "hard bounce"})
+    await harness.track("u1", "Price Dropped")
+    await harness.ended("u1")
+    assert reasons(await harness.timeline("u1")) == ["suppressed"]
+    await harness.admin("DELETE", "/v1/users/u1/suppressions/email")
+    await harness.track("u1", "Price Dropped")
+    await harness.inbox.wait_for(1, timeout=20)
 
 
-async def test_a_template_that_fails_for_one_user_harms_nobody_else(rig: Rig) -> None:
+async def test_a_template_that_fails_for_one_user_harms_nobody_else(harness: Harness) -> None:
     broken = MAIL.replace("{{ entry.properties.cart_id | default: 'none' }}", "{{ entry.properties.cart_id }}")
-    await rig.run_campaign(PROMOTION, {"note.liquid": broken})
+    await harness.run_campaign(PROMOTION, {"note.liquid": broken})
     for user in ("u1", "u2"):
-        await rig.identify(user, email=f"{user}@example.com")
-    await rig.track("u1", "Price Dropped")
-    await rig.track("u2", "Price Dropped", {"cart_id": "c2"})
-    await rig.inbox.wait_for(1, timeout=20)
-    assert (await rig.ended("u1"))["outcome"] == "completed"
-    assert reasons(await rig.timeline("u1")) == ["template_error"]
-    assert [mail.recipients for mail in rig.inbox.messages] == [("u2@example.com",)]
+        await harness.identify(user, email=f"{user}@example.com")
+    await harness.track("u1", "Price Dropped")
+    await harness.track("u2", "Price Dropped", {"cart_id": "c2"})
+    await harness.inbox.wait_for(1, timeout=20)
+    assert (await harness.ended("u1"))["outcome"] == "completed"
+    assert reasons(await harness.timeline("u1")) == ["template_error"]
+    assert [mail.recipients for mail in harness.inbox.messages] == [("u2@example.com",)]
 
 
-async def test_a_message_that_the_provider_refuses_frees_its_cap(rig: Rig) -> None:
-    await rig.put_caps(ONE_A_DAY)
-    await rig.run_campaign(PROMOTION)
-    rig.inbox.refuse.add("u1@example.com")
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Price Dropped")
-    await rig.until("SELECT 1 FROM messages WHERE state = 'failed'")
-    await rig.ended("u1")
-    rig.inbox.refuse.clear()
-    await rig.track("u1", "Price Dropped")
-    await rig.inbox.wait_for(1, timeout=20)
+async def test_a_message_that_the_provider_refuses_frees_its_cap(harness: Harness) -> None:
+    await harness.put_caps(ONE_A_DAY)
+    await harness.run_campaign(PROMOTION)
+    harness.inbox.refuse.add("u1@example.com")
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Price Dropped")
+    await harness.until("SELECT 1 FROM messages WHERE state = 'failed'")
+    await harness.ended("u1")
+    harness.inbox.refuse.clear()
+    await harness.track("u1", "Price Dropped")
+    await harness.inbox.wait_for(1, timeout=20)
 
 
-async def test_a_user_id_that_is_an_address_does_not_reach_temporal(rig: Rig) -> None:
-    await rig.run_campaign(CART)
-    await abandon(rig, "ada@example.com")
-    handle = await rig.journey("ada@example.com")
+async def test_a_user_id_that_is_an_address_does_not_reach_temporal(harness: Harness) -> None:
+    await harness.run_campaign(CART)
+    await abandon(harness, "ada@example.com")
+    handle = await harness.journey("ada@example.com")
     assert "@" not in handle.id
     description = await handle.describe()
     assert "@" not in str(description.typed_search_attributes)
 
 
-async def test_a_journey_that_is_cancelled_in_temporal_is_over(rig: Rig) -> None:
-    await rig.run_campaign(CART)
-    await abandon(rig, "u1")
-    handle = await rig.journey("u1")
+async def test_a_journey_that_is_cancelled_in_temporal_is_over(harness: Harness) -> None:
+    await harness.run_campaign(CART)
+    await abandon(harness, "u1")
+    handle = await harness.journey("u1")
     await handle.cancel()
-    assert (await rig.ended("u1"))["outcome"] == "cancelled"
-    await abandon(rig, "u1")
-    assert (await rig.journey("u1")).id != handle.id
+    assert (await harness.ended("u1"))["outcome"] == "cancelled"
+    await abandon(harness, "u1")
+    assert (await harness.journey("u1")).id != handle.id
 
 
-async def test_a_journey_is_cancelled_while_its_message_is_on_the_way(rig: Rig) -> None:
-    await authorised_and_greylisted(rig)
-    handle = await rig.journey("u1")
+async def test_a_journey_is_cancelled_while_its_message_is_on_the_way(harness: Harness) -> None:
+    await authorised_and_greylisted(harness)
+    handle = await harness.journey("u1")
     await handle.cancel()
-    assert (await rig.ended("u1"))["outcome"] == "cancelled"
-    rig.inbox.greylist.clear()
+    assert (await harness.ended("u1"))["outcome"] == "cancelled"
+    harness.inbox.greylist.clear()
     with pytest.raises(WorkflowFailureError):
         await handle.result()
-    assert await rig.query("SELECT state FROM messages") == [{"state": "cancelled"}]
-    assert rig.inbox.messages == []
+    assert await harness.query("SELECT state FROM messages") == [{"state": "cancelled"}]
+    assert harness.inbox.messages == []
 
 
-async def test_a_person_is_in_a_campaign_a_bounded_number_of_times(rig: Rig) -> None:
-    await rig.run_campaign(CART)
+async def test_a_person_is_in_a_campaign_a_bounded_number_of_times(harness: Harness) -> None:
+    await harness.run_campaign(CART)
     batch = [
         {
             "type": "track",
@@ -376,32 +376,32 @@ async def test_a_person_is_in_a_campaign_a_bounded_number_of_times(rig: Rig) -> 
         }
         for number in range(110)
     ]
-    await rig.post("batch", {"batch": batch})
-    assert len(await rig.query("SELECT * FROM journeys")) == 100
-    assert reasons(await rig.timeline("u1")) == ["too_many_journeys"] * 10
+    await harness.post("batch", {"batch": batch})
+    assert len(await harness.query("SELECT * FROM journeys")) == 100
+    assert reasons(await harness.timeline("u1")) == ["too_many_journeys"] * 10
 
 
-async def test_a_refusal_by_link_holds_again_after_a_change_of_mind(rig: Rig) -> None:
-    await rig.run_campaign(PROMOTION)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Price Dropped")
-    [mail] = await rig.inbox.wait_for(1, timeout=20)
+async def test_a_refusal_by_link_holds_again_after_a_change_of_mind(harness: Harness) -> None:
+    await harness.run_campaign(PROMOTION)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Price Dropped")
+    [mail] = await harness.inbox.wait_for(1, timeout=20)
     link = str(mail.message["List-Unsubscribe"]).strip("<>")
     for _ in range(2):
-        await rig.http.post(link, data={"List-Unsubscribe": "One-Click"})
-        assert (await rig.query("SELECT consent FROM profiles")) == [{"consent": {"email": False}}]
-        await rig.identify("u1", consent={"email": True})
+        await harness.http.post(link, data={"List-Unsubscribe": "One-Click"})
+        assert (await harness.query("SELECT consent FROM profiles")) == [{"consent": {"email": False}}]
+        await harness.identify("u1", consent={"email": True})
 
 
-async def test_the_temporal_ui_can_say_where_a_journey_is(rig: Rig) -> None:
-    await rig.run_campaign(REACTION)
-    await rig.identify("u-seen", email="u-seen@example.com")
-    await rig.track("u-seen", "Signed Up")
-    handle = await rig.journey("u-seen")
-    await rig.until("SELECT 1 FROM messages WHERE state = 'sent'")
+async def test_the_temporal_ui_can_say_where_a_journey_is(harness: Harness) -> None:
+    await harness.run_campaign(REACTION)
+    await harness.identify("u-seen", email="u-seen@example.com")
+    await harness.track("u-seen", "Signed Up")
+    handle = await harness.journey("u-seen")
+    await harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
     listed = "JourneyStep = 'clicked' AND JourneyState = 'waiting' AND Campaign = 'reaction' AND UserId = 'u-seen'"
     for _ in range(100):
-        found = [execution.id async for execution in rig.temporal.list_workflows(listed)]
+        found = [execution.id async for execution in harness.temporal.list_workflows(listed)]
         if found:
             break
     assert found == [handle.id]
@@ -409,22 +409,22 @@ async def test_the_temporal_ui_can_say_where_a_journey_is(rig: Rig) -> None:
     assert metadata.current_details.startswith("**Waiting** at `clicked` until ")
     assert "`hello` sent" in metadata.current_details
     assert await (await handle.describe()).static_summary() == "reaction version 1, user u-seen"
-    await rig.track("u-seen", "Link Clicked", {"kind": "good"})
+    await harness.track("u-seen", "Link Clicked", {"kind": "good"})
     assert await handle.result() == "engaged"
     metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
     assert metadata.current_details.startswith("**Over**: engaged\n")
 
 
-async def test_a_journey_that_is_ended_while_it_ends_has_one_outcome(rig: Rig) -> None:
+async def test_a_journey_that_is_ended_while_it_ends_has_one_outcome(harness: Harness) -> None:
     """The exit event was first: what the row says is the workflow's result as well."""
-    await rig.run_campaign(ENGAGED)
-    await rig.track("u1", "Signed Up")
-    handle = await rig.journey("u1")
-    await rig.rests(handle, "clicked")
-    [row] = await rig.query("SELECT journeys.id, rules FROM journeys JOIN campaign_versions USING (campaign_key)")
+    await harness.run_campaign(ENGAGED)
+    await harness.track("u1", "Signed Up")
+    handle = await harness.journey("u1")
+    await harness.rests(handle, "clicked")
+    [row] = await harness.query("SELECT journeys.id, rules FROM journeys JOIN campaign_versions USING (campaign_key)")
     [subscription] = row["rules"]["subscriptions"]
-    async with rig.database.transaction() as connection:
+    async with harness.database.transaction() as connection:
         await journeys.end(connection, [Ending(row["id"], "exited", "exited", "e1", now())])
         await handle.signal("matched", args=[subscription, "e2", 1])
-        await rig.until("SELECT 1 FROM pg_locks WHERE NOT granted")
+        await harness.until("SELECT 1 FROM pg_locks WHERE NOT granted")
     assert await handle.result() == "exited"

@@ -8,32 +8,32 @@ from uuid import uuid4
 import pytest
 
 from tests.engine.campaigns import CART, REACTION
-from tests.harness import ADMIN_KEY, Rig, now
+from tests.harness import ADMIN_KEY, Harness, now
 
 
-async def listed(rig: Rig, query: str) -> list[dict[str, Any]]:
-    journeys: list[dict[str, Any]] = (await rig.admin("GET", f"/v1/journeys?{query}"))["journeys"]
+async def listed(harness: Harness, query: str) -> list[dict[str, Any]]:
+    journeys: list[dict[str, Any]] = (await harness.admin("GET", f"/v1/journeys?{query}"))["journeys"]
     return journeys
 
 
-async def users(rig: Rig, query: str) -> list[str]:
-    return [journey["user_id"] for journey in await listed(rig, query)]
+async def users(harness: Harness, query: str) -> list[str]:
+    return [journey["user_id"] for journey in await listed(harness, query)]
 
 
 @pytest.fixture
-async def people(rig: Rig) -> Rig:
+async def people(harness: Harness) -> Harness:
     """In the cart: u1 and u2 under way, u3 who bought. In the other campaign: u1, and somebody anonymous."""
-    await rig.run_campaign(CART)
-    await rig.run_campaign(REACTION)
+    await harness.run_campaign(CART)
+    await harness.run_campaign(REACTION)
     for user in ("u1", "u2", "u3"):
-        await rig.track(user, "Cart Abandoned", {"value": 200, "cart_id": f"c-{user}"})
-    await rig.track("u3", "Order Completed", {"cart_id": "c-u3"})
-    await rig.track("u1", "Signed Up")
-    await rig.post("track", {"messageId": str(uuid4()), "anonymousId": "a1", "event": "Signed Up"})
-    return rig
+        await harness.track(user, "Cart Abandoned", {"value": 200, "cart_id": f"c-{user}"})
+    await harness.track("u3", "Order Completed", {"cart_id": "c-u3"})
+    await harness.track("u1", "Signed Up")
+    await harness.post("track", {"messageId": str(uuid4()), "anonymousId": "a1", "event": "Signed Up"})
+    return harness
 
 
-async def test_journeys_are_found_by_each_of_their_properties(people: Rig) -> None:
+async def test_journeys_are_found_by_each_of_their_properties(people: Harness) -> None:
     assert await users(people, "") == [None, "u1", "u3", "u2", "u1"]
     assert await users(people, "campaign=cart") == ["u3", "u2", "u1"]
     assert await users(people, "campaign=cart&state=active") == ["u2", "u1"]
@@ -48,12 +48,12 @@ async def test_journeys_are_found_by_each_of_their_properties(people: Rig) -> No
 @pytest.mark.parametrize(
     "query", ["user=nobody", "campaign=none", "campaign=cart&version=2", "campaign=cart&step=none"]
 )
-async def test_a_name_that_there_is_not_is_refused(people: Rig, query: str) -> None:
+async def test_a_name_that_there_is_not_is_refused(people: Harness, query: str) -> None:
     answer = await people.act("GET", f"/v1/journeys?{query}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_journeys_are_found_by_when_they_were_entered(people: Rig) -> None:
+async def test_journeys_are_found_by_when_they_were_entered(people: Harness) -> None:
     shown = await listed(people, "campaign=cart")
     middle = shown[1]["entered_at"]
     assert await users(people, f"campaign=cart&entered_after={middle}") == ["u3", "u2"]
@@ -64,7 +64,7 @@ async def test_journeys_are_found_by_when_they_were_entered(people: Rig) -> None
     assert len(await users(people, f"entered_before={later}")) == 5
 
 
-async def test_pages_follow_each_other_and_miss_nobody(people: Rig) -> None:
+async def test_pages_follow_each_other_and_miss_nobody(people: Harness) -> None:
     for query in ("", "campaign=cart", "campaign=cart&version=1", "entered_after=2026-01-01T00:00:00Z"):
         whole = await listed(people, query)
         pages, after = [], ""
@@ -79,7 +79,7 @@ async def test_pages_follow_each_other_and_miss_nobody(people: Rig) -> None:
         assert all(len(page) == 2 for page in pages[:-1])
 
 
-async def test_a_journey_is_shown_with_its_own_story_only(people: Rig) -> None:
+async def test_a_journey_is_shown_with_its_own_story_only(people: Harness) -> None:
     await people.identify("u1", email="u1@example.com")
     [reaction] = await listed(people, "user=u1&campaign=reaction")
     handle = await people.journey("u1", "cart")
@@ -101,7 +101,7 @@ async def test_a_journey_is_shown_with_its_own_story_only(people: Rig) -> None:
     assert reaction["state"] == "active"
 
 
-async def test_journeys_that_a_stop_has_ended_are_over_before_their_rows_say_so(people: Rig) -> None:
+async def test_journeys_that_a_stop_has_ended_are_over_before_their_rows_say_so(people: Harness) -> None:
     await people.query("UPDATE campaigns SET exiting = '{1}' WHERE key = 'cart' RETURNING key")
     assert await users(people, "campaign=cart&state=active") == []
     shown = await listed(people, "campaign=cart")
@@ -131,11 +131,11 @@ async def test_journeys_that_a_stop_has_ended_are_over_before_their_rows_say_so(
         "user=%00",
     ],
 )
-async def test_filters_that_mean_nothing_are_refused(rig: Rig, query: str) -> None:
-    answer = await rig.http.get(f"/v1/journeys?{query}", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+async def test_filters_that_mean_nothing_are_refused(harness: Harness, query: str) -> None:
+    answer = await harness.http.get(f"/v1/journeys?{query}", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
     assert answer.status_code == 400, answer.text
 
 
-async def test_a_cursor_that_no_page_gave_is_refused(rig: Rig) -> None:
-    answer = await rig.http.get("/v1/journeys?after=x", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+async def test_a_cursor_that_no_page_gave_is_refused(harness: Harness) -> None:
+    answer = await harness.http.get("/v1/journeys?after=x", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
     assert answer.json()["code"] == "invalid_cursor"

@@ -15,7 +15,7 @@ from domain.journey.listeners import Listeners
 from store.database import Database
 from store.events import StoredEvent
 from store.timeline import Recorded
-from tests.domain.journey.staging import ADA, NOON, PEOPLE, campaign, track
+from tests.domain.journey.routing_harness import ADA, NOON, PEOPLE, campaign, track
 from tests.engine.audience import LASTING, enter, people, start
 
 _DIGITS = f"[{','.join('1' * 40)}]"

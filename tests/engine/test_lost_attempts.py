@@ -6,7 +6,7 @@ import pytest
 
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.channels.servers import SILENCE, listening, scripted_smtp
-from tests.harness import MAIL, open_rig
+from tests.harness import MAIL, open_harness
 from tests.processes import worker_process
 from workflows.options import SEND_HEARTBEAT
 
@@ -38,19 +38,19 @@ async def test_a_dead_attempt_is_missed_long_before_its_time_is_over_and_a_slow_
     async with (
         listening(scripted_smtp(DOT=SILENCE)) as smtp_port,
         listening(answer_late) as hook_port,
-        open_rig(database_url, temporal.address, is_working=False, smtp_port=smtp_port) as rig,
+        open_harness(database_url, temporal.address, is_working=False, smtp_port=smtp_port) as harness,
     ):
-        await rig.run_campaign(CAMPAIGN.replace("CHANNEL", "email"), {"note.liquid": MAIL})
-        await rig.run_campaign(
+        await harness.run_campaign(CAMPAIGN.replace("CHANNEL", "email"), {"note.liquid": MAIL})
+        await harness.run_campaign(
             CAMPAIGN.replace("CHANNEL", "webhook"), {"note.liquid": HOOK.replace("PORT", str(hook_port))}
         )
-        await rig.identify("u1", email="u1@example.com")
-        async with worker_process(rig.settings) as dies:
-            await rig.track("u1", "Wanted email")
-            await rig.until("SELECT 1 FROM messages WHERE state = 'sending'")
+        await harness.identify("u1", email="u1@example.com")
+        async with worker_process(harness.settings) as dies:
+            await harness.track("u1", "Wanted email")
+            await harness.until("SELECT 1 FROM messages WHERE state = 'sending'")
             dies.kill()
-        async with worker_process(rig.settings):
-            await rig.track("u1", "Wanted webhook")
+        async with worker_process(harness.settings):
+            await harness.track("u1", "Wanted webhook")
             # The patience of this is less than the time of an attempt that nobody misses.
-            await rig.until("SELECT 1 FROM messages WHERE channel = 'email' AND state = 'unknown'")
-            await rig.until("SELECT 1 FROM messages WHERE channel = 'webhook' AND state = 'sent' AND attempts = 1")
+            await harness.until("SELECT 1 FROM messages WHERE channel = 'email' AND state = 'unknown'")
+            await harness.until("SELECT 1 FROM messages WHERE channel = 'webhook' AND state = 'sent' AND attempts = 1")

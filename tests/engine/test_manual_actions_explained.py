@@ -8,7 +8,7 @@ import pytest
 from store import decisions
 from store.decisions import Decision
 from tests.engine.campaigns import CART
-from tests.harness import Rig, now
+from tests.harness import Harness, now
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ from tests.harness import Rig, now
     ],
 )
 async def test_each_has_its_line(
-    rig: Rig, kind: str, outcome: str, reason: str | None, data: dict[str, Any], summary: str
+    harness: Harness, kind: str, outcome: str, reason: str | None, data: dict[str, Any], summary: str
 ) -> None:
-    await rig.run_campaign(CART)
-    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-    [journey] = await rig.query("SELECT id, profile_id FROM journeys")
+    await harness.run_campaign(CART)
+    await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    [journey] = await harness.query("SELECT id, profile_id FROM journeys")
     done = Decision(
         id=uuid4(),
         profile_id=journey["profile_id"],
@@ -42,7 +42,7 @@ async def test_each_has_its_line(
         reason=reason,
         data=data,
     )
-    async with rig.database.transaction() as connection:
+    async with harness.database.transaction() as connection:
         await decisions.insert(connection, [done])
-    last = (await rig.timeline("u1"))[-1]
+    last = (await harness.timeline("u1"))[-1]
     assert (last["kind"], last["outcome"], last["summary"]) == (kind, outcome, summary)

@@ -15,7 +15,7 @@ from application.operations.runner import OperationRunner
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.migration_client import JourneyMigrator
 from tests.engine.test_plans import body
-from tests.harness import Rig, open_rig
+from tests.harness import Harness, open_harness
 from tests.processes import worker_process
 from workflows.search_attributes import CAMPAIGN_VERSION
 
@@ -36,47 +36,47 @@ THIRD = SECOND.replace("20d", "30d")
 
 
 @pytest.fixture
-async def idle(database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Rig]:
+async def idle(database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Harness]:
     """Nothing is started, told or moved but by what the test does."""
-    async with open_rig(database_url, temporal.address, is_working=False) as opened:
+    async with open_harness(database_url, temporal.address, is_working=False) as opened:
         yield opened
 
 
-async def report(rig: Rig, event: str, users: list[str]) -> None:
+async def report(harness: Harness, event: str, users: list[str]) -> None:
     for place in range(0, len(users), 100):
         batch = [
             {"type": "track", "messageId": str(uuid4()), "userId": user, "event": event}
             for user in users[place : place + 100]
         ]
-        await rig.post("batch", {"batch": batch})
+        await harness.post("batch", {"batch": batch})
 
 
-async def entered(rig: Rig, count: int) -> tuple[list[str], list[str]]:
+async def entered(harness: Harness, count: int) -> tuple[list[str], list[str]]:
     """So many users of the first version: those at the step that will be gone, and the others."""
-    await rig.run_campaign(FIRST)
+    await harness.run_campaign(FIRST)
     users = [f"u{number}" for number in range(count)]
     for user in users:
-        await rig.identify(user, email=f"{user}@example.com")
-    await report(rig, "Signed Up", users)
+        await harness.identify(user, email=f"{user}@example.com")
+    await report(harness, "Signed Up", users)
     paused, waiting = users[::3], [user for user in users if user not in users[::3]]
-    await report(rig, "Offer Viewed", paused)
-    await rig.until(
+    await report(harness, "Offer Viewed", paused)
+    await harness.until(
         "SELECT 1 FROM journeys WHERE status = 'waiting' AND step = 'pause' HAVING count(*) = %s",
         len(paused),
         seconds=60 + count / 10,
     )
-    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)", seconds=60 + count / 10)
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)", seconds=60 + count / 10)
     return paused, waiting
 
 
-async def start(rig: Rig, source: str = SECOND) -> None:
-    await rig.publish(source)
-    await rig.admin("POST", "/v1/campaigns/offer/start", {"in_flight": "migrate"})
+async def start(harness: Harness, source: str = SECOND) -> None:
+    await harness.publish(source)
+    await harness.admin("POST", "/v1/campaigns/offer/start", {"in_flight": "migrate"})
 
 
-async def finished(rig: Rig, seconds: float = 60) -> dict[str, Any]:
+async def finished(harness: Harness, seconds: float = 60) -> dict[str, Any]:
     """The last migration, once it is done."""
-    [row] = await rig.until(
+    [row] = await harness.until(
         """
         SELECT * FROM (SELECT * FROM operations WHERE kind = 'migrate' ORDER BY id DESC LIMIT 1) AS last
         WHERE state = 'done'
@@ -86,22 +86,22 @@ async def finished(rig: Rig, seconds: float = 60) -> dict[str, Any]:
     return row
 
 
-async def versions(rig: Rig) -> Counter[int]:
-    rows = await rig.query("SELECT campaign_version FROM journeys")
+async def versions(harness: Harness) -> Counter[int]:
+    rows = await harness.query("SELECT campaign_version FROM journeys")
     return Counter(row["campaign_version"] for row in rows)
 
 
-async def moves(rig: Rig) -> Counter[str]:
-    rows = await rig.query("SELECT outcome FROM decisions WHERE kind = 'migrate'")
+async def moves(harness: Harness) -> Counter[str]:
+    rows = await harness.query("SELECT outcome FROM decisions WHERE kind = 'migrate'")
     return Counter(row["outcome"] for row in rows)
 
 
-async def test_the_outcome_is_what_the_plan_said(rig: Rig) -> None:
-    paused, waiting = await entered(rig, JOURNEYS)
-    plan = await rig.admin("POST", "/v1/campaigns/offer/plan", body(SECOND, in_flight="migrate"))
+async def test_the_outcome_is_what_the_plan_said(harness: Harness) -> None:
+    paused, waiting = await entered(harness, JOURNEYS)
+    plan = await harness.admin("POST", "/v1/campaigns/offer/plan", body(SECOND, in_flight="migrate"))
     assert plan["totals"] == {"stays": len(paused), "migrates": len(waiting), "exits": 0, "undecided": 0}
-    await rig.admin("POST", "/v1/campaigns/offer/apply", body(SECOND, in_flight="migrate", plan=plan["hash"]))
-    done = await finished(rig, seconds=60 + JOURNEYS / 5)
+    await harness.admin("POST", "/v1/campaigns/offer/apply", body(SECOND, in_flight="migrate", plan=plan["hash"]))
+    done = await finished(harness, seconds=60 + JOURNEYS / 5)
     print(f"{JOURNEYS} journeys in {done['finished_at'] - done['started_at']}")  # noqa: T201
     assert (done["total"], done["done"]) == (JOURNEYS, JOURNEYS)
     assert done["counts"] == {
@@ -109,19 +109,19 @@ async def test_the_outcome_is_what_the_plan_said(rig: Rig) -> None:
         "stayed": plan["totals"]["stays"],
         "stayed/pause/step_removed": plan["totals"]["stays"],
     }
-    assert await versions(rig) == {1: len(paused), 2: len(waiting)}
+    assert await versions(harness) == {1: len(paused), 2: len(waiting)}
     # Those who stay finish where they are, the others by the new version; each is sent one message.
-    await report(rig, "Offer Viewed", waiting)
+    await report(harness, "Offer Viewed", waiting)
     for user in paused:
-        await rig.skip(await rig.journey(user), days=3)
-    await rig.until(
+        await harness.skip(await harness.journey(user), days=3)
+    await harness.until(
         "SELECT 1 FROM journeys WHERE state = 'completed' HAVING count(*) = %s", JOURNEYS, seconds=60 + JOURNEYS / 10
     )
-    sent = Counter(mail.recipients for mail in rig.inbox.messages)
+    sent = Counter(mail.recipients for mail in harness.inbox.messages)
     assert sent == {(f"{user}@example.com",): 1 for user in (*paused, *waiting)}
 
 
-async def test_a_journey_that_ends_meanwhile_is_counted_as_ended(idle: Rig) -> None:
+async def test_a_journey_that_ends_meanwhile_is_counted_as_ended(idle: Harness) -> None:
     await idle.run_campaign(FIRST)
     await idle.track("u1", "Signed Up")
     await idle.track("u2", "Signed Up")
@@ -132,13 +132,13 @@ async def test_a_journey_that_ends_meanwhile_is_counted_as_ended(idle: Rig) -> N
     assert (done["total"], done["counts"]) == (2, {"ended": 1, "moved": 1})
 
 
-async def work(rig: Rig) -> None:
+async def work(harness: Harness) -> None:
     """Do what there is to do, in this process."""
-    kinds = {"migrate": MigrateHandler(Catalogue(), JourneyMigrator(rig.temporal))}
-    await OperationRunner(rig.database, kinds).work("offer", goes_on=lambda: True)
+    kinds = {"migrate": MigrateHandler(Catalogue(), JourneyMigrator(harness.temporal))}
+    await OperationRunner(harness.database, kinds).work("offer", goes_on=lambda: True)
 
 
-async def test_a_journey_that_has_not_begun_begins_under_the_new_version(idle: Rig) -> None:
+async def test_a_journey_that_has_not_begun_begins_under_the_new_version(idle: Harness) -> None:
     """What it heard of a wait that is the same now counts, of another not."""
     both = FIRST.replace(
         "{event: Offer Viewed, timeout: 20d}", "{events: [{event: Link Clicked}, {event: Offer Viewed}], timeout: 20d}"
@@ -162,7 +162,7 @@ async def test_a_journey_that_has_not_begun_begins_under_the_new_version(idle: R
         assert await (await idle.journey("u1")).result() == "clicked"
 
 
-async def test_a_start_that_a_relay_has_in_hand_is_waited_for(idle: Rig) -> None:
+async def test_a_start_that_a_relay_has_in_hand_is_waited_for(idle: Harness) -> None:
     await idle.run_campaign(FIRST)
     await idle.track("u1", "Signed Up")
     await start(idle)
@@ -175,27 +175,27 @@ async def test_a_start_that_a_relay_has_in_hand_is_waited_for(idle: Rig) -> None
     assert (await finished(idle))["counts"] == {"moved": 1}
 
 
-async def test_a_journey_that_has_begun_although_its_start_still_waits_is_told(rig: Rig) -> None:
+async def test_a_journey_that_has_begun_although_its_start_still_waits_is_told(harness: Harness) -> None:
     """As after a relay was killed before it could forget the start that Temporal had accepted."""
-    await rig.run_campaign(FIRST)
-    await rig.track("u1", "Signed Up")
-    journey = await rig.journey("u1")
-    await rig.query(
+    await harness.run_campaign(FIRST)
+    await harness.track("u1", "Signed Up")
+    journey = await harness.journey("u1")
+    await harness.query(
         """
         INSERT INTO outbox (workflow_id, kind, payload, available_at)
         SELECT workflow_id, 'start', jsonb_build_object('campaign', 'offer', 'version', 1, 'journey_id', id), 'infinity'
         FROM journeys RETURNING 1
         """
     )
-    await start(rig)
-    assert (await finished(rig))["counts"] == {"moved": 1}
-    await rig.query("UPDATE outbox SET available_at = now() WHERE kind = 'start' RETURNING 1")
-    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    await start(harness)
+    assert (await finished(harness))["counts"] == {"moved": 1}
+    await harness.query("UPDATE outbox SET available_at = now() WHERE kind = 'start' RETURNING 1")
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
     assert (await journey.describe()).typed_search_attributes.get(CAMPAIGN_VERSION) == 2
-    assert await versions(rig) == {2: 1}
+    assert await versions(harness) == {2: 1}
 
 
-async def test_users_who_enter_by_yet_another_version_end_the_migration(idle: Rig) -> None:
+async def test_users_who_enter_by_yet_another_version_end_the_migration(idle: Harness) -> None:
     await idle.run_campaign(FIRST)
     await idle.track("u1", "Signed Up")
     await start(idle)
@@ -205,7 +205,7 @@ async def test_users_who_enter_by_yet_another_version_end_the_migration(idle: Ri
     assert await versions(idle) == {1: 1}
 
 
-async def test_a_journey_without_a_workflow_is_reported(idle: Rig) -> None:
+async def test_a_journey_without_a_workflow_is_reported(idle: Harness) -> None:
     await idle.run_campaign(FIRST)
     await idle.track("u1", "Signed Up")
     await idle.query("DELETE FROM outbox WHERE kind = 'start' RETURNING 1")
@@ -214,7 +214,7 @@ async def test_a_journey_without_a_workflow_is_reported(idle: Rig) -> None:
     assert (await finished(idle))["counts"] == {"stayed": 1, "stayed/looked/no_workflow": 1}
 
 
-async def test_nobody_moves_to_a_version_that_finds_journeys_by_another_key(idle: Rig) -> None:
+async def test_nobody_moves_to_a_version_that_finds_journeys_by_another_key(idle: Harness) -> None:
     """Its exits would not find them."""
     await idle.run_campaign(FIRST)
     await idle.track("u1", "Signed Up")
@@ -226,35 +226,35 @@ async def test_nobody_moves_to_a_version_that_finds_journeys_by_another_key(idle
     assert (await finished(idle))["counts"] == {"stayed": 1, "stayed/looked/entry_key_changed": 1}
 
 
-async def test_while_temporal_is_away_nobody_is_moved_or_counted(rig: Rig, temporal: EmbeddedTemporal) -> None:
-    paused, waiting = await entered(rig, 12)
+async def test_while_temporal_is_away_nobody_is_moved_or_counted(harness: Harness, temporal: EmbeddedTemporal) -> None:
+    paused, waiting = await entered(harness, 12)
     await temporal.kill()
-    await start(rig)
-    assert await rig.query("SELECT done FROM operations") == [{"done": 0}]
+    await start(harness)
+    assert await harness.query("SELECT done FROM operations") == [{"done": 0}]
     await temporal.restart()
-    done = await finished(rig)
+    done = await finished(harness)
     assert (done["done"], done["counts"]["moved"], done["counts"]["stayed"]) == (12, len(waiting), len(paused))
-    assert await moves(rig) == {"moved": len(waiting), "stayed": len(paused)}
+    assert await moves(harness) == {"moved": len(waiting), "stayed": len(paused)}
 
 
-async def test_a_page_that_was_not_counted_is_counted_the_second_time(rig: Rig) -> None:
+async def test_a_page_that_was_not_counted_is_counted_the_second_time(harness: Harness) -> None:
     """As after a worker was killed in the middle: all were moved, and the page was not kept."""
-    paused, waiting = await entered(rig, 12)
-    await start(rig)
-    await finished(rig)
-    await rig.query(
+    paused, waiting = await entered(harness, 12)
+    await start(harness)
+    await finished(harness)
+    await harness.query(
         """
         UPDATE operations SET state = 'running', cursor = NULL, done = 0, counts = '{}', finished_at = NULL RETURNING 1
         """
     )
-    await work(rig)
-    again = await finished(rig)
+    await work(harness)
+    again = await finished(harness)
     assert (again["done"], again["counts"]["moved"], again["counts"]["stayed"]) == (12, len(waiting), len(paused))
-    assert await moves(rig) == {"moved": len(waiting), "stayed": len(paused)}
+    assert await moves(harness) == {"moved": len(waiting), "stayed": len(paused)}
 
 
 @pytest.mark.takes_long
-async def test_a_killed_worker_leaves_nobody_out_and_moves_nobody_twice(idle: Rig) -> None:
+async def test_a_killed_worker_leaves_nobody_out_and_moves_nobody_twice(idle: Harness) -> None:
     """Killed as soon as it is seen that it has moved somebody."""
     async with worker_process(idle.settings) as worker:
         paused, waiting = await entered(idle, JOURNEYS)
@@ -279,13 +279,13 @@ async def test_a_killed_worker_leaves_nobody_out_and_moves_nobody_twice(idle: Ri
     assert Counter(mail.recipients for mail in idle.inbox.messages) == {(f"{user}@example.com",): 1 for user in waiting}
 
 
-async def test_a_journey_whose_workflow_fails_is_reported_and_keeps_nobody_waiting(rig: Rig) -> None:
-    await entered(rig, 3)
-    handle = await rig.journey("u1")
+async def test_a_journey_whose_workflow_fails_is_reported_and_keeps_nobody_waiting(harness: Harness) -> None:
+    await entered(harness, 3)
+    handle = await harness.journey("u1")
     await handle.terminate()
     # As after a deployment that cannot replay it.
-    await rig.temporal.start_workflow("Journey", "no journey", id=handle.id, task_queue=rig.settings.task_queue)
-    await start(rig)
-    done = await finished(rig)
+    await harness.temporal.start_workflow("Journey", "no journey", id=handle.id, task_queue=harness.settings.task_queue)
+    await start(harness)
+    done = await finished(harness)
     assert (done["counts"]["moved"], done["counts"]["stayed/looked/workflow_stuck"]) == (1, 1)
-    await rig.temporal.get_workflow_handle(handle.id).terminate()
+    await harness.temporal.get_workflow_handle(handle.id).terminate()

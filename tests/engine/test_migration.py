@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from application.catalogue import Catalogue
 from domain.journey.migration import Migration, shared_subscriptions
 from tests.conftest import EVENTS_A_RUN
-from tests.harness import Rig
+from tests.harness import Harness
 from workflows.journey import JourneyWorkflow
 
 Journey = WorkflowHandle[Any, Any]
@@ -46,19 +46,21 @@ steps:
 """
 
 
-async def offered(rig: Rig, source: str = FIRST) -> Journey:
+async def offered(harness: Harness, source: str = FIRST) -> Journey:
     """A journey of the first version; others enter by the second by now."""
-    await rig.run_campaign(source)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Signed Up")
-    handle = await rig.journey("u1")
-    await rig.run_campaign(SECOND)
+    await harness.run_campaign(source)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Signed Up")
+    handle = await harness.journey("u1")
+    await harness.run_campaign(SECOND)
     return handle
 
 
-async def migration(rig: Rig, from_version: int = 1, to_version: int = 2, operation: UUID | None = None) -> Migration:
+async def migration(
+    harness: Harness, from_version: int = 1, to_version: int = 2, operation: UUID | None = None
+) -> Migration:
     catalogue = Catalogue()
-    async with rig.database.transaction() as connection:
+    async with harness.database.transaction() as connection:
         old = await catalogue.version(connection, "offer", from_version)
         new = await catalogue.version(connection, "offer", to_version)
     alike = shared_subscriptions(old.rules, new.rules)
@@ -79,8 +81,8 @@ async def told(handle: Journey, migration: Migration) -> str:
         return str(getattr(error.cause, "type", error.cause))
 
 
-async def version(rig: Rig) -> int:
-    [row] = await rig.query("SELECT campaign_version FROM journeys")
+async def version(harness: Harness) -> int:
+    [row] = await harness.query("SELECT campaign_version FROM journeys")
     return int(row["campaign_version"])
 
 
@@ -90,164 +92,166 @@ async def updates(handle: Journey) -> int:
 
 
 @asynccontextmanager
-async def row_locked(rig: Rig) -> AsyncIterator[None]:
+async def row_locked(harness: Harness) -> AsyncIterator[None]:
     """Nobody gets at the journey's row: a move that is under way stays so."""
-    async with rig.database.transaction() as connection:
+    async with harness.database.transaction() as connection:
         await connection.execute("SELECT id FROM journeys FOR UPDATE")
         yield
 
 
-async def is_being_moved(rig: Rig) -> None:
-    await rig.until("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+async def is_being_moved(harness: Harness) -> None:
+    await harness.until(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
 
 
-async def test_a_journey_goes_on_at_its_step_under_the_new_version(rig: Rig) -> None:
-    handle = await offered(rig)
-    assert await told(handle, await migration(rig)) == "moved"
-    [row] = await rig.query("SELECT campaign_version, step, status, wakes_at - entered_at AS rests FROM journeys")
+async def test_a_journey_goes_on_at_its_step_under_the_new_version(harness: Harness) -> None:
+    handle = await offered(harness)
+    assert await told(handle, await migration(harness)) == "moved"
+    [row] = await harness.query("SELECT campaign_version, step, status, wakes_at - entered_at AS rests FROM journeys")
     assert (row["campaign_version"], row["step"], row["status"]) == (2, "cool-off", "waiting")
     # As it was promised, although the delay of the new version is longer.
     assert timedelta(days=1) <= row["rests"] < timedelta(days=1, minutes=1)
     attributes = (await handle.describe()).typed_search_attributes.search_attributes
     assert ("CampaignVersion", 2) in [(pair.key.name, pair.value) for pair in attributes]
-    await rig.skip(handle, days=1)
-    await rig.rests(handle, "looked")
-    assert await rig.query("SELECT stage FROM profiles") == [{"stage": "offered"}]
-    await rig.track("u1", "Offer Viewed")
+    await harness.skip(handle, days=1)
+    await harness.rests(handle, "looked")
+    assert await harness.query("SELECT stage FROM profiles") == [{"stage": "offered"}]
+    await harness.track("u1", "Offer Viewed")
     assert await handle.result() == "viewed"
-    assert rig.inbox.messages == []
+    assert harness.inbox.messages == []
 
 
-async def test_the_timeline_says_that_it_moved(rig: Rig) -> None:
-    handle = await offered(rig)
-    await told(handle, await migration(rig))
-    [item] = [item for item in await rig.timeline("u1") if item["kind"] == "migrate"]
+async def test_the_timeline_says_that_it_moved(harness: Harness) -> None:
+    handle = await offered(harness)
+    await told(handle, await migration(harness))
+    [item] = [item for item in await harness.timeline("u1") if item["kind"] == "migrate"]
     assert item["summary"] == "offer: moved from version 1 to 2"
 
 
-async def test_a_journey_whose_step_is_gone_stays_without_a_trace(rig: Rig) -> None:
-    handle = await offered(rig)
-    await rig.skip(handle, days=1)
-    await rig.skip(handle, days=2)
-    await rig.rests(handle, "pause")
+async def test_a_journey_whose_step_is_gone_stays_without_a_trace(harness: Harness) -> None:
+    handle = await offered(harness)
+    await harness.skip(handle, days=1)
+    await harness.skip(handle, days=2)
+    await harness.rests(handle, "pause")
     before = (await handle.describe()).history_length
-    assert await told(handle, await migration(rig)) == "step_removed"
-    assert (await version(rig), await updates(handle)) == (1, 0)
+    assert await told(handle, await migration(harness)) == "step_removed"
+    assert (await version(harness), await updates(handle)) == (1, 0)
     assert (await handle.describe()).history_length == before
-    await rig.skip(handle, days=3)
+    await harness.skip(handle, days=3)
     assert await handle.result() == "completed"
-    assert len(rig.inbox.messages) == 1
+    assert len(harness.inbox.messages) == 1
 
 
-async def test_a_message_under_way_goes_before_the_journey_moves(rig: Rig) -> None:
-    rig.inbox.greylist.add("u1@example.com")
+async def test_a_message_under_way_goes_before_the_journey_moves(harness: Harness) -> None:
+    harness.inbox.greylist.add("u1@example.com")
     mailing = FIRST.replace(
         "  - {id: cool-off", "  - {id: hello, send: {channel: email, template: note}}\n  - {id: cool-off"
     )
-    handle = await offered(rig, mailing)
-    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
-    asked = await migration(rig)
+    handle = await offered(harness, mailing)
+    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    asked = await migration(harness)
     started = await handle.start_update(
         JourneyWorkflow.migrate, asked, id=f"migrate-{asked.operation}", wait_for_stage=WorkflowUpdateStage.ACCEPTED
     )
-    assert await version(rig) == 1
-    rig.inbox.greylist.clear()
+    assert await version(harness) == 1
+    harness.inbox.greylist.clear()
     assert await started.result() == "moved"
-    assert await version(rig) == 2
-    await rig.rests(handle, "cool-off")
-    assert len(rig.inbox.messages) == 1
+    assert await version(harness) == 2
+    await harness.rests(handle, "cool-off")
+    assert len(harness.inbox.messages) == 1
 
 
-async def test_a_journey_that_comes_to_rest_where_it_cannot_move_says_why_it_stays(rig: Rig) -> None:
-    rig.inbox.greylist.add("u1@example.com")
+async def test_a_journey_that_comes_to_rest_where_it_cannot_move_says_why_it_stays(harness: Harness) -> None:
+    harness.inbox.greylist.add("u1@example.com")
     mailing = FIRST.replace("{id: cool-off, delay: 1d}", "{id: hello, send: {channel: email, template: note}}").replace(
         "  - id: looked", "  - {id: gone, delay: 1d}\n  - id: looked"
     )
-    handle = await offered(rig, mailing)
-    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
-    asked = await migration(rig)
+    handle = await offered(harness, mailing)
+    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    asked = await migration(harness)
     started = await handle.start_update(
         JourneyWorkflow.migrate, asked, id=f"migrate-{asked.operation}", wait_for_stage=WorkflowUpdateStage.ACCEPTED
     )
-    rig.inbox.greylist.clear()
+    harness.inbox.greylist.clear()
     with pytest.raises(WorkflowUpdateFailedError) as failed:
         await started.result()
     assert isinstance(failed.value.cause, ApplicationError)
     assert failed.value.cause.type == "step_removed"
-    await rig.rests(handle, "gone")
-    [item] = [item for item in await rig.timeline("u1") if item["kind"] == "migrate"]
+    await harness.rests(handle, "gone")
+    [item] = [item for item in await harness.timeline("u1") if item["kind"] == "migrate"]
     assert item["summary"] == "offer: stays on version 1, and does not move to 2: step gone is gone"
 
 
-async def test_a_journey_that_ends_before_it_rests_has_ended(rig: Rig) -> None:
-    rig.inbox.greylist.add("u1@example.com")
+async def test_a_journey_that_ends_before_it_rests_has_ended(harness: Harness) -> None:
+    harness.inbox.greylist.add("u1@example.com")
     handle = await offered(
-        rig, FIRST[: FIRST.index("steps:")] + "steps: [{id: mail, send: {channel: email, template: note}}]"
+        harness, FIRST[: FIRST.index("steps:")] + "steps: [{id: mail, send: {channel: email, template: note}}]"
     )
-    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
-    asked = await migration(rig)
+    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    asked = await migration(harness)
     started = await handle.start_update(
         JourneyWorkflow.migrate, asked, id=f"migrate-{asked.operation}", wait_for_stage=WorkflowUpdateStage.ACCEPTED
     )
-    await rig.track("u1", "Account Closed")
+    await harness.track("u1", "Account Closed")
     assert await started.result() == "ended"
     assert await handle.result() == "exited"
-    assert await version(rig) == 1
+    assert await version(harness) == 1
 
 
-async def test_what_is_heard_while_it_is_moved_is_taken_up_under_the_new_version(rig: Rig) -> None:
+async def test_what_is_heard_while_it_is_moved_is_taken_up_under_the_new_version(harness: Harness) -> None:
     """`Link Clicked` was second and is first: told by the rules of the old version, `looked/0` was another event."""
-    handle = await offered(rig)
-    await rig.skip(handle, days=1)
-    await rig.rests(handle, "looked")
-    asked = await migration(rig)
+    handle = await offered(harness)
+    await harness.skip(handle, days=1)
+    await harness.rests(handle, "looked")
+    asked = await migration(harness)
     assert asked.shared_subscriptions == ()
-    async with row_locked(rig):
+    async with row_locked(harness):
         started = await handle.start_update(
             JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED
         )
-        await is_being_moved(rig)
+        await is_being_moved(harness)
         await handle.signal("matched", args=["looked/0", "e1", 1])
         await handle.signal("matched", args=["looked/1", "e2", 2])
     assert await started.result() == "moved"
     assert await handle.result() == "viewed"
 
 
-async def test_an_event_of_the_old_version_that_means_something_else_now_is_not_heard(rig: Rig) -> None:
-    handle = await offered(rig)
-    await rig.skip(handle, days=1)
-    await rig.rests(handle, "looked")
-    assert await told(handle, await migration(rig)) == "moved"
+async def test_an_event_of_the_old_version_that_means_something_else_now_is_not_heard(harness: Harness) -> None:
+    handle = await offered(harness)
+    await harness.skip(handle, days=1)
+    await harness.rests(handle, "looked")
+    assert await told(handle, await migration(harness)) == "moved"
     await handle.signal("matched", args=["looked/1", "e1", 1])
     await handle.signal("matched", args=["looked/1", "e2", 2])
-    await rig.rests(handle, "looked")
-    await rig.track("u1", "Link Clicked")
+    await harness.rests(handle, "looked")
+    await harness.track("u1", "Link Clicked")
     assert await handle.result() == "completed"
 
 
-async def test_an_exit_while_it_is_moved_is_honoured(rig: Rig) -> None:
-    handle = await offered(rig)
-    asked = await migration(rig)
-    async with row_locked(rig):
+async def test_an_exit_while_it_is_moved_is_honoured(harness: Harness) -> None:
+    handle = await offered(harness)
+    asked = await migration(harness)
+    async with row_locked(harness):
         started = await handle.start_update(
             JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED
         )
-        await is_being_moved(rig)
+        await is_being_moved(harness)
         await handle.signal("exit", "e1")
     assert await started.result() == "moved"
     assert await handle.result() == "exited"
 
 
-async def test_an_exit_while_it_is_moved_is_the_end_for_whoever_waits_to_move_it_on(rig: Rig) -> None:
-    handle = await offered(rig)
-    await rig.run_campaign(SECOND.replace("7d", "8d"))
-    async with row_locked(rig):
+async def test_an_exit_while_it_is_moved_is_the_end_for_whoever_waits_to_move_it_on(harness: Harness) -> None:
+    handle = await offered(harness)
+    await harness.run_campaign(SECOND.replace("7d", "8d"))
+    async with row_locked(harness):
         first = await handle.start_update(
-            JourneyWorkflow.migrate, await migration(rig, 1, 3), wait_for_stage=WorkflowUpdateStage.ACCEPTED
+            JourneyWorkflow.migrate, await migration(harness, 1, 3), wait_for_stage=WorkflowUpdateStage.ACCEPTED
         )
-        await is_being_moved(rig)
+        await is_being_moved(harness)
         second = await handle.start_update(
-            JourneyWorkflow.migrate, await migration(rig, 3, 2), wait_for_stage=WorkflowUpdateStage.ACCEPTED
+            JourneyWorkflow.migrate, await migration(harness, 3, 2), wait_for_stage=WorkflowUpdateStage.ACCEPTED
         )
         await handle.signal("exit", "e1")
     assert await first.result() == "moved"
@@ -255,55 +259,55 @@ async def test_an_exit_while_it_is_moved_is_the_end_for_whoever_waits_to_move_it
     assert await handle.result() == "exited"
 
 
-async def test_a_journey_that_was_ended_is_not_moved(rig: Rig) -> None:
+async def test_a_journey_that_was_ended_is_not_moved(harness: Harness) -> None:
     """The row says so before the workflow has heard of it."""
-    handle = await offered(rig)
-    asked = await migration(rig)
-    async with rig.database.transaction() as connection:
+    handle = await offered(harness)
+    asked = await migration(harness)
+    async with harness.database.transaction() as connection:
         await connection.execute("UPDATE journeys SET state = 'exited', outcome = 'exited', ended_at = now()")
     assert await told(handle, asked) == "ended"
-    assert await version(rig) == 1
+    assert await version(harness) == 1
     await handle.signal("exit", "e1")
     assert await handle.result() == "exited"
 
 
-async def test_a_journey_of_a_version_that_is_being_ended_is_not_moved(rig: Rig) -> None:
-    handle = await offered(rig)
-    await rig.query("UPDATE campaigns SET exiting = '{1}' RETURNING 1")
-    assert await told(handle, await migration(rig)) == "ended"
-    assert await version(rig) == 1
+async def test_a_journey_of_a_version_that_is_being_ended_is_not_moved(harness: Harness) -> None:
+    handle = await offered(harness)
+    await harness.query("UPDATE campaigns SET exiting = '{1}' RETURNING 1")
+    assert await told(handle, await migration(harness)) == "ended"
+    assert await version(harness) == 1
 
 
-async def test_told_again_it_moves_once(rig: Rig) -> None:
-    handle = await offered(rig)
-    asked = await migration(rig)
+async def test_told_again_it_moves_once(harness: Harness) -> None:
+    handle = await offered(harness)
+    asked = await migration(harness)
     assert [await told(handle, asked), await told(handle, asked)] == ["moved", "moved"]
-    assert await told(handle, await migration(rig)) == "moved"
+    assert await told(handle, await migration(harness)) == "moved"
     assert await updates(handle) == 2
-    assert len(await rig.query("SELECT 1 FROM decisions WHERE kind = 'migrate'")) == 1
+    assert len(await harness.query("SELECT 1 FROM decisions WHERE kind = 'migrate'")) == 1
 
 
-async def test_a_journey_on_another_version_than_was_thought_stays_there(rig: Rig) -> None:
-    handle = await offered(rig)
-    await told(handle, await migration(rig))
-    await rig.run_campaign(SECOND.replace("7d", "8d"))
-    assert await told(handle, await migration(rig, 1, 3)) == "version_changed"
-    assert await told(handle, await migration(rig, 2, 3)) == "moved"
-    assert await version(rig) == 3
+async def test_a_journey_on_another_version_than_was_thought_stays_there(harness: Harness) -> None:
+    handle = await offered(harness)
+    await told(handle, await migration(harness))
+    await harness.run_campaign(SECOND.replace("7d", "8d"))
+    assert await told(handle, await migration(harness, 1, 3)) == "version_changed"
+    assert await told(handle, await migration(harness, 2, 3)) == "moved"
+    assert await version(harness) == 3
 
 
-async def test_of_two_versions_asked_for_before_it_rests_the_later_counts(rig: Rig) -> None:
-    rig.inbox.greylist.add("u1@example.com")
+async def test_of_two_versions_asked_for_before_it_rests_the_later_counts(harness: Harness) -> None:
+    harness.inbox.greylist.add("u1@example.com")
     mailing = FIRST.replace(
         "  - {id: cool-off", "  - {id: hello, send: {channel: email, template: note}}\n  - {id: cool-off"
     )
-    handle = await offered(rig, mailing)
-    await rig.run_campaign(SECOND.replace("7d", "8d"))
-    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    handle = await offered(harness, mailing)
+    await harness.run_campaign(SECOND.replace("7d", "8d"))
+    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
     first, second = [
         await handle.start_update(
             JourneyWorkflow.migrate,
-            await migration(rig, 1, to),
+            await migration(harness, 1, to),
             id=f"{to}",
             wait_for_stage=WorkflowUpdateStage.ACCEPTED,
         )
@@ -311,14 +315,14 @@ async def test_of_two_versions_asked_for_before_it_rests_the_later_counts(rig: R
     ]
     with pytest.raises(WorkflowUpdateFailedError):
         await first.result()
-    rig.inbox.greylist.clear()
+    harness.inbox.greylist.clear()
     assert await second.result() == "moved"
-    assert await version(rig) == 3
+    assert await version(harness) == 3
 
 
-async def test_a_long_history_goes_on_under_the_new_version(rig: Rig) -> None:
-    handle = await offered(rig)
-    asked = await migration(rig)
+async def test_a_long_history_goes_on_under_the_new_version(harness: Harness) -> None:
+    handle = await offered(harness)
+    asked = await migration(harness)
     assert await told(handle, asked) == "moved"
     first = (await handle.describe()).run_id
     for number in range(200):
@@ -327,21 +331,21 @@ async def test_a_long_history_goes_on_under_the_new_version(rig: Rig) -> None:
             break
     assert (await handle.describe()).run_id != first
     assert await told(handle, asked) == "moved"
-    await rig.skip(handle, days=1)
-    await rig.rests(handle, "looked")
+    await harness.skip(handle, days=1)
+    await harness.rests(handle, "looked")
     # It was held against the rules of the first version, where this was another event.
     await handle.signal("matched", args=["looked/1", "late", 1])
-    await rig.track("u1", "Offer Viewed")
+    await harness.track("u1", "Offer Viewed")
     assert await handle.result() == "viewed"
 
 
-async def test_a_long_history_is_left_behind_only_once_the_journey_has_moved(rig: Rig) -> None:
+async def test_a_long_history_is_left_behind_only_once_the_journey_has_moved(harness: Harness) -> None:
     """Else nobody would answer whoever asked."""
-    rig.inbox.greylist.add("u1@example.com")
+    harness.inbox.greylist.add("u1@example.com")
     first = "  - {id: hello, send: {channel: email, template: note}}\n  - {id: tag, set_stage: told}\n  - {id: cool-off"
-    handle = await offered(rig, FIRST.replace("  - {id: cool-off", first))
-    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
-    asked = await migration(rig)
+    handle = await offered(harness, FIRST.replace("  - {id: cool-off", first))
+    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    asked = await migration(harness)
     started = await handle.start_update(
         JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED
     )
@@ -349,45 +353,45 @@ async def test_a_long_history_is_left_behind_only_once_the_journey_has_moved(rig
     while (await handle.describe()).history_length < EVENTS_A_RUN:
         await asyncio.gather(*(handle.signal("matched", args=["looked/0", str(uuid4()), 1]) for _ in range(20)))
     assert (await handle.describe()).run_id == run
-    rig.inbox.greylist.clear()
+    harness.inbox.greylist.clear()
     assert await started.result() == "moved"
-    await rig.rests(handle, "cool-off")
+    await harness.rests(handle, "cool-off")
     assert (await handle.describe()).run_id != run
-    await rig.skip(handle, days=1)
-    await rig.rests(handle, "looked")
-    await rig.track("u1", "Offer Viewed")
+    await harness.skip(handle, days=1)
+    await harness.rests(handle, "looked")
+    await harness.track("u1", "Offer Viewed")
     assert await handle.result() == "viewed"
 
 
-async def test_to_a_version_that_does_not_run_nobody_moves(rig: Rig) -> None:
+async def test_to_a_version_that_does_not_run_nobody_moves(harness: Harness) -> None:
     """Events are routed by the versions that run or have journeys; that is not known anew with each that moves."""
-    handle = await offered(rig)
-    asked = await migration(rig)
-    await rig.run_campaign(SECOND.replace("7d", "8d"))
+    handle = await offered(harness)
+    asked = await migration(harness)
+    await harness.run_campaign(SECOND.replace("7d", "8d"))
     assert await told(handle, asked) == "version_changed"
-    assert await version(rig) == 1
-    await rig.track("u1", "Account Closed")
+    assert await version(harness) == 1
+    await harness.track("u1", "Account Closed")
     assert await handle.result() == "exited"
 
 
-async def test_an_end_of_the_version_before_is_none_of_a_journey_that_has_moved(rig: Rig) -> None:
+async def test_an_end_of_the_version_before_is_none_of_a_journey_that_has_moved(harness: Harness) -> None:
     """The server's index, by which all of a version are told, may not know yet that it has moved."""
-    handle = await offered(rig)
-    assert await told(handle, await migration(rig)) == "moved"
+    handle = await offered(harness)
+    assert await told(handle, await migration(harness)) == "moved"
     await handle.signal(JourneyWorkflow.exit, args=["the campaign was stopped", (1,)])
-    await rig.rests(handle, "cool-off")
+    await harness.rests(handle, "cool-off")
     await handle.signal(JourneyWorkflow.exit, args=["the campaign was stopped", (1, 2)])
     assert await handle.result() == "exited"
 
 
-async def test_an_end_that_comes_while_a_journey_moves_is_none_of_it(rig: Rig) -> None:
-    handle = await offered(rig)
-    async with row_locked(rig):
-        asked = await migration(rig)
+async def test_an_end_that_comes_while_a_journey_moves_is_none_of_it(harness: Harness) -> None:
+    handle = await offered(harness)
+    async with row_locked(harness):
+        asked = await migration(harness)
         started = await handle.start_update(
             JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED
         )
-        await is_being_moved(rig)
+        await is_being_moved(harness)
         await handle.signal(JourneyWorkflow.exit, args=["the campaign was stopped", (1,)])
     assert await started.result() == "moved"
-    await rig.rests(handle, "cool-off")
+    await harness.rests(handle, "cool-off")

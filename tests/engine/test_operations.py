@@ -20,12 +20,12 @@ from store.database import Database
 from tests.engine.audience import start
 from tests.engine.ingesting import event
 from tests.engine.test_campaign_life import PLAIN, has_state, move
-from tests.harness import Rig, now
+from tests.harness import Harness, now
 
 
-async def break_one(rig: Rig) -> None:
+async def break_one(harness: Harness) -> None:
     """Ask for an operation of which no page ever succeeds, the first of all."""
-    await rig.query(
+    await harness.query(
         """
         INSERT INTO operations (id, campaign_key, kind, parameters, requested_by)
         VALUES ('00000000-0000-0000-0000-000000000001', 'plain', 'skip', '{}', 'test') RETURNING 1
@@ -33,28 +33,28 @@ async def break_one(rig: Rig) -> None:
     )
 
 
-async def test_an_operation_that_fails_keeps_no_other_waiting(rig: Rig) -> None:
-    await rig.run_campaign(PLAIN)
-    await rig.track("u1", "Signed Up")
-    journey = await rig.journey("u1")
-    await break_one(rig)
-    await move(rig, "stop", {"mode": "exit"})
+async def test_an_operation_that_fails_keeps_no_other_waiting(harness: Harness) -> None:
+    await harness.run_campaign(PLAIN)
+    await harness.track("u1", "Signed Up")
+    journey = await harness.journey("u1")
+    await break_one(harness)
+    await move(harness, "stop", {"mode": "exit"})
     assert await journey.result() == "exited"
-    await rig.until("SELECT 1 FROM operations WHERE kind = 'exit' AND state = 'done'")
-    [failing] = await rig.query("SELECT id, done FROM operations WHERE finished_at IS NULL")
+    await harness.until("SELECT 1 FROM operations WHERE kind = 'exit' AND state = 'done'")
+    [failing] = await harness.query("SELECT id, done FROM operations WHERE finished_at IS NULL")
     assert failing["done"] == 0
-    await rig.admin("POST", f"/v1/operations/{failing['id']}/cancel")
-    await has_state(rig, "ended")
+    await harness.admin("POST", f"/v1/operations/{failing['id']}/cancel")
+    await has_state(harness, "ended")
 
 
 @pytest.mark.takes_long
-async def test_an_operation_that_fails_keeps_no_beginning_waiting(rig: Rig) -> None:
+async def test_an_operation_that_fails_keeps_no_beginning_waiting(harness: Harness) -> None:
     starts_at = now() + timedelta(seconds=5)
     scheduled = f"{PLAIN}schedule: {{starts_at: {starts_at:%Y-%m-%dT%H:%M:%SZ}}}\n"
-    await rig.run_campaign(scheduled)
-    await break_one(rig)
-    await rig.admin("POST", "/v1/journeys/skip-wait", {"campaign": "plain"})
-    await rig.until("SELECT 1 FROM campaigns WHERE key = 'plain' AND state = 'running'", seconds=40)
+    await harness.run_campaign(scheduled)
+    await break_one(harness)
+    await harness.admin("POST", "/v1/journeys/skip", {"campaign": "plain"})
+    await harness.until("SELECT 1 FROM campaigns WHERE key = 'plain' AND state = 'running'", seconds=40)
 
 
 async def test_of_two_resumptions_the_later_has_the_rate_for_itself(database_url: str, ingest: Ingest) -> None:
@@ -75,16 +75,16 @@ async def test_of_two_resumptions_the_later_has_the_rate_for_itself(database_url
         assert (later.counts, earlier.counts) == ({"resumed": 2}, {"superseded": 1})
 
 
-async def test_a_resumption_is_not_cancelled(rig: Rig) -> None:
+async def test_a_resumption_is_not_cancelled(harness: Harness) -> None:
     """Those who are held would wait for good."""
-    await rig.run_campaign(PLAIN)
-    await rig.admin("POST", "/v1/campaigns/plain/pause")
-    await rig.admin("POST", "/v1/campaigns/plain/resume")
-    [resumption] = await rig.query("SELECT id FROM operations WHERE kind = 'resume'")
-    refused = await rig.act("POST", f"/v1/operations/{resumption['id']}/cancel")
+    await harness.run_campaign(PLAIN)
+    await harness.admin("POST", "/v1/campaigns/plain/pause")
+    await harness.admin("POST", "/v1/campaigns/plain/resume")
+    [resumption] = await harness.query("SELECT id FROM operations WHERE kind = 'resume'")
+    refused = await harness.act("POST", f"/v1/operations/{resumption['id']}/cancel")
     assert refused.status_code == 409
     assert "it cannot be cancelled: pause the campaign" in refused.json()["detail"]
-    await rig.until("SELECT 1 FROM operations WHERE state = 'done'")
+    await harness.until("SELECT 1 FROM operations WHERE state = 'done'")
 
 
 class NoSchedules:

@@ -10,18 +10,18 @@ from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
 from store.migrate import upgrade
 from tests.engine.campaigns import CART
-from tests.harness import Rig, open_rig
+from tests.harness import Harness, open_harness
 
 
-async def test_journeys_start_once_temporal_is_back(rig: Rig, temporal: EmbeddedTemporal) -> None:
-    await rig.run_campaign(CART)
+async def test_journeys_start_once_temporal_is_back(harness: Harness, temporal: EmbeddedTemporal) -> None:
+    await harness.run_campaign(CART)
     for user in ("u0", "u1"):
-        await rig.track(user, "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-    early = [await rig.journey(user) for user in ("u0", "u1")]
+        await harness.track(user, "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    early = [await harness.journey(user) for user in ("u0", "u1")]
 
     async def shop(number: int) -> None:
-        await rig.identify(f"u{number}", email=f"u{number}@example.com")
-        await rig.track(f"u{number}", "Cart Abandoned", {"value": 120, "cart_id": "c2"})
+        await harness.identify(f"u{number}", email=f"u{number}@example.com")
+        await harness.track(f"u{number}", "Cart Abandoned", {"value": 120, "cart_id": "c2"})
 
     shopping = [asyncio.create_task(shop(number)) for number in range(10)]
     await temporal.kill()
@@ -29,28 +29,28 @@ async def test_journeys_start_once_temporal_is_back(rig: Rig, temporal: Embedded
     for number in range(10, 30):
         await shop(number)
     # Ordered while Temporal is away: one journey that it knows already, one that it was never told of.
-    await rig.track("u0", "Order Completed", {"cart_id": "c1"})
-    await rig.track("u29", "Order Completed", {"cart_id": "c2"})
-    assert len(await rig.query("SELECT * FROM outbox WHERE kind = 'start'")) >= 20
+    await harness.track("u0", "Order Completed", {"cart_id": "c1"})
+    await harness.track("u29", "Order Completed", {"cart_id": "c2"})
+    assert len(await harness.query("SELECT * FROM outbox WHERE kind = 'start'")) >= 20
     await temporal.restart()
-    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)", seconds=60)
-    rows = await rig.query("SELECT workflow_id, state FROM journeys")
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)", seconds=60)
+    rows = await harness.query("SELECT workflow_id, state FROM journeys")
     assert len(rows) == 32
     running = set()
     for row in rows:
-        description = await rig.temporal.get_workflow_handle(row["workflow_id"]).describe()
+        description = await harness.temporal.get_workflow_handle(row["workflow_id"]).describe()
         assert description.status is not None
         if description.status.name == "RUNNING":
             running.add(row["workflow_id"])
     exited = {row["workflow_id"] for row in rows if row["state"] == "exited"}
     assert len(exited) == 2
     for workflow_id in exited:
-        assert await rig.temporal.get_workflow_handle(workflow_id).result() == "exited"
+        assert await harness.temporal.get_workflow_handle(workflow_id).result() == "exited"
     assert len(running - exited) == 30
-    await rig.skip(early[1], minutes=30)
+    await harness.skip(early[1], minutes=30)
     # The address of u1 was reported while Temporal was away.
     assert await early[1].result() == "completed"
-    assert [mail.recipients for mail in rig.inbox.messages] == [("u1@example.com",)]
+    assert [mail.recipients for mail in harness.inbox.messages] == [("u1@example.com",)]
 
 
 async def test_an_event_is_refused_for_now_while_the_database_is_away(
@@ -61,15 +61,15 @@ async def test_an_event_is_refused_for_now_while_the_database_is_away(
     server = await EmbeddedPostgres.start(folder)
     await asyncio.to_thread(upgrade, server.url)
     try:
-        async with open_rig(server.url, temporal.address) as rig:
-            await rig.run_campaign(CART)
-            server = await _stop_and_start(rig, server, folder)
+        async with open_harness(server.url, temporal.address) as harness:
+            await harness.run_campaign(CART)
+            server = await _stop_and_start(harness, server, folder)
     finally:
         await server.stop()
 
 
-async def _stop_and_start(rig: Rig, server: EmbeddedPostgres, folder: Path) -> EmbeddedPostgres:
-    await rig.identify("u1", email="u1@example.com")
+async def _stop_and_start(harness: Harness, server: EmbeddedPostgres, folder: Path) -> EmbeddedPostgres:
+    await harness.identify("u1", email="u1@example.com")
     event = {
         "messageId": "m1",
         "userId": "u1",
@@ -77,26 +77,30 @@ async def _stop_and_start(rig: Rig, server: EmbeddedPostgres, folder: Path) -> E
         "properties": {"value": 120, "cart_id": "c1"},
     }
     await server.stop()
-    response = await rig.http.post("/v1/track", json=event, auth=(rig.settings.write_key.get_secret_value(), ""))
+    response = await harness.http.post(
+        "/v1/track", json=event, auth=(harness.settings.write_key.get_secret_value(), "")
+    )
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
-    ready = await rig.http.get("/readyz")
+    ready = await harness.http.get("/readyz")
     assert ready.status_code == 503
     assert list(ready.json()["parts"]) == ["database"]
     assert ready.json()["parts"]["database"].startswith("the database does not answer: there was no connection")
     server = await EmbeddedPostgres.start(folder, port=server.port)
-    response = await _until_taken(rig, event)
+    response = await _until_taken(harness, event)
     assert response.json() == {"success": True}
-    handle = await rig.journey("u1")
-    await rig.skip(handle, minutes=30)
+    handle = await harness.journey("u1")
+    await harness.skip(handle, minutes=30)
     assert await handle.result() == "completed"
-    assert len(rig.inbox.messages) == 1
+    assert len(harness.inbox.messages) == 1
     return server
 
 
-async def _until_taken(rig: Rig, event: Mapping[str, object]) -> httpx.Response:
+async def _until_taken(harness: Harness, event: Mapping[str, object]) -> httpx.Response:
     """As a client does: the same event again until it is taken."""
     for _ in range(50):
-        response = await rig.http.post("/v1/track", json=event, auth=(rig.settings.write_key.get_secret_value(), ""))
+        response = await harness.http.post(
+            "/v1/track", json=event, auth=(harness.settings.write_key.get_secret_value(), "")
+        )
         if response.is_success:
             return response
         await asyncio.sleep(0.1)

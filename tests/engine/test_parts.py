@@ -11,7 +11,7 @@ from domain.people.profile_state import MAX_TRAITS
 from domain.tracking.event import Event
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import AT, event, sizes_of_parts
-from tests.harness import Rig
+from tests.harness import Harness
 
 USERS = 6
 JOURNEYS = (
@@ -36,26 +36,28 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes_of_parts(monkeypatch)
 
 
-async def test_it_comes_to_the_same_as_in_one_transaction(rig: Rig, ingest: Ingest, parts: list[int]) -> None:
-    await rig.run_campaign(CART)
+async def test_it_comes_to_the_same_as_in_one_transaction(harness: Harness, ingest: Ingest, parts: list[int]) -> None:
+    await harness.run_campaign(CART)
     events = batch()
     result = await ingest(events, received_at=AT)
     assert (result.accepted, result.duplicates) == (len(events), [])
     assert len(parts) > 3
-    assert [(row["user_id"], row["entry_key"], row["state"]) for row in await rig.query(JOURNEYS)] == [
+    assert [(row["user_id"], row["entry_key"], row["state"]) for row in await harness.query(JOURNEYS)] == [
         (f"u{user}", key, state) for user in range(USERS) for key, state in (("c1", "exited"), ("c2", "active"))
     ]
-    stored = await rig.query("SELECT message_id FROM events ORDER BY recorded_at")
+    stored = await harness.query("SELECT message_id FROM events ORDER BY recorded_at")
     assert [row["message_id"] for row in stored] == [one.message_id for one in events]
 
 
-async def test_people_of_whom_much_is_said_are_taken_in_parts(rig: Rig, ingest: Ingest, parts: list[int]) -> None:
+async def test_people_of_whom_much_is_said_are_taken_in_parts(
+    harness: Harness, ingest: Ingest, parts: list[int]
+) -> None:
     traits: dict[str, Any] = {f"t{number}": number for number in range(MAX_TRAITS_SAID // 2 + 1)}
     calls = [event("identify", f"u{user}", **(traits if user < 3 else {"t0": 0})) for user in range(8)]
     result = await ingest(calls, received_at=AT)
     assert result.accepted == len(calls)
     assert parts == [1, 1, 6], "each of the first three with those that fit in beside it"
-    people = await rig.query("SELECT (SELECT count(*) FROM jsonb_object_keys(traits)) AS traits FROM profiles")
+    people = await harness.query("SELECT (SELECT count(*) FROM jsonb_object_keys(traits)) AS traits FROM profiles")
     assert sorted(row["traits"] for row in people) == [1] * 5 + [MAX_TRAITS] * 3
 
 
@@ -67,9 +69,9 @@ async def test_consents_count_as_what_is_said(ingest: Ingest, parts: list[int]) 
 
 
 async def test_what_dies_between_two_parts_is_taken_up_by_the_repeat(
-    rig: Rig, ingest: Ingest, parts: list[int], monkeypatch: pytest.MonkeyPatch
+    harness: Harness, ingest: Ingest, parts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await rig.run_campaign(CART)
+    await harness.run_campaign(CART)
     events = batch()
     part = Ingest._part
     committed = 0
@@ -87,26 +89,26 @@ async def test_what_dies_between_two_parts_is_taken_up_by_the_repeat(
         with pytest.raises(psycopg.OperationalError):
             await ingest(events, received_at=AT)
     assert 0 < committed < len(events)
-    assert len(await rig.query("SELECT 1 FROM events")) == committed
+    assert len(await harness.query("SELECT 1 FROM events")) == committed
     result = await ingest(events, received_at=AT)
     assert (result.accepted, result.duplicates) == (
         len(events) - committed,
         [one.message_id for one in events[:committed]],
     )
-    assert [(row["user_id"], row["entry_key"], row["state"]) for row in await rig.query(JOURNEYS)] == [
+    assert [(row["user_id"], row["entry_key"], row["state"]) for row in await harness.query(JOURNEYS)] == [
         (f"u{user}", key, state) for user in range(USERS) for key, state in (("c1", "exited"), ("c2", "active"))
     ]
 
 
-async def test_a_false_condition_is_kept_by_no_row_and_told_by_the_timeline(rig: Rig) -> None:
-    before = await rig.track("u1", "Cart Abandoned", {"value": 1, "cart_id": "c0"})
-    await rig.run_campaign(CART)
-    await rig.track("u1", "Cart Abandoned", {"value": 1, "cart_id": "c1"})
-    await rig.track("u1", "Cart Abandoned", {"value": "much", "cart_id": "c2"})
-    await rig.track("u1", "Cart Abandoned", {"value": 200, "cart_id": "c3"})
-    kept = await rig.query("SELECT outcome, reason FROM decisions ORDER BY recorded_at")
+async def test_a_false_condition_is_kept_by_no_row_and_told_by_the_timeline(harness: Harness) -> None:
+    before = await harness.track("u1", "Cart Abandoned", {"value": 1, "cart_id": "c0"})
+    await harness.run_campaign(CART)
+    await harness.track("u1", "Cart Abandoned", {"value": 1, "cart_id": "c1"})
+    await harness.track("u1", "Cart Abandoned", {"value": "much", "cart_id": "c2"})
+    await harness.track("u1", "Cart Abandoned", {"value": 200, "cart_id": "c3"})
+    kept = await harness.query("SELECT outcome, reason FROM decisions ORDER BY recorded_at")
     assert [(row["outcome"], row["reason"]) for row in kept] == [("refused", "condition"), ("entered", None)]
-    items = await rig.timeline("u1")
+    items = await harness.timeline("u1")
     assert [(item["kind"], item["outcome"]) for item in items] == [
         ("event", None),
         ("event", None),
@@ -123,14 +125,14 @@ async def test_a_false_condition_is_kept_by_no_row_and_told_by_the_timeline(rig:
     assert "worked_out" not in items[4]["data"]
 
 
-async def test_a_timeline_waits_for_no_work_on_its_person(rig: Rig) -> None:
-    await rig.run_campaign(CART)
-    await rig.identify("u1", email="ada@example.com")
-    await rig.track("u1", "Cart Abandoned", {"value": 1, "cart_id": "c1"})
-    await rig.track("u1", "Cart Abandoned", {"value": 200, "cart_id": "c2"})
-    before = await rig.timeline("u1")
-    async with rig.database.transaction() as connection:
+async def test_a_timeline_waits_for_no_work_on_its_person(harness: Harness) -> None:
+    await harness.run_campaign(CART)
+    await harness.identify("u1", email="ada@example.com")
+    await harness.track("u1", "Cart Abandoned", {"value": 1, "cart_id": "c1"})
+    await harness.track("u1", "Cart Abandoned", {"value": 200, "cart_id": "c2"})
+    before = await harness.timeline("u1")
+    async with harness.database.transaction() as connection:
         for table in ("profiles", "identities", "addresses", "events", "journeys", "decisions"):
             await connection.execute(f"SELECT 1 FROM {table} FOR UPDATE")  # noqa: S608 -- the tables above
-        assert await rig.timeline("u1") == before
+        assert await harness.timeline("u1") == before
     assert "worked_out" in before[2]["data"]

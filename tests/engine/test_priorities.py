@@ -15,7 +15,7 @@ from store.database import Database
 from tests.engine.audience import LASTING, enter, people, start
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import event
-from tests.harness import PATIENCE, Rig, looks
+from tests.harness import PATIENCE, Harness, looks
 
 # What happens to the outbox, in its order.
 _LOG = """
@@ -38,20 +38,20 @@ def trial(count: int) -> dict[str, dict[str, str]]:
     return {f"u{number:04}": {"plan": "trial"} for number in range(count)}
 
 
-async def test_starts_by_events_overtake_an_audience_in_the_outbox(rig: Rig, ingest: Ingest) -> None:
+async def test_starts_by_events_overtake_an_audience_in_the_outbox(harness: Harness, ingest: Ingest) -> None:
     """While 700 enter, each of those who come by an event is told of after two batches of the others at most:
     the one that is under way, and the one that it goes with."""
-    await rig.run_campaign(CART)
+    await harness.run_campaign(CART)
     await people(ingest, trial(700))
-    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
-    async with rig.database.transaction() as connection:
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    async with harness.database.transaction() as connection:
         await connection.execute(_LOG)
-    await rig.run_campaign(LASTING)
-    await rig.until("SELECT 1 FROM outbox WHERE class = 1")
+    await harness.run_campaign(LASTING)
+    await harness.until("SELECT 1 FROM outbox WHERE class = 1")
     for number in range(15):
-        await rig.track(f"v{number}", "Cart Abandoned", {"value": 200, "cart_id": "c1"})
-        await rig.until("SELECT 1 FROM log WHERE op = 'told' HAVING count(*) FILTER (WHERE class = 0) > %s", number)
-    overtaken = await rig.query(
+        await harness.track(f"v{number}", "Cart Abandoned", {"value": 200, "cart_id": "c1"})
+        await harness.until("SELECT 1 FROM log WHERE op = 'told' HAVING count(*) FILTER (WHERE class = 0) > %s", number)
+    overtaken = await harness.query(
         """
         SELECT asked.backlog, (SELECT count(*) FROM log AS other
                                WHERE other.class = 1 AND other.seq BETWEEN asked.seq AND told.seq) AS others

@@ -5,7 +5,7 @@ from typing import Any
 
 from application.ingest import Ingest
 from tests.engine.ingesting import AT, Query, event
-from tests.harness import Rig
+from tests.harness import Harness
 
 HISTORY = """
 SELECT part, source, source_id, changes, at FROM profile_changes
@@ -66,21 +66,21 @@ async def test_a_merge_takes_the_history_along_and_is_a_part_of_it(query: Query,
     assert {row["source_id"] for row in await query(HISTORY) if row["source"] == "merge"} == {str(link.id)}
 
 
-async def test_the_timeline_shows_what_each_event_step_and_operator_has_changed(rig: Rig) -> None:
-    await rig.run_campaign(
+async def test_the_timeline_shows_what_each_event_step_and_operator_has_changed(harness: Harness) -> None:
+    await harness.run_campaign(
         """
         {key: pro, name: Pro, entry: {event: Upgraded}, steps: [
           {id: remember, update_profile: {plan: pro}}, {id: now, set_stage: loyal}]}
         """,
         {},
     )
-    await rig.identify("u1", plan="free", consent={"email": True})
-    await rig.track("u1", "Upgraded")
-    await rig.ended("u1")
-    await rig.admin("PUT", "/v1/users/u1/suppressions/webhook", {"reason": "asked us"})
+    await harness.identify("u1", plan="free", consent={"email": True})
+    await harness.track("u1", "Upgraded")
+    await harness.ended("u1")
+    await harness.admin("PUT", "/v1/users/u1/suppressions/webhook", {"reason": "asked us"})
     told = [
         (item["kind"], item["summary"], [(change["source"], change["summary"]) for change in item["changes"]])
-        for item in await rig.timeline("u1")
+        for item in await harness.timeline("u1")
         if item["changes"]
     ]
     assert told == [
@@ -93,16 +93,20 @@ async def test_the_timeline_shows_what_each_event_step_and_operator_has_changed(
         ("set_stage", "now: stage loyal", [("step", "stage: loyal")]),
         ("change", "by SOJOURN_ADMIN_KEY", [("operator", "suppression: webhook (asked us)")]),
     ]
-    [changed] = [item["changes"][0]["changes"] for item in await rig.timeline("u1") if item["kind"] == "update_profile"]
+    [changed] = [
+        item["changes"][0]["changes"] for item in await harness.timeline("u1") if item["kind"] == "update_profile"
+    ]
     assert changed == values(plan=("free", "pro"))
 
 
-async def test_the_states_of_a_campaign_and_the_caps_say_who_changed_them(rig: Rig) -> None:
-    key = await rig.run_campaign("{key: c, name: C, entry: {event: Seen}, steps: [{id: rest, delay: 1d}]}", {})
+async def test_the_states_of_a_campaign_and_the_caps_say_who_changed_them(harness: Harness) -> None:
+    key = await harness.run_campaign("{key: c, name: C, entry: {event: Seen}, steps: [{id: rest, delay: 1d}]}", {})
     for move in ("pause", "resume", "stop"):
-        await rig.admin("POST", f"/v1/campaigns/{key}/{move}", {"mode": "exit"} if move == "stop" else None)
-    await rig.until("SELECT 1 FROM campaign_changes WHERE state = 'ended'")
-    rows = await rig.query("SELECT state_before, state, running_version, changed_by FROM campaign_changes ORDER BY id")
+        await harness.admin("POST", f"/v1/campaigns/{key}/{move}", {"mode": "exit"} if move == "stop" else None)
+    await harness.until("SELECT 1 FROM campaign_changes WHERE state = 'ended'")
+    rows = await harness.query(
+        "SELECT state_before, state, running_version, changed_by FROM campaign_changes ORDER BY id"
+    )
     assert [tuple(row.values()) for row in rows] == [
         ("draft", "running", 1, "SOJOURN_ADMIN_KEY"),
         ("running", "paused", 1, "SOJOURN_ADMIN_KEY"),
@@ -110,7 +114,7 @@ async def test_the_states_of_a_campaign_and_the_caps_say_who_changed_them(rig: R
         ("running", "stopping", 1, "SOJOURN_ADMIN_KEY"),
         ("stopping", "ended", 1, "Sojourn"),
     ]
-    await rig.put_caps("rules: [{name: weekly, limit: 3, per: 7d}]")
-    assert await rig.query("SELECT version, created_by FROM frequency_caps") == [
+    await harness.put_caps("rules: [{name: weekly, limit: 3, per: 7d}]")
+    assert await harness.query("SELECT version, created_by FROM frequency_caps") == [
         {"version": 1, "created_by": "SOJOURN_ADMIN_KEY"}
     ]

@@ -13,7 +13,7 @@ from application.ingest import Ingest, IngestResult
 from domain.tracking.event import Event
 from store.database import Database
 from tests.engine.ingesting import AT, event, statements
-from tests.harness import Rig
+from tests.harness import Harness
 
 LETTER = """
 key: letter
@@ -31,10 +31,10 @@ UNKEYED = LETTER.replace(", key: event.properties.account", "")
 SEED = 20_261_122
 
 
-async def prepared(rig: Rig, ingest: Ingest, journeys: int, states: list[str]) -> list[UUID]:
+async def prepared(harness: Harness, ingest: Ingest, journeys: int, states: list[str]) -> list[UUID]:
     """Active journeys of as many users, each with a message in each of the states; the ids of the messages."""
     await ingest([event("track", f"u{number}", name="Signed Up") for number in range(journeys)], received_at=AT)
-    rows = await rig.query(
+    rows = await harness.query(
         """
         INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, template,
                               state, at, expires_at)
@@ -52,33 +52,33 @@ async def prepared(rig: Rig, ingest: Ingest, journeys: int, states: list[str]) -
 
 
 @pytest.mark.parametrize("opened", [True, False])
-async def test_a_journey_sees_that_its_message_was_opened(rig: Rig, opened: bool) -> None:
-    await rig.run_campaign(LETTER)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Signed Up", {"account": "a1"})
-    [message] = await rig.until("SELECT id FROM messages WHERE state = 'sent'")
+async def test_a_journey_sees_that_its_message_was_opened(harness: Harness, opened: bool) -> None:
+    await harness.run_campaign(LETTER)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Signed Up", {"account": "a1"})
+    [message] = await harness.until("SELECT id FROM messages WHERE state = 'sent'")
     if opened:
-        await rig.track("u1", "Email Link Clicked", {"message_id": str(message["id"])})
-    handle = await rig.journey("u1")
-    await rig.skip(handle, days=1)
+        await harness.track("u1", "Email Link Clicked", {"message_id": str(message["id"])})
+    handle = await harness.journey("u1")
+    await harness.skip(handle, days=1)
     assert await handle.result() == ("reader" if opened else "stranger")
 
 
-async def test_a_message_is_opened_whatever_its_state(rig: Rig, ingest: Ingest) -> None:
+async def test_a_message_is_opened_whatever_its_state(harness: Harness, ingest: Ingest) -> None:
     """A mail may be opened before the provider's answer has been written down."""
-    await rig.run_campaign(UNKEYED)
+    await harness.run_campaign(UNKEYED)
     states = ["reserved", "sending", "sent", "unknown", "failed", "cancelled"]
-    ids = await prepared(rig, ingest, 1, states)
+    ids = await prepared(harness, ingest, 1, states)
     # Whoever reports it: a mail may be read by a device that nobody knows yet.
     reactions = [event("track", None, anonymous="a1", name="Email Opened", message_id=str(id)) for id in ids]
     await ingest(reactions, received_at=AT)
-    rows = await rig.query("SELECT opened_at, state FROM messages ORDER BY step")
+    rows = await harness.query("SELECT opened_at, state FROM messages ORDER BY step")
     assert rows == [{"opened_at": AT, "state": state} for state in states]
 
 
-async def test_the_first_reaction_stays(rig: Rig, ingest: Ingest) -> None:
-    await rig.run_campaign(UNKEYED)
-    [id] = await prepared(rig, ingest, 1, ["sent"])
+async def test_the_first_reaction_stays(harness: Harness, ingest: Ingest) -> None:
+    await harness.run_campaign(UNKEYED)
+    [id] = await prepared(harness, ingest, 1, ["sent"])
     first, second, third = (
         event("track", "u1", name="Email Opened", at=AT + timedelta(hours=hours), message_id=str(id).upper())
         for hours in (2, 3, 1)
@@ -86,14 +86,14 @@ async def test_the_first_reaction_stays(rig: Rig, ingest: Ingest) -> None:
     await ingest([first, second], received_at=AT)
     await ingest([third], received_at=AT)
     await ingest([third], received_at=AT)
-    assert await rig.query("SELECT opened_at FROM messages") == [{"opened_at": first.timestamp}]
+    assert await harness.query("SELECT opened_at FROM messages") == [{"opened_at": first.timestamp}]
 
 
 async def test_what_is_no_message_of_ours_changes_nothing(
-    rig: Rig, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await rig.run_campaign(UNKEYED)
-    [id] = await prepared(rig, ingest, 1, ["sent"])
+    await harness.run_campaign(UNKEYED)
+    [id] = await prepared(harness, ingest, 1, ["sent"])
     garbage = [None, "", "m-1", 7, [str(id)], {"id": str(id)}, f"{id}x", str(id)[:-1]]
     batch = [event("track", "u0", name="Email Opened", message_id=told) for told in garbage]
     batch += [event("track", "u0", name="Email Delivered", message_id=str(id)), event("page", "u0", message_id=str(id))]
@@ -104,7 +104,7 @@ async def test_what_is_no_message_of_ours_changes_nothing(
         stranger = [event("track", "u0", name="Email Opened", message_id=str(uuid4())) for _ in range(100)]
         await ingest(stranger, received_at=AT)
     assert len(sent) == 6, sent
-    assert await rig.query("SELECT opened_at FROM messages") == [{"opened_at": None}]
+    assert await harness.query("SELECT opened_at FROM messages") == [{"opened_at": None}]
 
 
 class CountingIngest(Ingest):
@@ -126,27 +126,27 @@ def opened(id: UUID) -> Event:
 
 
 async def test_an_exit_and_a_reaction_to_what_it_cancels_do_not_wait_for_each_other(
-    rig: Rig, database_url: str
+    harness: Harness, database_url: str
 ) -> None:
     """Two batches, each of which ends the journey whose message the other is about."""
-    await rig.run_campaign(UNKEYED)
+    await harness.run_campaign(UNKEYED)
     async with Database(database_url, pool_size=4) as database:
         ingest = CountingIngest(database, Catalogue())
         await ingest([opened(uuid4())], received_at=AT)
-        await prepared(rig, ingest, 2, ["reserved"])
-        rows = await rig.query(
+        await prepared(harness, ingest, 2, ["reserved"])
+        rows = await harness.query(
             "SELECT messages.id FROM messages JOIN profiles ON profiles.id = profile_id ORDER BY user_id"
         )
         first, second = (row["id"] for row in rows)
         # The worker has refused their own messages and leaves them alone.
-        await rig.until("SELECT 1 FROM decisions WHERE kind = 'send' HAVING count(*) = 2")
+        await harness.until("SELECT 1 FROM decisions WHERE kind = 'send' HAVING count(*) = 2")
         ingest.attempts = 0
-        async with rig.database.transaction() as connection:
+        async with harness.database.transaction() as connection:
             # Nobody gets past the writing of decisions until both have come as far as they can.
             await connection.execute("LOCK TABLE decisions IN SHARE MODE")
             batches = [[closed(0), opened(second)], [closed(1), opened(first)]]
             running = [asyncio.create_task(ingest(batch, received_at=AT)) for batch in batches]
-            await rig.until(
+            await harness.until(
                 """
                 SELECT 1 FROM pg_stat_activity
                 WHERE datname = current_database() AND wait_event_type = 'Lock' HAVING count(*) = 2
@@ -154,21 +154,21 @@ async def test_an_exit_and_a_reaction_to_what_it_cancels_do_not_wait_for_each_ot
             )
         await asyncio.gather(*running)
     assert ingest.attempts == 2
-    assert await rig.query("SELECT DISTINCT state, opened_at FROM messages") == [
+    assert await harness.query("SELECT DISTINCT state, opened_at FROM messages") == [
         {"state": "cancelled", "opened_at": AT}
     ]
 
 
-async def test_reactions_and_exits_crosswise_do_not_deadlock(rig: Rig, database_url: str) -> None:
+async def test_reactions_and_exits_crosswise_do_not_deadlock(harness: Harness, database_url: str) -> None:
     """Both lock messages: an exit those that it cancels, a reaction those that it is about."""
     print(f"seed {SEED}")  # noqa: T201
     rolls = random.Random(SEED)
-    await rig.run_campaign(UNKEYED)
+    await harness.run_campaign(UNKEYED)
     async with Database(database_url, pool_size=20) as database:
         ingest = CountingIngest(database, Catalogue())
         await ingest([opened(uuid4())], received_at=AT)
         for _ in range(3):
-            ids = await prepared(rig, ingest, 30, ["reserved", "reserved", "sent"])
+            ids = await prepared(harness, ingest, 30, ["reserved", "reserved", "sent"])
             batches = []
             for _ in range(16):
                 exits = [closed(user) for user in rolls.sample(range(30), 20)]
@@ -180,4 +180,4 @@ async def test_reactions_and_exits_crosswise_do_not_deadlock(rig: Rig, database_
             ingest.attempts = 0
             await asyncio.gather(*(ingest(batch, received_at=AT) for batch in batches))
             assert ingest.attempts == len(batches)
-    assert await rig.query("SELECT 1 FROM messages WHERE state = 'reserved'") == []
+    assert await harness.query("SELECT 1 FROM messages WHERE state = 'reserved'") == []

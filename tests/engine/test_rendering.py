@@ -15,10 +15,10 @@ from domain.errors import UnavailableError
 from domain.templates.template_sets import TemplateSet, load
 from tests.engine.ingesting import AT as EVENT_AT
 from tests.engine.ingesting import event
-from tests.engine.test_send import AT, HOOK, Bench, bench, each
+from tests.engine.test_send import AT, HOOK, SendHarness, each, send_harness
 from tests.harness import PATIENCE, looks
 
-__all__ = ["bench"]
+__all__ = ["send_harness"]
 
 
 class Compiled(Templates):
@@ -51,9 +51,9 @@ class SlowTemplate:
         return self.template.render(*args)
 
 
-async def slowed(bench: Bench) -> SlowTemplate:
+async def slowed(send_harness: SendHarness) -> SlowTemplate:
     """The template of the one campaign, slowed down."""
-    catalogue: Catalogue = bench.sender._catalogue
+    catalogue: Catalogue = send_harness.sender._catalogue
     [(key, version)] = catalogue._versions.items()
     templates = await version.templates.compiled()
     slow = SlowTemplate(templates["note"])
@@ -61,36 +61,40 @@ async def slowed(bench: Bench) -> SlowTemplate:
     return slow
 
 
-@each("bench", [HOOK], indirect=True)
-async def test_the_loop_goes_on_while_a_template_renders(bench: Bench) -> None:
-    slow = await slowed(bench)
-    attempt = asyncio.create_task(bench.attempt())
+@each("send_harness", [HOOK], indirect=True)
+async def test_the_loop_goes_on_while_a_template_renders(send_harness: SendHarness) -> None:
+    slow = await slowed(send_harness)
+    attempt = asyncio.create_task(send_harness.attempt())
     # The loop is free to wait for it, in another thread.
     assert await asyncio.to_thread(slow.begun.wait, 30)
-    assert await bench.state() == ("sending", None)
+    assert await send_harness.state() == ("sending", None)
     slow.let_go.set()
     assert (await attempt).state == "sent"
 
 
-@each("bench", [HOOK], indirect=True)
-async def test_a_template_that_does_not_come_is_tried_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = await slowed(bench)
+@each("send_harness", [HOOK], indirect=True)
+async def test_a_template_that_does_not_come_is_tried_again(
+    send_harness: SendHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = await slowed(send_harness)
     monkeypatch.setattr(send, "RENDER_SECONDS", 0.05)
     with pytest.raises(UnavailableError, match="rendering_took_too_long"):
-        await bench.attempt()
-    assert await bench.state() == ("reserved", "rendering_took_too_long")
-    assert bench.provider.got == []
+        await send_harness.attempt()
+    assert await send_harness.state() == ("reserved", "rendering_took_too_long")
+    assert send_harness.provider.got == []
     slow.let_go.set()
     monkeypatch.setattr(send, "RENDER_SECONDS", 8.0)
-    assert (await bench.attempt()).state == "sent"
+    assert (await send_harness.attempt()).state == "sent"
 
 
-@each("bench", [HOOK], indirect=True)
-async def test_a_version_is_compiled_once_for_all_who_ask(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+@each("send_harness", [HOOK], indirect=True)
+async def test_a_version_is_compiled_once_for_all_who_ask(
+    send_harness: SendHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The relay and the worker have catalogues of their own, and have compiled the version by now.
-    await bench.rig.rests(await bench.rig.journey("u1"), "later")
+    await send_harness.harness.rests(await send_harness.harness.journey("u1"), "later")
     catalogue = Catalogue()
-    [(key, number)] = bench.sender._catalogue._versions
+    [(key, number)] = send_harness.sender._catalogue._versions
     calls: list[str] = []
 
     def counted(files: dict[str, str]) -> Any:
@@ -100,7 +104,7 @@ async def test_a_version_is_compiled_once_for_all_who_ask(bench: Bench, monkeypa
     monkeypatch.setattr("application.rendering.load", counted)
 
     async def ask() -> Version:
-        async with bench.database.pipeline() as connection:
+        async with send_harness.database.pipeline() as connection:
             return await catalogue.version(connection, key, number)
 
     first, *others = await asyncio.gather(*(ask() for _ in range(4)))
@@ -115,26 +119,26 @@ async def test_a_version_is_compiled_once_for_all_who_ask(bench: Bench, monkeypa
     assert [name.partition("_")[0] for name in calls] == ["templates"]
 
 
-@each("bench", [HOOK], indirect=True)
-async def test_templates_that_take_long_to_compile_claim_nothing_and_hold_no_lock(bench: Bench) -> None:
+@each("send_harness", [HOOK], indirect=True)
+async def test_templates_that_take_long_to_compile_claim_nothing_and_hold_no_lock(send_harness: SendHarness) -> None:
     """Nor does the gate wait for them, nor an event that begins a journey."""
     let_go = threading.Event()
     busy = [asyncio.create_task(beside_the_loop(let_go.wait, 30)) for _ in range(RENDER_THREADS)]
     try:
-        bench.sender._catalogue = Catalogue()
-        attempt = asyncio.create_task(bench.attempt())
+        send_harness.sender._catalogue = Catalogue()
+        attempt = asyncio.create_task(send_harness.attempt())
         async for is_last in looks(PATIENCE):
-            if any(version.templates._compiling for version in bench.sender._catalogue._versions.values()):
+            if any(version.templates._compiling for version in send_harness.sender._catalogue._versions.values()):
                 break
             assert not is_last
         # An attempt that died here would have sent nothing.
-        assert await bench.state() == ("reserved", None)
+        assert await send_harness.state() == ("reserved", None)
         for table in ("profiles", "addresses", "journeys", "messages", "campaigns"):
-            await bench.rig.query(f"SELECT 1 FROM {table} FOR UPDATE NOWAIT")  # noqa: S608 -- the tables above
-        bench.gate._catalogue = Catalogue()
-        await bench.ask(2, AT)
-        await Ingest(bench.database, Catalogue())([event("track", "u2", name="Signed Up")], received_at=EVENT_AT)
-        assert len(await bench.rig.query("SELECT 1 FROM journeys")) == 2
+            await send_harness.harness.query(f"SELECT 1 FROM {table} FOR UPDATE NOWAIT")  # noqa: S608 -- the tables above
+        send_harness.gate._catalogue = Catalogue()
+        await send_harness.ask(2, AT)
+        await Ingest(send_harness.database, Catalogue())([event("track", "u2", name="Signed Up")], received_at=EVENT_AT)
+        assert len(await send_harness.harness.query("SELECT 1 FROM journeys")) == 2
         assert not attempt.done()
     finally:
         let_go.set()

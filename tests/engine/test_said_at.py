@@ -16,7 +16,7 @@ from domain.people.statements import statements_of
 from domain.tracking.event import Event
 from store.database import Database
 from tests.engine.ingesting import AT, Query, event
-from tests.harness import Rig
+from tests.harness import Harness
 
 SEED = 20_261_129
 # Everything has happened by then, so that the order of arrival is not what decides.
@@ -107,8 +107,8 @@ async def test_a_clock_that_is_ahead_does_not_hold_its_word_for_ever(query: Quer
     assert await query("SELECT traits FROM profiles") == [{"traits": {"plan": "pro"}}]
 
 
-async def test_conditions_of_the_same_batch_see_the_profile_as_its_row_is(rig: Rig, ingest: Ingest) -> None:
-    await rig.run_campaign(
+async def test_conditions_of_the_same_batch_see_the_profile_as_its_row_is(harness: Harness, ingest: Ingest) -> None:
+    await harness.run_campaign(
         "{key: pro, name: Pro, entry: {event: Seen, where: profile.traits.plan == 'pro'}, "
         "steps: [{id: rest, delay: 1d}]}"
     )
@@ -121,18 +121,18 @@ async def test_conditions_of_the_same_batch_see_the_profile_as_its_row_is(rig: R
         event("track", "u2", name="Seen"),
     ]
     await ingest(batch, received_at=AT)
-    entered = await rig.query("SELECT user_id FROM journeys JOIN profiles ON profiles.id = profile_id")
+    entered = await harness.query("SELECT user_id FROM journeys JOIN profiles ON profiles.id = profile_id")
     assert entered == [{"user_id": "u1"}]
 
 
-async def test_calls_of_one_batch_without_times_hold_in_their_order(rig: Rig) -> None:
+async def test_calls_of_one_batch_without_times_hold_in_their_order(harness: Harness) -> None:
     for number in range(3):
         calls = [
             {"type": "identify", "messageId": f"{id}{number}", "userId": "u1", "traits": {"plan": plan}}
             for id, plan in (("d", "a"), ("b", "b"), ("c", "c"), ("a", "d"))
         ]
-        await rig.post("batch", {"batch": calls})
-        assert await rig.query("SELECT traits FROM profiles") == [{"traits": {"plan": "d"}}]
+        await harness.post("batch", {"batch": calls})
+        assert await harness.query("SELECT traits FROM profiles") == [{"traits": {"plan": "d"}}]
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])

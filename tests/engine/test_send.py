@@ -22,7 +22,7 @@ from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store import journeys
 from store.database import CONNECTION_TIMEOUT, Database
 from tests.engine.positions import UNRECORDED
-from tests.harness import Rig
+from tests.harness import Harness
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 NIGHT, MORNING = AT.replace(hour=23), datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -77,10 +77,10 @@ class Provider:
 
 
 @dataclass
-class Bench:
+class SendHarness:
     """A granted message and the means to send it."""
 
-    rig: Rig
+    harness: Harness
     database: Database
     gate: Gate
     sender: Sender
@@ -101,14 +101,14 @@ class Bench:
         )
 
     async def position(self) -> tuple[Any, ...]:
-        [row] = await self.rig.query("SELECT step, status, wakes_at FROM journeys")
+        [row] = await self.harness.query("SELECT step, status, wakes_at FROM journeys")
         return row["step"], row["status"], row["wakes_at"]
 
     async def ask(self, number: int, at: datetime) -> Answer:
         return await self.gate.authorize(AuthorizeRequest(self.journey_id, "note", 1, number, AT, at, None, UNRECORDED))
 
     async def state(self) -> tuple[Any, ...]:
-        [row] = await self.rig.query("SELECT state, reason FROM messages WHERE id = %s", self.message_id)
+        [row] = await self.harness.query("SELECT state, reason FROM messages WHERE id = %s", self.message_id)
         return row["state"], row["reason"]
 
 
@@ -117,22 +117,22 @@ WEBHOOK += "sent: \"{{ 'now' | date: '%Y-%m-%d %H:%M' }}\"\n"
 
 
 @pytest.fixture
-async def bench(rig: Rig, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+async def send_harness(harness: Harness, request: pytest.FixtureRequest) -> AsyncIterator[SendHarness]:
     """Parametrised by (channel, category)."""
     channel, category = request.param
     source = WAITING.replace("CHANNEL", channel).replace("CATEGORY", category)
-    await rig.run_campaign(source, {"note.liquid": WEBHOOK} if channel == "webhook" else None)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Signed Up")
-    [journey] = await rig.query("SELECT id FROM journeys")
-    async with Database(rig.settings.database_url.get_secret_value(), pool_size=POOL) as database:
+    await harness.run_campaign(source, {"note.liquid": WEBHOOK} if channel == "webhook" else None)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Signed Up")
+    [journey] = await harness.query("SELECT id FROM journeys")
+    async with Database(harness.settings.database_url.get_secret_value(), pool_size=POOL) as database:
         catalogue = Catalogue()
         gate = Gate(database, catalogue, "UTC")
         answer = await gate.authorize(AuthorizeRequest(journey["id"], "note", 1, 1, AT, AT, None, UNRECORDED))
         assert isinstance(answer, Granted)
         provider = Provider(channel, honours_idempotency_key=channel == "webhook")
         sender = Sender(database, catalogue, {channel: provider}, lambda *_: "https://example.com/u", "UTC")
-        yield Bench(rig, database, gate, sender, provider, journey["id"], UUID(answer.message_id))
+        yield SendHarness(harness, database, gate, sender, provider, journey["id"], UUID(answer.message_id))
 
 
 IN_AN_HOUR = ("rest", "waiting", AT + timedelta(hours=1))
@@ -140,352 +140,358 @@ EMAIL, URGENT, HOOK = ("email", "marketing"), ("email", "transactional"), ("webh
 each = pytest.mark.parametrize
 
 
-async def die_after_the_hand_over(bench: Bench) -> None:
+async def die_after_the_hand_over(send_harness: SendHarness) -> None:
     """An attempt that is gone once the provider has the message, and before its answer is written."""
-    bench.provider.answers = [Held(Accepted(None))]
-    attempt = asyncio.create_task(bench.attempt())
-    await bench.provider.reached.wait()
+    send_harness.provider.answers = [Held(Accepted(None))]
+    attempt = asyncio.create_task(send_harness.attempt())
+    await send_harness.provider.reached.wait()
     attempt.cancel()
     await asyncio.gather(attempt, return_exceptions=True)
-    assert await bench.state() == ("sending", None)
+    assert await send_harness.state() == ("sending", None)
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_twenty_attempts_at_once_hand_over_once(bench: Bench) -> None:
-    await asyncio.gather(*(bench.attempt() for _ in range(20)))
-    assert len(bench.provider.got) == 1
-    assert await bench.state() == ("sent", None)
+@each("send_harness", [EMAIL], indirect=True)
+async def test_twenty_attempts_at_once_hand_over_once(send_harness: SendHarness) -> None:
+    await asyncio.gather(*(send_harness.attempt() for _ in range(20)))
+    assert len(send_harness.provider.got) == 1
+    assert await send_harness.state() == ("sent", None)
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_a_marketing_mail_whose_attempt_died_is_not_repeated(bench: Bench) -> None:
-    await die_after_the_hand_over(bench)
-    assert await bench.attempt() == SendOutcome("unknown", journey_ended=False)
-    assert await bench.state() == ("unknown", "attempt_died")
-    assert len(bench.provider.got) == 1
-    assert await bench.attempt() == SendOutcome("unknown", journey_ended=False)
+@each("send_harness", [EMAIL], indirect=True)
+async def test_a_marketing_mail_whose_attempt_died_is_not_repeated(send_harness: SendHarness) -> None:
+    await die_after_the_hand_over(send_harness)
+    assert await send_harness.attempt() == SendOutcome("unknown", journey_ended=False)
+    assert await send_harness.state() == ("unknown", "attempt_died")
+    assert len(send_harness.provider.got) == 1
+    assert await send_harness.attempt() == SendOutcome("unknown", journey_ended=False)
 
 
-@each(("bench", "handed_over"), [(URGENT, 2), (HOOK, 2)], indirect=["bench"])
-async def test_what_may_be_repeated_is_repeated_under_the_same_id(bench: Bench, handed_over: int) -> None:
-    await die_after_the_hand_over(bench)
-    assert await bench.attempt() == SendOutcome("sent", journey_ended=False)
-    assert bench.provider.got == [str(bench.message_id)] * handed_over
+@each(("send_harness", "handed_over"), [(URGENT, 2), (HOOK, 2)], indirect=["send_harness"])
+async def test_what_may_be_repeated_is_repeated_under_the_same_id(send_harness: SendHarness, handed_over: int) -> None:
+    await die_after_the_hand_over(send_harness)
+    assert await send_harness.attempt() == SendOutcome("sent", journey_ended=False)
+    assert send_harness.provider.got == [str(send_harness.message_id)] * handed_over
 
 
-@each("bench", [HOOK], indirect=True)
-async def test_now_is_the_first_claim_in_every_attempt(bench: Bench) -> None:
-    bench.provider.answers = [Unavailable("http_503", "later"), Ambiguous("lost")]
+@each("send_harness", [HOOK], indirect=True)
+async def test_now_is_the_first_claim_in_every_attempt(send_harness: SendHarness) -> None:
+    send_harness.provider.answers = [Unavailable("http_503", "later"), Ambiguous("lost")]
     for hours in range(2):
         with pytest.raises(UnavailableError):
-            await bench.attempt(AT + timedelta(hours=hours))
-    assert (await bench.attempt(AT + timedelta(hours=2))).state == "sent"
-    assert [handed.content["data"]["sent"] for handed in bench.provider.handed] == ["2026-11-01 12:00"] * 3
-    [row] = await bench.rig.query("SELECT first_claimed_at FROM messages")
+            await send_harness.attempt(AT + timedelta(hours=hours))
+    assert (await send_harness.attempt(AT + timedelta(hours=2))).state == "sent"
+    assert [handed.content["data"]["sent"] for handed in send_harness.provider.handed] == ["2026-11-01 12:00"] * 3
+    [row] = await send_harness.harness.query("SELECT first_claimed_at FROM messages")
     assert row["first_claimed_at"] == AT
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_what_a_provider_has_is_waited_for_though_the_attempt_is_cancelled(bench: Bench) -> None:
+@each("send_harness", [EMAIL], indirect=True)
+async def test_what_a_provider_has_is_waited_for_though_the_attempt_is_cancelled(send_harness: SendHarness) -> None:
     """As when somebody cancels the workflow in Temporal, where no other attempt would come."""
     held = Held(Accepted(None))
-    bench.provider.answers = [held]
-    sends, temporal = SendActivities(bench.sender), ActivityEnvironment()
+    send_harness.provider.answers = [held]
+    sends, temporal = SendActivities(send_harness.sender), ActivityEnvironment()
     attempt = asyncio.create_task(
-        temporal.run(sends.send_message, SendRequest(bench.message_id, AT, "completed", UNRECORDED))
+        temporal.run(sends.send_message, SendRequest(send_harness.message_id, AT, "completed", UNRECORDED))
     )
-    await bench.provider.reached.wait()
+    await send_harness.provider.reached.wait()
     temporal.cancel()
     with pytest.raises(asyncio.CancelledError):
         await attempt
     held.release.set()
-    await bench.rig.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    await send_harness.harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
 
 
-@each("bench", [URGENT, HOOK], indirect=True)
-async def test_nothing_is_repeated_once_the_journey_was_ended(bench: Bench) -> None:
-    await die_after_the_hand_over(bench)
-    await bench.rig.track("u1", "Account Closed")
-    assert await bench.attempt() == SendOutcome("unknown", journey_ended=True)
-    assert len(bench.provider.got) == 1
+@each("send_harness", [URGENT, HOOK], indirect=True)
+async def test_nothing_is_repeated_once_the_journey_was_ended(send_harness: SendHarness) -> None:
+    await die_after_the_hand_over(send_harness)
+    await send_harness.harness.track("u1", "Account Closed")
+    assert await send_harness.attempt() == SendOutcome("unknown", journey_ended=True)
+    assert len(send_harness.provider.got) == 1
 
 
-@each("bench", [HOOK], indirect=True)
-async def test_a_lost_answer_is_asked_for_again_under_the_same_key(bench: Bench) -> None:
-    bench.provider.answers = [Ambiguous("connection reset")]
+@each("send_harness", [HOOK], indirect=True)
+async def test_a_lost_answer_is_asked_for_again_under_the_same_key(send_harness: SendHarness) -> None:
+    send_harness.provider.answers = [Ambiguous("connection reset")]
     with pytest.raises(UnavailableError):
-        await bench.attempt()
-    assert await bench.state() == ("sending", None)
-    assert (await bench.attempt()).state == "sent"
+        await send_harness.attempt()
+    assert await send_harness.state() == ("sending", None)
+    assert (await send_harness.attempt()).state == "sent"
 
 
-@each("bench", [HOOK], indirect=True)
-async def test_what_the_provider_may_have_is_not_given_back_by_an_attempt_that_failed(bench: Bench) -> None:
+@each("send_harness", [HOOK], indirect=True)
+async def test_what_the_provider_may_have_is_not_given_back_by_an_attempt_that_failed(
+    send_harness: SendHarness,
+) -> None:
     """An answer is lost, then the provider is away until the window has closed: no other may go in its place."""
-    await bench.rig.put_caps("rules: [{name: one, limit: 1, per: 30d}]")
-    bench.provider.answers = [Ambiguous("timeout"), Unavailable("connection", "refused")]
+    await send_harness.harness.put_caps("rules: [{name: one, limit: 1, per: 30d}]")
+    send_harness.provider.answers = [Ambiguous("timeout"), Unavailable("connection", "refused")]
     for at in (AT, AT, NIGHT):
         with pytest.raises(UnavailableError):
-            await bench.attempt(at)
-    assert await bench.state() == ("sending", None)
-    other = AuthorizeRequest(bench.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
-    assert await bench.gate.authorize(other) == Refused("capped")
-    await bench.rig.track("u1", "Account Closed")
-    assert await bench.attempt(MORNING) == SendOutcome("unknown", journey_ended=True)
-    assert len(bench.provider.got) == 2
+            await send_harness.attempt(at)
+    assert await send_harness.state() == ("sending", None)
+    other = AuthorizeRequest(send_harness.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
+    assert await send_harness.gate.authorize(other) == Refused("capped")
+    await send_harness.harness.track("u1", "Account Closed")
+    assert await send_harness.attempt(MORNING) == SendOutcome("unknown", journey_ended=True)
+    assert len(send_harness.provider.got) == 2
 
 
-@each("bench", [HOOK], indirect=True)
-async def test_a_repetition_that_is_rejected_says_nothing_of_what_was_repeated(bench: Bench) -> None:
-    await die_after_the_hand_over(bench)
-    bench.provider.answers = [Rejected("http_410", "gone")]
-    assert (await bench.attempt()).state == "unknown"
-    assert await bench.state() == ("unknown", "http_410")
+@each("send_harness", [HOOK], indirect=True)
+async def test_a_repetition_that_is_rejected_says_nothing_of_what_was_repeated(send_harness: SendHarness) -> None:
+    await die_after_the_hand_over(send_harness)
+    send_harness.provider.answers = [Rejected("http_410", "gone")]
+    assert (await send_harness.attempt()).state == "unknown"
+    assert await send_harness.state() == ("unknown", "http_410")
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_a_lost_answer_of_a_marketing_mail_stays_unknown(bench: Bench) -> None:
-    bench.provider.answers = [Ambiguous("connection reset")]
-    assert (await bench.attempt()).state == "unknown"
-    assert await bench.state() == ("unknown", "answer_lost")
+@each("send_harness", [EMAIL], indirect=True)
+async def test_a_lost_answer_of_a_marketing_mail_stays_unknown(send_harness: SendHarness) -> None:
+    send_harness.provider.answers = [Ambiguous("connection reset")]
+    assert (await send_harness.attempt()).state == "unknown"
+    assert await send_harness.state() == ("unknown", "answer_lost")
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_an_attempt_that_was_slow_and_not_dead_still_tells(bench: Bench) -> None:
+@each("send_harness", [EMAIL], indirect=True)
+async def test_an_attempt_that_was_slow_and_not_dead_still_tells(send_harness: SendHarness) -> None:
     """Temporal gave it up and started another, which found the message being sent."""
     answer = Held(Accepted(None))
-    bench.provider.answers = [answer]
-    slow = asyncio.create_task(bench.attempt())
-    await bench.provider.reached.wait()
-    assert (await bench.attempt()).state == "unknown"
+    send_harness.provider.answers = [answer]
+    slow = asyncio.create_task(send_harness.attempt())
+    await send_harness.provider.reached.wait()
+    assert (await send_harness.attempt()).state == "unknown"
     answer.release.set()
     assert (await slow).state == "sent"
-    assert await bench.state() == ("sent", None)
-    assert len(bench.provider.got) == 1
+    assert await send_harness.state() == ("sent", None)
+    assert len(send_harness.provider.got) == 1
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_a_refusal_that_comes_before_the_hand_over_is_heeded(bench: Bench) -> None:
+@each("send_harness", [EMAIL], indirect=True)
+async def test_a_refusal_that_comes_before_the_hand_over_is_heeded(send_harness: SendHarness) -> None:
     """Granted, and unsubscribed before the claim."""
-    await bench.rig.identify("u1", consent={"email": False})
-    assert (await bench.attempt()).state == "cancelled"
-    assert await bench.state() == ("cancelled", "no_consent")
-    assert bench.provider.got == []
+    await send_harness.harness.identify("u1", consent={"email": False})
+    assert (await send_harness.attempt()).state == "cancelled"
+    assert await send_harness.state() == ("cancelled", "no_consent")
+    assert send_harness.provider.got == []
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_the_last_message_ends_the_journey_and_its_repetition_says_so(bench: Bench) -> None:
-    assert await bench.attempt() == SendOutcome("sent", journey_ended=False)
-    assert (await bench.rig.ended("u1"))["outcome"] == "completed"
-    assert await bench.attempt() == SendOutcome("sent", journey_ended=False)
+@each("send_harness", [EMAIL], indirect=True)
+async def test_the_last_message_ends_the_journey_and_its_repetition_says_so(send_harness: SendHarness) -> None:
+    assert await send_harness.attempt() == SendOutcome("sent", journey_ended=False)
+    assert (await send_harness.harness.ended("u1"))["outcome"] == "completed"
+    assert await send_harness.attempt() == SendOutcome("sent", journey_ended=False)
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_what_was_granted_waits_while_the_campaign_is_paused(bench: Bench) -> None:
-    await bench.rig.admin("POST", "/v1/campaigns/waiting/pause")
+@each("send_harness", [EMAIL], indirect=True)
+async def test_what_was_granted_waits_while_the_campaign_is_paused(send_harness: SendHarness) -> None:
+    await send_harness.harness.admin("POST", "/v1/campaigns/waiting/pause")
     with pytest.raises(UnavailableError, match="paused"):
-        await bench.attempt()
-    assert bench.provider.got == []
-    await bench.rig.admin("POST", "/v1/campaigns/waiting/resume")
-    assert (await bench.attempt()).state == "sent"
+        await send_harness.attempt()
+    assert send_harness.provider.got == []
+    await send_harness.harness.admin("POST", "/v1/campaigns/waiting/resume")
+    assert (await send_harness.attempt()).state == "sent"
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_a_late_failure_does_not_bring_an_unknown_message_back(bench: Bench) -> None:
+@each("send_harness", [EMAIL], indirect=True)
+async def test_a_late_failure_does_not_bring_an_unknown_message_back(send_harness: SendHarness) -> None:
     failing = Held(Unavailable("connection", "refused"))
-    bench.provider.answers = [failing]
-    slow = asyncio.create_task(bench.attempt())
-    await bench.provider.reached.wait()
-    assert (await bench.attempt()).state == "unknown"
+    send_harness.provider.answers = [failing]
+    slow = asyncio.create_task(send_harness.attempt())
+    await send_harness.provider.reached.wait()
+    assert (await send_harness.attempt()).state == "unknown"
     failing.release.set()
     assert (await slow).state == "unknown"
-    assert await bench.state() == ("unknown", "attempt_died")
+    assert await send_harness.state() == ("unknown", "attempt_died")
 
 
-@each("bench", [HOOK], indirect=True)
-async def test_an_attempt_releases_its_own_claim_only(bench: Bench) -> None:
+@each("send_harness", [HOOK], indirect=True)
+async def test_an_attempt_releases_its_own_claim_only(send_harness: SendHarness) -> None:
     """Two attempts run; the first fails, the journey is ended, and the second was accepted all the same."""
     failing, accepting = Held(Unavailable("http_503", "busy")), Held(Accepted("p1"))
-    bench.provider.answers = [failing, accepting]
-    first = asyncio.create_task(bench.attempt())
-    await bench.provider.reached.wait()
-    bench.provider.reached.clear()
-    second = asyncio.create_task(bench.attempt())
-    await bench.provider.reached.wait()
+    send_harness.provider.answers = [failing, accepting]
+    first = asyncio.create_task(send_harness.attempt())
+    await send_harness.provider.reached.wait()
+    send_harness.provider.reached.clear()
+    second = asyncio.create_task(send_harness.attempt())
+    await send_harness.provider.reached.wait()
     failing.release.set()
     with pytest.raises(UnavailableError):
         await first
-    assert await bench.state() == ("sending", None)
-    await bench.rig.track("u1", "Account Closed")
+    assert await send_harness.state() == ("sending", None)
+    await send_harness.harness.track("u1", "Account Closed")
     accepting.release.set()
     assert await second == SendOutcome("sent", journey_ended=True)
-    assert await bench.state() == ("sent", None)
+    assert await send_harness.state() == ("sent", None)
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_an_outcome_is_written_although_no_connection_is_free_at_first(bench: Bench) -> None:
+@each("send_harness", [EMAIL], indirect=True)
+async def test_an_outcome_is_written_although_no_connection_is_free_at_first(send_harness: SendHarness) -> None:
     """The provider accepts while the pool is exhausted for longer than a caller waits for a connection."""
     accepting = Held(Accepted("p1"))
-    bench.provider.answers = [accepting]
-    attempt = asyncio.create_task(bench.attempt())
-    await bench.provider.reached.wait()
+    send_harness.provider.answers = [accepting]
+    attempt = asyncio.create_task(send_harness.attempt())
+    await send_harness.provider.reached.wait()
     async with AsyncExitStack() as taken:
         for _ in range(POOL):
-            await taken.enter_async_context(bench.database.transaction())
+            await taken.enter_async_context(send_harness.database.transaction())
         accepting.release.set()
         await asyncio.sleep(CONNECTION_TIMEOUT + 0.5)
         assert not attempt.done()
     assert (await attempt).state == "sent"
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_what_has_still_to_be_sent_counts_however_long_ago_it_was_granted(bench: Bench) -> None:
+@each("send_harness", [EMAIL], indirect=True)
+async def test_what_has_still_to_be_sent_counts_however_long_ago_it_was_granted(send_harness: SendHarness) -> None:
     """A provider that is away for hours does not let the cap's window run out."""
-    await bench.rig.put_caps("rules: [{name: one, limit: 1, per: 1h}]")
-    later = AuthorizeRequest(bench.journey_id, "note", 2, 1, AT, AT + timedelta(hours=5), None, UNRECORDED)
-    assert await bench.gate.authorize(later) == Refused("capped")
-    bench.provider.answers = [Unavailable("connection", "refused")]
+    await send_harness.harness.put_caps("rules: [{name: one, limit: 1, per: 1h}]")
+    later = AuthorizeRequest(send_harness.journey_id, "note", 2, 1, AT, AT + timedelta(hours=5), None, UNRECORDED)
+    assert await send_harness.gate.authorize(later) == Refused("capped")
+    send_harness.provider.answers = [Unavailable("connection", "refused")]
     with pytest.raises(UnavailableError):
-        await bench.attempt()
+        await send_harness.attempt()
     assert (
-        await bench.sender.send(bench.message_id, at=later.at, dated=AT, ends_with=None, next_positions=UNRECORDED)
+        await send_harness.sender.send(
+            send_harness.message_id, at=later.at, dated=AT, ends_with=None, next_positions=UNRECORDED
+        )
     ).state == "sent"
-    soon = AuthorizeRequest(bench.journey_id, "note", 3, 1, AT, later.at + timedelta(minutes=59), None, UNRECORDED)
-    assert await bench.gate.authorize(soon) == Refused("capped")
-    due = AuthorizeRequest(bench.journey_id, "note", 4, 1, AT, later.at + timedelta(hours=1), None, UNRECORDED)
-    assert isinstance(await bench.gate.authorize(due), Granted)
+    soon = AuthorizeRequest(
+        send_harness.journey_id, "note", 3, 1, AT, later.at + timedelta(minutes=59), None, UNRECORDED
+    )
+    assert await send_harness.gate.authorize(soon) == Refused("capped")
+    due = AuthorizeRequest(send_harness.journey_id, "note", 4, 1, AT, later.at + timedelta(hours=1), None, UNRECORDED)
+    assert isinstance(await send_harness.gate.authorize(due), Granted)
 
 
-@each("bench", [EMAIL, HOOK], indirect=True)
-async def test_what_could_not_be_sent_before_the_window_closed_goes_back_to_the_gate(bench: Bench) -> None:
-    bench.provider.answers = [Unavailable("connection", "refused")]
+@each("send_harness", [EMAIL, HOOK], indirect=True)
+async def test_what_could_not_be_sent_before_the_window_closed_goes_back_to_the_gate(send_harness: SendHarness) -> None:
+    send_harness.provider.answers = [Unavailable("connection", "refused")]
     with pytest.raises(UnavailableError):
-        await bench.attempt()
+        await send_harness.attempt()
     postponed = SendOutcome("postponed", journey_ended=False)
     # The second one repeats the first, whose answer was lost.
-    assert [await bench.attempt(NIGHT), await bench.attempt(NIGHT)] == [postponed, postponed]
-    assert await bench.state() == ("cancelled", "send_window")
-    assert await bench.rig.query("SELECT state FROM journeys") == [{"state": "active"}]
-    assert await bench.ask(2, NIGHT) == Deferred(MORNING, "send_window")
-    assert await bench.ask(3, MORNING) == Granted(str(bench.message_id))
-    assert await bench.state() == ("reserved", None)
-    assert await bench.attempt(MORNING) == SendOutcome("sent", journey_ended=False)
-    assert bench.provider.got == [str(bench.message_id)] * 2
-    [message] = await bench.rig.query("SELECT at, attempts FROM messages")
+    assert [await send_harness.attempt(NIGHT), await send_harness.attempt(NIGHT)] == [postponed, postponed]
+    assert await send_harness.state() == ("cancelled", "send_window")
+    assert await send_harness.harness.query("SELECT state FROM journeys") == [{"state": "active"}]
+    assert await send_harness.ask(2, NIGHT) == Deferred(MORNING, "send_window")
+    assert await send_harness.ask(3, MORNING) == Granted(str(send_harness.message_id))
+    assert await send_harness.state() == ("reserved", None)
+    assert await send_harness.attempt(MORNING) == SendOutcome("sent", journey_ended=False)
+    assert send_harness.provider.got == [str(send_harness.message_id)] * 2
+    [message] = await send_harness.harness.query("SELECT at, attempts FROM messages")
     assert (message["at"], message["attempts"]) == (MORNING, 2)
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_a_message_given_back_takes_up_no_room_until_it_is_granted_anew(bench: Bench) -> None:
-    await bench.rig.put_caps("rules: [{name: one, limit: 1, per: 30d}]")
-    await bench.attempt(NIGHT)
-    other = AuthorizeRequest(bench.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
-    assert isinstance(await bench.gate.authorize(other), Granted)
-    assert await bench.ask(2, MORNING) == Refused("capped")
-    assert await bench.state() == ("cancelled", "send_window")
+@each("send_harness", [EMAIL], indirect=True)
+async def test_a_message_given_back_takes_up_no_room_until_it_is_granted_anew(send_harness: SendHarness) -> None:
+    await send_harness.harness.put_caps("rules: [{name: one, limit: 1, per: 30d}]")
+    await send_harness.attempt(NIGHT)
+    other = AuthorizeRequest(send_harness.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
+    assert isinstance(await send_harness.gate.authorize(other), Granted)
+    assert await send_harness.ask(2, MORNING) == Refused("capped")
+    assert await send_harness.state() == ("cancelled", "send_window")
 
 
-@each("bench", [URGENT], indirect=True)
-async def test_a_transactional_message_is_sent_at_night(bench: Bench) -> None:
-    assert (await bench.attempt(NIGHT)).state == "sent"
+@each("send_harness", [URGENT], indirect=True)
+async def test_a_transactional_message_is_sent_at_night(send_harness: SendHarness) -> None:
+    assert (await send_harness.attempt(NIGHT)).state == "sent"
 
 
-@each("bench", [HOOK], indirect=True)
-async def test_what_the_provider_may_have_waits_for_the_morning_and_counts(bench: Bench) -> None:
+@each("send_harness", [HOOK], indirect=True)
+async def test_what_the_provider_may_have_waits_for_the_morning_and_counts(send_harness: SendHarness) -> None:
     """Its attempt died; to hand it over again at night might be the first time that it gets through."""
-    await bench.rig.put_caps("rules: [{name: one, limit: 1, per: 1h}]")
-    await die_after_the_hand_over(bench)
+    await send_harness.harness.put_caps("rules: [{name: one, limit: 1, per: 1h}]")
+    await die_after_the_hand_over(send_harness)
     with pytest.raises(UnavailableError, match="quiet hours") as caught:
-        await bench.attempt(NIGHT)
+        await send_harness.attempt(NIGHT)
     assert caught.value.data["retry_after"] == 10 * 3_600
-    assert await bench.state() == ("sending", None)
-    other = AuthorizeRequest(bench.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
-    assert await bench.gate.authorize(other) == Refused("capped")
-    assert (await bench.attempt(MORNING)).state == "sent"
-    assert bench.provider.got == [str(bench.message_id)] * 2
+    assert await send_harness.state() == ("sending", None)
+    other = AuthorizeRequest(send_harness.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
+    assert await send_harness.gate.authorize(other) == Refused("capped")
+    assert (await send_harness.attempt(MORNING)).state == "sent"
+    assert send_harness.provider.got == [str(send_harness.message_id)] * 2
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_what_may_not_be_repeated_does_not_wait_for_the_morning(bench: Bench) -> None:
-    await die_after_the_hand_over(bench)
-    assert (await bench.attempt(NIGHT)).state == "unknown"
+@each("send_harness", [EMAIL], indirect=True)
+async def test_what_may_not_be_repeated_does_not_wait_for_the_morning(send_harness: SendHarness) -> None:
+    await die_after_the_hand_over(send_harness)
+    assert (await send_harness.attempt(NIGHT)).state == "unknown"
 
 
-@each("bench", [HOOK], indirect=True)
+@each("send_harness", [HOOK], indirect=True)
 async def test_an_answer_lost_in_the_evening_is_asked_for_in_the_morning_unless_the_journey_has_ended(
-    bench: Bench,
+    send_harness: SendHarness,
 ) -> None:
-    bench.provider.answers = [Ambiguous("connection reset")]
+    send_harness.provider.answers = [Ambiguous("connection reset")]
     with pytest.raises(UnavailableError):
-        await bench.attempt()
+        await send_harness.attempt()
     with pytest.raises(UnavailableError, match="quiet hours"):
-        await bench.attempt(NIGHT)
-    await bench.rig.track("u1", "Account Closed")
-    assert await bench.attempt(NIGHT) == SendOutcome("unknown", journey_ended=True)
-    assert len(bench.provider.got) == 1
+        await send_harness.attempt(NIGHT)
+    await send_harness.harness.track("u1", "Account Closed")
+    assert await send_harness.attempt(NIGHT) == SendOutcome("unknown", journey_ended=True)
+    assert len(send_harness.provider.got) == 1
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_the_outcome_says_where_the_journey_goes(bench: Bench) -> None:
+@each("send_harness", [EMAIL], indirect=True)
+async def test_the_outcome_says_where_the_journey_goes(send_harness: SendHarness) -> None:
     """Also an outcome that was found: the attempt whose own it was may have had too early a move to say so."""
-    await bench.attempt_within(move=3)
-    assert await bench.position() == IN_AN_HOUR
-    async with bench.database.transaction() as connection:
-        await journeys.place(connection, bench.journey_id, Position("note", "acting"), 4, AT)
-    await bench.attempt_within(move=5, at=AT + timedelta(minutes=1))
-    assert await bench.position() == ("rest", "waiting", AT + timedelta(hours=1, minutes=1))
+    await send_harness.attempt_within(move=3)
+    assert await send_harness.position() == IN_AN_HOUR
+    async with send_harness.database.transaction() as connection:
+        await journeys.place(connection, send_harness.journey_id, Position("note", "acting"), 4, AT)
+    await send_harness.attempt_within(move=5, at=AT + timedelta(minutes=1))
+    assert await send_harness.position() == ("rest", "waiting", AT + timedelta(hours=1, minutes=1))
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_a_message_that_is_tried_again_or_asked_for_again_moves_no_journey(bench: Bench) -> None:
-    before = await bench.position()
-    bench.provider.answers = [Unavailable("provider_error", "busy", None)]
+@each("send_harness", [EMAIL], indirect=True)
+async def test_a_message_that_is_tried_again_or_asked_for_again_moves_no_journey(send_harness: SendHarness) -> None:
+    before = await send_harness.position()
+    send_harness.provider.answers = [Unavailable("provider_error", "busy", None)]
     with pytest.raises(UnavailableError):
-        await bench.attempt_within(move=3)
-    assert await bench.position() == before
-    assert await bench.attempt_within(move=3, at=NIGHT) == SendOutcome("postponed", journey_ended=False)
-    assert await bench.position() == before
+        await send_harness.attempt_within(move=3)
+    assert await send_harness.position() == before
+    assert await send_harness.attempt_within(move=3, at=NIGHT) == SendOutcome("postponed", journey_ended=False)
+    assert await send_harness.position() == before
 
 
-@each("bench", [HOOK], indirect=True)
-async def test_an_attempt_that_was_given_up_for_dead_does_not_move_the_journey_back(bench: Bench) -> None:
+@each("send_harness", [HOOK], indirect=True)
+async def test_an_attempt_that_was_given_up_for_dead_does_not_move_the_journey_back(send_harness: SendHarness) -> None:
     dead = Held(Accepted(None))
-    bench.provider.answers = [dead]
-    late = asyncio.create_task(bench.attempt_within(move=3))
-    await bench.provider.reached.wait()
-    assert await bench.attempt_within(move=3) == SendOutcome("sent", journey_ended=False)
-    assert await bench.position() == IN_AN_HOUR
-    async with bench.database.transaction() as connection:
-        await journeys.place(connection, bench.journey_id, Position("second", "waiting"), 4, AT)
+    send_harness.provider.answers = [dead]
+    late = asyncio.create_task(send_harness.attempt_within(move=3))
+    await send_harness.provider.reached.wait()
+    assert await send_harness.attempt_within(move=3) == SendOutcome("sent", journey_ended=False)
+    assert await send_harness.position() == IN_AN_HOUR
+    async with send_harness.database.transaction() as connection:
+        await journeys.place(connection, send_harness.journey_id, Position("second", "waiting"), 4, AT)
     dead.release.set()
     assert await late == SendOutcome("sent", journey_ended=False)
-    assert await bench.position() == ("second", "waiting", None)
+    assert await send_harness.position() == ("second", "waiting", None)
 
 
-@each("bench", [EMAIL], indirect=True)
-async def test_nothing_of_a_version_that_is_being_ended_is_handed_over(bench: Bench) -> None:
+@each("send_harness", [EMAIL], indirect=True)
+async def test_nothing_of_a_version_that_is_being_ended_is_handed_over(send_harness: SendHarness) -> None:
     """From the commit on, though the journey's row has yet to follow."""
-    await bench.rig.query("UPDATE campaigns SET exiting = '{1}' RETURNING 1")
-    assert await bench.attempt() == SendOutcome("cancelled", journey_ended=True)
-    assert await bench.state() == ("cancelled", "journey_ended")
-    assert bench.provider.got == []
+    await send_harness.harness.query("UPDATE campaigns SET exiting = '{1}' RETURNING 1")
+    assert await send_harness.attempt() == SendOutcome("cancelled", journey_ended=True)
+    assert await send_harness.state() == ("cancelled", "journey_ended")
+    assert send_harness.provider.got == []
 
 
-@each("bench", [URGENT, HOOK], indirect=True)
-async def test_nothing_of_a_version_that_is_being_ended_is_handed_over_again(bench: Bench) -> None:
-    await die_after_the_hand_over(bench)
-    await bench.rig.query("UPDATE campaigns SET exiting = '{1}' RETURNING 1")
-    assert await bench.attempt() == SendOutcome("unknown", journey_ended=True)
-    assert len(bench.provider.got) == 1
+@each("send_harness", [URGENT, HOOK], indirect=True)
+async def test_nothing_of_a_version_that_is_being_ended_is_handed_over_again(send_harness: SendHarness) -> None:
+    await die_after_the_hand_over(send_harness)
+    await send_harness.harness.query("UPDATE campaigns SET exiting = '{1}' RETURNING 1")
+    assert await send_harness.attempt() == SendOutcome("unknown", journey_ended=True)
+    assert len(send_harness.provider.got) == 1
 
 
-@each("bench", [HOOK], indirect=True)
-async def test_what_is_handed_over_again_is_the_same(bench: Bench) -> None:
+@each("send_harness", [HOOK], indirect=True)
+async def test_what_is_handed_over_again_is_the_same(send_harness: SendHarness) -> None:
     """A provider that honours idempotency keys may refuse one that comes with another content."""
-    bench.provider.answers = [Unavailable("http_503", "busy"), Ambiguous("connection reset")]
+    send_harness.provider.answers = [Unavailable("http_503", "busy"), Ambiguous("connection reset")]
     for minutes in range(2):
         with pytest.raises(UnavailableError):
-            await bench.attempt(AT + timedelta(minutes=minutes))
-    await bench.attempt(AT + timedelta(minutes=2))
-    [first, *others] = bench.provider.handed
+            await send_harness.attempt(AT + timedelta(minutes=minutes))
+    await send_harness.attempt(AT + timedelta(minutes=2))
+    [first, *others] = send_harness.provider.handed
     assert others == [first, first]

@@ -10,7 +10,7 @@ import pytest
 from channels.bulkhead import MAX_WAITING, MAX_WAITING_IF_SILENT
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.channels.servers import SILENCE, Receiver, answer, listening
-from tests.harness import MAIL, PATIENCE, Rig, looks, open_rig
+from tests.harness import MAIL, PATIENCE, Harness, looks, open_harness
 from tests.processes import worker_process
 
 DUE = 120
@@ -45,31 +45,31 @@ async def test_hundreds_of_messages_to_dead_receivers_hold_up_nobody_else(
         listening(silent.talk) as silent_port,
         listening(refusing.talk) as refusing_port,
         listening(alive.talk) as alive_port,
-        open_rig(database_url, temporal.address, is_working=False, database_pool_size=6) as rig,
-        worker_process(rig.settings) as worker,
+        open_harness(database_url, temporal.address, is_working=False, database_pool_size=6) as harness,
+        worker_process(harness.settings) as worker,
     ):
         try:
-            await rig.run_campaign(campaign("silent", "webhook"), webhook(silent_port))
-            await rig.run_campaign(campaign("refusing", "webhook"), webhook(refusing_port))
-            await rig.run_campaign(campaign("alive", "webhook"), webhook(alive_port))
-            await rig.run_campaign(campaign("mail", "email"), {"note.liquid": MAIL})
-            await enter(rig, "silent", DUE)
-            await enter(rig, "refusing", DUE)
+            await harness.run_campaign(campaign("silent", "webhook"), webhook(silent_port))
+            await harness.run_campaign(campaign("refusing", "webhook"), webhook(refusing_port))
+            await harness.run_campaign(campaign("alive", "webhook"), webhook(alive_port))
+            await harness.run_campaign(campaign("mail", "email"), {"note.liquid": MAIL})
+            await enter(harness, "silent", DUE)
+            await enter(harness, "refusing", DUE)
             # Each has asked for a place: some wait for their answer, the others have been given back.
-            await rig.until(
+            await harness.until(
                 "SELECT FROM messages WHERE attempts > 0 HAVING count(*) = %s", 2 * DUE, seconds=3 * PATIENCE
             )
             held = memory(worker.pid)
-            await enter(rig, "alive", OTHERS)
-            await enter(rig, "mail", OTHERS)
-            await until(lambda: len(alive.requests) == OTHERS and len(rig.inbox.messages) == OTHERS)
+            await enter(harness, "alive", OTHERS)
+            await enter(harness, "mail", OTHERS)
+            await until(lambda: len(alive.requests) == OTHERS and len(harness.inbox.messages) == OTHERS)
             # Half of the places of its channel at most; those that are given up after 30 s may not yet be seen to go.
             assert MAX_WAITING <= silent.most_waiting <= MAX_WAITING + MAX_WAITING_IF_SILENT
-            await rig.until("SELECT FROM messages WHERE attempts > 2 HAVING count(*) >= %s", 2 * DUE - MAX_WAITING)
+            await harness.until("SELECT FROM messages WHERE attempts > 2 HAVING count(*) >= %s", 2 * DUE - MAX_WAITING)
             assert open_files(worker.pid) <= MAX_WAITING + FILES_BESIDES
             assert memory(worker.pid) - held < MAX_GROWTH
             # They are tried again after 1, 2, 4 s and so on, and not as often as there is a place.
-            [attempts] = await rig.query("SELECT max(attempts) AS most FROM messages WHERE state <> 'sent'")
+            [attempts] = await harness.query("SELECT max(attempts) AS most FROM messages WHERE state <> 'sent'")
             assert attempts["most"] < 10
         finally:
             # Those that hang would do so for 30 s.
@@ -91,14 +91,14 @@ def webhook(port: int) -> Mapping[str, str]:
     }
 
 
-async def enter(rig: Rig, campaign: str, count: int) -> None:
+async def enter(harness: Harness, campaign: str, count: int) -> None:
     """So many people enter a campaign at once."""
     batch = []
     for _ in range(count):
         user = {"userId": str(uuid4())}
         batch.append({**user, "type": "identify", "messageId": str(uuid4()), "traits": {"email": "u@example.com"}})
         batch.append({**user, "type": "track", "messageId": str(uuid4()), "event": campaign})
-    await rig.post("batch", {"batch": batch})
+    await harness.post("batch", {"batch": batch})
 
 
 async def until(is_so: Callable[[], bool]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.harness import PATIENCE, Rig
+from tests.harness import PATIENCE, Harness
 
 CAMPAIGN = """
 key: welcome
@@ -21,11 +21,11 @@ steps: [{id: hello, send: {channel: email, template: note, category: transaction
         "\u2028Bcc: x@evil.example\x85",
     ],
 )
-async def test_a_trait_in_a_subject_adds_no_header_and_no_body(rig: Rig, first_name: str) -> None:
-    await rig.run_campaign(CAMPAIGN)
-    await rig.identify("u1", email="ana@example.com", first_name=first_name)
-    await rig.track("u1", "Signed Up")
-    [mail] = await rig.inbox.wait_for(1, PATIENCE)
+async def test_a_trait_in_a_subject_adds_no_header_and_no_body(harness: Harness, first_name: str) -> None:
+    await harness.run_campaign(CAMPAIGN)
+    await harness.identify("u1", email="ana@example.com", first_name=first_name)
+    await harness.track("u1", "Signed Up")
+    [mail] = await harness.inbox.wait_for(1, PATIENCE)
     assert [name for name, _ in mail.headers] == [
         "Subject",
         "From",

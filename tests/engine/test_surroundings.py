@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.engine.test_windows import HOUR, NUDGE, REYKJAVIK, TOKYO, decisions, hours
-from tests.harness import MAIL, Rig, ago
+from tests.harness import MAIL, Harness, ago
 
 HELLO = """
 key: hello
@@ -15,11 +15,11 @@ steps:
 NUMBER = MAIL.replace("<p>Cart", "<p>{{ 1234.5 | number }} Cart")
 
 
-async def test_the_zone_and_the_language_of_the_device_serve_where_no_trait_does(rig: Rig) -> None:
+async def test_the_zone_and_the_language_of_the_device_serve_where_no_trait_does(harness: Harness) -> None:
     # Closed in all of the zones.
     window, *_ = hours("UTC", 16 * HOUR, 17 * HOUR)
-    await rig.run_campaign(NUDGE.replace("WINDOW", window))
-    await rig.run_campaign(HELLO, {"note.liquid": NUMBER})
+    await harness.run_campaign(NUDGE.replace("WINDOW", window))
+    await harness.run_campaign(HELLO, {"note.liquid": NUMBER})
     device = {"timezone": "asia/tokyo", "locale": "de-"}
     unknown = {"timezone": "undefined", "locale": "undefined"}
     # The traits of each, the context of their identify, and that of the event that lets them in.
@@ -33,14 +33,14 @@ async def test_the_zone_and_the_language_of_the_device_serve_where_no_trait_does
     }
     for user, (traits, of_identify, of_entry) in people.items():
         traits = {"email": f"{user}@example.com"} | traits
-        await rig.post("identify", {"userId": user, "traits": traits, "context": of_identify})
+        await harness.post("identify", {"userId": user, "traits": traits, "context": of_identify})
         earlier = {"timestamp": ago(hours=3)} if user == "moved" else {}
         for event in ("Cart Abandoned", "Signed Up"):
-            await rig.post("track", {"userId": user, "event": event, "context": of_entry, **earlier})
-    await rig.until("SELECT 1 FROM decisions WHERE kind = 'send' AND outcome = 'deferred' HAVING count(*) = 5")
+            await harness.post("track", {"userId": user, "event": event, "context": of_entry, **earlier})
+    await harness.until("SELECT 1 FROM decisions WHERE kind = 'send' AND outcome = 'deferred' HAVING count(*) = 5")
     zones = {}
     for user in people:
-        [zones[user]] = {data["timezone"] for _, _, data in await decisions(rig, user) if "timezone" in data}
+        [zones[user]] = {data["timezone"] for _, _, data in await decisions(harness, user) if "timezone" in data}
     assert zones == {
         "identified": TOKYO,
         "entered": TOKYO,
@@ -49,12 +49,12 @@ async def test_the_zone_and_the_language_of_the_device_serve_where_no_trait_does
         "moved": TOKYO,
     }
     for user, zone in zones.items():
-        [now] = (await rig.admin("GET", f"/v1/users/{user}/timeline"))["now"]
+        [now] = (await harness.admin("GET", f"/v1/users/{user}/timeline"))["now"]
         assert now["timezone"] == zone, user
-    await rig.until("SELECT 1 FROM messages WHERE state = 'sent' HAVING count(*) = 5")
-    numbers = {mail.recipients[0].partition("@")[0]: "1.234,5" in str(mail.html) for mail in rig.inbox.messages}
+    await harness.until("SELECT 1 FROM messages WHERE state = 'sent' HAVING count(*) = 5")
+    numbers = {mail.recipients[0].partition("@")[0]: "1.234,5" in str(mail.html) for mail in harness.inbox.messages}
     assert numbers == {"identified": True, "entered": True, "trait": False, "unknown": False, "moved": True}
-    kept = await rig.query("SELECT user_id, context FROM profiles ORDER BY user_id")
+    kept = await harness.query("SELECT user_id, context FROM profiles ORDER BY user_id")
     known = {"timezone": TOKYO, "locale": "de"}
     assert {row["user_id"]: row["context"] for row in kept} == {
         "identified": known,

@@ -14,7 +14,7 @@ import pytest
 from store.database import Database
 from tests.api.fakes import WRITE_KEY
 from tests.api.live import api_process
-from tests.harness import PATIENCE, Rig
+from tests.harness import PATIENCE, Harness
 
 SEED = 20_261_129
 ROUNDS = 1_000
@@ -180,21 +180,21 @@ async def test_first_calls_of_many_users_from_one_device_at_once_never_make_them
         assert await merged(database, devices) == []
 
 
-async def test_the_cart_of_one_is_never_mailed_to_another(rig: Rig, database_url: str) -> None:
+async def test_the_cart_of_one_is_never_mailed_to_another(harness: Harness, database_url: str) -> None:
     print(f"seed {SEED}, {MAILED} rounds of 3")  # noqa: T201
     rolls = random.Random(f"{SEED}/mailed")
     devices = [Device(f"a{number}") for number in range(MAILED)]
-    await rig.run_campaign(CARTS, {"cart.liquid": CART})
+    await harness.run_campaign(CARTS, {"cart.liquid": CART})
     async with clients(database_url) as reporting:
         for device in devices:
             await race(reporting, rolls, [device], 3, "Cart Abandoned")
         await go_on(reporting, devices)
     # Some have abandoned a cart before they had an address.
-    [sent] = await rig.until(
+    [sent] = await harness.until(
         "SELECT count(*) FILTER (WHERE messages.state = 'sent') AS mails FROM journeys LEFT JOIN messages "
         "ON messages.journey_id = journeys.id HAVING bool_and(journeys.state <> 'active')"
     )
-    mails = await rig.inbox.wait_for(sent["mails"], PATIENCE)
+    mails = await harness.inbox.wait_for(sent["mails"], PATIENCE)
     carts = [(str(mail.text).strip(), *mail.recipients) for mail in mails]
     assert len(carts) == len(set(carts)) >= 3 * MAILED
     assert [cart for cart, address in carts if address != f"{cart.rpartition('-')[0]}@example.com"] == []

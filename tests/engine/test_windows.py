@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runtime.embedded.temporal import EmbeddedTemporal
-from tests.harness import Rig, actions, now, open_rig
+from tests.harness import Harness, actions, now, open_harness
 
 # Neither turns its clocks, so that an hour from now is an hour later on them, whenever this runs.
 TOKYO, REYKJAVIK = "Asia/Tokyo", "Atlantic/Reykjavik"
@@ -32,15 +32,15 @@ def hours(zone: str, opens: timedelta, closes: timedelta) -> tuple[str, datetime
     return f'{{from: "{local[0]}", to: "{local[1]}"}}', opens_at, closes_at
 
 
-async def enter(rig: Rig, user: str, **traits: Any) -> Any:
-    await rig.identify(user, email=f"{user}@example.com", **traits)
-    await rig.track(user, "Cart Abandoned")
-    return await rig.journey(user)
+async def enter(harness: Harness, user: str, **traits: Any) -> Any:
+    await harness.identify(user, email=f"{user}@example.com", **traits)
+    await harness.track(user, "Cart Abandoned")
+    return await harness.journey(user)
 
 
-async def decisions(rig: Rig, user: str) -> list[tuple[str, str | None, Mapping[str, Any]]]:
+async def decisions(harness: Harness, user: str) -> list[tuple[str, str | None, Mapping[str, Any]]]:
     """What the gate has answered, and why."""
-    rows = await rig.query(
+    rows = await harness.query(
         """
         SELECT outcome, reason, data FROM decisions JOIN profiles ON profiles.id = profile_id
         WHERE user_id = %s AND kind = 'send' ORDER BY decisions.recorded_at
@@ -50,46 +50,46 @@ async def decisions(rig: Rig, user: str) -> list[tuple[str, str | None, Mapping[
     return [(row["outcome"], row["reason"], row["data"]) for row in rows]
 
 
-async def sent_at(rig: Rig, user: str) -> datetime:
-    [row] = await rig.query(
+async def sent_at(harness: Harness, user: str) -> datetime:
+    [row] = await harness.query(
         "SELECT at FROM messages JOIN profiles ON profiles.id = profile_id WHERE user_id = %s AND state = 'sent'", user
     )
     at: datetime = row["at"]
     return at
 
 
-async def test_a_message_waits_for_the_recipients_morning(rig: Rig) -> None:
+async def test_a_message_waits_for_the_recipients_morning(harness: Harness) -> None:
     window, opens, _ = hours(TOKYO, 3 * HOUR, 5 * HOUR)
-    await rig.run_campaign(NUDGE.replace("WINDOW", window))
-    handle = await enter(rig, "u1", timezone=TOKYO)
-    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
+    await harness.run_campaign(NUDGE.replace("WINDOW", window))
+    handle = await enter(harness, "u1", timezone=TOKYO)
+    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
     local = opens.astimezone(ZoneInfo(TOKYO)).isoformat(timespec="minutes")
-    assert [item["summary"] for item in await rig.timeline("u1")][-1] == (
+    assert [item["summary"] for item in await harness.timeline("u1")][-1] == (
         f"nudge: deferred to {local}: quiet hours, Asia/Tokyo"
     )
-    assert rig.inbox.messages == []
-    await rig.skip(handle, hours=3, minutes=1)
+    assert harness.inbox.messages == []
+    await harness.skip(handle, hours=3, minutes=1)
     assert await handle.result() == "completed"
-    assert opens <= await sent_at(rig, "u1") < opens + timedelta(minutes=1)
-    assert len(rig.inbox.messages) == 1
+    assert opens <= await sent_at(harness, "u1") < opens + timedelta(minutes=1)
+    assert len(harness.inbox.messages) == 1
     # Start, two timers, two questions, the send, and the search attributes of the longer rest.
     assert actions(await handle.fetch_history()) == 7
 
 
-async def test_whoever_moves_while_a_message_waits_gets_it_in_the_morning_of_the_new_home(rig: Rig) -> None:
+async def test_whoever_moves_while_a_message_waits_gets_it_in_the_morning_of_the_new_home(harness: Harness) -> None:
     """When it is morning in Tokyo, it is nine hours earlier in Reykjavik."""
     window, opens, _ = hours(TOKYO, 3 * HOUR, 5 * HOUR)
-    await rig.run_campaign(NUDGE.replace("WINDOW", window))
-    handle = await enter(rig, "u1", timezone=TOKYO)
-    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
-    await rig.identify("u1", timezone=REYKJAVIK)
-    await rig.skip(handle, hours=3, minutes=1)
-    await rig.until("SELECT 1 FROM decisions WHERE data ->> 'timezone' = %s", REYKJAVIK)
-    assert rig.inbox.messages == []
-    await rig.skip(handle, hours=9)
+    await harness.run_campaign(NUDGE.replace("WINDOW", window))
+    handle = await enter(harness, "u1", timezone=TOKYO)
+    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
+    await harness.identify("u1", timezone=REYKJAVIK)
+    await harness.skip(handle, hours=3, minutes=1)
+    await harness.until("SELECT 1 FROM decisions WHERE data ->> 'timezone' = %s", REYKJAVIK)
+    assert harness.inbox.messages == []
+    await harness.skip(handle, hours=9)
     assert await handle.result() == "completed"
-    assert opens + 9 * HOUR <= await sent_at(rig, "u1") < opens + 9 * HOUR + timedelta(minutes=1)
-    made = [(outcome, data.get("timezone"), data.get("until")) for outcome, _, data in await decisions(rig, "u1")]
+    assert opens + 9 * HOUR <= await sent_at(harness, "u1") < opens + 9 * HOUR + timedelta(minutes=1)
+    made = [(outcome, data.get("timezone"), data.get("until")) for outcome, _, data in await decisions(harness, "u1")]
     assert made == [
         ("deferred", TOKYO, opens.astimezone(ZoneInfo(TOKYO)).isoformat()),
         ("deferred", REYKJAVIK, (opens + 9 * HOUR).isoformat().replace("+00:00", "Z")),
@@ -100,84 +100,84 @@ async def test_whoever_moves_while_a_message_waits_gets_it_in_the_morning_of_the
 async def test_the_zone_is_the_profiles_else_the_campaigns_else_the_deployments(
     database_url: str, temporal: EmbeddedTemporal
 ) -> None:
-    async with open_rig(database_url, temporal.address, timezone="Asia/Kolkata") as rig:
+    async with open_harness(database_url, temporal.address, timezone="Asia/Kolkata") as harness:
         # Closed in all of the zones: the first to open is Tokyo, in twelve and a half hours.
         window, *_ = hours("Asia/Kolkata", 16 * HOUR, 17 * HOUR)
         closed = NUDGE.replace("WINDOW", window)
-        await rig.run_campaign(closed)
+        await harness.run_campaign(closed)
         for user, traits in (("u1", {}), ("u2", {"timezone": TOKYO})):
-            await enter(rig, user, **traits)
+            await enter(harness, user, **traits)
         zoned = f"timezone: {REYKJAVIK}\n" + closed.replace("key: nudge", "key: zoned").replace("Cart Ab", "Bag Ab")
-        await rig.run_campaign(zoned)
+        await harness.run_campaign(zoned)
         for user, traits in (("u3", {}), ("u4", {"timezone": TOKYO})):
-            await rig.identify(user, email=f"{user}@example.com", **traits)
-            await rig.track(user, "Bag Abandoned")
-        await rig.until("SELECT 1 FROM decisions WHERE kind = 'send' HAVING count(*) = 4")
-        zones = {user: (await decisions(rig, user))[0][2]["timezone"] for user in ("u1", "u2", "u3", "u4")}
+            await harness.identify(user, email=f"{user}@example.com", **traits)
+            await harness.track(user, "Bag Abandoned")
+        await harness.until("SELECT 1 FROM decisions WHERE kind = 'send' HAVING count(*) = 4")
+        zones = {user: (await decisions(harness, user))[0][2]["timezone"] for user in ("u1", "u2", "u3", "u4")}
     assert zones == {"u1": "Asia/Kolkata", "u2": TOKYO, "u3": REYKJAVIK, "u4": TOKYO}
 
 
-async def test_nobody_sleeps_for_a_window_that_opens_too_late(rig: Rig) -> None:
+async def test_nobody_sleeps_for_a_window_that_opens_too_late(harness: Harness) -> None:
     window, *_ = hours("UTC", 3 * HOUR, 5 * HOUR)
-    await rig.run_campaign(NUDGE.replace("WINDOW", window).replace("expires: 3d", "expires: 2h"))
-    handle = await enter(rig, "u1")
+    await harness.run_campaign(NUDGE.replace("WINDOW", window).replace("expires: 3d", "expires: 2h"))
+    handle = await enter(harness, "u1")
     assert await handle.result() == "completed"
-    assert (await rig.ended("u1"))["outcome"] == "completed"
-    [(outcome, reason, _)] = await decisions(rig, "u1")
+    assert (await harness.ended("u1"))["outcome"] == "completed"
+    [(outcome, reason, _)] = await decisions(harness, "u1")
     assert (outcome, reason) == ("refused", "send_window")
-    [refusal] = [item["summary"] for item in await rig.timeline("u1") if item["kind"] == "send"]
+    [refusal] = [item["summary"] for item in await harness.timeline("u1") if item["kind"] == "send"]
     assert refusal.startswith("nudge: refused: quiet hours, UTC: they end at ")
     assert ", and it expires at " in refusal
 
 
-async def test_transactional_messages_go_at_night_and_urgent_ones_do_not(rig: Rig) -> None:
+async def test_transactional_messages_go_at_night_and_urgent_ones_do_not(harness: Harness) -> None:
     window, *_ = hours("UTC", 3 * HOUR, 5 * HOUR)
     closed = NUDGE.replace("WINDOW", window)
-    await rig.run_campaign(closed.replace("expires: 3d", "category: transactional"))
+    await harness.run_campaign(closed.replace("expires: 3d", "category: transactional"))
     urgent = closed.replace("key: nudge", "key: urgent").replace("Cart Abandoned", "Price Dropped")
-    await rig.run_campaign(urgent.replace("expires: 3d", "priority: high"))
-    assert await (await enter(rig, "u1")).result() == "completed"
-    await rig.identify("u2", email="u2@example.com")
-    await rig.track("u2", "Price Dropped")
-    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
-    assert [mail.recipients for mail in rig.inbox.messages] == [("u1@example.com",)]
+    await harness.run_campaign(urgent.replace("expires: 3d", "priority: high"))
+    assert await (await enter(harness, "u1")).result() == "completed"
+    await harness.identify("u2", email="u2@example.com")
+    await harness.track("u2", "Price Dropped")
+    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
+    assert [mail.recipients for mail in harness.inbox.messages] == [("u1@example.com",)]
 
 
-async def until_the_window_closes_on_a_message_that_was_granted(rig: Rig) -> tuple[Any, datetime]:
+async def until_the_window_closes_on_a_message_that_was_granted(harness: Harness) -> tuple[Any, datetime]:
     """Granted half a minute before the window closes, to a provider that does not take it, whose attempts go on until
     it has closed. The journey, and when the window opens again: 23 hours later."""
     window, opens, closes = hours("UTC", HOUR, 2 * HOUR)
     delay = int((closes - now()).total_seconds()) - 30
-    rig.inbox.greylist.add("u1@example.com")
-    await rig.run_campaign(NUDGE.replace("WINDOW", window).replace("delay: 1s", f"delay: {delay}s"))
-    handle = await enter(rig, "u1")
-    await rig.skip(handle, seconds=delay)
-    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
-    await rig.skip(handle, minutes=2)
-    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
-    [message] = await rig.query("SELECT id, state, reason, at, settled_at FROM messages")
+    harness.inbox.greylist.add("u1@example.com")
+    await harness.run_campaign(NUDGE.replace("WINDOW", window).replace("delay: 1s", f"delay: {delay}s"))
+    handle = await enter(harness, "u1")
+    await harness.skip(handle, seconds=delay)
+    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.skip(handle, minutes=2)
+    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
+    [message] = await harness.query("SELECT id, state, reason, at, settled_at FROM messages")
     assert (message["state"], message["reason"]) == ("cancelled", "send_window")
     assert message["at"] < closes
     return handle, opens + timedelta(days=1)
 
 
-async def test_what_could_not_be_sent_before_the_window_closed_is_sent_when_it_opens(rig: Rig) -> None:
-    handle, opens = await until_the_window_closes_on_a_message_that_was_granted(rig)
-    assert (await rig.query("SELECT state FROM journeys")) == [{"state": "active"}]
-    [postponed] = [item for item in await rig.timeline("u1") if item["kind"] == "message"]
+async def test_what_could_not_be_sent_before_the_window_closed_is_sent_when_it_opens(harness: Harness) -> None:
+    handle, opens = await until_the_window_closes_on_a_message_that_was_granted(harness)
+    assert (await harness.query("SELECT state FROM journeys")) == [{"state": "active"}]
+    [postponed] = [item for item in await harness.timeline("u1") if item["kind"] == "message"]
     assert postponed["summary"] == "nudge: email note postponed: quiet hours began before it had gone"
-    rig.inbox.greylist.clear()
-    await rig.skip(handle, hours=23, minutes=1)
+    harness.inbox.greylist.clear()
+    await harness.skip(handle, hours=23, minutes=1)
     assert await handle.result() == "completed"
-    assert len(rig.inbox.messages) == 1
-    [message] = await rig.query("SELECT state, reason, at, attempts FROM messages")
+    assert len(harness.inbox.messages) == 1
+    [message] = await harness.query("SELECT state, reason, at, attempts FROM messages")
     assert (message["state"], message["reason"]) == ("sent", None)
     assert opens <= message["at"] < opens + timedelta(minutes=1)
     assert message["attempts"] > 2
-    assert [outcome for outcome, _, _ in await decisions(rig, "u1")] == ["granted", "deferred", "granted"]
-    [granted, again] = await rig.query("SELECT answer FROM decisions WHERE outcome = 'granted'")
+    assert [outcome for outcome, _, _ in await decisions(harness, "u1")] == ["granted", "deferred", "granted"]
+    [granted, again] = await harness.query("SELECT answer FROM decisions WHERE outcome = 'granted'")
     assert granted == again
-    assert [item["outcome"] for item in await rig.timeline("u1") if item["kind"] in ("send", "message", "end")] == [
+    assert [item["outcome"] for item in await harness.timeline("u1") if item["kind"] in ("send", "message", "end")] == [
         "granted",
         "deferred",
         "granted",
@@ -186,27 +186,29 @@ async def test_what_could_not_be_sent_before_the_window_closed_is_sent_when_it_o
     ]
 
 
-async def test_an_order_ends_a_journey_whose_message_was_postponed(rig: Rig) -> None:
-    handle, _ = await until_the_window_closes_on_a_message_that_was_granted(rig)
-    await rig.track("u1", "Order Completed")
+async def test_an_order_ends_a_journey_whose_message_was_postponed(harness: Harness) -> None:
+    handle, _ = await until_the_window_closes_on_a_message_that_was_granted(harness)
+    await harness.track("u1", "Order Completed")
     assert await handle.result() == "exited"
-    rig.inbox.greylist.clear()
-    assert (await rig.query("SELECT state, reason FROM messages")) == [{"state": "cancelled", "reason": "send_window"}]
-    assert rig.inbox.messages == []
+    harness.inbox.greylist.clear()
+    assert (await harness.query("SELECT state, reason FROM messages")) == [
+        {"state": "cancelled", "reason": "send_window"}
+    ]
+    assert harness.inbox.messages == []
 
 
-async def test_no_message_outlives_a_schedule_that_ends_for_those_inside(rig: Rig) -> None:
+async def test_no_message_outlives_a_schedule_that_ends_for_those_inside(harness: Harness) -> None:
     """The provider is away until after its end."""
     ends_at = now() + timedelta(seconds=90)
     schedule = f"schedule: {{ends_at: {ends_at.isoformat()}, at_end: exit}}"
-    rig.inbox.greylist.add("u1@example.com")
-    await rig.run_campaign(NUDGE.replace("send_window: WINDOW", schedule))
-    handle = await enter(rig, "u1")
-    [message] = await rig.until("SELECT expires_at FROM messages WHERE attempts > 0")
+    harness.inbox.greylist.add("u1@example.com")
+    await harness.run_campaign(NUDGE.replace("send_window: WINDOW", schedule))
+    handle = await enter(harness, "u1")
+    [message] = await harness.until("SELECT expires_at FROM messages WHERE attempts > 0")
     assert message["expires_at"] == ends_at
-    await rig.skip(handle, minutes=3)
-    await rig.until("SELECT 1 FROM messages WHERE state = 'cancelled'")
-    rig.inbox.greylist.clear()
+    await harness.skip(handle, minutes=3)
+    await harness.until("SELECT 1 FROM messages WHERE state = 'cancelled'")
+    harness.inbox.greylist.clear()
     await handle.result()
-    assert (await rig.query("SELECT state, reason FROM messages")) == [{"state": "cancelled", "reason": "expired"}]
-    assert rig.inbox.messages == []
+    assert (await harness.query("SELECT state, reason FROM messages")) == [{"state": "cancelled", "reason": "expired"}]
+    assert harness.inbox.messages == []

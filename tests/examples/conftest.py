@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.examples.harness import Stage, open_stage
-from tests.harness import Rig
+from tests.examples.harness import ExampleHarness, open_example_harness
+from tests.harness import Harness
 
 
 @pytest.fixture
-async def stage(rig: Rig) -> AsyncIterator[Stage]:
-    async with open_stage(rig) as opened:
+async def example(harness: Harness) -> AsyncIterator[ExampleHarness]:
+    async with open_example_harness(harness) as opened:
         yield opened

@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from cli.demo.receiver import Receiver
 from cli.demo.zones import zone_where_it_is
-from tests.harness import Rig, ahead
+from tests.harness import Harness, ahead
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WEBHOOKS = ("https://crm.example.com/hooks/sojourn", "https://app.example.com/hooks/messages")
@@ -79,7 +79,7 @@ class Walker:
     """Somebody in a story. They live where it is the afternoon, unless the story has them live elsewhere."""
 
     id: str
-    rig: Rig
+    harness: Harness
     receiver: Receiver
     timezone: str = field(default_factory=lambda: zone_where_it_is(15, datetime.now(UTC)))
     ahead: timedelta = timedelta(0)
@@ -96,21 +96,21 @@ class Walker:
     async def changes(self, **traits: Any) -> None:
         """Have it reported that these traits are others now."""
         with ahead(self.ahead):
-            await self.rig.identify(self.id, **traits)
+            await self.harness.identify(self.id, **traits)
 
     async def does(self, event: str, **properties: Any) -> None:
         """Have it reported, as happening now by the clocks of this person's journeys."""
         with ahead(self.ahead):
-            await self.rig.track(self.id, event, properties)
+            await self.harness.track(self.id, event, properties)
 
     async def gets_two_mails(self, at: datetime | None = None) -> list[Line]:
         """Two mails of another campaign, now or then, after which the daily cap is reached; their lines."""
         lines: list[Line] = []
         for _ in range(2):
             await self.does("Price Dropped", at=at.isoformat() if at else None)
-            handle = await self.rig.journey(self.id, "newsletter")
+            handle = await self.harness.journey(self.id, "newsletter")
             if at is not None:
-                await self.rig.skip(handle, seconds=(at - datetime.now(UTC)).total_seconds() + 60)
+                await self.harness.skip(handle, seconds=(at - datetime.now(UTC)).total_seconds() + 60)
             await handle.result()
             rested = ["past"] if at is None else ["waiting", "over"]
             lines += [
@@ -150,7 +150,7 @@ class Walker:
         for number in count():
             self.id = f"{name}-{number}"
             await self.signs_up()
-            [row] = await self.rig.query("SELECT id FROM profiles WHERE user_id = %s", self.id)
+            [row] = await self.harness.query("SELECT id FROM profiles WHERE user_id = %s", self.id)
             place = drawn(sum(weights.values()), seed, str(row["id"]))
             ways = [way for way, weight in weights.items() for _ in range(weight)]
             if ways[place] == arm:
@@ -173,11 +173,11 @@ class Walker:
                 raise AssertionError(f"{journey} goes on; there is {told}") from None
 
     async def _items(self) -> list[dict[str, Any]]:
-        return await self.rig.timeline(self.id)
+        return await self.harness.timeline(self.id)
 
     async def _journeys(self) -> list[tuple[str, str]]:
         """The workflow ids and states of all journeys."""
-        rows = await self.rig.query(
+        rows = await self.harness.query(
             "SELECT workflow_id, state FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = %s",
             self.id,
         )
@@ -186,17 +186,17 @@ class Walker:
     async def _skip(self, workflow_id: str, length: timedelta) -> None:
         handle = await self._told(workflow_id)
         with _if_it_is_there():
-            await self.rig.skip(handle, seconds=length.total_seconds())
+            await self.harness.skip(handle, seconds=length.total_seconds())
 
     async def _told(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
         """The workflow of a journey, once it was told what was reported before."""
-        await self.rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE workflow_id = %s)", workflow_id)
-        return self.rig.temporal.get_workflow_handle(workflow_id)
+        await self.harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE workflow_id = %s)", workflow_id)
+        return self.harness.temporal.get_workflow_handle(workflow_id)
 
     def _arrived(self) -> dict[str, str]:
         """What this person has really got, by message id: the subjects of mails and the actions of webhooks."""
         address = f"{self.id}@example.com"
-        mails = [mail for mail in self.rig.inbox.messages if mail.recipients == (address,)]
+        mails = [mail for mail in self.harness.inbox.messages if mail.recipients == (address,)]
         calls = [call for call in self.receiver.calls if call.data["user_id"] == self.id]
         return {str(mail.message["X-Sojourn-Message"]): mail.subject for mail in mails} | {
             call.message_id: str(call.data["action"]) for call in calls
@@ -208,10 +208,10 @@ Told = dict[str, list[str]]
 
 
 @dataclass
-class Stage:
-    """The rig, and a receiver of webhooks."""
+class ExampleHarness:
+    """The harness, and a receiver of webhooks."""
 
-    rig: Rig
+    harness: Harness
     receiver: Receiver
 
     async def publish(self, example: str, changes: Mapping[str, str] | None = None) -> None:
@@ -226,7 +226,7 @@ class Stage:
         templates = {path.name: path.read_text() for path in (EXAMPLES / "templates").glob("*.liquid")}
         for url in WEBHOOKS:
             templates = {name: text.replace(url, self.receiver.url) for name, text in templates.items()}
-        await self.rig.run_campaign(source, templates)
+        await self.harness.run_campaign(source, templates)
 
     async def play(self, *stories: Story) -> tuple[Told, Told]:
         """Tell all stories at once: the timelines that came of them, and those that they say there must be.
@@ -234,7 +234,7 @@ class Stage:
         Both also count, under "arrived", what arrived at all.
         """
         played = await asyncio.gather(*(self._perform(story) for story in stories))
-        arrived = Counter(mail.subject for mail in self.rig.inbox.messages)
+        arrived = Counter(mail.subject for mail in self.harness.inbox.messages)
         arrived += Counter(str(call.data["action"]) for call in self.receiver.calls)
         wanted = Counter(line.text.split("“")[1][:-1] for _, _, lines in played for line in lines if "“" in line.text)
         return (
@@ -244,20 +244,20 @@ class Stage:
 
     async def _perform(self, story: Story) -> tuple[str, Sequence[Line], Sequence[Line]]:
         name = getattr(story, "__name__", "").replace("_", "-")
-        walker = Walker(name, self.rig, self.receiver)
+        walker = Walker(name, self.harness, self.receiver)
         wanted = await story(walker)
         await walker.comes_to_an_end()
         return name, await walker.timeline(), wanted
 
 
 @asynccontextmanager
-async def open_stage(rig: Rig) -> AsyncIterator[Stage]:
+async def open_example_harness(harness: Harness) -> AsyncIterator[ExampleHarness]:
     """With the caps of `examples/`, and a campaign that reaches them."""
-    receiver = await Receiver.start(rig.settings.webhook_signing_secrets[0])
+    receiver = await Receiver.start(harness.settings.webhook_signing_secrets[0])
     try:
-        await rig.run_campaign(NEWSLETTER)
-        await rig.put_caps((EXAMPLES / "caps" / "frequency-caps.yaml").read_text())
-        yield Stage(rig, receiver)
+        await harness.run_campaign(NEWSLETTER)
+        await harness.put_caps((EXAMPLES / "caps" / "frequency-caps.yaml").read_text())
+        yield ExampleHarness(harness, receiver)
     finally:
         await receiver.stop()
 

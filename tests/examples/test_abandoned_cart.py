@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.harness import Line, Stage, Walker, next_clock, sent
+from tests.examples.harness import ExampleHarness, Line, Walker, next_clock, sent
 
 HOUR = timedelta(hours=1)
 ENTERED = "entered abandoned-cart"
@@ -115,9 +115,9 @@ async def leaves_a_small_cart_and_one_again(walker: Walker) -> list[Line]:
     ]
 
 
-async def test_carts_are_spoken_of(stage: Stage) -> None:
-    await stage.publish("abandoned-cart")
-    timelines, wanted = await stage.play(
+async def test_carts_are_spoken_of(example: ExampleHarness) -> None:
+    await example.publish("abandoned-cart")
+    timelines, wanted = await example.play(
         does_not_come_back,
         leaves_at_night_and_clicks,
         orders_one_of_two_carts_and_later_the_other,

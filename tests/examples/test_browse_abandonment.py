@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.harness import Line, Stage, Walker, drawn, next_clock, sent
+from tests.examples.harness import ExampleHarness, Line, Walker, drawn, next_clock, sent
 
 ARMS = {"mail": 90, "holdout": 10}
 ENTERED = "entered browse-abandonment"
@@ -113,9 +113,9 @@ async def looks_at_something_cheap(walker: Walker) -> list[Line]:
     return [*LOOKED[:2], Line("not let into browse-abandonment: condition")]
 
 
-async def test_products_are_looked_at(stage: Stage) -> None:
-    await stage.publish("browse-abandonment")
-    timelines, wanted = await stage.play(
+async def test_products_are_looked_at(example: ExampleHarness) -> None:
+    await example.publish("browse-abandonment")
+    timelines, wanted = await example.play(
         gets_a_mail_and_looks_again,
         is_held_out_and_orders,
         orders_after_the_goal_has_closed,

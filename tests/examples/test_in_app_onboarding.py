@@ -21,7 +21,7 @@ from domain.journey.protocol import (
 )
 from domain.sending.policy import Granted
 from tests.conftest import EVENTS_A_RUN
-from tests.examples.harness import EXAMPLES, Line, Stage, Walker, sent
+from tests.examples.harness import EXAMPLES, ExampleHarness, Line, Walker, sent
 
 EVERY = timedelta(days=3)
 ROUNDS = 30
@@ -106,16 +106,16 @@ async def never_comes_back(walker: Walker) -> list[Line]:
     ]
 
 
-async def test_new_people_are_shown_the_next_thing(stage: Stage) -> None:
-    await stage.publish("in-app-onboarding")
-    timelines, wanted = await stage.play(does_both, knows_it_already, wants_no_more_of_it, never_comes_back)
+async def test_new_people_are_shown_the_next_thing(example: ExampleHarness) -> None:
+    await example.publish("in-app-onboarding")
+    timelines, wanted = await example.play(does_both, knows_it_already, wants_no_more_of_it, never_comes_back)
     assert timelines == wanted
 
     lengths, sizes = [], []
-    handle = await stage.rig.journey("never-comes-back")
+    handle = await example.harness.journey("never-comes-back")
     run_id = (await handle.describe()).raw_description.workflow_execution_info.first_run_id
     while run_id:
-        run = stage.rig.temporal.get_workflow_handle(handle.id, run_id=run_id)
+        run = example.harness.temporal.get_workflow_handle(handle.id, run_id=run_id)
         events = (await run.fetch_history()).events
         lengths.append(len(events))
         sizes.append(events[0].ByteSize())

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.harness import Line, Stage, Walker, next_clock, sent
+from tests.examples.harness import ExampleHarness, Line, Walker, next_clock, sent
 
 DAY = timedelta(days=1)
 REACHED = Line("Loyalty Tier Reached")
@@ -121,9 +121,9 @@ async def reaches_the_same_again_and_one_that_is_none(walker: Walker) -> list[Li
     ]
 
 
-async def test_tiers_are_celebrated(stage: Stage) -> None:
-    await stage.publish("loyalty-tier")
-    timelines, wanted = await stage.play(
+async def test_tiers_are_celebrated(example: ExampleHarness) -> None:
+    await example.publish("loyalty-tier")
+    timelines, wanted = await example.play(
         uses_a_benefit,
         orders_without_using_one,
         does_nothing_at_the_top,
@@ -132,5 +132,5 @@ async def test_tiers_are_celebrated(stage: Stage) -> None:
         reaches_the_same_again_and_one_that_is_none,
     )
     assert timelines == wanted
-    [kept] = await stage.rig.query("SELECT traits FROM profiles WHERE user_id = 'climbs-and-falls-at-night'")
+    [kept] = await example.harness.query("SELECT traits FROM profiles WHERE user_id = 'climbs-and-falls-at-night'")
     assert kept["traits"]["loyalty_tier"] == "gold"

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, time, timedelta
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.harness import Line, Stage, Walker, next_clock, sent
+from tests.examples.harness import ExampleHarness, Line, Walker, next_clock, sent
 
 EVERYBODY = 4
 SETTLED = timedelta(days=4)
@@ -12,9 +12,9 @@ BEGUN = [Line("identify"), Line("entered monthly-letter with its audience")]
 NEWS, MISSED = "What is new this month", "In case you missed it: this month’s letter"
 
 
-async def test_letters_are_read_missed_and_cancelled(stage: Stage) -> None:
-    await stage.publish("monthly-letter")
-    schedule = await stage.rig.schedule("monthly-letter")
+async def test_letters_are_read_missed_and_cancelled(example: ExampleHarness) -> None:
+    await example.publish("monthly-letter")
+    schedule = await example.harness.schedule("monthly-letter")
     signed_up = asyncio.Barrier(EVERYBODY)
 
     async def the_day_comes() -> None:
@@ -65,8 +65,8 @@ async def test_letters_are_read_missed_and_cancelled(stage: Stage) -> None:
     async def does_not_want_it(walker: Walker) -> list[Line]:
         await walker.signs_up(letters="never")
         await the_day_comes()
-        await stage.rig.until("SELECT 1 FROM operations WHERE kind = 'enrol' AND state = 'done'")
+        await example.harness.until("SELECT 1 FROM operations WHERE kind = 'enrol' AND state = 'done'")
         return [Line("identify")]
 
-    timelines, wanted = await stage.play(reads_it, misses_it, cancels_it_overnight, does_not_want_it)
+    timelines, wanted = await example.play(reads_it, misses_it, cancels_it_overnight, does_not_want_it)
     assert timelines == wanted

@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
-from tests.examples.harness import WORKDAYS, Line, Stage, Walker, next_clock, sent, window_opens
+from tests.examples.harness import WORKDAYS, ExampleHarness, Line, Walker, next_clock, sent, window_opens
 
 DAY = timedelta(days=1)
 ENTERED = "entered onboarding"
@@ -148,9 +148,9 @@ async def nobody_knows_the_role(walker: Walker) -> list[Line]:
     return [Line("identify"), Line("Signed Up"), Line("not let into onboarding: condition")]
 
 
-async def test_new_people_are_led_by_their_role(stage: Stage) -> None:
-    await stage.publish("onboarding")
-    timelines, wanted = await stage.play(
+async def test_new_people_are_led_by_their_role(example: ExampleHarness) -> None:
+    await example.publish("onboarding")
+    timelines, wanted = await example.play(
         an_admin_invites_nobody,
         an_admin_invites_after_the_first_mail,
         a_member_begins_and_gets_there,

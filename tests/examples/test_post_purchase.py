@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from tests.examples.harness import Line, Stage, Walker, sent
+from tests.examples.harness import ExampleHarness, Line, Walker, sent
 
 DAY = timedelta(days=1)
 ENTERED = "entered post-purchase"
@@ -183,9 +183,9 @@ async def never_gets_it(walker: Walker) -> list[Line]:
     return [*KNOWN, Line("post-purchase is over: not-delivered", in_a_month)]
 
 
-async def test_orders_are_followed_up(stage: Stage) -> None:
-    await stage.publish("post-purchase")
-    timelines, wanted = await stage.play(
+async def test_orders_are_followed_up(example: ExampleHarness) -> None:
+    await example.publish("post-purchase")
+    timelines, wanted = await example.play(
         opens_and_says_nothing,
         ignores_it_and_is_asked_again,
         writes_a_review,
@@ -197,7 +197,7 @@ async def test_orders_are_followed_up(stage: Stage) -> None:
         never_gets_it,
     )
     assert timelines == wanted
-    categories = await stage.rig.query(
+    categories = await example.harness.query(
         "SELECT DISTINCT step, category FROM messages WHERE campaign_key = 'post-purchase' ORDER BY step"
     )
     assert [(row["step"], row["category"]) for row in categories] == [

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.harness import Line, Stage, Walker, next_clock, sent
+from tests.examples.harness import ExampleHarness, Line, Walker, next_clock, sent
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 ARMS = {"percent": 45, "shipping": 45, "holdout": 10}
@@ -50,10 +50,10 @@ def called(last_day: date, since: datetime, timezone: str, *, capped: bool = Fal
     ]
 
 
-async def test_a_sale_goes_its_way(stage: Stage) -> None:
+async def test_a_sale_goes_its_way(example: ExampleHarness) -> None:
     berlin = ZoneInfo("Europe/Berlin")
     last_day = datetime.now(berlin).date() + 5 * DAY
-    await stage.publish("promotion", dates(last_day, datetime.combine(last_day + DAY, time(), berlin)))
+    await example.publish("promotion", dates(last_day, datetime.combine(last_day + DAY, time(), berlin)))
 
     async def buys(walker: Walker) -> list[Line]:
         await joins(walker, "percent")
@@ -119,7 +119,7 @@ async def test_a_sale_goes_its_way(stage: Stage) -> None:
             *(JOINED, Line("not let into promotion: reentry_never")),
         ]
 
-    timelines, wanted = await stage.play(
+    timelines, wanted = await example.play(
         buys,
         does_not_buy,
         hears_nothing_and_buys,
@@ -130,10 +130,10 @@ async def test_a_sale_goes_its_way(stage: Stage) -> None:
     assert timelines == wanted
 
 
-async def test_at_its_end_it_is_over_for_everybody(stage: Stage) -> None:
+async def test_at_its_end_it_is_over_for_everybody(example: ExampleHarness) -> None:
     ends_at = datetime.now(UTC).replace(microsecond=0) + 2 * HOUR
     tomorrow = ends_at.date() + 2 * DAY
-    await stage.publish("promotion", dates(tomorrow, ends_at))
+    await example.publish("promotion", dates(tomorrow, ends_at))
     over = Line("promotion is over: schedule-ended", ends_at)
 
     async def waits_for_the_last_day(walker: Walker) -> list[Line]:
@@ -154,5 +154,5 @@ async def test_at_its_end_it_is_over_for_everybody(stage: Stage) -> None:
             *(BOUGHT, Line("reached the goal of promotion: Order Completed (version shipping)")),
         ]
 
-    timelines, wanted = await stage.play(waits_for_the_last_day, would_be_written_to_in_the_morning)
+    timelines, wanted = await example.play(waits_for_the_last_day, would_be_written_to_in_the_morning)
     assert timelines == wanted

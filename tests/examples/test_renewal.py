@@ -3,7 +3,7 @@
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from tests.examples.harness import Line, Stage, Walker, sent
+from tests.examples.harness import ExampleHarness, Line, Walker, sent
 
 DAY = timedelta(days=1)
 TEN = time(10)
@@ -147,9 +147,9 @@ async def is_reported_without_a_date(walker: Walker) -> list[Line]:
     return [Line("identify"), SCHEDULED, Line("not let into renewal: condition")]
 
 
-async def test_renewals_are_announced(stage: Stage) -> None:
-    await stage.publish("renewal")
-    timelines, wanted = await stage.play(
+async def test_renewals_are_announced(example: ExampleHarness) -> None:
+    await example.publish("renewal")
+    timelines, wanted = await example.play(
         keeps_it,
         has_a_card_that_expires_and_does_nothing,
         pays_monthly_and_cancels_one_of_two,

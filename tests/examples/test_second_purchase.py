@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
-from tests.examples.harness import WEEKEND, Line, Stage, Walker, next_clock, sent
+from tests.examples.harness import WEEKEND, ExampleHarness, Line, Walker, next_clock, sent
 
 DAY = timedelta(days=1)
 ORDERED = Line("Order Completed")
@@ -121,9 +121,9 @@ async def has_ordered_often(walker: Walker) -> list[Line]:
     return [Line("identify"), ORDERED, NOT_IN_AGAIN]
 
 
-async def test_first_orders_lead_to_second_ones_or_do_not(stage: Stage) -> None:
-    await stage.publish("second-purchase")
-    timelines, wanted = await stage.play(
+async def test_first_orders_lead_to_second_ones_or_do_not(example: ExampleHarness) -> None:
+    await example.publish("second-purchase")
+    timelines, wanted = await example.play(
         is_interested_but_does_not_buy,
         is_silent,
         orders_again_after_the_first_mail,
@@ -133,13 +133,13 @@ async def test_first_orders_lead_to_second_ones_or_do_not(stage: Stage) -> None:
         has_ordered_often,
     )
     assert timelines == wanted
-    [missed] = await stage.rig.query(
+    [missed] = await example.harness.query(
         "SELECT properties FROM events WHERE name = %s AND user_id = %s",
         "Second Purchase Missed",
         "is-silent",
     )
     assert missed == {"properties": {"days": 60, "order_id": "o1"}}
-    stages = await stage.rig.query("SELECT user_id, stage FROM profiles WHERE stage IS NOT NULL")
+    stages = await example.harness.query("SELECT user_id, stage FROM profiles WHERE stage IS NOT NULL")
     assert {row["user_id"]: row["stage"] for row in stages} == {
         "is-interested-but-does-not-buy": "one-time-buyer",
         "is-silent": "one-time-buyer",

@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
-from tests.examples.harness import Line, Stage, Walker, next_clock, sent
+from tests.examples.harness import ExampleHarness, Line, Walker, next_clock, sent
 
 DAY = timedelta(days=1)
 STARTED = [Line("identify"), Line("Trial Started"), Line("entered trial-ending")]
@@ -172,9 +172,9 @@ async def has_a_trial_that_ends_at_night(walker: Walker) -> list[Line]:
     ]
 
 
-async def test_trials_come_to_their_ends(stage: Stage) -> None:
-    await stage.publish("trial-ending")
-    timelines, wanted = await stage.play(
+async def test_trials_come_to_their_ends(example: ExampleHarness) -> None:
+    await example.publish("trial-ending")
+    timelines, wanted = await example.play(
         uses_it,
         does_not_use_it_and_extends,
         subscribes_and_tries_again,

@@ -5,7 +5,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.harness import EVERY_DAY, Line, Stage, Walker, sent, window_opens
+from tests.examples.harness import EVERY_DAY, ExampleHarness, Line, Walker, sent, window_opens
 from tests.harness import ahead
 
 DAY = timedelta(days=1)
@@ -119,10 +119,10 @@ async def comes_every_day(walker: Walker) -> list[Line]:
     times = [(walker.now() - number * timedelta(hours=1)).isoformat() for number in (2, 1, 0)]
     batch = [{**session, "messageId": str(uuid4()), "timestamp": at} for at in times[1:]]
     with ahead(walker.ahead):
-        await walker.rig.post("batch", {"batch": batch})
+        await walker.harness.post("batch", {"batch": batch})
     await walker.waits(days=29)
     with ahead(walker.ahead):
-        await walker.rig.track(walker.id, "Session Started", timestamp=times[0])
+        await walker.harness.track(walker.id, "Session Started", timestamp=times[0])
     await walker.does("Order Completed")
     return [
         *BEGUN,
@@ -150,10 +150,10 @@ async def wants_no_mail(walker: Walker) -> list[Line]:
     ]
 
 
-async def test_the_silent_are_written_to(stage: Stage) -> None:
+async def test_the_silent_are_written_to(example: ExampleHarness) -> None:
     days = f"[{', '.join(WEEK[day] for day in OPEN_DAYS)}]"
-    await stage.publish("win-back", {"[mon, tue, wed, thu, fri, sat]": days})
-    timelines, wanted = await stage.play(
+    await example.publish("win-back", {"[mon, tue, wed, thu, fri, sat]": days})
+    timelines, wanted = await example.play(
         stays_away,
         stays_away_and_is_written_to_by_day,
         comes_back_after_two_mails,
@@ -162,7 +162,7 @@ async def test_the_silent_are_written_to(stage: Stage) -> None:
         wants_no_mail,
     )
     assert timelines == wanted
-    items = await stage.rig.timeline("comes-back-after-everything")
+    items = await example.harness.timeline("comes-back-after-everything")
     session = next(item for item in items if item["summary"] == "Session Started")
     [returned] = [item for item in items if item["summary"] == "Customer Returned"]
     silent_since = datetime.fromisoformat(returned["data"]["properties"]["silent_since"])

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.harness import WEEKEND, Line, Stage, Walker, next_clock, sent
+from tests.examples.harness import WEEKEND, ExampleHarness, Line, Walker, next_clock, sent
 
 DAY = timedelta(days=1)
 FIVE, THURSDAY = time(17), 3
@@ -137,9 +137,9 @@ async def hardly_came_and_is_counted_twice_the_next_year(walker: Walker) -> list
     ]
 
 
-async def test_years_are_recapped(stage: Stage) -> None:
-    await stage.publish("yearly-recap")
-    timelines, wanted = await stage.play(
+async def test_years_are_recapped(example: ExampleHarness) -> None:
+    await example.publish("yearly-recap")
+    timelines, wanted = await example.play(
         overlooks_it,
         opens_it_and_does_not_care,
         looks_and_shares,

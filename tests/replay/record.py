@@ -23,7 +23,7 @@ from runtime.process import exit_now
 from runtime.temporal import SEARCH_ATTRIBUTES
 from store.migrate import upgrade
 from tests.engine.campaigns import CART, GREETING, LOYALTY, ONE_A_DAY, PROMOTION, REACTION, REMINDERS, RESTS, TRIAL
-from tests.harness import Rig, now, open_rig
+from tests.harness import Harness, now, open_harness
 
 HISTORIES = Path(__file__).parent / "histories"
 RELEASE = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
@@ -40,123 +40,123 @@ steps:
 """
 
 
-async def _cart(rig: Rig) -> Journey:
-    await rig.run_campaign(CART)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-    return await rig.journey("u1", "cart")
+async def _cart(harness: Harness) -> Journey:
+    await harness.run_campaign(CART)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    return await harness.journey("u1", "cart")
 
 
-async def _order(rig: Rig) -> None:
-    await rig.track("u1", "Order Completed", {"cart_id": "c1"})
+async def _order(harness: Harness) -> None:
+    await harness.track("u1", "Order Completed", {"cart_id": "c1"})
 
 
-async def _signed_up(rig: Rig, **traits: str) -> Journey:
-    await rig.run_campaign(REACTION)
-    await rig.identify("u1", email="u1@example.com", **traits)
-    await rig.track("u1", "Signed Up")
-    await rig.until("SELECT 1 FROM messages WHERE state = 'sent'")
-    return await rig.journey("u1")
+async def _signed_up(harness: Harness, **traits: str) -> Journey:
+    await harness.run_campaign(REACTION)
+    await harness.identify("u1", email="u1@example.com", **traits)
+    await harness.track("u1", "Signed Up")
+    await harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    return await harness.journey("u1")
 
 
-async def mail_sent(rig: Rig) -> Journey:
-    handle = await _cart(rig)
-    await rig.skip(handle, minutes=30)
+async def mail_sent(harness: Harness) -> Journey:
+    handle = await _cart(harness)
+    await harness.skip(handle, minutes=30)
     return handle
 
 
-async def exited_in_the_delay(rig: Rig) -> Journey:
-    handle = await _cart(rig)
-    await rig.skip(handle, minutes=10)
-    await _order(rig)
+async def exited_in_the_delay(harness: Harness) -> Journey:
+    handle = await _cart(harness)
+    await harness.skip(handle, minutes=10)
+    await _order(harness)
     return handle
 
 
-async def unreachable(rig: Rig) -> Journey:
-    handle = await _cart(rig)
-    await rig.identify("u1", email=None)
-    await rig.skip(handle, minutes=30)
+async def unreachable(harness: Harness) -> Journey:
+    handle = await _cart(harness)
+    await harness.identify("u1", email=None)
+    await harness.skip(handle, minutes=30)
     return handle
 
 
-async def _capped(rig: Rig) -> Journey:
-    await rig.put_caps(ONE_A_DAY)
-    await rig.run_campaign(PROMOTION)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Price Dropped")
-    await rig.ended("u1")
-    handle = await _cart(rig)
-    await rig.skip(handle, minutes=30)
-    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
+async def _capped(harness: Harness) -> Journey:
+    await harness.put_caps(ONE_A_DAY)
+    await harness.run_campaign(PROMOTION)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Price Dropped")
+    await harness.ended("u1")
+    handle = await _cart(harness)
+    await harness.skip(handle, minutes=30)
+    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
     return handle
 
 
-async def deferred_and_sent(rig: Rig) -> Journey:
-    handle = await _capped(rig)
-    await rig.skip(handle, days=2)
+async def deferred_and_sent(harness: Harness) -> Journey:
+    handle = await _capped(harness)
+    await harness.skip(handle, days=2)
     return handle
 
 
-async def exited_while_deferred(rig: Rig) -> Journey:
-    handle = await _capped(rig)
-    await _order(rig)
+async def exited_while_deferred(harness: Harness) -> Journey:
+    handle = await _capped(harness)
+    await _order(harness)
     return handle
 
 
-async def held_and_resumed(rig: Rig) -> Journey:
-    await rig.run_campaign(CART)
-    await rig.admin("POST", "/v1/campaigns/cart/pause")
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-    handle = await rig.journey("u1", "cart")
-    await rig.skip(handle, minutes=30)
-    await rig.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
-    await rig.admin("POST", "/v1/campaigns/cart/resume")
+async def held_and_resumed(harness: Harness) -> Journey:
+    await harness.run_campaign(CART)
+    await harness.admin("POST", "/v1/campaigns/cart/pause")
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    handle = await harness.journey("u1", "cart")
+    await harness.skip(handle, minutes=30)
+    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
+    await harness.admin("POST", "/v1/campaigns/cart/resume")
     return handle
 
 
-async def exited_while_the_send_is_retried(rig: Rig) -> Journey:
-    rig.inbox.greylist.add("u1@example.com")
-    handle = await _cart(rig)
-    await rig.skip(handle, minutes=30)
-    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
-    await _order(rig)
+async def exited_while_the_send_is_retried(harness: Harness) -> Journey:
+    harness.inbox.greylist.add("u1@example.com")
+    handle = await _cart(harness)
+    await harness.skip(handle, minutes=30)
+    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await _order(harness)
     return handle
 
 
-async def engaged(rig: Rig) -> Journey:
-    handle = await _signed_up(rig)
-    await rig.track("u1", "Link Clicked", {"kind": "good"})
+async def engaged(harness: Harness) -> Journey:
+    handle = await _signed_up(harness)
+    await harness.track("u1", "Link Clicked", {"kind": "good"})
     return handle
 
 
-async def timed_out_to_a_case(rig: Rig) -> Journey:
-    handle = await _signed_up(rig, plan="team")
-    await rig.skip(handle, days=3)
+async def timed_out_to_a_case(harness: Harness) -> Journey:
+    handle = await _signed_up(harness, plan="team")
+    await harness.skip(handle, days=3)
     return handle
 
 
-async def timed_out_to_otherwise(rig: Rig) -> Journey:
-    handle = await _signed_up(rig)
-    await rig.skip(handle, days=3)
+async def timed_out_to_otherwise(harness: Harness) -> Journey:
+    handle = await _signed_up(harness)
+    await harness.skip(handle, days=3)
     return handle
 
 
-async def capped_and_exited(rig: Rig) -> Journey:
-    await rig.put_caps(ONE_A_DAY)
-    await rig.run_campaign(PROMOTION.replace("template: note}", "template: note, on_capped: exit}"))
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Price Dropped")
-    await rig.ended("u1")
-    await rig.track("u1", "Price Dropped")
-    return await rig.journey("u1")
+async def capped_and_exited(harness: Harness) -> Journey:
+    await harness.put_caps(ONE_A_DAY)
+    await harness.run_campaign(PROMOTION.replace("template: note}", "template: note, on_capped: exit}"))
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Price Dropped")
+    await harness.ended("u1")
+    await harness.track("u1", "Price Dropped")
+    return await harness.journey("u1")
 
 
-async def _greeted(rig: Rig, delay: str, **traits: str) -> Journey:
-    await rig.run_campaign(GREETING.replace("DELAY", delay))
-    await rig.identify("u1", email="u1@example.com", **traits)
-    await rig.track("u1", "Signed Up")
-    return await rig.journey("u1")
+async def _greeted(harness: Harness, delay: str, **traits: str) -> Journey:
+    await harness.run_campaign(GREETING.replace("DELAY", delay))
+    await harness.identify("u1", email="u1@example.com", **traits)
+    await harness.track("u1", "Signed Up")
+    return await harness.journey("u1")
 
 
 def _in_three_hours(zone: str) -> str:
@@ -164,259 +164,261 @@ def _in_three_hours(zone: str) -> str:
     return f"{(now() + timedelta(hours=3)).astimezone(ZoneInfo(zone)):%H:%M}"
 
 
-async def until_a_time(rig: Rig) -> Journey:
-    handle = await _greeted(rig, f'{{until: "{_in_three_hours("Asia/Tokyo")}"}}', timezone="Asia/Tokyo")
-    await rig.skip(handle, hours=3)
+async def until_a_time(harness: Harness) -> Journey:
+    handle = await _greeted(harness, f'{{until: "{_in_three_hours("Asia/Tokyo")}"}}', timezone="Asia/Tokyo")
+    await harness.skip(handle, hours=3)
     return handle
 
 
-async def moved_during_the_delay(rig: Rig) -> Journey:
+async def moved_during_the_delay(harness: Harness) -> Journey:
     """To where it is nine hours earlier: it rests twice."""
-    handle = await _greeted(rig, f'{{until: "{_in_three_hours("Asia/Tokyo")}"}}', timezone="Asia/Tokyo")
-    await rig.rests(handle, "rest")
-    await rig.identify("u1", timezone="Atlantic/Reykjavik")
-    await rig.skip(handle, hours=13)
+    handle = await _greeted(harness, f'{{until: "{_in_three_hours("Asia/Tokyo")}"}}', timezone="Asia/Tokyo")
+    await harness.rests(handle, "rest")
+    await harness.identify("u1", timezone="Atlantic/Reykjavik")
+    await harness.skip(handle, hours=13)
     return handle
 
 
-async def date_past(rig: Rig) -> Journey:
-    return await _greeted(rig, "{date: profile.traits.due, if_past: skip_next}", due="2020-02-20")
+async def date_past(harness: Harness) -> Journey:
+    return await _greeted(harness, "{date: profile.traits.due, if_past: skip_next}", due="2020-02-20")
 
 
-async def random_delay(rig: Rig) -> Journey:
-    handle = await _greeted(rig, "{for: 1h..3h}")
-    await rig.skip(handle, hours=3)
+async def random_delay(harness: Harness) -> Journey:
+    handle = await _greeted(harness, "{for: 1h..3h}")
+    await harness.skip(handle, hours=3)
     return handle
 
 
-async def split(rig: Rig) -> Journey:
-    await rig.run_campaign(TRIAL)
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Trial Started")
-    handle = await rig.journey("u1")
-    await rig.skip(handle, hours=3)
+async def split(harness: Harness) -> Journey:
+    await harness.run_campaign(TRIAL)
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Trial Started")
+    handle = await harness.journey("u1")
+    await harness.skip(handle, hours=3)
     return handle
 
 
-async def _reminded(rig: Rig, until: str) -> Journey:
-    await rig.run_campaign(REMINDERS.replace("UNTIL", until))
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Invoice Due", {"invoice": "i1"})
-    handle = await rig.journey("u1")
-    await rig.rests(handle, "remind")
+async def _reminded(harness: Harness, until: str) -> Journey:
+    await harness.run_campaign(REMINDERS.replace("UNTIL", until))
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Invoice Due", {"invoice": "i1"})
+    handle = await harness.journey("u1")
+    await harness.rests(handle, "remind")
     return handle
 
 
-async def repeated_twice(rig: Rig) -> Journey:
-    handle = await _reminded(rig, "times: 2")
-    await rig.skip(handle, days=1)
+async def repeated_twice(harness: Harness) -> Journey:
+    handle = await _reminded(harness, "times: 2")
+    await harness.skip(handle, days=1)
     return handle
 
 
-async def repeated_until_an_event(rig: Rig) -> Journey:
-    handle = await _reminded(rig, "until: {event: Invoice Paid}")
-    await rig.skip(handle, days=1, hours=1)
-    await rig.track("u1", "Invoice Paid")
+async def repeated_until_an_event(harness: Harness) -> Journey:
+    handle = await _reminded(harness, "until: {event: Invoice Paid}")
+    await harness.skip(handle, days=1, hours=1)
+    await harness.track("u1", "Invoice Paid")
     return handle
 
 
-async def repeated_until_a_condition(rig: Rig) -> Journey:
-    handle = await _reminded(rig, "until: {when: profile.traits.paid == true}")
-    await rig.identify("u1", paid=True)
-    await rig.skip(handle, days=1)
+async def repeated_until_a_condition(harness: Harness) -> Journey:
+    handle = await _reminded(harness, "until: {when: profile.traits.paid == true}")
+    await harness.identify("u1", paid=True)
+    await harness.skip(handle, days=1)
     return handle
 
 
-async def ended_by_an_event_while_the_send_is_retried(rig: Rig) -> Journey:
+async def ended_by_an_event_while_the_send_is_retried(harness: Harness) -> Journey:
     """The message goes, and the repetition is over after it."""
-    rig.inbox.greylist.add("u1@example.com")
-    await rig.run_campaign(REMINDERS.replace("UNTIL", "until: {event: Invoice Paid}"))
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Invoice Due", {"invoice": "i1"})
-    handle = await rig.journey("u1")
-    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
-    await rig.track("u1", "Invoice Paid")
-    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
-    rig.inbox.greylist.clear()
+    harness.inbox.greylist.add("u1@example.com")
+    await harness.run_campaign(REMINDERS.replace("UNTIL", "until: {event: Invoice Paid}"))
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Invoice Due", {"invoice": "i1"})
+    handle = await harness.journey("u1")
+    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.track("u1", "Invoice Paid")
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    harness.inbox.greylist.clear()
     return handle
 
 
-async def repeated_over_runs(rig: Rig) -> Journey:
+async def repeated_over_runs(harness: Harness) -> Journey:
     """Its last run: that starts within a repetition."""
-    handle = await _reminded(rig, "times: 12")
+    handle = await _reminded(harness, "times: 12")
     first = (await handle.describe()).run_id
-    await rig.skip(handle, days=12)
+    await harness.skip(handle, days=12)
     assert (await handle.describe()).run_id != first
     return handle
 
 
-async def did_things(rig: Rig) -> Journey:
-    await rig.run_campaign(LOYALTY)
-    await rig.identify("u1", points=10)
-    await rig.track("u1", "Order Completed", {"value": 42})
-    return await rig.journey("u1")
+async def did_things(harness: Harness) -> Journey:
+    await harness.run_campaign(LOYALTY)
+    await harness.identify("u1", points=10)
+    await harness.track("u1", "Order Completed", {"value": 42})
+    return await harness.journey("u1")
 
 
-async def _ending_in_an_hour(rig: Rig, delay: str) -> Journey:
+async def _ending_in_an_hour(harness: Harness, delay: str) -> Journey:
     schedule = f'schedule: {{ends_at: "{(now() + timedelta(hours=1)).isoformat()}", at_end: exit}}'
-    await rig.run_campaign(CART.replace("30m", delay).replace("entry:", f"{schedule}\nentry:"))
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-    return await rig.journey("u1")
+    await harness.run_campaign(CART.replace("30m", delay).replace("entry:", f"{schedule}\nentry:"))
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    return await harness.journey("u1")
 
 
-async def schedule_ended(rig: Rig) -> Journey:
-    handle = await _ending_in_an_hour(rig, "3h")
-    await rig.skip(handle, hours=2)
+async def schedule_ended(harness: Harness) -> Journey:
+    handle = await _ending_in_an_hour(harness, "3h")
+    await harness.skip(handle, hours=2)
     return handle
 
 
-async def schedule_ended_while_held(rig: Rig) -> Journey:
-    handle = await _ending_in_an_hour(rig, "30m")
-    await rig.admin("POST", "/v1/campaigns/cart/pause")
-    await rig.skip(handle, minutes=30)
-    await rig.rests(handle, "nudge")
-    await rig.skip(handle, hours=1)
+async def schedule_ended_while_held(harness: Harness) -> Journey:
+    handle = await _ending_in_an_hour(harness, "30m")
+    await harness.admin("POST", "/v1/campaigns/cart/pause")
+    await harness.skip(handle, minutes=30)
+    await harness.rests(handle, "nudge")
+    await harness.skip(handle, hours=1)
     return handle
 
 
-async def postponed(rig: Rig) -> Journey:
+async def postponed(harness: Harness) -> Journey:
     """Granted shortly before the window closes, and sent when it opens again."""
-    rig.inbox.greylist.add("u1@example.com")
+    harness.inbox.greylist.add("u1@example.com")
     opens, closes = (f"{now() + timedelta(minutes=minutes):%H:%M}" for minutes in (-60, 35))
     window = f'send_window: {{from: "{opens}", to: "{closes}"}}'
-    await rig.run_campaign(CART.replace("steps:", f"{window}\nsteps:"))
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-    handle = await rig.journey("u1")
-    await rig.skip(handle, minutes=30)
-    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
-    await rig.skip(handle, minutes=10)
-    await rig.until("SELECT 1 FROM messages WHERE reason = 'send_window'")
-    rig.inbox.greylist.clear()
-    await rig.skip(handle, hours=24)
+    await harness.run_campaign(CART.replace("steps:", f"{window}\nsteps:"))
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    handle = await harness.journey("u1")
+    await harness.skip(handle, minutes=30)
+    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.skip(handle, minutes=10)
+    await harness.until("SELECT 1 FROM messages WHERE reason = 'send_window'")
+    harness.inbox.greylist.clear()
+    await harness.skip(handle, hours=24)
     return handle
 
 
-async def continued_as_new(rig: Rig) -> Journey:
+async def continued_as_new(harness: Harness) -> Journey:
     """Its last run: that starts with a state."""
-    handle = await _signed_up(rig)
+    handle = await _signed_up(harness)
     first = (await handle.describe()).run_id
     while (await handle.describe()).run_id == first:
         await asyncio.gather(*(handle.signal("resume") for _ in range(20)))
-    await rig.track("u1", "Link Clicked", {"kind": "good"})
+    await harness.track("u1", "Link Clicked", {"kind": "good"})
     return handle
 
 
-async def _rests(rig: Rig) -> Journey:
-    await rig.run_campaign(RESTS)
-    await rig.track("u1", "Signed Up")
-    handle = await rig.journey("u1")
+async def _rests(harness: Harness) -> Journey:
+    await harness.run_campaign(RESTS)
+    await harness.track("u1", "Signed Up")
+    handle = await harness.journey("u1")
     for hours, step in ((1, "second"), (2, "heard")):
-        await rig.skip(handle, hours=hours)
-        await rig.rests(handle, step)
+        await harness.skip(handle, hours=hours)
+        await harness.rests(handle, step)
     return handle
 
 
-async def rested_again_and_again(rig: Rig) -> Journey:
+async def rested_again_and_again(harness: Harness) -> Journey:
     """What no activity knows of, the row is told of."""
-    handle = await _rests(rig)
-    await rig.track("u1", "Link Clicked")
-    await rig.rests(handle, "third")
-    await rig.skip(handle, hours=3)
+    handle = await _rests(harness)
+    await harness.track("u1", "Link Clicked")
+    await harness.rests(handle, "third")
+    await harness.skip(handle, hours=3)
     return handle
 
 
-async def skipped_its_waits(rig: Rig) -> Journey:
-    handle = await _rests(rig)
+async def skipped_its_waits(harness: Harness) -> Journey:
+    handle = await _rests(harness)
     await handle.signal("skip", "heard")
-    await rig.rests(handle, "third")
+    await harness.rests(handle, "third")
     await handle.signal("skip", "third")
     return handle
 
 
-async def rested_over_runs(rig: Rig) -> Journey:
+async def rested_over_runs(harness: Harness) -> Journey:
     """Its last run: that starts with what its row says."""
-    handle = await _rests(rig)
+    handle = await _rests(harness)
     first = (await handle.describe()).run_id
     while (await handle.describe()).run_id == first:
         await asyncio.gather(*(handle.signal("resume") for _ in range(20)))
     await handle.signal("skip", "heard")
-    await rig.rests(handle, "third")
-    await rig.skip(handle, hours=3)
+    await harness.rests(handle, "third")
+    await harness.skip(handle, hours=3)
     return handle
 
 
-async def held_and_retimed(rig: Rig) -> Journey:
-    await rig.run_campaign(CART.replace("expires: 5d", "expires: 1h").replace("steps:", "on_resume: retime\nsteps:"))
-    await rig.admin("POST", "/v1/campaigns/cart/pause")
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-    handle = await rig.journey("u1", "cart")
-    await rig.skip(handle, minutes=30)
-    await rig.rests(handle, "nudge")
-    await rig.skip(handle, hours=2)
-    await rig.admin("POST", "/v1/campaigns/cart/resume")
+async def held_and_retimed(harness: Harness) -> Journey:
+    await harness.run_campaign(
+        CART.replace("expires: 5d", "expires: 1h").replace("steps:", "on_resume: retime\nsteps:")
+    )
+    await harness.admin("POST", "/v1/campaigns/cart/pause")
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    handle = await harness.journey("u1", "cart")
+    await harness.skip(handle, minutes=30)
+    await harness.rests(handle, "nudge")
+    await harness.skip(handle, hours=2)
+    await harness.admin("POST", "/v1/campaigns/cart/resume")
     return handle
 
 
-async def _another_version(rig: Rig, source: str) -> None:
+async def _another_version(harness: Harness, source: str) -> None:
     """Have the journey of `cart` move to a version of this source, if it can."""
-    await rig.publish(source)
-    await rig.admin("POST", "/v1/campaigns/cart/start", {"in_flight": "migrate"})
+    await harness.publish(source)
+    await harness.admin("POST", "/v1/campaigns/cart/start", {"in_flight": "migrate"})
 
 
-async def moved_to_another_version(rig: Rig) -> Journey:
+async def moved_to_another_version(harness: Harness) -> Journey:
     """In its delay, and on to a step that the first version did not have."""
-    handle = await _cart(rig)
-    await rig.rests(handle, "cool-off")
-    await _another_version(rig, CART.replace("  - {id: nudge", "  - {id: tag, set_stage: warned}\n  - {id: nudge"))
-    await rig.until("SELECT 1 FROM journeys WHERE campaign_version = 2")
-    await rig.skip(handle, minutes=30)
+    handle = await _cart(harness)
+    await harness.rests(handle, "cool-off")
+    await _another_version(harness, CART.replace("  - {id: nudge", "  - {id: tag, set_stage: warned}\n  - {id: nudge"))
+    await harness.until("SELECT 1 FROM journeys WHERE campaign_version = 2")
+    await harness.skip(handle, minutes=30)
     return handle
 
 
-async def stayed_on_its_version(rig: Rig) -> Journey:
+async def stayed_on_its_version(harness: Harness) -> Journey:
     """It was to move once its message had gone, and came to rest at a step that the other version does not have."""
-    rig.inbox.greylist.add("u1@example.com")
-    await rig.run_campaign(f"{CART}  - {{id: pause, delay: 1h}}\n")
-    await rig.identify("u1", email="u1@example.com")
-    await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-    handle = await rig.journey("u1", "cart")
-    await rig.skip(handle, minutes=30)
-    await rig.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
-    await _another_version(rig, CART)
-    await rig.until("SELECT 1 FROM operations WHERE counts ? 'waiting'")
-    rig.inbox.greylist.clear()
-    await rig.rests(handle, "pause")
-    await rig.skip(handle, hours=1)
+    harness.inbox.greylist.add("u1@example.com")
+    await harness.run_campaign(f"{CART}  - {{id: pause, delay: 1h}}\n")
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    handle = await harness.journey("u1", "cart")
+    await harness.skip(handle, minutes=30)
+    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await _another_version(harness, CART)
+    await harness.until("SELECT 1 FROM operations WHERE counts ? 'waiting'")
+    harness.inbox.greylist.clear()
+    await harness.rests(handle, "pause")
+    await harness.skip(handle, hours=1)
     return handle
 
 
-async def campaign_lived(rig: Rig) -> Journey:
+async def campaign_lived(harness: Harness) -> Journey:
     """The workflow of a campaign itself: started, paused, resumed and stopped with everybody in it."""
-    handle = await _cart(rig)
+    handle = await _cart(harness)
     for move in ("pause", "resume"):
-        await rig.admin("POST", f"/v1/campaigns/cart/{move}")
-    await rig.until("SELECT 1 FROM operations WHERE kind = 'resume' AND state = 'done'")
-    await rig.admin("POST", "/v1/campaigns/cart/stop", {"mode": "exit"})
+        await harness.admin("POST", f"/v1/campaigns/cart/{move}")
+    await harness.until("SELECT 1 FROM operations WHERE kind = 'resume' AND state = 'done'")
+    await harness.admin("POST", "/v1/campaigns/cart/stop", {"mode": "exit"})
     await handle.result()
-    return rig.temporal.get_workflow_handle("campaign/cart")
+    return harness.temporal.get_workflow_handle("campaign/cart")
 
 
-async def audience_came_round(rig: Rig) -> Journey:
+async def audience_came_round(harness: Harness) -> Journey:
     """What the schedule of an audience starts."""
-    await rig.run_campaign(LETTER)
-    schedule = await rig.schedule("letter")
+    await harness.run_campaign(LETTER)
+    schedule = await harness.schedule("letter")
     await schedule.trigger()
-    await rig.until("SELECT 1 FROM operations WHERE kind = 'enrol' AND state = 'done'")
+    await harness.until("SELECT 1 FROM operations WHERE kind = 'enrol' AND state = 'done'")
     [action] = (await schedule.describe()).info.recent_actions
     started = action.action
     assert isinstance(started, ScheduleActionExecutionStartWorkflow)
-    return rig.temporal.get_workflow_handle(started.workflow_id)
+    return harness.temporal.get_workflow_handle(started.workflow_id)
 
 
-KINDS: list[Callable[[Rig], Awaitable[Journey]]] = [
+KINDS: list[Callable[[Harness], Awaitable[Journey]]] = [
     mail_sent,
     exited_in_the_delay,
     unreachable,
@@ -480,16 +482,16 @@ def _prepare(folder: Path) -> None:
 
 
 async def _record(
-    kind: Callable[[Rig], Awaitable[Journey]], file: Path, postgres: EmbeddedPostgres, temporal: EmbeddedTemporal
+    kind: Callable[[Harness], Awaitable[Journey]], file: Path, postgres: EmbeddedPostgres, temporal: EmbeddedTemporal
 ) -> None:
     base, _, _ = postgres.url.rpartition("/")
     name = f"replay_{kind.__name__}"
     await _create(postgres.url, name)
     await asyncio.to_thread(upgrade, f"{base}/{name}")
-    async with open_rig(f"{base}/{name}", temporal.address, task_queue=f"replay-{kind.__name__}") as rig:
-        handle = await kind(rig)
+    async with open_harness(f"{base}/{name}", temporal.address, task_queue=f"replay-{kind.__name__}") as harness:
+        handle = await kind(harness)
         await handle.result()
-        last = rig.temporal.get_workflow_handle(handle.id)
+        last = harness.temporal.get_workflow_handle(handle.id)
         _write(file, json.loads((await last.fetch_history()).to_json()))
 
 

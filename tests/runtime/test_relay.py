@@ -20,7 +20,7 @@ from store.database import Database
 from store.outbox import OutboxMessage
 from tests.chaos.proxy import Proxy
 from tests.engine.campaigns import CART
-from tests.harness import PATIENCE, Rig, looks, open_rig
+from tests.harness import PATIENCE, Harness, looks, open_harness
 
 EXIT = OutboxMessage("cart/u1/000000000000", "exit", {"by": "e1"})
 
@@ -71,26 +71,26 @@ async def test_a_start_that_is_told_after_its_journey_was_stopped_is_taken_back(
     """The relay is cut off from the database, and the answer of Temporal is long in coming."""
     proxy = Proxy(temporal.port)
     await proxy.start()
-    async with open_rig(database_url, temporal.address, is_working=False) as rig:
-        await rig.run_campaign(CART)
-        await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-        [journey] = await rig.query("SELECT id, workflow_id FROM journeys")
+    async with open_harness(database_url, temporal.address, is_working=False) as harness:
+        await harness.run_campaign(CART)
+        await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+        [journey] = await harness.query("SELECT id, workflow_id FROM journeys")
         far = await connect(f"127.0.0.1:{proxy.port}", "default")
-        relay = Relay(database, Catalogue(), far, rig.settings.task_queue)
+        relay = Relay(database, Catalogue(), far, harness.settings.task_queue)
         proxy.is_mute = True
         telling = asyncio.create_task(relay.deliver_due())
-        handle = rig.temporal.get_workflow_handle(journey["workflow_id"])
+        handle = harness.temporal.get_workflow_handle(journey["workflow_id"])
         async for is_last in looks(PATIENCE):
             if await is_begun(handle):
                 break
             assert not is_last
-        await rig.query(
+        await harness.query(
             """
             SELECT pg_terminate_backend(pid) FROM pg_locks
             WHERE relation = 'outbox'::regclass AND mode = 'RowShareLock' AND pid <> pg_backend_pid()
             """
         )
-        async with rig.database.transaction() as connection:
+        async with harness.database.transaction() as connection:
             # As an operation does that ends a version.
             await journeys.end(connection, [Ending(journey["id"], "exited", "exited", "admin", datetime.now(UTC))])
             await outbox.remove_starts(connection, [journey["workflow_id"]])
@@ -191,11 +191,11 @@ async def test_a_part_of_temporal_that_is_away_holds_up_nothing_else(database: D
     assert 0 < due <= LONGEST_PAUSE
 
 
-async def test_two_relays_share_the_outbox(rig: Rig, client: Client) -> None:
-    """Beside the rig's own: each journey is started once, whichever takes it."""
-    await rig.run_campaign(CART)
+async def test_two_relays_share_the_outbox(harness: Harness, client: Client) -> None:
+    """Beside the harness's own: each journey is started once, whichever takes it."""
+    await harness.run_campaign(CART)
     stop = asyncio.Event()
-    relay = asyncio.create_task(Relay(rig.database, Catalogue(), client, rig.settings.task_queue).run(stop))
+    relay = asyncio.create_task(Relay(harness.database, Catalogue(), client, harness.settings.task_queue).run(stop))
     batch = [
         {
             "type": "track",
@@ -206,11 +206,11 @@ async def test_two_relays_share_the_outbox(rig: Rig, client: Client) -> None:
         }
         for number in range(60)
     ]
-    await rig.post("batch", {"batch": batch})
-    await rig.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
+    await harness.post("batch", {"batch": batch})
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
     stop.set()
     await relay
-    for row in await rig.query("SELECT workflow_id FROM journeys"):
+    for row in await harness.query("SELECT workflow_id FROM journeys"):
         description = await client.get_workflow_handle(row["workflow_id"]).describe()
         assert description.status is not None
         assert description.status.name == "RUNNING"

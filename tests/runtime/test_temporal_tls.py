@@ -22,7 +22,7 @@ from runtime.temporal_probe import look_at_temporal, read_failure
 from settings import TemporalSettings
 from tests import generated
 from tests.engine.campaigns import CART
-from tests.harness import open_rig
+from tests.harness import open_harness
 from tests.runtime.tls_front import TlsFront
 
 API_KEY = generated.secret("API key of Temporal")
@@ -179,17 +179,17 @@ async def test_a_journey_runs_encrypted_through_tls_and_replays(
     through = {
         name: getattr(given, name) for name in ("temporal_address", "temporal_tls", "temporal_api_key", "payload_keys")
     }
-    async with open_rig(database_url, temporal.address, temporal_settings=through) as rig:
-        rig.temporal = await connect(temporal.address, "default", payload_keys=keys)
-        rig.skipper = TimeSkipper(rig.temporal)
-        await rig.run_campaign(CART)
-        await rig.identify("u1", email="u1@example.com")
-        await rig.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-        handle = await rig.journey("u1")
-        await rig.rests(handle, "cool-off")
-        await rig.skip(handle, minutes=30)
+    async with open_harness(database_url, temporal.address, temporal_settings=through) as harness:
+        harness.temporal = await connect(temporal.address, "default", payload_keys=keys)
+        harness.skipper = TimeSkipper(harness.temporal)
+        await harness.run_campaign(CART)
+        await harness.identify("u1", email="u1@example.com")
+        await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+        handle = await harness.journey("u1")
+        await harness.rests(handle, "cool-off")
+        await harness.skip(handle, minutes=30)
         assert await handle.result() == "completed"
-        assert len(rig.inbox.messages) == 1
+        assert len(harness.inbox.messages) == 1
         raw = await client.get_workflow_handle(handle.id).fetch_history()
     check_encrypted(raw, b"2026")
     assert all(call.get("authorization") == f"Bearer {API_KEY}" for call in front.metadata)

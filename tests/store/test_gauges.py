@@ -6,7 +6,7 @@ from store import gauges, outbox
 from store.database import Database
 from store.outbox import OutboxMessage
 from tests.engine.campaigns import CART
-from tests.harness import Rig
+from tests.harness import Harness
 
 
 async def test_the_outbox_by_class(database_url: str) -> None:
@@ -24,11 +24,11 @@ async def test_the_outbox_by_class(database_url: str) -> None:
     assert 3_600 <= found.oldest["many"] < 3_660
 
 
-async def test_beyond_a_bound_journeys_are_estimated(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    await rig.run_campaign(CART)
+async def test_beyond_a_bound_journeys_are_estimated(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    await harness.run_campaign(CART)
     for user in ("u1", "u2", "u3"):
-        await rig.track(user, "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-    async with rig.database.transaction() as connection:
+        await harness.track(user, "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    async with harness.database.transaction() as connection:
         assert (await gauges.read_gauges(connection)).active_journeys == 3
         monkeypatch.setattr(gauges, "MAX_JOURNEYS", 2)
         assert (await gauges.read_gauges(connection)).active_journeys == 2

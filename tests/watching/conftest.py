@@ -16,7 +16,7 @@ from runtime.embedded.ports import free_port
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.conftest import database_of
-from tests.harness import PATIENCE, WRITE_KEY, Rig, looks, open_rig
+from tests.harness import PATIENCE, WRITE_KEY, Harness, looks, open_harness
 from tests.processes import ROOT, environment
 from tests.watching.collector import Collector, Taken, collecting
 
@@ -89,28 +89,28 @@ async def watched(
     with collecting() as collector:
         async with (
             database_of(postgres, migrated) as url,
-            open_rig(url, temporal.address, is_working=False, api_port=free_port()) as rig,
+            open_harness(url, temporal.address, is_working=False, api_port=free_port()) as harness,
         ):
             addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
             async with (
-                _process("api", rig, log, addresses[0], collector.url),
-                _process("worker", rig, log, addresses[1], collector.url),
+                _process("api", harness, log, addresses[0], collector.url),
+                _process("worker", harness, log, addresses[1], collector.url),
                 httpx.AsyncClient(
-                    base_url=f"http://127.0.0.1:{rig.settings.api_port}", trust_env=False, timeout=PATIENCE
+                    base_url=f"http://127.0.0.1:{harness.settings.api_port}", trust_env=False, timeout=PATIENCE
                 ) as http,
             ):
-                rig.http = http
+                harness.http = http
                 await _answers(http)
-                await _live(rig)
+                await _live(harness)
                 api, worker = [await _scraped(address) for address in addresses]
     return Watched(log.read_text(), api, worker, collector)
 
 
 @asynccontextmanager
-async def _process(part: str, rig: Rig, log: Path, metrics: str, traces: str) -> AsyncIterator[None]:
+async def _process(part: str, harness: Harness, log: Path, metrics: str, traces: str) -> AsyncIterator[None]:
     variables = {
         **environ,
-        **environment(rig.settings),
+        **environment(harness.settings),
         "SOJOURN_METRICS_ADDRESS": metrics,
         "OTEL_EXPORTER_OTLP_ENDPOINT": traces,
         # What is left is handed over at the end of the process, or never.
@@ -138,52 +138,54 @@ async def _answers(http: httpx.AsyncClient) -> None:
         assert not is_last, "the API is not ready"
 
 
-async def _live(rig: Rig) -> None:
+async def _live(harness: Harness) -> None:
     for source, templates in ((WELCOME, {"note.liquid": MAIL}), (HOOK, {"hook.liquid": NOWHERE})):
-        await rig.run_campaign(source, templates)
+        await harness.run_campaign(source, templates)
     for user in (GOOD, REFUSED, BROKEN):
-        await rig.identify(user, email=f"secret-address-{user}@example.com", name="Secretname", street="secret-street")
-    rig.inbox.refuse.add(f"secret-address-{REFUSED}@example.com")
+        await harness.identify(
+            user, email=f"secret-address-{user}@example.com", name="Secretname", street="secret-street"
+        )
+    harness.inbox.refuse.add(f"secret-address-{REFUSED}@example.com")
     properties = {"cart": "secret-cart", "value": 987654321}
     # The row that the gate cannot read.
-    await rig.query("UPDATE profiles SET consent = '\"secret-link\"' WHERE user_id = %s RETURNING 1", BROKEN)
-    await rig.track(BROKEN, "Signed Up", properties)
-    await rig.track(REFUSED, "Signed Up", properties)
-    await rig.track(GOOD, "Hooked", properties)
+    await harness.query("UPDATE profiles SET consent = '\"secret-link\"' WHERE user_id = %s RETURNING 1", BROKEN)
+    await harness.track(BROKEN, "Signed Up", properties)
+    await harness.track(REFUSED, "Signed Up", properties)
+    await harness.track(GOOD, "Hooked", properties)
     signed_up = {"messageId": "m-1", "userId": GOOD, "event": "Signed Up", "properties": properties}
     parent = {"traceparent": f"00-{GIVEN_TRACE}-00f067aa0ba902b7-01", "baggage": "name=Secretname"}
     for _ in ("new", "seen before"):
-        await rig.http.post("/v1/track", json=signed_up, auth=(WRITE_KEY, ""), headers=parent)
-    await rig.until("SELECT 1 FROM messages JOIN profiles ON profiles.id = profile_id WHERE state = 'sent'")
-    await rig.until("SELECT 1 FROM messages WHERE state = 'failed'")
-    await rig.until("SELECT 1 FROM messages WHERE channel = 'webhook' AND attempts > 0 AND state = 'reserved'")
-    await rig.track(GOOD, "Answered", properties)
-    await rig.until("SELECT 1 FROM messages WHERE step = 'thanks' AND state = 'sent'")
-    await rig.track(REFUSED, "Account Closed", properties)
-    await rig.until("SELECT 1 FROM journeys WHERE campaign_key = 'welcome' AND state = 'completed'")
-    await rig.until("SELECT 1 FROM messages WHERE channel = 'webhook' HAVING count(*) = 2")
-    await _go_wrong(rig)
+        await harness.http.post("/v1/track", json=signed_up, auth=(WRITE_KEY, ""), headers=parent)
+    await harness.until("SELECT 1 FROM messages JOIN profiles ON profiles.id = profile_id WHERE state = 'sent'")
+    await harness.until("SELECT 1 FROM messages WHERE state = 'failed'")
+    await harness.until("SELECT 1 FROM messages WHERE channel = 'webhook' AND attempts > 0 AND state = 'reserved'")
+    await harness.track(GOOD, "Answered", properties)
+    await harness.until("SELECT 1 FROM messages WHERE step = 'thanks' AND state = 'sent'")
+    await harness.track(REFUSED, "Account Closed", properties)
+    await harness.until("SELECT 1 FROM journeys WHERE campaign_key = 'welcome' AND state = 'completed'")
+    await harness.until("SELECT 1 FROM messages WHERE channel = 'webhook' HAVING count(*) = 2")
+    await _go_wrong(harness)
 
 
-async def _go_wrong(rig: Rig) -> None:
-    stray = await rig.temporal.start_workflow("Stray", id="stray", task_queue=rig.settings.task_queue)
+async def _go_wrong(harness: Harness) -> None:
+    stray = await harness.temporal.start_workflow("Stray", id="stray", task_queue=harness.settings.task_queue)
     async for is_last in looks(180):
         if (await stray.describe()).raw_description.pending_workflow_task.attempt > 1:
             break
         assert not is_last, "the worker knows every workflow"
     await stray.terminate()
-    http = rig.http
+    http = harness.http
     bad = {"batch": [{"type": "track", "userId": GOOD, "properties": {"name": "Secretname"}}]}
-    await rig.post("batch", bad)
+    await harness.post("batch", bad)
     await http.get("/secret-address@example.com")
     await http.get("/v1/users/secret-address@example.com/timeline")
     await http.post("/v1/track", content=b"{secret-cart", auth=(WRITE_KEY, ""))
     await http.request("PROPFIND", "/healthz")
     await http.request("SECRET-LINK", "/healthz")
-    await rig.act("GET", "/v1/users/secret-address@example.com/timeline")
-    await rig.act("PATCH", "/v1/campaigns/secret-link")
+    await harness.act("GET", "/v1/users/secret-address@example.com/timeline")
+    await harness.act("PATCH", "/v1/campaigns/secret-link")
     # The database refuses a row, and quotes it.
-    async with rig.database.transaction() as connection:
+    async with harness.database.transaction() as connection:
         await connection.execute(
             "ALTER TABLE profiles ADD CONSTRAINT nameless CHECK (traits ->> 'name' <> 'Secretname') NOT VALID"
         )
@@ -191,7 +193,7 @@ async def _go_wrong(rig: Rig) -> None:
         "/v1/identify", json={"userId": GOOD, "traits": {"name": "Secretname"}}, auth=(WRITE_KEY, "")
     )
     assert answer.status_code == 500
-    reader, writer = await asyncio.open_connection("127.0.0.1", rig.settings.api_port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", harness.settings.api_port)
     writer.write(b"secret-link\r\n\r\n")
     await reader.read()
     writer.close()

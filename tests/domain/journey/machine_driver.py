@@ -11,7 +11,7 @@ from domain.journey.protocol import Command, Fact, Woke
 from domain.journey.state import JourneyState
 from tests.domain.strategies import NOON
 
-Begin = Callable[..., "Walk"]
+Begin = Callable[..., "MachineDriver"]
 
 
 def kept(state: JourneyState) -> JourneyState:
@@ -23,7 +23,7 @@ def carried_over(state: JourneyState) -> JourneyState:
     return msgspec.json.decode(msgspec.json.encode(state), type=JourneyState)
 
 
-class Walk:
+class MachineDriver:
     """A journey that is told facts, with a clock that it is told to turn."""
 
     def __init__(self, plan: Plan, carry: Callable[[JourneyState], JourneyState] = kept, seed: str = "c/u1") -> None:
@@ -39,13 +39,13 @@ class Walk:
     def history(self) -> list[tuple[str, str]]:
         return [(passed.step, passed.what) for passed in self.state.history]
 
-    def tell(self, *told: Fact, after: timedelta = timedelta(0)) -> "Walk":
+    def tell(self, *told: Fact, after: timedelta = timedelta(0)) -> "MachineDriver":
         self.at += after
         for fact in told:
             self.state = self._carry(machine.after(self.plan, self.state, fact, self.at))
         return self
 
-    def wake(self) -> "Walk":
+    def wake(self) -> "MachineDriver":
         """Let the present rest run out."""
         assert self.state.until is not None
         return self.tell(Woke(), after=self.state.until - self.at)

@@ -12,7 +12,19 @@ from domain.journey.matching import ProfileEvent
 from domain.journey.routing import enrol
 from domain.journey.routing_result import RoutingContext, RoutingResult
 from domain.tracking.event import AUDIENCE, Event
-from tests.domain.journey.staging import ADA, BOB, HOUR, LEFT, NOON, PEOPLE, Stage, campaign, event_id, reasons, track
+from tests.domain.journey.routing_harness import (
+    ADA,
+    BOB,
+    HOUR,
+    LEFT,
+    NOON,
+    PEOPLE,
+    RoutingHarness,
+    campaign,
+    event_id,
+    reasons,
+    track,
+)
 
 VIPS = AudienceRule("profile.traits.vip == true", 100)
 EVERYBODY = AudienceRule("true", 100)
@@ -36,16 +48,16 @@ def member(person: UUID = ADA, message_id: str = "a1") -> ProfileEvent:
     )
 
 
-def enter(stage: Stage, version: CampaignVersion, *members: ProfileEvent) -> RoutingResult:
-    around = RoutingContext(PEOPLE, list(stage.active.values()), [], stage.last_entries, stage.received)
-    routed = enrol(members, version, stage.listeners, around, received_at=stage.at, new_ids=stage._ids)
-    stage.add(*routed.entered)
+def enter(harness: RoutingHarness, version: CampaignVersion, *members: ProfileEvent) -> RoutingResult:
+    around = RoutingContext(PEOPLE, list(harness.active.values()), [], harness.last_entries, harness.received)
+    routed = enrol(members, version, harness.listeners, around, received_at=harness.at, new_ids=harness._ids)
+    harness.add(*routed.entered)
     return routed
 
 
 def test_who_belongs_to_it_enters() -> None:
     news = campaign(entry=EntryRule(audience=VIPS))
-    routed = enter(Stage(news), news, member(ADA), member(BOB, "a2"))
+    routed = enter(RoutingHarness(news), news, member(ADA), member(BOB, "a2"))
     [journey] = routed.entered
     assert (journey.profile_id, journey.entry_key, journey.entered_at, journey.entry.type) == (ADA, "", NOON, AUDIENCE)
     assert journey.workflow_id.startswith("cart/ada/")
@@ -55,9 +67,9 @@ def test_who_belongs_to_it_enters() -> None:
 
 def test_events_let_nobody_into_a_campaign_that_only_has_an_audience() -> None:
     news = campaign(entry=NEWS, exits=[LEFT])
-    stage = Stage(news)
-    assert not stage.listeners.hears(track("Cart Abandoned").event)
-    assert stage.take(track("Left")).decisions == []
+    harness = RoutingHarness(news)
+    assert not harness.listeners.hears(track("Cart Abandoned").event)
+    assert harness.take(track("Left")).decisions == []
 
 
 @pytest.mark.parametrize(
@@ -77,13 +89,13 @@ def test_the_rules_hold(
     entry: EntryRule, schedule: ScheduleRule | None, before: list[ProfileEvent], reason: str | None
 ) -> None:
     news = campaign(entry=entry, exits=[LEFT], schedule=schedule)
-    stage = Stage(news)
+    harness = RoutingHarness(news)
     for one in before:
         if one.event.type == AUDIENCE:
-            enter(stage, news, one)
+            enter(harness, news, one)
         else:
-            stage.take(one)
-    assert reasons(enter(stage, news, member())) == [reason]
+            harness.take(one)
+    assert reasons(enter(harness, news, member())) == [reason]
 
 
 @pytest.mark.parametrize(
@@ -92,10 +104,10 @@ def test_the_rules_hold(
 )
 def test_who_was_in_it_before(reentry: int | Literal["never", "always"], after: timedelta, reason: str | None) -> None:
     news = campaign(entry=EntryRule(reentry=reentry, audience=EVERYBODY))
-    stage = Stage(news)
-    stage.last_entries["cart", ADA, ""] = NOON
-    stage.at += after
-    assert reasons(enter(stage, news, member())) == [reason]
+    harness = RoutingHarness(news)
+    harness.last_entries["cart", ADA, ""] = NOON
+    harness.at += after
+    assert reasons(enter(harness, news, member())) == [reason]
 
 
 @pytest.mark.parametrize("key", ["event.properties.k", "event.properties.k + string(profile.traits.vip)"])
@@ -104,23 +116,23 @@ def test_without_a_key_of_its_own_every_event_means_it(key: str) -> None:
     news = campaign(
         entry=EntryRule("Join", key=key, audience=EVERYBODY), exits=[LEFT], hears={"w/0": EventRule("Seen")}
     )
-    stage = Stage(news)
-    [mine] = enter(stage, news, member()).entered
-    [joined] = stage.take(track("Join", k="1")).entered
-    heard = [stage.take(track("Seen", k=k)).matches for k in ("1", "2")]
+    harness = RoutingHarness(news)
+    [mine] = enter(harness, news, member()).entered
+    [joined] = harness.take(track("Join", k="1")).entered
+    heard = [harness.take(track("Seen", k=k)).matches for k in ("1", "2")]
     assert [[one.journey.id for one in of_one] for of_one in heard] == [[mine.id, joined.id], [mine.id]]
-    assert list(stage.take(track("Left", k="2")).exits) == [mine.id]
+    assert list(harness.take(track("Left", k="2")).exits) == [mine.id]
 
 
 def test_it_reaches_its_goal() -> None:
     news = campaign(entry=NEWS, goal=GoalRule("Read", 7_200))
-    stage = Stage(news)
-    enter(stage, news, member())
-    assert len(stage.take(track("Read", at=NOON + HOUR)).conversions) == 1
+    harness = RoutingHarness(news)
+    enter(harness, news, member())
+    assert len(harness.take(track("Read", at=NOON + HOUR)).conversions) == 1
 
 
 def test_a_goal_that_came_first_counts() -> None:
     news = campaign(entry=NEWS, goal=GoalRule("Read", 7_200))
-    stage = Stage(news)
-    stage.take(track("Read", at=NOON + HOUR))
-    assert len(enter(stage, news, member()).conversions) == 1
+    harness = RoutingHarness(news)
+    harness.take(track("Read", at=NOON + HOUR))
+    assert len(enter(harness, news, member()).conversions) == 1

@@ -10,7 +10,7 @@ from domain.journey.matching import ProfileEvent
 from domain.journey.records import Ending, Journey
 from domain.journey.routing_result import RoutingResult
 from domain.tracking.event import Event
-from tests.domain.journey.staging import (
+from tests.domain.journey.routing_harness import (
     BEFORE,
     BOB,
     BY_CART,
@@ -19,7 +19,7 @@ from tests.domain.journey.staging import (
     LEFT,
     NOON,
     TICK,
-    Stage,
+    RoutingHarness,
     campaign,
     cut,
     event_id,
@@ -44,50 +44,52 @@ def reached(routed: RoutingResult) -> list[tuple[str, str]]:
 )
 def test_a_goal_counts_within_a_time_from_the_entry(after: timedelta, counts: bool) -> None:
     """By when things happened, whenever they are received."""
-    stage = Stage(campaign(goal=BOUGHT))
-    [entered] = stage.take(track("Cart Abandoned"), after=10 * HOUR).entered
+    harness = RoutingHarness(campaign(goal=BOUGHT))
+    [entered] = harness.take(track("Cart Abandoned"), after=10 * HOUR).entered
     bought = track("Order Completed", at=NOON + after)
-    routed = stage.take(bought, after=100 * HOUR)
+    routed = harness.take(bought, after=100 * HOUR)
     assert [(one.journey, one.event) for one in routed.conversions] == ([(entered, bought.event)] if counts else [])
     assert routed.exits == {}
 
 
 def test_a_goal_counts_for_a_journey_that_is_over() -> None:
-    stage = Stage(campaign(goal=BOUGHT, exits=[LEFT]))
-    stage.take(track("Cart Abandoned"))
-    stage.take(track("Left"))
-    assert reached(stage.take(track("Order Completed", message_id="bought"))) == [("", "bought")]
+    harness = RoutingHarness(campaign(goal=BOUGHT, exits=[LEFT]))
+    harness.take(track("Cart Abandoned"))
+    harness.take(track("Left"))
+    assert reached(harness.take(track("Order Completed", message_id="bought"))) == [("", "bought")]
 
 
 def test_only_the_first_counts_once_a_journey() -> None:
-    stage = Stage(campaign(goal=BOUGHT))
-    stage.take(track("Cart Abandoned"))
+    harness = RoutingHarness(campaign(goal=BOUGHT))
+    harness.take(track("Cart Abandoned"))
     orders = [track("Order Completed", message_id=f"o{number}") for number in range(3)]
-    assert reached(stage.take(*orders[:2])) == [("", "o0")]
-    stage.take(orders[2])
-    assert reached(stage.result) == [("", "o0")]
+    assert reached(harness.take(*orders[:2])) == [("", "o0")]
+    harness.take(orders[2])
+    assert reached(harness.result) == [("", "o0")]
 
 
 def test_a_goal_is_about_a_key_and_a_person() -> None:
-    stage = Stage(campaign(entry=BY_CART, goal=BOUGHT))
+    harness = RoutingHarness(campaign(entry=BY_CART, goal=BOUGHT))
     carts = [track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")]
-    stage.take(*carts, track("Cart Abandoned", BOB, cart="c3"))
-    stage.take(track("Order Completed", message_id="o1", cart="c2"))
-    stage.take(track("Order Completed", message_id="o2"))
-    stage.take(track("Order Completed", BOB, message_id="o3"))
-    assert reached(stage.result) == [("c2", "o1"), ("c1", "o2"), ("c3", "o3")]
+    harness.take(*carts, track("Cart Abandoned", BOB, cart="c3"))
+    harness.take(track("Order Completed", message_id="o1", cart="c2"))
+    harness.take(track("Order Completed", message_id="o2"))
+    harness.take(track("Order Completed", BOB, message_id="o3"))
+    assert reached(harness.result) == [("c2", "o1"), ("c1", "o2"), ("c3", "o3")]
 
 
 def test_a_goal_with_a_condition_goes_by_that() -> None:
     goal = GoalRule("Order Completed", 3_600, "event.properties.value >= entry.properties.value")
-    stage = Stage(campaign(entry=BY_CART, goal=goal))
-    stage.take(track("Cart Abandoned", cart="c1", value=10))
-    assert reached(stage.take(track("Order Completed", cart="c1", value=9), track("Order Completed"))) == []
-    assert reached(stage.take(track("Order Completed", message_id="o", cart="c2", value=10))) == [("c1", "o")]
+    harness = RoutingHarness(campaign(entry=BY_CART, goal=goal))
+    harness.take(track("Cart Abandoned", cart="c1", value=10))
+    assert reached(harness.take(track("Order Completed", cart="c1", value=9), track("Order Completed"))) == []
+    assert reached(harness.take(track("Order Completed", message_id="o", cart="c2", value=10))) == [("c1", "o")]
 
 
 def test_in_one_batch_a_journey_enters_and_reaches_its_goal() -> None:
-    routed = Stage(campaign(goal=BOUGHT)).take(track("Cart Abandoned"), track("Order Completed", message_id="o"))
+    routed = RoutingHarness(campaign(goal=BOUGHT)).take(
+        track("Cart Abandoned"), track("Order Completed", message_id="o")
+    )
     assert reached(routed) == [("", "o")]
     assert len(routed.entered) == 1
 
@@ -95,60 +97,60 @@ def test_in_one_batch_a_journey_enters_and_reaches_its_goal() -> None:
 @pytest.mark.parametrize("batches", [1, 2])
 @pytest.mark.parametrize(("after", "counts"), [(TICK, True), (HOUR, True), (HOUR + TICK, False), (timedelta(0), False)])
 def test_a_goal_that_overtook_the_entry_counts_from_it_on(batches: int, after: timedelta, counts: bool) -> None:
-    stage = Stage(campaign(goal=BOUGHT))
+    harness = RoutingHarness(campaign(goal=BOUGHT))
     later = track("Order Completed", message_id="later", at=NOON + after + TICK)
     bought, abandoned = track("Order Completed", message_id="o", at=NOON + after), track("Cart Abandoned")
     for batch in [[later, bought, abandoned]] if batches == 1 else [[later, bought], [abandoned]]:
-        stage.take(*batch)
-    assert reasons(stage.result) == [None]
+        harness.take(*batch)
+    assert reasons(harness.result) == [None]
     found = "later" if after == timedelta(0) else "o"
-    assert reached(stage.result) == ([("", found)] if counts or found == "later" else [])
+    assert reached(harness.result) == ([("", found)] if counts or found == "later" else [])
 
 
 def test_an_entry_is_not_its_own_goal() -> None:
-    stage = Stage(campaign(goal=GoalRule("Cart Abandoned", 3_600)))
-    assert reached(stage.take(track("Cart Abandoned"))) == []
-    assert reached(stage.take(track("Cart Abandoned", message_id="again"))) == [("", "again")]
+    harness = RoutingHarness(campaign(goal=GoalRule("Cart Abandoned", 3_600)))
+    assert reached(harness.take(track("Cart Abandoned"))) == []
+    assert reached(harness.take(track("Cart Abandoned", message_id="again"))) == [("", "again")]
 
 
 def test_the_exit_may_be_the_goal_as_well() -> None:
-    stage = Stage(campaign(goal=BOUGHT, exits=[EventRule("Order Completed")]))
-    stage.take(track("Cart Abandoned"))
-    routed = stage.take(track("Order Completed", message_id="o"))
+    harness = RoutingHarness(campaign(goal=BOUGHT, exits=[EventRule("Order Completed")]))
+    harness.take(track("Cart Abandoned"))
+    routed = harness.take(track("Order Completed", message_id="o"))
     assert [left.reason for left in routed.exits.values()] == ["exit_event"]
     assert reached(routed) == [("", "o")]
 
 
 def test_after_an_exit_in_the_same_batch_the_goal_counts() -> None:
-    stage = Stage(campaign(goal=BOUGHT, exits=[LEFT]))
-    routed = stage.take(
+    harness = RoutingHarness(campaign(goal=BOUGHT, exits=[LEFT]))
+    routed = harness.take(
         track("Cart Abandoned"), track("Left", at=NOON + TICK), track("Order Completed", at=NOON + HOUR)
     )
     assert (len(routed.exits), len(routed.conversions)) == (1, 1)
 
 
 def test_a_goal_that_exits_ends_the_journey_as_a_goal() -> None:
-    stage = Stage(campaign(entry=BY_CART, goal=GoalRule("Order Completed", 3_600, exits=True)))
-    first, second = stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")).entered
-    routed = stage.take(track("Order Completed", message_id="o", cart="c1"))
+    harness = RoutingHarness(campaign(entry=BY_CART, goal=GoalRule("Order Completed", 3_600, exits=True)))
+    first, second = harness.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")).entered
+    routed = harness.take(track("Order Completed", message_id="o", cart="c1"))
     [left] = routed.exits.values()
     assert (left.reason, left.ending) == ("goal", Ending(first.id, "exited", "exited", str(event_id("o")), NOON))
     assert reached(routed) == [("c1", "o")]
-    assert list(stage.active) == [second.id]
+    assert list(harness.active) == [second.id]
 
 
 def test_a_goal_that_exits_does_so_also_once_it_no_longer_counts() -> None:
-    stage = Stage(campaign(goal=GoalRule("Order Completed", 3_600, exits=True)))
-    stage.take(track("Cart Abandoned"))
-    routed = stage.take(track("Order Completed", at=NOON + 2 * HOUR))
+    harness = RoutingHarness(campaign(goal=GoalRule("Order Completed", 3_600, exits=True)))
+    harness.take(track("Cart Abandoned"))
+    routed = harness.take(track("Order Completed", at=NOON + 2 * HOUR))
     assert [left.reason for left in routed.exits.values()] == ["goal"]
     assert routed.conversions == []
 
 
 def test_a_goal_that_exits_and_overtook_the_entry_keeps_it_out() -> None:
-    stage = Stage(campaign(entry=BY_CART, goal=GoalRule("Order Completed", 3_600, exits=True)))
-    stage.take(track("Order Completed", message_id="o", at=NOON + HOUR, cart="c1"))
-    routed = stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2"))
+    harness = RoutingHarness(campaign(entry=BY_CART, goal=GoalRule("Order Completed", 3_600, exits=True)))
+    harness.take(track("Order Completed", message_id="o", at=NOON + HOUR, cart="c1"))
+    routed = harness.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2"))
     assert reasons(routed) == ["exit_event_came_first", None]
     assert routed.decisions[0].data == {"exit_event_id": event_id("o")}
     assert routed.conversions == []
@@ -156,11 +158,11 @@ def test_a_goal_that_exits_and_overtook_the_entry_keeps_it_out() -> None:
 
 def test_a_goal_is_that_of_the_version_that_the_journey_ran_on() -> None:
     past = campaign(version=1, goal=GoalRule("Subscribed", 3_600))
-    stage = Stage(campaign(version=2, goal=BOUGHT), past=[past])
+    harness = RoutingHarness(campaign(version=2, goal=BOUGHT), past=[past])
     over = journey(track("Cart Abandoned"), version=1)
-    stage.past[over.id] = over
-    assert reached(stage.take(track("Order Completed"))) == []
-    assert reached(stage.take(track("Subscribed", message_id="s"))) == [("", "s")]
+    harness.past[over.id] = over
+    assert reached(harness.take(track("Order Completed"))) == []
+    assert reached(harness.take(track("Subscribed", message_id="s"))) == [("", "s")]
 
 
 def test_an_event_that_is_a_goal_alone_is_heard() -> None:
@@ -198,7 +200,7 @@ def first_goal(one: Journey, arrived: list[Event]) -> str | None:
 def test_the_goals_reached_are_those_found_the_long_way_round(
     profile_events: list[ProfileEvent], places: set[int]
 ) -> None:
-    stage = staged(cut(profile_events, places))
+    harness = staged(cut(profile_events, places))
     arrived = [profile_event.event for profile_event in profile_events]
-    expected = {one.id: first_goal(one, arrived) for one in (BEFORE, *stage.result.entered)}
-    assert stage.converted == {id: event_id for id, event_id in expected.items() if event_id is not None}
+    expected = {one.id: first_goal(one, arrived) for one in (BEFORE, *harness.result.entered)}
+    assert harness.converted == {id: event_id for id, event_id in expected.items() if event_id is not None}

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from domain.campaign.rules import EntryRule, EventRule, GoalRule
 from domain.journey.matching import ProfileEvent
-from tests.domain.journey.staging import (
+from tests.domain.journey.routing_harness import (
     BEFORE,
     HAPPENINGS,
     NOON,
@@ -17,7 +17,7 @@ from tests.domain.journey.staging import (
     THREE,
     TICK,
     TWO,
-    Stage,
+    RoutingHarness,
     campaign,
     journey,
     reasons,
@@ -48,7 +48,7 @@ def of_the_past(profile_event: ProfileEvent) -> ProfileEvent:
 )
 def test_an_entry_has_an_age_limit(max_age: int | None, age: timedelta, reason: str | None) -> None:
     entry = EntryRule("Cart Abandoned") if max_age is None else EntryRule("Cart Abandoned", max_age=max_age)
-    routed = Stage(campaign(entry=entry)).take(track("Cart Abandoned", at=NOON - age))
+    routed = RoutingHarness(campaign(entry=entry)).take(track("Cart Abandoned", at=NOON - age))
     assert reasons(routed) == [reason]
     assert len(routed.entered) == (reason is None)
     if reason is not None:
@@ -57,35 +57,35 @@ def test_an_entry_has_an_age_limit(max_age: int | None, age: timedelta, reason: 
 
 
 def test_an_old_one_that_does_not_meet_the_condition_is_not_too_old() -> None:
-    stage = Stage(campaign(entry=EntryRule("Cart Abandoned", "event.properties.value > 100")))
-    assert reasons(stage.take(track("Cart Abandoned", at=NOON - 2 * DAY, value=1))) == []
-    assert reasons(stage.take(track("Cart Abandoned", at=NOON - 2 * DAY, value=101))) == ["too_old"]
+    harness = RoutingHarness(campaign(entry=EntryRule("Cart Abandoned", "event.properties.value > 100")))
+    assert reasons(harness.take(track("Cart Abandoned", at=NOON - 2 * DAY, value=1))) == []
+    assert reasons(harness.take(track("Cart Abandoned", at=NOON - 2 * DAY, value=101))) == ["too_old"]
 
 
 def test_an_exit_counts_at_any_age() -> None:
-    stage = Stage(campaign(exits=[ORDERED])).add(journey(track("Cart Abandoned")))
-    assert len(stage.take(track("Order Completed", at=NOON - 900 * DAY)).exits) == 1
+    harness = RoutingHarness(campaign(exits=[ORDERED])).add(journey(track("Cart Abandoned")))
+    assert len(harness.take(track("Order Completed", at=NOON - 900 * DAY)).exits) == 1
 
 
 def test_history_lets_nobody_in() -> None:
-    stage = Stage(campaign())
-    assert reasons(stage.take(of_the_past(track("Cart Abandoned")))) == ["history"]
-    assert reasons(stage.take(track("Cart Abandoned"))) == [None]
+    harness = RoutingHarness(campaign())
+    assert reasons(harness.take(of_the_past(track("Cart Abandoned")))) == ["history"]
+    assert reasons(harness.take(track("Cart Abandoned"))) == [None]
 
 
 def test_history_ends_a_journey_and_is_no_goal_of_it() -> None:
     goal = GoalRule("Order Completed", 3_600, exits=True)
     for exits, reached in (([ORDERED], None), ([], goal), ([ORDERED], goal)):
-        stage = Stage(campaign(exits=exits, goal=reached)).add(journey(track("Cart Abandoned")))
-        routed = stage.take(of_the_past(track("Order Completed")))
+        harness = RoutingHarness(campaign(exits=exits, goal=reached)).add(journey(track("Cart Abandoned")))
+        routed = harness.take(of_the_past(track("Order Completed")))
         assert [left.reason for left in routed.exits.values()] == ["exit_event"]
         assert routed.conversions == []
 
 
 def test_no_wait_hears_history() -> None:
-    stage = Stage(campaign(hears={"w/0": EventRule("Seen")})).add(journey(track("Cart Abandoned")))
-    assert stage.take(of_the_past(track("Seen"))).matches == []
-    assert len(stage.take(track("Seen")).matches) == 1
+    harness = RoutingHarness(campaign(hears={"w/0": EventRule("Seen")})).add(journey(track("Cart Abandoned")))
+    assert harness.take(of_the_past(track("Seen"))).matches == []
+    assert len(harness.take(track("Seen")).matches) == 1
 
 
 def test_no_goal_is_reached_by_history_that_was_received_before_the_entry() -> None:
@@ -96,15 +96,15 @@ def test_no_goal_is_reached_by_history_that_was_received_before_the_entry() -> N
 
 
 def goal_first(order: ProfileEvent, goal: GoalRule) -> list[object]:
-    stage = Stage(campaign(goal=goal))
-    stage.take(order)
-    return [*stage.take(track("Cart Abandoned"), after=timedelta(minutes=1)).conversions]
+    harness = RoutingHarness(campaign(goal=goal))
+    harness.take(order)
+    return [*harness.take(track("Cart Abandoned"), after=timedelta(minutes=1)).conversions]
 
 
 def test_history_that_happened_after_the_entry_keeps_out() -> None:
-    stage = Stage(campaign(exits=[ORDERED]))
-    stage.take(of_the_past(track("Order Completed", at=NOON + TICK)))
-    assert reasons(stage.take(track("Cart Abandoned"))) == ["exit_event_came_first"]
+    harness = RoutingHarness(campaign(exits=[ORDERED]))
+    harness.take(of_the_past(track("Order Completed", at=NOON + TICK)))
+    assert reasons(harness.take(track("Cart Abandoned"))) == ["exit_event_came_first"]
 
 
 @settings(deadline=None, max_examples=60)
@@ -112,8 +112,8 @@ def test_history_that_happened_after_the_entry_keeps_out() -> None:
 def test_history_does_nothing_but_end(profile_events: list[ProfileEvent]) -> None:
     """Whatever comes: the journeys that were there end by the same events as if these were of today."""
     before = [one for one in profile_events if one.event.name != "Enter"]
-    as_history = Stage(ONE, TWO, THREE, older=[ONE_BEFORE]).add(BEFORE).take(*map(of_the_past, before))
-    as_today = Stage(ONE, TWO, THREE, older=[ONE_BEFORE]).add(BEFORE).take(*before)
+    as_history = RoutingHarness(ONE, TWO, THREE, older=[ONE_BEFORE]).add(BEFORE).take(*map(of_the_past, before))
+    as_today = RoutingHarness(ONE, TWO, THREE, older=[ONE_BEFORE]).add(BEFORE).take(*before)
     assert (as_history.entered, as_history.matches, as_history.conversions) == ([], [], [])
     assert {one.reason for one in as_history.decisions} <= {"history", "condition", "no_key"}
     ended = {id: left.event.id for id, left in as_today.exits.items() if id == BEFORE.id}

@@ -22,7 +22,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.state import COMPLETED, SCHEDULE_ENDED
 from domain.sending.policy import Deferred, Held
-from tests.domain.journey.machine_driver import Begin, Walk
+from tests.domain.journey.machine_driver import Begin, MachineDriver
 from tests.domain.strategies import NOON, plan_of
 
 HOUR = timedelta(hours=1)
@@ -31,8 +31,8 @@ MAIL = Send("mail", "email", "hello")
 HELD = Answered(Held("campaign_paused"))
 
 
-def asks(walk: Walk) -> bool:
-    return walk.command() == Authorize("mail", visit=1, attempt=1, reached_at=walk.at, ends_with=COMPLETED)
+def asks(driver: MachineDriver) -> bool:
+    return driver.command() == Authorize("mail", visit=1, attempt=1, reached_at=driver.at, ends_with=COMPLETED)
 
 
 def before_the_mail(node: Node) -> Plan:
@@ -46,16 +46,16 @@ WAIT = WaitFor("rest", (Subscription("rest/0"),), 3_600, "mail")
 
 @pytest.mark.parametrize("node", [DELAY, WAIT])
 def test_a_rest_is_over_at_once(begin: Begin, node: Node) -> None:
-    walk = begin(before_the_mail(node)).tell(Skipped("rest"), after=MINUTE)
-    assert asks(walk)
-    assert walk.history == [("rest", "wait skipped")]
-    assert asks(walk.tell(Skipped("rest")))
+    driver = begin(before_the_mail(node)).tell(Skipped("rest"), after=MINUTE)
+    assert asks(driver)
+    assert driver.history == [("rest", "wait skipped")]
+    assert asks(driver.tell(Skipped("rest")))
 
 
 def test_a_delay_until_a_date_is_over_without_another_look_up(begin: Begin) -> None:
-    walk = begin(before_the_mail(UNTIL)).tell(Skipped("rest"))
-    assert isinstance(walk.command(), LookUp)
-    assert asks(walk.tell(LookedUp(NOON + HOUR)).tell(Skipped("rest"), after=MINUTE))
+    driver = begin(before_the_mail(UNTIL)).tell(Skipped("rest"))
+    assert isinstance(driver.command(), LookUp)
+    assert asks(driver.tell(LookedUp(NOON + HOUR)).tell(Skipped("rest"), after=MINUTE))
 
 
 def test_the_next_round_begins_at_once(begin: Begin) -> None:
@@ -71,33 +71,33 @@ def test_the_next_round_begins_at_once(begin: Begin) -> None:
 
 @pytest.mark.parametrize("node", [DELAY, WAIT, MAIL])
 def test_another_step_is_let_be(begin: Begin, node: Node) -> None:
-    walk = begin(before_the_mail(node))
-    before = walk.state
-    assert walk.tell(Skipped("elsewhere"), after=MINUTE).state == before
+    driver = begin(before_the_mail(node))
+    before = driver.state
+    assert driver.tell(Skipped("elsewhere"), after=MINUTE).state == before
 
 
 @pytest.mark.parametrize("answer", [HELD, Answered(Deferred(NOON + HOUR, "capped"))])
 def test_a_message_waits_for_the_gate_alone(begin: Begin, answer: Answered) -> None:
-    walk = begin(plan_of(MAIL)).tell(answer)
-    before = walk.state
-    assert walk.tell(Skipped("mail"), after=MINUTE).state == before
+    driver = begin(plan_of(MAIL)).tell(answer)
+    before = driver.state
+    assert driver.tell(Skipped("mail"), after=MINUTE).state == before
 
 
 def test_a_wait_that_has_heard_goes_on_with_the_event(begin: Begin) -> None:
-    walk = begin(before_the_mail(WAIT)).tell(Matched("rest/0", "e1"), Skipped("rest"), Woke())
-    assert walk.command() == Finish(COMPLETED, recorded=False)
-    assert walk.history == [("rest", "event e1")]
+    driver = begin(before_the_mail(WAIT)).tell(Matched("rest/0", "e1"), Skipped("rest"), Woke())
+    assert driver.command() == Finish(COMPLETED, recorded=False)
+    assert driver.history == [("rest", "event e1")]
 
 
 def test_what_follows_hears_nothing_of_the_time_before(begin: Begin) -> None:
-    walk = begin(plan_of(Delay("pause", 3_600, "rest"), WAIT, MAIL))
-    walk.tell(Matched("rest/0", "e1"), after=MINUTE).tell(Skipped("pause"), after=MINUTE)
-    assert machine.matching(walk.plan, walk.state) is None
+    driver = begin(plan_of(Delay("pause", 3_600, "rest"), WAIT, MAIL))
+    driver.tell(Matched("rest/0", "e1"), after=MINUTE).tell(Skipped("pause"), after=MINUTE)
+    assert machine.matching(driver.plan, driver.state) is None
 
 
 def test_a_skip_after_the_end_of_the_schedule_leads_nowhere(begin: Begin) -> None:
-    walk = begin(plan_of(DELAY, MAIL, ends_at=NOON + MINUTE)).tell(Skipped("rest"), after=MINUTE)
-    assert walk.command() == Finish(SCHEDULE_ENDED, recorded=False)
+    driver = begin(plan_of(DELAY, MAIL, ends_at=NOON + MINUTE)).tell(Skipped("rest"), after=MINUTE)
+    assert driver.command() == Finish(SCHEDULE_ENDED, recorded=False)
 
 
 @pytest.mark.parametrize(("retimes", "reached_at"), [(False, NOON), (True, NOON + HOUR)])
@@ -107,13 +107,13 @@ def test_a_held_message_is_on_time_by_when_it_was_reached_or_by_the_resumption(
     plan = replace(plan_of(MAIL), retimes=retimes)
     told_in_time = begin(plan).tell(HELD).tell(Resumed(), after=HOUR)
     overtaken = begin(plan).tell(Resumed(), HELD, after=HOUR)
-    for walk in (told_in_time, overtaken):
-        assert walk.command() == Authorize("mail", visit=1, attempt=2, reached_at=reached_at, ends_with=COMPLETED)
+    for driver in (told_in_time, overtaken):
+        assert driver.command() == Authorize("mail", visit=1, attempt=2, reached_at=reached_at, ends_with=COMPLETED)
 
 
 def test_only_what_was_held_is_retimed(begin: Begin) -> None:
     deferred = Answered(Deferred(NOON + HOUR, "capped"))
-    walk = begin(replace(plan_of(MAIL), retimes=True)).tell(deferred).tell(Resumed(), after=MINUTE)
-    assert isinstance(walk.command(), SleepUntil)
-    assert walk.wake().command() == Authorize("mail", visit=1, attempt=2, reached_at=NOON, ends_with=COMPLETED)
-    assert walk.tell(HELD).command() == AwaitResume()
+    driver = begin(replace(plan_of(MAIL), retimes=True)).tell(deferred).tell(Resumed(), after=MINUTE)
+    assert isinstance(driver.command(), SleepUntil)
+    assert driver.wake().command() == Authorize("mail", visit=1, attempt=2, reached_at=NOON, ends_with=COMPLETED)
+    assert driver.tell(HELD).command() == AwaitResume()

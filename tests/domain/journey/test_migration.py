@@ -26,7 +26,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.state import SCHEDULE_ENDED, JourneyState, Match
 from domain.sending.policy import Deferred, Granted, Held
-from tests.domain.journey.machine_driver import Walk
+from tests.domain.journey.machine_driver import MachineDriver
 from tests.domain.strategies import NOON, Tape, campaign, event, fitting, noise, plan_of, tapes
 
 HOUR = timedelta(hours=1)
@@ -35,39 +35,39 @@ WAIT = WaitFor(id="seen", subscriptions=(Subscription("seen/0", "hello"), Subscr
 ALIKE = ("seen/0", "seen/1", "again/0")
 
 
-def moved(walk: Walk, new: Plan, alike: tuple[str, ...] = ALIKE) -> Walk:
+def moved(driver: MachineDriver, new: Plan, alike: tuple[str, ...] = ALIKE) -> MachineDriver:
     """The journey under the new plan."""
-    state = migrated(walk.plan, new, walk.state, alike, walk.at, (1, 2))
+    state = migrated(driver.plan, new, driver.state, alike, driver.at, (1, 2))
     assert isinstance(state, JourneyState)
-    walk.plan, walk.state = new, state
-    return walk
+    driver.plan, driver.state = new, state
+    return driver
 
 
-def stays(walk: Walk, new: Plan) -> str:
+def stays(driver: MachineDriver, new: Plan) -> str:
     """Why the journey stays."""
-    found = migrated(walk.plan, new, walk.state, ALIKE, walk.at, (1, 2))
+    found = migrated(driver.plan, new, driver.state, ALIKE, driver.at, (1, 2))
     assert isinstance(found, CannotMigrate)
-    assert found == obstacle(walk.plan, new, walk.state.step or "")
-    assert f"step {walk.state.step} " in found.text
+    assert found == obstacle(driver.plan, new, driver.state.step or "")
+    assert f"step {driver.state.step} " in found.text
     return found.reason
 
 
 def test_a_rest_that_has_begun_ends_when_it_was_to_end_and_is_followed_by_what_is_new() -> None:
-    walk = Walk(plan_of(Delay("rest", 3_600, "hello"), HELLO))
-    moved(walk, plan_of(Delay("rest", 60, "tag"), Act("tag", "set_stage", "hello"), HELLO))
-    assert walk.command() == SleepUntil(NOON + HOUR, "delay rest")
-    assert walk.history == [("rest", "moved from version 1 to 2")]
-    walk.wake()
-    assert walk.state.step == "tag"
+    driver = MachineDriver(plan_of(Delay("rest", 3_600, "hello"), HELLO))
+    moved(driver, plan_of(Delay("rest", 60, "tag"), Act("tag", "set_stage", "hello"), HELLO))
+    assert driver.command() == SleepUntil(NOON + HOUR, "delay rest")
+    assert driver.history == [("rest", "moved from version 1 to 2")]
+    driver.wake()
+    assert driver.state.step == "tag"
 
 
 def test_a_journey_whose_step_is_gone_stays() -> None:
-    assert stays(Walk(plan_of(Delay("rest", 60))), plan_of(Delay("pause", 60))) == migration.STEP_REMOVED
+    assert stays(MachineDriver(plan_of(Delay("rest", 60))), plan_of(Delay("pause", 60))) == migration.STEP_REMOVED
 
 
 @pytest.mark.parametrize("other", [Until("rest"), replace(WAIT, id="rest"), replace(HELLO, id="rest")])
 def test_a_journey_whose_step_does_something_else_now_stays(other: Until | WaitFor | Send) -> None:
-    assert stays(Walk(plan_of(Delay("rest", 60))), plan_of(other, HELLO)) == migration.KIND_CHANGED
+    assert stays(MachineDriver(plan_of(Delay("rest", 60))), plan_of(other, HELLO)) == migration.KIND_CHANGED
 
 
 def test_what_keeps_a_journey_names_both_kinds() -> None:
@@ -76,48 +76,48 @@ def test_what_keeps_a_journey_names_both_kinds() -> None:
 
 
 def test_a_delay_until_a_date_is_looked_up_on_waking_by_the_new_version() -> None:
-    walk = Walk(plan_of(Until("due", "hello"), HELLO)).tell(LookedUp(NOON + HOUR))
-    moved(walk, plan_of(Until("due", "later"), Delay("later", 60)))
-    assert walk.command() == SleepUntil(NOON + HOUR, "delay due")
-    assert walk.wake().command() == LookUp("due", 1, 2, NOON)
-    assert walk.tell(LookedUp(NOON + HOUR)).state.step == "later"
+    driver = MachineDriver(plan_of(Until("due", "hello"), HELLO)).tell(LookedUp(NOON + HOUR))
+    moved(driver, plan_of(Until("due", "later"), Delay("later", 60)))
+    assert driver.command() == SleepUntil(NOON + HOUR, "delay due")
+    assert driver.wake().command() == LookUp("due", 1, 2, NOON)
+    assert driver.tell(LookedUp(NOON + HOUR)).state.step == "later"
 
 
 def test_a_message_that_waits_is_asked_for_under_the_new_version() -> None:
-    walk = Walk(plan_of(HELLO)).tell(Answered(Deferred(NOON + HOUR, "capped")))
-    moved(walk, plan_of(replace(HELLO, channel="webhook", next="rest"), Delay("rest", 60)))
-    assert walk.command() == SleepUntil(NOON + HOUR, "deferred hello: capped")
-    walk.wake()
-    assert (walk.state.attempt, walk.state.visits) == (2, {"hello": 1})
+    driver = MachineDriver(plan_of(HELLO)).tell(Answered(Deferred(NOON + HOUR, "capped")))
+    moved(driver, plan_of(replace(HELLO, channel="webhook", next="rest"), Delay("rest", 60)))
+    assert driver.command() == SleepUntil(NOON + HOUR, "deferred hello: capped")
+    driver.wake()
+    assert (driver.state.attempt, driver.state.visits) == (2, {"hello": 1})
 
 
 def test_a_message_that_is_held_goes_on_being_held() -> None:
-    walk = Walk(plan_of(HELLO)).tell(Answered(Held("campaign_paused")))
-    moved(walk, plan_of(replace(HELLO, next="rest"), Delay("rest", 60)))
-    assert walk.command() == AwaitResume()
-    assert walk.tell(Resumed()).state.phase == "ask"
+    driver = MachineDriver(plan_of(HELLO)).tell(Answered(Held("campaign_paused")))
+    moved(driver, plan_of(replace(HELLO, next="rest"), Delay("rest", 60)))
+    assert driver.command() == AwaitResume()
+    assert driver.tell(Resumed()).state.phase == "ask"
 
 
 def test_a_journey_that_has_asked_for_something_is_not_moved() -> None:
-    walk = Walk(plan_of(HELLO))
-    assert not is_movable(walk.plan, walk.state)
-    walk.tell(Answered(Granted("m")))
-    assert not is_movable(walk.plan, walk.state)
+    driver = MachineDriver(plan_of(HELLO))
+    assert not is_movable(driver.plan, driver.state)
+    driver.tell(Answered(Granted("m")))
+    assert not is_movable(driver.plan, driver.state)
     with pytest.raises(ValueError, match="only while it rests"):
-        migrated(walk.plan, walk.plan, walk.state, (), NOON, (1, 2))
+        migrated(driver.plan, driver.plan, driver.state, (), NOON, (1, 2))
 
 
 def test_a_wait_that_is_over_already_is_not_moved() -> None:
-    walk = Walk(plan_of(WAIT, HELLO))
-    assert is_movable(walk.plan, walk.state)
-    assert not is_movable(walk.plan, walk.tell(Matched("seen/0", "e1")).state)
+    driver = MachineDriver(plan_of(WAIT, HELLO))
+    assert is_movable(driver.plan, driver.state)
+    assert not is_movable(driver.plan, driver.tell(Matched("seen/0", "e1")).state)
 
 
 def test_an_event_heard_counts_no_more_where_its_place_means_another() -> None:
     """The first round was ended by nothing; `again/0` is what ends the repetition, and was not what it is now."""
     repeat = Repeat("again", body="rest", every=60, until="again/0", next="hello")
     plan = plan_of(repeat, Delay("rest", 3_600, "again"), HELLO, loops={"rest": "again"})
-    heard = replace(Walk(plan).state, matches={"again/0": Match("e1", NOON - HOUR)})
+    heard = replace(MachineDriver(plan).state, matches={"again/0": Match("e1", NOON - HOUR)})
     kept = migrated(plan, plan, heard, ["again/0"], NOON, (1, 2))
     dropped = migrated(plan, plan, heard, [], NOON, (1, 2))
     assert isinstance(kept, JourneyState)
@@ -142,30 +142,30 @@ def test_the_rounds_of_a_repetition_go_on_being_counted() -> None:
         repeat = Repeat("again", body="rest", every=60, times=times)
         return plan_of(repeat, Delay("rest", 60, "again"), loops={"rest": "again"})
 
-    walk = Walk(remind(5)).wake().wake()
-    assert walk.state.loops["again"].done == 1
-    moved(walk, remind(2)).wake()
-    assert walk.command() == Finish("completed", recorded=False)
+    driver = MachineDriver(remind(5)).wake().wake()
+    assert driver.state.loops["again"].done == 1
+    moved(driver, remind(2)).wake()
+    assert driver.command() == Finish("completed", recorded=False)
 
 
 @pytest.mark.parametrize("loops", [{}, {"rest": "other"}, {"rest": "again", "again": "other"}])
 def test_a_journey_whose_step_is_repeated_otherwise_stays(loops: dict[str, str]) -> None:
     again, other = Repeat("again", body="rest", every=60), Repeat("other", body="rest", every=60)
     old = plan_of(again, other, Delay("rest", 60, "again"), loops={"rest": "again"})
-    assert stays(Walk(old), replace(old, loops=loops)) == migration.REPETITION_CHANGED
+    assert stays(MachineDriver(old), replace(old, loops=loops)) == migration.REPETITION_CHANGED
 
 
 def test_the_schedule_of_the_new_version_ends_the_journey() -> None:
     old = plan_of(Delay("rest", 7_200))
-    walk = moved(Walk(old), replace(old, ends_at=NOON + HOUR))
-    assert walk.command() == SleepUntil(NOON + HOUR, "delay rest")
-    over = moved(Walk(old), replace(old, ends_at=NOON))
+    driver = moved(MachineDriver(old), replace(old, ends_at=NOON + HOUR))
+    assert driver.command() == SleepUntil(NOON + HOUR, "delay rest")
+    over = moved(MachineDriver(old), replace(old, ends_at=NOON))
     assert over.command() == Finish(SCHEDULE_ENDED, recorded=False)
 
 
 def test_the_visits_of_steps_that_are_gone_are_kept() -> None:
-    walk = Walk(plan_of(Delay("first", 60, "rest"), Delay("rest", 60))).wake()
-    assert moved(walk, plan_of(Delay("rest", 60))).state.visits == {"first": 1, "rest": 1}
+    driver = MachineDriver(plan_of(Delay("first", 60, "rest"), Delay("rest", 60))).wake()
+    assert moved(driver, plan_of(Delay("rest", 60))).state.visits == {"first": 1, "rest": 1}
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)

@@ -28,7 +28,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.state import COMPLETED
 from domain.sending.policy import Deferred, Granted, Held, Refused
-from tests.domain.journey.machine_driver import Begin, Walk
+from tests.domain.journey.machine_driver import Begin, MachineDriver
 from tests.domain.strategies import NOON, plan_of
 
 HOUR = timedelta(hours=1)
@@ -53,71 +53,71 @@ def repeating(*body: Any, **more: Any) -> Plan:
 MAILS = repeating(MAIL)
 
 
-def a_round(walk: Walk) -> Walk:
-    return walk.tell(GRANTED, SENT)
+def a_round(driver: MachineDriver) -> MachineDriver:
+    return driver.tell(GRANTED, SENT)
 
 
-def is_left(walk: Walk) -> bool:
-    return walk.command() == SleepUntil(walk.at + timedelta(minutes=1), "delay after")
+def is_left(driver: MachineDriver) -> bool:
+    return driver.command() == SleepUntil(driver.at + timedelta(minutes=1), "delay after")
 
 
 # What an event may end
 
 
 def test_an_event_may_end_a_repetition_and_any_that_lies_in_it(begin: Begin) -> None:
-    walk = begin(repeating(MAIL, times=1))
-    assert may_be_stopped(walk.plan, walk.state)
-    a_round(walk)
-    assert is_left(walk)
-    assert not may_be_stopped(walk.plan, walk.state)
+    driver = begin(repeating(MAIL, times=1))
+    assert may_be_stopped(driver.plan, driver.state)
+    a_round(driver)
+    assert is_left(driver)
+    assert not may_be_stopped(driver.plan, driver.state)
 
 
 def test_no_event_ends_a_repetition_that_listens_for_none(begin: Begin) -> None:
-    walk = begin(repeating(MAIL, times=2, until=None))
-    assert not may_be_stopped(walk.plan, walk.state)
+    driver = begin(repeating(MAIL, times=2, until=None))
+    assert not may_be_stopped(driver.plan, driver.state)
 
 
 # Rounds
 
 
 def test_every_lies_between_rounds_and_not_after_the_last(begin: Begin) -> None:
-    walk = begin(repeating(MAIL, times=3))
+    driver = begin(repeating(MAIL, times=3))
     for visit in (1, 2, 3):
-        assert walk.command() == Authorize("mail", visit, 1, walk.at, ends_with=None)
-        a_round(walk)
+        assert driver.command() == Authorize("mail", visit, 1, driver.at, ends_with=None)
+        a_round(driver)
         if visit < 3:
-            assert walk.command() == SleepUntil(walk.at + DAY, "next round of again")
-            assert machine.status(walk.plan, walk.state) == ("again", "waiting")
-            walk.wake()
-    assert is_left(walk)
-    assert walk.at == NOON + 2 * DAY
-    assert walk.history[-1] == ("again", "3 rounds")
-    assert walk.state.loops == {}
+            assert driver.command() == SleepUntil(driver.at + DAY, "next round of again")
+            assert machine.status(driver.plan, driver.state) == ("again", "waiting")
+            driver.wake()
+    assert is_left(driver)
+    assert driver.at == NOON + 2 * DAY
+    assert driver.history[-1] == ("again", "3 rounds")
+    assert driver.state.loops == {}
 
 
 def test_without_a_number_it_goes_on_and_the_state_stays_as_small(begin: Begin) -> None:
-    walk = a_round(begin(MAILS)).wake()
+    driver = a_round(begin(MAILS)).wake()
     for _ in range(30):
-        a_round(walk).wake()
-    before = len(str(walk.state))
+        a_round(driver).wake()
+    before = len(str(driver.state))
     for _ in range(300):
-        a_round(walk).wake()
-    assert walk.command() == Authorize("mail", 332, 1, walk.at, ends_with=None)
-    assert abs(len(str(walk.state)) - before) < 20
+        a_round(driver).wake()
+    assert driver.command() == Authorize("mail", 332, 1, driver.at, ends_with=None)
+    assert abs(len(str(driver.state)) - before) < 20
 
 
 def test_the_condition_is_asked_before_each_round_the_first_included(begin: Begin) -> None:
-    walk = begin(repeating(MAIL, checks=True, until=None))
-    assert walk.command() == Evaluate("again")
-    assert machine.status(walk.plan, walk.state) == ("again", "acting")
-    walk.tell(Evaluated(None))
-    a_round(walk)
-    assert walk.command() == SleepUntil(NOON + DAY, "next round of again")
-    walk.wake()
-    assert walk.command() == Evaluate("again")
-    assert walk.state.visits["again"] == 2, "so that it is a question of its own"
-    assert is_left(walk.tell(Evaluated(0)))
-    assert walk.history[-1] == ("again", "over by its condition")
+    driver = begin(repeating(MAIL, checks=True, until=None))
+    assert driver.command() == Evaluate("again")
+    assert machine.status(driver.plan, driver.state) == ("again", "acting")
+    driver.tell(Evaluated(None))
+    a_round(driver)
+    assert driver.command() == SleepUntil(NOON + DAY, "next round of again")
+    driver.wake()
+    assert driver.command() == Evaluate("again")
+    assert driver.state.visits["again"] == 2, "so that it is a question of its own"
+    assert is_left(driver.tell(Evaluated(0)))
+    assert driver.history[-1] == ("again", "over by its condition")
 
 
 def test_a_condition_that_holds_at_once_lets_no_round_begin(begin: Begin) -> None:
@@ -125,8 +125,8 @@ def test_a_condition_that_holds_at_once_lets_no_round_begin(begin: Begin) -> Non
 
 
 def test_a_condition_is_not_asked_again_after_the_last_round(begin: Begin) -> None:
-    walk = begin(repeating(MAIL, checks=True, times=2)).tell(Evaluated(None), GRANTED, SENT)
-    assert is_left(walk.wake().tell(Evaluated(None), GRANTED, SENT))
+    driver = begin(repeating(MAIL, checks=True, times=2)).tell(Evaluated(None), GRANTED, SENT)
+    assert is_left(driver.wake().tell(Evaluated(None), GRANTED, SENT))
 
 
 def test_rounds_of_an_inner_repetition_are_counted_anew(begin: Begin) -> None:
@@ -138,66 +138,66 @@ def test_rounds_of_an_inner_repetition_are_counted_anew(begin: Begin) -> None:
         AFTER,
         loops={"inner": "again", "mail": "inner"},
     )
-    walk = begin(plan)
+    driver = begin(plan)
     for at, rest in ((0, "inner"), (1, "again"), (25, "inner")):
-        assert walk.command() == Authorize("mail", walk.state.visits["mail"], 1, NOON + at * HOUR, None)
-        assert isinstance(resting := a_round(walk).command(), SleepUntil)
+        assert driver.command() == Authorize("mail", driver.state.visits["mail"], 1, NOON + at * HOUR, None)
+        assert isinstance(resting := a_round(driver).command(), SleepUntil)
         assert resting.why == f"next round of {rest}"
-        walk.wake()
-    assert is_left(a_round(walk))
-    assert walk.at == NOON + 26 * HOUR
+        driver.wake()
+    assert is_left(a_round(driver))
+    assert driver.at == NOON + 26 * HOUR
 
 
 def test_the_last_message_of_the_last_round_records_the_end(begin: Begin) -> None:
-    walk = begin(repeating(MAIL, times=2, next=None))
-    assert walk.command() == Authorize("mail", 1, 1, NOON, ends_with=None)
-    a_round(walk).wake()
-    assert walk.command() == Authorize("mail", 2, 1, NOON + DAY, ends_with=COMPLETED)
-    walk.tell(GRANTED)
-    assert walk.command() == Dispatch("m1", "email", "marketing", "normal", ends_with=COMPLETED)
-    assert walk.tell(SENT).command() == Finish(COMPLETED, recorded=True)
+    driver = begin(repeating(MAIL, times=2, next=None))
+    assert driver.command() == Authorize("mail", 1, 1, NOON, ends_with=None)
+    a_round(driver).wake()
+    assert driver.command() == Authorize("mail", 2, 1, NOON + DAY, ends_with=COMPLETED)
+    driver.tell(GRANTED)
+    assert driver.command() == Dispatch("m1", "email", "marketing", "normal", ends_with=COMPLETED)
+    assert driver.tell(SENT).command() == Finish(COMPLETED, recorded=True)
 
 
 def test_an_exit_within_ends_the_journey_from_there(begin: Begin) -> None:
     plan = repeating(Branch("fork", ("done",), "again"), Exit("done", "won"))
-    walk = begin(plan).tell(Evaluated(None)).wake()
-    assert walk.tell(Evaluated(0)).command() == Finish("won", recorded=False)
+    driver = begin(plan).tell(Evaluated(None)).wake()
+    assert driver.tell(Evaluated(0)).command() == Finish("won", recorded=False)
 
 
 # The event that ends it
 
 
-def in_a_delay(begin: Begin) -> Walk:
+def in_a_delay(begin: Begin) -> MachineDriver:
     return begin(repeating(Delay("pause", 3_600, "again")))
 
 
-def in_a_wait(begin: Begin) -> Walk:
+def in_a_wait(begin: Begin) -> MachineDriver:
     return begin(repeating(WaitFor("seen", (Subscription("seen/0", "again"),), 3_600, "again")))
 
 
-def until_a_date(begin: Begin) -> Walk:
+def until_a_date(begin: Begin) -> MachineDriver:
     return begin(repeating(Until("nine", "again", "again"))).tell(LookedUp(NOON + 6 * HOUR))
 
 
-def deferred(begin: Begin) -> Walk:
+def deferred(begin: Begin) -> MachineDriver:
     return begin(MAILS).tell(Answered(Deferred(NOON + 6 * HOUR, "capped")))
 
 
-def held(begin: Begin) -> Walk:
+def held(begin: Begin) -> MachineDriver:
     return begin(MAILS).tell(Answered(Held("campaign_paused")))
 
 
-def between_rounds(begin: Begin) -> Walk:
+def between_rounds(begin: Begin) -> MachineDriver:
     return a_round(begin(MAILS))
 
 
-def between_rounds_of_another_within(begin: Begin) -> Walk:
+def between_rounds_of_another_within(begin: Begin) -> MachineDriver:
     inner = Repeat("inner", "mail", every=3_600, next="again")
     mail = Send("mail", "email", "hello", next="inner")
     return a_round(begin(plan_of(again("inner"), inner, mail, AFTER, loops={"inner": "again", "mail": "inner"})))
 
 
-Scenario = Callable[[Begin], Walk]
+Scenario = Callable[[Begin], MachineDriver]
 RESTS: list[Scenario] = [
     in_a_delay,
     in_a_wait,
@@ -211,11 +211,11 @@ RESTS: list[Scenario] = [
 
 @pytest.mark.parametrize("scenario", RESTS, ids=lambda scenario: scenario.__name__)
 def test_the_event_ends_it_at_once_where_the_journey_rests(begin: Begin, scenario: Scenario) -> None:
-    walk = scenario(begin)
-    resting = walk.state.step
-    assert is_left(walk.tell(BOUGHT, after=HOUR / 2))
-    assert walk.history[-1] == (resting, "event e1")
-    assert walk.state.loops == {}
+    driver = scenario(begin)
+    resting = driver.state.step
+    assert is_left(driver.tell(BOUGHT, after=HOUR / 2))
+    assert driver.history[-1] == (resting, "event e1")
+    assert driver.state.loops == {}
 
 
 LOOK_UP = repeating(Until("nine", "again", "again"))
@@ -236,20 +236,20 @@ UNDER_WAY: dict[str, tuple[Plan, list[Fact], Fact]] = {
 @pytest.mark.parametrize("name", UNDER_WAY)
 def test_an_activity_under_way_is_waited_for(begin: Begin, name: str) -> None:
     plan, told, answer = UNDER_WAY[name]
-    walk = begin(plan).tell(*told)
-    asked = walk.command()
+    driver = begin(plan).tell(*told)
+    asked = driver.command()
     # Neither the event nor a resumption nor an answer to something else moves the journey while it is waited for.
     for early in (BOUGHT, Resumed(), Woke(), Evaluated(None) if plan is MAILS else SENT):
-        assert walk.tell(early).command() == asked
+        assert driver.tell(early).command() == asked
     if name == "held":
         return
-    assert is_left(walk.tell(answer, after=HOUR))
+    assert is_left(driver.tell(answer, after=HOUR))
 
 
 def test_a_message_that_was_granted_meanwhile_is_handed_over(begin: Begin) -> None:
-    walk = begin(MAILS).tell(BOUGHT, GRANTED)
-    assert walk.command() == Dispatch("m1", "email", "marketing", "normal", ends_with=None)
-    assert is_left(walk.tell(SENT))
+    driver = begin(MAILS).tell(BOUGHT, GRANTED)
+    assert driver.command() == Dispatch("m1", "email", "marketing", "normal", ends_with=None)
+    assert is_left(driver.tell(SENT))
 
 
 def test_an_end_that_was_recorded_meanwhile_stays(begin: Begin) -> None:
@@ -269,9 +269,9 @@ NESTED = plan_of(
 
 
 def test_the_repetition_that_listens_is_left_and_no_other(begin: Begin) -> None:
-    walk = begin(NESTED).tell(Matched("inner/0", "e1"))
-    assert walk.command() == SleepUntil(NOON + HOUR, "delay between")
-    assert is_left(walk.tell(Matched("outer/0", "e2")))
+    driver = begin(NESTED).tell(Matched("inner/0", "e1"))
+    assert driver.command() == SleepUntil(NOON + HOUR, "delay between")
+    assert is_left(driver.tell(Matched("outer/0", "e2")))
 
 
 def test_of_several_the_outermost_is_left(begin: Begin) -> None:
@@ -281,25 +281,25 @@ def test_of_several_the_outermost_is_left(begin: Begin) -> None:
         Send("pause", "email", "hello", next="inner"),
         loops=NESTED.loops,
     )
-    walk = begin(plan).tell(GRANTED, Matched("inner/0", "e1"), Matched("outer/0", "e1"), SENT)
-    assert is_left(walk)
+    driver = begin(plan).tell(GRANTED, Matched("inner/0", "e1"), Matched("outer/0", "e1"), SENT)
+    assert is_left(driver)
 
 
 # Which events count
 
 
 def test_an_event_from_before_does_not_count(begin: Begin) -> None:
-    walk = begin(plan_of(Delay("first", 3_600, "again"), *MAILS.nodes.values(), loops=MAILS.loops))
-    a_round(walk.tell(BOUGHT, after=HOUR / 2).wake())
-    assert walk.command() == SleepUntil(NOON + HOUR + DAY, "next round of again")
-    assert is_left(walk.tell(Matched("again/0", "e2")))
+    driver = begin(plan_of(Delay("first", 3_600, "again"), *MAILS.nodes.values(), loops=MAILS.loops))
+    a_round(driver.tell(BOUGHT, after=HOUR / 2).wake())
+    assert driver.command() == SleepUntil(NOON + HOUR + DAY, "next round of again")
+    assert is_left(driver.tell(Matched("again/0", "e2")))
 
 
 def test_an_event_since_the_last_message_was_granted_counts(begin: Begin) -> None:
     first = Send("first", "email", "hello", next="again")
     pause = Delay("pause", 3_600, "again")
-    walk = begin(plan_of(first, again("pause"), pause, AFTER, loops={"pause": "again"}))
-    assert is_left(walk.tell(GRANTED).tell(BOUGHT, after=HOUR).tell(SENT, after=HOUR))
+    driver = begin(plan_of(first, again("pause"), pause, AFTER, loops={"pause": "again"}))
+    assert is_left(driver.tell(GRANTED).tell(BOUGHT, after=HOUR).tell(SENT, after=HOUR))
 
 
 def test_two_repetitions_whose_events_came_during_one_message_are_both_left(begin: Begin) -> None:
@@ -312,8 +312,8 @@ def test_two_repetitions_whose_events_came_during_one_message_are_both_left(begi
         AFTER,
         loops={"mail": "again", "pause": "second"},
     )
-    walk = begin(plan).tell(GRANTED).tell(BOUGHT, Matched("second/0", "e2"), after=HOUR)
-    assert is_left(walk.tell(SENT, after=HOUR))
+    driver = begin(plan).tell(GRANTED).tell(BOUGHT, Matched("second/0", "e2"), after=HOUR)
+    assert is_left(driver.tell(SENT, after=HOUR))
 
 
 def test_an_event_ends_one_thing_only(begin: Begin) -> None:
@@ -325,38 +325,40 @@ def test_an_event_ends_one_thing_only(begin: Begin) -> None:
         again("pause", next="second"), pause, second, rest, seen, AFTER, loops={"pause": "again", "rest": "second"}
     )
     everywhere = [Matched(f"{step}/0", "e1") for step in ("again", "second", "seen")]
-    walk = begin(plan).tell(*everywhere)
-    assert walk.command() == SleepUntil(NOON + HOUR, "delay rest")
-    assert walk.tell(Matched("second/0", "e2"), *everywhere).command() == AwaitMatch(NOON + HOUR)
+    driver = begin(plan).tell(*everywhere)
+    assert driver.command() == SleepUntil(NOON + HOUR, "delay rest")
+    assert driver.tell(Matched("second/0", "e2"), *everywhere).command() == AwaitMatch(NOON + HOUR)
 
 
 def test_an_event_that_a_wait_has_heard_does_not_end_the_repetition_after_it(begin: Begin) -> None:
     wait = WaitFor("seen", (Subscription("seen/0", "again"),), 3_600, "again")
     plan = plan_of(wait, again("pause"), Delay("pause", 3_600, "again"), AFTER, loops={"pause": "again"})
-    walk = begin(plan).tell(BOUGHT, Matched("seen/0", "e1"), Woke())
-    assert walk.command() == SleepUntil(NOON + HOUR, "delay pause")
-    assert is_left(walk.tell(Matched("again/0", "e2")))
+    driver = begin(plan).tell(BOUGHT, Matched("seen/0", "e1"), Woke())
+    assert driver.command() == SleepUntil(NOON + HOUR, "delay pause")
+    assert is_left(driver.tell(Matched("again/0", "e2")))
 
 
 @pytest.mark.parametrize("told", [[BOUGHT, Matched("seen/0", "e1")], [Matched("seen/0", "e1"), BOUGHT]])
 def test_a_wait_within_gives_way_to_the_event_that_ends_it(begin: Begin, told: list[Fact]) -> None:
     """Both listen for the same: the repetition is over, also where the wait was told first."""
-    walk = begin(repeating(WaitFor("seen", (Subscription("seen/0", "tag"),), 3_600, "again"), Act("tag", "set_stage")))
-    assert is_left(walk.tell(*told, Woke()))
+    driver = begin(
+        repeating(WaitFor("seen", (Subscription("seen/0", "tag"),), 3_600, "again"), Act("tag", "set_stage"))
+    )
+    assert is_left(driver.tell(*told, Woke()))
 
 
 def test_a_repetition_entered_again_listens_anew(begin: Begin) -> None:
-    walk = begin(NESTED).tell(Matched("inner/0", "e1")).wake().wake()
-    assert walk.command() == SleepUntil(walk.at + HOUR, "delay pause")
+    driver = begin(NESTED).tell(Matched("inner/0", "e1")).wake().wake()
+    assert driver.command() == SleepUntil(driver.at + HOUR, "delay pause")
     # A relay that died after telling tells once more.
-    assert walk.tell(Matched("inner/0", "e1")).command() == SleepUntil(walk.at + HOUR, "delay pause")
-    assert walk.tell(Matched("inner/0", "e2")).command() == SleepUntil(walk.at + HOUR, "delay between")
+    assert driver.tell(Matched("inner/0", "e1")).command() == SleepUntil(driver.at + HOUR, "delay pause")
+    assert driver.tell(Matched("inner/0", "e2")).command() == SleepUntil(driver.at + HOUR, "delay between")
 
 
 def test_an_event_during_a_rest_of_the_outer_does_not_end_the_inner(begin: Begin) -> None:
-    walk = begin(NESTED).tell(Matched("inner/0", "e1")).tell(Matched("inner/0", "e2"), after=HOUR / 2).wake()
-    walk.tell(Matched("inner/0", "e3"), after=HOUR).wake()
-    assert walk.command() == SleepUntil(walk.at + HOUR, "delay pause")
+    driver = begin(NESTED).tell(Matched("inner/0", "e1")).tell(Matched("inner/0", "e2"), after=HOUR / 2).wake()
+    driver.tell(Matched("inner/0", "e3"), after=HOUR).wake()
+    assert driver.command() == SleepUntil(driver.at + HOUR, "delay pause")
 
 
 def clicked_after(*body: Any) -> Plan:
@@ -370,14 +372,14 @@ def clicked_after(*body: Any) -> Plan:
 @pytest.mark.parametrize("following", [[], [Delay("pause", 3_600, "again")]], ids=["between rounds", "delay"])
 def test_what_follows_hears_of_events_since_the_message_without_a_rest(begin: Begin, following: list[Any]) -> None:
     mail = Send("mail", "email", "hello", next="pause" if following else "again")
-    walk = begin(clicked_after(mail, *following)).tell(GRANTED)
-    walk.tell(Matched("seen/0", "e2"), BOUGHT, after=HOUR).tell(SENT, Woke(), after=HOUR)
-    assert walk.command() == Finish("yes", recorded=False)
+    driver = begin(clicked_after(mail, *following)).tell(GRANTED)
+    driver.tell(Matched("seen/0", "e2"), BOUGHT, after=HOUR).tell(SENT, Woke(), after=HOUR)
+    assert driver.command() == Finish("yes", recorded=False)
 
 
 def test_what_follows_does_not_hear_of_events_from_a_rest_within(begin: Begin) -> None:
     for rest in (SENT, Answered(Deferred(NOON + DAY, "capped")), Answered(Held("campaign_paused"))):
         told = [GRANTED, SENT] if rest is SENT else [rest]
-        walk = begin(clicked_after(MAIL)).tell(*told).tell(Matched("seen/0", "e2"), after=HOUR)
-        walk.tell(BOUGHT, after=HOUR).tell(Woke())
-        assert walk.command() == AwaitMatch(walk.at + HOUR)
+        driver = begin(clicked_after(MAIL)).tell(*told).tell(Matched("seen/0", "e2"), after=HOUR)
+        driver.tell(BOUGHT, after=HOUR).tell(Woke())
+        assert driver.command() == AwaitMatch(driver.at + HOUR)

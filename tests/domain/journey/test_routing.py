@@ -11,7 +11,7 @@ from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
 from domain.journey.records import Ending, Journey, user_of, user_reference, workflow_id
 from domain.tracking.event import Event
-from tests.domain.journey.staging import (
+from tests.domain.journey.routing_harness import (
     ADA,
     BOB,
     BY_CART,
@@ -20,7 +20,7 @@ from tests.domain.journey.staging import (
     NOON,
     SAME_CART,
     TICK,
-    Stage,
+    RoutingHarness,
     campaign,
     cut,
     event_id,
@@ -36,7 +36,7 @@ from tests.domain.journey.staging import (
 
 def test_an_entry_says_all_of_itself() -> None:
     abandoned = track("Cart Abandoned", cart="c1")
-    routed = Stage(campaign(version=3, entry=BY_CART)).take(abandoned, after=HOUR)
+    routed = RoutingHarness(campaign(version=3, entry=BY_CART)).take(abandoned, after=HOUR)
     [entered] = routed.entered
     assert entered == Journey(
         id=UUID(int=1),
@@ -63,14 +63,16 @@ def test_an_entry_says_all_of_itself() -> None:
 )
 def test_an_entry_condition(where: str, properties: dict[str, Any], holds: bool) -> None:
     """Of one that is false no decision is kept."""
-    routed = Stage(campaign(entry=EntryRule("Cart Abandoned", where))).take(track("Cart Abandoned", **properties))
+    routed = RoutingHarness(campaign(entry=EntryRule("Cart Abandoned", where))).take(
+        track("Cart Abandoned", **properties)
+    )
     assert len(routed.entered) == holds
     assert reasons(routed) == ([None] if holds else [])
 
 
 def test_a_condition_that_cannot_be_evaluated_lets_nobody_in_and_says_why() -> None:
     [decision] = (
-        Stage(campaign(entry=EntryRule("Cart Abandoned", "event.properties.value > 100")))
+        RoutingHarness(campaign(entry=EntryRule("Cart Abandoned", "event.properties.value > 100")))
         .take(track("Cart Abandoned", BOB))
         .decisions
     )
@@ -80,7 +82,7 @@ def test_a_condition_that_cannot_be_evaluated_lets_nobody_in_and_says_why() -> N
 
 @pytest.mark.parametrize(("properties", "is_keyed"), [({"cart": "c1"}, True), ({"cart": ""}, False), ({}, False)])
 def test_without_a_key_there_is_no_entry(properties: dict[str, Any], is_keyed: bool) -> None:
-    [decision] = Stage(campaign(entry=BY_CART)).take(track("Cart Abandoned", **properties)).decisions
+    [decision] = RoutingHarness(campaign(entry=BY_CART)).take(track("Cart Abandoned", **properties)).decisions
     assert decision.reason == (None if is_keyed else "no_key")
     if not is_keyed:
         assert decision.data["key"] == BY_CART.key
@@ -88,9 +90,9 @@ def test_without_a_key_there_is_no_entry(properties: dict[str, Any], is_keyed: b
 
 
 def test_one_journey_a_key_and_a_person() -> None:
-    stage = Stage(campaign(entry=BY_CART))
+    harness = RoutingHarness(campaign(entry=BY_CART))
     same = [track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c1")]
-    routed = stage.take(*same, track("Cart Abandoned", cart="c2"), track("Cart Abandoned", BOB, cart="c1"))
+    routed = harness.take(*same, track("Cart Abandoned", cart="c2"), track("Cart Abandoned", BOB, cart="c1"))
     assert reasons(routed) == [None, "already_in", None, None]
     assert routed.decisions[1].data == {"journey_id": routed.entered[0].id}
     assert [(entered.profile_id, entered.entry_key) for entered in routed.entered] == [
@@ -98,17 +100,17 @@ def test_one_journey_a_key_and_a_person() -> None:
         (ADA, "c2"),
         (BOB, "c1"),
     ]
-    assert reasons(stage.take(track("Cart Abandoned", cart="c2"))) == ["already_in"]
+    assert reasons(harness.take(track("Cart Abandoned", cart="c2"))) == ["already_in"]
 
 
 def test_a_journey_of_an_older_version_counts_as_being_in() -> None:
     older = campaign(version=1)
-    stage = Stage(campaign(version=2), older=[older]).add(journey(track("Cart Abandoned")))
-    assert reasons(stage.take(track("Cart Abandoned"))) == ["already_in"]
+    harness = RoutingHarness(campaign(version=2), older=[older]).add(journey(track("Cart Abandoned")))
+    assert reasons(harness.take(track("Cart Abandoned"))) == ["already_in"]
 
 
 def test_an_event_enters_every_campaign_that_it_starts() -> None:
-    routed = Stage(campaign("one"), campaign("two"), campaign("other", entry=EntryRule("Other"))).take(
+    routed = RoutingHarness(campaign("one"), campaign("two"), campaign("other", entry=EntryRule("Other"))).take(
         track("Cart Abandoned")
     )
     assert [entered.campaign_key for entered in routed.entered] == ["one", "two"]
@@ -126,30 +128,32 @@ def test_an_event_enters_every_campaign_that_it_starts() -> None:
     ],
 )
 def test_entering_again(reentry: Any, after: timedelta, reason: str | None) -> None:
-    stage = Stage(campaign(entry=EntryRule("Cart Abandoned", reentry=reentry), exits=[EventRule("Bought")]))
-    stage.take(track("Cart Abandoned"), track("Bought"))
+    harness = RoutingHarness(campaign(entry=EntryRule("Cart Abandoned", reentry=reentry), exits=[EventRule("Bought")]))
+    harness.take(track("Cart Abandoned"), track("Bought"))
     at = NOON + after
-    [decision] = stage.take(track("Cart Abandoned", at=at), track("Bought", at=at), after=after).decisions
+    [decision] = harness.take(track("Cart Abandoned", at=at), track("Bought", at=at), after=after).decisions
     assert decision.reason == reason
     if reason == "reentry_after":
         assert decision.data == {"last_entered_at": NOON, "again_at": NOON + HOUR}
     if reason == "reentry_never":
         assert decision.data == {"last_entered_at": NOON}
-    assert reasons(stage.take(track("Cart Abandoned", BOB, at=at))) == [None]
+    assert reasons(harness.take(track("Cart Abandoned", BOB, at=at))) == [None]
 
 
 def test_entering_again_is_counted_by_key() -> None:
-    stage = Stage(campaign(entry=EntryRule("Cart Abandoned", key=BY_CART.key, reentry="never"), exits=[SAME_CART]))
-    stage.take(track("Cart Abandoned", cart="c1"), track("Order Completed", cart="c1"))
-    assert reasons(stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2"))) == [
+    harness = RoutingHarness(
+        campaign(entry=EntryRule("Cart Abandoned", key=BY_CART.key, reentry="never"), exits=[SAME_CART])
+    )
+    harness.take(track("Cart Abandoned", cart="c1"), track("Order Completed", cart="c1"))
+    assert reasons(harness.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2"))) == [
         "reentry_never",
         None,
     ]
 
 
 def test_whoever_is_in_is_told_so_rather_than_when_they_may_enter_again() -> None:
-    stage = Stage(campaign(entry=EntryRule("Cart Abandoned", reentry="never")))
-    assert reasons(stage.take(track("Cart Abandoned"), track("Cart Abandoned"))) == [None, "already_in"]
+    harness = RoutingHarness(campaign(entry=EntryRule("Cart Abandoned", reentry="never")))
+    assert reasons(harness.take(track("Cart Abandoned"), track("Cart Abandoned"))) == [None, "already_in"]
 
 
 @pytest.mark.parametrize(
@@ -162,8 +166,8 @@ def test_whoever_is_in_is_told_so_rather_than_when_they_may_enter_again() -> Non
     ],
 )
 def test_a_schedule_counts_from_its_start_and_not_from_its_end_on(after: timedelta, reason: str | None) -> None:
-    stage = Stage(campaign(schedule=ScheduleRule(NOON, NOON + HOUR)))
-    [decision] = stage.take(track("Cart Abandoned"), after=after).decisions
+    harness = RoutingHarness(campaign(schedule=ScheduleRule(NOON, NOON + HOUR)))
+    [decision] = harness.take(track("Cart Abandoned"), after=after).decisions
     assert decision.reason == reason
     expected = {"before_schedule": {"starts_at": NOON}, "after_schedule": {"ends_at": NOON + HOUR}}
     assert decision.data == expected.get(reason or "", {})
@@ -173,34 +177,34 @@ def test_a_schedule_counts_from_its_start_and_not_from_its_end_on(after: timedel
 
 
 def test_an_exit_ends_the_journey_with_event_and_instant() -> None:
-    stage = Stage(campaign(exits=[EventRule("Order Completed")]))
-    [entered] = stage.take(track("Cart Abandoned")).entered
-    routed = stage.take(track("Order Completed", message_id="bought"), after=HOUR)
+    harness = RoutingHarness(campaign(exits=[EventRule("Order Completed")]))
+    [entered] = harness.take(track("Cart Abandoned")).entered
+    routed = harness.take(track("Order Completed", message_id="bought"), after=HOUR)
     [left] = routed.exits.values()
     assert left.ending == Ending(entered.id, "exited", "exited", str(event_id("bought")), NOON + HOUR)
     assert (left.journey, left.event.name, left.reason) == (entered, "Order Completed", "exit_event")
-    assert stage.active == {}
+    assert harness.active == {}
 
 
 def test_an_exit_ends_only_the_journey_that_it_is_about() -> None:
-    stage = Stage(campaign(entry=BY_CART, exits=[SAME_CART]))
+    harness = RoutingHarness(campaign(entry=BY_CART, exits=[SAME_CART]))
     carts = [track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")]
-    first, second, of_bob = stage.take(*carts, track("Cart Abandoned", BOB, cart="c1")).entered
-    routed = stage.take(track("Order Completed", cart="c1"), track("Order Completed"))
+    first, second, of_bob = harness.take(*carts, track("Cart Abandoned", BOB, cart="c1")).entered
+    routed = harness.take(track("Order Completed", cart="c1"), track("Order Completed"))
     assert list(routed.exits) == [first.id]
-    assert list(stage.active) == [second.id, of_bob.id]
+    assert list(harness.active) == [second.id, of_bob.id]
 
 
 def test_in_one_batch_an_exit_after_the_entry_ends_it() -> None:
     batch = track("Cart Abandoned"), track("Order Completed", at=NOON + HOUR)
-    routed = Stage(campaign(exits=[EventRule("Order Completed")])).take(*batch)
+    routed = RoutingHarness(campaign(exits=[EventRule("Order Completed")])).take(*batch)
     assert reasons(routed) == [None]
     assert list(routed.exits) == [routed.entered[0].id]
 
 
 def test_in_one_batch_an_exit_before_the_entry_does_not_end_it() -> None:
     batch = track("Order Completed"), track("Cart Abandoned", at=NOON + HOUR)
-    routed = Stage(campaign(exits=[EventRule("Order Completed")])).take(*batch)
+    routed = RoutingHarness(campaign(exits=[EventRule("Order Completed")])).take(*batch)
     assert reasons(routed) == [None]
     assert routed.exits == {}
 
@@ -208,63 +212,65 @@ def test_in_one_batch_an_exit_before_the_entry_does_not_end_it() -> None:
 def test_after_an_exit_one_may_enter_again_in_the_same_batch() -> None:
     names = ["Cart Abandoned", "Order Completed", "Cart Abandoned"]
     batch = [track(name, at=NOON + number * HOUR) for number, name in enumerate(names)]
-    routed = Stage(campaign(exits=[EventRule("Order Completed")])).take(*batch)
+    routed = RoutingHarness(campaign(exits=[EventRule("Order Completed")])).take(*batch)
     assert [entered.id in routed.exits for entered in routed.entered] == [True, False]
 
 
 def test_an_event_that_is_both_ends_one_journey_and_begins_the_next() -> None:
-    stage = Stage(campaign(exits=[EventRule("Cart Abandoned")]))
-    [first] = stage.take(track("Cart Abandoned")).entered
-    routed = stage.take(track("Cart Abandoned", at=NOON + HOUR))
+    harness = RoutingHarness(campaign(exits=[EventRule("Cart Abandoned")]))
+    [first] = harness.take(track("Cart Abandoned")).entered
+    routed = harness.take(track("Cart Abandoned", at=NOON + HOUR))
     assert list(routed.exits) == [first.id]
-    assert [entered.id for entered in routed.entered] == list(stage.active) != [first.id]
+    assert [entered.id for entered in routed.entered] == list(harness.active) != [first.id]
 
 
 @pytest.mark.parametrize("batches", [1, 2])
 def test_one_that_is_both_and_is_late_leaves_the_journey_that_began_after_it(batches: int) -> None:
-    stage = Stage(campaign(exits=[EventRule("Cart Abandoned", "event.properties.n != entry.properties.n")]))
+    harness = RoutingHarness(campaign(exits=[EventRule("Cart Abandoned", "event.properties.n != entry.properties.n")]))
     newer, late = track("Cart Abandoned", at=NOON, n=1), track("Cart Abandoned", at=NOON - TICK, n=2)
     if batches == 1:
-        stage.take(newer, late)
+        harness.take(newer, late)
     else:
-        stage.take(newer)
-        stage.take(late, after=HOUR)
-    assert reasons(stage.result) == [None, "already_in"]
-    assert [active.entry for active in stage.active.values()] == [newer.event]
+        harness.take(newer)
+        harness.take(late, after=HOUR)
+    assert reasons(harness.result) == [None, "already_in"]
+    assert [active.entry for active in harness.active.values()] == [newer.event]
     # One of the same instant counts as later.
     same_time = track("Cart Abandoned", at=NOON, n=3)
-    assert len(stage.take(same_time).exits) == 1
-    assert [active.entry for active in stage.active.values()] == [same_time.event]
+    assert len(harness.take(same_time).exits) == 1
+    assert [active.entry for active in harness.active.values()] == [same_time.event]
 
 
 def test_any_of_several_exits_ends_it() -> None:
-    stage = Stage(campaign(exits=[EventRule("Order Completed", "event.properties.value > 10"), EventRule("Left")]))
-    stage.take(track("Cart Abandoned"))
-    assert stage.take(track("Order Completed", value=10)).exits == {}
-    assert len(stage.take(track("Left")).exits) == 1
+    harness = RoutingHarness(
+        campaign(exits=[EventRule("Order Completed", "event.properties.value > 10"), EventRule("Left")])
+    )
+    harness.take(track("Cart Abandoned"))
+    assert harness.take(track("Order Completed", value=10)).exits == {}
+    assert len(harness.take(track("Left")).exits) == 1
 
 
 def test_one_event_ends_journeys_of_several_campaigns() -> None:
     left = [EventRule("Left")]
-    stage = Stage(campaign("one", exits=left), campaign("two", exits=left), campaign("three"))
-    stage.take(track("Cart Abandoned"))
-    routed = stage.take(track("Left"))
+    harness = RoutingHarness(campaign("one", exits=left), campaign("two", exits=left), campaign("three"))
+    harness.take(track("Cart Abandoned"))
+    routed = harness.take(track("Left"))
     assert sorted(left.journey.campaign_key for left in routed.exits.values()) == ["one", "two"]
-    assert [left.campaign_key for left in stage.active.values()] == ["three"]
+    assert [left.campaign_key for left in harness.active.values()] == ["three"]
 
 
 def test_a_journey_follows_the_exits_of_its_own_version() -> None:
     older = campaign(version=1, exits=[EventRule("Left")])
     newer = campaign(version=2, exits=[EventRule("Order Completed")])
-    stage = Stage(newer, older=[older]).add(journey(track("Cart Abandoned"), version=1))
-    assert stage.take(track("Order Completed")).exits == {}
-    assert len(stage.take(track("Left")).exits) == 1
+    harness = RoutingHarness(newer, older=[older]).add(journey(track("Cart Abandoned"), version=1))
+    assert harness.take(track("Order Completed")).exits == {}
+    assert len(harness.take(track("Left")).exits) == 1
 
 
 def test_a_stopped_campaign_lets_nobody_in_and_still_ends() -> None:
-    stage = Stage(older=[campaign(exits=[EventRule("Left")])]).add(journey(track("Cart Abandoned")))
-    assert stage.take(track("Cart Abandoned", BOB)).decisions == []
-    assert len(stage.take(track("Left")).exits) == 1
+    harness = RoutingHarness(older=[campaign(exits=[EventRule("Left")])]).add(journey(track("Cart Abandoned")))
+    assert harness.take(track("Cart Abandoned", BOB)).decisions == []
+    assert len(harness.take(track("Left")).exits) == 1
 
 
 # An exit event that was received first, but happened later
@@ -275,14 +281,14 @@ def test_a_stopped_campaign_lets_nobody_in_and_still_ends() -> None:
 )
 @pytest.mark.parametrize("batches", [1, 2])
 def test_an_exit_that_overtook_the_entry_keeps_it_out(batches: int, later: timedelta, reason: str | None) -> None:
-    stage = Stage(campaign(exits=[EventRule("Order Completed")]))
+    harness = RoutingHarness(campaign(exits=[EventRule("Order Completed")]))
     bought = track("Order Completed", message_id="bought", at=NOON + later)
     abandoned = track("Cart Abandoned", at=NOON)
     if batches == 1:
-        [decision] = stage.take(bought, abandoned).decisions
+        [decision] = harness.take(bought, abandoned).decisions
     else:
-        stage.take(bought)
-        [decision] = stage.take(abandoned, after=HOUR).decisions
+        harness.take(bought)
+        [decision] = harness.take(abandoned, after=HOUR).decisions
     assert decision.reason == reason
     assert decision.data == ({"exit_event_id": event_id("bought")} if reason else {})
 
@@ -292,26 +298,26 @@ def test_an_exit_that_overtook_the_entry_keeps_it_out(batches: int, later: timed
 def test_an_exit_by_an_impossible_clock_keeps_no_entry_out(batches: int, reported: datetime) -> None:
     """Its arrival counts as its time, and a cart that was left before that may still be reported after it."""
     goal = GoalRule("Order Completed", within=3_600)
-    stage = Stage(campaign(exits=[EventRule("Order Completed")], goal=goal))
+    harness = RoutingHarness(campaign(exits=[EventRule("Order Completed")], goal=goal))
     bought = track("Order Completed", at=NOON, reported=reported)
     abandoned = track("Cart Abandoned", at=NOON - HOUR / 2)
-    routed = [stage.take(bought, abandoned)] if batches == 1 else [stage.take(bought), stage.take(abandoned)]
+    routed = [harness.take(bought, abandoned)] if batches == 1 else [harness.take(bought), harness.take(abandoned)]
     assert reasons(routed[-1]) == [None]
     assert (len(routed[-1].entered), routed[-1].conversions) == (1, [])
 
 
 def test_what_overtook_is_of_the_same_person_and_about_the_same_cart() -> None:
-    stage = Stage(campaign(entry=BY_CART, exits=[SAME_CART]))
-    stage.take(track("Order Completed", at=NOON + HOUR, cart="c1"))
+    harness = RoutingHarness(campaign(entry=BY_CART, exits=[SAME_CART]))
+    harness.take(track("Order Completed", at=NOON + HOUR, cart="c1"))
     carts = [track("Cart Abandoned", cart="c2"), track("Cart Abandoned", BOB, cart="c1")]
-    assert reasons(stage.take(*carts, track("Cart Abandoned", cart="c1"))) == [None, None, "exit_event_came_first"]
+    assert reasons(harness.take(*carts, track("Cart Abandoned", cart="c1"))) == [None, None, "exit_event_came_first"]
 
 
 def test_the_earliest_that_overtook_is_named() -> None:
-    stage = Stage(campaign(exits=[EventRule("Left"), EventRule("Order Completed")]))
+    harness = RoutingHarness(campaign(exits=[EventRule("Left"), EventRule("Order Completed")]))
     left = track("Left", at=NOON + 2 * HOUR)
-    stage.take(left, track("Order Completed", at=NOON + HOUR, message_id="bought"))
-    assert stage.take(track("Cart Abandoned")).decisions[0].data == {"exit_event_id": event_id("bought")}
+    harness.take(left, track("Order Completed", at=NOON + HOUR, message_id="bought"))
+    assert harness.take(track("Cart Abandoned")).decisions[0].data == {"exit_event_id": event_id("bought")}
 
 
 # What journeys listen for
@@ -323,9 +329,9 @@ def test_a_subscription_hears_where_its_condition_holds() -> None:
         "any/0": EventRule("Opened", "true"),
         "other/0": EventRule("Clicked"),
     }
-    stage = Stage(campaign(entry=BY_CART, hears=hears))
-    first, second = stage.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")).entered
-    heard = stage.take(track("Opened", message_id="o1", cart="c2")).matches
+    harness = RoutingHarness(campaign(entry=BY_CART, hears=hears))
+    first, second = harness.take(track("Cart Abandoned", cart="c1"), track("Cart Abandoned", cart="c2")).entered
+    heard = harness.take(track("Opened", message_id="o1", cart="c2")).matches
     assert [(one.journey, one.subscription, one.event_id) for one in heard] == [
         (first, "any/0", event_id("o1")),
         (second, "opened/0", event_id("o1")),
@@ -335,24 +341,24 @@ def test_a_subscription_hears_where_its_condition_holds() -> None:
 
 def test_the_entry_event_is_not_heard_and_the_exit_event_neither() -> None:
     hears = {"w/0": EventRule("Cart Abandoned"), "w/1": EventRule("Left")}
-    stage = Stage(campaign(hears=hears, exits=[EventRule("Left")]))
-    routed = stage.take(track("Cart Abandoned"), track("Left", at=NOON + HOUR))
+    harness = RoutingHarness(campaign(hears=hears, exits=[EventRule("Left")]))
+    routed = harness.take(track("Cart Abandoned"), track("Left", at=NOON + HOUR))
     assert routed.matches == []
     assert len(routed.exits) == 1
 
 
 def test_a_journey_hears_from_the_event_after_its_entry_until_it_ends() -> None:
-    stage = Stage(campaign(hears={"w/0": EventRule("Opened")}, exits=[EventRule("Left")]))
+    harness = RoutingHarness(campaign(hears={"w/0": EventRule("Opened")}, exits=[EventRule("Left")]))
     names = ["Opened", "Cart Abandoned", "Opened", "Left", "Opened"]
     profile_events = [track(name, message_id=f"h{n}", at=NOON + n * HOUR) for n, name in enumerate(names)]
-    assert [one.event_id for one in stage.take(*profile_events).matches] == [event_id("h2")]
+    assert [one.event_id for one in harness.take(*profile_events).matches] == [event_id("h2")]
 
 
 def test_a_journey_hears_by_its_own_version() -> None:
     older = campaign(version=1, hears={"w/0": EventRule("Opened")})
     newer = campaign(version=2, hears={"v/0": EventRule("Opened")})
-    stage = Stage(newer, older=[older]).add(journey(track("Cart Abandoned"), version=1))
-    assert [one.subscription for one in stage.take(track("Opened")).matches] == ["w/0"]
+    harness = RoutingHarness(newer, older=[older]).add(journey(track("Cart Abandoned"), version=1))
+    assert [one.subscription for one in harness.take(track("Opened")).matches] == ["w/0"]
 
 
 def test_which_events_cost_anything() -> None:
@@ -427,18 +433,18 @@ def test_batches_cut_anywhere_give_the_same_journeys_and_endings(
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(HAPPENINGS)
 def test_nobody_is_twice_in_a_campaign_under_one_key(profile_events: list[ProfileEvent]) -> None:
-    stage = staged([])
+    harness = staged([])
     for profile_event in profile_events:
-        stage.take(profile_event)
-        places = [(one.campaign_key, one.profile_id, one.entry_key) for one in stage.active.values()]
+        harness.take(profile_event)
+        places = [(one.campaign_key, one.profile_id, one.entry_key) for one in harness.active.values()]
         assert len(places) == len(set(places))
-        for one in stage.active.values():
-            rules = stage.listeners.rules(one)
+        for one in harness.active.values():
+            rules = harness.listeners.rules(one)
             plain = {exit.event for exit in rules.exits if exit.where is None}
             assert not (
                 profile_event.event.name in plain
                 and is_about(profile_event.event, one)
                 and one.entry != profile_event.event
             )
-    assert all(id == left.journey.id == left.ending.id for id, left in stage.result.exits.items())
-    assert [decision.journey for decision in stage.result.decisions if decision.journey] == stage.result.entered
+    assert all(id == left.journey.id == left.ending.id for id, left in harness.result.exits.items())
+    assert [decision.journey for decision in harness.result.decisions if decision.journey] == harness.result.entered

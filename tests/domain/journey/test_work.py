@@ -15,7 +15,7 @@ from domain.journey.matching import ProfileEvent
 from domain.journey.records import Journey
 from domain.journey.routing import MAX_ACTIVE, Router
 from domain.journey.routing_result import RoutingContext, RoutingResult
-from tests.domain.journey.staging import BY_CART, NOON, PEOPLE, SAME_CART, campaign, journey, track
+from tests.domain.journey.routing_harness import BY_CART, NOON, PEOPLE, SAME_CART, campaign, journey, track
 
 EVENTS = 200
 BOUGHT = GoalRule("Order Completed", 86_400)

@@ -1,4 +1,4 @@
-"""A stage for the routing of events: campaigns, and what the database would hold about people."""
+"""A harness for the routing of events: campaigns, and what the database would hold about people."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ class Somebody(Struct, frozen=True):
 PEOPLE = {ADA: Somebody("ada", {"vip": True}), BOB: Somebody("bob")}
 
 
-class Stage:
+class RoutingHarness:
     """Campaigns, and what the database holds about people. Each batch leaves behind what the next one finds."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Stage:
         self.result = RoutingResult()
         self._ids = (UUID(int=number) for number in count(1))
 
-    def add(self, *journeys: Journey) -> "Stage":
+    def add(self, *journeys: Journey) -> "RoutingHarness":
         self.active |= {journey.id: journey for journey in journeys}
         return self
 
@@ -80,7 +80,7 @@ _messages = count(1)
 
 
 def event_id(message_id: str) -> UUID:
-    """The id that the event of a message id has on this stage."""
+    """The id that the event of a message id has on this harness."""
     return uuid5(NAMESPACE_OID, message_id)
 
 
@@ -199,11 +199,11 @@ def cut(profile_events: list[ProfileEvent], places: set[int]) -> Iterator[list[P
         start = end
 
 
-def staged(batches: Iterator[list[ProfileEvent]] | list[list[ProfileEvent]]) -> Stage:
-    stage = Stage(ONE, TWO, THREE, older=[ONE_BEFORE]).add(BEFORE)
+def staged(batches: Iterator[list[ProfileEvent]] | list[list[ProfileEvent]]) -> RoutingHarness:
+    harness = RoutingHarness(ONE, TWO, THREE, older=[ONE_BEFORE]).add(BEFORE)
     for batch in batches:
-        stage.take(*batch)
-    return stage
+        harness.take(*batch)
+    return harness
 
 
 def is_about(event: Event, one: Journey) -> bool:
