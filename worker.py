@@ -121,7 +121,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
         activities=[
             journeys.authorize_send,
             journeys.evaluate_branch,
-            journeys.look_up_moment,
+            journeys.look_up_delay,
             journeys.perform_step,
             journeys.record_position,
             journeys.finish_journey,

@@ -73,7 +73,7 @@ class JourneyActivities:
         return await self._branches.choose(request)
 
     @activity.defn
-    async def look_up_moment(self, request: DelayRequest) -> datetime | Unreadable | None:
+    async def look_up_delay(self, request: DelayRequest) -> datetime | Unreadable | None:
         """The instant until which a delay rests; None where there is no such date, or Unreadable."""
         return await self._delays.look_up(request)
 

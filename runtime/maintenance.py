@@ -23,7 +23,7 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await idempotency.forget(connection)
             await forget_rejects(database)
         except psycopg.Error:
-            log.exception("housekeeping failed")
+            log.exception("failed to run maintenance")
         try:
             await asyncio.wait_for(stop.wait(), INTERVAL)
         except TimeoutError:

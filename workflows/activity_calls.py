@@ -91,7 +91,7 @@ class ActivityCalls:
             at=workflow.now(),
             next_positions=next_positions,
         )
-        return await self._call(JourneyActivities.look_up_moment, request, f"until when does {command.step} wait?")
+        return await self._call(JourneyActivities.look_up_delay, request, f"until when does {command.step} wait?")
 
     async def perform(self, command: Perform, visits: Mapping[str, int], next_positions: NextPositions) -> bool:
         """Perform an action; True if the journey had ended before."""

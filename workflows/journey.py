@@ -110,7 +110,7 @@ class JourneyWorkflow:
         # Whether what the journey does now follows from what it heard, or did not hear, while it waited for events.
         self._has_listened = False
         self._version = journey.version
-        self._heard_alike = journey.shared_subscriptions
+        self._shared_subscriptions = journey.shared_subscriptions
         self._request: _Request | None = None
         # What is heard while the journey is being moved; None while it is not.
         self._kept: list[Callable[[], None]] | None = None
@@ -211,7 +211,7 @@ class JourneyWorkflow:
 
     def _match(self, subscription: str, event_id: str, version: int) -> None:
         """An event that was held against the version before counts where the subscription means the same in both."""
-        if self._heard_alike is None or version == self._version or subscription in self._heard_alike:
+        if self._shared_subscriptions is None or version == self._version or subscription in self._heard_alike:
             self._tell(Matched(subscription, event_id))
 
     def _exit(self, by: str, versions: tuple[int, ...]) -> None:
@@ -240,7 +240,7 @@ class JourneyWorkflow:
             moved = await self._calls.move(MoveRequest(self._ref(migration), here, stored.move))
             if moved == MOVED:
                 self._plan, self._state, self._stored = migration.plan, state, stored
-                self._version, self._heard_alike = migration.to_version, migration.shared_subscriptions
+                self._version, self._shared_subscriptions = migration.to_version, migration.shared_subscriptions
                 workflow.upsert_search_attributes([CAMPAIGN_VERSION.value_set(self._version)])
             result = moved or CannotMigrate(VERSION_CHANGED, "the journey, or its campaign, is on another version")
         self._kept = None
@@ -377,6 +377,6 @@ class JourneyWorkflow:
                 status=self._shown,
                 stored_position=self._stored,
                 state=self._state,
-                shared_subscriptions=self._heard_alike,
+                shared_subscriptions=self._shared_subscriptions,
             )
         )

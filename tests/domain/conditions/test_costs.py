@@ -84,15 +84,15 @@ CPU_SECONDS, MEGABYTES = 0.5, 100
 
 _CHILD = """
 import json, resource, sys
-from domain.conditions.expressions import Place, compile_condition
+from domain.conditions.expressions import ExpressionScope, compile_condition
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 for text, properties in json.load(sys.stdin):
-    compile_condition(text, Place.ENTRY_WHERE).evaluate(event={"properties": {}})
+    compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(event={"properties": {}})
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 sys.stdin.seek(0)
 for text, properties in json.load(sys.stdin):
     before = resource.getrusage(resource.RUSAGE_SELF)
-    outcome = compile_condition(text, Place.ENTRY_WHERE).evaluate(event={"properties": properties})
+    outcome = compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(event={"properties": properties})
     after = resource.getrusage(resource.RUSAGE_SELF)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(json.dumps([spent, (after.ru_maxrss - base) // 1024, outcome.error]), flush=True)
