@@ -18,8 +18,8 @@ from temporalio.service import TLSConfig
 
 from domain.deployment import secrets
 from domain.deployment.certificates import find_certificate_fault
-from domain.deployment.findings import Finding, Part
-from domain.deployment.secrets import Fault
+from domain.deployment.findings import DeploymentFinding, DeploymentPart
+from domain.deployment.secrets import SecretFault
 from domain.local_time.zones import find_zone
 from domain.tracking.decode import MAX_BATCH_BYTES
 from domain.tracking.identifiers import DEFAULT_PLACEHOLDERS
@@ -97,12 +97,12 @@ def _listed(texts: object) -> object:
 class _FaultError(ValueError):
     """A fault on its way through the validation."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: SecretFault) -> None:
         super().__init__(str(fault))
         self.fault = fault
 
 
-def _refuse(fault: Fault | None) -> None:
+def _refuse(fault: SecretFault | None) -> None:
     if fault is not None:
         raise _FaultError(fault)
 
@@ -128,7 +128,7 @@ class _FromEnvironment(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _readable(cls, value: Any) -> Any:
-        if isinstance(value, Fault):
+        if isinstance(value, SecretFault):
             raise _FaultError(value)
         return value
 
@@ -231,7 +231,7 @@ class TemporalSettings(PayloadSettings):
         if tls is None:
             return bool(key)
         if tls is False and key and not secrets.is_loopback(host):
-            _refuse(Fault("is off, and Temporal's API key would be sent in the clear", "unset TEMPORAL_TLS"))
+            _refuse(SecretFault("is off, and Temporal's API key would be sent in the clear", "unset TEMPORAL_TLS"))
         if isinstance(tls, TLSConfig):
             _refuse(find_certificate_fault(tls.server_root_ca_cert, tls.client_cert, tls.client_private_key))
         return tls
@@ -260,7 +260,7 @@ class MailSettings(_FromEnvironment):
     @classmethod
     def _printable(cls, password: SecretStr | None) -> SecretStr | None:
         if password and not password.get_secret_value().isprintable():
-            _refuse(Fault("holds control characters", "copy it once more"))
+            _refuse(SecretFault("holds control characters", "copy it once more"))
         return password
 
     @field_validator("smtp_security")
@@ -271,7 +271,7 @@ class MailSettings(_FromEnvironment):
             and info.data.get("smtp_password")
             and not secrets.is_loopback(info.data.get("smtp_host", ""))
         ):
-            _refuse(Fault("is none and would send SOJOURN_SMTP_PASSWORD in the clear", "set starttls or tls"))
+            _refuse(SecretFault("is none and would send SOJOURN_SMTP_PASSWORD in the clear", "set starttls or tls"))
         return security
 
 
@@ -368,24 +368,24 @@ class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, Ma
         return secrets.read_list(self.webhook_signing_secret.get_secret_value())
 
 
-def find_setting_faults(error: ValidationError) -> list[Finding]:
+def find_setting_faults(error: ValidationError) -> list[DeploymentFinding]:
     """What is wrong with the settings, each with its variable and what would be right; no value is among it."""
     return [_finding(fault) for fault in error.errors(include_input=False, include_url=False)]
 
 
-def _finding(error: ErrorDetails) -> Finding:
+def _finding(error: ErrorDetails) -> DeploymentFinding:
     name = str(error["loc"][0])
     cause = error.get("ctx", {}).get("error")
     variable, field = variable_of(name), {**CodecServerSettings.model_fields, **Settings.model_fields}[name]
     if isinstance(cause, _FaultError):
-        return Finding(Part.SETTINGS, f"{variable} {cause.fault.problem}", cause.fault.remedy)
+        return DeploymentFinding(DeploymentPart.SETTINGS, f"{variable} {cause.fault.problem}", cause.fault.remedy)
     if error["type"] == "missing":
-        return Finding(
-            Part.SETTINGS,
+        return DeploymentFinding(
+            DeploymentPart.SETTINGS,
             f"{variable} is not set",
             field.examples[0] if field.examples else f"it is {field.description}",
         )
-    return Finding(Part.SETTINGS, f"{variable} is not valid", str(cause) if cause else error["msg"])
+    return DeploymentFinding(DeploymentPart.SETTINGS, f"{variable} is not valid", str(cause) if cause else error["msg"])
 
 
 def _others(info: ValidationInfo) -> Sequence[tuple[str, str]]:

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 from temporalio.envconfig import ClientConfigProfile
 
-from domain.deployment.secrets import Fault
+from domain.deployment.secrets import SecretFault
 
 PREFIX: Final = "SOJOURN_"
 # The settings that Temporal's own variables say as well, and those that only they do.
@@ -84,11 +84,11 @@ class TemporalEnvironment(PydanticBaseSettingsSource):
             tls = profile.tls.to_connect_tls_config() if profile.tls else None
         except OSError as error:
             problem = f"cannot be read from {error.filename}: {error.strerror}"
-            return {"temporal_tls": Fault(problem, "mend TEMPORAL_TLS_…_PATH, or the path in the profile")}
+            return {"temporal_tls": SecretFault(problem, "mend TEMPORAL_TLS_…_PATH, or the path in the profile")}
         except (RuntimeError, ValueError) as error:
             # Its first line only: the others quote the file, which may hold a key.
             problem = f"cannot be read from Temporal's own settings: {str(error).partition(chr(10))[0]}"
-            return {"temporal_tls": Fault(problem, "mend or unset the TEMPORAL_… variables and the profile file")}
+            return {"temporal_tls": SecretFault(problem, "mend or unset the TEMPORAL_… variables and the profile file")}
         found = {
             "temporal_address": profile.address,
             "temporal_namespace": profile.namespace,
@@ -118,32 +118,32 @@ def variable_of(name: str, environ: Mapping[str, str] = os.environ) -> str:
     return name.upper() if name in TEMPORAL_ONLY or (name in TEMPORAL and not is_ours) else variable
 
 
-def secret_in_file(variable: str, environ: Mapping[str, str]) -> str | Fault | None:
+def secret_in_file(variable: str, environ: Mapping[str, str]) -> str | SecretFault | None:
     """The content of the file that `variable`_FILE names; None where it names none."""
     if not (named := environ.get(f"{variable}_FILE")):
         return None
     if environ.get(variable):
-        return Fault(f"is given, and so is {variable}_FILE", "unset one of them")
+        return SecretFault(f"is given, and so is {variable}_FILE", "unset one of them")
     return _read(Path(named), f"{variable}_FILE")
 
 
-def _read(file: Path, variable: str) -> str | Fault:
+def _read(file: Path, variable: str) -> str | SecretFault:
     problem = f"cannot be read: {variable} names {file}"
     remedy = "name a file that holds the secret and nothing else"
     try:
         if not file.is_file():
-            return Fault(f"{problem}, {_why_no_file(file)}", remedy)
+            return SecretFault(f"{problem}, {_why_no_file(file)}", remedy)
         with file.open("rb") as opened:
             content = opened.read(MAX_SECRET_BYTES + 1)
     except OSError as error:
-        return Fault(f"{problem} ({error.strerror})", "let the process read it")
+        return SecretFault(f"{problem} ({error.strerror})", "let the process read it")
     if len(content) > MAX_SECRET_BYTES:
-        return Fault(f"{problem}, which is larger than {MAX_SECRET_BYTES // 1024} kB", remedy)
+        return SecretFault(f"{problem}, which is larger than {MAX_SECRET_BYTES // 1024} kB", remedy)
     try:
         text = content.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        return Fault(f"{problem}, which is not text in UTF-8", remedy)
-    return text or Fault(f"{problem}, which is empty", remedy)
+        return SecretFault(f"{problem}, which is not text in UTF-8", remedy)
+    return text or SecretFault(f"{problem}, which is empty", remedy)
 
 
 def _why_no_file(path: Path) -> str:

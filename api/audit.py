@@ -8,7 +8,7 @@ from msgspec import Meta
 from pydantic import Field
 
 from api.auth import allow
-from api.dependencies import ResponseModel, Text, Using, example
+from api.dependencies import ResponseModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.routes import Route
 from domain.access import Scope
@@ -27,7 +27,7 @@ _ENTRY: dict[str, Any] = {
     "data": {"version": 3},
 }
 # As PostgreSQL's bigint bounds it.
-Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+AuditEntryId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class AuditEntry(ResponseModel):
@@ -42,7 +42,7 @@ class AuditEntry(ResponseModel):
     data: dict[str, Any]
 
 
-class AuditLog(ResponseModel):
+class AuditPage(ResponseModel):
     model_config = example({"entries": [_ENTRY], "next": None})
 
     entries: list[AuditEntry]
@@ -52,12 +52,14 @@ class AuditLog(ResponseModel):
 @router.get("")
 async def read_audit_log(
     services: Using,
-    target: Annotated[Text | None, Query(max_length=255, examples=["abandoned-cart"])] = None,
-    actor: Annotated[Text | None, Query(max_length=255, examples=["environment"])] = None,
+    target: Annotated[TextField | None, Query(max_length=255, examples=["abandoned-cart"])] = None,
+    actor: Annotated[TextField | None, Query(max_length=255, examples=["environment"])] = None,
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
-) -> AuditLog:
+) -> AuditPage:
     """What was done by API and by Sojourn itself, the newest first; written in the transaction that did it."""
-    rows = await services.audit_log.list(limit=limit + 1, after=position(after, Id), target=target, actor=actor)
+    rows = await services.audit_log.list(
+        limit=limit + 1, after=position(after, AuditEntryId), target=target, actor=actor
+    )
     entries, next = cut(rows, limit, lambda entry: entry.id)
-    return AuditLog(entries=[AuditEntry.model_validate(entry) for entry in entries], next=next)
+    return AuditPage(entries=[AuditEntry.model_validate(entry) for entry in entries], next=next)

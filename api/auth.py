@@ -55,7 +55,7 @@ def write_key(request: Request) -> bytes | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenKey:
     """A key that stands outside of the body, and what it stands for. `key` is None where none does."""
 
     key: bytes | None = None
@@ -64,7 +64,7 @@ class Given:
     is_wrong: bool = False
 
 
-async def recognise(request: Request) -> Given:
+async def recognise(request: Request) -> GivenKey:
     """Verify the key that stands outside of the body, once a request, before anything is done for it.
 
     Nothing is refused for a wrong one: some pages are for everyone. Raises RateLimitedError for a busy one, and
@@ -73,10 +73,10 @@ async def recognise(request: Request) -> Given:
     try:
         key = write_key(request)
     except UnauthorizedError:
-        return Given(is_wrong=True)
+        return GivenKey(is_wrong=True)
     if not key:
-        return Given()
-    given = request.state.given = Given(key, access := await _verify(request, key), access is None)
+        return GivenKey()
+    given = request.state.given = GivenKey(key, access := await _verify(request, key), access is None)
     return given
 
 
@@ -87,7 +87,7 @@ async def verified(request: Request, key: bytes | None) -> Access:
             "the key is missing: send it as `Authorization: Bearer KEY`; tracking also takes it as the user name of "
             "Basic authorization, in the header `X-Write-Key`, or as `writeKey` in the query or the body"
         )
-    given: Given = getattr(request.state, "given", Given())
+    given: GivenKey = getattr(request.state, "given", GivenKey())
     access = given.access if given.key == key else await _verify(request, key)
     if access is None:
         raise wrong_key()

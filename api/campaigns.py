@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from api.auth import Operator, allow
-from api.dependencies import WHOLE, CampaignKey, FileName, RequestModel, ResponseModel, Text, Using, example
+from api.dependencies import WHOLE, CampaignKey, FileName, RequestModel, ResponseModel, TextField, Using, example
 from api.entity_tags import IfMatch, Tag, Tagged
 from api.problems import refusals
 from api.routes import Route
@@ -35,8 +35,10 @@ class PublishRequest(RequestModel):
     )
 
     file: FileName
-    source: Annotated[Text, Field(description="the campaign document, YAML")]
-    templates: Annotated[dict[Text, Text], Field(description="file name to text of the templates that its steps name")]
+    source: Annotated[TextField, Field(description="the campaign document, YAML")]
+    templates: Annotated[
+        dict[TextField, TextField], Field(description="file name to text of the templates that its steps name")
+    ]
 
 
 class PublishWarning(ResponseModel):

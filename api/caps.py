@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from api.auth import Operator, allow
-from api.dependencies import FileName, RequestModel, ResponseModel, Text, Using, example
+from api.dependencies import FileName, RequestModel, ResponseModel, TextField, Using, example
 from api.entity_tags import IfMatch, Tagged
 from api.problems import refusals
 from api.routes import Route
@@ -27,7 +27,7 @@ class CapsRequest(RequestModel):
     )
 
     file: FileName
-    source: Annotated[Text, Field(description="the document, YAML")]
+    source: Annotated[TextField, Field(description="the document, YAML")]
 
 
 _RULE: dict[str, Any] = {"name": "weekly", "limit": 3, "per": "calendar_week", "min_gap": "4h"}

@@ -57,10 +57,10 @@ EXAMPLE = "x-example"
 
 Using = Annotated[Services, Depends(_services)]
 
-Text = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
-CampaignKey = Annotated[Text, Path(min_length=1, max_length=255, examples=["abandoned-cart"])]
+TextField = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
+CampaignKey = Annotated[TextField, Path(min_length=1, max_length=255, examples=["abandoned-cart"])]
 UserId = Annotated[
-    Text,
+    TextField,
     Path(
         min_length=1,
         max_length=255,
@@ -68,8 +68,8 @@ UserId = Annotated[
         examples=["u-4711"],
     ),
 ]
-ChannelName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,31}$", examples=["email"])]
-FileName = Annotated[Text, Field(min_length=1, max_length=1024, description="named in the problems found in it")]
+ChannelPath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,31}$", examples=["email"])]
+FileName = Annotated[TextField, Field(min_length=1, max_length=1024, description="named in the problems found in it")]
 
 
 def _whole(value: object) -> object:
@@ -95,7 +95,7 @@ def _imaginable(instant: datetime) -> datetime:
 
 
 # An instant of a body or a query. It is a text in JSON, which a strict model would refuse.
-Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_imaginable)]
+InstantField = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_imaginable)]
 
 
 def _require_unicode(value: object) -> None:

@@ -16,7 +16,7 @@ router = APIRouter(
     prefix="/v1/campaigns", tags=["Campaigns"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
 )
 
-Counts = dict[str, int]
+NumberByName = dict[str, int]
 _STEP: dict[str, Any] = {
     "id": "nudge",
     "kind": "send",
@@ -56,7 +56,7 @@ _FUNNEL: dict[str, Any] = {
 }
 
 
-class Messages(ResponseModel):
+class SendFunnel(ResponseModel):
     """What became of a step's messages: numbers of messages, but for `deferred` and `held`, which are of journeys."""
 
     sent: int = Field(examples=[900])
@@ -66,48 +66,50 @@ class Messages(ResponseModel):
     unknown: int = Field(description="it is not known whether they were delivered")
     cancelled: int = Field(examples=[12], description="granted, and not sent: the journey ended, or the window closed")
     capped: int = Field(examples=[40], description="refused by a frequency cap")
-    refused: Counts = Field(examples=[{"no_consent": 25}], description="refused for each other reason")
-    deferred: Counts = Field(examples=[{"send_window": 210}], description="journeys that were put off, by why")
+    refused: NumberByName = Field(examples=[{"no_consent": 25}], description="refused for each other reason")
+    deferred: NumberByName = Field(examples=[{"send_window": 210}], description="journeys that were put off, by why")
     held: int = Field(description="journeys that came here while the campaign was paused")
 
 
-class Step(ResponseModel):
+class StepFunnel(ResponseModel):
     id: str = Field(examples=["nudge"])
     kind: str = Field(examples=["send"])
     within: str | None = Field(description="the step in which it stands")
     way: str | None = Field(examples=["on_timeout"], description="the list of that step")
     depth: int = Field(description="how many steps it stands in")
     reached: int = Field(examples=[1000], description="journeys that have come to it")
-    now: Counts = Field(examples=[{"deferred": 7}], description="journeys that are there, by what they do")
-    messages: Messages | None = Field(description="of a send")
+    now: NumberByName = Field(examples=[{"deferred": 7}], description="journeys that are there, by what they do")
+    messages: SendFunnel | None = Field(description="of a send")
 
 
-class Arm(ResponseModel):
+class ArmFunnel(ResponseModel):
     step: str = Field(examples=["offer"], description="the split")
     arm: str = Field(examples=["discount"])
     journeys: int = Field(examples=[450], description="that were sent this way")
     goals: int = Field(examples=[61], description="that reached the goal afterwards")
 
 
-class Version(ResponseModel):
+class VersionFunnel(ResponseModel):
     """The journeys that are on a version now, or were when they ended."""
 
     version: int
     entered: int = Field(examples=[1000])
     active: int = Field(examples=[250])
-    outcomes: Counts = Field(examples=[{"completed": 700, "exited": 50}], description="how the others ended")
-    exits: Counts = Field(examples=[{"exit_event": 45, "manual": 5}], description="why some were ended")
+    outcomes: NumberByName = Field(examples=[{"completed": 700, "exited": 50}], description="how the others ended")
+    exits: NumberByName = Field(examples=[{"exit_event": 45, "manual": 5}], description="why some were ended")
     goals: int = Field(examples=[120])
-    arms: list[Arm]
-    steps: list[Step] = Field(description="in the order of the document")
+    arms: list[ArmFunnel]
+    steps: list[StepFunnel] = Field(description="in the order of the document")
 
 
 class Funnel(ResponseModel):
     model_config = example(_FUNNEL)
 
     campaign: str = Field(examples=["abandoned-cart"])
-    not_let_in: Counts = Field(examples=[{"already_in": 31}], description="events that started no journey, by why")
-    versions: list[Version]
+    not_let_in: NumberByName = Field(
+        examples=[{"already_in": 31}], description="events that started no journey, by why"
+    )
+    versions: list[VersionFunnel]
 
 
 @router.get("/{key}/funnel", responses=refusals(NotFoundError))

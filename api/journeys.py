@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field
 
 from api.auth import Operator, allow
-from api.dependencies import WHOLE, Instant, RequestModel, ResponseModel, Text, Using, example
+from api.dependencies import WHOLE, InstantField, RequestModel, ResponseModel, TextField, Using, example
 from api.operations import Operation
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
@@ -53,9 +53,9 @@ _LINE: dict[str, Any] = {
     "url": _JOURNEY["url"],
 }
 
-Name = Annotated[Text, Field(min_length=1, max_length=255)]
+Name = Annotated[TextField, Field(min_length=1, max_length=255)]
 # The numbers that PostgreSQL's integer holds.
-Version = Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
+VersionFilter = Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
 JourneyStatus = Literal["waiting", "deferred", "held", "acting"]
 JourneyId = Annotated[UUID, Path(examples=[_JOURNEY["id"]])]
 
@@ -66,14 +66,14 @@ class JourneyQuery(RequestModel):
     model_config = ConfigDict(strict=False)
 
     campaign: Name | None = None
-    version: Version | None = None
+    version: VersionFilter | None = None
     user: Name | None = Field(None, description="a user's id, or an anonymous one")
     state: Literal["active", "completed", "exited"] | None = None
     outcome: Name | None = Field(None, examples=["engaged"])
     step: Name | None = Field(None, description="where an active journey is; with a `state`, where those were last")
     status: JourneyStatus | None = Field(None, description="what an active journey does there")
-    entered_after: Instant | None = Field(None, description="the first instant that counts")
-    entered_before: Instant | None = Field(None, description="the first instant that does not count")
+    entered_after: InstantField | None = Field(None, description="the first instant that counts")
+    entered_before: InstantField | None = Field(None, description="the first instant that does not count")
     limit: Limit = DEFAULT_LIMIT
     after: After = None
 
@@ -84,12 +84,12 @@ class ChoiceRequest(RequestModel):
     model_config = example({"campaign": "abandoned-cart", "version": 2, "step": "cool-off"})
 
     campaign: Name
-    version: Version | None = None
+    version: VersionFilter | None = None
     step: Name | None = None
     status: JourneyStatus | None = None
     user: Name | None = None
-    entered_after: Annotated[Instant, Field(description="the first instant that counts")] | None = None
-    entered_before: Annotated[Instant, Field(description="the first instant that does not count")] | None = None
+    entered_after: Annotated[InstantField, Field(description="the first instant that counts")] | None = None
+    entered_before: Annotated[InstantField, Field(description="the first instant that does not count")] | None = None
     dry_run: Annotated[bool, Field(description="only count them")] = False
 
     def choice(self) -> JourneyChoice:
@@ -139,7 +139,7 @@ class JourneyStory(Journey):
     next: str | None = Field(description="pass it as `before` for what came earlier; null at the beginning")
 
 
-class Counted(ResponseModel):
+class CountedJourneys(ResponseModel):
     """What a dry run finds."""
 
     model_config = example({"journeys": 1500})
@@ -147,7 +147,9 @@ class Counted(ResponseModel):
     journeys: int = Field(examples=[1500])
 
 
-_DRY_RUN: dict[int | str, dict[str, Any]] = {200: {"model": Counted, "description": "A dry run: how many it would be"}}
+_DRY_RUN: dict[int | str, dict[str, Any]] = {
+    200: {"model": CountedJourneys, "description": "A dry run: how many it would be"}
+}
 _ONE = refusals(NotFoundError, ConflictError)
 
 
@@ -165,7 +167,7 @@ async def get_journey(
     id: JourneyId,
     services: Using,
     limit: Limit = DEFAULT_LIMIT,
-    before: Annotated[Text | None, Query(description="`next` of the page before")] = None,
+    before: Annotated[TextField | None, Query(description="`next` of the page before")] = None,
 ) -> JourneyStory:
     """One journey: where it is, until when, and the latest lines of its story with the reason of each decision."""
     return JourneyStory.model_validate(await services.journeys.get(id, limit=limit, before=before))

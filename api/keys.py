@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import Field
 
 from api.auth import Admin, allow
-from api.dependencies import Instant, RequestModel, ResponseModel, Text, Using, example
+from api.dependencies import InstantField, RequestModel, ResponseModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route, keep_instead
@@ -33,12 +33,12 @@ _TOKEN = "sj_9f86d081884c7d65_" + "0" * 64
 class KeyRequest(RequestModel):
     model_config = example({"name": "shop backend", "scopes": ["ingest"], "expires_at": "2027-11-01T00:00:00Z"})
 
-    name: Annotated[Text, Field(min_length=1, max_length=255, description="whose it is; for people")]
+    name: Annotated[TextField, Field(min_length=1, max_length=255, description="whose it is; for people")]
     # A set of enum members is JSON's list of names, which strict validation would refuse.
     scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=4)]
-    expires_at: Instant | None = None
+    expires_at: InstantField | None = None
     source: Annotated[
-        Text | None,
+        TextField | None,
         Field(
             min_length=1,
             max_length=255,
@@ -97,7 +97,7 @@ async def list_keys(services: Using, limit: Limit = DEFAULT_LIMIT, after: After 
 
 @router.delete("/{id}", responses=refusals(NotFoundError))
 async def revoke_key(
-    id: Annotated[Text, Path(max_length=64, examples=["9f86d081884c7d65"])], services: Using, by: Admin
+    id: Annotated[TextField, Path(max_length=64, examples=["9f86d081884c7d65"])], services: Using, by: Admin
 ) -> Key:
     """Revoke a key. It opens nothing after one second, in any process; revoking it again changes nothing."""
     return Key.model_validate(await services.keys.revoke(id, by=by))

@@ -13,13 +13,13 @@ from typing import Annotated, TypeVar
 import msgspec
 from fastapi import Query
 
-from api.dependencies import FIRST_YEAR, LAST_YEAR, Text
+from api.dependencies import FIRST_YEAR, LAST_YEAR, TextField
 from domain.errors import InvalidCursorError
 
 T = TypeVar("T")
 
 Limit = Annotated[int, Query(ge=1, le=500, description="how many at most", examples=[100])]
-After = Annotated[Text | None, Query(max_length=1024, description="`next` of the page before")]
+After = Annotated[TextField | None, Query(max_length=1024, description="`next` of the page before")]
 DEFAULT_LIMIT = 100
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api.auth import Operator, allow
 from api.campaigns import PublishRequest, PublishWarning
-from api.dependencies import CampaignKey, ResponseModel, Text, Using, example
+from api.dependencies import CampaignKey, ResponseModel, TextField, Using, example
 from api.problems import refusals
 from api.routes import Route
 from application.plans import Document
@@ -48,7 +48,7 @@ class ApplyRequest(PlanRequest):
     model_config = example({**EXAMPLE, "plan": HASH})
 
     plan: Annotated[
-        Text | None,
+        TextField | None,
         Field(max_length=200, description="the `hash` of the plan; where that is outdated, nothing is done"),
     ] = None
 
@@ -127,7 +127,7 @@ _PLAN: dict[str, Any] = {
 }
 
 
-class Audience(ResponseModel):
+class AudienceSample(ResponseModel):
     """What the audience of the document comes to over the first profiles that are known."""
 
     profiles: int = Field(description="how many were looked at: at most 500, fewer where the condition takes long")
@@ -152,7 +152,7 @@ class CampaignPlan(ResponseModel):
     changes: list[Change]
     in_flight: list[InFlight] = Field(description="the journeys on other versions than the next")
     totals: Totals
-    audience: Audience | None = Field(description="null where the document has none")
+    audience: AudienceSample | None = Field(description="null where the document has none")
     warnings: list[PublishWarning]
     hash: str = Field(examples=[HASH], description="pass it to `apply` as `plan`")
 

@@ -38,7 +38,7 @@ _DONE: dict[str, Any] = {
 }
 
 
-class Found(ResponseModel):
+class FindingCount(ResponseModel):
     found: int
     repaired: int
     examples: list[str] = Field(description="up to 100 workflow ids, message ids or campaign keys")
@@ -52,7 +52,7 @@ class JourneyCounts(ResponseModel):
 class Report(ResponseModel):
     rows: int = Field(description="active journeys that were compared")
     workflows: int = Field(description="running workflows that were compared")
-    findings: dict[str, Found]
+    findings: dict[str, FindingCount]
     campaigns: dict[str, JourneyCounts]
     for_people: dict[str, str] = Field(description="what an operator should look at, and why")
 

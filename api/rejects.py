@@ -8,7 +8,7 @@ from msgspec import Meta
 from pydantic import Field
 
 from api.auth import allow
-from api.dependencies import ResponseModel, Text, Using, example
+from api.dependencies import ResponseModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.routes import Route
 from domain.access import Scope
@@ -16,7 +16,7 @@ from store.rejects import StoredReject
 
 router = APIRouter(prefix="/v1/rejects", tags=["Rejects"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
-Outcome = Literal["refused", "left_out"]
+RejectOutcome = Literal["refused", "left_out"]
 
 _REJECT: dict[str, Any] = {
     "id": 4711,
@@ -33,7 +33,7 @@ _REJECT: dict[str, Any] = {
     "unrecorded": 0,
 }
 # As PostgreSQL's bigint bounds it.
-Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+RejectId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class RejectView(ResponseModel):
@@ -41,7 +41,9 @@ class RejectView(ResponseModel):
 
     id: int
     received_at: datetime
-    outcome: Outcome = Field(description="`refused`: the whole call; `left_out`: a part of a call that was accepted")
+    outcome: RejectOutcome = Field(
+        description="`refused`: the whole call; `left_out`: a part of a call that was accepted"
+    )
     part: str | None = Field(description="the path of what was left out; null for a whole call")
     index: int = Field(description="place of the call in its batch, from 0; -1 for what a batch says for all of them")
     source: str = Field(description="that of the key")
@@ -64,17 +66,18 @@ class RejectPage(ResponseModel):
 async def list_rejects(
     services: Using,
     user_id: Annotated[
-        Text | None, Query(max_length=255, examples=["u-4711"], description="that the call names, or an anonymous id")
+        TextField | None,
+        Query(max_length=255, examples=["u-4711"], description="that the call names, or an anonymous id"),
     ] = None,
-    source: Annotated[Text | None, Query(max_length=255, examples=["shop"], description="that of the key")] = None,
-    outcome: Annotated[Outcome | None, Query(examples=["refused"])] = None,
+    source: Annotated[TextField | None, Query(max_length=255, examples=["shop"], description="that of the key")] = None,
+    outcome: Annotated[RejectOutcome | None, Query(examples=["refused"])] = None,
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> RejectPage:
     """Calls that were refused, and parts left out of accepted calls, the newest first. They are kept for 30 days."""
     rows = await services.rejects.list(
         limit=limit + 1,
-        after=position(after, Id),
+        after=position(after, RejectId),
         user_id=user_id,
         source=source,
         is_part=None if outcome is None else outcome == "left_out",

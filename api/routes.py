@@ -39,7 +39,7 @@ from domain.errors import (
     UnavailableError,
     UnsupportedMediaTypeError,
 )
-from store.idempotency import Answer
+from store.idempotency import StoredResponse
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -108,11 +108,11 @@ async def _once(request: Request, key: str, inner: Handler) -> Response:
     access = await authenticated(request)
     given: Response | None = None
 
-    async def act() -> Answer:
+    async def act() -> StoredResponse:
         nonlocal given
         given = await inner(request)
         headers = {name: given.headers[name] for name in _KEPT_HEADERS if name in given.headers}
-        return Answer(given.status_code, headers, getattr(request.state, "kept_body", bytes(given.body)))
+        return StoredResponse(given.status_code, headers, getattr(request.state, "kept_body", bytes(given.body)))
 
     answer, is_repeat = await services_of(request).idempotency(access.actor, key, await _hash(request), act)
     if given is not None and not is_repeat:

@@ -67,7 +67,7 @@ class LeftOutPart(BaseModel):
     error: str
 
 
-class Accepted(BaseModel):
+class AcceptedBatch(BaseModel):
     """The events are stored. All but `success` is there only where it is not empty."""
 
     model_config = example({"success": True})
@@ -174,7 +174,7 @@ for _kind, _example in _EXAMPLES.items():
             "JSON, plain, gzip or deflate, whatever the content type says; at most 4 MB, and 32 KB a call. "
             "A `messageId` that the source of the key has reported before changes nothing.\n\nScope: `ingest`."
         ),
-        response_model=Accepted,
+        response_model=AcceptedBatch,
         responses=refusals(
             InvalidRequestError,
             MalformedJsonError,

@@ -10,14 +10,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse
 
-from api.dependencies import Text, Using
+from api.dependencies import TextField, Using
 from api.problems import refusals
 from domain.errors import InvalidRequestError, SojournError
 
 router = APIRouter(prefix="/unsubscribe", tags=["Recipients"])
 
 Token = Annotated[
-    Text,
+    TextField,
     Path(
         description="the signed token of the link",
         examples=["uWyJwcm9maWxlIiwiZW1haWwiXQ.c2lnbmF0dXJl"],

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import Operator, allow
-from api.dependencies import ChannelName, RequestModel, ResponseModel, Text, UserId, Using, example
+from api.dependencies import ChannelPath, RequestModel, ResponseModel, TextField, UserId, Using, example
 from api.pages import DEFAULT_LIMIT, Limit
 from api.problems import refusals
 from api.routes import Route
@@ -98,7 +98,7 @@ class Timeline(ResponseModel):
 class SuppressionRequest(RequestModel):
     model_config = example({"reason": "asked support to stop"})
 
-    reason: Annotated[Text, Field(min_length=1, max_length=255, examples=["asked support to stop"])]
+    reason: Annotated[TextField, Field(min_length=1, max_length=255, examples=["asked support to stop"])]
 
 
 @router.get("/{user_id:path}/timeline", responses=refusals(NotFoundError))
@@ -106,7 +106,7 @@ async def timeline(
     user_id: UserId,
     services: Using,
     limit: Limit = DEFAULT_LIMIT,
-    before: Annotated[Text | None, Query(description="`next` of the page before")] = None,
+    before: Annotated[TextField | None, Query(description="`next` of the page before")] = None,
 ) -> Timeline:
     """Events, entries, decisions with their reasons, messages and exits of one user."""
     return Timeline.model_validate(await services.explain.timeline(user_id, limit=limit, before=before))
@@ -114,14 +114,14 @@ async def timeline(
 
 @router.put("/{user_id:path}/suppressions/{channel}", status_code=204, responses=refusals(NotFoundError))
 async def suppress(
-    user_id: UserId, channel: ChannelName, request: SuppressionRequest, services: Using, by: Operator
+    user_id: UserId, channel: ChannelPath, request: SuppressionRequest, services: Using, by: Operator
 ) -> None:
     """Send nothing on this channel to this user, nor to the address that they have on it, from now on."""
     await services.recipients.suppress(user_id, channel, request.reason, by=by)
 
 
 @router.delete("/{user_id:path}/suppressions/{channel}", status_code=204, responses=refusals(NotFoundError))
-async def lift(user_id: UserId, channel: ChannelName, services: Using, by: Operator) -> None:
+async def lift(user_id: UserId, channel: ChannelPath, services: Using, by: Operator) -> None:
     """Lift the suppression of a channel, and all that the user's present address on it refuses.
 
     What the user has said of the channel by `consent` stays.

@@ -34,7 +34,7 @@ _TEXTS: dict[str, Any] = {
     "templates": {},
 }
 MAX_VERSION = 2**31 - 1
-Number = Annotated[int, Meta(ge=0, le=MAX_VERSION)]
+VersionNumber = Annotated[int, Meta(ge=0, le=MAX_VERSION)]
 
 
 class VersionHead(ResponseModel):
@@ -66,7 +66,7 @@ async def list_versions(
     key: CampaignKey, services: Using, limit: Limit = DEFAULT_LIMIT, after: After = None
 ) -> VersionList:
     """The versions of a campaign, the newest first, without their texts."""
-    rows = await services.versions.list(key, limit=limit + 1, after=position(after, Number))
+    rows = await services.versions.list(key, limit=limit + 1, after=position(after, VersionNumber))
     versions, next = cut(rows, limit, lambda version: version.version)
     return VersionList(versions=[VersionHead.model_validate(version) for version in versions], next=next)
 

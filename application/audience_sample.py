@@ -8,7 +8,7 @@ from msgspec import Struct
 from application import turns
 from application.routing import MAX_WORK
 from domain.campaign.rules import AudienceRule
-from domain.conditions.expressions import Outcome
+from domain.conditions.expressions import ConditionOutcome
 from domain.journey.matching import Matcher
 from domain.long_work import LongWork
 from store import audience
@@ -39,7 +39,7 @@ async def sample_audience(database: Database, rule: AudienceRule) -> AudienceSam
     No connection is held meanwhile, and others have a turn: a key that may only read may send any condition.
     """
     matcher = Matcher({})
-    outcomes: list[Outcome] = []
+    outcomes: list[ConditionOutcome] = []
     last = None
     while True:
         async with database.own_transaction() as connection:
@@ -50,8 +50,8 @@ async def sample_audience(database: Database, rule: AudienceRule) -> AudienceSam
         last = found[-1].id
 
 
-def _judge(matcher: Matcher, where: str, profiles: Sequence[Profile]) -> LongWork[list[Outcome]]:
-    outcomes: list[Outcome] = []
+def _judge(matcher: Matcher, where: str, profiles: Sequence[Profile]) -> LongWork[list[ConditionOutcome]]:
+    outcomes: list[ConditionOutcome] = []
     for profile in profiles:
         if matcher.work >= MAX_WORK:
             break
@@ -60,7 +60,7 @@ def _judge(matcher: Matcher, where: str, profiles: Sequence[Profile]) -> LongWor
     return outcomes
 
 
-def _counted(outcomes: list[Outcome]) -> AudienceSample:
+def _counted(outcomes: list[ConditionOutcome]) -> AudienceSample:
     members = sum(outcome.holds for outcome in outcomes)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     missing = Counter(outcome.missing for outcome in failed if outcome.missing is not None)

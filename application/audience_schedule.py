@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct, to_builtins
 
 from application.catalogue import Catalogue
-from application.operations.enrol import Enrol
+from application.operations.enrol import EnrolParameters
 from domain.access import SOJOURN, Actor
 from domain.campaign.life import PAUSED, RUNNING
 from domain.campaign.rules import AgainRule, Rules
@@ -29,7 +29,7 @@ class Recurrence(Struct, frozen=True):
     ends_at: datetime | None = None
 
 
-class AudienceSchedules(Protocol):
+class AudienceScheduler(Protocol):
     """The schedules of audiences, as Temporal has them: one a campaign at most."""
 
     async def keep(self, campaign_key: str, recurrence: Recurrence, now: datetime) -> None:
@@ -57,7 +57,7 @@ class AudienceRuns:
     """The occasions of audiences that enter again and again."""
 
     def __init__(
-        self, database: Database, catalogue: Catalogue, schedules: AudienceSchedules, deployment_zone: str
+        self, database: Database, catalogue: Catalogue, schedules: AudienceScheduler, deployment_zone: str
     ) -> None:
         self._database = database
         self._catalogue = catalogue
@@ -109,7 +109,7 @@ class AudienceRuns:
 async def _ask(connection: Connection, campaign_key: str, occasion: str, at: datetime, by: Actor) -> Operation | None:
     """Ask for the entry of an audience; None if that was done for the occasion."""
     operation = await operations.insert(
-        connection, campaign_key, ENROL, to_builtins(Enrol(at)), requested_by=by.name, occasion=occasion
+        connection, campaign_key, ENROL, to_builtins(EnrolParameters(at)), requested_by=by.name, occasion=occasion
     )
     if operation is not None:
         await outbox.wake_campaign(connection, campaign_key)

@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct
 
-from application.catalogue import Catalogue, Version
+from application.catalogue import Catalogue, LoadedVersion
 from application.journey_view import facts_and_version, journey_view
 from domain.campaign.plan import Repeat, Split
 from domain.journey import bucketing
@@ -70,7 +70,7 @@ class Branches:
             return choice.index
 
 
-def _chosen(request: BranchRequest, version: Version, facts: StepFacts) -> _Choice:
+def _chosen(request: BranchRequest, version: LoadedVersion, facts: StepFacts) -> _Choice:
     node = version.plan.node(request.step)
     if isinstance(node, Split):
         rule = version.rules.splits[request.step]

@@ -14,13 +14,13 @@ from domain.campaign.life import PAUSED, RUNNING, SCHEDULED, STOPPING, Transitio
 from domain.campaign.publication import Published
 from domain.campaign.rules import Rules
 from domain.errors import ConflictError, NotFoundError
+from domain.journey.forecast import InFlightPolicy
 from domain.revisions import UNCONDITIONAL, Precondition
 from store import audit, campaigns, operations, outbox
 from store.campaigns import Campaign, Version
 from store.database import Connection
 from store.operations import Operation
 
-InFlight = Literal["keep", "migrate", "exit"]
 StopMode = Literal["drain", "exit"]
 
 
@@ -88,7 +88,7 @@ async def insert_version(
 
 
 async def activate_version(
-    connection: Connection, campaign: Campaign, version: int, *, in_flight: InFlight, by: Actor
+    connection: Connection, campaign: Campaign, version: int, *, in_flight: InFlightPolicy, by: Actor
 ) -> Operation | None:
     """Let users in by this version from now on; the caller has control, and the state allows it.
 

@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from application import campaign_transitions as transitions
-from application.campaign_transitions import InFlight, StopMode
+from application.campaign_transitions import StopMode
 from application.documents import CampaignText, Documents
 from domain.access import Actor
 from domain.campaign.document_warnings import cycle_warnings
 from domain.campaign.life import ARCHIVED, PAUSED
 from domain.errors import Problem
+from domain.journey.forecast import InFlightPolicy
 from domain.revisions import UNCONDITIONAL, Precondition
 from store import audit, campaigns, operations
 from store.campaigns import Campaign
@@ -93,7 +94,7 @@ class Campaigns:
         key: str,
         version: int | None = None,
         *,
-        in_flight: InFlight = "keep",
+        in_flight: InFlightPolicy = "keep",
         if_match: Precondition = UNCONDITIONAL,
         by: Actor,
     ) -> CampaignView:

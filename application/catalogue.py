@@ -15,7 +15,7 @@ from store.database import Connection
 VERSIONS_KEPT = 500
 
 
-class Version(Struct, frozen=True):
+class LoadedVersion(Struct, frozen=True):
     """A published version. It never changes, so it is kept once loaded."""
 
     key: str
@@ -30,7 +30,7 @@ class Catalogue:
     """One a process."""
 
     def __init__(self) -> None:
-        self._versions: OrderedDict[tuple[str, int], Version] = OrderedDict()
+        self._versions: OrderedDict[tuple[str, int], LoadedVersion] = OrderedDict()
         self._listeners: Listeners | None = None
         self._revision = -1
 
@@ -57,7 +57,7 @@ class Catalogue:
             self._revision = revision
         return self._listeners
 
-    async def version(self, connection: Connection, key: str, number: int) -> Version:
+    async def version(self, connection: Connection, key: str, number: int) -> LoadedVersion:
         """A published version. Raises NotFoundError."""
         if (known := self._known(key, number)) is not None:
             return known
@@ -67,13 +67,13 @@ class Catalogue:
         # Another may have brought it meanwhile.
         if (known := self._known(key, number)) is not None:
             return known
-        version = Version(key, number, stored.name, stored.plan, stored.rules, Templates(stored.templates))
+        version = LoadedVersion(key, number, stored.name, stored.plan, stored.rules, Templates(stored.templates))
         self._versions[key, number] = version
         if len(self._versions) > VERSIONS_KEPT:
             self._versions.popitem(last=False)
         return version
 
-    def _known(self, key: str, number: int) -> Version | None:
+    def _known(self, key: str, number: int) -> LoadedVersion | None:
         known = self._versions.get((key, number))
         if known is not None:
             self._versions.move_to_end((key, number))

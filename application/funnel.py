@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from application import campaign_transitions
 from application.operations.exit import CAMPAIGN_STOPPED
 from domain.campaign.compile import Outlined, compile_plan, outline
-from domain.campaign.definition import Campaign
+from domain.campaign.definition import CampaignDocument
 from domain.campaign.plan import Exit
 from domain.document.yaml_source import read
 from domain.errors import NotFoundError
@@ -19,7 +19,7 @@ from domain.journey.dominators import dominators, dominators_of_outcome
 from domain.journey.state import CAPPED, COMPLETED
 from store import funnel
 from store.database import Database
-from store.funnel import DecisionCount, GoalCount, JourneyCount, MessageCount, Passed
+from store.funnel import DecisionCount, GoalCount, JourneyCount, MessageCount, PassedSteps
 
 # Outlines are read again from their documents, which takes some milliseconds each.
 OUTLINES_KEPT = 500
@@ -142,12 +142,12 @@ class _Outline:
     """The steps of a document in its order, and what is passed for certain by those who are known to be somewhere."""
 
     steps: Sequence[Outlined]
-    known: Sequence[Passed]
+    known: Sequence[PassedSteps]
 
 
 @lru_cache(OUTLINES_KEPT)
 def _outline(source: str) -> _Outline:
-    definition = Campaign.model_validate(read(source, "").data)
+    definition = CampaignDocument.model_validate(read(source, "").data)
     plan, steps = compile_plan(definition), outline(definition)
     found = dominators(plan)
     outcomes = {node.outcome for node in plan.nodes.values() if isinstance(node, Exit)} | {COMPLETED}
@@ -159,7 +159,7 @@ def _outline(source: str) -> _Outline:
     return _Outline(
         steps,
         [
-            Passed(0, kind, name, "".join("1" if step.id in passed else "0" for step in steps))
+            PassedSteps(0, kind, name, "".join("1" if step.id in passed else "0" for step in steps))
             for kind, name, passed in told
         ],
     )

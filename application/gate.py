@@ -5,7 +5,7 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct, convert, to_builtins
 
-from application.catalogue import Catalogue, Version
+from application.catalogue import Catalogue, LoadedVersion
 from domain.campaign.plan import Send
 from domain.errors import ConflictError, UnavailableError
 from domain.journey.position import NextPositions, position_after_gate
@@ -70,7 +70,7 @@ class Gate:
             await _place(connection, request, decision.answer, version)
             return decision.answer
 
-    def _decide(self, policy_request: Request, version: Version, facts: GateFacts) -> policy.Decision:
+    def _decide(self, policy_request: Request, version: LoadedVersion, facts: GateFacts) -> policy.GateDecision:
         return policy.decide(
             policy_request,
             journey_state=facts.journey_state,
@@ -92,7 +92,7 @@ class Gate:
         policy_request: Request,
         facts: GateFacts,
         decision_id: UUID,
-        decision: policy.Decision,
+        decision: policy.GateDecision,
     ) -> None:
         """The decision first, so that on the timeline its consequences follow it."""
         answer = decision.answer
@@ -116,7 +116,7 @@ class Gate:
             await journeys.end(connection, [Ending(request.journey_id, COMPLETED, outcome, None, request.at)])
 
 
-async def _place(connection: Connection, request: AuthorizeRequest, answer: Answer, version: Version) -> None:
+async def _place(connection: Connection, request: AuthorizeRequest, answer: Answer, version: LoadedVersion) -> None:
     way = position_after_gate(request.next_positions, request.step, answer, request.at, version.plan.ends_at)
     await journeys.place(connection, request.journey_id, way, request.next_positions.move, request.at)
 
@@ -125,7 +125,7 @@ def _decision_id(request: AuthorizeRequest, attempt: int) -> UUID:
     return uuid5(request.journey_id, f"{request.step}/{request.visit}/{attempt}")
 
 
-def _policy_request(request: AuthorizeRequest, step: Send, version: Version) -> Request:
+def _policy_request(request: AuthorizeRequest, step: Send, version: LoadedVersion) -> Request:
     message_id = uuid5(request.journey_id, f"{request.step}/{request.visit}")
     return Request(str(message_id), step, request.reached_at, request.at, version.plan.ends_at)
 

@@ -9,7 +9,7 @@ from domain.access import Actor
 from domain.errors import IdempotencyInProgressError, IdempotencyKeyReusedError, SojournError
 from store import idempotency
 from store.database import Connection, Database
-from store.idempotency import Answer, KeptAnswer
+from store.idempotency import KeptAnswer, StoredResponse
 
 # How long a repeat waits for the request that it repeats, in seconds. It holds a connection meanwhile.
 CLAIM_SECONDS: Final = 1.0
@@ -26,8 +26,8 @@ class Idempotency:
         self._database = database
 
     async def __call__(
-        self, by: Actor, key: str, request_hash: bytes, act: Callable[[], Awaitable[Answer]]
-    ) -> tuple[Answer, bool]:
+        self, by: Actor, key: str, request_hash: bytes, act: Callable[[], Awaitable[StoredResponse]]
+    ) -> tuple[StoredResponse, bool]:
         """The answer, and whether it was given before.
 
         `act` runs in this transaction: its use cases join it, so that whatever cuts it short leaves neither an effect

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from application.catalogue import Catalogue, Version
+from application.catalogue import Catalogue, LoadedVersion
 from domain.campaign.plan import Plan, Send, Split
 from domain.errors import UnavailableError
 from store import journeys
@@ -16,7 +16,7 @@ from store.journeys import StepFacts
 NONE = "none"
 
 
-class JourneyView(Struct, frozen=True):
+class JourneyVariables(Struct, frozen=True):
     """Visits by step, the outcomes of its messages by step, the arms of its splits, and when it was entered."""
 
     steps: dict[str, int]
@@ -25,9 +25,9 @@ class JourneyView(Struct, frozen=True):
     entered_at: datetime
 
 
-def journey_view(plan: Plan, visits: dict[str, int], facts: StepFacts) -> JourneyView:
+def journey_view(plan: Plan, visits: dict[str, int], facts: StepFacts) -> JourneyVariables:
     """Every step is there, so that an expression can ask for one that the journey did not come to."""
-    return JourneyView(
+    return JourneyVariables(
         steps={step: visits.get(step, 0) for step in plan.nodes},
         messages={id: facts.messages.get(id, NONE) for id, node in plan.nodes.items() if isinstance(node, Send)},
         arms={id: facts.arms.get(id, NONE) for id, node in plan.nodes.items() if isinstance(node, Split)},
@@ -37,7 +37,7 @@ def journey_view(plan: Plan, visits: dict[str, int], facts: StepFacts) -> Journe
 
 async def facts_and_version(
     connection: Connection, catalogue: Catalogue, journey_id: UUID
-) -> tuple[StepFacts, Version]:
+) -> tuple[StepFacts, LoadedVersion]:
     """What a step of this journey looks at, under its locks, and the version it runs on. Raises UnavailableError."""
     facts = await journeys.step_facts(connection, journey_id)
     if facts is None:

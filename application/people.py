@@ -15,7 +15,7 @@ from domain.people import profile_state
 from domain.people.addresses import addresses_of
 from domain.people.consent import OPT_OUT
 from domain.people.identity import Identity, Known, Resolution, identities_of
-from domain.people.profile_state import Change, Folded, ProfileState, Refusal, Source, Statement
+from domain.people.profile_state import Folded, PartChange, ProfileState, Refusal, Source, Statement
 from domain.people.registers import Registers, Stamp, is_set, stamp
 from domain.people.statements import addresses_in, statements_of_traits
 from domain.tracking.event import Event, Reject
@@ -203,7 +203,7 @@ def history_of(profile_id: UUID, folded: Folded) -> list[ProfileChange]:
     return [_change(profile_id, part, changes, source) for (part, source), changes in grouped.items()]
 
 
-def _before_and_after(change: Change) -> dict[str, Any]:
+def _before_and_after(change: PartChange) -> dict[str, Any]:
     return {"before": change.before, "after": change.after}
 
 

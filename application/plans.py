@@ -11,7 +11,6 @@ import msgspec
 
 from application import campaign_transitions as transitions
 from application.audience_sample import AudienceSample, sample_audience
-from application.campaign_transitions import InFlight
 from application.documents import CampaignText, Documents
 from domain.access import Actor
 from domain.campaign.difference import Change
@@ -20,7 +19,7 @@ from domain.campaign.life import OPEN_STATES
 from domain.campaign.publication import Published
 from domain.campaign.rules import AudienceRule, Rules
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
-from domain.journey.forecast import Compiled, Fate, Forecast, forecast
+from domain.journey.forecast import Compiled, Fate, Forecast, InFlightPolicy, forecast
 from store import audit, campaigns, journey_versions
 from store.campaigns import Campaign, Version
 from store.database import Connection, Database
@@ -35,7 +34,7 @@ class Document:
     source: str
     file: str
     templates: Mapping[str, str]
-    in_flight: InFlight
+    in_flight: InFlightPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from domain.deployment.findings import (
     NEEDED_BY_API,
     Away,
     DatabaseFacts,
+    DeploymentFinding,
+    DeploymentPart,
     Facts,
-    Finding,
-    Part,
     WorkerReport,
     find_lacks,
 )
@@ -23,9 +23,23 @@ from store.database import Connection, Database
 
 OK: Final = "ok"
 # Known by the API itself, and known from a worker's report only.
-OWN_PARTS: Final = (Part.DATABASE, Part.MIGRATIONS, Part.PARTITIONS, Part.CLOCK, Part.WORKER, Part.OUTBOX)
-REPORTED_PARTS: Final = (Part.TEMPORAL, Part.NAMESPACE, Part.SEARCH_ATTRIBUTES, Part.CAMPAIGNS, Part.SMTP, Part.SECRETS)
-PARTS_BEFORE_MIGRATION: Final = (Part.DATABASE, Part.MIGRATIONS, Part.CLOCK)
+OWN_PARTS: Final = (
+    DeploymentPart.DATABASE,
+    DeploymentPart.MIGRATIONS,
+    DeploymentPart.PARTITIONS,
+    DeploymentPart.CLOCK,
+    DeploymentPart.WORKER,
+    DeploymentPart.OUTBOX,
+)
+REPORTED_PARTS: Final = (
+    DeploymentPart.TEMPORAL,
+    DeploymentPart.NAMESPACE,
+    DeploymentPart.SEARCH_ATTRIBUTES,
+    DeploymentPart.CAMPAIGNS,
+    DeploymentPart.SMTP,
+    DeploymentPart.SECRETS,
+)
+PARTS_BEFORE_MIGRATION: Final = (DeploymentPart.DATABASE, DeploymentPart.MIGRATIONS, DeploymentPart.CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ async def readiness(database: Database, link_marks: Sequence[str]) -> Readiness:
     """
     view = await look_at_database(database)
     if isinstance(view, Away):
-        return _told(find_lacks(Facts(database=view)), [Part.DATABASE])
+        return _told(find_lacks(Facts(database=view)), [DeploymentPart.DATABASE])
     lacks = find_lacks(Facts(database=view.facts, workers=view.workers, link_marks=link_marks))
     if view.workers is None:
         return _told(lacks, PARTS_BEFORE_MIGRATION)
@@ -70,7 +84,7 @@ async def readiness(database: Database, link_marks: Sequence[str]) -> Readiness:
     return _told(lacks, [*OWN_PARTS, *(REPORTED_PARTS if is_reported else ())])
 
 
-async def report(database: Database, worker: str, findings: Sequence[Finding], link_mark: str) -> None:
+async def report(database: Database, worker: str, findings: Sequence[DeploymentFinding], link_mark: str) -> None:
     """Leave what a worker has found for the API to tell, without the details, which may hold addresses."""
     told: list[dict[str, str | bool]] = [
         {"part": found.part, "problem": found.problem, "remedy": found.remedy, "is_away": found.is_away}
@@ -86,11 +100,11 @@ async def retire(database: Database, worker: str) -> None:
         await worker_reports.remove(connection, worker)
 
 
-def _told(lacks: Sequence[Finding], parts: Sequence[Part]) -> Readiness:
-    texts = {part: "; ".join(str(found) for found in lacks if found.part is part) for part in Part}
+def _told(lacks: Sequence[DeploymentFinding], parts: Sequence[DeploymentPart]) -> Readiness:
+    texts = {part: "; ".join(str(found) for found in lacks if found.part is part) for part in DeploymentPart}
     return Readiness(
         not any(found.part in NEEDED_BY_API for found in lacks),
-        {part.value: texts[part] or OK for part in Part if part in parts or texts[part]},
+        {part.value: texts[part] or OK for part in DeploymentPart if part in parts or texts[part]},
     )
 
 
@@ -125,9 +139,11 @@ async def _clock_ahead(connection: Connection) -> float:
 
 
 def _report(stored: worker_reports.StoredReport) -> WorkerReport:
-    known = set(Part)
+    known = set(DeploymentPart)
     findings = [
-        Finding(Part(str(found["part"])), str(found["problem"]), str(found["remedy"]), bool(found["is_away"]))
+        DeploymentFinding(
+            DeploymentPart(str(found["part"])), str(found["problem"]), str(found["remedy"]), bool(found["is_away"])
+        )
         # A worker of the next release may know other parts.
         for found in stored.findings
         if found["part"] in known

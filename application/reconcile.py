@@ -65,7 +65,7 @@ class Workflows(Protocol):
         """How many journeys of a campaign run, as the index has it."""
 
 
-class Found(Struct):
+class FindingCount(Struct):
     """How often something did not agree, how often it was repaired, and some of the ids."""
 
     found: int = 0
@@ -85,7 +85,7 @@ class Report(Struct):
 
     rows: int = 0
     workflows: int = 0
-    findings: dict[str, Found] = field(default_factory=dict)
+    findings: dict[str, FindingCount] = field(default_factory=dict)
     campaigns: dict[str, JourneyCounts] = field(default_factory=dict)
     for_people: dict[str, str] = field(default_factory=dict)
 
@@ -93,7 +93,7 @@ class Report(Struct):
         """Add findings of one kind."""
         if not ids:
             return
-        found = self.findings.setdefault(finding, Found())
+        found = self.findings.setdefault(finding, FindingCount())
         found.found += len(ids)
         found.repaired += repaired
         found.examples += sorted(ids)[: EXAMPLES - len(found.examples)]

@@ -12,7 +12,7 @@ import psycopg
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from application.catalogue import Catalogue, Version
+from application.catalogue import Catalogue, LoadedVersion
 from application.rendering import RENDER_SECONDS, Templates, beside_the_loop
 from domain.errors import UnavailableError
 from domain.journey.position import NextPositions
@@ -138,7 +138,7 @@ class Sender:
             raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
         return outcome
 
-    async def _take(self, message_id: UUID, at: datetime, then: _Then) -> SendOutcome | tuple[Claimed, Version]:
+    async def _take(self, message_id: UUID, at: datetime, then: _Then) -> SendOutcome | tuple[Claimed, LoadedVersion]:
         """Claim the message for this attempt, or say what has become of it. Raises what `send` does, and
         _NotCompiledError where its templates are to be compiled before."""
         async with self._database.pipeline() as connection:
@@ -164,7 +164,7 @@ class Sender:
         return claimed, version
 
     def _claim(
-        self, claimed: Claimed, version: Version, channel: Channel, at: datetime
+        self, claimed: Claimed, version: LoadedVersion, channel: Channel, at: datetime
     ) -> Proceed | Wait | Close | Done:
         facts = ClaimFacts(
             claimed.state,
@@ -184,7 +184,7 @@ class Sender:
             honours_idempotency_key=channel.honours_idempotency_key,
         )
 
-    def _zone(self, claimed: Claimed, version: Version) -> ZoneInfo:
+    def _zone(self, claimed: Claimed, version: LoadedVersion) -> ZoneInfo:
         return recipient_zone(claimed.traits, claimed.context.get("timezone"), version.rules.timezone, self._timezone)
 
     async def _settle(self, claimed: Claimed, delivery: Delivery | TemplateRenderError, then: _Then) -> SendOutcome:
@@ -209,7 +209,7 @@ class Sender:
                 await asyncio.sleep(SETTLE_PAUSE)
 
     async def _deliver(
-        self, claimed: Claimed, version: Version, channel: Channel, dated: datetime, now: datetime
+        self, claimed: Claimed, version: LoadedVersion, channel: Channel, dated: datetime, now: datetime
     ) -> Delivery | TemplateRenderError:
         url = None
         if claimed.category != TRANSACTIONAL:
@@ -280,7 +280,7 @@ def _settled(delivery: Delivery | TemplateRenderError, *, journey_is_active: boo
             assert_never(delivery)
 
 
-def _variables(claimed: Claimed, version: Version, unsubscribe_url: str | None) -> dict[str, Any]:
+def _variables(claimed: Claimed, version: LoadedVersion, unsubscribe_url: str | None) -> dict[str, Any]:
     variables: dict[str, Any] = {
         "profile": {"user_id": claimed.user_id, "traits": claimed.traits},
         "entry": {

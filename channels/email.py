@@ -32,7 +32,7 @@ _PROVIDER_ID = re.compile(r"\b(?:queued as |id=)(\S+)", re.IGNORECASE)
 _DETAIL_CHARACTERS = 300
 
 
-class Step(Enum):
+class SmtpStep(Enum):
     """How far the dialogue has come. From HANDED_OVER on, only the server knows what became of the message."""
 
     CONNECT = "connect"
@@ -56,7 +56,7 @@ class Envelope:
 
 @dataclass(slots=True)
 class _Progress:
-    step: Step = Step.CONNECT
+    step: SmtpStep = SmtpStep.CONNECT
 
 
 class EmailChannel:
@@ -137,11 +137,11 @@ class EmailChannel:
     async def _open(self, smtp: SMTP, progress: _Progress) -> None:
         await smtp.connect()
         if self._security == "starttls":
-            progress.step = Step.TLS
+            progress.step = SmtpStep.TLS
             await smtp.starttls()
         await _greet(smtp)
         if self._username is not None:
-            progress.step = Step.LOGIN
+            progress.step = SmtpStep.LOGIN
             await smtp.login(self._username, self._password or "")
 
     async def _send(self, smtp: SMTP, envelope: Envelope, progress: _Progress) -> Delivery:
@@ -149,11 +149,11 @@ class EmailChannel:
         if envelope.needs_utf8 and not smtp.supports_extension("smtputf8"):
             return Rejected("invalid_address", "the address needs SMTPUTF8, which the server does not offer")
         encoding, options = ("utf-8", ["SMTPUTF8"]) if envelope.needs_utf8 else ("ascii", [])
-        progress.step = Step.MAIL
+        progress.step = SmtpStep.MAIL
         await smtp.mail(envelope.sender, options=options, encoding=encoding)
-        progress.step = Step.RCPT
+        progress.step = SmtpStep.RCPT
         await smtp.rcpt(envelope.recipient, encoding=encoding)
-        progress.step = Step.DATA
+        progress.step = SmtpStep.DATA
         reply = await smtp.execute_command(b"DATA")
         if reply.code != 354:
             raise SMTPDataError(reply.code, reply.message)
@@ -204,7 +204,7 @@ async def _hand_over(smtp: SMTP, envelope: Envelope, progress: _Progress) -> Del
     protocol.write(re.sub(rb"(?m)^\.", b"..", envelope.payload))
     await protocol._drain_helper()
     protocol.write(b".\r\n")
-    progress.step = Step.HANDED_OVER
+    progress.step = SmtpStep.HANDED_OVER
     reply = await protocol.read_response()
     # Leaving politely must not wait: the outcome is known, and a cancellation here would lose it.
     with suppress(SMTPException):
@@ -215,28 +215,28 @@ async def _hand_over(smtp: SMTP, envelope: Envelope, progress: _Progress) -> Del
     raise SMTPDataError(reply.code, reply.message)
 
 
-def read_failure(step: Step, error: Exception, recipient: str | None) -> Delivery:
+def read_failure(step: SmtpStep, error: Exception, recipient: str | None) -> Delivery:
     """What a failure at this step means for the message. The recipient's address does not appear in the detail."""
     if isinstance(error, SMTPResponseException) and 400 <= error.code < 600:
         return _read_refusal(step, error.code, f"{step.value}: {error.code} {_tidy(error.message, recipient)}")
     cause = str(error) or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
     detail = f"{step.value}: {_tidy(cause, recipient)}"
-    if step is Step.HANDED_OVER:
+    if step is SmtpStep.HANDED_OVER:
         return Ambiguous(detail)
-    if step is Step.TLS or isinstance(error.__cause__, ssl.SSLError):
+    if step is SmtpStep.TLS or isinstance(error.__cause__, ssl.SSLError):
         return Unavailable("tls", detail)
-    return Unavailable("login" if step is Step.LOGIN else "connection", detail)
+    return Unavailable("login" if step is SmtpStep.LOGIN else "connection", detail)
 
 
-def _read_refusal(step: Step, code: int, detail: str) -> Delivery:
+def _read_refusal(step: SmtpStep, code: int, detail: str) -> Delivery:
     # A server that does not let this deployment in says nothing about the recipient.
-    if code in _LOGIN_REQUIRED or step is Step.LOGIN:
+    if code in _LOGIN_REQUIRED or step is SmtpStep.LOGIN:
         return Unavailable("login", detail)
-    if step in {Step.CONNECT, Step.TLS}:
-        return Unavailable("connection" if step is Step.CONNECT else "tls", detail)
+    if step in {SmtpStep.CONNECT, SmtpStep.TLS}:
+        return Unavailable("connection" if step is SmtpStep.CONNECT else "tls", detail)
     if code < 500:
         return Unavailable("deferred", detail)
-    refused = {Step.MAIL: "sender_refused", Step.RCPT: "recipient_refused"}
+    refused = {SmtpStep.MAIL: "sender_refused", SmtpStep.RCPT: "recipient_refused"}
     return Rejected(refused.get(step, "message_refused"), detail)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.client import connect
-from cli.options import After, AsJson, Limit
+from cli.options import AfterOption, AsJson, LimitOption
 from cli.output import listed, local_second, print_json, print_next, print_table
 
 
@@ -15,8 +15,8 @@ def audit(
         str | None, typer.Option(help="What was changed: a campaign's key, a journey's id …", show_default=False)
     ] = None,
     actor: Annotated[str | None, typer.Option(help="The id of the key that did it.", show_default=False)] = None,
-    limit: Limit = 50,
-    after: After = None,
+    limit: LimitOption = 50,
+    after: AfterOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Show who did what, the latest first."""

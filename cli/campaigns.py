@@ -9,11 +9,11 @@ from cli.client import RefusedError, connect
 from cli.exit_codes import REFUSED
 from cli.operation_progress import watch_operations
 from cli.operations import check_done
-from cli.options import AsJson, CampaignsArgument, OneCampaignArgument, Watch, Yes
+from cli.options import AsJson, CampaignsArgument, OneCampaignArgument, WatchOption, Yes
 from cli.output import confirm, local, print_error, print_facts, print_json, print_table, printable, told
 
 
-class InFlight(StrEnum):
+class InFlightChoice(StrEnum):
     """What becomes of the journeys on other versions."""
 
     KEEP = "keep"
@@ -22,7 +22,7 @@ class InFlight(StrEnum):
 
 
 InFlightOption = Annotated[
-    InFlight, typer.Option("--in-flight", help="What becomes of the journeys on other versions.")
+    InFlightChoice, typer.Option("--in-flight", help="What becomes of the journeys on other versions.")
 ]
 
 
@@ -50,8 +50,8 @@ def start(
     context: typer.Context,
     keys: CampaignsArgument,
     version: Annotated[int | None, typer.Option(min=1, help="The latest, if left out.", show_default=False)] = None,
-    in_flight: InFlightOption = InFlight.KEEP,
-    watch: Watch = False,
+    in_flight: InFlightOption = InFlightChoice.KEEP,
+    watch: WatchOption = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +59,7 @@ def start(
     if version is not None and len(keys) > 1:
         raise typer.BadParameter("a version belongs to one campaign: start the others by themselves")
     question = None
-    if in_flight is not InFlight.KEEP and not yes:
+    if in_flight is not InFlightChoice.KEEP and not yes:
         question = f"Start {', '.join(keys)}, and {in_flight} the journeys on other versions,"
     body: dict[str, Any] = {"in_flight": in_flight}
     if version is not None:
@@ -72,7 +72,9 @@ def pause(context: typer.Context, keys: CampaignsArgument, as_json: AsJson = Fal
     _change(context, "pause", keys, as_json=as_json)
 
 
-def resume(context: typer.Context, keys: CampaignsArgument, watch: Watch = False, as_json: AsJson = False) -> None:
+def resume(
+    context: typer.Context, keys: CampaignsArgument, watch: WatchOption = False, as_json: AsJson = False
+) -> None:
     """Let paused campaigns go on. What was held goes as `on_resume` of the campaign says, at its rate."""
     _change(context, "resume", keys, watch=watch, as_json=as_json)
 
@@ -83,7 +85,7 @@ def stop(
     is_exit: Annotated[
         bool, typer.Option("--exit", help="End the journeys under way as well, at once. Without it they finish.")
     ] = False,
-    watch: Watch = False,
+    watch: WatchOption = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:

@@ -14,7 +14,7 @@ from cli.options import AsJson
 from cli.output import print_json, printable
 
 if TYPE_CHECKING:
-    from domain.deployment.findings import Finding
+    from domain.deployment.findings import DeploymentFinding
 
 T = TypeVar("T")
 
@@ -41,13 +41,13 @@ def check(as_json: AsJson = False) -> None:
     raise typer.Exit(_status(found))
 
 
-def _status(found: "Sequence[Finding]") -> int:
+def _status(found: "Sequence[DeploymentFinding]") -> int:
     if not found:
         return DONE
     return UNAVAILABLE if all(each.is_away for each in found) else REFUSED
 
 
-async def _find() -> "list[Finding]":
+async def _find() -> "list[DeploymentFinding]":
     """Whatever can be looked at with the settings that are right, whichever are wrong."""
     from application.readiness import look_at_database
     from domain.deployment.findings import Away, Facts, Reachable, TemporalFacts, find_lacks
@@ -93,7 +93,7 @@ async def _find() -> "list[Finding]":
     return find_lacks(replace(stored, settings=faults, temporal=in_temporal, smtp=by_mail))
 
 
-def _read(kind: type[T]) -> "tuple[T | None, list[Finding]]":
+def _read(kind: type[T]) -> "tuple[T | None, list[DeploymentFinding]]":
     from settings import find_setting_faults
 
     try:

@@ -15,7 +15,7 @@ from domain.errors import InvalidRequestError
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-class Context(Struct, frozen=True, forbid_unknown_fields=True):
+class DeploymentContext(Struct, frozen=True, forbid_unknown_fields=True):
     """A deployment: its address, and its key or a command that prints it."""
 
     url: str
@@ -30,7 +30,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What the config file says."""
 
     default_context: str | None = None
-    contexts: dict[str, Context] = {}
+    contexts: dict[str, DeploymentContext] = {}
 
 
 def config_file(environ: Mapping[str, str]) -> Path:
@@ -56,7 +56,7 @@ def read_config(file: Path) -> Config:
     return config
 
 
-def key_of(name: str, context: Context) -> str:
+def key_of(name: str, context: DeploymentContext) -> str:
     """The key of a context. Raises InvalidRequestError where it has none and no command that prints it."""
     if context.key:
         return context.key

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import connect
-from cli.options import AsJson, Limit
+from cli.options import AsJson, LimitOption
 from cli.output import local_second, print_json, print_table, printable, told
 
 
 def explain(
     context: typer.Context,
     user: Annotated[str, typer.Argument(help="The user id that your events carry.", show_default=False)],
-    limit: Limit = 100,
+    limit: LimitOption = 100,
     before: Annotated[str | None, typer.Option(help="Go on from where the last answer stopped.")] = None,
     as_json: AsJson = False,
 ) -> None:

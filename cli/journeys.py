@@ -11,7 +11,7 @@ from cli.exit_codes import REFUSED
 from cli.explain import print_timeline
 from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
-from cli.options import After, AsJson, CampaignOption, Limit, Watch, Yes
+from cli.options import AfterOption, AsJson, CampaignOption, LimitOption, WatchOption, Yes
 from cli.output import (
     confirm,
     is_asked,
@@ -34,17 +34,19 @@ INSTANTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%
 # What is said of a journey to which it was done.
 DONE = {"exit": "exited", "skip": "goes on"}
 
-Id = Annotated[UUID, typer.Argument(metavar="ID", help="The journey's id.", show_default=False)]
-Ids = Annotated[list[UUID] | None, typer.Argument(metavar="ID", help="Journeys by their ids.", show_default=False)]
-Version = Annotated[int | None, typer.Option(min=1, help="On this version of the campaign.", show_default=False)]
-User = Annotated[str | None, typer.Option(help="Of this user.", show_default=False)]
-Step = Annotated[str | None, typer.Option(help="That are at this step now.", show_default=False)]
+JourneyArgument = Annotated[UUID, typer.Argument(metavar="ID", help="The journey's id.", show_default=False)]
+JourneysArgument = Annotated[
+    list[UUID] | None, typer.Argument(metavar="ID", help="Journeys by their ids.", show_default=False)
+]
+VersionOption = Annotated[int | None, typer.Option(min=1, help="On this version of the campaign.", show_default=False)]
+UserOption = Annotated[str | None, typer.Option(help="Of this user.", show_default=False)]
+StepOption = Annotated[str | None, typer.Option(help="That are at this step now.", show_default=False)]
 StatusOption = Annotated[str | None, typer.Option(help="waiting, deferred, held or acting.", show_default=False)]
-EnteredAfter = Annotated[
+EnteredAfterOption = Annotated[
     datetime | None,
     typer.Option(formats=INSTANTS, metavar="INSTANT", help="That began at this instant or later.", show_default=False),
 ]
-EnteredBefore = Annotated[
+EnteredBeforeOption = Annotated[
     datetime | None,
     typer.Option(formats=INSTANTS, metavar="INSTANT", help="That began before this instant.", show_default=False),
 ]
@@ -54,15 +56,15 @@ EnteredBefore = Annotated[
 def list_journeys(
     context: typer.Context,
     campaign: CampaignOption = None,
-    version: Version = None,
-    user: User = None,
+    version: VersionOption = None,
+    user: UserOption = None,
     state: Annotated[str | None, typer.Option(help="active, completed or exited.", show_default=False)] = None,
-    step: Step = None,
+    step: StepOption = None,
     status: StatusOption = None,
-    entered_after: EnteredAfter = None,
-    entered_before: EnteredBefore = None,
-    limit: Limit = 20,
-    after: After = None,
+    entered_after: EnteredAfterOption = None,
+    entered_before: EnteredBeforeOption = None,
+    limit: LimitOption = 20,
+    after: AfterOption = None,
     as_json: AsJson = False,
 ) -> None:
     """List journeys, the latest first; or look at one, end them or their waits."""
@@ -89,7 +91,7 @@ def list_journeys(
 
 
 @app.command()
-def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
+def show(context: typer.Context, id: JourneyArgument, as_json: AsJson = False) -> None:
     """Show one journey: where it is and until when, and what has happened."""
     with connect(context) as api:
         journey = api.get("journeys", str(id))
@@ -118,15 +120,15 @@ def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
 @app.command("exit")
 def exit_journeys(
     context: typer.Context,
-    ids: Ids = None,
+    ids: JourneysArgument = None,
     campaign: CampaignOption = None,
-    version: Version = None,
-    user: User = None,
-    step: Step = None,
+    version: VersionOption = None,
+    user: UserOption = None,
+    step: StepOption = None,
     status: StatusOption = None,
-    entered_after: EnteredAfter = None,
-    entered_before: EnteredBefore = None,
-    watch: Watch = False,
+    entered_after: EnteredAfterOption = None,
+    entered_before: EnteredBeforeOption = None,
+    watch: WatchOption = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -138,15 +140,15 @@ def exit_journeys(
 @app.command("skip")
 def skip(
     context: typer.Context,
-    ids: Ids = None,
+    ids: JourneysArgument = None,
     campaign: CampaignOption = None,
-    version: Version = None,
-    user: User = None,
-    step: Step = None,
+    version: VersionOption = None,
+    user: UserOption = None,
+    step: StepOption = None,
     status: StatusOption = None,
-    entered_after: EnteredAfter = None,
-    entered_before: EnteredBefore = None,
-    watch: Watch = False,
+    entered_after: EnteredAfterOption = None,
+    entered_before: EnteredBeforeOption = None,
+    watch: WatchOption = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:

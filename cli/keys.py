@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.client import connect
-from cli.options import After, AsJson, Limit
+from cli.options import AfterOption, AsJson, LimitOption
 from cli.output import local, local_minute, print_facts, print_json, print_next, print_table, printable
 from domain.access import Scope
 from domain.errors import InvalidRequestError
@@ -57,7 +57,9 @@ def create(
 
 
 @app.command("list")
-def list_keys(context: typer.Context, limit: Limit = 50, after: After = None, as_json: AsJson = False) -> None:
+def list_keys(
+    context: typer.Context, limit: LimitOption = 50, after: AfterOption = None, as_json: AsJson = False
+) -> None:
     """Show the keys, the latest first; not what opens the API."""
     with connect(context) as api:
         page = api.get("keys", limit=limit, after=after)

@@ -8,7 +8,7 @@ import typer
 from cli.client import connect
 from cli.exit_codes import REFUSED
 from cli.operation_progress import progress, watch_operations
-from cli.options import After, AsJson, CampaignOption, Limit, Watch
+from cli.options import AfterOption, AsJson, CampaignOption, LimitOption, WatchOption
 from cli.output import (
     counted,
     listed,
@@ -29,10 +29,10 @@ def operations(
     context: typer.Context,
     id: Annotated[UUID | None, typer.Argument(metavar="ID", help="One of them.", show_default=False)] = None,
     campaign: CampaignOption = None,
-    watch: Watch = False,
+    watch: WatchOption = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="End it where it is: what is done stays done.")] = False,
-    limit: Limit = 20,
-    after: After = None,
+    limit: LimitOption = 20,
+    after: AfterOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the operations of a campaign, the latest first, or one by its id; watch it, or cancel it."""

@@ -48,9 +48,9 @@ def _as_json(context: typer.Context, is_given: bool) -> bool:
 _JSON = "sojourn.json"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.", callback=_as_json)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Watch = Annotated[bool, typer.Option("--watch", help="Show how far it is, until it is done.")]
-Limit = Annotated[int, typer.Option(min=1, max=500, help="How many.")]
-After = Annotated[str | None, typer.Option(help="Go on from where the last answer stopped.", show_default=False)]
+WatchOption = Annotated[bool, typer.Option("--watch", help="Show how far it is, until it is done.")]
+LimitOption = Annotated[int, typer.Option(min=1, max=500, help="How many.")]
+AfterOption = Annotated[str | None, typer.Option(help="Go on from where the last answer stopped.", show_default=False)]
 
 
 def _key(file_or_key: str | None) -> str | None:

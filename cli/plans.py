@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.campaigns import InFlight, InFlightOption
+from cli.campaigns import InFlightChoice, InFlightOption
 from cli.client import ApiClient, RefusedError, connect
 from cli.documents import campaign_document, document_files
 from cli.exit_codes import CHANGES, DONE, status_of
 from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
-from cli.options import AsJson, Watch, Yes
+from cli.options import AsJson, WatchOption, Yes
 from cli.output import (
     confirm,
     counted,
@@ -29,13 +29,13 @@ from domain.errors import InvalidDocumentError, InvalidRequestError
 MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "moved": (">", "cyan"), "changed": ("~", "yellow")}
 STAYS = "stays"
 
-Documents = Annotated[list[Path], typer.Argument(exists=True, metavar="FILE", show_default=False)]
+FilesArgument = Annotated[list[Path], typer.Argument(exists=True, metavar="FILE", show_default=False)]
 
 
 def plan(
     context: typer.Context,
-    files: Documents,
-    in_flight: InFlightOption = InFlight.KEEP,
+    files: FilesArgument,
+    in_flight: InFlightOption = InFlightChoice.KEEP,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="End with status 4 where something would change.")
     ] = False,
@@ -59,13 +59,13 @@ def plan(
 
 def apply(
     context: typer.Context,
-    files: Documents,
-    in_flight: InFlightOption = InFlight.KEEP,
+    files: FilesArgument,
+    in_flight: InFlightOption = InFlightChoice.KEEP,
     planned: Annotated[
         str | None,
         typer.Option("--plan", metavar="HASH", help="Do what this plan said, or nothing.", show_default=False),
     ] = None,
-    watch: Watch = False,
+    watch: WatchOption = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -103,7 +103,7 @@ def apply(
 
 
 def _proved(
-    api: ApiClient, files: list[Path], in_flight: InFlight, *, besides: str = ""
+    api: ApiClient, files: list[Path], in_flight: InFlightChoice, *, besides: str = ""
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Each document with its plan.
 
@@ -137,7 +137,7 @@ def _confirm(api: ApiClient, plans: list[dict[str, Any]], *, is_quiet: bool, is_
         confirm(f"Apply {'; '.join(affected)}?")
 
 
-def _planned(api: ApiClient, key: str, document: dict[str, Any], in_flight: InFlight) -> dict[str, Any]:
+def _planned(api: ApiClient, key: str, document: dict[str, Any], in_flight: InFlightChoice) -> dict[str, Any]:
     return api.ask("campaigns", key, "plan", body={**document, "in_flight": in_flight})
 
 

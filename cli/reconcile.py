@@ -7,7 +7,7 @@ import typer
 
 from cli.client import connect
 from cli.operation_progress import watch as watched
-from cli.options import After, AsJson, Limit, Watch
+from cli.options import AfterOption, AsJson, LimitOption, WatchOption
 from cli.output import counted, local_minute, number_of, print_json, print_next, print_table, printable
 
 NOTHING = "no differences"
@@ -16,10 +16,10 @@ NOTHING = "no differences"
 def reconcile(
     context: typer.Context,
     id: Annotated[UUID | None, typer.Argument(metavar="ID", help="Show an earlier one.", show_default=False)] = None,
-    watch: Watch = False,
+    watch: WatchOption = False,
     earlier: Annotated[bool, typer.Option("--list", help="Show the earlier ones.")] = False,
-    limit: Limit = 20,
-    after: After = None,
+    limit: LimitOption = 20,
+    after: AfterOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare journeys with their workflows, repair what does not agree, and report it; also done each hour."""

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from cli.client import connect
-from cli.options import After, AsJson, Limit
+from cli.options import AfterOption, AsJson, LimitOption
 from cli.output import local_second, print_json, print_next, print_table, told
 
 
-class Outcome(StrEnum):
+class OutcomeOption(StrEnum):
     """What may be asked for alone."""
 
     REFUSED = "refused"
@@ -24,10 +24,10 @@ def rejects(
     ] = None,
     source: Annotated[str | None, typer.Option(help="The source of the key.", show_default=False)] = None,
     outcome: Annotated[
-        Outcome | None, typer.Option(help="Whole calls, or parts left out of accepted ones.", show_default=False)
+        OutcomeOption | None, typer.Option(help="Whole calls, or parts left out of accepted ones.", show_default=False)
     ] = None,
-    limit: Limit = 50,
-    after: After = None,
+    limit: LimitOption = 50,
+    after: AfterOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the calls that were refused and the parts left out of others, the latest first; kept for 30 days."""

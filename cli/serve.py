@@ -17,7 +17,7 @@ import typer
 from cli.output import printable
 
 if TYPE_CHECKING:
-    from domain.deployment.findings import Finding
+    from domain.deployment.findings import DeploymentFinding
     from runtime.deployments import Current
     from settings import TemporalSettings
 
@@ -121,7 +121,7 @@ def migrate() -> None:
         typer.echo("Then run `sojourn migrate` again, or `sojourn check`.", err=True)
 
 
-async def _make_search_attributes(settings: "TemporalSettings") -> "list[Finding]":
+async def _make_search_attributes(settings: "TemporalSettings") -> "list[DeploymentFinding]":
     """What keeps them from being there."""
     from temporalio.service import RPCError
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.config import config_file, key_of, read_config
-from domain.deployment.secrets import Fault, find_character_fault, is_loopback
+from domain.deployment.secrets import SecretFault, find_character_fault, is_loopback
 from domain.errors import InvalidRequestError
 
 API_URL = "SOJOURN_API_URL"
@@ -185,6 +185,6 @@ def _admin_key(environ: Mapping[str, str]) -> str | None:
     from settings_sources import secret_in_file
 
     key = secret_in_file(ADMIN_KEY, environ)
-    if isinstance(key, Fault):
+    if isinstance(key, SecretFault):
         raise InvalidRequestError(f"{ADMIN_KEY} {key}")
     return key

@@ -3,14 +3,14 @@
 from functools import cache
 from typing import Any
 
-from domain.campaign.definition import Campaign
+from domain.campaign.definition import CampaignDocument
 from domain.campaign.json_schema import json_schema
-from domain.campaign.schema import Document
+from domain.campaign.schema import DocumentModel
 from domain.errors import NotFoundError
 from domain.sending.caps_document import CapsDocument
 
-_DOCUMENTS: dict[str, tuple[type[Document], str]] = {
-    "campaign": (Campaign, "Sojourn campaign"),
+_DOCUMENTS: dict[str, tuple[type[DocumentModel], str]] = {
+    "campaign": (CampaignDocument, "Sojourn campaign"),
     "frequency-caps": (CapsDocument, "Sojourn frequency caps"),
 }
 NAMES = tuple(_DOCUMENTS)

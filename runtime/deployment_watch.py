@@ -15,9 +15,9 @@ from domain.deployment.findings import (
     NEEDED_BY_WORKER,
     REPORT_INTERVAL,
     Away,
+    DeploymentFinding,
+    DeploymentPart,
     Facts,
-    Finding,
-    Part,
     Reachable,
     TemporalFacts,
     find_lacks,
@@ -61,7 +61,7 @@ class DeploymentWatch:
         self._task_queue = task_queue
         self._worker = f"{socket.gethostname()}/{os.getpid()}"
         self._client: Client | None = None
-        self._told: Sequence[Finding] = ()
+        self._told: Sequence[DeploymentFinding] = ()
         self._told_at = 0.0
 
     async def until_usable(self, stop: asyncio.Event) -> Client | None:
@@ -106,18 +106,18 @@ class DeploymentWatch:
             return read_failure(error)
         return await look_at_temporal(self._client, self._task_queue)
 
-    async def _report(self, lacks: Sequence[Finding]) -> None:
+    async def _report(self, lacks: Sequence[DeploymentFinding]) -> None:
         """What is missing of the database itself cannot be left in it."""
-        if any(found.part in (Part.DATABASE, Part.MIGRATIONS) for found in lacks):
+        if any(found.part in (DeploymentPart.DATABASE, DeploymentPart.MIGRATIONS) for found in lacks):
             return
         try:
             # The API looks at the outbox and the partitions itself.
-            seen = [found for found in lacks if found.part not in (Part.OUTBOX, Part.PARTITIONS)]
+            seen = [found for found in lacks if found.part not in (DeploymentPart.OUTBOX, DeploymentPart.PARTITIONS)]
             await report(self._database, self._worker, seen, self._link_mark)
         except psycopg.Error:
             log.warning("failed to report what the deployment lacks", exc_info=True)
 
-    def _tell(self, lacks: Sequence[Finding], event: str) -> None:
+    def _tell(self, lacks: Sequence[DeploymentFinding], event: str) -> None:
         """Once when it changes, and again now and then; to the health check always."""
         self._health.lacks = lacks
         now = asyncio.get_running_loop().time()

@@ -22,7 +22,7 @@ from typing import Any, Final, Literal
 from application.documents import CampaignText
 from domain.campaign import publication
 from domain.campaign.difference import Change, difference
-from domain.document.yaml_source import Source, read
+from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError
 from domain.sending.caps_document import parse_caps
 
@@ -41,7 +41,7 @@ class Limits:
 
 # How an answer begins. Behind it: the result, the problems, nothing for want of memory, or the traceback of a fault of
 # ours. It is the server that logs it: here standard error may be a file, and none can be written to.
-Outcome = Literal["done", "refused", "memory", "failed"]
+CheckOutcome = Literal["done", "refused", "memory", "failed"]
 PID_BYTES: Final = 8
 
 _WARM_UP = CampaignText(
@@ -59,7 +59,7 @@ def _campaign(text: CampaignText) -> publication.Published:
 def _changes(before: CampaignText | None, after: CampaignText) -> list[Change]:
     now = read(after.source, after.file)
     if before is None:
-        return difference(Source(after.file, data={}), now, {}, after.templates)
+        return difference(YamlSource(after.file, data={}), now, {}, after.templates)
     return difference(read(before.source, before.file), now, before.templates, after.templates)
 
 
@@ -107,7 +107,7 @@ def _answer(connection: socket.socket) -> None:
 
 def _outcome(job: str, arguments: tuple[Any, ...]) -> bytes:
     """Do a check: an Outcome and what belongs to it, pickled."""
-    outcome: tuple[Outcome, Any]
+    outcome: tuple[CheckOutcome, Any]
     try:
         return pickle.dumps(("done", JOBS[job](*arguments)))
     except InvalidDocumentError as error:

@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from domain.deployment.findings import Finding
+from domain.deployment.findings import DeploymentFinding
 from domain.errors import ConflictError
 from runtime.embedded.http import HttpServer
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+AsgiSend = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -24,9 +24,9 @@ class Health:
     """What the worker does at the moment, as it says itself."""
 
     is_working: bool = False
-    lacks: Sequence[Finding] = field(default=())
+    lacks: Sequence[DeploymentFinding] = field(default=())
 
-    async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Send) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: AsgiSend) -> None:
         """An ASGI application: `/healthz`, and `/readyz` with what the worker waits for."""
         if scope["type"] == "lifespan":
             # There is nothing to begin or to end: the server takes the exception for that.

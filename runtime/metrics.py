@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from domain.errors import ConflictError
 from store.database import Database
 from store.gauges import Gauges
-from store.transaction_metrics import Counts, Metric
+from store.transaction_metrics import Increments, Metric
 
 # When a series began is of no use to anybody here, and would be one more of each.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -68,7 +68,7 @@ RELAY_SECONDS: Final = Histogram(
 )
 
 
-def count(counts: Counts) -> None:
+def count(counts: Increments) -> None:
     """Add what a transaction has done."""
     for (metric, labels), number in counts.items():
         TRANSACTION_METRICS[metric].labels(*labels).inc(number)

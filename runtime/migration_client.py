@@ -15,7 +15,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from application.operations.migrate import Answer
+from application.operations.migrate import MigrationAnswer
 from domain.errors import UnavailableError
 from domain.journey.migration import CannotMigrate, Migration
 from runtime.relay import TRANSIENT, is_without_workflow
@@ -39,7 +39,7 @@ class JourneyMigrator:
         self._client = client
         self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
 
-    async def move(self, migrations: Mapping[str, Migration], update: str) -> dict[str, Answer]:
+    async def move(self, migrations: Mapping[str, Migration], update: str) -> dict[str, MigrationAnswer]:
         """Tell them all, and wait a while for what comes of it; by workflow id. Raises UnavailableError."""
         answers = await asyncio.gather(
             *(self._move(workflow_id, migration, update) for workflow_id, migration in migrations.items())
@@ -49,7 +49,7 @@ class JourneyMigrator:
             raise UnavailableError("Temporal does not answer")
         return found
 
-    async def _move(self, workflow_id: str, migration: Migration, update: str) -> Answer | None:
+    async def _move(self, workflow_id: str, migration: Migration, update: str) -> MigrationAnswer | None:
         """None if Temporal, or every worker, is away."""
         handle = self._client.get_workflow_handle(workflow_id)
         try:
@@ -76,7 +76,7 @@ class JourneyMigrator:
         except RPCError as error:
             return _unheard(error)
 
-    async def _unanswered(self, handle: WorkflowHandle[Any, Any]) -> Answer | None:
+    async def _unanswered(self, handle: WorkflowHandle[Any, Any]) -> MigrationAnswer | None:
         """What one is that takes nothing up: the others must not wait for it if it is broken."""
         try:
             async with self._calls:
@@ -86,7 +86,7 @@ class JourneyMigrator:
         return STUCK if found.raw_description.pending_workflow_task.attempt >= STUCK_ATTEMPTS else None
 
 
-def _unheard(error: RPCError) -> Answer | None:
+def _unheard(error: RPCError) -> MigrationAnswer | None:
     if is_without_workflow(error):
         return "gone"
     if error.status in TRANSIENT:
@@ -94,7 +94,7 @@ def _unheard(error: RPCError) -> Answer | None:
     raise error
 
 
-def _refused(error: WorkflowUpdateFailedError) -> Answer:
+def _refused(error: WorkflowUpdateFailedError) -> MigrationAnswer:
     if not isinstance(error.cause, ApplicationError) or error.cause.type is None:
         raise error
     if error.cause.type == TOO_LATE:

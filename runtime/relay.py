@@ -19,7 +19,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes, Workfl
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from application.catalogue import Catalogue, Version
+from application.catalogue import Catalogue, LoadedVersion
 from domain.errors import NotFoundError
 from domain.journey import machine
 from domain.journey.position import stored_at_start
@@ -32,7 +32,7 @@ from runtime.temporal import CALL_TIMEOUT
 from runtime.tracing import child_span, headers_here
 from store import journeys, outbox
 from store.database import Connection, Database, described
-from store.outbox import Row
+from store.outbox import OutboxRow
 from store.trace_context import KEY, context_of
 from workflows import options, search_attributes
 from workflows.campaign import CampaignWorkflow
@@ -151,9 +151,11 @@ class Relay:
                     log.exception("a start cannot be taken back", workflow_id=workflow_id)
         return unanswered
 
-    async def _versions(self, connection: Connection, rows: Sequence[Row]) -> dict[tuple[str, int], Version]:
+    async def _versions(
+        self, connection: Connection, rows: Sequence[OutboxRow]
+    ) -> dict[tuple[str, int], LoadedVersion]:
         """The versions of the starts. One that this release cannot read is left out, and its rows are postponed."""
-        versions: dict[tuple[str, int], Version] = {}
+        versions: dict[tuple[str, int], LoadedVersion] = {}
         for row in rows:
             if row.kind == "start":
                 key, number = row.payload["campaign"], row.payload["version"]
@@ -163,7 +165,7 @@ class Relay:
                     log.exception("a version cannot be had", campaign=key, version=number)
         return versions
 
-    async def _deliver(self, row: Row, versions: dict[tuple[str, int], Version]) -> "_Failure | None":
+    async def _deliver(self, row: OutboxRow, versions: dict[tuple[str, int], LoadedVersion]) -> "_Failure | None":
         async with self._calls:
             try:
                 with _span(row):
@@ -176,7 +178,7 @@ class Relay:
                 return _Failure(row.id, _backoff(row.attempts, 1.0, LONGEST_POSTPONEMENT), _told(error))
         return None
 
-    async def _tell(self, row: Row, versions: dict[tuple[str, int], Version]) -> None:
+    async def _tell(self, row: OutboxRow, versions: dict[tuple[str, int], LoadedVersion]) -> None:
         if row.kind == "start":
             await self._start(row, versions[row.payload["campaign"], row.payload["version"]])
             return
@@ -190,7 +192,7 @@ class Relay:
                 raise
             # Its start was accepted before, since no row of the workflow is older, so it has run its course since.
 
-    async def _start(self, row: Row, version: Version) -> None:
+    async def _start(self, row: OutboxRow, version: LoadedVersion) -> None:
         # What is caught up on goes after what has just come, in Temporal as well.
         goes_after = row.bulk or row.is_late
         user = user_of(row.workflow_id, version.key)
@@ -233,7 +235,7 @@ class Relay:
         except WorkflowAlreadyStartedError:
             return
 
-    async def _wake_campaign(self, row: Row) -> None:
+    async def _wake_campaign(self, row: OutboxRow) -> None:
         """Have the campaign's workflow look what is due; it is started where none is under way."""
         key = row.payload["campaign"]
         await self._client.start_workflow(
@@ -248,7 +250,7 @@ class Relay:
             rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
         )
 
-    async def _signal(self, row: Row) -> None:
+    async def _signal(self, row: OutboxRow) -> None:
         """The row's own request id: a row told twice is one signal. The SDK's call would make up an id each time."""
         name, arguments = _signal_of(row)
         await self._client.workflow_service.signal_workflow_execution(
@@ -280,7 +282,7 @@ class Relay:
                 await asyncio.sleep(1)
 
 
-def _recovered(row: Row, version: Version) -> tuple[JourneyState | None, int]:
+def _recovered(row: OutboxRow, version: LoadedVersion) -> tuple[JourneyState | None, int]:
     """Where a journey goes on whose workflow was lost, and the last move of its row; (None, 0) of one that begins."""
     if (known := row.payload.get("lost")) is None:
         return None, 0
@@ -297,7 +299,7 @@ class _Failure(Struct, frozen=True):
     is_away: bool = False
 
 
-def _count(rows: Sequence[Row], results: Sequence[_Failure | None], now: datetime) -> None:
+def _count(rows: Sequence[OutboxRow], results: Sequence[_Failure | None], now: datetime) -> None:
     for row, failure in zip(rows, results, strict=True):
         if failure is None:
             metrics.RELAY_DELIVERIES.labels(row.kind, "accepted").inc()
@@ -306,7 +308,7 @@ def _count(rows: Sequence[Row], results: Sequence[_Failure | None], now: datetim
             metrics.RELAY_DELIVERIES.labels(row.kind, "away" if failure.is_away else "refused").inc()
 
 
-def _span(row: Row) -> AbstractContextManager[object]:
+def _span(row: OutboxRow) -> AbstractContextManager[object]:
     """Of the trace in which the row was written. A campaign's workflow goes on for years, and is of none."""
     trace, place = row.payload.get(KEY), anonymous_place(row.workflow_id)
     if trace is None or place is None:
@@ -319,7 +321,7 @@ def _span(row: Row) -> AbstractContextManager[object]:
     return child_span(f"relay {row.kind}", SpanKind.PRODUCER, attributes, context_of(trace))
 
 
-def _signal_of(row: Row) -> tuple[str, list[str | int]]:
+def _signal_of(row: OutboxRow) -> tuple[str, list[str | int]]:
     """The name of the signal that a row is, and its arguments."""
     match row.kind:
         case "matched":

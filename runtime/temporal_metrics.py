@@ -24,7 +24,7 @@ INTERVAL: Final = 1.0
 # Seconds.
 _BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0, 86_400.0)
 
-Labels = tuple[tuple[str, str], ...]
+LabelPairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class TemporalMetrics(Collector):
         self.buffer = MetricBuffer(BUFFER, MetricBufferDurationFormat.SECONDS)
         self._lock = Lock()
         self._metrics: dict[str, BufferedMetric] = {}
-        self._series: dict[str, dict[Labels, _Series]] = {}
+        self._series: dict[str, dict[LabelPairs, _Series]] = {}
 
     def keep_draining(self) -> None:
         """In a thread that ends with the process, whatever its event loop is busy with."""
@@ -77,7 +77,7 @@ class TemporalMetrics(Collector):
         if metric.kind != BUFFERED_METRIC_KIND_COUNTER:
             series.buckets[bisect_left(_BUCKETS, update.value)] += 1
 
-    def _family(self, metric: BufferedMetric, all_series: dict[Labels, _Series]) -> Metric:
+    def _family(self, metric: BufferedMetric, all_series: dict[LabelPairs, _Series]) -> Metric:
         name, told = metric.name, metric.description or metric.name
         if metric.kind == BUFFERED_METRIC_KIND_COUNTER:
             counter = CounterMetricFamily(name, told)

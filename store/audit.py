@@ -21,7 +21,7 @@ async def record(
     )
 
 
-class Entry(Struct, frozen=True):
+class AuditEntry(Struct, frozen=True):
     """One thing that was done."""
 
     id: int
@@ -35,7 +35,7 @@ class Entry(Struct, frozen=True):
 
 async def page(
     connection: Connection, *, limit: int, after: int | None, target: str | None, actor: str | None
-) -> list[Entry]:
+) -> list[AuditEntry]:
     """Entries of a target and an actor, where given; the newest first, below the id `after`."""
     cursor = await connection.execute(
         """
@@ -47,4 +47,4 @@ async def page(
         """,
         {"after": after, "target": target, "actor": actor, "limit": limit},
     )
-    return [Entry(**row) async for row in cursor]
+    return [AuditEntry(**row) async for row in cursor]

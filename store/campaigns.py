@@ -34,7 +34,7 @@ class Campaign(Struct, frozen=True):
     updated_at: datetime
 
 
-class Counted(Struct, frozen=True):
+class CampaignCounts(Struct, frozen=True):
     """How many journeys a campaign has, and how many of them are under way."""
 
     active: int
@@ -297,7 +297,7 @@ async def state(connection: Connection, key: str) -> str | None:
     return row["state"] if row else None
 
 
-async def count_journeys(connection: Connection, keys: Sequence[str]) -> dict[str, Counted]:
+async def count_journeys(connection: Connection, keys: Sequence[str]) -> dict[str, CampaignCounts]:
     """How many journeys these campaigns have. It takes a look at each, so nobody may have to wait for it."""
     cursor = await connection.execute(
         """
@@ -306,8 +306,8 @@ async def count_journeys(connection: Connection, keys: Sequence[str]) -> dict[st
         """,
         (list(keys),),
     )
-    counted = {row["campaign_key"]: Counted(row["active"], row["total"]) async for row in cursor}
-    return {key: counted.get(key, Counted(0, 0)) for key in keys}
+    counted = {row["campaign_key"]: CampaignCounts(row["active"], row["total"]) async for row in cursor}
+    return {key: counted.get(key, CampaignCounts(0, 0)) for key in keys}
 
 
 async def campaign_facts(connection: Connection, key: str) -> CampaignFacts | None:

@@ -16,7 +16,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
 from store.clock import REFRESH_SECONDS, ROUND_TRIPS, DeploymentClock
-from store.transaction_metrics import Counts, TransactionMetrics
+from store.transaction_metrics import Increments, TransactionMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +111,7 @@ class PoolState:
 _WORK: ContextVar[UnitOfWork | None] = ContextVar("work", default=None)
 
 
-def _uncounted(_: Counts) -> None:
+def _uncounted(_: Increments) -> None:
     """The count is not kept."""
 
 
@@ -122,7 +122,7 @@ class Database:
     there has been a connection.
     """
 
-    def __init__(self, url: str, *, pool_size: int, count: Callable[[Counts], None] = _uncounted) -> None:
+    def __init__(self, url: str, *, pool_size: int, count: Callable[[Increments], None] = _uncounted) -> None:
         self.url = url
         self.connection_timeout = CONNECTION_TIMEOUT
         self.clock = DeploymentClock()

@@ -56,7 +56,7 @@ class GoalCount(Struct, frozen=True):
     number: int
 
 
-class Passed(Struct, frozen=True):
+class PassedSteps(Struct, frozen=True):
     """What has been passed, for certain, by a journey that began, is or was at a step, or ended with an outcome.
 
     `kind` is start, step or outcome, `name` which; `steps` has a 1 for each step of the version that it is true of.
@@ -142,7 +142,9 @@ async def goals(connection: Connection, campaign_key: str, version: int | None) 
     return [GoalCount(**row) async for row in cursor]
 
 
-async def passed(connection: Connection, campaign_key: str, known: Sequence[Passed]) -> Mapping[int, Mapping[str, int]]:
+async def passed(
+    connection: Connection, campaign_key: str, known: Sequence[PassedSteps]
+) -> Mapping[int, Mapping[str, int]]:
     """How many journeys of each version have passed which steps, told by all that is known of each.
 
     By version and the steps passed, written as in `known`, how many journeys.

@@ -6,7 +6,7 @@ from psycopg.types.json import Jsonb
 from store.database import Connection
 
 
-class Answer(Struct, frozen=True):
+class StoredResponse(Struct, frozen=True):
     """An answer of the API as it was given."""
 
     status: int
@@ -14,7 +14,7 @@ class Answer(Struct, frozen=True):
     body: bytes
 
 
-class KeptAnswer(Answer, frozen=True):
+class KeptAnswer(StoredResponse, frozen=True):
     """An answer with the hash of the request that it was given to."""
 
     request_hash: bytes
@@ -47,7 +47,7 @@ async def find(connection: Connection, actor: str, key: str) -> KeptAnswer | Non
     return convert(row, KeptAnswer) if row else None
 
 
-async def keep(connection: Connection, actor: str, key: str, answer: Answer) -> None:
+async def keep(connection: Connection, actor: str, key: str, answer: StoredResponse) -> None:
     """Keep the answer of the request that has claimed the key."""
     await connection.execute(
         "UPDATE idempotency_keys SET status = %s, headers = %s, body = %s WHERE actor = %s AND key = %s",

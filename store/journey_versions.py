@@ -30,7 +30,7 @@ async def in_flight(connection: Connection, campaign_key: str, version: int) -> 
     return [Group(**row) async for row in cursor]
 
 
-class Row(Struct, frozen=True):
+class VersionedJourney(Struct, frozen=True):
     """A journey under lock. One of a version that is being ended is not active any more.
 
     To no other version than the `running` one may it be moved: events are routed by that.
@@ -43,7 +43,7 @@ class Row(Struct, frozen=True):
     is_active: bool
 
 
-async def lock(connection: Connection, journey_id: UUID) -> Row | None:
+async def lock(connection: Connection, journey_id: UUID) -> VersionedJourney | None:
     """A journey, as it is until the end of the transaction, and so its campaign."""
     async with connection.pipeline():
         await campaigns.lock_registry_shared(connection)
@@ -58,7 +58,7 @@ async def lock(connection: Connection, journey_id: UUID) -> Row | None:
             (journey_id,),
         )
         row = await cursor.fetchone()
-    return Row(**row) if row else None
+    return VersionedJourney(**row) if row else None
 
 
 async def set_version(connection: Connection, journey_id: UUID, version: int) -> None:

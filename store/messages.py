@@ -9,7 +9,7 @@ from msgspec import Struct, convert
 from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
-from domain.sending.caps import CapRule, Counted
+from domain.sending.caps import CapRule, CountedMessage
 from store import addresses
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
@@ -34,7 +34,7 @@ class GateFacts(Struct, frozen=True):
     answered: Any | None
     held_at: datetime | None
     rules: list[CapRule]
-    ledger: list[Counted]
+    ledger: list[CountedMessage]
 
 
 class Claimed(Struct, frozen=True):

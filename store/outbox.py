@@ -28,7 +28,7 @@ class OutboxMessage(Struct, frozen=True):
     payload: dict[str, Any]
 
 
-class Row(Struct, frozen=True):
+class OutboxRow(Struct, frozen=True):
     """A pending message, the oldest of its workflow; `is_alone` if it is the only one.
 
     `is_late`: it has waited so long that it is being caught up on.
@@ -155,7 +155,7 @@ async def count_bulk(connection: Connection, most: int) -> int:
     return int(row["count"]) if row else 0
 
 
-async def take(connection: Connection, limit: int, bulk_limit: int) -> list[Row]:
+async def take(connection: Connection, limit: int, bulk_limit: int) -> list[OutboxRow]:
     """Lock rows that are due and that no other relay holds, each the oldest of its workflow.
 
     Of what single events have caused, half are those that have just come, the newest first, so that they do not wait
@@ -169,7 +169,7 @@ async def take(connection: Connection, limit: int, bulk_limit: int) -> list[Row]
         _TAKE,
         {"limit": limit, "bulk_limit": bulk_limit, "fresh": FRESH_SECONDS, "late": LATE_SECONDS},
     )
-    return [Row(**row) async for row in cursor]
+    return [OutboxRow(**row) async for row in cursor]
 
 
 async def remove(connection: Connection, ids: Sequence[int]) -> None:

@@ -276,7 +276,7 @@ async def traits_and_context(connection: Connection, profile_id: UUID) -> tuple[
     return (row["traits"], row["context"]) if row else ({}, {})
 
 
-class Recipient(Struct, frozen=True):
+class RecipientRow(Struct, frozen=True):
     """The recipient of a message, where it went, and what they refuse by now.
 
     `address` is normalised: where the message was handed over, else the person's address of now; None on a channel
@@ -290,7 +290,7 @@ class Recipient(Struct, frozen=True):
     refusals: dict[str, str | None]
 
 
-async def recipient(connection: Connection, message_id: UUID) -> Recipient | None:
+async def recipient(connection: Connection, message_id: UUID) -> RecipientRow | None:
     """The recipient of a message; None if there is no such message."""
     cursor = await connection.execute(
         """
@@ -309,4 +309,4 @@ async def recipient(connection: Connection, message_id: UUID) -> Recipient | Non
         (message_id,),
     )
     row = await cursor.fetchone()
-    return Recipient(**row) if row else None
+    return RecipientRow(**row) if row else None

@@ -17,7 +17,7 @@ class Metric(StrEnum):
 
 Labels = tuple[str, ...]
 # Increments by metric and labels.
-Counts = Mapping[tuple[Metric, Labels], int]
+Increments = Mapping[tuple[Metric, Labels], int]
 # The labels of what a pipelined statement has done, once its result is there.
 PendingLabels = Callable[[], Awaitable[Sequence[Labels]]]
 
@@ -37,11 +37,11 @@ class TransactionMetrics:
         """Increment a metric for each row of a pending result, read at the end of the transaction."""
         self._pending.append((metric, pending))
 
-    def mark(self) -> tuple[Counts, int]:
+    def mark(self) -> tuple[Increments, int]:
         """Return a mark to go back to."""
         return self._counts.copy(), len(self._pending)
 
-    def go_back(self, mark: tuple[Counts, int]) -> None:
+    def go_back(self, mark: tuple[Increments, int]) -> None:
         """Drop the increments since a mark: their savepoint was rolled back."""
         counts, pending = mark
         self._counts = Counter(counts)
@@ -52,7 +52,7 @@ class TransactionMetrics:
         self._counts.clear()
         self._pending.clear()
 
-    async def take(self) -> Counts:
+    async def take(self) -> Increments:
         """Return all increments and drop them, once the transaction is over."""
         for metric, labels_of in self._pending:
             for labels in await labels_of():

@@ -211,7 +211,7 @@ class JourneyWorkflow:
 
     def _match(self, subscription: str, event_id: str, version: int) -> None:
         """An event that was held against the version before counts where the subscription means the same in both."""
-        if self._shared_subscriptions is None or version == self._version or subscription in self._heard_alike:
+        if self._shared_subscriptions is None or version == self._version or subscription in self._shared_subscriptions:
             self._tell(Matched(subscription, event_id))
 
     def _exit(self, by: str, versions: tuple[int, ...]) -> None:

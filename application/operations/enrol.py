@@ -36,7 +36,7 @@ MISSING = "missing:"
 CAMPAIGN_NOT_OPEN = "campaign_not_open"
 
 
-class Enrol(Struct, frozen=True):
+class EnrolParameters(Struct, frozen=True):
     """The parameters. `at` is the instant of the occasion: what has happened since then is newer than the entries."""
 
     at: datetime
@@ -121,7 +121,7 @@ async def _let_in(
     members: Collection[UUID],
 ) -> Counter[str]:
     """Let them in by the rules that hold for events; how many entered, and how many did not for which reason."""
-    occasion = convert(operation.parameters, Enrol)
+    occasion = convert(operation.parameters, EnrolParameters)
     people = (await write_people(connection, await ask_for_people(connection, members, {}))).people
     anonymous = await audience.anonymous_ids(connection, people)
     profile_events = [
@@ -138,7 +138,7 @@ async def _let_in(
     return _counted(result) + Counter({NOT_IN_AUDIENCE: len(members) - len(result.decisions)})
 
 
-def _entry(operation: Operation, occasion: Enrol, profile: Profile, anonymous_id: str | None) -> Event:
+def _entry(operation: Operation, occasion: EnrolParameters, profile: Profile, anonymous_id: str | None) -> Event:
     """What stands for the event that let somebody in: the same each time that it is made."""
     id = uuid5(operation.id, str(profile.id))
     return Event(

@@ -29,7 +29,7 @@ LOOKS_IN_VAIN = 2
 MANUAL, CAMPAIGN_STOPPED = "manual", "campaign_stopped"
 
 
-class Workflows(Protocol):
+class ExitBatches(Protocol):
     """The workflows of journeys, as Temporal has them."""
 
     async def exit_all(self, job: str, campaign_key: str, versions: Sequence[int]) -> bool:
@@ -39,7 +39,7 @@ class Workflows(Protocol):
         """How many of them run, as far as is known: what was started a moment ago may be missing."""
 
 
-class Exit(Struct, frozen=True):
+class ExitParameters(Struct, frozen=True):
     """The parameters. `whole_versions` says that the selection is of versions, and counts as ended already."""
 
     selection: Selection
@@ -49,15 +49,15 @@ class Exit(Struct, frozen=True):
 class ExitHandler:
     """Ends the journeys that a selection names."""
 
-    def __init__(self, workflows: Workflows) -> None:
+    def __init__(self, workflows: ExitBatches) -> None:
         self._workflows = workflows
 
     async def total(self, connection: Connection, operation: Operation) -> int:
-        exit = convert(operation.parameters, Exit)
+        exit = convert(operation.parameters, ExitParameters)
         return await selections.count(connection, operation.campaign_key, exit.selection)
 
     async def page(self, connection: Connection, operation: Operation) -> Page:
-        exit = convert(operation.parameters, Exit)
+        exit = convert(operation.parameters, ExitParameters)
         found = await selections.lock_page(connection, operation.campaign_key, exit.selection, operation.cursor, PAGE)
         if found:
             await _end(connection, operation, exit, found)
@@ -91,7 +91,7 @@ class ExitHandler:
         return Page(operation.cursor, counts=counts, pause=LOOK_INTERVAL)
 
 
-async def _end(connection: Connection, operation: Operation, exit: Exit, found: list[Selected]) -> None:
+async def _end(connection: Connection, operation: Operation, exit: ExitParameters, found: list[Selected]) -> None:
     """End a page of journeys. What their workflows have yet to be told of their start, they need not be told."""
     at = connection.clock.now()
     by, reason = operation.requested_by, CAMPAIGN_STOPPED if exit.whole_versions else MANUAL

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct, convert
 
-from application.catalogue import Catalogue, Version
+from application.catalogue import Catalogue, LoadedVersion
 from application.migrations import STAYED, MigrationRef, decision
 from domain.campaign.plan import Plan
 from domain.journey import machine
@@ -41,21 +41,21 @@ AT_REST: Final = ("waiting", "deferred", "held")
 GONE: Final = "gone"
 NO_WORKFLOW = CannotMigrate("no_workflow", "nothing runs for this journey in Temporal")
 
-Answer = Literal["moved", "ended", "waiting", "gone"] | CannotMigrate
+MigrationAnswer = Literal["moved", "ended", "waiting", "gone"] | CannotMigrate
 Fates = dict[UUID, Literal["moved", "ended", "waiting"] | CannotMigrate]
 
 
 class Migrator(Protocol):
     """Tells the workflows of journeys to migrate."""
 
-    async def move(self, migrations: Mapping[str, Migration], update: str) -> dict[str, Answer]:
+    async def move(self, migrations: Mapping[str, Migration], update: str) -> dict[str, MigrationAnswer]:
         """What became of each, by workflow id. The same update again is answered as it was the first time.
 
         Raises UnavailableError while Temporal does not answer.
         """
 
 
-class Parameters(Struct, frozen=True):
+class MigrateParameters(Struct, frozen=True):
     """What an operation of this kind is asked for with."""
 
     to_version: int
@@ -145,11 +145,11 @@ class MigrateHandler:
 
 
 def _sought(operation: Operation) -> journey_versions.Sought:
-    version = convert(operation.parameters, Parameters).to_version
+    version = convert(operation.parameters, MigrateParameters).to_version
     return journey_versions.Sought(operation.campaign_key, operation.id, version, operation.created_at)
 
 
-def _migration(old: Version, new: Version, operation: UUID) -> Migration:
+def _migration(old: LoadedVersion, new: LoadedVersion, operation: UUID) -> Migration:
     return Migration(
         from_version=old.version,
         to_version=new.version,

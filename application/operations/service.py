@@ -5,7 +5,7 @@ from uuid import UUID
 from msgspec import convert
 
 from application import campaign_transitions as transitions
-from application.operations.exit import Exit
+from application.operations.exit import ExitParameters
 from domain.access import Actor
 from domain.errors import ConflictError, NotFoundError
 from store import audit, operations
@@ -41,7 +41,7 @@ class OperationService:
                     operation=str(id),
                     state=operation.state,
                 )
-            if operation.kind == "exit" and convert(operation.parameters, Exit).whole_versions:
+            if operation.kind == "exit" and convert(operation.parameters, ExitParameters).whole_versions:
                 raise ConflictError(
                     f"operation {id} ends journeys that count as ended already; it cannot be cancelled",
                     operation=str(id),

@@ -18,7 +18,7 @@ PAGE = 500
 SKIPPED = "skipped"
 
 
-class Skip(Struct, frozen=True):
+class SkipParameters(Struct, frozen=True):
     """The parameters: the selection is of journeys that wait."""
 
     selection: Selection
@@ -66,7 +66,7 @@ async def skip(
 
 
 def _selection(operation: Operation) -> Selection:
-    return convert(operation.parameters, Skip).selection
+    return convert(operation.parameters, SkipParameters).selection
 
 
 def _decision(journey: Selected, at: datetime, data: dict[str, Any]) -> Decision:

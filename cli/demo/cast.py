@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import Any
 
-from cli.demo.person import Person
+from cli.demo.person import DemoPerson
 from domain.campaign.durations import parse_duration
 
-Play = Callable[[Person], Awaitable[None]]
+Play = Callable[[DemoPerson], Awaitable[None]]
 
 # The campaigns that run, each a file of examples/.
 CAMPAIGNS = CART, PRICE, TRIAL = "abandoned-cart", "price-drop", "trial-ending"
@@ -47,7 +47,7 @@ class Performance:
     """A scenario as it is played. `error` is what kept it from its end, if anything did."""
 
     scenario: Scenario
-    person: Person
+    person: DemoPerson
     is_over: bool = False
     error: str | None = None
 
@@ -89,14 +89,14 @@ def product(name: str, price: float) -> dict[str, Any]:
     return {"product": name, "price": price, "currency": "EUR"}
 
 
-async def leaves_a_cart_until_the_nudge(person: Person, **traits: Any) -> None:
+async def leaves_a_cart_until_the_nudge(person: DemoPerson, **traits: Any) -> None:
     """Up to the moment at which the nudge is due."""
     await person.signs_up(**traits)
     await person.does("Cart Abandoned", cart())
     await person.waits(minutes=30)
 
 
-async def starts_a_trial(person: Person) -> None:
+async def starts_a_trial(person: DemoPerson) -> None:
     """Of two weeks."""
     await person.signs_up(plan="team", trial_ends_at=(person.now() + timedelta(days=14)).isoformat())
     await person.does("Trial Started")

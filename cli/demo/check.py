@@ -6,8 +6,8 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from cli.demo.cast import Expected, Performance
-from cli.demo.receiver import Call
-from cli.demo.story import Verdict
+from cli.demo.receiver import ReceivedCall
+from cli.demo.story import StoryVerdict
 from runtime.embedded.mail import ReceivedMail
 
 # The demo's own running takes real seconds, on a busy machine many; the shortest delay of the examples is 30 minutes.
@@ -17,7 +17,7 @@ TOLERANCE = timedelta(minutes=2)
 def failures(
     performances: Sequence[Performance],
     mails: Sequence[ReceivedMail],
-    calls: Sequence[Call],
+    calls: Sequence[ReceivedCall],
     *,
     refused_calls: int,
     running_journeys: int,
@@ -43,7 +43,7 @@ def failures(
     return found
 
 
-def _of_user(performance: Performance, mails: Sequence[ReceivedMail], calls: Sequence[Call]) -> Iterator[str]:
+def _of_user(performance: Performance, mails: Sequence[ReceivedMail], calls: Sequence[ReceivedCall]) -> Iterator[str]:
     scenario, person = performance.scenario, performance.person
     if performance.error is not None:
         yield performance.error
@@ -59,7 +59,7 @@ def _of_user(performance: Performance, mails: Sequence[ReceivedMail], calls: Seq
             yield f"“{expected.title}” came after {times} and not {_told(expected)}"
 
 
-def _is_in_time(verdict: Verdict, expected: Expected, timezone: str) -> bool:
+def _is_in_time(verdict: StoryVerdict, expected: Expected, timezone: str) -> bool:
     match verdict.at, verdict.after, expected.when:
         case datetime() as at, _, time() as clock:
             local = at.astimezone(ZoneInfo(timezone))
@@ -74,7 +74,7 @@ def _told(expected: Expected) -> str:
     return f"at {expected.when:%H:%M}" if isinstance(expected.when, time) else f"after {expected.when}"
 
 
-def _title(verdict: Verdict) -> str | None:
+def _title(verdict: StoryVerdict) -> str | None:
     return verdict.arrival.title if verdict.arrival else None
 
 

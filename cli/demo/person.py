@@ -17,7 +17,7 @@ from temporalio.testing import TimeSkipper
 
 from cli.client import ApiClient
 from cli.demo.receiver import Receiver
-from cli.demo.story import Arrival, Item, Verdict, active_journeys, verdicts
+from cli.demo.story import Arrival, StoryItem, StoryVerdict, active_journeys, verdicts
 from cli.demo.zones import zone_where_it_is
 from domain.errors import UnavailableError
 from runtime.embedded.inbox import Inbox
@@ -65,7 +65,7 @@ class World:
 
 
 @dataclass(slots=True)
-class Person:
+class DemoPerson:
     """One user.
 
     `verdicts` is what the API last said of them, `ahead` how much time their journeys' clocks skipped. They live where
@@ -74,7 +74,7 @@ class Person:
 
     id: str
     world: World
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: list[StoryVerdict] = field(default_factory=list)
     ahead: timedelta = timedelta(0)
     _skips: list[tuple[datetime, timedelta]] = field(default_factory=list)
     timezone: str = field(default_factory=lambda: zone_where_it_is(15, datetime.now(UTC)))
@@ -136,7 +136,7 @@ class Person:
         except TimeoutError:
             raise TimeoutError(f"waited in vain for {', '.join(expected)}") from None
 
-    async def look(self) -> list[Verdict]:
+    async def look(self) -> list[StoryVerdict]:
         """Ask the API what has become of this user."""
         self.verdicts = verdicts(await self._items(), self.world.arrivals(), self._by_their_clock)
         return self.verdicts
@@ -161,15 +161,15 @@ class Person:
         """Wait until the client has brought to the API what it holds; it sends again what was not acknowledged."""
         await asyncio.to_thread(self.world.segment.flush)
 
-    async def _items(self) -> list[Item]:
+    async def _items(self) -> list[StoryItem]:
         for _ in range(LOOKS):
             with suppress(UnavailableError):  # the API has just closed the idle connection that this came by
                 return await self._timeline()
         return await self._timeline()
 
-    async def _timeline(self) -> list[Item]:
+    async def _timeline(self) -> list[StoryItem]:
         timeline = await asyncio.to_thread(self.world.api.get, "users", self.id, "timeline", limit=500)
-        items: list[Item] = timeline["items"]
+        items: list[StoryItem] = timeline["items"]
         return items
 
     async def _skip(self, workflow_id: str, length: timedelta) -> None:

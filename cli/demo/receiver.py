@@ -15,7 +15,7 @@ from runtime.embedded.ports import listen
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ReceivedCall:
     """A call whose signature was right: the message's id and its data."""
 
     message_id: str
@@ -28,7 +28,7 @@ class Receiver:
     url: str
 
     def __init__(self, signing_secret: str) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[ReceivedCall] = []
         self.refused = 0
         self._verifier = Webhook(signing_secret)
 
@@ -50,7 +50,7 @@ class Receiver:
         except WebhookVerificationError:
             self.refused += 1
             return Response(status_code=401)
-        self.calls.append(Call(request.headers["webhook-id"], envelope["data"]))
+        self.calls.append(ReceivedCall(request.headers["webhook-id"], envelope["data"]))
         return Response(status_code=204)
 
     _server: HttpServer

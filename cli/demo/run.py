@@ -19,7 +19,7 @@ from segment.analytics.client import Client as SegmentClient
 from cli.client import ApiClient
 from cli.demo.cast import CAMPAIGNS, Performance
 from cli.demo.check import failures
-from cli.demo.person import Person, World
+from cli.demo.person import DemoPerson, World
 from cli.demo.receiver import Receiver
 from cli.demo.scenarios import SCENARIOS
 from cli.demo.screen import live, tell
@@ -88,7 +88,7 @@ class Demo:
                 await stack.serve()
 
     async def _play(self, world: World) -> list[Performance]:
-        performances = [Performance(scenario, Person(scenario.user, world)) for scenario in SCENARIOS]
+        performances = [Performance(scenario, DemoPerson(scenario.user, world)) for scenario in SCENARIOS]
         began = monotonic()
         self._say(
             f"{len(performances)} users, reported by segment-analytics-python. "

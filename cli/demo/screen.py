@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.demo.cast import Performance
-from cli.demo.story import Verdict, elapsed
+from cli.demo.story import StoryVerdict, elapsed
 from cli.output import printable
 
 WHEN_WIDTH = 8
@@ -44,7 +44,7 @@ def tell(console: Console, performance: Performance) -> None:
         console.print(f"      {_when(verdict):>{WHEN_WIDTH}}  {printable(verdict.told)}", markup=False, soft_wrap=True)
 
 
-def shown(performance: Performance) -> list[Verdict]:
+def shown(performance: Performance) -> list[StoryVerdict]:
     """The verdicts that say something to a reader: not every entry and every plain end."""
     return [verdict for verdict in performance.person.verdicts if verdict.outcome not in ("entered", "completed")]
 
@@ -83,12 +83,12 @@ def _table(console: Console) -> Table:
     return table
 
 
-def _told(verdict: Verdict) -> Text:
+def _told(verdict: StoryVerdict) -> Text:
     if verdict.arrival is not None:
         return Text(printable(verdict.told), "green")
     is_end = verdict.after is not None and "/" not in verdict.place
     return Text(printable(verdict.told), "" if is_end else "yellow")
 
 
-def _when(verdict: Verdict) -> str:
+def _when(verdict: StoryVerdict) -> str:
     return elapsed(verdict.after) if verdict.after is not None else ""

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from domain.campaign.durations import format_duration
 
-Item = Mapping[str, Any]
+StoryItem = Mapping[str, Any]
 MINUTE = timedelta(minutes=1)
 
 
@@ -21,7 +21,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class StoryVerdict:
     """One thing that became of a user's events.
 
     `at` is when it was by the journey's own clock, `after` the time since the journey was entered; both are None where
@@ -42,10 +42,10 @@ class Verdict:
 
 
 def verdicts(
-    items: Sequence[Item],
+    items: Sequence[StoryItem],
     arrivals: Mapping[str, Arrival],
     by_their_clock: Callable[[datetime], datetime] = lambda at: at,
-) -> list[Verdict]:
+) -> list[StoryVerdict]:
     """The verdicts of a timeline, in its order. `arrivals` are by message id.
 
     Events and rests are no verdicts, and a message that was granted is none yet.
@@ -58,7 +58,7 @@ def verdicts(
     ]
 
 
-def active_journeys(items: Sequence[Item]) -> list[str]:
+def active_journeys(items: Sequence[StoryItem]) -> list[str]:
     """The workflow ids of the journeys that were entered and are not over."""
     over = {item["journey_id"] for item in items if item["kind"] in ("exit", "end")}
     return [
@@ -79,7 +79,7 @@ class _Reader:
 
     def __init__(
         self,
-        items: Sequence[Item],
+        items: Sequence[StoryItem],
         arrivals: Mapping[str, Arrival],
         by_their_clock: Callable[[datetime], datetime],
     ) -> None:
@@ -94,10 +94,10 @@ class _Reader:
         }
         self._clocks: dict[str, datetime] = {}
 
-    def verdict(self, item: Item, outcome: str) -> Verdict:
+    def verdict(self, item: StoryItem, outcome: str) -> StoryVerdict:
         journey = item["journey_id"]
         at = None if journey is None else self._time(item, journey)
-        return Verdict(
+        return StoryVerdict(
             place=item["campaign"] + (f"/{item['step']}" if item["step"] else ""),
             outcome=outcome,
             reason=item["reason"],
@@ -107,7 +107,7 @@ class _Reader:
             arrival=self._arrivals.get(item["data"]["message_id"]) if item["kind"] == "message" else None,
         )
 
-    def _time(self, item: Item, journey: str) -> datetime:
+    def _time(self, item: StoryItem, journey: str) -> datetime:
         """When it was by the journey's own clock, which never goes back.
 
         The timeline says when a message was settled and an exit received, both by our clock: instead stand when the
@@ -122,7 +122,7 @@ class _Reader:
         self._clocks[journey] = max(at, self._clocks.get(journey, at))
         return self._clocks[journey]
 
-    def _told(self, item: Item, outcome: str) -> str:
+    def _told(self, item: StoryItem, outcome: str) -> str:
         """A verdict in words. What is not worded here stands as the API tells it."""
         data, step = item["data"], item["step"]
         match item["kind"], outcome, item["reason"]:
@@ -161,18 +161,18 @@ class _Reader:
             case _:
                 return str(item["summary"])
 
-    def _told_of_sent(self, item: Item) -> str:
+    def _told_of_sent(self, item: StoryItem) -> str:
         arrival = self._arrivals.get(item["data"]["message_id"])
         if arrival is None:
             return f"{item['step']} was sent, and did not arrive"
         attempts = item["data"].get("attempts", 1)
         return f"{arrival.kind} “{arrival.title}”" + (f", at attempt {attempts}" if attempts > 1 else "")
 
-    def _cause(self, item: Item) -> Item | None:
+    def _cause(self, item: StoryItem) -> StoryItem | None:
         """The event that an exit is due to."""
         return self._events.get(item["data"].get("event_id"))
 
-    def _clock(self, instant: str, item: Item) -> str:
+    def _clock(self, instant: str, item: StoryItem) -> str:
         return elapsed(datetime.fromisoformat(instant) - self._begun[item["journey_id"]])
 
 
@@ -185,5 +185,5 @@ def _words(reason: str | None) -> str:
     return (reason or "").replace("_", " ")
 
 
-def _at(item: Item) -> datetime:
+def _at(item: StoryItem) -> datetime:
     return datetime.fromisoformat(item["at"])

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from domain.campaign.expression_fields import condition
 from domain.campaign.local_time_fields import Clock, Weekdays
-from domain.campaign.schema import WHOLE, Document, Given, refuse, shown
+from domain.campaign.schema import WHOLE, DocumentModel, Given, refuse, shown
 from domain.conditions.expressions import ExpressionScope
 from domain.suggestions import did_you_mean
 
@@ -22,7 +22,7 @@ _EXPECTED = (
 _EVERY: Any = Field(description="how often: `day`, `week` or `month`")
 
 
-class AgainForm(Document):
+class AgainForm(DocumentModel):
     """One of the forms of `again`; what stands under `every` says which."""
 
     every: str = _EVERY
@@ -91,7 +91,7 @@ Again = Annotated[
 ]
 
 
-class Audience(Document):
+class Audience(DocumentModel):
     """Those who enter without an event: when the campaign starts, or each time that `again` says."""
 
     where: Annotated[str, condition(ExpressionScope.AUDIENCE_WHERE)] = Field(

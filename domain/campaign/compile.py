@@ -10,7 +10,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from domain.campaign.definition import Campaign
+from domain.campaign.definition import CampaignDocument
 from domain.campaign.delay_fields import ClockDelay, DateDelay, RandomDelay
 from domain.campaign.plan import (
     Act,
@@ -43,7 +43,7 @@ class Outlined(Struct, frozen=True):
     way: str | None
 
 
-def compile_plan(campaign: Campaign) -> Plan:
+def compile_plan(campaign: CampaignDocument) -> Plan:
     """The plan of a checked document: its ids are unique and all of its steps can be reached."""
     block = _outermost(campaign)
     placed = list(block.nodes())
@@ -57,7 +57,7 @@ def compile_plan(campaign: Campaign) -> Plan:
     )
 
 
-def outline(campaign: Campaign) -> list[Outlined]:
+def outline(campaign: CampaignDocument) -> list[Outlined]:
     """The steps of a checked document in its order, each with the step and the way that it stands in."""
     return [Outlined(one.node.id, one.kind, one.within, one.way) for one in _outermost(campaign).nodes()]
 
@@ -124,7 +124,7 @@ class _Block:
         return "steps" if self.within is None else f"{self.within}.{self.way}"
 
 
-def _outermost(campaign: Campaign) -> _Block:
+def _outermost(campaign: CampaignDocument) -> _Block:
     return _Block(campaign.steps, after=None)
 
 

@@ -9,13 +9,13 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from domain.campaign.audience_fields import Audience
 from domain.campaign.expression_fields import KEY, WHICH_EVENTS, condition
 from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, ZoneName
-from domain.campaign.schema import WHOLE, Document, Given, Listed, Slug, Text, refuse, shown
+from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, Text, refuse, shown
 from domain.campaign.steps import Steps
 from domain.campaign.time_fields import Duration, Instant
 from domain.conditions.expressions import ExpressionScope
 
 
-class Schedule(Document):
+class Schedule(DocumentModel):
     """When users may enter."""
 
     starts_at: Annotated[Instant | None, Given] = Field(None, description="no user enters before")
@@ -25,7 +25,7 @@ class Schedule(Document):
     )
 
 
-class ReentryAfter(Document):
+class ReentryAfter(DocumentModel):
     """The next journey of the same user and key may start this long after the last one was entered."""
 
     after: Duration = Field(description="counted from the last entry: `7d`")
@@ -44,7 +44,7 @@ Reentry = Annotated[
 ]
 
 
-class Entry(Document):
+class Entry(DocumentModel):
     """What starts a journey: an event, an audience, or either. A user is never in twice at once under the same key."""
 
     event: Annotated[Text | None, Given] = Field(None, description="the name of the event that starts a journey")
@@ -66,14 +66,14 @@ class Entry(Document):
     )
 
 
-class ExitRule(Document):
+class ExitRule(DocumentModel):
     """An event that ends the journey, wherever it is."""
 
     event: Text = Field(description="the event's name")
     where: Annotated[str | None, Given, condition(ExpressionScope.EXIT_WHERE)] = Field(None, description=WHICH_EVENTS)
 
 
-class Goal(Document):
+class Goal(DocumentModel):
     """What the campaign is for: an event that counts, once a journey and also after its end."""
 
     event: Text = Field(description="the event's name")
@@ -82,7 +82,7 @@ class Goal(Document):
     exit_on_goal: bool = Field(False, description="whether it also ends the journey")
 
 
-class SendWindow(Document):
+class SendWindowField(DocumentModel):
     """When messages may go, by the recipient's clocks. One that closes before it opens closes the next day."""
 
     from_: Clock = Field(time(), alias="from", description="when it opens")
@@ -94,7 +94,7 @@ MAX_RATE = 10_000
 Overdue = Literal["send", "skip", "retime"]
 
 
-class OnResume(Document):
+class OnResume(DocumentModel):
     """What becomes of the messages that a pause has held up, and how fast."""
 
     overdue: Overdue = Field(
@@ -121,7 +121,7 @@ Resumption = Annotated[
 ]
 
 
-class Campaign(Document):
+class CampaignDocument(DocumentModel):
     """A campaign: who enters it by which event, what they go through, and what ends it."""
 
     key: Slug = Field(description="lowercase letters, digits and hyphens; the campaign's name for machines")
@@ -136,7 +136,7 @@ class Campaign(Document):
         None, description="the events that end a journey: one `- {event: …}` for each"
     )
     goal: Annotated[Goal | None, Given] = Field(None, description="the event that the campaign is for")
-    send_window: Annotated[SendWindow | None, Given] = Field(
+    send_window: Annotated[SendWindowField | None, Given] = Field(
         None, description='when messages may go: `{from: "09:00", to: "21:00"}`'
     )
     on_resume: Resumption = Field("send", description="what becomes of the messages that a pause has held up")

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from domain.campaign.durations import DurationError, parse_duration
 from domain.campaign.expression_fields import value
 from domain.campaign.local_time_fields import WEEKDAYS, Clock, Weekdays, clock_meant
-from domain.campaign.schema import Document, Given, refuse, shown
+from domain.campaign.schema import DocumentModel, Given, refuse, shown
 from domain.campaign.time_fields import Duration, DurationRange, Offset
 from domain.conditions.expressions import ExpressionScope
 
@@ -36,7 +36,7 @@ def _other_form(text: str) -> str | None:
     return None
 
 
-class DelayForm(Document):
+class DelayForm(DocumentModel):
     """One of the forms that a mapping may have as a delay; its key says which."""
 
     key: ClassVar[str]
@@ -116,7 +116,7 @@ def _known_form(given: Any) -> Any:
     return given
 
 
-Delay = Annotated[
+DelayField = Annotated[
     Annotated[Duration, Tag("duration")]
     | Annotated[RandomDelay, Tag("for")]
     | Annotated[ClockDelay, Tag("until")]

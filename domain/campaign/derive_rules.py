@@ -5,7 +5,7 @@ from typing import Any, assert_never
 
 from domain.campaign.audience_fields import Again, Audience, Daily, Monthly, Weekly
 from domain.campaign.compile import subscription_id
-from domain.campaign.definition import Campaign, ReentryAfter
+from domain.campaign.definition import CampaignDocument, ReentryAfter
 from domain.campaign.delay_fields import ClockDelay, DateDelay
 from domain.campaign.expression_fields import Computed
 from domain.campaign.rules import (
@@ -34,7 +34,7 @@ from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, Steps
 from domain.local_time.windows import EVERY_DAY, SendWindow
 
 
-def rules_of(campaign: Campaign) -> Rules:
+def rules_of(campaign: CampaignDocument) -> Rules:
     """The rules of a checked document."""
     entry, schedule, goal, window = campaign.entry, campaign.schedule, campaign.goal, campaign.send_window
     steps = list(_all_steps(campaign.steps))

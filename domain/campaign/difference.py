@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from domain.campaign.raw_steps import child_lists, mapping
-from domain.document.yaml_source import Path, Source, path_text
+from domain.document.yaml_source import Path, YamlSource, path_text
 
 # Parts of the document that are told of otherwise, or are the same always.
 _NOT_COMPARED: Final = ("key", "steps")
@@ -34,7 +34,7 @@ class Change(Struct, frozen=True):
 
 
 def difference(
-    old: Source, new: Source, old_templates: Mapping[str, str], new_templates: Mapping[str, str]
+    old: YamlSource, new: YamlSource, old_templates: Mapping[str, str], new_templates: Mapping[str, str]
 ) -> list[Change]:
     """The changes from one version to another: of the document first, then of its steps, then of the templates."""
     return [*_of_document(old, new), *_of_steps(old, new), *_of_templates(old_templates, new_templates)]
@@ -56,17 +56,17 @@ class _Stand(Struct, frozen=True):
         return f"after {self.after}"
 
 
-def _of_document(old: Source, new: Source) -> Iterator[Change]:
+def _of_document(old: YamlSource, new: YamlSource) -> Iterator[Change]:
     before, after = _parts(old), _parts(new)
     for field, was, now in _differences(before, after, ()):
         yield _field_change("document", None, field, was, now)
 
 
-def _parts(source: Source) -> dict[str, Any]:
+def _parts(source: YamlSource) -> dict[str, Any]:
     return {key: value for key, value in source.data.items() if key not in _NOT_COMPARED}
 
 
-def _of_steps(old: Source, new: Source) -> Iterator[Change]:
+def _of_steps(old: YamlSource, new: YamlSource) -> Iterator[Change]:
     before = {stand.key: stand for stand in _stands(old.data.get("steps"), "steps")}
     after = {stand.key: stand for stand in _stands(new.data.get("steps"), "steps")}
     moved = _moved(before, after)

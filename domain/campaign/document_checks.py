@@ -7,14 +7,14 @@ from domain.campaign.flow_checks import check_flow
 from domain.campaign.form_checks import check_forms
 from domain.campaign.raw_steps import RawStep, iter_steps
 from domain.campaign.reference_checks import check_references
-from domain.document.yaml_source import Path, Source
+from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 
 # The plan travels in the first event of every history: 200 steps make about 20 KB of it.
 MAX_STEPS = 200
 
 
-def check_document(source: Source) -> list[Problem]:
+def check_document(source: YamlSource) -> list[Problem]:
     """Every problem of the document as a whole, whatever else is wrong with it."""
     steps = list(iter_steps(source))
     problems = [
@@ -30,7 +30,7 @@ def check_document(source: Source) -> list[Problem]:
     return problems
 
 
-def _duplicates(steps: list[RawStep], source: Source) -> Iterator[Problem]:
+def _duplicates(steps: list[RawStep], source: YamlSource) -> Iterator[Problem]:
     first: dict[str, Path] = {}
     for path, step in steps:
         id = step.get("id")

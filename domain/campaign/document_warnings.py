@@ -13,7 +13,7 @@ from domain.campaign.event_names import event_name_warnings
 from domain.campaign.plan import Plan, Send
 from domain.campaign.raw_steps import RawStep, StepList, blocks, iter_steps, mapping
 from domain.campaign.rules import ClockRule, EmitRule, Rules
-from domain.document.yaml_source import Path, Source
+from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.local_time.windows import EVERY_DAY, SendWindow, is_open, longest_closed
 from domain.sending.caps import TRANSACTIONAL
@@ -25,7 +25,7 @@ _AN_HOUR, _DAY = 3_600, 86_400
 _EXPRESSION = re.compile(r"(?:profile|entry|event|journey)\.[a-z_]+\b")
 
 
-def document_warnings(source: Source, plan: Plan, rules: Rules) -> list[Problem]:
+def document_warnings(source: YamlSource, plan: Plan, rules: Rules) -> list[Problem]:
     """What of one document is worth a second look."""
     steps = list(iter_steps(source))
     return [
@@ -39,7 +39,7 @@ def document_warnings(source: Source, plan: Plan, rules: Rules) -> list[Problem]
     ]
 
 
-def cycle_warnings(source: Source, key: str, campaigns: Mapping[str, Rules]) -> list[Problem]:
+def cycle_warnings(source: YamlSource, key: str, campaigns: Mapping[str, Rules]) -> list[Problem]:
     """The circles of campaigns that a document is part of. `campaigns` are the latest rules of all by key."""
     emitted = {
         rule.event: step for step, rule in reversed(campaigns[key].actions.items()) if isinstance(rule, EmitRule)
@@ -52,7 +52,7 @@ def cycle_warnings(source: Source, key: str, campaigns: Mapping[str, Rules]) -> 
     ]
 
 
-def _reentries(source: Source, rules: Rules) -> Iterator[Problem]:
+def _reentries(source: YamlSource, rules: Rules) -> Iterator[Problem]:
     """A distance between entries that is that between two occasions, of which neither is kept to the second."""
     audience, reentry = rules.entry.audience, rules.entry.reentry
     if audience is None or audience.again is None or not isinstance(reentry, int):
@@ -64,7 +64,7 @@ def _reentries(source: Source, rules: Rules) -> Iterator[Problem]:
         yield source.problem(("entry", "reentry", "after"), said, hint)
 
 
-def _nothing_of_the_entry(source: Source, rules: Rules) -> Iterator[Problem]:
+def _nothing_of_the_entry(source: YamlSource, rules: Rules) -> Iterator[Problem]:
     """Expressions about the properties of an event where no user enters by one."""
     if rules.entry.event is not None:
         return
@@ -87,7 +87,7 @@ def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
                 yield from _leaves(item, (*path, index))
 
 
-def _expiries(source: Source, plan: Plan, rules: Rules) -> Iterator[Problem]:
+def _expiries(source: YamlSource, plan: Plan, rules: Rules) -> Iterator[Problem]:
     """Messages that expire overnight."""
     if rules.send_window is None:
         return
@@ -105,7 +105,7 @@ def _expiries(source: Source, plan: Plan, rules: Rules) -> Iterator[Problem]:
                 yield source.problem((*block.path, index, "send", "expires"), said, hint)
 
 
-def _dates(source: Source) -> Iterator[Problem]:
+def _dates(source: YamlSource) -> Iterator[Problem]:
     """Delays until a date that leave open what becomes of those for whom it is past or missing."""
     for block in blocks(source):
         for index, step in enumerate(block.steps[:-1]):
@@ -128,7 +128,7 @@ def _comes_when_open(block: StepList, index: int, rules: Rules, window: SendWind
     return all(is_open(window, _MONDAY + timedelta(days=day) + at, ZoneInfo("UTC")) for day in days)
 
 
-def _deaf(steps: list[RawStep], source: Source, rules: Rules) -> Iterator[Problem]:
+def _deaf(steps: list[RawStep], source: YamlSource, rules: Rules) -> Iterator[Problem]:
     """Waits for what ends the journey."""
     goal = (rules.goal,) if rules.goal is not None and rules.goal.exits else ()
     exits = {rule.event for rule in (*rules.exits, *goal) if rule.where is None}
@@ -147,7 +147,7 @@ def _awaited(steps: list[RawStep]) -> Iterator[tuple[Path, dict[str, Any]]]:
         yield (*placed.path, "repeat", "until"), mapping(placed.spec("repeat"), "until")
 
 
-def _texts(steps: list[RawStep], source: Source) -> Iterator[Problem]:
+def _texts(steps: list[RawStep], source: YamlSource) -> Iterator[Problem]:
     """Texts that look like expressions."""
     for placed in steps:
         for path, text in placed.values():

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-from domain.document.yaml_source import Path, Source
+from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 
 _DOUBLE, _SINGLE = "“”„‟«»″", "‘’‚‛′`´"
@@ -14,7 +14,7 @@ _PLAIN = str.maketrans({**dict.fromkeys(_DOUBLE, '"'), **dict.fromkeys(_SINGLE, 
 _VALUES = ("properties", "update_profile")
 
 
-def check_event_names(source: Source) -> Iterator[Problem]:
+def check_event_names(source: YamlSource) -> Iterator[Problem]:
     """Names that stand in quotes: those are part of the name here, and of none that is reported."""
     for path, name in _names(source.data):
         likely = likely_name(name)
@@ -22,7 +22,7 @@ def check_event_names(source: Source) -> Iterator[Problem]:
             yield source.problem(path, f"the quotes are part of the name `{name}`", f"Did you mean `{likely}`?")
 
 
-def event_name_warnings(source: Source) -> Iterator[Problem]:
+def event_name_warnings(source: YamlSource) -> Iterator[Problem]:
     """Names with curly quotes, long dashes and odd spaces, as word processors write them."""
     for path, name in _names(source.data):
         if (likely := likely_name(name)) != name and not _is_quoted(name):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from domain.campaign.schema import Document, refuse, shown
+from domain.campaign.schema import DocumentModel, refuse, shown
 from domain.conditions.expressions import ConditionError, ExpressionScope, compile_condition, compile_key, compile_value
 
 
@@ -36,7 +36,7 @@ WHICH_EVENTS = "a condition in CEL: which of those events; left out, those with 
 KEY = _checked(compile_key)
 
 
-class Computed(Document):
+class Computed(DocumentModel):
     """A value that is worked out when the step is reached."""
 
     cel: Annotated[str, value(ExpressionScope.VALUE)] = Field(

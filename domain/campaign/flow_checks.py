@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from domain.campaign.raw_steps import StepList, blocks, child_lists, mapping
-from domain.document.yaml_source import Path, Source
+from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 
 SKIP_NEXT = "skip_next"
 
 
-def check_flow(source: Source) -> Iterator[Problem]:
+def check_flow(source: YamlSource) -> Iterator[Problem]:
     """Steps never reached, repetitions without a second round, and skips of nothing."""
     for block in blocks(source):
         yield from _unreachable(block, source)
@@ -23,7 +23,7 @@ def check_flow(source: Source) -> Iterator[Problem]:
                 yield source.problem((*path, "do"), said, "Let one way go on to their end, or do not repeat them")
 
 
-def _skips_of_nothing(step: Any, path: Path, source: Source) -> Iterator[Problem]:
+def _skips_of_nothing(step: Any, path: Path, source: YamlSource) -> Iterator[Problem]:
     """The last step of a list, where it would leave out the step that follows.
 
     What is left out counts as well where the flow goes on elsewhere: it would do at once what the date was for.
@@ -38,7 +38,7 @@ def _skips_of_nothing(step: Any, path: Path, source: Source) -> Iterator[Problem
             yield source.problem((*path, "delay", key), said, remedy)
 
 
-def _unreachable(block: StepList, source: Source) -> Iterator[Problem]:
+def _unreachable(block: StepList, source: YamlSource) -> Iterator[Problem]:
     """The first step of a list that nothing leads to."""
     reached = _reached(block.steps)
     index = reached.index(False) if False in reached else len(block.steps)

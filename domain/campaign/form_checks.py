@@ -13,7 +13,7 @@ from domain.campaign.raw_steps import RawStep, iter_steps, mapping
 from domain.campaign.single_steps import STEP_KINDS
 from domain.campaign.steps import MAX_ROUNDS, RESERVED
 from domain.campaign.time_fields import Instant
-from domain.document.yaml_source import Path, Source
+from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
 
@@ -26,7 +26,7 @@ _CLOCK: TypeAdapter[Any] = TypeAdapter(Clock)
 _CLOSING_CLOCK: TypeAdapter[Any] = TypeAdapter(ClosingClock)
 
 
-def check_forms(source: Source) -> Iterator[Problem]:
+def check_forms(source: YamlSource) -> Iterator[Problem]:
     """What no single field shows."""
     steps = list(iter_steps(source))
     of_steps = (found for placed in steps for found in chain(_wait(placed), _split(placed), _repeat(placed)))
@@ -36,12 +36,12 @@ def check_forms(source: Source) -> Iterator[Problem]:
         yield source.problem(path, said, suggestion)
 
 
-def keys_of_no_arm(source: Source) -> list[Path]:
+def keys_of_no_arm(source: YamlSource) -> list[Path]:
     """Keys beside a `split` that could be an arm by their place only, so that their own shape does not matter."""
     return [(*placed.path, key) for placed in iter_steps(source) for key in _strays(placed)]
 
 
-def _entry(source: Source) -> Iterator[_Found]:
+def _entry(source: YamlSource) -> Iterator[_Found]:
     entry = source.data.get("entry") if isinstance(source.data, dict) else None
     if not isinstance(entry, dict) or "event" in entry:
         return
@@ -57,7 +57,7 @@ def _entry(source: Source) -> Iterator[_Found]:
             yield ("entry", key), f"`{key}` is of an event, and there is no `event`", remedy
 
 
-def _schedule(source: Source) -> Iterator[_Found]:
+def _schedule(source: YamlSource) -> Iterator[_Found]:
     schedule = mapping(source.data, "schedule")
     starts_at, ends_at = (_read(_INSTANT, schedule.get(key)) for key in ("starts_at", "ends_at"))
     if starts_at is not None and ends_at is not None and ends_at <= starts_at:
@@ -66,7 +66,7 @@ def _schedule(source: Source) -> Iterator[_Found]:
         yield ("schedule", "at_end"), "`at_end: exit` without an end", "Add `ends_at: …`, or leave `at_end` out"
 
 
-def _send_window(source: Source) -> Iterator[_Found]:
+def _send_window(source: YamlSource) -> Iterator[_Found]:
     window = source.data.get("send_window") if isinstance(source.data, dict) else None
     if not isinstance(window, dict):
         return

@@ -10,12 +10,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from domain.campaign.schema import Document
+from domain.campaign.schema import DocumentModel
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def json_schema(model: type[Document], name: str, title: str) -> dict[str, Any]:
+def json_schema(model: type[DocumentModel], name: str, title: str) -> dict[str, Any]:
     """The schema of a kind of document."""
     # Of what is written and not of what is read, for defaults to have the form that authors use.
     schema = model.model_json_schema(mode="serialization", schema_generator=_Generator)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from domain.campaign.compile import compile_plan
-from domain.campaign.definition import Campaign
+from domain.campaign.definition import CampaignDocument
 from domain.campaign.derive_rules import rules_of
 from domain.campaign.document_checks import check_document
 from domain.campaign.document_warnings import document_warnings
@@ -16,7 +16,7 @@ from domain.campaign.raw_steps import iter_steps
 from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
 from domain.campaign.single_steps import CHANNELS, TEMPLATE_NAME
-from domain.document.yaml_source import Path, Source, read
+from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.sending.caps import TRANSACTIONAL
 from domain.suggestions import did_you_mean
@@ -34,8 +34,8 @@ class Published:
     `warnings` are what of it is worth a second look.
     """
 
-    source: Source
-    definition: Campaign
+    source: YamlSource
+    definition: CampaignDocument
     plan: Plan
     rules: Rules
     templates: dict[str, str]
@@ -48,7 +48,7 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
     Raises InvalidDocumentError with every problem of the document and of the templates that it uses.
     """
     read_source = read(source, file)
-    definition, problems = validate(Campaign, read_source, keys_of_no_arm(read_source))
+    definition, problems = validate(CampaignDocument, read_source, keys_of_no_arm(read_source))
     uses = _template_uses(read_source)
     used = {name for _, name, _ in uses}
     files = {name: text for name, text in templates.items() if _template_name(name) in used}
@@ -68,7 +68,7 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
     return Published(read_source, definition, plan, rules, files, warnings)
 
 
-def _template_uses(source: Source) -> list[tuple[Path, str, str]]:
+def _template_uses(source: YamlSource) -> list[tuple[Path, str, str]]:
     """Where a template is named, its name, and the channel that it is for."""
     uses: list[tuple[Path, str, str]] = []
     for path, step in iter_steps(source):
@@ -84,7 +84,7 @@ _NAMED = re.compile(r"\b(event|profile)\.(properties|traits)((?:\.[A-Za-z_]\w*)+
 
 
 def _tried_out(
-    definition: Campaign, plan: Plan, loaded: Mapping[str, TemplateSet]
+    definition: CampaignDocument, plan: Plan, loaded: Mapping[str, TemplateSet]
 ) -> tuple[list[Problem], list[Problem]]:
     """What of the messages fails for everybody, and what for some, by rendering them for generated people."""
     entry = definition.entry
@@ -105,7 +105,7 @@ def _template_name(file: str) -> str:
 
 
 def _missing_templates(
-    uses: list[tuple[Path, str, str]], templates: Mapping[str, str], source: Source
+    uses: list[tuple[Path, str, str]], templates: Mapping[str, str], source: YamlSource
 ) -> Iterator[Problem]:
     present = sorted({_template_name(file) for file in templates})
     for path, name, _ in uses:

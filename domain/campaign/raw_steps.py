@@ -7,7 +7,7 @@ those of the shape and not one round later. What is not shaped as expected is pa
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from domain.document.yaml_source import Path, Source
+from domain.document.yaml_source import Path, YamlSource
 
 
 class RawStep(NamedTuple):
@@ -36,7 +36,7 @@ class StepList(NamedTuple):
     steps: list[Any]
 
 
-def iter_steps(source: Source) -> Iterator[RawStep]:
+def iter_steps(source: YamlSource) -> Iterator[RawStep]:
     """All steps of the document, in its order."""
     for path, block in blocks(source):
         for index, step in enumerate(block):
@@ -44,7 +44,7 @@ def iter_steps(source: Source) -> Iterator[RawStep]:
                 yield RawStep((*path, index), step)
 
 
-def blocks(source: Source) -> Iterator[StepList]:
+def blocks(source: YamlSource) -> Iterator[StepList]:
     """All lists of steps of the document, each before those within it."""
     steps = source.data.get("steps") if isinstance(source.data, dict) else None
     if isinstance(steps, list):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from domain.campaign.raw_steps import RawStep, iter_steps, mapping
-from domain.document.yaml_source import Path, Source
+from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
 
@@ -32,7 +32,7 @@ class Reference(NamedTuple):
     values: tuple[str, ...]
 
 
-def check_references(source: Source) -> Iterator[Problem]:
+def check_references(source: YamlSource) -> Iterator[Problem]:
     """Steps that do not exist, and comparisons with what a message or an arm never is."""
     steps = list(iter_steps(source))
     known = _known(steps)

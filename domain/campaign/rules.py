@@ -142,7 +142,7 @@ class EmitRule(Struct, frozen=True, tag="emit_event", tag_field="kind", omit_def
 ActionRule = UpdateRule | StageRule | EmitRule
 
 
-class Decision(Struct, frozen=True):
+class BranchDecision(Struct, frozen=True):
     """Which case of a branch is taken, None for otherwise, and what kept each case before from being judged."""
 
     case: int | None
@@ -170,13 +170,13 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     timezone: str | None = None
     on_resume: ResumeRule = ResumeRule()
 
-    def decide(self, step: str, **roots: Any) -> Decision:
+    def decide(self, step: str, **roots: Any) -> BranchDecision:
         """The first case of a branch that holds. Roots: profile, entry, journey. Raises KeyError for another step."""
         errors: dict[int, str] = {}
         for case, condition in enumerate(self.branches[step]):
             outcome = compile_condition(condition, ExpressionScope.BRANCH_WHEN).evaluate(**roots)
             if outcome.holds:
-                return Decision(case, errors)
+                return BranchDecision(case, errors)
             if outcome.error is not None:
                 errors[case] = outcome.error
-        return Decision(None, errors)
+        return BranchDecision(None, errors)

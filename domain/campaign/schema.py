@@ -24,7 +24,7 @@ def _title(model: type[Any]) -> str:
     return " ".join(word for word in words if word not in ("Spec", "Step", "Model", "Document")).capitalize()
 
 
-class Document(BaseModel):
+class DocumentModel(BaseModel):
     """A mapping of a document: nothing unknown, nothing converted in silence, nothing changed afterwards.
 
     The docstrings of its kinds and the descriptions of their fields are what authors read in their editors.

@@ -9,16 +9,16 @@ from pydantic import Tag, ValidationError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
-from domain.campaign.schema import Document, shown
-from domain.document.yaml_source import Path, Source
+from domain.campaign.schema import DocumentModel, shown
+from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
 
-DocumentT = TypeVar("DocumentT", bound=Document)
+DocumentT = TypeVar("DocumentT", bound=DocumentModel)
 
 
 def validate(
-    model: type[DocumentT], source: Source, passed_over: Collection[Path] = ()
+    model: type[DocumentT], source: YamlSource, passed_over: Collection[Path] = ()
 ) -> tuple[DocumentT | None, list[Problem]]:
     """The document as a model, or None, and every problem of its shape but of what has been `passed_over`."""
     try:
@@ -46,7 +46,7 @@ def _said(path: Path, around: Any, at: Any, found: ErrorDetails) -> tuple[str, s
         case "missing":
             return f"`{last}` is missing", _add(around, last)
         case "extra_forbidden":
-            document: type[Document] = around
+            document: type[DocumentModel] = around
             return document.about_unknown_key(last)
         case _ if value is None:
             return f"`{last}` has no value", "Write one"
@@ -80,7 +80,7 @@ def _said(path: Path, around: Any, at: Any, found: ErrorDetails) -> tuple[str, s
             return f"{shown(value)}: {found['msg']}", "Change it accordingly"
 
 
-def _located(model: type[Document], location: tuple[str | int, ...]) -> tuple[Path, Any, Any]:
+def _located(model: type[DocumentModel], location: tuple[str | int, ...]) -> tuple[Path, Any, Any]:
     """The path in the document, the type around its last part, and the type of its last part where it is known.
 
     Pydantic's location also names the chosen member of each union, which is nothing that an author wrote.
@@ -137,7 +137,7 @@ def _tag(member: Any) -> str | None:
 
 
 def _is_document(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Document)
+    return isinstance(kind, type) and issubclass(kind, DocumentModel)
 
 
 def _keys(around: Any, at: Any, name: str) -> str:

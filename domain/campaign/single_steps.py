@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
-from domain.campaign.delay_fields import Delay
+from domain.campaign.delay_fields import DelayField
 from domain.campaign.expression_fields import Values
-from domain.campaign.schema import Document, Given, Slug, Text, refuse, shown
+from domain.campaign.schema import DocumentModel, Given, Slug, Text, refuse, shown
 from domain.campaign.time_fields import Duration
 
 ChannelName = Literal["email", "webhook"]
@@ -23,7 +23,7 @@ TEMPLATE_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 StepId = Annotated[Slug, Field(description="the step's name: one of its own in the campaign")]
 
 
-class StepModel(Document):
+class StepModel(DocumentModel):
     """A step. One of its keys, its kind, says what it does; `beside` are those that stand beside the kind."""
 
     kind: ClassVar[str]
@@ -38,7 +38,7 @@ class StepModel(Document):
         return super().about_unknown_key(key)
 
 
-class StepSpec(Document):
+class StepSpec(DocumentModel):
     """What stands within the key that says what a step does. `outside` names what stands beside that key."""
 
     kind: ClassVar[str]
@@ -57,7 +57,7 @@ class DelayStep(StepModel):
     kind = "delay"
 
     id: StepId
-    delay: Delay
+    delay: DelayField
 
 
 def _template_name(value: str) -> str:

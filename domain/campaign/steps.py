@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, Wit
 from typing_extensions import TypeAliasType
 
 from domain.campaign.expression_fields import WHICH_EVENTS, condition
-from domain.campaign.schema import SLUG, WHOLE, Document, Given, Listed, Slug, Text, refuse, shown
+from domain.campaign.schema import SLUG, WHOLE, DocumentModel, Given, Listed, Slug, Text, refuse, shown
 from domain.campaign.single_steps import (
     STEP_KINDS,
     DelayStep,
@@ -35,7 +35,7 @@ MAX_WEIGHT = 1_000_000
 RESERVED = ("id", "do", "otherwise", "on_event", "on_timeout", *STEP_KINDS)
 
 
-class AwaitedEvent(Document):
+class AwaitedEvent(DocumentModel):
     """One of several events, and what follows if it is the first to come."""
 
     synonyms: ClassVar[Mapping[str, str]] = {"then": "do", "steps": "do"}
@@ -73,7 +73,7 @@ class WaitStep(StepModel):
     on_timeout: "Steps" = Field((), description="the steps that follow when it has not")
 
 
-class Case(Document):
+class Case(DocumentModel):
     """One way of a branch, taken if its condition is the first that holds."""
 
     synonyms: ClassVar[Mapping[str, str]] = {"then": "do", "steps": "do", "if": "when", "where": "when"}
@@ -136,7 +136,7 @@ class SplitStep(StepModel):
         return self.__pydantic_extra__[name]
 
 
-class RepeatUntil(Document):
+class RepeatUntil(DocumentModel):
     """What ends a repetition: an event, at once, or a condition that holds before a round begins."""
 
     model_config = ConfigDict(

@@ -13,7 +13,7 @@ from domain.conditions.cel_costs import Cost
 from domain.conditions.cel_errors import explain, position
 from domain.conditions.cel_numbers import Unified, unify
 from domain.conditions.cel_roots import NULLABLE, ROOTS, VARIABLES, VISIBLE, ExpressionScope
-from domain.conditions.cel_syntax import CheckedTree, Node, walk
+from domain.conditions.cel_syntax import CheckedTree, SyntaxNode, walk
 
 MAX_LENGTH = 2_000
 _HAS_FIELD = re.compile(r"\bhas\(\s*((?:event|entry|profile|journey)\.[a-z_]+)\s*\)")
@@ -97,7 +97,7 @@ def _check_text(text: str, unified: Unified) -> None:
         raise ConditionError(f"`{unsigned}` is a kind of number that no data has", f"Write `{unsigned[:-1]}`")
 
 
-def _restore_numbers(nodes: list[Node], tree: CheckedTree, unified: Unified) -> None:
+def _restore_numbers(nodes: list[SyntaxNode], tree: CheckedTree, unified: Unified) -> None:
     """Put back what the checker was not shown."""
     restored: set[int] = set()
     for node in nodes:
@@ -116,7 +116,7 @@ def _restore_numbers(nodes: list[Node], tree: CheckedTree, unified: Unified) -> 
         raise ConditionError("a decimal stands where none is understood", "Write numbers as in `60.5` or `-0.5`")
 
 
-def _compile_once(node: Node) -> None:
+def _compile_once(node: SyntaxNode) -> None:
     """Have the function that keeps compiled patterns called in place of `matches`, as a method."""
     call = node.call_expr
     call.function = cel_patterns.FUNCTION

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from domain.conditions import cel_patterns
 from domain.conditions.cel_data import Size, size_of
-from domain.conditions.cel_syntax import CheckedTree, Node, children
+from domain.conditions.cel_syntax import CheckedTree, SyntaxNode, children
 
 # About 50 ms: the longest that one evaluation may keep a process from everything else.
 MAX_UNITS = 100_000
@@ -104,7 +104,7 @@ class _Estimate:
         handed_over = sum(_CONVERTED * size.nodes + size.bytes / _COPIED for size in self._sizes.values())
         return handed_over + self.cost(self._tree.root)[0]
 
-    def cost(self, node: Node) -> tuple[float, Bound]:
+    def cost(self, node: SyntaxNode) -> tuple[float, Bound]:
         """The units that a node and all below it take, and what it gives."""
         match node.WhichOneof("kind"):
             case "const_expr":
@@ -121,14 +121,14 @@ class _Estimate:
             case _:
                 return self._made(node)
 
-    def _named(self, node: Node) -> Bound:
+    def _named(self, node: SyntaxNode) -> Bound:
         for scope in reversed(self._scopes):
             found: Bound | None = scope.get(node.ident_expr.name)
             if found is not None:
                 return found
         return self._bounds.get(self._tree.variables.get(node.id, ""), Bound(_SCALAR))
 
-    def _select(self, node: Node) -> tuple[float, Bound]:
+    def _select(self, node: SyntaxNode) -> tuple[float, Bound]:
         if (variable := self._tree.variables.get(node.id)) is not None and "." in variable:
             return 1.0, self._named(node)
         units, holder = self.cost(node.select_expr.operand)
@@ -137,7 +137,7 @@ class _Estimate:
             return units + 1, Bound(_SCALAR)
         return units + 1 + _not_found(size_of(field)), self._part(holder, field)
 
-    def _call(self, node: Node) -> tuple[float, Bound]:
+    def _call(self, node: SyntaxNode) -> tuple[float, Bound]:
         function = node.call_expr.function
         found = [self.cost(child) for child in children(node)]
         units = 1 + sum(one for one, _ in found)
@@ -172,7 +172,7 @@ class _Estimate:
             return units + _PROMOTED + 0.2 * whole.items + _copied(whole), Bound(whole)
         return units + 2 + _copied(whole), Bound(whole)
 
-    def _loop(self, node: Node) -> tuple[float, Bound]:
+    def _loop(self, node: SyntaxNode) -> tuple[float, Bound]:
         loop = node.comprehension_expr
         units, over = self.cost(loop.iter_range)
         times = over.size.items
@@ -196,7 +196,7 @@ class _Estimate:
         self._scopes.pop()
         return units + begun + times * (condition + step) + finished, result
 
-    def _made(self, node: Node) -> tuple[float, Bound]:
+    def _made(self, node: SyntaxNode) -> tuple[float, Bound]:
         found = [self.cost(child) for child in children(node)]
         whole = _sum([bound.size for _, bound in found])
         made = Size(whole.nodes + len(found) + 1, whole.bytes, max(whole.items, len(found)))
@@ -263,7 +263,7 @@ def _not_found(key: Size) -> float:
     return key.bytes / _ESCAPED
 
 
-def _literal(node: Node) -> Any:
+def _literal(node: SyntaxNode) -> Any:
     kind = node.const_expr.WhichOneof("kind")
     return getattr(node.const_expr, kind) if kind in ("string_value", "bytes_value") else 0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
 
-Node = Any
+SyntaxNode = Any
 """One `cel.expr.Expr`: protobuf makes its class at run time."""
 
 _PACKAGE = "sojourn.cel"
@@ -99,7 +99,7 @@ class CheckedTree:
     def __init__(self, serialized: bytes) -> None:
         self._wrapped = any_pb2.Any.FromString(serialized)
         self._checked = _CheckedExpr.FromString(self._wrapped.value)
-        self.root: Node = self._checked.expr
+        self.root: SyntaxNode = self._checked.expr
         # Variables have a name and no overloads, functions have overloads and no name.
         self.variables: dict[int, str] = {
             entry.key: entry.value.name for entry in self._checked.references if not entry.value.overload_id
@@ -107,16 +107,16 @@ class CheckedTree:
         self._positions: dict[int, int] = {entry.key: entry.value for entry in self._checked.source_info.positions}
         self._types = {entry.key: entry.value.well_known for entry in self._checked.types}
 
-    def time(self, node: Node) -> int | None:
+    def time(self, node: SyntaxNode) -> int | None:
         """TIMESTAMP or DURATION where the checker knows that a node is one."""
         kind = self._types.get(node.id)
         return kind if kind in (TIMESTAMP, DURATION) else None
 
-    def offset(self, node: Node) -> int:
+    def offset(self, node: SyntaxNode) -> int:
         """Where a node stands in the text; of an operator or a call, where its sign does."""
         return self._positions.get(node.id, 0)
 
-    def path(self, node: Node) -> tuple[str, ...] | None:
+    def path(self, node: SyntaxNode) -> tuple[str, ...] | None:
         """The variable and the keys that a node names, as `event.properties`, `items`; None where it names none."""
         keys: list[str] = []
         while True:
@@ -142,7 +142,7 @@ class CheckedTree:
         return self._wrapped.SerializeToString()
 
 
-def children(node: Node) -> Iterator[Node]:
+def children(node: SyntaxNode) -> Iterator[SyntaxNode]:
     """The nodes right below a node, in the order of evaluation."""
     match node.WhichOneof("kind"):
         case "select_expr":
@@ -161,12 +161,12 @@ def children(node: Node) -> Iterator[Node]:
             yield from (loop.iter_range, loop.accu_init, loop.loop_condition, loop.loop_step, loop.result)
 
 
-def walk(node: Node) -> Iterator[Node]:
+def walk(node: SyntaxNode) -> Iterator[SyntaxNode]:
     """A node and all below it."""
     yield node
     for child in children(node):
         yield from walk(child)
 
 
-def _is_text(node: Node) -> bool:
+def _is_text(node: SyntaxNode) -> bool:
     return bool(node.WhichOneof("kind") == "const_expr" and node.const_expr.WhichOneof("kind") == "string_value")

@@ -29,10 +29,10 @@ from domain.conditions.cel_roots import NULLABLE, NULLABLE_TEXT, ExpressionScope
 __all__ = [
     "Condition",
     "ConditionError",
+    "ConditionOutcome",
     "ExpressionScope",
     "KeyExpression",
     "KeyOutcome",
-    "Outcome",
     "Prepared",
     "ValueExpression",
     "ValueOutcome",
@@ -52,7 +52,7 @@ _PREPARED_UNITS = 2
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "((?:[^"\\]|\\.)*)"')
 
 
-class Outcome(NamedTuple):
+class ConditionOutcome(NamedTuple):
     """Whether a condition holds and, where it could not be evaluated and therefore does not, why.
 
     `missing` is the place in the data, as `profile.traits.plan`, where that was because nothing stands there.
@@ -169,14 +169,14 @@ class Condition(_Compiled):
 
     __slots__ = ()
 
-    def evaluate(self, spent: Spent | None = None, /, **roots: Any) -> Outcome:
+    def evaluate(self, spent: Spent | None = None, /, **roots: Any) -> ConditionOutcome:
         """Whether it holds. Never raises: what cannot be evaluated does not hold, and the outcome says why."""
         value, failure = self._result(roots, spent or Spent())
         if failure is not None:
-            return Outcome(False, failure.error, failure.missing)
+            return ConditionOutcome(False, failure.error, failure.missing)
         if not isinstance(value, bool):
-            return Outcome(False, f"the condition is {_named(value)}, not true or false")
-        return Outcome(value)
+            return ConditionOutcome(False, f"the condition is {_named(value)}, not true or false")
+        return ConditionOutcome(value)
 
     def holds(self, **roots: Any) -> bool:
         return self.evaluate(**roots).holds

@@ -19,7 +19,7 @@ REPORT_INTERVAL: Final = 60.0
 MAX_REPORT_AGE: Final = 3 * REPORT_INTERVAL
 
 
-class Part(StrEnum):
+class DeploymentPart(StrEnum):
     """What may lack something, in the order in which it is mended."""
 
     SETTINGS = "settings"
@@ -38,16 +38,20 @@ class Part(StrEnum):
 
 
 # Without these the API cannot take events in: everything else can wait.
-NEEDED_BY_API: Final = frozenset({Part.DATABASE, Part.MIGRATIONS})
+NEEDED_BY_API: Final = frozenset({DeploymentPart.DATABASE, DeploymentPart.MIGRATIONS})
 # Without these a worker can do nothing. A mail server that is away only delays its mails.
-NEEDED_BY_WORKER: Final = NEEDED_BY_API | {Part.TEMPORAL, Part.NAMESPACE, Part.SEARCH_ATTRIBUTES}
+NEEDED_BY_WORKER: Final = NEEDED_BY_API | {
+    DeploymentPart.TEMPORAL,
+    DeploymentPart.NAMESPACE,
+    DeploymentPart.SEARCH_ATTRIBUTES,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DeploymentFinding:
     """One thing that a deployment lacks. `is_away`: a server does not answer, so that waiting may mend it."""
 
-    part: Part
+    part: DeploymentPart
     problem: str
     remedy: str
     is_away: bool = False
@@ -108,7 +112,7 @@ class WorkerReport:
 
     worker: str
     seconds_ago: float
-    findings: Sequence[Finding]
+    findings: Sequence[DeploymentFinding]
     link_mark: str
 
 
@@ -116,7 +120,7 @@ class WorkerReport:
 class Facts:
     """What was looked at; None was not. `link_marks` are those of the secrets by which links are verified here."""
 
-    settings: Sequence[Finding] = ()
+    settings: Sequence[DeploymentFinding] = ()
     database: DatabaseFacts | Away | None = None
     temporal: TemporalFacts | Away | None = None
     smtp: Reachable | Away | None = None
@@ -124,7 +128,7 @@ class Facts:
     link_marks: Sequence[str] = ()
 
 
-def find_lacks(facts: Facts) -> list[Finding]:
+def find_lacks(facts: Facts) -> list[DeploymentFinding]:
     """Everything that is known to lack, in the order of the parts."""
     found = [
         *facts.settings,
@@ -134,64 +138,70 @@ def find_lacks(facts: Facts) -> list[Finding]:
         *_of_smtp(facts.smtp),
         *_of_workers(facts.workers, facts.link_marks),
     ]
-    order = list(Part)
+    order = list(DeploymentPart)
     return sorted(dict.fromkeys(found), key=lambda finding: order.index(finding.part))
 
 
-def _of_database(facts: DatabaseFacts | Away | None) -> Iterable[Finding]:
+def _of_database(facts: DatabaseFacts | Away | None) -> Iterable[DeploymentFinding]:
     if facts is None:
         return
     if isinstance(facts, Away):
         remedy = facts.remedy or "start PostgreSQL, or correct SOJOURN_DATABASE_URL"
         problem = f"the database does not answer: {facts.reason}"
-        yield Finding(Part.DATABASE, problem, remedy, is_away=True, detail=facts.detail)
+        yield DeploymentFinding(DeploymentPart.DATABASE, problem, remedy, is_away=True, detail=facts.detail)
         return
     if not facts.is_migrated:
         at = f"is at revision {facts.revision}" if facts.revision else "was never migrated"
         problem = f"the database {at}, and this release needs {facts.needed_revision}"
-        yield Finding(Part.MIGRATIONS, problem, "run `sojourn migrate`")
+        yield DeploymentFinding(DeploymentPart.MIGRATIONS, problem, "run `sojourn migrate`")
     if facts.missing_partition is not None:
         problem = f"the partition {facts.missing_partition} is missing, and its events go to the default one"
-        yield Finding(Part.PARTITIONS, problem, "run `sojourn migrate`, or a worker, which makes it within the hour")
+        yield DeploymentFinding(
+            DeploymentPart.PARTITIONS, problem, "run `sojourn migrate`, or a worker, which makes it within the hour"
+        )
     if abs(facts.clock_ahead) > MAX_CLOCK_DIFFERENCE:
         side = "ahead of" if facts.clock_ahead > 0 else "behind"
         problem = f"the clock of this machine is {abs(facts.clock_ahead):.0f} s {side} the database's"
-        yield Finding(Part.CLOCK, problem, "synchronise both by NTP")
+        yield DeploymentFinding(DeploymentPart.CLOCK, problem, "synchronise both by NTP")
     if facts.outbox_seconds > MAX_OUTBOX_WAIT:
         problem = f"the oldest row of the outbox has waited for {facts.outbox_seconds:.0f} s"
-        yield Finding(Part.OUTBOX, problem, "see that a worker runs and that it reaches Temporal")
+        yield DeploymentFinding(DeploymentPart.OUTBOX, problem, "see that a worker runs and that it reaches Temporal")
 
 
-def _of_temporal(facts: TemporalFacts | Away | None) -> Iterable[Finding]:
+def _of_temporal(facts: TemporalFacts | Away | None) -> Iterable[DeploymentFinding]:
     if facts is None:
         return
     if isinstance(facts, Away):
         remedy = facts.remedy or "start Temporal, or correct SOJOURN_TEMPORAL_ADDRESS or TEMPORAL_ADDRESS"
         problem = f"Temporal {'refuses us' if facts.is_refusal else 'does not answer'}: {facts.reason}"
-        yield Finding(Part.TEMPORAL, problem, remedy, is_away=not facts.is_refusal, detail=facts.detail)
+        yield DeploymentFinding(
+            DeploymentPart.TEMPORAL, problem, remedy, is_away=not facts.is_refusal, detail=facts.detail
+        )
         return
     if not facts.has_namespace:
         remedy = f"run `temporal operator namespace create --namespace {facts.namespace}`, then `sojourn migrate`"
-        yield Finding(Part.NAMESPACE, f"Temporal has no namespace {facts.namespace}", remedy)
+        yield DeploymentFinding(DeploymentPart.NAMESPACE, f"Temporal has no namespace {facts.namespace}", remedy)
         return
     if facts.missing:
         problem = f"Temporal does not know the search attributes {', '.join(facts.missing)}"
-        yield Finding(Part.SEARCH_ATTRIBUTES, problem, how_to_make(facts.namespace, facts.missing))
+        yield DeploymentFinding(DeploymentPart.SEARCH_ATTRIBUTES, problem, how_to_make(facts.namespace, facts.missing))
     for name, type in facts.mistyped.items():
         remedy = f"choose another namespace, or rename that one and make {name} as {type}"
-        yield Finding(Part.SEARCH_ATTRIBUTES, f"the search attribute {name} of Temporal is not of type {type}", remedy)
+        yield DeploymentFinding(
+            DeploymentPart.SEARCH_ATTRIBUTES, f"the search attribute {name} of Temporal is not of type {type}", remedy
+        )
 
 
 def _of_shared_namespace(
     database: DatabaseFacts | Away | None, temporal: TemporalFacts | Away | None
-) -> Iterable[Finding]:
+) -> Iterable[DeploymentFinding]:
     """A campaign's workflow is named by its key: of two deployments with the same key, only the first has one."""
     if not isinstance(database, DatabaseFacts) or not isinstance(temporal, TemporalFacts):
         return
     for key in sorted(temporal.foreign_campaigns.keys() & set(database.campaigns)):
         queue = temporal.foreign_campaigns[key]
-        yield Finding(
-            Part.CAMPAIGNS,
+        yield DeploymentFinding(
+            DeploymentPart.CAMPAIGNS,
             f"the workflow of campaign {key} belongs to task queue {queue}, so that this deployment's never advances",
             "give each deployment a namespace of its own (SOJOURN_TEMPORAL_NAMESPACE); if SOJOURN_TASK_QUEUE was "
             f"changed, run `temporal workflow terminate --namespace {temporal.namespace} --workflow-id campaign/{key}`",
@@ -205,22 +215,26 @@ def how_to_make(namespace: str, attributes: Mapping[str, str]) -> str:
     return f"run `sojourn migrate`, or `{by_hand}`; in Temporal Cloud, add them on the page of the namespace"
 
 
-def _of_smtp(facts: Reachable | Away | None) -> Iterable[Finding]:
+def _of_smtp(facts: Reachable | Away | None) -> Iterable[DeploymentFinding]:
     if isinstance(facts, Away):
         remedy = facts.remedy or "start the mail server, or correct SOJOURN_SMTP_HOST, _PORT, _SECURITY or _USERNAME"
         problem = f"the mail server cannot be used: {facts.reason}"
-        yield Finding(Part.SMTP, problem, remedy, is_away=not facts.is_refusal, detail=facts.detail)
+        yield DeploymentFinding(DeploymentPart.SMTP, problem, remedy, is_away=not facts.is_refusal, detail=facts.detail)
 
 
-def _of_workers(reports: Sequence[WorkerReport] | None, link_marks: Sequence[str]) -> Iterable[Finding]:
+def _of_workers(reports: Sequence[WorkerReport] | None, link_marks: Sequence[str]) -> Iterable[DeploymentFinding]:
     if reports is None:
         return
     fresh = [report for report in reports if report.seconds_ago <= MAX_REPORT_AGE]
     if not fresh:
         since = f"for {min(report.seconds_ago for report in reports):.0f} s" if reports else "yet"
-        yield Finding(Part.WORKER, f"no worker has reported {since}", "run `sojourn worker`", is_away=True)
+        yield DeploymentFinding(
+            DeploymentPart.WORKER, f"no worker has reported {since}", "run `sojourn worker`", is_away=True
+        )
     for report in fresh:
         yield from report.findings
         if link_marks and report.link_mark not in link_marks:
             problem = "a worker signs links with a secret that is not verified here"
-            yield Finding(Part.SECRETS, problem, "give API and workers the same SOJOURN_LINK_SECRET")
+            yield DeploymentFinding(
+                DeploymentPart.SECRETS, problem, "give API and workers the same SOJOURN_LINK_SECRET"
+            )

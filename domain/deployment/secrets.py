@@ -31,7 +31,7 @@ MAKE_PAYLOAD_KEY: Final = 'make one with: echo "$(date +%Y-%m-%d):$(openssl rand
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SecretFault:
     """What is wrong with one setting, and what would be right."""
 
     problem: str
@@ -49,47 +49,47 @@ def read_list(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"[,\r\n]", text) if part.strip()]
 
 
-def find_secret_fault(secret: str) -> Fault | None:
+def find_secret_fault(secret: str) -> SecretFault | None:
     """What makes a key or a secret easy to guess; None for a strong one."""
     if not secret:
-        return Fault("is empty", MAKE_SECRET)
+        return SecretFault("is empty", MAKE_SECRET)
     if len(secret) < MIN_CHARACTERS:
-        return Fault(f"has {_counted(len(secret), 'character')} of the {MIN_CHARACTERS} it takes", MAKE_SECRET)
+        return SecretFault(f"has {_counted(len(secret), 'character')} of the {MIN_CHARACTERS} it takes", MAKE_SECRET)
     if len(set(secret)) < MIN_DISTINCT:
-        return Fault(f"repeats {_counted(len(set(secret)), 'character')} and can be guessed", MAKE_SECRET)
+        return SecretFault(f"repeats {_counted(len(set(secret)), 'character')} and can be guessed", MAKE_SECRET)
     return find_character_fault(secret, MAKE_SECRET)
 
 
-def find_character_fault(secret: str, remedy: str) -> Fault | None:
+def find_character_fault(secret: str, remedy: str) -> SecretFault | None:
     """Why a secret cannot be sent in a header. The libraries that send it would quote it in their errors."""
     if not secret.isascii() or not secret.isprintable() or " " in secret:
-        return Fault("holds blanks, control characters or letters beyond ASCII", remedy)
+        return SecretFault("holds blanks, control characters or letters beyond ASCII", remedy)
     return None
 
 
-def find_signing_fault(secret: str) -> Fault | None:
+def find_signing_fault(secret: str) -> SecretFault | None:
     """The same for a secret of Standard Webhooks."""
     if not secret:
-        return Fault("is empty", MAKE_SIGNING_SECRET)
+        return SecretFault("is empty", MAKE_SIGNING_SECRET)
     key = _decoded(secret.removeprefix("whsec_"))
     if not secret.startswith("whsec_") or key is None:
-        return Fault("is not whsec_ and base64", MAKE_SIGNING_SECRET)
+        return SecretFault("is not whsec_ and base64", MAKE_SIGNING_SECRET)
     if not MIN_SIGNING_BYTES <= len(key) <= MAX_SIGNING_BYTES:
         wanted = f"{MIN_SIGNING_BYTES} to {MAX_SIGNING_BYTES}"
-        return Fault(f"holds {_counted(len(key), 'byte')} where {wanted} are asked for", MAKE_SIGNING_SECRET)
+        return SecretFault(f"holds {_counted(len(key), 'byte')} where {wanted} are asked for", MAKE_SIGNING_SECRET)
     if len(set(key)) < MIN_DISTINCT:
-        return Fault(f"repeats {_counted(len(set(key)), 'byte')} and can be guessed", MAKE_SIGNING_SECRET)
+        return SecretFault(f"repeats {_counted(len(set(key)), 'byte')} and can be guessed", MAKE_SIGNING_SECRET)
     return None
 
 
-def find_payload_key_fault(key: str) -> Fault | None:
+def find_payload_key_fault(key: str) -> SecretFault | None:
     """The same for a key that encrypts payloads, `id:base64`."""
     id, _, encoded = key.partition(":")
     content = _decoded(encoded)
     if not _KEY_ID.fullmatch(id) or content is None:
-        return Fault("is not an id, a colon and base64", MAKE_PAYLOAD_KEY)
+        return SecretFault("is not an id, a colon and base64", MAKE_PAYLOAD_KEY)
     if len(content) != PAYLOAD_KEY_BYTES or len(set(content)) < MIN_DISTINCT:
-        return Fault(f"does not hold {PAYLOAD_KEY_BYTES} random bytes", MAKE_PAYLOAD_KEY)
+        return SecretFault(f"does not hold {PAYLOAD_KEY_BYTES} random bytes", MAKE_PAYLOAD_KEY)
     return None
 
 
@@ -99,17 +99,17 @@ def read_payload_keys(text: str) -> dict[str, bytes]:
     return {id: base64.b64decode(encoded) for id, _, encoded in pairs}
 
 
-def find_repeated(secrets: Sequence[str], others: Iterable[tuple[str, str]]) -> Fault | None:
+def find_repeated(secrets: Sequence[str], others: Iterable[tuple[str, str]]) -> SecretFault | None:
     """A secret that stands here twice, or in another setting; `others` are the names and secrets of those."""
     if len(set(secrets)) < len(secrets):
-        return Fault("names one secret twice", MAKE_SECRET)
+        return SecretFault("names one secret twice", MAKE_SECRET)
     for name, other in others:
         if other in secrets:
-            return Fault(f"is the same as {name}, and one of them would give the other away", MAKE_SECRET)
+            return SecretFault(f"is the same as {name}, and one of them would give the other away", MAKE_SECRET)
     return None
 
 
-def find_public_url_fault(url: str) -> Fault | None:
+def find_public_url_fault(url: str) -> SecretFault | None:
     """Why recipients should not be led to a URL."""
     try:
         parts = urlsplit(url)
@@ -117,11 +117,13 @@ def find_public_url_fault(url: str) -> Fault | None:
     except ValueError:
         host = None
     if not host or parts.scheme not in {"https", "http"} or parts.query or parts.fragment or parts.username:
-        return Fault(
+        return SecretFault(
             "is not the address of a web server", "write it as recipients reach it: https://journeys.example.com"
         )
     if parts.scheme == "http" and not is_loopback(host):
-        return Fault("sends the links of recipients in the clear", "put TLS before the API, and write https:// here")
+        return SecretFault(
+            "sends the links of recipients in the clear", "put TLS before the API, and write https:// here"
+        )
     return None
 
 

@@ -43,7 +43,7 @@ class Start(NamedTuple):
 
 
 @dataclass(slots=True)
-class Source:
+class YamlSource:
     """A document as plain values, where each of them stands, what the reading found wrong, and what is doubtful.
 
     `lines` has the line of each key and item, `starts` of each text's first character.
@@ -75,7 +75,7 @@ def path_text(path: Path) -> str:
     return text or "document"
 
 
-def read(text: str, file: str, *, opaque: re.Pattern[str] | None = None) -> Source:
+def read(text: str, file: str, *, opaque: re.Pattern[str] | None = None) -> YamlSource:
     """Read one document. Raises InvalidDocumentError where it is no YAML; lesser faults stand in `problems`.
 
     What `opaque` matches, within a line, is no YAML: it may stand wherever a text may, without quotes around it.
@@ -98,7 +98,7 @@ def read(text: str, file: str, *, opaque: re.Pattern[str] | None = None) -> Sour
         raise _refusal(file, line, said, "Remove it, or write it escaped in double quotes") from error
     if node is None:
         raise _refusal(file, 1, "the document is empty", "Write it as `key: value` lines; see examples/")
-    source = Source(file)
+    source = YamlSource(file)
     source.lines[()] = _line(node.start_mark)
     source.data = _Reader(source, hidden).value(node, ())
     return source
@@ -181,7 +181,7 @@ def _unescaped(piece: str, style: str | None) -> str:
 class _Reader:
     """Makes plain values of nodes; where they stand, and what is wrong with them, goes into the source."""
 
-    def __init__(self, source: Source, hidden: _Hidden) -> None:
+    def __init__(self, source: YamlSource, hidden: _Hidden) -> None:
         self._source = source
         self._hidden = hidden
 

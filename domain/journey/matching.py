@@ -9,7 +9,14 @@ from msgspec import Struct
 
 from domain.campaign.rules import EventRule, GoalRule, Rules
 from domain.conditions.cel_costs import Spent
-from domain.conditions.expressions import ExpressionScope, KeyOutcome, Outcome, Prepared, compile_condition, compile_key
+from domain.conditions.expressions import (
+    ConditionOutcome,
+    ExpressionScope,
+    KeyOutcome,
+    Prepared,
+    compile_condition,
+    compile_key,
+)
 from domain.journey.active import ByKey
 from domain.journey.records import Journey
 from domain.tracking.event import AUDIENCE, Event
@@ -54,7 +61,7 @@ class Matcher:
     def __init__(self, people: Mapping[UUID, Person]) -> None:
         self._people = people
         self.evaluations = 0
-        self._outcomes: dict[tuple[str, ExpressionScope, UUID], Outcome] = {}
+        self._outcomes: dict[tuple[str, ExpressionScope, UUID], ConditionOutcome] = {}
         self._keys: dict[tuple[str, UUID], KeyOutcome] = {}
         # By identity, which is theirs alone as long as they are kept here.
         self._prepared: dict[int, tuple[object, Prepared]] = {}
@@ -67,10 +74,10 @@ class Matcher:
 
     def condition(
         self, where: str | None, place: ExpressionScope, profile_event: ProfileEvent, entry: Event | None
-    ) -> Outcome:
+    ) -> ConditionOutcome:
         """What a condition comes to; where there is none, it holds."""
         if where is None:
-            return Outcome(True)
+            return ConditionOutcome(True)
         if looks_at_the_entry(where, place):
             return self._evaluate(where, place, profile_event, entry)
         asked = (where, place, profile_event.event.id)
@@ -80,7 +87,7 @@ class Matcher:
 
     def _evaluate(
         self, where: str, place: ExpressionScope, profile_event: ProfileEvent, entry: Event | None
-    ) -> Outcome:
+    ) -> ConditionOutcome:
         self.evaluations += 1
         return compile_condition(where, place).evaluate(
             self._spent,
@@ -89,7 +96,7 @@ class Matcher:
             entry=None if entry is None else self._prepare(entry),
         )
 
-    def belongs(self, where: str, person: Person) -> Outcome:
+    def belongs(self, where: str, person: Person) -> ConditionOutcome:
         """Whether a person is of an audience."""
         self.evaluations += 1
         return compile_condition(where, ExpressionScope.AUDIENCE_WHERE).evaluate(

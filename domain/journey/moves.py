@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from domain.campaign.plan import Delay, Exit, Plan, Repeat, Send, Until, WaitFor
 from domain.journey import bucketing
-from domain.journey.state import COMPLETED, HISTORY_LENGTH, SCHEDULE_ENDED, JourneyState, Passed, Round
+from domain.journey.state import COMPLETED, HISTORY_LENGTH, SCHEDULE_ENDED, HistoryEntry, JourneyState, Round
 
 
 def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> JourneyState:
@@ -129,7 +129,7 @@ def ask_resumed(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
 
 def note(state: JourneyState, at: datetime, what: str) -> JourneyState:
     """Keep for the engineer who looks what happened at this step."""
-    passed = Passed(at, state.step or "", what)
+    passed = HistoryEntry(at, state.step or "", what)
     return replace(state, history=(*state.history, passed)[-HISTORY_LENGTH:])
 
 

@@ -17,9 +17,9 @@ from domain.journey.listeners import CampaignVersion, Listeners, Moves, exits_of
 from domain.journey.matching import JourneyEntry, Matcher, ProfileEvent
 from domain.journey.records import Ending, Journey, user_reference, workflow_id
 from domain.journey.routing_result import (
-    Conversion,
     EntryDecision,
     JourneyExit,
+    ReachedGoal,
     RoutingContext,
     RoutingResult,
     SubscriptionMatch,
@@ -142,7 +142,7 @@ class Router:
             for journey in self._matcher.candidates(profile_event, rules, [goal], ExpressionScope.EXIT_WHERE, journeys):
                 yield
                 if self._reaches(profile_event, goal, self._journey_entry(journey)):
-                    self.result.conversions.append(Conversion(journey, profile_event.event))
+                    self.result.conversions.append(ReachedGoal(journey, profile_event.event))
                     self._awaiting_goal.remove(journey)
 
     def _apply_exits_and_waits(self, profile_event: ProfileEvent) -> Iterator[None]:
@@ -309,7 +309,7 @@ class Router:
         self._active.add(journey)
         self._last_entries[version.key, profile_event.profile_id, key] = self._received_at
         if (goal := (yield from self._goal_before(profile_event, JourneyEntry(version.rules, event, key)))) is not None:
-            self.result.conversions.append(Conversion(journey, goal.event))
+            self.result.conversions.append(ReachedGoal(journey, goal.event))
         else:
             self._await_goal(journey)
         return journey

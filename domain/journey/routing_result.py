@@ -39,7 +39,7 @@ class SubscriptionMatch(Struct, frozen=True):
     event_id: UUID
 
 
-class Conversion(Struct, frozen=True):
+class ReachedGoal(Struct, frozen=True):
     """A journey that has reached its goal, and the event that was it."""
 
     journey: Journey
@@ -52,7 +52,7 @@ class RoutingResult(Struct):
     entered: list[Journey] = field(default_factory=list)
     exits: dict[UUID, JourneyExit] = field(default_factory=dict)
     matches: list[SubscriptionMatch] = field(default_factory=list)
-    conversions: list[Conversion] = field(default_factory=list)
+    conversions: list[ReachedGoal] = field(default_factory=list)
     decisions: list[EntryDecision] = field(default_factory=list)
 
 

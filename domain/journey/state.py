@@ -20,7 +20,7 @@ class Match(Struct, frozen=True, omit_defaults=True):
     at: datetime
 
 
-class Passed(Struct, frozen=True, omit_defaults=True):
+class HistoryEntry(Struct, frozen=True, omit_defaults=True):
     """One thing that the journey did: shown to engineers, never decided upon."""
 
     at: datetime
@@ -62,7 +62,7 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
     consumed_event: str | None = None
     loops: dict[str, Round] = field(default_factory=dict)
     seed: str = ""
-    history: tuple[Passed, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
     resumed: bool = False
     outcome: str | None = None
     recorded: bool = False

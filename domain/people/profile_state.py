@@ -48,7 +48,7 @@ class Statement(Struct, frozen=True):
     source: Source
 
 
-class Change(Struct, frozen=True):
+class PartChange(Struct, frozen=True):
     """A value that is another than before. `after` is None where it was taken back, lifted, or had no room."""
 
     part: str
@@ -89,7 +89,7 @@ class Folded(Struct, frozen=True):
 
     state: ProfileState
     is_changed: bool
-    changes: list[Change]
+    changes: list[PartChange]
     refusals: list[Refusal]
 
 
@@ -102,7 +102,7 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
     """
     new = state.copy()
     room = _Room(new.traits)
-    changes: list[Change] = []
+    changes: list[PartChange] = []
     refusals: list[Refusal] = []
     is_changed = False
     consents: dict[str, Statement] = {}
@@ -121,7 +121,7 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
         if one.part == "consent":
             consents[one.name] = one
         if not is_same(before, one.value):
-            changes.append(Change(one.part, one.name, before, one.value, one.source))
+            changes.append(PartChange(one.part, one.name, before, one.value, one.source))
     room.make()
     if consents:
         *_, last = consents.values()
@@ -129,7 +129,7 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
         refusals += [Refusal(one, _TOO_MANY_CONSENTS) for one in dropped.values()]
         known = state.consent.values
         changes = [change for change in changes if change.part != "consent" or change.name not in dropped] + [
-            Change("consent", name, known[name], None, one.source) for name, one in dropped.items() if name in known
+            PartChange("consent", name, known[name], None, one.source) for name, one in dropped.items() if name in known
         ]
     return Folded(new, is_changed, changes, refusals)
 
@@ -160,7 +160,7 @@ def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
     for part in _IS_REFUSAL:
         before, after = target.part(part).values, new.part(part).values
         changes += [
-            Change(part, name, before.get(name), after.get(name), source)
+            PartChange(part, name, before.get(name), after.get(name), source)
             for name in sorted(before.keys() | after.keys())
             if not is_same(before.get(name), after.get(name))
         ]

@@ -59,7 +59,7 @@ class CapRule(Struct, frozen=True):
         return not self.channels or channel in self.channels
 
 
-class Counted(Struct, frozen=True):
+class CountedMessage(Struct, frozen=True):
     """A message of the ledger that counts: it is reserved, being sent, sent, or of unknown outcome."""
 
     at: datetime
@@ -90,7 +90,7 @@ def is_exempt(category: str, priority: str) -> bool:
 
 def check(
     rules: Iterable[CapRule],
-    ledger: Sequence[Counted],
+    ledger: Sequence[CountedMessage],
     *,
     channel: str,
     category: str,
@@ -114,7 +114,7 @@ def check(
     return max(refusals, key=lambda refusal: refusal.frees_at, default=None)
 
 
-def _refusals(rule: CapRule, ledger: Sequence[Counted], at: datetime, zone: ZoneInfo) -> Iterator[Capped]:
+def _refusals(rule: CapRule, ledger: Sequence[CountedMessage], at: datetime, zone: ZoneInfo) -> Iterator[Capped]:
     instants = sorted(
         message.at for message in ledger if rule.counts_in(message.channel, message.category, message.priority)
     )

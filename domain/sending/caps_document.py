@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, format_duration, parse_duration
-from domain.campaign.schema import WHOLE, Document, Given, Listed, Slug, patterned, refuse, shown
+from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, patterned, refuse, shown
 from domain.campaign.schema_errors import validate
 from domain.campaign.single_steps import ChannelName
 from domain.campaign.time_fields import DURATION
-from domain.document.yaml_source import Source, read
+from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.local_time.periods import Period
 from domain.sending.caps import LONGEST, TRANSACTIONAL, CapRule
@@ -65,7 +65,7 @@ Window = Annotated[
 Gap = Annotated[int, BeforeValidator(lambda value: _seconds(value, _GAP)), patterned(DURATION, "4h")]
 
 
-class CapRuleModel(Document):
+class CapRuleModel(DocumentModel):
     """At most `limit` messages to one person in any window `per`, at least `min_gap` between two, or both.
 
     Nothing listed means all. Transactional messages and those of high priority pass; `counts` says which of them take
@@ -94,7 +94,7 @@ class CapRuleModel(Document):
     ] = Field(None, description="which of the messages that pass every rule take up room in this one")
 
 
-class CapsDocument(Document):
+class CapsDocument(DocumentModel):
     """All of the rules. Each of them must allow a message."""
 
     rules: Annotated[tuple[CapRuleModel, ...], Listed] = Field(description="a list of rules, `[]` for none")
@@ -139,7 +139,7 @@ def _rule(model: CapRuleModel) -> CapRule:
     )
 
 
-def _written(source: Source) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _written(source: YamlSource) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The rules as they stand in the document, as far as they are any."""
     rules = source.data.get("rules") if isinstance(source.data, dict) else None
     for index, rule in enumerate(rules if isinstance(rules, list) else ()):
@@ -147,7 +147,7 @@ def _written(source: Source) -> Iterator[tuple[int, Mapping[str, Any]]]:
             yield index, rule
 
 
-def _duplicates(source: Source) -> Iterator[Problem]:
+def _duplicates(source: YamlSource) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for index, rule in _written(source):
         if not isinstance(name := rule.get("name"), str):
@@ -159,7 +159,7 @@ def _duplicates(source: Source) -> Iterator[Problem]:
         first.setdefault(name, source.line(path))
 
 
-def _halves(source: Source) -> Iterator[Problem]:
+def _halves(source: YamlSource) -> Iterator[Problem]:
     """Rules that have only one of the two that belong together, or nothing that would limit."""
     for index, rule in _written(source):
         match "limit" in rule, "per" in rule, "min_gap" in rule:

@@ -16,7 +16,7 @@ from domain.local_time.windows import SendWindow, next_open
 from domain.people.addresses import is_reachable
 from domain.people.consent import ConsentFacts, refusal
 from domain.sending import caps
-from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, Counted
+from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, CountedMessage
 
 SEND_WINDOW = "send_window"
 PAUSED = "paused"
@@ -53,7 +53,7 @@ class Refused(Struct, frozen=True, tag="refused", tag_field="answer"):
 Answer = Granted | Deferred | Held | Refused
 
 
-class Decision(Struct, frozen=True):
+class GateDecision(Struct, frozen=True):
     """The answer together with the data that decided it. The data stays in the database; the answer may travel.
 
     Instants of the data that depend on where the recipient lives have the offset of that zone.
@@ -118,8 +118,8 @@ def decide(
     window: SendWindow | None,
     zone: ZoneInfo,
     rules: Sequence[CapRule],
-    ledger: Sequence[Counted],
-) -> Decision:
+    ledger: Sequence[CountedMessage],
+) -> GateDecision:
     """Journey, campaign, schedule, expiry, reachability, suppression, consent, send window and caps, in this order.
 
     `held_at` is when this message was last asked for, if that was answered by `Held`; with `overdue` "skip" such a
@@ -130,7 +130,7 @@ def decide(
     if journey_state != "active":
         return _refused("journey_ended", journey_ended=True, state=journey_state, ended_by=ended_by)
     if campaign_state == PAUSED:
-        return Decision(Held("campaign_paused"))
+        return GateDecision(Held("campaign_paused"))
     if campaign_state not in SENDING_STATES:
         return _refused("campaign_not_running", campaign_state=campaign_state)
     if request.ends_at is not None and at >= request.ends_at:
@@ -149,7 +149,7 @@ def decide(
     )
     if capped is not None:
         return _capped(capped, request, opens_at(window, step.category, capped.frees_at, zone), zone)
-    return Decision(Granted(request.message_id))
+    return GateDecision(Granted(request.message_id))
 
 
 def opens_at(window: SendWindow | None, category: str, at: datetime, zone: ZoneInfo) -> datetime:
@@ -178,7 +178,7 @@ def _unreachable(channel: str, traits: Mapping[str, Any]) -> str | None:
     return None if is_reachable(address) else "the trait email is not an e-mail address"
 
 
-def _closed(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> Decision:
+def _closed(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> GateDecision:
     if opens < expires_at:
         return _deferred(SEND_WINDOW, opens, zone)
     return _refused(
@@ -186,7 +186,7 @@ def _closed(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> Decision:
     )
 
 
-def _capped(capped: Capped, request: Request, may_go_at: datetime, zone: ZoneInfo) -> Decision:
+def _capped(capped: Capped, request: Request, may_go_at: datetime, zone: ZoneInfo) -> GateDecision:
     """`may_go_at` is when the window is open first once the caps allow."""
     numbers = {"window_seconds": capped.window, "calendar": capped.calendar, "min_gap_seconds": capped.min_gap}
     data: dict[str, Any] = {
@@ -204,9 +204,9 @@ def _capped(capped: Capped, request: Request, may_go_at: datetime, zone: ZoneInf
     return _refused("capped", **data, timezone=zone.key)
 
 
-def _deferred(reason: str, until: datetime, zone: ZoneInfo, **data: Any) -> Decision:
-    return Decision(Deferred(until, reason), {"until": until.astimezone(zone), "timezone": zone.key, **data})
+def _deferred(reason: str, until: datetime, zone: ZoneInfo, **data: Any) -> GateDecision:
+    return GateDecision(Deferred(until, reason), {"until": until.astimezone(zone), "timezone": zone.key, **data})
 
 
-def _refused(reason: str, *, journey_ended: bool = False, **data: Any) -> Decision:
-    return Decision(Refused(reason, journey_ended=journey_ended), data)
+def _refused(reason: str, *, journey_ended: bool = False, **data: Any) -> GateDecision:
+    return GateDecision(Refused(reason, journey_ended=journey_ended), data)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from domain.document.yaml_source import Path, Source, path_text, read
+from domain.document.yaml_source import Path, YamlSource, path_text, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.templates.liquid_text import SourceLocation, compile_liquid
 
@@ -86,7 +86,7 @@ def parse_tree(body: Field) -> tuple[dict[str, Tree] | None, list[Problem], list
 class _Document:
     """YAML somewhere in a file: `whole` is where it begins, `prefix` what its paths are preceded by."""
 
-    def __init__(self, source: Source, whole: SourceLocation, prefix: str) -> None:
+    def __init__(self, source: YamlSource, whole: SourceLocation, prefix: str) -> None:
         self.source = source
         self._whole = whole
         self._prefix = prefix
@@ -123,12 +123,12 @@ class _Document:
 def _read(text: str, whole: SourceLocation, prefix: str) -> _Document:
     """The document, or, where it is no YAML, one without data and with that problem."""
     if not text.strip():
-        return _Document(Source(whole.file), whole, prefix)
+        return _Document(YamlSource(whole.file), whole, prefix)
     try:
         # Empty lines before it make its lines those of the file.
         source = read("\n" * (whole.line - 1) + text, whole.file, opaque=_LIQUID)
     except InvalidDocumentError as refused:
-        source = Source(whole.file, problems=refused.problems)
+        source = YamlSource(whole.file, problems=refused.problems)
     document = _Document(source, whole, prefix)
     if document.is_mapping:
         document.problems.extend(_keys_with_liquid(source.data, (), document))

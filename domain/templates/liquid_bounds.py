@@ -55,7 +55,7 @@ class Piece(NamedTuple):
     lacks: Literal["", "closing", "end", "room"] = ""
 
 
-class Fault(NamedTuple):
+class LiquidFault(NamedTuple):
     """What is wrong: the index at which, what it is, and what would be right."""
 
     at: int
@@ -70,7 +70,7 @@ class Mended(NamedTuple):
     """
 
     source: str
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[LiquidFault, ...] = ()
     replaced: frozenset[str] = frozenset()
 
     @property
@@ -89,10 +89,10 @@ def bounded(source: str) -> Mended:
     return mended(Mended(source), lambda piece: _excesses(source, piece))
 
 
-def mended(text: Mended, faults_of: Callable[[Piece], Iterable[Fault]], *, keeps_blocks: bool = True) -> Mended:
+def mended(text: Mended, faults_of: Callable[[Piece], Iterable[LiquidFault]], *, keeps_blocks: bool = True) -> Mended:
     """The text without the pieces that have faults; for a tag to which others belong there may be one like it."""
     source = text.source
-    faults: list[Fault] = []
+    faults: list[LiquidFault] = []
     kept: list[str] = []
     replaced = set(text.replaced)
     at = 0
@@ -139,30 +139,36 @@ def _name(source: str, begin: int) -> str:
     return found[1] if found else ""
 
 
-def _excesses(source: str, piece: Piece) -> Iterator[Fault]:
+def _excesses(source: str, piece: Piece) -> Iterator[LiquidFault]:
     begin, end, name, lacks = piece
     match lacks:
         case "room":
-            yield Fault(begin, f"there are more than {MAX_TAGS:,} tags and outputs", "Split the template")
+            yield LiquidFault(begin, f"there are more than {MAX_TAGS:,} tags and outputs", "Split the template")
             return
         case "end":
-            yield Fault(begin, f"this is not Liquid: `{name}` does not end", f"Add {{% end{name} %}}")
+            yield LiquidFault(begin, f"this is not Liquid: `{name}` does not end", f"Add {{% end{name} %}}")
             return
         case "closing":
             opening = source[begin:end]
             closing = "}}" if opening == "{{" else "%}"
-            yield Fault(begin, f"this is not Liquid: `{opening}` has no `{closing}`", f"Close it with `{closing}`")
+            yield LiquidFault(
+                begin, f"this is not Liquid: `{opening}` has no `{closing}`", f"Close it with `{closing}`"
+            )
             return
     is_program = name == "liquid"
     if end - begin > (MAX_LIQUID_TAG_CHARACTERS if is_program else MAX_TAG_CHARACTERS):
-        yield Fault(begin, f"a tag is longer than {MAX_TAG_CHARACTERS:,} characters", "Use several, with assign")
+        yield LiquidFault(begin, f"a tag is longer than {MAX_TAG_CHARACTERS:,} characters", "Use several, with assign")
         return
     if blanks := _BLANKS.search(source, begin, end):
-        yield Fault(blanks.start(), "there is a tag with much white space", f"Leave fewer than {MAX_BLANKS} blanks")
+        yield LiquidFault(
+            blanks.start(), "there is a tag with much white space", f"Leave fewer than {MAX_BLANKS} blanks"
+        )
     start = begin
     for line in source[begin:end].splitlines(keepends=True) if is_program else [source[begin:end]]:
         if len(line) > MAX_TAG_CHARACTERS:
-            yield Fault(start, f"a line is longer than {MAX_TAG_CHARACTERS:,} characters", "Use several, with assign")
+            yield LiquidFault(
+                start, f"a line is longer than {MAX_TAG_CHARACTERS:,} characters", "Use several, with assign"
+            )
         if line.count("(") + line.count("[") > MAX_BRACKETS or line.count(".") > 10 * MAX_BRACKETS:
-            yield Fault(start, "this expression has too many brackets", "Use assign for its parts")
+            yield LiquidFault(start, "this expression has too many brackets", "Use assign for its parts")
         start += len(line)

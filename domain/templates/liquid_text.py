@@ -37,7 +37,7 @@ from domain.templates.liquid_bounds import (
     CLOSING_TAGS,
     COMPLETIONS,
     OPAQUE_TAGS,
-    Fault,
+    LiquidFault,
     Mended,
     Piece,
     bounded,
@@ -255,7 +255,7 @@ def compile_liquid(
     """The compiled text, and everything wrong with it. In HTML, values are escaped where they are put out."""
     environment = HTML if is_html else TEXT
     encoded = (
-        Fault(
+        LiquidFault(
             found.start(),
             f"`{found[0]}` is `{{{{` written for a URL, and is sent as it stands",
             "Write the braces themselves",
@@ -280,22 +280,22 @@ def _readable(
     readable = bounded(source)
     problems = _placed(readable.faults, source, place)
     template = _parsed(readable.source, environment)
-    if isinstance(template, Fault):
+    if isinstance(template, LiquidFault):
         # The library stops at the first piece that it cannot read, so each is read by itself.
         before, readable = readable, mended(readable, _Apart(readable.source, environment))
         problems += _placed(readable.faults, before.source, place)
         template = _parsed(readable.source, environment)
-    if isinstance(fault := template, Fault):
+    if isinstance(fault := template, LiquidFault):
         if readable.has_all_blocks:
             problems += _placed([fault], readable.source, place)
         # The outputs alone, for what else is wrong with them. Within opaque blocks they are none.
         kept = {"", *OPAQUE_TAGS, *(f"end{name}" for name in OPAQUE_TAGS)}
         readable = mended(readable, lambda piece: [fault] if piece.name not in kept else [], keeps_blocks=False)
         template = _parsed(readable.source, environment)
-    return (None if isinstance(template, Fault) else template), readable, problems
+    return (None if isinstance(template, LiquidFault) else template), readable, problems
 
 
-def _placed(faults: Iterable[Fault], source: str, place: SourceLocation) -> list[Problem]:
+def _placed(faults: Iterable[LiquidFault], source: str, place: SourceLocation) -> list[Problem]:
     return [
         place.problem(fault.message, fault.suggestion, place.line_at(source, fault.at))
         for fault in islice(faults, MAX_PROBLEMS)
@@ -311,19 +311,19 @@ class _Apart:
         self._ends_told: set[str] = set()
         self._is_comment = False
 
-    def __call__(self, piece: Piece) -> Iterator[Fault]:
+    def __call__(self, piece: Piece) -> Iterator[LiquidFault]:
         name = piece.name
         self._is_comment = name == "comment" or (self._is_comment and name != "endcomment")
         if self._is_comment or name in CLOSING_TAGS or name in self._ends_told:
             return
         before, after = COMPLETIONS.get(name, ("", ""))
         fault = _parsed(f"{before}{self._source[piece.begin : piece.end]}{after}", self._environment)
-        if isinstance(fault, Fault):
+        if isinstance(fault, LiquidFault):
             self._ends_told.add(f"end{name}")
             yield fault._replace(at=piece.begin + max(fault.at - len(before), 0))
 
 
-def _parsed(source: str, environment: liquid.Environment) -> liquid.BoundTemplate | Fault:
+def _parsed(source: str, environment: liquid.Environment) -> liquid.BoundTemplate | LiquidFault:
     """The template, or what keeps the library from reading it; at -1, if it does not say where."""
     try:
         template = environment.from_string(source)
@@ -335,7 +335,7 @@ def _parsed(source: str, environment: liquid.Environment) -> liquid.BoundTemplat
         said, at = "too deeply nested", 0
         if isinstance(error, LiquidError):
             said, at = str(error.message), error.token.start_index if error.token else -1
-        return Fault(at, f"this is not Liquid: {said}", "Mend the tag or the expression")
+        return LiquidFault(at, f"this is not Liquid: {said}", "Mend the tag or the expression")
     return template
 
 

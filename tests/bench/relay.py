@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from application.catalogue import Catalogue, Version
+from application.catalogue import Catalogue, LoadedVersion
 from domain.journey import machine
 from domain.journey.position import stored_at_start
 from runtime.relay import CONCURRENT_CALLS, Relay
@@ -75,7 +75,7 @@ async def _fill(url: str, number: int) -> None:
         )
 
 
-def _alone(stack: Stack, task_queue: str, version: Version, starts: int) -> Measure:
+def _alone(stack: Stack, task_queue: str, version: LoadedVersion, starts: int) -> Measure:
     async def once(number: int) -> float:
         calls = asyncio.Semaphore(CONCURRENT_CALLS)
         begun = machine.begin(version.plan, datetime.now(UTC))

@@ -11,18 +11,18 @@ import pytest
 
 from cli.demo.cast import Expected, Performance, Scenario
 from cli.demo.check import failures
-from cli.demo.person import Person, World
-from cli.demo.receiver import Call
+from cli.demo.person import DemoPerson, World
+from cli.demo.receiver import ReceivedCall
 from cli.demo.scenarios import SCENARIOS
-from cli.demo.story import Arrival, Verdict, active_journeys, verdicts
+from cli.demo.story import Arrival, StoryVerdict, active_journeys, verdicts
 from runtime.embedded.mail import ReceivedMail
 
 HALF_AN_HOUR = timedelta(minutes=30)
 ENTERED_AT = datetime(2026, 11, 1, 10, tzinfo=UTC)
 
 
-def verdict(place: str, outcome: str, reason: str | None, after: timedelta, arrival: Arrival | None) -> Verdict:
-    return Verdict(place, outcome, reason, ENTERED_AT + after, after, "told", arrival)
+def verdict(place: str, outcome: str, reason: str | None, after: timedelta, arrival: Arrival | None) -> StoryVerdict:
+    return StoryVerdict(place, outcome, reason, ENTERED_AT + after, after, "told", arrival)
 
 
 SENT = verdict("cart/nudge", "sent", None, HALF_AN_HOUR, Arrival("mail", "Hello"))
@@ -61,7 +61,7 @@ def test_every_user_is_cast_once() -> None:
 
 
 def performance(
-    found: list[Verdict],
+    found: list[StoryVerdict],
     error: str | None = None,
     mails: tuple[Expected, ...] = (Expected(HALF_AN_HOUR, "Hello"),),
 ) -> Performance:
@@ -73,7 +73,7 @@ def performance(
         (Expected(HALF_AN_HOUR, "ring"),),
         cast("Any", None),
     )
-    return Performance(scenario, Person("ada", cast("World", None), found), is_over=True, error=error)
+    return Performance(scenario, DemoPerson("ada", cast("World", None), found), is_over=True, error=error)
 
 
 def mail(subject: str, address: str = "ada@example.com") -> ReceivedMail:
@@ -82,7 +82,7 @@ def mail(subject: str, address: str = "ada@example.com") -> ReceivedMail:
     return ReceivedMail(1, "shop@example.com", (address,), message, datetime.now(UTC))
 
 
-CALL = Call("m1", {"user_id": "ada", "action": "ring"})
+CALL = ReceivedCall("m1", {"user_id": "ada", "action": "ring"})
 
 
 def found_wrong(**changes: Any) -> list[str]:

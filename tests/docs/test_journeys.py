@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from api.funnel import Funnel, Messages, Step, Version
+from api.funnel import Funnel, SendFunnel, StepFunnel, VersionFunnel
 from api.journeys import JourneyQuery
 from domain.journey.reconciliation import Finding
 from tests.harness import ADMIN_KEY, Harness
@@ -84,7 +84,7 @@ def test_the_page_names_every_filter_and_every_number_and_finding() -> None:
     looking = PAGE.partition("A list is filtered by")[2].partition("all that is given")[0]
     assert set(re.findall(r"`(\w+)`", looking)) == filters
     named = {name for row in table("The funnel") for name in re.findall(r"`(\w+)`", row[0])}
-    shown = {*Funnel.model_fields, *Version.model_fields, *Step.model_fields, *Messages.model_fields}
+    shown = {*Funnel.model_fields, *VersionFunnel.model_fields, *StepFunnel.model_fields, *SendFunnel.model_fields}
     assert named == shown - {
         *("campaign", "versions", "version", "steps", "id", "kind", "within", "way", "depth", "messages")
     }

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, assert_never
 
 from hypothesis import strategies as st
 
-from domain.campaign.definition import Campaign
+from domain.campaign.definition import CampaignDocument
 from domain.campaign.plan import Branch, Node, Plan, Repeat, Split, WaitFor
 from domain.journey import machine
 from domain.journey.protocol import (
@@ -75,12 +75,12 @@ def plan_of(*nodes: Node, loops: dict[str, str] | None = None, ends_at: datetime
     return Plan(start=start, nodes={node.id: node for node in nodes}, loops=loops or {}, ends_at=ends_at)
 
 
-def campaign(tape: Tape) -> Campaign:
+def campaign(tape: Tape) -> CampaignDocument:
     """A campaign of steps of all kinds; the journeys of every third end with its schedule."""
     schedule = {}
     if tape.below(3) == 2:
         schedule = {"ends_at": (NOON + timedelta(minutes=2 * tape.below(200))).isoformat(), "at_end": "exit"}
-    return Campaign.model_validate(
+    return CampaignDocument.model_validate(
         {
             "key": "random",
             "name": "Random",

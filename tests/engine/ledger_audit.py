@@ -13,7 +13,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from domain.campaign.durations import parse_duration
-from domain.sending.caps import TRANSACTIONAL, CapRule, Counted
+from domain.sending.caps import TRANSACTIONAL, CapRule, CountedMessage
 from store.database import Database
 from tests.domain.sending.recount import crowded, is_allowed
 from tests.engine.caps_campaigns import DEPLOYMENT_ZONE, SPECS, Spec
@@ -71,7 +71,7 @@ class _Message:
     reason: str | None
     at: datetime
     expires_at: datetime
-    counted: Counted
+    counted: CountedMessage
 
 
 class _Person:
@@ -117,7 +117,7 @@ class _Person:
         elif row["state"] == "cancelled":
             self._findings.counts[f"cancelled: {row['reason']}"] += 1
         self._check(before is None or at >= before.at or row["state"] == "reserved", "moved back", id)
-        counted = Counted(at, spec.channel, spec.category, spec.priority)
+        counted = CountedMessage(at, spec.channel, spec.category, spec.priority)
         self._ledger[id] = _Message(row["state"], row["reason"], at, datetime.fromisoformat(row["expires_at"]), counted)
 
     def _decision(self, row: Mapping[str, Any]) -> None:
@@ -158,10 +158,10 @@ class _Person:
 
     def _allowed(self, spec: Spec, asked_at: datetime, at: datetime) -> bool:
         """Whether all rules let it go at an instant, by the ledger as it stood when it was asked for."""
-        asked = Counted(at, spec.channel, spec.category, spec.priority)
+        asked = CountedMessage(at, spec.channel, spec.category, spec.priority)
         return is_allowed(self._rules, self._standing(asked_at), asked, self._zone(spec))
 
-    def _standing(self, asked_at: datetime) -> list[Counted]:
+    def _standing(self, asked_at: datetime) -> list[CountedMessage]:
         """What counts; what may still be handed over, as if it were now, or when it expires."""
         status = []
         for message in self._ledger.values():
@@ -171,11 +171,11 @@ class _Person:
             if message.state in ("reserved", "sending"):
                 at = max(at, min(message.expires_at, asked_at))
             counted = message.counted
-            status.append(Counted(at, counted.channel, counted.category, counted.priority))
+            status.append(CountedMessage(at, counted.channel, counted.category, counted.priority))
         return status
 
     def _rules_broken(self, spec: Spec, at: datetime) -> list[str]:
-        asked = Counted(at, spec.channel, spec.category, spec.priority)
+        asked = CountedMessage(at, spec.channel, spec.category, spec.priority)
         ledger = self._standing(at)
         return [rule.name for rule in self._rules if not is_allowed([rule], ledger, asked, self._zone(spec))]
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from application import send
-from application.catalogue import Catalogue, Version
+from application.catalogue import Catalogue, LoadedVersion
 from application.ingest import Ingest
 from application.rendering import RENDER_THREADS, Templates, beside_the_loop
 from domain.errors import UnavailableError
@@ -103,7 +103,7 @@ async def test_a_version_is_compiled_once_for_all_who_ask(
 
     monkeypatch.setattr("application.rendering.load", counted)
 
-    async def ask() -> Version:
+    async def ask() -> LoadedVersion:
         async with send_harness.database.pipeline() as connection:
             return await catalogue.version(connection, key, number)
 

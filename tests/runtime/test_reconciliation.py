@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 
 from application.readiness import look_at_database
 from application.reconcile import Reconciler, Report
-from domain.deployment.findings import Away, Facts, Part, find_lacks
+from domain.deployment.findings import Away, DeploymentPart, Facts, find_lacks
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.journey_workflows import JourneyWorkflows
@@ -210,7 +210,7 @@ async def foreign(harness: Harness) -> list[str]:
     assert not isinstance(view, Away)
     temporal = await look_at_temporal(harness.temporal, harness.settings.task_queue)
     lacks = find_lacks(Facts(database=view.facts, temporal=temporal))
-    return [lack.problem for lack in lacks if lack.part is Part.CAMPAIGNS]
+    return [lack.problem for lack in lacks if lack.part is DeploymentPart.CAMPAIGNS]
 
 
 async def test_where_most_workflows_have_no_journey_somebody_is_to_look(harness: Harness) -> None:

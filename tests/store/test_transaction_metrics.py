@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from store.database import Connection, Database, PendingResult
-from store.transaction_metrics import Counts, Metric
+from store.transaction_metrics import Increments, Metric
 
 
 class Told:
@@ -15,7 +15,7 @@ class Told:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
 
-    def __call__(self, counts: Counts) -> None:
+    def __call__(self, counts: Increments) -> None:
         for (_, (campaign, *_)), number in counts.items():
             self.counts[campaign] += number
 

@@ -12,7 +12,7 @@ from cli.demo.cast import (
     scenario,
     starts_a_trial,
 )
-from cli.demo.person import Person
+from cli.demo.person import DemoPerson
 from cli.demo.zones import zone_where_it_is
 
 
@@ -25,7 +25,7 @@ from cli.demo.zones import zone_where_it_is
     f"{CART} completed",
     mails=(("30m", NUDGE), ("20h30m", REMINDER)),
 )
-async def mail_sent(ada: Person) -> None:
+async def mail_sent(ada: DemoPerson) -> None:
     await leaves_a_cart_until_the_nudge(ada)
     await ada.sees(f"{CART}/nudge sent")
     await ada.waits(hours=20)
@@ -43,7 +43,7 @@ async def mail_sent(ada: Person) -> None:
     f"{CART} engaged",
     mails=(("30m", NUDGE), ("30m", NUDGE)),
 )
-async def second_cart_has_its_own_journey(ben: Person) -> None:
+async def second_cart_has_its_own_journey(ben: DemoPerson) -> None:
     await ben.signs_up()
     await ben.does("Cart Abandoned", cart("c1"))
     await ben.does("Cart Abandoned", cart("c2"))
@@ -63,7 +63,7 @@ async def second_cart_has_its_own_journey(ben: Person) -> None:
     f"{CART} engaged",
     mails=(("30m", NUDGE),),
 )
-async def greylisted_and_delivered_once(cleo: Person) -> None:
+async def greylisted_and_delivered_once(cleo: DemoPerson) -> None:
     cleo.mail_server_says_later()
     await leaves_a_cart_until_the_nudge(cleo)
     await cleo.sees(f"{CART}/nudge reserved: deferred")
@@ -81,7 +81,7 @@ async def greylisted_and_delivered_once(cleo: Person) -> None:
     f"{CART}/nudge converted",
     mails=(("30m", "{}, Ihr Warenkorb wartet"),),
 )
-async def language_variant(dan: Person) -> None:
+async def language_variant(dan: DemoPerson) -> None:
     await leaves_a_cart_until_the_nudge(dan, locale="de-AT")
     await dan.sees(f"{CART}/nudge sent")
     await dan.waits(hours=2)
@@ -97,7 +97,7 @@ async def language_variant(dan: Person) -> None:
     f"{CART} engaged",
     mails=(("09:00", NUDGE),),
 )
-async def night_passed_before_the_mail(eva: Person) -> None:
+async def night_passed_before_the_mail(eva: DemoPerson) -> None:
     eva.timezone = zone_where_it_is(22, eva.now())
     await leaves_a_cart_until_the_nudge(eva)
     await eva.sees(f"{CART}/nudge deferred: send_window")
@@ -116,7 +116,7 @@ async def night_passed_before_the_mail(eva: Person) -> None:
     f"{CART} completed",
     mails=(("30m", NUDGE), ("20h30m", REMINDER)),
 )
-async def anonymous_user_who_then_identifies(finn: Person) -> None:
+async def anonymous_user_who_then_identifies(finn: DemoPerson) -> None:
     await finn.does("Cart Abandoned", cart(), anonymous_id="browser-of-finn")
     await finn.signs_up(anonymous_id="browser-of-finn")
     await finn.waits(minutes=30)
@@ -135,7 +135,7 @@ async def anonymous_user_who_then_identifies(finn: Person) -> None:
     mails=(("7d", "Seven more days for your trial, {}"), ("18d", "Keep what you built during your trial")),
     calls=(("20d", "trial_ending"),),
 )
-async def trial_extended(gus: Person) -> None:
+async def trial_extended(gus: DemoPerson) -> None:
     await starts_a_trial(gus)
     await gus.waits(days=7)
     await gus.sees(f"{TRIAL}/offer-extension sent")
@@ -155,7 +155,7 @@ async def trial_extended(gus: Person) -> None:
     mails=(("11d", "Keep what you built during your trial"),),
     calls=(("13d", "trial_ending"),),
 )
-async def subscription_asked_and_crm_told(hana: Person) -> None:
+async def subscription_asked_and_crm_told(hana: DemoPerson) -> None:
     await starts_a_trial(hana)
     await hana.waits(days=1)
     await hana.does("Feature Used")
@@ -173,7 +173,7 @@ async def subscription_asked_and_crm_told(hana: Person) -> None:
     f"{CART} completed",
     mails=(("30m", NUDGE), ("20h30m", REMINDER)),
 )
-async def duplicate_message_id(ivo: Person) -> None:
+async def duplicate_message_id(ivo: DemoPerson) -> None:
     await ivo.signs_up()
     await ivo.does("Cart Abandoned", cart(), message_id="cart-of-ivo")
     await ivo.does("Cart Abandoned", cart(), message_id="cart-of-ivo")

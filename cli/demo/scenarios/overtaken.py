@@ -11,7 +11,7 @@ from cli.demo.cast import (
     scenario,
     starts_a_trial,
 )
-from cli.demo.person import Person
+from cli.demo.person import DemoPerson
 
 
 @scenario(
@@ -21,7 +21,7 @@ from cli.demo.person import Person
     f"{CART} exited: exit_event",
     f"{CART} converted",
 )
-async def order_came_first(jana: Person) -> None:
+async def order_came_first(jana: DemoPerson) -> None:
     await jana.signs_up()
     await jana.does("Cart Abandoned", cart())
     await jana.waits(minutes=10)
@@ -29,7 +29,7 @@ async def order_came_first(jana: Person) -> None:
 
 
 @scenario("kim", "orders; the cart is reported later", f"{CART} refused: exit_event_came_first")
-async def cart_was_reported_after_its_order(kim: Person) -> None:
+async def cart_was_reported_after_its_order(kim: DemoPerson) -> None:
     await kim.signs_up()
     await kim.does("Order Completed", {"cart_id": "c1"})
     await kim.does("Cart Abandoned", cart(), minutes_ago=5)
@@ -48,7 +48,7 @@ async def cart_was_reported_after_its_order(kim: Person) -> None:
     f"{CART}/nudge converted",
     mails=(("0m", "A tent now costs less"), ("30m", NUDGE)),
 )
-async def order_came_while_deferred(lea: Person) -> None:
+async def order_came_while_deferred(lea: DemoPerson) -> None:
     await lea.signs_up()
     await lea.does("Price Dropped", product("A tent", 199))
     await lea.sees(f"{PRICE} completed")
@@ -69,7 +69,7 @@ async def order_came_while_deferred(lea: Person) -> None:
     f"{CART} converted",
     f"{CART}/nudge cancelled: journey_ended",
 )
-async def order_came_while_authorised(max: Person) -> None:
+async def order_came_while_authorised(max: DemoPerson) -> None:
     max.mail_server_says_later()
     await leaves_a_cart_until_the_nudge(max)
     await max.sees(f"{CART}/nudge reserved: deferred")
@@ -86,7 +86,7 @@ async def order_came_while_authorised(max: Person) -> None:
     f"{TRIAL} exited: exit_event",
     f"{TRIAL} converted",
 )
-async def subscription_started(nora: Person) -> None:
+async def subscription_started(nora: DemoPerson) -> None:
     await starts_a_trial(nora)
     await nora.waits(days=3)
     await nora.does("Subscription Started")
@@ -100,7 +100,7 @@ async def subscription_started(nora: Person) -> None:
     f"{CART} converted",
     f"{CART} refused: reentry_after",
 )
-async def same_cart_again(oli: Person) -> None:
+async def same_cart_again(oli: DemoPerson) -> None:
     await oli.signs_up()
     await oli.does("Cart Abandoned", cart())
     await oli.waits(minutes=10)

@@ -1,7 +1,7 @@
 """Users who may not, or cannot, be sent something, each with the reason."""
 
 from cli.demo.cast import CART, NUDGE, PRICE, REMINDER, cart, leaves_a_cart_until_the_nudge, product, scenario
-from cli.demo.person import Person
+from cli.demo.person import DemoPerson
 
 
 @scenario(
@@ -20,7 +20,7 @@ from cli.demo.person import Person
     f"{CART} completed",
     mails=(("0m", "A tent now costs less"), ("0m", "A stove now costs less"), ("1d", REMINDER)),
 )
-async def capped_by_another_campaign(pia: Person) -> None:
+async def capped_by_another_campaign(pia: DemoPerson) -> None:
     await pia.signs_up()
     await pia.does("Price Dropped", product("A tent", 199))
     await pia.does("Price Dropped", product("A stove", 49))
@@ -44,7 +44,7 @@ async def capped_by_another_campaign(pia: Person) -> None:
     f"{PRICE} completed",
     mails=(("30m", NUDGE),),
 )
-async def unsubscribed(quin: Person) -> None:
+async def unsubscribed(quin: DemoPerson) -> None:
     await leaves_a_cart_until_the_nudge(quin)
     await quin.sees(f"{CART}/nudge sent")
     await quin.clicks_unsubscribe()
@@ -61,7 +61,7 @@ async def unsubscribed(quin: Person) -> None:
     f"{CART} completed",
     mails=(("20h30m", REMINDER),),
 )
-async def template_error(rosa: Person) -> None:
+async def template_error(rosa: DemoPerson) -> None:
     await rosa.signs_up()
     await rosa.does("Cart Abandoned", {"cart_id": "c1", "value": 250})
     await rosa.waits(minutes=30)
@@ -77,13 +77,13 @@ async def template_error(rosa: Person) -> None:
     f"{CART}/reminder refused: unreachable",
     f"{CART} completed",
 )
-async def no_address(sven: Person) -> None:
+async def no_address(sven: DemoPerson) -> None:
     await leaves_a_cart_until_the_nudge(sven, email=None)
     await sven.sees(f"{CART}/nudge refused: unreachable")
     await sven.waits(hours=20)
 
 
 @scenario("tara", "leaves a cart worth 40", f"{CART} refused: condition")
-async def condition_not_met(tara: Person) -> None:
+async def condition_not_met(tara: DemoPerson) -> None:
     await tara.signs_up()
     await tara.does("Cart Abandoned", cart(value=40))

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from domain.campaign.definition import Campaign
+from domain.campaign.definition import CampaignDocument
 from domain.campaign.publication import Published, check
 from domain.document.yaml_source import read
 from domain.errors import InvalidDocumentError, Problem
@@ -77,7 +77,7 @@ def problem(text: str, templates: dict[str, str] | None = None) -> Problem:
     return found
 
 
-def campaign(text: str) -> Campaign:
+def campaign(text: str) -> CampaignDocument:
     """A campaign of these steps, given as an indented YAML list."""
     return publish(steps(text)).definition
 

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from domain.campaign.compile import compile_plan
-from domain.campaign.definition import Campaign
+from domain.campaign.definition import CampaignDocument
 from domain.campaign.flow_checks import check_flow
-from domain.document.yaml_source import Source
+from domain.document.yaml_source import YamlSource
 from tests.domain.campaign.documents import problem, problems, steps
 from tests.domain.campaign.test_compile import reached
 
@@ -163,8 +163,8 @@ def test_steps_are_never_reached_where_the_plan_says_so() -> None:
     missed = 0
     for seed in range(1_000):
         document = _Careless(seed).document()
-        plan = compile_plan(Campaign.model_validate(document))
-        said = {found.message for found in check_flow(Source("a.yaml", document))}
+        plan = compile_plan(CampaignDocument.model_validate(document))
+        said = {found.message for found in check_flow(YamlSource("a.yaml", document))}
         missed += (is_missed := reached(plan) != set(plan.nodes))
         assert ("this step is never reached" in said) == is_missed, f"{seed=} {document}"
     assert 100 < missed < 900

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from domain.conditions.expressions import (
     MAX_VALUE_BYTES,
     ConditionError,
+    ConditionOutcome,
     ExpressionScope,
-    Outcome,
     compile_condition,
     compile_key,
     compile_value,
@@ -108,7 +108,7 @@ def test_a_number_is_the_same_before_and_after_the_database() -> None:
 
 def test_what_is_missing_does_not_matter_where_it_is_not_needed() -> None:
     condition = compile_condition("event.properties.vip || profile.traits.vip", ExpressionScope.ENTRY_WHERE)
-    assert condition.evaluate(event=event(vip=True), profile=None) == Outcome(True)
+    assert condition.evaluate(event=event(vip=True), profile=None) == ConditionOutcome(True)
     assert condition.holds(event=event(), profile=SimpleNamespace(traits={"vip": True}))
 
 

@@ -10,9 +10,9 @@ from domain.deployment.findings import (
     NEEDED_BY_WORKER,
     Away,
     DatabaseFacts,
+    DeploymentFinding,
+    DeploymentPart,
     Facts,
-    Finding,
-    Part,
     Reachable,
     TemporalFacts,
     WorkerReport,
@@ -25,7 +25,7 @@ WORKER = WorkerReport("host/1", 10.0, (), "mark")
 WHOLE = Facts(database=DATABASE, temporal=TEMPORAL, smtp=Reachable(), workers=[WORKER], link_marks=["new", "mark"])
 
 
-def only(facts: Facts) -> Finding:
+def only(facts: Facts) -> DeploymentFinding:
     [found] = find_lacks(facts)
     return found
 
@@ -40,70 +40,70 @@ def test_a_whole_deployment_lacks_nothing() -> None:
     [
         (
             replace(WHOLE, database=Away("the connection is refused")),
-            Part.DATABASE,
+            DeploymentPart.DATABASE,
             "the database does not answer: the connection is refused",
             "start PostgreSQL, or correct SOJOURN_DATABASE_URL",
             True,
         ),
         (
             replace(WHOLE, database=replace(DATABASE, revision=None, is_migrated=False)),
-            Part.MIGRATIONS,
+            DeploymentPart.MIGRATIONS,
             "the database was never migrated, and this release needs 0012",
             "run `sojourn migrate`",
             False,
         ),
         (
             replace(WHOLE, database=replace(DATABASE, revision="0011", is_migrated=False)),
-            Part.MIGRATIONS,
+            DeploymentPart.MIGRATIONS,
             "the database is at revision 0011, and this release needs 0012",
             "run `sojourn migrate`",
             False,
         ),
         (
             replace(WHOLE, database=replace(DATABASE, missing_partition="events_2026_11")),
-            Part.PARTITIONS,
+            DeploymentPart.PARTITIONS,
             "the partition events_2026_11 is missing, and its events go to the default one",
             "run `sojourn migrate`, or a worker, which makes it within the hour",
             False,
         ),
         (
             replace(WHOLE, database=replace(DATABASE, clock_ahead=12.4)),
-            Part.CLOCK,
+            DeploymentPart.CLOCK,
             "the clock of this machine is 12 s ahead of the database's",
             "synchronise both by NTP",
             False,
         ),
         (
             replace(WHOLE, database=replace(DATABASE, clock_ahead=-5.1)),
-            Part.CLOCK,
+            DeploymentPart.CLOCK,
             "the clock of this machine is 5 s behind the database's",
             "synchronise both by NTP",
             False,
         ),
         (
             replace(WHOLE, database=replace(DATABASE, outbox_seconds=75.0)),
-            Part.OUTBOX,
+            DeploymentPart.OUTBOX,
             "the oldest row of the outbox has waited for 75 s",
             "see that a worker runs and that it reaches Temporal",
             False,
         ),
         (
             replace(WHOLE, temporal=Away("its name is not known", "correct SOJOURN_TEMPORAL_ADDRESS")),
-            Part.TEMPORAL,
+            DeploymentPart.TEMPORAL,
             "Temporal does not answer: its name is not known",
             "correct SOJOURN_TEMPORAL_ADDRESS",
             True,
         ),
         (
             replace(WHOLE, temporal=TemporalFacts("mine", False, {}, {})),
-            Part.NAMESPACE,
+            DeploymentPart.NAMESPACE,
             "Temporal has no namespace mine",
             "run `temporal operator namespace create --namespace mine`, then `sojourn migrate`",
             False,
         ),
         (
             replace(WHOLE, temporal=replace(TEMPORAL, missing={"Campaign": "Keyword", "CampaignVersion": "Int"})),
-            Part.SEARCH_ATTRIBUTES,
+            DeploymentPart.SEARCH_ATTRIBUTES,
             "Temporal does not know the search attributes Campaign, CampaignVersion",
             "run `sojourn migrate`, or `temporal operator search-attribute create --namespace default "
             "--name Campaign --type Keyword --name CampaignVersion --type Int`; "
@@ -112,7 +112,7 @@ def test_a_whole_deployment_lacks_nothing() -> None:
         ),
         (
             replace(WHOLE, temporal=replace(TEMPORAL, mistyped={"Campaign": "Keyword"})),
-            Part.SEARCH_ATTRIBUTES,
+            DeploymentPart.SEARCH_ATTRIBUTES,
             "the search attribute Campaign of Temporal is not of type Keyword",
             "choose another namespace, or rename that one and make Campaign as Keyword",
             False,
@@ -123,7 +123,7 @@ def test_a_whole_deployment_lacks_nothing() -> None:
                 database=replace(DATABASE, campaigns=["cart", "trial"]),
                 temporal=replace(TEMPORAL, foreign_campaigns={"cart": "staging", "other": "staging"}),
             ),
-            Part.CAMPAIGNS,
+            DeploymentPart.CAMPAIGNS,
             "the workflow of campaign cart belongs to task queue staging, so that this deployment's never advances",
             "give each deployment a namespace of its own (SOJOURN_TEMPORAL_NAMESPACE); if SOJOURN_TASK_QUEUE was "
             "changed, run `temporal workflow terminate --namespace default --workflow-id campaign/cart`",
@@ -131,49 +131,53 @@ def test_a_whole_deployment_lacks_nothing() -> None:
         ),
         (
             replace(WHOLE, smtp=Away("it refuses the login", "correct SOJOURN_SMTP_PASSWORD", is_refusal=True)),
-            Part.SMTP,
+            DeploymentPart.SMTP,
             "the mail server cannot be used: it refuses the login",
             "correct SOJOURN_SMTP_PASSWORD",
             False,
         ),
         (
             replace(WHOLE, temporal=Away("it lets us not in", "correct SOJOURN_TEMPORAL_API_KEY", is_refusal=True)),
-            Part.TEMPORAL,
+            DeploymentPart.TEMPORAL,
             "Temporal refuses us: it lets us not in",
             "correct SOJOURN_TEMPORAL_API_KEY",
             False,
         ),
         (
             replace(WHOLE, smtp=Away("there is no connection", "start it")),
-            Part.SMTP,
+            DeploymentPart.SMTP,
             "the mail server cannot be used: there is no connection",
             "start it",
             True,
         ),
-        (replace(WHOLE, workers=[]), Part.WORKER, "no worker has reported yet", "run `sojourn worker`", True),
+        (replace(WHOLE, workers=[]), DeploymentPart.WORKER, "no worker has reported yet", "run `sojourn worker`", True),
         (
             replace(WHOLE, workers=[replace(WORKER, seconds_ago=MAX_REPORT_AGE + 1)]),
-            Part.WORKER,
+            DeploymentPart.WORKER,
             "no worker has reported for 181 s",
             "run `sojourn worker`",
             True,
         ),
         (
             replace(WHOLE, link_marks=["new"]),
-            Part.SECRETS,
+            DeploymentPart.SECRETS,
             "a worker signs links with a secret that is not verified here",
             "give API and workers the same SOJOURN_LINK_SECRET",
             False,
         ),
     ],
 )
-def test_what_lacks_is_told_with_its_remedy(facts: Facts, part: Part, problem: str, remedy: str, is_away: bool) -> None:
-    assert only(facts) == Finding(part, problem, remedy, is_away)
+def test_what_lacks_is_told_with_its_remedy(
+    facts: Facts, part: DeploymentPart, problem: str, remedy: str, is_away: bool
+) -> None:
+    assert only(facts) == DeploymentFinding(part, problem, remedy, is_away)
 
 
 def test_what_workers_report_is_told_once_and_what_gone_ones_did_is_not() -> None:
-    away = Finding(Part.SMTP, "the mail server cannot be used: there is no connection", "start it", True)
-    gone = Finding(Part.TEMPORAL, "Temporal does not answer: the call failed", "start it", True)
+    away = DeploymentFinding(
+        DeploymentPart.SMTP, "the mail server cannot be used: there is no connection", "start it", True
+    )
+    gone = DeploymentFinding(DeploymentPart.TEMPORAL, "Temporal does not answer: the call failed", "start it", True)
     reports = [
         WorkerReport("a/1", 1.0, [away], "mark"),
         WorkerReport("a/2", 2.0, [away], "mark"),
@@ -183,7 +187,7 @@ def test_what_workers_report_is_told_once_and_what_gone_ones_did_is_not() -> Non
 
 
 def test_what_is_mended_first_is_told_first() -> None:
-    setting = Finding(Part.SETTINGS, "SOJOURN_ADMIN_KEY is empty", "make one")
+    setting = DeploymentFinding(DeploymentPart.SETTINGS, "SOJOURN_ADMIN_KEY is empty", "make one")
     facts = Facts(
         settings=[setting],
         database=replace(DATABASE, is_migrated=False, clock_ahead=60.0),
@@ -192,10 +196,17 @@ def test_what_is_mended_first_is_told_first() -> None:
         workers=[],
     )
     parts = [found.part for found in find_lacks(facts)]
-    assert parts == [Part.SETTINGS, Part.MIGRATIONS, Part.CLOCK, Part.TEMPORAL, Part.SMTP, Part.WORKER]
+    assert parts == [
+        DeploymentPart.SETTINGS,
+        DeploymentPart.MIGRATIONS,
+        DeploymentPart.CLOCK,
+        DeploymentPart.TEMPORAL,
+        DeploymentPart.SMTP,
+        DeploymentPart.WORKER,
+    ]
 
 
 def test_events_are_taken_in_whatever_else_lacks() -> None:
-    assert {Part.DATABASE, Part.MIGRATIONS} == NEEDED_BY_API
+    assert {DeploymentPart.DATABASE, DeploymentPart.MIGRATIONS} == NEEDED_BY_API
     assert NEEDED_BY_API < NEEDED_BY_WORKER
-    assert Part.SMTP not in NEEDED_BY_WORKER
+    assert DeploymentPart.SMTP not in NEEDED_BY_WORKER

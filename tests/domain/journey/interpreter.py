@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from domain.campaign.definition import Campaign
+from domain.campaign.definition import CampaignDocument
 from domain.campaign.delay_fields import DateDelay, RandomDelay
 from domain.campaign.single_steps import DelayStep, ExitStep, SendStep
 from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, WaitStep
@@ -70,7 +70,7 @@ class _Stopped(Exception):
 class Interpreter:
     """Walks a campaign for one user. `command` is what it asks for now."""
 
-    def __init__(self, campaign: Campaign, at: datetime, seed: str) -> None:
+    def __init__(self, campaign: CampaignDocument, at: datetime, seed: str) -> None:
         self._steps = campaign.steps
         schedule = campaign.schedule
         self._ends_at = schedule.ends_at if schedule.at_end == "exit" else None

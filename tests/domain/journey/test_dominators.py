@@ -1,5 +1,5 @@
 from domain.campaign.compile import compile_plan, outline
-from domain.campaign.definition import Campaign
+from domain.campaign.definition import CampaignDocument
 from domain.campaign.plan import Plan
 from domain.document.yaml_source import read
 from domain.journey.dominators import END, dominators, dominators_of_outcome
@@ -25,8 +25,8 @@ STEPS = """
 """
 
 
-def campaign(steps: str) -> Campaign:
-    return Campaign.model_validate(read(HEAD + steps, "a.yaml").data)
+def campaign(steps: str) -> CampaignDocument:
+    return CampaignDocument.model_validate(read(HEAD + steps, "a.yaml").data)
 
 
 def test_a_step_has_passed_those_that_no_way_goes_around() -> None:

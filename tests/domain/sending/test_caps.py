@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.json import decode, encode
 
 from domain.local_time.periods import Period, next_period_start, period_start
-from domain.sending.caps import HIGH, LONGEST, TRANSACTIONAL, Capped, CapRule, Counted, check, is_exempt
+from domain.sending.caps import HIGH, LONGEST, TRANSACTIONAL, Capped, CapRule, CountedMessage, check, is_exempt
 from tests.domain.sending.recount import crowded, is_allowed, recount
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -18,8 +18,8 @@ DAILY = CapRule("daily", limit=1, window=DAY)
 LONDON, TOKYO, NEW_YORK = ZoneInfo("Europe/London"), ZoneInfo("Asia/Tokyo"), ZoneInfo("America/New_York")
 
 
-def mail(at: datetime, category: str = "marketing", channel: str = "email", priority: str = "normal") -> Counted:
-    return Counted(at, channel, category, priority)
+def mail(at: datetime, category: str = "marketing", channel: str = "email", priority: str = "normal") -> CountedMessage:
+    return CountedMessage(at, channel, category, priority)
 
 
 def calendar(period: Period, limit: int = 1, name: str = "calendar") -> CapRule:
@@ -28,7 +28,7 @@ def calendar(period: Period, limit: int = 1, name: str = "calendar") -> CapRule:
 
 def may(
     rules: list[CapRule],
-    ledger: list[Counted],
+    ledger: list[CountedMessage],
     at: datetime,
     zone: ZoneInfo = LONDON,
     *,
@@ -252,25 +252,25 @@ def rules_of(draw: st.DrawFn) -> CapRule:
 RULES = st.lists(rules_of(), max_size=4)
 PRIORITIES = st.sampled_from(["normal", "normal", HIGH])
 LEDGERS = st.lists(
-    st.builds(Counted, INSTANTS, st.sampled_from(CHANNELS), st.sampled_from(CATEGORIES), PRIORITIES), max_size=14
+    st.builds(CountedMessage, INSTANTS, st.sampled_from(CHANNELS), st.sampled_from(CATEGORIES), PRIORITIES), max_size=14
 )
 
 
-def answer(rules: list[CapRule], ledger: list[Counted], asked: Counted, zone: ZoneInfo) -> Capped | None:
+def answer(rules: list[CapRule], ledger: list[CountedMessage], asked: CountedMessage, zone: ZoneInfo) -> Capped | None:
     return may(rules, ledger, asked.at, zone, channel=asked.channel, category=asked.category, priority=asked.priority)
 
 
-def later(asked: Counted, at: datetime) -> Counted:
-    return Counted(at, asked.channel, asked.category, asked.priority)
+def later(asked: CountedMessage, at: datetime) -> CountedMessage:
+    return CountedMessage(at, asked.channel, asked.category, asked.priority)
 
 
-ASKED = st.builds(Counted, INSTANTS, st.sampled_from(CHANNELS), st.sampled_from(CATEGORIES), PRIORITIES)
+ASKED = st.builds(CountedMessage, INSTANTS, st.sampled_from(CHANNELS), st.sampled_from(CATEGORIES), PRIORITIES)
 
 
 @settings(derandomize=True, deadline=None, max_examples=80)
 @given(RULES, LEDGERS, ASKED, st.sampled_from(ZONES))
 def test_a_recount_at_every_step_comes_to_the_same(
-    rules: list[CapRule], ledger: list[Counted], asked: Counted, zone: ZoneInfo
+    rules: list[CapRule], ledger: list[CountedMessage], asked: CountedMessage, zone: ZoneInfo
 ) -> None:
     capped = answer(rules, ledger, asked, zone)
     assert (capped is None) == is_allowed(rules, ledger, asked, zone)
@@ -300,10 +300,10 @@ def test_a_recount_at_every_step_comes_to_the_same(
 @settings(derandomize=True, deadline=None, max_examples=50)
 @given(RULES, st.lists(st.tuples(ASKED, st.sampled_from([LONDON, TOKYO, NEW_YORK])), max_size=30))
 def test_whoever_asks_before_each_message_never_exceeds_a_cap(
-    rules: list[CapRule], wishes: list[tuple[Counted, ZoneInfo]]
+    rules: list[CapRule], wishes: list[tuple[CountedMessage, ZoneInfo]]
 ) -> None:
     """In whatever order the clocks of the journeys are, and wherever the person lives by then."""
-    sent: list[Counted] = []
+    sent: list[CountedMessage] = []
     for asked, zone in wishes:
         if answer(rules, sent, asked, zone) is None:
             assert is_allowed(rules, sent, asked, zone)

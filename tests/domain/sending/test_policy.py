@@ -10,11 +10,11 @@ import pytest
 from domain.campaign.plan import Send
 from domain.local_time.windows import SendWindow
 from domain.sending import policy
-from domain.sending.caps import LONGEST, CapRule, Counted
+from domain.sending.caps import LONGEST, CapRule, CountedMessage
 from domain.sending.policy import (
     Answer,
-    Decision,
     Deferred,
+    GateDecision,
     Granted,
     Held,
     Objection,
@@ -54,7 +54,7 @@ def facts() -> Facts:
     }
 
 
-def decide(known: Facts) -> Decision:
+def decide(known: Facts) -> GateDecision:
     rest = {name: value for name, value in known.items() if name not in ("step", "at", "ends_at")}
     return policy.decide(Request("m1", known["step"], NOON, known["at"], known["ends_at"]), **rest)
 
@@ -100,7 +100,7 @@ def send_window(known: Facts) -> None:
 
 
 def capped(known: Facts) -> None:
-    known.update(rules=[ONE_A_MINUTE], ledger=[Counted(known["at"], "email", "marketing")])
+    known.update(rules=[ONE_A_MINUTE], ledger=[CountedMessage(known["at"], "email", "marketing")])
 
 
 Obstacle = Callable[[Facts], None]
@@ -150,14 +150,14 @@ DATA: dict[Obstacle, dict[str, Any]] = {
 
 
 def test_nothing_in_the_way() -> None:
-    assert decide(facts()) == Decision(Granted("m1"))
+    assert decide(facts()) == GateDecision(Granted("m1"))
 
 
 @pytest.mark.parametrize("obstacle", IN_ORDER, ids=lambda obstacle: obstacle.__name__)
 def test_each_obstacle_alone_with_its_data(obstacle: Obstacle) -> None:
     known = facts()
     obstacle(known)
-    assert decide(known) == Decision(ANSWERS[obstacle], DATA[obstacle])
+    assert decide(known) == GateDecision(ANSWERS[obstacle], DATA[obstacle])
 
 
 def test_of_any_obstacles_the_first_in_order_is_the_reason() -> None:
@@ -220,7 +220,7 @@ def test_a_message_expires_from_the_instant_on(at: datetime, answer: Answer) -> 
 )
 def test_waiting_for_a_cap_pays_only_before_the_message_expires(frees_after: timedelta, answer: Answer) -> None:
     known = facts()
-    sent = Counted(NOON + frees_after - timedelta(minutes=1), "email", "marketing")
+    sent = CountedMessage(NOON + frees_after - timedelta(minutes=1), "email", "marketing")
     waits = Send("mail", "email", "hello", expires=3_600, on_capped="wait")
     decided = decide({**known, "step": waits, "rules": [ONE_A_MINUTE], "ledger": [sent]})
     assert decided.answer == answer
@@ -275,7 +275,7 @@ def test_nothing_sleeps_for_a_window_that_opens_too_late(late: timedelta, deferr
     if deferred:
         assert decided.answer == Deferred(opens, "send_window")
     else:
-        assert decided == Decision(
+        assert decided == GateDecision(
             Refused("send_window"), {"opens_at": opens, "expires_at": opens + late, "timezone": "Europe/London"}
         )
 
@@ -305,7 +305,7 @@ def test_a_capped_message_waits_until_the_caps_allow_and_the_window_is_open() ->
         (EVENING + timedelta(hours=3), datetime(2026, 11, 2, 9, tzinfo=UTC)),
         (noon_again, noon_again),
     ):
-        sent = Counted(frees_at - timedelta(minutes=1), "email", "marketing")
+        sent = CountedMessage(frees_at - timedelta(minutes=1), "email", "marketing")
         known = in_the_evening(at=NOON, step=step, rules=[ONE_A_MINUTE], ledger=[sent])
         decided = decide(known)
         assert decided.answer == Deferred(until, "capped")
@@ -316,7 +316,7 @@ def test_a_capped_message_waits_until_the_caps_allow_and_the_window_is_open() ->
 
 def test_a_cap_that_frees_in_quiet_hours_is_not_waited_for_beyond_the_expiry() -> None:
     step = Send("mail", "email", "hello", on_capped="wait", expires=21 * 3_600)
-    sent = Counted(EVENING, "email", "marketing")
+    sent = CountedMessage(EVENING, "email", "marketing")
     decided = decide(in_the_evening(at=NOON, step=step, rules=[ONE_A_MINUTE], ledger=[sent]))
     assert decided.answer == Refused("capped")
     assert decided.data["frees_at"] < NOON + timedelta(hours=21) <= decided.data["opens_at"]
@@ -335,7 +335,7 @@ def test_a_cap_that_frees_in_quiet_hours_is_not_waited_for_beyond_the_expiry() -
     ],
 )
 def test_a_cap_is_explained_by_its_own_numbers(rule: CapRule, numbers: dict[str, Any], frees_at: str) -> None:
-    sent = Counted(NOON, "email", "marketing")
+    sent = CountedMessage(NOON, "email", "marketing")
     decided = decide({**facts(), "zone": TOKYO, "window": None, "rules": [rule], "ledger": [sent, sent]})
     assert decided.answer == Refused("capped")
     assert decided.data == {
@@ -355,7 +355,7 @@ def test_priority_passes_the_caps() -> None:
 
 
 def test_those_that_pass_the_caps_take_up_room_where_a_rule_says_so() -> None:
-    sent = [Counted(NOON, "email", "marketing", "high")]
+    sent = [CountedMessage(NOON, "email", "marketing", "high")]
     known = {**facts(), "rules": [ONE_A_MINUTE], "ledger": sent}
     assert decide(known).answer == Granted("m1")
     counting = msgspec.structs.replace(ONE_A_MINUTE, counts=("high",))
