@@ -89,7 +89,7 @@ def _web_address(url: str) -> str:
     return url
 
 
-def _listed(texts: object) -> object:
+def _split_list(texts: object) -> object:
     """A list as an environment variable holds it, with commas."""
     return [text.strip() for text in texts.split(",") if text.strip()] if isinstance(texts, str) else texts
 
@@ -226,7 +226,7 @@ class TemporalSettings(PayloadSettings):
 
     @field_validator("temporal_tls")
     @classmethod
-    def _encrypted(cls, tls: bool | TLSConfig | None, info: ValidationInfo) -> bool | TLSConfig:
+    def _check_encryption(cls, tls: bool | TLSConfig | None, info: ValidationInfo) -> bool | TLSConfig:
         key, host = info.data.get("temporal_api_key"), info.data.get("temporal_address", "").rpartition(":")[0]
         if tls is None:
             return bool(key)
@@ -292,7 +292,7 @@ class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, Ma
     max_batch_bytes: Annotated[int, Field(ge=32 * 1024, le=MAX_BATCH_BYTES)] = Field(
         MAX_BATCH_BYTES, description="how large a batch of tracking calls may be, decompressed; Segment's own is 512000"
     )
-    placeholder_ids: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+    placeholder_ids: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list)] = Field(
         DEFAULT_PLACEHOLDERS,
         description="texts that clients send where they have no id, with commas between them; in place of the default "
         "list, in any letter case. As userId, anonymousId, previousId, groupId or messageId they count as none",
@@ -306,7 +306,7 @@ class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, Ma
         "0 is no limit",
     )
     max_connections: Annotated[int, Field(ge=1)] = Field(2_000, description="connections of clients to an API process")
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)] = Field(
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split_list)] = Field(
         (),
         description="networks of the proxies in front of the API, as 10.0.0.0/8,fd00::/8: their X-Forwarded-For or "
         "Forwarded tells which client a request comes from. By default none is believed",
@@ -370,10 +370,10 @@ class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, Ma
 
 def find_setting_faults(error: ValidationError) -> list[DeploymentFinding]:
     """What is wrong with the settings, each with its variable and what would be right; no value is among it."""
-    return [_finding(fault) for fault in error.errors(include_input=False, include_url=False)]
+    return [_describe_fault(fault) for fault in error.errors(include_input=False, include_url=False)]
 
 
-def _finding(error: ErrorDetails) -> DeploymentFinding:
+def _describe_fault(error: ErrorDetails) -> DeploymentFinding:
     name = str(error["loc"][0])
     cause = error.get("ctx", {}).get("error")
     variable, field = variable_of(name), {**CodecServerSettings.model_fields, **Settings.model_fields}[name]

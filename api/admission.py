@@ -114,7 +114,7 @@ class Admission:
             # A page that is for everyone reads no body, and all others refuse such a key before they do.
             visit.enter()
             return _unread
-        body = await _gathered(request, receive, visit, is_known=given.access is not None)
+        body = await _gather_body(request, receive, visit, is_known=given.access is not None)
         visit.enter()
         is_read = False
 
@@ -164,17 +164,19 @@ class Visit:
 
     def _take(self, all: Share, unknown: Share, amount: int) -> None:
         if not all.take(self._client, amount):
-            raise _overloaded("this process has as many requests as it can serve in time")
+            raise _overload_error("this process has as many requests as it can serve in time")
         if not self._is_known and not unknown.take(self._client, amount):
             all.give_back(self._client, amount)
-            raise _overloaded("too many requests whose key is not known yet are under way, here or from your address")
+            raise _overload_error(
+                "too many requests whose key is not known yet are under way, here or from your address"
+            )
 
     def _give_back_unknown(self) -> None:
         self._admission.unknown_bytes.give_back(self._client, self._bytes)
         self._admission.unknown_slots.give_back(self._client, self._slots)
 
 
-async def _gathered(request: Request, receive: Receive, visit: Visit, *, is_known: bool) -> bytes:
+async def _gather_body(request: Request, receive: Receive, visit: Visit, *, is_known: bool) -> bytes:
     """The whole body. Raises PayloadTooLargeError, RequestTimeoutError, OverloadedError and ClientDisconnect."""
     limit = MAX_REQUEST_BYTES if is_known else MAX_UNKNOWN_BYTES
     declared = request.headers.get("content-length", "")
@@ -206,6 +208,6 @@ async def _unread() -> Message:
     raise auth.wrong_key()
 
 
-def _overloaded(why: str) -> OverloadedError:
+def _overload_error(why: str) -> OverloadedError:
     retry_after = randint(SOONEST, LATEST)  # noqa: S311 - not a secret
     return OverloadedError(f"{why}; the same request may be sent again", retry_after=retry_after)

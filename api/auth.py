@@ -80,7 +80,7 @@ async def recognise(request: Request) -> GivenKey:
     return given
 
 
-async def verified(request: Request, key: bytes | None) -> Access:
+async def verify_write_key(request: Request, key: bytes | None) -> Access:
     """What a key stands for. Raises UnauthorizedError for none or a wrong one, RateLimitedError for a busy one."""
     if not key:
         raise UnauthorizedError(
@@ -118,11 +118,11 @@ def require(access: Access, scope: Scope) -> None:
         )
 
 
-async def authenticated(request: Request) -> Access:
-    """What the key in the header stands for, verified once a request. Raises as `verified` does."""
+async def authenticate(request: Request) -> Access:
+    """What the key in the header stands for, verified once a request. Raises as `verify_write_key` does."""
     access = getattr(request.state, "access", None)
     if not isinstance(access, Access):
-        access = request.state.access = await verified(request, key_in_header(request))
+        access = request.state.access = await verify_write_key(request, key_in_header(request))
     return access
 
 
@@ -133,7 +133,7 @@ class Allowed:
         self.scope = scope
 
     async def __call__(self, request: Request, _documented: Documented) -> Actor:
-        access = await authenticated(request)
+        access = await authenticate(request)
         require(access, self.scope)
         return access.actor
 

@@ -168,7 +168,7 @@ async def start(
 ) -> MovedCampaign:
     """Let events start journeys of this campaign, once its schedule begins."""
     wanted = request or StartRequest()
-    return _moved(
+    return _moved_response(
         await services.campaigns.start(key, wanted.version, in_flight=wanted.in_flight, if_match=if_match, by=by), tag
     )
 
@@ -176,13 +176,13 @@ async def start(
 @router.post("/{key}/pause", responses=_REFUSALS)
 async def pause(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> MovedCampaign:
     """Hold every message of this campaign, at once and for all of its journeys."""
-    return _moved(await services.campaigns.pause(key, if_match=if_match, by=by), tag)
+    return _moved_response(await services.campaigns.pause(key, if_match=if_match, by=by), tag)
 
 
 @router.post("/{key}/resume", responses=_REFUSALS)
 async def resume(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> MovedCampaign:
     """Let a paused campaign go on; the journeys that were held do so at a rate."""
-    return _moved(await services.campaigns.resume(key, if_match=if_match, by=by), tag)
+    return _moved_response(await services.campaigns.resume(key, if_match=if_match, by=by), tag)
 
 
 @router.post("/{key}/stop", responses=_REFUSALS)
@@ -191,16 +191,16 @@ async def stop(
 ) -> MovedCampaign:
     """Start no more journeys. With `exit` nothing of the campaign is sent from now on."""
     wanted = request or StopRequest()
-    return _moved(await services.campaigns.stop(key, wanted.mode, if_match=if_match, by=by), tag)
+    return _moved_response(await services.campaigns.stop(key, wanted.mode, if_match=if_match, by=by), tag)
 
 
 @router.post("/{key}/archive", responses=_REFUSALS)
 async def archive(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> MovedCampaign:
     """Put a campaign away for good that has ended, or was never begun."""
-    return _moved(await services.campaigns.archive(key, if_match=if_match, by=by), tag)
+    return _moved_response(await services.campaigns.archive(key, if_match=if_match, by=by), tag)
 
 
-def _moved(view: CampaignView, tag: Tag) -> MovedCampaign:
+def _moved_response(view: CampaignView, tag: Tag) -> MovedCampaign:
     campaign = MovedCampaign.model_validate(view)
     tag.set(campaign.revision, campaign.operations)
     return campaign

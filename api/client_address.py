@@ -17,7 +17,7 @@ Network = IPv4Network | IPv6Network
 @lru_cache(4096)
 def network_of(address: str) -> str:
     """What is counted as one client: one subscriber has a whole /64 of IPv6. A text that is no address is itself."""
-    parsed = _parsed(address)
+    parsed = _parse(address)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((int(parsed) >> 64 << 64, 64)))
     return address if parsed is None else str(parsed)
@@ -47,7 +47,7 @@ def _rightmost(peer: str, hops: list[str], trusted: Sequence[Network]) -> str:
     nearest = peer
     for hop in reversed(hops):
         address = _without_port(hop.strip())
-        if _parsed(address) is None:
+        if _parse(address) is None:
             return nearest
         nearest = address
         if not _is_trusted(address, trusted):
@@ -71,7 +71,7 @@ def _without_port(node: str) -> str:
     return host if colon and ":" not in node[len(host) + 1 :] else node
 
 
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+def _parse(address: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -81,5 +81,5 @@ def _parsed(address: str) -> IPv4Address | IPv6Address | None:
 
 
 def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
-    parsed = _parsed(address)
+    parsed = _parse(address)
     return parsed is not None and any(parsed in network for network in trusted)

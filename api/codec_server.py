@@ -37,7 +37,7 @@ def create_codec_server(codec: EncryptionCodec, *, ui_origin: str, key: str | No
     def answer_with(convert: Convert) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             refusal = _refusal(request, ui_origin, key)
-            return refusal or await _converted(request, convert)
+            return refusal or await _convert(request, convert)
 
         return answer
 
@@ -72,7 +72,7 @@ def _refusal(request: Request, ui_origin: str, key: str | None) -> Response | No
     return PlainTextResponse("send SOJOURN_CODEC_KEY as `Authorization: Bearer KEY`", 401, wanted)
 
 
-async def _converted(request: Request, convert: Convert) -> Response:
+async def _convert(request: Request, convert: Convert) -> Response:
     try:
         given = Parse(await read_body(request, MAX_BODY_BYTES), Payloads())
         converted = Payloads(payloads=await convert(given.payloads))

@@ -15,7 +15,7 @@ from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route
 from api.users import TimelineItem
-from application.journeys import JourneyChoice, waiting
+from application.journeys import JourneyChoice, only_waiting
 from domain.access import Scope
 from domain.errors import ConflictError, InvalidCursorError, NotFoundError
 from store.journey_lists import JourneyFilter
@@ -177,7 +177,7 @@ async def get_journey(
 async def exit_many(request: ChoiceRequest, services: Using, by: Operator) -> Operation | Response:
     """End many journeys, page by page: the operation says how far it is."""
     if request.dry_run:
-        return _counted(await services.journeys.count(request.choice()))
+        return _count_response(await services.journeys.count(request.choice()))
     return Operation.model_validate(await services.journeys.exit_many(request.choice(), by=by))
 
 
@@ -185,7 +185,7 @@ async def exit_many(request: ChoiceRequest, services: Using, by: Operator) -> Op
 async def skip_many(request: SkipRequest, services: Using, by: Operator) -> Operation | Response:
     """Have many journeys go on that wait, page by page: the operation says how far it is."""
     if request.dry_run:
-        return _counted(await services.journeys.count(waiting(request.choice())))
+        return _count_response(await services.journeys.count(only_waiting(request.choice())))
     return Operation.model_validate(await services.journeys.skip_many(request.choice(), by=by))
 
 
@@ -204,5 +204,5 @@ async def skip_journey(id: JourneyId, services: Using, by: Operator) -> Journey:
     return Journey.model_validate(await services.journeys.skip(id, by=by))
 
 
-def _counted(journeys: int) -> Response:
+def _count_response(journeys: int) -> Response:
     return JSONResponse({"journeys": journeys})

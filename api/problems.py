@@ -24,7 +24,7 @@ from domain.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from store.database import described
+from store.database import describe_error
 
 _log = structlog.get_logger(__name__)
 
@@ -107,7 +107,7 @@ def _standard(status: int, code: str, detail: str) -> dict[str, Any]:
 
 def install(app: FastAPI) -> None:
     """Have every error of the application answered as a problem."""
-    app.add_exception_handler(SojournError, _refused)
+    app.add_exception_handler(SojournError, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     for error in DATABASE_AWAY:
@@ -128,7 +128,7 @@ def answer(error: SojournError) -> Response:
     return problem(error.status, error.code, error.detail, headers=headers, **members)
 
 
-def _refused(_request: Request, error: Exception) -> Response:
+def _answer_refusal(_request: Request, error: Exception) -> Response:
     if not isinstance(error, SojournError):
         raise TypeError(type(error).__name__)
     return answer(error)
@@ -179,7 +179,7 @@ def _database_away(_request: Request, error: Exception) -> Response:
 
 def database_away(error: Exception) -> Response:
     """The problem that one of DATABASE_AWAY is."""
-    detail = described(error) if isinstance(error, psycopg.Error) else None
+    detail = describe_error(error) if isinstance(error, psycopg.Error) else None
     _log.warning("database unavailable", error=type(error).__name__, detail=detail)
     return problem(
         UnavailableError.status,

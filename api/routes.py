@@ -17,7 +17,7 @@ from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from api.auth import Allowed, authenticated, require
+from api.auth import Allowed, authenticate, require
 from api.dependencies import services_of
 from api.entity_tags import Tag, is_known, precondition
 from api.problems import refusals
@@ -81,7 +81,7 @@ class Route(APIRoute):
         scope = _scope(self.dependant)
 
         async def handle(request: Request) -> Response:
-            access = await authenticated(request)
+            access = await authenticate(request)
             require(access, scope)
             if self.body_field is not None:
                 await _require_json(request)
@@ -105,7 +105,7 @@ def keep_instead(request: Request, body: bytes) -> None:
 async def _once(request: Request, key: str, inner: Handler) -> Response:
     if not re.fullmatch(_KEY, key):
         raise InvalidRequestError("Idempotency-Key must be 1 to 255 visible ASCII characters, such as a UUID")
-    access = await authenticated(request)
+    access = await authenticate(request)
     given: Response | None = None
 
     async def act() -> StoredResponse:

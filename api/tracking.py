@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from uuid_utils.compat import uuid7
 
-from api.auth import Documented, require, verified, write_key
+from api.auth import Documented, require, verify_write_key, write_key
 from api.dependencies import Using, example
 from api.limits import MAX_UNKNOWN_BYTES, RateLimits, body_too_large, read_body
 from api.problems import refusals
@@ -93,7 +93,7 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         # A wrong key outside the body is refused before that is read, a wrong one inside before it is decoded.
         key = write_key(request)
         if key is not None:
-            access = await verified(request, key)
+            access = await verify_write_key(request, key)
             require(access, Scope.INGEST)
         else:
             limit = min(limit, MAX_UNKNOWN_BYTES)
@@ -108,7 +108,7 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
         # key in it is looked up, so that those of strangers have their share alone.
         request.state.visit.hold(max(0, len(body) - sent))
         if key is None:
-            access = await verified(request, (write_key_of(body) or "").encode())
+            access = await verify_write_key(request, (write_key_of(body) or "").encode())
             require(access, Scope.INGEST)
         limits.use_bytes(access.actor, len(body))
         decoded = await turns.run(
@@ -136,7 +136,7 @@ def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
             raise InvalidRequestError(decoded.rejects[0].error)
         rejects = [*decoded.rejects, *result.left_out]
         unnamed = decoded.unrecorded.number + result.unnamed
-        return _accepted(rejects, unnamed, [*decoded.repeated, *result.duplicates])
+        return _accepted_response(rejects, unnamed, [*decoded.repeated, *result.duplicates])
 
     return take
 
@@ -147,7 +147,7 @@ def _calls(decoded: Decoded) -> int:
     return len(decoded.events) + len(decoded.repeated) + refused + decoded.unrecorded.number
 
 
-def _accepted(rejects: list[Reject], unnamed: int, duplicates: list[str]) -> Response:
+def _accepted_response(rejects: list[Reject], unnamed: int, duplicates: list[str]) -> Response:
     answer: dict[str, Any] = {"success": True}
     for reject in rejects:
         named = {"index": reject.index, "messageId": reject.message_id, "error": reject.error}

@@ -63,7 +63,7 @@ class Actions:
         decision_id = uuid5(request.journey_id, f"{request.step}/{request.visit}/act")
         async with self._database.transaction() as connection:
             facts, version = await facts_and_version(connection, self._catalogue, request.journey_id)
-            answered = await decisions.answer(connection, decision_id)
+            answered = await decisions.find_answer(connection, decision_id)
             if answered is not None:
                 event = stored_event(answered["event"]) if answered["event"] else None
             elif facts.state != "active":

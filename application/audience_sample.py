@@ -46,7 +46,7 @@ async def sample_audience(database: Database, rule: AudienceRule) -> AudienceSam
             found = await audience.page(connection, last, connection.clock.now(), PAGE)
         outcomes += await turns.run(_judge(matcher, rule.where, found))
         if len(found) < PAGE or len(outcomes) >= SAMPLE or matcher.work >= MAX_WORK:
-            return _counted(outcomes)
+            return _count(outcomes)
         last = found[-1].id
 
 
@@ -60,7 +60,7 @@ def _judge(matcher: Matcher, where: str, profiles: Sequence[Profile]) -> LongWor
     return outcomes
 
 
-def _counted(outcomes: list[ConditionOutcome]) -> AudienceSample:
+def _count(outcomes: list[ConditionOutcome]) -> AudienceSample:
     members = sum(outcome.holds for outcome in outcomes)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     missing = Counter(outcome.missing for outcome in failed if outcome.missing is not None)

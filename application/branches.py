@@ -47,11 +47,11 @@ class Branches:
         decision_id = uuid5(request.journey_id, f"{request.step}/{request.visits.get(request.step, 0)}/branch")
         async with self._database.transaction() as connection:
             facts, version = await facts_and_version(connection, self._catalogue, request.journey_id)
-            answered = await decisions.answer(connection, decision_id)
+            answered = await decisions.find_answer(connection, decision_id)
             if answered is not None:
                 case: int | None = answered["case"]
                 return case
-            choice = _chosen(request, version, facts)
+            choice = _choose(request, version, facts)
             recorded = Decision(
                 id=decision_id,
                 profile_id=facts.profile_id,
@@ -70,7 +70,7 @@ class Branches:
             return choice.index
 
 
-def _chosen(request: BranchRequest, version: LoadedVersion, facts: StepFacts) -> _Choice:
+def _choose(request: BranchRequest, version: LoadedVersion, facts: StepFacts) -> _Choice:
     node = version.plan.node(request.step)
     if isinstance(node, Split):
         rule = version.rules.splits[request.step]

@@ -115,7 +115,7 @@ async def activate_version(
 
 async def begin(connection: Connection, campaign: Campaign) -> None:
     """Let users in, now that the schedule begins; the caller has control."""
-    version = await _running(connection, campaign)
+    version = await _running_version(connection, campaign)
     period = await change(connection, campaign, RUNNING, SOJOURN)
     await enter_at_start(connection, campaign.key, period, version.rules, SOJOURN)
 
@@ -143,7 +143,7 @@ async def resume(connection: Connection, campaign: Campaign, by: Actor) -> None:
 
     Its schedule may have begun meanwhile, and with it the entry of its audience.
     """
-    version = await _running(connection, campaign)
+    version = await _running_version(connection, campaign)
     state = _state_under(version.rules, connection.clock.now())
     period = await change(connection, campaign, state, by)
     if state == RUNNING:
@@ -153,7 +153,7 @@ async def resume(connection: Connection, campaign: Campaign, by: Actor) -> None:
 
 async def wake_held(connection: Connection, campaign: Campaign, by: Actor) -> None:
     """Have the journeys go on that were held while the campaign was paused, at the rate of the version that runs."""
-    version = await _running(connection, campaign)
+    version = await _running_version(connection, campaign)
     await request_operation(connection, campaign.key, "resume", {"rate": version.rules.on_resume.rate}, by)
 
 
@@ -201,7 +201,7 @@ def _state_under(rules: Rules, now: datetime) -> str:
     return SCHEDULED if starts_at is not None and starts_at > now else RUNNING
 
 
-async def _running(connection: Connection, campaign: Campaign) -> Version:
+async def _running_version(connection: Connection, campaign: Campaign) -> Version:
     version = await campaigns.version(connection, campaign.key, campaign.running_version or 0)
     if version is None:
         raise ValueError(f"campaign {campaign.key} is {campaign.state} and runs no version")

@@ -59,13 +59,13 @@ class Catalogue:
 
     async def version(self, connection: Connection, key: str, number: int) -> LoadedVersion:
         """A published version. Raises NotFoundError."""
-        if (known := self._known(key, number)) is not None:
+        if (known := self._find_loaded(key, number)) is not None:
             return known
         stored = await campaigns.version(connection, key, number)
         if stored is None:
             raise NotFoundError(f"campaign {key} has no version {number}", campaign=key, version=number)
         # Another may have brought it meanwhile.
-        if (known := self._known(key, number)) is not None:
+        if (known := self._find_loaded(key, number)) is not None:
             return known
         version = LoadedVersion(key, number, stored.name, stored.plan, stored.rules, Templates(stored.templates))
         self._versions[key, number] = version
@@ -73,7 +73,7 @@ class Catalogue:
             self._versions.popitem(last=False)
         return version
 
-    def _known(self, key: str, number: int) -> LoadedVersion | None:
+    def _find_loaded(self, key: str, number: int) -> LoadedVersion | None:
         known = self._versions.get((key, number))
         if known is not None:
             self._versions.move_to_end((key, number))

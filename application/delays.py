@@ -52,7 +52,7 @@ class Delays:
         decision_id = uuid5(request.journey_id, f"{request.step}/{request.visit}/{request.attempt}/delay")
         async with self._database.transaction() as connection:
             facts, version = await facts_and_version(connection, self._catalogue, request.journey_id)
-            answered = await decisions.answer(connection, decision_id)
+            answered = await decisions.find_answer(connection, decision_id)
             if answered is not None:
                 return convert(answered["until"], datetime | Unreadable | None)
             zone = recipient_zone(facts.traits, facts.context.get("timezone"), version.rules.timezone, self._timezone)

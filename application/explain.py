@@ -183,7 +183,7 @@ def _summary(entry: Recorded) -> str:
         case "branch" | "split" | "repeat", outcome:
             return f"{entry.step}: {outcome}"
         case "delay", _:
-            return f"{entry.step}: {_waited(entry)}"
+            return f"{entry.step}: {_delay_text(entry)}"
         case "update_profile" | "set_stage" | "emit_event", _:
             return f"{entry.step}: {_done(entry)}"
         case "skip", _:
@@ -242,11 +242,11 @@ def change_text(part: str, changes: Mapping[str, Any]) -> str:
             said = [f"{channel} {'yes' if one['after'] else 'no'}" for channel, one in changes.items()]
             return f"consent: {', '.join(said)}"
         case "suppressed":
-            said = [f"{channel} {_suppressed(one['after'])}" for channel, one in changes.items()]
+            said = [f"{channel} {_suppression_text(one['after'])}" for channel, one in changes.items()]
             return f"suppression: {', '.join(said)}"
         case "addresses":
             said = [
-                f"{address} {kind.replace('_', '-')} {_suppressed(why)}"
+                f"{address} {kind.replace('_', '-')} {_suppression_text(why)}"
                 for address, one in changes.items()
                 for kind, why in one["after"].items()
             ]
@@ -255,11 +255,11 @@ def change_text(part: str, changes: Mapping[str, Any]) -> str:
             return f"{part}: {', '.join(str(one['after']) for one in changes.values())}"
 
 
-def _suppressed(why: str | None) -> str:
+def _suppression_text(why: str | None) -> str:
     return "lifted" if why is None else f"({why})"
 
 
-def _waited(entry: Recorded) -> str:
+def _delay_text(entry: Recorded) -> str:
     """What a delay until a local time or a date found when it was reached, or when it was over."""
     match entry.outcome, entry.data:
         case "unreadable", {"error": error}:

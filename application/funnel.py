@@ -115,7 +115,7 @@ class Funnels:
             documents = await funnel.documents(connection, key, numbers)
             outlines = {number: await asyncio.to_thread(_outline, source) for number, source in documents.items()}
             known = [replace(one, version=number) for number, outline in outlines.items() for one in outline.known]
-            passed = await funnel.passed(connection, key, known)
+            passed = await funnel.count_passed(connection, key, known)
             decisions = await funnel.decisions(connection, key, version)
             messages = await funnel.messages(connection, key, version)
             goals = await funnel.goals(connection, key, version)

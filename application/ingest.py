@@ -187,7 +187,7 @@ class Ingest:
             raise _IdentityMoved
         fresh = [StoredEvent(resolution.profile_of[event.id], event) for event in new]
         interesting = [ProfileEvent(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
-        said = _said(fresh, listeners, received_at, opt_out)
+        said = _statements(fresh, listeners, received_at, opt_out)
         touched = {profile_event.profile_id for profile_event in interesting} | said.keys()
         of_addresses = _of_addresses(fresh[0], opt_out) if opt_out else ()
         if resolution.linked and not await profiles.create(connection, resolution.created, resolution.linked):
@@ -274,7 +274,7 @@ def _reactions(new: Sequence[Event]) -> dict[UUID, datetime]:
     return reactions
 
 
-def _said(
+def _statements(
     fresh: Sequence[StoredEvent], listeners: Listeners, received_at: datetime, opt_out: OptOut | None
 ) -> dict[UUID, list[Statement]]:
     """What a batch says of each profile, in its order.

@@ -101,7 +101,7 @@ class Journeys:
         """One journey with the latest `limit` lines of its story before a place. Raises NotFoundError."""
         place = place_of(before)
         async with self._database.transaction() as connection:
-            found = await _found(connection, id)
+            found = await _get_or_raise(connection, id)
             recorded = await timeline.latest(connection, found.profile_id, limit + 1, place, journey_id=id)
         items, next = timeline_items(recorded, limit, self._journey_url)
         return JourneyStory(**self._members(found), entry_event_id=found.entry_event_id, timeline=items, next=next)
@@ -115,7 +115,7 @@ class Journeys:
             await journeys.end(connection, [Ending(id, EXITED, EXITED, by.name, at)])
             await outbox.append(connection, [OutboxMessage(journey.workflow_id, "exit", {"by": by.name})])
             await audit.record(connection, by, "journey.exit", str(id), {"campaign": journey.campaign_key})
-            return self._view(await _found(connection, id))
+            return self._view(await _get_or_raise(connection, id))
 
     async def skip(self, id: UUID, *, by: Actor) -> JourneyView:
         """Have a journey that waits go on at once. Raises NotFoundError, and ConflictError where it does not wait."""
@@ -134,7 +134,7 @@ class Journeys:
             await audit.record(
                 connection, by, "journey.skip", str(id), {"campaign": journey.campaign_key, "step": journey.step}
             )
-            return self._view(await _found(connection, id))
+            return self._view(await _get_or_raise(connection, id))
 
     async def count(self, which: JourneyChoice) -> int:
         """How many journeys that is now. Raises NotFoundError for a campaign or a user that there is not."""
@@ -147,7 +147,7 @@ class Journeys:
 
     async def skip_many(self, which: JourneyChoice, *, by: Actor) -> Operation:
         """Have journeys that wait go on, page by page. Raises InvalidRequestError for a status that is no wait."""
-        return await self._ask("skip", waiting(which), by)
+        return await self._ask("skip", only_waiting(which), by)
 
     async def _ask(self, kind: str, which: JourneyChoice, by: Actor) -> Operation:
         """For those who have entered by now: it may be carried out much later."""
@@ -163,7 +163,7 @@ class Journeys:
     async def _locked_active(self, connection: Connection, id: UUID) -> Selected:
         """Lock a journey. One that is over is refused, also where a stop has ended it and its row is yet to follow."""
         journey = await selections.lock_one(connection, id)
-        found = await _found(connection, id)
+        found = await _get_or_raise(connection, id)
         if found.state != "active" or journey is None:
             raise ConflictError(
                 f"journey {id} is over: {found.outcome}", journey=str(id), state=found.state, outcome=found.outcome
@@ -178,14 +178,14 @@ class Journeys:
         return {**shown, "url": link(self._journey_url, journey.workflow_id)}
 
 
-def waiting(which: JourneyChoice) -> JourneyChoice:
+def only_waiting(which: JourneyChoice) -> JourneyChoice:
     """Those of them that wait. Raises InvalidRequestError where others are asked for."""
     if which.status not in (None, WAITING):
         raise InvalidRequestError(f"only a wait can be skipped: `status` may be `{WAITING}`", status=which.status)
     return replace(which, status=WAITING)
 
 
-async def _found(connection: Connection, id: UUID) -> ListedJourney:
+async def _get_or_raise(connection: Connection, id: UUID) -> ListedJourney:
     journey = await journey_lists.one(connection, id)
     if journey is None:
         raise NotFoundError(f"there is no journey {id}", journey=str(id))

@@ -82,7 +82,7 @@ class Keys:
         id, _, secret = rest.partition("_")
         if prefix != PREFIX or not id.isalnum() or not id.isascii() or len(id) > MAX_ID_CHARACTERS:
             return None
-        stored = self._recalled(id) or await self._looked_up(id)
+        stored = self._recall(id) or await self._looked_up(id)
         if stored is None or not _is_good(stored, secret):
             return None
         if _was_long_unused(stored):
@@ -147,7 +147,7 @@ class Keys:
         async with self._database.transaction() as connection:
             return await keys.has_admin(connection)
 
-    def _recalled(self, id: str) -> StoredKey | None:
+    def _recall(self, id: str) -> StoredKey | None:
         asked_at, stored = self._remembered.get(id, (-REMEMBERED_SECONDS, None))
         return stored if self._clock() - asked_at < REMEMBERED_SECONDS else None
 

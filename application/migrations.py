@@ -48,7 +48,7 @@ async def move(connection: Connection, move: MoveRequest) -> MigrationOutcome | 
         return ENDED
     recorded = decision(ref, row.profile_id, row.campaign_key)
     if row.campaign_version != ref.from_version:
-        is_repeated = await decisions.answer(connection, recorded.id) == recorded.answer
+        is_repeated = await decisions.find_answer(connection, recorded.id) == recorded.answer
         return MOVED if is_repeated else None
     if row.running_version != ref.to_version:
         return None

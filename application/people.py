@@ -94,9 +94,9 @@ async def ask_for_people(
     `with_consent` reads what their addresses refuse, which conditions look at.
     """
     people = await profiles.lock(connection, ids, with_said=said.keys())
-    named = _named(said)
+    named = _identities_by_name(said)
     locked = await _lock_addresses(connection, named, of_addresses)
-    refused = await addresses.refused(connection, ids, named) if with_consent else None
+    refused = await addresses.find_refused(connection, ids, named) if with_consent else None
     return PeopleAsked(said, of_addresses, people, refused, locked)
 
 
@@ -114,18 +114,18 @@ async def lock_before_merge(
     """
     involved = {*merged, *merged.values()}
     people = await profiles.lock(connection, involved.union(ids), with_said=involved)
-    await _lock_addresses(connection, _named(said), of_addresses)
+    await _lock_addresses(connection, _identities_by_name(said), of_addresses)
     return people
 
 
 async def read_people(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:
     """People with what their addresses refuse, for use cases that change nothing: no lock is taken or waited for."""
     people = await profiles.read(connection, ids)
-    refused = await (await addresses.refused(connection, people, ())).get()
+    refused = await (await addresses.find_refused(connection, people, ())).get()
     return {id: _with_refused(person, refused) for id, person in people.items()}
 
 
-def _named(said: Mapping[UUID, Sequence[Statement]]) -> set[Address]:
+def _identities_by_name(said: Mapping[UUID, Sequence[Statement]]) -> set[Address]:
     return {address for statements in said.values() for address in addresses_in(statements)}
 
 
@@ -142,7 +142,7 @@ async def write_people(connection: Connection, asked: PeopleAsked) -> PeopleWrit
     """Take in what is said, a person at a time. The caller records the history."""
     people = await asked.people.get()
     refused = await asked.refused.get() if asked.refused else {}
-    folded = await turns.run(_folded(people, asked.said))
+    folded = await turns.run(_fold_statements(people, asked.said))
     if changed := {id: one.state for id, one in folded.items() if one.is_changed}:
         await profiles.write(connection, changed)
     history = [change for id, one in folded.items() for change in history_of(id, one)]
@@ -155,7 +155,9 @@ async def write_people(connection: Connection, asked: PeopleAsked) -> PeopleWrit
     return PeopleWritten(known, history, [refusal for one in folded.values() for refusal in one.refusals])
 
 
-def _folded(people: Mapping[UUID, Profile], said: Mapping[UUID, Sequence[Statement]]) -> LongWork[dict[UUID, Folded]]:
+def _fold_statements(
+    people: Mapping[UUID, Profile], said: Mapping[UUID, Sequence[Statement]]
+) -> LongWork[dict[UUID, Folded]]:
     folded: dict[UUID, Folded] = {}
     for id, statements in sorted(said.items()):
         if id in people:
@@ -241,13 +243,13 @@ async def merge_people(
     sources: Mapping[UUID, Source],
 ) -> tuple[list[ProfileChange], list[Refusal]]:
     """Pour profiles into others, which the caller has locked together; what that changes, and what has no room."""
-    states, history, refusals = await turns.run(_merged(merged, people, sources))
+    states, history, refusals = await turns.run(_merge_states(merged, people, sources))
     await profiles.pour(connection, merged)
     await profiles.write(connection, states)
     return history, refusals
 
 
-def _merged(
+def _merge_states(
     merged: Mapping[UUID, UUID], people: Mapping[UUID, Profile], sources: Mapping[UUID, Source]
 ) -> LongWork[tuple[dict[UUID, ProfileState], list[ProfileChange], list[Refusal]]]:
     states: dict[UUID, ProfileState] = {}

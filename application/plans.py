@@ -132,7 +132,7 @@ class Plans:
         """Do what the plans say in one transaction, if they still hold."""
         for one in proved:
             if one.planned not in (None, one.plan.hash):
-                raise _outdated(one.plan.campaign, one.planned, one.plan.hash)
+                raise _outdated_error(one.plan.campaign, one.planned, one.plan.hash)
         async with self._database.transaction() as connection:
             await campaigns.lock_registry_exclusive(connection)
             return [await _apply_one(connection, one, by) for one in proved]
@@ -170,7 +170,7 @@ class Plans:
             is_new = latest is None or (latest.source, latest.templates) != (document.source, checked.templates)
             next_version = (latest.version if latest else 0) + is_new
             groups = await journey_versions.in_flight(connection, key, next_version)
-            versions = await campaigns.compiled(connection, key, sorted({group.version for group in groups}))
+            versions = await campaigns.load_compiled(connection, key, sorted({group.version for group in groups}))
             rules = await campaigns.latest_rules(connection)
         sample = await self._sample(checked.rules.entry.audience)
         takes_effect = campaign is not None and campaign.state in OPEN_STATES
@@ -217,7 +217,7 @@ async def _apply_one(connection: Connection, proved: _Proved, by: Actor) -> Appl
     key = plan.campaign
     before = await campaigns.campaign(connection, key)
     if (now := _hash(document, checked, before)) != plan.hash:
-        raise _outdated(key, plan.hash, now)
+        raise _outdated_error(key, plan.hash, now)
     version, created = await transitions.insert_version(connection, checked, document.source, document.file, by)
     campaign = await transitions.get_or_raise(connection, key)
     operation = None
@@ -253,7 +253,7 @@ def _state_text(campaign: Campaign) -> str:
     return f"{campaign.state}-{campaign.running_version or 0}-{campaign.latest_version}"
 
 
-def _outdated(key: str, planned: str | None, now: str) -> PlanOutdatedError:
+def _outdated_error(key: str, planned: str | None, now: str) -> PlanOutdatedError:
     """What has moved since. A hash that was never one says nothing of how the campaign stood."""
     parts, present = (planned or "").split("-"), now.split("-")
     names = ("state", "running version", "latest version", "document")

@@ -76,12 +76,12 @@ async def readiness(database: Database, link_marks: Sequence[str]) -> Readiness:
     """
     view = await look_at_database(database)
     if isinstance(view, Away):
-        return _told(find_lacks(Facts(database=view)), [DeploymentPart.DATABASE])
+        return _report_ages(find_lacks(Facts(database=view)), [DeploymentPart.DATABASE])
     lacks = find_lacks(Facts(database=view.facts, workers=view.workers, link_marks=link_marks))
     if view.workers is None:
-        return _told(lacks, PARTS_BEFORE_MIGRATION)
+        return _report_ages(lacks, PARTS_BEFORE_MIGRATION)
     is_reported = any(report.seconds_ago <= MAX_REPORT_AGE for report in view.workers)
-    return _told(lacks, [*OWN_PARTS, *(REPORTED_PARTS if is_reported else ())])
+    return _report_ages(lacks, [*OWN_PARTS, *(REPORTED_PARTS if is_reported else ())])
 
 
 async def report(database: Database, worker: str, findings: Sequence[DeploymentFinding], link_mark: str) -> None:
@@ -100,7 +100,7 @@ async def retire(database: Database, worker: str) -> None:
         await worker_reports.remove(connection, worker)
 
 
-def _told(lacks: Sequence[DeploymentFinding], parts: Sequence[DeploymentPart]) -> Readiness:
+def _report_ages(lacks: Sequence[DeploymentFinding], parts: Sequence[DeploymentPart]) -> Readiness:
     texts = {part: "; ".join(str(found) for found in lacks if found.part is part) for part in DeploymentPart}
     return Readiness(
         not any(found.part in NEEDED_BY_API for found in lacks),
@@ -117,7 +117,7 @@ async def _view(connection: Connection) -> DatabaseView:
             needed_revision=schema_revision.NEWEST,
             is_migrated=is_migrated,
             clock_ahead=await _clock_ahead(connection),
-            missing_partition=await partitions.missing(connection) if is_migrated else None,
+            missing_partition=await partitions.find_missing(connection) if is_migrated else None,
             outbox_seconds=await outbox.oldest_wait(connection) if is_migrated else 0.0,
             campaigns=await campaigns.keys(connection) if is_migrated else (),
         ),

@@ -45,9 +45,9 @@ class Recipients:
     async def _change(
         self, user_id: str, channel: str, refusals: Mapping[str, str | None], by: Actor, action: str
     ) -> None:
-        _known(channel)
+        _profile_or_raise(channel)
         async with self._database.transaction() as connection:
-            profile_id, person = await _locked(connection, user_id)
+            profile_id, person = await _lock(connection, user_id)
             source = Source("operator", by.name, connection.clock.now())
             # Two operators at the same microsecond are told apart by this.
             said = stamp(source.at, str(uuid7()))
@@ -124,12 +124,12 @@ class Unsubscribe:
         await self._ingest(batch, received_at=now, opt_out=opt_out)
 
 
-def _known(channel: str) -> None:
+def _profile_or_raise(channel: str) -> None:
     if channel not in CHANNELS:
         raise NotFoundError(f"there is no channel {channel}; there are {', '.join(CHANNELS)}", channel=channel)
 
 
-async def _locked(connection: Connection, user_id: str) -> tuple[UUID, Profile]:
+async def _lock(connection: Connection, user_id: str) -> tuple[UUID, Profile]:
     """The person's profile, locked. Raises NotFoundError, and UnavailableError while they are merged into another."""
     profile_id = await profiles.find(connection, user_id)
     if profile_id is None:

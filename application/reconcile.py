@@ -49,7 +49,7 @@ BY = "reconciliation"
 class Workflows(Protocol):
     """The workflows of this deployment, as Temporal has them."""
 
-    async def running(self, ids: Collection[str]) -> set[str]:
+    async def find_running(self, ids: Collection[str]) -> set[str]:
         """Which of these journeys' workflows run, as the index has it."""
 
     def all_running(self, before: datetime) -> AsyncIterator[dict[str, WorkflowState]]:
@@ -156,7 +156,7 @@ class Reconciler:
             last = page[-1]
             report.rows += len(page)
             told = {row.workflow_id: row for row in page if row.is_told}
-            running = await self._workflows.running(told)
+            running = await self._workflows.find_running(told)
             seen = await self._look(told.keys() - running)
             verdicts = [(told[id], verdict) for id, one in seen.items() if (verdict := judge(one)) is not None]
             if verdicts:

@@ -45,7 +45,7 @@ class Templates:
         task = self._compiling
         return task is not None and task.done() and not task.cancelled() and task.exception() is None
 
-    async def compiled(self) -> dict[str, TemplateSet]:
+    async def compile(self) -> dict[str, TemplateSet]:
         """The templates by name. To be called without a transaction."""
         if self._compiling is None:
             self._compiling = asyncio.create_task(self._compile())

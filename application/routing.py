@@ -146,7 +146,7 @@ async def load_context(
         names = {profile_event.event.name: profile_event.event for profile_event in reaching}
         sought = {place: goal for event in names.values() for place, goal in listeners.goals(event).items()}
         instants = [profile_event.event.timestamp for profile_event in reaching]
-        past = await journeys.past(
+        past = await journeys.find_past(
             connection,
             {profile_event.profile_id for profile_event in reaching},
             [GoalSought(*place, goal.within) for place, goal in sought.items()],

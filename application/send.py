@@ -142,7 +142,7 @@ class Sender:
         """Claim the message for this attempt, or say what has become of it. Raises what `send` does, and
         _NotCompiledError where its templates are to be compiled before."""
         async with self._database.pipeline() as connection:
-            claimed = await _locked(connection, message_id)
+            claimed = await _lock(connection, message_id)
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
             match self._claim(claimed, version, self._channels[claimed.channel], at):
                 case Done(state=state):
@@ -193,8 +193,8 @@ class Sender:
         while True:
             try:
                 async with self._database.pipeline() as connection:
-                    found = await _locked(connection, claimed.id)
-                    settled = _settled(
+                    found = await _lock(connection, claimed.id)
+                    settled = _settled_message(
                         delivery,
                         journey_is_active=found.journey_state == "active",
                         is_repetition=claimed.state == SENDING,
@@ -216,7 +216,7 @@ class Sender:
             url = self._unsubscribe_url(str(claimed.profile_id), claimed.channel, str(claimed.id))
         try:
             async with asyncio.timeout(RENDER_SECONDS):
-                templates = await version.templates.compiled()
+                templates = await version.templates.compile()
                 content = await beside_the_loop(
                     templates[claimed.template].render,
                     _variables(claimed, version, url),
@@ -236,12 +236,12 @@ async def _compile(templates: Templates) -> None:
     """Raises UnavailableError where that takes too long; the next attempt waits for the rest."""
     try:
         async with asyncio.timeout(RENDER_SECONDS):
-            await templates.compiled()
+            await templates.compile()
     except TimeoutError as error:
         raise UnavailableError(f"its templates were not compiled within {RENDER_SECONDS:.0f} s") from error
 
 
-async def _locked(connection: Connection, message_id: UUID) -> Claimed:
+async def _lock(connection: Connection, message_id: UUID) -> Claimed:
     claimed = await messages.lock_for_claim(connection, message_id)
     if claimed is None:
         raise UnavailableError(f"message {message_id} is being moved to another profile; try again")
@@ -260,7 +260,9 @@ async def _finish(connection: Connection, claimed: Claimed, state: str, then: _T
     return SendOutcome(state, journey_ended=claimed.journey_state == "exited")
 
 
-def _settled(delivery: Delivery | TemplateRenderError, *, journey_is_active: bool, is_repetition: bool) -> _Settled:
+def _settled_message(
+    delivery: Delivery | TemplateRenderError, *, journey_is_active: bool, is_repetition: bool
+) -> _Settled:
     """`is_repetition` says that an attempt before may have delivered the message: whether it failed is unknown."""
     failed = UNKNOWN if is_repetition else FAILED
     match delivery:

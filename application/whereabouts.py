@@ -68,7 +68,7 @@ async def _zones_of_campaigns(
     return {
         (key, number): compiled.rules.timezone
         for key, numbers in versions.items()
-        for number, compiled in (await campaigns.compiled(connection, key, sorted(numbers))).items()
+        for number, compiled in (await campaigns.load_compiled(connection, key, sorted(numbers))).items()
     }
 
 

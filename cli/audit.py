@@ -6,7 +6,7 @@ import typer
 
 from cli.client import connect
 from cli.options import AfterOption, AsJson, LimitOption
-from cli.output import listed, local_second, print_json, print_next, print_table
+from cli.output import list_text, local_second, print_json, print_next, print_table
 
 
 def audit(
@@ -31,7 +31,7 @@ def audit(
             each["actor_name"],
             each["action"],
             each["target"],
-            listed(each["data"]),
+            list_text(each["data"]),
         ]
         for each in page["entries"]
     ]

@@ -10,7 +10,7 @@ from cli.exit_codes import REFUSED
 from cli.operation_progress import watch_operations
 from cli.operations import check_done
 from cli.options import AsJson, CampaignsArgument, OneCampaignArgument, WatchOption, Yes
-from cli.output import confirm, local, print_error, print_facts, print_json, print_table, printable, told
+from cli.output import as_text, confirm, local, print_error, print_facts, print_json, print_table, printable
 
 
 class InFlightChoice(StrEnum):
@@ -124,7 +124,7 @@ def _change(
                 continue
             changed.append(view)
             if not as_json:
-                typer.echo(printable(_told(view)))
+                typer.echo(printable(_describe(view)))
             if watch:
                 operations.extend(api.get("operations", id) for id in view["operations"])
         ended = watch_operations(api, operations, quiet=as_json)
@@ -135,7 +135,7 @@ def _change(
         raise typer.Exit(REFUSED)
 
 
-def _told(view: dict[str, Any]) -> str:
+def _describe(view: dict[str, Any]) -> str:
     version = view["running_version"]
     return f"{view['key']}: {view['state']}" + ("" if version is None else f", version {version}")
 
@@ -151,7 +151,7 @@ def _show(view: dict[str, Any]) -> None:
         {
             "Campaign": view["key"],
             "Name": view["name"],
-            "Stage": told(view["stage"]),
+            "Stage": as_text(view["stage"]),
             "State": view["state"],
             "Journeys": f"{view['active_journeys']} under way, {view['total_journeys']} in all",
             "Changed": local(view["updated_at"]),

@@ -27,7 +27,7 @@ class DevFolder:
         return self.path / KEYS
 
     @contextlib.contextmanager
-    def claimed(self) -> Iterator[None]:
+    def claim(self) -> Iterator[None]:
         """Hold the folder, which is made where there is none, until the end of the block or of this process.
 
         Raises:

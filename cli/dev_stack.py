@@ -80,7 +80,7 @@ class DevStack:
             EmbeddedServerError: an embedded server did not start.
         """
         async with AsyncExitStack() as parts:
-            parts.enter_context(self.folder.claimed())
+            parts.enter_context(self.folder.claim())
             facts = await self._database(parts) | await self._temporal(parts) | await self._mail(parts)
             bound = listen(self._ports.api)
             parts.callback(bound.close)

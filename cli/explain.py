@@ -6,7 +6,7 @@ import typer
 
 from cli.client import connect
 from cli.options import AsJson, LimitOption
-from cli.output import local_second, print_json, print_table, printable, told
+from cli.output import as_text, local_second, print_json, print_table, printable
 
 
 def explain(
@@ -35,7 +35,9 @@ def explain(
 def print_timeline(items: list[dict[str, Any]], *, is_of_one: bool = False) -> None:
     """One line an entry; their links below, since they are long and many share one. Those of one journey have one."""
     if is_of_one:
-        rows = [[local_second(item["at"]), _what(item), told(item["step"]), told(item["reason"])] for item in items]
+        rows = [
+            [local_second(item["at"]), _what(item), as_text(item["step"]), as_text(item["reason"])] for item in items
+        ]
         print_table(["TIME", "WHAT", "STEP", "WHY"], rows, folded={"WHAT"})
         return
     urls = list(dict.fromkeys(item["url"] for item in items if item["url"]))
@@ -47,7 +49,7 @@ def print_timeline(items: list[dict[str, Any]], *, is_of_one: bool = False) -> N
 
 def _row(item: dict[str, Any], urls: list[str]) -> list[str]:
     link = f"[{urls.index(item['url']) + 1}]" if item["url"] else ""
-    place = [told(item["campaign"]), told(item["step"]), told(item["reason"])]
+    place = [as_text(item["campaign"]), as_text(item["step"]), as_text(item["reason"])]
     return [local_second(item["at"]), _what(item), *place, link]
 
 

@@ -6,7 +6,7 @@ import typer
 
 from cli.client import connect
 from cli.options import AsJson, CampaignArgument
-from cli.output import counted, number_of, print_json, print_table, printable
+from cli.output import counts_text, number_of, print_json, print_table, printable
 
 INDENT = "  "
 
@@ -28,7 +28,7 @@ def funnel(
             typer.echo()
         _show(found["campaign"], each)
     if found["not_let_in"]:
-        typer.echo(printable(f"Not let in: {counted(found['not_let_in'])}"))
+        typer.echo(printable(f"Not let in: {counts_text(found['not_let_in'])}"))
 
 
 def _show(campaign: str, version: dict[str, Any]) -> None:
@@ -36,13 +36,13 @@ def _show(campaign: str, version: dict[str, Any]) -> None:
     typer.echo(
         printable(
             f"{campaign}, version {version['version']}: {number_of(version['entered'], 'journey')} "
-            f"({counted(outcomes)}), {number_of(version['goals'], 'goal')}"
+            f"({counts_text(outcomes)}), {number_of(version['goals'], 'goal')}"
         )
     )
     columns = ["STEP", "KIND", "REACHED", "NOW", "SENT", "OPENED", "NOT SENT OR LATER"]
     print_table(columns, [_row(step) for step in version["steps"]], folded={"NOW", "NOT SENT OR LATER"})
     if version["exits"]:
-        typer.echo(printable(f"Ended early: {counted(version['exits'])}"))
+        typer.echo(printable(f"Ended early: {counts_text(version['exits'])}"))
     if version["arms"]:
         rows = [[each["step"], each["arm"], str(each["journeys"]), str(each["goals"])] for each in version["arms"]]
         typer.echo()
@@ -51,11 +51,11 @@ def _show(campaign: str, version: dict[str, Any]) -> None:
 
 def _row(step: dict[str, Any]) -> list[str]:
     name = f"{INDENT * step['depth']}{step['id']}"
-    row = [name, step["kind"], str(step["reached"]), counted(step["now"])]
+    row = [name, step["kind"], str(step["reached"]), counts_text(step["now"])]
     messages = step["messages"]
     if messages is None:
         return [*row, "", "", ""]
-    return [*row, str(messages["sent"]), str(messages["opened"]), counted(_others(messages))]
+    return [*row, str(messages["sent"]), str(messages["opened"]), counts_text(_others(messages))]
 
 
 def _others(messages: dict[str, Any]) -> dict[str, int]:

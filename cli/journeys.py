@@ -13,6 +13,7 @@ from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
 from cli.options import AfterOption, AsJson, CampaignOption, LimitOption, WatchOption, Yes
 from cli.output import (
+    as_text,
     confirm,
     is_asked,
     local,
@@ -24,7 +25,6 @@ from cli.output import (
     print_next,
     print_table,
     printable,
-    told,
 )
 
 app = typer.Typer(invoke_without_command=True, help="List journeys, look at one, end them or their waits.")
@@ -102,10 +102,10 @@ def show(context: typer.Context, id: JourneyArgument, as_json: AsJson = False) -
         {
             "Journey": journey["id"],
             "Campaign": f"{journey['campaign']}, version {journey['version']}",
-            "User": told(journey["user_id"]),
-            "Entry key": told(journey["entry_key"]),
+            "User": as_text(journey["user_id"]),
+            "Entry key": as_text(journey["entry_key"]),
             "State": _state(journey),
-            "Step": told(journey["step"]),
+            "Step": as_text(journey["step"]),
             "Next": local(journey["wakes_at"]),
             "Began": local(journey["entered_at"]),
             "Ended": local(journey["ended_at"]),
@@ -230,7 +230,15 @@ def _which(
 
 def _row(each: dict[str, Any]) -> list[str]:
     version, next_up = str(each["version"]), local_minute(each["wakes_at"])
-    return [each["id"], told(each["user_id"]), each["campaign"], version, _state(each), told(each["step"]), next_up]
+    return [
+        each["id"],
+        as_text(each["user_id"]),
+        each["campaign"],
+        version,
+        _state(each),
+        as_text(each["step"]),
+        next_up,
+    ]
 
 
 def _state(journey: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from cli.client import ApiClient
-from cli.output import counted, printable
+from cli.output import counts_text, printable
 from domain.errors import UnavailableError
 
 POLL_SECONDS = 0.5
@@ -49,14 +49,14 @@ def watch(
     `tell` says in a line how far it is, `again` is the command that looks again.
     """
     try:
-        with _shown(name, tell, quiet=quiet) as show:
-            return _watched(look, show)
+        with _show(name, tell, quiet=quiet) as show:
+            return _poll(look, show)
     except KeyboardInterrupt:
         typer.echo(f"It goes on. Look again: {again}", err=True)
         raise
 
 
-def _watched(look: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def _poll(look: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     answered = time.monotonic()
     while True:
         try:
@@ -73,7 +73,7 @@ def _watched(look: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]]
 
 
 @contextmanager
-def _shown(
+def _show(
     name: str, tell: Callable[[dict[str, Any]], str], *, quiet: bool
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A bar on a terminal, elsewhere one line a change."""
@@ -109,4 +109,4 @@ def progress(operation: dict[str, Any]) -> str:
         line += f", {operation['done']} of {operation['total']}"
     elif operation["done"]:
         line += f", {operation['done']}"
-    return f"{line} ({counted(operation['counts'])})" if operation["counts"] else line
+    return f"{line} ({counts_text(operation['counts'])})" if operation["counts"] else line

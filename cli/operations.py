@@ -10,8 +10,9 @@ from cli.exit_codes import REFUSED
 from cli.operation_progress import progress, watch_operations
 from cli.options import AfterOption, AsJson, CampaignOption, LimitOption, WatchOption
 from cli.output import (
-    counted,
-    listed,
+    as_text,
+    counts_text,
+    list_text,
     local,
     local_minute,
     print_facts,
@@ -19,7 +20,6 @@ from cli.output import (
     print_next,
     print_table,
     printable,
-    told,
 )
 
 CANCELLED = 1
@@ -77,7 +77,7 @@ def _list(page: dict[str, Any], *, as_json: bool) -> None:
             each["kind"],
             each["state"],
             str(each["done"]) if each["total"] is None else f"{each['done']} of {each['total']}",
-            counted(each["counts"]),
+            counts_text(each["counts"]),
             local_minute(each["created_at"]),
         ]
         for each in page["operations"]
@@ -93,8 +93,8 @@ def _show(operation: dict[str, Any]) -> None:
             "Campaign": operation["campaign"],
             "Kind": operation["kind"],
             "Progress": progress(operation),
-            "Parameters": listed(operation["parameters"]),
-            "Asked": f"{local(operation['created_at'])} by {told(operation['requested_by'])}",
+            "Parameters": list_text(operation["parameters"]),
+            "Asked": f"{local(operation['created_at'])} by {as_text(operation['requested_by'])}",
             "Began": local(operation["started_at"]),
             "Finished": local(operation["finished_at"]),
         }

@@ -97,18 +97,18 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "�" for character in text)
 
 
-def told(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A member of an answer as a cell: nothing for null."""
     return "" if value is None else str(value)
 
 
-def counted(counts: Mapping[str, int]) -> str:
+def counts_text(counts: Mapping[str, int]) -> str:
     """Counts by name in one line: `exited 30, missing profile.traits.plan 2`. What a kind counts keeps its name."""
     kinds = ((*name.partition(":"), number) for name, number in counts.items())
-    return listed({f"{kind.replace('_', ' ')} {of}".strip(): number for kind, _, of, number in kinds})
+    return list_text({f"{kind.replace('_', ' ')} {of}".strip(): number for kind, _, of, number in kinds})
 
 
-def listed(data: Mapping[str, Any]) -> str:
+def list_text(data: Mapping[str, Any]) -> str:
     """The members of an object in one line: `campaign cart, scopes read ingest`."""
     return ", ".join(f"{name} {_in_line(value)}" for name, value in data.items())
 
@@ -116,7 +116,7 @@ def listed(data: Mapping[str, Any]) -> str:
 def _in_line(value: Any) -> str:
     match value:
         case dict():
-            return f"({listed(value)})"
+            return f"({list_text(value)})"
         case list():
             return " ".join(map(_in_line, value))
         case bool():

@@ -13,8 +13,9 @@ from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
 from cli.options import AsJson, WatchOption, Yes
 from cli.output import (
+    as_text,
     confirm,
-    counted,
+    counts_text,
     number_of,
     print_error,
     print_json,
@@ -22,7 +23,6 @@ from cli.output import (
     print_table,
     print_warnings,
     printable,
-    told,
 )
 from domain.errors import InvalidDocumentError, InvalidRequestError
 
@@ -47,7 +47,7 @@ def plan(
     """
     documents = document_files(files)
     with connect(context) as api:
-        found = [plan for _, plan in _proved(api, documents, in_flight)]
+        found = [plan for _, plan in _plan_files(api, documents, in_flight)]
     if as_json:
         print_json(found[0] if documents == files and len(found) == 1 else {"plans": found})
     for each in () if as_json else found:
@@ -79,7 +79,7 @@ def apply(
         raise typer.BadParameter("a plan is of one file: apply the others by themselves")
     with connect(context) as api:
         if planned is None:
-            proved = _proved(api, documents, in_flight, besides="nothing was published: all files are, or none")
+            proved = _plan_files(api, documents, in_flight, besides="nothing was published: all files are, or none")
             _confirm(api, [plan for _, plan in proved], is_quiet=as_json, is_confirmed=yes)
             hashed = [(document, plan["hash"]) for document, plan in proved]
         else:
@@ -102,7 +102,7 @@ def apply(
     check_done(ended)
 
 
-def _proved(
+def _plan_files(
     api: ApiClient, files: list[Path], in_flight: InFlightChoice, *, besides: str = ""
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Each document with its plan.
@@ -114,7 +114,7 @@ def _proved(
     for file in files:
         try:
             key, document = campaign_document(file)
-            proved.append((document, _planned(api, key, document, in_flight)))
+            proved.append((document, _plan_one(api, key, document, in_flight)))
         except (InvalidDocumentError, InvalidRequestError, RefusedError) as error:
             print_error(error)
             status = status or status_of(error)
@@ -131,22 +131,22 @@ def _confirm(api: ApiClient, plans: list[dict[str, Any]], *, is_quiet: bool, is_
     for plan in plans:
         if not is_quiet and plan["compared_with"] is not None and _changes_anything(plan):
             _show(plan)
-        if counts := _affected(plan):
-            affected.append(f"{plan['campaign']} on {api.url}, in flight: {counted(counts)}")
+        if counts := _count_affected(plan):
+            affected.append(f"{plan['campaign']} on {api.url}, in flight: {counts_text(counts)}")
     if affected and not is_confirmed:
         confirm(f"Apply {'; '.join(affected)}?")
 
 
-def _planned(api: ApiClient, key: str, document: dict[str, Any], in_flight: InFlightChoice) -> dict[str, Any]:
+def _plan_one(api: ApiClient, key: str, document: dict[str, Any], in_flight: InFlightChoice) -> dict[str, Any]:
     return api.ask("campaigns", key, "plan", body={**document, "in_flight": in_flight})
 
 
 def _changes_anything(plan: dict[str, Any]) -> bool:
     is_another = plan["takes_effect"] and plan["next_version"] != plan["running_version"]
-    return bool(plan["is_new"] or is_another or _affected(plan))
+    return bool(plan["is_new"] or is_another or _count_affected(plan))
 
 
-def _affected(plan: dict[str, Any]) -> dict[str, int]:
+def _count_affected(plan: dict[str, Any]) -> dict[str, int]:
     """How many journeys do not just stay, by fate."""
     return {fate: number for fate, number in plan["totals"].items() if number and fate != STAYS}
 
@@ -161,12 +161,12 @@ def _show(plan: dict[str, Any]) -> None:
     if not plan["in_flight"]:
         return
     rows = [
-        [str(each["version"]), told(each["step"]), str(each["journeys"]), each["fate"], _why(each["reason"])]
+        [str(each["version"]), as_text(each["step"]), str(each["journeys"]), each["fate"], _why(each["reason"])]
         for each in plan["in_flight"]
     ]
     typer.echo()
     print_table(["VERSION", "STEP", "IN FLIGHT", "FATE", "WHY"], rows, folded={"WHY"})
-    typer.echo(f"In flight: {counted({fate: number for fate, number in plan['totals'].items() if number})}")
+    typer.echo(f"In flight: {counts_text({fate: number for fate, number in plan['totals'].items() if number})}")
 
 
 def _summary(plan: dict[str, Any]) -> str:
@@ -182,9 +182,9 @@ def _summary(plan: dict[str, Any]) -> str:
 
 
 def _audience(audience: dict[str, Any]) -> str:
-    missing = counted({f"missing:{path}": number for path, number in audience["missing"].items()})
-    told = counted({name: audience[name] for name in ("in_audience", "not_in_audience", "not_evaluated")})
-    return f"Audience, of {audience['profiles']} people looked at: {told}" + (f" ({missing})" if missing else "")
+    missing = counts_text({f"missing:{path}": number for path, number in audience["missing"].items()})
+    as_text = counts_text({name: audience[name] for name in ("in_audience", "not_in_audience", "not_evaluated")})
+    return f"Audience, of {audience['profiles']} people looked at: {as_text}" + (f" ({missing})" if missing else "")
 
 
 def _why(reason: str | None) -> str:

@@ -8,7 +8,7 @@ import typer
 from cli.client import connect
 from cli.operation_progress import watch as watched
 from cli.options import AfterOption, AsJson, LimitOption, WatchOption
-from cli.output import counted, local_minute, number_of, print_json, print_next, print_table, printable
+from cli.output import counts_text, local_minute, number_of, print_json, print_next, print_table, printable
 
 NOTHING = "no differences"
 
@@ -58,7 +58,7 @@ def _show(reconciliation: dict[str, Any]) -> None:
     compared = f"{number_of(report['rows'], 'journey')} with {number_of(report['workflows'], 'workflow')}"
     typer.echo(f"Compared {compared}: {_outcome(report)}")
     rows = [
-        [_named(what), str(found["found"]), str(found["repaired"]), ", ".join(found["examples"])]
+        [_describe_findings(what), str(found["found"]), str(found["repaired"]), ", ".join(found["examples"])]
         for what, found in report["findings"].items()
     ]
     if rows:
@@ -76,8 +76,8 @@ def _progress(reconciliation: dict[str, Any]) -> str:
 def _outcome(report: dict[str, Any] | None) -> str:
     if report is None:
         return ""
-    return counted({what: found["found"] for what, found in report["findings"].items()}) or NOTHING
+    return counts_text({what: found["found"] for what, found in report["findings"].items()}) or NOTHING
 
 
-def _named(what: str) -> str:
+def _describe_findings(what: str) -> str:
     return what.replace("_", " ")

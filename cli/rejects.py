@@ -7,7 +7,7 @@ import typer
 
 from cli.client import connect
 from cli.options import AfterOption, AsJson, LimitOption
-from cli.output import local_second, print_json, print_next, print_table, told
+from cli.output import as_text, local_second, print_json, print_next, print_table
 
 
 class OutcomeOption(StrEnum):
@@ -39,10 +39,10 @@ def rejects(
     rows = [
         [
             local_second(each["received_at"]),
-            told(each["user_id"] or each["anonymous_id"]),
+            as_text(each["user_id"] or each["anonymous_id"]),
             each["outcome"].replace("_", " "),
             _why(each["error"], each["unrecorded"]),
-            told(each["message_id"]),
+            as_text(each["message_id"]),
             each["body"],
         ]
         for each in page["rejects"]

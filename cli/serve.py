@@ -27,7 +27,7 @@ def api(
     port: Annotated[int | None, typer.Option(help="SOJOURN_API_PORT, if left out.", show_default=False)] = None,
 ) -> None:
     """Serve the HTTP API. For more than one process, start it more than once behind a load balancer."""
-    with _uncollected():
+    with _without_garbage_collection():
         from api.app import create_app
         from api.server import serve
         from runtime.instrumented_process import instrumented_process, log_fatal
@@ -50,7 +50,7 @@ def api(
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def _without_garbage_collection() -> Iterator[None]:
     """While modules are loaded, of which all stays, there is no garbage to look for: a fifth of the time of a start."""
     gc.disable()
     try:
@@ -61,7 +61,7 @@ def _uncollected() -> Iterator[None]:
 
 def worker() -> None:
     """Run journeys and send messages."""
-    with _uncollected():
+    with _without_garbage_collection():
         from worker import main
 
     main()
@@ -79,7 +79,7 @@ def promote(
     if chosen is None:
         raise typer.BadParameter("name a build, or set SOJOURN_BUILD_ID")
     current = asyncio.run(_promote(settings, chosen, timedelta(seconds=within)))
-    typer.echo(f"Build {current.build_id} has the journeys; before, {_named(current.before)}.")
+    typer.echo(f"Build {current.build_id} has the journeys; before, {_named_build(current.before)}.")
 
 
 async def _promote(settings: "TemporalSettings", build: str, within: timedelta) -> "Current":
@@ -96,7 +96,7 @@ async def _promote(settings: "TemporalSettings", build: str, within: timedelta) 
     return await deployments.promote(client, settings.task_queue, build, within)
 
 
-def _named(build: str | None) -> str:
+def _named_build(build: str | None) -> str:
     return "workers without a build" if build is None else f"build {build}"
 
 

@@ -75,14 +75,14 @@ def main() -> None:
     with socket.socket(fileno=int(sys.argv[1])) as control:
         _campaign(_WARM_UP)
         gc.freeze()
-        while fds := _received(control):
+        while fds := _receive(control):
             if os.fork() == 0:
                 control.close()
                 _answer(socket.socket(fileno=fds[0]))
             os.close(fds[0])
 
 
-def _received(control: socket.socket) -> list[int]:
+def _receive(control: socket.socket) -> list[int]:
     """The file descriptor of the next check; none once the other side is closed."""
     _, fds, _, _ = socket.recv_fds(control, 1, array.array("i").itemsize)
     return fds

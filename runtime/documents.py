@@ -73,13 +73,13 @@ class DocumentProcesses:
 
     async def _check(self, job: str, file: str, *arguments: Any) -> Any:
         if self._waiting >= MAX_WAITING:
-            raise _overloaded()
+            raise _overload_error()
         self._waiting += 1
         try:
             async with asyncio.timeout(self._limits.wall_seconds):
                 await self._places.acquire()
         except TimeoutError as error:
-            raise _overloaded() from error
+            raise _overload_error() from error
         finally:
             self._waiting -= 1
         try:
@@ -117,7 +117,7 @@ async def _exchange(limits: Limits, job: str, arguments: tuple[Any, ...]) -> byt
             pid = int.from_bytes(await reader.readexactly(PID_BYTES), "big")
         except asyncio.IncompleteReadError as error:
             # The machine had no room for another process.
-            raise _overloaded() from error
+            raise _overload_error() from error
         answer = await reader.read(-1)
         pid = 0
         return answer
@@ -145,7 +145,7 @@ def _fork(connection: socket.socket) -> None:
         _warm.fork(connection)
 
 
-def _overloaded() -> OverloadedError:
+def _overload_error() -> OverloadedError:
     return OverloadedError("too many documents wait to be checked", retry_after=RETRY_SECONDS)
 
 

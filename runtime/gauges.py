@@ -7,7 +7,7 @@ import psycopg
 import structlog
 
 from runtime.metrics import POLLED_GAUGES
-from store.database import Database, described
+from store.database import Database, describe_error
 from store.gauges import read_gauges
 
 log = structlog.get_logger()
@@ -22,7 +22,7 @@ async def poll_gauges(database: Database, stop: asyncio.Event) -> None:
             async with database.transaction() as connection:
                 found = await read_gauges(connection)
         except psycopg.Error as error:
-            log.warning("the database cannot be asked what waits", error=described(error))
+            log.warning("the database cannot be asked what waits", error=describe_error(error))
         else:
             POLLED_GAUGES.tell(found, time())
         try:

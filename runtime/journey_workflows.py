@@ -28,7 +28,7 @@ class JourneyWorkflows:
         self._running = f"WorkflowType = 'Journey' AND ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}'"
         self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
 
-    async def running(self, ids: Collection[str]) -> set[str]:
+    async def find_running(self, ids: Collection[str]) -> set[str]:
         """Which of these run, as the index has it. Those that no query can name are missing."""
         plain = [id for id in ids if _PLAIN.fullmatch(id)]
         found = set()

@@ -62,31 +62,31 @@ class JourneyMigrator:
                     rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
                 )
         except WorkflowUpdateRPCTimeoutOrCancelledError:
-            return await self._unanswered(handle)
+            return await self._check_unanswered(handle)
         except RPCError as error:
             # The server refuses at once what it knows to fail.
             is_failing = error.status == RPCStatusCode.FAILED_PRECONDITION
-            return await self._unanswered(handle) if is_failing else _unheard(error)
+            return await self._check_unanswered(handle) if is_failing else _read_failure(error)
         try:
             return await started.result(rpc_timeout=timedelta(seconds=UPDATE_TIMEOUT))
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             return "waiting"
         except WorkflowUpdateFailedError as error:
-            return _refused(error)
+            return _read_refusal(error)
         except RPCError as error:
-            return _unheard(error)
+            return _read_failure(error)
 
-    async def _unanswered(self, handle: WorkflowHandle[Any, Any]) -> MigrationAnswer | None:
+    async def _check_unanswered(self, handle: WorkflowHandle[Any, Any]) -> MigrationAnswer | None:
         """What one is that takes nothing up: the others must not wait for it if it is broken."""
         try:
             async with self._calls:
                 found = await handle.describe(rpc_timeout=timedelta(seconds=CALL_TIMEOUT))
         except RPCError as error:
-            return _unheard(error)
+            return _read_failure(error)
         return STUCK if found.raw_description.pending_workflow_task.attempt >= STUCK_ATTEMPTS else None
 
 
-def _unheard(error: RPCError) -> MigrationAnswer | None:
+def _read_failure(error: RPCError) -> MigrationAnswer | None:
     if is_without_workflow(error):
         return "gone"
     if error.status in TRANSIENT:
@@ -94,7 +94,7 @@ def _unheard(error: RPCError) -> MigrationAnswer | None:
     raise error
 
 
-def _refused(error: WorkflowUpdateFailedError) -> MigrationAnswer:
+def _read_refusal(error: WorkflowUpdateFailedError) -> MigrationAnswer:
     if not isinstance(error.cause, ApplicationError) or error.cause.type is None:
         raise error
     if error.cause.type == TOO_LATE:

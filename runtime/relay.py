@@ -31,7 +31,7 @@ from runtime.tasks import cancel_and_wait
 from runtime.temporal import CALL_TIMEOUT
 from runtime.tracing import child_span, headers_here
 from store import journeys, outbox
-from store.database import Connection, Database, described
+from store.database import Connection, Database, describe_error
 from store.outbox import OutboxRow
 from store.trace_context import KEY, context_of
 from workflows import options, search_attributes
@@ -104,7 +104,7 @@ class Relay:
                     await _first(LOOK_INTERVAL if due is None else min(due, LOOK_INTERVAL), stop, wake)
                 except (TemporalAwayError, psycopg.OperationalError) as error:
                     pause = min(LONGEST_PAUSE, max(0.1, pause * 2))
-                    log.warning("relay waits", error=_described(error), seconds=pause)
+                    log.warning("relay waits", error=_describe_away(error), seconds=pause)
                     await _first(pause, stop)
         finally:
             await cancel_and_wait(listener)
@@ -139,7 +139,7 @@ class Relay:
         which Temporal did not answer.
         """
         unanswered = set()
-        for workflow_id, by in await journeys.exited(connection, self._unsure):
+        for workflow_id, by in await journeys.find_exited(connection, self._unsure):
             try:
                 await self._client.get_workflow_handle(workflow_id).signal(
                     "exit", by, rpc_timeout=timedelta(seconds=CALL_TIMEOUT)
@@ -172,10 +172,12 @@ class Relay:
                     await self._tell(row, versions)
             except Exception as error:
                 if isinstance(error, RPCError) and error.status in TRANSIENT:
-                    return _Failure(row.id, _backoff(row.attempts, 0.1, LONGEST_PAUSE), _told(error), is_away=True)
+                    return _Failure(
+                        row.id, _backoff(row.attempts, 0.1, LONGEST_PAUSE), _describe_error(error), is_away=True
+                    )
                 # Whatever is wrong with one row, the others must not suffer from it.
                 log.exception("a row cannot be told", workflow_id=row.workflow_id, kind=row.kind)
-                return _Failure(row.id, _backoff(row.attempts, 1.0, LONGEST_POSTPONEMENT), _told(error))
+                return _Failure(row.id, _backoff(row.attempts, 1.0, LONGEST_POSTPONEMENT), _describe_error(error))
         return None
 
     async def _tell(self, row: OutboxRow, versions: dict[tuple[str, int], LoadedVersion]) -> None:
@@ -196,7 +198,7 @@ class Relay:
         # What is caught up on goes after what has just come, in Temporal as well.
         goes_after = row.bulk or row.is_late
         user = user_of(row.workflow_id, version.key)
-        going_on, moves = _recovered(row, version)
+        going_on, moves = _recover(row, version)
         begun = going_on or machine.begin(version.plan, row.created_at)
         stored = replace(stored_at_start(version.plan, begun), move=moves)
         step, state = shown = machine.status(version.plan, begun)
@@ -278,11 +280,11 @@ class Relay:
                     async for _ in connection.notifies():
                         wake.set()
             except psycopg.OperationalError as error:
-                log.warning("relay cannot listen", error=described(error))
+                log.warning("relay cannot listen", error=describe_error(error))
                 await asyncio.sleep(1)
 
 
-def _recovered(row: OutboxRow, version: LoadedVersion) -> tuple[JourneyState | None, int]:
+def _recover(row: OutboxRow, version: LoadedVersion) -> tuple[JourneyState | None, int]:
     """Where a journey goes on whose workflow was lost, and the last move of its row; (None, 0) of one that begins."""
     if (known := row.payload.get("lost")) is None:
         return None, 0
@@ -341,11 +343,11 @@ def _backoff(attempts: int, first: float, longest: float) -> float:
     return min(longest, first * 2.0 ** min(attempts, 20))
 
 
-def _described(error: TemporalAwayError | psycopg.OperationalError) -> str:
-    return described(error) if isinstance(error, psycopg.OperationalError) else str(error)
+def _describe_away(error: TemporalAwayError | psycopg.OperationalError) -> str:
+    return describe_error(error) if isinstance(error, psycopg.OperationalError) else str(error)
 
 
-def _told(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     return f"{error.status.name}: {error.message}" if isinstance(error, RPCError) else type(error).__name__
 
 

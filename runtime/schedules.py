@@ -20,7 +20,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
 from application.audience_schedule import Recurrence
-from domain.campaign.calendars import Calendar, calendars, spoken
+from domain.campaign.calendars import Calendar, calendars, describe
 from domain.local_time.zones import recipient_zone
 from runtime.temporal import CALL_TIMEOUT
 from workflows import search_attributes
@@ -61,7 +61,7 @@ class AudienceSchedules:
             there = (await handle.describe(rpc_timeout=TIMEOUT)).schedule
             if there.state.note != wanted.state.note:
                 await handle.update(
-                    lambda known: ScheduleUpdate(_replaced(known.description.schedule, wanted)), rpc_timeout=TIMEOUT
+                    lambda known: ScheduleUpdate(_replace(known.description.schedule, wanted)), rpc_timeout=TIMEOUT
                 )
 
     async def remove(self, campaign_key: str) -> None:
@@ -103,10 +103,10 @@ def _note(recurrence: Recurrence) -> str:
         for word, at in (("from", recurrence.starts_at), ("until", recurrence.ends_at))
         if at is not None
     ]
-    return ", ".join([f"version {recurrence.version}: {spoken(recurrence.again)}", recurrence.timezone, *bounds])
+    return ", ".join([f"version {recurrence.version}: {describe(recurrence.again)}", recurrence.timezone, *bounds])
 
 
-def _replaced(there: Schedule, wanted: Schedule) -> Schedule:
+def _replace(there: Schedule, wanted: Schedule) -> Schedule:
     wanted.state.paused = there.state.paused
     return wanted
 

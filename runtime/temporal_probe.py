@@ -88,7 +88,7 @@ async def look_at_temporal(client: Client, task_queue: str) -> TemporalFacts | A
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise
             return TemporalFacts(client.namespace, False, {}, {})
-        known = await _known(client)
+        known = await _known_reason(client)
     except RPCError as error:
         return read_failure(error)
     missing = {name: type for name, type in SEARCH_ATTRIBUTES.items() if known is not None and name not in known}
@@ -138,7 +138,7 @@ async def _foreign_campaigns(client: Client, task_queue: str) -> dict[str, str]:
         return {}
 
 
-async def _known(client: Client) -> Mapping[str, IndexedValueType.ValueType] | None:
+async def _known_reason(client: Client) -> Mapping[str, IndexedValueType.ValueType] | None:
     try:
         listed = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace=client.namespace), timeout=TIMEOUT

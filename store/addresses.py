@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from domain.people.registers import Registers, packed, unpacked
+from domain.people.registers import Registers, pack, unpack
 from store.database import Connection, PendingResult
 
 # A channel and the normalised address on it.
@@ -58,9 +58,7 @@ async def lock(connection: Connection, addresses: Collection[Address]) -> Pendin
     )
     return PendingResult(
         cursor,
-        lambda rows: {
-            (row["channel"], row["value"]): Registers(row["refusals"], unpacked(row["said"])) for row in rows
-        },
+        lambda rows: {(row["channel"], row["value"]): Registers(row["refusals"], unpack(row["said"])) for row in rows},
     )
 
 
@@ -74,7 +72,7 @@ async def lock_of_message(connection: Connection, message_id: UUID) -> None:
     await connection.execute(_LOCK_OF_MESSAGE, (message_id,))
 
 
-async def refused(
+async def find_refused(
     connection: Connection, profile_ids: Collection[UUID], named: Collection[Address]
 ) -> PendingResult[dict[Address, dict[str, str | None]]]:
     """Which addresses of these profiles, and which of those named, refuse what.
@@ -103,7 +101,7 @@ async def refused(
 async def write(connection: Connection, refusals: Mapping[Address, Registers]) -> None:
     """Replace what addresses refuse; the caller has locked them."""
     items: list[dict[str, Any]] = [
-        {"channel": channel, "value": value, "refusals": registers.values, "said": packed(registers.stamps)}
+        {"channel": channel, "value": value, "refusals": registers.values, "said": pack(registers.stamps)}
         for (channel, value), registers in sorted(refusals.items())
     ]
     await connection.execute(

@@ -119,7 +119,7 @@ async def ever_recurred(connection: Connection, key: str) -> bool:
     return await cursor.fetchone() is not None
 
 
-async def compiled(connection: Connection, key: str, numbers: Sequence[int]) -> dict[int, Compiled]:
+async def load_compiled(connection: Connection, key: str, numbers: Sequence[int]) -> dict[int, Compiled]:
     """What these versions of a campaign were compiled to."""
     cursor = await connection.execute(
         "SELECT version, plan, rules FROM campaign_versions WHERE campaign_key = %s AND version = ANY(%s)",

@@ -54,7 +54,7 @@ class PendingResult(Generic[T]):
 Begin = Callable[[Connection], Awaitable[None]]
 
 
-async def _nothing(_: Connection) -> None:
+async def _begin_nothing(_: Connection) -> None:
     """Begin with nothing."""
 
 
@@ -111,7 +111,7 @@ class PoolState:
 _WORK: ContextVar[UnitOfWork | None] = ContextVar("work", default=None)
 
 
-def _uncounted(_: Increments) -> None:
+def _discard_metrics(_: Increments) -> None:
     """The count is not kept."""
 
 
@@ -122,7 +122,7 @@ class Database:
     there has been a connection.
     """
 
-    def __init__(self, url: str, *, pool_size: int, count: Callable[[Increments], None] = _uncounted) -> None:
+    def __init__(self, url: str, *, pool_size: int, count: Callable[[Increments], None] = _discard_metrics) -> None:
         self.url = url
         self.connection_timeout = CONNECTION_TIMEOUT
         self.clock = DeploymentClock()
@@ -193,7 +193,7 @@ class Database:
             await connection.execute("COMMIT")
 
     @asynccontextmanager
-    async def unit_of_work(self, begin: Begin = _nothing) -> AsyncIterator[UnitOfWork]:
+    async def unit_of_work(self, begin: Begin = _begin_nothing) -> AsyncIterator[UnitOfWork]:
         """One transaction of all that this task does until the block is left. For the edge alone.
 
         It begins with `begin` once it is needed; what that raises is raised where it was needed.
@@ -248,10 +248,10 @@ class Database:
                 async with self._pool.connection() as connection:
                     await self.clock.sample(connection)
             except Error as error:
-                log.warning("failed to sample the clock", error=described(error))
+                log.warning("failed to sample the clock", error=describe_error(error))
 
 
-def described(error: Error) -> str:
+def describe_error(error: Error) -> str:
     """What failed, for a log. What the server says of statements and rows may quote them, and is left out."""
     if error.sqlstate is None:
         # libpq puts its hints on lines of their own.
@@ -265,7 +265,7 @@ async def why_away(url: str) -> str | None:
     try:
         await (await AsyncConnection.connect(url, connect_timeout=int(CONNECTION_TIMEOUT) + 1)).close()
     except Error as error:
-        return described(error)
+        return describe_error(error)
     return None
 
 

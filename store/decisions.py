@@ -15,7 +15,7 @@ from store.transaction_metrics import Metric
 class Decision(Struct, frozen=True, kw_only=True):
     """One decision. The id is derived from what was decided upon, so that a retry writes nothing new.
 
-    `kind` is entry, send, branch or exit. `answer` is what a retry is told again, where there is one.
+    `kind` is entry, send, branch or exit. `answer` is what a retry returns again, where there is one.
     """
 
     id: UUID
@@ -52,7 +52,7 @@ async def insert(connection: Connection, decisions: Sequence[Decision]) -> None:
         connection.metrics.add(Metric.DECISION, decision.kind, decision.outcome, decision.reason or "")
 
 
-async def known(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+async def find_known(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
     """Which of these decisions have been made."""
     cursor = await connection.execute("SELECT id FROM decisions WHERE id = ANY(%s)", (list(ids),))
     return {row["id"] async for row in cursor}
@@ -72,7 +72,7 @@ async def entries_decided(
     return {(UUID(row["event_id"]), row["campaign_key"]) async for row in cursor}
 
 
-async def answer(connection: Connection, id: UUID) -> Any | None:
+async def find_answer(connection: Connection, id: UUID) -> Any | None:
     """The answer of a decision that was made before; None if it was not."""
     cursor = await connection.execute("SELECT answer FROM decisions WHERE id = %s", (id,))
     row = await cursor.fetchone()

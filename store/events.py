@@ -143,7 +143,7 @@ async def by_ids(connection: Connection, profile_id: UUID, ids: Sequence[UUID]) 
         """,
         (profile_id, list(ids)),
     )
-    return [_stored(row) async for row in cursor]
+    return [_as_stored(row) async for row in cursor]
 
 
 async def tracked_since(
@@ -186,9 +186,9 @@ async def tracked_since(
             "limit": limit,
         },
     )
-    return PendingResult(cursor, lambda rows: [_stored(row) for row in rows])
+    return PendingResult(cursor, lambda rows: [_as_stored(row) for row in rows])
 
 
-def _stored(row: dict[str, Any]) -> StoredEvent:
+def _as_stored(row: dict[str, Any]) -> StoredEvent:
     profile_id = row.pop("profile_id")
     return StoredEvent(profile_id, Event(**row))

@@ -142,7 +142,7 @@ async def goals(connection: Connection, campaign_key: str, version: int | None) 
     return [GoalCount(**row) async for row in cursor]
 
 
-async def passed(
+async def count_passed(
     connection: Connection, campaign_key: str, known: Sequence[PassedSteps]
 ) -> Mapping[int, Mapping[str, int]]:
     """How many journeys of each version have passed which steps, told by all that is known of each.

@@ -153,7 +153,7 @@ async def candidates(connection: Connection, sought: Sought, after: UUID | None,
     return [Candidate(**row) async for row in cursor]
 
 
-async def ended(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+async def find_ended(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
     """Which of these journeys are over."""
     cursor = await connection.execute("SELECT id FROM journeys WHERE id = ANY(%s) AND state <> 'active'", (list(ids),))
     return {row["id"] async for row in cursor}

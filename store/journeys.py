@@ -51,7 +51,7 @@ class GoalSought(Struct, frozen=True):
     within: int
 
 
-async def past(
+async def find_past(
     connection: Connection,
     profile_ids: Collection[UUID],
     goals: Sequence[GoalSought],
@@ -262,7 +262,7 @@ async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: d
     return [row["workflow_id"] for row in ended]
 
 
-async def exited(connection: Connection, workflow_ids: Collection[str]) -> list[tuple[str, str]]:
+async def find_exited(connection: Connection, workflow_ids: Collection[str]) -> list[tuple[str, str]]:
     """Of these workflows, those whose journeys were ended from outside, and by whom or what."""
     cursor = await connection.execute(
         """

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from domain.errors import UnavailableError
 from store import partitions
-from store.database import described
+from store.database import describe_error
 from store.schema_revision import MIGRATIONS, is_ready
 
 # Two processes that migrate at once take turns.
@@ -42,7 +42,7 @@ def upgrade(database_url: str) -> None:
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
                 connection.commit()
     except OperationalError as error:
-        reason = described(error.orig) if isinstance(error.orig, psycopg.Error) else str(error.orig)
+        reason = describe_error(error.orig) if isinstance(error.orig, psycopg.Error) else str(error.orig)
         raise UnavailableError(f"the database does not answer: {reason}") from error
     finally:
         engine.dispose()

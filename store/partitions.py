@@ -47,7 +47,7 @@ async def ensure(connection: AsyncConnection[object]) -> None:
     await connection.execute(ENSURE)
 
 
-async def missing(connection: AsyncConnection[DictRow]) -> str | None:
+async def find_missing(connection: AsyncConnection[DictRow]) -> str | None:
     """The name of this month's partition where it is not there."""
     cursor = await connection.execute(
         """

@@ -13,7 +13,7 @@ from domain.people.addresses import addresses_of
 from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.people.identity import Identity, Known
 from domain.people.profile_state import ProfileState
-from domain.people.registers import Registers, packed, unpacked
+from domain.people.registers import Registers, pack, unpack
 from store.database import Connection, PendingResult
 
 
@@ -44,10 +44,10 @@ class Profile(Struct, frozen=True):
         """The values with their stamps."""
         said = self.said or {}
         return ProfileState(
-            Registers(self.traits, unpacked(said.get("traits", ()))),
-            Registers(self.consent_given, unpacked(said.get("consent", ()))),
-            Registers(self.suppressed, unpacked(said.get("suppressed", ()))),
-            Registers(self.context, unpacked(said.get("context", ()))),
+            Registers(self.traits, unpack(said.get("traits", ()))),
+            Registers(self.consent_given, unpack(said.get("consent", ()))),
+            Registers(self.suppressed, unpack(said.get("suppressed", ()))),
+            Registers(self.context, unpack(said.get("context", ()))),
         )
 
     def with_state(self, state: ProfileState) -> "Profile":
@@ -233,10 +233,10 @@ async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> 
             "suppressed": state.suppressed.values,
             "context": state.context.values,
             "said": {
-                "traits": packed(state.traits.stamps),
-                "consent": packed(state.consent.stamps),
-                "suppressed": packed(state.suppressed.stamps),
-                "context": packed(state.context.stamps),
+                "traits": pack(state.traits.stamps),
+                "consent": pack(state.consent.stamps),
+                "suppressed": pack(state.suppressed.stamps),
+                "context": pack(state.context.stamps),
             },
             "addresses": addresses_of(state.traits.values),
         }

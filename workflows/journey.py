@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
         Migration,
         MigrationOutcome,
         is_movable,
-        migrated,
+        migrate_state,
     )
     from domain.journey.moves import is_at_rest, may_be_stopped
     from domain.journey.position import (
@@ -222,7 +222,7 @@ class JourneyWorkflow:
         if self._version != migration.from_version:
             return CannotMigrate(VERSION_CHANGED, f"the journey is on version {self._version}")
         versions = migration.from_version, migration.to_version
-        return migrated(
+        return migrate_state(
             self._plan, migration.plan, self._state, migration.shared_subscriptions, workflow.now(), versions
         )
 
@@ -322,7 +322,7 @@ class JourneyWorkflow:
         return Woke() if is_over() else None
 
     def _has_matched(self) -> bool:
-        return machine.matching(self._plan, self._state) is not None
+        return machine.find_match(self._plan, self._state) is not None
 
     def _is_elsewhere(self) -> bool:
         """Whether the journey's row says that it is elsewhere, or rests there another time."""

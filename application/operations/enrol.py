@@ -135,7 +135,7 @@ async def _let_in(
     )
     await routing.record(connection, catalogue, result, profile_events, now, bulk=True)
     # Somebody may have been merged into another, who is looked at as well.
-    return _counted(result) + Counter({NOT_IN_AUDIENCE: len(members) - len(result.decisions)})
+    return _count(result) + Counter({NOT_IN_AUDIENCE: len(members) - len(result.decisions)})
 
 
 def _entry(operation: Operation, occasion: EnrolParameters, profile: Profile, anonymous_id: str | None) -> Event:
@@ -175,5 +175,5 @@ async def _load_context(
     )
 
 
-def _counted(result: RoutingResult) -> Counter[str]:
+def _count(result: RoutingResult) -> Counter[str]:
     return Counter(decision.reason or ENTERED for decision in result.decisions)

@@ -69,11 +69,11 @@ class MigrateHandler:
         self._mover = mover
 
     async def total(self, connection: Connection, operation: Operation) -> int:
-        return await journey_versions.count_candidates(connection, _sought(operation))
+        return await journey_versions.count_candidates(connection, _candidates_filter(operation))
 
     async def page(self, connection: Connection, operation: Operation) -> Page:
         """A page that is repeated finds the journeys that it found, and counts those that were moved the first time."""
-        sought = _sought(operation)
+        sought = _candidates_filter(operation)
         campaign = await campaigns.campaign(connection, operation.campaign_key)
         if campaign is None or campaign.running_version != sought.version:
             # Users enter by another version since: who said so has said what becomes of those in flight, too.
@@ -130,7 +130,7 @@ class MigrateHandler:
         asked = {journey.workflow_id: migrations[journey.campaign_version] for journey in found}
         answers = await self._mover.move(asked, f"migrate-{operation.id}")
         gone = [journey.id for journey in found if answers[journey.workflow_id] == GONE]
-        over = await journey_versions.ended(connection, gone) if gone else set()
+        over = await journey_versions.find_ended(connection, gone) if gone else set()
         fates: Fates = {}
         for journey in found:
             answer = answers[journey.workflow_id]
@@ -144,7 +144,7 @@ class MigrateHandler:
         return fates
 
 
-def _sought(operation: Operation) -> journey_versions.Sought:
+def _candidates_filter(operation: Operation) -> journey_versions.Sought:
     version = convert(operation.parameters, MigrateParameters).to_version
     return journey_versions.Sought(operation.campaign_key, operation.id, version, operation.created_at)
 
@@ -174,7 +174,7 @@ async def _take_starts(
         moved = [_decision(operation, migration.to_version, here[id], connection.clock.now()) for id in ids]
         if moved:
             await decisions.insert(connection, moved)
-            beginnings = [_beginning(operation, migration.plan, here[id]) for id in ids]
+            beginnings = [_journey_start(operation, migration.plan, here[id]) for id in ids]
             await journey_versions.begin_on_version(connection, migration.to_version, beginnings)
         for id in ids:
             taken[id] = MOVED
@@ -193,7 +193,7 @@ async def _record_those_who_stay(
         await decisions.insert(connection, stays)
 
 
-def _beginning(operation: Operation, plan: Plan, journey: Candidate) -> JourneyStart:
+def _journey_start(operation: Operation, plan: Plan, journey: Candidate) -> JourneyStart:
     begun = machine.begin(plan, journey.entered_at, seed_of(journey.workflow_id, operation.campaign_key))
     if (here := position(plan, begun, journey.entered_at)) is None:
         return JourneyStart(journey.id, None, None, None)

@@ -22,7 +22,7 @@ class OperationService:
     async def get(self, id: UUID) -> Operation:
         """One operation. Raises NotFoundError."""
         async with self._database.transaction() as connection:
-            return await _found(connection, id)
+            return await _get_or_raise(connection, id)
 
     async def list(self, campaign_key: str, *, limit: int, before: UUID | None) -> list[Operation]:
         """The latest operations of a campaign, newest first. Raises NotFoundError."""
@@ -33,7 +33,7 @@ class OperationService:
     async def cancel(self, id: UUID, *, by: Actor) -> Operation:
         """Leave it where it is: what is done stays done. Raises NotFoundError and ConflictError."""
         async with self._database.transaction() as connection:
-            operation = await _found(connection, id)
+            operation = await _get_or_raise(connection, id)
             if operation.kind == "resume":
                 # Nothing else would ever wake the others.
                 raise ConflictError(
@@ -54,10 +54,10 @@ class OperationService:
                     state=operation.state,
                 )
             await audit.record(connection, by, "operation.cancel", str(id), {"campaign": operation.campaign_key})
-            return await _found(connection, id)
+            return await _get_or_raise(connection, id)
 
 
-async def _found(connection: Connection, id: UUID) -> Operation:
+async def _get_or_raise(connection: Connection, id: UUID) -> Operation:
     operation = await operations.find(connection, id)
     if operation is None:
         raise NotFoundError(f"there is no operation {id}", operation=str(id))

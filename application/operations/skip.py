@@ -56,7 +56,7 @@ async def skip(
     as well.
     """
     decided = {journey: _decision(journey, at, data) for journey in waiting}
-    known = await decisions.known(connection, [decision.id for decision in decided.values()])
+    known = await decisions.find_known(connection, [decision.id for decision in decided.values()])
     new = {journey: decision for journey, decision in decided.items() if decision.id not in known}
     if new:
         await decisions.insert(connection, list(new.values()))

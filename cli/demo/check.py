@@ -56,7 +56,7 @@ def _of_user(performance: Performance, mails: Sequence[ReceivedMail], calls: Seq
         came = [verdict for verdict in person.verdicts if _title(verdict) == expected.title]
         if came and not any(_is_in_time(verdict, expected, person.timezone) for verdict in came):
             times = ", ".join(f"{verdict.after}" for verdict in came)
-            yield f"“{expected.title}” came after {times} and not {_told(expected)}"
+            yield f"“{expected.title}” came after {times} and not {_describe(expected)}"
 
 
 def _is_in_time(verdict: StoryVerdict, expected: Expected, timezone: str) -> bool:
@@ -70,7 +70,7 @@ def _is_in_time(verdict: StoryVerdict, expected: Expected, timezone: str) -> boo
             return False
 
 
-def _told(expected: Expected) -> str:
+def _describe(expected: Expected) -> str:
     return f"at {expected.when:%H:%M}" if isinstance(expected.when, time) else f"after {expected.when}"
 
 

@@ -50,7 +50,7 @@ class World:
         calls = {call.message_id: Arrival("webhook", str(call.data["action"])) for call in self.receiver.calls}
         return mails | calls
 
-    async def relayed(self) -> None:
+    async def wait_until_relayed(self) -> None:
         """Wait until Temporal has been told everything."""
         async with asyncio.timeout(WAIT_SECONDS):
             while True:
@@ -92,7 +92,7 @@ class DemoPerson:
     async def changes(self, *, anonymous_id: str | None = None, **traits: Any) -> None:
         """Have it reported that these traits are others now."""
         self.world.segment.identify(self.id, traits, anonymous_id=anonymous_id)
-        await self._reported()
+        await self._wait_until_reported()
 
     async def does(
         self,
@@ -112,13 +112,13 @@ class DemoPerson:
             message_id=message_id,
             timestamp=datetime.now(UTC) - timedelta(minutes=minutes_ago),
         )
-        await self._reported()
+        await self._wait_until_reported()
 
     async def waits(self, **duration: float) -> None:
         """Let so much time pass on the clocks of all journeys of this user."""
         length = timedelta(**duration)
         # An event still on its way would find the journey's clock moved on already.
-        await self.world.relayed()
+        await self.world.wait_until_relayed()
         journeys = active_journeys(await self._items())
         await asyncio.gather(*(self._skip(workflow_id, length) for workflow_id in journeys))
         self.ahead += length
@@ -157,7 +157,7 @@ class DemoPerson:
         """From now on it takes them again."""
         self.world.inbox.greylist.discard(self.address)
 
-    async def _reported(self) -> None:
+    async def _wait_until_reported(self) -> None:
         """Wait until the client has brought to the API what it holds; it sends again what was not acknowledged."""
         await asyncio.to_thread(self.world.segment.flush)
 

@@ -48,10 +48,10 @@ def run(*, once: bool) -> int:
         folder = Path(made)
         folder.chmod(0o755)
         # The folder outlives the event loop, and so whatever thread of it still writes there.
-        return asyncio.run(_shown(Demo(Console(highlight=False), folder, once=once)))
+        return asyncio.run(_show_inbox(Demo(Console(highlight=False), folder, once=once)))
 
 
-async def _shown(demo: "Demo") -> int:
+async def _show_inbox(demo: "Demo") -> int:
     # The tracking client and the API's are blocking: each user may wait for one in a thread.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2 * len(SCENARIOS)))
     await run_until_signalled(demo.show())
@@ -80,7 +80,7 @@ class Demo:
         async with DevStack(self._folder, ports=ports, durable=False) as stack, _world(stack) as world:
             self._say(await asyncio.to_thread(_publish, world))
             performances = await self._play(world)
-            wrong = await _settled(world, performances)
+            wrong = await _wait_until_settled(world, performances)
             self.status = FAILED if wrong else DONE
             self._report(wrong)
             if not self._once:
@@ -190,13 +190,13 @@ def _publish(world: World) -> str:
     return f"Campaigns running: {', '.join(started)}. Frequency caps: {rules}."
 
 
-async def _settled(world: World, performances: Sequence[Performance]) -> list[str]:
+async def _wait_until_settled(world: World, performances: Sequence[Performance]) -> list[str]:
     """Let what is still under way come to its end, look at everybody once more, and say what is wrong."""
     deadline = monotonic() + SETTLE_SECONDS
-    running = await _running(world)
+    running = await _running_journeys(world)
     while running and monotonic() < deadline:
         await asyncio.sleep(0.2)
-        running = await _running(world)
+        running = await _running_journeys(world)
     for performance in performances:
         await performance.person.look()
     return failures(
@@ -209,7 +209,7 @@ async def _settled(world: World, performances: Sequence[Performance]) -> list[st
     )
 
 
-async def _running(world: World) -> int:
+async def _running_journeys(world: World) -> int:
     return (await world.temporal.count_workflows(RUNNING_JOURNEYS)).count
 
 

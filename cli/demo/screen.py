@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.demo.cast import Performance
-from cli.demo.story import StoryVerdict, elapsed
+from cli.demo.story import StoryVerdict, elapsed_time
 from cli.output import printable
 
 WHEN_WIDTH = 8
@@ -40,11 +40,11 @@ def tell(console: Console, performance: Performance) -> None:
     if console.is_interactive:
         return
     console.print(f"{performance.scenario.user:<6}{performance.scenario.story}", markup=False, soft_wrap=True)
-    for verdict in shown(performance):
+    for verdict in final_screen(performance):
         console.print(f"      {_when(verdict):>{WHEN_WIDTH}}  {printable(verdict.told)}", markup=False, soft_wrap=True)
 
 
-def shown(performance: Performance) -> list[StoryVerdict]:
+def final_screen(performance: Performance) -> list[StoryVerdict]:
     """The verdicts that say something to a reader: not every entry and every plain end."""
     return [verdict for verdict in performance.person.verdicts if verdict.outcome not in ("entered", "completed")]
 
@@ -54,8 +54,8 @@ def _overview(console: Console, performances: Sequence[Performance]) -> Table:
     table = _table(console)
     for performance in performances:
         story, latest = Text(performance.scenario.story), Text("…", "dim")
-        if verdicts := shown(performance):
-            latest = Text.assemble(f"{_when(verdicts[-1]):>{WHEN_WIDTH}}  ", _told(verdicts[-1]))
+        if verdicts := final_screen(performance):
+            latest = Text.assemble(f"{_when(verdicts[-1]):>{WHEN_WIDTH}}  ", _describe(verdicts[-1]))
         for cell in (story, latest):
             cell.no_wrap, cell.overflow = True, "ellipsis"
         table.add_row(performance.scenario.user, story, latest)
@@ -68,8 +68,8 @@ def _whole(console: Console, performances: Sequence[Performance]) -> Table:
         lines = Table.grid(padding=(0, 2, 0, 0))
         lines.add_column(justify="right", width=WHEN_WIDTH)
         lines.add_column()
-        for verdict in shown(performance):
-            lines.add_row(_when(verdict), _told(verdict))
+        for verdict in final_screen(performance):
+            lines.add_row(_when(verdict), _describe(verdict))
         table.add_row(performance.scenario.user, performance.scenario.story, lines)
     return table
 
@@ -83,7 +83,7 @@ def _table(console: Console) -> Table:
     return table
 
 
-def _told(verdict: StoryVerdict) -> Text:
+def _describe(verdict: StoryVerdict) -> Text:
     if verdict.arrival is not None:
         return Text(printable(verdict.told), "green")
     is_end = verdict.after is not None and "/" not in verdict.place
@@ -91,4 +91,4 @@ def _told(verdict: StoryVerdict) -> Text:
 
 
 def _when(verdict: StoryVerdict) -> str:
-    return elapsed(verdict.after) if verdict.after is not None else ""
+    return elapsed_time(verdict.after) if verdict.after is not None else ""

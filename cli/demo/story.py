@@ -68,7 +68,7 @@ def active_journeys(items: Sequence[StoryItem]) -> list[str]:
     ]
 
 
-def elapsed(duration: timedelta) -> str:
+def elapsed_time(duration: timedelta) -> str:
     """To the minute, as the demo's own running takes some seconds in between: `+30m`, `+20h30m`, `at once`."""
     minutes = round(duration / MINUTE)
     return f"+{format_duration(60 * minutes)}" if minutes > 0 else "at once"
@@ -103,7 +103,7 @@ class _Reader:
             reason=item["reason"],
             at=at,
             after=None if at is None else at - self._begun[journey],
-            told=self._told(item, outcome),
+            told=self._describe(item, outcome),
             arrival=self._arrivals.get(item["data"]["message_id"]) if item["kind"] == "message" else None,
         )
 
@@ -122,7 +122,7 @@ class _Reader:
         self._clocks[journey] = max(at, self._clocks.get(journey, at))
         return self._clocks[journey]
 
-    def _told(self, item: StoryItem, outcome: str) -> str:
+    def _describe(self, item: StoryItem, outcome: str) -> str:
         """A verdict in words. What is not worded here stands as the API tells it."""
         data, step = item["data"], item["step"]
         match item["kind"], outcome, item["reason"]:
@@ -145,11 +145,11 @@ class _Reader:
             case "message", "failed", reason:
                 return f"no {step}: {_words(reason)}, {data.get('detail', '')}"
             case "send", "refused", "capped":
-                return f"no {step}: {_capped(data)}, frees at {self._clock(data['frees_at'], item)}"
+                return f"no {step}: {_cap_text(data)}, frees at {self._clock(data['frees_at'], item)}"
             case "send", "deferred", "send_window":
                 return f"{step} waits for {datetime.fromisoformat(data['until']):%H:%M} in {data['timezone']}"
             case "send", "deferred", "capped":
-                return f"{step} waits until {self._clock(data['until'], item)}: {_capped(data)}"
+                return f"{step} waits until {self._clock(data['until'], item)}: {_cap_text(data)}"
             case "send", "refused", "unreachable" | "no_consent" | "suppressed" as reason:
                 return f"no {step}: {_words(reason)}, {data['detail']}"
             case "exit", _, _ if (cause := self._cause(item)) is not None:
@@ -173,10 +173,10 @@ class _Reader:
         return self._events.get(item["data"].get("event_id"))
 
     def _clock(self, instant: str, item: StoryItem) -> str:
-        return elapsed(datetime.fromisoformat(instant) - self._begun[item["journey_id"]])
+        return elapsed_time(datetime.fromisoformat(instant) - self._begun[item["journey_id"]])
 
 
-def _capped(data: Mapping[str, Any]) -> str:
+def _cap_text(data: Mapping[str, Any]) -> str:
     window = format_duration(int(data["window_seconds"]))
     return f"capped, {data['count']} of {data['limit']} in {window} ({data['rule']})"
 

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from domain.campaign.expression_fields import condition
 from domain.campaign.local_time_fields import Clock, Weekdays
-from domain.campaign.schema import WHOLE, DocumentModel, Given, refuse, shown
+from domain.campaign.schema import WHOLE, DocumentModel, Given, quote_value, refuse
 from domain.conditions.expressions import ExpressionScope
 from domain.suggestions import did_you_mean
 
@@ -51,7 +51,9 @@ class Weekly(AgainForm):
 
 def _day_of_month(value: Any) -> Any:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 31:
-        refuse(f"{shown(value)} is not a day of a month", "Write 1 to 31; `day: 31` is the last day of every month")
+        refuse(
+            f"{quote_value(value)} is not a day of a month", "Write 1 to 31; `day: 31` is the last day of every month"
+        )
     return value
 
 
@@ -75,11 +77,14 @@ def _known_form(given: Any) -> Any:
     if isinstance(given, AgainForm):
         return given
     if not isinstance(given, Mapping):
-        refuse(f"{shown(given)} does not say when again", _EXPECTED)
+        refuse(f"{quote_value(given)} does not say when again", _EXPECTED)
     if "every" not in given:
         refuse("it does not say how often", _EXPECTED)
     if str(given["every"]) not in _FORMS:
-        refuse(f"{shown(given['every'])} is not how often", f"{did_you_mean(str(given['every']), _FORMS)}. {_EXPECTED}")
+        refuse(
+            f"{quote_value(given['every'])} is not how often",
+            f"{did_you_mean(str(given['every']), _FORMS)}. {_EXPECTED}",
+        )
     return given
 
 

@@ -42,10 +42,10 @@ def calendars(again: AgainRule, zone: ZoneInfo, since: date) -> tuple[Calendar, 
     Temporal passes over a time that clocks skip: the first instant after it has a calendar of its own. Of one that
     clocks show twice, it takes the second.
     """
-    return (*_ordinary(again), *_skipped(again, zone, since))
+    return (*_ordinary(again), *_skip(again, zone, since))
 
 
-def _skipped(again: AgainRule, zone: ZoneInfo, since: date) -> Iterator[Calendar]:
+def _skip(again: AgainRule, zone: ZoneInfo, since: date) -> Iterator[Calendar]:
     for number in range(_DAYS_LOOKED_AHEAD):
         day = since + timedelta(days=number)
         shown = instant(day, again.at, zone).astimezone(zone)
@@ -85,7 +85,7 @@ def _ordinary(again: AgainRule) -> tuple[Calendar, ...]:
             assert_never(again)
 
 
-def spoken(again: AgainRule) -> str:
+def describe(again: AgainRule) -> str:
     """A rule as people say it: `mon, thu at 09:00`."""
     match again:
         case DailyRule():

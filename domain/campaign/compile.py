@@ -106,16 +106,16 @@ class _Block:
     def nodes(self) -> Iterator[_Placed]:
         """The nodes of all steps, also of those in lists within."""
         for index, step in enumerate(self.steps):
-            at = _Place(self._named(index), self._id(index + 1), self._id(index + 2), self.loop)
-            node, blocks = _compiled(step, at)
+            at = _Place(self._step_id(index), self._id(index + 1), self._id(index + 2), self.loop)
+            node, blocks = _compile_step(step, at)
             yield _Placed(node, str(step_kind(step)), self.loop, self.within, self.way)
             for block in blocks:
                 yield from block.nodes()
 
     def _id(self, index: int) -> str | None:
-        return self._named(index) if index < len(self.steps) else self.after
+        return self._step_id(index) if index < len(self.steps) else self.after
 
-    def _named(self, index: int) -> str:
+    def _step_id(self, index: int) -> str:
         # No id that an author gives has a dot, so that one made of the place is unique.
         return self.steps[index].id or f"{self._name}.{index + 1}"
 
@@ -128,7 +128,7 @@ def _outermost(campaign: CampaignDocument) -> _Block:
     return _Block(campaign.steps, after=None)
 
 
-def _compiled(step: Step, at: _Place) -> tuple[Node, Sequence[_Block]]:
+def _compile_step(step: Step, at: _Place) -> tuple[Node, Sequence[_Block]]:
     """The node of a step, and the lists of steps within it."""
     match step:
         case DelayStep():

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from domain.campaign.audience_fields import Audience
 from domain.campaign.expression_fields import KEY, WHICH_EVENTS, condition
 from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, ZoneName
-from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, Text, refuse, shown
+from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, Text, quote_value, refuse
 from domain.campaign.steps import Steps
 from domain.campaign.time_fields import Duration, Instant
 from domain.conditions.expressions import ExpressionScope
@@ -33,7 +33,7 @@ class ReentryAfter(DocumentModel):
 
 def _reentry_form(value: Any) -> Any:
     if not isinstance(value, Mapping | ReentryAfter) and value not in ("never", "always"):
-        refuse(f"{shown(value)} is no rule of reentry", "Write `never`, `always` or `{after: 7d}`")
+        refuse(f"{quote_value(value)} is no rule of reentry", "Write `never`, `always` or `{after: 7d}`")
     return value
 
 
@@ -108,7 +108,7 @@ class OnResume(DocumentModel):
 def _resumption_form(value: Any) -> Any:
     if not isinstance(value, Mapping | OnResume) and value not in get_args(Overdue):
         refuse(
-            f"{shown(value)} is nothing that can be done on resuming",
+            f"{quote_value(value)} is nothing that can be done on resuming",
             "Write `send`, `skip`, `retime` or `{overdue: send, rate: 100}`",
         )
     return value

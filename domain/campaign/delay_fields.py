@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from domain.campaign.durations import DurationError, parse_duration
 from domain.campaign.expression_fields import value
 from domain.campaign.local_time_fields import WEEKDAYS, Clock, Weekdays, clock_meant
-from domain.campaign.schema import DocumentModel, Given, refuse, shown
+from domain.campaign.schema import DocumentModel, Given, quote_value, refuse
 from domain.campaign.time_fields import Duration, DurationRange, Offset
 from domain.conditions.expressions import ExpressionScope
 
@@ -60,7 +60,7 @@ class RandomDelay(DelayForm):
 
 def _no_other_form(text: Any) -> Any:
     if isinstance(text, str) and not clock_meant(text) and (other := _other_form(text)) is not None:
-        refuse(f"{shown(text)} is not a time of day", f"Write `{other}`")
+        refuse(f"{quote_value(text)} is not a time of day", f"Write `{other}`")
     return text
 
 
@@ -110,9 +110,9 @@ def _form(given: Any) -> str:
 
 def _known_form(given: Any) -> Any:
     if isinstance(given, Mapping | list) and _form(given) == "duration":
-        refuse(f"{shown(given)} is not a delay", _EXPECTED)
+        refuse(f"{quote_value(given)} is not a delay", _EXPECTED)
     if isinstance(given, str) and (other := _other_form(given)) is not None and not other.startswith("delay"):
-        refuse(f"{shown(given)} is not a duration", f"Write `{other}`, or a duration: `1h30m`")
+        refuse(f"{quote_value(given)} is not a duration", f"Write `{other}`, or a duration: `1h30m`")
     return given
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from domain.campaign.raw_steps import child_lists, mapping
+from domain.campaign.raw_steps import child_lists, mapping_at
 from domain.document.yaml_source import Path, YamlSource, path_text
 
 # Parts of the document that are told of otherwise, or are the same always.
@@ -69,7 +69,7 @@ def _parts(source: YamlSource) -> dict[str, Any]:
 def _of_steps(old: YamlSource, new: YamlSource) -> Iterator[Change]:
     before = {stand.key: stand for stand in _stands(old.data.get("steps"), "steps")}
     after = {stand.key: stand for stand in _stands(new.data.get("steps"), "steps")}
-    moved = _moved(before, after)
+    moved = _find_moved(before, after)
     for key in _in_order(before, after):
         was, now = before.get(key), after.get(key)
         if now is None and was is not None:
@@ -126,7 +126,7 @@ def _bare(step: Mapping[str, Any]) -> dict[str, Any]:
     bare = {key: value for key, value in step.items() if key != "id" and (key,) not in lists}
     if isinstance(cases := bare.get("branch"), list):
         bare["branch"] = [_without_do(case) for case in cases]
-    awaited = mapping(bare, "wait_for")
+    awaited = mapping_at(bare, "wait_for")
     if isinstance(events := awaited.get("events"), list):
         bare["wait_for"] = {**awaited, "events": [_without_do(event) for event in events]}
     return bare
@@ -136,7 +136,7 @@ def _without_do(case: Any) -> Any:
     return {key: value for key, value in case.items() if key != "do"} if isinstance(case, dict) else case
 
 
-def _moved(before: Mapping[str, _Stand], after: Mapping[str, _Stand]) -> set[str]:
+def _find_moved(before: Mapping[str, _Stand], after: Mapping[str, _Stand]) -> set[str]:
     """The steps that are in another list, and the fewest that must have moved within theirs."""
     moved = {name for name, stand in after.items() if name in before and before[name].block != stand.block}
     places = {name: place for place, name in enumerate(before)}
@@ -195,11 +195,11 @@ def _field_change(what: Literal["step", "document"], name: str | None, field: st
     where = f"step {name}: {field}" if name is not None else field
     if was is UNSET:
         kind: Literal["added", "removed", "changed"] = "added"
-        text = f"{where} is new: {_shown(now)}"
+        text = f"{where} is new: {_as_text(now)}"
     elif now is UNSET:
-        kind, text = "removed", f"{where} is gone, and was {_shown(was)}"
+        kind, text = "removed", f"{where} is gone, and was {_as_text(was)}"
     else:
-        kind, text = "changed", f"{where} was {_shown(was)} and is {_shown(now)}"
+        kind, text = "changed", f"{where} was {_as_text(was)} and is {_as_text(now)}"
     return Change(kind, what, name, field, _or_none(was), _or_none(now), text)
 
 
@@ -207,5 +207,5 @@ def _or_none(value: Any | UnsetType) -> Any:
     return None if value is UNSET else value
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

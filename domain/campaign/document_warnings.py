@@ -11,7 +11,7 @@ from domain.campaign.cycles import MAX_CHAIN, find_cycles
 from domain.campaign.durations import format_duration
 from domain.campaign.event_names import event_name_warnings
 from domain.campaign.plan import Plan, Send
-from domain.campaign.raw_steps import RawStep, StepList, blocks, iter_steps, mapping
+from domain.campaign.raw_steps import RawStep, StepList, blocks, iter_steps, mapping_at
 from domain.campaign.rules import ClockRule, EmitRule, Rules
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
@@ -132,19 +132,19 @@ def _deaf(steps: list[RawStep], source: YamlSource, rules: Rules) -> Iterator[Pr
     """Waits for what ends the journey."""
     goal = (rules.goal,) if rules.goal is not None and rules.goal.exits else ()
     exits = {rule.event for rule in (*rules.exits, *goal) if rule.where is None}
-    for path, awaited in _awaited(steps):
+    for path, awaited in _awaited_events(steps):
         if awaited.get("event") in exits and "where" not in awaited:
             said = f"`{awaited['event']}` is never heard here: it is an exit, and ends the journey first"
             yield source.problem((*path, "event"), said, "Keep one of the two, or tell them apart by `where`")
 
 
-def _awaited(steps: list[RawStep]) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _awaited_events(steps: list[RawStep]) -> Iterator[tuple[Path, dict[str, Any]]]:
     for placed in steps:
         wait = placed.spec("wait_for")
         yield (*placed.path, "wait_for"), wait
         for index, event in enumerate(wait.get("events", ())):
             yield (*placed.path, "wait_for", "events", index), event
-        yield (*placed.path, "repeat", "until"), mapping(placed.spec("repeat"), "until")
+        yield (*placed.path, "repeat", "until"), mapping_at(placed.spec("repeat"), "until")
 
 
 def _texts(steps: list[RawStep], source: YamlSource) -> Iterator[Problem]:

@@ -62,7 +62,7 @@ def _suggestion(text: str) -> str:
     if re.fullmatch(r"[0-9]{1,9}", text):
         return f"Say of what: `{text}s`, `{text}m`, `{text}h` or `{text}d`"
     lower = text.strip().lower()
-    seconds = _iso_8601(lower) or _spoken(lower)
+    seconds = _iso_8601(lower) or _parse_words(lower)
     return f"Did you mean `{format_duration(seconds)}`? {EXPECTED}" if 0 < seconds <= MAX_SECONDS else EXPECTED
 
 
@@ -72,7 +72,7 @@ def _iso_8601(text: str) -> int:
     return _sum(match.groups()) if match else 0
 
 
-def _spoken(text: str) -> int:
+def _parse_words(text: str) -> int:
     """The seconds of `1.5 hours and 3 min`; 0 for what is nothing like it."""
     seconds, place = 0.0, 0
     while place < len(text):

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from domain.campaign.schema import DocumentModel, refuse, shown
+from domain.campaign.schema import DocumentModel, quote_value, refuse
 from domain.conditions.expressions import ConditionError, ExpressionScope, compile_condition, compile_key, compile_value
 
 
-def _checked(compile_expression: Callable[[str], object]) -> AfterValidator:
+def _check(compile_expression: Callable[[str], object]) -> AfterValidator:
     def check(text: str | None) -> str | None:
         if text is not None:
             try:
@@ -23,17 +23,17 @@ def _checked(compile_expression: Callable[[str], object]) -> AfterValidator:
 
 def condition(place: ExpressionScope) -> AfterValidator:
     """Checks that a text is a condition that can stand at this place."""
-    return _checked(lambda text: compile_condition(text, place))
+    return _check(lambda text: compile_condition(text, place))
 
 
 def value(place: ExpressionScope) -> AfterValidator:
     """Checks that a text is an expression that can stand at this place, whatever it gives."""
-    return _checked(lambda text: compile_value(text, place))
+    return _check(lambda text: compile_value(text, place))
 
 
 WHICH_EVENTS = "a condition in CEL: which of those events; left out, those with the entry's `key`, if it has one"
 
-KEY = _checked(compile_key)
+KEY = _check(compile_key)
 
 
 class Computed(DocumentModel):
@@ -47,7 +47,10 @@ class Computed(DocumentModel):
 def _plain(given: Any) -> Any:
     items = given if isinstance(given, list) else [given]
     if not all(item is None or isinstance(item, str | int | float | bool) for item in items):
-        refuse(f"{shown(given)} is not a value", "Write a text, a number, true, false, a list of those, or `{cel: …}`")
+        refuse(
+            f"{quote_value(given)} is not a value",
+            "Write a text, a number, true, false, a list of those, or `{cel: …}`",
+        )
     return given
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domain.campaign.raw_steps import StepList, blocks, child_lists, mapping
+from domain.campaign.raw_steps import StepList, blocks, child_lists, mapping_at
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 
@@ -28,8 +28,8 @@ def _skips_of_nothing(step: Any, path: Path, source: YamlSource) -> Iterator[Pro
 
     What is left out counts as well where the flow goes on elsewhere: it would do at once what the date was for.
     """
-    delay = mapping(step, "delay")
-    for key in _skipping(delay):
+    delay = mapping_at(step, "delay")
+    for key in _skip_keys(delay):
         if key in delay or len(path) > len(("steps", 0)):
             said = "there is no step that could be skipped"
             remedy = "Put the step that depends on the date right after this one"
@@ -40,7 +40,7 @@ def _skips_of_nothing(step: Any, path: Path, source: YamlSource) -> Iterator[Pro
 
 def _unreachable(block: StepList, source: YamlSource) -> Iterator[Problem]:
     """The first step of a list that nothing leads to."""
-    reached = _reached(block.steps)
+    reached = _reachable_steps(block.steps)
     index = reached.index(False) if False in reached else len(block.steps)
     if index == len(block.steps):
         return
@@ -52,7 +52,7 @@ def _unreachable(block: StepList, source: YamlSource) -> Iterator[Problem]:
     yield source.problem((*block.path, index), "this step is never reached", hint)
 
 
-def _reached(steps: list[Any]) -> list[bool]:
+def _reachable_steps(steps: list[Any]) -> list[bool]:
     """Whether the flow comes to each step of a list, and last, whether it comes to its end."""
     reached = [True, *(False for _ in steps)]
     for index, step in enumerate(steps):
@@ -64,7 +64,7 @@ def _reached(steps: list[Any]) -> list[bool]:
 
 
 def _ends(steps: list[Any]) -> bool:
-    return not _reached(steps)[-1]
+    return not _reachable_steps(steps)[-1]
 
 
 def _leads_nowhere(step: Any) -> bool:
@@ -75,11 +75,11 @@ def _leads_nowhere(step: Any) -> bool:
     if "split" in step:
         return bool(within) and all(map(_ends, within.values()))
     if "repeat" in step:
-        return _goes_on_for_ever(step) or ("until" not in mapping(step, "repeat") and _ends(_body(step)))
+        return _goes_on_for_ever(step) or ("until" not in mapping_at(step, "repeat") and _ends(_body(step)))
     if "branch" in step:
         complete = ("otherwise",) in within
     elif "wait_for" in step:
-        events = mapping(step, "wait_for").get("events")
+        events = mapping_at(step, "wait_for").get("events")
         complete = ("on_timeout",) in within and len(within) == 1 + (len(events) if isinstance(events, list) else 1)
     else:
         return "exit" in step
@@ -98,10 +98,10 @@ def _body(step: Any) -> list[Any]:
 
 
 def _may_skip(step: Any) -> bool:
-    return bool(_skipping(mapping(step, "delay")))
+    return bool(_skip_keys(mapping_at(step, "delay")))
 
 
-def _skipping(delay: Mapping[str, Any]) -> list[str]:
+def _skip_keys(delay: Mapping[str, Any]) -> list[str]:
     """The keys of a delay until a date that leave out the step that follows, written or not."""
     keys = ("if_past", "if_unreadable") if "date" in delay else ()
     return [key for key in keys if delay.get(key, SKIP_NEXT) == SKIP_NEXT]

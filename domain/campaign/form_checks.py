@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from domain.campaign.durations import DurationError, format_duration, parse_duration
 from domain.campaign.local_time_fields import Clock, ClosingClock
-from domain.campaign.raw_steps import RawStep, iter_steps, mapping
+from domain.campaign.raw_steps import RawStep, iter_steps, mapping_at
 from domain.campaign.single_steps import STEP_KINDS
 from domain.campaign.steps import MAX_ROUNDS, RESERVED
 from domain.campaign.time_fields import Instant
@@ -58,7 +58,7 @@ def _entry(source: YamlSource) -> Iterator[_Found]:
 
 
 def _schedule(source: YamlSource) -> Iterator[_Found]:
-    schedule = mapping(source.data, "schedule")
+    schedule = mapping_at(source.data, "schedule")
     starts_at, ends_at = (_read(_INSTANT, schedule.get(key)) for key in ("starts_at", "ends_at"))
     if starts_at is not None and ends_at is not None and ends_at <= starts_at:
         yield ("schedule", "ends_at"), "`ends_at` is not after `starts_at`", "Move one of them"
@@ -147,7 +147,7 @@ def _rounds(steps: list[RawStep]) -> Iterator[_Found]:
     """Repetitions within repetitions whose rounds multiply to too many."""
     rounds: dict[Path, int] = {}
     for path, step in steps:
-        times = mapping(step, "repeat").get("times")
+        times = mapping_at(step, "repeat").get("times")
         if not isinstance(times, int) or isinstance(times, bool) or not 2 <= times <= MAX_ROUNDS:
             continue
         around = next((path[:length] for length in range(len(path) - 1, 0, -1) if path[:length] in rounds), None)

@@ -20,7 +20,7 @@ def json_schema(model: type[DocumentModel], name: str, title: str) -> dict[str, 
     # Of what is written and not of what is read, for defaults to have the form that authors use.
     schema = model.model_json_schema(mode="serialization", schema_generator=_Generator)
     head = {"$schema": DIALECT, "$id": f"urn:sojourn:schema:{name}", "title": title}
-    return {**head, **{key: _unfolded(value) for key, value in schema.items() if key not in head}}
+    return {**head, **{key: _unfold(value) for key, value in schema.items() if key not in head}}
 
 
 class _Generator(GenerateJsonSchema):
@@ -38,13 +38,13 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
-def _unfolded(value: Any, key: str = "") -> Any:
+def _unfold(value: Any, key: str = "") -> Any:
     """Descriptions without the line breaks that docstrings have within a paragraph."""
     match value:
         case dict():
-            return {key: _unfolded(item, key) for key, item in value.items()}
+            return {key: _unfold(item, key) for key, item in value.items()}
         case list():
-            return [_unfolded(item) for item in value]
+            return [_unfold(item) for item in value]
         case str() if key == "description":
             return re.sub(r"(?<!\n)\n(?!\n)", " ", value)
         case _:

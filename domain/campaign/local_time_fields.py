@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from domain.campaign.schema import patterned, refuse, shown
+from domain.campaign.schema import pattern_check, quote_value, refuse
 from domain.local_time.zones import find_zone, zone_names
 from domain.suggestions import did_you_mean
 
@@ -23,7 +23,7 @@ def _clock(value: Any) -> time:
     suggestion = 'Write hours and minutes, from 00:00 to 23:59: `"09:00"`'
     if (meant := clock_meant(str(value))) is not None:
         suggestion = f'Did you mean `"{meant}"`? {suggestion}'
-    refuse(f"{shown(value)} is not a time of day", suggestion)
+    refuse(f"{quote_value(value)} is not a time of day", suggestion)
 
 
 def clock_meant(text: str) -> str | None:
@@ -46,10 +46,12 @@ def _weekdays(value: Any) -> tuple[int, ...]:
         refuse("the list is empty", "Write at least one weekday, or leave the key out")
     if not isinstance(value, list):
         meant = _weekdays_meant(value.lower()) if isinstance(value, str) else []
-        refuse(f"{shown(value)} is not a list of weekdays", f"Write `[{', '.join(meant or ['mon', 'tue'])}]`")
+        refuse(f"{quote_value(value)} is not a list of weekdays", f"Write `[{', '.join(meant or ['mon', 'tue'])}]`")
     strange = [day for day in value if day not in WEEKDAYS]
     twice = [day for day in WEEKDAYS if value.count(day) > 1]
-    said = [f"{shown(day)} is not a weekday" for day in strange] + [f"`{day}` stands there twice" for day in twice]
+    said = [f"{quote_value(day)} is not a weekday" for day in strange] + [
+        f"`{day}` stands there twice" for day in twice
+    ]
     if len(said) == 1 and strange:
         refuse(said[0], did_you_mean(str(strange[0])[:3].lower(), WEEKDAYS))
     if said:
@@ -71,7 +73,7 @@ def _zone_name(value: Any) -> str:
     if not isinstance(value, str) or find_zone(value) is None:
         remedy = "Write an IANA name: `Europe/Berlin`, `UTC`"
         meant = _zone_meant(str(value)[:64])
-        refuse(f"{shown(value)} is not a time zone", f"Did you mean `{meant}`? {remedy}" if meant else remedy)
+        refuse(f"{quote_value(value)} is not a time zone", f"Did you mean `{meant}`? {remedy}" if meant else remedy)
     return value
 
 
@@ -89,10 +91,10 @@ def _zone_meant(text: str) -> str | None:
 _CLOCK_TEXT = PlainSerializer(lambda clock: f"{clock:%H:%M}", return_type=str)
 _CLOSING_TEXT = PlainSerializer(lambda clock: f"{clock:%H:%M}" if clock > time() else "24:00", return_type=str)
 _CLOCK_PATTERN = "([01][0-9]|2[0-3]):[0-5][0-9]"
-Clock = Annotated[time, BeforeValidator(_clock), _CLOCK_TEXT, patterned(_CLOCK_PATTERN, "09:00")]
+Clock = Annotated[time, BeforeValidator(_clock), _CLOCK_TEXT, pattern_check(_CLOCK_PATTERN, "09:00")]
 # The end of a day may be written 24:00.
 ClosingClock = Annotated[
-    time, BeforeValidator(_closing_clock), _CLOSING_TEXT, patterned(f"({_CLOCK_PATTERN}|24:00)", "21:00", "24:00")
+    time, BeforeValidator(_closing_clock), _CLOSING_TEXT, pattern_check(f"({_CLOCK_PATTERN}|24:00)", "21:00", "24:00")
 ]
 # Numbers, Monday 0, in the order of the week.
 Weekdays = Annotated[

@@ -18,13 +18,13 @@ class RawStep(NamedTuple):
 
     def spec(self, kind: str) -> dict[str, Any]:
         """What stands within one of its keys; nothing where that is no mapping."""
-        return mapping(self.step, kind)
+        return mapping_at(self.step, kind)
 
     def values(self) -> Iterator[tuple[Path, Any]]:
         """What an action sets or reports, each with its path."""
         for at, values in (
             (("update_profile",), self.spec("update_profile")),
-            (("emit_event", "properties"), mapping(self.spec("emit_event"), "properties")),
+            (("emit_event", "properties"), mapping_at(self.spec("emit_event"), "properties")),
         ):
             yield from (((*self.path, *at, name), value) for name, value in values.items())
 
@@ -55,7 +55,7 @@ def child_lists(step: Any) -> Iterator[StepList]:
     """The lists of steps within a step, each by its path from there."""
     if not isinstance(step, dict):
         return
-    events = mapping(step, "wait_for").get("events")
+    events = mapping_at(step, "wait_for").get("events")
     for path, holder in ((("branch",), step.get("branch")), (("wait_for", "events"), events)):
         for index, each in enumerate(holder if isinstance(holder, list) else ()):
             if isinstance(each, dict) and isinstance(each.get("do"), list):
@@ -67,7 +67,7 @@ def child_lists(step: Any) -> Iterator[StepList]:
             yield StepList((key,), step[key])
 
 
-def mapping(holder: Any, key: str) -> dict[str, Any]:
+def mapping_at(holder: Any, key: str) -> dict[str, Any]:
     """The mapping under a key; an empty one where there is none."""
     value = holder.get(key) if isinstance(holder, dict) else None
     return value if isinstance(value, dict) else {}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from domain.campaign.raw_steps import RawStep, iter_steps, mapping
+from domain.campaign.raw_steps import RawStep, iter_steps, mapping_at
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
@@ -35,7 +35,7 @@ class Reference(NamedTuple):
 def check_references(source: YamlSource) -> Iterator[Problem]:
     """Steps that do not exist, and comparisons with what a message or an arm never is."""
     steps = list(iter_steps(source))
-    known = _known(steps)
+    known = _known_values(steps)
     for placed in steps:
         for path, text in _expressions(placed):
             for reference in references(text):
@@ -55,13 +55,15 @@ def references(text: str) -> Iterator[Reference]:
         yield Reference(kind, plain or quoted[1:-1], tuple(text[1:-1] for text in compared))
 
 
-def _known(steps: list[RawStep]) -> dict[str, dict[str, tuple[str, ...]]]:
+def _known_values(steps: list[RawStep]) -> dict[str, dict[str, tuple[str, ...]]]:
     """By kind, the steps that may be named, each with the values that it may have; none where any will do."""
     named = {step["id"]: step for _, step in steps if isinstance(step.get("id"), str)}
     return {
         "steps": dict.fromkeys(named, ()),
         "messages": {id: OUTCOMES for id, step in named.items() if "send" in step},
-        "arms": {id: (*mapping(mapping(step, "split"), "arms"), NONE) for id, step in named.items() if "split" in step},
+        "arms": {
+            id: (*mapping_at(mapping_at(step, "split"), "arms"), NONE) for id, step in named.items() if "split" in step
+        },
     }
 
 

@@ -60,7 +60,9 @@ def _given(value: Any) -> Any:
 
 def _one_line(value: str) -> str:
     if value != value.strip() or not value.isprintable():
-        refuse(f"{shown(value)} is not one plain line", "No spaces around it, no line breaks or control characters")
+        refuse(
+            f"{quote_value(value)} is not one plain line", "No spaces around it, no line breaks or control characters"
+        )
     return value
 
 
@@ -68,7 +70,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def patterned(pattern: str, *examples: str) -> WithJsonSchema:
+def pattern_check(pattern: str, *examples: str) -> WithJsonSchema:
     """What editors are told of a text that a validator reads."""
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)})
 
@@ -86,7 +88,7 @@ WHOLE = BeforeValidator(_whole)
 Listed = Field(strict=False)
 
 
-def shown(value: Any) -> str:
+def quote_value(value: Any) -> str:
     """The offending value where it is short, else what it is."""
     match value:
         case str() if len(value) <= 60:

@@ -9,7 +9,7 @@ from pydantic import Tag, ValidationError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
-from domain.campaign.schema import DocumentModel, shown
+from domain.campaign.schema import DocumentModel, quote_value
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
@@ -24,17 +24,17 @@ def validate(
     try:
         return model.model_validate(source.data), []
     except ValidationError as error:
-        found = [(*_located(model, one["loc"]), one) for one in error.errors(include_url=False)]
+        found = [(*_locate(model, one["loc"]), one) for one in error.errors(include_url=False)]
     problems = []
     for path, around, at, one in found:
         # A list whose items are all wrong counts as too short besides.
         is_besides = one["type"] == "too_short" and isinstance(one["input"], list) and one["input"]
         if path not in passed_over and not is_besides:
-            problems.append(source.problem(path, *_said(path, around, at, one)))
+            problems.append(source.problem(path, *_message(path, around, at, one)))
     return None, problems
 
 
-def _said(path: Path, around: Any, at: Any, found: ErrorDetails) -> tuple[str, str]:
+def _message(path: Path, around: Any, at: Any, found: ErrorDetails) -> tuple[str, str]:
     """What is wrong, and what would be right."""
     value, context = found["input"], found.get("ctx", {})
     last = str(path[-1]) if path else "document"
@@ -51,11 +51,11 @@ def _said(path: Path, around: Any, at: Any, found: ErrorDetails) -> tuple[str, s
         case _ if value is None:
             return f"`{last}` has no value", "Write one"
         case "literal_error":
-            return f"{shown(value)} is not allowed", did_you_mean(str(value), map(str, get_args(_bare(at))))
+            return f"{quote_value(value)} is not allowed", did_you_mean(str(value), map(str, get_args(_bare(at))))
         case "model_type" | "dict_type":
-            return f"{shown(value)} is not a mapping", _keys(around, at, last)
+            return f"{quote_value(value)} is not a mapping", _keys(around, at, last)
         case "tuple_type":
-            return f"{shown(value)} is not a list", f"Write one `- {_item(at)}` line for each item"
+            return f"{quote_value(value)} is not a list", f"Write one `- {_item(at)}` line for each item"
         case "too_short" if isinstance(value, dict):
             return f"`{last}` has only {len(value)}", f"Write {context['min_length']} or more"
         case "too_short":
@@ -63,24 +63,24 @@ def _said(path: Path, around: Any, at: Any, found: ErrorDetails) -> tuple[str, s
         case "string_type":
             unlike = isinstance(value, dict | list)
             remedy = "Write one text, and one that begins with `[` or `{` in quotes" if unlike else "Put it into quotes"
-            return f"{shown(value)} is not a text", remedy
+            return f"{quote_value(value)} is not a text", remedy
         case "int_type":
-            return f"{shown(value)} is not a whole number", "Write digits only, without quotes"
+            return f"{quote_value(value)} is not a whole number", "Write digits only, without quotes"
         case "bool_type":
-            return f"{shown(value)} is neither true nor false", "Write `true` or `false`"
+            return f"{quote_value(value)} is neither true nor false", "Write `true` or `false`"
         case "greater_than_equal" | "less_than_equal":
             bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']:,}"
-            return f"{shown(value)} is out of bounds", f"`{last}` is {bound}"
+            return f"{quote_value(value)} is out of bounds", f"`{last}` is {bound}"
         case "string_pattern_mismatch":
-            return f"{shown(value)} is not a slug", _slug(value)
+            return f"{quote_value(value)} is not a slug", _slug(value)
         case "string_too_long" | "string_too_short":
             bounds = f"at most {context['max_length']}" if "max_length" in context else "at least one"
             return f"the text has {len(value)} characters", f"Write {bounds}"
         case _:
-            return f"{shown(value)}: {found['msg']}", "Change it accordingly"
+            return f"{quote_value(value)}: {found['msg']}", "Change it accordingly"
 
 
-def _located(model: type[DocumentModel], location: tuple[str | int, ...]) -> tuple[Path, Any, Any]:
+def _locate(model: type[DocumentModel], location: tuple[str | int, ...]) -> tuple[Path, Any, Any]:
     """The path in the document, the type around its last part, and the type of its last part where it is known.
 
     Pydantic's location also names the chosen member of each union, which is nothing that an author wrote.

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from domain.campaign.delay_fields import DelayField
 from domain.campaign.expression_fields import Values
-from domain.campaign.schema import DocumentModel, Given, Slug, Text, refuse, shown
+from domain.campaign.schema import DocumentModel, Given, Slug, Text, quote_value, refuse
 from domain.campaign.time_fields import Duration
 
 ChannelName = Literal["email", "webhook"]
@@ -63,7 +63,7 @@ class DelayStep(StepModel):
 def _template_name(value: str) -> str:
     if not re.fullmatch(TEMPLATE_NAME, value):
         name = value.rpartition("/")[2].partition(".")[0]
-        refuse(f"{shown(value)} is not a template's name", f"Without folder, language and suffix: `{name}`")
+        refuse(f"{quote_value(value)} is not a template's name", f"Without folder, language and suffix: `{name}`")
     return value
 
 

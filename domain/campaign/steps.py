@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, Wit
 from typing_extensions import TypeAliasType
 
 from domain.campaign.expression_fields import WHICH_EVENTS, condition
-from domain.campaign.schema import SLUG, WHOLE, DocumentModel, Given, Listed, Slug, Text, refuse, shown
+from domain.campaign.schema import SLUG, WHOLE, DocumentModel, Given, Listed, Slug, Text, quote_value, refuse
 from domain.campaign.single_steps import (
     STEP_KINDS,
     DelayStep,
@@ -189,7 +189,7 @@ def _with_kind(step: Any) -> Any:
     if step_kind(step) is not None:
         return step
     if not isinstance(step, Mapping):
-        refuse(f"{shown(step)} is not a step", "Write a mapping: `- {id: cool-off, delay: 30m}`")
+        refuse(f"{quote_value(step)} is not a step", "Write a mapping: `- {id: cool-off, delay: 30m}`")
     unknown = [key for key in step if key not in RESERVED]
     said = f"`{unknown[0]}` is not something a step can do" if unknown else "the step does nothing"
     refuse(said, did_you_mean(unknown[0] if unknown else "", STEP_KINDS, "A step does one of"))

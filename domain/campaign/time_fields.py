@@ -15,7 +15,7 @@ from domain.campaign.durations import (
     parse_duration,
     parse_offset,
 )
-from domain.campaign.schema import patterned, refuse, shown
+from domain.campaign.schema import pattern_check, quote_value, refuse
 
 _INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
 DURATION = r"(?=[0-9])([0-9]{1,9}w)?([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?"
@@ -25,7 +25,7 @@ def _seconds(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        refuse(f"{shown(value)} is not a duration", EXPECTED)
+        refuse(f"{quote_value(value)} is not a duration", EXPECTED)
     try:
         seconds = parse_duration(value)
     except DurationError as error:
@@ -37,7 +37,7 @@ def _seconds(value: Any) -> int:
 
 def _seconds_range(value: Any) -> tuple[int, int]:
     if not isinstance(value, str) or ".." not in value:
-        refuse(f"{shown(value)} is not a range of durations", _range_meant(value))
+        refuse(f"{quote_value(value)} is not a range of durations", _range_meant(value))
     low, high = (_seconds(part.strip()) for part in value.split("..", 1))
     if low >= high:
         refuse(f"`{value}` is empty", f"Write the smaller one first: `{format_duration(high)}..{format_duration(low)}`")
@@ -66,12 +66,12 @@ def _offset(value: Any) -> int:
     said = "Write a duration, with `-` for earlier: `-3d`, `2h`"
     if not isinstance(value, str):
         days = f". Did you mean `{value}d`?" if isinstance(value, int) and not isinstance(value, bool) else ""
-        refuse(f"{shown(value)} is not an offset", f"{said}{days}")
+        refuse(f"{quote_value(value)} is not an offset", f"{said}{days}")
     try:
         seconds = parse_offset(value)
     except DurationError as error:
         suggestion = error.suggestion.replace("mean `", "mean `-") if value.startswith("-") else error.suggestion
-        refuse(f"{shown(value)} is not an offset", f"{suggestion}; with `-` for earlier")
+        refuse(f"{quote_value(value)} is not an offset", f"{suggestion}; with `-` for earlier")
     if not 0 < abs(seconds) <= MAX_SECONDS:
         refuse(f"`{value}` is out of bounds", "An offset is from 1s to 366d, earlier or later")
     return seconds
@@ -87,7 +87,7 @@ def _instant(value: Any) -> datetime:
             (f"{value}{rest}" for rest in ("Z", "T00:00:00Z") if re.fullmatch(_INSTANT, f"{value}{rest}")), None
         )
         refuse(
-            f"{shown(value)} is not a time with an offset",
+            f"{quote_value(value)} is not a time with an offset",
             (f"Did you mean `{meant}`? " if meant else "")
             + "Write date, time and offset: `2026-11-01T09:00:00Z` or `2026-11-01T09:00:00+01:00`",
         )
@@ -98,25 +98,25 @@ Duration = Annotated[
     int,
     BeforeValidator(_seconds),
     PlainSerializer(format_duration, return_type=str),
-    patterned(DURATION, "30m", "7d", "1h30m"),
+    pattern_check(DURATION, "30m", "7d", "1h30m"),
 ]
 # The least and the most, in seconds.
 DurationRange = Annotated[
     tuple[int, int],
     BeforeValidator(_seconds_range),
     PlainSerializer(lambda ends: "..".join(map(format_duration, ends)), return_type=str),
-    patterned(rf"{DURATION}\.\.{DURATION}", "1h..3h"),
+    pattern_check(rf"{DURATION}\.\.{DURATION}", "1h..3h"),
 ]
 # Seconds, negative for earlier.
 Offset = Annotated[
     int,
     BeforeValidator(_offset),
     PlainSerializer(lambda at: ("-" if at < 0 else "") + format_duration(abs(at)), return_type=str),
-    patterned(rf"[-+]?{DURATION}", "-3d", "2h"),
+    pattern_check(rf"[-+]?{DURATION}", "-3d", "2h"),
 ]
 Instant = Annotated[
     datetime,
     BeforeValidator(_instant),
     PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z"), return_type=str),
-    patterned(_INSTANT, "2026-11-01T09:00:00Z", "2026-11-01T09:00:00+01:00"),
+    pattern_check(_INSTANT, "2026-11-01T09:00:00Z", "2026-11-01T09:00:00+01:00"),
 ]

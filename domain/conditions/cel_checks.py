@@ -112,7 +112,7 @@ def _json_and_time(one: SyntaxNode, other: SyntaxNode, tree: CheckedTree) -> Ite
     path = tree.path(one)
     if path is not None and path[0] in JSON and len(path) > 1 and tree.time(other):
         kind = "duration" if tree.time(other) == DURATION else "timestamp"
-        named = _written(path)
+        named = _source_of(path)
         said = f"`{named}` is never a {kind}: JSON has texts and numbers"
         yield ExpressionFault(tree.offset(one), said, f"Write `{kind}({named})`")
 
@@ -121,7 +121,7 @@ def _no_type(one: SyntaxNode, other: SyntaxNode, tree: CheckedTree) -> Iterator[
     path = tree.path(one)
     known = _TYPES.get(path[0]) if path is not None else None
     if known is not None and (text := literal_text(other)) is not None and text not in known:
-        said = f"`{_written(path or ())}` is never `{text}`"
+        said = f"`{_source_of(path or ())}` is never `{text}`"
         yield ExpressionFault(tree.offset(other), said, did_you_mean(text, known, "Types"))
 
 
@@ -156,5 +156,5 @@ def literal_text(node: SyntaxNode) -> str | None:
     return text
 
 
-def _written(path: tuple[str, ...]) -> str:
+def _source_of(path: tuple[str, ...]) -> str:
     return path[0] + "".join(f".{key}" if key.isidentifier() else f"['{key}']" for key in path[1:])

@@ -54,7 +54,7 @@ def compile_checked(text: str, place: ExpressionScope) -> Checked:
         raise
     except (RuntimeError, ValueError, DecodeError) as error:
         # CEL checks less than it refuses when it makes an expression ready, and protobuf takes less depth than both.
-        raise ConditionError(*explain(cel_numbers.shown(str(error)), text, visible, ROOTS)) from error
+        raise ConditionError(*explain(cel_numbers.original_text(str(error)), text, visible, ROOTS)) from error
 
 
 def _compile(text: str, unified: Unified, visible: tuple[str, ...]) -> Checked:

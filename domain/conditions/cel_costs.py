@@ -111,7 +111,7 @@ class _Estimate:
                 literal = _literal(node)
                 return 0.0, Bound(size_of(literal), [literal])
             case "ident_expr":
-                return 1.0, self._named(node)
+                return 1.0, self._value_bound(node)
             case "select_expr":
                 return self._select(node)
             case "call_expr":
@@ -119,9 +119,9 @@ class _Estimate:
             case "comprehension_expr":
                 return self._loop(node)
             case _:
-                return self._made(node)
+                return self._construction_cost(node)
 
-    def _named(self, node: SyntaxNode) -> Bound:
+    def _value_bound(self, node: SyntaxNode) -> Bound:
         for scope in reversed(self._scopes):
             found: Bound | None = scope.get(node.ident_expr.name)
             if found is not None:
@@ -130,7 +130,7 @@ class _Estimate:
 
     def _select(self, node: SyntaxNode) -> tuple[float, Bound]:
         if (variable := self._tree.variables.get(node.id)) is not None and "." in variable:
-            return 1.0, self._named(node)
+            return 1.0, self._value_bound(node)
         units, holder = self.cost(node.select_expr.operand)
         field = node.select_expr.field
         if node.select_expr.test_only:
@@ -154,23 +154,23 @@ class _Estimate:
             part = self._part(bounds[0], key.const_expr.string_value if is_text else None)
             return units + _not_found(sizes[1]), part
         if function in _COMPARISONS:
-            return units + _compared(*sizes), Bound(_SCALAR)
+            return units + _compare(*sizes), Bound(_SCALAR)
         if function in ("@in", "_in_"):
             needle, holder = sizes
             times = max(1, holder.items)
-            return units + 0.2 * times + _compared(_repeated(needle, times), holder), Bound(_SCALAR)
+            return units + 0.2 * times + _compare(_repeat(needle, times), holder), Bound(_SCALAR)
         if function == "contains":
             # The naive search, a word of 16 bytes at a time.
-            return units + sizes[0].bytes * sizes[1].bytes / 10_000 + _copied(whole), Bound(_SCALAR)
+            return units + sizes[0].bytes * sizes[1].bytes / 10_000 + _copy(whole), Bound(_SCALAR)
         if function == cel_patterns.FUNCTION:
             tried = sizes[0].bytes * _program(node.call_expr) * _MATCHED
-            return units + _CALLBACK + tried + _copied(whole), Bound(_SCALAR)
+            return units + _CALLBACK + tried + _copy(whole), Bound(_SCALAR)
         if function == "string":
-            return units + 2 + _copied(whole), Bound(Size(1, max(whole.bytes, _MADE_TEXT), 0))
+            return units + 2 + _copy(whole), Bound(Size(1, max(whole.bytes, _MADE_TEXT), 0))
         if function in _ARITHMETIC:
             # Of lists, one that is made; of texts, a copy; of numbers, of two kinds perhaps.
-            return units + _PROMOTED + 0.2 * whole.items + _copied(whole), Bound(whole)
-        return units + 2 + _copied(whole), Bound(whole)
+            return units + _PROMOTED + 0.2 * whole.items + _copy(whole), Bound(whole)
+        return units + 2 + _copy(whole), Bound(whole)
 
     def _loop(self, node: SyntaxNode) -> tuple[float, Bound]:
         loop = node.comprehension_expr
@@ -186,17 +186,17 @@ class _Estimate:
         self._scopes.pop()
         if makes_list:
             # One item more each time, and all before it are copied.
-            made = Bound(_repeated(made.size, times)._replace(items=times))
+            made = Bound(_repeat(made.size, times)._replace(items=times))
             units += times * times / 2
         elif made.size.bytes:
             # Folds are not of the language; whatever makes texts here grows with each round.
-            made = Bound(_repeated(made.size, times))
+            made = Bound(_repeat(made.size, times))
         self._scopes.append({loop.accu_var: made})
         finished, result = self.cost(loop.result)
         self._scopes.pop()
         return units + begun + times * (condition + step) + finished, result
 
-    def _made(self, node: SyntaxNode) -> tuple[float, Bound]:
+    def _construction_cost(self, node: SyntaxNode) -> tuple[float, Bound]:
         found = [self.cost(child) for child in children(node)]
         whole = _sum([bound.size for _, bound in found])
         made = Size(whole.nodes + len(found) + 1, whole.bytes, max(whole.items, len(found)))
@@ -245,16 +245,16 @@ def _sum(sizes: Sequence[Size]) -> Size:
     return Size(*(sum(column) for column in zip(_NOTHING, *sizes, strict=True)))
 
 
-def _repeated(size: Size, times: int) -> Size:
+def _repeat(size: Size, times: int) -> Size:
     """The size of a list of so many; up to a bound, since what lies beyond is refused, and no float might hold it."""
     return Size(*(min(number * times + 1, _ENORMOUS) for number in size))
 
 
-def _compared(one: Size, other: Size) -> float:
+def _compare(one: Size, other: Size) -> float:
     return min(one.nodes, other.nodes) + min(one.bytes, other.bytes) / _COMPARED
 
 
-def _copied(size: Size) -> float:
+def _copy(size: Size) -> float:
     return size.bytes / _COPIED + 0.2 * size.nodes
 
 

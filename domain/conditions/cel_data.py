@@ -39,10 +39,10 @@ def cel_data(value: Any) -> Any:
     or list (too many items, too deep, no JSON) is left out, so that it harms no condition that does not look at it.
     Raises Unusable where nothing is left.
     """
-    return _converted(value, 0)
+    return _convert(value, 0)
 
 
-def _converted(value: Any, depth: int) -> Any:
+def _convert(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, float):
@@ -67,12 +67,12 @@ def _container(value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], depth: in
         raise Unusable(f"nested deeper than {MAX_DEPTH}")
     if not isinstance(value, Mapping):
         # An item left out would shift the others, so that a list is whole or not there.
-        return [_converted(item, depth + 1) for item in value]
+        return [_convert(item, depth + 1) for item in value]
     kept: dict[str, Any] = {}
     for key, item in value.items():
         if isinstance(key, str):
             try:
-                kept[_converted(key, depth)] = _converted(item, depth + 1)
+                kept[_convert(key, depth)] = _convert(item, depth + 1)
             except Unusable:
                 continue
     return kept

@@ -63,7 +63,7 @@ def unify(text: str) -> Unified:
     return Unified("".join(parts) + text[end:], decimals, unsigned)
 
 
-def shown(error: str) -> str:
+def original_text(error: str) -> str:
     """An error of the checker with the name that stands in the text."""
     return error.replace(_UNKNOWN, INTEGER_OF)
 
@@ -81,15 +81,17 @@ def mixed_operators() -> list[cel.FunctionDecl]:
     CEL has no remainder of doubles: it is that of IEEE 754's fmod, with the sign of the first, as of two integers.
     """
     return [
-        _mixed("_+_", operator.add),
-        _mixed("_-_", operator.sub),
-        _mixed("_*_", operator.mul),
-        _mixed("_/_", _divide),
-        _mixed("_%_", _remainder, (cel.Type.DOUBLE, cel.Type.DOUBLE)),
+        _find_mixed("_+_", operator.add),
+        _find_mixed("_-_", operator.sub),
+        _find_mixed("_*_", operator.mul),
+        _find_mixed("_/_", _divide),
+        _find_mixed("_%_", _remainder, (cel.Type.DOUBLE, cel.Type.DOUBLE)),
     ]
 
 
-def _mixed(name: str, promote: Callable[[float, float], float], *more: tuple[cel.Type, cel.Type]) -> cel.FunctionDecl:
+def _find_mixed(
+    name: str, promote: Callable[[float, float], float], *more: tuple[cel.Type, cel.Type]
+) -> cel.FunctionDecl:
     def impl(left: float, right: float) -> float:
         return promote(float(left), float(right))
 

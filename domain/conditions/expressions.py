@@ -125,7 +125,7 @@ class _Compiled:
             error = str(value.value())[:_MAX_SAID]
         except (RuntimeError, ValueError, TypeError) as raised:
             error = str(raised)[:_MAX_SAID]
-        if (missing := self._missing(error, data)) is not None:
+        if (missing := self._find_missing(error, data)) is not None:
             error = f"there is no {missing}"
         else:
             error = explain_failure(error)
@@ -151,7 +151,7 @@ class _Compiled:
                 sizes[variable] = size
         return data, sizes, unusable
 
-    def _missing(self, error: str, data: Mapping[str, Any]) -> str | None:
+    def _find_missing(self, error: str, data: Mapping[str, Any]) -> str | None:
         """What was looked for in vain, as the expression names it; None where the error is another one."""
         found = _KEY_NOT_FOUND.search(error)
         if found is None or found[1] not in self.checked.keys:
@@ -175,7 +175,7 @@ class Condition(_Compiled):
         if failure is not None:
             return ConditionOutcome(False, failure.error, failure.missing)
         if not isinstance(value, bool):
-            return ConditionOutcome(False, f"the condition is {_named(value)}, not true or false")
+            return ConditionOutcome(False, f"the condition is {_describe_missing(value)}, not true or false")
         return ConditionOutcome(value)
 
     def holds(self, **roots: Any) -> bool:
@@ -194,7 +194,7 @@ class KeyExpression(_Compiled):
             return KeyOutcome(None, failure.error, failure.missing)
         key = _key_text(value)
         if key is None:
-            return KeyOutcome(None, f"{_named(value)} cannot be a key")
+            return KeyOutcome(None, f"{_describe_missing(value)} cannot be a key")
         if not key or len(key) > MAX_KEY_LENGTH or "\0" in key:
             return KeyOutcome(None, rf"a key has 1 to {MAX_KEY_LENGTH} characters, and none of them is \u0000")
         return KeyOutcome(key)
@@ -291,7 +291,7 @@ def _plain(value: Any) -> Any:
             return [_plain(item) for item in value]
         case dict():
             return {str(_plain(key)): _plain(item) for key, item in value.items()}
-    raise TypeError(f"{_named(value)} cannot be kept")
+    raise TypeError(f"{_describe_missing(value)} cannot be kept")
 
 
 def _is_missing(path: tuple[str, ...], key: str, data: Mapping[str, Any]) -> bool:
@@ -306,7 +306,7 @@ def _is_missing(path: tuple[str, ...], key: str, data: Mapping[str, Any]) -> boo
     return False
 
 
-def _named(value: Any) -> str:
+def _describe_missing(value: Any) -> str:
     """What a value is, without saying what it says: the text is kept beside a person's data, and need not repeat it."""
     names = {"NoneType": "null", "str": "a text", "int": "a number", "float": "a number", "bool": "true or false"}
     return names.get(type(value).__name__, f"a {type(value).__name__}")

@@ -54,9 +54,9 @@ def find_secret_fault(secret: str) -> SecretFault | None:
     if not secret:
         return SecretFault("is empty", MAKE_SECRET)
     if len(secret) < MIN_CHARACTERS:
-        return SecretFault(f"has {_counted(len(secret), 'character')} of the {MIN_CHARACTERS} it takes", MAKE_SECRET)
+        return SecretFault(f"has {_count_text(len(secret), 'character')} of the {MIN_CHARACTERS} it takes", MAKE_SECRET)
     if len(set(secret)) < MIN_DISTINCT:
-        return SecretFault(f"repeats {_counted(len(set(secret)), 'character')} and can be guessed", MAKE_SECRET)
+        return SecretFault(f"repeats {_count_text(len(set(secret)), 'character')} and can be guessed", MAKE_SECRET)
     return find_character_fault(secret, MAKE_SECRET)
 
 
@@ -71,21 +71,21 @@ def find_signing_fault(secret: str) -> SecretFault | None:
     """The same for a secret of Standard Webhooks."""
     if not secret:
         return SecretFault("is empty", MAKE_SIGNING_SECRET)
-    key = _decoded(secret.removeprefix("whsec_"))
+    key = _decode(secret.removeprefix("whsec_"))
     if not secret.startswith("whsec_") or key is None:
         return SecretFault("is not whsec_ and base64", MAKE_SIGNING_SECRET)
     if not MIN_SIGNING_BYTES <= len(key) <= MAX_SIGNING_BYTES:
         wanted = f"{MIN_SIGNING_BYTES} to {MAX_SIGNING_BYTES}"
-        return SecretFault(f"holds {_counted(len(key), 'byte')} where {wanted} are asked for", MAKE_SIGNING_SECRET)
+        return SecretFault(f"holds {_count_text(len(key), 'byte')} where {wanted} are asked for", MAKE_SIGNING_SECRET)
     if len(set(key)) < MIN_DISTINCT:
-        return SecretFault(f"repeats {_counted(len(set(key)), 'byte')} and can be guessed", MAKE_SIGNING_SECRET)
+        return SecretFault(f"repeats {_count_text(len(set(key)), 'byte')} and can be guessed", MAKE_SIGNING_SECRET)
     return None
 
 
 def find_payload_key_fault(key: str) -> SecretFault | None:
     """The same for a key that encrypts payloads, `id:base64`."""
     id, _, encoded = key.partition(":")
-    content = _decoded(encoded)
+    content = _decode(encoded)
     if not _KEY_ID.fullmatch(id) or content is None:
         return SecretFault("is not an id, a colon and base64", MAKE_PAYLOAD_KEY)
     if len(content) != PAYLOAD_KEY_BYTES or len(set(content)) < MIN_DISTINCT:
@@ -141,12 +141,12 @@ def is_loopback(host: str) -> bool:
     return address in _LOOPBACK if address.version == 4 else address == _LOOPBACK_6
 
 
-def _decoded(text: str) -> bytes | None:
+def _decode(text: str) -> bytes | None:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
 
 
-def _counted(number: int, noun: str) -> str:
+def _count_text(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -164,10 +164,10 @@ class _Hidden:
         """The text of a scalar as it was written, without what its quotes made the author escape."""
         if not self._pieces:
             return text
-        return self._marks.sub(lambda found: _unescaped(self._pieces[int(found[1])], style), text)
+        return self._marks.sub(lambda found: _unescape(self._pieces[int(found[1])], style), text)
 
 
-def _unescaped(piece: str, style: str | None) -> str:
+def _unescape(piece: str, style: str | None) -> str:
     if style == "'":
         return piece.replace("''", "'")
     if style == '"' and "\\" in piece:
@@ -257,7 +257,7 @@ class _Reader:
 
     def _text(self, node: ScalarNode, path: Path) -> str:
         """The text without what nothing could store or print, which is a problem, so that messages may show it."""
-        text = _SURROGATES.sub(_joined, self._hidden.restore(node.value, node.style))
+        text = _SURROGATES.sub(_join, self._hidden.restore(node.value, node.style))
         replaced = _UNSTORABLE.sub("\ufffd", text)
         if replaced != text:
             said = "the text holds an escaped character that cannot be stored"
@@ -265,7 +265,7 @@ class _Reader:
         return replaced
 
 
-def _joined(surrogates: re.Match[str]) -> str:
+def _join(surrogates: re.Match[str]) -> str:
     """JSON escapes a character beyond U+FFFF as two, which PyYAML reads one by one; lone ones stay as they are."""
     return surrogates[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 

@@ -13,7 +13,7 @@ from domain.sending.claim import POSTPONED
 from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
 
 
-def answered(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: datetime) -> JourneyState:
+def after_answer(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: datetime) -> JourneyState:
     """The gate has answered."""
     match answer:
         case Granted(message_id=message_id):
@@ -38,7 +38,7 @@ def answered(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: da
             assert_never(answer)
 
 
-def settled(plan: Plan, state: JourneyState, node: Send, fact: Settled, at: datetime) -> JourneyState:
+def after_send(plan: Plan, state: JourneyState, node: Send, fact: Settled, at: datetime) -> JourneyState:
     """The message has its outcome."""
     noted = note(state, at, fact.outcome)
     if fact.journey_ended:
@@ -48,7 +48,7 @@ def settled(plan: Plan, state: JourneyState, node: Send, fact: Settled, at: date
     return _leave_recorded(plan, noted, node, at)
 
 
-def evaluated(
+def after_evaluation(
     plan: Plan, state: JourneyState, node: Branch | Split | Repeat, case: int | None, at: datetime
 ) -> JourneyState:
     """The way at a fork is known."""
@@ -68,7 +68,7 @@ def evaluated(
             assert_never(node)
 
 
-def looked_up(
+def after_look_up(
     plan: Plan, state: JourneyState, node: Until, until: datetime | Unreadable | None, at: datetime
 ) -> JourneyState:
     """The instant until which a delay rests is known."""
@@ -83,7 +83,7 @@ def looked_up(
     return replace(state, phase="resting", until=until)
 
 
-def performed(plan: Plan, state: JourneyState, node: Act, fact: Performed, at: datetime) -> JourneyState:
+def after_action(plan: Plan, state: JourneyState, node: Act, fact: Performed, at: datetime) -> JourneyState:
     """The action has been done, or the journey had been ended before."""
     if fact.journey_ended:
         return replace(note(state, at, "not done: the journey was ended"), outcome=EXITED, recorded=True)

@@ -51,7 +51,7 @@ class Listeners:
                 self._entries.setdefault(version.rules.entry.event, []).append(version)
         self._listening: dict[str, set[str]] = {}
         for version in listening.values():
-            for name in _moving(version.rules):
+            for name in _moving_rules(version.rules):
                 self._listening.setdefault(name, set()).add(version.key)
         known = {(version.key, version.version): version for version in past} | listening
         self._rules = {place: version.rules for place, version in known.items()}
@@ -132,7 +132,7 @@ def _expressions(rules: Rules) -> Iterator[str]:
     yield from (text for text in (rules.entry.where, rules.entry.key) if text is not None)
 
 
-def _moving(rules: Rules) -> set[str]:
+def _moving_rules(rules: Rules) -> set[str]:
     """The names of the events that mean something to a journey under way."""
     names = {rule.event for rule in (*rules.exits, *rules.subscriptions.values())}
     return names | {rules.goal.event} if rules.goal is not None else names

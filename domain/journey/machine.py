@@ -91,14 +91,14 @@ def after(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyS
     """The state once a fact is known. One that does not concern the present step, or comes after the end, is let be."""
     if state.outcome is not None:
         return note(state, at, fact.outcome) if isinstance(fact, Settled) else state
-    known = _known(plan, state, fact, at)
+    known = _with_fact(plan, state, fact, at)
     if _is_under_way(plan, state, known):
         return known
     left = leave_stopped(plan, known, at, rested=is_at_rest(plan, state))
     return ended_by_schedule(plan, left, at)
 
 
-def matching(plan: Plan, state: JourneyState) -> Subscription | None:
+def find_match(plan: Plan, state: JourneyState) -> Subscription | None:
     """The subscription of the present wait that matched first since the wait looks back, if any has."""
     if state.step is None or not isinstance(node := plan.node(state.step), WaitFor):
         return None
@@ -133,30 +133,30 @@ def _is_under_way(plan: Plan, before: JourneyState, known: JourneyState) -> bool
     return not is_at_rest(plan, known) and next_command(plan, known) == next_command(plan, before)
 
 
-def _known(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyState:
+def _with_fact(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyState:
     """The state with the fact, before anything is said of repetitions and schedules."""
     node = None if state.step is None else plan.node(state.step)
     match fact:
         case Exited(reason=reason):
             return replace(note(state, at, f"exited: {reason}"), outcome=EXITED, recorded=True)
         case Matched():
-            return _matched(plan, state, fact, at)
+            return _after_match(plan, state, fact, at)
         case Woke():
-            return _woke(plan, state, at)
+            return _after_wake(plan, state, at)
         case Resumed():
             return ask_resumed(plan, state, at) if state.phase == "held" else replace(state, resumed=True)
         case Skipped(step=step):
-            return _skipped(plan, state, at) if step == state.step else state
+            return _after_skip(plan, state, at) if step == state.step else state
         case Answered(answer=answer) if isinstance(node, Send) and state.phase == "ask":
-            return answers.answered(plan, state, node, answer, at)
+            return answers.after_answer(plan, state, node, answer, at)
         case Settled() if isinstance(node, Send) and state.phase == "granted":
-            return answers.settled(plan, state, node, fact, at)
+            return answers.after_send(plan, state, node, fact, at)
         case Evaluated(case=case) if isinstance(node, Branch | Split | Repeat) and state.phase == "ask":
-            return answers.evaluated(plan, state, node, case, at)
+            return answers.after_evaluation(plan, state, node, case, at)
         case LookedUp(until=until) if isinstance(node, Until) and state.phase == "ask":
-            return answers.looked_up(plan, state, node, until, at)
+            return answers.after_look_up(plan, state, node, until, at)
         case Performed() if isinstance(node, Act):
-            return answers.performed(plan, state, node, fact, at)
+            return answers.after_action(plan, state, node, fact, at)
         case Answered() | Settled() | Evaluated() | LookedUp() | Performed():
             return state
         case _:
@@ -176,23 +176,23 @@ def _send_command(plan: Plan, state: JourneyState, node: Send) -> Command:
             return Authorize(node.id, state.visits[node.id], state.attempt, state.since, ends_with)
 
 
-def _matched(plan: Plan, state: JourneyState, fact: Matched, at: datetime) -> JourneyState:
+def _after_match(plan: Plan, state: JourneyState, fact: Matched, at: datetime) -> JourneyState:
     before = state.matches.get(fact.subscription)
     if before is not None and before.event_id == fact.event_id:
         return state
     if state.step is not None and isinstance(node := plan.node(state.step), WaitFor):
         listens = any(subscription.id == fact.subscription for subscription in node.subscriptions)
-        if listens and matching(plan, state) is not None:
+        if listens and find_match(plan, state) is not None:
             # Another came first, and has ended this wait.
             return state
     return replace(state, matches={**state.matches, fact.subscription: Match(fact.event_id, at)})
 
 
-def _woke(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
+def _after_wake(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
     if state.step is None:
         return state
     rested = listen_from(state, at)
-    if (found := matching(plan, state)) is not None:
+    if (found := find_match(plan, state)) is not None:
         event_id = state.matches[found.id].event_id
         return arrive(plan, replace(note(rested, at, f"event {event_id}"), consumed_event=event_id), found.next, at)
     if state.until is not None and at < state.until:
@@ -214,9 +214,9 @@ def _woke(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
             return state
 
 
-def _skipped(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
+def _after_skip(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
     """Go on from a rest as if it were over; from a wait, as if it had timed out. A message waits for the gate alone."""
-    if state.step is None or not is_at_rest(plan, state) or matching(plan, state) is not None:
+    if state.step is None or not is_at_rest(plan, state) or find_match(plan, state) is not None:
         return state
     rested = listen_from(note(state, at, "wait skipped"), at)
     match node := plan.node(state.step):

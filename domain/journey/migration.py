@@ -97,10 +97,10 @@ def obstacle(old: Plan, new: Plan, step: str) -> CannotMigrate | None:
 
 def is_movable(plan: Plan, state: JourneyState) -> bool:
     """Whether the journey rests, and has not heard yet what it waits for."""
-    return state.outcome is None and is_at_rest(plan, state) and machine.matching(plan, state) is None
+    return state.outcome is None and is_at_rest(plan, state) and machine.find_match(plan, state) is None
 
 
-def migrated(
+def migrate_state(
     old: Plan, new: Plan, state: JourneyState, alike: Collection[str], at: datetime, versions: tuple[int, int]
 ) -> JourneyState | CannotMigrate:
     """The state of a journey under the new plan; `versions` are the numbers of both, for the history.

@@ -34,7 +34,7 @@ def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> J
         case WaitFor(timeout=seconds):
             return replace(arrived, until=at + timedelta(seconds=seconds))
         case Repeat() if step in arrived.loops:
-            return _round_done(plan, arrived, node, at)
+            return _finish_round(plan, arrived, node, at)
         case Repeat():
             begun = Round(arrived.match_since, consumed_event=arrived.consumed_event)
             entered = replace(arrived, loops={**arrived.loops, step: begun})
@@ -53,7 +53,7 @@ def leave_stopped(plan: Plan, state: JourneyState, at: datetime, *, rested: bool
 
     `rested` says that the journey did so until now, and did not just come here from a question that was answered.
     """
-    while (stopped := _stopped(plan, state)) is not None:
+    while (stopped := _find_stopped(plan, state)) is not None:
         node, event_id = stopped
         leaving = replace(note(state, at, f"event {event_id}"), consumed_event=event_id)
         state = arrive(plan, listen_from(leaving, at) if rested else leaving, node.next, at)
@@ -133,7 +133,7 @@ def note(state: JourneyState, at: datetime, what: str) -> JourneyState:
     return replace(state, history=(*state.history, passed)[-HISTORY_LENGTH:])
 
 
-def _round_done(plan: Plan, state: JourneyState, node: Repeat, at: datetime) -> JourneyState:
+def _finish_round(plan: Plan, state: JourneyState, node: Repeat, at: datetime) -> JourneyState:
     before = state.loops[node.id]
     round = replace(before, done=before.done + 1)
     counted = replace(state, loops={**state.loops, node.id: round})
@@ -142,17 +142,17 @@ def _round_done(plan: Plan, state: JourneyState, node: Repeat, at: datetime) -> 
     return replace(counted, phase="resting", until=at + timedelta(seconds=node.every))
 
 
-def _stopped(plan: Plan, state: JourneyState) -> tuple[Repeat, str] | None:
+def _find_stopped(plan: Plan, state: JourneyState) -> tuple[Repeat, str] | None:
     """The outermost repetition that an event has ended, and the event; None where a message is to be sent first."""
     if state.step is None or state.phase == "granted" or outcome_of(plan, state) is not None:
         return None
     for node in reversed([*_own(plan, state.step), *plan.repetitions(state.step)]):
-        if (event_id := _stopped_by(state, node)) is not None:
+        if (event_id := _stopping_event(state, node)) is not None:
             return node, event_id
     return None
 
 
-def _stopped_by(state: JourneyState, node: Repeat) -> str | None:
+def _stopping_event(state: JourneyState, node: Repeat) -> str | None:
     """The event that has come to end a repetition, if one has since it was entered."""
     round = state.loops.get(node.id)
     match = None if node.until is None else state.matches.get(node.until)

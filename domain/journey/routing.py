@@ -259,7 +259,7 @@ class Router:
         """An exit event that was received before, but happened after: the moment has passed already."""
         earliest: list[ProfileEvent] = []
         for exit in exits_of(journey_entry.rules):
-            for earlier in self._overtaking(profile_event, exit.event):
+            for earlier in self._find_overtaking(profile_event, exit.event):
                 yield
                 if self._matcher.concerns(earlier, exit, ExpressionScope.EXIT_WHERE, journey_entry):
                     earliest.append(earlier)
@@ -273,13 +273,13 @@ class Router:
         goal = journey_entry.rules.goal
         if goal is None:
             return None
-        for earlier in self._overtaking(profile_event, goal.event):
+        for earlier in self._find_overtaking(profile_event, goal.event):
             yield
             if not earlier.event.is_history and self._reaches(earlier, goal, journey_entry):
                 return earlier
         return None
 
-    def _overtaking(self, profile_event: ProfileEvent, name: str) -> Iterator[ProfileEvent]:
+    def _find_overtaking(self, profile_event: ProfileEvent, name: str) -> Iterator[ProfileEvent]:
         """The person's events of a name that were received before this one and happened after it, the earliest first.
 
         When an event happened whose clock was impossible is not known: it overtakes none.

@@ -24,7 +24,7 @@ def until_moment(moment: date | datetime, offset: int, clock: time | None, zone:
     elapsed time. Negative offsets mirror positive ones: -3d12h is three days and twelve hours back.
     """
     try:
-        at = _moved(moment, offset, clock, zone)
+        at = _add_offset(moment, offset, clock, zone)
         # Whoever is told of it is told in local time, so the zone's own year 10,000 is as far away as that of UTC.
         at.astimezone(zone)
     except OverflowError:
@@ -32,7 +32,7 @@ def until_moment(moment: date | datetime, offset: int, clock: time | None, zone:
     return at
 
 
-def _moved(moment: date | datetime, offset: int, clock: time | None, zone: ZoneInfo) -> datetime:
+def _add_offset(moment: date | datetime, offset: int, clock: time | None, zone: ZoneInfo) -> datetime:
     if clock is None and isinstance(moment, datetime) and moment.tzinfo is not None:
         return moment.astimezone(UTC) + timedelta(seconds=offset)
     days, seconds = divmod(abs(offset), _DAY_SECONDS)

@@ -76,7 +76,7 @@ def is_reachable(address: str) -> bool:
     return parse_email(address) is not None
 
 
-def normalized(address: str) -> str | None:
+def normalize(address: str) -> str | None:
     """The spelling under which an address is known: letter case and blanks around it make no other address.
 
     None for what is empty or longer than any address.
@@ -88,5 +88,5 @@ def normalized(address: str) -> str | None:
 def addresses_of(traits: Mapping[str, Any]) -> dict[str, str]:
     """A person's addresses by channel, normalised, as far as the channel has any."""
     email = traits.get("email")
-    address = normalized(email) if isinstance(email, str) else None
+    address = normalize(email) if isinstance(email, str) else None
     return {} if address is None else {"email": address}

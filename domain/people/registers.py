@@ -78,7 +78,7 @@ class Registers(Struct):
 NEVER = Stamp(-(2**63), "")
 
 
-def packed(stamps: Mapping[str, Stamp]) -> list[list[Any]]:
+def pack(stamps: Mapping[str, Stamp]) -> list[list[Any]]:
     """Stamps as they are stored: [at, id, name, name, …] for all that was said at once."""
     groups: dict[Stamp, list[Any]] = {}
     for name, said in stamps.items():
@@ -86,8 +86,8 @@ def packed(stamps: Mapping[str, Stamp]) -> list[list[Any]]:
     return list(groups.values())
 
 
-def unpacked(groups: Iterable[list[Any]]) -> dict[str, Stamp]:
-    """Stamps as `packed` wrote them."""
+def unpack(groups: Iterable[list[Any]]) -> dict[str, Stamp]:
+    """Stamps as `pack` wrote them."""
     return {name: Stamp(at, id) for at, id, *names in groups for name in names}
 
 

@@ -120,7 +120,7 @@ def _refusals(rule: CapRule, ledger: Sequence[CountedMessage], at: datetime, zon
     )
     if rule.min_gap is not None:
         # A gap is a window with room for one.
-        count, frees_at = _rolling(1, rule.min_gap, instants, at)
+        count, frees_at = _rolling_refusal(1, rule.min_gap, instants, at)
         if frees_at is not None:
             yield Capped(rule.name, 1, count, frees_at, min_gap=rule.min_gap)
     if rule.limit is None:
@@ -130,12 +130,14 @@ def _refusals(rule: CapRule, ledger: Sequence[CountedMessage], at: datetime, zon
         if frees_at is not None:
             yield Capped(rule.name, rule.limit, count, frees_at, calendar=rule.calendar)
     elif rule.window is not None:
-        count, frees_at = _rolling(rule.limit, rule.window, instants, at)
+        count, frees_at = _rolling_refusal(rule.limit, rule.window, instants, at)
         if frees_at is not None:
             yield Capped(rule.name, rule.limit, count, frees_at, window=rule.window)
 
 
-def _rolling(limit: int, seconds: int, instants: Sequence[datetime], at: datetime) -> tuple[int, datetime | None]:
+def _rolling_refusal(
+    limit: int, seconds: int, instants: Sequence[datetime], at: datetime
+) -> tuple[int, datetime | None]:
     window = timedelta(seconds=seconds)
     counted = [instant for instant in instants if instant + window > at]
     last = _in_the_way(limit, counted)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, format_duration, parse_duration
-from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, patterned, refuse, shown
+from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, pattern_check, quote_value, refuse
 from domain.campaign.schema_errors import validate
 from domain.campaign.single_steps import ChannelName
 from domain.campaign.time_fields import DURATION
@@ -28,13 +28,13 @@ _GAP = "A gap is from 1m to 366d: `4h`"
 def _seconds(value: Any, remedy: str) -> int:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str):
-        refuse(f"{shown(value)} is not a duration", f"{EXPECTED}. {remedy}")
+        refuse(f"{quote_value(value)} is not a duration", f"{EXPECTED}. {remedy}")
     try:
         seconds = parse_duration(text)
     except DurationError as error:
         refuse(error.message, f"{error.suggestion}. {remedy}")
     if not MIN_SECONDS <= seconds <= MAX_SECONDS:
-        refuse(f"{shown(value)} is too {'short' if seconds < MIN_SECONDS else 'long'}", remedy)
+        refuse(f"{quote_value(value)} is too {'short' if seconds < MIN_SECONDS else 'long'}", remedy)
     return seconds
 
 
@@ -43,7 +43,7 @@ def _window(value: Any) -> int | Period:
         return _seconds(value, _PER)
     if value not in CALENDAR:
         meant = f"calendar_{value}" if value in CALENDAR.values() else value
-        refuse(f"{shown(value)} is not a window", f"{did_you_mean(meant, CALENDAR)}. {_ROLLING}")
+        refuse(f"{quote_value(value)} is not a window", f"{did_you_mean(meant, CALENDAR)}. {_ROLLING}")
     return CALENDAR[value]
 
 
@@ -60,9 +60,9 @@ Category = Annotated[Slug, Field(json_schema_extra={"not": {"const": TRANSACTION
 Window = Annotated[
     int | Literal["day", "week", "month"],
     BeforeValidator(_window),
-    patterned(f"({DURATION}|{'|'.join(CALENDAR)})", "7d", "calendar_week"),
+    pattern_check(f"({DURATION}|{'|'.join(CALENDAR)})", "7d", "calendar_week"),
 ]
-Gap = Annotated[int, BeforeValidator(lambda value: _seconds(value, _GAP)), patterned(DURATION, "4h")]
+Gap = Annotated[int, BeforeValidator(lambda value: _seconds(value, _GAP)), pattern_check(DURATION, "4h")]
 
 
 class CapRuleModel(DocumentModel):
@@ -139,7 +139,7 @@ def _rule(model: CapRuleModel) -> CapRule:
     )
 
 
-def _written(source: YamlSource) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _rule_source(source: YamlSource) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The rules as they stand in the document, as far as they are any."""
     rules = source.data.get("rules") if isinstance(source.data, dict) else None
     for index, rule in enumerate(rules if isinstance(rules, list) else ()):
@@ -149,7 +149,7 @@ def _written(source: YamlSource) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _duplicates(source: YamlSource) -> Iterator[Problem]:
     first: dict[str, int] = {}
-    for index, rule in _written(source):
+    for index, rule in _rule_source(source):
         if not isinstance(name := rule.get("name"), str):
             continue
         path = ("rules", index, "name")
@@ -161,7 +161,7 @@ def _duplicates(source: YamlSource) -> Iterator[Problem]:
 
 def _halves(source: YamlSource) -> Iterator[Problem]:
     """Rules that have only one of the two that belong together, or nothing that would limit."""
-    for index, rule in _written(source):
+    for index, rule in _rule_source(source):
         match "limit" in rule, "per" in rule, "min_gap" in rule:
             case True, False, _:
                 said = "`per` is missing: a `limit` holds for a window"

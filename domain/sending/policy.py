@@ -128,27 +128,27 @@ def decide(
     """
     step, at, expires_at = request.step, request.at, request.expires_at
     if journey_state != "active":
-        return _refused("journey_ended", journey_ended=True, state=journey_state, ended_by=ended_by)
+        return _refuse("journey_ended", journey_ended=True, state=journey_state, ended_by=ended_by)
     if campaign_state == PAUSED:
         return GateDecision(Held("campaign_paused"))
     if campaign_state not in SENDING_STATES:
-        return _refused("campaign_not_running", campaign_state=campaign_state)
+        return _refuse("campaign_not_running", campaign_state=campaign_state)
     if request.ends_at is not None and at >= request.ends_at:
-        return _refused("schedule_ended", ends_at=request.ends_at)
+        return _refuse("schedule_ended", ends_at=request.ends_at)
     if overdue == "skip" and held_at is not None:
-        return _refused("paused", held_at=held_at)
+        return _refuse("paused", held_at=held_at)
     if at >= expires_at:
-        return _refused("expired", expires_at=expires_at, reached_at=request.reached_at)
+        return _refuse("expired", expires_at=expires_at, reached_at=request.reached_at)
     if (found := objection(step.channel, step.category, recipient)) is not None:
         by: dict[str, Any] = {} if found.refused_by is None else {"refused_by": found.refused_by}
-        return _refused(found.reason, channel=step.channel, detail=found.detail, **by)
+        return _refuse(found.reason, channel=step.channel, detail=found.detail, **by)
     if (opens := opens_at(window, step.category, at, zone)) > at:
-        return _closed(opens, expires_at, zone)
+        return _check_window(opens, expires_at, zone)
     capped = caps.check(
         rules, ledger, channel=step.channel, category=step.category, priority=step.priority, at=at, zone=zone
     )
     if capped is not None:
-        return _capped(capped, request, opens_at(window, step.category, capped.frees_at, zone), zone)
+        return _check_caps(capped, request, opens_at(window, step.category, capped.frees_at, zone), zone)
     return GateDecision(Granted(request.message_id))
 
 
@@ -178,15 +178,15 @@ def _unreachable(channel: str, traits: Mapping[str, Any]) -> str | None:
     return None if is_reachable(address) else "the trait email is not an e-mail address"
 
 
-def _closed(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> GateDecision:
+def _check_window(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> GateDecision:
     if opens < expires_at:
-        return _deferred(SEND_WINDOW, opens, zone)
-    return _refused(
+        return _defer(SEND_WINDOW, opens, zone)
+    return _refuse(
         SEND_WINDOW, opens_at=opens.astimezone(zone), expires_at=expires_at.astimezone(zone), timezone=zone.key
     )
 
 
-def _capped(capped: Capped, request: Request, may_go_at: datetime, zone: ZoneInfo) -> GateDecision:
+def _check_caps(capped: Capped, request: Request, may_go_at: datetime, zone: ZoneInfo) -> GateDecision:
     """`may_go_at` is when the window is open first once the caps allow."""
     numbers = {"window_seconds": capped.window, "calendar": capped.calendar, "min_gap_seconds": capped.min_gap}
     data: dict[str, Any] = {
@@ -200,13 +200,13 @@ def _capped(capped: Capped, request: Request, may_go_at: datetime, zone: ZoneInf
     if may_go_at > capped.frees_at:
         data["opens_at"] = may_go_at.astimezone(zone)
     if request.step.on_capped == "wait" and may_go_at < request.expires_at:
-        return _deferred("capped", may_go_at, zone, **data)
-    return _refused("capped", **data, timezone=zone.key)
+        return _defer("capped", may_go_at, zone, **data)
+    return _refuse("capped", **data, timezone=zone.key)
 
 
-def _deferred(reason: str, until: datetime, zone: ZoneInfo, **data: Any) -> GateDecision:
+def _defer(reason: str, until: datetime, zone: ZoneInfo, **data: Any) -> GateDecision:
     return GateDecision(Deferred(until, reason), {"until": until.astimezone(zone), "timezone": zone.key, **data})
 
 
-def _refused(reason: str, *, journey_ended: bool = False, **data: Any) -> GateDecision:
+def _refuse(reason: str, *, journey_ended: bool = False, **data: Any) -> GateDecision:
     return GateDecision(Refused(reason, journey_ended=journey_ended), data)

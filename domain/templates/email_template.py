@@ -70,14 +70,14 @@ def compile_email(
     """The compiled template, or None; what is wrong with it is added to `problems`. Absent keys are not reported."""
     sender, reply_to = (_address(fields.get(key), problems) for key in ("from", "reply_to"))
     subject, preheader, text, html = (
-        _compiled(fields.get("subject"), problems),
-        _compiled(fields.get("preheader"), problems, is_html=True),
-        _compiled(fields.get("text"), problems),
-        _compiled(body, problems, is_html=True),
+        _compile(fields.get("subject"), problems),
+        _compile(fields.get("preheader"), problems, is_html=True),
+        _compile(fields.get("text"), problems),
+        _compile(body, problems, is_html=True),
     )
     if not body.value.strip():
         problems.append(body.place.problem("the body is empty", "Write the HTML part below the front matter"))
-    elif mjml := _MJML.search(_COMMENT.sub(_blanked, body.value)):
+    elif mjml := _MJML.search(_COMMENT.sub(_blank, body.value)):
         line = body.place.line_at(body.value, mjml.start())
         problems.append(body.place.problem(f"`{mjml[0]}` is MJML, which no mail client shows", _TO_HTML, line))
     if sender is None or subject is None or text is None or html is None:
@@ -85,7 +85,7 @@ def compile_email(
     return EmailTemplate(sender, reply_to, subject, preheader, text, html)
 
 
-def _compiled(field: Field | None, problems: list[Problem], *, is_html: bool = False) -> LiquidText | None:
+def _compile(field: Field | None, problems: list[Problem], *, is_html: bool = False) -> LiquidText | None:
     if field is None:
         return None
     compiled, faults = compile_liquid(field.value, field.place, is_html=is_html)
@@ -104,5 +104,5 @@ def _address(field: Field | None, problems: list[Problem]) -> str | None:
     return value
 
 
-def _blanked(found: re.Match[str]) -> str:
+def _blank(found: re.Match[str]) -> str:
     return re.sub(r"[^\n]", " ", found[0])

@@ -119,7 +119,7 @@ class ExpectedData:
             case FilteredExpression():
                 source = self._source(expression.left)
                 for used in expression.filters or ():
-                    source = self._filtered(source, used)
+                    source = self._apply_filter(source, used)
                 return source
             case LoopExpression():
                 for bound in (expression.limit, expression.offset, expression.cols):
@@ -159,7 +159,7 @@ class ExpectedData:
                     source = self._part(source, segment)
         return source
 
-    def _filtered(self, source: _Source, used: Filter) -> _Source:
+    def _apply_filter(self, source: _Source, used: Filter) -> _Source:
         """Where the filter's result comes from: a text or number that it has changed, from where its input does."""
         arguments = [self._source(argument.value) for argument in used.args]
         name = used.name
@@ -174,10 +174,10 @@ class ExpectedData:
         elif name in ("size", "split", "json"):
             return None
         elif name in LIST_FILTERS:
-            return self._listed(source, used, arguments)
+            return self._list_items(source, used, arguments)
         return source
 
-    def _listed(self, source: _Source, used: Filter, arguments: list[_Source]) -> _Source:
+    def _list_items(self, source: _Source, used: Filter, arguments: list[_Source]) -> _Source:
         item = self._item(source)
         field = item
         values = [argument.value for argument in used.args]

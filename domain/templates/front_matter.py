@@ -90,8 +90,8 @@ class _Document:
         self.source = source
         self._whole = whole
         self._prefix = prefix
-        self.problems = [self._moved(problem) for problem in source.problems]
-        self.warnings = [self._moved(problem) for problem in source.warnings]
+        self.problems = [self._shift(problem) for problem in source.problems]
+        self.warnings = [self._shift(problem) for problem in source.warnings]
         if not self.is_mapping and not self.problems:
             self.problems.append(whole.problem("this must be a YAML mapping", "Write one key: value a line"))
 
@@ -115,7 +115,7 @@ class _Document:
     def _path(self, path: str) -> str:
         return f"{self._prefix}.{path}" if self._prefix else path
 
-    def _moved(self, problem: Problem) -> Problem:
+    def _shift(self, problem: Problem) -> Problem:
         path = self._whole.path if problem.path == path_text(()) else self._path(problem.path)
         return replace(problem, path=path)
 

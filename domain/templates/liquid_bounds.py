@@ -84,12 +84,12 @@ class Mended(NamedTuple):
         return self.replaced <= _REPLACEMENTS.keys() | INLINE_TAGS
 
 
-def bounded(source: str) -> Mended:
+def check_bounds(source: str) -> Mended:
     """The text without what the lexer and the parser would take too long for, or what never ends."""
-    return mended(Mended(source), lambda piece: _excesses(source, piece))
+    return mend(Mended(source), lambda piece: _excesses(source, piece))
 
 
-def mended(text: Mended, faults_of: Callable[[Piece], Iterable[LiquidFault]], *, keeps_blocks: bool = True) -> Mended:
+def mend(text: Mended, faults_of: Callable[[Piece], Iterable[LiquidFault]], *, keeps_blocks: bool = True) -> Mended:
     """The text without the pieces that have faults; for a tag to which others belong there may be one like it."""
     source = text.source
     faults: list[LiquidFault] = []

@@ -75,7 +75,7 @@ class _Environment(liquid.Environment):
             **NUMBER_FILTERS,
             **LOCAL_FILTERS,
         }
-        self.filters = {name: _guarded(name, found) for name, found in self.filters.items()}
+        self.filters = {name: _guard(name, found) for name, found in self.filters.items()}
 
 
 def arguments_of(name: str) -> Signature:
@@ -90,7 +90,7 @@ def bound_arguments(used: UsedFilter) -> Mapping[str, Expression]:
     return arguments_of(used.name).bind(*others, **named).arguments
 
 
-def _guarded(name: str, inner: Filter) -> Filter:
+def _guard(name: str, inner: Filter) -> Filter:
     """The filter with what all have in common: nothing passes through, work is charged, and failures say no value."""
     wants = {key for key in ("context", "environment") if _takes(inner, key)}
 

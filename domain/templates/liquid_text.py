@@ -40,8 +40,8 @@ from domain.templates.liquid_bounds import (
     LiquidFault,
     Mended,
     Piece,
-    bounded,
-    mended,
+    check_bounds,
+    mend,
 )
 from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, Context, Rendering
 from domain.templates.liquid_environment import HTML, TEXT, arguments_of, bound_arguments
@@ -219,7 +219,7 @@ class LiquidText:
         else:
             written, role = str(bound_arguments(used)[error.argument]), f" as its '{error.argument}'"
         kind = f"{error.found}, not {error.wanted}" if error.wanted else error.found
-        return f"the filter '{used.name}' cannot take `{_shortened(written)}`{role}: it is {kind}"
+        return f"the filter '{used.name}' cannot take `{_shorten(written)}`{role}: it is {kind}"
 
     @cached_property
     def _filters(self) -> Mapping[int, tuple[FilteredExpression, Filter]]:
@@ -233,7 +233,7 @@ class LiquidText:
         }
 
 
-def _shortened(written: str) -> str:
+def _shorten(written: str) -> str:
     return written if len(written) <= MAX_SHOWN else f"{written[:MAX_SHOWN]}…"
 
 
@@ -263,7 +263,7 @@ def compile_liquid(
         for found in _ENCODED_BRACES.finditer(source)
     )
     template, readable, faults = _readable(source, place, environment)
-    problems = [*_placed(encoded, source, place), *faults]
+    problems = [*_place(encoded, source, place), *faults]
     if template is None:
         return None, problems[:MAX_PROBLEMS]
     analysis = template.analyze(include_partials=False)
@@ -277,25 +277,25 @@ def _readable(
     source: str, place: SourceLocation, environment: liquid.Environment
 ) -> tuple[liquid.BoundTemplate | None, Mended, list[Problem]]:
     """As much of the text as the library can read, and all that is wrong with the rest."""
-    readable = bounded(source)
-    problems = _placed(readable.faults, source, place)
-    template = _parsed(readable.source, environment)
+    readable = check_bounds(source)
+    problems = _place(readable.faults, source, place)
+    template = _parse(readable.source, environment)
     if isinstance(template, LiquidFault):
         # The library stops at the first piece that it cannot read, so each is read by itself.
-        before, readable = readable, mended(readable, _Apart(readable.source, environment))
-        problems += _placed(readable.faults, before.source, place)
-        template = _parsed(readable.source, environment)
+        before, readable = readable, mend(readable, _Apart(readable.source, environment))
+        problems += _place(readable.faults, before.source, place)
+        template = _parse(readable.source, environment)
     if isinstance(fault := template, LiquidFault):
         if readable.has_all_blocks:
-            problems += _placed([fault], readable.source, place)
+            problems += _place([fault], readable.source, place)
         # The outputs alone, for what else is wrong with them. Within opaque blocks they are none.
         kept = {"", *OPAQUE_TAGS, *(f"end{name}" for name in OPAQUE_TAGS)}
-        readable = mended(readable, lambda piece: [fault] if piece.name not in kept else [], keeps_blocks=False)
-        template = _parsed(readable.source, environment)
+        readable = mend(readable, lambda piece: [fault] if piece.name not in kept else [], keeps_blocks=False)
+        template = _parse(readable.source, environment)
     return (None if isinstance(template, LiquidFault) else template), readable, problems
 
 
-def _placed(faults: Iterable[LiquidFault], source: str, place: SourceLocation) -> list[Problem]:
+def _place(faults: Iterable[LiquidFault], source: str, place: SourceLocation) -> list[Problem]:
     return [
         place.problem(fault.message, fault.suggestion, place.line_at(source, fault.at))
         for fault in islice(faults, MAX_PROBLEMS)
@@ -317,13 +317,13 @@ class _Apart:
         if self._is_comment or name in CLOSING_TAGS or name in self._ends_told:
             return
         before, after = COMPLETIONS.get(name, ("", ""))
-        fault = _parsed(f"{before}{self._source[piece.begin : piece.end]}{after}", self._environment)
+        fault = _parse(f"{before}{self._source[piece.begin : piece.end]}{after}", self._environment)
         if isinstance(fault, LiquidFault):
             self._ends_told.add(f"end{name}")
             yield fault._replace(at=piece.begin + max(fault.at - len(before), 0))
 
 
-def _parsed(source: str, environment: liquid.Environment) -> liquid.BoundTemplate | LiquidFault:
+def _parse(source: str, environment: liquid.Environment) -> liquid.BoundTemplate | LiquidFault:
     """The template, or what keeps the library from reading it; at -1, if it does not say where."""
     try:
         template = environment.from_string(source)
@@ -384,7 +384,7 @@ def _misuse(used: Filter) -> tuple[str, str] | None:
         return None
     argument, error = unfit
     written = json.dumps(literals[argument], ensure_ascii=False)
-    said = f"{_shortened(written)} is not {error.wanted} (argument '{argument}' of the filter '{used.name}')"
+    said = f"{_shorten(written)} is not {error.wanted} (argument '{argument}' of the filter '{used.name}')"
     return said, did_you_mean(str(literals[argument]), error.known) if error.known else f"Write {error.wanted}"
 
 

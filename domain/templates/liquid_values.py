@@ -134,10 +134,10 @@ def text_of(value: object) -> str:
         raise UndefinedError(hint or "", token=token)
     if isinstance(value, Blank | Empty):
         return ""
-    return _printed(value)
+    return _print(value)
 
 
-def _printed(value: object) -> str:
+def _print(value: object) -> str:
     match value:
         case str():
             return str(value)
@@ -146,7 +146,7 @@ def _printed(value: object) -> str:
         case int() | float() | Decimal():
             return number_text(value)
         case list() | tuple():
-            return "".join(_printed(item) for item in value)
+            return "".join(_print(item) for item in value)
         case range():
             return f"{value.start}..{value.stop - 1}"
         case dict():

@@ -61,17 +61,17 @@ def reverse(items: Items) -> Items:
 def sort(items: Items, key: object = None) -> Items:
     """By size or alphabet; what has nothing to sort by comes last."""
     try:
-        return _sorted(items, key, lambda value: value)
+        return _sort(items, key, lambda value: value)
     except TypeError as error:
         raise FilterArgumentError("these do not compare", token=None) from error
 
 
 def sort_natural(items: Items, key: object = None) -> Items:
     """By alphabet, whatever the case."""
-    return _sorted(items, key, lambda value: text_of(value).casefold())
+    return _sort(items, key, lambda value: text_of(value).casefold())
 
 
-def _sorted(items: Items, key: object, order: Callable[[Any], Any]) -> Items:
+def _sort(items: Items, key: object, order: Callable[[Any], Any]) -> Items:
     keyed = [(item if key is None else _property(item, key), item) for item in items]
     found = sorted(((order(value), item) for value, item in keyed if not is_nothing(value)), key=lambda pair: pair[0])
     return [item for _, item in found] + [item for value, item in keyed if is_nothing(value)]

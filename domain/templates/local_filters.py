@@ -19,7 +19,7 @@ from markupsafe import Markup
 from domain.local_time.moments import read_moment
 from domain.templates.liquid_context import Context
 from domain.templates.liquid_values import UnfitValueError, is_nothing, text_of
-from domain.templates.number_filters import digits_of, number_of, rounded
+from domain.templates.number_filters import digits_of, number_of, round_half_up
 
 _Length = Literal["short", "medium", "long", "full"]
 _LENGTHS: dict[str, _Length] = {"short": "short", "medium": "medium", "long": "long", "full": "full"}
@@ -71,7 +71,7 @@ def number(value: object, digits: object = None, *, context: Context) -> str:
     places = digits_of(digits)
     pattern = copy(locale.decimal_formats[None])
     pattern.frac_prec = (places, places)
-    return str(pattern.apply(rounded(number_of(value), places), locale))
+    return str(pattern.apply(round_half_up(number_of(value), places), locale))
 
 
 def money(value: object, currency: object, *, context: Context) -> str:
@@ -80,7 +80,7 @@ def money(value: object, currency: object, *, context: Context) -> str:
         return ""
     code = currency_of(currency)
     context.budget.charge(LAYOUT_WORK)
-    amount = rounded(number_of(value), get_currency_precision(code))
+    amount = round_half_up(number_of(value), get_currency_precision(code))
     return format_currency(amount, code, locale=find_locale(context.localization.locale))
 
 

@@ -48,7 +48,7 @@ def divisor_of(value: object) -> Exact:
     return number
 
 
-def rounded(number: Exact, digits: int) -> Decimal:
+def round_half_up(number: Exact, digits: int) -> Decimal:
     return Decimal(number).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _EXACT)
 
 
@@ -56,7 +56,7 @@ def _result(number: Exact) -> int | float:
     return number if isinstance(number, int) else checked_number(float(number))
 
 
-def _reckoning(
+def _arithmetic_filter(
     reckon: Callable[[Exact, Exact], Exact], read_right: Callable[[object], Exact] = number_of
 ) -> Callable[[object, object], int | float]:
     def filtered(left: object, right: object) -> int | float:
@@ -115,19 +115,19 @@ def round_(number: object, digits: object = 0) -> int | float:
     exact = number_of(number)
     if isinstance(exact, int):
         return exact
-    return _result(rounded(exact, places)) if places else int(rounded(exact, 0))
+    return _result(round_half_up(exact, places)) if places else int(round_half_up(exact, 0))
 
 
 NUMBER_FILTERS: dict[str, Callable[..., object]] = {
     "abs": absolute,
-    "at_least": _reckoning(lambda left, right: max(left, right)),
-    "at_most": _reckoning(lambda left, right: min(left, right)),
+    "at_least": _arithmetic_filter(lambda left, right: max(left, right)),
+    "at_most": _arithmetic_filter(lambda left, right: min(left, right)),
     "ceil": ceil,
-    "divided_by": _reckoning(_divided_by, divisor_of),
+    "divided_by": _arithmetic_filter(_divided_by, divisor_of),
     "floor": floor,
-    "minus": _reckoning(_minus),
-    "modulo": _reckoning(_modulo, divisor_of),
-    "plus": _reckoning(_plus),
+    "minus": _arithmetic_filter(_minus),
+    "modulo": _arithmetic_filter(_modulo, divisor_of),
+    "plus": _arithmetic_filter(_plus),
     "round": round_,
-    "times": _reckoning(_times),
+    "times": _arithmetic_filter(_times),
 }

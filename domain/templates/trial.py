@@ -120,13 +120,15 @@ class _Trial:
         expected = ExpectedData(text.nodes for text in self._variant.texts())
         before = self.left
         failure: TemplateRenderError | None = None
-        for values in _fitting(expected):
+        for values in _find_fitting(expected):
             data = expected.sample(values)
             if (failure := self._render(data)) is None:
                 break
         if failure is not None:
             said = f"the message failed for all generated people, at last here: {failure.reason}"
-            yield failure.place.problem(said, f"Try it with the data of a real user; it failed for {_shown(data)}")
+            yield failure.place.problem(
+                said, f"Try it with the data of a real user; it failed for {_example_text(data)}"
+            )
             return
         failures = _Failures(self._render, expected, values)
         with suppress(_WorkUsedUpError):
@@ -135,7 +137,7 @@ class _Trial:
         for failed in self._everywhere(failures.found.values()):
             places.setdefault(failed.failure.place, []).append(failed)
         for place in sorted(places, key=lambda place: (place.file, place.line))[:MAX_PLACES]:
-            yield _warning(place, places[place], max(len(places) - MAX_PLACES, 0))
+            yield _make_warning(place, places[place], max(len(places) - MAX_PLACES, 0))
 
     def _everywhere(self, found: Iterable[_Failed]) -> Iterator[_Failed]:
         """These, and where else the same data fails, as far as there is work left."""
@@ -143,7 +145,7 @@ class _Trial:
             yield failed
             if self.left < 0:
                 continue
-            rendering = self._rendering(failed.data)
+            rendering = self._make_rendering(failed.data)
             for text in self._variant.texts():
                 for failure in text.failures(rendering):
                     if failure.place != failed.failure.place:
@@ -154,7 +156,7 @@ class _Trial:
         """Why it cannot be rendered with this data. Raises _WorkUsedUpError once there is no work left."""
         if self.left < 0:
             raise _WorkUsedUpError
-        rendering = self._rendering(data)
+        rendering = self._make_rendering(data)
         try:
             self._variant.render(rendering)
         except TemplateRenderError as failure:
@@ -163,7 +165,7 @@ class _Trial:
             self._charge(rendering)
         return None
 
-    def _rendering(self, data: _Data) -> Rendering:
+    def _make_rendering(self, data: _Data) -> Rendering:
         variables: dict[str, Any] = {
             "profile": {"user_id": "u-1", **data["profile"]},
             "entry": {"event": SAMPLE_TEXT, "timestamp": _DATE, **data["entry"]},
@@ -230,21 +232,21 @@ class _Failures:
             self.found |= together
 
 
-def _warning(place: SourceLocation, failing: Sequence[_Failed], more_places: int) -> Problem:
+def _make_warning(place: SourceLocation, failing: Sequence[_Failed], more_places: int) -> Problem:
     first, *_ = failing = sorted(failing, key=lambda failed: path_text(failed.path))
     missing = [failed for failed in failing if failed.is_missing]
     odd = [failed for failed in failing if not failed.is_missing]
-    people = [f"without {_named(missing)}"] if missing else []
-    people += [f"with an odd value of {_named(odd)}"] if odd else []
+    people = [f"without {_name_places(missing)}"] if missing else []
+    people += [f"with an odd value of {_name_places(odd)}"] if odd else []
     remedies = dict.fromkeys(map(_remedy, failing))
     more = f". It fails at {more_places} more places" if more_places else ""
     return place.problem(
         f"the message fails for people {', or '.join(people)}: {first.failure.reason}",
-        f"{'. '.join(remedies)}; it failed for {_shown(first.data)}{more}",
+        f"{'. '.join(remedies)}; it failed for {_example_text(first.data)}{more}",
     )
 
 
-def _named(failing: Sequence[_Failed]) -> str:
+def _name_places(failing: Sequence[_Failed]) -> str:
     paths = list(dict.fromkeys(path_text(failed.path) for failed in failing))
     more = f" and {len(paths) - MAX_NAMED} more" if len(paths) > MAX_NAMED else ""
     return ", ".join(f"`{path}`" for path in paths[:MAX_NAMED]) + more
@@ -258,7 +260,7 @@ def _remedy(failed: _Failed) -> str:
     return "Use it within an `if` only, or give it a `default` that fits"
 
 
-def _fitting(expected: ExpectedData) -> Iterator[dict[DataPath, Any]]:
+def _find_fitting(expected: ExpectedData) -> Iterator[dict[DataPath, Any]]:
     """The values of people for which the template may be right, the likely first."""
     kinds = {leaf: kind for leaf in expected.leaves() if (kind := expected.kind(leaf)) != "list"}
     likely = {leaf: _SAMPLES[kind] for leaf, kind in kinds.items()}
@@ -273,6 +275,6 @@ def _odd(expected: ExpectedData, leaf: DataPath) -> tuple[Any, ...]:
     return (*_ODD[expected.kind(leaf)], *expected.literals.get(leaf, ())[:MAX_LITERALS])
 
 
-def _shown(data: Mapping[str, Any]) -> str:
+def _example_text(data: Mapping[str, Any]) -> str:
     shown = json.dumps(data, ensure_ascii=False)
     return shown if len(shown) <= MAX_EXAMPLE_CHARACTERS else f"{shown[:MAX_EXAMPLE_CHARACTERS]}…"

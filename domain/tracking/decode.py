@@ -145,9 +145,9 @@ def decode_in_pieces(
         item = read(body, kind, None, NOTHING_SHARED)
     except ItemError as error:
         rejects.refuse(0, body, error, placeholders)
-        return _decoded([], [], rejects, [])
+        return _decode_item([], [], rejects, [])
     rejects.leave_out(0, item.event, item.left_out)
-    return _decoded([item.event], [0], rejects, [])
+    return _decode_item([item.event], [0], rejects, [])
 
 
 def _decode_batch(
@@ -157,7 +157,7 @@ def _decode_batch(
     # A sentAt that cannot be read counts as none: the events are worth more than the correction of their clock.
     sent_at = instant(batch.sent_at)
     events: dict[str, Event] = {}
-    shared = _shared(batch, rejects)
+    shared = _read_shared(batch, rejects)
     places: list[int] = []
     repeated: list[str] = []
     for index, raw in enumerate(map(bytes, batch.batch)):
@@ -176,10 +176,10 @@ def _decode_batch(
         else:
             places.append(index)
             rejects.leave_out(index, event, item.left_out)
-    return _decoded(list(events.values()), places, rejects, repeated)
+    return _decode_item(list(events.values()), places, rejects, repeated)
 
 
-def _shared(batch: Batch, rejects: RejectCollector) -> Shared:
+def _read_shared(batch: Batch, rejects: RejectCollector) -> Shared:
     """What the batch says for all of its calls. A part that cannot be taken is a reject, and the calls stay."""
     context, integrations = bytes(batch.context), bytes(batch.integrations)
     if context == integrations == NULL:
@@ -200,6 +200,6 @@ def _shared(batch: Batch, rejects: RejectCollector) -> Shared:
     return Shared(**read)
 
 
-def _decoded(events: list[Event], places: list[int], rejects: RejectCollector, repeated: list[str]) -> Decoded:
+def _decode_item(events: list[Event], places: list[int], rejects: RejectCollector, repeated: list[str]) -> Decoded:
     recorded, unrecorded = rejects.finish()
     return Decoded(events, places, recorded, repeated, unrecorded)

@@ -6,7 +6,7 @@ from codecs import BOM_UTF8
 from typing import Literal
 
 from domain.errors import InvalidRequestError, PayloadTooLargeError
-from domain.tracking.item_error import shown
+from domain.tracking.item_error import quote_value
 
 Compression = Literal["gzip", "zlib", "deflate"]
 
@@ -34,7 +34,7 @@ def plain_body(body: bytes, limit: int, content_encoding: str = "") -> bytes:
     if not _BEGINS_JSON.match(body) and (is_labelled_otherwise or compression_of(body) is not None):
         raise InvalidRequestError(
             "the body must be JSON, plain or compressed once by gzip, zlib or deflate; "
-            f"its Content-Encoding is {shown(content_encoding)}"
+            f"its Content-Encoding is {quote_value(content_encoding)}"
         )
     return body.removeprefix(BOM_UTF8)
 

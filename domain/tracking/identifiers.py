@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from domain.blanks import BLANKS
-from domain.tracking.item_error import ItemError, shown
+from domain.tracking.item_error import ItemError, quote_value
 
 MAX_ID_CHARACTERS: Final = 255
 
@@ -63,14 +63,14 @@ def read_identifier(field: str, value: Identifier, placeholders: Placeholders) -
     if (not text.isprintable() and _CONTROL.search(text)) or text in _DOTS:
         raise ItemError(
             f"{field} must not be `.` or `..`, nor hold control characters such as U+0000 or a line feed, since no "
-            f"call could name it; it is {shown(text)}"
+            f"call could name it; it is {quote_value(text)}"
         )
     return text
 
 
-def missing(field: str, value: Identifier) -> str:
+def missing_error(field: str, value: Identifier) -> str:
     """How an error names a field that has no id: by what it holds instead, where it holds something."""
-    return field if value is None or value == "" else f"{field} ({shown(value)} stands for no id)"
+    return field if value is None or value == "" else f"{field} ({quote_value(value)} stands for no id)"
 
 
 def _text(field: str, value: float | bool) -> str:
@@ -79,7 +79,7 @@ def _text(field: str, value: float | bool) -> str:
             return "true" if value else "false"
         case float():
             if not value.is_integer():
-                raise ItemError(f"{field} must be a string or a whole number; it is {shown(value)}")
+                raise ItemError(f"{field} must be a string or a whole number; it is {quote_value(value)}")
             return str(int(value))
         case _:
             return str(value)

@@ -12,10 +12,10 @@ import msgspec
 
 from domain.tracking.arrival import Occurrence, correct
 from domain.tracking.event import INTEGRATION, OUR_CONTEXT, Event
-from domain.tracking.identifiers import MAX_ID_CHARACTERS, Identifier, Placeholders, missing, read_identifier
+from domain.tracking.identifiers import MAX_ID_CHARACTERS, Identifier, Placeholders, missing_error, read_identifier
 from domain.tracking.instants import instant
-from domain.tracking.item_error import MAX_DEPTH, UNREADABLE, ItemError, shown, why_unreadable
-from domain.tracking.shared import NOTHING_SHARED, Shared, merged
+from domain.tracking.item_error import MAX_DEPTH, UNREADABLE, ItemError, quote_value, why_unreadable
+from domain.tracking.shared import NOTHING_SHARED, Shared, merge_shared
 from domain.tracking.surrogates import may_have_halves, replace_halves
 from domain.tracking.traits import LeftOut, read_traits
 
@@ -96,9 +96,11 @@ def event_of_item(
     _refuse_what_postgres_cannot_hold(raw, call)
     type_ = kind or call.type
     if type_ not in TYPES:
-        raise ItemError(f"type must be one of {', '.join(TYPES)}; it is {'missing' if type_ is None else shown(type_)}")
-    context = _context(merged(shared.context, _object("context", call.context)))
-    integrations = merged(shared.integrations, _integrations(call))
+        raise ItemError(
+            f"type must be one of {', '.join(TYPES)}; it is {'missing' if type_ is None else quote_value(type_)}"
+        )
+    context = _context(merge_shared(shared.context, _object("context", call.context)))
+    integrations = merge_shared(shared.integrations, _integrations(call))
     name, properties, left_out = _name_and_properties(type_, call, context)
     user_id = read_identifier("userId", call.user_id, placeholders)
     anonymous_id = read_identifier("anonymousId", call.anonymous_id, placeholders)
@@ -106,15 +108,17 @@ def event_of_item(
     if type_ == "alias":
         previous_id = read_identifier("previousId", call.previous_id, placeholders)
         if previous_id is None or user_id is None:
-            fields = f"{missing('previousId', call.previous_id)} and {missing('userId', call.user_id)}"
+            fields = f"{missing_error('previousId', call.previous_id)} and {missing_error('userId', call.user_id)}"
             raise ItemError(f"an alias needs previousId and userId, both non-empty strings; it lacks {fields}")
     elif user_id is None and anonymous_id is None:
-        fields = f"{missing('userId', call.user_id)} or {missing('anonymousId', call.anonymous_id)}"
+        fields = f"{missing_error('userId', call.user_id)} or {missing_error('anonymousId', call.anonymous_id)}"
         raise ItemError(f"userId or anonymousId is needed: a non-empty string; it lacks {fields}")
     if type_ == "group":
         group_id = read_identifier("groupId", call.group_id, placeholders)
         if group_id is None:
-            raise ItemError(f"a group needs groupId, a non-empty string; it lacks {missing('groupId', call.group_id)}")
+            raise ItemError(
+                f"a group needs groupId, a non-empty string; it lacks {missing_error('groupId', call.group_id)}"
+            )
     occurrence = _occurrence(call, sent_at, received_at)
     id = new_id()
     event = Event(
@@ -177,9 +181,9 @@ def _call(raw: bytes) -> _Call:
 def _misfit(call: Any) -> str:
     """What keeps a value from being a call."""
     if not isinstance(call, dict):
-        return f"a call must be an object; it is {shown(call)}"
+        return f"a call must be an object; it is {quote_value(call)}"
     return next(
-        f"{field} must be {words}; it is {shown(call[field])}"
+        f"{field} must be {words}; it is {quote_value(call[field])}"
         for field, (wanted, words) in _FIELDS.items()
         if not isinstance(call.get(field), wanted)
     )
@@ -231,12 +235,12 @@ def _name_and_properties(
         case "track":
             if not call.event:
                 raise ItemError("a track needs event, a non-empty string")
-            return _bounded("event", call.event), _object("properties", call.properties), []
+            return _check_bounds("event", call.event), _object("properties", call.properties), []
         case "page" | "screen":
             properties = _object("properties", call.properties)
             if call.category is not None:
                 properties.setdefault("category", call.category)
-            return _bounded("name", call.name) if call.name else None, properties, []
+            return _check_bounds("name", call.name) if call.name else None, properties, []
         case "identify":
             return None, *read_traits(_object("traits", call.traits) or _traits_in(context))
         case _:
@@ -258,11 +262,11 @@ def _object(field: str, value: _Object) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     if value:
-        raise ItemError(f"{field} must be an object or null; it is {shown(value)}")
+        raise ItemError(f"{field} must be an object or null; it is {quote_value(value)}")
     return {}
 
 
-def _bounded(field: str, text: str) -> str:
+def _check_bounds(field: str, text: str) -> str:
     if len(text) > MAX_ID_CHARACTERS:
         raise ItemError(f"{field} may have {MAX_ID_CHARACTERS} characters; it has {len(text):,}")
     return text
@@ -286,7 +290,7 @@ def _occurrence(call: _Call, sent_at: datetime | None, received_at: datetime) ->
         return Occurrence(received_at)
     reported = instant(told)
     if reported is None:
-        raise ItemError(f'timestamp must be ISO 8601, such as "2026-11-01T10:00:00.000Z"; it is {shown(told)}')
+        raise ItemError(f'timestamp must be ISO 8601, such as "2026-11-01T10:00:00.000Z"; it is {quote_value(told)}')
     if sent_at is None and call.sent_at is not None:
         sent_at = instant(call.sent_at)
     return correct(reported, sent_at, received_at)

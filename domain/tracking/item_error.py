@@ -16,7 +16,7 @@ class ItemError(ValueError):
     """Why one call was refused, and what would be right. Never leaves the decoder: it becomes a Reject."""
 
 
-def shown(value: Any) -> str:
+def quote_value(value: Any) -> str:
     """A value as JSON writes it: shortened, and in ASCII so that no odd character goes on with it."""
     match value:
         case dict():

@@ -75,7 +75,7 @@ class RejectCollector:
         """Note a call that was refused. Its person is known by no id that is one of the `placeholders`."""
         self._refused_calls += 1
         if len(self._refused) < MAX_RECORDED:
-            called = _called(raw)
+            called = _read_call(raw)
             self._refused.append(
                 Reject(
                     index=index,
@@ -84,7 +84,7 @@ class RejectCollector:
                     user_id=_identifier(called.user_id, placeholders),
                     anonymous_id=_identifier(called.anonymous_id, placeholders),
                     error=str(error),
-                    body=self._kept(raw),
+                    body=self._bounded_text(raw),
                 )
             )
 
@@ -103,7 +103,7 @@ class RejectCollector:
                     anonymous_id=event.anonymous_id,
                     part=left_out.part,
                     error=left_out.error,
-                    body=self._kept(msgspec.json.encode(left_out.value)),
+                    body=self._bounded_text(msgspec.json.encode(left_out.value)),
                 )
             )
 
@@ -118,7 +118,7 @@ class RejectCollector:
                     message_id=None,
                     part=part,
                     error=error,
-                    body=self._kept(raw),
+                    body=self._bounded_text(raw),
                 )
             )
 
@@ -128,7 +128,7 @@ class RejectCollector:
         parts = self._left_out_parts - Counter(reject.event_id for reject in left_out)
         return [*self._refused, *left_out], Unrecorded(self._refused_calls - len(self._refused), parts)
 
-    def _kept(self, raw: bytes) -> str:
+    def _bounded_text(self, raw: bytes) -> str:
         limit = min(MAX_TEXT_BYTES, self._room)
         # A text column holds no NUL, and a byte that is no UTF-8 takes three once replaced: cut again after that.
         readable = raw[:limit].decode(errors="replace").replace("\0", "�")
@@ -148,7 +148,7 @@ _decode_called = msgspec.json.Decoder(_Called).decode
 _FIELD: Final = re.compile(rb'"(messageId|userId|anonymousId)"\s*:\s*"([^"\\]{1,255})"')
 
 
-def _called(raw: bytes) -> _Called:
+def _read_call(raw: bytes) -> _Called:
     """The ids of a call that was refused, as far as they can be read."""
     try:
         return _decode_called(raw)

@@ -18,12 +18,12 @@ class Shared(Struct, frozen=True):
 NOTHING_SHARED = Shared({}, {})
 
 
-def merged(outer: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+def merge_shared(outer: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """Both objects as one, in depth. Where both have a value under a name, `own` wins."""
     if not outer or not own:
         return own or outer
     both = {**outer, **own}
     for name in outer.keys() & own.keys():
         if isinstance(outer[name], dict) and isinstance(own[name], dict):
-            both[name] = merged(outer[name], own[name])
+            both[name] = merge_shared(outer[name], own[name])
     return both

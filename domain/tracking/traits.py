@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from domain.blanks import strip_blanks
 from domain.local_time.zones import zone_name
-from domain.tracking.item_error import shown
+from domain.tracking.item_error import quote_value
 
 # Channels that a call may state consent for.
 MAX_CONSENTS_OF_A_CALL: Final = 50
@@ -55,7 +55,7 @@ def read_traits(traits: dict[str, Any]) -> tuple[dict[str, Any], list[LeftOut]]:
 
 def _leave_out(traits: dict[str, Any], name: str, wanted: str, left_out: list[LeftOut]) -> None:
     value = traits.pop(name)
-    left_out.append(LeftOut(f"traits.{name}", f"traits.{name} {wanted}; it is {shown(value)}", value))
+    left_out.append(LeftOut(f"traits.{name}", f"traits.{name} {wanted}; it is {quote_value(value)}", value))
 
 
 def _read_consent(consent: dict[str, Any], left_out: list[LeftOut]) -> dict[str, bool]:
@@ -75,7 +75,9 @@ def _read_consent(consent: dict[str, Any], left_out: list[LeftOut]) -> dict[str,
             )
             left_out.append(LeftOut(path_of_consent(channel), error, value))
         elif given is None:
-            error = f'{path_of_consent(channel)} must be true or false, or 1, 0, "yes" or "no"; it is {shown(value)}'
+            error = (
+                f'{path_of_consent(channel)} must be true or false, or 1, 0, "yes" or "no"; it is {quote_value(value)}'
+            )
             left_out.append(LeftOut(path_of_consent(channel), error, value))
         else:
             read[channel] = given

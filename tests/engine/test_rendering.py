@@ -31,7 +31,7 @@ class Compiled(Templates):
     def are_compiled(self) -> bool:
         return True
 
-    async def compiled(self) -> dict[str, TemplateSet]:
+    async def compile(self) -> dict[str, TemplateSet]:
         templates: dict[str, TemplateSet] = self._templates
         return templates
 
@@ -55,7 +55,7 @@ async def slowed(send_harness: SendHarness) -> SlowTemplate:
     """The template of the one campaign, slowed down."""
     catalogue: Catalogue = send_harness.sender._catalogue
     [(key, version)] = catalogue._versions.items()
-    templates = await version.templates.compiled()
+    templates = await version.templates.compile()
     slow = SlowTemplate(templates["note"])
     catalogue._versions[key] = replace(version, templates=Compiled({"note": slow}))
     return slow
@@ -111,10 +111,10 @@ async def test_a_version_is_compiled_once_for_all_who_ask(
     assert others
     assert all(other is first for other in others)
     assert calls == []
-    given_up = asyncio.create_task(first.templates.compiled())
+    given_up = asyncio.create_task(first.templates.compile())
     await asyncio.sleep(0)
     given_up.cancel()
-    compiled = await asyncio.gather(*(first.templates.compiled() for _ in range(4)))
+    compiled = await asyncio.gather(*(first.templates.compile() for _ in range(4)))
     assert all(one is compiled[0] for one in compiled)
     assert [name.partition("_")[0] for name in calls] == ["templates"]
 

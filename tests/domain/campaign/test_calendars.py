@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.campaign.calendars import Calendar, calendars, shortest_distance, spoken
+from domain.campaign.calendars import Calendar, calendars, describe, shortest_distance
 from domain.campaign.rules import AgainRule, DailyRule, MonthlyRule, WeeklyRule
 from domain.local_time.instants import instant
 
@@ -41,7 +41,7 @@ def wanted(again: AgainRule, day: date) -> bool:
             return True
 
 
-@pytest.mark.parametrize("again", RULES, ids=spoken)
+@pytest.mark.parametrize("again", RULES, ids=describe)
 def test_they_hold_each_occasion_once(again: AgainRule) -> None:
     found = calendars(again, UTC_ZONE, FIRST)
     assert [sum(is_in(calendar, day) for calendar in found) for day in days()] == [
@@ -49,7 +49,7 @@ def test_they_hold_each_occasion_once(again: AgainRule) -> None:
     ]
 
 
-@pytest.mark.parametrize("again", [DailyRule(GAP), WeeklyRule(GAP, (6,)), MonthlyRule(GAP, 31)], ids=spoken)
+@pytest.mark.parametrize("again", [DailyRule(GAP), WeeklyRule(GAP, (6,)), MonthlyRule(GAP, 31)], ids=describe)
 def test_a_time_that_clocks_skip_is_the_first_after_it(again: AgainRule) -> None:
     """Temporal finds nothing on such a day."""
     found = calendars(again, BERLIN, FIRST)
@@ -63,7 +63,7 @@ def test_without_turning_clocks_there_is_nothing_to_add() -> None:
     assert calendars(DailyRule(GAP), ZoneInfo("Asia/Tokyo"), FIRST) == (Calendar(GAP),)
 
 
-@pytest.mark.parametrize("again", RULES, ids=spoken)
+@pytest.mark.parametrize("again", RULES, ids=describe)
 def test_the_shortest_distance(again: AgainRule) -> None:
     found = [day for day in days() if wanted(again, day)]
     apart = min((after - day).days for day, after in pairwise(found))
@@ -71,7 +71,7 @@ def test_the_shortest_distance(again: AgainRule) -> None:
 
 
 def test_how_it_is_spoken() -> None:
-    assert [spoken(rule) for rule in (DailyRule(GAP), WeeklyRule(NINE, (0, 3)), MonthlyRule(NINE, 31))] == [
+    assert [describe(rule) for rule in (DailyRule(GAP), WeeklyRule(NINE, (0, 3)), MonthlyRule(NINE, 31))] == [
         "every day at 02:30",
         "mon, thu at 09:00",
         "day 31 of every month at 09:00",

@@ -137,7 +137,7 @@ def test_a_wait_after_it_hears_nothing_of_the_time_before(begin: Begin) -> None:
     )
     driver.tell(LookedUp(NOON + HOUR)).tell(Matched("seen/0", "e2"), after=HOUR / 2).wake().tell(LookedUp(NOON + HOUR))
     assert driver.command() == AwaitMatch(NOON + 2 * HOUR)
-    assert machine.matching(driver.plan, driver.state) is None
+    assert machine.find_match(driver.plan, driver.state) is None
 
 
 def test_a_wait_after_one_that_did_not_rest_hears_of_events_since_the_message(begin: Begin) -> None:
@@ -211,7 +211,7 @@ def test_a_postponed_message_is_asked_for_again(begin: Begin) -> None:
 def test_a_message_postponed_and_then_refused_is_heard_of_no_more(begin: Begin) -> None:
     driver = begin(MAIL).tell(Answered(Granted("m1")), Matched("seen/0", "e1")).tell(POSTPONED, after=HOUR)
     driver.tell(Answered(Refused("expired")))
-    assert machine.matching(driver.plan, driver.state) is None
+    assert machine.find_match(driver.plan, driver.state) is None
 
 
 def test_the_end_is_not_recorded_by_a_message_that_is_postponed(begin: Begin) -> None:

@@ -175,7 +175,7 @@ def test_a_plan_without_steps_is_over_at_once(begin: Begin) -> None:
 
 def test_an_event_during_the_wait_ends_it(begin: Begin) -> None:
     driver = waiting_for_an_event(begin(PLAN)).tell(Matched("seen/0", "e1"), after=HOUR)
-    found = machine.matching(driver.plan, driver.state)
+    found = machine.find_match(driver.plan, driver.state)
     assert found is not None
     assert found.id == "seen/0"
     assert driver.tell(Woke()).command() == Finish("engaged", recorded=False)
@@ -184,14 +184,14 @@ def test_an_event_during_the_wait_ends_it(begin: Begin) -> None:
 
 def test_an_event_while_the_message_is_on_its_way_ends_the_wait_after_it(begin: Begin) -> None:
     driver = sending(begin(PLAN)).tell(Matched("seen/0", "e1"), after=HOUR).tell(SENT, after=HOUR)
-    assert machine.matching(driver.plan, driver.state) is not None
+    assert machine.find_match(driver.plan, driver.state) is not None
     assert driver.tell(Woke()).command() == Finish("engaged", recorded=False)
 
 
 def test_a_branch_between_message_and_wait_does_not_shorten_the_look_back(begin: Begin) -> None:
     plan = plan_of(Send("mail", "email", "hello", next="fork"), Branch("fork", (), "seen"), SEEN, Exit("yes", "yes"))
     driver = begin(plan).tell(GRANTED).tell(Matched("seen/0", "e1"), after=HOUR).tell(SENT, Evaluated(None), after=HOUR)
-    assert machine.matching(driver.plan, driver.state) is not None
+    assert machine.find_match(driver.plan, driver.state) is not None
 
 
 def before_the_message(driver: MachineDriver) -> MachineDriver:
@@ -215,13 +215,13 @@ def during_a_delay_before_the_wait(driver: MachineDriver) -> MachineDriver:
 def test_a_wait_does_not_hear_what_came(begin: Begin, scenario: Scenario) -> None:
     driver = scenario(begin(PLAN))
     assert isinstance(driver.command(), AwaitMatch)
-    assert machine.matching(driver.plan, driver.state) is None
+    assert machine.find_match(driver.plan, driver.state) is None
     assert isinstance(driver.wake().command(), Evaluate)
 
 
 def test_a_wait_after_a_delay_hears_nothing_of_the_time_before(begin: Begin) -> None:
     driver = during_a_delay_before_the_wait(begin(plan_of(Delay("pause", 3_600, "seen"), SEEN, FORK)))
-    assert machine.matching(driver.plan, driver.state) is None
+    assert machine.find_match(driver.plan, driver.state) is None
 
 
 def test_an_event_reported_again_does_not_become_newer(begin: Begin) -> None:
@@ -229,7 +229,7 @@ def test_an_event_reported_again_does_not_become_newer(begin: Begin) -> None:
     before = driver.state
     assert driver.tell(Matched("seen/0", "e1"), after=HOUR / 2).state == before
     assert waiting_for_an_event(driver).tell(Matched("seen/0", "e1")).state.matches == before.matches
-    assert machine.matching(driver.plan, driver.state) is None
+    assert machine.find_match(driver.plan, driver.state) is None
 
 
 def test_a_newer_event_takes_the_place_of_an_older_one(begin: Begin) -> None:
@@ -267,9 +267,9 @@ TWO_WAITS = plan_of(
 def test_one_event_ends_one_wait_only(begin: Begin) -> None:
     at_once = begin(TWO_WAITS).tell(Matched("first/0", "e1"), Matched("second/0", "e1"), Woke())
     assert at_once.command() == AwaitMatch(NOON + HOUR)
-    assert machine.matching(at_once.plan, at_once.state) is None
+    assert machine.find_match(at_once.plan, at_once.state) is None
     late = begin(TWO_WAITS).tell(Matched("first/0", "e1"), Woke()).tell(Matched("second/0", "e1"), after=HOUR / 2)
-    assert machine.matching(late.plan, late.state) is None
+    assert machine.find_match(late.plan, late.state) is None
     assert late.wake().command() == Finish("once", recorded=False)
 
 
@@ -288,7 +288,7 @@ def test_an_event_that_came_with_the_timeout_counts(begin: Begin) -> None:
 
 def test_a_match_of_another_step_does_not_end_the_wait(begin: Begin) -> None:
     driver = waiting_for_an_event(begin(PLAN)).tell(Matched("other/0", "e1"))
-    assert machine.matching(driver.plan, driver.state) is None
+    assert machine.find_match(driver.plan, driver.state) is None
 
 
 # The end of the schedule

@@ -92,7 +92,7 @@ def test_a_wait_that_has_heard_goes_on_with_the_event(begin: Begin) -> None:
 def test_what_follows_hears_nothing_of_the_time_before(begin: Begin) -> None:
     driver = begin(plan_of(Delay("pause", 3_600, "rest"), WAIT, MAIL))
     driver.tell(Matched("rest/0", "e1"), after=MINUTE).tell(Skipped("pause"), after=MINUTE)
-    assert machine.matching(driver.plan, driver.state) is None
+    assert machine.find_match(driver.plan, driver.state) is None
 
 
 def test_a_skip_after_the_end_of_the_schedule_leads_nowhere(begin: Begin) -> None:

@@ -13,7 +13,7 @@ from domain.campaign.plan import Act, Delay, Plan, Repeat, Send, Subscription, U
 from domain.campaign.rules import EntryRule, EventRule, Rules
 from domain.journey import machine, migration
 from domain.journey.details import describe
-from domain.journey.migration import CannotMigrate, is_movable, migrated, obstacle, shared_subscriptions
+from domain.journey.migration import CannotMigrate, is_movable, migrate_state, obstacle, shared_subscriptions
 from domain.journey.protocol import (
     Answered,
     AwaitResume,
@@ -37,7 +37,7 @@ ALIKE = ("seen/0", "seen/1", "again/0")
 
 def moved(driver: MachineDriver, new: Plan, alike: tuple[str, ...] = ALIKE) -> MachineDriver:
     """The journey under the new plan."""
-    state = migrated(driver.plan, new, driver.state, alike, driver.at, (1, 2))
+    state = migrate_state(driver.plan, new, driver.state, alike, driver.at, (1, 2))
     assert isinstance(state, JourneyState)
     driver.plan, driver.state = new, state
     return driver
@@ -45,7 +45,7 @@ def moved(driver: MachineDriver, new: Plan, alike: tuple[str, ...] = ALIKE) -> M
 
 def stays(driver: MachineDriver, new: Plan) -> str:
     """Why the journey stays."""
-    found = migrated(driver.plan, new, driver.state, ALIKE, driver.at, (1, 2))
+    found = migrate_state(driver.plan, new, driver.state, ALIKE, driver.at, (1, 2))
     assert isinstance(found, CannotMigrate)
     assert found == obstacle(driver.plan, new, driver.state.step or "")
     assert f"step {driver.state.step} " in found.text
@@ -104,7 +104,7 @@ def test_a_journey_that_has_asked_for_something_is_not_moved() -> None:
     driver.tell(Answered(Granted("m")))
     assert not is_movable(driver.plan, driver.state)
     with pytest.raises(ValueError, match="only while it rests"):
-        migrated(driver.plan, driver.plan, driver.state, (), NOON, (1, 2))
+        migrate_state(driver.plan, driver.plan, driver.state, (), NOON, (1, 2))
 
 
 def test_a_wait_that_is_over_already_is_not_moved() -> None:
@@ -118,8 +118,8 @@ def test_an_event_heard_counts_no_more_where_its_place_means_another() -> None:
     repeat = Repeat("again", body="rest", every=60, until="again/0", next="hello")
     plan = plan_of(repeat, Delay("rest", 3_600, "again"), HELLO, loops={"rest": "again"})
     heard = replace(MachineDriver(plan).state, matches={"again/0": Match("e1", NOON - HOUR)})
-    kept = migrated(plan, plan, heard, ["again/0"], NOON, (1, 2))
-    dropped = migrated(plan, plan, heard, [], NOON, (1, 2))
+    kept = migrate_state(plan, plan, heard, ["again/0"], NOON, (1, 2))
+    dropped = migrate_state(plan, plan, heard, [], NOON, (1, 2))
     assert isinstance(kept, JourneyState)
     assert isinstance(dropped, JourneyState)
     assert (set(kept.matches), set(dropped.matches)) == ({"again/0"}, set())
@@ -182,7 +182,7 @@ def test_any_journey_goes_on_under_any_plan_from_wherever_it_may_move(written: b
         if isinstance(machine.next_command(old, state), Finish):
             break
         if is_movable(old, state):
-            found = migrated(old, new, state, alike, at, (1, 2))
+            found = migrate_state(old, new, state, alike, at, (1, 2))
             assert isinstance(found, CannotMigrate) == (obstacle(old, new, state.step or "") is not None)
             if is_same:
                 assert isinstance(found, JourneyState)

@@ -107,7 +107,7 @@ class Row:
 
 def rests(plan: Plan, state: JourneyState) -> bool:
     """Whether the journey stays here until a signal or an instant."""
-    return state.outcome is None and is_at_rest(plan, state) and machine.matching(plan, state) is None
+    return state.outcome is None and is_at_rest(plan, state) and machine.find_match(plan, state) is None
 
 
 @settings(derandomize=True, deadline=None, max_examples=450)

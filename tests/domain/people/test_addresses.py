@@ -5,7 +5,7 @@ from domain.people.addresses import (
     Mailbox,
     addresses_of,
     is_reachable,
-    normalized,
+    normalize,
     parse_email,
     parse_mailbox,
 )
@@ -110,7 +110,7 @@ def test_what_is_no_mailbox_is_none(text: str) -> None:
     ],
 )
 def test_letter_case_and_blanks_around_it_make_no_other_address(written: str, known: str | None) -> None:
-    assert normalized(written) == known
+    assert normalize(written) == known
     assert addresses_of({"email": written, "plan": "pro"}) == ({} if known is None else {"email": known})
 
 

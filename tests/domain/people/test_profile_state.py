@@ -22,7 +22,7 @@ from domain.people.profile_state import (
     fold,
     merge,
 )
-from domain.people.registers import Stamp, packed, stamp, unpacked
+from domain.people.registers import Stamp, pack, stamp, unpack
 from domain.people.statements import statements_of_traits
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -271,6 +271,6 @@ def test_of_two_that_are_too_many_for_one_profile_what_was_said_last_is_kept(tar
     )
 )
 def test_stamps_are_stored_by_what_was_said_at_once(stamps: dict[str, Stamp]) -> None:
-    stored = msgspec.json.decode(msgspec.json.encode(packed(stamps)))
-    assert unpacked(stored) == stamps
+    stored = msgspec.json.decode(msgspec.json.encode(pack(stamps)))
+    assert unpack(stored) == stamps
     assert len(stored) == len(set(stamps.values()))

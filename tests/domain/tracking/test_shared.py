@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from domain.errors import PayloadTooLargeError
 from domain.tracking.decode import MAX_MERGED_BYTES, Decoded, decode
 from domain.tracking.rejects import OF_THE_BATCH
-from domain.tracking.shared import merged
+from domain.tracking.shared import merge_shared
 
 RECEIVED = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 LIBRARY = {"name": "analytics-go", "version": "3.0.0"}
@@ -69,7 +69,7 @@ def paths(value: dict[str, Any], at: tuple[str, ...] = ()) -> dict[tuple[str, ..
 @given(_OBJECTS, _OBJECTS)
 def test_nothing_is_lost_but_what_the_own_value_replaces(outer: dict[str, Any], own: dict[str, Any]) -> None:
     before = json.dumps([outer, own])
-    both = paths(merged(outer, own))
+    both = paths(merge_shared(outer, own))
     assert json.dumps([outer, own]) == before
     own_paths = paths(own)
     for path, value in own_paths.items():
