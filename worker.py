@@ -111,9 +111,9 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
     journeys = JourneyActivities(engine.database, engine.gate, engine.branches, engine.delays, engine.actions)
     sends = SendActivities(engine.sender)
     schedules = AudienceSchedules(client, settings.task_queue)
-    occasions = AudienceRuns(engine.database, engine.catalogue, schedules, settings.timezone)
-    audiences = AudienceActivities(occasions)
-    campaigns = CampaignActivities(engine.life, occasions, _operations(client, settings.task_queue, engine))
+    audience_runs = AudienceRuns(engine.database, engine.catalogue, schedules, settings.timezone)
+    audiences = AudienceActivities(audience_runs)
+    campaigns = CampaignActivities(engine.life, audience_runs, _operations(client, settings.task_queue, engine))
     main = Worker(
         client,
         task_queue=settings.task_queue,

@@ -1,4 +1,4 @@
-"""What an occasion of an audience asks of the world."""
+"""What a run of an audience asks of the world."""
 
 from datetime import datetime
 
@@ -18,10 +18,10 @@ class AudienceRun(Struct, frozen=True):
 class AudienceActivities:
     """The activities of audiences' workflows, on the journeys' own task queue."""
 
-    def __init__(self, occasions: AudienceRuns) -> None:
-        self._occasions = occasions
+    def __init__(self, audience_runs: AudienceRuns) -> None:
+        self._audience_runs = audience_runs
 
     @activity.defn
-    async def start_audience_run(self, occasion: AudienceRun) -> None:
+    async def start_audience_run(self, run: AudienceRun) -> None:
         """Ask for the entry of the audience, unless that was done."""
-        await self._occasions.begin(occasion.campaign, occasion.at)
+        await self._audience_runs.begin(run.campaign, run.at)

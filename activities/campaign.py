@@ -31,9 +31,9 @@ class AdvanceRequest(Struct, frozen=True):
 class CampaignActivities:
     """The activities of the campaigns' workflows, on the journeys' own task queue."""
 
-    def __init__(self, life: CampaignLife, occasions: AudienceRuns, operations: OperationRunner) -> None:
+    def __init__(self, life: CampaignLife, audience_runs: AudienceRuns, operations: OperationRunner) -> None:
         self._life = life
-        self._occasions = occasions
+        self._audience_runs = audience_runs
         self._operations = operations
 
     @activity.defn
@@ -41,7 +41,7 @@ class CampaignActivities:
         """Do what is due; what is to be expected then."""
         result = await self._life.advance(request.campaign, request.at)
         try:
-            await self._occasions.keep_schedule(request.campaign)
+            await self._audience_runs.keep_schedule(request.campaign)
         except RPCError as error:
             if not result.operations:
                 raise

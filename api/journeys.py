@@ -1,4 +1,4 @@
-"""Look at journeys, end them by hand, and skip what they wait for."""
+"""List and show journeys, end them, and skip their waits."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

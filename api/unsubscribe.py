@@ -70,7 +70,7 @@ _PAGES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/{token}", response_class=HTMLResponse, responses=_PAGES)
-async def ask(token: Token, services: Using) -> HTMLResponse:
+async def confirm_unsubscribe(token: Token, services: Using) -> HTMLResponse:
     """A page with a button. Changes nothing."""
     try:
         view = await services.unsubscribe.describe(token)

@@ -122,8 +122,8 @@ async def _record(
         data=done.data,
     )
     await decisions.insert(connection, [recorded])
-    [way] = request.next_positions.positions
-    await journeys.place(connection, request.journey_id, way, request.next_positions.move, request.at)
+    [position] = request.next_positions.positions
+    await journeys.place(connection, request.journey_id, position, request.next_positions.move, request.at)
     if request.ends_with is not None:
         await journeys.end(connection, [Ending(request.journey_id, COMPLETED, request.ends_with, None, request.at)])
 

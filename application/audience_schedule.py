@@ -54,7 +54,7 @@ async def enter_at_start(
 
 
 class AudienceRuns:
-    """The occasions of audiences that enter again and again."""
+    """The runs of audiences that enter again and again."""
 
     def __init__(
         self, database: Database, catalogue: Catalogue, schedules: AudienceScheduler, deployment_zone: str
@@ -78,7 +78,7 @@ class AudienceRuns:
     async def begin(self, campaign_key: str, at: datetime) -> Operation | None:
         """Have the audience enter, now that its schedule has come round; once a day, however often it does.
 
-        While the audience of the occasion before still enters, this one is passed over: the operation for it is
+        While the audience of the audience_run before still enters, this one is passed over: the operation for it is
         cancelled from the start. None where there is nothing to do.
         """
         async with self._database.transaction() as connection:
@@ -106,10 +106,17 @@ class AudienceRuns:
         return Recurrence(version.version, audience.again, timezone, schedule.starts_at, schedule.ends_at)
 
 
-async def _ask(connection: Connection, campaign_key: str, occasion: str, at: datetime, by: Actor) -> Operation | None:
-    """Ask for the entry of an audience; None if that was done for the occasion."""
+async def _ask(
+    connection: Connection, campaign_key: str, audience_run: str, at: datetime, by: Actor
+) -> Operation | None:
+    """Ask for the entry of an audience; None if that was done for the audience_run."""
     operation = await operations.insert(
-        connection, campaign_key, ENROL, to_builtins(EnrolParameters(at)), requested_by=by.name, occasion=occasion
+        connection,
+        campaign_key,
+        ENROL,
+        to_builtins(EnrolParameters(at)),
+        requested_by=by.name,
+        audience_run=audience_run,
     )
     if operation is not None:
         await outbox.wake_campaign(connection, campaign_key)

@@ -65,8 +65,8 @@ class Branches:
                 data=choice.data,
             )
             await decisions.insert(connection, [recorded])
-            way = position_after_branch(request.next_positions, choice.index)
-            await journeys.place(connection, request.journey_id, way, request.next_positions.move, request.at)
+            position = position_after_branch(request.next_positions, choice.index)
+            await journeys.place(connection, request.journey_id, position, request.next_positions.move, request.at)
             return choice.index
 
 

@@ -185,7 +185,7 @@ async def request_operation(
     """Have something done to many journeys of a campaign."""
     operation = await operations.insert(connection, campaign_key, kind, parameters, requested_by=by.name)
     if operation is None:
-        raise ValueError("an operation of no occasion is always a new one")
+        raise ValueError("an operation of no audience_run is always a new one")
     await outbox.wake_campaign(connection, campaign_key)
     return operation
 

@@ -1,4 +1,4 @@
-"""Campaigns under the hands of those who run them: publish, start, pause, resume, stop, archive, list."""
+"""Use cases of campaigns: publish, start, pause, resume, stop, archive, list."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,8 +86,8 @@ class Campaigns:
         async with self._database.transaction() as connection:
             rules = await campaigns.latest_rules(connection)
         key = checked.definition.key
-        circles = cycle_warnings(checked.source, key, {**rules, key: checked.rules})
-        return PublishedVersion(key, version, created, [*checked.warnings, *circles])
+        cycles = cycle_warnings(checked.source, key, {**rules, key: checked.rules})
+        return PublishedVersion(key, version, created, [*checked.warnings, *cycles])
 
     async def start(
         self,

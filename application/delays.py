@@ -72,7 +72,7 @@ class Delays:
                 data=_data(until, error, zone),
             )
             await decisions.insert(connection, [recorded])
-            way = position_after_delay(
+            position = position_after_delay(
                 request.next_positions,
                 request.step,
                 until,
@@ -80,7 +80,7 @@ class Delays:
                 at=request.at,
                 ends_at=version.plan.ends_at,
             )
-            await journeys.place(connection, request.journey_id, way, request.next_positions.move, request.at)
+            await journeys.place(connection, request.journey_id, position, request.next_positions.move, request.at)
             return until
 
 

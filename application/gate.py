@@ -117,8 +117,8 @@ class Gate:
 
 
 async def _place(connection: Connection, request: AuthorizeRequest, answer: Answer, version: LoadedVersion) -> None:
-    way = position_after_gate(request.next_positions, request.step, answer, request.at, version.plan.ends_at)
-    await journeys.place(connection, request.journey_id, way, request.next_positions.move, request.at)
+    position = position_after_gate(request.next_positions, request.step, answer, request.at, version.plan.ends_at)
+    await journeys.place(connection, request.journey_id, position, request.next_positions.move, request.at)
 
 
 def _decision_id(request: AuthorizeRequest, attempt: int) -> UUID:

@@ -1,4 +1,4 @@
-"""Journeys under the eyes and hands of engineers: lists, one with its story, and what is done to one or to many."""
+"""Use cases of journeys: list them, show one with its story, and end or skip one or many."""
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -26,7 +26,7 @@ from store.selections import Selected, Selection
 WAITING = "waiting"
 # Why the rest of a journey that does not wait cannot be skipped, by its status.
 _NOT_WAITING = {
-    "deferred": "its message waits for its send window or the frequency caps, which no hand overrides",
+    "deferred": "its message waits for its send window or the frequency caps, which cannot be overridden",
     "held": "its campaign is paused: resume it",
     "acting": "it does not wait, and goes on by itself",
 }

@@ -1,4 +1,4 @@
-"""What people may not be sent: suppressions by hand, and refusals by link."""
+"""What people may not be sent: manual suppressions, and refusals by link."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -254,8 +254,8 @@ async def _finish(connection: Connection, claimed: Claimed, state: str, then: _T
         if then.ends_with is not None:
             await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, then.ends_with, None, then.at)])
         else:
-            [way] = then.next_positions.positions
-            await journeys.place(connection, claimed.journey_id, way, then.next_positions.move, then.at)
+            [position] = then.next_positions.positions
+            await journeys.place(connection, claimed.journey_id, position, then.next_positions.move, then.at)
     # A journey found completed was completed by this message, in an attempt whose answer did not arrive.
     return SendOutcome(state, journey_ended=claimed.journey_state == "exited")
 

@@ -48,5 +48,5 @@ class Access(Struct, frozen=True):
     source: str
 
 
-# What no hand does: a schedule that begins or ends, an audience that comes round again.
+# The actor of what happens automatically: a schedule begins or ends, an audience enters again.
 SOJOURN: Final = Actor("sojourn", "Sojourn")

@@ -27,7 +27,7 @@ from workflows import search_attributes
 from workflows.audience import AudienceWorkflow
 
 TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
-# An occasion that nothing could begin at its time is begun later, but not when people no longer expect it.
+# A run that nothing could begin at its time is begun later, but not when people no longer expect it.
 CATCHUP_WINDOW = timedelta(hours=12)
 
 
@@ -37,7 +37,7 @@ def schedule_id(campaign_key: str) -> str:
 
 
 class AudienceSchedules:
-    """Each starts a small workflow at its occasions, which asks for the entry of the audience."""
+    """Each starts a small workflow at its runs, which asks for the entry of the audience."""
 
     def __init__(self, client: Client, task_queue: str) -> None:
         self._client = client
@@ -78,7 +78,7 @@ class AudienceSchedules:
             action=ScheduleActionStartWorkflow(
                 AudienceWorkflow.run,
                 campaign_key,
-                id=f"{schedule_id(campaign_key)}/occasion",
+                id=f"{schedule_id(campaign_key)}/run",
                 task_queue=self._task_queue,
                 static_summary=f"the audience of {campaign_key} enters",
                 typed_search_attributes=TypedSearchAttributes(
@@ -91,7 +91,7 @@ class AudienceSchedules:
                 end_at=recurrence.ends_at,
                 time_zone_name=recurrence.timezone,
             ),
-            # An occasion waits while the one before cannot be kept, because the database is away.
+            # A run waits while the one before cannot be kept, because the database is away.
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.BUFFER_ALL, catchup_window=CATCHUP_WINDOW),
             state=ScheduleState(note=_note(recurrence)),
         )

@@ -28,7 +28,7 @@ LOCK_TIMEOUT = "5s"
 
 
 class Connection(AsyncConnection[DictRow]):
-    """A connection with the tally of its transaction, and the clock of the deployment."""
+    """A connection with the metrics of its transaction, and the clock of the deployment."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -23,7 +23,7 @@ class Operation(Struct, frozen=True):
     kind: str
     state: str
     parameters: dict[str, Any]
-    occasion: str | None
+    audience_run: str | None
     cursor: UUID | None
     total: int | None
     done: int
@@ -47,7 +47,7 @@ class Page(Struct, frozen=True):
     pause: float = 0.0
 
 
-_COLUMNS = """id, campaign_key, kind, state, parameters, occasion, cursor, total, done, counts, requested_by,
+_COLUMNS = """id, campaign_key, kind, state, parameters, audience_run, cursor, total, done, counts, requested_by,
               created_at, started_at, finished_at"""
 
 
@@ -58,19 +58,19 @@ async def insert(
     parameters: Mapping[str, Any],
     *,
     requested_by: str,
-    occasion: str | None = None,
+    audience_run: str | None = None,
 ) -> Operation | None:
-    """Ask for an operation. None where there is one of this kind for the occasion already.
+    """Ask for an operation. None where there is one of this kind for the audience_run already.
 
     One that is there is looked for before the constraint is asked, which would wait for the page that is being done.
     """
     cursor = await connection.execute(
         f"""
-        INSERT INTO operations (id, campaign_key, kind, parameters, occasion, requested_by)
-        SELECT %(id)s, %(campaign_key)s, %(kind)s, %(parameters)s, %(occasion)s, %(requested_by)s
+        INSERT INTO operations (id, campaign_key, kind, parameters, audience_run, requested_by)
+        SELECT %(id)s, %(campaign_key)s, %(kind)s, %(parameters)s, %(audience_run)s, %(requested_by)s
         WHERE NOT EXISTS (SELECT FROM operations WHERE campaign_key = %(campaign_key)s AND kind = %(kind)s
-                                                   AND occasion = %(occasion)s)
-        ON CONFLICT ON CONSTRAINT operations_once_an_occasion DO NOTHING
+                                                   AND audience_run = %(audience_run)s)
+        ON CONFLICT ON CONSTRAINT operations_once_a_run DO NOTHING
         RETURNING {_COLUMNS}
         """,  # noqa: S608 - a constant of this module
         {
@@ -78,7 +78,7 @@ async def insert(
             "campaign_key": campaign_key,
             "kind": kind,
             "parameters": Jsonb(parameters),
-            "occasion": occasion,
+            "audience_run": audience_run,
             "requested_by": requested_by,
         },
     )

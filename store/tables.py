@@ -396,7 +396,7 @@ frequency_caps = Table(
 )
 
 # What is done to many journeys or users of a campaign: page by page, by the campaign's workflow. `cursor` is the last
-# id that is done with, `counts` what became of them. A repeated audience has one for each of its occasions.
+# id that is done with, `counts` what became of them. A repeated audience has one for each of its runs.
 operations = Table(
     "operations",
     metadata,
@@ -405,7 +405,7 @@ operations = Table(
     Column("kind", Text, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'pending'")),
     Column("parameters", JSONB, nullable=False, server_default=EMPTY_OBJECT),
-    Column("occasion", Text),
+    Column("audience_run", Text),
     Column("cursor", Uuid),
     Column("total", BigInteger),
     Column("done", BigInteger, nullable=False, server_default=text("0")),
@@ -417,7 +417,7 @@ operations = Table(
     CheckConstraint("kind IN ('exit', 'skip', 'migrate', 'enrol', 'resume')", name="operations_kind"),
     CheckConstraint("state IN ('pending', 'running', 'done', 'cancelled')", name="operations_state"),
     CheckConstraint("(state IN ('done', 'cancelled')) = (finished_at IS NOT NULL)", name="operations_finished_at"),
-    UniqueConstraint("campaign_key", "kind", "occasion", name="operations_once_an_occasion"),
+    UniqueConstraint("campaign_key", "kind", "audience_run", name="operations_once_a_run"),
     Index("operations_campaign", "campaign_key", "id"),
     Index("operations_open", "campaign_key", "id", postgresql_where=text("finished_at IS NULL")),
 )

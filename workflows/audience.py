@@ -1,4 +1,4 @@
-"""One occasion of an audience that enters again and again: started by the campaign's schedule."""
+"""One run of an audience that enters again and again: started by the campaign's schedule."""
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey

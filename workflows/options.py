@@ -35,7 +35,7 @@ SEND_RETRY = RetryPolicy(
 
 # Temporal has 1 to 5, the first of which goes first; 3 is what nothing is said of.
 URGENT, TRIGGERED, LATER = 1, 3, 4
-# The life of a campaign is in the hands of somebody who waits for it, however many of its journeys do.
+# An operator waits for changes of a campaign, so they go before all of its journeys.
 CAMPAIGN_PRIORITY = Priority(priority_key=URGENT)
 
 

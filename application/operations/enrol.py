@@ -37,7 +37,7 @@ CAMPAIGN_NOT_OPEN = "campaign_not_open"
 
 
 class EnrolParameters(Struct, frozen=True):
-    """The parameters. `at` is the instant of the occasion: what has happened since then is newer than the entries."""
+    """The parameters. `at` is the instant of the run: what has happened since then is newer than the entries."""
 
     at: datetime
 
@@ -52,7 +52,7 @@ class EnrolHandler:
         self._catalogue = catalogue
 
     async def total(self, connection: Connection, operation: Operation) -> int:
-        """All who are known by now. Who becomes known later is not of this occasion."""
+        """All who are known by now. Who becomes known later is not of this run."""
         return await audience.count(connection, operation.created_at)
 
     async def page(self, connection: Connection, operation: Operation) -> Page:
@@ -121,14 +121,14 @@ async def _let_in(
     members: Collection[UUID],
 ) -> Counter[str]:
     """Let them in by the rules that hold for events; how many entered, and how many did not for which reason."""
-    occasion = convert(operation.parameters, EnrolParameters)
+    parameters = convert(operation.parameters, EnrolParameters)
     people = (await write_people(connection, await ask_for_people(connection, members, {}))).people
     anonymous = await audience.anonymous_ids(connection, people)
     profile_events = [
-        ProfileEvent(profile.id, _entry(operation, occasion, profile, anonymous.get(profile.id)))
+        ProfileEvent(profile.id, _entry(operation, parameters, profile, anonymous.get(profile.id)))
         for profile in people.values()
     ]
-    context = await _load_context(connection, version, listeners, people, occasion.at)
+    context = await _load_context(connection, version, listeners, people, parameters.at)
     now = connection.clock.now()
     result = await asyncio.to_thread(
         enrol, profile_events, version, listeners, context, received_at=now, new_ids=iter(uuid7, None)
@@ -138,7 +138,7 @@ async def _let_in(
     return _count(result) + Counter({NOT_IN_AUDIENCE: len(members) - len(result.decisions)})
 
 
-def _entry(operation: Operation, occasion: EnrolParameters, profile: Profile, anonymous_id: str | None) -> Event:
+def _entry(operation: Operation, parameters: EnrolParameters, profile: Profile, anonymous_id: str | None) -> Event:
     """What stands for the event that let somebody in: the same each time that it is made."""
     id = uuid5(operation.id, str(profile.id))
     return Event(
@@ -151,7 +151,7 @@ def _entry(operation: Operation, occasion: EnrolParameters, profile: Profile, an
         anonymous_id=anonymous_id,
         properties={},
         context={},
-        timestamp=occasion.at,
+        timestamp=parameters.at,
     )
 
 

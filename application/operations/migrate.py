@@ -89,8 +89,8 @@ class MigrateHandler:
                 fates[journey.id] = ENDED
         if active := [journey for journey in found if journey.id not in fates]:
             fates |= await self._move(connection, operation, sought.version, active)
-        # Of one whose fate is open a relay has the start in hand, or it rests and a worker that died had it: the next
-        # page begins with that.
+        # Stop at the first undecided journey (its start is still queued, or the worker died during the update):
+        # the next page resumes there.
         done = list(takewhile(lambda journey: journey.id in fates, found))
         await _record_those_who_stay(connection, operation, sought.version, done, fates)
         return Page(
@@ -204,7 +204,7 @@ def _journey_start(operation: Operation, plan: Plan, journey: Candidate) -> Jour
 def _decision(
     operation: Operation, version: int, journey: Candidate, at: datetime, kept_by: CannotMigrate | None = None
 ) -> Decision:
-    passage = MigrationRef(
+    ref = MigrationRef(
         journey_id=journey.id,
         from_version=journey.campaign_version,
         to_version=version,
@@ -212,7 +212,7 @@ def _decision(
         step=journey.step if kept_by is None or kept_by.step is None else kept_by.step,
         at=at,
     )
-    return decision(passage, journey.profile_id, operation.campaign_key, kept_by)
+    return decision(ref, journey.profile_id, operation.campaign_key, kept_by)
 
 
 def _counts(found: Sequence[Candidate], fates: Fates) -> dict[str, int]:

@@ -37,7 +37,7 @@ class Calendar(Struct, frozen=True):
 
 
 def calendars(again: AgainRule, zone: ZoneInfo, since: date) -> tuple[Calendar, ...]:
-    """The calendars that together hold the occasions of a rule from a day on.
+    """The calendars that together hold the runs of a rule from a day on.
 
     Temporal passes over a time that clocks skip: the first instant after it has a calendar of its own. Of one that
     clocks show twice, it takes the second.
@@ -100,7 +100,7 @@ def describe(again: AgainRule) -> str:
 
 
 def shortest_distance(again: AgainRule) -> int:
-    """The seconds between two occasions, where they are closest, in a week or month in which no clocks turn."""
+    """The seconds between two runs, where they are closest, in a week or month in which no clocks turn."""
     match again:
         case DailyRule():
             return _DAY

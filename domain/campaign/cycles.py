@@ -7,7 +7,7 @@ from domain.campaign.rules import EmitRule, Rules
 
 # A journey may report an event that starts a journey that reports an event. A chain of so many journeys ends.
 MAX_CHAIN = 10
-# More than anybody reads. Campaigns that all report and enter by one event have as many circles as orders.
+# More than anybody reads. Campaigns that all report and enter by one event have as many cycles as orders.
 MAX_CYCLES = 20
 
 # By campaign, those that it leads into, each with the event.
@@ -26,7 +26,7 @@ class Cycle(NamedTuple):
 
 
 def find_cycles(key: str, campaigns: Mapping[str, Rules]) -> list[Cycle]:
-    """The circles that a campaign is on, each once, the shortest first; at most MAX_CIRCLES.
+    """The cycles that a campaign is on, each once, the shortest first; at most MAX_CYCLES.
 
     A campaign that lets no user in twice is on none.
     """
@@ -37,7 +37,7 @@ def find_cycles(key: str, campaigns: Mapping[str, Rules]) -> list[Cycle]:
         found.append(Cycle(tuple(path), tuple(events)))
         if len(found) == MAX_CYCLES:
             break
-    return sorted(found, key=lambda circle: (len(circle.campaigns), circle))
+    return sorted(found, key=lambda cycle: (len(cycle.campaigns), cycle))
 
 
 def _ways(campaigns: Mapping[str, Rules]) -> _Ways:

@@ -82,7 +82,7 @@ class Goal(DocumentModel):
     exit_on_goal: bool = Field(False, description="whether it also ends the journey")
 
 
-class SendWindowField(DocumentModel):
+class SendWindow(DocumentModel):
     """When messages may go, by the recipient's clocks. One that closes before it opens closes the next day."""
 
     from_: Clock = Field(time(), alias="from", description="when it opens")
@@ -136,7 +136,7 @@ class CampaignDocument(DocumentModel):
         None, description="the events that end a journey: one `- {event: …}` for each"
     )
     goal: Annotated[Goal | None, Given] = Field(None, description="the event that the campaign is for")
-    send_window: Annotated[SendWindowField | None, Given] = Field(
+    send_window: Annotated[SendWindow | None, Given] = Field(
         None, description='when messages may go: `{from: "09:00", to: "21:00"}`'
     )
     on_resume: Resumption = Field("send", description="what becomes of the messages that a pause has held up")

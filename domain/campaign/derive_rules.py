@@ -31,7 +31,7 @@ from domain.campaign.rules import (
 )
 from domain.campaign.single_steps import DelayStep, EmitEventStep, SetStageStep, UpdateProfileStep
 from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, Steps, WaitStep, step_lists
-from domain.local_time.windows import EVERY_DAY, SendWindow
+from domain.local_time.windows import EVERY_DAY, LocalWindow
 
 
 def rules_of(campaign: CampaignDocument) -> Rules:
@@ -60,7 +60,7 @@ def rules_of(campaign: CampaignDocument) -> Rules:
         actions={id: rule for step in steps for id, rule in _actions(step)},
         schedule=ScheduleRule(schedule.starts_at, schedule.ends_at, schedule.at_end),
         goal=GoalRule(goal.event, goal.within, goal.where, goal.exit_on_goal) if goal else None,
-        send_window=SendWindow(window.from_, window.to, window.days or EVERY_DAY) if window else None,
+        send_window=LocalWindow(window.from_, window.to, window.days or EVERY_DAY) if window else None,
         timezone=campaign.timezone,
         on_resume=ResumeRule(campaign.resumption.overdue, campaign.resumption.rate),
     )

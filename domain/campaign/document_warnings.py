@@ -15,7 +15,7 @@ from domain.campaign.raw_steps import RawStep, StepList, blocks, iter_steps, map
 from domain.campaign.rules import ClockRule, EmitRule, Rules
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
-from domain.local_time.windows import EVERY_DAY, SendWindow, is_open, longest_closed
+from domain.local_time.windows import EVERY_DAY, LocalWindow, is_open, longest_closed
 from domain.sending.caps import TRANSACTIONAL
 
 _MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
@@ -40,20 +40,20 @@ def document_warnings(source: YamlSource, plan: Plan, rules: Rules) -> list[Prob
 
 
 def cycle_warnings(source: YamlSource, key: str, campaigns: Mapping[str, Rules]) -> list[Problem]:
-    """The circles of campaigns that a document is part of. `campaigns` are the latest rules of all by key."""
+    """The cycles of campaigns that a document is part of. `campaigns` are the latest rules of all by key."""
     emitted = {
         rule.event: step for step, rule in reversed(campaigns[key].actions.items()) if isinstance(rule, EmitRule)
     }
     paths = {placed.step.get("id"): placed.path for placed in iter_steps(source)}
     hint = f"It ends after {MAX_CHAIN} journeys. If that is not meant, narrow the `where` of an entry, or its `reentry`"
     return [
-        source.problem((*paths[emitted[circle.events[0]]], "emit_event"), f"campaigns go in a circle: {circle}", hint)
-        for circle in find_cycles(key, campaigns)
+        source.problem((*paths[emitted[cycle.events[0]]], "emit_event"), f"campaigns form a cycle: {cycle}", hint)
+        for cycle in find_cycles(key, campaigns)
     ]
 
 
 def _reentries(source: YamlSource, rules: Rules) -> Iterator[Problem]:
-    """A distance between entries that is that between two occasions, of which neither is kept to the second."""
+    """A distance between entries that is that between two runs, of which neither is kept to the second."""
     audience, reentry = rules.entry.audience, rules.entry.reentry
     if audience is None or audience.again is None or not isinstance(reentry, int):
         return
@@ -118,7 +118,7 @@ def _dates(source: YamlSource) -> Iterator[Problem]:
                 yield source.problem((*block.path, index, "delay"), said, hint)
 
 
-def _comes_when_open(block: StepList, index: int, rules: Rules, window: SendWindow) -> bool:
+def _comes_when_open(block: StepList, index: int, rules: Rules, window: LocalWindow) -> bool:
     """Whether the step before ends at an hour at which the window is open."""
     rule = rules.delays.get(str(block.steps[index - 1].get("id"))) if index else None
     if rule is None or rule.clock is None:

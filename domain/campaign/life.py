@@ -52,7 +52,7 @@ class CampaignFacts(Struct, frozen=True):
 class AdvanceResult(Struct, frozen=True, omit_defaults=True):
     """How a campaign stands once what was due has been done, and when something more may be.
 
-    `is_over` says that only a hand can change anything more.
+    `is_over` says that only a request can change anything more.
     """
 
     state: str
@@ -91,7 +91,7 @@ def summarize(facts: CampaignFacts, at: datetime) -> AdvanceResult:
 
 
 def describe(summarize: AdvanceResult) -> str:
-    """The outlook in Markdown, for the reader of the campaign's workflow."""
+    """The result in Markdown, for the reader of the campaign's workflow."""
     until = "" if summarize.look_again_at is None else f", until {summarize.look_again_at:%Y-%m-%d %H:%M:%S} UTC"
     version = "" if summarize.version is None else f", version {summarize.version}"
     lines = [f"**{summarize.state.capitalize()}**{version}{until}"]
@@ -102,7 +102,7 @@ def describe(summarize: AdvanceResult) -> str:
 
 
 def _look_again_at(facts: CampaignFacts, at: datetime) -> datetime | None:
-    """When something may become due by itself; None if only a hand can change anything.
+    """When something may become due by itself; None if only a request can change anything.
 
     Nobody says when the last journey of a campaign that stops has ended: one looks, more seldom the longer it takes.
     """

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from domain.conditions.expressions import ExpressionScope, compile_condition
-from domain.local_time.windows import EVERY_DAY, SendWindow
+from domain.local_time.windows import EVERY_DAY, LocalWindow
 
 
 class ScheduleRule(Struct, frozen=True, omit_defaults=True):
@@ -166,7 +166,7 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     actions: dict[str, ActionRule] = field(default_factory=dict)
     schedule: ScheduleRule = ScheduleRule()
     goal: GoalRule | None = None
-    send_window: SendWindow | None = None
+    send_window: LocalWindow | None = None
     timezone: str | None = None
     on_resume: ResumeRule = ResumeRule()
 

@@ -211,8 +211,8 @@ def _of_shared_namespace(
 def how_to_make(namespace: str, attributes: Mapping[str, str]) -> str:
     """How to add search attributes: by Sojourn itself, or by hand."""
     options = " ".join(f"--name {name} --type {type}" for name, type in attributes.items())
-    by_hand = f"temporal operator search-attribute create --namespace {namespace} {options}"
-    return f"run `sojourn migrate`, or `{by_hand}`; in Temporal Cloud, add them on the page of the namespace"
+    command = f"temporal operator search-attribute create --namespace {namespace} {options}"
+    return f"run `sojourn migrate`, or `{command}`; in Temporal Cloud, add them on the page of the namespace"
 
 
 def _of_smtp(facts: Reachable | Away | None) -> Iterable[DeploymentFinding]:

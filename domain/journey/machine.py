@@ -147,13 +147,13 @@ def _with_fact(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> Jou
             return ask_resumed(plan, state, at) if state.phase == "held" else replace(state, resumed=True)
         case Skipped(step=step):
             return _after_skip(plan, state, at) if step == state.step else state
-        case Answered(answer=answer) if isinstance(node, Send) and state.phase == "ask":
+        case Answered(answer=answer) if isinstance(node, Send) and state.phase == "deciding":
             return answers.after_answer(plan, state, node, answer, at)
         case Settled() if isinstance(node, Send) and state.phase == "granted":
             return answers.after_send(plan, state, node, fact, at)
-        case Evaluated(case=case) if isinstance(node, Branch | Split | Repeat) and state.phase == "ask":
+        case Evaluated(case=case) if isinstance(node, Branch | Split | Repeat) and state.phase == "deciding":
             return answers.after_evaluation(plan, state, node, case, at)
-        case LookedUp(until=until) if isinstance(node, Until) and state.phase == "ask":
+        case LookedUp(until=until) if isinstance(node, Until) and state.phase == "deciding":
             return answers.after_look_up(plan, state, node, until, at)
         case Performed() if isinstance(node, Act):
             return answers.after_action(plan, state, node, fact, at)

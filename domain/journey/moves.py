@@ -17,7 +17,7 @@ def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> J
         step=step,
         since=at,
         until=None,
-        phase="ask",
+        phase="deciding",
         reason=None,
         attempt=1,
         message_id=None,
@@ -45,7 +45,7 @@ def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> J
 
 def next_round(plan: Plan, state: JourneyState, node: Repeat, at: datetime) -> JourneyState:
     """The rest between two rounds is over."""
-    return replace(state, phase="ask", until=None) if node.checks else arrive(plan, state, node.body, at)
+    return replace(state, phase="deciding", until=None) if node.checks else arrive(plan, state, node.body, at)
 
 
 def leave_stopped(plan: Plan, state: JourneyState, at: datetime, *, rested: bool) -> JourneyState:
@@ -116,7 +116,7 @@ def ended_by_schedule(plan: Plan, state: JourneyState, at: datetime) -> JourneyS
 def ask_again(state: JourneyState, at: datetime) -> JourneyState:
     """Put the question of this step anew."""
     asked = replace(
-        state, phase="ask", attempt=state.attempt + 1, until=None, reason=None, message_id=None, resumed=False
+        state, phase="deciding", attempt=state.attempt + 1, until=None, reason=None, message_id=None, resumed=False
     )
     return listen_from(asked, at)
 

@@ -141,7 +141,7 @@ class Performed(Struct, frozen=True):
 
 
 class Exited(Struct, frozen=True):
-    """An exit event, or a hand, has ended the journey. The database knows."""
+    """An exit event or a request has ended the journey. The database knows."""
 
     reason: str
 

@@ -25,7 +25,7 @@ class Journey(Struct, frozen=True):
 
 
 class Ending(Struct, frozen=True):
-    """How a journey ends: its state (completed or exited) and outcome, when, and by which event or hand."""
+    """How a journey ends: its state (completed or exited) and outcome, when, and by which event or actor."""
 
     id: UUID
     state: str

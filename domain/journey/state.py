@@ -1,6 +1,7 @@
 """Where a journey stands: one value, which is everything that must survive."""
 
 from datetime import datetime
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -11,6 +12,9 @@ CANCELLED = "cancelled"
 SCHEDULE_ENDED = "schedule-ended"
 # What an engineer sees of the way behind: enough to understand, bounded so that the state stays small.
 HISTORY_LENGTH = 20
+
+# Parts of a step.
+Phase = Literal["deciding", "deferred", "held", "granted", "resting"]
 
 
 class Match(Struct, frozen=True, omit_defaults=True):
@@ -43,8 +47,8 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
     """Where a journey stands.
 
     `seed` makes what is drawn by chance stable for a user. `step` is None when the flow has run out. `until` is the end
-    of the present rest. `phase` is the part of a step: "ask", for a send then "deferred", "held" or "granted", for a
-    repetition or a delay until a date "resting". `attempt` counts the requests of this visit. `loops` are the
+    of the present rest. `phase` is the part of a step: "deciding", for a send then "deferred", "held" or "granted", for
+    a repetition or a delay until a date "resting". `attempt` counts the requests of this visit. `loops` are the
     repetitions that the step lies in. `consumed_event` ended the last wait or repetition; it ends none that begins
     later. `outcome` is set once the journey is over; `recorded` says that the database knows it already.
     """
@@ -53,7 +57,7 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
     since: datetime
     match_since: datetime
     until: datetime | None = None
-    phase: str = "ask"
+    phase: Phase = "deciding"
     reason: str | None = None
     attempt: int = 1
     message_id: str | None = None

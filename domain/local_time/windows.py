@@ -11,7 +11,7 @@ EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 _MONDAY = date(2026, 11, 2)
 
 
-class SendWindow(Struct, frozen=True, omit_defaults=True):
+class LocalWindow(Struct, frozen=True, omit_defaults=True):
     """Open from `opens` until before `closes`, local times, on `days`: weekdays, Monday 0, never empty.
 
     Where `closes` is not after `opens` the window closes on the following day, so that two equal times make whole days.
@@ -23,7 +23,7 @@ class SendWindow(Struct, frozen=True, omit_defaults=True):
     days: tuple[int, ...] = EVERY_DAY
 
 
-def next_open(window: SendWindow, at: datetime, zone: ZoneInfo) -> datetime:
+def next_open(window: LocalWindow, at: datetime, zone: ZoneInfo) -> datetime:
     """This instant if the window is open then, else the first after it at which it opens."""
     # Yesterday's may still be open, if it closes today. What should have closed yesterday has, for that time has been.
     lasting = DAY if window.closes <= window.opens else timedelta()
@@ -35,13 +35,13 @@ def next_open(window: SendWindow, at: datetime, zone: ZoneInfo) -> datetime:
     return next(max(opens, at) for opens, closes in spans if max(opens, at) < closes)
 
 
-def longest_closed(window: SendWindow) -> timedelta:
+def longest_closed(window: LocalWindow) -> timedelta:
     """The longest time from closing to opening again, apart from what clocks add that turn."""
     lasting = DAY if window.closes <= window.opens else timedelta()
     closings = (datetime.combine(_MONDAY + day * DAY + lasting, window.closes, UTC) for day in window.days)
     return max(next_open(window, at, ZoneInfo("UTC")) - at for at in closings)
 
 
-def is_open(window: SendWindow, at: datetime, zone: ZoneInfo) -> bool:
+def is_open(window: LocalWindow, at: datetime, zone: ZoneInfo) -> bool:
     """Whether the window is open at this instant."""
     return next_open(window, at, zone) == at

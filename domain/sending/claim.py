@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from domain.local_time.windows import SendWindow
+from domain.local_time.windows import LocalWindow
 from domain.sending.caps import TRANSACTIONAL
 from domain.sending.policy import SEND_WINDOW, Recipient, objection, opens_at
 
@@ -55,7 +55,7 @@ def claim(
     message: ClaimFacts,
     recipient: Recipient,
     *,
-    window: SendWindow | None,
+    window: LocalWindow | None,
     zone: ZoneInfo,
     at: datetime,
     honours_idempotency_key: bool,

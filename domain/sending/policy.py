@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 
 from domain.campaign.plan import Send
-from domain.local_time.windows import SendWindow, next_open
+from domain.local_time.windows import LocalWindow, next_open
 from domain.people.addresses import is_reachable
 from domain.people.consent import ConsentFacts, refusal
 from domain.sending import caps
@@ -115,7 +115,7 @@ def decide(
     overdue: str,
     held_at: datetime | None,
     recipient: Recipient,
-    window: SendWindow | None,
+    window: LocalWindow | None,
     zone: ZoneInfo,
     rules: Sequence[CapRule],
     ledger: Sequence[CountedMessage],
@@ -152,7 +152,7 @@ def decide(
     return GateDecision(Granted(request.message_id))
 
 
-def opens_at(window: SendWindow | None, category: str, at: datetime, zone: ZoneInfo) -> datetime:
+def opens_at(window: LocalWindow | None, category: str, at: datetime, zone: ZoneInfo) -> datetime:
     """The first instant from `at` on at which the window lets a message go: `at` itself if it is open, or not asked.
 
     Quiet hours are for what the user did not ask for, so that transactional messages go at any time.

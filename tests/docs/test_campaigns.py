@@ -133,8 +133,8 @@ def test_what_is_wrong_is_said_as_the_page_says() -> None:
 def test_warnings_are_those_of_the_page() -> None:
     [(warned, said)] = _with_what_is_said("yaml warned")
     found = published(warned)
-    circles = cycle_warnings(found.source, found.definition.key, {found.definition.key: found.rules})
-    assert "".join(f"warning: {warning}\n" for warning in [*found.warnings, *circles]) == said
+    cycles = cycle_warnings(found.source, found.definition.key, {found.definition.key: found.rules})
+    assert "".join(f"warning: {warning}\n" for warning in [*found.warnings, *cycles]) == said
 
 
 def _with_what_is_said(marks: str) -> list[tuple[str, str]]:

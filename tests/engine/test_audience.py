@@ -120,7 +120,7 @@ async def test_a_page_takes_a_fixed_number_of_statements(
     assert counts[0] == counts[1] <= 35
 
 
-async def test_who_becomes_known_later_is_not_of_the_occasion(
+async def test_who_becomes_known_later_is_not_of_the_audience_run(
     database: Database, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where their ids come after those that are looked at."""
@@ -150,7 +150,7 @@ async def test_who_changes_while_the_page_is_looked_at_is_judged_as_they_are(
 
 
 async def test_the_rules_of_entry_hold(database: Database, ingest: Ingest) -> None:
-    """Who is in already, or was, or whose exit event came after the occasion, is refused, and told why."""
+    """Who is in already, or was, or whose exit event came after the run, is refused, and told why."""
     both = LASTING.replace("{audience:", "{event: Joined, reentry: never, audience:") + "exit: [{event: Left}]\n"
     await people(ingest, many(5))
     campaigns = Campaigns(database, DocumentProcesses())
@@ -336,41 +336,41 @@ async def test_nobody_enters_while_too_many_wait_for_temporal(
 RECURRING = LASTING.replace("rate:", 'again: {every: week, days: [mon], at: "09:00"}, rate:')
 
 
-async def test_each_occasion_enters_once(database: Database, ingest: Ingest, client: Client) -> None:
+async def test_each_run_enters_once(database: Database, ingest: Ingest, client: Client) -> None:
     """By the days of the campaign's zone, however often its schedule comes round on one of them."""
     await people(ingest, many(2))
     await start(database, RECURRING + "timezone: Asia/Tokyo\n")
     assert await enter(database) == []
-    occasions = AudienceRuns(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
+    audience_runs = AudienceRuns(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
     for at in ("2026-11-01T15:00Z", "2026-11-02T14:59Z"):
-        await occasions.begin("news", datetime.fromisoformat(at))
+        await audience_runs.begin("news", datetime.fromisoformat(at))
     await enter(database)
-    await occasions.begin("news", datetime.fromisoformat("2026-11-02T15:00Z"))
+    await audience_runs.begin("news", datetime.fromisoformat("2026-11-02T15:00Z"))
     second, first = await enter(database)
-    assert (first.occasion, first.counts) == ("2026-11-02", {"entered": 2})
-    assert (second.occasion, second.counts) == ("2026-11-03", {"already_in": 2})
+    assert (first.audience_run, first.counts) == ("2026-11-02", {"entered": 2})
+    assert (second.audience_run, second.counts) == ("2026-11-03", {"already_in": 2})
     assert (first.parameters, first.requested_by) == ({"at": "2026-11-01T15:00:00Z"}, "Sojourn")
 
 
-async def test_an_occasion_is_passed_over_while_the_one_before_still_enters(
+async def test_an_audience_run_is_passed_over_while_the_one_before_still_enters(
     database: Database, ingest: Ingest, client: Client
 ) -> None:
     await people(ingest, many(2))
     await start(database, RECURRING)
-    occasions = AudienceRuns(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
+    audience_runs = AudienceRuns(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
     for day in (2, 9):
-        await occasions.begin("news", datetime(2026, 11, day, 9, tzinfo=UTC))
+        await audience_runs.begin("news", datetime(2026, 11, day, 9, tzinfo=UTC))
     second, first = await enter(database)
     assert (first.state, first.done, second.state, second.done) == ("done", 2, "cancelled", 0)
 
 
-async def test_a_campaign_that_does_not_let_in_has_no_occasions(
+async def test_a_campaign_that_does_not_let_in_has_no_audience_runs(
     database: Database, ingest: Ingest, client: Client
 ) -> None:
     await start(database, RECURRING)
     await Campaigns(database, DocumentProcesses()).stop("news", by=SOJOURN)
-    occasions = AudienceRuns(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
-    assert await occasions.begin("news", datetime(2026, 11, 2, 9, tzinfo=UTC)) is None
+    audience_runs = AudienceRuns(database, Catalogue(), AudienceSchedules(client, "nobody"), "UTC")
+    assert await audience_runs.begin("news", datetime(2026, 11, 2, 9, tzinfo=UTC)) is None
     assert await enter(database) == []
 
 
@@ -419,7 +419,7 @@ async def test_killed_workers_leave_nobody_out_and_nobody_in_twice(
 
 
 async def test_it_does_not_deadlock_with_events(database: Database, ingest: Ingest) -> None:
-    """The same people join, leave and change in any order while they are let in, occasion after occasion."""
+    """The same people join, leave and change in any order while they are let in, run after run."""
     source = LASTING.replace("{audience:", "{event: Joined, audience:") + "exit: [{event: Left}]\n"
     await people(ingest, many(60))
     over = asyncio.Event()

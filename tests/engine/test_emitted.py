@@ -1,4 +1,4 @@
-"""Events that journeys report: they mean what everybody's mean, and no circle of campaigns goes on for ever."""
+"""Events that journeys report: they mean what everybody's mean, and no cycle of campaigns goes on for ever."""
 
 from domain.campaign.cycles import MAX_CHAIN
 from tests.harness import Harness
@@ -30,28 +30,28 @@ steps: [{id: answer, emit_event: {event: Pong}}]
 PONG = PING.replace("Ping", "#").replace("Pong", "Ping").replace("#", "Pong").replace("key: ping", "key: pong")
 
 
-async def test_a_circle_of_campaigns_is_said_when_it_closes(harness: Harness) -> None:
+async def test_a_cycle_of_campaigns_is_said_when_it_closes(harness: Harness) -> None:
     async def published(source: str) -> list[str]:
         answer = await harness.admin("POST", "/v1/campaigns", {"file": "a.yaml", "source": source, "templates": {}})
         return [warning["message"] for warning in answer["warnings"]]
 
     assert await published(PING) == []
-    circle = "campaigns go in a circle: pong → ping → pong by `Ping`, `Pong`"
-    assert await published(PONG) == [circle]
-    # Nothing has changed, and the circle is there still.
-    assert await published(PONG) == [circle]
-    assert await published(PING) == ["campaigns go in a circle: ping → pong → ping by `Pong`, `Ping`"]
+    cycle = "campaigns form a cycle: pong → ping → pong by `Ping`, `Pong`"
+    assert await published(PONG) == [cycle]
+    # Nothing has changed, and the cycle is there still.
+    assert await published(PONG) == [cycle]
+    assert await published(PING) == ["campaigns form a cycle: ping → pong → ping by `Pong`, `Ping`"]
     # By its latest version, pong leads elsewhere.
     assert await published(PONG.replace("event: Ping", "event: Pung")) == []
     assert await published(PING) == []
 
 
-async def test_a_circle_of_campaigns_that_are_applied_together_is_said_of_each(harness: Harness) -> None:
+async def test_a_cycle_of_campaigns_that_are_applied_together_is_said_of_each(harness: Harness) -> None:
     campaigns = [{"file": "a.yaml", "source": source, "templates": {}} for source in (PING, PONG)]
     answer = await harness.admin("POST", "/v1/apply", {"campaigns": campaigns})
     assert [[warning["message"] for warning in each["plan"]["warnings"]] for each in answer["applied"]] == [
-        ["campaigns go in a circle: ping → pong → ping by `Pong`, `Ping`"],
-        ["campaigns go in a circle: pong → ping → pong by `Ping`, `Pong`"],
+        ["campaigns form a cycle: ping → pong → ping by `Pong`, `Ping`"],
+        ["campaigns form a cycle: pong → ping → pong by `Ping`, `Pong`"],
     ]
 
 
@@ -86,7 +86,7 @@ async def test_a_journey_may_end_itself_by_what_it_reports(harness: Harness) -> 
     assert await harness.query("SELECT reason FROM decisions WHERE kind = 'exit'") == [{"reason": "goal"}]
 
 
-async def test_a_circle_of_campaigns_ends(harness: Harness) -> None:
+async def test_a_cycle_of_campaigns_ends(harness: Harness) -> None:
     await harness.run_campaign(PING)
     await harness.run_campaign(PONG)
     await harness.track("u1", "Ping")

@@ -103,8 +103,8 @@ async def test_what_is_to_be_done_does_not_wait_for_the_schedule_of_an_audience(
     again = '{audience: {where: profile.traits.plan == "trial", again: {every: day, at: "09:00"}}, event: Signed Up}'
     async with Database(database_url, pool_size=2) as database:
         await start(database, PLAIN.replace("{event: Signed Up}", again))
-        occasions = AudienceRuns(database, Catalogue(), NoSchedules(), "UTC")
-        activities = CampaignActivities(CampaignLife(database), occasions, OperationRunner(database, {}))
+        audience_runs = AudienceRuns(database, Catalogue(), NoSchedules(), "UTC")
+        activities = CampaignActivities(CampaignLife(database), audience_runs, OperationRunner(database, {}))
         with pytest.raises(RPCError):
             await activities.advance_campaign(AdvanceRequest("plain", now()))
         await ingest([event("track", "u1", name="Signed Up", at=now())], received_at=now())

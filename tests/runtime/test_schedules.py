@@ -23,7 +23,7 @@ async def described(client: Client, key: str) -> ScheduleDescription:
     return await client.get_schedule_handle(schedule_id(key)).describe()
 
 
-async def occasions(
+async def runs(
     client: Client, schedules: AudienceSchedules, again: AgainRule, timezone: str, first: str, last: str
 ) -> list[str]:
     """When a schedule of this rule comes round from one day to another, in UTC."""
@@ -76,7 +76,7 @@ async def test_it_comes_round_when_the_rule_says(
     last: str,
     wanted: list[str],
 ) -> None:
-    assert await occasions(client, schedules, again, timezone, first, last) == wanted
+    assert await runs(client, schedules, again, timezone, first, last) == wanted
 
 
 async def test_it_is_kept_as_the_version_says(client: Client, schedules: AudienceSchedules) -> None:

@@ -1,4 +1,4 @@
-"""Rename a journey's status and the outbox columns to the terms of the field."""
+"""Names of the field: a journey's status, the outbox's priority and partition, an operation's audience run."""
 
 from alembic import op
 
@@ -13,5 +13,7 @@ def upgrade() -> None:
     op.execute("ALTER TABLE journeys RENAME CONSTRAINT journeys_standing TO journeys_status")
     op.execute("ALTER TABLE outbox RENAME COLUMN class TO priority")
     op.execute("ALTER TABLE outbox RENAME COLUMN lane TO partition")
+    op.execute("ALTER TABLE operations RENAME COLUMN occasion TO audience_run")
+    op.execute("ALTER TABLE operations RENAME CONSTRAINT operations_once_an_occasion TO operations_once_a_run")
     op.execute("ALTER INDEX outbox_class RENAME TO outbox_priority")
     op.execute("ALTER INDEX outbox_lane RENAME TO outbox_partition")

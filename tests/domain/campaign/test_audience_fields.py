@@ -105,7 +105,7 @@ def test_one_thing_that_is_wrong_is_said_once() -> None:
         ("{every: week, days: [mon], at: 09:00}", "30d", None),
     ],
 )
-def test_warns_of_a_distance_that_is_that_of_its_occasions(again: str, after: str, said: str | None) -> None:
+def test_warns_of_a_distance_that_is_that_of_its_runs(again: str, after: str, said: str | None) -> None:
     entry = f"{{reentry: {{after: {after}}}, audience: {{where: 'true', again: {again}}}}}"
     warnings = publish(document(entry)).warnings
     assert [(one.path, one.message.partition(",")[0]) for one in warnings] == (

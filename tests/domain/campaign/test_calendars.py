@@ -42,7 +42,7 @@ def wanted(again: AgainRule, day: date) -> bool:
 
 
 @pytest.mark.parametrize("again", RULES, ids=describe)
-def test_they_hold_each_occasion_once(again: AgainRule) -> None:
+def test_they_hold_each_run_once(again: AgainRule) -> None:
     found = calendars(again, UTC_ZONE, FIRST)
     assert [sum(is_in(calendar, day) for calendar in found) for day in days()] == [
         int(wanted(again, day)) for day in days()

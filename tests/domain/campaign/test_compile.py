@@ -79,7 +79,7 @@ def _is_in(plan: Plan, step: str, loop: str) -> bool:
     return any(node.id == loop for node in plan.repetitions(step))
 
 
-def has_circles_without_a_repetition(plan: Plan) -> bool:
+def has_cycles_without_a_repetition(plan: Plan) -> bool:
     ahead = {id: successors(node) for id, node in plan.nodes.items() if not isinstance(node, Repeat)}
     while ends := [id for id, following in ahead.items() if not following & set(ahead)]:
         for id in ends:
@@ -253,7 +253,7 @@ def test_a_random_document_compiles_to_a_sound_plan(text: str) -> None:
     plan = published.plan
     assert all(node.id == id for id, node in plan.nodes.items())
     assert reached(plan) == set(plan.nodes), "what is named exists, and what exists is reached"
-    assert not has_circles_without_a_repetition(plan)
+    assert not has_cycles_without_a_repetition(plan)
     loops = dict(innermost(yaml.safe_load(text)["steps"]))
     assert {id: plan.loops.get(id) for id in loops} == loops
     for id in set(plan.nodes) - set(loops):

@@ -21,34 +21,34 @@ def test_a_campaign_may_lead_into_itself() -> None:
 
 def test_two_campaigns_may_lead_into_each_other() -> None:
     campaigns = {"a": rules("A", "B"), "b": rules("B", "A"), "c": rules("B", "C")}
-    assert [str(circle) for circle in find_cycles("a", campaigns)] == ["a → b → a by `B`, `A`"]
-    assert [str(circle) for circle in find_cycles("b", campaigns)] == ["b → a → b by `A`, `B`"]
+    assert [str(cycle) for cycle in find_cycles("a", campaigns)] == ["a → b → a by `B`, `A`"]
+    assert [str(cycle) for cycle in find_cycles("b", campaigns)] == ["b → a → b by `A`, `B`"]
     assert find_cycles("c", campaigns) == []
 
 
-def test_a_chain_is_no_circle() -> None:
+def test_a_chain_is_no_cycle() -> None:
     assert find_cycles("a", {"a": rules("A", "B"), "b": rules("B", "C"), "c": rules("C", "D")}) == []
 
 
 @pytest.mark.parametrize("length", range(1, MAX_CHAIN + 2))
-def test_circles_of_every_length_that_a_chain_may_have(length: int) -> None:
+def test_cycles_of_every_length_that_a_chain_may_have(length: int) -> None:
     campaigns = {f"c{at:02}": rules(f"E{at}", f"E{(at + 1) % length}") for at in range(length)}
     found = find_cycles("c00", campaigns)
-    assert [len(circle.campaigns) for circle in found] == ([length] if length <= MAX_CHAIN else [])
+    assert [len(cycle.campaigns) for cycle in found] == ([length] if length <= MAX_CHAIN else [])
 
 
 @pytest.mark.parametrize(("key", "count"), [(None, 0), ("event.properties.a", 1)])
-def test_who_enters_once_for_all_goes_in_no_circle(key: str | None, count: int) -> None:
+def test_who_enters_once_for_all_goes_in_no_cycle(key: str | None, count: int) -> None:
     campaigns = {"a": rules("A", "B"), "b": rules("B", "A", reentry="never", key=key)}
     assert len(find_cycles("a", campaigns)) == count
 
 
-def test_circles_that_share_their_way_are_said_once_each_and_the_shortest_first() -> None:
+def test_cycles_that_share_their_way_are_said_once_each_and_the_shortest_first() -> None:
     campaigns = {"a": rules("A", "B"), "b": rules("B", "C", "A"), "c": rules("C", "A")}
-    assert [circle.campaigns for circle in find_cycles("a", campaigns)] == [("a", "b"), ("a", "b", "c")]
+    assert [cycle.campaigns for cycle in find_cycles("a", campaigns)] == [("a", "b"), ("a", "b", "c")]
 
 
-def test_many_circles_take_no_time() -> None:
+def test_many_cycles_take_no_time() -> None:
     campaigns = {f"c{number}": rules("E", "E") for number in range(200)}
     assert len(find_cycles("c0", campaigns)) == MAX_CYCLES
 
@@ -57,10 +57,10 @@ def test_paths_without_a_way_back_take_no_time() -> None:
     crowd = [f"C{number}" for number in range(30)]
     campaigns = {name: rules(name, *crowd, "B") for name in crowd}
     campaigns |= {"a": rules("A", "B"), "b": rules("B", "A", *crowd)}
-    assert [circle.campaigns for circle in find_cycles("a", campaigns)] == [("a", "b")]
+    assert [cycle.campaigns for cycle in find_cycles("a", campaigns)] == [("a", "b")]
 
 
-def test_every_circle_is_found() -> None:
+def test_every_cycle_is_found() -> None:
     for seed in range(300):
         random = Random(seed)
         names = "abcde"
@@ -72,6 +72,6 @@ def test_every_circle_is_found() -> None:
             for others in permutations("bcde", count)
             if all(to in leads[at] for at, to in zip(("a", *others), (*others, "a"), strict=True))
         }
-        found = [circle.campaigns for circle in find_cycles("a", campaigns)]
+        found = [cycle.campaigns for cycle in find_cycles("a", campaigns)]
         assert len(found) == len(set(found)), f"{seed=}"
         assert set(found) == expected, f"{seed=}"

@@ -17,7 +17,7 @@ from domain.campaign.rules import (
     UpdateRule,
     ValuesRule,
 )
-from domain.local_time.windows import SendWindow
+from domain.local_time.windows import LocalWindow
 from tests.domain.campaign.documents import HEAD, publish, steps
 
 WHOLE = """\
@@ -82,7 +82,7 @@ def test_rules_hold_everything_that_the_plan_does_not() -> None:
         },
         schedule=ScheduleRule(datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC), "exit"),
         goal=GoalRule("Order Completed", 7 * 86_400, "event.properties.value > 1", exits=True),
-        send_window=SendWindow(time(9), time(0), (0, 1)),
+        send_window=LocalWindow(time(9), time(0), (0, 1)),
         timezone="Europe/Berlin",
         on_resume=ResumeRule("skip", 7),
     )
@@ -90,7 +90,7 @@ def test_rules_hold_everything_that_the_plan_does_not() -> None:
 
 def test_what_is_left_out() -> None:
     rules = publish(f"{HEAD}send_window: {{to: '12:00'}}\nsteps: [{{id: a, delay: {{until: 09:00}}}}]\n").rules
-    assert rules.send_window == SendWindow(time(0), time(12))
+    assert rules.send_window == LocalWindow(time(0), time(12))
     assert rules.delays == {"a": ClockRule(time(9))}
     assert publish(steps("  - {id: a, delay: 1h}\n")).rules == Rules(
         name="Abandoned cart", entry=EntryRule("Cart Abandoned")

@@ -102,7 +102,7 @@ def test_texts_that_look_like_expressions(step: str, path: str | None) -> None:
     )
 
 
-def test_a_circle_is_said_at_the_step_that_leads_into_it() -> None:
+def test_a_cycle_is_said_at_the_step_that_leads_into_it() -> None:
     ping = publish(
         "key: ping\nname: Ping\nentry: {event: Ping}\nsteps:\n"
         "  - {id: s, split: {arms: {a: 1, b: 1}}, a: [{id: told, emit_event: {event: Pong}}], b: []}\n"
@@ -110,6 +110,6 @@ def test_a_circle_is_said_at_the_step_that_leads_into_it() -> None:
     pong = publish("key: pong\nname: Pong\nentry: {event: Pong}\nsteps: [{id: told, emit_event: {event: Ping}}]\n")
     (found,) = cycle_warnings(ping.source, "ping", {"ping": ping.rules, "pong": pong.rules})
     assert (found.file, found.line, found.path) == ("campaign.yaml", 5, "steps[0].a[0].emit_event")
-    assert found.message == "campaigns go in a circle: ping → pong → ping by `Pong`, `Ping`"
+    assert found.message == "campaigns form a cycle: ping → pong → ping by `Pong`, `Ping`"
     assert found.suggestion.startswith("It ends after 10 journeys.")
     assert cycle_warnings(ping.source, "ping", {"ping": ping.rules}) == []

@@ -95,7 +95,7 @@ def test_a_message_that_is_held_goes_on_being_held() -> None:
     driver = MachineDriver(plan_of(HELLO)).tell(Answered(Held("campaign_paused")))
     moved(driver, plan_of(replace(HELLO, next="rest"), Delay("rest", 60)))
     assert driver.command() == AwaitResume()
-    assert driver.tell(Resumed()).state.phase == "ask"
+    assert driver.tell(Resumed()).state.phase == "deciding"
 
 
 def test_a_journey_that_has_asked_for_something_is_not_moved() -> None:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from domain.local_time.windows import SendWindow
+from domain.local_time.windows import LocalWindow
 from domain.local_time.zones import zone_names
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -47,7 +47,7 @@ def watched_instant(day: date, clock: time, zone: ZoneInfo, seen: list[tuple[dat
     return shown[0] if shown else next(at for (_, old), (at, new) in pairwise(seen) if old < wanted < new)
 
 
-def watched_opening(window: SendWindow, at: datetime, zone: ZoneInfo) -> datetime:
+def watched_opening(window: LocalWindow, at: datetime, zone: ZoneInfo) -> datetime:
     """Opens and shuts by the clock, day by day, and looks from `at` on whether anything is open."""
     opened: set[date] = set()
     for minute, days, is_passed in _watch(at, zone):

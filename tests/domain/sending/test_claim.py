@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.local_time.windows import SendWindow
+from domain.local_time.windows import LocalWindow
 from domain.sending.caps import TRANSACTIONAL
 from domain.sending.claim import (
     CANCELLED,
@@ -52,7 +52,7 @@ def attempt(
     honours: bool = False,
     campaign: str = "running",
     reason: str | None = None,
-    window: SendWindow | None = None,
+    window: LocalWindow | None = None,
     zone: str = "UTC",
 ) -> Proceed | Wait | Close | Done:
     """Of a message that expires at noon, by default an hour before."""
@@ -68,9 +68,9 @@ def attempt(
 
 
 # Open at 11:00 by UTC, closed from 11:30 on.
-MORNING = SendWindow(time(9), time(11, 30))
+MORNING = LocalWindow(time(9), time(11, 30))
 # Closed at 11:00, open again before the message expires; and again only after that.
-QUIET_HOUR, QUIET_DAY = SendWindow(time(11, 45), time(11)), SendWindow(time(12), time(11))
+QUIET_HOUR, QUIET_DAY = LocalWindow(time(11, 45), time(11)), LocalWindow(time(12), time(11))
 PAUSED = Wait("the campaign is paused")
 
 
@@ -96,7 +96,7 @@ def test_what_was_granted_waits_while_the_campaign_is_paused(honours: bool) -> N
 
 
 @pytest.mark.parametrize(("window", "is_open"), [(MORNING, True), (QUIET_HOUR, False), (QUIET_DAY, False)])
-def test_a_reservation_is_given_back_in_quiet_hours(window: SendWindow, is_open: bool) -> None:
+def test_a_reservation_is_given_back_in_quiet_hours(window: LocalWindow, is_open: bool) -> None:
     expected = Proceed() if is_open else Close(CANCELLED, "send_window")
     for honours in (False, True):
         assert attempt(RESERVED, window=window, honours=honours) == expected

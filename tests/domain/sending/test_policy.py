@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from domain.campaign.plan import Send
-from domain.local_time.windows import SendWindow
+from domain.local_time.windows import LocalWindow
 from domain.sending import policy
 from domain.sending.caps import LONGEST, CapRule, CountedMessage
 from domain.sending.policy import (
@@ -46,7 +46,7 @@ def facts() -> Facts:
         "overdue": "skip",
         "held_at": None,
         "recipient": REACHABLE,
-        "window": SendWindow(time(9), time(21)),
+        "window": LocalWindow(time(9), time(21)),
         "zone": LONDON,
         "ends_at": NOON + timedelta(days=9),
         "rules": [],
@@ -96,7 +96,7 @@ def no_consent(known: Facts) -> None:
 
 
 def send_window(known: Facts) -> None:
-    known.update(window=SendWindow(time(9), time(12)))
+    known.update(window=LocalWindow(time(9), time(12)))
 
 
 def capped(known: Facts) -> None:
@@ -239,7 +239,7 @@ def test_a_deferred_message_goes_when_asked_again_then() -> None:
 
 # Sunday 21:00 in London is Monday 6:00 in Tokyo.
 EVENING = datetime(2026, 11, 1, 21, tzinfo=UTC)
-DAYTIME = SendWindow(time(9), time(21))
+DAYTIME = LocalWindow(time(9), time(21))
 
 
 def in_the_evening(**more: Any) -> Facts:
