@@ -158,7 +158,7 @@ def _delay(step: DelayStep, at: _Place) -> Node:
         case RandomDelay(ends=(least, most)):
             return Delay(id=at.id, seconds=least, spread=most - least, next=at.next)
         case ClockDelay():
-            return Until(id=at.id, next=at.next, past=at.next)
+            return Until(id=at.id, next=at.next, past=at.next, unreadable=at.next)
         case DateDelay(if_past=if_past, if_unreadable=if_unreadable):
             ways = {"skip_next": at.after_next, "go_on": at.next}
             return Until(id=at.id, next=at.next, past=ways[if_past], unreadable=ways[if_unreadable])

@@ -323,7 +323,7 @@ async def test_nobody_enters_while_too_many_wait_for_temporal(
     most = 0
     while not entering.done():
         async with database.transaction() as connection:
-            cursor = await connection.execute("SELECT id FROM outbox WHERE class = 1")
+            cursor = await connection.execute("SELECT id FROM outbox WHERE priority = 1")
             waiting = [row["id"] async for row in cursor]
             most = max(most, len(waiting))
             if len(waiting) == 4:

@@ -19,14 +19,14 @@ from tests.harness import PATIENCE, Harness, looks
 
 # What happens to the outbox, in its order.
 _LOG = """
-CREATE TABLE log (seq bigint GENERATED ALWAYS AS IDENTITY, op text, class int, row_id bigint, backlog bigint);
+CREATE TABLE log (seq bigint GENERATED ALWAYS AS IDENTITY, op text, priority int, row_id bigint, backlog bigint);
 CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    INSERT INTO log (op, class, row_id) VALUES ('told', OLD.class, OLD.id);
-  ELSIF NEW.class = 0 THEN
-    INSERT INTO log (op, class, row_id, backlog)
-    VALUES ('asked', NEW.class, NEW.id, (SELECT count(*) FROM outbox WHERE class = 1));
+    INSERT INTO log (op, priority, row_id) VALUES ('told', OLD.priority, OLD.id);
+  ELSIF NEW.priority = 0 THEN
+    INSERT INTO log (op, priority, row_id, backlog)
+    VALUES ('asked', NEW.priority, NEW.id, (SELECT count(*) FROM outbox WHERE priority = 1));
   END IF;
   RETURN NULL;
 END $$;
@@ -47,14 +47,16 @@ async def test_starts_by_events_overtake_an_audience_in_the_outbox(harness: Harn
     async with harness.database.transaction() as connection:
         await connection.execute(_LOG)
     await harness.run_campaign(LASTING)
-    await harness.until("SELECT 1 FROM outbox WHERE class = 1")
+    await harness.until("SELECT 1 FROM outbox WHERE priority = 1")
     for number in range(15):
         await harness.track(f"v{number}", "Cart Abandoned", {"value": 200, "cart_id": "c1"})
-        await harness.until("SELECT 1 FROM log WHERE op = 'told' HAVING count(*) FILTER (WHERE class = 0) > %s", number)
+        await harness.until(
+            "SELECT 1 FROM log WHERE op = 'told' HAVING count(*) FILTER (WHERE priority = 0) > %s", number
+        )
     overtaken = await harness.query(
         """
         SELECT asked.backlog, (SELECT count(*) FROM log AS other
-                               WHERE other.class = 1 AND other.seq BETWEEN asked.seq AND told.seq) AS others
+                               WHERE other.priority = 1 AND other.seq BETWEEN asked.seq AND told.seq) AS others
         FROM log AS asked JOIN log AS told ON told.row_id = asked.row_id AND told.op = 'told'
         WHERE asked.op = 'asked'
         """

@@ -139,8 +139,8 @@ async def test_what_single_events_cause_goes_first(database: Database, client: C
 async def waiting(database: Database) -> dict[int, int]:
     """How many rows of each class are left."""
     async with database.transaction() as connection:
-        cursor = await connection.execute("SELECT class, count(*) AS count FROM outbox GROUP BY class")
-        return {row["class"]: row["count"] async for row in cursor}
+        cursor = await connection.execute("SELECT priority, count(*) AS count FROM outbox GROUP BY priority")
+        return {row["priority"]: row["count"] async for row in cursor}
 
 
 async def test_a_row_that_cannot_be_told_keeps_nobody_waiting(database: Database, client: Client) -> None:

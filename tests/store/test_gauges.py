@@ -9,19 +9,19 @@ from tests.engine.campaigns import CART
 from tests.harness import Harness
 
 
-async def test_the_outbox_by_class(database_url: str) -> None:
+async def test_the_outbox_by_priority(database_url: str) -> None:
     async with Database(database_url, pool_size=1) as database, database.transaction() as connection:
         found = await gauges.read_gauges(connection)
-        assert found == gauges.Gauges({"single": 0, "many": 0}, {"single": 0.0, "many": 0.0}, 0)
+        assert found == gauges.Gauges({"triggered": 0, "bulk": 0}, {"triggered": 0.0, "bulk": 0.0}, 0)
         await outbox.append(
             connection, [OutboxMessage("cart/u1/1", "exit", {}), OutboxMessage("cart/u2/2", "exit", {})]
         )
         await outbox.append(connection, [OutboxMessage("cart/u3/3", "exit", {})], bulk=True)
-        await connection.execute("UPDATE outbox SET created_at = created_at - interval '1 hour' WHERE class = 1")
+        await connection.execute("UPDATE outbox SET created_at = created_at - interval '1 hour' WHERE priority = 1")
         found = await gauges.read_gauges(connection)
-    assert found.waiting == {"single": 2, "many": 1}
-    assert found.oldest["single"] < 60
-    assert 3_600 <= found.oldest["many"] < 3_660
+    assert found.waiting == {"triggered": 2, "bulk": 1}
+    assert found.oldest["triggered"] < 60
+    assert 3_600 <= found.oldest["bulk"] < 3_660
 
 
 async def test_beyond_a_bound_journeys_are_estimated(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,7 +160,7 @@ def test_delays_of_every_form() -> None:
     )
     assert list(plan.nodes.values()) == [
         Delay("random", seconds=3_600, spread=7_200, next="clock"),
-        Until("clock", next="date", past="date"),
+        Until("clock", next="date", past="date", unreadable="date"),
         Until("date", next="skipping", past="careless", unreadable="careless"),
         Until("skipping", next="careless", past="careless", unreadable="skipped"),
         Until("careless", next="skipped", past="skipped", unreadable="skipped"),

@@ -112,10 +112,6 @@ def test_a_date_that_cannot_be_read_has_a_way_of_its_own(begin: Begin) -> None:
     assert on_waking.history == [("nine", "unreadable date")]
 
 
-def test_under_a_plan_of_an_earlier_release_it_takes_the_way_of_the_past(begin: Begin) -> None:
-    assert begin(MORNING).tell(LookedUp(Unreadable())).command() == MISSED
-
-
 def test_a_date_that_is_missing_or_taken_away_is_as_if_past(begin: Begin) -> None:
     assert begin(MORNING).tell(LookedUp(None)).command() == MISSED
     taken_away = begin(MORNING).tell(LookedUp(NOON + HOUR)).wake().tell(LookedUp(None))

@@ -131,7 +131,7 @@ REMINDER = Send("mail", "email", "hello", next="seen")
 SEEN = WaitFor("seen", (Subscription("seen/0", "rest"),), 7_200, "rest")
 REST = Delay("rest", 3_600, "fork")
 FORK = Branch("fork", ("mail", "end"), "look")
-LOOK = Until("look", "arm", "rest")
+LOOK = Until("look", "arm", "rest", "rest")
 SPLIT = Split("arm", (Arm("a", "end"), Arm("b", "rest")))
 PLAN = plan_of(REMINDER, SEEN, REST, FORK, LOOK, SPLIT, Exit("end", "lost"))
 RESTING = Position("rest", "waiting", 3_600)
@@ -160,11 +160,11 @@ def test_what_is_foreseen_of_every_question() -> None:
     assert foreseen(SENT[0]) == NextPositions(7, (listening,))
     at_fork = (*SENT, Woke(), Woke())
     assert foreseen(*at_fork) == NextPositions(7, (Position("look", "waiting"), sending, None))
-    assert foreseen(*at_fork, Evaluated(None)) == NextPositions(7, (RESTING, Position("arm", "acting")))
+    assert foreseen(*at_fork, Evaluated(None)) == NextPositions(7, (RESTING, Position("arm", "acting"), RESTING))
     assert foreseen(*at_fork, Evaluated(None), LookedUp(NOON + 3 * HOUR)) == NextPositions(7, (None, None, RESTING))
 
 
-def test_an_outlook_is_small() -> None:
+def test_next_positions_are_small() -> None:
     assert msgspec.json.encode(foreseen()) == (
         b'{"move":7,"positions":[{"step":"seen","status":"waiting","rest":7200.0}]}'
     )
