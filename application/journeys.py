@@ -128,7 +128,7 @@ class Journeys:
                     f"the wait of journey {id} cannot be skipped: {why}",
                     journey=str(id),
                     step=journey.step,
-                    status=journey.status,
+                    journey_status=journey.status,
                 )
             await skip.skip(connection, [journey], at, data={"by": by.name}, bulk=False)
             await audit.record(
@@ -181,7 +181,9 @@ class Journeys:
 def only_waiting(which: JourneyChoice) -> JourneyChoice:
     """Those of them that wait. Raises InvalidRequestError where others are asked for."""
     if which.status not in (None, WAITING):
-        raise InvalidRequestError(f"only a wait can be skipped: `status` may be `{WAITING}`", status=which.status)
+        raise InvalidRequestError(
+            f"only a wait can be skipped: `status` may be `{WAITING}`", journey_status=which.status
+        )
     return replace(which, status=WAITING)
 
 

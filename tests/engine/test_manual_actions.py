@@ -148,7 +148,7 @@ async def test_what_waits_for_its_window_the_caps_or_the_campaign_is_not_skipped
     for id, status, why in ((deferred_id["id"], "deferred", "frequency caps"), (ids["u2"], "held", "resume it")):
         refused = await post(harness, f"/v1/journeys/{id}/skip")
         assert refused.status_code == 409
-        assert refused.json()["status"] == status
+        assert refused.json()["journey_status"] == status
         assert why in refused.json()["detail"]
     assert await harness.query("SELECT 1 FROM outbox WHERE kind = 'skip'") == []
     operation = await finished(harness, await harness.admin("POST", "/v1/journeys/skip", {"campaign": "cart"}))
