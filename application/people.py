@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from application import turns
+from domain.channels.kinds import normalized_addresses
 from domain.long_work import LongWork
 from domain.people import profile_state
-from domain.people.addresses import addresses_of
 from domain.people.consent import OPT_OUT
 from domain.people.identity import Identity, Known, Resolution, identities_of
 from domain.people.profile_state import Folded, PartChange, ProfileState, Refusal, Source, Statement
@@ -191,7 +191,7 @@ async def _write_addresses(
 def _with_refused(person: Profile, refused: Mapping[Address, dict[str, str | None]]) -> Profile:
     own = {
         channel: refused[channel, value]
-        for channel, value in addresses_of(person.traits).items()
+        for channel, value in normalized_addresses(person.traits).items()
         if (channel, value) in refused
     }
     return replace(person, refused_addresses=own) if own else person

@@ -9,10 +9,9 @@ from uuid_utils.compat import uuid7
 from application.ingest import Ingest
 from application.people import AddressStatement, OptOut, ask_for_people, write_people
 from domain.access import Actor
-from domain.campaign.single_steps import CHANNELS
+from domain.channels.kinds import CHANNELS, normalized_addresses
 from domain.errors import NotFoundError, UnavailableError
 from domain.people import unsubscribe
-from domain.people.addresses import addresses_of
 from domain.people.consent import OPT_OUT, SUPPRESSION
 from domain.people.profile_state import Source, Statement
 from domain.people.registers import stamp
@@ -51,7 +50,7 @@ class Recipients:
             source = Source("operator", by.name, connection.clock.now())
             # Two operators at the same microsecond are told apart by this.
             said = stamp(source.at, str(uuid7()))
-            address = addresses_of(person.traits).get(channel)
+            address = normalized_addresses(person.traits).get(channel)
             of_address = [
                 AddressStatement(profile_id, (channel, address), kind, value, said, source)
                 for kind, value in refusals.items()

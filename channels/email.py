@@ -174,9 +174,9 @@ def build(message: Outbound, recipient: EmailAddress) -> Envelope:
         tokens.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
     mail = Mail(
         subject=message.content["subject"],
-        sender=_named_failure(sender),
+        sender=_named_address(sender),
         recipient=NamedAddress("", recipient.spelling),
-        reply_to=None if reply_to is None else _named_failure(reply_to),
+        reply_to=None if reply_to is None else _named_address(reply_to),
         date=message.at,
         tokens=tokens,
         text=message.content["text"],
@@ -251,7 +251,7 @@ def _mailbox(text: str) -> Mailbox:
     return mailbox
 
 
-def _named_failure(mailbox: Mailbox) -> NamedAddress:
+def _named_address(mailbox: Mailbox) -> NamedAddress:
     return NamedAddress(mailbox.name, mailbox.address.spelling)
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from psycopg.types.json import Jsonb
 
-from domain.people.addresses import addresses_of
+from domain.channels.kinds import normalized_addresses
 from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.people.identity import Identity, Known
 from domain.people.profile_state import ProfileState
@@ -238,7 +238,7 @@ async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> 
                 "suppressed": pack(state.suppressed.stamps),
                 "context": pack(state.context.stamps),
             },
-            "addresses": addresses_of(state.traits.values),
+            "addresses": normalized_addresses(state.traits.values),
         }
         for id, state in sorted(states.items())
     ]

@@ -11,7 +11,7 @@ from typing import assert_never
 from msgspec import Struct
 
 from domain.campaign.definition import CampaignDocument
-from domain.campaign.delay_fields import ClockDelay, DateDelay, RandomDelay
+from domain.campaign.delays.kind import DelayForm, StepLinks
 from domain.campaign.plan import (
     Act,
     Arm,
@@ -24,7 +24,6 @@ from domain.campaign.plan import (
     Send,
     Split,
     Subscription,
-    Until,
     WaitFor,
 )
 from domain.campaign.single_steps import DelayStep, EmitEventStep, ExitStep, SendStep, SetStageStep, UpdateProfileStep
@@ -152,18 +151,9 @@ def _compile_step(step: Step, at: _Place) -> tuple[Node, Sequence[_Block]]:
 
 
 def _delay(step: DelayStep, at: _Place) -> Node:
-    match step.delay:
-        case int(seconds):
-            return Delay(id=at.id, seconds=seconds, next=at.next)
-        case RandomDelay(ends=(least, most)):
-            return Delay(id=at.id, seconds=least, spread=most - least, next=at.next)
-        case ClockDelay():
-            return Until(id=at.id, next=at.next, past=at.next, unreadable=at.next)
-        case DateDelay(if_past=if_past, if_unreadable=if_unreadable):
-            ways = {"skip_next": at.after_next, "go_on": at.next}
-            return Until(id=at.id, next=at.next, past=ways[if_past], unreadable=ways[if_unreadable])
-        case _:
-            assert_never(step.delay)
+    if isinstance(step.delay, DelayForm):
+        return step.delay.node(StepLinks(at.id, at.next, at.after_next))
+    return Delay(id=at.id, seconds=step.delay, next=at.next)
 
 
 def _send(step: SendStep, at: _Place) -> Send:

@@ -6,15 +6,13 @@ from typing import Any, assert_never
 from domain.campaign.audience_fields import Again, Audience, Daily, Monthly, Weekly
 from domain.campaign.compile import subscription_id
 from domain.campaign.definition import CampaignDocument, ReentryAfter
-from domain.campaign.delay_fields import ClockDelay, DateDelay
+from domain.campaign.delays.kind import DelayForm, DelayRule
 from domain.campaign.expression_fields import Computed
 from domain.campaign.rules import (
     ActionRule,
     AgainRule,
     AudienceRule,
-    ClockRule,
     DailyRule,
-    DateRule,
     EmitRule,
     EntryRule,
     EventRule,
@@ -112,16 +110,9 @@ def _conditions(step: Step) -> Iterator[tuple[str, tuple[str, ...]]]:
             return
 
 
-def _delays(step: Step) -> Iterator[tuple[str, ClockRule | DateRule]]:
-    if not isinstance(step, DelayStep):
-        return
-    match step.delay:
-        case ClockDelay(until=clock, days=days):
-            yield step.id, ClockRule(clock, days or EVERY_DAY)
-        case DateDelay(date=date, offset=offset, at=clock):
-            yield step.id, DateRule(date, offset or 0, clock)
-        case _:
-            return
+def _delays(step: Step) -> Iterator[tuple[str, DelayRule]]:
+    if isinstance(step, DelayStep) and isinstance(step.delay, DelayForm) and (rule := step.delay.rule()) is not None:
+        yield step.id, rule
 
 
 def _actions(step: Step) -> Iterator[tuple[str, ActionRule]]:

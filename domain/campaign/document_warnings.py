@@ -8,14 +8,15 @@ from zoneinfo import ZoneInfo
 
 from domain.campaign.calendars import shortest_distance
 from domain.campaign.cycles import MAX_CHAIN, find_cycles
+from domain.campaign.delays.kinds import form_of
 from domain.campaign.durations import format_duration
 from domain.campaign.event_names import event_name_warnings
 from domain.campaign.plan import Plan, Send
 from domain.campaign.raw_steps import RawStep, StepList, blocks, iter_steps, mapping_at
-from domain.campaign.rules import ClockRule, EmitRule, Rules
+from domain.campaign.rules import EmitRule, Rules
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
-from domain.local_time.windows import EVERY_DAY, LocalWindow, is_open, longest_closed
+from domain.local_time.windows import LocalWindow, is_open, longest_closed
 from domain.sending.caps import TRANSACTIONAL
 
 _MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
@@ -110,21 +111,23 @@ def _dates(source: YamlSource) -> Iterator[Problem]:
     for block in blocks(source):
         for index, step in enumerate(block.steps[:-1]):
             delay = step.get("delay")
-            if isinstance(delay, dict) and "date" in delay and "if_past" not in delay:
+            form = form_of(delay)
+            if form is not None and form.skip_keys and form.skip_keys[0] not in delay:
+                key = form.skip_keys[0]
                 following = block.steps[index + 1].get("id")
                 skipped = f"the step `{following}`" if following else "the step that follows"
                 said = f"{skipped} is left out for those whose date is past or missing"
-                hint = "Write `if_past: skip_next` if that is meant, else `if_past: go_on`"
+                hint = f"Write `{key}: skip_next` if that is meant, else `{key}: go_on`"
                 yield source.problem((*block.path, index, "delay"), said, hint)
 
 
 def _comes_when_open(block: StepList, index: int, rules: Rules, window: LocalWindow) -> bool:
     """Whether the step before ends at an hour at which the window is open."""
     rule = rules.delays.get(str(block.steps[index - 1].get("id"))) if index else None
-    if rule is None or rule.clock is None:
+    if rule is None or (local := rule.local_time()) is None:
         return False
-    days = rule.days if isinstance(rule, ClockRule) else EVERY_DAY
-    at = timedelta(hours=rule.clock.hour, minutes=rule.clock.minute)
+    clock, days = local
+    at = timedelta(hours=clock.hour, minutes=clock.minute)
     return all(is_open(window, _MONDAY + timedelta(days=day) + at, ZoneInfo("UTC")) for day in days)
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from domain.campaign.delays.kind import skipping_keys
+from domain.campaign.delays.kinds import form_of
 from domain.campaign.raw_steps import StepList, blocks, child_lists, mapping_at
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
-
-SKIP_NEXT = "skip_next"
 
 
 def check_flow(source: YamlSource) -> Iterator[Problem]:
@@ -102,6 +102,5 @@ def _may_skip(step: Any) -> bool:
 
 
 def _skip_keys(delay: Mapping[str, Any]) -> list[str]:
-    """The keys of a delay until a date that leave out the step that follows, written or not."""
-    keys = ("if_past", "if_unreadable") if "date" in delay else ()
-    return [key for key in keys if delay.get(key, SKIP_NEXT) == SKIP_NEXT]
+    form = form_of(delay)
+    return [] if form is None else skipping_keys(form, delay)

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from domain.campaign.delay_fields import AnyDelayRule
 from domain.conditions.expressions import ExpressionScope, compile_condition
-from domain.local_time.windows import EVERY_DAY, LocalWindow
+from domain.local_time.windows import LocalWindow
 
 
 class ScheduleRule(Struct, frozen=True, omit_defaults=True):
@@ -98,21 +99,6 @@ class SplitRule(Struct, frozen=True, omit_defaults=True):
     arms: dict[str, int]
 
 
-class ClockRule(Struct, frozen=True, tag="clock", tag_field="kind", omit_defaults=True):
-    """Until the recipient's clocks show this time on one of these weekdays (Monday 0)."""
-
-    clock: time
-    days: tuple[int, ...] = EVERY_DAY
-
-
-class DateRule(Struct, frozen=True, tag="date", tag_field="kind", omit_defaults=True):
-    """Until a date that an expression gives, `offset` seconds later (or earlier, if negative), at a local time."""
-
-    date: str
-    offset: int = 0
-    clock: time | None = None
-
-
 class ValuesRule(Struct, frozen=True, omit_defaults=True):
     """Values by name: some plain, others worked out by an expression."""
 
@@ -162,7 +148,7 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     subscriptions: dict[str, EventRule] = field(default_factory=dict)
     branches: dict[str, tuple[str, ...]] = field(default_factory=dict)
     splits: dict[str, SplitRule] = field(default_factory=dict)
-    delays: dict[str, ClockRule | DateRule] = field(default_factory=dict)
+    delays: dict[str, AnyDelayRule] = field(default_factory=dict)
     actions: dict[str, ActionRule] = field(default_factory=dict)
     schedule: ScheduleRule = ScheduleRule()
     goal: GoalRule | None = None

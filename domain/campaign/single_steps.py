@@ -1,7 +1,7 @@
 """The steps that hold no others, and what all steps have in common."""
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -9,9 +9,13 @@ from domain.campaign.delay_fields import DelayField
 from domain.campaign.expression_fields import Values
 from domain.campaign.schema import DocumentModel, Given, Slug, Text, quote_value, refuse
 from domain.campaign.time_fields import Duration
+from domain.channels.kinds import CHANNELS
 
-ChannelName = Literal["email", "webhook"]
-CHANNELS: tuple[str, ...] = get_args(ChannelName)
+# Type checkers cannot read the names of the registered channels.
+if TYPE_CHECKING:
+    ChannelName = str
+else:
+    ChannelName = Literal[tuple(CHANNELS)]
 
 # One of these keys says what a step does.
 STEP_KINDS = (

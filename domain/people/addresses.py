@@ -1,9 +1,7 @@
 """What can be written on an envelope, how servers want it spelt, and under which spelling refusals are kept."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -83,10 +81,3 @@ def normalize(address: str) -> str | None:
     """
     plain = strip_blanks(address).lower()
     return plain if 0 < len(plain) <= MAX_ADDRESS_CHARACTERS else None
-
-
-def addresses_of(traits: Mapping[str, Any]) -> dict[str, str]:
-    """A person's addresses by channel, normalised, as far as the channel has any."""
-    email = traits.get("email")
-    address = normalize(email) if isinstance(email, str) else None
-    return {} if address is None else {"email": address}

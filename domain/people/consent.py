@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from domain.campaign.single_steps import CHANNELS
+from domain.channels.kinds import CHANNELS
 
 SUPPRESSED: Final = "suppressed"
 NO_CONSENT: Final = "no_consent"
@@ -41,7 +41,7 @@ class ConsentRefusal(Struct, frozen=True):
 
 
 def refusal(channel: str, facts: ConsentFacts, *, is_transactional: bool) -> ConsentRefusal | None:
-    """What forbids messages on a channel; None where nothing does. Silence allows them."""
+    """Return what forbids messages on a channel; None where nothing does."""
     address = facts.refused_addresses.get(channel, {})
     if (why := facts.suppressed.get(channel)) is not None:
         return ConsentRefusal(SUPPRESSED, "profile", why)
@@ -49,8 +49,11 @@ def refusal(channel: str, facts: ConsentFacts, *, is_transactional: bool) -> Con
         return ConsentRefusal(SUPPRESSED, "address", f"the address is suppressed: {why}")
     if is_transactional:
         return None
-    if facts.given.get(channel) is False:
+    given = facts.given.get(channel)
+    if given is False:
         return ConsentRefusal(NO_CONSENT, "profile", f"the profile refuses {channel}")
+    if given is None and channel in CHANNELS and not CHANNELS[channel].silence_allows:
+        return ConsentRefusal(NO_CONSENT, "profile", f"the profile has not consented to {channel}")
     if (why := address.get(OPT_OUT)) is not None:
         return ConsentRefusal(NO_CONSENT, "address", f"the address refuses {channel}: {why}")
     return None

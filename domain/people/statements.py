@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.people.addresses import addresses_of
+from domain.channels.kinds import normalized_addresses
 from domain.people.profile_state import Source, Statement
 from domain.people.registers import Stamp, stamp
 from domain.people.surroundings import read_surroundings
@@ -59,5 +59,8 @@ def surroundings_of(event: Event, source: Source, received_at: datetime) -> list
 def addresses_in(statements: Iterable[Statement]) -> set[tuple[str, str]]:
     """The addresses, by channel and normalised, that people may have once these statements are taken in."""
     return {
-        address for one in statements if one.part == "traits" for address in addresses_of({one.name: one.value}).items()
+        address
+        for one in statements
+        if one.part == "traits"
+        for address in normalized_addresses({one.name: one.value}).items()
     }

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 
 from domain.campaign.plan import Send
+from domain.channels.kind import Unreachable
+from domain.channels.kinds import CHANNELS
 from domain.local_time.windows import LocalWindow, next_open
-from domain.people.addresses import is_reachable
 from domain.people.consent import ConsentFacts, refusal
 from domain.sending import caps
 from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, CountedMessage
@@ -162,20 +163,12 @@ def opens_at(window: LocalWindow | None, category: str, at: datetime, zone: Zone
 
 def objection(channel: str, category: str, recipient: Recipient) -> Objection | None:
     """What in the recipient's profile or address forbids a message of this channel and category, if anything does."""
-    if (why := _unreachable(channel, recipient.traits)) is not None:
-        return Objection("unreachable", why)
+    addresses = CHANNELS[channel].addresses(recipient.traits)
+    if isinstance(addresses, Unreachable):
+        return Objection("unreachable", addresses.detail)
     facts = ConsentFacts(recipient.consent, recipient.suppressed, recipient.refused_addresses)
     found = refusal(channel, facts, is_transactional=category == TRANSACTIONAL)
     return None if found is None else Objection(found.reason, found.detail, found.refused_by)
-
-
-def _unreachable(channel: str, traits: Mapping[str, Any]) -> str | None:
-    """Why the channel cannot reach a person with these traits; None if it can."""
-    if channel != "email":
-        return None
-    if not isinstance(address := traits.get("email"), str) or not address:
-        return "the profile has no trait email"
-    return None if is_reachable(address) else "the trait email is not an e-mail address"
 
 
 def _check_window(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> GateDecision:

@@ -5,16 +5,17 @@ does not give from the default.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+from domain.channels.kind import ChannelKind, Variant
+from domain.channels.kinds import CHANNELS
 from domain.errors import Problem
-from domain.templates import email_template, webhook_template
-from domain.templates.front_matter import Field, TemplateSource, parse
+from domain.templates.front_matter import TemplateSource, parse
 from domain.templates.liquid_context import Localization, Rendering
-from domain.templates.liquid_text import LiquidText, SourceLocation, TemplateRenderError, compile_liquid, nearest
+from domain.templates.liquid_text import SourceLocation, TemplateRenderError, compile_liquid, nearest
 
 __all__ = ["TemplateRenderError", "TemplateSet", "load"]
 
@@ -24,14 +25,6 @@ _FILE_NAME = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(\.(?P<language>[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*))?\.liquid"
 )
 _DEFAULT = ""
-
-
-class Variant(Protocol):
-    """A template in one language, compiled."""
-
-    def render(self, rendering: Rendering) -> dict[str, Any]: ...
-
-    def texts(self) -> Iterator[LiquidText]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +49,9 @@ class TemplateSet:
         return [self.place.problem(message, f"Send it on {self.channel}, or name another template")]
 
     @property
-    def reached_by(self) -> frozenset[str]:
-        """The paths that every recipient of a message of this template has."""
-        return _KINDS[self.channel].reached_by if self.channel else frozenset()
+    def known_paths(self) -> frozenset[str]:
+        """The variables that every recipient of a message of this template has."""
+        return CHANNELS[self.channel].known_paths if self.channel else frozenset()
 
     def render(
         self, context: Mapping[str, Any], locale: str | None, zone: tzinfo = UTC, now: datetime | None = None
@@ -109,26 +102,6 @@ class _File(NamedTuple):
     source: TemplateSource | None
 
 
-class _Kind(NamedTuple):
-    required: tuple[str, ...]
-    optional: tuple[str, ...]
-    reached_by: frozenset[str]
-    compile: Callable[[Mapping[str, Field], Field, list[Problem], list[Problem]], Variant | None]
-
-
-_KINDS = {
-    "email": _Kind(
-        email_template.REQUIRED, email_template.OPTIONAL, email_template.REACHED_BY, email_template.compile_email
-    ),
-    "webhook": _Kind(
-        webhook_template.REQUIRED,
-        webhook_template.OPTIONAL,
-        webhook_template.REACHED_BY,
-        webhook_template.compile_webhook,
-    ),
-}
-
-
 def _source(file: str, text: str, problems: list[Problem]) -> TemplateSource | None:
     if len(text.encode(errors="replace")) > MAX_FILE_BYTES:
         place = SourceLocation(file, 1, "file")
@@ -151,12 +124,12 @@ def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]
         problems += _liquid_faults(files)
         return unreadable
     channel = default.fields.get("channel")
-    if channel is None or channel.value not in _KINDS:
+    if channel is None or channel.value not in CHANNELS:
         place = default.key_places.get("channel", unreadable.place)
-        problems.append(place.problem("the channel is missing or unknown", f"Say channel: {' or '.join(_KINDS)}"))
+        problems.append(place.problem("the channel is missing or unknown", f"Say channel: {' or '.join(CHANNELS)}"))
         problems += _liquid_faults(files)
         return unreadable
-    kind = _KINDS[channel.value]
+    kind = CHANNELS[channel.value]
     problems += _missing_keys(default, unreadable.place, kind)
     variants: dict[str, Variant] = {}
     warnings: list[Problem] = []
@@ -178,13 +151,13 @@ def _liquid_faults(files: Mapping[str, _File]) -> Iterator[Problem]:
             yield from compile_liquid(text.value, text.place)[1]
 
 
-def _missing_keys(default: TemplateSource, place: SourceLocation, kind: _Kind) -> Iterator[Problem]:
+def _missing_keys(default: TemplateSource, place: SourceLocation, kind: ChannelKind) -> Iterator[Problem]:
     for key in kind.required:
         if key not in default.key_places:
             yield place.problem(f"'{key}' is missing", f"Add it to the front matter, as {key}: …")
 
 
-def _key_faults(source: TemplateSource, kind: _Kind, channel: str) -> Iterator[Problem]:
+def _key_faults(source: TemplateSource, kind: ChannelKind, channel: str) -> Iterator[Problem]:
     known = ("channel", *kind.required, *kind.optional)
     for key, place in source.key_places.items():
         if key not in known:

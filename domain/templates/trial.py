@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from domain.channels.kind import Variant
 from domain.errors import Problem
 from domain.templates.expected_data import ABSENT, ITEM, SAMPLE_TEXT, DataPath, ExpectedData, Kind, path_text
 from domain.templates.liquid_context import MAX_WORK, Localization, Rendering
 from domain.templates.liquid_nodes import within
 from domain.templates.liquid_text import VARIABLES, SourceLocation, TemplateRenderError
-from domain.templates.template_sets import TemplateSet, Variant
+from domain.templates.template_sets import TemplateSet
 
 # What all trials of one document may cost together, in units of work, and what a rendering and each part of the
 # template cost besides: a second or so. A small mail takes a thousand for a rendering.
@@ -71,7 +72,7 @@ def try_out(sends: Iterable[tuple[TemplateSet, bool]], known: frozenset[str]) ->
     paths that everybody has who enters.
     """
     trials = [
-        _Trial(variant, is_transactional, known | template.reached_by)
+        _Trial(variant, is_transactional, known | template.known_paths)
         for template, is_transactional in sends
         for variant in template.variants.values()
     ]

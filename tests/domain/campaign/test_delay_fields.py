@@ -2,7 +2,9 @@ from datetime import time
 
 import pytest
 
-from domain.campaign.delay_fields import ClockDelay, DateDelay, RandomDelay
+from domain.campaign.delays.date import DateDelay
+from domain.campaign.delays.local_clock import ClockDelay
+from domain.campaign.delays.random_time import RandomDelay
 from domain.campaign.single_steps import DelayStep
 from tests.domain.campaign.documents import problem, publish, steps
 

@@ -2,9 +2,9 @@ from datetime import UTC, datetime, time
 
 import pytest
 
+from domain.campaign.delays.date import DateRule
+from domain.campaign.delays.local_clock import ClockRule
 from domain.campaign.rules import (
-    ClockRule,
-    DateRule,
     EmitRule,
     EntryRule,
     EventRule,

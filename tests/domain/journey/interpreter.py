@@ -12,7 +12,8 @@ from functools import partial
 from typing import TypeVar
 
 from domain.campaign.definition import CampaignDocument
-from domain.campaign.delay_fields import DateDelay, RandomDelay
+from domain.campaign.delays.date import DateDelay
+from domain.campaign.delays.random_time import RandomDelay
 from domain.campaign.single_steps import DelayStep, ExitStep, SendStep
 from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, WaitStep
 from domain.journey import bucketing

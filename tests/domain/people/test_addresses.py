@@ -1,9 +1,9 @@
 import pytest
 
+from domain.channels.kinds import normalized_addresses
 from domain.people.addresses import (
     EmailAddress,
     Mailbox,
-    addresses_of,
     is_reachable,
     normalize,
     parse_email,
@@ -111,9 +111,9 @@ def test_what_is_no_mailbox_is_none(text: str) -> None:
 )
 def test_letter_case_and_blanks_around_it_make_no_other_address(written: str, known: str | None) -> None:
     assert normalize(written) == known
-    assert addresses_of({"email": written, "plan": "pro"}) == ({} if known is None else {"email": known})
+    assert normalized_addresses({"email": written, "plan": "pro"}) == ({} if known is None else {"email": known})
 
 
 @pytest.mark.parametrize("email", [None, 42, ["ada@example.com"]])
 def test_what_is_no_text_is_no_address(email: object) -> None:
-    assert addresses_of({"email": email}) == {}
+    assert normalized_addresses({"email": email}) == {}

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from domain.campaign.single_steps import CHANNELS
+from domain.channels.kinds import CHANNELS
 from domain.people.consent import ConsentFacts, ConsentRefusal, consent_by_channel, refusal
 from domain.sending.policy import Recipient, objection
 

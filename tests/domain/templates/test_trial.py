@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.campaign.publication import check
+from domain.channels.kind import Variant
 from domain.errors import InvalidDocumentError, Problem
 from domain.templates.liquid_context import MAX_WORK, Rendering
 from domain.templates.liquid_text import LiquidText
-from domain.templates.template_sets import TemplateRenderError, Variant, load
+from domain.templates.template_sets import TemplateRenderError, load
 from domain.templates.trial import MAX_PLACES, MAX_TRIAL_WORK, try_out
 from tests.domain.templates.sources import email, only, variables
 

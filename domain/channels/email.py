@@ -1,21 +1,17 @@
-"""The e-mail kind of template: subject, sender and plain text in the front matter, HTML as the body."""
+"""E-mail: subject, sender and plain text in the front matter, HTML as the body; the trait `email` as the address."""
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.channels.kind import ChannelKind, Unreachable
 from domain.errors import Problem
-from domain.people.addresses import parse_mailbox
+from domain.people.addresses import is_reachable, normalize, parse_mailbox
 from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
 from domain.templates.preheader import with_preheader
-
-REQUIRED = ("subject", "from", "text")
-OPTIONAL = ("reply_to", "preheader")
-# Paths that every recipient of this channel has.
-REACHED_BY = frozenset({"profile.traits.email"})
 
 # RFC 5322 bounds a line of the header so; no mail client shows a longer subject.
 MAX_SUBJECT_CHARACTERS = 998
@@ -64,25 +60,41 @@ class EmailTemplate:
         return subject
 
 
-def compile_email(
-    fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
-) -> EmailTemplate | None:
-    """The compiled template, or None; what is wrong with it is added to `problems`. Absent keys are not reported."""
-    sender, reply_to = (_address(fields.get(key), problems) for key in ("from", "reply_to"))
-    subject, preheader, text, html = (
-        _compile(fields.get("subject"), problems),
-        _compile(fields.get("preheader"), problems, is_html=True),
-        _compile(fields.get("text"), problems),
-        _compile(body, problems, is_html=True),
-    )
-    if not body.value.strip():
-        problems.append(body.place.problem("the body is empty", "Write the HTML part below the front matter"))
-    elif mjml := _MJML.search(_COMMENT.sub(_blank, body.value)):
-        line = body.place.line_at(body.value, mjml.start())
-        problems.append(body.place.problem(f"`{mjml[0]}` is MJML, which no mail client shows", _TO_HTML, line))
-    if sender is None or subject is None or text is None or html is None:
-        return None
-    return EmailTemplate(sender, reply_to, subject, preheader, text, html)
+class Email(ChannelKind):
+    """Mail to the trait `email`."""
+
+    name = "email"
+    required = ("subject", "from", "text")
+    optional = ("reply_to", "preheader")
+    known_paths = frozenset({"profile.traits.email"})
+
+    def compile(
+        self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
+    ) -> EmailTemplate | None:
+        sender, reply_to = (_address(fields.get(key), problems) for key in ("from", "reply_to"))
+        subject, preheader, text, html = (
+            _compile(fields.get("subject"), problems),
+            _compile(fields.get("preheader"), problems, is_html=True),
+            _compile(fields.get("text"), problems),
+            _compile(body, problems, is_html=True),
+        )
+        if not body.value.strip():
+            problems.append(body.place.problem("the body is empty", "Write the HTML part below the front matter"))
+        elif mjml := _MJML.search(_COMMENT.sub(_blank, body.value)):
+            line = body.place.line_at(body.value, mjml.start())
+            problems.append(body.place.problem(f"`{mjml[0]}` is MJML, which no mail client shows", _TO_HTML, line))
+        if sender is None or subject is None or text is None or html is None:
+            return None
+        return EmailTemplate(sender, reply_to, subject, preheader, text, html)
+
+    def addresses(self, traits: Mapping[str, Any]) -> tuple[str, ...] | Unreachable:
+        if not isinstance(address := traits.get("email"), str) or not address:
+            return Unreachable("the profile has no trait email")
+        return (address,) if is_reachable(address) else Unreachable("the trait email is not an e-mail address")
+
+    def normalized_address(self, traits: Mapping[str, Any]) -> str | None:
+        address = traits.get("email")
+        return normalize(address) if isinstance(address, str) else None
 
 
 def _compile(field: Field | None, problems: list[Problem], *, is_html: bool = False) -> LiquidText | None:

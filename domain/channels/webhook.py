@@ -1,4 +1,4 @@
-"""The webhook kind of template: a constant URL in the front matter, a YAML mapping or JSON object as the body.
+"""Webhooks: a constant URL in the front matter, a YAML mapping or JSON object as the body.
 
 The body is read once, when it is compiled. Its texts are Liquid and are rendered one by one, so a value stays inside of
 its string whatever it holds; there is no JSON text that it could break out of. A text that is one `{{ … | json }}`
@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from domain.channels.kind import ChannelKind
 from domain.errors import Problem
 from domain.templates.front_matter import Field, Leaf, Tree, parse_tree
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText, compile_liquid
-
-REQUIRED = ("url",)
-OPTIONAL = ()
-REACHED_BY: frozenset[str] = frozenset()
 
 _Compiled = LiquidText | int | float | bool | None | dict[str, "_Compiled"] | list["_Compiled"]
 
@@ -38,18 +35,23 @@ class WebhookTemplate:
         return _texts(self.data)
 
 
-def compile_webhook(
-    fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
-) -> WebhookTemplate | None:
-    """The compiled template, or None; what is wrong with it is added to `problems`. Absent keys are not reported."""
-    url = _url(fields.get("url"), problems)
-    tree, faults, doubts = parse_tree(body)
-    problems += faults
-    warnings += doubts
-    if tree is None:
-        return None
-    data = {key: _compile(value, problems) for key, value in tree.items()}
-    return None if url is None else WebhookTemplate(url, data)
+class Webhook(ChannelKind):
+    """A signed request to the URL that the template names."""
+
+    name = "webhook"
+    required = ("url",)
+
+    def compile(
+        self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
+    ) -> WebhookTemplate | None:
+        url = _url(fields.get("url"), problems)
+        tree, faults, doubts = parse_tree(body)
+        problems += faults
+        warnings += doubts
+        if tree is None:
+            return None
+        data = {key: _compile(value, problems) for key, value in tree.items()}
+        return None if url is None else WebhookTemplate(url, data)
 
 
 def _compile(tree: Tree, problems: list[Problem]) -> _Compiled:

@@ -1,0 +1,1 @@
+"""The kinds of delay: one module each, listed in `kinds`."""

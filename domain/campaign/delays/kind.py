@@ -1,0 +1,91 @@
+"""The socket of a kind of delay: the author's form, its node in the plan, and its rule."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from datetime import datetime, time
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from domain.campaign.plan import Delay, Until
+from domain.campaign.schema import DocumentModel
+from domain.journey.protocol import Unreadable
+
+
+class DelayFacts(Struct, frozen=True):
+    """The facts that a rule may use. `profile` and `entry` are the roots of the same names in conditions."""
+
+    reached_at: datetime
+    profile: Any
+    entry: Any
+
+
+class DelayEnd(Struct, frozen=True):
+    """The instant at which a delay ends, perhaps past.
+
+    None where there is no such instant, Unreadable where a value names none; `error` then says why.
+    """
+
+    until: datetime | Unreadable | None
+    error: str | None = None
+
+
+class DelayRule(Struct, frozen=True, tag_field="kind", omit_defaults=True):
+    """The rule of a delay that is looked up outside of the workflow, when it begins and again on waking."""
+
+    @abstractmethod
+    def until(self, facts: DelayFacts, zone: ZoneInfo) -> DelayEnd:
+        """Return when a delay ends that began at `facts.reached_at`, by the recipient's zone."""
+
+    def local_time(self) -> tuple[time, tuple[int, ...]] | None:
+        """The time of day and the weekdays (Monday 0) at which the delay ends, where they are fixed."""
+        return None
+
+
+class StepLinks(Struct, frozen=True):
+    """The id of a step in the plan, the step that follows it, and the one after that; None where the flow ends."""
+
+    id: str
+    next: str | None
+    after_next: str | None
+
+
+class DelayForm(DocumentModel):
+    """A mapping that an author writes as a delay.
+
+    `key` says that a mapping has this form, and `example` shows one. `skip_keys` are the keys whose value `skip_next`,
+    which is their default, leaves out the step that follows.
+    """
+
+    key: ClassVar[str]
+    example: ClassVar[str]
+    skip_keys: ClassVar[tuple[str, ...]] = ()
+    rule_type: ClassVar[type[DelayRule] | None] = None
+
+    @abstractmethod
+    def node(self, links: StepLinks) -> Delay | Until:
+        """Return the node of the plan."""
+
+    def rule(self) -> DelayRule | None:
+        """Return the rule that looks the instant up; None where the node says all."""
+        return None
+
+    @classmethod
+    def about_unknown_key(cls, key: str) -> tuple[str, str]:
+        # The registry imports the kinds, and these import this module.
+        from domain.campaign.delays.kinds import DELAYS, EXAMPLES
+
+        if not any(key in form.named_fields() for form in DELAYS):
+            return super().about_unknown_key(key)
+        return f"`{key}` cannot stand beside `{cls.key}`", f"{EXAMPLES}{cls.hint(key)}"
+
+    @classmethod
+    def hint(cls, key: str) -> str:
+        """Add to the remedy for a key of another form."""
+        return ""
+
+
+def skipping_keys(form: type[DelayForm], delay: Mapping[str, Any]) -> list[str]:
+    """The keys of a raw delay by which the step that follows may be left out, written or not."""
+    return [key for key in form.skip_keys if delay.get(key, "skip_next") == "skip_next"]

@@ -1,0 +1,1 @@
+"""The channels: one pure module each, listed in `kinds`."""
