@@ -38,8 +38,8 @@ from domain.people.unsubscribe import mark_of, sign
 from domain.sending.delivery import Channel
 from runtime import metrics
 from runtime.documents import DocumentProcesses
-from runtime.instrumented_channel import InstrumentedChannel
 from runtime.temporal import connect
+from runtime.watched_channel import WatchedChannel
 from settings import MailSettings, Settings, TemporalSettings
 from store.database import Database
 
@@ -211,8 +211,8 @@ def _channels(settings: Settings, email: EmailChannel) -> dict[str, Channel]:
         allow_private_addresses=settings.webhook_allow_private_addresses,
     )
     watched = (
-        InstrumentedChannel(email, provider=lambda _: settings.smtp_host),
-        InstrumentedChannel(webhook, provider=lambda message: host_of(message.content["url"])),
+        WatchedChannel(email, provider=lambda _: settings.smtp_host),
+        WatchedChannel(webhook, provider=lambda message: host_of(message.content["url"])),
     )
     return {channel.name: channel for channel in watched}
 

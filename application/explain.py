@@ -184,8 +184,6 @@ def _summary(entry: Recorded) -> str:
             return f"{entry.step}: {outcome}"
         case "delay", _:
             return f"{entry.step}: {_delay_text(entry)}"
-        case "update_profile" | "set_stage" | "emit_event", _:
-            return f"{entry.step}: {_done(entry)}"
         case "skip", _:
             return f"{entry.step}: wait skipped by {data['by']}"
         case "migrate", "moved":
@@ -213,6 +211,8 @@ def _summary(entry: Recorded) -> str:
             return f"reached the goal of {entry.campaign}: {entry.name}{after}" + (f" ({arms})" if arms else "")
         case "end", outcome:
             return f"{entry.campaign} is over: {outcome}"
+        case _ if entry.step is not None:
+            return f"{entry.step}: {_done(data)}"
         case _:
             raise ValueError(f"a timeline has no {entry.kind}")
 
@@ -274,19 +274,18 @@ def _delay_text(entry: Recorded) -> str:
             return "waited"
 
 
-def _done(entry: Recorded) -> str:
-    """What an action did."""
-    match entry.kind, entry.outcome, entry.data:
-        case "update_profile", _, {"traits": traits}:
-            return f"set {', '.join(traits)}"
-        case "set_stage", _, {"stage": stage}:
-            return f"stage {stage}"
-        case _, "done", {"event": event}:
-            return f"reported {event}"
-        case _, _, {"event": event, "limit": limit}:
-            return f"{event} not reported: {limit} journeys, one after the other, led to it"
-        case _:
-            raise ValueError(f"a timeline has no {entry.kind} that is {entry.outcome}")
+def _done(data: dict[str, Any]) -> str:
+    """Describe the effects of an action (application/effects.py)."""
+    done = []
+    if "traits" in data:
+        done.append(f"set {', '.join(data['traits'])}")
+    if "stage" in data:
+        done.append(f"stage {data['stage']}")
+    if "limit" in data:
+        done.append(f"{data['event']} not reported: {data['limit']} journeys, one after the other, led to it")
+    elif "event" in data:
+        done.append(f"reported {data['event']}")
+    return "; ".join(done) or "done"
 
 
 def _because(reason: str | None, data: dict[str, Any]) -> str:

@@ -104,7 +104,6 @@ identities = Table(
     Column("kind", Text, primary_key=True),
     Column("value", Text, primary_key=True),
     Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
-    CheckConstraint("kind IN ('anonymous', 'user')", name="identities_kind"),
     Index("identities_profile_id", "profile_id"),
     # Two users are never one person, whatever two transactions do at once.
     Index("identities_one_user", "profile_id", unique=True, postgresql_where=text("kind = 'user'")),
@@ -332,11 +331,6 @@ decisions = Table(
     Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("at", INSTANT, nullable=False),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
-    CheckConstraint(
-        "kind IN ('entry', 'delay', 'send', 'branch', 'split', 'repeat', "
-        "'update_profile', 'set_stage', 'emit_event', 'exit', 'skip', 'migrate')",
-        name="decisions_kind",
-    ),
     Index("decisions_profile_id", "profile_id", "recorded_at"),
     # For the funnel.
     Index("decisions_campaign", "campaign_key"),
@@ -379,7 +373,6 @@ outbox = Table(
     Column("available_at", INSTANT, nullable=False, server_default=DEPLOYMENT_CLOCK),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("last_error", Text),
-    CheckConstraint("kind IN ('start', 'matched', 'exit', 'resume', 'skip', 'campaign')", name="outbox_kind"),
     Index("outbox_priority", "priority", "id"),
     Index("outbox_partition", "priority", "partition", "available_at", "id"),
     Index("outbox_workflow_id", "workflow_id", "id"),
@@ -414,7 +407,6 @@ operations = Table(
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("started_at", INSTANT),
     Column("finished_at", INSTANT),
-    CheckConstraint("kind IN ('exit', 'skip', 'migrate', 'enrol', 'resume')", name="operations_kind"),
     CheckConstraint("state IN ('pending', 'running', 'done', 'cancelled')", name="operations_state"),
     CheckConstraint("(state IN ('done', 'cancelled')) = (finished_at IS NOT NULL)", name="operations_finished_at"),
     UniqueConstraint("campaign_key", "kind", "audience_run", name="operations_once_a_run"),

@@ -117,7 +117,8 @@ CROSS JOIN LATERAL (
   SELECT COALESCE(jsonb_agg(jsonb_build_object('part', part, 'source', source, 'changes', changes) ORDER BY id), '[]')
     AS changes
   FROM profile_changes
-  WHERE profile_id = %(profile_id)s AND shown.kind IN ('event', 'update_profile', 'set_stage', 'change')
+  WHERE profile_id = %(profile_id)s
+    AND (shown.kind IN ('event', 'change') OR shown.data ?| ARRAY['traits', 'stage'])
     AND recorded_at BETWEEN shown.recorded_at - interval '1 minute' AND shown.recorded_at + interval '1 minute'
     AND CASE WHEN shown.kind = 'change' THEN id::text ELSE source_id END = shown.key
 ) AS changed

@@ -26,8 +26,15 @@ from domain.campaign.plan import (
     Subscription,
     WaitFor,
 )
-from domain.campaign.single_steps import DelayStep, EmitEventStep, ExitStep, SendStep, SetStageStep, UpdateProfileStep
-from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, Steps, WaitStep, step_kind
+from domain.campaign.steps.action import ActionStep
+from domain.campaign.steps.branch import BranchStep
+from domain.campaign.steps.delay import DelayStep
+from domain.campaign.steps.exit import ExitStep
+from domain.campaign.steps.kinds import Step, Steps, step_kind
+from domain.campaign.steps.repeat import RepeatStep
+from domain.campaign.steps.send import SendStep
+from domain.campaign.steps.split import SplitStep
+from domain.campaign.steps.wait_for import WaitStep
 
 
 class Outlined(Struct, frozen=True):
@@ -142,8 +149,8 @@ def _compile_step(step: Step, at: _Place) -> tuple[Node, Sequence[_Block]]:
             return _split(step, at)
         case RepeatStep():
             return _repeat(step, at)
-        case UpdateProfileStep() | SetStageStep() | EmitEventStep():
-            return Act(id=at.id, action=str(step_kind(step)), next=at.next), ()
+        case ActionStep():
+            return Act(id=at.id, action=step.kind, next=at.next), ()
         case ExitStep():
             return Exit(id=at.id, outcome=step.exit), ()
         case _:

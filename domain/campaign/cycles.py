@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from domain.campaign.rules import EmitRule, Rules
+from domain.campaign.rules import Rules
+from domain.campaign.steps.emit_event import MAX_CHAIN
 
-# A journey may report an event that starts a journey that reports an event. A chain of so many journeys ends.
-MAX_CHAIN = 10
 # More than anybody reads. Campaigns that all report and enter by one event have as many cycles as orders.
 MAX_CYCLES = 20
 
@@ -49,10 +48,10 @@ def _ways(campaigns: Mapping[str, Rules]) -> _Ways:
             entered_by.setdefault(rules.entry.event, []).append(key)
     return {
         key: {
-            entered: action.event
+            entered: event
             for action in rules.actions.values()
-            if isinstance(action, EmitRule)
-            for entered in sorted(entered_by.get(action.event, ()))
+            if (event := action.emits) is not None
+            for entered in sorted(entered_by.get(event, ()))
         }
         for key, rules in campaigns.items()
     }

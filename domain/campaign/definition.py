@@ -10,7 +10,7 @@ from domain.campaign.audience_fields import Audience
 from domain.campaign.expression_fields import KEY, WHICH_EVENTS, condition
 from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, ZoneName
 from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, Text, quote_value, refuse
-from domain.campaign.steps import Steps
+from domain.campaign.steps.kinds import Steps
 from domain.campaign.time_fields import Duration, Instant
 from domain.conditions.expressions import ExpressionScope
 

@@ -1,19 +1,16 @@
 """From a campaign document to its rules."""
 
 from collections.abc import Iterator
-from typing import Any, assert_never
+from typing import assert_never
 
 from domain.campaign.audience_fields import Again, Audience, Daily, Monthly, Weekly
 from domain.campaign.compile import subscription_id
 from domain.campaign.definition import CampaignDocument, ReentryAfter
 from domain.campaign.delays.kind import DelayForm, DelayRule
-from domain.campaign.expression_fields import Computed
 from domain.campaign.rules import (
-    ActionRule,
     AgainRule,
     AudienceRule,
     DailyRule,
-    EmitRule,
     EntryRule,
     EventRule,
     GoalRule,
@@ -22,13 +19,15 @@ from domain.campaign.rules import (
     Rules,
     ScheduleRule,
     SplitRule,
-    StageRule,
-    UpdateRule,
-    ValuesRule,
     WeeklyRule,
 )
-from domain.campaign.single_steps import DelayStep, EmitEventStep, SetStageStep, UpdateProfileStep
-from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, Steps, WaitStep, step_lists
+from domain.campaign.steps.action import ActionStep
+from domain.campaign.steps.branch import BranchStep
+from domain.campaign.steps.delay import DelayStep
+from domain.campaign.steps.kinds import Step, Steps, step_lists
+from domain.campaign.steps.repeat import RepeatStep
+from domain.campaign.steps.split import SplitStep
+from domain.campaign.steps.wait_for import WaitStep
 from domain.local_time.windows import EVERY_DAY, LocalWindow
 
 
@@ -55,7 +54,7 @@ def rules_of(campaign: CampaignDocument) -> Rules:
             if isinstance(step, SplitStep)
         },
         delays={id: rule for step in steps for id, rule in _delays(step)},
-        actions={id: rule for step in steps for id, rule in _actions(step)},
+        actions={step.id: step.rule() for step in steps if isinstance(step, ActionStep)},
         schedule=ScheduleRule(schedule.starts_at, schedule.ends_at, schedule.at_end),
         goal=GoalRule(goal.event, goal.within, goal.where, goal.exit_on_goal) if goal else None,
         send_window=LocalWindow(window.from_, window.to, window.days or EVERY_DAY) if window else None,
@@ -113,22 +112,3 @@ def _conditions(step: Step) -> Iterator[tuple[str, tuple[str, ...]]]:
 def _delays(step: Step) -> Iterator[tuple[str, DelayRule]]:
     if isinstance(step, DelayStep) and isinstance(step.delay, DelayForm) and (rule := step.delay.rule()) is not None:
         yield step.id, rule
-
-
-def _actions(step: Step) -> Iterator[tuple[str, ActionRule]]:
-    match step:
-        case UpdateProfileStep(id=id, update_profile=values):
-            yield id, UpdateRule(_values(values))
-        case SetStageStep(id=id, set_stage=stage):
-            yield id, StageRule(stage)
-        case EmitEventStep(id=id, emit_event=emitted):
-            yield id, EmitRule(emitted.event, _values(emitted.properties or {}))
-        case _:
-            return
-
-
-def _values(values: dict[str, Any]) -> ValuesRule:
-    return ValuesRule(
-        plain={name: value for name, value in values.items() if not isinstance(value, Computed)},
-        computed={name: value.cel for name, value in values.items() if isinstance(value, Computed)},
-    )

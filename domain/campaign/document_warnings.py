@@ -7,13 +7,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.campaign.calendars import shortest_distance
-from domain.campaign.cycles import MAX_CHAIN, find_cycles
+from domain.campaign.cycles import find_cycles
 from domain.campaign.delays.kinds import form_of
 from domain.campaign.durations import format_duration
 from domain.campaign.event_names import event_name_warnings
 from domain.campaign.plan import Plan, Send
 from domain.campaign.raw_steps import RawStep, StepList, blocks, iter_steps, mapping_at
-from domain.campaign.rules import EmitRule, Rules
+from domain.campaign.rules import Rules
+from domain.campaign.steps.emit_event import MAX_CHAIN
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.local_time.windows import LocalWindow, is_open, longest_closed
@@ -42,13 +43,12 @@ def document_warnings(source: YamlSource, plan: Plan, rules: Rules) -> list[Prob
 
 def cycle_warnings(source: YamlSource, key: str, campaigns: Mapping[str, Rules]) -> list[Problem]:
     """The cycles of campaigns that a document is part of. `campaigns` are the latest rules of all by key."""
-    emitted = {
-        rule.event: step for step, rule in reversed(campaigns[key].actions.items()) if isinstance(rule, EmitRule)
-    }
     paths = {placed.step.get("id"): placed.path for placed in iter_steps(source)}
+    actions = reversed(campaigns[key].actions.items())
+    emitted = {rule.emits: (*paths[step], rule.kind) for step, rule in actions if rule.emits is not None}
     hint = f"It ends after {MAX_CHAIN} journeys. If that is not meant, narrow the `where` of an entry, or its `reentry`"
     return [
-        source.problem((*paths[emitted[cycle.events[0]]], "emit_event"), f"campaigns form a cycle: {cycle}", hint)
+        source.problem(emitted[cycle.events[0]], f"campaigns form a cycle: {cycle}", hint)
         for cycle in find_cycles(key, campaigns)
     ]
 

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from domain.campaign.durations import DurationError, format_duration, parse_duration
 from domain.campaign.local_time_fields import Clock, ClosingClock
 from domain.campaign.raw_steps import RawStep, iter_steps, mapping_at
-from domain.campaign.single_steps import STEP_KINDS
-from domain.campaign.steps import MAX_ROUNDS, RESERVED
+from domain.campaign.steps.names import RESERVED, STEP_KINDS
+from domain.campaign.steps.repeat import MAX_ROUNDS
 from domain.campaign.time_fields import Instant
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem

@@ -103,7 +103,7 @@ class Repeat(Struct, frozen=True, tag="repeat", tag_field="kind", omit_defaults=
 
 
 class Act(Struct, frozen=True, tag="act", tag_field="kind", omit_defaults=True):
-    """Do something at once: "update_profile", "set_stage" or "emit_event"."""
+    """Do something at once. `action` is the kind of the step."""
 
     id: str
     action: str

@@ -15,7 +15,7 @@ from domain.campaign.plan import Plan, Send
 from domain.campaign.raw_steps import iter_steps
 from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
-from domain.campaign.single_steps import TEMPLATE_NAME
+from domain.campaign.steps.send import TEMPLATE_NAME
 from domain.channels.kinds import CHANNELS
 from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem

@@ -7,6 +7,7 @@ those of the shape and not one round later. What is not shaped as expected is pa
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from domain.campaign.steps.actions import ACTIONS
 from domain.document.yaml_source import Path, YamlSource
 
 
@@ -21,12 +22,9 @@ class RawStep(NamedTuple):
         return mapping_at(self.step, kind)
 
     def values(self) -> Iterator[tuple[Path, Any]]:
-        """What an action sets or reports, each with its path."""
-        for at, values in (
-            (("update_profile",), self.spec("update_profile")),
-            (("emit_event", "properties"), mapping_at(self.spec("emit_event"), "properties")),
-        ):
-            yield from (((*self.path, *at, name), value) for name, value in values.items())
+        """The values that an action sets or reports, each with its path."""
+        for action in ACTIONS:
+            yield from (((*self.path, *path), value) for path, value in action.raw_values(self.step))
 
 
 class StepList(NamedTuple):

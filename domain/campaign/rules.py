@@ -8,6 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from domain.campaign.delay_fields import AnyDelayRule
+from domain.campaign.steps.actions import AnyActionRule
 from domain.conditions.expressions import ExpressionScope, compile_condition
 from domain.local_time.windows import LocalWindow
 
@@ -99,35 +100,6 @@ class SplitRule(Struct, frozen=True, omit_defaults=True):
     arms: dict[str, int]
 
 
-class ValuesRule(Struct, frozen=True, omit_defaults=True):
-    """Values by name: some plain, others worked out by an expression."""
-
-    plain: dict[str, Any] = field(default_factory=dict)
-    computed: dict[str, str] = field(default_factory=dict)
-
-
-class UpdateRule(Struct, frozen=True, tag="update_profile", tag_field="kind", omit_defaults=True):
-    """Traits to be set."""
-
-    traits: ValuesRule
-
-
-class StageRule(Struct, frozen=True, tag="set_stage", tag_field="kind", omit_defaults=True):
-    """The lifecycle stage to be set."""
-
-    stage: str
-
-
-class EmitRule(Struct, frozen=True, tag="emit_event", tag_field="kind", omit_defaults=True):
-    """The event to be reported."""
-
-    event: str
-    properties: ValuesRule = ValuesRule()
-
-
-ActionRule = UpdateRule | StageRule | EmitRule
-
-
 class BranchDecision(Struct, frozen=True):
     """Which case of a branch is taken, None for otherwise, and what kept each case before from being judged."""
 
@@ -149,7 +121,7 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     branches: dict[str, tuple[str, ...]] = field(default_factory=dict)
     splits: dict[str, SplitRule] = field(default_factory=dict)
     delays: dict[str, AnyDelayRule] = field(default_factory=dict)
-    actions: dict[str, ActionRule] = field(default_factory=dict)
+    actions: dict[str, AnyActionRule] = field(default_factory=dict)
     schedule: ScheduleRule = ScheduleRule()
     goal: GoalRule | None = None
     send_window: LocalWindow | None = None

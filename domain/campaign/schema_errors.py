@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import Tag, ValidationError
 from pydantic_core import ErrorDetails
@@ -113,7 +113,7 @@ def _within(kind: Any, part: str | int) -> Any:
         return None
     if (field := kind.named_fields().get(part)) is not None:
         return field.annotation
-    extra = get_type_hints(kind, include_extras=True).get("__pydantic_extra__")
+    extra = kind.__annotations__.get("__pydantic_extra__")
     return get_args(extra)[1] if get_origin(extra) is dict else None
 
 

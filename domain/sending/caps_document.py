@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, format_duration, parse_duration
 from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, pattern_check, quote_value, refuse
 from domain.campaign.schema_errors import validate
-from domain.campaign.single_steps import ChannelName
+from domain.campaign.steps.send import ChannelName
 from domain.campaign.time_fields import DURATION
 from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError, Problem

@@ -10,14 +10,16 @@ from typing import Any, NamedTuple, assert_never, get_args
 import pytest
 
 from application import journey_view
-from domain.campaign import document_checks, durations, steps
+from domain.campaign import document_checks, durations
 from domain.campaign.audience_fields import MAX_RATE
-from domain.campaign.cycles import MAX_CHAIN
 from domain.campaign.document_warnings import cycle_warnings
 from domain.campaign.plan import Split, WaitFor
 from domain.campaign.publication import Published, check
 from domain.campaign.reference_checks import NONE, OUTCOMES
 from domain.campaign.rules import Rules
+from domain.campaign.steps.emit_event import MAX_CHAIN
+from domain.campaign.steps.repeat import MAX_ROUNDS
+from domain.campaign.steps.split import MAX_WEIGHT
 from domain.conditions import cel_compile, expressions
 from domain.conditions.cel_roots import ROOTS, VISIBLE, ExpressionScope
 from domain.conditions.expressions import compile_condition, compile_key, compile_value
@@ -234,8 +236,8 @@ def test_the_limits_are_those_of_the_page() -> None:
         "a file": f"{yaml_source.MAX_SIZE // 1024} KB",
         "steps": f"{document_checks.MAX_STEPS}",
         "durations": f"1s to {durations.format_duration(durations.MAX_SECONDS)}",
-        "rounds, also of repetitions within each other together": f"{steps.MAX_ROUNDS:,}",
-        "weights": f"{steps.MAX_WEIGHT:,}",
+        "rounds, also of repetitions within each other together": f"{MAX_ROUNDS:,}",
+        "weights": f"{MAX_WEIGHT:,}",
         "an expression": f"{cel_compile.MAX_LENGTH:,} characters",
         "a key": f"{expressions.MAX_KEY_LENGTH} characters",
         "journeys of a person in a campaign at once, under different keys": f"{routing.MAX_ACTIVE}",

@@ -3,14 +3,16 @@ from random import Random
 
 import pytest
 
-from domain.campaign.cycles import MAX_CHAIN, MAX_CYCLES, Cycle, find_cycles
-from domain.campaign.rules import EmitRule, EntryRule, Rules, StageRule
+from domain.campaign.cycles import MAX_CYCLES, Cycle, find_cycles
+from domain.campaign.rules import EntryRule, Rules
+from domain.campaign.steps.emit_event import MAX_CHAIN, EmitEventRule
+from domain.campaign.steps.set_stage import SetStageRule
 
 
 def rules(entry: str, *emitted: str, reentry: str = "always", key: str | None = None) -> Rules:
-    actions = {f"s{number}": EmitRule(event) for number, event in enumerate(emitted)}
+    actions = {f"s{number}": EmitEventRule(event) for number, event in enumerate(emitted)}
     entered = EntryRule(entry, key=key, reentry="never" if reentry == "never" else "always")
-    return Rules("A name", entered, actions={**actions, "stage": StageRule("x")})
+    return Rules("A name", entered, actions={**actions, "stage": SetStageRule("x")})
 
 
 def test_a_campaign_may_lead_into_itself() -> None:

@@ -1,7 +1,10 @@
 import pytest
 
-from domain.campaign.single_steps import DelayStep, ExitStep, SendStep
-from domain.campaign.steps import BranchStep, WaitStep
+from domain.campaign.steps.branch import BranchStep
+from domain.campaign.steps.delay import DelayStep
+from domain.campaign.steps.exit import ExitStep
+from domain.campaign.steps.send import SendStep
+from domain.campaign.steps.wait_for import WaitStep
 from tests.domain.campaign.documents import COMPLETE, HEAD, problem, problems, publish
 
 

@@ -5,7 +5,7 @@ import pytest
 from domain.campaign.delays.date import DateDelay
 from domain.campaign.delays.local_clock import ClockDelay
 from domain.campaign.delays.random_time import RandomDelay
-from domain.campaign.single_steps import DelayStep
+from domain.campaign.steps.delay import DelayStep
 from tests.domain.campaign.documents import problem, publish, steps
 
 

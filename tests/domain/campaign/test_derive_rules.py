@@ -5,7 +5,6 @@ import pytest
 from domain.campaign.delays.date import DateRule
 from domain.campaign.delays.local_clock import ClockRule
 from domain.campaign.rules import (
-    EmitRule,
     EntryRule,
     EventRule,
     GoalRule,
@@ -13,10 +12,11 @@ from domain.campaign.rules import (
     Rules,
     ScheduleRule,
     SplitRule,
-    StageRule,
-    UpdateRule,
-    ValuesRule,
 )
+from domain.campaign.steps.action import ValuesRule
+from domain.campaign.steps.emit_event import EmitEventRule
+from domain.campaign.steps.set_stage import SetStageRule
+from domain.campaign.steps.update_profile import UpdateProfileRule
 from domain.local_time.windows import LocalWindow
 from tests.domain.campaign.documents import HEAD, publish, steps
 
@@ -75,10 +75,10 @@ def test_rules_hold_everything_that_the_plan_does_not() -> None:
             "date": DateRule("profile.traits.ends_at", -3 * 86_400, time(10, 30)),
         },
         actions={
-            "stage": StageRule("reached"),
-            "tell": EmitRule("Told", ValuesRule(plain={"by": "us"}, computed={"n": "journey.steps.tell"})),
-            "keep": UpdateRule(ValuesRule(plain={"told": True}, computed={"at": "entry.timestamp"})),
-            "bare": EmitRule("Bare"),
+            "stage": SetStageRule("reached"),
+            "tell": EmitEventRule("Told", ValuesRule(plain={"by": "us"}, computed={"n": "journey.steps.tell"})),
+            "keep": UpdateProfileRule(ValuesRule(plain={"told": True}, computed={"at": "entry.timestamp"})),
+            "bare": EmitEventRule("Bare"),
         },
         schedule=ScheduleRule(datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC), "exit"),
         goal=GoalRule("Order Completed", 7 * 86_400, "event.properties.value > 1", exits=True),

@@ -14,8 +14,14 @@ from typing import TypeVar
 from domain.campaign.definition import CampaignDocument
 from domain.campaign.delays.date import DateDelay
 from domain.campaign.delays.random_time import RandomDelay
-from domain.campaign.single_steps import DelayStep, ExitStep, SendStep
-from domain.campaign.steps import BranchStep, RepeatStep, SplitStep, Step, WaitStep
+from domain.campaign.steps.branch import BranchStep
+from domain.campaign.steps.delay import DelayStep
+from domain.campaign.steps.exit import ExitStep
+from domain.campaign.steps.kinds import Step
+from domain.campaign.steps.repeat import RepeatStep
+from domain.campaign.steps.send import SendStep
+from domain.campaign.steps.split import SplitStep
+from domain.campaign.steps.wait_for import WaitStep
 from domain.journey import bucketing
 from domain.journey.protocol import (
     Answered,

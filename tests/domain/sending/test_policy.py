@@ -401,10 +401,10 @@ def test_whom_email_cannot_reach(traits: dict[str, Any], detail: str) -> None:
 
 
 def test_other_channels_have_flags_of_their_own() -> None:
-    person = Recipient({"email": "ada@example.com"}, {"email": False}, {"push": "uninstalled"})
+    person = Recipient({"email": "ada@example.com"}, {"email": False}, {"webhook": "gone"})
     assert objection("webhook", "marketing", Recipient({}, {"email": False}, {"email": "bounced"})) is None
     assert objection("email", "marketing", person) == Objection("no_consent", "the profile refuses email", "profile")
-    assert objection("push", "marketing", person) == Objection("suppressed", "uninstalled", "profile")
+    assert objection("webhook", "marketing", person) == Objection("suppressed", "gone", "profile")
 
 
 def test_consent_given_is_no_objection() -> None:

@@ -11,7 +11,7 @@ from runtime.metrics import PROVIDER_SECONDS
 from runtime.tracing import child_span
 
 
-class InstrumentedChannel:
+class WatchedChannel:
     """`provider` says who takes a message: the mail server, or the host of a webhook, which its template names.
 
     The trace ends here: whoever receives a message learns nothing of it.

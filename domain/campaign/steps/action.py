@@ -1,0 +1,125 @@
+"""The socket of a step that does one thing: the author's model, the compiled rule, and the effects it decides on."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
+
+from msgspec import Struct, field, to_builtins
+
+from domain.campaign.expression_fields import Computed
+from domain.campaign.steps.model import StepModel
+from domain.conditions.expressions import ExpressionScope, compile_value
+from domain.document.yaml_source import Path
+from domain.tracking.event import Event
+
+
+class SetTraits(Struct, frozen=True):
+    """Set traits of the profile."""
+
+    traits: dict[str, Any]
+
+
+class SetStage(Struct, frozen=True):
+    """Set the lifecycle stage of the profile."""
+
+    stage: str
+
+
+class EmitEvent(Struct, frozen=True):
+    """Report an event about the user. `chain` counts the journeys that led to it, one after the other."""
+
+    name: str
+    properties: dict[str, Any]
+    chain: int
+
+
+# A closed set: `application.effects` carries each of them out.
+Effect = SetTraits | SetStage | EmitEvent
+
+
+class Effects(Struct, frozen=True):
+    """The effects of one action. `errors` says by name which values could not be worked out, and why.
+
+    A refused action has a `reason`, and `data` that explain it.
+    """
+
+    effects: tuple[Effect, ...] = ()
+    errors: dict[str, str] = {}
+    outcome: Literal["done", "refused"] = "done"
+    reason: str | None = None
+    data: dict[str, Any] = {}
+
+
+class ActionFacts(Struct, frozen=True):
+    """The facts that a rule may use: the roots of conditions."""
+
+    profile: Any
+    entry: Event
+    journey: Any
+
+
+class ActionRule(Struct, frozen=True, tag_field="kind", omit_defaults=True):
+    """The rule of an action. It decides, and touches nothing."""
+
+    @abstractmethod
+    def effects(self, facts: ActionFacts) -> Effects:
+        """Decide what is to be done."""
+
+    @property
+    def emits(self) -> str | None:
+        """The name of the event that the action reports; None if it reports none."""
+        return None
+
+    @property
+    def kind(self) -> str:
+        """The kind of the step, as decisions and the timeline name it."""
+        return str(self.__struct_config__.tag)
+
+
+class ValuesRule(Struct, frozen=True, omit_defaults=True):
+    """Values by name: some plain, others worked out by an expression."""
+
+    plain: dict[str, Any] = field(default_factory=dict)
+    computed: dict[str, str] = field(default_factory=dict)
+
+    def evaluate(self, facts: ActionFacts) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the values by name, and by name why the others could not be worked out."""
+        values, errors = dict(self.plain), {}
+        for name, text in self.computed.items():
+            value, error, _ = compile_value(text, ExpressionScope.VALUE).evaluate(
+                profile=facts.profile, entry=facts.entry, journey=facts.journey
+            )
+            if error is None:
+                # In the database, and in an event that is reported again, an instant is a text.
+                values[name] = to_builtins(value)
+            else:
+                errors[name] = error
+        return values, errors
+
+
+def values_rule(values: Mapping[str, Any]) -> ValuesRule:
+    """Compile the values of a document."""
+    return ValuesRule(
+        plain={name: value for name, value in values.items() if not isinstance(value, Computed)},
+        computed={name: value.cel for name, value in values.items() if isinstance(value, Computed)},
+    )
+
+
+class ActionStep(StepModel):
+    """A step that does one thing at once and goes on."""
+
+    rule_type: ClassVar[type[ActionRule]]
+
+    id: str
+
+    @abstractmethod
+    def rule(self) -> ActionRule:
+        """Compile the step."""
+
+    @classmethod
+    def raw_values(cls, step: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+        """Iterate over the values that a raw step sets, each with its path within the step.
+
+        They may be expressions, which publishing checks.
+        """
+        yield from ()

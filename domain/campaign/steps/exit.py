@@ -1,0 +1,19 @@
+"""The step `exit`: end the journey."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from domain.campaign.schema import Given, Slug
+from domain.campaign.steps.model import StepId, StepModel
+
+
+class ExitStep(StepModel):
+    """End the journey."""
+
+    kind = "exit"
+
+    id: Annotated[StepId | None, Given] = Field(
+        None, description="may be left out: the step is then named after its place"
+    )
+    exit: Slug = Field(description="the outcome: `engaged`")

@@ -1,0 +1,87 @@
+"""All kinds of steps. One that holds lists of steps says so in `step_lists` and, for raw values, in `plain_steps`."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Union
+
+from pydantic import BeforeValidator, Discriminator, Tag
+from typing_extensions import TypeAliasType
+
+from domain.campaign.schema import Listed, quote_value, refuse
+from domain.campaign.steps.action import ActionStep
+from domain.campaign.steps.actions import ACTIONS
+from domain.campaign.steps.branch import BranchStep, Case
+from domain.campaign.steps.delay import DelayStep
+from domain.campaign.steps.exit import ExitStep
+from domain.campaign.steps.model import StepModel
+from domain.campaign.steps.names import RESERVED, STEP_KINDS
+from domain.campaign.steps.repeat import RepeatStep
+from domain.campaign.steps.send import SendStep
+from domain.campaign.steps.split import SplitStep
+from domain.campaign.steps.wait_for import AwaitedEvent, WaitSpec, WaitStep
+from domain.suggestions import did_you_mean
+
+
+def step_kind(step: Any) -> str | None:
+    """The key that says what a step does; None for what is no step. Takes a model or plain data."""
+    if isinstance(step, StepModel):
+        return step.kind
+    if not isinstance(step, Mapping):
+        return None
+    # The arms of a split stand beside it: whatever they are called, it is a split.
+    return "split" if "split" in step else next((kind for kind in STEP_KINDS if kind in step), None)
+
+
+def _with_kind(step: Any) -> Any:
+    if step_kind(step) is not None:
+        return step
+    if not isinstance(step, Mapping):
+        refuse(f"{quote_value(step)} is not a step", "Write a mapping: `- {id: cool-off, delay: 30m}`")
+    unknown = [key for key in step if key not in RESERVED]
+    said = f"`{unknown[0]}` is not something a step can do" if unknown else "the step does nothing"
+    refuse(said, did_you_mean(unknown[0] if unknown else "", STEP_KINDS, "A step does one of"))
+
+
+# Type checkers see the base of the registered actions: they cannot read a union made from a tuple.
+if TYPE_CHECKING:
+    AnyAction = ActionStep
+else:
+    AnyAction = Union[tuple(Annotated[step, Tag(step.kind)] for step in ACTIONS)]  # noqa: UP007
+
+# A type of its own, so that the JSON Schema names it once.
+Step = TypeAliasType(
+    "Step",
+    Annotated[
+        Annotated[DelayStep, Tag("delay")]
+        | Annotated[SendStep, Tag("send")]
+        | Annotated[WaitStep, Tag("wait_for")]
+        | Annotated[BranchStep, Tag("branch")]
+        | Annotated[SplitStep, Tag("split")]
+        | Annotated[RepeatStep, Tag("repeat")]
+        | AnyAction
+        | Annotated[ExitStep, Tag("exit")],
+        Discriminator(step_kind),
+        BeforeValidator(_with_kind),
+    ],
+)
+Steps = Annotated[tuple[Step, ...], Listed]
+
+for _model in (AwaitedEvent, WaitSpec, WaitStep, Case, BranchStep, SplitStep, RepeatStep):
+    _model.model_rebuild(_types_namespace={"Steps": Steps})
+# Rebuilding resolves the types of fields alone, and errors look at this one.
+SplitStep.__annotations__["__pydantic_extra__"] = dict[str, Steps]
+
+
+def step_lists(step: Step) -> Iterator[Steps]:
+    """The lists of steps that a step holds."""
+    match step:
+        case WaitStep():
+            yield from (awaited.do for awaited in step.wait_for.events or ())
+            yield from (step.on_event, step.on_timeout)
+        case BranchStep():
+            yield from (*(case.do for case in step.branch), step.otherwise)
+        case SplitStep():
+            yield from (step.arm(name) for name in step.split.arms)
+        case RepeatStep():
+            yield step.do
+        case _:
+            return

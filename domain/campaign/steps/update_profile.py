@@ -1,0 +1,58 @@
+"""The step `update_profile`: set traits of the user's profile."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from domain.campaign.expression_fields import Values
+from domain.campaign.schema import refuse
+from domain.campaign.steps.action import (
+    ActionFacts,
+    ActionRule,
+    ActionStep,
+    Effects,
+    SetTraits,
+    ValuesRule,
+    values_rule,
+)
+from domain.campaign.steps.model import StepId
+from domain.document.yaml_source import Path
+
+
+class UpdateProfileRule(ActionRule, frozen=True, tag="update_profile"):
+    """The traits to be set."""
+
+    traits: ValuesRule
+
+    def effects(self, facts: ActionFacts) -> Effects:
+        traits, errors = self.traits.evaluate(facts)
+        return Effects((SetTraits(traits),), errors)
+
+
+def _no_consent(given: dict[str, Any]) -> dict[str, Any]:
+    if "consent" in given:
+        refuse("`consent` is the person's own", "Report it with an identify when they have said so")
+    return given
+
+
+class UpdateProfileStep(ActionStep):
+    """Set traits of the user's profile."""
+
+    kind = "update_profile"
+    rule_type = UpdateProfileRule
+
+    id: StepId
+    update_profile: Annotated[Values, AfterValidator(_no_consent)] = Field(
+        description="the traits by name: texts, numbers, true, false, lists of those, or `{cel: …}`",
+        json_schema_extra={"propertyNames": {"not": {"const": "consent"}}},
+    )
+
+    def rule(self) -> UpdateProfileRule:
+        return UpdateProfileRule(values_rule(self.update_profile))
+
+    @classmethod
+    def raw_values(cls, step: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+        values = step.get("update_profile")
+        for name, value in values.items() if isinstance(values, dict) else ():
+            yield ("update_profile", name), value
