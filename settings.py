@@ -329,6 +329,11 @@ class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, Ma
         description="Standard Webhooks secrets, whsec_ and base64, the newest first. Each signs, until it is removed",
     )
     webhook_allow_private_addresses: bool = Field(False, description="let webhooks reach loopback and private networks")
+    providers: dict[str, dict[str, Any]] = Field(
+        {},
+        description="the provider of a channel, where it is another than by default, and its settings",
+        examples=['{"email": {"kind": "console"}}'],
+    )
 
     @field_validator("write_key", "admin_key")
     @classmethod

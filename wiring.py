@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from temporalio.client import Client
 
@@ -30,16 +31,17 @@ from application.reconcile import Reconciliations
 from application.rejects import RejectLog
 from application.send import Sender
 from application.versions import Versions
-from channels.email import EmailChannel
-from channels.webhook import WebhookChannel, host_of
+from channels.email import smtp
+from channels.email.smtp import Smtp
+from channels.registry import open_provider
 from domain.access import Scope
 from domain.deployment.findings import Away, Reachable
 from domain.people.unsubscribe import mark_of, sign
-from domain.sending.delivery import Channel
+from domain.sending.delivery import Provider
 from runtime import metrics
 from runtime.documents import DocumentProcesses
+from runtime.instrumented_provider import InstrumentedProvider
 from runtime.temporal import connect
-from runtime.watched_channel import WatchedChannel
 from settings import MailSettings, Settings, TemporalSettings
 from store.database import Database
 
@@ -107,7 +109,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What the worker's activities and its relay are made of."""
+    """What the worker's activities and its relay are made of. `mail` is None where another provider sends the mail."""
 
     database: Database
     catalogue: Catalogue
@@ -117,8 +119,8 @@ class Engine:
     delays: Delays
     actions: Actions
     sender: Sender
-    channels: Mapping[str, Channel]
-    mail: EmailChannel
+    providers: Mapping[str, Provider]
+    mail: Smtp | None
     link_mark: str
 
 
@@ -133,8 +135,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
 
     async with _database(settings) as database:
         catalogue = Catalogue()
-        mail = mail_channel(settings)
-        channels = _channels(settings, mail)
+        providers = _providers(settings)
         yield Engine(
             database=database,
             catalogue=catalogue,
@@ -143,9 +144,9 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             branches=Branches(database, catalogue),
             delays=Delays(database, catalogue, settings.timezone),
             actions=Actions(database, catalogue, Ingest(database, catalogue)),
-            sender=Sender(database, catalogue, channels, unsubscribe_url, settings.timezone),
-            channels=channels,
-            mail=mail,
+            sender=Sender(database, catalogue, providers, unsubscribe_url, settings.timezone),
+            providers=providers,
+            mail=None if "email" in settings.providers else mail_server(settings),
             link_mark=mark_of(secrets[0]),
         )
 
@@ -178,9 +179,9 @@ async def connect_temporal(settings: TemporalSettings) -> Client:
     )
 
 
-async def probe_mail(channel: EmailChannel) -> Reachable | Away:
-    """Whether the mail server takes us in."""
-    failure = await channel.probe()
+async def probe_mail(server: Smtp | None) -> Reachable | Away:
+    """Whether the mail server takes us in, where there is one."""
+    failure = None if server is None else await server.probe()
     if failure is None:
         return Reachable()
     reasons = {
@@ -194,27 +195,30 @@ async def probe_mail(channel: EmailChannel) -> Reachable | Away:
     return Away(reason, remedy, failure.detail, is_refusal=failure.reason in reasons)
 
 
-def mail_channel(settings: MailSettings) -> EmailChannel:
+def mail_server(settings: MailSettings) -> Smtp:
     """The mail server of a deployment."""
-    return EmailChannel(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        username=settings.smtp_username,
-        password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
-        security=settings.smtp_security,
-    )
+    return smtp.open_smtp(smtp.SmtpSettings(**_smtp(settings)))
 
 
-def _channels(settings: Settings, email: EmailChannel) -> dict[str, Channel]:
-    webhook = WebhookChannel(
-        signing_secrets=settings.webhook_signing_secrets,
-        allow_private_addresses=settings.webhook_allow_private_addresses,
-    )
-    watched = (
-        WatchedChannel(email, provider=lambda _: settings.smtp_host),
-        WatchedChannel(webhook, provider=lambda message: host_of(message.content["url"])),
-    )
-    return {channel.name: channel for channel in watched}
+def _providers(settings: Settings) -> dict[str, Provider]:
+    """The provider of each channel that has one: SOJOURN_PROVIDERS names it, or it has settings of its own."""
+    chosen: dict[str, dict[str, Any]] = {
+        "email": {"kind": "smtp", **_smtp(settings)},
+        "webhook": {
+            "kind": "http",
+            "signing_secrets": settings.webhook_signing_secrets,
+            "allow_private_addresses": settings.webhook_allow_private_addresses,
+        },
+        **settings.providers,
+    }
+    return {
+        channel: InstrumentedProvider(channel, open_provider(channel, written)) for channel, written in chosen.items()
+    }
+
+
+def _smtp(settings: MailSettings) -> dict[str, Any]:
+    names = ("host", "port", "username", "password", "security")
+    return {name: getattr(settings, f"smtp_{name}") for name in names}
 
 
 def _journey_url(settings: Settings) -> str:

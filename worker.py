@@ -148,7 +148,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
             graceful_shutdown_timeout=GRACE,
             deployment_config=build,
         )
-        for channel in engine.channels
+        for channel in engine.providers
     ]
     return [main, *channels]
 

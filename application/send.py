@@ -14,6 +14,8 @@ from msgspec.structs import asdict
 
 from application.catalogue import Catalogue, LoadedVersion
 from application.rendering import RENDER_SECONDS, Templates, beside_the_loop
+from domain.channels.kind import Unreachable
+from domain.channels.kinds import CHANNELS
 from domain.errors import UnavailableError
 from domain.journey.position import NextPositions
 from domain.journey.records import Ending
@@ -35,10 +37,20 @@ from domain.sending.claim import (
     Proceed,
     Wait,
 )
-from domain.sending.delivery import Accepted, Ambiguous, Channel, Delivery, Outbound, Rejected, Unavailable
+from domain.sending.delivery import (
+    Accepted,
+    Ambiguous,
+    Delivery,
+    Never,
+    Outbound,
+    Provider,
+    Rejected,
+    Unavailable,
+    combine,
+)
 from domain.sending.policy import SEND_WINDOW, Recipient
 from domain.templates.template_sets import TemplateRenderError
-from store import journeys, messages
+from store import deliveries, journeys, messages
 from store.database import Connection, Database
 from store.messages import Claimed
 
@@ -91,13 +103,13 @@ class Sender:
         self,
         database: Database,
         catalogue: Catalogue,
-        channels: Mapping[str, Channel],
+        providers: Mapping[str, Provider],
         unsubscribe_url: Callable[[str, str, str], str],
         timezone: str,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
-        self._channels = channels
+        self._providers = providers
         self._unsubscribe_url = unsubscribe_url
         self._timezone = timezone
 
@@ -125,15 +137,17 @@ class Sender:
         if isinstance(taken, SendOutcome):
             return taken
         claimed, version = taken
-        channel = self._channels[claimed.channel]
-        delivery = await self._deliver(claimed, version, channel, dated, claimed.first_claimed_at or at)
-        if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, channel.honours_idempotency_key):
+        provider = self._providers[claimed.channel]
+        by_address: dict[str, Delivery] = {}
+        delivery = await self._deliver(claimed, version, provider, dated, claimed.first_claimed_at or at, by_address)
+        first = claimed.first_handed_over_at or at
+        if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, provider.repeats, first, at):
             # The message stays in `sending`, as if this attempt had died, and the next one decides.
             raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
         if isinstance(delivery, Unavailable) and claimed.state == SENDING:
             # This attempt delivered nothing, and the one before may have: the message cannot be given back.
             raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
-        outcome = await self._settle(claimed, delivery, then)
+        outcome = await self._settle(claimed, delivery, by_address, then)
         if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
             raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
         return outcome
@@ -143,8 +157,9 @@ class Sender:
         _NotCompiledError where its templates are to be compiled before."""
         async with self._database.pipeline() as connection:
             claimed = await _lock(connection, message_id)
+            provider = self._providers[claimed.channel]
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
-            match self._claim(claimed, version, self._channels[claimed.channel], at):
+            match self._claim(claimed, version, provider, at):
                 case Done(state=state):
                     return await _finish(connection, claimed, state, then)
                 case Close(state=state, reason=reason, detail=detail):
@@ -160,11 +175,11 @@ class Sender:
                     if not version.templates.are_compiled:
                         raise _NotCompiledError(version.templates)
                     address = claimed.addresses.get(claimed.channel)
-                    await messages.mark_sending(connection, message_id, at, address)
+                    await messages.mark_sending(connection, message_id, at, provider.name, address)
         return claimed, version
 
     def _claim(
-        self, claimed: Claimed, version: LoadedVersion, channel: Channel, at: datetime
+        self, claimed: Claimed, version: LoadedVersion, provider: Provider, at: datetime
     ) -> Proceed | Wait | Close | Done:
         facts = ClaimFacts(
             claimed.state,
@@ -172,6 +187,7 @@ class Sender:
             claimed.channel,
             claimed.category,
             claimed.expires_at,
+            claimed.first_handed_over_at,
             claimed.journey_state,
             claimed.campaign_state,
         )
@@ -181,13 +197,19 @@ class Sender:
             window=version.rules.send_window,
             zone=self._zone(claimed, version),
             at=at,
-            honours_idempotency_key=channel.honours_idempotency_key,
+            repeats=provider.repeats if claimed.provider in (None, provider.name) else Never(),
         )
 
     def _zone(self, claimed: Claimed, version: LoadedVersion) -> ZoneInfo:
         return recipient_zone(claimed.traits, claimed.context.get("timezone"), version.rules.timezone, self._timezone)
 
-    async def _settle(self, claimed: Claimed, delivery: Delivery | TemplateRenderError, then: _Then) -> SendOutcome:
+    async def _settle(
+        self,
+        claimed: Claimed,
+        delivery: Delivery | TemplateRenderError,
+        by_address: Mapping[str, Delivery],
+        then: _Then,
+    ) -> SendOutcome:
         """Write what this attempt alone knows: a database that is away for a moment must not make it `unknown`."""
         give_up_at = monotonic() + SETTLE_SECONDS
         while True:
@@ -202,6 +224,8 @@ class Sender:
                     state = await messages.settle(
                         connection, claimed.id, attempt=claimed.attempts + 1, **asdict(settled)
                     )
+                    if by_address:
+                        await deliveries.write(connection, claimed.id, by_address)
                     return await _finish(connection, found, state, then)
             except (psycopg.OperationalError, UnavailableError):
                 if monotonic() > give_up_at:
@@ -209,8 +233,15 @@ class Sender:
                 await asyncio.sleep(SETTLE_PAUSE)
 
     async def _deliver(
-        self, claimed: Claimed, version: LoadedVersion, channel: Channel, dated: datetime, now: datetime
+        self,
+        claimed: Claimed,
+        version: LoadedVersion,
+        provider: Provider,
+        dated: datetime,
+        now: datetime,
+        by_address: dict[str, Delivery],
     ) -> Delivery | TemplateRenderError:
+        """Render the message and hand it over. Where it goes to several addresses, `by_address` is filled in."""
         url = None
         if claimed.category != TRANSACTIONAL:
             url = self._unsubscribe_url(str(claimed.profile_id), claimed.channel, str(claimed.id))
@@ -228,8 +259,18 @@ class Sender:
             return error
         except TimeoutError:
             return Unavailable("rendering_took_too_long", f"not rendered within {RENDER_SECONDS:.0f} s")
-        address = str(claimed.traits.get("email", "")) if claimed.channel == "email" else ""
-        return await channel.deliver(Outbound(str(claimed.id), address, content, dated, url))
+        message = Outbound(str(claimed.id), content, dated, url)
+        addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
+        if isinstance(addresses, Unreachable):
+            return Rejected("unreachable", addresses.detail)
+        if len(addresses) < 2:
+            return await provider.deliver(message, addresses[0] if addresses else "")
+        async with self._database.transaction() as connection:
+            settled = await deliveries.find_settled(connection, claimed.id)
+        left = [address for address in addresses if address not in settled]
+        delivered = await asyncio.gather(*(provider.deliver(message, address) for address in left))
+        by_address |= dict(zip(left, delivered, strict=True))
+        return combine([*settled.values(), *delivered])
 
 
 async def _compile(templates: Templates) -> None:

@@ -56,7 +56,7 @@ async def _find() -> "list[DeploymentFinding]":
     from runtime.temporal_probe import look_at_temporal, read_failure
     from settings import DatabaseSettings, MailSettings, Settings, TemporalSettings
     from store.database import Database, why_away
-    from wiring import connect_temporal, mail_channel, probe_mail
+    from wiring import connect_temporal, mail_server, probe_mail
 
     whole, faults = _read(Settings)
     database_settings, _ = _read(DatabaseSettings)
@@ -87,7 +87,7 @@ async def _find() -> "list[DeploymentFinding]":
         return await look_at_temporal(client, temporal_settings.task_queue)
 
     async def mail() -> Reachable | Away | None:
-        return None if mail_settings is None else await probe_mail(mail_channel(mail_settings))
+        return None if mail_settings is None else await probe_mail(mail_server(mail_settings))
 
     stored, (in_temporal, by_mail) = await database(), await asyncio.gather(temporal(), mail())
     return find_lacks(replace(stored, settings=faults, temporal=in_temporal, smtp=by_mail))

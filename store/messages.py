@@ -49,6 +49,8 @@ class Claimed(Struct, frozen=True):
     template: str
     expires_at: datetime
     first_claimed_at: datetime | None
+    provider: str | None
+    first_handed_over_at: datetime | None
     journey_id: UUID
     journey_state: str
     campaign_key: str
@@ -197,7 +199,8 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
     cursor = await connection.execute(
         f"""
         SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
-               first_claimed_at, messages.journey_id, journeys.campaign_key, journeys.campaign_version, journeys.entry,
+               first_claimed_at, provider, first_handed_over_at,
+               messages.journey_id, journeys.campaign_key, journeys.campaign_version, journeys.entry,
                CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
                     ELSE journeys.state END AS journey_state,
                campaigns.state AS campaign_state,
@@ -218,19 +221,22 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
     return Claimed(**row)
 
 
-async def mark_sending(connection: Connection, message_id: UUID, at: datetime, address: str | None) -> None:
+async def mark_sending(
+    connection: Connection, message_id: UUID, at: datetime, provider: str, address: str | None
+) -> None:
     """The claim: from here on the provider may have it, and caps count it from `at`, the journey's instant.
 
-    `address` is where it goes, normalised: what is reported of the message later concerns that one.
+    `address` is where it goes, normalised: reports about the message concern that one.
     """
     await connection.execute(
         """
         UPDATE messages
         SET state = 'sending', at = greatest(at, %s), claimed_at = clock_timestamp(), attempts = attempts + 1,
-            address = %s, first_claimed_at = COALESCE(first_claimed_at, %s)
+            address = %s, first_claimed_at = COALESCE(first_claimed_at, %s), provider = %s,
+            first_handed_over_at = COALESCE(first_handed_over_at, %s)
         WHERE id = %s
         """,
-        (at, address, at, message_id),
+        (at, address, at, provider, at, message_id),
     )
 
 
@@ -253,7 +259,9 @@ async def settle(
         """
         UPDATE messages
         SET state = %(state)s, reason = %(reason)s, detail = %(detail)s, provider_id = %(provider_id)s,
-            settled_at = CASE WHEN %(state)s = 'reserved' THEN NULL ELSE clock_timestamp() END
+            settled_at = CASE WHEN %(state)s = 'reserved' THEN NULL ELSE clock_timestamp() END,
+            -- It was certainly not handed over.
+            first_handed_over_at = CASE WHEN %(state)s = 'reserved' THEN NULL ELSE first_handed_over_at END
         WHERE id = %(id)s AND CASE state
           WHEN 'unknown' THEN %(state)s IN ('sent', 'failed')
           WHEN 'reserved' THEN attempts = %(attempt)s OR %(state)s = 'sent'

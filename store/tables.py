@@ -294,6 +294,9 @@ messages = Table(
     Column("claimed_at", INSTANT),
     # By the journey's clock: what the template takes for now, the same in every attempt.
     Column("first_claimed_at", INSTANT),
+    # Who was handed the message, and since when they may have it: how long they know its id decides on repeats.
+    Column("provider", Text),
+    Column("first_handed_over_at", INSTANT),
     Column("settled_at", INSTANT),
     Column("opened_at", INSTANT),
     UniqueConstraint("journey_id", "step", "visit", name="messages_once_a_visit"),
@@ -312,6 +315,20 @@ messages = Table(
     Index("messages_campaign", "campaign_key"),
     # For what a journey that is over may have left behind.
     Index("messages_open", "journey_id", postgresql_where=text("state IN ('reserved', 'sending')")),
+)
+
+# Where a message goes to several addresses, its outcome at each.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("message_id", Uuid, ForeignKey("messages.id"), primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("provider_id", Text),
+    Column("at", INSTANT, nullable=False, server_default=CLOCK),
+    CheckConstraint("state IN ('sent', 'failed', 'unknown', 'waiting')", name="deliveries_state"),
 )
 
 # Why a user was let in or not, and why a message went or not. The id is derived from what was decided upon.

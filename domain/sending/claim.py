@@ -1,12 +1,14 @@
 """What an attempt to send may do with a message of the ledger, given what the ledger and the journey say."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from domain.local_time.windows import LocalWindow
 from domain.sending.caps import TRANSACTIONAL
+from domain.sending.delivery import Keyed, Never, Repeats, Replaces
 from domain.sending.policy import SEND_WINDOW, Recipient, objection, opens_at
 
 RESERVED, SENDING, SENT, FAILED, CANCELLED, UNKNOWN = "reserved", "sending", "sent", "failed", "cancelled", "unknown"
@@ -22,6 +24,7 @@ class ClaimFacts(Struct, frozen=True):
     channel: str
     category: str
     expires_at: datetime
+    first_handed_over_at: datetime | None
     journey_state: str
     campaign_state: str
 
@@ -58,7 +61,7 @@ def claim(
     window: LocalWindow | None,
     zone: ZoneInfo,
     at: datetime,
-    honours_idempotency_key: bool,
+    repeats: Repeats,
 ) -> Proceed | Wait | Close | Done:
     """Decide what one attempt may do. `at` is the instant on the journey's clock, `zone` the recipient's.
 
@@ -79,7 +82,7 @@ def claim(
     opens = opens_at(window, message.category, at, zone)
     paused = message.campaign_state == "paused"
     if message.state == SENDING:
-        repeatable = may_repeat(message.category, honours_idempotency_key)
+        repeatable = may_repeat(message.category, repeats, message.first_handed_over_at, at)
         due = message.journey_state == "active" and opens < message.expires_at and refusal is None
         if not repeatable or not due:
             return Close(UNKNOWN, "attempt_died")
@@ -97,6 +100,17 @@ def claim(
     return Wait("the campaign is paused") if paused else Proceed()
 
 
-def may_repeat(category: str, honours_idempotency_key: bool) -> bool:
+def may_repeat(category: str, repeats: Repeats, first_handed_over_at: datetime | None, at: datetime) -> bool:
     """Whether a message may be handed over again when it is not known whether the provider has it already."""
-    return honours_idempotency_key or category == TRANSACTIONAL
+    if category == TRANSACTIONAL:
+        return True
+    match repeats:
+        case Never():
+            return False
+        case Replaces():
+            return True
+        case Keyed(seconds=seconds):
+            known_since = first_handed_over_at or at
+            return seconds is None or at < known_since + timedelta(seconds=seconds)
+        case _:
+            assert_never(repeats)

@@ -1,6 +1,6 @@
 """The one vocabulary in which every channel says what became of a message."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -40,29 +40,70 @@ class Ambiguous:
 Delivery = Accepted | Rejected | Unavailable | Ambiguous
 
 
+def combine(deliveries: Sequence[Delivery]) -> Delivery:
+    """Return what became of a message that went to several addresses: sent where one of them took it.
+
+    Otherwise the message is worth another try as long as one address is.
+    """
+    order = (Accepted, Ambiguous, Unavailable, Rejected)
+    return min(deliveries, key=lambda delivery: order.index(type(delivery)))
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """The provider delivers a message again that is handed over again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """The provider knows a message by its id, and delivers it once; for so many seconds, or None for ever."""
+
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replaces:
+    """A message that is handed over again replaces the one before, under the same id."""
+
+
+Repeats = Never | Keyed | Replaces
+
+
 @dataclass(frozen=True, slots=True)
 class Outbound:
     """One rendered message on its way to a provider.
 
-    `message_id` is deterministic and doubles as the idempotency key. `address` is what the channel reaches the
-    recipient by (an e-mail address; empty for a webhook). `content` is what the channel's template rendered. `at` is
-    the same at each attempt. `unsubscribe_url` is set for messages that a recipient may refuse, that is for all but
-    transactional ones.
+    `message_id` is deterministic and doubles as the idempotency key. `content` is what the channel's template rendered.
+    `at` is the same at each attempt. `unsubscribe_url` is set for messages that a recipient may refuse, that is for all
+    but transactional ones.
     """
 
     message_id: str
-    address: str
     content: Mapping[str, Any]
     at: datetime
     unsubscribe_url: str | None
 
 
-class Channel(Protocol):
-    """The boundary that every channel implements: hand one message to the provider and say what became of it."""
+class Provider(Protocol):
+    """The socket of a provider: hand one message over, and say what became of it."""
 
-    name: str
-    honours_idempotency_key: bool
+    @property
+    def name(self) -> str:
+        """The provider's name in the ledger."""
+        ...
 
-    async def deliver(self, message: Outbound) -> Delivery:
-        """Hand the message over. Never raises for what a provider or network does: that is a Delivery."""
+    @property
+    def repeats(self) -> Repeats:
+        """What handing a message over again does."""
+        ...
+
+    def account(self, message: Outbound) -> str:
+        """Return who takes the message, for metrics: a mail server, or the host of a webhook."""
+        ...
+
+    async def deliver(self, message: Outbound, address: str) -> Delivery:
+        """Hand the message over for one address, empty on channels whose templates name the receiver.
+
+        Never raises for what a provider or network does: that is a Delivery.
+        """
         ...

@@ -14,23 +14,26 @@ from unittest.mock import patch
 
 import wiring
 import worker
-from domain.sending.delivery import Accepted, Delivery, Outbound
+from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound
 from runtime.process import exit_now
 from settings import Settings
 from tests.bench import bare, loop_watch
 from tests.bench.stack import HANDED_OVER
 
 
-class NullChannel:
+class NullProvider:
     """Takes every message at once. Each is a line of its file: the user and when, in nanoseconds."""
 
-    name = "webhook"
-    honours_idempotency_key = True
+    name = "null"
+    repeats = Keyed()
 
     def __init__(self) -> None:
         self._file = open_file(environ[HANDED_OVER], O_WRONLY | O_APPEND | O_CREAT)
 
-    async def deliver(self, message: Outbound) -> Delivery:
+    def account(self, message: Outbound) -> str:
+        return self.name
+
+    async def deliver(self, message: Outbound, address: str) -> Delivery:
         write(self._file, f"{message.content['data']['user_id']} {time.time_ns()}\n".encode())
         return Accepted(None)
 
@@ -38,8 +41,10 @@ class NullChannel:
 def main() -> None:
     match sys.argv[1]:
         case "worker":
-            channels = wiring._channels
-            with patch.object(wiring, "_channels", lambda *given: {**channels(*given), "webhook": NullChannel()}):
+            providers = wiring._providers
+            with patch.object(
+                wiring, "_providers", lambda settings: {**providers(settings), "webhook": NullProvider()}
+            ):
                 worker.main()
         case "api":
             loop_watch.run_api(int(sys.argv[2]))

@@ -7,9 +7,9 @@ from typing import Any
 from domain.sending.delivery import Outbound
 
 AT = datetime(2026, 11, 2, 10, 30, tzinfo=UTC)
+ADDRESS = "ana@example.com"
 MAIL = Outbound(
     message_id="0b9c3a52-6a0e-5b6e-9d57-3a2f6f6f6f60",
-    address="ana@example.com",
     content={
         "from": "Example Shop <hello@shop.example.com>",
         "reply_to": None,
@@ -22,10 +22,10 @@ MAIL = Outbound(
 )
 
 
-def mail(address: str = MAIL.address, **content: Any) -> Outbound:
-    return replace(MAIL, address=address, content={**MAIL.content, **content})
+def mail(**content: Any) -> Outbound:
+    return replace(MAIL, content={**MAIL.content, **content})
 
 
 def hook(url: str, data: Any = None) -> Outbound:
     content = {"url": url, "data": {"user": "u1", "note": "ü\u2028"} if data is None else data}
-    return replace(MAIL, address="", content=content, unsubscribe_url=None)
+    return replace(MAIL, content=content, unsubscribe_url=None)

@@ -8,7 +8,7 @@ import pytest
 
 from channels import bulkhead
 from channels.bulkhead import MAX_WAITING, MAX_WAITING_IF_SILENT, Bulkhead, Call
-from channels.webhook import WebhookChannel
+from channels.webhook.http import WebhookHttp
 from domain.sending.delivery import Accepted, Delivery, Unavailable
 from tests.channels.messages import hook
 from tests.channels.servers import SILENCE, Receiver, answer, listening
@@ -23,12 +23,12 @@ def kinds(deliveries: list[Delivery]) -> Counter[str]:
 
 async def test_one_receiver_that_is_silent_leaves_room_for_others_and_is_back_with_its_first_answer() -> None:
     silent, other = Receiver(SILENCE), Receiver()
-    channel = WebhookChannel([SECRET], True, seconds=2.0)
+    channel = WebhookHttp([SECRET], True, seconds=2.0)
     async with listening(silent.talk) as port, listening(other.talk) as other_port:
         url = f"http://127.0.0.1:{port}/hook"
 
         async def deliver(count: int, to: str = url) -> list[Delivery]:
-            return list(await asyncio.gather(*(channel.deliver(hook(to)) for _ in range(count))))
+            return list(await asyncio.gather(*(channel.deliver(hook(to), "") for _ in range(count))))
 
         first = asyncio.create_task(deliver(MANY))
         other_url = f"http://127.0.0.1:{other_port}/hook"

@@ -8,14 +8,24 @@ from typing import Any
 
 import pytest
 
-from channels.email import EmailChannel
-from channels.webhook import WebhookChannel
-from domain.sending.delivery import Accepted, Ambiguous, Channel, Outbound, Rejected, Unavailable
-from tests.channels.messages import MAIL, hook
+from channels.email.smtp import Smtp
+from channels.webhook.http import WebhookHttp
+from domain.sending.delivery import (
+    Accepted,
+    Ambiguous,
+    Keyed,
+    Never,
+    Outbound,
+    Provider,
+    Rejected,
+    Repeats,
+    Unavailable,
+)
+from tests.channels.messages import ADDRESS, MAIL, hook
 from tests.channels.servers import HANG_UP, SILENCE, Receiver, answer, listening, scripted_smtp
 from tests.channels.test_webhook import SECRET
 
-Provider = AbstractAsyncContextManager[int]
+Server = AbstractAsyncContextManager[int]
 
 # More than any reply below needs; the tests of silence wait for all of it.
 SECONDS = 0.5
@@ -28,25 +38,25 @@ class Adapter:
     """A channel under test: how to make it and its message for a port, and a provider for each fate."""
 
     name: str
-    honours_idempotency_key: bool
-    channel: Callable[..., Channel]
+    repeats: Repeats
+    channel: Callable[..., Provider]
     message: Callable[[int], Outbound]
-    providers: dict[str, Callable[[], Provider]]
+    providers: dict[str, Callable[[], Server]]
 
 
-def email(port: int, seconds: float = SECONDS) -> Channel:
-    return EmailChannel("127.0.0.1", port, security="none", seconds=seconds)
+def email(port: int, seconds: float = SECONDS) -> Provider:
+    return Smtp("127.0.0.1", port, security="none", seconds=seconds)
 
 
-def webhook(_: int, seconds: float = SECONDS) -> Channel:
-    return WebhookChannel([SECRET], True, seconds=seconds)
+def webhook(_: int, seconds: float = SECONDS) -> Provider:
+    return WebhookHttp([SECRET], True, seconds=seconds)
 
 
-def smtp(**script: str) -> Callable[[], Provider]:
+def smtp(**script: str) -> Callable[[], Server]:
     return lambda: listening(scripted_smtp(**script))
 
 
-def http(reply: bytes | str) -> Callable[[], Provider]:
+def http(reply: bytes | str) -> Callable[[], Server]:
     return lambda: listening(Receiver(reply).talk)
 
 
@@ -61,8 +71,8 @@ async def mute() -> AsyncIterator[int]:
 
 ADAPTERS = [
     Adapter(
-        "email",
-        False,
+        "smtp",
+        Never(),
         email,
         lambda _: MAIL,
         {
@@ -76,8 +86,8 @@ ADAPTERS = [
         },
     ),
     Adapter(
-        "webhook",
-        True,
+        "http",
+        Keyed(),
         webhook,
         lambda port: hook(f"http://127.0.0.1:{port}/"),
         {
@@ -105,27 +115,27 @@ CASES = [pytest.param(adapter, fate, id=f"{adapter.name}-{fate}") for adapter in
 async def test_each_fate_is_one_delivery(adapter: Adapter, fate: str) -> None:
     seconds = SECONDS if fate.startswith("never") else PATIENCE
     async with adapter.providers[fate]() as port:
-        delivery = await adapter.channel(port, seconds).deliver(adapter.message(port))
+        delivery = await adapter.channel(port, seconds).deliver(adapter.message(port), ADDRESS)
     assert type(delivery) is FATES[fate]
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 async def test_nobody_there_is_unavailable(adapter: Adapter, refused_port: int) -> None:
-    assert isinstance(await adapter.channel(refused_port).deliver(adapter.message(refused_port)), Unavailable)
+    assert isinstance(await adapter.channel(refused_port).deliver(adapter.message(refused_port), ADDRESS), Unavailable)
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 async def test_one_channel_delivers_many_messages_at_once(adapter: Adapter) -> None:
     async with adapter.providers["accepts"]() as port:
         channel = adapter.channel(port, PATIENCE)
-        deliveries = await asyncio.gather(*(channel.deliver(adapter.message(port)) for _ in range(20)))
+        deliveries = await asyncio.gather(*(channel.deliver(adapter.message(port), ADDRESS) for _ in range(20)))
     assert all(isinstance(delivery, Accepted) for delivery in deliveries)
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 async def test_a_cancelled_delivery_is_cancelled_and_not_an_outcome(adapter: Adapter) -> None:
     async with adapter.providers["never answers"]() as port:
-        task = asyncio.create_task(adapter.channel(port).deliver(adapter.message(port)))
+        task = asyncio.create_task(adapter.channel(port).deliver(adapter.message(port), ADDRESS))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -135,12 +145,12 @@ async def test_a_cancelled_delivery_is_cancelled_and_not_an_outcome(adapter: Ada
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 def test_a_channel_says_who_it_is(adapter: Adapter) -> None:
     channel = adapter.channel(1)
-    assert (channel.name, channel.honours_idempotency_key) == (adapter.name, adapter.honours_idempotency_key)
+    assert (channel.name, channel.repeats) == (adapter.name, adapter.repeats)
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 @pytest.mark.parametrize("fate", ["rejects", "is busy", "loses the answer"])
 async def test_what_is_told_names_nobody(adapter: Adapter, fate: str) -> None:
     async with adapter.providers[fate]() as port:
-        delivery = await adapter.channel(port).deliver(adapter.message(port))
+        delivery = await adapter.channel(port).deliver(adapter.message(port), ADDRESS)
     assert "ana@example.com" not in repr(delivery)

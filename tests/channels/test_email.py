@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import AuthResult, Envelope
 
-from channels.email import EmailChannel, build
+from channels.email.smtp import Smtp, build
 from domain.people.addresses import parse_email
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
-from tests.channels.messages import AT, MAIL, mail
+from tests.channels.messages import ADDRESS, AT, MAIL, mail
 from tests.channels.servers import (
     HANG_UP,
     SILENCE,
@@ -37,13 +37,15 @@ def raw(envelope: Envelope) -> bytes:
 
 
 def built(message: Outbound) -> bytes:
-    recipient = parse_email(message.address)
+    recipient = parse_email(ADDRESS)
     assert recipient is not None
     return build(message, recipient).payload
 
 
-async def deliver(port: int, message: Outbound = MAIL, security: Any = "none", **options: Any) -> Delivery:
-    return await EmailChannel("localhost", port, security=security, **options).deliver(message)
+async def deliver(
+    port: int, message: Outbound = MAIL, to: str = ADDRESS, security: Any = "none", **options: Any
+) -> Delivery:
+    return await Smtp("localhost", port, security=security, **options).deliver(message, to)
 
 
 async def scripted(script: dict[str, str], message: Outbound = MAIL, *, username: str | None = None) -> Delivery:
@@ -114,7 +116,7 @@ async def test_a_line_break_in_a_header_is_rejected(field: str, refused_port: in
 
 @pytest.mark.parametrize("address", ["", "ana", "ana@example.com\r\nRCPT TO:<eve@example.com>", "a b@example.com"])
 async def test_what_is_no_address_is_rejected_before_anybody_is_called(address: str, refused_port: int) -> None:
-    delivery = await deliver(refused_port, mail(address))
+    delivery = await deliver(refused_port, to=address)
     assert isinstance(delivery, Rejected)
     assert delivery.reason == "invalid_address"
 
@@ -131,7 +133,7 @@ async def test_what_is_no_address_is_rejected_before_anybody_is_called(address: 
 async def test_a_quoted_address_and_one_between_blanks_are_delivered_to(address: str, recipient: str) -> None:
     mailbox = Mailbox()
     async with smtp_server(mailbox) as port:
-        assert await deliver(port, replace(MAIL, address=address)) == Accepted("4F2AB")
+        assert await deliver(port, to=address) == Accepted("4F2AB")
     (envelope,) = mailbox.taken
     assert envelope.rcpt_tos == [recipient]
     assert f"\r\nTo: {recipient}\r\n".encode() in raw(envelope)
@@ -140,7 +142,7 @@ async def test_a_quoted_address_and_one_between_blanks_are_delivered_to(address:
 async def test_an_international_address_is_sent_where_the_server_can() -> None:
     mailbox = Mailbox()
     async with smtp_server(mailbox, enable_SMTPUTF8=True) as port:
-        assert isinstance(await deliver(port, mail("jörg@bücher.example.com")), Accepted)
+        assert isinstance(await deliver(port, to="jörg@bücher.example.com"), Accepted)
     (envelope,) = mailbox.taken
     assert envelope.rcpt_tos == ["jörg@bücher.example.com"]
     assert envelope.mail_options == ["SMTPUTF8"]
@@ -150,11 +152,11 @@ async def test_an_international_address_is_sent_where_the_server_can() -> None:
 async def test_an_international_address_is_rejected_where_the_server_cannot() -> None:
     mailbox = Mailbox()
     async with smtp_server(mailbox) as port:
-        delivery = await deliver(port, mail("jörg@example.com"))
+        delivery = await deliver(port, to="jörg@example.com")
         assert isinstance(delivery, Rejected)
         assert (delivery.reason, "SMTPUTF8" in delivery.detail) == ("invalid_address", True)
         assert isinstance(await deliver(port, mail(reply_to="Jörg <jörg@example.com>")), Rejected)
-        assert isinstance(await deliver(port, mail("ana@bücher.example.com")), Accepted)
+        assert isinstance(await deliver(port, to="ana@bücher.example.com"), Accepted)
     assert mailbox.taken[0].rcpt_tos == ["ana@xn--bcher-kva.example.com"]
 
 
@@ -292,4 +294,4 @@ async def test_a_login_is_not_sent_to_a_server_that_does_not_ask_for_one() -> No
 
 
 def test_the_machines_authorities_are_the_default() -> None:
-    assert EmailChannel("localhost", 25)._tls_context.verify_mode is ssl.CERT_REQUIRED
+    assert Smtp("localhost", 25)._tls_context.verify_mode is ssl.CERT_REQUIRED

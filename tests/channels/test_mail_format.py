@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels import mail_format
-from channels.email import build
-from channels.mail_format import Mail, NamedAddress, write
+from channels.email import mail_format
+from channels.email.mail_format import Mail, NamedAddress, write
+from channels.email.smtp import build
 from domain.people.addresses import parse_email
 from tests.channels.messages import mail as outbound
 
@@ -119,7 +119,7 @@ def test_a_control_character_is_refused(header: str, control: str) -> None:
 def test_an_address_is_written_as_it_is(address: str) -> None:
     recipient = parse_email(address)
     assert recipient is not None
-    payload = build(outbound(address), recipient).payload
+    payload = build(outbound(), recipient).payload
     assert f"\r\nTo: {address}\r\n".encode() in payload
     assert b"Bcc:" not in payload
 

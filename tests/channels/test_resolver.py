@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from channels.resolver import MAX_SLOW_THREADS, MAX_THREADS, LookupFailedError, Resolver
-from channels.webhook import WebhookChannel
+from channels.webhook.http import WebhookHttp
 from domain.sending.delivery import Accepted, Unavailable
 from tests.channels.messages import hook
 from tests.channels.servers import Receiver, listening
@@ -53,16 +53,16 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 async def test_two_receivers_with_dead_name_servers_hold_up_no_healthy_one(servers: NameServers) -> None:
     healthy = Receiver()
-    channel = WebhookChannel([SECRET], True, resolver=Resolver(servers, seconds=4.0))
+    channel = WebhookHttp([SECRET], True, resolver=Resolver(servers, seconds=4.0))
     async with listening(healthy.talk) as port:
         dead = [
-            asyncio.create_task(channel.deliver(hook(f"http://{name}.dead:{port}/")))
+            asyncio.create_task(channel.deliver(hook(f"http://{name}.dead:{port}/"), ""))
             for name in "ab"
             for _ in range(MANY)
         ]
         await until(lambda: len(servers.asked) == 2)
         urls = [f"http://shop{number}.test:{port}/" for number in range(MANY)]
-        assert await asyncio.gather(*(channel.deliver(hook(url)) for url in urls)) == [Accepted(None)] * MANY
+        assert await asyncio.gather(*(channel.deliver(hook(url), "") for url in urls)) == [Accepted(None)] * MANY
         assert not any(task.done() for task in dead)
         outcomes = await asyncio.gather(*dead)
     assert {type(outcome) for outcome in outcomes} == {Unavailable}

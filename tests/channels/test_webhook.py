@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from channels.resolver import Resolver
-from channels.webhook import MAX_REPLY_BYTES, WebhookChannel, read_reply
+from channels.webhook.http import MAX_REPLY_BYTES, WebhookHttp, read_reply
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 from tests.channels.messages import MAIL, hook
 from tests.channels.servers import HANG_UP, SILENCE, Receiver, answer, listening, server_tls, trusting_tls
@@ -18,7 +18,7 @@ SECRET = "whsec_" + base64.b64encode(b"a secret between us two").decode()
 
 
 async def deliver(message: Outbound, *, allow: bool = True, **options: Any) -> Delivery:
-    return await WebhookChannel([SECRET], allow, **options).deliver(message)
+    return await WebhookHttp([SECRET], allow, **options).deliver(message, "")
 
 
 async def answered(reply: bytes | str, **options: Any) -> tuple[Delivery, Receiver]:
@@ -49,8 +49,8 @@ async def test_while_secrets_rotate_each_receiver_may_have_either() -> None:
     newest = "whsec_" + base64.b64encode(b"the secret that comes next").decode()
     receiver = Receiver()
     async with listening(receiver.talk) as port:
-        channel = WebhookChannel([newest, SECRET], True)
-        assert await channel.deliver(hook(f"http://localhost:{port}/")) == Accepted(None)
+        channel = WebhookHttp([newest, SECRET], True)
+        assert await channel.deliver(hook(f"http://localhost:{port}/"), "") == Accepted(None)
     (request,) = receiver.requests
     assert len(request.headers["webhook-signature"].split(" ")) == 2
     for secret in (newest, SECRET):
@@ -259,7 +259,7 @@ async def test_what_is_no_json_is_rejected() -> None:
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_not base64!", "whsec_ü"])
 def test_a_secret_that_signs_nothing_is_refused(secret: str) -> None:
     with pytest.raises(ValueError, match="whsec_ and base64"):
-        WebhookChannel([secret], False)
+        WebhookHttp([secret], False)
 
 
 async def test_values_stay_inside_of_their_strings() -> None:

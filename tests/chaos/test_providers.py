@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from channels.email import EmailChannel
-from channels.webhook import WebhookChannel
+from channels.email.smtp import Smtp
+from channels.webhook.http import WebhookHttp
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Rejected, Unavailable
-from tests.channels.messages import MAIL, hook
+from tests.channels.messages import ADDRESS, MAIL, hook
 from tests.channels.test_webhook import SECRET
 from tests.chaos.providers import HookMode, HookProvider, Log, MailMode, MailProvider
 
@@ -36,12 +36,12 @@ async def mails() -> AsyncIterator[MailProvider]:
 
 
 async def posted(provider: HookProvider, data: dict[str, str] | None = None) -> Delivery:
-    channel = WebhookChannel([SECRET], allow_private_addresses=True, seconds=SECONDS)
-    return await channel.deliver(hook(provider.url, data or DATA))
+    channel = WebhookHttp([SECRET], allow_private_addresses=True, seconds=SECONDS)
+    return await channel.deliver(hook(provider.url, data or DATA), "")
 
 
 async def mailed(provider: MailProvider) -> Delivery:
-    return await EmailChannel("127.0.0.1", provider.port, security="none", seconds=SECONDS).deliver(NOTE)
+    return await Smtp("127.0.0.1", provider.port, security="none", seconds=SECONDS).deliver(NOTE, ADDRESS)
 
 
 @pytest.mark.parametrize(

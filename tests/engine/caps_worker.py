@@ -26,7 +26,17 @@ from application.gate import AuthorizeRequest, Gate
 from application.ingest import Ingest
 from application.send import Sender
 from domain.errors import UnavailableError
-from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
+from domain.sending.delivery import (
+    Accepted,
+    Ambiguous,
+    Delivery,
+    Keyed,
+    Never,
+    Outbound,
+    Rejected,
+    Repeats,
+    Unavailable,
+)
 from domain.sending.policy import Answer, Deferred, Granted
 from store.database import Database
 from tests.engine.caps_campaigns import DEPLOYMENT_ZONE, WEIGHTS, ZONES, Journey, identify, journeys_of
@@ -40,14 +50,17 @@ LEAST_STEPS = 100
 
 @dataclass
 class Provider:
-    """A channel whose answers are rolled: most messages are taken, others refused, put off, or answered by nobody."""
+    """A provider whose answers are rolled: most messages are taken, others refused, put off, or answered by nobody."""
 
     name: str
-    honours_idempotency_key: bool
+    repeats: Repeats
     rolls: random.Random
     accepted: list[str] = field(default_factory=list)
 
-    async def deliver(self, message: Outbound) -> Delivery:
+    def account(self, message: Outbound) -> str:
+        return self.name
+
+    async def deliver(self, message: Outbound, address: str) -> Delivery:
         await asyncio.sleep(self.rolls.uniform(0, 0.004))
         match self.rolls.choices(("accepted", "rejected", "unavailable", "ambiguous"), (70, 10, 12, 8))[0]:
             case "accepted":
@@ -96,8 +109,8 @@ class Load:
         catalogue = Catalogue()
         self._gate = Gate(database, catalogue, DEPLOYMENT_ZONE)
         self.providers = [
-            Provider("email", honours_idempotency_key=False, rolls=self.rolls),
-            Provider("webhook", honours_idempotency_key=True, rolls=self.rolls),
+            Provider("email", Never(), self.rolls),
+            Provider("webhook", Keyed(), self.rolls),
         ]
         channels = {provider.name: provider for provider in self.providers}
         self._sender = Sender(database, catalogue, channels, lambda *_: "https://example.com/u", DEPLOYMENT_ZONE)

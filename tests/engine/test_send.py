@@ -17,7 +17,17 @@ from application.gate import AuthorizeRequest, Gate
 from application.send import Sender, SendOutcome
 from domain.errors import UnavailableError
 from domain.journey.position import NextPositions, Position
-from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
+from domain.sending.delivery import (
+    Accepted,
+    Ambiguous,
+    Delivery,
+    Keyed,
+    Never,
+    Outbound,
+    Rejected,
+    Repeats,
+    Unavailable,
+)
 from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store import journeys
 from store.database import CONNECTION_TIMEOUT, Database
@@ -56,16 +66,19 @@ class Held:
 
 @dataclass
 class Provider:
-    """A channel that answers as it is told to, behind the boundary that every channel has; it keeps what it got."""
+    """A provider that answers as it is told to, in the socket of every provider; it keeps what it got."""
 
     name: str
-    honours_idempotency_key: bool
+    repeats: Repeats
     answers: list[Delivery | Held] = field(default_factory=list)
     got: list[str] = field(default_factory=list)
     handed: list[Outbound] = field(default_factory=list)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def deliver(self, message: Outbound) -> Delivery:
+    def account(self, message: Outbound) -> str:
+        return self.name
+
+    async def deliver(self, message: Outbound, address: str) -> Delivery:
         self.got.append(message.message_id)
         self.handed.append(message)
         self.reached.set()
@@ -130,7 +143,7 @@ async def send_harness(harness: Harness, request: pytest.FixtureRequest) -> Asyn
         gate = Gate(database, catalogue, "UTC")
         answer = await gate.authorize(AuthorizeRequest(journey["id"], "note", 1, 1, AT, AT, None, UNRECORDED))
         assert isinstance(answer, Granted)
-        provider = Provider(channel, honours_idempotency_key=channel == "webhook")
+        provider = Provider(channel, Keyed() if channel == "webhook" else Never())
         sender = Sender(database, catalogue, {channel: provider}, lambda *_: "https://example.com/u", "UTC")
         yield SendHarness(harness, database, gate, sender, provider, journey["id"], UUID(answer.message_id))
 

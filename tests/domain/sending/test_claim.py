@@ -22,6 +22,7 @@ from domain.sending.claim import (
     claim,
     may_repeat,
 )
+from domain.sending.delivery import Keyed, Never, Repeats, Replaces
 from domain.sending.policy import Recipient
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -56,14 +57,14 @@ def attempt(
     zone: str = "UTC",
 ) -> Proceed | Wait | Close | Done:
     """Of a message that expires at noon, by default an hour before."""
-    message = ClaimFacts(state, reason, "email", category, NOON, journey, campaign)
+    message = ClaimFacts(state, reason, "email", category, NOON, None, journey, campaign)
     return claim(
         message,
         recipient,
         window=window,
         zone=ZoneInfo(zone),
         at=NOON + late,
-        honours_idempotency_key=honours,
+        repeats=Keyed() if honours else Never(),
     )
 
 
@@ -193,13 +194,17 @@ def test_the_whole_table_of_messages_that_a_dead_attempt_left() -> None:
 
 
 @pytest.mark.parametrize(
-    ("category", "honours", "may"),
+    ("category", "repeats", "later", "may"),
     [
-        ("marketing", False, False),
-        ("marketing", True, True),
-        (TRANSACTIONAL, False, True),
-        (TRANSACTIONAL, True, True),
+        ("marketing", Never(), 0, False),
+        ("marketing", Keyed(), 9_999_999, True),
+        ("marketing", Keyed(86_400), 86_399, True),
+        ("marketing", Keyed(86_400), 86_400, False),
+        ("marketing", Replaces(), 9_999_999, True),
+        (TRANSACTIONAL, Never(), 0, True),
+        (TRANSACTIONAL, Keyed(60), 61, True),
     ],
 )
-def test_what_may_be_handed_over_twice(category: str, honours: bool, may: bool) -> None:
-    assert may_repeat(category, honours) is may
+def test_what_may_be_handed_over_twice(category: str, repeats: Repeats, later: int, may: bool) -> None:
+    """`later` is how many seconds after its first hand-over the message would go again."""
+    assert may_repeat(category, repeats, NOON, NOON + timedelta(seconds=later)) is may

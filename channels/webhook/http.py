@@ -12,13 +12,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+from pydantic import BaseModel, ConfigDict, SecretStr
 from standardwebhooks import Webhook
 
 from channels.bulkhead import Bulkhead, Call
 from channels.guarded_transport import BlockedAddressError, GuardedTransport, InvalidHostError
+from channels.provider_kind import ProviderKind
 from channels.resolver import Resolver
 from channels.tls import public_authorities
-from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Keyed, Outbound, Rejected, Unavailable
 
 CONNECT_SECONDS = 10
 TOTAL_SECONDS = 30
@@ -47,18 +49,19 @@ class _Progress:
             self.is_handed_over = True
 
 
-class WebhookChannel:
+class WebhookHttp:
     """Posts messages to the URLs of their templates.
 
     `signing_secrets` are Standard Webhooks secrets, `whsec_` and base64; raises ValueError for any other text. Each of
     them signs, so that receivers change from one to the next when they like. Unless `allow_private_addresses`, only the
     public Internet is reached. `tls_context` replaces the machine's certificate authorities, for receivers with a
-    private one. `seconds` bounds a delivery as a whole. `resolver` looks up the names of receivers; each channel has
+    private one. `seconds` bounds a delivery as a whole. `resolver` looks up the names of receivers; each provider has
     its own.
     """
 
-    name = "webhook"
-    honours_idempotency_key = True
+    name = "http"
+    # By `webhook-id`, as receivers of the specification keep it.
+    repeats = Keyed()
 
     def __init__(
         self,
@@ -76,7 +79,10 @@ class WebhookChannel:
         self._bulkhead = Bulkhead()
         self._resolver = resolver or Resolver()
 
-    async def deliver(self, message: Outbound) -> Delivery:
+    def account(self, message: Outbound) -> str:
+        return host_of(message.content["url"])
+
+    async def deliver(self, message: Outbound, address: str) -> Delivery:
         """Post the message."""
         try:
             request = build(message, self._signers, datetime.now(UTC))
@@ -208,3 +214,21 @@ async def _drain(response: httpx.Response) -> None:
                 return
     finally:
         await response.aclose()
+
+
+class HttpSettings(BaseModel):
+    """The secrets that sign, the newest first, and whether receivers on private networks are reached."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    signing_secrets: list[SecretStr]
+    allow_private_addresses: bool = False
+
+
+def open_http(settings: HttpSettings) -> WebhookHttp:
+    """Open the provider; no connection is made yet."""
+    secrets = [secret.get_secret_value() for secret in settings.signing_secrets]
+    return WebhookHttp(secrets, settings.allow_private_addresses)
+
+
+KIND = ProviderKind("http", frozenset({"webhook"}), HttpSettings, open_http)

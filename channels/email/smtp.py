@@ -14,12 +14,14 @@ from enum import Enum
 from typing import Literal
 
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
+from pydantic import BaseModel, ConfigDict, SecretStr
 
-from channels import mail_format
-from channels.mail_format import Mail, NamedAddress
+from channels.email import mail_format
+from channels.email.mail_format import Mail, NamedAddress
+from channels.provider_kind import ProviderKind
 from channels.tls import public_authorities
 from domain.people.addresses import EmailAddress, Mailbox, parse_email, parse_mailbox
-from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Never, Outbound, Rejected, Unavailable
 
 # A provider's busiest hour answers within seconds; the whole must end before an activity's own minute does.
 COMMAND_SECONDS = 20
@@ -59,15 +61,15 @@ class _Progress:
     step: SmtpStep = SmtpStep.CONNECT
 
 
-class EmailChannel:
+class Smtp:
     """Hands messages to one SMTP server, on a connection of its own for each.
 
     `security` is "tls" from the first byte, "starttls", which is never skipped, or "none". `tls_context` replaces the
     machine's certificate authorities, for a server with a private one. `seconds` bounds a delivery as a whole.
     """
 
-    name = "email"
-    honours_idempotency_key = False
+    name = "smtp"
+    repeats = Never()
 
     def __init__(
         self,
@@ -88,9 +90,12 @@ class EmailChannel:
         self._tls_context = tls_context or public_authorities()
         self._seconds = seconds
 
-    async def deliver(self, message: Outbound) -> Delivery:
+    def account(self, message: Outbound) -> str:
+        return self._host
+
+    async def deliver(self, message: Outbound, address: str) -> Delivery:
         """Hand the message to the server."""
-        recipient = parse_email(message.address)
+        recipient = parse_email(address)
         if recipient is None:
             return Rejected("invalid_address", "the recipient's address is not an e-mail address")
         try:
@@ -263,3 +268,29 @@ def _own_name() -> str:
     # RFC 5321 asks for an address literal where there is no full name; looking one up could block on the resolver.
     name = socket.gethostname()
     return name if "." in name and name.isascii() else "[127.0.0.1]"
+
+
+class SmtpSettings(BaseModel):
+    """A mail server and how to log in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str
+    port: int = 587
+    username: str | None = None
+    password: SecretStr | None = None
+    security: Security = "starttls"
+
+
+def open_smtp(settings: SmtpSettings) -> Smtp:
+    """Open the provider; no connection is made yet."""
+    return Smtp(
+        host=settings.host,
+        port=settings.port,
+        username=settings.username,
+        password=settings.password.get_secret_value() if settings.password else None,
+        security=settings.security,
+    )
+
+
+KIND = ProviderKind("smtp", frozenset({"email"}), SmtpSettings, open_smtp)

@@ -1,0 +1,56 @@
+"""A provider whose calls are counted, timed and traced. It changes nothing about them."""
+
+from time import perf_counter
+from typing import assert_never
+
+from opentelemetry.trace import SpanKind
+
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Provider, Rejected, Repeats, Unavailable
+from runtime.metrics import PROVIDER_SECONDS
+from runtime.tracing import child_span
+
+
+class InstrumentedProvider:
+    """A provider of a channel. The trace ends here: its context is not handed over."""
+
+    def __init__(self, channel: str, provider: Provider) -> None:
+        self._channel = channel
+        self._provider = provider
+
+    @property
+    def name(self) -> str:
+        return self._provider.name
+
+    @property
+    def repeats(self) -> Repeats:
+        return self._provider.repeats
+
+    def account(self, message: Outbound) -> str:
+        return self._provider.account(message)
+
+    async def deliver(self, message: Outbound, address: str) -> Delivery:
+        """Hand the message over."""
+        began = perf_counter()
+        outcome = "failed"
+        with child_span(f"deliver {self._channel}", SpanKind.CLIENT, {"sojourn.message": message.message_id}) as span:
+            try:
+                delivery = await self._provider.deliver(message, address)
+                outcome = _outcome(delivery)
+            finally:
+                span.set_attribute("sojourn.outcome", outcome)
+                PROVIDER_SECONDS.labels(self._channel, self.account(message), outcome).observe(perf_counter() - began)
+        return delivery
+
+
+def _outcome(delivery: Delivery) -> str:
+    match delivery:
+        case Accepted():
+            return "accepted"
+        case Rejected():
+            return "rejected"
+        case Unavailable():
+            return "unavailable"
+        case Ambiguous():
+            return "ambiguous"
+        case _:
+            assert_never(delivery)

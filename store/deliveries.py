@@ -1,0 +1,55 @@
+"""The outcome of a message at each of its addresses, where it goes to more than one."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Rejected, Unavailable
+from store.database import Connection
+
+_STATES = {Accepted: "sent", Rejected: "failed", Ambiguous: "unknown", Unavailable: "waiting"}
+
+
+async def find_settled(connection: Connection, message_id: UUID) -> dict[str, Delivery]:
+    """Return the outcomes that no further attempt changes, by address."""
+    cursor = await connection.execute(
+        """
+        SELECT address, state, reason, detail, provider_id FROM deliveries
+        WHERE message_id = %s AND state IN ('sent', 'failed')
+        """,
+        (message_id,),
+    )
+    return {
+        row["address"]: Accepted(row["provider_id"])
+        if row["state"] == "sent"
+        else Rejected(row["reason"], row["detail"])
+        async for row in cursor
+    }
+
+
+async def write(connection: Connection, message_id: UUID, outcomes: Mapping[str, Delivery]) -> None:
+    """Record the outcomes of one attempt. The caller has locked the message; what is settled stays."""
+    rows = [
+        {
+            "address": address,
+            "state": _STATES[type(outcome)],
+            "reason": getattr(outcome, "reason", None),
+            "detail": getattr(outcome, "detail", None),
+            "provider_id": getattr(outcome, "provider_id", None),
+        }
+        for address, outcome in outcomes.items()
+    ]
+    await connection.execute(
+        """
+        INSERT INTO deliveries (message_id, address, state, reason, detail, provider_id)
+        SELECT %s, address, state, reason, detail, provider_id
+        FROM jsonb_to_recordset(%s) AS item
+          (address text, state text, reason text, detail text, provider_id text)
+        ON CONFLICT (message_id, address) DO UPDATE
+        SET state = EXCLUDED.state, reason = EXCLUDED.reason, detail = EXCLUDED.detail,
+            provider_id = EXCLUDED.provider_id, at = EXCLUDED.at
+        WHERE deliveries.state NOT IN ('sent', 'failed')
+        """,
+        (message_id, Jsonb(rows)),
+    )
