@@ -22,6 +22,7 @@ MAX_AT_ONCE: Final = 2
 # Each waits for a second at most, where nothing is wrong; more would wait in vain.
 MAX_WAITING: Final = 20
 RETRY_SECONDS: Final = 5
+MODULE = "runtime.document_process"
 LIMITS: Final = Limits()
 
 
@@ -32,7 +33,7 @@ class _WarmProcess:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this Python and our own module
-                [sys.executable, "-m", "runtime.document_process", str(theirs.fileno())],
+                [sys.executable, "-m", MODULE, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

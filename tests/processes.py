@@ -1,6 +1,7 @@
 """The processes of a deployment, started as its operator starts them, with the settings of a harness."""
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -25,9 +26,9 @@ async def sojourn(settings: Settings, *arguments: str) -> tuple[int, str]:
 
 
 @asynccontextmanager
-async def worker_process(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker_process(settings: Settings, module: str = "cli.main") -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker in a process of its own, from when it takes tasks (or would, were its build promoted)."""
-    process = await start(settings, "worker")
+    process = await start(settings, "worker", module=module)
     assert process.stdout is not None
     read = b""
     try:
@@ -70,6 +71,8 @@ def environment(settings: Settings) -> dict[str, str]:
     def said(value: object) -> str:
         if isinstance(value, tuple):
             return ",".join(map(str, value))
+        if isinstance(value, dict):
+            return json.dumps(value)
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
     return {f"SOJOURN_{name.upper()}": said(value) for name, value in settings if value is not None}

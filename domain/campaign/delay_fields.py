@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from domain.campaign.delays.kind import DelayForm, DelayRule
-from domain.campaign.delays.kinds import DELAYS, EXAMPLES, form_of
+from domain.campaign.delays.kinds import DELAYS, examples, form_of
 from domain.campaign.delays.spellings import suggest_form
 from domain.campaign.schema import quote_value, refuse
 from domain.campaign.time_fields import Duration
@@ -20,7 +20,7 @@ def _tag(given: Any) -> str:
 
 def _known_form(given: Any) -> Any:
     if isinstance(given, dict | list) and form_of(given) is None:
-        refuse(f"{quote_value(given)} is not a delay", EXAMPLES)
+        refuse(f"{quote_value(given)} is not a delay", examples())
     if isinstance(given, str) and (other := suggest_form(given)) is not None and not other.startswith("delay"):
         refuse(f"{quote_value(given)} is not a duration", f"Write `{other}`, or a duration: `1h30m`")
     return given
@@ -38,5 +38,5 @@ DelayField = Annotated[
     Annotated[Duration, Tag(_DURATION)] | AnyForm,
     Discriminator(_tag),
     BeforeValidator(_known_form),
-    Field(description=EXAMPLES),
+    Field(description=examples()),
 ]

@@ -3,14 +3,21 @@ decides. Ingest and the evaluation of branches work with this; journeys never se
 """
 
 from datetime import datetime, time
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 from msgspec import Struct, field
 
 from domain.campaign.delay_fields import AnyDelayRule
-from domain.campaign.steps.actions import AnyActionRule
+from domain.campaign.steps.action import ActionRule
+from domain.campaign.steps.actions import ACTIONS
 from domain.conditions.expressions import ExpressionScope, compile_condition
 from domain.local_time.windows import LocalWindow
+
+# Type checkers see the base of the registered rules: they cannot read a union made from a tuple.
+if TYPE_CHECKING:
+    AnyActionRule = ActionRule
+else:
+    AnyActionRule = Union[tuple(step.rule_type for step in ACTIONS)]  # noqa: UP007
 
 
 class ScheduleRule(Struct, frozen=True, omit_defaults=True):

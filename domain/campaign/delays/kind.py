@@ -74,11 +74,11 @@ class DelayForm(DocumentModel):
     @classmethod
     def about_unknown_key(cls, key: str) -> tuple[str, str]:
         # The registry imports the kinds, and these import this module.
-        from domain.campaign.delays.kinds import DELAYS, EXAMPLES
+        from domain.campaign.delays.kinds import DELAYS, examples
 
         if not any(key in form.named_fields() for form in DELAYS):
             return super().about_unknown_key(key)
-        return f"`{key}` cannot stand beside `{cls.key}`", f"{EXAMPLES}{cls.hint(key)}"
+        return f"`{key}` cannot stand beside `{cls.key}`", f"{examples()}{cls.hint(key)}"
 
     @classmethod
     def hint(cls, key: str) -> str:

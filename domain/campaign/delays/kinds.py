@@ -11,11 +11,15 @@ from domain.campaign.delays.random_time import RandomDelay
 # In the order in which a mapping with the keys of several forms is read.
 DELAYS: tuple[type[DelayForm], ...] = (
     DateDelay,
-    RandomDelay,
     ClockDelay,
+    RandomDelay,
 )
-_SHOWN = [f"`{form.example}`" for form in sorted(DELAYS, key=lambda form: form is DateDelay)]
-EXAMPLES = f"Write `30m`, {', '.join(_SHOWN[:-1])} or {_SHOWN[-1]}"
+
+
+def examples() -> str:
+    """Show an author how a delay may look."""
+    *others, last = [f"`{form.example}`" for form in reversed(DELAYS)]
+    return f"Write {', '.join(['`30m`', *others])} or {last}"
 
 
 def form_of(delay: Any) -> type[DelayForm] | None:

@@ -1,0 +1,103 @@
+"""A channel, a provider, a delay and a step from one module run through the real engine; no other file knows them."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from runtime.embedded.ports import free_port
+from runtime.embedded.temporal import EmbeddedTemporal
+from settings import Settings
+from tests.harness import ADMIN_KEY, PATIENCE, WRITE_KEY, Harness, looks, open_harness
+from tests.processes import start, worker_process
+
+MODULE = "tests.sockets.launch"
+CAMPAIGN = """
+key: paged
+name: Paged
+entry: {event: Alarm Raised}
+steps:
+  - {id: pause, delay: {beats: 3}}
+  - {id: tally, count: alarms}
+  - {id: page, send: {channel: pager, template: page}}
+"""
+PAGE = "---\nchannel: pager\ntitle: Alarm\n---\nAlarm {{ profile.traits.alarms }} of {{ profile.user_id }}\n"
+
+
+@asynccontextmanager
+async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """An API process that knows the new kinds."""
+    port = free_port()
+    process = await start(settings, "api", "--port", str(port), module=MODULE)
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http:
+            async for is_last in looks(PATIENCE):
+                try:
+                    if (await http.get("/readyz")).is_success:
+                        break
+                except httpx.TransportError:
+                    assert not is_last
+            yield http
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+@pytest.fixture
+async def harness(database_url: str, temporal: EmbeddedTemporal, tmp_path: Path) -> AsyncIterator[Harness]:
+    providers = {"pager": {"kind": "recorder", "file": str(tmp_path / "pages")}}
+    async with open_harness(database_url, temporal.address, is_working=False, providers=providers) as opened:
+        yield opened
+
+
+async def answer(request: httpx.Response) -> Any:
+    assert request.is_success, request.text
+    return request.json()
+
+
+async def test_new_kinds_run_through_the_real_engine(harness: Harness, tmp_path: Path) -> None:
+    admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    traits = {
+        "asked": {"pagers": ["one", "gone", "two"], "consent": {"pager": True}, "alarms": 4},
+        "silent": {"pagers": ["three"]},
+        "without": {"consent": {"pager": True}},
+    }
+    async with api(harness.settings) as http, worker_process(harness.settings, MODULE):
+        wrong = CAMPAIGN.replace("beats: 3", "beats: 0")
+        body = {"file": "paged.yaml", "source": wrong, "templates": {"page.liquid": PAGE}}
+        refused = await http.post("/v1/campaigns", json=body, headers=admin)
+        assert "steps[0].delay.beats" in refused.text
+        await answer(await http.post("/v1/campaigns", json={**body, "source": CAMPAIGN}, headers=admin))
+        await answer(await http.post("/v1/campaigns/paged/start", headers=admin))
+        for user, known in traits.items():
+            who = {"userId": user}
+            await answer(await http.post("/v1/identify", json={**who, "traits": known}, auth=(WRITE_KEY, "")))
+            await answer(await http.post("/v1/track", json={**who, "event": "Alarm Raised"}, auth=(WRITE_KEY, "")))
+        ended = "SELECT 1 FROM journeys WHERE state = 'completed' HAVING count(*) = 3"
+        await harness.until(ended)
+        timeline = await answer(await http.get("/v1/users/asked/timeline", headers=admin))
+    pages = [json.loads(line) for line in (tmp_path / "pages").read_text().splitlines()]
+    assert sorted(page["to"] for page in pages) == ["gone", "one", "two"]
+    assert {page["text"].strip() for page in pages} == {"Alarm 5 of asked"}
+    assert await harness.query("SELECT state, provider FROM messages") == [{"state": "sent", "provider": "recorder"}]
+    assert await harness.query("SELECT address, state, reason, provider_id FROM deliveries ORDER BY address") == [
+        {"address": "gone", "state": "failed", "reason": "gone", "provider_id": None},
+        {"address": "one", "state": "sent", "reason": None, "provider_id": "page-one"},
+        {"address": "two", "state": "sent", "reason": None, "provider_id": "page-two"},
+    ]
+    decided = await harness.query(
+        """
+        SELECT profiles.user_id, outcome, reason FROM decisions JOIN profiles ON profiles.id = profile_id
+        WHERE kind = 'send' ORDER BY user_id
+        """
+    )
+    assert [tuple(row.values()) for row in decided] == [
+        ("asked", "granted", None),
+        ("silent", "refused", "no_consent"),
+        ("without", "refused", "unreachable"),
+    ]
+    assert "tally: set alarms" in [item["summary"] for item in timeline["items"]]
