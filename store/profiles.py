@@ -167,16 +167,7 @@ async def pour(connection: Connection, merged: Mapping[UUID, UUID]) -> None:
     entry key, the one that stays keeps its journey and the caller has ended the other before.
     """
     merges = Jsonb([{"source": source, "target": target} for source, target in merged.items()])
-    # The identities first: a batch that still holds one of them is waited for, and its events are seen below.
-    for table in ("identities", "events", "journeys", "messages", "decisions", "conversions", "profile_changes"):
-        await connection.execute(
-            f"""
-            UPDATE {table} SET profile_id = item.target
-            FROM jsonb_to_recordset(%s) AS item (source uuid, target uuid)
-            WHERE {table}.profile_id = item.source
-            """,  # noqa: S608 -- the table names are the constants above
-            (merges,),
-        )
+    await connection.execute("SELECT move_rows_of_profiles(%s)", (merges,))
     await connection.execute(
         """
         UPDATE profiles AS target SET stage = COALESCE(target.stage, source.stage)

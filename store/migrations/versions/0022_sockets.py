@@ -1,4 +1,7 @@
-"""Kinds are open: no constraint lists them. The ledger knows the provider, its first hand-over and its deliveries."""
+"""Kinds are open: no constraint lists them. The ledger knows provider, first hand-over and deliveries.
+
+A merge of profiles moves the rows of every table that has them.
+"""
 
 from alembic import op
 
@@ -6,6 +9,27 @@ revision = "0022"
 down_revision = "0021"
 branch_labels = None
 depends_on = None
+
+# Every table with a `profile_id`, the identities first: a batch that still holds one of them is waited for, and its
+# events are seen by the statements that follow.
+MOVE_ROWS = """
+CREATE FUNCTION move_rows_of_profiles(merges jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  owner regclass;
+BEGIN
+  FOR owner IN
+    SELECT pg_class.oid FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE attname = 'profile_id' AND NOT attisdropped AND relkind IN ('r', 'p') AND NOT relispartition
+      AND relnamespace = current_schema()::regnamespace
+    ORDER BY relname <> 'identities', relname
+  LOOP
+    EXECUTE format(
+      'UPDATE %s AS owned SET profile_id = item.target
+       FROM jsonb_to_recordset($1) AS item (source uuid, target uuid) WHERE owned.profile_id = item.source', owner)
+    USING merges;
+  END LOOP;
+END $$
+"""
 
 
 def upgrade() -> None:
@@ -30,3 +54,4 @@ def upgrade() -> None:
         );
         """
     )
+    op.execute(MOVE_ROWS)
