@@ -3,7 +3,7 @@
 CEL-C++ bounds the iterations of an expression and nothing else, holds the interpreter's lock while it evaluates, so
 that neither a thread nor a deadline helps, and keeps everything that it makes until the end. So the work is bounded
 beforehand, as cel-go does (cost.go of its checker): an upper bound from the expression and the sizes of just that data.
-One unit is about 0.5 us on the machine where the figures were measured (docs/decisions/0055), and 80 bytes of text.
+One unit is about 0.5 us, and 80 bytes of text (docs/semantics.md#bounded-work).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The links of the documents lead somewhere, and there is a way to each decision."""
+"""Links of documents and comments lead somewhere; records and terms are listed and short."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CODE = ("activities", "api", "application", "channels", "cli", "domain", "runtime", "store", "tests", "workflows")
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -30,6 +31,31 @@ def test_the_list_of_decisions_has_each_by_its_title() -> None:
     listed = re.findall(r"^\| \[(\d+)\]\((\S+)\) \| (.+) \|$", (folder / "README.md").read_text(), re.MULTILINE)
     titles = [(path.name, path.read_text().partition("\n")[0]) for path in sorted(folder.glob("0*.md"))]
     assert [(name, f"# {number} {title}") for number, name, title in listed] == titles
+
+
+def test_decision_records_are_short() -> None:
+    records = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    assert {path.name: lines for path in records if (lines := len(path.read_text().splitlines())) > 40} == {}
+
+
+def test_the_glossary_is_short_and_sorted() -> None:
+    terms = re.findall(r"^\| (.+?) \| .+ \|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)[1:]
+    assert terms == sorted(set(terms), key=str.lower)
+    assert 40 < len(terms) <= 60
+
+
+def test_comments_point_to_pages_and_sections() -> None:
+    files = (path for folder in CODE for path in sorted((ROOT / folder).rglob("*.py")) if path != Path(__file__))
+    links = {
+        (str(file.relative_to(ROOT)), *link)
+        for file in files
+        for link in re.findall(r"\b(docs/[\w/-]+\.md)(?:#([\w-]+))?", file.read_text())
+    }
+    assert links
+    for file, page, anchor in sorted(links):
+        target = ROOT / page
+        assert target.exists(), f"{file}: {page}"
+        assert not anchor or anchor in headings(target.read_text()), f"{file}: {page}#{anchor}"
 
 
 def headings(text: str) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Two people never become one, however their first calls from a shared device race: decision 0006."""
+"""Two people never become one, however their first calls from a shared device race: docs/semantics.md#identity."""
 
 import asyncio
 import itertools
