@@ -48,9 +48,9 @@ def test_the_webhook_of_the_page_keeps_its_types() -> None:
     }
 
 
-@pytest.mark.parametrize(("written", "gives"), rows("## What is missing") + rows("## How values print"))
+@pytest.mark.parametrize(("written", "gives"), rows("## Missing values") + rows("## How values print"))
 def test_a_row_gives_what_it_says(written: str, gives: str) -> None:
-    data = {"n": None} if (written, gives) in rows("## What is missing") else DATA
+    data = {"n": None} if (written, gives) in rows("## Missing values") else DATA
     template = only(email(text=written.strip("`")))
     arguments = (variables(**data), "de", ZoneInfo("Asia/Tokyo"))
     if gives.startswith("fails: "):
@@ -61,7 +61,7 @@ def test_a_row_gives_what_it_says(written: str, gives: str) -> None:
 
 
 def test_a_template_sees_what_the_page_says() -> None:
-    said = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) or None for row in rows("## What a template sees")}
+    said = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) or None for row in rows("## Variables")}
     assert said == {name: fields and set(fields) for name, fields in liquid_text.VARIABLES.items()}
 
 
