@@ -223,7 +223,6 @@ async def test_an_event_of_the_old_version_that_means_something_else_now_is_not_
     await harness.rests(handle, "looked")
     assert await told(handle, await migration(harness)) == "moved"
     await handle.signal("matched", args=["looked/1", "e1", 1])
-    await handle.signal("matched", args=["looked/1", "e2", 2])
     await harness.rests(handle, "looked")
     await harness.track("u1", "Link Clicked")
     assert await handle.result() == "completed"
