@@ -5,12 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
+import pytest
 
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
 from store.migrate import upgrade
 from tests.engine.campaigns import CART
 from tests.harness import Harness, open_harness
+
+
+@pytest.fixture(autouse=True)
+def patient_pools() -> None:
+    """A request to a database that is away is refused after the product's own timeout."""
 
 
 async def test_journeys_start_once_temporal_is_back(harness: Harness, temporal: EmbeddedTemporal) -> None:
