@@ -11,17 +11,26 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 	--build-deps-for editable --unsafe-package pip --unsafe-package sojourn \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
+# The tests start a hundred interpreters, and each would compile all it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench check dev schemas histories lock sbom clean
+.PHONY: help demo test test-all prove chaos bench check dev schemas histories lock sbom clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Run everything on this machine and let about twenty users walk their journeys; ONCE=1 checks and ends
 	$(BIN)/sojourn demo $(if $(filter 1,$(ONCE)),--once)
 
-test: $(READY) $(NODE_CLIENTS) ## Run all tests
+test: $(READY) $(NODE_CLIENTS) ## Run the tests, without the short chaos
+	$(BIN)/pytest -m "not chaos"
+
+test-all: $(READY) $(NODE_CLIENTS) ## Run all tests: also the short chaos, and the builds broken on purpose that it finds
 	$(BIN)/pytest
+
+prove: $(READY) ## Run the long form of the tests that have one
+	SOJOURN_PROVE=1 $(BIN)/pytest -m prove
 
 chaos: $(READY) ## Kill, cut, fill and freeze everything under a stream of events, and audit; SEED=, SECONDS= (600)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))

@@ -1,32 +1,32 @@
-"""Real servers for every test run: one PostgreSQL and one Temporal a test process, a fresh database a test."""
+"""Real servers for every test run, a Temporal namespace for each test process, and a fresh database for each test."""
 
-import asyncio
 import gc
+import itertools
 import os
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 import structlog
 from temporalio.client import Client
 
-from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.process import exit_now
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
-from store.migrate import upgrade
 from tests.harness import Harness, open_harness
-
-# A longer history is to be continued as new: low, so that a test can get there, and above what other tests need.
-EVENTS_A_RUN = 150
-# Where Linux has a file system in memory, and the room that all test processes together may want, in bytes.
-MEMORY, LEAST_ROOM = Path("/dev/shm"), 4 * 2**30  # noqa: S108 only a place to make a folder in
-
+from tests.servers import (
+    MIGRATED,
+    PostgresServer,
+    ServerHost,
+    TemporalServer,
+    create_namespace,
+    request_server,
+    server_folder,
+)
 
 # A busy machine may stop a process for seconds, which a worker would take for a workflow that never yields.
 os.environ.setdefault("TEMPORAL_DEBUG", "1")
@@ -39,91 +39,103 @@ structlog.configure(
 )
 
 
+HOST: pytest.StashKey[ServerHost] = pytest.StashKey()
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Iterator[Path]:
-    """A folder that the servers' own user can reach, in memory where there is room: a database is 300 small files."""
-    is_roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > LEAST_ROOM
-    with tempfile.TemporaryDirectory(prefix="sojourn-test-", dir=MEMORY if is_roomy else None) as made:
-        Path(made).chmod(0o755)
+    """A folder that the servers' own user can reach, for servers of a test's own."""
+    with server_folder() as made:
         yield Path(made)
 
 
 @pytest.fixture(scope="session")
-async def postgres(data_folder: Path) -> AsyncIterator[EmbeddedPostgres]:
-    server = await EmbeddedPostgres.start(data_folder / "postgres", durable=False)
-    yield server
-    await server.stop()
+def host(pytestconfig: pytest.Config) -> Path:
+    """The socket of the host of the servers."""
+    if hasattr(pytestconfig, "workerinput"):
+        return Path(pytestconfig.workerinput["host"])
+    return pytestconfig.stash[HOST].socket
 
 
 @pytest.fixture(scope="session")
-async def temporal(data_folder: Path) -> AsyncIterator[EmbeddedTemporal]:
-    # There is memory enough for the server to collect its garbage seldom.
-    os.environ.setdefault("GOGC", "400")
-    server = await EmbeddedTemporal.start(
-        data_folder / "temporal",
-        ui=False,
-        search_attributes=SEARCH_ATTRIBUTES,
-        dynamic_config={
-            "limit.historyCount.suggestContinueAsNew": str(EVENTS_A_RUN),
-            # Each harness has queues of its own, which the server would look after for minutes.
-            "matching.maxTaskQueueIdleTime": '"10s"',
-        },
-    )
-    yield server
-    await server.stop()
+async def postgres(host: Path) -> PostgresServer:
+    return PostgresServer(await request_server(host, "postgres"))
 
 
 @pytest.fixture(scope="session")
-async def client(temporal: EmbeddedTemporal) -> Client:
-    return await connect(temporal.address, "default")
-
-
-@pytest.fixture(scope="session")
-async def migrated(postgres: EmbeddedPostgres) -> str:
-    """The name of a migrated database that others are copied from, which takes a fraction of migrating them."""
-    url = await _create(postgres, "migrated", "template1")
-    await asyncio.to_thread(upgrade, url)
-    return "migrated"
+async def temporal(host: Path, worker_id: str) -> TemporalServer:
+    """The Temporal server, with a namespace of this test process: the tests' campaigns have the same keys."""
+    server = TemporalServer(await request_server(host, "temporal"), f"test-{worker_id}")
+    await create_namespace(server)
+    return server
 
 
 @pytest.fixture
-async def database_url(postgres: EmbeddedPostgres, migrated: str) -> AsyncIterator[str]:
+async def lone_temporal(data_folder: Path) -> AsyncIterator[EmbeddedTemporal]:
+    """A Temporal server of the test's own, which it may kill."""
+    with tempfile.TemporaryDirectory(dir=data_folder) as folder:
+        server = await EmbeddedTemporal.start(Path(folder), ui=False, search_attributes=SEARCH_ATTRIBUTES)
+        yield server
+        await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def client(temporal: TemporalServer) -> Client:
+    return await connect(temporal.address, temporal.namespace)
+
+
+@pytest.fixture(scope="session")
+def migrated() -> str:
+    """The name of a migrated database that others are copied from."""
+    return MIGRATED
+
+
+@pytest.fixture
+async def database_url(postgres: PostgresServer, migrated: str) -> AsyncIterator[str]:
     """A migrated database of the test's own, with nothing in it."""
     async with database_of(postgres, migrated) as url:
         yield url
 
 
 @pytest.fixture
-async def empty_database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+async def empty_database_url(postgres: PostgresServer) -> AsyncIterator[str]:
     """A database of the test's own that nothing has been done to."""
     async with database_of(postgres, "template1") as url:
         yield url
 
 
 @asynccontextmanager
-async def database_of(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+async def database_of(postgres: PostgresServer, template: str) -> AsyncIterator[str]:
     """A database of its own, made from a template. Dropped soon, it is hardly ever written to the disk."""
     name = f"test_{uuid4().hex}"
-    url = await _create(postgres, name, template)
-    yield url
-    await _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def _create(postgres: EmbeddedPostgres, name: str, template: str) -> str:
-    await _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    return f"{postgres.url.rpartition('/')[0]}/{name}"
-
-
-async def _execute(postgres: EmbeddedPostgres, statement: str) -> None:
-    async with await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as connection:
-        await connection.execute(statement)
+    yield await postgres.create(name, template)
+    await postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-async def harness(database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Harness]:
+async def harness(database_url: str, temporal: TemporalServer) -> AsyncIterator[Harness]:
     """The whole engine on the real servers: API over HTTP, worker with relay, a real inbox."""
-    async with open_harness(database_url, temporal.address) as opened:
+    async with open_harness(database_url, temporal) as opened:
         yield opened
+
+
+@pytest.fixture
+async def lone_harness(database_url: str, lone_temporal: EmbeddedTemporal) -> AsyncIterator[Harness]:
+    """Like `harness`, on a Temporal server of its own."""
+    async with open_harness(database_url, TemporalServer(lone_temporal.address)) as opened:
+        yield opened
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Host the servers of the run, in the process that runs or hands out the tests."""
+    if not hasattr(config, "workerinput"):
+        config.stash[HOST] = ServerHost()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a test process where the servers are to be had."""
+    node.workerinput["host"] = str(node.config.stash[HOST].socket)
 
 
 def pytest_collection() -> None:
@@ -131,17 +143,25 @@ def pytest_collection() -> None:
     gc.disable()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal what takes long out to the beginnings of the test processes, so that none is left with it at the end."""
+    """Have what takes long begin first, in all test processes but two.
+
+    It waits more than it works: the two others keep the processors busy meanwhile. pytest-xdist gives each process an
+    equal part of the list, in its order, and moves the ends of long queues later.
+    """
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    queues = max(1, processes - 2)
     long = [item for item in items if item.get_closest_marker("takes_long")]
-    short = [item for item in items if not item.get_closest_marker("takes_long")]
-    ends = [len(short) * number // processes for number in range(processes + 1)]
-    items[:] = [
-        item
-        for number in range(processes)
-        for item in (*long[number::processes], *short[ends[number] : ends[number + 1]])
-    ]
+    short = iter([item for item in items if not item.get_closest_marker("takes_long")])
+    left = len(items)
+    items.clear()
+    for number in range(processes):
+        size = left // (processes - number)
+        left -= size
+        queue = long[number::queues] if number < queues else []
+        items += [*queue, *itertools.islice(short, max(0, size - len(queue)))]
+    items += short
 
 
 def pytest_collection_finish() -> None:
@@ -153,7 +173,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave before the interpreter is torn down: a process that had a Temporal client may abort there."""
+    """Stop the servers, then leave: a process that had a Temporal client may abort while the interpreter ends."""
+    if HOST in config.stash:
+        config.stash[HOST].stop()
     status = getattr(config, "exit_status", None)
     if status is not None and not hasattr(config, "workerinput"):
         exit_now(int(status))

@@ -29,6 +29,7 @@ from runtime.temporal import connect
 from settings import Settings
 from store.database import Database
 from tests import generated
+from tests.servers import TemporalServer
 
 WRITE_KEY, ADMIN_KEY = generated.WRITE_KEY, generated.ADMIN_KEY
 
@@ -229,7 +230,7 @@ async def _services(settings: Settings) -> AsyncIterator[wiring.Services]:
 @asynccontextmanager
 async def open_harness(
     database_url: str,
-    temporal_address: str,
+    temporal: TemporalServer,
     *,
     is_working: bool = True,
     temporal_settings: Mapping[str, Any] | None = None,
@@ -244,7 +245,8 @@ async def open_harness(
     settings = Settings(
         **{
             "database_url": SecretStr(database_url),
-            "temporal_address": temporal_address,
+            "temporal_address": temporal.address,
+            "temporal_namespace": temporal.namespace,
             "task_queue": f"test-{uuid4()}",
             "write_key": SecretStr(WRITE_KEY),
             "admin_key": SecretStr(ADMIN_KEY),
@@ -262,7 +264,7 @@ async def open_harness(
     app = create_app(settings, _services)
     stop, ready = asyncio.Event(), asyncio.Event()
     running = asyncio.create_task((worker.run if is_working else _idle)(settings, stop=stop, ready=ready))
-    client = await connect(temporal_address, "default")
+    client = await connect(temporal.address, temporal.namespace)
     try:
         async with (
             app.router.lifespan_context(app),

@@ -1,4 +1,4 @@
-"""The processes of a deployment, started as its operator starts them, with the settings of a harness."""
+"""The processes of a deployment, with the settings of a harness."""
 
 import asyncio
 import json
@@ -13,23 +13,22 @@ from typing import IO
 from pydantic import SecretStr
 
 from settings import Settings
+from tests.forks import Fork, fork
 
 ROOT = Path(__file__).parents[1]
 
 
 async def sojourn(settings: Settings, *arguments: str) -> tuple[int, str]:
     """Run a command to its end; its status and what it prints."""
-    process = await start(settings, *arguments)
+    process = await fork(*arguments, variables={**environ, **environment(settings)})
     output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode()
+    return await process.wait(), output.decode()
 
 
 @asynccontextmanager
-async def worker_process(settings: Settings, module: str = "cli.main") -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker_process(settings: Settings) -> AsyncIterator[Fork]:
     """A worker in a process of its own, from when it takes tasks (or would, were its build promoted)."""
-    process = await start(settings, "worker", module=module)
-    assert process.stdout is not None
+    process = await fork("worker", variables={**environ, **environment(settings)})
     read = b""
     try:
         while b"worker runs" not in (line := await process.stdout.readline()):
@@ -53,7 +52,10 @@ async def start(
     variables: Mapping[str, str] | None = None,
     is_own_session: bool = False,
 ) -> asyncio.subprocess.Process:
-    """Start a process of the service. In a session of its own, Ctrl-C in a terminal does not reach it."""
+    """Start a process of the service as its operator does.
+
+    In a session of its own, Ctrl-C in a terminal does not reach it.
+    """
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *arguments),
         cwd=ROOT,

@@ -18,9 +18,9 @@ from temporalio.client import Client
 from domain.campaign.publication import check
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
-from runtime.embedded.temporal import EmbeddedTemporal
 from settings import Settings
 from tests import generated
+from tests.servers import TemporalServer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -58,7 +58,7 @@ class Deployment:
 
 
 @pytest.fixture
-async def deployment(empty_database_url: str, temporal: EmbeddedTemporal, client: Client) -> AsyncIterator[Deployment]:
+async def deployment(empty_database_url: str, temporal: TemporalServer, client: Client) -> AsyncIterator[Deployment]:
     inbox = await Inbox.start()
     port = free_port(None)
     environment = {
@@ -66,6 +66,7 @@ async def deployment(empty_database_url: str, temporal: EmbeddedTemporal, client
         "COLUMNS": "200",
         "SOJOURN_DATABASE_URL": empty_database_url,
         "SOJOURN_TEMPORAL_ADDRESS": temporal.address,
+        "SOJOURN_TEMPORAL_NAMESPACE": temporal.namespace,
         "SOJOURN_TASK_QUEUE": "readme",
         "SOJOURN_WRITE_KEY": WRITE_KEY,
         "SOJOURN_ADMIN_KEY": ADMIN_KEY,
@@ -149,7 +150,7 @@ def test_the_campaign_of_the_readme_is_right() -> None:
 
 def test_the_targets_of_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"`?make (\w+)", README))
+    targets = set(re.findall(r"`?make ([\w-]+)", README))
     assert {"demo", "test", "dev", "help", "check"} <= targets
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 

@@ -32,11 +32,11 @@ READY_SECONDS = 60.0  # a start takes 30 ms; replaying the log of a killed serve
 STOP_SECONDS = 20.0
 STOP_SIGNALS = (SIGINT, SIGQUIT, SIGKILL)  # fast shutdown, immediate shutdown, and what nothing survives
 UNFINISHED = "initdb-"  # begins the name of a cluster that is being made
+MAX_CONNECTIONS = 200
 START_ATTEMPTS = 3  # another process may take the chosen port before the server does
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
-    "max_connections": "200",
     "log_checkpoints": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -62,7 +62,13 @@ class EmbeddedPostgres:
 
     @classmethod
     async def start(
-        cls, data: Path, *, port: int | None = None, durable: bool = True, has_adjustable_clock: bool = False
+        cls,
+        data: Path,
+        *,
+        port: int | None = None,
+        durable: bool = True,
+        has_adjustable_clock: bool = False,
+        max_connections: int = MAX_CONNECTIONS,
     ) -> "EmbeddedPostgres":
         """Start the server of the data folder `data`, which is made where there is none.
 
@@ -72,6 +78,7 @@ class EmbeddedPostgres:
                 behind is adopted together with its port.
             durable: False gives up safety against a crash of the machine for speed. For tests.
             has_adjustable_clock: the deployment's clock may be advanced (store/clock.py). For development and tests.
+            max_connections: of all clients together.
 
         Raises:
             EmbeddedServerError: it did not start; ends with the server's log.
@@ -87,7 +94,8 @@ class EmbeddedPostgres:
         if adopted is not None:
             return adopted
         await _stop_leftover(home)
-        settings = SETTINGS | ({} if durable else FORGETFUL) | (ADJUSTABLE if has_adjustable_clock else {})
+        limits = {"max_connections": str(max_connections)}
+        settings = SETTINGS | limits | ({} if durable else FORGETFUL) | (ADJUSTABLE if has_adjustable_clock else {})
         for _ in range(START_ATTEMPTS - 1):
             try:
                 return await cls._launch(home, binaries, free_port(port), settings)

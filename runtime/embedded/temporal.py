@@ -51,6 +51,7 @@ SETTINGS = {
     "worker.batcherConcurrency": "20",
     "frontend.MaxConcurrentBatchOperationPerNamespace": "10",
 }
+GO_SETTINGS = ("GOGC", "GOMEMLIMIT", "GOMAXPROCS")  # how much memory and processor its runtime takes
 START_ATTEMPTS = 3  # another process may take a chosen port before the server does
 
 
@@ -173,6 +174,7 @@ async def _launch(
         "PATH": os.defpath,
         "HOME": str(folder),  # the settings that a developer keeps for the Temporal client would change this server too
         "TEMPORAL_VERSION_CHECK_DISABLED": "1",  # else it reports to its makers
+        **{name: os.environ[name] for name in GO_SETTINGS if name in os.environ},
     }
     child = spawn(arguments, _log(folder), env=environment)
     try:

@@ -7,11 +7,11 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
-from runtime.embedded.postgres import EmbeddedPostgres
 from settings import Settings
 from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY, FakeServices
 from tests.api.live import ApiProcess, api_process, client_of, open_live
 from tests.conftest import database_of
+from tests.servers import PostgresServer
 from wiring import Services
 
 
@@ -66,7 +66,7 @@ async def live(database_url: str) -> AsyncIterator[FastAPI]:
 
 
 @pytest.fixture(scope="module")
-async def served(postgres: EmbeddedPostgres, migrated: str) -> AsyncIterator[ApiProcess]:
+async def served(postgres: PostgresServer, migrated: str) -> AsyncIterator[ApiProcess]:
     """`sojourn api` in a process of its own, which the tests of a module share."""
     async with database_of(postgres, migrated) as url, api_process(url) as api:
         yield api

@@ -2,20 +2,21 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
 from runtime.embedded.ports import free_port
 from tests.api.fakes import SETTINGS
+from tests.forks import Fork, fork
+from tests.harness import PATIENCE, looks
 
 DOCUMENT: dict[str, Any] = {
     "file": "hello.yaml",
@@ -38,7 +39,7 @@ class ApiProcess:
     """An API process of its own, as a deployment has it."""
 
     url: str
-    process: asyncio.subprocess.Process
+    process: Fork
 
     def client(self, key: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
@@ -56,12 +57,7 @@ async def api_process(database_url: str, **settings: Any) -> AsyncIterator[ApiPr
         "SOJOURN_API_PORT": str(port),
         **{f"SOJOURN_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.main", "api"),
-        cwd=Path(__file__).parents[2],
-        env=environment,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    process = await fork("api", variables=environment)
     try:
         api = ApiProcess(f"http://127.0.0.1:{port}", process)
         await _until_up(api)
@@ -88,6 +84,15 @@ async def _until_up(api: ApiProcess) -> None:
                 pass
             await asyncio.sleep(0.1)
     raise AssertionError(f"the API is not ready: {last}")
+
+
+async def until_blocked(holder: psycopg.AsyncConnection[Any]) -> None:
+    """Wait until another connection waits for a lock of this one."""
+    blocked = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    async for is_last in looks(PATIENCE):
+        if await (await holder.execute(blocked)).fetchone() is not None:
+            return
+        assert not is_last, "nobody ever waited"
 
 
 def client_of(app: FastAPI, key: str) -> httpx.AsyncClient:

@@ -20,7 +20,7 @@ from api.admission import (
 from domain.access import Access, Actor
 from domain.access import Scope as AccessScope
 from tests.api.fakes import WRITE_KEY, FakeServices
-from tests.api.live import api_process
+from tests.api.live import api_process, until_blocked
 from tests.api.wire import resident
 
 POOL = 2
@@ -75,7 +75,7 @@ async def test_a_flood_is_refused_in_part_and_nothing_acknowledged_is_lost(datab
         async with asyncio.TaskGroup() as tasks:
             # It has a connection before all others, and waits for the table.
             stuck = tasks.create_task(client.post("/v1/track", json={"userId": "stuck", "event": "Visited"}))
-            await asyncio.sleep(0.5)
+            await until_blocked(holder)
             for number in range(CLIENTS):
                 tasks.create_task(flood.report(f"m{number}"))
             while len(flood.answers) < CLIENTS - BOUND or not stuck.done():

@@ -16,7 +16,7 @@ from application.keys import REMEMBERED_SECONDS, Keys
 from domain.access import SOJOURN, Scope
 from store.database import Database
 from tests.api.fakes import ADMIN_KEY
-from tests.api.live import client_of, open_live
+from tests.api.live import client_of, open_live, until_blocked
 
 CALL = {"userId": "u-1", "event": "Signed Up"}
 
@@ -181,7 +181,7 @@ async def test_wrong_keys_take_one_connection_however_many_come(database_url: st
             wrong = [asyncio.create_task(keys.verify(b"sj_%016x_0" % number)) for number in range(500)]
             right = asyncio.create_task(keys.verify(token))
             gone = asyncio.create_task(keys.verify(b"sj_ffffffffffffffff_0"))
-            await asyncio.sleep(0.3)
+            await until_blocked(holder)
             assert (database.pool_state().in_use, database.pool_state().waiting) == (1, 0)
             gone.cancel()
         assert set(await asyncio.gather(*wrong)) == {None}

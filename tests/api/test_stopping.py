@@ -14,7 +14,7 @@ import pytest
 from api.server import STOP_SECONDS
 from runtime.embedded.ports import free_port
 from tests.api.fakes import WRITE_KEY
-from tests.api.live import api_process
+from tests.api.live import api_process, until_blocked
 from tests.api.wire import Wire, request
 
 CALL = b'{"userId": "u-1", "event": "Visited"}'
@@ -36,7 +36,7 @@ async def test_it_ends_whatever_its_clients_do(database_url: str) -> None:
         await reader.send(request("/openapi.json", method="GET") * 8)
         await holder.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
         await waiting.send(request("/v1/track", key, body=CALL))
-        await asyncio.sleep(0.5)
+        await until_blocked(holder)
         api.process.send_signal(SIGTERM)
         async with asyncio.timeout(STOP_SECONDS + MARGIN):
             assert await api.process.wait() == 0

@@ -12,7 +12,6 @@ from signal import SIGTERM
 from uuid import uuid4
 
 import httpx
-import psycopg
 from msgspec import Struct
 from msgspec.json import decode, encode
 from pydantic import SecretStr
@@ -20,12 +19,13 @@ from temporalio.client import Client
 
 from runtime.embedded.ports import LOOPBACK, free_port
 from runtime.embedded.postgres import EmbeddedPostgres
-from runtime.embedded.temporal import EmbeddedTemporal
+from runtime.embedded.temporal import NAMESPACE, EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from settings import Settings
 from store.migrate import upgrade
 from tests import generated
 from tests.processes import environment
+from tests.servers import MIGRATED, PostgresServer, TemporalServer
 
 ROOT = Path(__file__).parents[2]
 WRITE_KEY, ADMIN_KEY = generated.WRITE_KEY, generated.ADMIN_KEY
@@ -74,10 +74,14 @@ class Started(Struct):
 
 @dataclass(slots=True)
 class Stack:
-    """The servers, and what runs beside them. `effort` scales what is done: 1 is the whole of it."""
+    """The servers, and what runs beside them. `effort` scales what is done: 1 is the whole of it.
 
-    postgres: EmbeddedPostgres
-    temporal: EmbeddedTemporal
+    `migrated` is the name of a migrated, empty database.
+    """
+
+    postgres: PostgresServer
+    migrated: str
+    temporal: TemporalServer
     client: Client
     folder: Path
     effort: float = 1.0
@@ -86,25 +90,16 @@ class Stack:
         """How many to do where the whole would be so many."""
         return max(least, round(whole * self.effort))
 
-    async def database(self, template: str = "bench") -> str:
-        """The URL of a fresh copy of a database; of a migrated, empty one by default."""
-        async with await psycopg.AsyncConnection.connect(self.postgres.url, autocommit=True) as connection:
-            found = await connection.execute("SELECT FROM pg_database WHERE datname = 'bench'")
-            if found.rowcount == 0:
-                await connection.execute("CREATE DATABASE bench")
-                await asyncio.to_thread(upgrade, self._url("bench"))
-            name = f"bench_{uuid4().hex}"
-            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return self._url(name)
-
-    def _url(self, name: str) -> str:
-        return f"{self.postgres.url.rpartition('/')[0]}/{name}"
+    async def database(self, template: str | None = None) -> str:
+        """Return the URL of a fresh copy of a database; of the migrated, empty one by default."""
+        return await self.postgres.create(f"bench_{uuid4().hex}", template or self.migrated)
 
     def settings(self, database_url: str) -> Settings:
         """The settings of a deployment on a database, with task queues of its own."""
         return Settings(
             database_url=SecretStr(database_url),
             temporal_address=self.temporal.address,
+            temporal_namespace=self.temporal.namespace,
             task_queue=f"bench-{uuid4().hex}",
             write_key=SecretStr(WRITE_KEY),
             admin_key=SecretStr(ADMIN_KEY),
@@ -206,7 +201,10 @@ async def open_stack() -> AsyncIterator[Stack]:
         try:
             temporal = await EmbeddedTemporal.start(folder / "temporal", ui=False, search_attributes=SEARCH_ATTRIBUTES)
             try:
-                yield Stack(postgres, temporal, await connect(temporal.address, "default"), folder)
+                client = await connect(temporal.address, NAMESPACE)
+                server = PostgresServer(postgres.url)
+                await asyncio.to_thread(upgrade, await server.create(MIGRATED, "template1"))
+                yield Stack(server, MIGRATED, TemporalServer(temporal.address), client, folder)
             finally:
                 await temporal.stop()
         finally:

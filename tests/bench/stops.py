@@ -50,7 +50,7 @@ async def measure(stack: Stack) -> list[Result]:
         httpx.AsyncClient(base_url=api.url, timeout=ANSWER_SECONDS) as http,
     ):
         await run_campaign(api, CAMPAIGN)
-        connections = [await Connection.open(api.url) for _ in range(BROKEN_AT_ONCE)]
+        connections = [await Connection.open(api.url) for _ in range(stack.count(BROKEN_AT_ONCE, 2))]
 
         async def one_person(number: int) -> Callable[[], Awaitable[object]]:
             carts = [_cart("Cart Abandoned", users[number], cart, value=1_000) for cart in range(CARTS)]

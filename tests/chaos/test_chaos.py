@@ -17,11 +17,11 @@ from tests.harness import PATIENCE, looks
 from tests.processes import ROOT
 
 SEED = os.environ.get("SOJOURN_TEST_SEED", "short")
+pytestmark = [pytest.mark.chaos, pytest.mark.takes_long]
 # What a worker has in hand when it is killed, another takes up after 20 s.
 SHORT = Length(seconds=100, rate=0.5, people=12, patience=180)
 
 
-@pytest.mark.takes_long
 async def test_every_promise_is_kept_under_every_kind_of_fault(data_folder: Path) -> None:
     folder = data_folder / "chaos"
     folder.mkdir(mode=0o755)

@@ -19,6 +19,7 @@ from tests.chaos.run import examined, opened
 from tests.chaos.stack import TASK_QUEUE, Stack
 from tests.harness import looks
 
+pytestmark = [pytest.mark.chaos, pytest.mark.takes_long]
 Scene = Callable[[Stack, Client], Awaitable[None]]
 # What a broken build leaves behind never settles.
 PATIENCE, SHORT_PATIENCE = 40.0, 3.0
@@ -101,7 +102,6 @@ def folder(data_folder: Path, request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.mark.parametrize("mutant", SCENES)
-@pytest.mark.takes_long
 async def test_a_broken_build_is_found_out(mutant: str, folder: Path) -> None:
     scene, patience, expected = SCENES[mutant]
     async with opened(folder, mutant, each=1) as (stack, client):
@@ -110,7 +110,6 @@ async def test_a_broken_build_is_found_out(mutant: str, folder: Path) -> None:
     assert set(kinds(violations)) >= expected, violations
 
 
-@pytest.mark.takes_long
 async def test_the_build_as_it_is_keeps_every_promise_in_the_same_scenes(folder: Path) -> None:
     async with opened(folder, each=1) as (stack, client):
         for scene, _, _ in SCENES.values():

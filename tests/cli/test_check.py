@@ -8,20 +8,21 @@ import pytest
 from cli.main import run
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
-from runtime.embedded.temporal import EmbeddedTemporal
 from tests import generated
 from tests.cli.conftest import Output
+from tests.servers import TemporalServer
 
 PORT = free_port()
 AWAY = f"127.0.0.1:{PORT}"
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch, database_url: str, temporal: EmbeddedTemporal) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch, database_url: str, temporal: TemporalServer) -> None:
     """A deployment without workers or a mail server."""
     for name, value in {
         "DATABASE_URL": database_url,
         "TEMPORAL_ADDRESS": temporal.address,
+        "TEMPORAL_NAMESPACE": temporal.namespace,
         "WRITE_KEY": generated.WRITE_KEY,
         "ADMIN_KEY": generated.ADMIN_KEY,
         "LINK_SECRET": generated.LINK_SECRET,

@@ -17,13 +17,12 @@ from typing import Any
 
 import pytest
 
-from runtime.embedded.postgres import EmbeddedPostgres
-from runtime.embedded.temporal import EmbeddedTemporal
 from tests.api.fakes import WRITE_KEY
 from tests.api.live import api_process
 from tests.conftest import database_of
 from tests.engine.campaigns import CART
 from tests.harness import Harness, open_harness
+from tests.servers import PostgresServer, TemporalServer
 
 HERE = Path(__file__).parent
 
@@ -77,12 +76,10 @@ class Deployment:
 
 
 @pytest.fixture(scope="module")
-async def deployment(
-    postgres: EmbeddedPostgres, migrated: str, temporal: EmbeddedTemporal
-) -> AsyncIterator[Deployment]:
+async def deployment(postgres: PostgresServer, migrated: str, temporal: TemporalServer) -> AsyncIterator[Deployment]:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(database_of(postgres, migrated))
-        harness = await stack.enter_async_context(open_harness(url, temporal.address))
+        harness = await stack.enter_async_context(open_harness(url, temporal))
         api = await stack.enter_async_context(api_process(url))
         await harness.run_campaign(CART)
         yield Deployment(api.url, harness)

@@ -23,6 +23,7 @@ from settings import CodecServerSettings, Settings
 from tests.engine.campaigns import CART
 from tests.harness import Harness, open_harness
 from tests.processes import ROOT, environment, sojourn, worker_process
+from tests.servers import TemporalServer
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 BLOCKS = re.findall(r"^```(.+)\n((?:.*\n)*?)^```$", PAGE, re.MULTILINE)
@@ -76,7 +77,9 @@ class Shell:
 async def harness(database_url: str) -> AsyncIterator[Harness]:
     """On a Temporal server of its own, since the page calls the deployment by its usual name."""
     temporal = await EmbeddedTemporal.start(None, ui=False, search_attributes=SEARCH_ATTRIBUTES)
-    async with open_harness(database_url, temporal.address, is_working=False, task_queue="sojourn") as opened:
+    async with open_harness(
+        database_url, TemporalServer(temporal.address), is_working=False, task_queue="sojourn"
+    ) as opened:
         yield opened
     await temporal.stop()
 

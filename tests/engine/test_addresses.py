@@ -1,7 +1,6 @@
 """A refusal hangs on the address, in whoever's profile it stands, and on the profile of who refused."""
 
 import asyncio
-import os
 import random
 import re
 from collections.abc import Sequence
@@ -14,9 +13,10 @@ import pytest
 from application.ingest import Ingest
 from tests.engine.ingesting import AT, event
 from tests.harness import Harness
+from tests.proofs import rounds
 
 SEED = 20_261_129
-RACES, GROUP = int(os.environ.get("SOJOURN_TEST_REFUSAL_RACES", "24")), 6
+RACES, GROUP = rounds(24, 240), 6
 
 NEWS = """
 key: news
@@ -154,6 +154,7 @@ async def test_conditions_of_a_batch_see_what_its_new_address_refuses(harness: H
     assert (entry["outcome"], entry["reason"]) == ("refused", "condition")
 
 
+@pytest.mark.prove
 @pytest.mark.takes_long
 async def test_no_message_is_claimed_after_a_refusal_of_its_address_was_acknowledged(harness: Harness) -> None:
     """Mails to one person race with the refusals of two others who have the same address, and refuse at once."""

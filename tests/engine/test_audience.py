@@ -20,7 +20,6 @@ from application.operations import enrol
 from application.plans import Document, Plans
 from domain.access import SOJOURN
 from runtime.documents import DocumentProcesses
-from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.schedules import AudienceSchedules
 from store import audience, operations
 from store.database import Database
@@ -28,6 +27,7 @@ from tests.engine.audience import LASTING, NEWS, enter, people, start, users
 from tests.engine.ingesting import event, statements
 from tests.harness import MAIL, PATIENCE, Harness, is_there, looks, open_harness
 from tests.processes import worker_process
+from tests.servers import TemporalServer
 
 TRIAL = {"plan": "trial"}
 
@@ -393,11 +393,11 @@ async def test_a_schedule_has_the_audience_enter(harness: Harness) -> None:
 
 @pytest.mark.takes_long
 async def test_killed_workers_leave_nobody_out_and_nobody_in_twice(
-    database_url: str, temporal: EmbeddedTemporal, ingest: Ingest
+    database_url: str, temporal: TemporalServer, ingest: Ingest
 ) -> None:
     """Killed twice, as soon as it is seen that one has let somebody in: it is on its next page by then."""
     await people(ingest, many(120))
-    async with open_harness(database_url, temporal.address, is_working=False) as harness:
+    async with open_harness(database_url, temporal, is_working=False) as harness:
         await harness.run_campaign(LASTING.replace("rate: 10000", "rate: 30"))
         for _ in range(2):
             before = len(await users(harness.database))

@@ -4,7 +4,6 @@ All is asserted by what came before what, and by counts; how long it takes is pr
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -18,8 +17,9 @@ from temporalio.client import Client
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from domain.tracking.event import Event
-from runtime.embedded.temporal import EmbeddedTemporal
+from runtime.embedded.temporal import NAMESPACE, EmbeddedTemporal
 from runtime.relay import BATCH, Relay
+from runtime.temporal import connect
 from store import outbox
 from store.database import Database
 from store.outbox import OutboxMessage
@@ -27,9 +27,10 @@ from tests.engine.audience import start
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import event
 from tests.harness import looks
+from tests.proofs import rounds
 
 RELAYS = 2
-BACKLOG = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "900")) // 9 * 9
+BACKLOG = rounds(900, 9_000)
 SIGNALS = 40
 
 # What leaves the outbox, in its order.
@@ -55,14 +56,16 @@ WHERE outbox.id = aged.id
 """
 
 
+@pytest.mark.prove
 @pytest.mark.takes_long
 async def test_a_backlog_of_an_hour_drains_once_and_in_order_and_keeps_nobody_waiting(
-    database_url: str, ingest: Ingest, client: Client, temporal: EmbeddedTemporal
+    database_url: str, ingest: Ingest, lone_temporal: EmbeddedTemporal
 ) -> None:
+    client = await connect(lone_temporal.address, NAMESPACE)
     async with Database(database_url, pool_size=10) as database:
         await start(database, CART)
         busy = f"cart/busy/{uuid4().hex[:12]}"
-        await temporal.kill()
+        await lone_temporal.kill()
         for first in range(0, BACKLOG, 1_000):
             entries = [bought(f"u{number}") for number in range(first, min(first + 1_000, BACKLOG))]
             await ingest(entries, received_at=datetime.now(UTC))
@@ -78,7 +81,7 @@ async def test_a_backlog_of_an_hour_drains_once_and_in_order_and_keeps_nobody_wa
             await connection.execute(_AGE)
             await connection.execute(_LOG)
         async with relays(database_url, client):
-            await temporal.restart()
+            await lone_temporal.restart()
             began = monotonic()
             await until(database, "SELECT FROM log WHERE op = 'told' HAVING count(*) >= 2 * %s", BATCH)
             await ingest([bought("fresh")], received_at=datetime.now(UTC))

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from runtime.embedded.temporal import EmbeddedTemporal
 from tests.harness import Harness, open_harness
 from tests.processes import worker_process
+from tests.servers import TemporalServer
 
 PLAIN = """
 key: plain
@@ -83,9 +83,9 @@ async def test_exit_ends_everything(harness: Harness) -> None:
 
 
 @pytest.mark.takes_long
-async def test_a_stop_survives_the_death_of_its_workers(database_url: str, temporal: EmbeddedTemporal) -> None:
+async def test_a_stop_survives_the_death_of_its_workers(database_url: str, temporal: TemporalServer) -> None:
     """Killed as the rows are ended, and again while the server's batch is under way."""
-    async with open_harness(database_url, temporal.address, is_working=False) as harness:
+    async with open_harness(database_url, temporal, is_working=False) as harness:
         await harness.run_campaign(PLAIN)
         users = [f"u{number}" for number in range(40)]
         async with worker_process(harness.settings):

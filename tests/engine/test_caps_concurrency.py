@@ -14,9 +14,10 @@ from domain.sending.caps_document import parse_caps
 from store.database import Database
 from tests.engine import caps_campaigns, caps_worker
 from tests.engine.ledger_audit import keep_audit, recount_all
+from tests.proofs import rounds
 
 PROCESSES, USERS = 20, 50
-SECONDS = float(os.environ.get("SOJOURN_TEST_SECONDS", "4"))
+SECONDS = rounds(4, 30)
 SEED = os.environ.get("SOJOURN_TEST_SEED", "2026-11")
 
 
@@ -43,6 +44,7 @@ async def run_workers(url: str, database: Database) -> list[dict[str, Any]]:
     return reports
 
 
+@pytest.mark.prove
 @pytest.mark.takes_long
 async def test_no_cap_is_exceeded_whatever_twenty_processes_do_at_once(database_url: str) -> None:
     print(f"seed {SEED}, {SECONDS} s")  # noqa: T201

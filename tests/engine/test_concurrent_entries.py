@@ -1,25 +1,20 @@
 """Two API processes are told of the same entries at the same time: nobody is twice in a campaign under one key."""
 
 import asyncio
-import os
 import random
-import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from runtime.embedded.ports import free_port
 from store.database import Database
-from tests.generated import LINK_SECRET, SIGNING_SECRET
-from tests.harness import ADMIN_KEY, PATIENCE, WRITE_KEY, looks
+from tests.api.fakes import ADMIN_KEY, WRITE_KEY
+from tests.api.live import api_process
 
-ROOT = Path(__file__).parents[2]
 SEED = 20_261_122
 USERS, CARTS, REPORTS = 30, 2, 4
 
@@ -92,48 +87,17 @@ class Deployment:
 
 @pytest.fixture
 async def deployment(database_url: str) -> AsyncIterator[Deployment]:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "SOJOURN_DATABASE_URL": database_url,
-        "SOJOURN_WRITE_KEY": WRITE_KEY,
-        "SOJOURN_ADMIN_KEY": ADMIN_KEY,
-        "SOJOURN_LINK_SECRET": LINK_SECRET,
-        "SOJOURN_WEBHOOK_SIGNING_SECRET": SIGNING_SECRET,
-    }
     async with AsyncExitStack() as stack:
-        apis, processes = [], []
-        for _ in range(2):
-            port = free_port()
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", "from cli.main import main; main()", "api", "--port", str(port)),
-                env=environment,
-                cwd=ROOT,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-            )
-            processes.append(process)
-            stack.push_async_callback(process.wait)
-            stack.callback(process.terminate)
+        apis = []
+        for api in await asyncio.gather(*(stack.enter_async_context(api_process(database_url)) for _ in range(2))):
             limits = httpx.Limits(max_connections=20)
-            client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits)
-            apis.append(await stack.enter_async_context(client))
+            apis.append(await stack.enter_async_context(httpx.AsyncClient(base_url=api.url, timeout=60, limits=limits)))
         database = await stack.enter_async_context(Database(database_url, pool_size=2))
-        await asyncio.gather(*map(_ready, apis, processes))
         for key, reentry in CAMPAIGNS.items():
             source = CAMPAIGN.format(key=key, reentry=reentry)
             await _admin(apis[0], "/v1/campaigns", {"file": "c.yaml", "source": source, "templates": {}})
             await _admin(apis[1], f"/v1/campaigns/{key}/start", None)
         yield Deployment(apis, database)
-
-
-async def _ready(api: httpx.AsyncClient, process: asyncio.subprocess.Process) -> None:
-    async for is_last in looks(PATIENCE):
-        with suppress(httpx.TransportError):
-            if (await api.get("/readyz")).is_success:
-                return
-        assert process.returncode is None, f"the API ended with {process.returncode}"
-        assert not is_last, "the API never came up"
 
 
 async def _admin(api: httpx.AsyncClient, path: str, body: Any) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from tests.conftest import EVENTS_A_RUN
 from tests.engine.campaigns import REACTION
 from tests.harness import Harness
+from tests.servers import EVENTS_PER_RUN
 
 
 async def test_a_journey_that_hears_too_much_continues_as_new(harness: Harness) -> None:
@@ -23,11 +23,11 @@ async def test_a_journey_that_hears_too_much_continues_as_new(harness: Harness) 
     first = (await handle.describe()).run_id
     while (await handle.describe()).run_id == first:
         await asyncio.gather(
-            *(harness.track("u1", "Link Clicked", {"kind": "good"}) for _ in range(EVENTS_A_RUN // 10))
+            *(harness.track("u1", "Link Clicked", {"kind": "good"}) for _ in range(EVENTS_PER_RUN // 10))
         )
         await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
     description = await handle.describe()
-    assert description.history_length < EVENTS_A_RUN
+    assert description.history_length < EVENTS_PER_RUN
     assert description.typed_search_attributes.search_attributes != []
     await harness.skip(handle, days=5)
     # Clicks during the delay came before the wait began, so it has still to be waited for.
@@ -70,7 +70,7 @@ async def test_a_repetition_goes_on_over_many_runs_and_counts_all_of_its_rounds(
     await harness.skip(handle, hours=20, minutes=30)
     assert await handle.result() == "completed"
     description = await handle.describe()
-    assert description.history_length < EVENTS_A_RUN
+    assert description.history_length < EVENTS_PER_RUN
     shown = {pair.key.name: pair.value for pair in description.typed_search_attributes}
     assert (shown["Campaign"], shown["CampaignVersion"], shown["UserId"]) == ("hourly", 1, "u1")
     assert (shown["JourneyStep"], shown["JourneyState"]) == ("hourly", "waiting")

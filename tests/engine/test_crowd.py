@@ -1,6 +1,5 @@
-"""Pause, resume and stop with a crowd in flight. SOJOURN_TEST_JOURNEYS=5000 makes it one."""
+"""Pause, resume and stop with a crowd in flight."""
 
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from time import monotonic
@@ -9,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.harness import Harness
+from tests.proofs import rounds
 
-JOURNEYS = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "80"))
+JOURNEYS = rounds(80, 1_000)
 # Each waits this long, so that messages go all the time while the campaign is paused.
 SPREAD = max(12, JOURNEYS // 50)
 PATIENCE = 120 + JOURNEYS / 5
@@ -27,6 +27,7 @@ steps:
 """
 
 
+@pytest.mark.prove
 @pytest.mark.takes_long
 async def test_pause_resume_and_stop_with_a_crowd_in_flight(harness: Harness) -> None:
     await harness.run_campaign(CROWD)

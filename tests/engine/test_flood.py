@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import worker
 from application.catalogue import Catalogue
-from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.relay import Relay
 from tests.harness import MAIL, looks, open_harness
+from tests.servers import TemporalServer
 
 FLOOD, FEW = 160, 5
 
@@ -25,9 +25,9 @@ steps: [{{id: note, send: {{channel: email, template: note}}}}]
 
 
 async def test_a_few_journeys_get_through_while_another_campaign_floods(
-    database_url: str, temporal: EmbeddedTemporal
+    database_url: str, temporal: TemporalServer
 ) -> None:
-    async with open_harness(database_url, temporal.address, is_working=False) as harness:
+    async with open_harness(database_url, temporal, is_working=False) as harness:
         for key in ("flood", "few"):
             await harness.run_campaign(campaign(key), {"note.liquid": MAIL})
         await harness.post("batch", {"batch": [call for n in range(FLOOD) for call in entering("flood", n)]})

@@ -124,17 +124,6 @@ async def test_a_journey_waits_for_a_date_and_its_offset(harness: Harness) -> No
     assert await delays(harness) == [f"rest: waits until {clock(due, TOKYO)}", "rest: waited"]
 
 
-async def test_an_entry_that_a_release_before_has_stored_is_read_on_waking(harness: Harness) -> None:
-    """Its event has no id of its own."""
-    due, date = due_in(5)
-    handle = await enter(harness, DATE.replace("IF_PAST", "go_on"), due=date, timezone=TOKYO)
-    async with harness.database.transaction() as connection:
-        await connection.execute("UPDATE journeys SET entry = entry - 'id' - 'source'")
-    await harness.skip(handle, hours=5)
-    assert await handle.result() == "completed"
-    assert due <= await sent_at(harness) < due + MINUTE
-
-
 async def test_a_date_that_is_past_missing_or_unreadable_skips_what_follows_unless_it_is_to_go_on(
     harness: Harness,
 ) -> None:

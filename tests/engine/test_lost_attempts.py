@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from runtime.embedded.temporal import EmbeddedTemporal
 from tests.channels.servers import SILENCE, listening, scripted_smtp
 from tests.harness import MAIL, open_harness
 from tests.processes import worker_process
+from tests.servers import TemporalServer
 from workflows.options import SEND_HEARTBEAT
 
 HOOK = """---
@@ -27,7 +27,7 @@ steps:
 
 @pytest.mark.takes_long
 async def test_a_dead_attempt_is_missed_long_before_its_time_is_over_and_a_slow_one_is_not(
-    database_url: str, temporal: EmbeddedTemporal
+    database_url: str, temporal: TemporalServer
 ) -> None:
     async def answer_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -38,7 +38,7 @@ async def test_a_dead_attempt_is_missed_long_before_its_time_is_over_and_a_slow_
     async with (
         listening(scripted_smtp(DOT=SILENCE)) as smtp_port,
         listening(answer_late) as hook_port,
-        open_harness(database_url, temporal.address, is_working=False, smtp_port=smtp_port) as harness,
+        open_harness(database_url, temporal, is_working=False, smtp_port=smtp_port) as harness,
     ):
         await harness.run_campaign(CAMPAIGN.replace("CHANNEL", "email"), {"note.liquid": MAIL})
         await harness.run_campaign(

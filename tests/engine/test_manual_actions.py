@@ -197,14 +197,17 @@ async def test_one_wait_is_skipped_once_however_often_it_is_asked_for(harness: H
     assert len(await harness.query("SELECT 1 FROM decisions WHERE kind = 'skip'")) == 1
 
 
-async def test_who_enters_after_it_was_asked_for_is_let_be(harness: Harness, temporal: EmbeddedTemporal) -> None:
+async def test_who_enters_after_it_was_asked_for_is_let_be(
+    lone_harness: Harness, lone_temporal: EmbeddedTemporal
+) -> None:
     """It may be carried out much later, as where Temporal is away meanwhile."""
+    harness = lone_harness
     await harness.run_campaign(CART)
     await entered(harness, "u1")
-    await temporal.kill()
+    await lone_temporal.kill()
     operation = await harness.admin("POST", "/v1/journeys/exit", {"campaign": "cart"})
     await harness.track("u2", "Cart Abandoned", {"value": 200, "cart_id": "c-u2"})
-    await temporal.restart()
+    await lone_temporal.restart()
     assert (await finished(harness, operation))["counts"] == {"exited": 1}
     rows = await harness.query(
         "SELECT user_id FROM journeys JOIN profiles ON profiles.id = profile_id WHERE state = 'active'"

@@ -1,7 +1,6 @@
 """Many journeys taken to another version: the plan's numbers are the outcome's, whatever fails meanwhile."""
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,9 +16,11 @@ from runtime.migration_client import JourneyMigrator
 from tests.engine.test_plans import body
 from tests.harness import Harness, open_harness
 from tests.processes import worker_process
+from tests.proofs import rounds
+from tests.servers import TemporalServer
 from workflows.search_attributes import CAMPAIGN_VERSION
 
-JOURNEYS = int(os.environ.get("SOJOURN_TEST_JOURNEYS", "30"))
+JOURNEYS = rounds(30, 300)
 
 FIRST = """
 key: offer
@@ -36,9 +37,9 @@ THIRD = SECOND.replace("20d", "30d")
 
 
 @pytest.fixture
-async def idle(database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Harness]:
+async def idle(database_url: str, temporal: TemporalServer) -> AsyncIterator[Harness]:
     """Nothing is started, told or moved but by what the test does."""
-    async with open_harness(database_url, temporal.address, is_working=False) as opened:
+    async with open_harness(database_url, temporal, is_working=False) as opened:
         yield opened
 
 
@@ -226,12 +227,15 @@ async def test_nobody_moves_to_a_version_that_finds_journeys_by_another_key(idle
     assert (await finished(idle))["counts"] == {"stayed": 1, "stayed/looked/entry_key_changed": 1}
 
 
-async def test_while_temporal_is_away_nobody_is_moved_or_counted(harness: Harness, temporal: EmbeddedTemporal) -> None:
+async def test_while_temporal_is_away_nobody_is_moved_or_counted(
+    lone_harness: Harness, lone_temporal: EmbeddedTemporal
+) -> None:
+    harness = lone_harness
     paused, waiting = await entered(harness, 12)
-    await temporal.kill()
+    await lone_temporal.kill()
     await start(harness)
     assert await harness.query("SELECT done FROM operations") == [{"done": 0}]
-    await temporal.restart()
+    await lone_temporal.restart()
     done = await finished(harness)
     assert (done["done"], done["counts"]["moved"], done["counts"]["stayed"]) == (12, len(waiting), len(paused))
     assert await moves(harness) == {"moved": len(waiting), "stayed": len(paused)}
@@ -253,6 +257,7 @@ async def test_a_page_that_was_not_counted_is_counted_the_second_time(harness: H
     assert await moves(harness) == {"moved": len(waiting), "stayed": len(paused)}
 
 
+@pytest.mark.prove
 @pytest.mark.takes_long
 async def test_a_killed_worker_leaves_nobody_out_and_moves_nobody_twice(idle: Harness) -> None:
     """Killed as soon as it is seen that it has moved somebody."""

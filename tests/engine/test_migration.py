@@ -14,8 +14,8 @@ from temporalio.exceptions import ApplicationError
 
 from application.catalogue import Catalogue
 from domain.journey.migration import Migration, shared_subscriptions
-from tests.conftest import EVENTS_A_RUN
 from tests.harness import Harness
+from tests.servers import EVENTS_PER_RUN
 from workflows.journey import JourneyWorkflow
 
 Journey = WorkflowHandle[Any, Any]
@@ -349,7 +349,7 @@ async def test_a_long_history_is_left_behind_only_once_the_journey_has_moved(har
         JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED
     )
     run = (await handle.describe()).run_id
-    while (await handle.describe()).history_length < EVENTS_A_RUN:
+    while (await handle.describe()).history_length < EVENTS_PER_RUN:
         await asyncio.gather(*(handle.signal("matched", args=["looked/0", str(uuid4()), 1]) for _ in range(20)))
     assert (await handle.describe()).run_id == run
     harness.inbox.greylist.clear()

@@ -12,6 +12,7 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from store.migrate import upgrade
 from tests.engine.campaigns import CART
 from tests.harness import Harness, open_harness
+from tests.servers import TemporalServer
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,8 @@ def patient_pools() -> None:
     """A request to a database that is away is refused after the product's own timeout."""
 
 
-async def test_journeys_start_once_temporal_is_back(harness: Harness, temporal: EmbeddedTemporal) -> None:
+async def test_journeys_start_once_temporal_is_back(lone_harness: Harness, lone_temporal: EmbeddedTemporal) -> None:
+    harness = lone_harness
     await harness.run_campaign(CART)
     for user in ("u0", "u1"):
         await harness.track(user, "Cart Abandoned", {"value": 120, "cart_id": "c1"})
@@ -30,7 +32,7 @@ async def test_journeys_start_once_temporal_is_back(harness: Harness, temporal: 
         await harness.track(f"u{number}", "Cart Abandoned", {"value": 120, "cart_id": "c2"})
 
     shopping = [asyncio.create_task(shop(number)) for number in range(10)]
-    await temporal.kill()
+    await lone_temporal.kill()
     await asyncio.gather(*shopping)
     for number in range(10, 30):
         await shop(number)
@@ -38,7 +40,7 @@ async def test_journeys_start_once_temporal_is_back(harness: Harness, temporal: 
     await harness.track("u0", "Order Completed", {"cart_id": "c1"})
     await harness.track("u29", "Order Completed", {"cart_id": "c2"})
     assert len(await harness.query("SELECT * FROM outbox WHERE kind = 'start'")) >= 20
-    await temporal.restart()
+    await lone_temporal.restart()
     await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)", seconds=60)
     rows = await harness.query("SELECT workflow_id, state FROM journeys")
     assert len(rows) == 32
@@ -60,14 +62,14 @@ async def test_journeys_start_once_temporal_is_back(harness: Harness, temporal: 
 
 
 async def test_an_event_is_refused_for_now_while_the_database_is_away(
-    data_folder: Path, temporal: EmbeddedTemporal
+    data_folder: Path, temporal: TemporalServer
 ) -> None:
     """On a database server of its own, which stops and comes back."""
     folder = data_folder / "postgres-that-stops"
     server = await EmbeddedPostgres.start(folder)
     await asyncio.to_thread(upgrade, server.url)
     try:
-        async with open_harness(server.url, temporal.address) as harness:
+        async with open_harness(server.url, temporal) as harness:
             await harness.run_campaign(CART)
             server = await _stop_and_start(harness, server, folder)
     finally:

@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 
 from channels.bulkhead import MAX_WAITING, MAX_WAITING_IF_SILENT
-from runtime.embedded.temporal import EmbeddedTemporal
 from tests.channels.servers import SILENCE, Receiver, answer, listening
 from tests.harness import MAIL, PATIENCE, Harness, looks, open_harness
 from tests.processes import worker_process
+from tests.servers import TemporalServer
 
 DUE = 120
 OTHERS = 10
@@ -38,14 +38,14 @@ class Counted(Receiver):
 
 @pytest.mark.takes_long
 async def test_hundreds_of_messages_to_dead_receivers_hold_up_nobody_else(
-    database_url: str, temporal: EmbeddedTemporal
+    database_url: str, temporal: TemporalServer
 ) -> None:
     silent, refusing, alive = Counted(SILENCE), Receiver(answer(503)), Receiver()
     async with (
         listening(silent.talk) as silent_port,
         listening(refusing.talk) as refusing_port,
         listening(alive.talk) as alive_port,
-        open_harness(database_url, temporal.address, is_working=False, database_pool_size=6) as harness,
+        open_harness(database_url, temporal, is_working=False, database_pool_size=6) as harness,
         worker_process(harness.settings) as worker,
     ):
         try:

@@ -15,10 +15,11 @@ from store.database import Database
 from tests.api.fakes import WRITE_KEY
 from tests.api.live import api_process
 from tests.harness import PATIENCE, Harness
+from tests.proofs import rounds
 
 SEED = 20_261_129
-ROUNDS = 1_000
-# Rounds that go in one batch, so that a thousand of them take seconds: each still has a device of its own.
+ROUNDS = rounds(100, 1_000)
+# Rounds that go in one batch, so that a thousand of them take little time: each still has a device of its own.
 AT_ONCE = 50
 # Rounds one after the other, of which the carts are mailed as well.
 MAILED = 8
@@ -165,11 +166,12 @@ async def merged(database: Database, devices: Iterable[Device]) -> list[str]:
     return wrong
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("users", [2, 8])
 async def test_first_calls_of_many_users_from_one_device_at_once_never_make_them_one(
     database_url: str, users: int
 ) -> None:
-    """A thousand rounds over two API processes: identify, alias and track, of new and of known users."""
+    """Rounds over two API processes: identify, alias and track, of new and of known users."""
     print(f"seed {SEED}, {ROUNDS} rounds of {users}")  # noqa: T201
     rolls = random.Random(f"{SEED}/{users}")
     devices = [Device(f"a{number}") for number in range(ROUNDS)]

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from runtime.embedded.temporal import EmbeddedTemporal
 from tests.harness import Harness, actions, now, open_harness
+from tests.servers import TemporalServer
 
 # Neither turns its clocks, so that an hour from now is an hour later on them, whenever this runs.
 TOKYO, REYKJAVIK = "Asia/Tokyo", "Atlantic/Reykjavik"
@@ -98,9 +98,9 @@ async def test_whoever_moves_while_a_message_waits_gets_it_in_the_morning_of_the
 
 
 async def test_the_zone_is_the_profiles_else_the_campaigns_else_the_deployments(
-    database_url: str, temporal: EmbeddedTemporal
+    database_url: str, temporal: TemporalServer
 ) -> None:
-    async with open_harness(database_url, temporal.address, timezone="Asia/Kolkata") as harness:
+    async with open_harness(database_url, temporal, timezone="Asia/Kolkata") as harness:
         # Closed in all of the zones: the first to open is Tokyo, in twelve and a half hours.
         window, *_ = hours("Asia/Kolkata", 16 * HOUR, 17 * HOUR)
         closed = NUDGE.replace("WINDOW", window)

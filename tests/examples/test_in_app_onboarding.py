@@ -20,8 +20,8 @@ from domain.journey.protocol import (
     Woke,
 )
 from domain.sending.policy import Granted
-from tests.conftest import EVENTS_A_RUN
 from tests.examples.harness import EXAMPLES, ExampleHarness, Line, Walker, sent
+from tests.servers import EVENTS_PER_RUN
 
 EVERY = timedelta(days=3)
 ROUNDS = 30
@@ -121,7 +121,7 @@ async def test_new_people_are_shown_the_next_thing(example: ExampleHarness) -> N
         sizes.append(events[0].ByteSize())
         run_id = events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
     assert len(lengths) > ROUNDS // 12
-    assert max(lengths) < EVENTS_A_RUN + 20
+    assert max(lengths) < EVENTS_PER_RUN + 20
     # What travels from run to run is full after the first ones, and does not grow.
     assert max(sizes) < 4_000
 

@@ -24,6 +24,7 @@ from runtime.temporal import SEARCH_ATTRIBUTES
 from store.migrate import upgrade
 from tests.engine.campaigns import CART, GREETING, LOYALTY, ONE_A_DAY, PROMOTION, REACTION, REMINDERS, RESTS, TRIAL
 from tests.harness import Harness, now, open_harness
+from tests.servers import TemporalServer
 
 HISTORIES = Path(__file__).parent / "histories"
 RELEASE = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
@@ -470,7 +471,7 @@ async def record() -> None:
             for kind in KINDS:
                 file = FOLDER / f"{kind.__name__}.json"
                 if not file.exists():
-                    await _record(kind, file, postgres, temporal)
+                    await _record(kind, file, postgres.url, TemporalServer(temporal.address))
         finally:
             await temporal.stop()
             await postgres.stop()
@@ -482,13 +483,13 @@ def _prepare(folder: Path) -> None:
 
 
 async def _record(
-    kind: Callable[[Harness], Awaitable[Journey]], file: Path, postgres: EmbeddedPostgres, temporal: EmbeddedTemporal
+    kind: Callable[[Harness], Awaitable[Journey]], file: Path, postgres_url: str, temporal: TemporalServer
 ) -> None:
-    base, _, _ = postgres.url.rpartition("/")
+    base, _, _ = postgres_url.rpartition("/")
     name = f"replay_{kind.__name__}"
-    await _create(postgres.url, name)
+    await _create(postgres_url, name)
     await asyncio.to_thread(upgrade, f"{base}/{name}")
-    async with open_harness(f"{base}/{name}", temporal.address, task_queue=f"replay-{kind.__name__}") as harness:
+    async with open_harness(f"{base}/{name}", temporal, task_queue=f"replay-{kind.__name__}") as harness:
         handle = await kind(harness)
         await handle.result()
         last = harness.temporal.get_workflow_handle(handle.id)

@@ -14,16 +14,16 @@ from temporalio.client import WorkflowHandle
 
 from domain.errors import UnavailableError
 from runtime import deployments
-from runtime.embedded.temporal import EmbeddedTemporal
 from settings import Settings
 from tests.engine.campaigns import CART
 from tests.harness import Harness, open_harness
 from tests.processes import sojourn, worker_process
+from tests.servers import TemporalServer
 
 
 @pytest.fixture
-async def harness(database_url: str, temporal: EmbeddedTemporal) -> AsyncIterator[Harness]:
-    async with open_harness(database_url, temporal.address, is_working=False) as opened:
+async def harness(database_url: str, temporal: TemporalServer) -> AsyncIterator[Harness]:
+    async with open_harness(database_url, temporal, is_working=False) as opened:
         yield opened
 
 
@@ -102,7 +102,7 @@ async def test_a_promoted_build_shares_the_journeys_with_no_other(harness: Harne
 
     async def routed() -> tuple[str, float]:
         described = await harness.temporal.workflow_service.describe_worker_deployment(
-            DescribeWorkerDeploymentRequest(namespace="default", deployment_name=queue)
+            DescribeWorkerDeploymentRequest(namespace=harness.temporal.namespace, deployment_name=queue)
         )
         routing = described.worker_deployment_info.routing_config
         return routing.current_deployment_version.build_id, routing.ramping_version_percentage
@@ -111,7 +111,11 @@ async def test_a_promoted_build_shares_the_journeys_with_no_other(harness: Harne
         await promoted(harness, "1")
         await harness.temporal.workflow_service.set_worker_deployment_ramping_version(
             SetWorkerDeploymentRampingVersionRequest(
-                namespace="default", deployment_name=queue, build_id="2", percentage=50, identity="test"
+                namespace=harness.temporal.namespace,
+                deployment_name=queue,
+                build_id="2",
+                percentage=50,
+                identity="test",
             )
         )
         assert await routed() == ("1", 50)

@@ -17,6 +17,7 @@ from store.migrate import upgrade
 from tests import generated
 from tests.harness import PATIENCE, WRITE_KEY, looks
 from tests.processes import sojourn, start
+from tests.servers import TemporalServer
 
 ATTRIBUTES = "Campaign, CampaignVersion, UserId, JourneyStep, JourneyState"
 
@@ -75,10 +76,8 @@ class WorkerLog:
         raise AssertionError(f"the log ended without {event}: {self._read}")
 
 
-async def test_a_worker_waits_for_the_migration_and_says_so(
-    empty_database_url: str, temporal: EmbeddedTemporal
-) -> None:
-    settings = settings_for(empty_database_url, temporal.address)
+async def test_a_worker_waits_for_the_migration_and_says_so(empty_database_url: str, temporal: TemporalServer) -> None:
+    settings = settings_for(empty_database_url, temporal.address, temporal_namespace=temporal.namespace)
     process = await start(settings, "worker")
     log = WorkerLog(process)
     try:

@@ -14,14 +14,13 @@ from temporalio.service import RPCError
 from application.readiness import look_at_database
 from application.reconcile import Reconciler, Report
 from domain.deployment.findings import Away, DeploymentPart, Facts, find_lacks
-from runtime.embedded.postgres import EmbeddedPostgres
-from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.journey_workflows import JourneyWorkflows
 from runtime.temporal_probe import look_at_temporal
 from store import reconciliations
 from tests.conftest import database_of
 from tests.engine.campaigns import CART, REACTION
 from tests.harness import PATIENCE, Harness, looks, open_harness
+from tests.servers import PostgresServer, TemporalServer
 
 NOTHING: dict[str, Any] = {}
 
@@ -63,7 +62,9 @@ async def status(handle: WorkflowHandle[Any, Any]) -> str:
 async def delete(harness: Harness, handle: WorkflowHandle[Any, Any]) -> None:
     """As if Temporal had never heard of it."""
     await harness.temporal.workflow_service.delete_workflow_execution(
-        DeleteWorkflowExecutionRequest(namespace="default", workflow_execution=WorkflowExecution(workflow_id=handle.id))
+        DeleteWorkflowExecutionRequest(
+            namespace=harness.temporal.namespace, workflow_execution=WorkflowExecution(workflow_id=handle.id)
+        )
     )
     await eventually(lambda: status(handle), "MISSING")
     await eventually(lambda: shown(harness, handle), 0)
@@ -186,13 +187,13 @@ async def test_a_workflow_without_a_journey_is_ended(harness: Harness) -> None:
 
 
 async def test_journeys_of_another_deployment_in_the_namespace_are_left_alone(
-    harness: Harness, postgres: EmbeddedPostgres, migrated: str, temporal: EmbeddedTemporal
+    harness: Harness, postgres: PostgresServer, migrated: str, temporal: TemporalServer
 ) -> None:
     """Few beside many, so that they would be ended if they were taken for workflows without a journey."""
     ours = await in_the_cart(harness, "u1", "u2", "u3")
     async with (
         database_of(postgres, migrated) as other_url,
-        open_harness(other_url, temporal.address, task_queue=f"{harness.settings.task_queue}-b") as other,
+        open_harness(other_url, temporal, task_queue=f"{harness.settings.task_queue}-b") as other,
     ):
         theirs = await in_the_cart(other, "u4")
         report = await reconciled(harness)

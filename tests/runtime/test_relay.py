@@ -12,7 +12,6 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from application.catalogue import Catalogue
 from domain.journey.records import Ending
-from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.relay import BATCH, BATCH_OF_MANY, LONGEST_PAUSE, Relay, TemporalAwayError
 from runtime.temporal import connect
 from store import journeys, outbox
@@ -21,6 +20,7 @@ from store.outbox import OutboxMessage
 from tests.chaos.proxy import Proxy
 from tests.engine.campaigns import CART
 from tests.harness import PATIENCE, Harness, looks, open_harness
+from tests.servers import TemporalServer
 
 EXIT = OutboxMessage("cart/u1/000000000000", "exit", {"by": "e1"})
 
@@ -49,7 +49,7 @@ async def test_a_signal_for_a_journey_that_is_over_is_forgotten(database: Databa
     assert await left(database) == []
 
 
-async def test_a_signal_is_kept_while_the_namespace_is_missing(database: Database, temporal: EmbeddedTemporal) -> None:
+async def test_a_signal_is_kept_while_the_namespace_is_missing(database: Database, temporal: TemporalServer) -> None:
     client = await connect(temporal.address, "not-made-yet")
     await append(database, EXIT)
     await Relay(database, Catalogue(), client, "nobody").deliver_due()
@@ -66,16 +66,16 @@ async def test_a_signal_waits_for_the_start_that_another_relay_holds(database: D
 
 
 async def test_a_start_that_is_told_after_its_journey_was_stopped_is_taken_back(
-    database: Database, database_url: str, temporal: EmbeddedTemporal, client: Client
+    database: Database, database_url: str, temporal: TemporalServer, client: Client
 ) -> None:
     """The relay is cut off from the database, and the answer of Temporal is long in coming."""
     proxy = Proxy(temporal.port)
     await proxy.start()
-    async with open_harness(database_url, temporal.address, is_working=False) as harness:
+    async with open_harness(database_url, temporal, is_working=False) as harness:
         await harness.run_campaign(CART)
         await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
         [journey] = await harness.query("SELECT id, workflow_id FROM journeys")
-        far = await connect(f"127.0.0.1:{proxy.port}", "default")
+        far = await connect(f"127.0.0.1:{proxy.port}", temporal.namespace)
         relay = Relay(database, Catalogue(), far, harness.settings.task_queue)
         proxy.is_mute = True
         telling = asyncio.create_task(relay.deliver_due())

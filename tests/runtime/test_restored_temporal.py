@@ -12,6 +12,7 @@ from runtime.temporal import SEARCH_ATTRIBUTES
 from tests.engine.campaigns import CART
 from tests.harness import Harness, open_harness
 from tests.runtime.test_reconciliation import eventually, found, indexed, reconciled, status
+from tests.servers import TemporalServer
 
 QUEUE = "restored"
 
@@ -37,14 +38,14 @@ async def test_temporal_restored_from_an_old_backup(
     database_url: str, server: EmbeddedTemporal, data_folder: Path
 ) -> None:
     folder, backup = data_folder / "restored", data_folder / "backup"
-    async with open_harness(database_url, server.address, task_queue=QUEUE) as harness:
+    async with open_harness(database_url, TemporalServer(server.address), task_queue=QUEUE) as harness:
         await harness.run_campaign(CART)
         await enter(harness, "stays", "buys", "is-sent")
     await server.stop()
     shutil.copytree(folder, backup)
     await server.restart()
 
-    async with open_harness(database_url, server.address, task_queue=QUEUE) as harness:
+    async with open_harness(database_url, TemporalServer(server.address), task_queue=QUEUE) as harness:
         await enter(harness, "comes", "comes-and-is-sent", "comes-and-buys")
         for user in ("is-sent", "comes-and-is-sent"):
             handle = await harness.journey(user)
@@ -59,7 +60,7 @@ async def test_temporal_restored_from_an_old_backup(
     shutil.copytree(backup, folder)
     await server.restart()
 
-    async with open_harness(database_url, server.address, task_queue=QUEUE) as harness:
+    async with open_harness(database_url, TemporalServer(server.address), task_queue=QUEUE) as harness:
         handles = {
             user: await harness.journey(user) for user in ("stays", "buys", "is-sent", "comes", "comes-and-is-sent")
         }

@@ -16,7 +16,6 @@ from temporalio.worker import Replayer
 import wiring
 from domain.deployment.findings import Away, TemporalFacts
 from runtime.codec import data_converter
-from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.temporal import WORKFLOWS, connect, workflow_runner
 from runtime.temporal_probe import look_at_temporal, read_failure
 from settings import TemporalSettings
@@ -24,13 +23,14 @@ from tests import generated
 from tests.engine.campaigns import CART
 from tests.harness import open_harness
 from tests.runtime.tls_front import TlsFront
+from tests.servers import TemporalServer
 
 API_KEY = generated.secret("API key of Temporal")
 OLD, NEW = generated.payload_key("2025"), generated.payload_key("2026")
 
 
 @pytest.fixture
-async def front(temporal: EmbeddedTemporal) -> AsyncIterator[TlsFront]:
+async def front(temporal: TemporalServer) -> AsyncIterator[TlsFront]:
     async with TlsFront(temporal.port) as opened:
         yield opened
 
@@ -107,7 +107,7 @@ async def test_a_server_with_tls_is_not_called_without(front: TlsFront) -> None:
     assert "TEMPORAL_TLS=true" in str(away.remedy)
 
 
-async def test_a_server_without_tls_is_not_called_with(temporal: EmbeddedTemporal) -> None:
+async def test_a_server_without_tls_is_not_called_with(temporal: TemporalServer) -> None:
     with pytest.raises(RuntimeError) as failed:
         await connect(temporal.address, "default", tls=True)
     away = read_failure(failed.value)
@@ -164,7 +164,7 @@ STEPS = ("cool-off", "nudge")
 
 async def test_a_journey_runs_encrypted_through_tls_and_replays(
     database_url: str,
-    temporal: EmbeddedTemporal,
+    temporal: TemporalServer,
     client: Client,
     front: TlsFront,
     tmp_path: Path,
@@ -179,8 +179,8 @@ async def test_a_journey_runs_encrypted_through_tls_and_replays(
     through = {
         name: getattr(given, name) for name in ("temporal_address", "temporal_tls", "temporal_api_key", "payload_keys")
     }
-    async with open_harness(database_url, temporal.address, temporal_settings=through) as harness:
-        harness.temporal = await connect(temporal.address, "default", payload_keys=keys)
+    async with open_harness(database_url, temporal, temporal_settings=through) as harness:
+        harness.temporal = await connect(temporal.address, temporal.namespace, payload_keys=keys)
         harness.skipper = TimeSkipper(harness.temporal)
         await harness.run_campaign(CART)
         await harness.identify("u1", email="u1@example.com")

@@ -1,5 +1,6 @@
 """A channel, a provider, a delay and a step from one module run through the real engine; no other file knows them."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,10 +11,10 @@ import httpx
 import pytest
 
 from runtime.embedded.ports import free_port
-from runtime.embedded.temporal import EmbeddedTemporal
 from settings import Settings
 from tests.harness import ADMIN_KEY, PATIENCE, WRITE_KEY, Harness, looks, open_harness
-from tests.processes import start, worker_process
+from tests.processes import start
+from tests.servers import TemporalServer
 
 MODULE = "tests.sockets.launch"
 CAMPAIGN = """
@@ -47,10 +48,28 @@ async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         await process.communicate()
 
 
+@asynccontextmanager
+async def worker(settings: Settings) -> AsyncIterator[None]:
+    """A worker process that knows the new kinds, from when it takes tasks."""
+    process = await start(settings, "worker", module=MODULE)
+    assert process.stdout is not None
+    read = b""
+    while b"worker runs" not in (line := await process.stdout.readline()):
+        read += line
+        assert line, read.decode()
+    reading = asyncio.create_task(process.stdout.read())
+    try:
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+        await reading
+
+
 @pytest.fixture
-async def harness(database_url: str, temporal: EmbeddedTemporal, tmp_path: Path) -> AsyncIterator[Harness]:
+async def harness(database_url: str, temporal: TemporalServer, tmp_path: Path) -> AsyncIterator[Harness]:
     providers = {"pager": {"kind": "recorder", "file": str(tmp_path / "pages")}}
-    async with open_harness(database_url, temporal.address, is_working=False, providers=providers) as opened:
+    async with open_harness(database_url, temporal, is_working=False, providers=providers) as opened:
         yield opened
 
 
@@ -66,7 +85,7 @@ async def test_new_kinds_run_through_the_real_engine(harness: Harness, tmp_path:
         "silent": {"pagers": ["three"]},
         "without": {"consent": {"pager": True}},
     }
-    async with api(harness.settings) as http, worker_process(harness.settings, MODULE):
+    async with api(harness.settings) as http, worker(harness.settings):
         wrong = CAMPAIGN.replace("beats: 3", "beats: 0")
         body = {"file": "paged.yaml", "source": wrong, "templates": {"page.liquid": PAGE}}
         refused = await http.post("/v1/campaigns", json=body, headers=admin)

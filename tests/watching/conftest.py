@@ -13,11 +13,10 @@ import httpx
 import pytest
 
 from runtime.embedded.ports import free_port
-from runtime.embedded.postgres import EmbeddedPostgres
-from runtime.embedded.temporal import EmbeddedTemporal
 from tests.conftest import database_of
 from tests.harness import PATIENCE, WRITE_KEY, Harness, looks, open_harness
 from tests.processes import ROOT, environment
+from tests.servers import PostgresServer, TemporalServer
 from tests.watching.collector import Collector, Taken, collecting
 
 # What is about persons here, none of which is an id.
@@ -80,16 +79,16 @@ class Watched:
 
 @pytest.fixture(scope="session")
 async def watched(
-    postgres: EmbeddedPostgres,
+    postgres: PostgresServer,
     migrated: str,
-    temporal: EmbeddedTemporal,
+    temporal: TemporalServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Watched:
     log = tmp_path_factory.mktemp("watched") / "log"
     with collecting() as collector:
         async with (
             database_of(postgres, migrated) as url,
-            open_harness(url, temporal.address, is_working=False, api_port=free_port()) as harness,
+            open_harness(url, temporal, is_working=False, api_port=free_port()) as harness,
         ):
             addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
             async with (

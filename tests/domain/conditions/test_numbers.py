@@ -2,7 +2,6 @@
 
 import json
 import operator
-import os
 from fractions import Fraction
 from math import inf, isfinite
 from random import Random
@@ -13,9 +12,9 @@ import pytest
 from domain.conditions.cel_numbers import unify
 from domain.conditions.expressions import ConditionError, ExpressionScope, compile_condition, compile_key, compile_value
 from domain.sending.caps_document import parse_caps
+from tests.proofs import rounds
 
-# More by SOJOURN_NUMBER_CASES: each expression is compiled.
-SEED, CASES = 11, int(os.environ.get("SOJOURN_NUMBER_CASES", "600"))
+SEED, CASES = 11, rounds(600, 20_000)
 Number = int | float
 _INT64 = range(-(2**63), 2**63)
 _COMPARISONS = {
@@ -110,6 +109,7 @@ def promoted(left: Number, right: Number) -> tuple[Number, Number]:
     return float(left), float(right)
 
 
+@pytest.mark.prove
 def test_mixed_expressions_agree_with_exact_arithmetic_before_and_after_the_database() -> None:
     random = Random(SEED)
     held = failed = 0

@@ -1,0 +1,96 @@
+"""Processes of the service that start within milliseconds: forks of one that has imported everything.
+
+An interpreter that imports a worker or an API takes 1.3 to 1.7 s of processor time, which the tests would spend a
+hundred times. What a start of `sojourn` itself shows, tests/processes.py `start` shows.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
+
+from cli.main import main
+
+_ROOT = Path(__file__).parents[1]
+
+_context = multiprocessing.get_context("forkserver")
+# What `sojourn api` and `sojourn worker` import, in part only once they serve.
+_SERVING = ["cli.main", "api.app", "api.server", "worker", "store.migrate", "runtime.deployments"]
+_UVICORN = ["uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto"]
+_context.set_forkserver_preload([*_SERVING, "runtime.instrumented_process", *_UVICORN])
+
+
+class Fork:
+    """A running process, used like an `asyncio.subprocess.Process`."""
+
+    def __init__(self, process: ForkServerProcess, stdout: asyncio.StreamReader) -> None:
+        self._process = process
+        self._has_ended = asyncio.Event()
+        self.stdout = stdout
+        asyncio.get_running_loop().add_reader(process.sentinel, self._end)
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    async def wait(self) -> int:
+        await self._has_ended.wait()
+        assert self._process.exitcode is not None
+        return self._process.exitcode
+
+    async def communicate(self) -> tuple[bytes, None]:
+        output = await self.stdout.read()
+        await self.wait()
+        return output, None
+
+    def send_signal(self, signal: Signals) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, signal)
+
+    def terminate(self) -> None:
+        self.send_signal(SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(SIGKILL)
+
+    def _end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._process.sentinel)
+        self._has_ended.set()
+
+
+async def fork(*arguments: str, variables: Mapping[str, str]) -> Fork:
+    """Start `sojourn ARGUMENTS` with this environment; what it writes, errors included, is its `stdout`."""
+    reader, writer = _context.Pipe(duplex=False)
+    process = _context.Process(target=_become, args=(arguments, dict(variables), writer), daemon=True)
+    # The first one waits until everything is imported.
+    await asyncio.to_thread(process.start)
+    writer.close()
+    # However much it is, it waits for nobody to read it.
+    stdout = asyncio.StreamReader(limit=2**30)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stdout), os.fdopen(os.dup(reader.fileno()), "rb", 0)
+    )
+    reader.close()
+    return Fork(process, stdout)
+
+
+def _become(arguments: Sequence[str], variables: Mapping[str, str], output: Connection) -> None:
+    """Be the process of this command."""
+    os.chdir(_ROOT)
+    os.environ.clear()
+    os.environ.update(variables)
+    for number in (1, 2):
+        os.dup2(output.fileno(), number)
+    output.close()
+    sys.argv[1:] = arguments
+    main()
