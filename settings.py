@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
+import msgspec
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -87,6 +88,17 @@ def _web_address(url: str) -> str:
     if not is_complete:
         raise ValueError("must be an address such as http://localhost:8233")
     return url
+
+
+def _read_object(value: Any) -> Any:
+    """Read a JSON object of objects from a variable."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value, type=dict[str, dict[str, Any]])
+    except msgspec.DecodeError as error:
+        fault = SecretFault("is no JSON object of objects", 'write it as {"email": {"kind": "smtp", "host": "…"}}')
+        raise _FaultError(fault) from error
 
 
 def _split_list(texts: object) -> object:
@@ -329,7 +341,7 @@ class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, Ma
         description="Standard Webhooks secrets, whsec_ and base64, the newest first. Each signs, until it is removed",
     )
     webhook_allow_private_addresses: bool = Field(False, description="let webhooks reach loopback and private networks")
-    providers: dict[str, dict[str, Any]] = Field(
+    providers: Annotated[dict[str, dict[str, Any]], NoDecode, BeforeValidator(_read_object)] = Field(
         {},
         description="the provider of a channel, where it is another than by default, and its settings",
         examples=['{"email": {"kind": "console"}}'],
