@@ -77,6 +77,27 @@ async def test_a_journey_waits_for_a_weekday(harness: Harness) -> None:
     assert due <= await sent_at(harness) < due + MINUTE
 
 
+async def test_a_journey_waits_for_hours_of_the_day(harness: Harness) -> None:
+    due, begin = in_hours(3, TOKYO)
+    _, end = in_hours(5, TOKYO)
+    handle = await enter(harness, f'{{during: {{from: "{begin}", to: "{end}"}}}}', timezone=TOKYO)
+    await harness.skip(handle, hours=2, minutes=50)
+    assert harness.inbox.messages == []
+    await harness.skip(handle, minutes=11)
+    assert await handle.result() == "completed"
+    assert due <= await sent_at(harness) < due + MINUTE
+
+
+async def test_a_journey_goes_on_at_once_within_the_hours(harness: Harness) -> None:
+    _, begin = in_hours(-1, TOKYO)
+    _, end = in_hours(2, TOKYO)
+    await harness.run_campaign(GREETING.replace("DELAY", f'{{during: {{from: "{begin}", to: "{end}"}}}}'))
+    await harness.identify("u1", email="u1@example.com", timezone=TOKYO)
+    await harness.track("u1", "Signed Up")
+    assert await (await harness.journey("u1")).result() == "completed"
+    assert await delays(harness) == ["rest: waited"]
+
+
 async def test_whoever_moves_west_during_the_wait_is_waited_for_there(harness: Harness) -> None:
     """At this time in Tokyo it is nine hours earlier in Reykjavik."""
     due, shown = in_hours(3, TOKYO)

@@ -6,11 +6,13 @@ from typing import Any
 from domain.campaign.delays.date import DateDelay
 from domain.campaign.delays.kind import DelayForm
 from domain.campaign.delays.local_clock import ClockDelay
+from domain.campaign.delays.local_hours import HoursDelay
 from domain.campaign.delays.random_time import RandomDelay
 
 # In the order in which a mapping with the keys of several forms is read.
 DELAYS: tuple[type[DelayForm], ...] = (
     DateDelay,
+    HoursDelay,
     ClockDelay,
     RandomDelay,
 )

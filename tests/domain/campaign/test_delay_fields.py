@@ -4,8 +4,10 @@ import pytest
 
 from domain.campaign.delays.date import DateDelay
 from domain.campaign.delays.local_clock import ClockDelay
+from domain.campaign.delays.local_hours import HoursDelay, HoursRule
 from domain.campaign.delays.random_time import RandomDelay
 from domain.campaign.steps.delay import DelayStep
+from domain.local_time.windows import LocalWindow
 from tests.domain.campaign.documents import problem, publish, steps
 
 
@@ -20,6 +22,9 @@ def test_reads_every_form() -> None:
     assert delay("1h30m") == 5_400
     assert delay("{for: 1h..3h}") == RandomDelay.model_construct(ends=(3_600, 10_800))
     assert delay("{until: 09:00, days: [sun, mon]}") == ClockDelay.model_construct(until=time(9), days=(0, 6))
+    hours = delay("{during: {from: 09:00, to: 17:00, days: [mon]}}")
+    assert isinstance(hours, HoursDelay)
+    assert hours.rule() == HoursRule(LocalWindow(time(9), time(17), (0,)))
     assert delay("{until: '23:59'}") == ClockDelay.model_construct(until=time(23, 59), days=None)
     date = delay("{date: profile.traits.ends_at, offset: -3d12h, at: '09:30', if_past: skip_next}")
     assert date == DateDelay.model_construct(
@@ -63,6 +68,9 @@ _FORMS = "Write `30m`, `{for: 1h..3h}`"
         ("{until: 09:00, days: []}", ".days", "the list is empty", "leave the key out"),
         ("{until: 09:00, days: [Monday]}", ".days", "`Monday` is not a weekday", "Did you mean `mon`?"),
         ("{until: 09:00, days: [mon, mon]}", ".days", "`mon` stands there twice", "once"),
+        ("{during: {from: 09:00}}", ".during.to", "is missing", "when they end"),
+        ("{during: {from: 09:00, to: 09:00}}", ".during", "begin and end at the same time", "Move one of them"),
+        ("{during: {from: 09:00, to: 24:01}}", ".during.to", "`24:01` is not a time of day", ""),
         ("{date: trial_ends_at}", ".date", "`trial_ends_at` is not known", "`profile.traits.trial_ends_at`?"),
         ("{date: event.properties.x}", ".date", "`event` is not known here", "the user in is `entry`"),
         ("{date: 2026-12-24}", ".date", "`2026-12-24` is no expression", "`date: \"'2026-12-24'\"`"),
