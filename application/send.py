@@ -84,6 +84,10 @@ class _Then(Struct, frozen=True):
     next_positions: NextPositions
 
 
+# A claimed message, its version, and the addresses at which its outcome is final.
+_Taken = tuple[Claimed, LoadedVersion, dict[str, Delivery]]
+
+
 class _NotCompiledError(Exception):
     """The message may be claimed once these templates are compiled."""
 
@@ -136,10 +140,11 @@ class Sender:
             taken = await self._take(message_id, at, then)
         if isinstance(taken, SendOutcome):
             return taken
-        claimed, version = taken
+        claimed, version, settled = taken
         provider = self._providers[claimed.channel]
         by_address: dict[str, Delivery] = {}
-        delivery = await self._deliver(claimed, version, provider, dated, claimed.first_claimed_at or at, by_address)
+        now = claimed.first_claimed_at or at
+        delivery = await self._deliver(claimed, version, provider, dated, now, settled, by_address)
         first = claimed.first_handed_over_at or at
         if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, provider.repeats, first, at):
             # The message stays in `sending`, as if this attempt had died, and the next one decides.
@@ -152,7 +157,7 @@ class Sender:
             raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
         return outcome
 
-    async def _take(self, message_id: UUID, at: datetime, then: _Then) -> SendOutcome | tuple[Claimed, LoadedVersion]:
+    async def _take(self, message_id: UUID, at: datetime, then: _Then) -> SendOutcome | _Taken:
         """Claim the message for this attempt, or say what has become of it. Raises what `send` does, and
         _NotCompiledError where its templates are to be compiled before."""
         async with self._database.pipeline() as connection:
@@ -176,7 +181,11 @@ class Sender:
                         raise _NotCompiledError(version.templates)
                     address = claimed.addresses.get(claimed.channel)
                     await messages.mark_sending(connection, message_id, at, provider.name, address)
-        return claimed, version
+                    addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
+                    # With the claim: a read that fails behind it would leave the message unknown, and unsent.
+                    is_one = isinstance(addresses, Unreachable) or len(addresses) < 2
+                    settled = {} if is_one else await deliveries.find_settled(connection, message_id)
+        return claimed, version, settled
 
     def _claim(
         self, claimed: Claimed, version: LoadedVersion, provider: Provider, at: datetime
@@ -239,6 +248,7 @@ class Sender:
         provider: Provider,
         dated: datetime,
         now: datetime,
+        settled: Mapping[str, Delivery],
         by_address: dict[str, Delivery],
     ) -> Delivery | TemplateRenderError:
         """Render the message and hand it over. Where it goes to several addresses, `by_address` is filled in."""
@@ -265,8 +275,6 @@ class Sender:
             return Rejected("unreachable", addresses.detail)
         if len(addresses) < 2:
             return await provider.deliver(message, addresses[0] if addresses else "")
-        async with self._database.transaction() as connection:
-            settled = await deliveries.find_settled(connection, claimed.id)
         left = [address for address in addresses if address not in settled]
         delivered = await asyncio.gather(*(provider.deliver(message, address) for address in left))
         by_address |= dict(zip(left, delivered, strict=True))

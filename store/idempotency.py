@@ -23,7 +23,7 @@ class KeptAnswer(StoredResponse, frozen=True):
 async def claim(connection: Connection, actor: str, key: str, request_hash: bytes, *, wait_seconds: float) -> bool:
     """Take a key for the request that this transaction carries out; False where it has an answer already.
 
-    Whoever has the key in a transaction under way is waited for, `wait_seconds` seconds at most; then it raises
+    Wait at most `wait_seconds` for a transaction under way that has the key; then raise
     psycopg.errors.LockNotAvailable.
     """
     await connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(wait_seconds * 1000)}ms",))

@@ -26,7 +26,7 @@ from store.profiles import Profile
 
 # Profiles looked at in one transaction, and how many of them may enter in it: until its end, events about those wait.
 PAGE, MAX_ENTERING = 500, 200
-# While so many messages of many wait for Temporal, nobody is added to them; one looks again after so many seconds.
+# Backpressure: stop while this many bulk outbox rows are pending; look again after so many seconds.
 MAX_WAITING = 2_000
 REST = 0.5
 

@@ -1,4 +1,4 @@
-"""The socket of a channel: what its templates hold, whom it reaches, and what silence means for consent."""
+"""The socket of a channel: the fields of its templates, the addresses it reaches, and the meaning of silence."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
