@@ -50,6 +50,7 @@ from domain.sending.delivery import (
 )
 from domain.sending.policy import SEND_WINDOW, Recipient
 from domain.templates.template_sets import TemplateRenderError
+from domain.templates.variables import TemplateFacts, build_variables
 from store import deliveries, journeys, messages
 from store.database import Connection, Database
 from store.messages import Claimed
@@ -332,19 +333,18 @@ def _settled_message(
 
 
 def _variables(claimed: Claimed, version: LoadedVersion, unsubscribe_url: str | None) -> dict[str, Any]:
-    variables: dict[str, Any] = {
-        "profile": {"user_id": claimed.user_id, "traits": claimed.traits},
-        "entry": {
-            "event": claimed.entry["name"],
-            "properties": claimed.entry["properties"],
-            "timestamp": claimed.entry["timestamp"],
-        },
-        "campaign": {"key": version.key, "name": version.name},
-        "message": {"id": str(claimed.id)},
-    }
-    if unsubscribe_url is not None:
-        variables["unsubscribe_url"] = unsubscribe_url
-    return variables
+    facts = TemplateFacts(
+        user_id=claimed.user_id,
+        traits=claimed.traits,
+        event=claimed.entry["name"],
+        properties=claimed.entry["properties"],
+        timestamp=claimed.entry["timestamp"],
+        campaign_key=version.key,
+        campaign_name=version.name,
+        message_id=str(claimed.id),
+        unsubscribe_url=unsubscribe_url,
+    )
+    return build_variables(facts)
 
 
 def _locale(traits: Mapping[str, Any], context: Mapping[str, str]) -> str | None:

@@ -28,6 +28,7 @@ from liquid.expression import Expression
 from domain.templates.liquid_nodes import within
 from domain.templates.list_filters import LIST_FILTERS
 from domain.templates.number_filters import NUMBER_FILTERS
+from domain.templates.variables import DATA, nest
 
 # The steps from a variable to a value: names, and 0 for any item of a list.
 DataPath = tuple[str | int, ...]
@@ -39,8 +40,8 @@ MAX_PATH: Final = 20
 MAX_LISTS_OF_TWO: Final = 3
 # What a text holds that is taken for a key.
 SAMPLE_TEXT: Final = "Sample"
-DATA: Final[frozenset[DataPath]] = frozenset({("profile", "traits"), ("entry", "properties")})
 
+_DATA_ROOTS = frozenset(path[0] for path in DATA)
 _LITERALS = (FloatLiteral, IntegerLiteral, StringLiteral)
 
 
@@ -85,8 +86,7 @@ class ExpectedData:
 
         A value for a list takes its place.
         """
-        traits, properties = self._sample(("profile", "traits"), values), self._sample(("entry", "properties"), values)
-        return {"profile": {"traits": traits}, "entry": {"properties": properties}}
+        return nest({path: self._sample(path, values) for path in DATA})
 
     def _sample(self, path: DataPath, values: Mapping[DataPath, Any]) -> Any:
         """ABSENT, or the value."""
@@ -145,7 +145,7 @@ class ExpectedData:
         if isinstance(root, Path):
             self._source(root)
         else:
-            source = self._names.get(str(root), (root,) if root in {"profile", "entry"} else None)
+            source = self._names.get(str(root), (root,) if root in _DATA_ROOTS else None)
         for segment in segments:
             match segment:
                 case Path():

@@ -47,6 +47,7 @@ from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MA
 from domain.templates.liquid_environment import HTML, TEXT, arguments_of, bound_arguments
 from domain.templates.liquid_nodes import all_expressions, filters_in, give_meaning
 from domain.templates.liquid_values import FilterRefusedError, plain
+from domain.templates.variables import ROOTS
 
 # Editors of mails encode the braces within links.
 _ENCODED_BRACES = re.compile("%7B%7B", re.IGNORECASE)
@@ -56,14 +57,6 @@ MAX_PROBLEMS = 100
 _MAX_SEGMENTS = 20
 # Characters of a literal or an expression in what is said of it.
 MAX_SHOWN = 120
-# What a template may name: the first-level fields of each object, or None for a plain value.
-VARIABLES: Mapping[str, frozenset[str] | None] = {
-    "profile": frozenset({"user_id", "traits"}),
-    "entry": frozenset({"event", "properties", "timestamp"}),
-    "campaign": frozenset({"key", "name"}),
-    "message": frozenset({"id"}),
-    "unsubscribe_url": None,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +347,7 @@ def _problems(
                 line = place.line_at(source, span.index)
                 yield place.problem(f"there is no filter '{name}'", suggestion, line)
     for variable in (variable for found in analysis.globals.values() for variable in found):
-        if (readable.has_all_names or str(variable.segments[0]) in VARIABLES) and (fault := _fault(variable)):
+        if (readable.has_all_names or str(variable.segments[0]) in ROOTS) and (fault := _fault(variable)):
             yield place.problem(*fault, place.line_at(source, variable.span.index))
     expressions = list(all_expressions(template))
     for unbounded in filter(_is_unbounded, expressions):
@@ -390,9 +383,9 @@ def _misuse(used: Filter) -> tuple[str, str] | None:
 
 def _fault(variable: Variable) -> tuple[str, str] | None:
     root, *rest = map(str, variable.segments)
-    if root not in VARIABLES:
-        return f"there is no variable '{variable}'", nearest(root, VARIABLES)
-    fields = VARIABLES[root]
+    if root not in ROOTS:
+        return f"there is no variable '{variable}'", nearest(root, ROOTS)
+    fields = ROOTS[root]
     if fields is None or (rest and rest[0] in fields):
         return None
     if not rest:

@@ -54,21 +54,20 @@ class TemplateSet:
         return CHANNELS[self.channel].known_paths if self.channel else frozenset()
 
     def render(
-        self, context: Mapping[str, Any], locale: str | None, zone: tzinfo = UTC, now: datetime | None = None
+        self, variables: Mapping[str, Any], locale: str | None, zone: tzinfo = UTC, now: datetime | None = None
     ) -> dict[str, Any]:
         """The content of one message, in the variant of the exact locale, else its language, else the default.
 
-        `context` holds `profile` {user_id, traits}, `entry` {event, properties, timestamp}, `campaign` {key, name},
-        `message` {id} and, for messages that can be refused, `unsubscribe_url`. A null counts as missing, and a line
-        ends in a line feed. Dates and numbers are written for the locale and the zone; `now` is what the template may
-        take for it, and None for nothing.
+        `variables` are those of domain/templates/variables.py. A null counts as missing, and a line ends in a line
+        feed. Dates and numbers are written for the locale and the zone; `now` is what the template may take for it,
+        and None for nothing.
 
         E-mail gives {from, reply_to, subject, text, html}, all texts but `reply_to`, which may be None; a webhook
         gives {url, data}. Raises TemplateRenderError, whose detail quotes nothing of the user's.
         """
         for language in _languages(locale):
             if variant := self.variants.get(language):
-                return variant.render(Rendering(context, Localization(locale, zone, now)))
+                return variant.render(Rendering(variables, Localization(locale, zone, now)))
         raise TemplateRenderError(self.place, "the template has problems and cannot be rendered")
 
 

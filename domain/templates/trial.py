@@ -17,8 +17,9 @@ from domain.errors import Problem
 from domain.templates.expected_data import ABSENT, ITEM, SAMPLE_TEXT, DataPath, ExpectedData, Kind, path_text
 from domain.templates.liquid_context import MAX_WORK, Localization, Rendering
 from domain.templates.liquid_nodes import within
-from domain.templates.liquid_text import VARIABLES, SourceLocation, TemplateRenderError
+from domain.templates.liquid_text import SourceLocation, TemplateRenderError
 from domain.templates.template_sets import TemplateSet
+from domain.templates.variables import ROOTS, UNSUBSCRIBE_URL, TemplateFacts, build_variables
 
 # What all trials of one document may cost together, in units of work, and what a rendering and each part of the
 # template cost besides: a second or so. A small mail takes a thousand for a rendering.
@@ -32,7 +33,6 @@ MAX_EXAMPLE_CHARACTERS: Final = 300
 # Values that a template compares a value with, of which so many are tried.
 MAX_LITERALS: Final = 3
 
-_UNSUBSCRIBE = "unsubscribe_url"
 _LOCALIZATION = Localization("en", UTC, datetime(2027, 1, 15, 10, 0, tzinfo=UTC))
 _DATE = "2027-01-15T10:00:00Z"
 _SAMPLES: Final[Mapping[Kind, Any]] = {
@@ -107,11 +107,11 @@ class _Trial:
     def problems(self) -> Iterator[Problem]:
         """The failures that are certain."""
         rendering = Rendering({}, _LOCALIZATION)
-        unknown = frozenset(VARIABLES) - ({_UNSUBSCRIBE} if self._is_transactional else set())
+        unknown = frozenset(ROOTS) - ({UNSUBSCRIBE_URL.name} if self._is_transactional else set())
         for text in self._variant.texts():
             for failure in text.failures(rendering, unknown):
                 hint = "No value changes that: mend it there"
-                if _UNSUBSCRIBE in failure.reason:
+                if UNSUBSCRIBE_URL.name in failure.reason:
                     hint = "A transactional message cannot be refused: print it within {% if unsubscribe_url %}"
                 yield failure.place.problem(f"the message fails for everybody: {failure.reason}", hint)
         self._charge(rendering)
@@ -167,15 +167,18 @@ class _Trial:
         return None
 
     def _make_rendering(self, data: _Data) -> Rendering:
-        variables: dict[str, Any] = {
-            "profile": {"user_id": "u-1", **data["profile"]},
-            "entry": {"event": SAMPLE_TEXT, "timestamp": _DATE, **data["entry"]},
-            "campaign": {"key": "sample", "name": SAMPLE_TEXT},
-            "message": {"id": "sample"},
-        }
-        if not self._is_transactional:
-            variables[_UNSUBSCRIBE] = "https://example.com/unsubscribe/sample"
-        return Rendering(variables, _LOCALIZATION)
+        facts = TemplateFacts(
+            user_id="u-1",
+            traits=data["profile"]["traits"],
+            event=SAMPLE_TEXT,
+            properties=data["entry"]["properties"],
+            timestamp=_DATE,
+            campaign_key="sample",
+            campaign_name=SAMPLE_TEXT,
+            message_id="sample",
+            unsubscribe_url=None if self._is_transactional else "https://example.com/unsubscribe/sample",
+        )
+        return Rendering(build_variables(facts), _LOCALIZATION)
 
     def _charge(self, rendering: Rendering) -> None:
         self.left -= self._own_work + MAX_WORK - rendering.budget.left

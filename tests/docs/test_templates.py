@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.document import yaml_source
-from domain.templates import liquid_bounds, liquid_context, liquid_text, template_sets
+from domain.templates import liquid_bounds, liquid_context, template_sets
 from domain.templates.template_sets import TemplateRenderError
+from domain.templates.variables import VARIABLES
 from tests.domain.templates.sources import email, only, variables
 
 PAGE = (Path(__file__).parents[2] / "docs" / "templates.md").read_text()
@@ -61,8 +62,7 @@ def test_a_row_gives_what_it_says(written: str, gives: str) -> None:
 
 
 def test_a_template_sees_what_the_page_says() -> None:
-    said = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) or None for row in rows("## Variables")}
-    assert said == {name: fields and set(fields) for name, fields in liquid_text.VARIABLES.items()}
+    assert rows("## Variables") == [(f"`{each.name}`", each.meaning, each.missing) for each in VARIABLES]
 
 
 def test_the_limits_are_those_of_the_page() -> None:

@@ -5,17 +5,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.templates.template_sets import TemplateSet, load
+from domain.templates.variables import TemplateFacts, build_variables
 
 
 def variables(traits: Mapping[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
     """The variables of one message."""
-    return {
-        "profile": {"user_id": "u1", "traits": traits or {}},
-        "entry": {"event": "Order Placed", "properties": properties, "timestamp": "2026-11-02T10:00:00+00:00"},
-        "campaign": {"key": "order", "name": "Order"},
-        "message": {"id": "m-1"},
-        "unsubscribe_url": "https://example.com/u/abc",
-    }
+    facts = TemplateFacts(
+        user_id="u1",
+        traits=traits or {},
+        event="Order Placed",
+        properties=properties,
+        timestamp="2026-11-02T10:00:00+00:00",
+        campaign_key="order",
+        campaign_name="Order",
+        message_id="m-1",
+        unsubscribe_url="https://example.com/u/abc",
+    )
+    return build_variables(facts)
 
 
 def email(body: str = "<p>x</p>", **fields: str) -> str:

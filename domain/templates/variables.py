@@ -1,0 +1,117 @@
+"""The variables of a template: declared once, for the check, the rendering, the trial and the documents."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFacts:
+    """The data of one message from which its variables are built."""
+
+    user_id: str | None
+    traits: Mapping[str, Any]
+    event: str | None
+    properties: Mapping[str, Any]
+    timestamp: str
+    campaign_key: str
+    campaign_name: str
+    message_id: str
+    unsubscribe_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateVariable:
+    """One variable: its path, its value, and what an author must know of it.
+
+    A variable of the shape `data` is an object of unknown fields. The others are values, which have no fields.
+    """
+
+    path: tuple[str, ...]
+    shape: Literal["text", "instant", "data"]
+    value: Callable[[TemplateFacts], Any] = field(compare=False)
+    meaning: str
+    missing: str = "never"
+
+    @property
+    def name(self) -> str:
+        """The path as an author writes it."""
+        return ".".join(self.path)
+
+
+UNSUBSCRIBE_URL: Final = TemplateVariable(
+    ("unsubscribe_url",),
+    "text",
+    lambda facts: facts.unsubscribe_url,
+    "the link by which the recipient unsubscribes from the channel",
+    "in transactional messages",
+)
+VARIABLES: Final = (
+    TemplateVariable(
+        ("profile", "user_id"),
+        "text",
+        lambda facts: facts.user_id,
+        "the recipient's id in your system",
+        "as long as only an anonymous id is known",
+    ),
+    TemplateVariable(
+        ("profile", "traits"),
+        "data",
+        lambda facts: facts.traits,
+        "the recipient's traits as they are when the message is sent",
+        "each trait that was never set",
+    ),
+    TemplateVariable(
+        ("entry", "event"),
+        "text",
+        lambda facts: facts.event,
+        "the name of the event that started the journey",
+        "if an audience started it",
+    ),
+    TemplateVariable(
+        ("entry", "properties"),
+        "data",
+        lambda facts: facts.properties,
+        "the properties of that event",
+        "each property that the event did not have; all of them if an audience started the journey",
+    ),
+    TemplateVariable(
+        ("entry", "timestamp"),
+        "instant",
+        lambda facts: facts.timestamp,
+        "when that event happened, or when the audience was evaluated",
+    ),
+    TemplateVariable(("campaign", "key"), "text", lambda facts: facts.campaign_key, "the key of the campaign"),
+    TemplateVariable(("campaign", "name"), "text", lambda facts: facts.campaign_name, "the name of the campaign"),
+    TemplateVariable(
+        ("message", "id"),
+        "text",
+        lambda facts: facts.message_id,
+        "the id of the message, the same in each attempt to send it",
+    ),
+    UNSUBSCRIBE_URL,
+)
+# The names at the top, each with its fields; None for a value or data of its own.
+ROOTS: Final[Mapping[str, frozenset[str] | None]] = {
+    root: frozenset(each.path[1] for each in VARIABLES if each.path[0] == root and each.path[1:]) or None
+    for root in dict.fromkeys(each.path[0] for each in VARIABLES)
+}
+# The objects whose fields only the authors know.
+DATA: Final = tuple(each.path for each in VARIABLES if each.shape == "data")
+
+
+def build_variables(facts: TemplateFacts) -> dict[str, Any]:
+    """Return the variables of one message by their names at the top. Those without a value are absent."""
+    return nest({each.path: value for each in VARIABLES if (value := each.value(facts)) is not None})
+
+
+def nest(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+    """Return objects within objects from values by their paths."""
+    nested: dict[str, Any] = {}
+    for path, value in values.items():
+        *parents, last = path
+        parent = nested
+        for name in parents:
+            parent = parent.setdefault(name, {})
+        parent[last] = value
+    return nested
