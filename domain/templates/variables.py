@@ -59,7 +59,7 @@ VARIABLES: Final = (
         "data",
         lambda facts: facts.traits,
         "the recipient's traits as they are when the message is sent",
-        "each trait that was never set",
+        "each trait that is not set",
     ),
     TemplateVariable(
         ("entry", "event"),
