@@ -8,17 +8,13 @@ from typing import Any
 
 from temporalio.client import Client
 
-from application.actions import Actions
 from application.audit import AuditLog
-from application.branches import Branches
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.caps import FrequencyCaps
 from application.catalogue import Catalogue
-from application.delays import Delays
 from application.explain import Explain
 from application.funnel import Funnels
-from application.gate import Gate
 from application.idempotency import Idempotency
 from application.ingest import Ingest
 from application.journeys import Journeys
@@ -30,6 +26,7 @@ from application.recipients import Recipients, Unsubscribe
 from application.reconcile import Reconciliations
 from application.rejects import RejectLog
 from application.send import Sender
+from application.step_decisions import StepDecisions
 from application.versions import Versions
 from channels.email import smtp
 from channels.email.smtp import Smtp
@@ -114,10 +111,7 @@ class Engine:
     database: Database
     catalogue: Catalogue
     life: CampaignLife
-    gate: Gate
-    branches: Branches
-    delays: Delays
-    actions: Actions
+    step_decisions: StepDecisions
     sender: Sender
     providers: Mapping[str, Provider]
     mail: Smtp | None
@@ -140,10 +134,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             database=database,
             catalogue=catalogue,
             life=CampaignLife(database),
-            gate=Gate(database, catalogue, settings.timezone),
-            branches=Branches(database, catalogue),
-            delays=Delays(database, catalogue, settings.timezone),
-            actions=Actions(database, catalogue, Ingest(database, catalogue)),
+            step_decisions=StepDecisions(database, catalogue, settings.timezone),
             sender=Sender(database, catalogue, providers, unsubscribe_url, settings.timezone),
             providers=providers,
             mail=None if "email" in settings.providers else mail_server(settings),

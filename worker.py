@@ -108,7 +108,7 @@ async def _shut_down(workers: Sequence[Worker], health: Health, stop: asyncio.Ev
 def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]:
     interceptors = [FailureInterceptor()]
     build = _build(settings)
-    journeys = JourneyActivities(engine.database, engine.gate, engine.branches, engine.delays, engine.actions)
+    journeys = JourneyActivities(engine.database, engine.step_decisions)
     sends = SendActivities(engine.sender)
     schedules = AudienceSchedules(client, settings.task_queue)
     audience_runs = AudienceRuns(engine.database, engine.catalogue, schedules, settings.timezone)

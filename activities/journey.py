@@ -7,16 +7,14 @@ from uuid import UUID
 from msgspec import Struct
 from temporalio import activity
 
-from application.actions import ActionRequest, Actions
-from application.branches import Branches, BranchRequest
-from application.delays import DelayRequest, Delays
-from application.gate import AuthorizeRequest, Gate
 from application.migrations import MoveRequest, StayRequest, move, stay
 from application.send import Sender, SendOutcome
+from application.step_decisions import StepDecisions
 from domain.journey.migration import MigrationOutcome
 from domain.journey.position import NextPositions, Position
 from domain.journey.protocol import Unreadable
 from domain.journey.records import Ending
+from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest
 from domain.journey.state import COMPLETED
 from domain.sending.policy import Answer
 from store import journeys
@@ -55,32 +53,29 @@ class PositionUpdate(Struct, frozen=True):
 class JourneyActivities:
     """The activities of the journeys' own task queue."""
 
-    def __init__(self, database: Database, gate: Gate, branches: Branches, delays: Delays, actions: Actions) -> None:
+    def __init__(self, database: Database, step_decisions: StepDecisions) -> None:
         self._database = database
-        self._gate = gate
-        self._branches = branches
-        self._delays = delays
-        self._actions = actions
+        self._step_decisions = step_decisions
 
     @activity.defn
     async def authorize_send(self, request: AuthorizeRequest) -> Answer:
         """The shared gate: may this message go now, under the caps of all campaigns?"""
-        return await self._gate.authorize(request)
+        return await self._step_decisions.authorize(request)
 
     @activity.defn
     async def evaluate_branch(self, request: BranchRequest) -> int | None:
         """The index of the case or arm to follow; None for otherwise."""
-        return await self._branches.choose(request)
+        return await self._step_decisions.choose(request)
 
     @activity.defn
     async def look_up_delay(self, request: DelayRequest) -> datetime | Unreadable | None:
         """The instant until which a delay rests; None where there is no such date, or Unreadable."""
-        return await self._delays.look_up(request)
+        return await self._step_decisions.look_up(request)
 
     @activity.defn
     async def perform_step(self, request: ActionRequest) -> bool:
         """Update the profile, set the stage or report an event. True if the journey had been ended before."""
-        return await self._actions.perform(request)
+        return await self._step_decisions.perform(request)
 
     @activity.defn
     async def record_position(self, update: PositionUpdate) -> None:

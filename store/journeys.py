@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from domain.journey.position import Position
 from domain.journey.records import Ending, Journey
-from domain.people.consent import ConsentFacts, consent_by_channel
+from domain.journey.step_facts import StepFacts
 from domain.tracking.event import stored_event
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
@@ -274,57 +274,27 @@ async def find_exited(connection: Connection, workflow_ids: Collection[str]) -> 
     return [(row["workflow_id"], row["by"]) async for row in cursor]
 
 
-class StepFacts(Struct, frozen=True):
-    """What the steps of a journey look at: the person, the entry event, and what has become of the journey so far.
-
-    `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
-    own state. `arms` are those of the splits that the journey has come to.
-    """
-
-    profile_id: UUID
-    campaign_key: str
-    campaign_version: int
-    state: str
-    entry: dict[str, Any]
-    entered_at: datetime
-    user_id: str | None
-    anonymous_id: str | None
-    traits: dict[str, Any]
-    context: dict[str, str]
-    consent_given: dict[str, bool]
-    suppressed: dict[str, str | None]
-    refused_addresses: dict[str, dict[str, str | None]]
-    stage: str | None
-    created_at: datetime
-    messages: dict[str, str]
-    arms: dict[str, str]
-
-    @property
-    def consent(self) -> dict[str, bool]:
-        """Whether marketing may be sent, by channel: the gate's own answer."""
-        return consent_by_channel(ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses))
-
-
-async def step_facts(connection: Connection, journey_id: UUID) -> StepFacts | None:
+async def step_facts(connection: Connection, journey_id: UUID, decision_id: UUID) -> StepFacts | None:
     """The facts for a step of this journey, under the locks of the person and the journey; campaigns stay as they are.
+
+    In a pipeline this is one round trip, which also reads the answer of the decision, if it was made before.
 
     A journey whose version is being ended has exited, though its row is yet to follow. None if there is no such
     journey, or the person was merged into another in between: then it is worth asking again.
     """
-    async with connection.pipeline():
-        await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
-        person = await connection.execute(
-            """
-            SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id
-            WHERE journeys.id = %s FOR NO KEY UPDATE OF profiles
-            """,
-            (journey_id,),
-        )
-        await connection.execute("SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE", (journey_id,))
-        # A statement of its own: its snapshot is taken once the locks are held.
-        facts = await connection.execute(_STEP_FACTS, (journey_id,))
-        locked = await person.fetchone()
-        row = await facts.fetchone()
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
+    person = await connection.execute(
+        """
+        SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id
+        WHERE journeys.id = %s FOR NO KEY UPDATE OF profiles
+        """,
+        (journey_id,),
+    )
+    await connection.execute("SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE", (journey_id,))
+    # A statement of its own: its snapshot is taken once the locks are held.
+    facts = await connection.execute(_STEP_FACTS, {"journey_id": journey_id, "decision_id": decision_id})
+    locked = await person.fetchone()
+    row = await facts.fetchone()
     if locked is None or row is None or locked["id"] != row["profile_id"]:
         return None
     return StepFacts(**row)
@@ -333,7 +303,7 @@ async def step_facts(connection: Connection, journey_id: UUID) -> StepFacts | No
 _STEP_FACTS = f"""
 SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at,
        CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
-            ELSE journeys.state END AS state,
+            ELSE journeys.state END AS journey_state,
        user_id, traits, profiles.context, consent AS consent_given, suppressed,
        {REFUSED_OF_PROFILE} AS refused_addresses,
        profiles.stage, profiles.created_at,
@@ -344,9 +314,10 @@ SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at,
                                                     ELSE messages.state END ORDER BY visit)
                  FROM messages WHERE messages.journey_id = journeys.id), '{{}}') AS messages,
        COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
-                 WHERE decisions.journey_id = journeys.id AND kind = 'split'), '{{}}') AS arms
+                 WHERE decisions.journey_id = journeys.id AND kind = 'split'), '{{}}') AS arms,
+       (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered
 FROM journeys
 JOIN profiles ON profiles.id = journeys.profile_id
 JOIN campaigns ON campaigns.key = journeys.campaign_key
-WHERE journeys.id = %s
+WHERE journeys.id = %(journey_id)s
 """  # noqa: S608 -- a constant of the store

@@ -9,32 +9,14 @@ from msgspec import Struct, convert
 from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
-from domain.sending.caps import CapRule, CountedMessage
+from domain.journey.requests import AuthorizeRequest
+from domain.journey.step_facts import GateFacts
+from domain.sending.policy import Reservation
 from store import addresses
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
 from store.database import Connection
 from store.transaction_metrics import Metric
-
-
-class GateFacts(Struct, frozen=True):
-    """All that the gate decides from, read under the locks of the recipient and the journey."""
-
-    profile_id: UUID
-    traits: dict[str, Any]
-    context: dict[str, str]
-    consent: dict[str, bool]
-    suppressed: dict[str, str | None]
-    refused_addresses: dict[str, dict[str, str | None]]
-    journey_state: str
-    ended_by: str | None
-    campaign_key: str
-    campaign_version: int
-    campaign_state: str
-    answered: Any | None
-    held_at: datetime | None
-    rules: list[CapRule]
-    ledger: list[CountedMessage]
 
 
 class Claimed(Struct, frozen=True):
@@ -65,23 +47,6 @@ class Claimed(Struct, frozen=True):
     consent: dict[str, bool]
     suppressed: dict[str, str | None]
     refused_addresses: dict[str, dict[str, str | None]]
-
-
-class Reservation(Struct, frozen=True):
-    """A message that the gate has granted."""
-
-    id: UUID
-    journey_id: UUID
-    profile_id: UUID
-    campaign_key: str
-    step: str
-    visit: int
-    channel: str
-    category: str
-    priority: str
-    template: str
-    at: datetime
-    expires_at: datetime
 
 
 _LOCK_RECIPIENT = """
@@ -122,13 +87,10 @@ WHERE journeys.id = %(journey_id)s
 """  # noqa: S608 -- a constant of the store
 
 
-async def gate_facts(
-    connection: Connection, journey_id: UUID, decision_id: UUID, asked_before: UUID, at: datetime
-) -> GateFacts | None:
+async def gate_facts(connection: Connection, request: AuthorizeRequest) -> GateFacts | None:
     """Lock the recipient's ledger, their addresses and the journey, and read what the gate needs, in one round trip.
 
-    `asked_before` would be the decision on the question before this one. A journey whose version is being ended has
-    exited, though its row is yet to follow.
+    A journey whose version is being ended has exited, though its row is yet to follow.
 
     In the ledger a message that may still be handed over, however long ago it was reserved, stands as if it were sent
     now; where that would be after it expires, as if it had been sent then, as it may be yet by a slower clock. The
@@ -136,11 +98,17 @@ async def gate_facts(
     into another profile in between, or the journey does not exist; then it is worth asking again.
     """
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
-    recipient = await connection.execute(_LOCK_RECIPIENT, (journey_id,))
-    await addresses.lock_of_journey(connection, journey_id)
-    await connection.execute(_LOCK_JOURNEY, (journey_id,))
+    recipient = await connection.execute(_LOCK_RECIPIENT, (request.journey_id,))
+    await addresses.lock_of_journey(connection, request.journey_id)
+    await connection.execute(_LOCK_JOURNEY, (request.journey_id,))
     facts = await connection.execute(
-        _FACTS, {"journey_id": journey_id, "decision_id": decision_id, "asked_before": asked_before, "at": at}
+        _FACTS,
+        {
+            "journey_id": request.journey_id,
+            "decision_id": request.decision_id,
+            "asked_before": request.previous_decision_id,
+            "at": request.at,
+        },
     )
     locked = await recipient.fetchone()
     row = await facts.fetchone()

@@ -18,15 +18,12 @@ from workflows import options
 
 with workflow.unsafe.imports_passed_through():
     from activities.journey import FinishRequest, JourneyActivities, PositionUpdate, SendActivities, SendRequest
-    from application.actions import ActionRequest
-    from application.branches import BranchRequest
-    from application.delays import DelayRequest
-    from application.gate import AuthorizeRequest
     from application.migrations import MoveRequest, StayRequest
     from application.send import SendOutcome
     from domain.journey.migration import MigrationOutcome
     from domain.journey.position import NextPositions, Position
     from domain.journey.protocol import Authorize, Dispatch, LookUp, Perform, Unreadable
+    from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest
     from domain.sending.policy import Answer
 
 

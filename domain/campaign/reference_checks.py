@@ -9,7 +9,7 @@ from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
 
-# What may become of a message, as expressions see it: `application.journey_view` and the ledger's states.
+# What may become of a message, as expressions see it: `domain.journey.step_facts` and the ledger's states.
 OUTCOMES = ("none", "reserved", "sending", "opened", "ignored", "failed", "cancelled", "unknown")
 NONE = "none"
 

@@ -7,6 +7,7 @@ the way is the reason that an engineer reads afterwards.
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
@@ -52,6 +53,23 @@ class Refused(Struct, frozen=True, tag="refused", tag_field="answer"):
 
 
 Answer = Granted | Deferred | Held | Refused
+
+
+class Reservation(Struct, frozen=True):
+    """A message that the gate has granted."""
+
+    id: UUID
+    journey_id: UUID
+    profile_id: UUID
+    campaign_key: str
+    step: str
+    visit: int
+    channel: str
+    category: str
+    priority: str
+    template: str
+    at: datetime
+    expires_at: datetime
 
 
 class GateDecision(Struct, frozen=True):

@@ -12,11 +12,12 @@ from uuid import UUID
 import psycopg
 
 from application.catalogue import Catalogue
-from application.gate import AuthorizeRequest, Gate
+from application.step_decisions import StepDecisions
 from domain.campaign.plan import Plan
 from domain.journey import machine
 from domain.journey.position import next_positions
 from domain.journey.protocol import Authorize
+from domain.journey.requests import AuthorizeRequest
 from store import campaigns
 from store.database import Database, configure
 from tests.bench.measure import Measure, Result, beside, in_turns
@@ -38,7 +39,7 @@ async def measure(stack: Stack) -> list[Result]:
     many, hot = await _questions(urls[0], "user-%"), await _questions(urls[0], "hot")
     scripts = await _scripts(urls[0], [*many, *hot])
     async with Database(urls[1], pool_size=CALLERS) as database:
-        gate = Gate(database, Catalogue(), "UTC")
+        gate = StepDecisions(database, Catalogue(), "UTC")
         connections = [await psycopg.AsyncConnection.connect(urls[2], autocommit=True) for _ in range(CALLERS)]
         for connection in connections:
             await configure(connection)
@@ -123,7 +124,7 @@ async def _scripts(url: str, questions: Sequence[AuthorizeRequest]) -> dict[UUID
     """The statements of the transaction of each journey, written down while they are carried out in turn."""
     scripts = {}
     async with Database(url, pool_size=1) as database:
-        gate = Gate(database, Catalogue(), "UTC")
+        gate = StepDecisions(database, Catalogue(), "UTC")
         # The first one of a process loads the campaign.
         await gate.authorize(questions[0])
         for question in questions:
@@ -147,7 +148,7 @@ def _written_down() -> Iterator[list[Statement]]:
         yield script
 
 
-def _asked(gate: Gate, questions: Sequence[AuthorizeRequest], calls: int) -> Measure:
+def _asked(gate: StepDecisions, questions: Sequence[AuthorizeRequest], calls: int) -> Measure:
     """Calls a second."""
 
     async def once(number: int) -> float:

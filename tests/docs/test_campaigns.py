@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, assert_never, get_args
 
 import pytest
 
-from application import journey_view
 from domain.campaign import document_checks, durations
 from domain.campaign.audience_fields import MAX_RATE
 from domain.campaign.document_warnings import cycle_warnings
@@ -25,7 +24,7 @@ from domain.conditions.cel_roots import ROOTS, VISIBLE, ExpressionScope
 from domain.conditions.expressions import compile_condition, compile_key, compile_value
 from domain.document import yaml_source
 from domain.errors import InvalidDocumentError
-from domain.journey import migration, routing
+from domain.journey import migration, routing, step_facts
 from domain.journey.forecast import InFlightPolicy
 from domain.journey.protocol import (
     Answered,
@@ -215,7 +214,7 @@ def test_the_outcomes_of_messages_are_those_of_the_page() -> None:
     said = re.search(r"`journey\.messages\.X` is what became of the step's last message: ([^.]*)\.", PAGE)
     assert said is not None
     assert set(words(said[1])) == set(OUTCOMES)
-    assert NONE == journey_view.NONE
+    assert NONE == step_facts.NONE
 
 
 def test_the_gate_knows_the_reasons_of_the_page() -> None:

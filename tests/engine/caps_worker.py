@@ -22,10 +22,11 @@ import psycopg
 from msgspec import to_builtins
 
 from application.catalogue import Catalogue
-from application.gate import AuthorizeRequest, Gate
 from application.ingest import Ingest
 from application.send import Sender
+from application.step_decisions import StepDecisions
 from domain.errors import UnavailableError
+from domain.journey.requests import AuthorizeRequest
 from domain.sending.delivery import (
     Accepted,
     Ambiguous,
@@ -107,7 +108,7 @@ class Load:
         self.rolls = random.Random(f"{seed}/{index}")
         self._seed = seed
         catalogue = Catalogue()
-        self._gate = Gate(database, catalogue, DEPLOYMENT_ZONE)
+        self._gate = StepDecisions(database, catalogue, DEPLOYMENT_ZONE)
         self.providers = [
             Provider("email", Never(), self.rolls),
             Provider("webhook", Keyed(), self.rolls),

@@ -3,9 +3,9 @@
 from datetime import UTC
 from uuid import UUID
 
-from application.actions import ActionRequest, Actions
 from application.catalogue import Catalogue
-from application.ingest import Ingest
+from application.step_decisions import StepDecisions
+from domain.journey.requests import ActionRequest
 from tests.engine.campaigns import LOYALTY
 from tests.engine.positions import UNRECORDED
 from tests.harness import Harness, actions, now
@@ -67,7 +67,7 @@ steps:
     await harness.until("SELECT 1 FROM events WHERE name = 'Counted'")
     [journey] = await harness.query("SELECT id FROM journeys")
     catalogue = Catalogue()
-    doer = Actions(harness.database, catalogue, Ingest(harness.database, catalogue))
+    doer = StepDecisions(harness.database, catalogue, "UTC")
     for step in ("points", "tell"):
         request = ActionRequest(UUID(str(journey["id"])), step, 1, now(), None, {}, UNRECORDED)
         assert await doer.perform(request) is False
@@ -88,7 +88,7 @@ async def test_a_message_id_that_a_client_took_in_advance_hides_no_event_of_a_jo
     await harness.track("stranger", "Seen", messageId=first["message_id"])
     [journey] = await harness.query("SELECT id FROM journeys")
     catalogue = Catalogue()
-    doer = Actions(harness.database, catalogue, Ingest(harness.database, catalogue))
+    doer = StepDecisions(harness.database, catalogue, "UTC")
     await doer.perform(ActionRequest(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}, UNRECORDED))
     assert await harness.query(reported) == [first]
 
@@ -104,7 +104,7 @@ async def test_an_event_whose_report_died_is_reported_by_the_next_attempt(harnes
     await harness.query("DELETE FROM message_ids WHERE message_id = %s RETURNING 1", first["message_id"])
     [journey] = await harness.query("SELECT id FROM journeys")
     catalogue = Catalogue()
-    doer = Actions(harness.database, catalogue, Ingest(harness.database, catalogue))
+    doer = StepDecisions(harness.database, catalogue, "UTC")
     await doer.perform(ActionRequest(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}, UNRECORDED))
     assert await harness.query(reported) == [first]
 
@@ -117,7 +117,7 @@ async def test_nothing_is_done_once_an_exit_was_acknowledged(harness: Harness) -
     [journey] = await harness.query("SELECT id, state FROM journeys")
     assert journey["state"] == "exited"
     catalogue = Catalogue()
-    doer = Actions(harness.database, catalogue, Ingest(harness.database, catalogue))
+    doer = StepDecisions(harness.database, catalogue, "UTC")
     for step in ("points", "loyal", "tell"):
         assert await doer.perform(ActionRequest(UUID(str(journey["id"])), step, 1, now(), None, {}, UNRECORDED)) is True
     assert await handle.result() == "exited"

@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from application.catalogue import Catalogue
-from application.gate import AuthorizeRequest, Gate
+from application.step_decisions import StepDecisions
+from domain.journey.requests import AuthorizeRequest
 from domain.sending.caps_document import parse_caps
 from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store.database import Database
@@ -36,9 +37,9 @@ steps:
 
 
 @pytest.fixture
-async def gate(database_url: str) -> AsyncIterator[Gate]:
+async def gate(database_url: str) -> AsyncIterator[StepDecisions]:
     async with Database(database_url, pool_size=40) as database:
-        yield Gate(database, Catalogue(), "Europe/London")
+        yield StepDecisions(database, Catalogue(), "Europe/London")
 
 
 async def begin(harness: Harness, user: str, key: str, more: str, top: str = "") -> UUID:
@@ -61,11 +62,11 @@ async def are_sent(harness: Harness) -> None:
     await harness.query("UPDATE messages SET state = 'sent' RETURNING id")
 
 
-async def ask(gate: Gate, journey_id: UUID, visit: int, at: datetime, number: int = 1) -> Answer:
+async def ask(gate: StepDecisions, journey_id: UUID, visit: int, at: datetime, number: int = 1) -> Answer:
     return await gate.authorize(AuthorizeRequest(journey_id, "note", visit, number, at, at, None, UNRECORDED))
 
 
-async def test_a_week_ends_at_the_recipients_midnight(harness: Harness, gate: Gate) -> None:
+async def test_a_week_ends_at_the_recipients_midnight(harness: Harness, gate: StepDecisions) -> None:
     await harness.put_caps("rules: [{name: weekly, limit: 1, per: calendar_week}]")
     journey = await begin(harness, "u1", "weekly", "on_capped: wait")
     assert isinstance(await ask(gate, journey, 1, SUNDAY), Granted)
@@ -80,7 +81,7 @@ async def test_a_week_ends_at_the_recipients_midnight(harness: Harness, gate: Ga
     assert isinstance(await ask(gate, journey, 2, midnight, number=2), Granted)
 
 
-async def test_whoever_moves_is_judged_by_the_calendar_of_the_new_home(harness: Harness, gate: Gate) -> None:
+async def test_whoever_moves_is_judged_by_the_calendar_of_the_new_home(harness: Harness, gate: StepDecisions) -> None:
     await harness.put_caps("rules: [{name: weekly, limit: 1, per: calendar_week}]")
     journey = await begin(harness, "u1", "weekly", "on_capped: wait")
     assert isinstance(await ask(gate, journey, 1, SUNDAY), Granted)
@@ -104,7 +105,7 @@ async def test_whoever_moves_is_judged_by_the_calendar_of_the_new_home(harness: 
     ],
 )
 async def test_the_ledger_is_read_as_far_back_as_a_rule_reaches(
-    harness: Harness, gate: Gate, rule: str, until: datetime
+    harness: Harness, gate: StepDecisions, rule: str, until: datetime
 ) -> None:
     first = datetime(2026, 11, 1, tzinfo=UTC)
     await harness.put_caps(f"rules: [{{name: long, {rule}}}, {{name: short, limit: 100, per: 1m}}]")
@@ -116,7 +117,7 @@ async def test_the_ledger_is_read_as_far_back_as_a_rule_reaches(
 
 
 async def test_urgent_and_transactional_messages_pass_and_count_where_a_rule_says_so(
-    harness: Harness, gate: Gate
+    harness: Harness, gate: StepDecisions
 ) -> None:
     await harness.put_caps("rules: [{name: two, limit: 2, per: 1d}, {name: gap, min_gap: 4h, counts: [high]}]")
     plain = await begin(harness, "u1", "plain", "on_capped: skip")
@@ -138,7 +139,7 @@ async def test_urgent_and_transactional_messages_pass_and_count_where_a_rule_say
     assert await ask(gate, plain, 4, due + timedelta(hours=4)) == Refused("capped")
 
 
-async def test_a_cap_is_waited_for_until_the_window_is_open_too(harness: Harness, gate: Gate) -> None:
+async def test_a_cap_is_waited_for_until_the_window_is_open_too(harness: Harness, gate: StepDecisions) -> None:
     await harness.put_caps("rules: [{name: daily, limit: 1, per: calendar_day}]")
     journey = await begin(harness, "u1", "quiet", "on_capped: wait", 'send_window: {from: "09:00", to: "24:00"}')
     assert isinstance(await ask(gate, journey, 1, SUNDAY), Granted)
@@ -151,7 +152,9 @@ async def test_a_cap_is_waited_for_until_the_window_is_open_too(harness: Harness
     assert isinstance(await ask(gate, journey, 2, morning, number=2), Granted)
 
 
-async def test_a_message_still_to_be_sent_counts_until_it_can_have_been_sent(harness: Harness, gate: Gate) -> None:
+async def test_a_message_still_to_be_sent_counts_until_it_can_have_been_sent(
+    harness: Harness, gate: StepDecisions
+) -> None:
     """Also for a journey whose clock is ahead: on its own the message may go until it expires, and count from there."""
     await harness.put_caps("rules: [{name: gap, min_gap: 1h}]")
     journey = await begin(harness, "u1", "gap", "on_capped: wait")
@@ -168,7 +171,9 @@ async def test_a_message_still_to_be_sent_counts_until_it_can_have_been_sent(har
     assert isinstance(await gate.authorize(due), Granted)
 
 
-async def test_nothing_is_granted_after_the_schedule_that_ends_for_those_inside(harness: Harness, gate: Gate) -> None:
+async def test_nothing_is_granted_after_the_schedule_that_ends_for_those_inside(
+    harness: Harness, gate: StepDecisions
+) -> None:
     ends_at = datetime(2100, 1, 1, tzinfo=UTC)
     schedule = f"schedule: {{ends_at: {ends_at:%Y-%m-%dT%H:%M:%SZ}, at_end: exit}}"
     journey = await begin(harness, "u1", "ending", "on_capped: wait", schedule)
@@ -218,7 +223,7 @@ async def test_the_rules_are_shown_as_they_were_written_and_kept_in_versions(har
     assert (await harness.admin("PUT", path, {"file": file, "source": RULES}))["version"] == 5
 
 
-async def test_no_message_is_granted_by_rules_that_were_replaced(harness: Harness, gate: Gate) -> None:
+async def test_no_message_is_granted_by_rules_that_were_replaced(harness: Harness, gate: StepDecisions) -> None:
     """Forty people who have had a message, and are asked for while a rule is put under which they get no other."""
     await harness.run_campaign(PROMOTION.replace("steps:", "steps:\n  - {id: rest, delay: 300d}"))
     for number in range(40):

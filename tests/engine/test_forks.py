@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from application.branches import Branches, BranchRequest
 from application.catalogue import Catalogue
+from application.step_decisions import StepDecisions
 from domain.journey import bucketing
+from domain.journey.requests import BranchRequest
 from tests.engine.campaigns import TRIAL
 from tests.engine.positions import UNRECORDED_FORK
 from tests.harness import Harness, actions, now
@@ -56,7 +57,7 @@ async def test_a_split_that_is_asked_for_again_is_answered_the_same_and_recorded
     [row] = await harness.query(
         "SELECT journeys.id, answer FROM journeys JOIN decisions ON journey_id = journeys.id WHERE kind = 'split'"
     )
-    branches = Branches(harness.database, Catalogue())
+    branches = StepDecisions(harness.database, Catalogue(), "UTC")
     fork = BranchRequest(UUID(str(row["id"])), "offer", now(), {"offer": 1}, UNRECORDED_FORK)
     assert [await branches.choose(fork) for _ in range(3)] == [row["answer"]["case"]] * 3
     # In a later round of a repetition it is another question with the same answer.

@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.catalogue import Catalogue
-from application.gate import AuthorizeRequest, Gate
+from application.step_decisions import StepDecisions
+from domain.journey.requests import AuthorizeRequest
 from domain.sending.policy import Answer, Deferred, Granted, Refused
 from store.database import Database
 from tests.engine.campaigns import CART, PROMOTION
@@ -21,10 +22,10 @@ CAP_OF_THREE = "rules: [{name: three, limit: 3, per: 7d}]"
 
 
 @pytest.fixture
-async def gate(database_url: str) -> AsyncIterator[Gate]:
+async def gate(database_url: str) -> AsyncIterator[StepDecisions]:
     """A gate with connections enough to be asked by many at once."""
     async with Database(database_url, pool_size=40) as database:
-        yield Gate(database, Catalogue(), "UTC")
+        yield StepDecisions(database, Catalogue(), "UTC")
 
 
 async def journeys_of(harness: Harness, user: str, number: int) -> list[UUID]:
@@ -47,7 +48,7 @@ async def journeys_of(harness: Harness, user: str, number: int) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-async def answer_of(gate: Gate, question: AuthorizeRequest) -> Answer:
+async def answer_of(gate: StepDecisions, question: AuthorizeRequest) -> Answer:
     """However long a busy machine takes to find a connection for it."""
     return await patiently(lambda: gate.authorize(question))
 
@@ -56,7 +57,7 @@ def may_nudge_go(journey_id: UUID, *, at: datetime = AT, ask: int = 1, visit: in
     return AuthorizeRequest(journey_id, "nudge", visit, ask, AT, at, None, UNRECORDED)
 
 
-async def test_a_hundred_at_once_under_a_cap_of_three_grant_three(harness: Harness, gate: Gate) -> None:
+async def test_a_hundred_at_once_under_a_cap_of_three_grant_three(harness: Harness, gate: StepDecisions) -> None:
     await harness.put_caps(CAP_OF_THREE)
     await harness.run_campaign(CART.replace("on_capped: wait", "on_capped: skip"))
     questions = [may_nudge_go(id) for id in await journeys_of(harness, "u1", 100)]
@@ -69,7 +70,7 @@ async def test_a_hundred_at_once_under_a_cap_of_three_grant_three(harness: Harne
     assert {str(row["id"]) for row in await harness.query("SELECT id FROM messages")} == granted
 
 
-async def test_one_question_asked_by_fifty_at_once_reserves_one_message(harness: Harness, gate: Gate) -> None:
+async def test_one_question_asked_by_fifty_at_once_reserves_one_message(harness: Harness, gate: StepDecisions) -> None:
     await harness.put_caps(CAP_OF_THREE)
     await harness.run_campaign(CART)
     [journey] = await journeys_of(harness, "u1", 1)
@@ -80,7 +81,7 @@ async def test_one_question_asked_by_fifty_at_once_reserves_one_message(harness:
     assert len(await harness.query("SELECT * FROM decisions WHERE kind = 'send'")) == 1
 
 
-async def test_the_cap_holds_over_campaigns_and_frees_as_the_answer_says(harness: Harness, gate: Gate) -> None:
+async def test_the_cap_holds_over_campaigns_and_frees_as_the_answer_says(harness: Harness, gate: StepDecisions) -> None:
     await harness.put_caps("rules: [{name: one, limit: 1, per: 1d}]")
     await harness.run_campaign(PROMOTION)
     await harness.run_campaign(CART)
@@ -114,7 +115,7 @@ async def test_a_capped_journey_that_is_to_exit_ends_as_capped(harness: Harness)
 
 @pytest.mark.parametrize(("move", "body"), [("pause", None), ("stop", {"mode": "exit"})])
 async def test_no_message_is_granted_after_a_pause_or_an_exit_was_acknowledged(
-    harness: Harness, gate: Gate, move: str, body: dict[str, str] | None
+    harness: Harness, gate: StepDecisions, move: str, body: dict[str, str] | None
 ) -> None:
     await harness.run_campaign(CART)
     journeys = await journeys_of(harness, "u1", 60)
@@ -126,7 +127,7 @@ async def test_no_message_is_granted_after_a_pause_or_an_exit_was_acknowledged(
     assert late == []
 
 
-async def test_a_cap_put_while_messages_wait_holds_for_the_next_decision(harness: Harness, gate: Gate) -> None:
+async def test_a_cap_put_while_messages_wait_holds_for_the_next_decision(harness: Harness, gate: StepDecisions) -> None:
     await harness.run_campaign(CART.replace("on_capped: wait", "on_capped: skip"))
     first, second = await journeys_of(harness, "u1", 2)
     assert isinstance(await gate.authorize(may_nudge_go(first)), Granted)

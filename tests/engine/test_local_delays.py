@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from application.catalogue import Catalogue
-from application.delays import DelayRequest, Delays
+from application.step_decisions import StepDecisions
 from domain.journey import bucketing
+from domain.journey.requests import DelayRequest
 from tests.engine.campaigns import GREETING
 from tests.engine.positions import UNRECORDED_DELAY
 from tests.harness import Harness, actions, now
@@ -227,7 +228,7 @@ async def test_a_look_up_whose_answer_was_lost_is_answered_the_same_and_recorded
     await harness.identify("u1", timezone=REYKJAVIK)
     [row] = await harness.query("SELECT id, entered_at FROM journeys")
     moment = DelayRequest(row["id"], "rest", 1, 1, row["entered_at"], now(), UNRECORDED_DELAY)
-    looked_up = Delays(harness.database, Catalogue(), "UTC")
+    looked_up = StepDecisions(harness.database, Catalogue(), "UTC")
     assert [await looked_up.look_up(moment) for _ in range(2)] == [due, due]
     assert await delays(harness) == [f"rest: waits until {clock(due, TOKYO)}"]
     assert await looked_up.look_up(replace(moment, attempt=2)) == due + 9 * HOUR

@@ -10,13 +10,10 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 
 from activities.journey import JourneyActivities, PositionUpdate
-from application.actions import ActionRequest, Actions
-from application.branches import Branches
 from application.catalogue import Catalogue
-from application.delays import Delays
-from application.gate import AuthorizeRequest, Gate
-from application.ingest import Ingest
+from application.step_decisions import StepDecisions
 from domain.journey.position import NextPositions, Position
+from domain.journey.requests import ActionRequest, AuthorizeRequest
 from domain.sending.policy import Granted, Refused
 from store.database import Database
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION, RESTS
@@ -140,10 +137,7 @@ def activities(database: Database) -> JourneyActivities:
     catalogue = Catalogue()
     return JourneyActivities(
         database,
-        Gate(database, catalogue, "UTC"),
-        Branches(database, catalogue),
-        Delays(database, catalogue, "UTC"),
-        Actions(database, catalogue, Ingest(database, catalogue)),
+        StepDecisions(database, catalogue, "UTC"),
     )
 
 

@@ -13,10 +13,11 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.journey import SendActivities, SendRequest
 from application.catalogue import Catalogue
-from application.gate import AuthorizeRequest, Gate
 from application.send import Sender, SendOutcome
+from application.step_decisions import StepDecisions
 from domain.errors import UnavailableError
 from domain.journey.position import NextPositions, Position
+from domain.journey.requests import AuthorizeRequest
 from domain.sending.delivery import (
     Accepted,
     Ambiguous,
@@ -95,7 +96,7 @@ class SendHarness:
 
     harness: Harness
     database: Database
-    gate: Gate
+    gate: StepDecisions
     sender: Sender
     provider: Provider
     journey_id: UUID
@@ -140,7 +141,7 @@ async def send_harness(harness: Harness, request: pytest.FixtureRequest) -> Asyn
     [journey] = await harness.query("SELECT id FROM journeys")
     async with Database(harness.settings.database_url.get_secret_value(), pool_size=POOL) as database:
         catalogue = Catalogue()
-        gate = Gate(database, catalogue, "UTC")
+        gate = StepDecisions(database, catalogue, "UTC")
         answer = await gate.authorize(AuthorizeRequest(journey["id"], "note", 1, 1, AT, AT, None, UNRECORDED))
         assert isinstance(answer, Granted)
         provider = Provider(channel, Keyed() if channel == "webhook" else Never())

@@ -1,0 +1,145 @@
+"""Answer the requests of journeys, each once: lock, look for the answer, decide, record, carry out."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from msgspec import convert
+
+from application.catalogue import Catalogue, LoadedVersion
+from application.effects import carry_out
+from application.ingest import Ingest
+from domain.errors import UnavailableError
+from domain.journey.protocol import Unreadable
+from domain.journey.records import Ending
+from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest, StepRequest
+from domain.journey.state import COMPLETED
+from domain.journey.step_decisions import (
+    ActionAnswer,
+    BranchAnswer,
+    DelayAnswer,
+    StepDecision,
+    decide_action,
+    decide_branch,
+    decide_delay,
+    decide_send,
+)
+from domain.journey.step_facts import LockedFacts, StepFacts
+from domain.sending.policy import Answer
+from store import decisions, journeys, messages
+from store.database import Connection, Database
+from store.decisions import Decision
+
+A = TypeVar("A")
+F = TypeVar("F", bound=LockedFacts)
+
+
+class StepDecisions:
+    """Answers requests. One that is repeated, also at the same time, gets the same answer and changes nothing more.
+
+    `timezone` is the deployment's, for recipients whose own is not known, nor their campaign's.
+    """
+
+    def __init__(self, database: Database, catalogue: Catalogue, timezone: str) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._ingest = Ingest(database, catalogue)
+        self._timezone = timezone
+
+    async def authorize(self, request: AuthorizeRequest) -> Answer:
+        """The one gate before every message of every campaign, under the frequency caps that they share."""
+        return await self._answer(
+            request,
+            Answer,
+            lambda connection: messages.gate_facts(connection, request),
+            lambda facts, version: decide_send(request, version.plan, version.rules, facts, self._timezone),
+        )
+
+    async def choose(self, request: BranchRequest) -> int | None:
+        """The index of the case that holds or of the arm; None for otherwise."""
+        answer = await self._answer(
+            request,
+            BranchAnswer,
+            _step_facts(request),
+            lambda facts, version: decide_branch(request, version.plan, version.rules, facts),
+        )
+        return answer.case
+
+    async def look_up(self, request: DelayRequest) -> datetime | Unreadable | None:
+        """The instant until which a delay rests, perhaps past; None where there is no date, or Unreadable."""
+        answer = await self._answer(
+            request,
+            DelayAnswer,
+            _step_facts(request),
+            lambda facts, version: decide_delay(request, version.plan, version.rules, facts, self._timezone),
+        )
+        return answer.until
+
+    async def perform(self, request: ActionRequest) -> bool:
+        """Do an action; True if the journey had been ended before, and nothing is done.
+
+        Events are reported once the decision is kept; an attempt that dies in between is repeated, and the ids of the
+        events are always the same.
+        """
+        clock = self._database.clock
+        answer = await self._answer(
+            request,
+            ActionAnswer,
+            _step_facts(request),
+            lambda facts, version: decide_action(request, version.plan, version.rules, facts, clock.now()),
+        )
+        if answer.events:
+            await self._ingest(list(answer.events), received_at=clock.now())
+        return answer.journey_ended
+
+    async def _answer(
+        self,
+        request: StepRequest,
+        answer_type: Any,
+        lock: Callable[[Connection], Awaitable[F | None]],
+        decide: Callable[[F, LoadedVersion], StepDecision[A]],
+    ) -> A:
+        """One transaction. `lock` reads the facts under the locks of the person and the journey."""
+        async with self._database.pipeline() as connection:
+            facts = await lock(connection)
+            if facts is None:
+                raise UnavailableError(f"journey {request.journey_id} is being moved to another profile; ask again")
+            if facts.answered is not None:
+                answer: A = convert(facts.answered, answer_type)
+                return answer
+            version = await self._catalogue.version(connection, facts.campaign_key, facts.campaign_version)
+            decision = decide(facts, version)
+            if decision.is_recorded:
+                await _record(connection, request, facts, decision)
+            return decision.answer
+
+
+async def _record(connection: Connection, request: StepRequest, facts: LockedFacts, decision: StepDecision[A]) -> None:
+    """Effects first: they may be refused. Then the decision, so that on the timeline its consequences follow it."""
+    if decision.effects:
+        decision = await carry_out(connection, request, facts.profile_id, decision)
+    recorded = Decision(
+        id=request.decision_id,
+        profile_id=facts.profile_id,
+        campaign_key=facts.campaign_key,
+        kind=decision.kind,
+        outcome=decision.outcome,
+        reason=decision.reason,
+        at=request.at,
+        journey_id=request.journey_id,
+        step=request.step,
+        answer=decision.answer,
+        data=decision.data,
+    )
+    await decisions.insert(connection, [recorded])
+    if decision.reservation is not None:
+        await messages.reserve(connection, decision.reservation)
+    if decision.ends_with is not None:
+        ending = Ending(request.journey_id, COMPLETED, decision.ends_with, None, request.at)
+        await journeys.end(connection, [ending])
+    else:
+        await journeys.place(connection, request.journey_id, decision.position, request.next_positions.move, request.at)
+
+
+def _step_facts(request: StepRequest) -> Callable[[Connection], Awaitable[StepFacts | None]]:
+    return lambda connection: journeys.step_facts(connection, request.journey_id, request.decision_id)

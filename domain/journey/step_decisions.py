@@ -1,0 +1,282 @@
+"""Decide the requests of a journey: what each is answered, what is recorded, and what follows.
+
+The functions touch nothing but their arguments: plan and rules of the version, facts under lock, the instant of the
+request. A decision holds for the request's id for ever; carrying it out is the caller's.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from types import NoneType
+from typing import Any, Final, Generic, TypeVar, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.campaign.delays.kind import DelayFacts
+from domain.campaign.plan import Plan, Repeat, Send, Split
+from domain.campaign.rules import Rules
+from domain.campaign.steps.action import ActionFacts, Effect, EmitEvent, SetStage, SetTraits
+from domain.errors import ConflictError
+from domain.journey.bucketing import assign_arm
+from domain.journey.position import Position, position_after_branch, position_after_delay, position_after_gate
+from domain.journey.protocol import Unreadable
+from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest
+from domain.journey.state import CAPPED
+from domain.journey.step_facts import GateFacts, StepFacts, journey_variables
+from domain.sending import policy
+from domain.sending.policy import Answer, Deferred, Granted, Held, Recipient, Refused, Reservation
+from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, stored_event
+
+A = TypeVar("A")
+
+_NO_DATE_REASONS: Final = {NoneType: "no_date", Unreadable: "unreadable_date"}
+
+
+class BranchAnswer(Struct, frozen=True):
+    """The index of the case that holds or of the arm; None for otherwise."""
+
+    case: int | None
+
+
+class DelayAnswer(Struct, frozen=True):
+    """The instant until which a delay rests, perhaps past; None where there is no date, or Unreadable."""
+
+    until: datetime | Unreadable | None
+
+
+class ActionAnswer(Struct, frozen=True, omit_defaults=True):
+    """The events that the action reports. With `journey_ended` the journey was over before, and nothing was done."""
+
+    events: tuple[Event, ...]
+    journey_ended: bool = False
+
+
+class StepDecision(Struct, Generic[A], frozen=True, kw_only=True):
+    """The decision on one request: the answer, the reason with its data, and what follows.
+
+    `effects` and `reservation` are carried out with it. The journey is over with the outcome `ends_with`; where that is
+    None, its row goes to `position`, or stays as it is. A decision that is not `is_recorded` has changed nothing.
+    """
+
+    kind: str
+    outcome: str
+    answer: A
+    reason: str | None = None
+    data: dict[str, Any]
+    effects: tuple[Effect, ...] = ()
+    reservation: Reservation | None = None
+    ends_with: str | None = None
+    position: Position | None = None
+    is_recorded: bool = True
+
+
+def decide_send(
+    request: AuthorizeRequest, plan: Plan, rules: Rules, facts: GateFacts, timezone: str
+) -> StepDecision[Answer]:
+    """Decide whether a message may go. `timezone` is the deployment's. Raises ConflictError for a step of another kind.
+
+    A refusal ends the journey if that was asked for, or where the step says so of caps; not one that was over before.
+    """
+    step = plan.node(request.step)
+    if not isinstance(step, Send):
+        raise ConflictError(f"step {request.step} of {facts.campaign_key} sends nothing")
+    asked = policy.Request(str(request.message_id), step, request.reached_at, request.at, plan.ends_at)
+    decision = policy.decide(
+        asked,
+        journey_state=facts.journey_state,
+        ended_by=facts.ended_by,
+        campaign_state=facts.campaign_state,
+        overdue=rules.on_resume.overdue,
+        held_at=facts.held_at,
+        recipient=Recipient(facts.traits, facts.consent, facts.suppressed, facts.refused_addresses),
+        window=rules.send_window,
+        zone=facts.zone(rules.timezone, timezone),
+        rules=facts.rules,
+        ledger=facts.ledger,
+    )
+    answer = decision.answer
+    ends_with = _ends_with(request, step, answer)
+    is_over = ends_with is not None or (isinstance(answer, Refused) and answer.journey_ended)
+    position = position_after_gate(request.next_positions, request.step, answer, request.at, plan.ends_at)
+    return StepDecision(
+        kind="send",
+        outcome=_gate_outcome(answer),
+        reason=None if isinstance(answer, Granted) else answer.reason,
+        answer=answer,
+        data=decision.data,
+        reservation=_reservation(request, asked, facts) if isinstance(answer, Granted) else None,
+        ends_with=ends_with,
+        position=None if is_over else position,
+    )
+
+
+def _ends_with(request: AuthorizeRequest, step: Send, answer: Answer) -> str | None:
+    if not isinstance(answer, Refused) or answer.journey_ended:
+        return None
+    return CAPPED if answer.reason == CAPPED and step.on_capped == "exit" else request.ends_with
+
+
+def _gate_outcome(answer: Answer) -> str:
+    match answer:
+        case Granted():
+            return "granted"
+        case Deferred():
+            return "deferred"
+        case Held():
+            return "held"
+        case Refused():
+            return "refused"
+
+
+def _reservation(request: AuthorizeRequest, asked: policy.Request, facts: GateFacts) -> Reservation:
+    return Reservation(
+        id=request.message_id,
+        journey_id=request.journey_id,
+        profile_id=facts.profile_id,
+        campaign_key=facts.campaign_key,
+        step=request.step,
+        visit=request.visit,
+        channel=asked.step.channel,
+        category=asked.step.category,
+        priority=asked.step.priority,
+        template=asked.step.template,
+        at=request.at,
+        expires_at=asked.expires_at,
+    )
+
+
+def decide_branch(request: BranchRequest, plan: Plan, rules: Rules, facts: StepFacts) -> StepDecision[BranchAnswer]:
+    """Decide which way a journey goes at a branch, at a split, and before a round of a repetition."""
+    node = plan.node(request.step)
+    if isinstance(node, Split):
+        rule = rules.splits[request.step]
+        # The database does not keep the order of a mapping: the plan has it.
+        arm = assign_arm(rule.seed, str(facts.profile_id), {arm.name: rule.arms[arm.name] for arm in node.arms})
+        return _branch_decision(request, "split", arm, node.arms[arm].name)
+    variables = journey_variables(plan, request.visits, facts)
+    chosen = rules.decide(request.step, profile=facts, entry=stored_event(facts.entry), journey=variables)
+    errors = {str(case + 1): error for case, error in chosen.errors.items()}
+    if isinstance(node, Repeat):
+        return _branch_decision(
+            request, "repeat", chosen.case, "another round" if chosen.case is None else "over", errors
+        )
+    outcome = "otherwise" if chosen.case is None else f"case {chosen.case + 1}"
+    return _branch_decision(request, "branch", chosen.case, outcome, errors)
+
+
+def _branch_decision(
+    request: BranchRequest, kind: str, case: int | None, outcome: str, errors: Mapping[str, str] = {}
+) -> StepDecision[BranchAnswer]:
+    return StepDecision(
+        kind=kind,
+        outcome=outcome,
+        answer=BranchAnswer(case),
+        data={"errors": errors} if errors else {},
+        position=position_after_branch(request.next_positions, case),
+    )
+
+
+def decide_delay(
+    request: DelayRequest, plan: Plan, rules: Rules, facts: StepFacts, timezone: str
+) -> StepDecision[DelayAnswer]:
+    """Decide until when a delay rests. `timezone` is the deployment's.
+
+    Outcomes: `past` (there is no date, or the step was reached after it), `unreadable` (a value names no date),
+    `waiting` and `over`.
+    """
+    zone = facts.zone(rules.timezone, timezone)
+    delay_facts = DelayFacts(request.reached_at, facts, stored_event(facts.entry))
+    end = rules.delays[request.step].until(delay_facts, zone)
+    outcome = _delay_outcome(request, end.until)
+    data: dict[str, Any] = {"error": end.error}
+    if isinstance(end.until, datetime):
+        data = {"until": end.until.astimezone(zone), "timezone": zone.key}
+    return StepDecision(
+        kind="delay",
+        outcome=outcome,
+        reason=_NO_DATE_REASONS.get(type(end.until)),
+        answer=DelayAnswer(end.until),
+        data=data,
+        position=position_after_delay(
+            request.next_positions,
+            request.step,
+            end.until,
+            is_past=outcome == "past",
+            at=request.at,
+            ends_at=plan.ends_at,
+        ),
+    )
+
+
+def _delay_outcome(request: DelayRequest, until: datetime | Unreadable | None) -> str:
+    if isinstance(until, Unreadable):
+        return "unreadable"
+    if until is None or (request.attempt == 1 and until < request.reached_at):
+        return "past"
+    return "over" if until <= request.at else "waiting"
+
+
+def decide_action(
+    request: ActionRequest, plan: Plan, rules: Rules, facts: StepFacts, now: datetime
+) -> StepDecision[ActionAnswer]:
+    """Decide what an action does. `now` is the deployment's clock, which the events that it reports go by.
+
+    Setting traits may be refused in part, which the caller adds by `without_refused`.
+    """
+    rule = rules.actions[request.step]
+    if facts.journey_state != "active":
+        answer = ActionAnswer((), journey_ended=True)
+        return StepDecision(kind=rule.kind, outcome="refused", answer=answer, data={}, is_recorded=False)
+    variables = journey_variables(plan, request.visits, facts)
+    effects = rule.effects(ActionFacts(facts, stored_event(facts.entry), variables))
+    data, events = dict(effects.data), list[Event]()
+    for effect in effects.effects:
+        match effect:
+            case SetTraits(traits=traits):
+                data["traits"] = sorted({*data.get("traits", ()), *traits})
+            case SetStage(stage=stage):
+                data |= {"stage": stage, "before": facts.stage}
+            case EmitEvent():
+                event = _event(effect, request, facts, now, len(events))
+                events.append(event)
+                data |= {"event": event.name, "event_id": event.id}
+            case _:
+                assert_never(effect)
+    if effects.errors:
+        data["errors"] = dict(effects.errors)
+    [position] = request.next_positions.positions
+    return StepDecision(
+        kind=rule.kind,
+        outcome=effects.outcome,
+        reason=effects.reason,
+        answer=ActionAnswer(tuple(events)),
+        data=data,
+        effects=effects.effects,
+        ends_with=request.ends_with,
+        position=position,
+    )
+
+
+def without_refused(decision: StepDecision[A], refused: Mapping[str, str]) -> StepDecision[A]:
+    """Take traits that could not be set out of the data, and say why."""
+    traits: Collection[str] = decision.data["traits"]
+    errors = {**decision.data.get("errors", {}), **refused}
+    return replace(decision, data={**decision.data, "traits": sorted(set(traits) - refused.keys()), "errors": errors})
+
+
+def _event(effect: EmitEvent, request: ActionRequest, facts: StepFacts, now: datetime, number: int) -> Event:
+    """Make an event whose id is the same however often the action is requested."""
+    id = request.event_id(number)
+    origin = {"campaign": facts.campaign_key, "journey_id": str(request.journey_id), "chain": effect.chain}
+    return Event(
+        id=id,
+        source=SOJOURN_SOURCE,
+        message_id=str(id),
+        type="track",
+        name=effect.name,
+        user_id=facts.user_id,
+        anonymous_id=None if facts.user_id else facts.anonymous_id,
+        properties=effect.properties,
+        context={OUR_CONTEXT: origin},
+        timestamp=now,
+    )
