@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import structlog
@@ -51,13 +51,19 @@ GRACE = timedelta(seconds=60)
 POLLERS = PollerBehaviorAutoscaling()
 
 
-async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
+async def run(
+    settings: Settings,
+    *,
+    stop: asyncio.Event,
+    ready: asyncio.Event | None = None,
+    connect: Callable[[Settings], Awaitable[Client]] = wiring.connect_temporal,
+) -> None:
     """Until `stop` is set. `ready` is set once the worker takes tasks; it waits for all that it needs."""
     health = Health()
     async with serve_health(health, settings.health_address), wiring.engine(settings) as engine:
         watch = DeploymentWatch(
             engine.database,
-            lambda: wiring.connect_temporal(settings),
+            lambda: connect(settings),
             lambda: wiring.probe_mail(engine.mail),
             engine.link_mark,
             health,

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.dev_forward import forward
 from cli.extras import dev_extra
 from cli.signals import run_until_signalled
 
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
     from cli.dev_stack import DevPorts, DevStack
 
 
+app = typer.Typer(invoke_without_command=True)
+app.command()(forward)
+
+
+@app.callback()
 def dev(
+    context: typer.Context,
     data: Annotated[Path, typer.Option(help="Folder that keeps databases and keys.")] = Path(".sojourn"),
     api_port: Annotated[int, typer.Option(min=1, max=65_535, help="HTTP API.")] = 8080,
     temporal_port: Annotated[int, typer.Option(min=1, max=65_535, help="Temporal server.")] = 7233,
@@ -32,6 +39,8 @@ def dev(
     A taken port gives way to a free one. SOJOURN_DATABASE_URL, SOJOURN_TEMPORAL_ADDRESS and SOJOURN_SMTP_HOST put real
     servers in the place of the embedded ones.
     """
+    if context.invoked_subcommand is not None:
+        return
     with dev_extra("dev"):
         from cli.dev_stack import DevPorts, DevStack
     from runtime.embedded.processes import EmbeddedServerError

@@ -12,6 +12,7 @@ from pathlib import Path
 from domain.errors import ConflictError, InvalidRequestError
 
 LOCK = "lock"
+FORWARD_LOCK = "forward.lock"
 KEYS = "keys.json"
 RUN = "dev.json"  # read by the other commands, which find the API and its key here
 
@@ -60,6 +61,16 @@ class DevFolder:
                 (self.path / RUN).unlink(missing_ok=True)
                 lock.truncate(0)
 
+    @contextlib.contextmanager
+    def moving_time(self) -> Iterator[None]:
+        """Keep others from moving the time of what runs here. Raises ConflictError where another process does."""
+        with (self.path / FORWARD_LOCK).open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConflictError(f"another process moves the time of {self.path}: wait until it has ended") from None
+            yield
+
     def keys(self) -> Mapping[str, str]:
         """The keys of this folder by their setting's name, made by the first run that asks."""
         if not self.keys_file.exists():
@@ -69,9 +80,9 @@ class DevFolder:
         found: dict[str, str] = json.loads(self.keys_file.read_text())
         return found
 
-    def announce(self, *, api_url: str, admin_key: str) -> None:
+    def announce(self, about: Mapping[str, str]) -> None:
         """Let the other commands find this run."""
-        self._write(RUN, {"pid": str(os.getpid()), "api_url": api_url, "admin_key": admin_key})
+        self._write(RUN, {"pid": str(os.getpid()), **about})
 
     def _where_its_api_is(self, pid: str) -> str:
         try:

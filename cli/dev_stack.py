@@ -9,22 +9,33 @@ import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from temporalio.client import Client
+
+import wiring
 import worker
 from api.app import create_app
 from api.server import server_options
 from cli.dev_folder import DevFolder
+from runtime.embedded.audience_clock import AudienceClock, keep_running_audiences
 from runtime.embedded.http import HttpServer
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import LOOPBACK, listen, port_of
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import NAMESPACE, EmbeddedTemporal
+from runtime.embedded.workflow_clock import with_deployment_time
+from runtime.tasks import cancel_and_wait
 from runtime.temporal import SEARCH_ATTRIBUTES
 from settings import Settings
+from store.database import Database
+from store.forward import clock_ahead
 from store.migrate import upgrade
+
+POOL_SIZE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +56,13 @@ class DevStack:
     Attributes, from entering on:
         settings: what API and worker run with.
         api_url: where the API answers.
+        database: a few connections of its own, for what only development has.
         postgres, temporal, inbox: the embedded servers; None for one that the environment replaces.
     """
 
     settings: Settings
     api_url: str
+    database: Database
     postgres: EmbeddedPostgres | None = None
     temporal: EmbeddedTemporal | None = None
     inbox: Inbox | None = None
@@ -88,10 +101,14 @@ class DevStack:
             self.api_url = f"http://localhost:{port_of(bound)}"
             self.settings = self._settings(facts)
             await asyncio.to_thread(upgrade, self.settings.database_url.get_secret_value())
+            self.database = await parts.enter_async_context(
+                Database(self.settings.database_url.get_secret_value(), pool_size=POOL_SIZE)
+            )
             api = await HttpServer.start(create_app(self.settings), bound, **server_options(self.settings))
             parts.push_async_callback(api.stop)
             await self._work(parts)
-            self.folder.announce(api_url=self.api_url, admin_key=self.settings.admin_key.get_secret_value())
+            await self._run_audiences(parts)
+            self.folder.announce(self._announcement())
             self._parts = parts.pop_all()
         return self
 
@@ -167,9 +184,32 @@ class DevStack:
         # Nobody promotes builds here.
         return Settings.model_validate({**wanted, **facts, "build_id": None})
 
+    def _announcement(self) -> dict[str, str]:
+        """What the other commands need to know of this run; time moves only in the servers that it brings."""
+        about = {"api_url": self.api_url, "admin_key": self.settings.admin_key.get_secret_value()}
+        if self.postgres is not None and self.temporal is not None:
+            about |= {"database_url": self.postgres.url, "temporal_address": self.temporal.address}
+        return about
+
+    async def _connect_temporal(self, settings: Settings) -> Client:
+        """A client whose workflows begin at the deployment's time, which `sojourn dev forward` moves."""
+        return with_deployment_time(await wiring.connect_temporal(settings), self._clock_ahead)
+
+    async def _run_audiences(self, parts: AsyncExitStack) -> None:
+        """Have audiences enter at the deployment's time from now on."""
+        client = await wiring.connect_temporal(self.settings)
+        running = asyncio.create_task(keep_running_audiences(self.database, AudienceClock(client)))
+        parts.push_async_callback(cancel_and_wait, running)
+
+    async def _clock_ahead(self) -> timedelta:
+        async with self.database.transaction() as connection:
+            return await clock_ahead(connection)
+
     async def _work(self, parts: AsyncExitStack) -> None:
         stop, ready = asyncio.Event(), asyncio.Event()
-        self._worker = asyncio.create_task(worker.run(self.settings, stop=stop, ready=ready))
+        self._worker = asyncio.create_task(
+            worker.run(self.settings, stop=stop, ready=ready, connect=self._connect_temporal)
+        )
 
         async def finish() -> None:
             ended_early = self._worker.done()

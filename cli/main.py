@@ -9,13 +9,12 @@ from typing import Annotated
 import typer
 from pydantic_core import ValidationError
 
-from cli import campaigns, caps, journeys, keys, serve
+from cli import campaigns, caps, dev, journeys, keys, serve
 from cli.audit import audit
 from cli.check import check
 from cli.codec_server import codec_server
 from cli.contexts import contexts
 from cli.demo import demo
-from cli.dev import dev
 from cli.exit_codes import DONE, INTERRUPTED, REFUSED, status_of
 from cli.explain import explain
 from cli.funnel import funnel
@@ -48,7 +47,7 @@ _add("Campaigns", campaigns.campaigns, plan, apply, campaigns.start, campaigns.p
 _add("Campaigns", campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app)
 _add("The deployment", audit, reconcile, contexts, caps=caps.app, keys=keys.app)
-_add("Processes", dev, demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server)
+_add("Processes", demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server, dev=dev.app)
 
 
 def _tell_version(is_asked: bool) -> None:

@@ -30,6 +30,7 @@ CONTEXT = "SOJOURN_CONTEXT"
 DEFAULT_URL = "http://localhost:8080"
 DEV_FILE = Path(".sojourn") / "dev.json"
 DEV = "dev"
+THIS_MACHINE = "this machine"
 # `sojourn dev` writes some 200 bytes.
 MAX_DEV_BYTES = 64 * 1024
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -104,9 +105,7 @@ def _find_named(context: str | None, url: str | None, environ: Mapping[str, str]
         return Deployment(API_URL, named, partial(_environment_key, named, environ))
     if context := environ.get(CONTEXT) or read_config(config_file(environ)).default_context:
         return _of_context(context, environ, folder)
-    return dev_server(folder) or Deployment(
-        "this machine", DEFAULT_URL, partial(_environment_key, DEFAULT_URL, environ)
-    )
+    return dev_server(folder) or Deployment(THIS_MACHINE, DEFAULT_URL, partial(_environment_key, DEFAULT_URL, environ))
 
 
 def dev_server(folder: Path | None = None) -> Deployment | None:
@@ -114,23 +113,28 @@ def dev_server(folder: Path | None = None) -> Deployment | None:
 
     Raises InvalidRequestError for a file that another user wrote or may write, or that names another machine.
     """
-    path = (folder or Path.cwd()) / DEV_FILE
+    found = read_run((folder or Path.cwd()) / DEV_FILE)
+    return None if found is None else Deployment(DEV, found["api_url"], lambda: found["admin_key"])
+
+
+def read_run(path: Path) -> Mapping[str, str] | None:
+    """What a `sojourn dev` that runs says of itself in its `dev.json`; None where none runs. Raises as dev_server."""
     try:
         with path.open(encoding="utf-8") as file:
             status = os.fstat(file.fileno())
             text = file.read(MAX_DEV_BYTES)
-        found = json.loads(text)
-        url, key = str(found["api_url"]), str(found["admin_key"])
+        found = {name: str(value) for name, value in json.loads(text).items()}
+        url, _ = found["api_url"], found["admin_key"]
         is_on_this_machine = is_here(url)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InvalidRequestError(f"{path} cannot be read: {error}; start `sojourn dev` anew") from error
     if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
         raise InvalidRequestError(f"{path} is not yours alone; remove it, and start `sojourn dev` anew")
     if not is_on_this_machine:
         raise InvalidRequestError(f"{path} names {url}, which is another machine: remove it, or use a context")
-    return Deployment(DEV, url, lambda: key)
+    return found
 
 
 def no_address(url: str) -> InvalidRequestError:

@@ -1,0 +1,95 @@
+"""sojourn dev forward: the time of a running `sojourn dev`, moved on."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.dev_folder import RUN, DevFolder
+from cli.output import local_minute, printable
+from cli.target import DEV, THIS_MACHINE, find_deployment, read_run
+from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, format_duration, parse_duration
+from domain.errors import ConflictError, InvalidRequestError
+
+
+def forward(
+    context: typer.Context,
+    duration: Annotated[str, typer.Argument(help="By how much: `1d`, `2h30m`; at most a year.", show_default=False)],
+    data: Annotated[Path | None, typer.Option(help="Folder of the `sojourn dev`.", show_default=False)] = None,
+) -> None:
+    """Move the time of the running `sojourn dev` on: what is due until then happens now, in its order.
+
+    Delays, send windows, caps, expiries, audiences and schedules of campaigns go by the new time from then on, and so
+    do events that are reported. A later `forward` adds to it; time is never moved back.
+    """
+    by = _duration(duration)
+    folder = data or (context.parent.params["data"] if context.parent else Path(".sojourn"))
+    found = _find_run(context, folder)
+    with DevFolder(folder).moving_time():
+        asyncio.run(_forward(found, by))
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        seconds = parse_duration(text)
+    except DurationError as error:
+        raise InvalidRequestError(f"{error.message}. {error.suggestion}") from error
+    if not 0 < seconds <= MAX_SECONDS:
+        raise InvalidRequestError(f"`{text}` is not between 1s and {format_duration(MAX_SECONDS)}. {EXPECTED}")
+    return timedelta(seconds=seconds)
+
+
+def _find_run(context: typer.Context, folder: Path) -> Mapping[str, str]:
+    """What the `sojourn dev` of the folder says of itself. Raises InvalidRequestError: none, or not the one named."""
+    given = context.find_root().params
+    named = find_deployment(context=given.get("context"), url=given.get("url"))
+    run = read_run(folder / RUN)
+    if named.name not in (DEV, THIS_MACHINE) and (run is None or named.api_url.rstrip("/") != run["api_url"]):
+        raise InvalidRequestError(
+            f"only the time of a `sojourn dev` can be moved, and {named.name} names {named.api_url}: "
+            "leave it out, and name the folder of the `sojourn dev` by --data"
+        )
+    if run is None:
+        raise InvalidRequestError(f"no `sojourn dev` runs in {folder}: start it, or name its folder by --data")
+    if "database_url" not in run:
+        raise ConflictError(
+            "this `sojourn dev` uses a database or a Temporal of its own, whose time cannot be moved: "
+            "start it without SOJOURN_DATABASE_URL and SOJOURN_TEMPORAL_ADDRESS"
+        )
+    return run
+
+
+async def _forward(run: Mapping[str, str], by: timedelta) -> None:
+    # Takes a second to load, which a wrong duration need not.
+    from runtime.embedded.feed import ActivityFeed
+    from runtime.embedded.forward import Forwarder
+    from runtime.embedded.temporal import NAMESPACE
+    from runtime.temporal import connect
+    from store.database import Database
+
+    async with Database(run["database_url"], pool_size=2) as database:
+        forwarder = Forwarder(database, await connect(run["temporal_address"], NAMESPACE))
+        feed = ActivityFeed(database)
+        await feed.begin()
+        happened: Counter[str] = Counter()
+        unsettled: Sequence[str] = ()
+        async for moved in forwarder.forward(by):
+            unsettled = moved.unsettled
+            for line in sorted(await feed.read(), key=lambda line: line.at):
+                happened[line.event] += 1
+                typer.echo(printable(f"{_minute(line.at)}  {line.user}  {line.campaign or ''}  {line.summary}"))
+        now, wake = await database.now(), await forwarder.next_wake()
+    events = ", ".join(f"{number} {event}" for event, number in sorted(happened.items()))
+    typer.echo(f"It is {_minute(now)} now. {events or 'Nothing was due'}.")
+    if unsettled:
+        typer.echo(f"Still at work: {', '.join(map(printable, unsettled))}", err=True)
+    if wake is not None:
+        typer.echo(printable(f"Next: {_minute(wake.at)}  {wake.user}  {wake.campaign}  {wake.step or ''}".rstrip()))
+
+
+def _minute(at: datetime) -> str:
+    return local_minute(at.isoformat())

@@ -1,0 +1,89 @@
+"""What happens in a development deployment, as it happens: read from what is recorded of everybody."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from application.explain import timeline_items
+from store import recent
+from store.database import Database
+from store.recent import RecentRecord
+
+LIMIT: Final = 500
+# A transaction is seen once it has committed, so much later at most than it has recorded something.
+OVERLAP: Final = timedelta(seconds=5)
+
+_EVENTS: Final = {
+    ("event", None): "event accepted",
+    ("entry", "entered"): "journey entered",
+    ("entry", "refused"): "entry refused",
+    ("skip", None): "wait skipped",
+    ("migrate", "moved"): "journey migrated",
+    ("migrate", "kept"): "journey kept its version",
+    ("exit", None): "journey exited",
+    ("end", None): "journey completed",
+    ("goal", None): "goal reached",
+    ("reject", "refused"): "call refused",
+    ("reject", "left_out"): "value left out",
+}
+
+
+class FeedLine(Struct, frozen=True):
+    """Something that happened to a user: `at` on its own clock, a log event, and its summary in the timeline."""
+
+    at: datetime
+    user: str
+    event: str
+    summary: str
+    campaign: str | None
+    step: str | None
+    reason: str | None
+
+
+class ActivityFeed:
+    """Reads on from where it stopped. It begins with what is recorded after it was made."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._after: datetime | None = None
+        self._arrived_after = datetime.min
+        self._position: str | None = None
+        self._seen: set[tuple[str, str, datetime]] = set()
+
+    async def begin(self) -> None:
+        """Leave out all that is recorded already."""
+        async with self._database.transaction() as connection:
+            self._after = await recent.recording_time(connection)
+            self._arrived_after = connection.clock.now()
+
+    async def read(self) -> list[FeedLine]:
+        """Return what has happened since, oldest first."""
+        if self._after is None:
+            raise ValueError("the feed has not begun")
+        async with self._database.transaction() as connection:
+            position = await recent.write_position(connection)
+            if position == self._position:
+                return []
+            found = await recent.recorded_after(connection, self._after, self._arrived_after, LIMIT)
+            is_all = len(found) < LIMIT
+            self._position = position if is_all else None
+            self._arrived_after = connection.clock.now() if is_all else self._arrived_after
+        new = [one for one in found if _key(one) not in self._seen]
+        if found:
+            newest = found[-1].recorded.recorded_at
+            self._after = max(self._after, newest - OVERLAP) if is_all else newest
+        self._seen = {_key(one) for one in found if one.recorded.recorded_at > self._after}
+        return [_line(one) for one in new]
+
+
+def _key(record: RecentRecord) -> tuple[str, str, datetime]:
+    return record.recorded.kind, record.recorded.key, record.recorded.recorded_at
+
+
+def _line(record: RecentRecord) -> FeedLine:
+    recorded = record.recorded
+    [item], _ = timeline_items([recorded], 1, "")
+    kind, outcome = recorded.kind, recorded.outcome
+    event = _EVENTS.get((kind, outcome)) or _EVENTS.get((kind, None)) or f"message {outcome}"
+    return FeedLine(recorded.at, record.user, event, item.summary, recorded.campaign, recorded.step, recorded.reason)

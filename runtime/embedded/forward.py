@@ -1,0 +1,153 @@
+"""Move the time of a development deployment: its clock, then the clocks of its workflows, from one due instant to the
+next.
+
+Each workflow has a clock of its own in Temporal. All are moved together, so that what one does finds the others at the
+same time, and messages count towards caps in the order in which they are due. What is due within `MARGIN` of the same
+instant is done in one move, in no certain order.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import TimeSkipper
+
+from domain.journey.records import campaign_workflow_id
+from runtime.embedded.audience_clock import AudienceClock
+from store import campaigns, clock, forward
+from store.database import Database
+from store.forward import Wake
+
+# What is left of a skip when a timer fires must outlast what the workflow does then: after the skip's end, the server
+# skips the whole of the next timer with it.
+MARGIN = timedelta(seconds=30)
+# Workflows this close to the deployment's clock are not moved.
+TOLERANCE = timedelta(seconds=2)
+SETTLE_SECONDS = 120.0
+LOOK_SECONDS = 0.05
+CONCURRENT_CALLS = 20
+
+
+class Moved(Struct, frozen=True):
+    """One move: the deployment's time after it, and the workflows that had not come to rest in time."""
+
+    at: datetime
+    unsettled: Sequence[str]
+
+
+class _Look(Struct, frozen=True):
+    """A running workflow: its time, and whether it has something to do right now."""
+
+    handle: WorkflowHandle[object, object]
+    at: datetime
+    is_busy: bool
+
+
+class Forwarder:
+    """Moves one deployment, whose PostgreSQL and Temporal are those of `sojourn dev`."""
+
+    def __init__(self, database: Database, client: Client) -> None:
+        self._database = database
+        self._client = client
+        self._skipper = TimeSkipper(client)
+        self._audiences = AudienceClock(client)
+        self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
+
+    async def forward(self, by: timedelta) -> AsyncIterator[Moved]:
+        """Move the time by so much, and by at most `MARGIN` more where something is due at its end.
+
+        Raises psycopg.errors.RaiseException in a deployment whose clock cannot be moved.
+        """
+        await self._settle()
+        target = await self._database.now() + by
+        while (now := await self._database.now()) < target:
+            runs = await self._audiences.due(await self._live_campaigns(), now, target)
+            due = min([*await self._due_instants(now), *(run.at for run in runs)], default=None)
+            at = target if due is None or due > target else due + MARGIN
+            await self._advance(at - now)
+            for run in runs:
+                if run.at <= at:
+                    await self._audiences.begin(run)
+            yield Moved(at, await self._settle())
+
+    async def next_wake(self) -> Wake | None:
+        """Return the journey that wakes next."""
+        now = await self._database.now()
+        async with self._database.transaction() as connection:
+            return await forward.next_wake(connection, now)
+
+    async def _due_instants(self, now: datetime) -> list[datetime]:
+        """When the first journey wakes, and when campaigns start or end by themselves."""
+        async with self._database.transaction() as connection:
+            wake = await forward.next_wake(connection, now)
+            instants = [wake.at] if wake else []
+            for key in await forward.live_campaigns(connection):
+                if (facts := await campaigns.campaign_facts(connection, key)) is not None:
+                    instants += [at for at in (facts.starts_at, facts.ends_at) if at is not None and at > now]
+        return instants
+
+    async def _live_campaigns(self) -> Sequence[str]:
+        async with self._database.transaction() as connection:
+            return await forward.live_campaigns(connection)
+
+    async def _advance(self, by: timedelta) -> None:
+        async with self._database.transaction() as connection:
+            await clock.advance(connection, by)
+            await forward.wake_relay(connection)
+
+    async def _settle(self) -> list[str]:
+        """Bring all workflows to the deployment's time and wait until none has anything to do.
+
+        Returns the ids of those that still have after `SETTLE_SECONDS`, such as one whose provider is away.
+        """
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + SETTLE_SECONDS
+        while True:
+            async with self._database.transaction() as connection:
+                is_relaying = await forward.has_due_rows(connection)
+                ids = [
+                    *map(campaign_workflow_id, await forward.live_campaigns(connection)),
+                    *await forward.open_journeys(connection),
+                ]
+            looks = [look for look in await asyncio.gather(*map(self._look, ids)) if look is not None]
+            now = await self._database.now()
+            lagging = [look for look in looks if now - look.at > TOLERANCE]
+            await asyncio.gather(*(self._skip(look, now - look.at) for look in lagging))
+            busy = [look.handle.id for look in looks if look.is_busy]
+            if not (is_relaying or lagging or busy):
+                return []
+            if loop.time() > give_up_at:
+                return busy
+            if not lagging:
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look(self, workflow_id: str) -> _Look | None:
+        handle: WorkflowHandle[object, object] = self._client.get_workflow_handle(workflow_id)
+        async with self._calls:
+            try:
+                described = (await handle.describe()).raw_description
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    raise
+                return None
+        if described.workflow_execution_info.HasField("close_time"):
+            return None
+        extended = described.workflow_extended_info
+        at = datetime.now(UTC)
+        if extended.HasField("time_skipping_info"):
+            at = extended.time_skipping_info.current_time.ToDatetime(UTC)
+        return _Look(handle, at, bool(described.pending_activities) or described.HasField("pending_workflow_task"))
+
+    async def _skip(self, look: _Look, by: timedelta) -> None:
+        async with self._calls:
+            try:
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await self._skipper.fast_forward(look.handle, by)
+            except TimeoutError:
+                return  # an activity keeps it; the next look says so
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:  # over before its clock could be moved
+                    raise
