@@ -15,7 +15,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all prove chaos bench check dev schemas histories lock sbom clean
+.PHONY: help demo test test-all prove chaos bench check dev schemas settings histories lock sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ dev: $(READY) ## Run everything on this machine for development, with its data k
 schemas: $(READY) ## Write the JSON Schemas of the documents anew
 	$(BIN)/sojourn schema campaign > schemas/campaign.schema.json
 	$(BIN)/sojourn schema frequency-caps > schemas/frequency-caps.schema.json
+
+settings: $(READY) ## Write docs/settings.md anew from settings.py
+	$(BIN)/python -m tests.docs.settings_page
 
 histories: $(READY) ## Record the journeys of which this release has no history yet
 	$(BIN)/python -m tests.replay.record

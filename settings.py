@@ -1,122 +1,42 @@
-"""What a deployment says about itself: environment variables with the prefix SOJOURN_, read once at the edge.
+"""The settings of a deployment: environment variables with the prefix SOJOURN_, read once at the edge.
 
-Secrets may stand in files (`SOJOURN_ADMIN_KEY_FILE`), and how Temporal is reached in Temporal's own variables.
+Secrets may stand in files (`SOJOURN_ADMIN_KEY_FILE`), and how Temporal is reached in Temporal's own variables. `make
+settings` writes docs/settings.md from the classes, their docstrings and the descriptions of their fields.
 """
 
-import re
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
-import msgspec
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from temporalio.service import TLSConfig
 
 from domain.deployment import secrets
 from domain.deployment.certificates import find_certificate_fault
 from domain.deployment.findings import DeploymentFinding, DeploymentPart
 from domain.deployment.secrets import SecretFault
-from domain.local_time.zones import find_zone
 from domain.tracking.decode import MAX_BATCH_BYTES
 from domain.tracking.identifiers import DEFAULT_PLACEHOLDERS
 from settings_sources import PREFIX, SecretFiles, TemporalEnvironment, Variables, variable_of
+from settings_types import (
+    DatabaseUrl,
+    FaultError,
+    ListeningAddress,
+    Networks,
+    Port,
+    PublicUrl,
+    RateLimit,
+    SettingsByChannel,
+    TemporalAddress,
+    Texts,
+    Timezone,
+    WebAddress,
+    refuse,
+)
 
-# A name, an IPv4 address, or an IPv6 address with or without its brackets.
-_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+(%\w+)?\]?")
 # Secrets that must differ from each other, in the order of their fields.
 _DISTINCT: Final = ("write_key", "admin_key", "link_secret", "webhook_signing_secret", "smtp_password")
-
-
-def _postgresql(url: SecretStr) -> SecretStr:
-    """A URL that libpq can read: what it says of others quotes them, and so the password."""
-    text = url.get_secret_value()
-    try:
-        ports = conninfo_to_dict(text).get("port") or ""
-    except ProgrammingError:
-        ports = None
-    are_ports = ports is not None and all(not port or _is_port(port) for port in str(ports).split(","))
-    if not text.startswith(("postgresql://", "postgres://")) or not are_ports:
-        raise ValueError("must be postgresql://user:password@host:port/name, with %40 for an `@` and %2F for a `/`")
-    return url
-
-
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and 0 < int(text) < 65_536
-
-
-Port = Annotated[int, Field(ge=1, le=65_535)]
-
-
-def _listening_address(address: str) -> str:
-    if not _is_address(address):
-        raise ValueError("must be host:port, as 127.0.0.1:9464, 0.0.0.0:9464 or [::]:9464")
-    return address
-
-
-def _temporal_address(address: str) -> str:
-    if not _is_address(address):
-        raise ValueError("must be host:port without a scheme or path, as localhost:7233; TEMPORAL_TLS=true sets TLS")
-    return address
-
-
-def _is_address(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    return bool(_HOST.fullmatch(host)) and port.isdecimal() and 0 < int(port) < 65_536
-
-
-def _zone(name: str) -> str:
-    if find_zone(name) is None:
-        raise ValueError("must be the IANA name of a time zone, as Europe/Berlin or UTC")
-    return name
-
-
-def _public_url(url: str) -> str:
-    _refuse(secrets.find_public_url_fault(url))
-    return url
-
-
-def _web_address(url: str) -> str:
-    try:
-        is_complete = bool(urlsplit(url).hostname)
-    except ValueError:
-        is_complete = False
-    if not is_complete:
-        raise ValueError("must be an address such as http://localhost:8233")
-    return url
-
-
-def _read_object(value: Any) -> Any:
-    """Read a JSON object of objects from a variable."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return msgspec.json.decode(value, type=dict[str, dict[str, Any]])
-    except msgspec.DecodeError as error:
-        fault = SecretFault("is no JSON object of objects", 'write it as {"email": {"kind": "smtp", "host": "…"}}')
-        raise _FaultError(fault) from error
-
-
-def _split_list(texts: object) -> object:
-    """A list as an environment variable holds it, with commas."""
-    return [text.strip() for text in texts.split(",") if text.strip()] if isinstance(texts, str) else texts
-
-
-class _FaultError(ValueError):
-    """A fault on its way through the validation."""
-
-    def __init__(self, fault: SecretFault) -> None:
-        super().__init__(str(fault))
-        self.fault = fault
-
-
-def _refuse(fault: SecretFault | None) -> None:
-    if fault is not None:
-        raise _FaultError(fault)
 
 
 class _FromEnvironment(BaseSettings):
@@ -134,33 +54,36 @@ class _FromEnvironment(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The first that has a value decides."""
+        """Return the sources; the first that has a value decides."""
         return init_settings, SecretFiles(settings_cls), Variables(settings_cls), TemporalEnvironment(settings_cls)
 
     @field_validator("*", mode="before")
     @classmethod
     def _readable(cls, value: Any) -> Any:
         if isinstance(value, SecretFault):
-            raise _FaultError(value)
+            raise FaultError(value)
         return value
 
 
 class DatabaseSettings(_FromEnvironment):
-    """What a migration needs."""
+    """The database, which holds all state and is the only place with personal data."""
 
-    database_url: Annotated[SecretStr, AfterValidator(_postgresql)] = Field(
-        description="PostgreSQL, as postgresql://user:password@host:port/name"
+    database_url: DatabaseUrl = Field(
+        description="the database of the deployment: `postgresql://user:password@host:port/name`"
+    )
+    database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(
+        10, description="connections of each process; an API process admits 20 requests for each of them"
     )
 
 
 class PayloadSettings(_FromEnvironment):
-    """How payloads are encrypted on their way to Temporal."""
+    """Keys that [encrypt what Temporal stores](operations.md#encrypt-what-temporal-stores)."""
 
     payload_keys: SecretStr | None = Field(
         None,
         examples=[secrets.MAKE_PAYLOAD_KEY],
-        description="encrypt what travels to Temporal: `id:base64` of 32 bytes, the newest first, which encrypts; "
-        "all decrypt. Workers need them, the API does not",
+        description="a list of `id:base64`, each of 32 bytes. The newest key stands first and encrypts, all of them "
+        "decrypt. Workers need them, the API does not",
     )
 
     @field_validator("payload_keys")
@@ -168,8 +91,8 @@ class PayloadSettings(_FromEnvironment):
     def _strong_payload_keys(cls, listed: SecretStr | None) -> SecretStr | None:
         found = secrets.read_list(listed.get_secret_value()) if listed else []
         for key in found:
-            _refuse(secrets.find_payload_key_fault(key))
-        _refuse(secrets.find_repeated([key.partition(":")[0] for key in found], []))
+            refuse(secrets.find_payload_key_fault(key))
+        refuse(secrets.find_repeated([key.partition(":")[0] for key in found], []))
         return listed if found else None
 
     @property
@@ -179,61 +102,69 @@ class PayloadSettings(_FromEnvironment):
 
 
 class UiSettings(_FromEnvironment):
-    """Where people look at journeys in Temporal."""
+    """The page on which engineers look at journeys."""
 
-    temporal_ui_url: Annotated[str, AfterValidator(_web_address)] = Field(
-        "http://localhost:8233", description="the Temporal UI, where links to journeys lead"
+    temporal_ui_url: WebAddress = Field(
+        "http://localhost:8233", description="its address, to which links to journeys lead"
     )
 
 
 class CodecServerSettings(PayloadSettings, UiSettings):
-    """What a codec server needs."""
+    """`sojourn codec-server`, which decrypts payloads for the Temporal UI. It needs the payload keys as well."""
 
     codec_key: SecretStr | None = Field(
         None,
         examples=[secrets.MAKE_SECRET],
-        description="what callers of the codec server must bring; needed where it is reached from other machines",
+        description="the key that callers must send; required where the codec server is reached from other machines",
     )
 
     @field_validator("codec_key")
     @classmethod
     def _strong_codec_key(cls, key: SecretStr | None) -> SecretStr | None:
         if key:
-            _refuse(secrets.find_secret_fault(key.get_secret_value()))
+            refuse(secrets.find_secret_fault(key.get_secret_value()))
         return key or None
 
 
 class TemporalSettings(PayloadSettings):
-    """How Temporal is reached, which is what the promotion of a build needs.
+    """The server that runs the journeys, and [how it is reached](operations.md#reach-temporal).
 
-    TLS, client certificates and profiles are given by Temporal's own variables (TEMPORAL_TLS_…, TEMPORAL_PROFILE).
+    Temporal's own variables and profiles work as well; a variable of Sojourn has precedence.
     """
 
-    temporal_address: Annotated[str, AfterValidator(_temporal_address)] = Field(
-        "localhost:7233", description="Temporal frontend, host:port"
+    temporal_address: TemporalAddress = Field("localhost:7233", description="the frontend of Temporal: `host:port`")
+    temporal_namespace: str = Field("default", description="the namespace; each deployment needs one of its own")
+    temporal_api_key: SecretStr | None = Field(
+        None, description="the API key of Temporal Cloud, or of a proxy before the frontend; implies TLS"
     )
-    temporal_namespace: str = "default"
-    temporal_api_key: SecretStr | None = Field(None, description="of Temporal Cloud, or of a proxy before the frontend")
-    temporal_grpc_meta: dict[str, str] = Field({}, repr=False, description="sent with each call to Temporal")
+    temporal_grpc_meta: dict[str, str] = Field(
+        {}, repr=False, description="metadata that is sent with each call: `TEMPORAL_GRPC_META_TENANT=shop`"
+    )
     # With an API key, TLS is the default, as in Temporal's own tools.
-    temporal_tls: Annotated[bool | TLSConfig | None, Field(validate_default=True, repr=False)] = None
+    temporal_tls: Annotated[bool | TLSConfig | None, Field(validate_default=True, repr=False)] = Field(
+        None,
+        description="TLS, by default with an API key only. `TEMPORAL_TLS_SERVER_CA_CERT_PATH`, "
+        "`TEMPORAL_TLS_SERVER_NAME`, `TEMPORAL_TLS_CLIENT_CERT_PATH` and `TEMPORAL_TLS_CLIENT_KEY_PATH`, or `…_DATA`, "
+        "set its authority, name and client certificate",
+    )
     task_queue: str = Field(
         "sojourn",
         # Temporal takes 1,000 characters, with the suffix of a channel and what makes a version of it.
         pattern="^[A-Za-z0-9_-]{1,200}$",
-        description="journeys and the gate; a channel's sends use {task_queue}-{channel}; names the worker deployment",
+        description="the task queue of journeys and the gate, and the name of the worker deployment; the sends of a "
+        "channel have the queue `sojourn-email`",
     )
     build_id: str | None = Field(
         None,
         pattern="^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
-        description="build of the workers; where it is given they take no task before `sojourn promote`",
+        description="the build of the workers. Workers with one take no task before `sojourn promote`",
     )
 
     @field_validator("temporal_api_key")
     @classmethod
     def _sendable(cls, key: SecretStr | None) -> SecretStr | None:
         if key:
-            _refuse(secrets.find_character_fault(key.get_secret_value(), "copy it once more"))
+            refuse(secrets.find_character_fault(key.get_secret_value(), "copy it once more"))
         return key
 
     @field_validator("temporal_tls")
@@ -243,108 +174,66 @@ class TemporalSettings(PayloadSettings):
         if tls is None:
             return bool(key)
         if tls is False and key and not secrets.is_loopback(host):
-            _refuse(SecretFault("is off, and Temporal's API key would be sent in the clear", "unset TEMPORAL_TLS"))
+            refuse(SecretFault("is off, and Temporal's API key would be sent in the clear", "unset TEMPORAL_TLS"))
         if isinstance(tls, TLSConfig):
-            _refuse(find_certificate_fault(tls.server_root_ca_cert, tls.client_cert, tls.client_private_key))
+            refuse(find_certificate_fault(tls.server_root_ca_cert, tls.client_cert, tls.client_private_key))
         return tls
 
 
 class WatchSettings(_FromEnvironment):
-    """What a process needs to be watched. Traces go where OpenTelemetry's own variables say (OTEL_EXPORTER_OTLP_…)."""
+    """Addresses at which [a process is watched](operations.md#watch). They ask for no key.
 
-    metrics_address: Annotated[str, AfterValidator(_listening_address)] | None = Field(
+    Traces go where OpenTelemetry's own variables say (`OTEL_EXPORTER_OTLP_ENDPOINT`).
+    """
+
+    metrics_address: ListeningAddress | None = Field(
         None,
-        description="where Prometheus reads this process, as 0.0.0.0:9464; each process of a machine needs its own. "
-        "No key is asked for there; nowhere by default",
+        description="where Prometheus reads this process, such as `0.0.0.0:9464`; each process of a machine needs an "
+        "address of its own",
+    )
+    health_address: ListeningAddress | None = Field(
+        None, description="where a worker answers `/healthz` and `/readyz`, such as `127.0.0.1:9465`"
     )
 
 
-class MailSettings(_FromEnvironment):
-    """The server that takes the mails."""
+class ApiSettings(_FromEnvironment):
+    """Where the API listens, which keys open it, and [how much it admits](api.md#limits).
 
-    smtp_host: str = "localhost"
-    smtp_port: Port = 587
-    smtp_username: str | None = None
-    smtp_password: SecretStr | None = None
-    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+    The limits of a key hold in each API process; 0 is no limit.
+    """
 
-    @field_validator("smtp_password")
-    @classmethod
-    def _printable(cls, password: SecretStr | None) -> SecretStr | None:
-        if password and not password.get_secret_value().isprintable():
-            _refuse(SecretFault("holds control characters", "copy it once more"))
-        return password
-
-    @field_validator("smtp_security")
-    @classmethod
-    def _password_is_hidden(cls, security: str, info: ValidationInfo) -> str:
-        if (
-            security == "none"
-            and info.data.get("smtp_password")
-            and not secrets.is_loopback(info.data.get("smtp_host", ""))
-        ):
-            _refuse(SecretFault("is none and would send SOJOURN_SMTP_PASSWORD in the clear", "set starttls or tls"))
-        return security
-
-
-class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, MailSettings):
-    """The settings of one deployment. Every process of it (API, worker, command line) reads the same ones."""
-
-    database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="connections a process")
-
-    timezone: Annotated[str, AfterValidator(_zone)] = Field(
-        "UTC", description="IANA name of the zone of recipients whose own is not known, nor their campaign's"
+    api_host: str = Field("127.0.0.1", description="the address on which the API listens; `0.0.0.0` for all")
+    api_port: Port = Field(8080, description="the port on which the API listens")
+    public_url: PublicUrl = Field(
+        "http://localhost:8080",
+        description="the address at which recipients reach the API, for unsubscribe links; `https://`, unless it leads "
+        "to this machine",
     )
-
-    write_key: SecretStr = Field(SecretStr(""), description="a key of scope ingest; keys in the database do as well")
-    admin_key: SecretStr = Field(SecretStr(""), description="a key of scope admin; it makes the first keys")
-    rate_limit: Annotated[int, Field(ge=0)] = Field(
-        1_000, description="requests a second that each key has in each API process; 0 is no limit"
+    write_key: SecretStr = Field(
+        SecretStr(""), description="a key of scope `ingest`, for tracking; `sojourn keys create` makes others"
     )
-    max_batch_bytes: Annotated[int, Field(ge=32 * 1024, le=MAX_BATCH_BYTES)] = Field(
-        MAX_BATCH_BYTES, description="how large a batch of tracking calls may be, decompressed; Segment's own is 512000"
+    admin_key: SecretStr = Field(
+        SecretStr(""), description="a key of scope `admin`, which opens the whole API and makes the first keys"
     )
-    placeholder_ids: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list)] = Field(
-        DEFAULT_PLACEHOLDERS,
-        description="texts that clients send where they have no id, with commas between them; in place of the default "
-        "list, in any letter case. As userId, anonymousId, previousId, groupId or messageId they count as none",
-    )
-    rate_limit_events: Annotated[int, Field(ge=0)] = Field(
-        10_000, description="events a second that each key has in each API process; 0 is no limit"
-    )
-    rate_limit_bytes: Annotated[int, Field(ge=0)] = Field(
-        16 * 1024 * 1024,
-        description="bytes of tracking calls, decompressed, a second that each key has in each API process; "
-        "0 is no limit",
+    rate_limit: RateLimit = Field(1_000, description="requests of a key in a second")
+    rate_limit_events: RateLimit = Field(10_000, description="events of a key in a second")
+    rate_limit_bytes: RateLimit = Field(
+        16 * 1024 * 1024, description="bytes of tracking calls of a key in a second, decompressed"
     )
     max_connections: Annotated[int, Field(ge=1)] = Field(2_000, description="connections of clients to an API process")
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split_list)] = Field(
+    max_batch_bytes: Annotated[int, Field(ge=32 * 1024, le=MAX_BATCH_BYTES)] = Field(
+        MAX_BATCH_BYTES,
+        description="bytes of a batch of tracking calls, decompressed; Segment's own servers take 512000",
+    )
+    placeholder_ids: Texts = Field(
+        DEFAULT_PLACEHOLDERS,
+        description="texts that clients send where they have no id, in place of the default list and in any letter "
+        "case. As `userId`, `anonymousId`, `previousId`, `groupId` or `messageId` they count as none",
+    )
+    trusted_proxies: Networks = Field(
         (),
-        description="networks of the proxies in front of the API, as 10.0.0.0/8,fd00::/8: their X-Forwarded-For or "
-        "Forwarded tells which client a request comes from. By default none is believed",
-    )
-    api_host: str = "127.0.0.1"
-    api_port: Port = 8080
-    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
-        "http://localhost:8080", description="how recipients reach the API, for unsubscribe links"
-    )
-    health_address: Annotated[str, AfterValidator(_listening_address)] | None = Field(
-        None, description="where a worker says whether it lives and works, as 127.0.0.1:9465; nowhere by default"
-    )
-    link_secret: SecretStr = Field(
-        examples=[secrets.MAKE_SECRET],
-        description="signs unsubscribe links: the newest secret, then older ones, one a line or separated by commas. "
-        "All are verified; one that is removed breaks the links that it has signed",
-    )
-    webhook_signing_secret: SecretStr = Field(
-        examples=[secrets.MAKE_SIGNING_SECRET],
-        description="Standard Webhooks secrets, whsec_ and base64, the newest first. Each signs, until it is removed",
-    )
-    webhook_allow_private_addresses: bool = Field(False, description="let webhooks reach loopback and private networks")
-    providers: Annotated[dict[str, dict[str, Any]], NoDecode, BeforeValidator(_read_object)] = Field(
-        {},
-        description="the provider of a channel, where it is another than by default, and its settings",
-        examples=['{"email": {"kind": "console"}}'],
+        description="networks of the proxies before the API, such as `10.0.0.0/8,fd00::/8`: their `X-Forwarded-For` or "
+        "`Forwarded` says which client a request comes from. By default none is believed",
     )
 
     @field_validator("write_key", "admin_key")
@@ -352,17 +241,43 @@ class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, Ma
     def _strong_key(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
         # An empty one opens nothing.
         if secret := key.get_secret_value():
-            _refuse(secrets.find_secret_fault(secret))
-            _refuse(secrets.find_repeated([secret], _others(info)))
+            refuse(secrets.find_secret_fault(secret))
+            refuse(secrets.find_repeated([secret], _others(info)))
         return key
+
+
+class MessageSettings(_FromEnvironment):
+    """The zone, the links and the webhooks of messages."""
+
+    timezone: Timezone = Field(
+        "UTC", description="the IANA zone of recipients whose own is not known, nor that of their campaign"
+    )
+    link_secret: SecretStr = Field(
+        examples=[secrets.MAKE_SECRET],
+        description="a list that signs unsubscribe links. The newest secret stands first and signs, all of them "
+        "verify; one that is removed breaks the links that it has signed",
+    )
+    webhook_signing_secret: SecretStr = Field(
+        examples=[secrets.MAKE_SIGNING_SECRET],
+        description="a list that signs webhooks: secrets of Standard Webhooks, `whsec_` and base64. A request "
+        "carries a signature by each of them",
+    )
+    webhook_allow_private_addresses: bool = Field(
+        False, description="whether webhooks may reach this machine and private networks"
+    )
+    providers: SettingsByChannel = Field(
+        {},
+        description="the provider of each channel that has another than by default, and its settings",
+        examples=['{"email": {"kind": "console"}}'],
+    )
 
     @field_validator("link_secret")
     @classmethod
     def _strong_link_secrets(cls, listed: SecretStr, info: ValidationInfo) -> SecretStr:
         found = secrets.read_list(listed.get_secret_value()) or [""]
         for secret in found:
-            _refuse(secrets.find_secret_fault(secret))
-        _refuse(secrets.find_repeated(found, _others(info)))
+            refuse(secrets.find_secret_fault(secret))
+        refuse(secrets.find_repeated(found, _others(info)))
         return listed
 
     @field_validator("webhook_signing_secret")
@@ -370,8 +285,8 @@ class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, Ma
     def _strong_signing_secrets(cls, listed: SecretStr, info: ValidationInfo) -> SecretStr:
         found = secrets.read_list(listed.get_secret_value()) or [""]
         for secret in found:
-            _refuse(secrets.find_signing_fault(secret))
-        _refuse(secrets.find_repeated(found, _others(info)))
+            refuse(secrets.find_signing_fault(secret))
+        refuse(secrets.find_repeated(found, _others(info)))
         return listed
 
     @property
@@ -385,6 +300,46 @@ class Settings(DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, Ma
         return secrets.read_list(self.webhook_signing_secret.get_secret_value())
 
 
+class MailSettings(_FromEnvironment):
+    """The server that takes the e-mails."""
+
+    smtp_host: str = Field("localhost", description="its name or address")
+    smtp_port: Port = Field(587, description="its port")
+    smtp_username: str | None = Field(None, description="the user name, where the server asks for one")
+    smtp_password: SecretStr | None = Field(None, description="the password, where the server asks for one")
+    smtp_security: Literal["none", "starttls", "tls"] = Field(
+        "starttls",
+        description="`tls` from the first byte, `starttls`, which is never skipped, or `none`, which is refused with a "
+        "password unless the server is on this machine",
+    )
+
+    @field_validator("smtp_password")
+    @classmethod
+    def _printable(cls, password: SecretStr | None) -> SecretStr | None:
+        if password and not password.get_secret_value().isprintable():
+            refuse(SecretFault("holds control characters", "copy it once more"))
+        return password
+
+    @field_validator("smtp_security")
+    @classmethod
+    def _password_is_hidden(cls, security: str, info: ValidationInfo) -> str:
+        if (
+            security == "none"
+            and info.data.get("smtp_password")
+            and not secrets.is_loopback(info.data.get("smtp_host", ""))
+        ):
+            refuse(SecretFault("is none and would send SOJOURN_SMTP_PASSWORD in the clear", "set starttls or tls"))
+        return security
+
+
+# A class is validated after those that stand behind it: the password of the mail server before the keys, as _DISTINCT
+# has them.
+class Settings(
+    DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, MessageSettings, ApiSettings, MailSettings
+):
+    """The settings of one deployment. Every process of it (API, worker, command line) reads the same ones."""
+
+
 def find_setting_faults(error: ValidationError) -> list[DeploymentFinding]:
     """What is wrong with the settings, each with its variable and what would be right; no value is among it."""
     return [_describe_fault(fault) for fault in error.errors(include_input=False, include_url=False)]
@@ -394,7 +349,7 @@ def _describe_fault(error: ErrorDetails) -> DeploymentFinding:
     name = str(error["loc"][0])
     cause = error.get("ctx", {}).get("error")
     variable, field = variable_of(name), {**CodecServerSettings.model_fields, **Settings.model_fields}[name]
-    if isinstance(cause, _FaultError):
+    if isinstance(cause, FaultError):
         return DeploymentFinding(DeploymentPart.SETTINGS, f"{variable} {cause.fault.problem}", cause.fault.remedy)
     if error["type"] == "missing":
         return DeploymentFinding(
