@@ -63,7 +63,7 @@ with workflow.unsafe.imports_passed_through():
         Woke,
     )
     from domain.journey.records import seed_of
-    from domain.journey.state import CANCELLED, JourneyState
+    from domain.journey.state import CANCELLED, COMPLETED, JourneyState
 
 
 class JourneyInput(Struct, frozen=True, omit_defaults=True):
@@ -71,7 +71,8 @@ class JourneyInput(Struct, frozen=True, omit_defaults=True):
 
     `version` is that of the plan, `status` the step and status in the search attributes, `stored_position` what the
     journey's row says. Events matched under the version before count for the `shared_subscriptions`; None if there was
-    none.
+    none. `shows_end` is False for journeys that began before ends were written to the search attributes: replaying them
+    must not write one.
     """
 
     journey_id: UUID
@@ -82,6 +83,7 @@ class JourneyInput(Struct, frozen=True, omit_defaults=True):
     stored_position: StoredPosition
     state: JourneyState | None = None
     shared_subscriptions: tuple[str, ...] | None = None
+    shows_end: bool = False
 
 
 class _Request:
@@ -132,6 +134,7 @@ class JourneyWorkflow:
         if self._request is not None:
             self._answer(self._request, ENDED)
         await workflow.wait_condition(workflow.all_handlers_finished)
+        self._show_end(outcome)
         return outcome
 
     async def _walk(self) -> Finish:
@@ -363,6 +366,14 @@ class JourneyWorkflow:
             self._shown = status
             workflow.upsert_search_attributes([JOURNEY_STEP.value_set(step), JOURNEY_STATE.value_set(state)])
 
+    def _show_end(self, outcome: str) -> None:
+        """Write how the journey ended to the search attributes, unless it completed.
+
+        Temporal itself lists that one as completed, and the write is a billable action, which ordinary journeys spare.
+        """
+        if self._journey.shows_end and outcome != COMPLETED:
+            workflow.upsert_search_attributes([JOURNEY_STATE.value_set(outcome)])
+
     async def _continue_as_new(self) -> None:
         """Once those who were answered have their answer; not if somebody asks for something more meanwhile."""
         await workflow.wait_condition(lambda: self._request is not None or workflow.all_handlers_finished())
@@ -378,5 +389,6 @@ class JourneyWorkflow:
                 stored_position=self._stored,
                 state=self._state,
                 shared_subscriptions=self._shared_subscriptions,
+                shows_end=self._journey.shows_end,
             )
         )

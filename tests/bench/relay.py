@@ -98,7 +98,7 @@ def _alone(stack: Stack, task_queue: str, version: LoadedVersion, starts: int) -
                             SearchAttributePair(search_attributes.JOURNEY_STATE, state),
                         ]
                     ),
-                    static_summary=f"{version.key} version {version.version}, user user-{index}",
+                    static_summary=f"{version.key}, user user-{index}",
                 )
 
         began = time.perf_counter()

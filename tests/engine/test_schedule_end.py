@@ -89,5 +89,5 @@ async def test_ending_with_the_schedule_costs_the_record_of_it(harness: Harness)
     handle = await waiting(harness)
     await harness.skip(handle, minutes=15)
     assert await handle.result() == "schedule-ended"
-    # Start, the timer that ends early, and the record of the end.
-    assert actions(await handle.fetch_history()) == 3
+    # Start, the timer that ends early, the record of the end, and the search attribute that says how it ended.
+    assert actions(await handle.fetch_history()) == 4

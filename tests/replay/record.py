@@ -73,6 +73,11 @@ async def exited_in_the_delay(harness: Harness) -> Journey:
     return handle
 
 
+async def showed_how_it_ended(harness: Harness) -> Journey:
+    """In its search attributes; journeys whose input does not say `shows_end` write none."""
+    return await exited_in_the_delay(harness)
+
+
 async def unreachable(harness: Harness) -> Journey:
     handle = await _cart(harness)
     await harness.identify("u1", email=None)
@@ -422,6 +427,7 @@ async def audience_came_round(harness: Harness) -> Journey:
 KINDS: list[Callable[[Harness], Awaitable[Journey]]] = [
     mail_sent,
     exited_in_the_delay,
+    showed_how_it_ended,
     unreachable,
     deferred_and_sent,
     exited_while_deferred,
