@@ -1,6 +1,5 @@
 """One piece of Liquid: compiled and checked once, rendered for many people."""
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -342,7 +341,7 @@ def _problems(
     source = readable.source
     for name, spans in analysis.filters.items():
         if name not in environment.filters:
-            suggestion = nearest(name, environment.filters)
+            suggestion = did_you_mean(name, sorted(environment.filters), "Filters")
             for span in spans:
                 line = place.line_at(source, span.index)
                 yield place.problem(f"there is no filter '{name}'", suggestion, line)
@@ -384,19 +383,13 @@ def _misuse(used: Filter) -> tuple[str, str] | None:
 def _fault(variable: Variable) -> tuple[str, str] | None:
     root, *rest = map(str, variable.segments)
     if root not in ROOTS:
-        return f"there is no variable '{variable}'", nearest(root, ROOTS)
+        return f"there is no variable '{variable}'", did_you_mean(root, sorted(ROOTS), "Variables")
     fields = ROOTS[root]
     if fields is None or (rest and rest[0] in fields):
         return None
     if not rest:
         return f"'{root}' is not a value", f"Name one of its fields: {', '.join(sorted(fields))}"
-    return f"there is no variable '{variable}'", nearest(rest[0], fields)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The suggestion for a name that is not among the known ones."""
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f"Did you mean '{matches[0]}'?" if matches else f"Known are: {', '.join(sorted(known))}"
+    return f"there is no variable '{variable}'", did_you_mean(rest[0], sorted(fields), f"Fields of {root}")
 
 
 def _prefixes(variable: Variable) -> Iterator[str]:

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from domain.channels.kind import ChannelKind, Variant
 from domain.channels.kinds import CHANNELS
 from domain.errors import Problem
+from domain.suggestions import did_you_mean
 from domain.templates.front_matter import TemplateSource, parse
 from domain.templates.liquid_context import Localization, Rendering
-from domain.templates.liquid_text import SourceLocation, TemplateRenderError, compile_liquid, nearest
+from domain.templates.liquid_text import SourceLocation, TemplateRenderError, compile_liquid
 
 __all__ = ["TemplateRenderError", "TemplateSet", "load"]
 
@@ -160,7 +161,7 @@ def _key_faults(source: TemplateSource, kind: ChannelKind, channel: str) -> Iter
     known = ("channel", *kind.required, *kind.optional)
     for key, place in source.key_places.items():
         if key not in known:
-            yield place.problem(f"there is no key '{key}'", nearest(key, known))
+            yield place.problem(f"there is no key '{key}'", did_you_mean(key, known, "Keys"))
         elif key in source.fields and not source.fields[key].value.strip():
             yield place.problem(f"'{key}' is empty", "Give it a text, or leave it out")
     if "channel" in source.fields and source.fields["channel"].value != channel:

@@ -271,10 +271,17 @@ preheader: "{{ entry }}"
         ("y/i.liquid", 1, "file name", "x/i.liquid is the same template"),
     ]
     suggestions = {problem.message: problem.suggestion for problem in problems}
-    assert suggestions["there is no key 'subjct'"] == "Did you mean 'subject'?"
-    assert suggestions["there is no variable 'profil.traits.first_name'"] == "Did you mean 'profile'?"
-    assert suggestions["there is no variable 'entry.propertie.value'"] == "Did you mean 'properties'?"
-    assert suggestions["there is no filter 'defualt'"] == "Did you mean 'default'?"
+    assert (
+        suggestions["there is no key 'subjct'"]
+        == "Did you mean `subject`? Keys: channel, subject, from, text, reply_to, preheader"
+    )
+    assert suggestions["there is no variable 'profil.traits.first_name'"] == (
+        "Did you mean `profile`? Variables: campaign, entry, message, profile, unsubscribe_url"
+    )
+    assert suggestions["there is no variable 'entry.propertie.value'"] == (
+        "Did you mean `properties`? Fields of entry: event, properties, timestamp"
+    )
+    assert suggestions["there is no filter 'defualt'"].startswith("Did you mean `default`? Filters: abs, ")
     assert set(sets) == set("abdefghij")
     with pytest.raises(TemplateRenderError):
         sets["a"].render(context(), None)
