@@ -21,7 +21,7 @@ _STEP: dict[str, Any] = {
     "id": "nudge",
     "kind": "send",
     "within": None,
-    "way": None,
+    "block": None,
     "depth": 0,
     "reached": 1000,
     "now": {"deferred": 7},
@@ -75,7 +75,7 @@ class StepFunnel(ResponseModel):
     id: str = Field(examples=["nudge"])
     kind: str = Field(examples=["send"])
     within: str | None = Field(description="the step in which it stands")
-    way: str | None = Field(examples=["on_timeout"], description="the list of that step")
+    block: str | None = Field(examples=["on_timeout"], description="the list of that step")
     depth: int = Field(description="how many steps it stands in")
     reached: int = Field(examples=[1000], description="journeys that have come to it")
     now: NumberByName = Field(examples=[{"deferred": 7}], description="journeys that are there, by what they do")

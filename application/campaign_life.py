@@ -26,12 +26,12 @@ class CampaignLife:
                 facts = await campaigns.campaign_facts(connection, key)
                 if facts is None:
                     raise NotFoundError(f"there is no campaign {key}", campaign=key)
-                if life.due(facts, at) is None:
+                if life.find_due(facts, at) is None:
                     return life.summarize(facts, at)
                 await campaigns.lock_registry_exclusive(connection)
                 # As it is now that no other transaction can change it.
                 facts = await campaigns.campaign_facts(connection, key)
-                move = None if facts is None else life.due(facts, at)
+                move = None if facts is None else life.find_due(facts, at)
                 if move is not None:
                     await self._do(connection, await transitions.get_or_raise(connection, key), move)
 

@@ -50,13 +50,13 @@ class SendFunnel:
 class StepFunnel:
     """A step: how many journeys have come to it, and how many are there now, by what they do there.
 
-    `within` is the step that it stands in, in the list `way`; `depth` how many there are around it.
+    `within` is the step that it stands in, in its list `block`; `depth` counts the steps around it.
     """
 
     id: str
     kind: str
     within: str | None
-    way: str | None
+    block: str | None
     depth: int
     reached: int
     now: dict[str, int]
@@ -191,7 +191,7 @@ def _version(
                 id=step.id,
                 kind=step.kind,
                 within=step.within,
-                way=step.way,
+                block=step.block,
                 depth=depths[step.id],
                 reached=reached[place],
                 now=_sums((row.status, row.number) for row in journeys if row.step == step.id),

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 
 from application.documents import CampaignText
 from domain.campaign import publication
-from domain.campaign.difference import Change, difference
+from domain.campaign.difference import Change, compare_versions
 from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError
 from domain.sending.caps_document import parse_caps
@@ -59,8 +59,8 @@ def _campaign(text: CampaignText) -> publication.Published:
 def _changes(before: CampaignText | None, after: CampaignText) -> list[Change]:
     now = read(after.source, after.file)
     if before is None:
-        return difference(YamlSource(after.file, data={}), now, {}, after.templates)
-    return difference(read(before.source, before.file), now, before.templates, after.templates)
+        return compare_versions(YamlSource(after.file, data={}), now, {}, after.templates)
+    return compare_versions(read(before.source, before.file), now, before.templates, after.templates)
 
 
 JOBS: Final[Mapping[str, Callable[..., Any]]] = {"campaign": _campaign, "caps": parse_caps, "changes": _changes}

@@ -1,1 +1,1 @@
-"""The campaign document: what authors write, how it is proved, and the plan and rules that it compiles to."""
+"""The campaign document: the author's form, its checks, its plan and its rules."""

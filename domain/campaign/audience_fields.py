@@ -1,4 +1,4 @@
-"""Those who enter without an event: who of the people known already, how fast, and when again."""
+"""The audience of a campaign: people who enter without an event."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -23,7 +23,7 @@ _EVERY: Any = Field(description="how often: `day`, `week` or `month`")
 
 
 class AgainForm(DocumentModel):
-    """One of the forms of `again`; what stands under `every` says which."""
+    """One of the forms of `again`; the value of `every` selects it."""
 
     every: str = _EVERY
     at: Clock = Field(description="the time of day, by the campaign's `timezone`")
@@ -77,12 +77,12 @@ def _known_form(given: Any) -> Any:
     if isinstance(given, AgainForm):
         return given
     if not isinstance(given, Mapping):
-        refuse(f"{quote_value(given)} does not say when again", _EXPECTED)
+        refuse(f"{quote_value(given)} is not a valid `again`", _EXPECTED)
     if "every" not in given:
-        refuse("it does not say how often", _EXPECTED)
+        refuse("`every` is missing", _EXPECTED)
     if str(given["every"]) not in _FORMS:
         refuse(
-            f"{quote_value(given['every'])} is not how often",
+            f"{quote_value(given['every'])} is not a valid `every`",
             f"{did_you_mean(str(given['every']), _FORMS)}. {_EXPECTED}",
         )
     return given
@@ -97,10 +97,10 @@ Again = Annotated[
 
 
 class Audience(DocumentModel):
-    """Those who enter without an event: when the campaign starts, or each time that `again` says."""
+    """People who enter without an event: at the campaign's start, or at each `again`."""
 
     where: Annotated[str, condition(ExpressionScope.AUDIENCE_WHERE)] = Field(
-        description='a condition in CEL: which of the people known already; `"true"` for all of them'
+        description='a condition in CEL: which of the known people enter; `"true"` for all of them'
     )
     rate: Annotated[int, Field(ge=1, le=MAX_RATE), WHOLE] = Field(100, description="how many enter a second, at most")
     again: Annotated[Again | None, Given] = Field(

@@ -1,4 +1,4 @@
-"""When a repeated audience comes round: days of a calendar and a time of day, as Temporal's schedules have them."""
+"""The runs of a repeated audience, as calendars of Temporal's schedules."""
 
 from calendar import monthrange
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ _DAY = 86_400
 _SHORTEST_MONTH = 28
 _LONG, _SHORT = (1, 3, 5, 7, 8, 10, 12), (4, 6, 9, 11)
 _FEBRUARY = (2,)
-# Times that clocks skip are looked for in the next ten years, anew with each version that is started.
+# Skipped local times are searched for this far ahead, again with each version that starts.
 _DAYS_LOOKED_AHEAD = 3_653
-# As far as anybody plans. The year 2100 is no leap year.
+# Far enough ahead. The year 2100 is not a leap year.
 _LEAP_YEARS = (range(2024, 2100, 4),)
 _COMMON_YEARS = tuple(range(2024 + after, 2100, 4) for after in (1, 2, 3))
 
 
 class Calendar(Struct, frozen=True):
-    """The instants at which clocks show a time, on days that are all of what is given. None is any.
+    """Instants at which clocks show a time, on days that match every given field.
 
     Weekdays count from Monday 0.
     """
@@ -37,10 +37,10 @@ class Calendar(Struct, frozen=True):
 
 
 def calendars(again: AgainRule, zone: ZoneInfo, since: date) -> tuple[Calendar, ...]:
-    """The calendars that together hold the runs of a rule from a day on.
+    """Return the calendars that together hold the runs of a rule from a day on.
 
-    Temporal passes over a time that clocks skip: the first instant after it has a calendar of its own. Of one that
-    clocks show twice, it takes the second.
+    Temporal passes over a local time that clocks skip, so the first instant after it has a calendar of its own. At a
+    local time that clocks show twice, Temporal takes the second.
     """
     return (*_ordinary(again), *_skip(again, zone, since))
 
@@ -86,7 +86,7 @@ def _ordinary(again: AgainRule) -> tuple[Calendar, ...]:
 
 
 def describe(again: AgainRule) -> str:
-    """A rule as people say it: `mon, thu at 09:00`."""
+    """Describe a rule as people say it: `mon, thu at 09:00`."""
     match again:
         case DailyRule():
             days = "every day"
@@ -100,7 +100,7 @@ def describe(again: AgainRule) -> str:
 
 
 def shortest_distance(again: AgainRule) -> int:
-    """The seconds between two runs, where they are closest, in a week or month in which no clocks turn."""
+    """Return the seconds between the two closest runs, without a clock change."""
     match again:
         case DailyRule():
             return _DAY
@@ -108,7 +108,7 @@ def shortest_distance(again: AgainRule) -> int:
             following = [*weekdays[1:], weekdays[0] + 7]
             return _DAY * min(after - day for day, after in zip(weekdays, following, strict=True))
         case MonthlyRule(day=day):
-            # From the 29th or 30th, February is come to or left within 29 days.
+            # After the 29th or 30th, the last day of February is at most 29 days away.
             return _DAY * (29 if day in (29, 30) else _SHORTEST_MONTH)
         case _:
             assert_never(again)

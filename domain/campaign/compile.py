@@ -1,7 +1,7 @@
-"""From nested lists of steps to a flat plan.
+"""Compile nested lists of steps to a flat plan.
 
-What follows a step is the next one in its list; after the last of a list the flow goes on where the step that holds
-the list would have gone on. So every list is compiled with the id of what comes after it.
+A step is followed by the next one in its list; the last of a list is followed by whatever follows the step that holds
+the list. So every list is compiled with the id of the step after it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,20 +38,20 @@ from domain.campaign.steps.wait_for import WaitStep
 
 
 class Outlined(Struct, frozen=True):
-    """A step of a document, what it does, the step that it stands within, if any, and the list of that one.
+    """A step of a document with its kind, the step around it, and its list there.
 
-    The list is on_event, on_timeout, otherwise, do, the name of an arm, or `branch.1` or `events.1` and so on.
+    `block` is on_event, on_timeout, otherwise, do, the name of an arm, or `branch.1` or `events.1` and so on.
     """
 
     id: str
     kind: str
     within: str | None
-    way: str | None
+    block: str | None
 
 
 def compile_plan(campaign: CampaignDocument) -> Plan:
-    """The plan of a checked document: its ids are unique and all of its steps can be reached."""
-    block = _outermost(campaign)
+    """Compile a checked document: unique ids, every step reachable."""
+    block = _root_block(campaign)
     placed = list(block.nodes())
     schedule = campaign.schedule
     return Plan(
@@ -64,29 +64,29 @@ def compile_plan(campaign: CampaignDocument) -> Plan:
 
 
 def outline(campaign: CampaignDocument) -> list[Outlined]:
-    """The steps of a checked document in its order, each with the step and the way that it stands in."""
-    return [Outlined(one.node.id, one.kind, one.within, one.way) for one in _outermost(campaign).nodes()]
+    """List the steps of a checked document in order, each with its place."""
+    return [Outlined(one.node.id, one.kind, one.within, one.block) for one in _root_block(campaign).nodes()]
 
 
 def subscription_id(step: str, index: int) -> str:
-    """The id of one of the events that a step waits for."""
+    """Return the id of one of the events that a step waits for."""
     return f"{step}/{index}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A node, what its author calls such a step, the innermost repetition that it lies in, and where it stands."""
+    """A node with the kind of its step, the innermost repetition, and its place."""
 
     node: Node
     kind: str
     loop: str | None
     within: str | None
-    way: str | None
+    block: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The id of a step, the step that follows it, the one after that, and the repetition around them."""
+    """The id of a step, the ids of the next two steps, and the repetition around them."""
 
     id: str
     next: str | None
@@ -96,25 +96,25 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """A list of steps, the step that comes after its last one, the repetition around it, and where it stands."""
+    """A list of steps, the step that follows it, its innermost repetition, its place."""
 
     steps: Steps
     after: str | None
     loop: str | None = None
     within: str | None = None
-    way: str | None = None
+    block: str | None = None
 
     @property
     def start(self) -> str | None:
-        """Where the flow enters: the first step, or what comes after where there is none."""
+        """The first step of the list; if it is empty, the step that follows the list."""
         return self._id(0)
 
     def nodes(self) -> Iterator[_Placed]:
-        """The nodes of all steps, also of those in lists within."""
+        """Compile all steps, including those in nested lists."""
         for index, step in enumerate(self.steps):
             at = _Place(self._step_id(index), self._id(index + 1), self._id(index + 2), self.loop)
             node, blocks = _compile_step(step, at)
-            yield _Placed(node, str(step_kind(step)), self.loop, self.within, self.way)
+            yield _Placed(node, str(step_kind(step)), self.loop, self.within, self.block)
             for block in blocks:
                 yield from block.nodes()
 
@@ -122,20 +122,20 @@ class _Block:
         return self._step_id(index) if index < len(self.steps) else self.after
 
     def _step_id(self, index: int) -> str:
-        # No id that an author gives has a dot, so that one made of the place is unique.
+        # An author's id has no dot, so an id made of the place is unique.
         return self.steps[index].id or f"{self._name}.{index + 1}"
 
     @property
     def _name(self) -> str:
-        return "steps" if self.within is None else f"{self.within}.{self.way}"
+        return "steps" if self.within is None else f"{self.within}.{self.block}"
 
 
-def _outermost(campaign: CampaignDocument) -> _Block:
+def _root_block(campaign: CampaignDocument) -> _Block:
     return _Block(campaign.steps, after=None)
 
 
 def _compile_step(step: Step, at: _Place) -> tuple[Node, Sequence[_Block]]:
-    """The node of a step, and the lists of steps within it."""
+    """Compile a step to its node and the lists of steps within it."""
     match step:
         case DelayStep():
             return _delay(step, at), ()
@@ -179,9 +179,9 @@ def _send(step: SendStep, at: _Place) -> Send:
 
 def _wait(step: WaitStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
     if step.wait_for.events is None:
-        ways = [_Block(step.on_event, at.next, at.loop, at.id, "on_event")]
+        blocks = [_Block(step.on_event, at.next, at.loop, at.id, "on_event")]
     else:
-        ways = [
+        blocks = [
             _Block(awaited.do, at.next, at.loop, at.id, f"events.{number}")
             for number, awaited in enumerate(step.wait_for.events, start=1)
         ]
@@ -189,31 +189,32 @@ def _wait(step: WaitStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
     node = WaitFor(
         id=at.id,
         subscriptions=tuple(
-            Subscription(id=subscription_id(at.id, index), next=way.start) for index, way in enumerate(ways)
+            Subscription(id=subscription_id(at.id, index), next=block.start) for index, block in enumerate(blocks)
         ),
         timeout=step.wait_for.timeout,
         on_timeout=on_timeout.start,
     )
-    return node, (*ways, on_timeout)
+    return node, (*blocks, on_timeout)
 
 
 def _branch(step: BranchStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
-    ways = [
+    blocks = [
         _Block(case.do, at.next, at.loop, at.id, f"branch.{number}") for number, case in enumerate(step.branch, start=1)
     ]
     otherwise = _Block(step.otherwise, at.next, at.loop, at.id, "otherwise")
-    return Branch(id=at.id, cases=tuple(way.start for way in ways), otherwise=otherwise.start), (*ways, otherwise)
+    node = Branch(id=at.id, cases=tuple(block.start for block in blocks), otherwise=otherwise.start)
+    return node, (*blocks, otherwise)
 
 
 def _split(step: SplitStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
-    ways = {name: _Block(step.arm(name), at.next, at.loop, at.id, name) for name in step.split.arms}
-    return Split(id=at.id, arms=tuple(Arm(name, way.start) for name, way in ways.items())), tuple(ways.values())
+    blocks = {name: _Block(step.arm(name), at.next, at.loop, at.id, name) for name in step.split.arms}
+    return Split(id=at.id, arms=tuple(Arm(name, block.start) for name, block in blocks.items())), tuple(blocks.values())
 
 
 def _repeat(step: RepeatStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
     until = step.repeat.until
     # The last step of a round leads back to the repetition itself.
-    body = _Block(step.do, at.id, loop=at.id, within=at.id, way="do")
+    body = _Block(step.do, at.id, loop=at.id, within=at.id, block="do")
     node = Repeat(
         id=at.id,
         body=body.start or at.id,

@@ -1,4 +1,4 @@
-"""Campaigns that lead into each other: one reports an event that lets its user into another, which leads back."""
+"""Cycles of campaigns: each reports an event that starts the next one."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -6,15 +6,15 @@ from typing import NamedTuple
 from domain.campaign.rules import Rules
 from domain.campaign.steps.emit_event import MAX_CHAIN
 
-# More than anybody reads. Campaigns that all report and enter by one event have as many cycles as orders.
+# Enough to read. Campaigns that all report and enter by one event have as many cycles as orders.
 MAX_CYCLES = 20
 
-# By campaign, those that it leads into, each with the event.
-_Ways = dict[str, dict[str, str]]
+# By campaign: the campaigns that it starts, each with the event.
+_Edges = dict[str, dict[str, str]]
 
 
 class Cycle(NamedTuple):
-    """A way from a campaign to itself. Each of the events leads from the campaign at its place to the next one."""
+    """Campaigns in a circle. Each event leads from its campaign to the next one."""
 
     campaigns: tuple[str, ...]
     events: tuple[str, ...]
@@ -25,21 +25,21 @@ class Cycle(NamedTuple):
 
 
 def find_cycles(key: str, campaigns: Mapping[str, Rules]) -> list[Cycle]:
-    """The cycles that a campaign is on, each once, the shortest first; at most MAX_CYCLES.
+    """Find the cycles of a campaign, the shortest first; at most MAX_CYCLES.
 
-    A campaign that lets no user in twice is on none.
+    A campaign that lets each user in once cannot be part of one.
     """
-    ways = _ways(campaigns)
+    edges = _find_edges(campaigns)
     found: list[Cycle] = []
-    for path in _paths([key], ways):
-        events = [ways[one][other] for one, other in zip(path, [*path[1:], key], strict=True)]
+    for path in _paths([key], edges):
+        events = [edges[one][other] for one, other in zip(path, [*path[1:], key], strict=True)]
         found.append(Cycle(tuple(path), tuple(events)))
         if len(found) == MAX_CYCLES:
             break
     return sorted(found, key=lambda cycle: (len(cycle.campaigns), cycle))
 
 
-def _ways(campaigns: Mapping[str, Rules]) -> _Ways:
+def _find_edges(campaigns: Mapping[str, Rules]) -> _Edges:
     entered_by: dict[str, list[str]] = {}
     for key, rules in campaigns.items():
         if rules.entry.event is None:
@@ -57,23 +57,23 @@ def _ways(campaigns: Mapping[str, Rules]) -> _Ways:
     }
 
 
-def _paths(path: list[str], ways: _Ways) -> Iterator[list[str]]:
-    """The paths that go on from this one and lead back to its first campaign."""
-    if path[0] in ways[path[-1]]:
+def _paths(path: list[str], edges: _Edges) -> Iterator[list[str]]:
+    """Extend a path to every one that leads back to its first campaign."""
+    if path[0] in edges[path[-1]]:
         yield path
     if len(path) == MAX_CHAIN:
         return
-    for following in ways[path[-1]]:
-        # Only where a way back is left, so that no time goes into paths that lead nowhere.
-        if following not in path and _leads_back(following, path, ways):
-            yield from _paths([*path, following], ways)
+    for following in edges[path[-1]]:
+        # Follow only campaigns from which the first can still be reached.
+        if following not in path and _leads_back(following, path, edges):
+            yield from _paths([*path, following], edges)
 
 
-def _leads_back(start: str, path: list[str], ways: _Ways) -> bool:
+def _leads_back(start: str, path: list[str], edges: _Edges) -> bool:
     seen = {start}
     ahead = [start]
     while ahead:
-        if path[0] in (following := ways[ahead.pop()]):
+        if path[0] in (following := edges[ahead.pop()]):
             return True
         new = set(following) - seen - set(path)
         seen |= new

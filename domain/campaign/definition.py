@@ -18,22 +18,22 @@ from domain.conditions.expressions import ExpressionScope
 class Schedule(DocumentModel):
     """When users may enter."""
 
-    starts_at: Annotated[Instant | None, Given] = Field(None, description="no user enters before")
-    ends_at: Annotated[Instant | None, Given] = Field(None, description="no user enters from then on")
+    starts_at: Annotated[Instant | None, Given] = Field(None, description="no user enters before this time")
+    ends_at: Annotated[Instant | None, Given] = Field(None, description="no user enters at or after this time")
     at_end: Literal["drain", "exit"] = Field(
-        "drain", description="those inside when it ends finish (`drain`), or end then, too (`exit`)"
+        "drain", description="journeys that are open then finish (`drain`) or end at once (`exit`)"
     )
 
 
 class ReentryAfter(DocumentModel):
-    """The next journey of the same user and key may start this long after the last one was entered."""
+    """The same user and key may enter again this long after the last entry."""
 
     after: Duration = Field(description="counted from the last entry: `7d`")
 
 
 def _reentry_form(value: Any) -> Any:
     if not isinstance(value, Mapping | ReentryAfter) and value not in ("never", "always"):
-        refuse(f"{quote_value(value)} is no rule of reentry", "Write `never`, `always` or `{after: 7d}`")
+        refuse(f"{quote_value(value)} is not a valid `reentry`", "Write `never`, `always` or `{after: 7d}`")
     return value
 
 
@@ -45,7 +45,10 @@ Reentry = Annotated[
 
 
 class Entry(DocumentModel):
-    """What starts a journey: an event, an audience, or either. A user is never in twice at once under the same key."""
+    """The start of a journey: an event, an audience, or either.
+
+    A user has one journey at a time under one key.
+    """
 
     event: Annotated[Text | None, Given] = Field(None, description="the name of the event that starts a journey")
     where: Annotated[str | None, Given, condition(ExpressionScope.ENTRY_WHERE)] = Field(
@@ -57,9 +60,9 @@ class Entry(DocumentModel):
         "left out, a user has one at a time",
     )
     audience: Annotated[Audience | None, Given] = Field(
-        None, description="who of those known already enters, without an event: `{where: profile.traits.plan == …}`"
+        None, description="which known people enter without an event: `{where: profile.traits.plan == …}`"
     )
-    reentry: Reentry = Field("always", description="when the same user and key may enter again once out")
+    reentry: Reentry = Field("always", description="when the same user and key may enter again")
     max_age: Duration = Field(
         86_400,
         description="how long before its arrival the event may have happened: `1d`; an older one starts nothing",
@@ -67,14 +70,14 @@ class Entry(DocumentModel):
 
 
 class ExitRule(DocumentModel):
-    """An event that ends the journey, wherever it is."""
+    """An event that ends the journey at any step."""
 
     event: Text = Field(description="the event's name")
     where: Annotated[str | None, Given, condition(ExpressionScope.EXIT_WHERE)] = Field(None, description=WHICH_EVENTS)
 
 
 class Goal(DocumentModel):
-    """What the campaign is for: an event that counts, once a journey and also after its end."""
+    """The aim of a campaign: an event that counts once a journey, even after its end."""
 
     event: Text = Field(description="the event's name")
     where: Annotated[str | None, Given, condition(ExpressionScope.EXIT_WHERE)] = Field(None, description=WHICH_EVENTS)
@@ -83,7 +86,7 @@ class Goal(DocumentModel):
 
 
 class SendWindow(DocumentModel):
-    """When messages may go, by the recipient's clocks. One that closes before it opens closes the next day."""
+    """Local hours for messages. A `to` earlier than `from` is on the next day."""
 
     from_: Clock = Field(time(), alias="from", description="when it opens")
     to: ClosingClock = Field(time(), description="when it closes; `24:00` is the end of the day")
@@ -95,7 +98,7 @@ Overdue = Literal["send", "skip", "retime"]
 
 
 class OnResume(DocumentModel):
-    """What becomes of the messages that a pause has held up, and how fast."""
+    """How the messages that a pause has held up go on, and how fast."""
 
     overdue: Overdue = Field(
         "send",
@@ -108,7 +111,7 @@ class OnResume(DocumentModel):
 def _resumption_form(value: Any) -> Any:
     if not isinstance(value, Mapping | OnResume) and value not in get_args(Overdue):
         refuse(
-            f"{quote_value(value)} is nothing that can be done on resuming",
+            f"{quote_value(value)} is not a valid `on_resume`",
             "Write `send`, `skip`, `retime` or `{overdue: send, rate: 100}`",
         )
     return value
@@ -122,13 +125,13 @@ Resumption = Annotated[
 
 
 class CampaignDocument(DocumentModel):
-    """A campaign: who enters it by which event, what they go through, and what ends it."""
+    """A campaign: which event starts a journey, its steps, and what ends it."""
 
     key: Slug = Field(description="lowercase letters, digits and hyphens; the campaign's name for machines")
     name: Text = Field(description="the campaign's name for people")
     stage: Annotated[Text | None, Given] = Field(None, description="the lifecycle stage that it serves")
     timezone: Annotated[ZoneName | None, Given] = Field(
-        None, description="the zone of those whose profile has no trait `timezone`: `Europe/Berlin`"
+        None, description="the zone of people whose profile has no trait `timezone`: `Europe/Berlin`"
     )
     schedule: Schedule = Field(Schedule(), description="when users may enter")
     entry: Entry = Field(description="what starts a journey: `{event: Cart Abandoned}`")
@@ -139,10 +142,10 @@ class CampaignDocument(DocumentModel):
     send_window: Annotated[SendWindow | None, Given] = Field(
         None, description='when messages may go: `{from: "09:00", to: "21:00"}`'
     )
-    on_resume: Resumption = Field("send", description="what becomes of the messages that a pause has held up")
+    on_resume: Resumption = Field("send", description="how the messages that a pause has held up go on")
     steps: Annotated[Steps, Field(min_length=1)] = Field(description="a list of steps")
 
     @property
     def resumption(self) -> OnResume:
-        """`on_resume`, written out."""
+        """`on_resume` as a mapping."""
         return self.on_resume if isinstance(self.on_resume, OnResume) else OnResume(overdue=self.on_resume)

@@ -1,4 +1,4 @@
-"""The value of a `delay`: a duration, or a mapping in one of the forms of `domain.campaign.delays.kinds`."""
+"""The value of a `delay`: a duration, or one of the forms of `delays.kinds`."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
@@ -26,7 +26,7 @@ def _known_form(given: Any) -> Any:
     return given
 
 
-# Type checkers see the base of the registered kinds: they cannot read a union made from a tuple.
+# Type checkers cannot read a union made from a tuple, so they see the base class.
 if TYPE_CHECKING:
     AnyForm = DelayForm
     AnyDelayRule = DelayRule

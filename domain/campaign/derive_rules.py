@@ -1,4 +1,4 @@
-"""From a campaign document to its rules."""
+"""Derive a campaign's rules from its document."""
 
 from collections.abc import Iterator
 from typing import assert_never
@@ -31,8 +31,8 @@ from domain.campaign.steps.wait_for import WaitStep
 from domain.local_time.windows import EVERY_DAY, LocalWindow
 
 
-def rules_of(campaign: CampaignDocument) -> Rules:
-    """The rules of a checked document."""
+def derive_rules(campaign: CampaignDocument) -> Rules:
+    """Derive the rules of a checked document."""
     entry, schedule, goal, window = campaign.entry, campaign.schedule, campaign.goal, campaign.send_window
     steps = list(_all_steps(campaign.steps))
     return Rules(

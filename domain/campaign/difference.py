@@ -1,6 +1,6 @@
-"""What is another between two versions of a campaign, as its author would say it: step by step, field by field.
+"""Differences between two versions of a campaign, step by step and field by field.
 
-It compares what was written and not what it means: `30m` and `1800s` are told apart.
+The comparison is textual: `30m` and `1800s` differ.
 """
 
 import json
@@ -13,15 +13,15 @@ from msgspec import UNSET, Struct, UnsetType
 from domain.campaign.raw_steps import child_lists, mapping_at
 from domain.document.yaml_source import Path, YamlSource, path_text
 
-# Parts of the document that are told of otherwise, or are the same always.
+# Parts of the document that are compared elsewhere, or never change.
 _NOT_COMPARED: Final = ("key", "steps")
 
 
 class Change(Struct, frozen=True):
-    """One change. `name` is the step's id, or its place if it has none; the template's file; None of the document.
+    """One change. `name` is a step's id or place, a template's file, or None.
 
-    `field` is what of it was changed, None if it is the whole. `before` and `after` are what was written, None where
-    there was nothing; of a step that was moved or added, where it stands.
+    `field` is the changed field, None for the whole. `before` and `after` are the values as written, None if there was
+    none; for a step that was moved or added, its places.
     """
 
     kind: Literal["added", "removed", "moved", "changed"]
@@ -33,15 +33,15 @@ class Change(Struct, frozen=True):
     text: str
 
 
-def difference(
+def compare_versions(
     old: YamlSource, new: YamlSource, old_templates: Mapping[str, str], new_templates: Mapping[str, str]
 ) -> list[Change]:
-    """The changes from one version to another: of the document first, then of its steps, then of the templates."""
-    return [*_of_document(old, new), *_of_steps(old, new), *_of_templates(old_templates, new_templates)]
+    """Compare two versions: the documents first, then their steps, then the templates."""
+    return [*_compare_documents(old, new), *_compare_steps(old, new), *_compare_templates(old_templates, new_templates)]
 
 
-class _Stand(Struct, frozen=True):
-    """A step as written, without those within it, and where it stands: in which list, after which step."""
+class _PlacedStep(Struct, frozen=True):
+    """A step without nested steps, and its place: its list and the step before it."""
 
     key: str
     name: str
@@ -56,21 +56,21 @@ class _Stand(Struct, frozen=True):
         return f"after {self.after}"
 
 
-def _of_document(old: YamlSource, new: YamlSource) -> Iterator[Change]:
-    before, after = _parts(old), _parts(new)
-    for field, was, now in _differences(before, after, ()):
+def _compare_documents(old: YamlSource, new: YamlSource) -> Iterator[Change]:
+    before, after = _select_parts(old), _select_parts(new)
+    for field, was, now in _compare_values(before, after, ()):
         yield _field_change("document", None, field, was, now)
 
 
-def _parts(source: YamlSource) -> dict[str, Any]:
+def _select_parts(source: YamlSource) -> dict[str, Any]:
     return {key: value for key, value in source.data.items() if key not in _NOT_COMPARED}
 
 
-def _of_steps(old: YamlSource, new: YamlSource) -> Iterator[Change]:
-    before = {stand.key: stand for stand in _stands(old.data.get("steps"), "steps")}
-    after = {stand.key: stand for stand in _stands(new.data.get("steps"), "steps")}
+def _compare_steps(old: YamlSource, new: YamlSource) -> Iterator[Change]:
+    before = {stand.key: stand for stand in _place_steps(old.data.get("steps"), "steps")}
+    after = {stand.key: stand for stand in _place_steps(new.data.get("steps"), "steps")}
     moved = _find_moved(before, after)
-    for key in _in_order(before, after):
+    for key in _order_keys(before, after):
         was, now = before.get(key), after.get(key)
         if now is None and was is not None:
             yield Change("removed", "step", was.name, None, was.place, None, f"step {was.name} is gone")
@@ -80,11 +80,11 @@ def _of_steps(old: YamlSource, new: YamlSource) -> Iterator[Change]:
             if key in moved:
                 text = f"step {now.name} moves: it was {was.place} and is {now.place}"
                 yield Change("moved", "step", now.name, None, was.place, now.place, text)
-            for field, old_value, new_value in _differences(_bare(was.step), _bare(now.step), ()):
+            for field, old_value, new_value in _compare_values(_strip_nested(was.step), _strip_nested(now.step), ()):
                 yield _field_change("step", now.name, field, old_value, new_value)
 
 
-def _of_templates(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
+def _compare_templates(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
     for file in sorted({*old, *new}):
         if file not in old:
             yield Change("added", "template", file, None, None, None, f"template {file} is new")
@@ -94,25 +94,25 @@ def _of_templates(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Ch
             yield Change("changed", "template", file, None, None, None, f"template {file} is changed")
 
 
-def _stands(steps: Any, block: str) -> Iterator[_Stand]:
-    """All steps of a list and of those within, in the order of the document."""
+def _place_steps(steps: Any, block: str) -> Iterator[_PlacedStep]:
+    """List the steps of a list and of nested lists, in the order of the document."""
     before, nameless = None, 0
     for index, step in enumerate(steps if isinstance(steps, list) else ()):
         if not isinstance(step, dict):
             continue
         if step.get("id") is None:
             nameless += 1
-        # What has no id is called as in a plan; to be found again, it is the first, the second … of its list.
+        # A step without an id has the name that the plan gives it; its key is its number among such steps of its list.
         name = str(step.get("id") or f"{block}.{index + 1}")
         key = str(step.get("id") or f"{block}.#{nameless}")
-        yield _Stand(key, name, step, block, before)
+        yield _PlacedStep(key, name, step, block, before)
         for path, within in child_lists(step):
-            yield from _stands(within, f"{name}.{_way(path)}")
+            yield from _place_steps(within, f"{name}.{_block_name(path)}")
         before = name
 
 
-def _way(path: Path) -> str:
-    """What a list of steps within a step is called: `on_event`, `branch.1`, `events.2`."""
+def _block_name(path: Path) -> str:
+    """Name a nested list of steps: `on_event`, `branch.1`, `events.2`."""
     match path:
         case (*_, str(holder), int(index), "do"):
             return f"{holder}.{index + 1}"
@@ -120,8 +120,8 @@ def _way(path: Path) -> str:
             return str(path[-1])
 
 
-def _bare(step: Mapping[str, Any]) -> dict[str, Any]:
-    """A step without its id and the steps within it."""
+def _strip_nested(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a step without its id and its nested steps."""
     lists = {path for path, _ in child_lists(step)}
     bare = {key: value for key, value in step.items() if key != "id" and (key,) not in lists}
     if isinstance(cases := bare.get("branch"), list):
@@ -136,8 +136,8 @@ def _without_do(case: Any) -> Any:
     return {key: value for key, value in case.items() if key != "do"} if isinstance(case, dict) else case
 
 
-def _find_moved(before: Mapping[str, _Stand], after: Mapping[str, _Stand]) -> set[str]:
-    """The steps that are in another list, and the fewest that must have moved within theirs."""
+def _find_moved(before: Mapping[str, _PlacedStep], after: Mapping[str, _PlacedStep]) -> set[str]:
+    """Find the steps that changed lists, and the fewest that moved within a list."""
     moved = {name for name, stand in after.items() if name in before and before[name].block != stand.block}
     places = {name: place for place, name in enumerate(before)}
     for block in {stand.block for stand in after.values()}:
@@ -147,7 +147,7 @@ def _find_moved(before: Mapping[str, _Stand], after: Mapping[str, _Stand]) -> se
 
 
 def _longest_rising(names: Sequence[str], places: Mapping[str, int]) -> set[str]:
-    """The longest of the subsequences whose places rise: what has kept its order."""
+    """Return the longest subsequence with rising places: the steps still in order."""
     ends: list[int] = []
     chains: list[tuple[str, ...]] = []
     for name in names:
@@ -158,8 +158,8 @@ def _longest_rising(names: Sequence[str], places: Mapping[str, int]) -> set[str]
     return set(chains[-1]) if chains else set()
 
 
-def _in_order(before: Mapping[str, _Stand], after: Mapping[str, _Stand]) -> list[str]:
-    """All keys in the new order; those that are gone, after what they came after and the steps within that."""
+def _order_keys(before: Mapping[str, _PlacedStep], after: Mapping[str, _PlacedStep]) -> list[str]:
+    """List all keys in the new order, each removed one after its predecessor."""
     ordered, last = list(after), None
     for key, stand in before.items():
         if key not in after:
@@ -172,19 +172,19 @@ def _in_order(before: Mapping[str, _Stand], after: Mapping[str, _Stand]) -> list
     return ordered
 
 
-def _is_within(stand: _Stand, key: str) -> bool:
+def _is_within(stand: _PlacedStep, key: str) -> bool:
     return stand.block.startswith(f"{key}.")
 
 
-def _differences(old: Any, new: Any, path: Path) -> Iterator[tuple[str, Any, Any]]:
-    """The fields that differ, with both values; UNSET where there is none. Lists of one length, item by item."""
+def _compare_values(old: Any, new: Any, path: Path) -> Iterator[tuple[str, Any, Any]]:
+    """List the differing fields with both values; lists of equal length by item."""
     match old, new:
         case dict(), dict():
             for key in [*new, *(key for key in old if key not in new)]:
-                yield from _differences(old.get(key, UNSET), new.get(key, UNSET), (*path, key))
+                yield from _compare_values(old.get(key, UNSET), new.get(key, UNSET), (*path, key))
         case list(), list() if len(old) == len(new) and path:
             for index, (was, now) in enumerate(zip(old, new, strict=True)):
-                yield from _differences(was, now, (*path, index))
+                yield from _compare_values(was, now, (*path, index))
         case _ if type(old) is not type(new) or old != new:
             yield path_text(path), old, new
         case _:

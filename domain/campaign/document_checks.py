@@ -1,4 +1,4 @@
-"""What no single field of a campaign document shows."""
+"""Checks of a campaign document as a whole."""
 
 from collections.abc import Iterator
 
@@ -10,15 +10,15 @@ from domain.campaign.reference_checks import check_references
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 
-# The plan travels in the first event of every history: 200 steps make about 20 KB of it.
+# The plan is part of the first event of every history: 200 steps make about 20 KB of it.
 MAX_STEPS = 200
 
 
 def check_document(source: YamlSource) -> list[Problem]:
-    """Every problem of the document as a whole, whatever else is wrong with it."""
+    """Find every problem that no single field shows, whatever else is wrong."""
     steps = list(iter_steps(source))
     problems = [
-        *_duplicates(steps, source),
+        *_find_duplicates(steps, source),
         *check_forms(source),
         *check_flow(source),
         *check_references(source),
@@ -30,7 +30,7 @@ def check_document(source: YamlSource) -> list[Problem]:
     return problems
 
 
-def _duplicates(steps: list[RawStep], source: YamlSource) -> Iterator[Problem]:
+def _find_duplicates(steps: list[RawStep], source: YamlSource) -> Iterator[Problem]:
     first: dict[str, Path] = {}
     for path, step in steps:
         id = step.get("id")

@@ -1,4 +1,4 @@
-"""The types of fields that hold CEL: conditions, keys, and values that are worked out."""
+"""Types of fields that hold CEL: conditions, keys, and computed values."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
@@ -22,12 +22,12 @@ def _check(compile_expression: Callable[[str], object]) -> AfterValidator:
 
 
 def condition(place: ExpressionScope) -> AfterValidator:
-    """Checks that a text is a condition that can stand at this place."""
+    """Make a validator that a text is a condition valid at this place."""
     return _check(lambda text: compile_condition(text, place))
 
 
 def value(place: ExpressionScope) -> AfterValidator:
-    """Checks that a text is an expression that can stand at this place, whatever it gives."""
+    """Make a validator that a text is an expression of any type valid at this place."""
     return _check(lambda text: compile_value(text, place))
 
 
@@ -37,7 +37,7 @@ KEY = _check(compile_key)
 
 
 class Computed(DocumentModel):
-    """A value that is worked out when the step is reached."""
+    """A value that is computed when the step is reached."""
 
     cel: Annotated[str, value(ExpressionScope.VALUE)] = Field(
         description="an expression in CEL: `profile.traits.visits + 1`"

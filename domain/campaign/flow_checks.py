@@ -1,32 +1,33 @@
-"""Whether the flow of a document comes to each of its steps."""
+"""Checks that every step of a document can be reached."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from domain.campaign.delays.kind import skipping_keys
 from domain.campaign.delays.kinds import form_of
-from domain.campaign.raw_steps import StepList, blocks, child_lists, mapping_at
+from domain.campaign.raw_steps import StepList, child_lists, iter_blocks, mapping_at
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 
 
 def check_flow(source: YamlSource) -> Iterator[Problem]:
-    """Steps never reached, repetitions without a second round, and skips of nothing."""
-    for block in blocks(source):
-        yield from _unreachable(block, source)
+    """Find unreachable steps, repetitions of one round, and skips of no step."""
+    for block in iter_blocks(source):
+        yield from _find_unreachable(block, source)
         for index, step in enumerate(block.steps):
             path = (*block.path, index)
             if index + 1 == len(block.steps):
-                yield from _skips_of_nothing(step, path, source)
+                yield from _check_skips(step, path, source)
             if _ends(_body(step)):
                 said = "there is no second round: nothing leads to the end of these steps"
                 yield source.problem((*path, "do"), said, "Let one way go on to their end, or do not repeat them")
 
 
-def _skips_of_nothing(step: Any, path: Path, source: YamlSource) -> Iterator[Problem]:
-    """The last step of a list, where it would leave out the step that follows.
+def _check_skips(step: Any, path: Path, source: YamlSource) -> Iterator[Problem]:
+    """Find a delay that may skip the next step and is the last of its list.
 
-    What is left out counts as well where the flow goes on elsewhere: it would do at once what the date was for.
+    In a nested list it counts even if the flow goes on elsewhere: that step would run at once, though it was to wait
+    for the date.
     """
     delay = mapping_at(step, "delay")
     for key in _skip_keys(delay):
@@ -38,25 +39,25 @@ def _skips_of_nothing(step: Any, path: Path, source: YamlSource) -> Iterator[Pro
             yield source.problem((*path, "delay", key), said, remedy)
 
 
-def _unreachable(block: StepList, source: YamlSource) -> Iterator[Problem]:
-    """The first step of a list that nothing leads to."""
+def _find_unreachable(block: StepList, source: YamlSource) -> Iterator[Problem]:
+    """Find the first step of a list that cannot be reached."""
     reached = _reachable_steps(block.steps)
     index = reached.index(False) if False in reached else len(block.steps)
     if index == len(block.steps):
         return
     before = f"The step before it, on line {source.line((*block.path, index - 1))},"
-    if _goes_on_for_ever(block.steps[index - 1]):
-        hint = f"{before} repeats for ever: give it `times` or `until`, or remove one of them"
+    if _repeats_forever(block.steps[index - 1]):
+        hint = f"{before} repeats forever: give it `times` or `until`, or remove one of them"
     else:
         hint = f"{before} always ends the journey: remove one of them"
     yield source.problem((*block.path, index), "this step is never reached", hint)
 
 
 def _reachable_steps(steps: list[Any]) -> list[bool]:
-    """Whether the flow comes to each step of a list, and last, whether it comes to its end."""
+    """Return whether each step of a list can be reached, and last, its end."""
     reached = [True, *(False for _ in steps)]
     for index, step in enumerate(steps):
-        if reached[index] and not _leads_nowhere(step):
+        if reached[index] and not _never_goes_on(step):
             reached[index + 1] = True
             if _may_skip(step) and index + 2 < len(reached):
                 reached[index + 2] = True
@@ -67,15 +68,15 @@ def _ends(steps: list[Any]) -> bool:
     return not _reachable_steps(steps)[-1]
 
 
-def _leads_nowhere(step: Any) -> bool:
-    """Whether nothing that follows the step in its list is ever come to."""
+def _never_goes_on(step: Any) -> bool:
+    """Whether the flow never goes on after the step in its list."""
     if not isinstance(step, dict):
         return False
     within = dict(child_lists(step))
     if "split" in step:
         return bool(within) and all(map(_ends, within.values()))
     if "repeat" in step:
-        return _goes_on_for_ever(step) or ("until" not in mapping_at(step, "repeat") and _ends(_body(step)))
+        return _repeats_forever(step) or ("until" not in mapping_at(step, "repeat") and _ends(_body(step)))
     if "branch" in step:
         complete = ("otherwise",) in within
     elif "wait_for" in step:
@@ -86,7 +87,7 @@ def _leads_nowhere(step: Any) -> bool:
     return complete and all(map(_ends, within.values()))
 
 
-def _goes_on_for_ever(step: Any) -> bool:
+def _repeats_forever(step: Any) -> bool:
     if not isinstance(step, dict) or not isinstance(step.get("repeat"), dict):
         return False
     return not {"times", "until"} & set(step["repeat"])

@@ -1,4 +1,4 @@
-"""Keys of a document that need or exclude one another, and values that only make sense together."""
+"""Checks of keys that need or exclude one another, and of values between fields."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +17,7 @@ from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
 
-# What goes on without end costs without end: a round an hour is 8,760 a year for each person.
+# A repetition without an end costs without an end: one round an hour is 8,760 a year for each person.
 MIN_EVERY = 3_600
 
 _Found = tuple[Path, str, str]
@@ -27,7 +27,7 @@ _CLOSING_CLOCK: TypeAdapter[Any] = TypeAdapter(ClosingClock)
 
 
 def check_forms(source: YamlSource) -> Iterator[Problem]:
-    """What no single field shows."""
+    """Find problems between several fields."""
     steps = list(iter_steps(source))
     of_steps = (found for placed in steps for found in chain(_wait(placed), _split(placed), _repeat(placed)))
     for path, said, suggestion in chain(
@@ -36,9 +36,9 @@ def check_forms(source: YamlSource) -> Iterator[Problem]:
         yield source.problem(path, said, suggestion)
 
 
-def keys_of_no_arm(source: YamlSource) -> list[Path]:
-    """Keys beside a `split` that could be an arm by their place only, so that their own shape does not matter."""
-    return [(*placed.path, key) for placed in iter_steps(source) for key in _strays(placed)]
+def find_stray_keys(source: YamlSource) -> list[Path]:
+    """Return the keys beside a `split` that are not its arms."""
+    return [(*placed.path, key) for placed in iter_steps(source) for key in _stray_keys(placed)]
 
 
 def _entry(source: YamlSource) -> Iterator[_Found]:
@@ -51,10 +51,10 @@ def _entry(source: YamlSource) -> Iterator[_Found]:
         return
     for key, remedy in (
         ("where", "The condition of an audience stands within it: `audience: {where: …}`"),
-        ("key", "Who enters as the audience has one journey at a time: leave it out"),
+        ("key", "A member of an audience has one journey at a time: leave it out"),
     ):
         if key in entry:
-            yield ("entry", key), f"`{key}` is of an event, and there is no `event`", remedy
+            yield ("entry", key), f"`{key}` belongs to an `event`, and there is none", remedy
 
 
 def _schedule(source: YamlSource) -> Iterator[_Found]:
@@ -97,7 +97,7 @@ def _wait(placed: RawStep) -> Iterator[_Found]:
 def _split(placed: RawStep) -> Iterator[_Found]:
     path = (*placed.path, "split", "arms")
     arms = placed.spec("split").get("arms")
-    for key in _strays(placed):
+    for key in _stray_keys(placed):
         remedy = did_you_mean(key, arms, "Arms") if isinstance(arms, dict) else "Arms stand in `split: {arms: {…}}`"
         if key in STEP_KINDS:
             remedy = "A step does one thing: make it two steps"
@@ -117,14 +117,14 @@ def _split(placed: RawStep) -> Iterator[_Found]:
             yield (*path, name), said, f"Write `{name}: […]` beside `split`, `[]` for none"
 
 
-def _strays(placed: RawStep) -> list[str]:
+def _stray_keys(placed: RawStep) -> list[str]:
     if "split" not in placed.step:
         return []
     arms = placed.spec("split").get("arms")
     beside = [key for key in placed.step if key not in ("id", "split")]
     if isinstance(arms, dict):
         return [key for key in beside if key not in arms]
-    # Where the arms themselves are wrong, what else there is may be one.
+    # If the arms themselves are wrong, any other key may be one.
     return [key for key in beside if key in RESERVED or key in _OF_SPLIT]
 
 
@@ -144,7 +144,7 @@ def _repeat(placed: RawStep) -> Iterator[_Found]:
 
 
 def _rounds(steps: list[RawStep]) -> Iterator[_Found]:
-    """Repetitions within repetitions whose rounds multiply to too many."""
+    """Find nested repetitions with too many rounds in total."""
     rounds: dict[Path, int] = {}
     for path, step in steps:
         times = mapping_at(step, "repeat").get("times")
@@ -167,7 +167,7 @@ def _seconds(value: Any) -> int | None:
 
 
 def _read(kind: TypeAdapter[Any], value: Any) -> Any:
-    """The value as its field reads it; None where that refuses it."""
+    """Return the value as its field reads it; None if it is invalid."""
     with suppress(ValidationError):
         return kind.validate_python(value)
     return None

@@ -1,6 +1,6 @@
-"""The JSON Schema of a document that people write, by which editors complete, explain and check it.
+"""The JSON Schema of a document, by which editors complete, explain and check it.
 
-It says what single fields say. What only a whole document shows, such as an id used twice, publishing says.
+It describes single fields. Publishing checks the document as a whole, such as an id used twice.
 """
 
 import re
@@ -16,15 +16,15 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema(model: type[DocumentModel], name: str, title: str) -> dict[str, Any]:
-    """The schema of a kind of document."""
-    # Of what is written and not of what is read, for defaults to have the form that authors use.
+    """Return the schema of a kind of document."""
+    # The form of writing, not of reading, so that defaults look as authors write them.
     schema = model.model_json_schema(mode="serialization", schema_generator=_Generator)
     head = {"$schema": DIALECT, "$id": f"urn:sojourn:schema:{name}", "title": title}
     return {**head, **{key: _unfold(value) for key, value in schema.items() if key not in head}}
 
 
 class _Generator(GenerateJsonSchema):
-    """Leaves out what is Python's: None for what is not written, defaults that are objects, titles made of names."""
+    """Omits Python's side: None for absent keys, defaults as objects, titles of names."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
@@ -39,7 +39,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def _unfold(value: Any, key: str = "") -> Any:
-    """Descriptions without the line breaks that docstrings have within a paragraph."""
+    """Join the lines of each paragraph in descriptions."""
     match value:
         case dict():
             return {key: _unfold(item, key) for key, item in value.items()}

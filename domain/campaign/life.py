@@ -1,4 +1,4 @@
-"""The life of a campaign: draft → scheduled → running ⇄ paused → stopping → ended, then archived."""
+"""Campaign states: draft → scheduled → running ⇄ paused → stopping → ended."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ STOPPING, ENDED, ARCHIVED = "stopping", "ended", "archived"
 
 Transition = Literal["publish", "start", "pause", "resume", "stop", "archive"]
 
-# From which states a campaign may be moved, by the name of the move.
+# The states in which each transition is allowed.
 ALLOWED: Final[Mapping[Transition, tuple[str, ...]]] = {
     "publish": (DRAFT, SCHEDULED, RUNNING, PAUSED, STOPPING, ENDED),
     "start": (DRAFT, SCHEDULED, RUNNING, STOPPING, ENDED),
@@ -20,14 +20,14 @@ ALLOWED: Final[Mapping[Transition, tuple[str, ...]]] = {
     "stop": (SCHEDULED, RUNNING, PAUSED, STOPPING),
     "archive": (DRAFT, ENDED),
 }
-# States in which users may enter; the schedule says from when until when.
+# States in which users may enter, within the schedule.
 OPEN_STATES: Final = (SCHEDULED, RUNNING, PAUSED)
 
 SHORTEST_POLL, LONGEST_POLL = timedelta(seconds=1), timedelta(minutes=10)
 
 
 class UnderWay(Struct, frozen=True):
-    """An operation that is not finished: what is done to how many, and to how many of them it is."""
+    """An unfinished operation: its kind and progress."""
 
     kind: str
     done: int
@@ -35,9 +35,9 @@ class UnderWay(Struct, frozen=True):
 
 
 class CampaignFacts(Struct, frozen=True):
-    """What is known of a campaign at the time of a look at what is due.
+    """The facts about a campaign that decide what is due.
 
-    `starts_at` and `ends_at` are the schedule of the version that runs; `since` is when the campaign was last changed.
+    `starts_at` and `ends_at` are the schedule of the running version; `since` is the last change of the campaign.
     """
 
     state: str
@@ -50,9 +50,9 @@ class CampaignFacts(Struct, frozen=True):
 
 
 class AdvanceResult(Struct, frozen=True, omit_defaults=True):
-    """How a campaign stands once what was due has been done, and when something more may be.
+    """The state of a campaign after everything due was done, and when to look again.
 
-    `is_over` says that only a request can change anything more.
+    `is_over` means that only a request can change anything more.
     """
 
     state: str
@@ -63,13 +63,15 @@ class AdvanceResult(Struct, frozen=True, omit_defaults=True):
 
 
 def allowed_transitions(state: str) -> list[Transition]:
-    """The moves that this state allows."""
+    """Return the transitions that this state allows."""
     return [move for move, states in ALLOWED.items() if state in states]
 
 
-def due(facts: CampaignFacts, at: datetime) -> Literal["begin", "stop", "end"] | None:
-    """What has become due by itself: a scheduled campaign begins, one whose schedule is over stops, and one that stops
-    has ended once nobody is in it."""
+def find_due(facts: CampaignFacts, at: datetime) -> Literal["begin", "stop", "end"] | None:
+    """Return the transition that is due by itself, if any.
+
+    A scheduled campaign begins, a campaign whose schedule is over stops, and a stopping one ends with its last journey.
+    """
     if facts.state in OPEN_STATES and facts.ends_at is not None and at >= facts.ends_at:
         return "stop"
     if facts.state == SCHEDULED and (facts.starts_at is None or at >= facts.starts_at):
@@ -80,7 +82,7 @@ def due(facts: CampaignFacts, at: datetime) -> Literal["begin", "stop", "end"] |
 
 
 def summarize(facts: CampaignFacts, at: datetime) -> AdvanceResult:
-    """What is to be expected of a campaign of which nothing is due."""
+    """Summarize a campaign of which nothing is due."""
     return AdvanceResult(
         state=facts.state,
         version=facts.version,
@@ -90,21 +92,21 @@ def summarize(facts: CampaignFacts, at: datetime) -> AdvanceResult:
     )
 
 
-def describe(summarize: AdvanceResult) -> str:
-    """The result in Markdown, for the reader of the campaign's workflow."""
-    until = "" if summarize.look_again_at is None else f", until {summarize.look_again_at:%Y-%m-%d %H:%M:%S} UTC"
-    version = "" if summarize.version is None else f", version {summarize.version}"
-    lines = [f"**{summarize.state.capitalize()}**{version}{until}"]
-    for operation in summarize.operations:
+def describe(result: AdvanceResult) -> str:
+    """Describe the result in Markdown, for the reader of the campaign's workflow."""
+    until = "" if result.look_again_at is None else f", until {result.look_again_at:%Y-%m-%d %H:%M:%S} UTC"
+    version = "" if result.version is None else f", version {result.version}"
+    lines = [f"**{result.state.capitalize()}**{version}{until}"]
+    for operation in result.operations:
         total = "" if operation.total is None else f" of {operation.total:,}"
         lines.append(f"- {operation.kind}: {operation.done:,}{total}")
     return "\n".join(lines)
 
 
 def _look_again_at(facts: CampaignFacts, at: datetime) -> datetime | None:
-    """When something may become due by itself; None if only a request can change anything.
+    """Return when something may be due by itself; None if only by a request.
 
-    Nobody says when the last journey of a campaign that stops has ended: one looks, more seldom the longer it takes.
+    The end of the last journey of a stopping campaign is polled, less often the longer it takes.
     """
     if facts.state == STOPPING:
         return at + min(max((at - facts.since) / 10, SHORTEST_POLL), LONGEST_POLL)

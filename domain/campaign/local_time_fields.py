@@ -1,4 +1,4 @@
-"""The types of fields that speak of local time: times of day, weekdays, time zones."""
+"""Types of fields for local time: times of day, weekdays, time zones."""
 
 import re
 from datetime import time
@@ -21,13 +21,13 @@ def _clock(value: Any) -> time:
     if isinstance(value, str) and re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
         return time.fromisoformat(value)
     suggestion = 'Write hours and minutes, from 00:00 to 23:59: `"09:00"`'
-    if (meant := clock_meant(str(value))) is not None:
+    if (meant := guess_clock(str(value))) is not None:
         suggestion = f'Did you mean `"{meant}"`? {suggestion}'
     refuse(f"{quote_value(value)} is not a time of day", suggestion)
 
 
-def clock_meant(text: str) -> str | None:
-    """`9:00`, `0900`, `9am` and `09:00:00` as they are written here."""
+def guess_clock(text: str) -> str | None:
+    """Rewrite `9:00`, `0900`, `9am` or `09:00:00` in our form."""
     match = re.fullmatch(_SPOKEN_CLOCK, text.strip().lower())
     if match is None:
         return None
@@ -45,7 +45,7 @@ def _weekdays(value: Any) -> tuple[int, ...]:
     if value == []:
         refuse("the list is empty", "Write at least one weekday, or leave the key out")
     if not isinstance(value, list):
-        meant = _weekdays_meant(value.lower()) if isinstance(value, str) else []
+        meant = _guess_weekdays(value.lower()) if isinstance(value, str) else []
         refuse(f"{quote_value(value)} is not a list of weekdays", f"Write `[{', '.join(meant or ['mon', 'tue'])}]`")
     strange = [day for day in value if day not in WEEKDAYS]
     twice = [day for day in WEEKDAYS if value.count(day) > 1]
@@ -60,8 +60,8 @@ def _weekdays(value: Any) -> tuple[int, ...]:
     return tuple(sorted(WEEKDAYS.index(day) for day in value))
 
 
-def _weekdays_meant(text: str) -> list[str]:
-    """The days of `monday`, `mon, fri`, `mon-fri`, `weekdays` and `weekend`."""
+def _guess_weekdays(text: str) -> list[str]:
+    """Return the days of `monday`, `mon, fri`, `mon-fri`, `weekdays` or `weekend`."""
     spoken = {"weekday": WEEKDAYS[:5], "weekdays": WEEKDAYS[:5], "weekend": WEEKDAYS[5:], "weekends": WEEKDAYS[5:]}
     named = [day for day in WEEKDAYS if day in text]
     if len(named) == 2 and re.search(r"-|–|\bto\b|\.\.", text):
@@ -72,15 +72,15 @@ def _weekdays_meant(text: str) -> list[str]:
 def _zone_name(value: Any) -> str:
     if not isinstance(value, str) or find_zone(value) is None:
         remedy = "Write an IANA name: `Europe/Berlin`, `UTC`"
-        meant = _zone_meant(str(value)[:64])
+        meant = _guess_zone(str(value)[:64])
         refuse(f"{quote_value(value)} is not a time zone", f"Did you mean `{meant}`? {remedy}" if meant else remedy)
     return value
 
 
-def _zone_meant(text: str) -> str | None:
-    """The zone of a city written by itself, or the name closest to the text."""
+def _guess_zone(text: str) -> str | None:
+    """Return the zone of a city's name, or the name closest to the text."""
     if any(character.isdigit() for character in text):
-        # An offset is no zone, and `Etc/GMT+1` is west of it.
+        # An offset is not a zone, and `Etc/GMT+1` is west of it.
         return None
     city = text.strip().replace(" ", "_").lower()
     names = sorted(zone_names(), key=lambda name: (name.lower() != city, name))

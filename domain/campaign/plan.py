@@ -1,7 +1,7 @@
-"""A campaign compiled: a flat map of nodes by step id, each naming the step that follows it.
+"""The compiled campaign: nodes by step id, each naming the next step.
 
-This is what a journey carries. It says where the flow goes and how long it rests, and holds nothing that a journey
-does not need to find its way: conditions and templates stay with the published version in the database.
+A journey carries it. It holds only what a journey needs to go on: conditions and templates stay with the published
+version in the database.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 
 class Delay(Struct, frozen=True, tag="delay", tag_field="kind", omit_defaults=True):
-    """Rest for a fixed time, or for one between `seconds` and `spread` seconds more that is stable for a user."""
+    """Rest for `seconds`, plus a part of `spread` seconds that is stable for a user."""
 
     id: str
     seconds: int
@@ -20,10 +20,10 @@ class Delay(Struct, frozen=True, tag="delay", tag_field="kind", omit_defaults=Tr
 
 
 class Until(Struct, frozen=True, tag="until", tag_field="kind", omit_defaults=True):
-    """Rest until a local time or a date, which are looked up outside of the workflow.
+    """Rest until a local time or a date, which is computed outside the workflow.
 
-    `past` is where the flow goes if that lay in the past when the step was reached, or there is no such date;
-    `unreadable` where it goes if there is a value that names no date.
+    `past` is the next step if the date is past when the step is reached, or missing; `unreadable` the next step if the
+    value is not a date.
     """
 
     id: str
@@ -49,14 +49,14 @@ class Send(Struct, frozen=True, tag="send", tag_field="kind", omit_defaults=True
 
 
 class Subscription(Struct, frozen=True, omit_defaults=True):
-    """One event that a `wait_for` listens to. Its id is unique in the plan: `{step}/{index}`."""
+    """One event that a `wait_for` listens to, with a unique id: `{step}/{index}`."""
 
     id: str
     next: str | None = None
 
 
 class WaitFor(Struct, frozen=True, tag="wait_for", tag_field="kind", omit_defaults=True):
-    """Rest until the first of the subscriptions matches, or until `timeout` seconds have passed."""
+    """Rest until the first subscription matches, at most for `timeout` seconds."""
 
     id: str
     subscriptions: tuple[Subscription, ...]
@@ -65,7 +65,7 @@ class WaitFor(Struct, frozen=True, tag="wait_for", tag_field="kind", omit_defaul
 
 
 class Branch(Struct, frozen=True, tag="branch", tag_field="kind", omit_defaults=True):
-    """Ordered conditions, evaluated outside of the workflow: the first that holds names the way, else `otherwise`."""
+    """Conditions evaluated outside the workflow; the first that holds selects a case."""
 
     id: str
     cases: tuple[str | None, ...]
@@ -73,24 +73,25 @@ class Branch(Struct, frozen=True, tag="branch", tag_field="kind", omit_defaults=
 
 
 class Arm(Struct, frozen=True, omit_defaults=True):
-    """One way of a split."""
+    """An arm of a split."""
 
     name: str
     next: str | None = None
 
 
 class Split(Struct, frozen=True, tag="split", tag_field="kind", omit_defaults=True):
-    """Weighted arms, drawn outside of the workflow: stable for a user and seed."""
+    """Weighted arms, drawn outside the workflow; stable for a user and seed."""
 
     id: str
     arms: tuple[Arm, ...]
 
 
 class Repeat(Struct, frozen=True, tag="repeat", tag_field="kind", omit_defaults=True):
-    """Go through the steps from `body` on, which lead back here, with `every` seconds between two rounds.
+    """Repeat the steps from `body` on, with `every` seconds between two rounds.
 
-    At most `times` rounds, None for any number. `until` is the id of the subscription that ends it at once, wherever in
-    the body the journey rests. `checks` says that a condition is evaluated before each round, and ends it.
+    The steps lead back here. There are at most `times` rounds, any number for None. `until` is the subscription that
+    ends it at once, at any step of the body. `checks` says that a condition is evaluated before each round and may end
+    it.
     """
 
     id: str
@@ -111,7 +112,7 @@ class Act(Struct, frozen=True, tag="act", tag_field="kind", omit_defaults=True):
 
 
 class Exit(Struct, frozen=True, tag="exit", tag_field="kind", omit_defaults=True):
-    """The journey ends here with this outcome."""
+    """End the journey with this outcome."""
 
     id: str
     outcome: str
@@ -123,8 +124,8 @@ Node = Delay | Until | Send | WaitFor | Branch | Split | Repeat | Act | Exit
 class Plan(Struct, frozen=True, omit_defaults=True):
     """The nodes by id and the first of them; None where the flow ends.
 
-    `loops` names the innermost repetition that each step within one belongs to. At `ends_at` the journey is over,
-    wherever it is. `retimes` says that a message which a pause has held up counts as reached when that is over.
+    `loops` names the innermost repetition of each step within one. At `ends_at` the journey ends at any step. With
+    `retimes`, a message that a pause held up expires as if its step were reached at the resumption.
     """
 
     start: str | None
@@ -134,14 +135,14 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     retimes: bool = False
 
     def node(self, step: str) -> Node:
-        """The node of a step. Raises KeyError for a step that this plan does not have."""
+        """Return the node of a step. Raises KeyError for an unknown step."""
         return self.nodes[step]
 
     def repetitions(self, step: str) -> Iterator[Repeat]:
-        """The repetitions that a step lies in, the innermost first."""
+        """List the repetitions around a step, the innermost first."""
         while (enclosing := self.loops.get(step)) is not None:
             node = self.nodes[enclosing]
             if not isinstance(node, Repeat):
-                raise TypeError(f"step {step} repeats with {enclosing}, which is no repetition")
+                raise TypeError(f"step {step} repeats with {enclosing}, which is not a repetition")
             yield node
             step = enclosing

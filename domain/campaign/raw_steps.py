@@ -1,7 +1,7 @@
-"""The steps of a document as plain values, wherever they stand.
+"""The steps of a document as plain values.
 
-The checks of a document as a whole look at these and not at models, so that their problems are reported together with
-those of the shape and not one round later. What is not shaped as expected is passed over.
+Checks of the whole document read these rather than models, so that their problems appear together with those of single
+fields. A value of an unexpected shape is ignored.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ class RawStep(NamedTuple):
     step: dict[str, Any]
 
     def spec(self, kind: str) -> dict[str, Any]:
-        """What stands within one of its keys; nothing where that is no mapping."""
+        """Return the mapping under one of its keys; an empty one if it is not a mapping."""
         return mapping_at(self.step, kind)
 
     def values(self) -> Iterator[tuple[Path, Any]]:
-        """The values that an action sets or reports, each with its path."""
+        """Iterate over the values that an action sets or reports, each with its path."""
         for action in ACTIONS:
             yield from (((*self.path, *path), value) for path, value in action.raw_values(self.step))
 
@@ -35,22 +35,22 @@ class StepList(NamedTuple):
 
 
 def iter_steps(source: YamlSource) -> Iterator[RawStep]:
-    """All steps of the document, in its order."""
-    for path, block in blocks(source):
+    """Iterate over all steps of the document, in order."""
+    for path, block in iter_blocks(source):
         for index, step in enumerate(block):
             if isinstance(step, dict):
                 yield RawStep((*path, index), step)
 
 
-def blocks(source: YamlSource) -> Iterator[StepList]:
-    """All lists of steps of the document, each before those within it."""
+def iter_blocks(source: YamlSource) -> Iterator[StepList]:
+    """Iterate over all lists of steps, each before its nested lists."""
     steps = source.data.get("steps") if isinstance(source.data, dict) else None
     if isinstance(steps, list):
-        yield from _blocks(("steps",), steps)
+        yield from _iter_blocks(("steps",), steps)
 
 
 def child_lists(step: Any) -> Iterator[StepList]:
-    """The lists of steps within a step, each by its path from there."""
+    """Iterate over the lists of steps within a step, each with its path from there."""
     if not isinstance(step, dict):
         return
     events = mapping_at(step, "wait_for").get("events")
@@ -58,7 +58,7 @@ def child_lists(step: Any) -> Iterator[StepList]:
         for index, each in enumerate(holder if isinstance(holder, list) else ()):
             if isinstance(each, dict) and isinstance(each.get("do"), list):
                 yield StepList((*path, index, "do"), each["do"])
-    # The arms of a split are called what they are called.
+    # The arms of a split have names of the author's choice.
     beside = [key for key in step if key not in ("id", "split")] if "split" in step else _BESIDE
     for key in beside:
         if isinstance(step.get(key), list):
@@ -66,7 +66,7 @@ def child_lists(step: Any) -> Iterator[StepList]:
 
 
 def mapping_at(holder: Any, key: str) -> dict[str, Any]:
-    """The mapping under a key; an empty one where there is none."""
+    """Return the mapping under a key; an empty one if there is none."""
     value = holder.get(key) if isinstance(holder, dict) else None
     return value if isinstance(value, dict) else {}
 
@@ -74,8 +74,8 @@ def mapping_at(holder: Any, key: str) -> dict[str, Any]:
 _BESIDE = ("on_event", "on_timeout", "otherwise", "do")
 
 
-def _blocks(path: Path, block: list[Any]) -> Iterator[StepList]:
+def _iter_blocks(path: Path, block: list[Any]) -> Iterator[StepList]:
     yield StepList(path, block)
     for index, step in enumerate(block):
         for key, within in child_lists(step):
-            yield from _blocks((*path, index, *key), within)
+            yield from _iter_blocks((*path, index, *key), within)

@@ -1,4 +1,4 @@
-"""What expressions say of the journey's own steps, messages and arms. CEL sees maps and cannot know what is in them."""
+"""Checks of the references to steps, messages and arms, which CEL cannot check."""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
 
-# What may become of a message, as expressions see it: `domain.journey.step_facts` and the ledger's states.
+# The outcomes of a message in expressions: `domain.journey.step_facts` maps the ledger's states to them.
 OUTCOMES = ("none", "reserved", "sending", "opened", "ignored", "failed", "cancelled", "unknown")
 NONE = "none"
 
 _TEXT = r"""'[^'\\]*'|"[^"\\]*\""""
-# An id with a hyphen that stands plainly is a subtraction, of which CEL says so.
+# An unquoted id with a hyphen is a subtraction, which CEL reports.
 _NAMED = rf"""(?<![\w.])journey\.(?:steps|messages|arms)(?:\.[A-Za-z_]\w*+(?!-[A-Za-z])|\[\s*(?:{_TEXT})\s*\])"""
-# Texts are matched, too, so that what stands within one is not taken for a reference.
+# Texts match too, so that a reference within one is not found.
 _REFERENCE = re.compile(
     rf"(?:(?P<left>{_TEXT})\s*[=!]=\s*)?(?P<named>{_NAMED})"
     rf"(?:\s*[=!]=\s*(?P<right>{_TEXT})|\s+in\s*\[(?P<list>[^\]]*)\])?|{_TEXT}"
@@ -25,7 +25,7 @@ _PARTS = re.compile(rf"journey\.(\w+)(?:\.(\w+)|\[\s*({_TEXT})\s*\])")
 
 
 class Reference(NamedTuple):
-    """A step that an expression names: `kind` is steps, messages or arms. `values` are what it is compared with."""
+    """A step that an expression names, and the values that it compares it with."""
 
     kind: str
     step: str
@@ -33,19 +33,19 @@ class Reference(NamedTuple):
 
 
 def check_references(source: YamlSource) -> Iterator[Problem]:
-    """Steps that do not exist, and comparisons with what a message or an arm never is."""
+    """Find unknown steps, and values that a message or an arm never has."""
     steps = list(iter_steps(source))
     known = _known_values(steps)
     for placed in steps:
-        for path, text in _expressions(placed):
-            for reference in references(text):
+        for path, text in _iter_expressions(placed):
+            for reference in find_references(text):
                 found = _unknown_step(reference, known) or _unknown_value(reference, known)
                 if found is not None:
                     yield source.problem(path, *found)
 
 
-def references(text: str) -> Iterator[Reference]:
-    """What a text in CEL names of the journey."""
+def find_references(text: str) -> Iterator[Reference]:
+    """Iterate over the references to the journey in a text in CEL."""
     for match in _REFERENCE.finditer(text):
         if match["named"] is None:
             continue
@@ -56,7 +56,7 @@ def references(text: str) -> Iterator[Reference]:
 
 
 def _known_values(steps: list[RawStep]) -> dict[str, dict[str, tuple[str, ...]]]:
-    """By kind, the steps that may be named, each with the values that it may have; none where any will do."""
+    """Return by kind the steps that may be named, with their possible values, if few."""
     named = {step["id"]: step for _, step in steps if isinstance(step.get("id"), str)}
     return {
         "steps": dict.fromkeys(named, ()),
@@ -88,24 +88,24 @@ def _unknown_value(reference: Reference, known: dict[str, dict[str, tuple[str, .
         return f"the split `{step}` has no arm `{value}`", did_you_mean(value, possible, "Arms")
     said = f"a message is never `{value}`"
     if value in _SENT:
-        return said, "One that was sent is `opened` or `ignored`, which is not opened so far"
+        return said, "A sent message is `opened`, or `ignored` as long as it is not opened"
     return said, did_you_mean(value, possible, "It is one of")
 
 
 _SENT = ("sent", "delivered", "granted", "accepted")
 
 
-def _expressions(placed: RawStep) -> Iterator[tuple[Path, str]]:
-    """The expressions of a step that see the journey, each with its path."""
+def _iter_expressions(placed: RawStep) -> Iterator[tuple[Path, str]]:
+    """Iterate over the expressions of a step that see the journey, each with its path."""
     path, step = placed
     cases = step.get("branch")
     for index, case in enumerate(cases if isinstance(cases, list) else ()):
-        yield from _texts((*path, "branch", index), case, "when")
-    yield from _texts((*path, "repeat", "until"), placed.spec("repeat").get("until"), "when")
+        yield from _text_at((*path, "branch", index), case, "when")
+    yield from _text_at((*path, "repeat", "until"), placed.spec("repeat").get("until"), "when")
     for at, value in placed.values():
-        yield from _texts(at, value, "cel")
+        yield from _text_at(at, value, "cel")
 
 
-def _texts(path: Path, holder: Any, key: str) -> Iterator[tuple[Path, str]]:
+def _text_at(path: Path, holder: Any, key: str) -> Iterator[tuple[Path, str]]:
     if isinstance(holder, dict) and isinstance(text := holder.get(key), str):
         yield (*path, key), text

@@ -1,5 +1,6 @@
-"""What of a published campaign stays outside of the plan: who may enter, what ends a journey, what it hears, how it
-decides. Ingest and the evaluation of branches work with this; journeys never see it.
+"""The rules of a published version: entry, exits, goal, subscriptions, branches.
+
+Ingest and the evaluation of branches use them; journeys never see them.
 """
 
 from datetime import datetime, time
@@ -13,7 +14,7 @@ from domain.campaign.steps.actions import ACTIONS
 from domain.conditions.expressions import ExpressionScope, compile_condition
 from domain.local_time.windows import LocalWindow
 
-# Type checkers see the base of the registered rules: they cannot read a union made from a tuple.
+# Type checkers cannot read a union made from a tuple, so they see the base class.
 if TYPE_CHECKING:
     AnyActionRule = ActionRule
 else:
@@ -21,7 +22,7 @@ else:
 
 
 class ScheduleRule(Struct, frozen=True, omit_defaults=True):
-    """When users may enter: from `starts_at` on, until before `ends_at`; None is without bound."""
+    """When users may enter: from `starts_at` on, before `ends_at`; None is unbounded."""
 
     starts_at: datetime | None = None
     ends_at: datetime | None = None
@@ -42,7 +43,7 @@ class WeeklyRule(Struct, frozen=True, tag="week", tag_field="every"):
 
 
 class MonthlyRule(Struct, frozen=True, tag="month", tag_field="every"):
-    """At this time on this day of each month, which is the last one of a month that is shorter."""
+    """At this time on this day of each month, or on the last day of a shorter month."""
 
     at: time
     day: int
@@ -52,7 +53,7 @@ AgainRule = DailyRule | WeeklyRule | MonthlyRule
 
 
 class AudienceRule(Struct, frozen=True, omit_defaults=True):
-    """Who of the people known already enters, at most so many a second: when the campaign starts, else each `again`."""
+    """Which known people enter, at most `rate` a second: at the start or each `again`."""
 
     where: str
     rate: int
@@ -60,10 +61,10 @@ class AudienceRule(Struct, frozen=True, omit_defaults=True):
 
 
 class EntryRule(Struct, frozen=True, omit_defaults=True):
-    """Who enters, by which event, as whose audience, or both. `key` is that of events.
+    """The event or the audience by which users enter, or both.
 
-    `reentry` in seconds counts from the last entry under the same key. `max_age` is how many seconds before its arrival
-    an event may have happened.
+    `key` applies to events. `reentry` in seconds counts from the last entry under the same key. `max_age` is how many
+    seconds before its arrival an event may have happened.
     """
 
     event: str | None = None
@@ -75,14 +76,14 @@ class EntryRule(Struct, frozen=True, omit_defaults=True):
 
 
 class EventRule(Struct, frozen=True, omit_defaults=True):
-    """An event that means something to a journey, where its condition holds."""
+    """An event that concerns a journey if its condition holds."""
 
     event: str
     where: str | None = None
 
 
 class GoalRule(Struct, frozen=True, omit_defaults=True):
-    """An event that counts as a success within so many seconds of the entry. `exits` says that it is an exit, too."""
+    """An event that counts as success for `within` seconds; `exits` ends the journey."""
 
     event: str
     within: int
@@ -91,7 +92,7 @@ class GoalRule(Struct, frozen=True, omit_defaults=True):
 
 
 class ResumeRule(Struct, frozen=True, omit_defaults=True):
-    """What becomes of the messages that a pause has held up, and how many journeys are woken a second.
+    """How held messages go on after a pause, and how many journeys are woken a second.
 
     `overdue` is "send", "skip" or "retime".
     """
@@ -108,17 +109,17 @@ class SplitRule(Struct, frozen=True, omit_defaults=True):
 
 
 class BranchDecision(Struct, frozen=True):
-    """Which case of a branch is taken, None for otherwise, and what kept each case before from being judged."""
+    """The case taken, None for `otherwise`, and the errors of the cases before it."""
 
     case: int | None
     errors: dict[int, str]
 
 
 class Rules(Struct, frozen=True, omit_defaults=True):
-    """Everything that is needed of a version outside of its journeys, small enough to be kept in memory.
+    """A version's data for use outside its journeys, small enough to keep in memory.
 
-    `name` is the campaign's name for people. `subscriptions` are by the ids that the plan uses; the others are by step.
-    `branches` are the conditions of each branch in order, and the one that ends each repetition.
+    `name` is the campaign's name for people. `subscriptions` are by the plan's ids; the others are by step. `branches`
+    are the conditions of each branch in order, and the one that ends each repetition.
     """
 
     name: str
@@ -136,7 +137,7 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     on_resume: ResumeRule = ResumeRule()
 
     def decide(self, step: str, **roots: Any) -> BranchDecision:
-        """The first case of a branch that holds. Roots: profile, entry, journey. Raises KeyError for another step."""
+        """Return the first case that holds. Raises KeyError for an unknown step."""
         errors: dict[int, str] = {}
         for case, condition in enumerate(self.branches[step]):
             outcome = compile_condition(condition, ExpressionScope.BRANCH_WHEN).evaluate(**roots)

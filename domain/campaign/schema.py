@@ -1,4 +1,4 @@
-"""What the documents that people write are made of: the strict base model and the plainest types of fields."""
+"""The strict base model of documents, and the basic types of fields."""
 
 import re
 from collections.abc import Mapping
@@ -19,36 +19,36 @@ from domain.suggestions import did_you_mean
 
 
 def _title(model: type[Any]) -> str:
-    """`SendWindow` as `Send window`; what only tells Python's names apart is left out."""
+    """Turn `SendWindow` into `Send window`, without Python's suffixes."""
     words = re.findall("[A-Z][a-z]*", model.__name__)
     return " ".join(word for word in words if word not in ("Spec", "Step", "Model", "Document")).capitalize()
 
 
 class DocumentModel(BaseModel):
-    """A mapping of a document: nothing unknown, nothing converted in silence, nothing changed afterwards.
+    """A mapping of a document: no unknown keys, no silent conversions, immutable.
 
-    The docstrings of its kinds and the descriptions of their fields are what authors read in their editors.
+    Authors read the docstrings of its subclasses and the descriptions of their fields in their editors.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", model_title_generator=_title)
 
-    # What authors write for a key that is called otherwise here, by the words of other tools.
+    # Keys that authors may know from other tools, with ours.
     synonyms: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def about_unknown_key(cls, key: str) -> tuple[str, str]:
-        """What is wrong with a key that this mapping does not have, and what would be right."""
+        """Return the message and the remedy for an unknown key."""
         meant = cls.synonyms.get(key, key)
         return f"the key `{key}` is not known here", did_you_mean(meant, cls.named_fields())
 
     @classmethod
     def named_fields(cls) -> dict[str, FieldInfo]:
-        """The fields by the names that authors use."""
+        """Return the fields by the names that authors use."""
         return {info.alias or name: info for name, info in cls.model_fields.items()}
 
 
 def refuse(message: str, suggestion: str) -> NoReturn:
-    """Say from inside a validator what is wrong with a value and what would be right."""
+    """Reject a value in a validator, with a message and a remedy."""
     raise PydanticCustomError("refused", "{said}", {"said": message, "suggestion": suggestion})
 
 
@@ -71,25 +71,25 @@ def _whole(value: Any) -> Any:
 
 
 def pattern_check(pattern: str, *examples: str) -> WithJsonSchema:
-    """What editors are told of a text that a validator reads."""
+    """Describe for editors a text that a validator reads."""
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)})
 
 
-# Where null would do as well as an absent key, an empty line is more likely a line forgotten.
+# Rejects an explicit null: an empty value was probably forgotten.
 Given = BeforeValidator(_given)
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Slug = Annotated[str, Field(pattern=SLUG, max_length=64)]
 Text = Annotated[
     str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"^\S(.*\S)?$"}), AfterValidator(_one_line)
 ]
-# `3.0` is a whole number: JSON Schema says so, and editors go by it.
+# `3.0` is a whole number, as in JSON Schema.
 WHOLE = BeforeValidator(_whole)
-# Documents have lists, and what is frozen has tuples: this is the one conversion that is made.
+# A list becomes a tuple, the only conversion made.
 Listed = Field(strict=False)
 
 
 def quote_value(value: Any) -> str:
-    """The offending value where it is short, else what it is."""
+    """Return the offending value if it is short, else its kind."""
     match value:
         case str() if len(value) <= 60:
             return f"`{value}`"

@@ -1,4 +1,4 @@
-"""From what pydantic finds wrong to problems with a line, a path and what would be right."""
+"""Turn pydantic's errors into problems with line, path and remedy."""
 
 import re
 from collections.abc import Collection
@@ -18,24 +18,24 @@ DocumentT = TypeVar("DocumentT", bound=DocumentModel)
 
 
 def validate(
-    model: type[DocumentT], source: YamlSource, passed_over: Collection[Path] = ()
+    model: type[DocumentT], source: YamlSource, ignored: Collection[Path] = ()
 ) -> tuple[DocumentT | None, list[Problem]]:
-    """The document as a model, or None, and every problem of its shape but of what has been `passed_over`."""
+    """Validate the shape of a document, except for problems at `ignored` paths."""
     try:
         return model.model_validate(source.data), []
     except ValidationError as error:
         found = [(*_locate(model, one["loc"]), one) for one in error.errors(include_url=False)]
     problems = []
     for path, around, at, one in found:
-        # A list whose items are all wrong counts as too short besides.
+        # A list whose items are all wrong also counts as too short.
         is_besides = one["type"] == "too_short" and isinstance(one["input"], list) and one["input"]
-        if path not in passed_over and not is_besides:
+        if path not in ignored and not is_besides:
             problems.append(source.problem(path, *_message(path, around, at, one)))
     return None, problems
 
 
 def _message(path: Path, around: Any, at: Any, found: ErrorDetails) -> tuple[str, str]:
-    """What is wrong, and what would be right."""
+    """Return the message and the remedy."""
     value, context = found["input"], found.get("ctx", {})
     last = str(path[-1]) if path else "document"
     match found["type"]:
@@ -51,7 +51,7 @@ def _message(path: Path, around: Any, at: Any, found: ErrorDetails) -> tuple[str
         case _ if value is None:
             return f"`{last}` has no value", "Write one"
         case "literal_error":
-            return f"{quote_value(value)} is not allowed", did_you_mean(str(value), map(str, get_args(_bare(at))))
+            return f"{quote_value(value)} is not allowed", did_you_mean(str(value), map(str, get_args(_unwrap(at))))
         case "model_type" | "dict_type":
             return f"{quote_value(value)} is not a mapping", _keys(around, at, last)
         case "tuple_type":
@@ -81,18 +81,18 @@ def _message(path: Path, around: Any, at: Any, found: ErrorDetails) -> tuple[str
 
 
 def _locate(model: type[DocumentModel], location: tuple[str | int, ...]) -> tuple[Path, Any, Any]:
-    """The path in the document, the type around its last part, and the type of its last part where it is known.
+    """Return a path in the document, the type around its last part, and its own type.
 
-    Pydantic's location also names the chosen member of each union, which is nothing that an author wrote.
+    Pydantic's location also names the chosen member of each union, which no author wrote.
     """
     path: list[str | int] = []
     around: Any = None
     at: Any = model
     for part in location:
         if part == "[key]":
-            # Of a mapping whose keys are the author's, one is wrong: the path ends with it already.
+            # A key of a mapping is wrong, and the path ends with it already.
             continue
-        bare = _bare(at)
+        bare = _unwrap(at)
         members = {tag: member for member in get_args(bare) if (tag := _tag(member))}
         if members:
             at = members.get(str(part))
@@ -104,7 +104,7 @@ def _locate(model: type[DocumentModel], location: tuple[str | int, ...]) -> tupl
 
 
 def _within(kind: Any, part: str | int) -> Any:
-    """The type of an item of a list, of a value of a mapping, or of a field; None where it is not known."""
+    """Return the type of an item, a value or a field; None if it is unknown."""
     if isinstance(part, int):
         return next(iter(get_args(kind)), None)
     if get_origin(kind) is dict:
@@ -117,8 +117,8 @@ def _within(kind: Any, part: str | int) -> Any:
     return get_args(extra)[1] if get_origin(extra) is dict else None
 
 
-def _bare(kind: Any) -> Any:
-    """A type without its annotations, without a name of its own and without `| None`."""
+def _unwrap(kind: Any) -> Any:
+    """Unwrap a type: remove annotations, alias and `| None`."""
     while True:
         if isinstance(kind, TypeAliasType):
             kind = kind.__value__
@@ -141,7 +141,7 @@ def _is_document(kind: Any) -> bool:
 
 
 def _keys(around: Any, at: Any, name: str) -> str:
-    bare = _bare(at)
+    bare = _unwrap(at)
     if _is_document(bare):
         return f"Write its keys: {', '.join(bare.named_fields())}"
     field = around.named_fields().get(name) if _is_document(around) else None
@@ -150,8 +150,8 @@ def _keys(around: Any, at: Any, name: str) -> str:
 
 
 def _item(kind: Any) -> str:
-    """How an item of a list looks, in short."""
-    item = _bare(_within(_bare(kind), 0))
+    """Show an item of a list in short."""
+    item = _unwrap(_within(_unwrap(kind), 0))
     required = [key for key, field in item.named_fields().items() if field.is_required()] if _is_document(item) else []
     return f"{{{', '.join(f'{key}: …' for key in required)}}}" if required else "…"
 
@@ -160,7 +160,7 @@ def _add(around: Any, field: str) -> str:
     info = around.named_fields()[field]
     if info.description:
         return f"Add `{field}: …`: {info.description}"
-    options = get_args(_bare(info.annotation)) if get_origin(_bare(info.annotation)) is Literal else ()
+    options = get_args(_unwrap(info.annotation)) if get_origin(_unwrap(info.annotation)) is Literal else ()
     return f"Add `{field}: …`" + (f", one of {', '.join(options)}" if options else "")
 
 

@@ -1,4 +1,4 @@
-"""The types of fields that speak of time as it elapses: durations, ranges and offsets of them, and instants."""
+"""Types of fields for elapsed time: durations, ranges and offsets, and instants."""
 
 import re
 from contextlib import suppress
@@ -37,14 +37,14 @@ def _seconds(value: Any) -> int:
 
 def _seconds_range(value: Any) -> tuple[int, int]:
     if not isinstance(value, str) or ".." not in value:
-        refuse(f"{quote_value(value)} is not a range of durations", _range_meant(value))
+        refuse(f"{quote_value(value)} is not a range of durations", _guess_range(value))
     low, high = (_seconds(part.strip()) for part in value.split("..", 1))
     if low >= high:
         refuse(f"`{value}` is empty", f"Write the smaller one first: `{format_duration(high)}..{format_duration(low)}`")
     return low, high
 
 
-def _range_meant(value: Any) -> str:
+def _guess_range(value: Any) -> str:
     expected = "Write the least and the most: `1h..3h`"
     match value:
         case str() if len(value) < 60:

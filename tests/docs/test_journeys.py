@@ -86,6 +86,6 @@ def test_the_page_names_every_filter_and_every_number_and_finding() -> None:
     named = {name for row in table("The funnel") for name in re.findall(r"`(\w+)`", row[0])}
     shown = {*Funnel.model_fields, *VersionFunnel.model_fields, *StepFunnel.model_fields, *SendFunnel.model_fields}
     assert named == shown - {
-        *("campaign", "versions", "version", "steps", "id", "kind", "within", "way", "depth", "messages")
+        *("campaign", "versions", "version", "steps", "id", "kind", "within", "block", "depth", "messages")
     }
     assert [row[0].strip("`") for row in table("Reconciliation")] == [finding.value for finding in Finding]

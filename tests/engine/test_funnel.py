@@ -70,7 +70,7 @@ async def test_the_funnel_of_a_campaign(harness: Harness) -> None:
     hello = version["steps"][0]["messages"]
     assert (hello["sent"], hello["opened"], hello["refused"], hello["capped"]) == (4, 1, {"unreachable": 1}, 0)
     assert version["steps"][1]["messages"] is None
-    assert (version["steps"][4]["within"], version["steps"][4]["way"]) == ("who", "branch.1")
+    assert (version["steps"][4]["within"], version["steps"][4]["block"]) == ("who", "branch.1")
 
 
 async def test_goals_by_arm_and_who_was_capped(harness: Harness) -> None:

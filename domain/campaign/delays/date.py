@@ -1,4 +1,4 @@
-"""A delay until a date of the profile or the entry event: `{date: profile.traits.trial_ends_at, offset: -3d}`."""
+"""A delay until a date: `{date: profile.traits.trial_ends_at, offset: -3d}`."""
 
 import re
 from datetime import time
@@ -22,7 +22,7 @@ from domain.local_time.windows import EVERY_DAY
 
 
 class DateRule(DelayRule, frozen=True, tag="date"):
-    """Until a date that an expression gives, `offset` seconds later (or earlier, if negative), at a local time."""
+    """Until a date, plus `offset` seconds (negative is earlier), at a local time."""
 
     date: str
     offset: int = 0
@@ -38,7 +38,7 @@ class DateRule(DelayRule, frozen=True, tag="date"):
         if (moment := read_moment(value)) is None:
             return DelayEnd(Unreadable(), f"{self.date} is not a date or time")
         if (until := until_moment(moment, self.offset, self.clock, zone)) is None:
-            return DelayEnd(Unreadable(), "the date lies beyond all calendars")
+            return DelayEnd(Unreadable(), "the date is out of range")
         return DelayEnd(until)
 
     def local_time(self) -> tuple[time, tuple[int, ...]] | None:
@@ -47,12 +47,12 @@ class DateRule(DelayRule, frozen=True, tag="date"):
 
 def _refuse_plain_dates(text: Any) -> Any:
     if isinstance(text, str) and re.match(DAY, text):
-        refuse(f"`{text}` is no expression", f"Put the date itself into quotes as well: `date: \"'{text}'\"`")
+        refuse(f"`{text}` is not an expression", f"Put the date itself into quotes as well: `date: \"'{text}'\"`")
     return text
 
 
 class DateDelay(DelayForm):
-    """Until a date of the profile or the entry event, so much earlier or later, at a local time of day."""
+    """Until a date of the profile or the entry event, with an offset and a local time."""
 
     key = "date"
     example = "{date: profile.traits.…, offset: -3d}"
@@ -62,15 +62,15 @@ class DateDelay(DelayForm):
     date: Annotated[str, value(ExpressionScope.DELAY_DATE), BeforeValidator(_refuse_plain_dates)] = Field(
         description="an expression in CEL that gives a date or time: `profile.traits.trial_ends_at`"
     )
-    offset: Annotated[Offset | None, Given] = Field(None, description="so much later, or earlier with `-`: `-3d`")
+    offset: Annotated[Offset | None, Given] = Field(None, description="how much later, or earlier with `-`: `-3d`")
     at: Annotated[Clock | None, Given] = Field(None, description="at this local time of that day")
     if_past: Literal["skip_next", "go_on"] = Field(
         "skip_next",
-        description="where the date is past already, or missing: go on without the step that follows, or at once",
+        description="if the date is past or missing: skip the next step (`skip_next`) or not (`go_on`)",
     )
     if_unreadable: Literal["skip_next", "go_on"] = Field(
         "skip_next",
-        description="where there is a value that names no date: go on without the step that follows, or at once",
+        description="if the value is not a date: skip the next step (`skip_next`) or not (`go_on`)",
     )
 
     def node(self, links: StepLinks) -> Until:

@@ -1,4 +1,4 @@
-"""The socket of a kind of delay: the author's form, its node in the plan, and its rule."""
+"""The socket of a delay: the author's form, its node in the plan, and its rule."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from domain.journey.protocol import Unreadable
 
 
 class DelayFacts(Struct, frozen=True):
-    """The facts that a rule may use. `profile` and `entry` are the roots of the same names in conditions."""
+    """The facts that a rule may use: two roots of conditions, and a time."""
 
     reached_at: datetime
     profile: Any
@@ -24,7 +24,7 @@ class DelayFacts(Struct, frozen=True):
 class DelayEnd(Struct, frozen=True):
     """The instant at which a delay ends, perhaps past.
 
-    None where there is no such instant, Unreadable where a value names none; `error` then says why.
+    None if there is no such instant, Unreadable if the value is not a date; `error` then says why.
     """
 
     until: datetime | Unreadable | None
@@ -32,19 +32,19 @@ class DelayEnd(Struct, frozen=True):
 
 
 class DelayRule(Struct, frozen=True, tag_field="kind", omit_defaults=True):
-    """The rule of a delay that is looked up outside of the workflow, when it begins and again on waking."""
+    """A rule evaluated outside the workflow: when the delay begins, and on waking."""
 
     @abstractmethod
     def until(self, facts: DelayFacts, zone: ZoneInfo) -> DelayEnd:
-        """Return when a delay ends that began at `facts.reached_at`, by the recipient's zone."""
+        """Return the end of a delay that began at `reached_at`, in the recipient's zone."""
 
     def local_time(self) -> tuple[time, tuple[int, ...]] | None:
-        """The time of day and the weekdays (Monday 0) at which the delay ends, where they are fixed."""
+        """Return the time and the weekdays (Monday 0) of the end, if they are fixed."""
         return None
 
 
 class StepLinks(Struct, frozen=True):
-    """The id of a step in the plan, the step that follows it, and the one after that; None where the flow ends."""
+    """The id of a step and the ids of the next two steps; None where the flow ends."""
 
     id: str
     next: str | None
@@ -54,8 +54,8 @@ class StepLinks(Struct, frozen=True):
 class DelayForm(DocumentModel):
     """A mapping that an author writes as a delay.
 
-    `key` says that a mapping has this form, and `example` shows one. `skip_keys` are the keys whose value `skip_next`,
-    which is their default, leaves out the step that follows.
+    `key` identifies the form, and `example` shows one. `skip_keys` are the keys whose value `skip_next`, their default,
+    skips the next step.
     """
 
     key: ClassVar[str]
@@ -68,7 +68,7 @@ class DelayForm(DocumentModel):
         """Return the node of the plan."""
 
     def rule(self) -> DelayRule | None:
-        """Return the rule that looks the instant up; None where the node says all."""
+        """Return the rule that computes the instant; None if the node is enough."""
         return None
 
     @classmethod
@@ -82,10 +82,10 @@ class DelayForm(DocumentModel):
 
     @classmethod
     def hint(cls, key: str) -> str:
-        """Add to the remedy for a key of another form."""
+        """Return an addition to the remedy for a key of another form."""
         return ""
 
 
 def skipping_keys(form: type[DelayForm], delay: Mapping[str, Any]) -> list[str]:
-    """The keys of a raw delay by which the step that follows may be left out, written or not."""
+    """Return the keys that may skip the next step, whether written or by default."""
     return [key for key in form.skip_keys if delay.get(key, "skip_next") == "skip_next"]

@@ -1,4 +1,4 @@
-"""The registry of the kinds of delay. A new kind is a module beside this one and a line here."""
+"""The registry of delays. A new kind is a module beside this one and a line here."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from domain.campaign.delays.local_clock import ClockDelay
 from domain.campaign.delays.local_hours import HoursDelay
 from domain.campaign.delays.random_time import RandomDelay
 
-# In the order in which a mapping with the keys of several forms is read.
+# In this order of preference when a mapping has the keys of several forms.
 DELAYS: tuple[type[DelayForm], ...] = (
     DateDelay,
     HoursDelay,
@@ -25,7 +25,7 @@ def examples() -> str:
 
 
 def form_of(delay: Any) -> type[DelayForm] | None:
-    """The form that a raw or a checked delay has; None for a duration and for what is no delay."""
+    """Return the form of a raw or a checked delay; None if it has none."""
     if isinstance(delay, DelayForm):
         return type(delay)
     if not isinstance(delay, Mapping):

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from domain.campaign.delays.kind import DelayEnd, DelayFacts, DelayForm, DelayRule, StepLinks
 from domain.campaign.delays.spellings import suggest_form
-from domain.campaign.local_time_fields import Clock, Weekdays, clock_meant
+from domain.campaign.local_time_fields import Clock, Weekdays, guess_clock
 from domain.campaign.plan import Until
 from domain.campaign.schema import Given, quote_value, refuse
 from domain.local_time.delays import until_clock
@@ -29,13 +29,13 @@ class ClockRule(DelayRule, frozen=True, tag="clock"):
 
 
 def _refuse_other_forms(text: Any) -> Any:
-    if isinstance(text, str) and not clock_meant(text) and (other := suggest_form(text)) is not None:
+    if isinstance(text, str) and not guess_clock(text) and (other := suggest_form(text)) is not None:
         refuse(f"{quote_value(text)} is not a time of day", f"Write `{other}`")
     return text
 
 
 class ClockDelay(DelayForm):
-    """Until the recipient's clocks show a time of day, on one of some weekdays: `{until: "09:00", days: [mon]}`."""
+    """Until a local time of day, on some weekdays: `{until: "09:00", days: [mon]}`."""
 
     key = "until"
     example = '{until: "09:00", days: [mon]}'

@@ -1,4 +1,4 @@
-"""A delay until some hours of the day: `{during: {from: "09:00", to: "17:00", days: [mon, tue]}}`."""
+"""A delay until local hours: `{during: {from: "09:00", to: "17:00"}}`."""
 
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from domain.local_time.windows import EVERY_DAY, LocalWindow, next_open
 
 
 class HoursRule(DelayRule, frozen=True, tag="hours"):
-    """Until the window is open by the recipient's clocks; at once if it is."""
+    """Until the window is open in the recipient's zone; at once if it is open."""
 
     window: LocalWindow
 
@@ -22,7 +22,7 @@ class HoursRule(DelayRule, frozen=True, tag="hours"):
 
 
 class Hours(DocumentModel):
-    """Hours of the recipient's days. They end on the next day where `to` is earlier than `from`."""
+    """Hours of the recipient's day; a `to` earlier than `from` is on the next day."""
 
     from_: Clock = Field(alias="from", description="when they begin")
     to: ClosingClock = Field(description="when they end; `24:00` is the end of the day")
@@ -38,7 +38,7 @@ class Hours(DocumentModel):
 
 
 class HoursDelay(DelayForm):
-    """Until it is within some hours of the recipient's day: `{during: {from: "09:00", to: "17:00"}}`."""
+    """Until it is within local hours: `{during: {from: "09:00", to: "17:00"}}`."""
 
     key = "during"
     example = '{during: {from: "09:00", to: "17:00"}}'

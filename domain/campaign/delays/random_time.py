@@ -11,12 +11,12 @@ from domain.campaign.time_fields import DurationRange
 
 
 class RandomDelay(DelayForm):
-    """A time between two, spread evenly over people and the same for a person each time: `{for: 1h..3h}`."""
+    """A random time between two bounds, stable for a person: `{for: 1h..3h}`."""
 
     key = "for"
     example = "{for: 1h..3h}"
 
-    # `for` is a word of Python's own.
+    # `for` is a keyword of Python.
     ends: Annotated[DurationRange, Given] = Field(alias="for", description="the least and the most: `1h..3h`")
 
     def node(self, links: StepLinks) -> Delay:

@@ -1,4 +1,4 @@
-"""The socket of a step that does one thing: the author's model, the compiled rule, and the effects it decides on."""
+"""The socket of an action: the author's model, the rule, and its effects."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ class SetStage(Struct, frozen=True):
 
 
 class EmitEvent(Struct, frozen=True):
-    """Report an event about the user. `chain` counts the journeys that led to it, one after the other."""
+    """Report an event about the user. `chain` counts the journeys that led to it."""
 
     name: str
     properties: dict[str, Any]
@@ -38,7 +38,7 @@ Effect = SetTraits | SetStage | EmitEvent
 
 
 class Effects(Struct, frozen=True):
-    """The effects of one action. `errors` says by name which values could not be worked out, and why.
+    """The effects of one action. `errors` says by name why a value has none.
 
     A refused action has a `reason`, and `data` that explain it.
     """
@@ -59,11 +59,11 @@ class ActionFacts(Struct, frozen=True):
 
 
 class ActionRule(Struct, frozen=True, tag_field="kind", omit_defaults=True):
-    """The rule of an action. It decides, and touches nothing."""
+    """The rule of an action. It decides, and changes nothing."""
 
     @abstractmethod
     def effects(self, facts: ActionFacts) -> Effects:
-        """Decide what is to be done."""
+        """Decide what the action does."""
 
     @property
     def emits(self) -> str | None:
@@ -77,20 +77,20 @@ class ActionRule(Struct, frozen=True, tag_field="kind", omit_defaults=True):
 
 
 class ValuesRule(Struct, frozen=True, omit_defaults=True):
-    """Values by name: some plain, others worked out by an expression."""
+    """Values by name: some plain, others computed by an expression."""
 
     plain: dict[str, Any] = field(default_factory=dict)
     computed: dict[str, str] = field(default_factory=dict)
 
     def evaluate(self, facts: ActionFacts) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return the values by name, and by name why the others could not be worked out."""
+        """Return the values by name, and by name the errors of the others."""
         values, errors = dict(self.plain), {}
         for name, text in self.computed.items():
             value, error, _ = compile_value(text, ExpressionScope.VALUE).evaluate(
                 profile=facts.profile, entry=facts.entry, journey=facts.journey
             )
             if error is None:
-                # In the database, and in an event that is reported again, an instant is a text.
+                # The database and an emitted event hold an instant as text.
                 values[name] = to_builtins(value)
             else:
                 errors[name] = error
@@ -118,7 +118,7 @@ class ActionStep(StepModel):
 
     @classmethod
     def raw_values(cls, step: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-        """Iterate over the values that a raw step sets, each with its path within the step.
+        """Iterate over the values that a raw step sets, each with its path in the step.
 
         They may be expressions, which publishing checks.
         """

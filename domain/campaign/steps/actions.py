@@ -1,4 +1,4 @@
-"""The registry of the steps that do one thing. A new kind is a module beside this one and a line here."""
+"""The registry of actions. A new kind is a module beside this one and a line here."""
 
 from domain.campaign.steps.action import ActionStep
 from domain.campaign.steps.emit_event import EmitEventStep

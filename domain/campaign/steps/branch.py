@@ -1,4 +1,4 @@
-"""The step `branch`: go the way of the first condition that holds."""
+"""The step `branch`: take the case of the first condition that holds."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Case(DocumentModel):
-    """One way of a branch, taken if its condition is the first that holds."""
+    """One case of a branch, taken if its condition is the first that holds."""
 
     synonyms: ClassVar[Mapping[str, str]] = {"then": "do", "steps": "do", "if": "when", "where": "when"}
 
@@ -24,13 +24,13 @@ class Case(DocumentModel):
 
 
 class BranchStep(StepModel):
-    """Go the way of the first condition that holds."""
+    """Take the case of the first condition that holds."""
 
     kind = "branch"
     synonyms: ClassVar[Mapping[str, str]] = {"else": "otherwise", "default": "otherwise"}
 
     id: StepId
     branch: Annotated[tuple[Case, ...], Listed, Field(min_length=1)] = Field(
-        description="one `- {when: …, do: […]}` for each way"
+        description="one `- {when: …, do: […]}` for each case"
     )
-    otherwise: "Steps" = Field((), description="the steps that follow where no condition holds")
+    otherwise: "Steps" = Field((), description="the steps that follow if no condition holds")

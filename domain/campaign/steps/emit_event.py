@@ -1,4 +1,4 @@
-"""The step `emit_event`: report an event about the user, which may start, end and move journeys."""
+"""The step `emit_event`: report an event about the user."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -20,12 +20,12 @@ from domain.campaign.steps.model import StepId, StepSpec
 from domain.document.yaml_source import Path
 from domain.tracking.event import OUR_CONTEXT, Event
 
-# A journey may report an event that starts a journey that reports an event. A chain of so many journeys ends.
+# A journey may report an event that starts another journey. A chain of this many journeys ends.
 MAX_CHAIN = 10
 
 
 class EmitEventRule(ActionRule, frozen=True, tag="emit_event"):
-    """The event to be reported."""
+    """The event to report."""
 
     event: str
     properties: ValuesRule = ValuesRule()
@@ -44,14 +44,14 @@ class EmitEventRule(ActionRule, frozen=True, tag="emit_event"):
 
 
 def _chain(entry: Event) -> int:
-    """Count the journeys, one after the other, that led to the event that started this one."""
+    """Count the journeys of the chain that led to this one's entry event."""
     reported_by = entry.context.get(OUR_CONTEXT)
     chain = reported_by.get("chain") if isinstance(reported_by, dict) else None
     return chain if isinstance(chain, int) and chain > 0 else 0
 
 
 class EmitSpec(StepSpec):
-    """An event that the journey reports about its user, as if the user's behaviour had been reported."""
+    """An event that the journey reports about its user, as a client would."""
 
     kind = "emit_event"
     outside = ("id",)
@@ -63,7 +63,7 @@ class EmitSpec(StepSpec):
 
 
 class EmitEventStep(ActionStep):
-    """Report an event about the user. It may start, end and move journeys, also of this campaign."""
+    """Report an event about the user. It may start, end and move journeys."""
 
     kind = "emit_event"
     rule_type = EmitEventRule

@@ -14,6 +14,6 @@ class ExitStep(StepModel):
     kind = "exit"
 
     id: Annotated[StepId | None, Given] = Field(
-        None, description="may be left out: the step is then named after its place"
+        None, description="optional; by default the step is named after its place"
     )
     exit: Slug = Field(description="the outcome: `engaged`")

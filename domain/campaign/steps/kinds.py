@@ -1,4 +1,4 @@
-"""All kinds of steps. One that holds lists of steps says so in `step_lists` and, for raw values, in `plain_steps`."""
+"""All kinds of steps. `step_lists` names those with nested steps."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Union
@@ -22,12 +22,12 @@ from domain.suggestions import did_you_mean
 
 
 def step_kind(step: Any) -> str | None:
-    """The key that says what a step does; None for what is no step. Takes a model or plain data."""
+    """Return the key that says what a step does, of a model or plain data."""
     if isinstance(step, StepModel):
         return step.kind
     if not isinstance(step, Mapping):
         return None
-    # The arms of a split stand beside it: whatever they are called, it is a split.
+    # An arm of a split may have any name, even that of a kind.
     return "split" if "split" in step else next((kind for kind in STEP_KINDS if kind in step), None)
 
 
@@ -37,17 +37,17 @@ def _with_kind(step: Any) -> Any:
     if not isinstance(step, Mapping):
         refuse(f"{quote_value(step)} is not a step", "Write a mapping: `- {id: cool-off, delay: 30m}`")
     unknown = [key for key in step if key not in RESERVED]
-    said = f"`{unknown[0]}` is not something a step can do" if unknown else "the step does nothing"
+    said = f"`{unknown[0]}` is not a kind of step" if unknown else "the step does nothing"
     refuse(said, did_you_mean(unknown[0] if unknown else "", STEP_KINDS, "A step does one of"))
 
 
-# Type checkers see the base of the registered actions: they cannot read a union made from a tuple.
+# Type checkers cannot read a union made from a tuple, so they see the base class.
 if TYPE_CHECKING:
     AnyAction = ActionStep
 else:
     AnyAction = Union[tuple(Annotated[step, Tag(step.kind)] for step in ACTIONS)]  # noqa: UP007
 
-# A type of its own, so that the JSON Schema names it once.
+# An alias, so that the JSON Schema names it once.
 Step = TypeAliasType(
     "Step",
     Annotated[
@@ -67,12 +67,12 @@ Steps = Annotated[tuple[Step, ...], Listed]
 
 for _model in (AwaitedEvent, WaitSpec, WaitStep, Case, BranchStep, SplitStep, RepeatStep):
     _model.model_rebuild(_types_namespace={"Steps": Steps})
-# Rebuilding resolves the types of fields alone, and errors look at this one.
+# Rebuilding resolves the types of fields only; `schema_errors` reads this one.
 SplitStep.__annotations__["__pydantic_extra__"] = dict[str, Steps]
 
 
 def step_lists(step: Step) -> Iterator[Steps]:
-    """The lists of steps that a step holds."""
+    """Iterate over the lists of steps that a step holds."""
     match step:
         case WaitStep():
             yield from (awaited.do for awaited in step.wait_for.events or ())

@@ -1,4 +1,4 @@
-"""The parts that the models of all steps share."""
+"""The base models of steps."""
 
 from typing import Annotated, ClassVar
 
@@ -6,7 +6,7 @@ from pydantic import Field
 
 from domain.campaign.schema import DocumentModel, Slug
 
-StepId = Annotated[Slug, Field(description="the step's name: one of its own in the campaign")]
+StepId = Annotated[Slug, Field(description="the step's name, unique in the campaign")]
 
 
 class StepModel(DocumentModel):
@@ -23,12 +23,12 @@ class StepModel(DocumentModel):
             return f"`{key}` cannot stand beside `{cls.kind}`", "A step does one thing: make it two steps"
         within = cls.model_fields[cls.kind].annotation
         if isinstance(within, type) and issubclass(within, StepSpec) and key in within.named_fields():
-            return f"`{key}` cannot stand beside `{cls.kind}`", f"Move it into it: `{cls.kind}: {{{key}: …}}`"
+            return f"`{key}` cannot stand beside `{cls.kind}`", f"Move it: `{cls.kind}: {{{key}: …}}`"
         return super().about_unknown_key(key)
 
 
 class StepSpec(DocumentModel):
-    """The mapping within the key that says what a step does. `outside` names the keys that stand beside that key."""
+    """The mapping under a step's kind. `outside` names the keys beside the kind."""
 
     kind: ClassVar[str]
     outside: ClassVar[tuple[str, ...]] = ()
@@ -36,5 +36,5 @@ class StepSpec(DocumentModel):
     @classmethod
     def about_unknown_key(cls, key: str) -> tuple[str, str]:
         if key in cls.outside:
-            return f"`{key}` cannot stand within `{cls.kind}`", f"Move it out of it, beside `id` and `{cls.kind}`"
+            return f"`{key}` cannot stand within `{cls.kind}`", f"Move it beside `id` and `{cls.kind}`"
         return super().about_unknown_key(key)

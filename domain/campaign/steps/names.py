@@ -1,4 +1,4 @@
-"""The keys that say what a step does, and those that mean something beside one."""
+"""The kinds of steps, and the keys that may stand beside a kind."""
 
 from typing import Final
 
@@ -9,5 +9,5 @@ STEP_KINDS: Final = (
     *(step.kind for step in ACTIONS),
     "exit",
 )
-# No arm of a split can be called so.
+# Names that no arm of a split can have.
 RESERVED: Final = ("id", "do", "otherwise", "on_event", "on_timeout", *STEP_KINDS)

@@ -1,4 +1,4 @@
-"""The step `repeat`: go through a list of steps again and again."""
+"""The step `repeat`: repeat a list of steps."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,7 @@ MAX_ROUNDS = 1_000
 
 
 class RepeatUntil(DocumentModel):
-    """What ends a repetition: an event, at once, or a condition that holds before a round begins."""
+    """The end of a repetition: an event, or a condition checked before each round."""
 
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["event"]}, {"required": ["when"], "properties": {"where": False}}]}
@@ -26,19 +26,19 @@ class RepeatUntil(DocumentModel):
     event: Annotated[Text | None, Given] = Field(None, description="the event's name")
     where: Annotated[str | None, Given, condition(ExpressionScope.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
     when: Annotated[str | None, Given, condition(ExpressionScope.BRANCH_WHEN)] = Field(
-        None, description="a condition in CEL, looked at before each round"
+        None, description="a condition in CEL, checked before each round"
     )
 
 
 class RepeatSpec(StepSpec):
-    """How often a list of steps is gone through, and how long lies between two rounds."""
+    """How often a list of steps is repeated, and the time between two rounds."""
 
     kind = "repeat"
     outside = ("id", "do")
 
-    every: Duration = Field(description="how long lies between the end of a round and the next: `1d`")
+    every: Duration = Field(description="the time from the end of a round to the next: `1d`")
     times: Annotated[Annotated[int, Field(ge=2, le=MAX_ROUNDS), WHOLE] | None, Given] = Field(
-        None, description="the most rounds; left out, `every` is 1h at least"
+        None, description="the most rounds; without it, `every` is at least 1h"
     )
     until: Annotated[RepeatUntil | None, Given] = Field(
         None, description="what ends it: `{event: …}` at once, or `{when: …}` before a round begins"
@@ -46,7 +46,7 @@ class RepeatSpec(StepSpec):
 
 
 class RepeatStep(StepModel):
-    """Go through a list of steps again and again."""
+    """Repeat a list of steps."""
 
     kind = "repeat"
 

@@ -8,7 +8,7 @@ from domain.campaign.steps.model import StepId
 
 
 class SetStageRule(ActionRule, frozen=True, tag="set_stage"):
-    """The stage to be set."""
+    """The stage to set."""
 
     stage: str
 

@@ -1,4 +1,4 @@
-"""The step `split`: send people different ways, by chance that is stable for each."""
+"""The step `split`: draw an arm for each person; the draw is stable."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,13 +15,14 @@ MAX_WEIGHT = 1_000_000
 
 
 class SplitSpec(StepSpec):
-    """The arms and their weights. The same seed and weights send a person the same way in every campaign."""
+    """The arms and their weights. The same seed and weights draw the same arm."""
 
     kind = "split"
     outside = ("id",)
 
     seed: Annotated[Text | None, Given] = Field(
-        None, description="what the arms are drawn by, beside the person; left out, the campaign's and the step's names"
+        None,
+        description="the seed of the draw, with the person; by default the names of campaign and step",
     )
     arms: Annotated[
         dict[Slug, Annotated[int, Field(ge=0, le=MAX_WEIGHT), WHOLE]],
@@ -38,7 +39,7 @@ class SplitSpec(StepSpec):
 
 
 class SplitStep(StepModel):
-    """Send people different ways, by chance that is stable for each.
+    """Draw an arm for each person; the draw is stable.
 
     The steps of each arm stand beside `split`, under the name of the arm.
     """
@@ -51,5 +52,5 @@ class SplitStep(StepModel):
     split: SplitSpec
 
     def arm(self, name: str) -> "Steps":
-        """The steps of an arm."""
+        """Return the steps of an arm."""
         return self.__pydantic_extra__[name]

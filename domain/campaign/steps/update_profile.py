@@ -21,7 +21,7 @@ from domain.document.yaml_source import Path
 
 
 class UpdateProfileRule(ActionRule, frozen=True, tag="update_profile"):
-    """The traits to be set."""
+    """The traits to set."""
 
     traits: ValuesRule
 
@@ -32,7 +32,7 @@ class UpdateProfileRule(ActionRule, frozen=True, tag="update_profile"):
 
 def _no_consent(given: dict[str, Any]) -> dict[str, Any]:
     if "consent" in given:
-        refuse("`consent` is the person's own", "Report it with an identify when they have said so")
+        refuse("`consent` can only be reported by the person", "Report it with an identify")
     return given
 
 

@@ -1,4 +1,4 @@
-"""The step `wait_for`: wait for an event of the user's, for a time at most."""
+"""The step `wait_for`: wait for an event of the user, with a timeout."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AwaitedEvent(DocumentModel):
-    """One of several events, and what follows if it is the first to come."""
+    """One of several events, and the steps that follow if it comes first."""
 
     synonyms: ClassVar[Mapping[str, str]] = {"then": "do", "steps": "do"}
 
@@ -26,7 +26,7 @@ class AwaitedEvent(DocumentModel):
 
 
 class WaitSpec(StepSpec):
-    """One event, or several of which the first counts, and how long it is waited for."""
+    """One event, or several of which the first counts, and the timeout."""
 
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["event"]}, {"required": ["events"], "properties": {"where": False}}]}
@@ -39,11 +39,11 @@ class WaitSpec(StepSpec):
     events: Annotated[Annotated[tuple[AwaitedEvent, ...], Listed, Field(min_length=1)] | None, Given] = Field(
         None, description="several events instead of one: `- {event: …, do: […]}` for each"
     )
-    timeout: Duration = Field(description="how long it is waited for: `1d`")
+    timeout: Duration = Field(description="how long to wait: `1d`")
 
 
 class WaitStep(StepModel):
-    """Wait for an event of the user's, for a time at most."""
+    """Wait for an event of the user, with a timeout."""
 
     kind = "wait_for"
 

@@ -47,7 +47,7 @@ FORMS = "`{every: month, day: 1, at: "
     ("text", "path", "message", "suggestion"),
     [
         (document("{reentry: never}"), "entry", "neither an event nor an audience", "`audience: {where: …}`"),
-        (document("{audience: {rate: 5}}"), "entry.audience.where", "`where` is missing", "people known already"),
+        (document("{audience: {rate: 5}}"), "entry.audience.where", "`where` is missing", "known people enter"),
         (
             document("{audience: profile.stage}"),
             "entry.audience",
@@ -61,15 +61,15 @@ FORMS = "`{every: month, day: 1, at: "
         ),
         (
             document("{audience: {where: 'true'}, where: 'true'}"),
-            *("entry.where", "there is no `event`", "`audience: {where: …}`"),
+            *("entry.where", "there is none", "`audience: {where: …}`"),
         ),
-        (document("{audience: {where: 'true'}, key: event.name}"), "entry.key", "there is no `event`", "leave it out"),
-        (audience("monthly"), "entry.audience.again", "does not say when again", FORMS),
-        (audience("[mon]"), "entry.audience.again", "a list does not say when again", FORMS),
-        (audience("{at: 09:00}"), "entry.audience.again", "does not say how often", FORMS),
+        (document("{audience: {where: 'true'}, key: event.name}"), "entry.key", "there is none", "leave it out"),
+        (audience("monthly"), "entry.audience.again", "is not a valid `again`", FORMS),
+        (audience("[mon]"), "entry.audience.again", "a list is not a valid `again`", FORMS),
+        (audience("{at: 09:00}"), "entry.audience.again", "`every` is missing", FORMS),
         (audience("{every: month}"), "entry.audience.again.at", "`at` is missing", "the time of day"),
-        (audience("{every: weak, at: 09:00}"), "entry.audience.again", "not how often", "Did you mean `week`?"),
-        (audience("{every: [day], at: 09:00}"), "entry.audience.again", "not how often", "Allowed: day, week, month"),
+        (audience("{every: weak, at: 09:00}"), "entry.audience.again", "not a valid `every`", "Did you mean `week`?"),
+        (audience("{every: [day], at: 09:00}"), "entry.audience.again", "not a valid `every`", "day, week, month"),
         (audience("{every: week, at: 09:00}"), "entry.audience.again.days", "`days` is missing", "`[mon, thu]`"),
         (audience("{every: day, at: 9am}"), "entry.audience.again.at", "not a time of day", '`"09:00"`'),
         (
@@ -96,11 +96,11 @@ def test_one_thing_that_is_wrong_is_said_once() -> None:
 @pytest.mark.parametrize(
     ("again", "after", "said"),
     [
-        ("{every: week, days: [mon], at: 09:00}", "7d", "the audience comes again after 7d"),
-        ("{every: week, days: [mon, thu], at: 09:00}", "3d", "the audience comes again after 3d"),
-        ("{every: week, days: [mon, sun], at: 09:00}", "1d", "the audience comes again after 1d"),
-        ("{every: day, at: 09:00}", "1d", "the audience comes again after 1d"),
-        ("{every: month, day: 1, at: 09:00}", "28d", "the audience comes again after 28d"),
+        ("{every: week, days: [mon], at: 09:00}", "7d", "the audience runs again after 7d"),
+        ("{every: week, days: [mon, thu], at: 09:00}", "3d", "the audience runs again after 3d"),
+        ("{every: week, days: [mon, sun], at: 09:00}", "1d", "the audience runs again after 1d"),
+        ("{every: day, at: 09:00}", "1d", "the audience runs again after 1d"),
+        ("{every: month, day: 1, at: 09:00}", "28d", "the audience runs again after 28d"),
         ("{every: week, days: [mon], at: 09:00}", "6d", None),
         ("{every: week, days: [mon], at: 09:00}", "30d", None),
     ],
@@ -138,7 +138,7 @@ steps:
   - {id: keep, update_profile: {c: {cel: entry.properties.c}, d: "entry.properties.d, as a text"}}
 """
     head = "key: news\nname: News\nentry: {audience: {where: 'true'}}\n"
-    said = [one.path for one in publish(head + steps).warnings if "has nothing in it" in one.message]
+    said = [one.path for one in publish(head + steps).warnings if "is empty" in one.message]
     assert said == [
         "steps[0].branch[0].when",
         "steps[0].branch[0].do[0].delay.date",

@@ -64,7 +64,7 @@ DELAY = STEPS + "  - {id: a, delay: 1h}\n"
         (DELAY + "schedule: {starts_at: 2026-11-01}\n", 6, "schedule.starts_at", "offset", "2026-11-01T09:00:00Z"),
         (DELAY + "schedule: {starts_at: 20261}\n", 6, "schedule.starts_at", "`20261` is not a time", "offset"),
         (DELAY + "schedule: {at_end: stop}\n", 6, "schedule.at_end", "`stop` is not allowed", "Allowed: drain, exit"),
-        (DELAY + "on_resume: wait\n", 6, "on_resume", "`wait` is nothing that can be done", "`send`, `skip`, `retime`"),
+        (DELAY + "on_resume: wait\n", 6, "on_resume", "`wait` is not a valid `on_resume`", "`send`, `skip`, `retime`"),
         (DELAY + "on_resume:\n", 6, "on_resume", "has no value", "{overdue: send, rate: 100}"),
         (DELAY + "on_resume: {overdue: wait}\n", 6, "on_resume.overdue", "`wait`", "Allowed: send, skip, retime"),
         (DELAY + "on_resume: {rate: 0}\n", 6, "on_resume.rate", "out of bounds", "at least 1"),
@@ -92,8 +92,8 @@ DELAY = STEPS + "  - {id: a, delay: 1h}\n"
         (STEPS + "  - wait\n", 5, "steps[0]", "`wait` is not a step", "{id: cool-off, delay: 30m}"),
         (STEPS + "  -\n", 5, "steps[0]", "nothing is not a step", "Write a mapping"),
         (STEPS + "  - {id: a}\n", 5, "steps[0]", "the step does nothing", "emit_event, exit"),
-        (STEPS + "  - {id: a, dealy: 1h}\n", 5, "steps[0]", "`dealy` is not something", "Did you mean `delay`?"),
-        (STEPS + "  - {id: a, type: delay}\n", 5, "steps[0]", "`type` is not something", "A step does one of: delay"),
+        (STEPS + "  - {id: a, dealy: 1h}\n", 5, "steps[0]", "`dealy` is not a kind of step", "Did you mean `delay`?"),
+        (STEPS + "  - {id: a, type: delay}\n", 5, "steps[0]", "`type` is not a kind of step", "one of: delay"),
         (STEPS + "  - {delay: 1h}\n", 5, "steps[0].id", "`id` is missing", "Add `id: …`"),
         (STEPS + "  - {id: a_b, delay: 1h}\n", 5, "steps[0].id", "not a slug", "`a-b`"),
         (STEPS + "  - {id: a, delay: 30}\n", 5, "steps[0].delay", "`30` is not a duration", "`30m`"),
@@ -121,7 +121,7 @@ DELAY = STEPS + "  - {id: a, delay: 1h}\n"
         ),
         (
             STEPS + "  - {id: a, wait_for: {event: Seen}}\n",
-            *(5, "steps[0].wait_for.timeout", "`timeout` is missing", "how long it is waited for"),
+            *(5, "steps[0].wait_for.timeout", "`timeout` is missing", "how long to wait"),
         ),
         (
             STEPS + "  - {id: a, wait_for: {event: Seen, timeout: 1d}, on_evnt: []}\n",

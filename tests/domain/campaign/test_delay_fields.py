@@ -73,7 +73,7 @@ _FORMS = "Write `30m`, `{for: 1h..3h}`"
         ("{during: {from: 09:00, to: 24:01}}", ".during.to", "`24:01` is not a time of day", ""),
         ("{date: trial_ends_at}", ".date", "`trial_ends_at` is not known", "`profile.traits.trial_ends_at`?"),
         ("{date: event.properties.x}", ".date", "`event` is not known here", "the user in is `entry`"),
-        ("{date: 2026-12-24}", ".date", "`2026-12-24` is no expression", "`date: \"'2026-12-24'\"`"),
+        ("{date: 2026-12-24}", ".date", "`2026-12-24` is not an expression", "`date: \"'2026-12-24'\"`"),
         ("{date: profile.traits.x == 1}", ".date", "a date is a time or a text, and this is bool", "Name a trait"),
         ("{date: entry.timestamp, offset: -3}", ".offset", "`-3` is not an offset", "Did you mean `-3d`?"),
         ("{date: entry.timestamp, offset: -3 days}", ".offset", "`-3 days` is not an offset", "Did you mean `-3d`?"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.campaign.difference import Change, difference
+from domain.campaign.difference import Change, compare_versions
 from domain.document.yaml_source import read
 
 DOCUMENT = """
@@ -26,7 +26,7 @@ steps:
 
 
 def changes(old: str, new: str) -> list[Change]:
-    return difference(read(old, "c.yaml"), read(new, "c.yaml"), {}, {})
+    return compare_versions(read(old, "c.yaml"), read(new, "c.yaml"), {}, {})
 
 
 def told(*replaced: tuple[str, str]) -> list[str]:
@@ -135,7 +135,7 @@ def test_a_case_more_shows_the_whole_list() -> None:
 
 def test_templates() -> None:
     same = read(DOCUMENT, "c.yaml")
-    found = difference(
+    found = compare_versions(
         same,
         same,
         {"a.liquid": "1", "b.liquid": "1", "c.liquid": "1"},

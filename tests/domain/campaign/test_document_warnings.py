@@ -53,9 +53,9 @@ def test_not_where_the_step_before_ends_at_an_hour_of_the_window(before: str, is
 )
 def test_what_becomes_of_those_whose_date_is_past_or_missing(written: str, is_said: bool) -> None:
     found = publish(steps("  - {id: due, delay: {date: profile.traits.ends_at" + written + "}}\n" + SEND)).warnings
-    said = "the step `nudge` is left out for those whose date is past or missing"
+    said = "the step `nudge` is skipped for people whose date is past or missing"
     assert [one.message for one in found] == [said] * is_said
-    assert all(one.suggestion.startswith("Write `if_past: skip_next` if that is meant") for one in found)
+    assert all(one.suggestion.startswith("Write `if_past: skip_next` if you mean that") for one in found)
 
 
 def test_not_without_a_window_or_for_what_passes_it() -> None:

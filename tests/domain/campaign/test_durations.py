@@ -16,7 +16,7 @@ def test_reads_units_and_combinations(text: str, seconds: int) -> None:
 @pytest.mark.parametrize(
     ("text", "suggestion"),
     [
-        ("30", "Say of what: `30s`, `30m`, `30h` or `30d`"),
+        ("30", "Add a unit: `30s`, `30m`, `30h` or `30d`"),
         ("30 M", "Did you mean `30m`?"),
         ("1H30M", "Did you mean `1h30m`?"),
         ("30m1h", "largest unit first"),

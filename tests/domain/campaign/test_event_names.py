@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.campaign.event_names import likely_name
+from domain.campaign.event_names import normalize_name
 from tests.domain.campaign.documents import problem, publish
 
 CAMPAIGN = """\
@@ -37,9 +37,9 @@ def test_a_name_in_quotes_is_refused(written: str) -> None:
 def test_a_name_with_odd_characters_is_warned_of_wherever_it_stands(written: str) -> None:
     warned = {one.path: one for one in publish(CAMPAIGN.format(written)).warnings if "looks like it" in one.message}
     assert list(warned) == PLACES
-    assert all(f"Write `{likely_name(written)}`" in one.suggestion for one in warned.values())
+    assert all(f"Write `{normalize_name(written)}`" in one.suggestion for one in warned.values())
 
 
 @pytest.mark.parametrize("written", ["Cart Abandoned", "Commande passée", "注文完了", "app:Opened (v2)", "Don't Stop"])
 def test_other_names_are_as_they_are(written: str) -> None:
-    assert likely_name(written) == written
+    assert normalize_name(written) == written

@@ -45,7 +45,7 @@ def test_a_step_after_a_repetition_without_end_is_never_reached() -> None:
     found = problem(steps(REPEAT + LATER))
     assert (found.path, found.message) == ("steps[1]", "this step is never reached")
     assert found.suggestion == (
-        "The step before it, on line 5, repeats for ever: give it `times` or `until`, or remove one of them"
+        "The step before it, on line 5, repeats forever: give it `times` or `until`, or remove one of them"
     )
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from domain.campaign.local_time_fields import clock_meant
+from domain.campaign.local_time_fields import guess_clock
 from tests.domain.campaign.documents import HEAD, problem
 
 
@@ -28,7 +28,7 @@ from tests.domain.campaign.documents import HEAD, problem
     ],
 )
 def test_what_a_time_of_day_was_meant_to_be(written: str, meant: str | None) -> None:
-    assert clock_meant(written) == meant
+    assert guess_clock(written) == meant
 
 
 @pytest.mark.parametrize(

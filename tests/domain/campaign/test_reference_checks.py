@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from domain.campaign.reference_checks import Reference, references
+from domain.campaign.reference_checks import Reference, find_references
 from tests.domain.campaign.documents import problem, problems, steps
 
 STEPS = """\
@@ -29,8 +29,8 @@ LINE = 13
         ("journey.messages.fork == 'opened'", "there is no step `fork` that sends", "Steps that send: nudge"),
         ('journey.messages["x"] == "opened"', "there is no step `x` that sends", "Steps that send: nudge"),
         ("journey.arms.nudge == 'x'", "there is no step `nudge` that splits", "Splits: offer"),
-        ("journey.messages.nudge == 'sent'", "a message is never `sent`", "`opened` or `ignored`, which is not opened"),
-        ("'delivered' != journey.messages.nudge", "a message is never `delivered`", "`opened` or `ignored`"),
+        ("journey.messages.nudge == 'sent'", "a message is never `sent`", "`ignored` as long as it is not opened"),
+        ("'delivered' != journey.messages.nudge", "a message is never `delivered`", "`opened`, or `ignored`"),
         ("journey.messages['nudge'] in ['opened', 'clicked']", "a message is never `clicked`", "It is one of: none"),
         ("journey.messages.nudge == 'opend'", "a message is never `opend`", "Did you mean `opened`? It is one of"),
         (
@@ -79,7 +79,7 @@ def test_every_expression_that_sees_the_journey_is_looked_at(step: str, path: st
     ],
 )
 def test_reads_what_is_named(text: str, found: list[Reference]) -> None:
-    assert list(references(text)) == found
+    assert list(find_references(text)) == found
 
 
 def test_steps_in_a_list_of_any_kind_may_be_named() -> None:

@@ -9,7 +9,7 @@ from tests.domain.campaign.documents import problem, problems, steps
         ("send: hello", "send", "`hello` is not a mapping", "Write its keys: channel, template, category"),
         (
             "send: {channel: email, template: hello}, expires: 1d",
-            *("expires", "`expires` cannot stand beside `send`", "Move it into it: `send: {expires: …}`"),
+            *("expires", "`expires` cannot stand beside `send`", "Move it: `send: {expires: …}`"),
         ),
         (
             "send: {channel: email, template: hello, priority: urgent}",
@@ -78,7 +78,7 @@ from tests.domain.campaign.documents import problem, problems, steps
             *("update_profile.traits", "a mapping is not a value", "a list of those, or `{cel: …}`"),
         ),
         ("update_profile: {a: [[1]]}", "update_profile.a", "a list is not a value", "a list of those"),
-        ("update_profile: {consent: true}", "update_profile", "`consent` is the person's own", "with an identify"),
+        ("update_profile: {consent: true}", "update_profile", "`consent` can only", "with an identify"),
         (
             "update_profile: {a: {cel: event.name}}",
             *("update_profile.a.cel", "`event` is not known here", "Known here: profile, entry, journey"),

@@ -70,7 +70,7 @@ def test_a_plan_without_steps_passes_nothing() -> None:
 
 
 def test_a_document_is_outlined_in_its_order() -> None:
-    shown = [(one.id, one.kind, one.within, one.way) for one in outline(campaign(STEPS))]
+    shown = [(one.id, one.kind, one.within, one.block) for one in outline(campaign(STEPS))]
     assert shown == [
         ("rest", "delay", None, None),
         ("reply", "wait_for", None, None),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from domain.campaign.compile import compile_plan
-from domain.campaign.derive_rules import rules_of
+from domain.campaign.derive_rules import derive_rules
 from domain.campaign.plan import Act, Delay, Plan, Repeat, Send, Subscription, Until, WaitFor
 from domain.campaign.rules import EntryRule, EventRule, Rules
 from domain.journey import machine, migration
@@ -176,7 +176,7 @@ def test_any_journey_goes_on_under_any_plan_from_wherever_it_may_move(written: b
     first = campaign(Tape(written))
     second = first if is_same else campaign(Tape(written[:same] + written[::-1]))
     old, new = compile_plan(first), compile_plan(second)
-    alike = shared_subscriptions(rules_of(first), rules_of(second))
+    alike = shared_subscriptions(derive_rules(first), derive_rules(second))
     state, at = machine.begin(old, NOON, "random/u1"), NOON
     for _ in range(60):
         if isinstance(machine.next_command(old, state), Finish):

@@ -73,7 +73,7 @@ def test_there_may_be_no_rules() -> None:
         ("{name: a, limit: 2, per: }", "per", "has no value", "leave the line out"),
         ("{name: a, limit: 2, per: 59s}", "per", "`59s` is too short", "from 1m to 366d"),
         ("{name: a, limit: 2, per: 367d}", "per", "`367d` is too long", "366d"),
-        ("{name: a, limit: 2, per: 7}", "per", "`7` is not a duration", "Say of what: `7s`"),
+        ("{name: a, limit: 2, per: 7}", "per", "`7` is not a duration", "Add a unit: `7s`"),
         ("{name: a, limit: 2, per: [7d]}", "per", "a list is not a duration", "`1d`, `7d`"),
         ("{name: a, limit: 2, per: true}", "per", "`true` is not a duration", "`1d`, `7d`"),
         ("{name: a, limit: 2, per: weekly}", "per", "`weekly` is not a duration", "`calendar_week`"),
