@@ -15,6 +15,7 @@ from domain.templates import liquid_bounds, liquid_context, template_sets
 from domain.templates.liquid_environment import TEXT
 from domain.templates.template_sets import TemplateRenderError, TemplateSet, load
 from domain.templates.variables import VARIABLES
+from tests.docs import tables
 from tests.domain.templates.sources import email, only, variables
 
 PAGE = (Path(__file__).parents[2] / "docs" / "templates.md").read_text()
@@ -26,10 +27,7 @@ FILTER_GROUPS = re.findall(r"^### .*$", PAGE, re.MULTILINE)
 
 
 def rows(heading: str) -> list[tuple[str, ...]]:
-    """The rows of the table below a heading, without its first two lines."""
-    table = re.findall(r"(?:^\|.*\n)+", PAGE.partition(f"\n{heading}\n")[2], re.MULTILINE)[0]
-    cells = (re.split(r"(?<!\\) \| ", line.strip("| \n")) for line in table.splitlines()[2:])
-    return [tuple(cell.replace(r"\|", "|") for cell in row) for row in cells]
+    return tables.rows(PAGE, heading)
 
 
 def examples() -> list[tuple[str, ...]]:

@@ -1,0 +1,126 @@
+"""docs/people.md is true: its commands are answered as it says, and its tables are those of the code."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from domain.channels.kinds import CHANNELS
+from domain.people import profile_state
+from domain.people.consent import ConsentFacts, refusal
+from domain.tracking import identifiers, item, item_error, rejects, traits
+from store.rejects import KEPT_DAYS
+from tests.api.fakes import ADMIN_KEY, WRITE_KEY
+from tests.api.live import open_live
+from tests.docs.curl import curl_lines, read_curl
+from tests.docs.tables import rows
+
+PAGE = (Path(__file__).parents[2] / "docs" / "people.md").read_text()
+KNOWN = {"URL": "http://sojourn.test", "KEY": ADMIN_KEY, "WRITE_KEY": WRITE_KEY}
+CALLS: dict[str, list[dict[str, Any]]] = {
+    "refused": [
+        {"type": "track", "event": "E"},
+        {"type": "track", "event": "E", "userId": "undefined"},
+        {"type": "purchase", "userId": "u-1"},
+        {"type": "track", "userId": "u-1"},
+        {"type": "alias", "userId": "u-1"},
+        {"type": "group", "userId": "u-1"},
+        {"type": "track", "event": "E", "userId": "u\n1"},
+        {"type": "track", "event": "E", "userId": "u" * 256},
+        {"type": "track", "event": "E", "userId": "u-1", "properties": {"text": "x" * 32 * 1024}},
+        {"type": "track", "event": "E", "userId": "u-1", "properties": {"number": 2**64}},
+    ],
+    "left out": [
+        {"type": "identify", "userId": "u-1", "traits": {"email": 1}},
+        {"type": "identify", "userId": "u-1", "traits": {"timezone": "GMT+2"}},
+        {"type": "identify", "userId": "u-1", "traits": {"consent": "all"}},
+        {"type": "identify", "userId": "u-1", "traits": {"consent": {"email": "perhaps"}}},
+    ],
+}
+
+
+@pytest.fixture
+async def client(database_url: str) -> Any:
+    async with (
+        open_live(database_url) as app,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sojourn.test") as client,
+    ):
+        yield client
+
+
+async def test_the_commands_are_answered_as_they_say(client: httpx.AsyncClient, database_url: str) -> None:
+    lines = curl_lines(PAGE)
+    assert len(lines) > 12
+    for text in lines:
+        line = read_curl(text, KNOWN)
+        answer = await client.send(line.request)
+        assert answer.status_code == line.status, f"{text}\n{answer.text}"
+        if line.then:
+            assert answer.json()["code"] == line.then
+    [reject] = answer.json()["rejects"]
+    assert (reject["outcome"], reject["part"]) == ("left_out", "traits.timezone")
+    async with await psycopg.AsyncConnection.connect(database_url, row_factory=dict_row) as connection:
+        cursor = await connection.execute("SELECT user_id, traits, consent, suppressed FROM profiles")
+        [person] = await cursor.fetchall()
+    assert {name: value for name, value in person["traits"].items() if value is not None} == {
+        "email": "ada@example.com",
+        "plan": "team",
+        "address": {"city": "Rome"},
+        "last_login": "2026-11-22",
+    }
+    assert (person["user_id"], person["consent"], person["suppressed"]) == ("u-1", {"email": True}, {"email": None})
+
+
+async def test_the_timeline_shows_the_changes(client: httpx.AsyncClient) -> None:
+    for line in [read_curl(text, KNOWN) for text in curl_lines(PAGE)[:3]]:
+        answer = await client.send(line.request)
+    answer = await client.get("/v1/users/u-1/timeline", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+    changes = answer.json()["items"][-1]["changes"][0]["changes"]
+    assert changes["plan"] == {"before": "free", "after": "pro"}
+    assert changes["first_name"] == {"before": "Ada", "after": None}
+
+
+async def test_what_is_refused_and_what_is_left_out(client: httpx.AsyncClient) -> None:
+    for calls, key in zip(CALLS.values(), ("rejected", "leftOut"), strict=True):
+        answer = await client.post("/v1/batch", json={"batch": calls}, auth=(WRITE_KEY, ""))
+        assert [named["index"] for named in answer.json()[key]] == list(range(len(calls)))
+
+
+async def test_a_past_call_that_arrives_late_overwrites_nothing(client: httpx.AsyncClient) -> None:
+    for traits_said, more in (({"plan": "pro"}, {}), ({"plan": "free", "since": 2020}, {"timestamp": "2020-01-01"})):
+        call = {"userId": "u-1", "traits": traits_said, "context": {"backfill": True}, **more}
+        assert (await client.post("/v1/identify", json=call, auth=(WRITE_KEY, ""))).status_code == 200
+    answer = await client.get("/v1/users/u-1/timeline", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+    changes = [change for each in answer.json()["items"] for change in each["changes"]]
+    changed = [change["changes"] for change in changes if change["part"] == "traits"]
+    assert {name: value["after"] for change in changed for name, value in change.items()} == {
+        "plan": "pro",
+        "since": 2020,
+    }
+
+
+def test_consent_allows_what_the_page_says() -> None:
+    said = {"`true`": {"email": True}, "nothing": {}, "`false`": {"email": False}}
+    for given, transactional, others in rows(PAGE, "## Consent"):
+        facts = ConsentFacts(said[given], {})
+        assert (refusal("email", facts, is_transactional=True) is None) == (transactional == "go")
+        assert (refusal("email", facts, is_transactional=False) is None) == (others == "go")
+    assert set(re.findall(r"for both channels, `(\w+)` and `(\w+)`", PAGE)[0]) == set(CHANNELS)
+    assert all(kind.silence_allows for kind in CHANNELS.values())
+
+
+def test_the_bounds_are_those_of_the_page() -> None:
+    assert {row[0]: row[1] for row in rows(PAGE, "## Bounds")} == {
+        "traits of a profile": f"{profile_state.MAX_TRAITS:,}, in {profile_state.MAX_TRAITS_BYTES // 1024} KB of JSON",
+        "consents of a call": f"{traits.MAX_CONSENTS_OF_A_CALL}",
+        "consents of a profile": f"{profile_state.MAX_CONSENTS}: refusals stay before grants, then the latest",
+        "a call": f"{item.MAX_ITEM_BYTES // 1024} KB",
+        "an id": f"{identifiers.MAX_ID_CHARACTERS} characters",
+        "rejects that an answer names": f"{rejects.MAX_RECORDED}",
+        "rejects are kept": f"{KEPT_DAYS} days",
+    }
+    assert f"{item_error.MAX_DEPTH} levels of nesting" in PAGE
