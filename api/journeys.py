@@ -15,10 +15,11 @@ from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route
 from api.users import TimelineItem
-from application.journeys import JourneyChoice, only_waiting
+from application.journeys import only_waiting
 from domain.access import Scope
 from domain.errors import ConflictError, InvalidCursorError, NotFoundError
-from store.journey_lists import JourneyFilter
+from domain.journey.filters import JourneyFilter
+from domain.journey.state import JourneyStatus, StoredState
 
 router = APIRouter(
     prefix="/v1/journeys", tags=["Journeys"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
@@ -56,47 +57,47 @@ _LINE: dict[str, Any] = {
 Name = Annotated[TextField, Field(min_length=1, max_length=255)]
 # The numbers that PostgreSQL's integer holds.
 VersionFilter = Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
-JourneyStatus = Literal["waiting", "deferred", "held", "acting"]
 JourneyId = Annotated[UUID, Path(examples=[_JOURNEY["id"]])]
 
 
-class JourneyQuery(RequestModel):
-    """Which journeys: those for which all holds that is given."""
-
-    model_config = ConfigDict(strict=False)
+class JourneyFields(RequestModel):
+    """What lists and changes of many filter journeys by."""
 
     campaign: Name | None = None
     version: VersionFilter | None = None
     user: Name | None = Field(None, description="a user's id, or an anonymous one")
-    state: Literal["active", "completed", "exited"] | None = None
-    outcome: Name | None = Field(None, examples=["engaged"])
     step: Name | None = Field(None, description="where an active journey is; with a `state`, where those were last")
     status: JourneyStatus | None = Field(None, description="what an active journey does there")
     entered_after: InstantField | None = Field(None, description="the first instant that counts")
     entered_before: InstantField | None = Field(None, description="the first instant that does not count")
+
+    def filter(self) -> JourneyFilter:
+        """The filter, but for the user, whom the use case looks up."""
+        given = self.model_dump(include=set(JourneyFilter.__struct_fields__))
+        return JourneyFilter(versions=None if self.version is None else (self.version,), **given)
+
+
+class JourneyQuery(JourneyFields):
+    """Which journeys: those for which all holds that is given."""
+
+    model_config = ConfigDict(strict=False)
+
+    state: StoredState | None = None
+    outcome: Name | None = Field(None, examples=["engaged"])
     limit: Limit = DEFAULT_LIMIT
     after: After = None
 
 
-class ChoiceRequest(RequestModel):
+class ManyRequest(JourneyFields):
     """Which active journeys of a campaign: those for which all holds that is given."""
 
     model_config = example({"campaign": "abandoned-cart", "version": 2, "step": "cool-off"})
 
     campaign: Name
-    version: VersionFilter | None = None
-    step: Name | None = None
-    status: JourneyStatus | None = None
-    user: Name | None = None
-    entered_after: Annotated[InstantField, Field(description="the first instant that counts")] | None = None
-    entered_before: Annotated[InstantField, Field(description="the first instant that does not count")] | None = None
     dry_run: Annotated[bool, Field(description="only count them")] = False
 
-    def choice(self) -> JourneyChoice:
-        return JourneyChoice(**self.model_dump(exclude={"dry_run"}))
 
-
-class SkipRequest(ChoiceRequest):
+class SkipRequest(ManyRequest):
     """Which journeys that wait: those for which all holds that is given."""
 
     status: Literal["waiting"] | None = None
@@ -156,8 +157,9 @@ _ONE = refusals(NotFoundError, ConflictError)
 @router.get("", responses=refusals(InvalidCursorError, NotFoundError))
 async def list_journeys(services: Using, query: Annotated[JourneyQuery, Query()]) -> JourneyList:
     """Journeys, newest first. A campaign, version or user that there is not is refused, not an empty list."""
-    which = JourneyFilter(**query.model_dump(exclude={"limit", "after"}))
-    rows = await services.journeys.list(which, limit=query.limit + 1, after=position(query.after, UUID))
+    rows = await services.journeys.list(
+        query.filter(), user=query.user, limit=query.limit + 1, after=position(query.after, UUID)
+    )
     journeys, next = cut(rows, query.limit, lambda journey: journey.id)
     return JourneyList(journeys=[Journey.model_validate(each) for each in journeys], next=next)
 
@@ -174,19 +176,21 @@ async def get_journey(
 
 
 @router.post("/exit", status_code=202, response_model=Operation, responses={**_DRY_RUN, **refusals(NotFoundError)})
-async def exit_many(request: ChoiceRequest, services: Using, by: Operator) -> Operation | Response:
+async def exit_many(request: ManyRequest, services: Using, by: Operator) -> Operation | Response:
     """End many journeys, page by page: the operation says how far it is."""
     if request.dry_run:
-        return _count_response(await services.journeys.count(request.choice()))
-    return Operation.model_validate(await services.journeys.exit_many(request.choice(), by=by))
+        return _count_response(await services.journeys.count(request.filter(), user=request.user))
+    operation = await services.journeys.exit_many(request.filter(), user=request.user, by=by)
+    return Operation.model_validate(operation)
 
 
 @router.post("/skip", status_code=202, response_model=Operation, responses={**_DRY_RUN, **refusals(NotFoundError)})
 async def skip_many(request: SkipRequest, services: Using, by: Operator) -> Operation | Response:
     """Have many journeys go on that wait, page by page: the operation says how far it is."""
     if request.dry_run:
-        return _count_response(await services.journeys.count(only_waiting(request.choice())))
-    return Operation.model_validate(await services.journeys.skip_many(request.choice(), by=by))
+        return _count_response(await services.journeys.count(only_waiting(request.filter()), user=request.user))
+    operation = await services.journeys.skip_many(request.filter(), user=request.user, by=by)
+    return Operation.model_validate(operation)
 
 
 @router.post("/{id:uuid}/exit", responses=_ONE)

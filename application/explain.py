@@ -94,7 +94,7 @@ class Explain:
                 []
                 if place or profile_id is None
                 else await whereabouts(
-                    connection, profile_id, user_id, self._timezone, connection.clock.now(), self._journey_url
+                    connection, profile_id, self._timezone, connection.clock.now(), self._journey_url
                 )
             )
         if profile_id is None and not recorded:

@@ -1,11 +1,13 @@
 """Use cases of journeys: list them, show one with its story, and end or skip one or many."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from application import campaign_transitions
 from application.explain import TimelineItem, place_of, timeline_items
@@ -14,16 +16,17 @@ from application.operations.exit import MANUAL, exit_decision
 from application.whereabouts import link
 from domain.access import Actor
 from domain.errors import ConflictError, InvalidRequestError, NotFoundError
+from domain.journey.filters import JourneyFilter
 from domain.journey.records import Ending
-from domain.journey.state import EXITED
+from domain.journey.state import EXITED, JourneyStatus, StoredState
 from store import audit, campaigns, decisions, journey_lists, journeys, outbox, profiles, selections, timeline
 from store.database import Connection, Database
-from store.journey_lists import JourneyFilter, ListedJourney
+from store.journey_lists import ListedJourney
 from store.operations import Operation
 from store.outbox import OutboxMessage
-from store.selections import Selected, Selection
+from store.selections import Selected
 
-WAITING = "waiting"
+WAITING: Final = "waiting"
 # Why the rest of a journey that does not wait cannot be skipped, by its status.
 _NOT_WAITING = {
     "deferred": "its message waits for its send window or the frequency caps, which cannot be overridden",
@@ -40,10 +43,10 @@ class JourneyView:
     campaign: str
     version: int
     user_id: str | None
-    state: str
+    state: StoredState
     outcome: str | None
     step: str | None
-    status: str | None
+    status: JourneyStatus | None
     wakes_at: datetime | None
     entered_at: datetime
     ended_at: datetime | None
@@ -63,39 +66,24 @@ class JourneyStory(JourneyView):
     next: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class JourneyChoice:
-    """Which journeys of a campaign something is done to: those that are active and for which all holds that is given.
-
-    `entered_after` is the first instant that counts, `entered_before` the first that does not.
-    """
-
-    campaign: str
-    version: int | None = None
-    step: str | None = None
-    status: str | None = None
-    user: str | None = None
-    entered_after: datetime | None = None
-    entered_before: datetime | None = None
-
-
 class Journeys:
-    """`journey_url` is the address of a journey in the Temporal UI, with {workflow_id} in it."""
+    """A filter with a `user` is of that user's journeys alone.
+
+    `journey_url` is the address of a journey in the Temporal UI, with {workflow_id} in it.
+    """
 
     def __init__(self, database: Database, journey_url: str) -> None:
         self._database = database
         self._journey_url = journey_url
 
-    async def list(self, which: JourneyFilter, *, limit: int, after: UUID | None) -> list[JourneyView]:
+    async def list(
+        self, which: JourneyFilter, *, user: str | None, limit: int, after: UUID | None
+    ) -> list[JourneyView]:
         """The newest, or those before one of them. Raises NotFoundError for a campaign or a user that there is not."""
         async with self._database.transaction() as connection:
-            if which.campaign is not None:
-                await _ensure_known(connection, which.campaign, which.version, which.step)
-            if which.user is not None:
-                await _profile_of(connection, which.user)
-            return [
-                self._view(journey) for journey in await journey_lists.page(connection, which, limit=limit, after=after)
-            ]
+            which = await _of_user(connection, which, user)
+            found = await journey_lists.page(connection, which, limit=limit, after=after)
+            return [self._view(journey) for journey in found]
 
     async def get(self, id: UUID, *, limit: int, before: str | None) -> JourneyStory:
         """One journey with the latest `limit` lines of its story before a place. Raises NotFoundError."""
@@ -136,28 +124,31 @@ class Journeys:
             )
             return self._view(await _get_or_raise(connection, id))
 
-    async def count(self, which: JourneyChoice) -> int:
-        """How many journeys that is now. Raises NotFoundError for a campaign or a user that there is not."""
+    async def count(self, which: JourneyFilter, *, user: str | None) -> int:
+        """How many active journeys of a campaign that is now. Raises NotFoundError for what there is not."""
         async with self._database.transaction() as connection:
-            return await selections.count(connection, which.campaign, await _selection(connection, which))
+            return await selections.count(connection, _campaign_of(which), await _of_user(connection, which, user))
 
-    async def exit_many(self, which: JourneyChoice, *, by: Actor) -> Operation:
+    async def exit_many(self, which: JourneyFilter, *, user: str | None, by: Actor) -> Operation:
         """Have journeys ended, page by page. Raises NotFoundError for a campaign or a user that there is not."""
-        return await self._ask("exit", which, by)
+        return await self._request("exit", which, user, by)
 
-    async def skip_many(self, which: JourneyChoice, *, by: Actor) -> Operation:
+    async def skip_many(self, which: JourneyFilter, *, user: str | None, by: Actor) -> Operation:
         """Have journeys that wait go on, page by page. Raises InvalidRequestError for a status that is no wait."""
-        return await self._ask("skip", only_waiting(which), by)
+        return await self._request("skip", only_waiting(which), user, by)
 
-    async def _ask(self, kind: str, which: JourneyChoice, by: Actor) -> Operation:
+    async def _request(
+        self, kind: Literal["exit", "skip"], which: JourneyFilter, user: str | None, by: Actor
+    ) -> Operation:
         """For those who have entered by now: it may be carried out much later."""
+        campaign = _campaign_of(which)
         async with self._database.transaction() as connection:
             now = connection.clock.now()
             which = replace(which, entered_before=min(which.entered_before or now, now))
-            parameters = {"selection": to_builtins(await _selection(connection, which))}
-            operation = await campaign_transitions.request_operation(connection, which.campaign, kind, parameters, by)
+            parameters = {"selection": to_builtins(await _of_user(connection, which, user))}
+            operation = await campaign_transitions.request_operation(connection, campaign, kind, parameters, by)
             data = {"operation": str(operation.id), **parameters}
-            await audit.record(connection, by, f"journeys.{kind}", which.campaign, data)
+            await audit.record(connection, by, f"journeys.{kind}", campaign, data)
             return operation
 
     async def _locked_active(self, connection: Connection, id: UUID) -> Selected:
@@ -178,13 +169,19 @@ class Journeys:
         return {**shown, "url": link(self._journey_url, journey.workflow_id)}
 
 
-def only_waiting(which: JourneyChoice) -> JourneyChoice:
+def only_waiting(which: JourneyFilter) -> JourneyFilter:
     """Those of them that wait. Raises InvalidRequestError where others are asked for."""
     if which.status not in (None, WAITING):
         raise InvalidRequestError(
             f"only a wait can be skipped: `status` may be `{WAITING}`", journey_status=which.status
         )
     return replace(which, status=WAITING)
+
+
+def _campaign_of(which: JourneyFilter) -> str:
+    if which.campaign is None:
+        raise InvalidRequestError("many journeys are changed in one campaign: `campaign` is missing")
+    return which.campaign
 
 
 async def _get_or_raise(connection: Connection, id: UUID) -> ListedJourney:
@@ -194,27 +191,25 @@ async def _get_or_raise(connection: Connection, id: UUID) -> ListedJourney:
     return journey
 
 
-async def _selection(connection: Connection, which: JourneyChoice) -> Selection:
-    await _ensure_known(connection, which.campaign, which.version, which.step)
-    profile_id = None if which.user is None else await _profile_of(connection, which.user)
-    return Selection(
-        versions=None if which.version is None else (which.version,),
-        step=which.step,
-        status=which.status,
-        profile_id=profile_id,
-        entered_after=which.entered_after,
-        entered_before=which.entered_before,
-    )
+async def _of_user(connection: Connection, which: JourneyFilter, user: str | None) -> JourneyFilter:
+    """Those of a user. Raises NotFoundError where there is no such campaign, version, step or user."""
+    if which.campaign is not None:
+        await _ensure_known(connection, which.campaign, which.versions, which.step)
+    return which if user is None else replace(which, profile_id=await _profile_of(connection, user))
 
 
-async def _ensure_known(connection: Connection, campaign: str, version: int | None, step: str | None) -> None:
+async def _ensure_known(
+    connection: Connection, campaign: str, versions: Collection[int] | None, step: str | None
+) -> None:
     """Raises NotFoundError where there is no such campaign, version of it, or step in these."""
     await campaign_transitions.get_or_raise(connection, campaign)
-    if version is not None and await campaigns.version(connection, campaign, version) is None:
-        raise NotFoundError(f"campaign {campaign} has no version {version}", campaign=campaign, version=version)
-    if step is not None and not await campaigns.has_step(connection, campaign, step, version):
-        said = f"campaign {campaign}" if version is None else f"version {version} of campaign {campaign}"
-        raise NotFoundError(f"{said} has no step {step}", campaign=campaign, step=step)
+    for version in versions or ():
+        if await campaigns.version(connection, campaign, version) is None:
+            raise NotFoundError(f"campaign {campaign} has no version {version}", campaign=campaign, version=version)
+    for number in (None,) if versions is None else versions:
+        if step is not None and not await campaigns.has_step(connection, campaign, step, number):
+            said = f"campaign {campaign}" if number is None else f"version {number} of campaign {campaign}"
+            raise NotFoundError(f"{said} has no step {step}", campaign=campaign, step=step)
 
 
 async def _profile_of(connection: Connection, user: str) -> UUID:

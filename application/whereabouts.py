@@ -7,10 +7,12 @@ from urllib.parse import quote
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from domain.journey.filters import JourneyFilter
+from domain.journey.state import JourneyStatus
 from domain.local_time.zones import recipient_zone
 from store import campaigns, journey_lists, profiles
 from store.database import Connection
-from store.journey_lists import JourneyFilter, ListedJourney
+from store.journey_lists import ListedJourney
 
 # A person may be in each campaign a hundred times; a page shows the newest.
 MAX_SHOWN = 100
@@ -30,7 +32,7 @@ class Whereabouts:
     entry_key: str
     journey_id: str
     step: str | None
-    status: str | None
+    status: JourneyStatus | None
     until: datetime | None
     timezone: str
     summary: str
@@ -38,10 +40,10 @@ class Whereabouts:
 
 
 async def whereabouts(
-    connection: Connection, profile_id: UUID, user_id: str, timezone: str, now: datetime, journey_url: str
+    connection: Connection, profile_id: UUID, timezone: str, now: datetime, journey_url: str
 ) -> list[Whereabouts]:
     """The active journeys of a person, newest first. `timezone` and `journey_url` are the deployment's."""
-    which = JourneyFilter(user=user_id, state="active")
+    which = JourneyFilter(profile_id=profile_id, state="active")
     active = await journey_lists.page(connection, which, limit=MAX_SHOWN, after=None)
     if not active:
         return []
@@ -87,7 +89,9 @@ def _whereabouts(journey: ListedJourney, zone: ZoneInfo, now: datetime, journey_
     )
 
 
-def summary(step: str | None, status: str | None, until: datetime | None, zone: ZoneInfo, now: datetime) -> str:
+def summary(
+    step: str | None, status: JourneyStatus | None, until: datetime | None, zone: ZoneInfo, now: datetime
+) -> str:
     """`waits at cool-off until 06:38 (Europe/Berlin)`, with the date where that is not the recipient's today."""
     if step is None or status is None:
         return "is about to begin"

@@ -2,36 +2,21 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import product
+from typing import Any, get_args
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import asdict
 
+from domain.journey.filters import JourneyFilter
+from domain.journey.state import ACTIVE, JourneyStatus, StoredState
 from store.database import Connection
+from store.journey_filters import filter_conditions, filter_parameters
 
-STATES = ("active", "completed", "exited")
+STATES: tuple[StoredState, ...] = get_args(StoredState)
 # An id tells the instant at which it was made, in the same request as `entered_at`: within this, on any clock.
 SLACK = timedelta(hours=1)
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
-
-
-class JourneyFilter(Struct, frozen=True, kw_only=True):
-    """Which journeys: all that is given must hold. `step` and `status` are of those active now; with a `state`,
-    `step` is where they were last.
-
-    `entered_after` is the first instant that counts, `entered_before` the first that does not.
-    """
-
-    campaign: str | None = None
-    version: int | None = None
-    user: str | None = None
-    state: str | None = None
-    outcome: str | None = None
-    step: str | None = None
-    status: str | None = None
-    entered_after: datetime | None = None
-    entered_before: datetime | None = None
 
 
 class ListedJourney(Struct, frozen=True):
@@ -42,10 +27,10 @@ class ListedJourney(Struct, frozen=True):
     version: int
     profile_id: UUID
     user_id: str | None
-    state: str
+    state: StoredState
     outcome: str | None
     step: str | None
-    status: str | None
+    status: JourneyStatus | None
     wakes_at: datetime | None
     entered_at: datetime
     ended_at: datetime | None
@@ -99,30 +84,26 @@ def _selections(which: JourneyFilter) -> Iterator[str]:
     The bounds are compared as rows. With plain equalities the planner may walk back through all journeys by their ids,
     in the hope to meet enough of a campaign whose journeys are all old.
     """
-    states: tuple[str, ...] = STATES if which.state is None else (which.state,)
+    states = STATES if which.state is None else (which.state,)
     if which.status is not None or (which.step is not None and which.state is None):
-        states = tuple(state for state in states if state == "active")
+        states = tuple(state for state in states if state == ACTIVE)
     if not states:
         return
     conditions = " AND ".join(_conditions(which, states))
-    if which.user is not None:
-        # As `profiles.find` has it: a user id before an anonymous one. OFFSET: nobody has so many that these few are
-        # better found in the order of their ids.
+    if which.profile_id is not None:
+        # OFFSET: nobody has so many that these few are better found in the order of their ids.
         yield f"""
-            SELECT * FROM (
-              SELECT * FROM journeys
-              WHERE profile_id = (SELECT profile_id FROM identities WHERE value = %(user)s ORDER BY kind DESC LIMIT 1)
-              OFFSET 0) AS mine
+            SELECT * FROM (SELECT * FROM journeys WHERE profile_id = %(profile_id)s OFFSET 0) AS mine
             WHERE {conditions}
             """  # noqa: S608 -- of constants
     elif which.campaign is None:
         yield _range((), (), conditions)
-    elif which.step is not None and states == ("active",):
+    elif which.step is not None and states == (ACTIVE,):
         yield _range(("campaign_key", "step"), ("%(campaign)s", "%(step)s"), conditions)
-    elif which.version is not None:
-        for state in states:
-            lead = ("state", "campaign_key", "campaign_version")
-            yield _range(lead, (f"'{state}'", "%(campaign)s", "%(version)s"), conditions)
+    elif which.versions is not None:
+        lead = ("state", "campaign_key", "campaign_version")
+        for version, state in product(which.versions, states):
+            yield _range(lead, (f"'{state}'", "%(campaign)s", str(version)), conditions)
     else:
         for state in states:
             yield _range(("campaign_key", "state"), ("%(campaign)s", f"'{state}'"), conditions)
@@ -139,32 +120,18 @@ def _range(lead: tuple[str, ...], values: tuple[str, ...], conditions: str) -> s
         """  # noqa: S608 -- of constants
 
 
-def _conditions(which: JourneyFilter, states: tuple[str, ...]) -> Iterator[str]:
+def _conditions(which: JourneyFilter, states: tuple[StoredState, ...]) -> Iterator[str]:
     yield "id >= %(first)s AND id < %(last)s"
-    if states != STATES:
-        yield f"state = '{states[0]}'"
-    if states == ("active",):
+    if states == (ACTIVE,):
+        yield "state = 'active'"
         yield "NOT EXISTS (SELECT 1 FROM campaigns WHERE key = campaign_key AND campaign_version = ANY(exiting))"
-    if which.campaign is not None:
-        yield "campaign_key = %(campaign)s"
-    if which.version is not None:
-        yield "campaign_version = %(version)s"
-    if which.outcome is not None:
-        yield "outcome = %(outcome)s"
-    if which.step is not None:
-        yield "step = %(step)s"
-    if which.status is not None:
-        yield "status = %(status)s"
-    if which.entered_after is not None:
-        yield "entered_at >= %(entered_after)s"
-    if which.entered_before is not None:
-        yield "entered_at < %(entered_before)s"
+    yield from filter_conditions(which)
 
 
 def _parameters(which: JourneyFilter, after: UUID | None) -> dict[str, Any]:
     first = _FIRST if which.entered_after is None else _id_of(which.entered_after - SLACK)
     last = _LAST if which.entered_before is None else _id_of(which.entered_before + SLACK)
-    return {**asdict(which), "first": first, "last": last if after is None else min(last, after)}
+    return {**filter_parameters(which), "first": first, "last": last if after is None else min(last, after)}
 
 
 def _id_of(at: datetime) -> UUID:

@@ -1,26 +1,21 @@
-"""Which journeys of a campaign something is done to, and pages of them."""
+"""The active journeys of a campaign that something is done to: how many there are, and pages of them under lock.
+
+Those of a version that is being ended are among them: their rows are yet to follow.
+"""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 
+from domain.journey.filters import JourneyFilter
 from store.database import Connection
-
-
-class Selection(Struct, frozen=True, omit_defaults=True):
-    """Active journeys of one campaign: those for which all holds that is given."""
-
-    versions: tuple[int, ...] | None = None
-    step: str | None = None
-    status: str | None = None
-    profile_id: UUID | None = None
-    entered_after: datetime | None = None
-    entered_before: datetime | None = None
+from store.journey_filters import filter_conditions, filter_parameters
 
 
 class Selected(Struct, frozen=True):
-    """One of them."""
+    """A journey under lock."""
 
     id: UUID
     campaign_key: str
@@ -36,40 +31,28 @@ class Selected(Struct, frozen=True):
 # Before every id. Pages are ranges of an index, said as a row: by equalities the planner may walk all journeys by id.
 FIRST = UUID(int=0)
 
-# What is not given narrows nothing. The planner sees which is which, since these statements are planned with values.
-_SELECTED = """
-FROM journeys
-WHERE campaign_key = %(campaign_key)s AND state = 'active'
-  AND (%(versions)s::int[] IS NULL OR campaign_version = ANY(%(versions)s))
-  AND (%(step)s::text IS NULL OR step = %(step)s)
-  AND (%(status)s::text IS NULL OR status = %(status)s)
-  AND (%(profile_id)s::uuid IS NULL OR profile_id = %(profile_id)s)
-  AND (%(entered_after)s::timestamptz IS NULL OR entered_at >= %(entered_after)s)
-  AND (%(entered_before)s::timestamptz IS NULL OR entered_at < %(entered_before)s)
-"""
 
-
-async def count(connection: Connection, campaign_key: str, selection: Selection) -> int:
+async def count(connection: Connection, campaign_key: str, which: JourneyFilter) -> int:
     """How many there are."""
     cursor = await connection.execute(
-        f"SELECT count(*) AS number {_SELECTED}",
-        _parameters(campaign_key, selection),
+        f"SELECT count(*) AS number {_from(which)}",
+        _parameters(campaign_key, which),
     )
     row = await cursor.fetchone()
     return int(row["number"]) if row else 0
 
 
 async def lock_page(
-    connection: Connection, campaign_key: str, selection: Selection, after: UUID | None, limit: int
+    connection: Connection, campaign_key: str, which: JourneyFilter, after: UUID | None, limit: int
 ) -> list[Selected]:
     """The next of them in the order of their ids, locked."""
     cursor = await connection.execute(
         f"""
-        SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, status, wakes_at, moves {_SELECTED}
-          AND (campaign_key, state, id) > (%(campaign_key)s, 'active', %(after)s::uuid)
+        SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, status, wakes_at, moves {_from(which)}
+          AND (campaign_key, state, id) > (%(key)s, 'active', %(after)s::uuid)
         ORDER BY campaign_key, state, id LIMIT %(limit)s FOR UPDATE
         """,
-        {**_parameters(campaign_key, selection), "after": after or FIRST, "limit": limit},
+        {**_parameters(campaign_key, which), "after": after or FIRST, "limit": limit},
     )
     return [Selected(**row) async for row in cursor]
 
@@ -87,13 +70,10 @@ async def lock_one(connection: Connection, id: UUID) -> Selected | None:
     return Selected(**row) if row else None
 
 
-def _parameters(campaign_key: str, selection: Selection) -> dict[str, object]:
-    return {
-        "campaign_key": campaign_key,
-        "versions": None if selection.versions is None else list(selection.versions),
-        "step": selection.step,
-        "status": selection.status,
-        "profile_id": selection.profile_id,
-        "entered_after": selection.entered_after,
-        "entered_before": selection.entered_before,
-    }
+def _from(which: JourneyFilter) -> str:
+    conditions = ["campaign_key = %(key)s", "state = 'active'", *filter_conditions(which)]
+    return f"FROM journeys WHERE {' AND '.join(conditions)}"
+
+
+def _parameters(campaign_key: str, which: JourneyFilter) -> dict[str, Any]:
+    return {**filter_parameters(which), "key": campaign_key}

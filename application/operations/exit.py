@@ -12,6 +12,7 @@ from uuid import uuid5
 
 from msgspec import Struct, convert
 
+from domain.journey.filters import JourneyFilter
 from domain.journey.records import Ending
 from domain.journey.state import EXITED
 from store import decisions, journeys, outbox, selections
@@ -19,7 +20,7 @@ from store.database import Connection
 from store.decisions import Decision
 from store.operations import Operation, Page
 from store.outbox import OutboxMessage
-from store.selections import Selected, Selection
+from store.selections import Selected
 
 PAGE = 500
 # How often one looks how far the server's batch is, in seconds.
@@ -42,7 +43,7 @@ class ExitBatches(Protocol):
 class ExitParameters(Struct, frozen=True):
     """The parameters. `whole_versions` says that the selection is of versions, and counts as ended already."""
 
-    selection: Selection
+    selection: JourneyFilter
     whole_versions: bool = False
 
 

@@ -1,13 +1,13 @@
 """Letting the journeys go on that were held while their campaign was paused, at a rate."""
 
+from domain.journey.filters import JourneyFilter
 from store import campaigns, operations, outbox, selections
 from store.database import Connection
 from store.operations import Operation, Page
 from store.outbox import OutboxMessage
-from store.selections import Selection
 
 PAGE = 500
-HELD = Selection(status="held")
+HELD = JourneyFilter(status="held")
 
 
 class ResumeHandler:

@@ -7,12 +7,13 @@ from uuid import uuid5
 
 from msgspec import Struct, convert
 
+from domain.journey.filters import JourneyFilter
 from store import decisions, outbox, selections
 from store.database import Connection
 from store.decisions import Decision
 from store.operations import Operation, Page
 from store.outbox import OutboxMessage
-from store.selections import Selected, Selection
+from store.selections import Selected
 
 PAGE = 500
 SKIPPED = "skipped"
@@ -21,7 +22,7 @@ SKIPPED = "skipped"
 class SkipParameters(Struct, frozen=True):
     """The parameters: the selection is of journeys that wait."""
 
-    selection: Selection
+    selection: JourneyFilter
 
 
 class SkipHandler:
@@ -65,7 +66,7 @@ async def skip(
     return len(new)
 
 
-def _selection(operation: Operation) -> Selection:
+def _selection(operation: Operation) -> JourneyFilter:
     return convert(operation.parameters, SkipParameters).selection
 
 

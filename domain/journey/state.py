@@ -1,18 +1,24 @@
 """Where a journey stands: one value, which is everything that must survive."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct, field
 
-COMPLETED = "completed"
-EXITED = "exited"
-CAPPED = "capped"
-CANCELLED = "cancelled"
-SCHEDULE_ENDED = "schedule-ended"
+ACTIVE: Final = "active"
+COMPLETED: Final = "completed"
+EXITED: Final = "exited"
+CAPPED: Final = "capped"
+CANCELLED: Final = "cancelled"
+SCHEDULE_ENDED: Final = "schedule-ended"
 # What an engineer sees of the way behind: enough to understand, bounded so that the state stays small.
 HISTORY_LENGTH = 20
 
+# How a journey ends, and its state as its row has it. By what it ended, its outcome says.
+EndState = Literal["completed", "exited"]
+StoredState = Literal["active", "completed", "exited"]
+# What an active journey does at its step.
+JourneyStatus = Literal["waiting", "deferred", "held", "acting"]
 # Parts of a step.
 Phase = Literal["deciding", "deferred", "held", "granted", "resting"]
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from application.whereabouts import summary
+from domain.journey.state import JourneyStatus
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
@@ -25,7 +26,7 @@ NOW = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
     ],
 )
 def test_where_it_is_and_until_when_by_the_recipients_clock(
-    step: str | None, status: str | None, until: datetime | None, told: str
+    step: str | None, status: JourneyStatus | None, until: datetime | None, told: str
 ) -> None:
     zone = " (Europe/Berlin)" if until else ""
     assert summary(step, status, until, BERLIN, NOW) == told + zone

@@ -3,12 +3,14 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
+from domain.journey.filters import JourneyFilter
+from domain.journey.state import StoredState
 from store import journey_lists
 from store.database import Connection, Database
-from store.journey_lists import JourneyFilter
 
 ROWS = 20_000
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -42,7 +44,7 @@ async def connection(database_url: str) -> AsyncIterator[Connection]:
         yield connection
 
 
-def in_a_minute(campaign: str | None = None, state: str | None = None) -> JourneyFilter:
+def in_a_minute(campaign: str | None = None, state: StoredState | None = None) -> JourneyFilter:
     """One in the middle."""
     first = START + timedelta(seconds=12_000)
     return JourneyFilter(
@@ -54,17 +56,18 @@ def in_a_minute(campaign: str | None = None, state: str | None = None) -> Journe
     ("which", "found"),
     [
         (JourneyFilter(), 50),
-        (JourneyFilter(user="u7"), 20),
-        (JourneyFilter(user="nobody"), 0),
+        (JourneyFilter(profile_id=UUID(int=7)), 20),
+        (JourneyFilter(profile_id=UUID(int=1_000)), 0),
         (JourneyFilter(campaign="old"), 50),
         (JourneyFilter(campaign="busy", state="active"), 50),
         (JourneyFilter(campaign="old", state="exited"), 1),
         (JourneyFilter(campaign="busy", state="exited"), 0),
-        (JourneyFilter(campaign="busy", version=1), 50),
-        (JourneyFilter(campaign="busy", version=1, state="completed"), 50),
+        (JourneyFilter(campaign="busy", versions=(1,)), 50),
+        (JourneyFilter(campaign="busy", versions=(1,), state="completed"), 50),
+        (JourneyFilter(campaign="busy", versions=(1, 2), state="active"), 50),
         (JourneyFilter(campaign="old", step="rare"), 5),
         (JourneyFilter(campaign="other", step="common"), 0),
-        (JourneyFilter(campaign="busy", user="u7"), 19),
+        (JourneyFilter(campaign="busy", profile_id=UUID(int=7)), 19),
     ],
     ids=str,
 )
