@@ -16,7 +16,7 @@ from domain.access import Actor
 from domain.campaign.difference import Change
 from domain.campaign.document_warnings import cycle_warnings
 from domain.campaign.life import OPEN_STATES
-from domain.campaign.publication import Published
+from domain.campaign.publication import Published, find_shared_keys
 from domain.campaign.rules import AudienceRule, Rules
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
 from domain.journey.forecast import Compiled, Fate, Forecast, InFlightPolicy, forecast
@@ -102,20 +102,12 @@ class Plans:
         """
         checked: list[Published] = []
         problems: list[Problem] = []
-        first: dict[str, str] = {}
         for document, _ in documents:
             try:
-                one = await self._check(document)
+                checked.append(await self._check(document))
             except InvalidDocumentError as error:
                 problems += error.problems
-                continue
-            key = one.definition.key
-            if key in first:
-                said = f"`{key}` is the key of {first[key]} as well"
-                problems.append(one.source.problem(("key",), said, "Give each campaign a key of its own"))
-            first.setdefault(key, document.file)
-            checked.append(one)
-        if problems:
+        if problems := [*problems, *find_shared_keys(checked)]:
             raise InvalidDocumentError(problems)
         together = {one.definition.key: one.rules for one in checked}
         proved = [

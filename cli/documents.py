@@ -47,7 +47,7 @@ def campaign_document(file: Path) -> tuple[str, dict[str, Any]]:
 
     Raises InvalidRequestError where it cannot be read, InvalidDocumentError where it has no key.
     """
-    source, templates = read_text(file), _templates_beside(file)
+    source, templates = read_text(file), templates_beside(file)
     return _key_in(file, source, templates), {"file": str(file), "source": source, "templates": templates}
 
 
@@ -58,7 +58,7 @@ def key_of(file_or_key: str) -> str:
     """
     file = Path(file_or_key)
     if file.suffix in _ENDINGS:
-        return _key_in(file, read_text(file), _templates_beside(file))
+        return _key_in(file, read_text(file), templates_beside(file))
     if _KEY.fullmatch(file_or_key):
         return file_or_key
     what = "a folder" if file.is_dir() else "neither a campaign's key nor its .yaml file"
@@ -80,7 +80,7 @@ def _key_in(file: Path, source: str, templates: dict[str, str]) -> str:
     return check(source, str(file), templates).definition.key
 
 
-def _templates_beside(file: Path) -> dict[str, str]:
+def templates_beside(file: Path) -> dict[str, str]:
     """Those that can be read: one that cannot is missed only by a campaign that names it. Hidden files are none."""
     found = {}
     for each in sorted((file.parent / "templates").glob("[!.]*.liquid")):

@@ -25,6 +25,7 @@ from cli.plans import apply, plan
 from cli.reconcile import reconcile
 from cli.rejects import rejects
 from cli.schema import schema
+from cli.validate import validate
 from domain.errors import SojournError
 from runtime.process import exit_now
 
@@ -43,8 +44,8 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
         app.add_typer(group, name=name, rich_help_panel=panel)
 
 
-_add("Campaigns", campaigns.campaigns, plan, apply, campaigns.start, campaigns.pause, campaigns.resume)
-_add("Campaigns", campaigns.stop, campaigns.archive, funnel, operations, schema)
+_add("Campaigns", validate, plan, apply, campaigns.campaigns, campaigns.start, campaigns.pause)
+_add("Campaigns", campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app)
 _add("The deployment", audit, reconcile, contexts, caps=caps.app, keys=keys.app)
 _add("Processes", demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server, dev=dev.app)

@@ -1,4 +1,4 @@
-"""The JSON Schemas of all documents, by the names under which they are shipped and served."""
+"""The kinds of documents, by the names under which their JSON Schemas are shipped and served."""
 
 from functools import cache
 from typing import Any
@@ -23,3 +23,9 @@ def document_schema(name: str) -> dict[str, Any]:
         raise NotFoundError(f"there is no schema {name}; there are {', '.join(NAMES)}", name=name)
     model, title = _DOCUMENTS[name]
     return json_schema(model, name, title)
+
+
+def find_document_kind(data: Any) -> str:
+    """The kind whose keys a document has most of; "campaign" where no key tells."""
+    keys = set(data) if isinstance(data, dict) else set()
+    return max(NAMES, key=lambda name: len(keys & _DOCUMENTS[name][0].named_fields().keys()))

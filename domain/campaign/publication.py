@@ -1,7 +1,7 @@
 """Check a campaign document and its templates, or refuse them with every problem."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -67,6 +67,17 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
     doubts += failing_for_some
     warnings = _sort_problems([*document_warnings(read_source, plan, rules), *doubts], file)
     return Published(read_source, definition, plan, rules, files, warnings)
+
+
+def find_shared_keys(campaigns: Iterable[Published]) -> Iterator[Problem]:
+    """Campaigns that are published together and have the key of one before them."""
+    first: dict[str, str] = {}
+    for published in campaigns:
+        key, source = published.definition.key, published.source
+        if key in first:
+            said = f"`{key}` is the key of {first[key]} as well"
+            yield source.problem(("key",), said, "Give each campaign a key of its own")
+        first.setdefault(key, source.file)
 
 
 def _template_uses(source: YamlSource) -> list[tuple[Path, str, str]]:

@@ -1,0 +1,117 @@
+"""sojourn validate: the checks of `apply` without a server."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from cli.documents import document_files, read_text, templates_beside
+from cli.exit_codes import DONE, REFUSED
+from cli.options import AsJson
+from cli.output import number_of, print_error, print_json, print_warnings, printable
+from cli.plans import FilesArgument
+from domain.document.yaml_source import read
+from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
+
+if TYPE_CHECKING:
+    from domain.campaign.publication import Published
+
+NOT_CHECKED: Final = (
+    "Only a deployment knows whether a campaign takes a new version, what becomes of its users in flight, whether it "
+    "forms a cycle with the campaigns there, and whether its audience has people: ask it by `sojourn plan`."
+)
+
+
+@dataclass(slots=True)
+class _Checked:
+    """One file: what it holds, and what is wrong with it or doubtful. `campaign` is None for caps and for a failure."""
+
+    file: str
+    kind: str = "campaign"
+    holds: str = ""
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    campaign: "Published | None" = None
+
+
+def validate(files: FilesArgument, as_json: AsJson = False) -> None:
+    """Check campaigns with their templates, and frequency caps, without a server. A folder stands for its files.
+
+    These are the checks of `apply`. Prints all errors of all files; status 1 if there are any.
+    """
+    checked = [_check(file) for file in document_files(files)]
+    _check_together(checked)
+    is_valid = not any(each.problems for each in checked)
+    if as_json:
+        documents = [_as_json(each) for each in checked]
+        print_json({"is_valid": is_valid, "documents": documents, "not_checked": NOT_CHECKED})
+        raise typer.Exit(DONE if is_valid else REFUSED)
+    for each in checked:
+        if each.problems:
+            print_error(InvalidDocumentError(each.problems))
+        else:
+            typer.echo(printable(f"{each.file}: {each.holds}"))
+        print_warnings([asdict(warning) for warning in each.warnings])
+    if is_valid and any(each.campaign for each in checked):
+        typer.echo(NOT_CHECKED)
+    raise typer.Exit(DONE if is_valid else REFUSED)
+
+
+def _check(file: Path) -> _Checked:
+    # Takes half a second to load.
+    from domain.document_schemas import find_document_kind
+
+    checked = _Checked(str(file))
+    try:
+        text = read_text(file)
+        checked.kind = find_document_kind(read(text, checked.file).data)
+        if checked.kind == "campaign":
+            _check_campaign(checked, text, templates_beside(file))
+        else:
+            _check_caps(checked, text)
+    except InvalidDocumentError as error:
+        checked.problems = error.problems
+    except InvalidRequestError as error:
+        checked.problems = [Problem(checked.file, 1, "document", "the file cannot be read", error.detail)]
+    return checked
+
+
+def _check_campaign(checked: _Checked, text: str, templates: dict[str, str]) -> None:
+    from domain.campaign.publication import check
+
+    published = checked.campaign = check(text, checked.file, templates)
+    checked.warnings = published.warnings
+    names = number_of(len(published.templates), "template")
+    checked.holds = f"campaign {published.definition.key}, with {names}"
+
+
+def _check_caps(checked: _Checked, text: str) -> None:
+    from domain.sending.caps_document import parse_caps
+
+    checked.holds = f"frequency caps, {number_of(len(parse_caps(text, checked.file)), 'rule')}"
+
+
+def _check_together(checked: Sequence[_Checked]) -> None:
+    """Keys that two campaigns have, and the cycles that those given form."""
+    from domain.campaign.document_warnings import cycle_warnings
+    from domain.campaign.publication import find_shared_keys
+
+    campaigns = {each.file: each for each in checked if each.campaign is not None}
+    published = [each.campaign for each in checked if each.campaign is not None]
+    for problem in find_shared_keys(published):
+        campaigns[problem.file].problems.append(problem)
+    rules = {each.definition.key: each.rules for each in published}
+    for one in published:
+        campaigns[one.source.file].warnings += cycle_warnings(one.source, one.definition.key, rules)
+
+
+def _as_json(checked: _Checked) -> dict[str, Any]:
+    return {
+        "file": checked.file,
+        "kind": checked.kind,
+        "is_valid": not checked.problems,
+        "problems": [asdict(problem) for problem in checked.problems],
+        "warnings": [asdict(warning) for warning in checked.warnings],
+    }
