@@ -18,6 +18,7 @@ from cli.demo import demo
 from cli.exit_codes import DONE, INTERRUPTED, REFUSED, status_of
 from cli.explain import explain
 from cli.funnel import funnel
+from cli.init import init
 from cli.operations import operations
 from cli.options import complete_context
 from cli.output import print_error
@@ -44,7 +45,7 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
         app.add_typer(group, name=name, rich_help_panel=panel)
 
 
-_add("Campaigns", validate, plan, apply, campaigns.campaigns, campaigns.start, campaigns.pause)
+_add("Campaigns", init, validate, plan, apply, campaigns.campaigns, campaigns.start, campaigns.pause)
 _add("Campaigns", campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app)
 _add("The deployment", audit, reconcile, contexts, caps=caps.app, keys=keys.app)

@@ -28,12 +28,13 @@ USERS = ("u-1", "u-2", "u-3", "u-4")
 
 @pytest.mark.takes_long
 async def test_the_commands_run(
-    harness: Harness, deployment: str, capsys: Output, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, deployment: str, capsys: Output, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(ROOT)
+    made = {"my-campaigns": str(tmp_path / "my-campaigns")}
     for line in (line for line in LINES if line not in DEVELOPMENT):
         _, *words = shlex.split(line)
-        known = await _known(harness, words, capsys)
+        known = made | await _known(harness, words, capsys)
         assert await asyncio.to_thread(run, [known.get(word, word) for word in words]) == 0, (line, capsys.readouterr())
         if words[0] == "start":
             await _let_in(harness)

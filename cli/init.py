@@ -1,0 +1,49 @@
+"""sojourn init: a working example to start from."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from cli.output import printable
+from domain.errors import ConflictError, InvalidRequestError
+
+STARTER: Final = Path(__file__).parent / "starter"
+SCHEMAS: Final = Path("schemas")
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where to write it.")] = Path("campaigns"),
+) -> None:
+    """Write a campaign with its templates, frequency caps, and what to do with them, to start from.
+
+    Nothing is overwritten: if the folder has one of the files, none is written.
+    """
+    texts = _starter_texts()
+    if present := [str(folder / name) for name in texts if (folder / name).exists()]:
+        detail = f"nothing was written, since there is {', '.join(present)}: name another folder"
+        raise ConflictError(detail, files=present)
+    try:
+        for name, text in texts.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("x", encoding="utf-8") as opened:
+                opened.write(text)
+            typer.echo(printable(str(file)))
+    except OSError as error:
+        raise InvalidRequestError(f"{folder} cannot be written: {error.strerror}; name another folder") from error
+    typer.echo(printable(f"{folder / 'README.md'} says what to do next. First: cd {folder} && sojourn dev"))
+
+
+def _starter_texts() -> dict[Path, str]:
+    """The files by their path in the folder, with the schemas by which editors complete and check documents."""
+    # Takes half a second to load.
+    from domain.document_schemas import NAMES, document_schema
+
+    files = sorted(file for file in STARTER.rglob("*") if file.is_file())
+    texts = {file.relative_to(STARTER): file.read_text(encoding="utf-8") for file in files}
+    for name in NAMES:
+        schema = json.dumps(document_schema(name), indent=2, ensure_ascii=False)
+        texts[SCHEMAS / f"{name}.schema.json"] = f"{schema}\n"
+    return texts
