@@ -96,8 +96,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             caps=FrequencyCaps(database, documents),
             recipients=Recipients(database),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
-            explain=Explain(database, catalogue, _journey_url(settings), settings.timezone),
-            journeys=Journeys(database, _journey_url(settings)),
+            explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
+            journeys=Journeys(database, journey_url(settings)),
             funnel=Funnels(database),
             reconciliations=Reconciliations(database),
             link_marks=[mark_of(secret) for secret in settings.link_secrets],
@@ -212,6 +212,7 @@ def _smtp(settings: MailSettings) -> dict[str, Any]:
     return {name: getattr(settings, f"smtp_{name}") for name in names}
 
 
-def _journey_url(settings: Settings) -> str:
+def journey_url(settings: Settings) -> str:
+    """Return the address of a journey in the Temporal UI, with `{workflow_id}` in it."""
     base = settings.temporal_ui_url.rstrip("/")
     return f"{base}/namespaces/{settings.temporal_namespace}/workflows/{{workflow_id}}"

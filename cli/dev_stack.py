@@ -6,14 +6,16 @@ SOJOURN_SMTP_HOST each name a real one.
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
+import psycopg
 from temporalio.client import Client
 
 import wiring
@@ -21,6 +23,7 @@ import worker
 from api.app import create_app
 from api.server import server_options
 from cli.dev_folder import DevFolder
+from domain.errors import UnavailableError
 from runtime.embedded.audience_clock import AudienceClock, keep_running_audiences
 from runtime.embedded.http import HttpServer
 from runtime.embedded.inbox import Inbox
@@ -33,6 +36,7 @@ from runtime.temporal import SEARCH_ATTRIBUTES
 from settings import Settings
 from store.database import Database
 from store.forward import clock_ahead
+from store.message_origins import MessageOrigin, find_origins
 from store.migrate import upgrade
 
 POOL_SIZE = 2
@@ -104,6 +108,8 @@ class DevStack:
             self.database = await parts.enter_async_context(
                 Database(self.settings.database_url.get_secret_value(), pool_size=POOL_SIZE)
             )
+            if self.inbox is not None:
+                await self.inbox.show(listen(self._ports.inbox), self._find_origins, wiring.journey_url(self.settings))
             api = await HttpServer.start(create_app(self.settings), bound, **server_options(self.settings))
             parts.push_async_callback(api.stop)
             await self._work(parts)
@@ -162,9 +168,8 @@ class DevStack:
     async def _mail(self, parts: AsyncExitStack) -> dict[str, Any]:
         if _is_given("smtp_host"):
             return {}
-        self.inbox = await Inbox.start(self._ports.smtp)
+        self.inbox = await Inbox.start(self._ports.smtp, folder=self.folder.path / "inbox")
         parts.push_async_callback(self.inbox.stop)
-        await self.inbox.show(self._ports.inbox)
         return {
             "smtp_host": LOOPBACK,
             "smtp_port": self.inbox.smtp_port,
@@ -200,6 +205,13 @@ class DevStack:
         client = await wiring.connect_temporal(self.settings)
         running = asyncio.create_task(keep_running_audiences(self.database, AudienceClock(client)))
         parts.push_async_callback(cancel_and_wait, running)
+
+    async def _find_origins(self, message_ids: Collection[UUID]) -> Mapping[UUID, MessageOrigin]:
+        try:
+            async with self.database.transaction() as connection:
+                return await find_origins(connection, message_ids)
+        except (psycopg.OperationalError, UnavailableError):
+            return {}  # the messages are shown without them
 
     async def _clock_ahead(self) -> timedelta:
         async with self.database.transaction() as connection:

@@ -1,57 +1,71 @@
-"""A real SMTP server that keeps what it receives, for development, demo and tests. Nothing leaves the machine."""
+"""An inbox for development, demo and tests: a real SMTP server, and a page of what it has received.
+
+Nothing leaves the machine. Messages of other channels come by HTTP, from the provider `console`.
+"""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
+from pathlib import Path
 from typing import Self
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from runtime.embedded.http import HttpServer
-from runtime.embedded.inbox_page import inbox_page
+from runtime.embedded.inbox_page import FindOrigins, inbox_page
+from runtime.embedded.inbox_store import InboxStore, parse_mail
 from runtime.embedded.mail import ReceivedMail
 from runtime.embedded.ports import listen, port_of
 
 __all__ = ["Inbox", "ReceivedMail"]
 
-KEEP = 1_000
-LARGEST_BYTES = 1 << 20  # of one mail; with KEEP it bounds the memory
+LARGEST_BYTES = 1 << 20  # of one mail
 
 
 class Inbox:
     """A running inbox on loopback: SMTP without authentication or TLS on `smtp_port`; once shown, its page is at `url`.
 
-    `messages` holds the last 1,000 mails, oldest first. A recipient in `greylist` is answered 451 and one in `refuse`
-    550 for as long as the address, in lower case, is in the set.
+    It keeps the last 1,000 messages, in a folder where it is given one. A recipient in `greylist` is answered 451 and
+    one in `refuse` 550 for as long as the address, in lower case, is in the set.
     """
 
     smtp_port: int
     http_port: int
     url: str
 
-    def __init__(self) -> None:
-        self.messages: list[ReceivedMail] = []
+    def __init__(self, folder: Path | None = None) -> None:
+        self._store = InboxStore(folder)
         self.greylist: set[str] = set()
         self.refuse: set[str] = set()
-        self._received = 0
         self._arrived = asyncio.Condition()
         self._sessions: set[_Session] = set()
         self._smtp: asyncio.Server | None = None
         self._page: HttpServer | None = None
 
     @classmethod
-    async def start(cls, smtp_port: int | None = None) -> Self:
-        """Start an inbox; a free port is taken where it is None or taken."""
-        inbox = cls()
+    async def start(cls, smtp_port: int | None = None, *, folder: Path | None = None) -> Self:
+        """Start an inbox; a free port is taken where it is None or taken. `folder` keeps the messages between runs."""
+        inbox = cls(folder)
         bound = listen(smtp_port)
         inbox.smtp_port = port_of(bound)
         inbox._smtp = await asyncio.get_running_loop().create_server(lambda: _Session(inbox), sock=bound)
         return inbox
 
-    async def show(self, http_port: int | None = None) -> None:
-        """Serve the page as well; a free port is taken where it is None or taken."""
-        self._page = await HttpServer.start(inbox_page(self.messages), listen(http_port))
+    @property
+    def messages(self) -> list[ReceivedMail]:
+        """The mails, oldest first."""
+        return [item for item in self._store.items if isinstance(item, ReceivedMail)]
+
+    async def show(
+        self, bound: socket.socket | None = None, find_origins: FindOrigins | None = None, journey_url: str = ""
+    ) -> None:
+        """Serve the page as well, by default on a free port.
+
+        `find_origins` looks up where messages come from; `journey_url` leads to a `{workflow_id}` in the Temporal UI.
+        """
+        page = inbox_page(self._store, find_origins, journey_url)
+        self._page = await HttpServer.start(page, bound or listen(None))
         self.http_port, self.url = self._page.port, self._page.url
 
     async def stop(self) -> None:
@@ -102,21 +116,11 @@ class Inbox:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        raw = envelope.original_content or b""
+        sender, recipients, source = envelope.mail_from or "", envelope.rcpt_tos, envelope.original_content or b""
         async with self._arrived:
-            self._received += 1
-            self.messages.append(
-                ReceivedMail(
-                    number=self._received,
-                    sender=envelope.mail_from or "",
-                    recipients=tuple(envelope.rcpt_tos),
-                    message=message_from_bytes(raw, policy=policy.SMTP),
-                    received_at=datetime.now(UTC),
-                )
-            )
-            del self.messages[:-KEEP]
+            mail = self._store.add(lambda number: parse_mail(number, sender, recipients, datetime.now(UTC), source))
             self._arrived.notify_all()
-        return f"250 2.0.0 OK, mail {self._received}"
+        return f"250 2.0.0 OK, mail {mail.number}"
 
 
 class _Session(SMTP):

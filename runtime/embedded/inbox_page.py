@@ -1,108 +1,121 @@
-"""The web page of the embedded inbox: a list of mails, a page for each, and the same as JSON."""
+"""The web application of the embedded inbox: a list, a page for each message, and the same as JSON.
 
-from collections.abc import Sequence
-from html import escape
-from typing import Any
-
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
-
-from runtime.embedded.mail import ReceivedMail
-
-# A mail is foreign text: no script, no request to anywhere, whatever escaping may have missed.
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-STYLE = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
-table { width: 100%; border-collapse: collapse; }
-th, td { text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #8884; }
-td { overflow-wrap: anywhere; }
-time { white-space: nowrap; font-variant-numeric: tabular-nums; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: 1rem; border: 1px solid #8884; }
-iframe { width: 100%; height: 32rem; border: 1px solid #8884; background: #fff; }
+A mail is foreign text: its HTML is shown in a sandboxed frame of its own, without scripts, and without a request to
+anywhere unless the reader asks for it.
 """
 
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
 
-def inbox_page(messages: Sequence[ReceivedMail]) -> Starlette:
-    """The application that shows `messages`, which may grow and shrink meanwhile."""
+from msgspec import to_builtins
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from runtime.embedded import inbox_html
+from runtime.embedded.inbox_store import InboxStore
+from runtime.embedded.mail import Received, ReceivedMail
+from store.message_origins import MessageOrigin
+
+FindOrigins = Callable[[Collection[UUID]], Awaitable[Mapping[UUID, MessageOrigin]]]
+
+_COMMON = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+PAGE_HEADERS = {
+    **_COMMON,
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; connect-src 'self'; "
+    f"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; script-src '{inbox_html.SCRIPT_HASH}'",
+}
+_SANDBOX = (
+    f"sandbox {inbox_html.SANDBOX}; default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
+_LOCAL = f"{_SANDBOX}; style-src 'unsafe-inline'; img-src data:; font-src data:"
+_REMOTE = f"{_SANDBOX}; style-src 'unsafe-inline' http: https:; img-src data: http: https:; font-src data: http: https:"
+
+
+def inbox_page(store: InboxStore, find_origins: FindOrigins | None = None, journey_url: str = "") -> Starlette:
+    """Return the application that shows the messages of a store.
+
+    `journey_url` is the address of a journey in the Temporal UI, with `{workflow_id}` in it.
+    """
+
+    async def look_up(items: Sequence[Received]) -> Mapping[UUID, MessageOrigin]:
+        ids = [found for item in items if (found := _uuid(item)) is not None]
+        return await find_origins(ids) if find_origins is not None and ids else {}
 
     async def overview(_: Request) -> Response:
-        return _page("Inbox", _overview(messages), refresh=True)
+        items = store.items[::-1]
+        origins = await look_up(items)
+        return _page(inbox_html.overview([(item, _of(item, origins)) for item in items]))
 
     async def one(request: Request) -> Response:
-        wanted = request.path_params["number"]
-        for mail in messages:
-            if mail.number == wanted:
-                return _page(mail.subject or "(no subject)", _mail(mail))
-        return _page("No such mail", '<p>It is not here, or no longer. <a href="/">Inbox</a></p>', status=404)
+        if (item := _find(store, request)) is None:
+            return _page(inbox_html.missing(), 404)
+        view = request.query_params.get("view", "")
+        has_remote = "remote" in request.query_params
+        origins = await look_up([item])
+        return _page(inbox_html.message(item, _of(item, origins), view, journey_url, has_remote=has_remote))
+
+    async def html(request: Request) -> Response:
+        item = _find(store, request)
+        if not isinstance(item, ReceivedMail) or item.html is None:
+            return PlainTextResponse("no such mail", 404, _COMMON)
+        policy = _REMOTE if "remote" in request.query_params else _LOCAL
+        # Its links open in a tab of their own.
+        return HTMLResponse('<base target="_blank">' + item.html, 200, {**_COMMON, "Content-Security-Policy": policy})
 
     async def as_json(_: Request) -> Response:
-        return JSONResponse([_record(mail) for mail in reversed(messages)], headers=HEADERS)
+        items = store.items[::-1]
+        origins = await look_up(items)
+        return JSONResponse([_record(item, _of(item, origins)) for item in items], headers=_COMMON)
 
     return Starlette(
         routes=[
             Route("/", overview),
             Route("/messages/{number:int}", one),
+            Route("/messages/{number:int}/html", html),
             Route("/api/messages", as_json),
         ]
     )
 
 
-def _page(title: str, body: str, *, refresh: bool = False, status: int = 200) -> HTMLResponse:
-    again = '<meta http-equiv="refresh" content="3">' if refresh else ""
-    return HTMLResponse(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{again}'
-        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>",
-        status,
-        HEADERS,
-    )
+def _find(store: InboxStore, request: Request) -> Received | None:
+    return store.find(request.path_params["number"])
 
 
-def _overview(messages: Sequence[ReceivedMail]) -> str:
-    if not messages:
-        return "<p>No mail yet. This page renews itself.</p>"
-    rows = "".join(
-        f"<tr><td>{_time(mail)}</td><td>{escape(', '.join(mail.recipients))}</td>"
-        f'<td><a href="/messages/{mail.number}">{escape(mail.subject or "(no subject)")}</a></td></tr>'
-        for mail in reversed(messages)
-    )
-    return f"<table><thead><tr><th>Received</th><th>To</th><th>Subject</th></tr></thead><tbody>{rows}</tbody></table>"
+def _of(item: Received, origins: Mapping[UUID, MessageOrigin]) -> MessageOrigin | None:
+    found = _uuid(item)
+    return None if found is None else origins.get(found)
 
 
-def _mail(mail: ReceivedMail) -> str:
-    envelope = f"<p>{_time(mail)} from {escape(mail.sender)} to {escape(', '.join(mail.recipients))}</p>"
-    parts = ['<p><a href="/">Inbox</a></p>', envelope]
-    if mail.html is not None:
-        # Without allow-same-origin and allow-scripts the mail is shut in; its links open in a tab of their own.
-        source = escape('<base target="_blank">' + mail.html)
-        sandbox = "allow-popups allow-popups-to-escape-sandbox"
-        parts.append(f'<h2>HTML</h2><iframe title="The mail" sandbox="{sandbox}" srcdoc="{source}"></iframe>')
-    if mail.text is not None:
-        parts.append(f"<h2>Text</h2><pre>{escape(mail.text)}</pre>")
-    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in mail.headers)
-    parts.append(f"<h2>Headers</h2><table>{rows}</table>")
-    return "".join(parts)
+def _uuid(item: Received) -> UUID | None:
+    """The id of a message of the ledger; a mail may bear anything."""
+    try:
+        return UUID(item.message_id or "")
+    except ValueError:
+        return None
 
 
-def _time(mail: ReceivedMail) -> str:
-    return f"<time>{mail.received_at:%Y-%m-%d %H:%M:%S} UTC</time>"
+def _page(html: str, status: int = 200) -> HTMLResponse:
+    return HTMLResponse(html, status, PAGE_HEADERS)
 
 
-def _record(mail: ReceivedMail) -> dict[str, Any]:
+def _record(item: Received, origin: MessageOrigin | None) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "number": item.number,
+        "received_at": item.received_at.isoformat(),
+        "message_id": item.message_id,
+        "origin": None if origin is None else to_builtins(origin),
+    }
+    if not isinstance(item, ReceivedMail):
+        return {**record, "address": item.address, "content": item.content}
     return {
-        "number": mail.number,
-        "received_at": mail.received_at.isoformat(),
-        "sender": mail.sender,
-        "recipients": mail.recipients,
-        "subject": mail.subject,
-        "headers": mail.headers,
-        "text": mail.text,
-        "html": mail.html,
+        **record,
+        "sender": item.sender,
+        "recipients": item.recipients,
+        "subject": item.subject,
+        "headers": item.headers,
+        "text": item.text,
+        "html": item.html,
     }

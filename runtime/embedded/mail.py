@@ -1,8 +1,12 @@
-"""A mail as the embedded inbox received it."""
+"""What the embedded inbox has received: mails by SMTP, and messages of any channel from the provider `console`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
+from typing import Any
+
+MESSAGE_ID_HEADER = "X-Sojourn-Message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,13 @@ class ReceivedMail:
     recipients: tuple[str, ...]
     message: EmailMessage = field(repr=False)
     received_at: datetime
+    source: bytes = field(default=b"", repr=False)
+
+    @property
+    def message_id(self) -> str | None:
+        """The message's id in the ledger; None for a mail that Sojourn did not send."""
+        value = self.message.get(MESSAGE_ID_HEADER)
+        return None if value is None else _printable(str(value)).strip()
 
     @property
     def subject(self) -> str:
@@ -40,6 +51,20 @@ class ReceivedMail:
         except (LookupError, ValueError):  # an unknown charset or encoding
             raw = part.get_payload(decode=True)
             return raw.decode(errors="replace") if isinstance(raw, bytes) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMessage:
+    """A message of another channel. `address` is empty where the template names the receiver."""
+
+    number: int
+    message_id: str
+    address: str
+    content: Mapping[str, Any] = field(repr=False)
+    received_at: datetime
+
+
+Received = ReceivedMail | ReceivedMessage
 
 
 def _printable(text: str) -> str:

@@ -16,8 +16,16 @@ from domain.errors import ConflictError
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
 from tests import generated
+from tests.harness import MAIL
 from tests.runtime.conftest import ROOT, killed_run
 
+CAMPAIGN = """
+key: welcome
+name: Welcome
+entry: {event: Signed Up}
+steps:
+  - {id: hello, send: {channel: email, template: note}}
+"""
 MY_OWN = generated.secret("my own")
 RUN = """
 import asyncio, sys
@@ -74,6 +82,37 @@ async def test_real_servers_replace_embedded_ones(folder: Path, monkeypatch: pyt
             assert second.settings.build_id is None
             assert second.settings.api_port != first.settings.api_port
         await mail.stop()
+
+
+async def test_the_inbox_says_where_a_mail_comes_from(folder: Path) -> None:
+    async with (
+        DevStack(folder, durable=False) as stack,
+        httpx.AsyncClient(base_url=stack.api_url, trust_env=False, timeout=60) as http,
+    ):
+        assert stack.inbox is not None
+        bearer = {"Authorization": f"Bearer {stack.settings.admin_key.get_secret_value()}"}
+        document = {"file": "campaign.yaml", "source": CAMPAIGN, "templates": {"note.liquid": MAIL}}
+        (await http.post("/v1/campaigns", json=document, headers=bearer)).raise_for_status()
+        (await http.post("/v1/campaigns/welcome/start", headers=bearer)).raise_for_status()
+        write_key = (stack.settings.write_key.get_secret_value(), "")
+        for body in (
+            {"type": "identify", "userId": "u 1", "traits": {"email": "ada@example.com"}},
+            {"type": "track", "userId": "u 1", "event": "Signed Up"},
+        ):
+            (await http.post("/v1/batch", json={"batch": [body]}, auth=write_key)).raise_for_status()
+        await stack.inbox.wait_for(1, timeout=60)
+        [journey] = (await http.get("/v1/journeys?user=u 1", headers=bearer)).json()["journeys"]
+        page = (await http.get(f"{stack.inbox.url}/messages/1")).text
+        [listed] = (await http.get(f"{stack.inbox.url}/api/messages")).json()
+    for text in (
+        "welcome <small>version 1</small>",
+        "hello <small>email note</small>",
+        "sojourn explain &#x27;u 1&#x27;",
+    ):
+        assert text in page
+    assert f"<code>sojourn journeys show {journey['id']}</code>" in page
+    assert f'href="{journey["url"]}"' in page
+    assert listed["origin"]["journey_id"] == journey["id"]
 
 
 def test_keys_are_made_once_and_only_for_their_owner(folder: Path) -> None:

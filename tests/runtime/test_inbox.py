@@ -1,13 +1,16 @@
 """The embedded inbox: its SMTP answers and its page."""
 
+import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from email.message import EmailMessage
+from pathlib import Path
 
 import aiosmtplib
 import httpx
 import pytest
 
-from runtime.embedded import inbox as module
+from runtime.embedded import inbox_store as module
 from runtime.embedded.inbox import Inbox
 
 
@@ -80,14 +83,75 @@ async def test_the_page_escapes_all_that_a_mail_says(inbox: Inbox) -> None:
     await send(inbox, mail(subject=evil, html=f'"></iframe>{evil}'))
     async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
         listing = await browser.get("/")
-        page = await browser.get("/messages/1")
+        pages = [await browser.get(f"/messages/1?view={view}") for view in ("html", "text", "headers", "source", evil)]
         missing = await browser.get("/messages/2")
-    assert "&lt;script&gt;" in listing.text
-    assert "&quot;&gt;&lt;/iframe&gt;" in page.text
-    assert "<script" not in listing.text + page.text
-    assert 'sandbox="allow-popups ' in page.text
-    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    for page in (listing, *pages):
+        assert "&lt;script&gt;" in page.text
+        assert evil not in page.text
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert 'sandbox="allow-popups allow-popups-to-escape-sandbox" src="/messages/1/html"' in pages[0].text
     assert missing.status_code == 404
+
+
+async def test_the_html_of_a_mail_is_shut_in_and_loads_nothing_unless_asked(inbox: Inbox) -> None:
+    await inbox.show()
+    await send(inbox, mail(html='<img src="https://shop.example.com/open.gif">'))
+    await send(inbox, mail(html='<a href="https://shop.example.com/">Shop</a>'))
+    async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
+        pages = [(await browser.get(f"/messages/{number}")).text for number in (1, 2)]
+        page = (await browser.get("/messages/1?view=html&remote")).text
+        local = await browser.get("/messages/1/html")
+        remote = await browser.get("/messages/1/html?remote")
+        other = [await browser.get(f"/messages/{number}/html") for number in (3, 9)]
+    assert ["Load them" in page for page in pages] == [True, False]
+    assert 'src="/messages/1/html?remote"' in page
+    for answer, images in ((local, "img-src data:"), (remote, "img-src data: http: https:")):
+        rules = [rule.strip() for rule in answer.headers["Content-Security-Policy"].split(";")]
+        assert "sandbox allow-popups allow-popups-to-escape-sandbox" in rules
+        assert "default-src 'none'" in rules
+        assert images in rules
+        assert "<img" in answer.text
+    assert [answer.status_code for answer in other] == [404, 404]
+
+
+async def test_mails_outlive_the_inbox(tmp_path: Path) -> None:
+    first = await Inbox.start(folder=tmp_path)
+    await send(first, mail(subject="Dein Körbchen 🧺"))
+    await send(first, mail(to="josé@example.com", subject="Return-Path: <x>"))
+    await first.stop()
+    (tmp_path / "000003.eml").write_bytes(b"Return-Path: <half")
+    second = await Inbox.start(folder=tmp_path)
+    assert second.messages == [
+        replace(old, message=new.message) for old, new in zip(first.messages, second.messages, strict=True)
+    ]
+    assert [(one.subject, one.text) for one in second.messages] == [
+        ("Dein Körbchen 🧺", "Come back\n"),
+        ("Return-Path: <x>", "Come back\n"),
+    ]
+    await send(second, mail(subject="after"))
+    assert second.messages[-1].number == 3
+    await second.stop()
+
+
+async def test_only_as_many_files_are_kept_as_mails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox = await Inbox.start(folder=tmp_path)
+    for subject in ("one", "two", "three"):
+        await send(inbox, mail(subject=subject))
+    await inbox.stop()
+    monkeypatch.setattr(module, "KEEP", 2)
+    inbox = await Inbox.start(folder=tmp_path)
+    assert [kept.subject for kept in inbox.messages] == ["two", "three"]
+    await send(inbox, mail(subject="four"))
+    await inbox.stop()
+    assert sorted(os.listdir(tmp_path)) == ["000003.eml", "000004.eml"]
+
+
+async def test_an_empty_inbox_says_what_to_do(inbox: Inbox) -> None:
+    await inbox.show()
+    async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
+        page = (await browser.get("/")).text
+    for command in ("sojourn apply campaign.yaml", "sojourn explain USER", "sojourn dev forward 1d"):
+        assert command in page
 
 
 async def test_json_lists_the_newest_first_and_survives_broken_mails(inbox: Inbox) -> None:

@@ -1,0 +1,156 @@
+"""The HTML of the embedded inbox. Everything that a message says is escaped here."""
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Sequence
+from datetime import datetime
+from html import escape
+from typing import Final
+
+from application.whereabouts import link
+from runtime.embedded.inbox_look import SCRIPT, STYLE
+from runtime.embedded.mail import Received, ReceivedMail
+from store.message_origins import MessageOrigin
+
+SCRIPT_HASH: Final = "sha256-" + base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+# Without allow-same-origin and allow-scripts a mail is shut in.
+SANDBOX: Final = "allow-popups allow-popups-to-escape-sandbox"
+_REMOTE: Final = re.compile(
+    r"""\b(?:src|srcset|background|poster)\s*=\s*["']?\s*(?:https?:)?//|url\(\s*["']?\s*(?:https?:)?//|<link\b""",
+    re.IGNORECASE,
+)
+_VIEWS: Final = {"html": "HTML", "text": "Text", "headers": "Headers", "source": "Source"}
+
+_EMPTY: Final = """
+<section class="empty">
+<h2>Nothing has arrived yet</h2>
+<p>Messages that your campaigns send are shown here, and go nowhere else. In a second terminal:</p>
+<pre>sojourn apply campaign.yaml
+sojourn start campaign.yaml</pre>
+<p>Then report the event that starts it. If nothing comes:</p>
+<dl>
+<dt><code>sojourn explain USER</code></dt><dd>says what became of a user, and why</dd>
+<dt><code>sojourn dev forward 1d</code></dt><dd>lets a day pass, if the campaign still waits</dd>
+</dl>
+</section>
+"""
+
+
+def overview(items: Sequence[tuple[Received, MessageOrigin | None]]) -> str:
+    """Return the list of messages, newest first."""
+    rows = "".join(_row(item, origin) for item, origin in items)
+    body = f'<ol class="list">{rows}</ol>' if rows else _EMPTY
+    return _document("Inbox", f'<header class="bar"><h1>Inbox</h1></header><main id="live">{body}</main>', live=True)
+
+
+def message(item: Received, origin: MessageOrigin | None, view: str, journey_url: str, *, has_remote: bool) -> str:
+    """Return the page of one message, in one of its views."""
+    title = _title(item, origin)
+    facts = (
+        {"From": item.sender, "To": ", ".join(item.recipients)}
+        if isinstance(item, ReceivedMail)
+        else {"To": item.address}
+    )
+    facts["At"] = f"{_at(item, origin):%A, %-d %B %Y, %H:%M:%S %Z}"
+    body = _mail_views(item, view, has_remote) if isinstance(item, ReceivedMail) else _content(item.content)
+    return _document(
+        title,
+        f'<nav class="bar"><a href="/">← Inbox</a></nav><main><h1>{escape(title)}</h1>'
+        f'<dl class="facts">{"".join(_fact(name, escape(value)) for name, value in facts.items() if value)}</dl>'
+        f"{_origin(origin, journey_url)}{body}</main>",
+    )
+
+
+def missing() -> str:
+    """Return the page of a message that is not there."""
+    text = "<h1>No such message</h1><p>It is not here, or no longer: the oldest of 1,000 messages go.</p>"
+    return _document("No such message", f'<nav class="bar"><a href="/">← Inbox</a></nav><main>{text}</main>')
+
+
+def _row(item: Received, origin: MessageOrigin | None) -> str:
+    to = ", ".join(item.recipients) if isinstance(item, ReceivedMail) else item.address
+    where = "" if origin is None else f"{escape(origin.campaign)} · {escape(origin.step)}"
+    channel = "" if origin is None or origin.channel == "email" else f'<b class="tag">{escape(origin.channel)}</b>'
+    who = escape((origin.user if origin else None) or to)
+    return (
+        f'<li><a href="/messages/{item.number}">'
+        f'<span class="who">{who}</span>'
+        f'<span class="what">{channel}{escape(_title(item, origin))}</span>'
+        f'<span class="where">{where}</span>'
+        f'<time datetime="{item.received_at.isoformat()}">{_at(item, origin):%-d %b %H:%M}</time></a></li>'
+    )
+
+
+def _title(item: Received, origin: MessageOrigin | None) -> str:
+    if isinstance(item, ReceivedMail):
+        return item.subject or "(no subject)"
+    for name in ("title", "subject", "url"):
+        if isinstance(value := item.content.get(name), str) and value:
+            return value
+    return origin.template if origin else "(no title)"
+
+
+def _at(item: Received, origin: MessageOrigin | None) -> datetime:
+    """When it was on the journey's clock, which may be ahead; in the zone of this machine."""
+    return (origin.at if origin else item.received_at).astimezone()
+
+
+def _origin(origin: MessageOrigin | None, journey_url: str) -> str:
+    if origin is None:
+        return ""
+    url = link(journey_url, origin.workflow_id)
+    facts = {
+        "Campaign": f"{escape(origin.campaign)} <small>version {origin.version}</small>",
+        "Step": f"{escape(origin.step)} <small>{escape(origin.channel)} {escape(origin.template)}</small>",
+        "User": escape(origin.user or "(anonymous)"),
+        "Journey": f'<a href="{escape(url)}" target="_blank" rel="noreferrer">in the Temporal UI ↗</a>',
+    }
+    commands = [f"sojourn journeys show {origin.journey_id}"]
+    if origin.user is not None:
+        commands.insert(0, f"sojourn explain {shlex.quote(origin.user)}")
+    facts["Look closer"] = "".join(f"<code>{escape(command)}</code>" for command in commands)
+    return f'<dl class="facts origin">{"".join(_fact(name, value) for name, value in facts.items())}</dl>'
+
+
+def _mail_views(mail: ReceivedMail, wanted: str, has_remote: bool) -> str:
+    views = {
+        "html": None if mail.html is None else _frame(mail, has_remote),
+        "text": None if mail.text is None else f"<pre>{escape(mail.text)}</pre>",
+        "headers": f'<dl class="facts">{"".join(_fact(name, escape(value)) for name, value in mail.headers)}</dl>',
+        "source": f"<pre>{escape(mail.source.decode(errors='replace'))}</pre>",
+    }
+    there = {name: view for name, view in views.items() if view is not None}
+    chosen = wanted if wanted in there else next(iter(there))
+    tabs = "".join(
+        f'<a href="?view={name}"{" aria-current=page" if name == chosen else ""}>{_VIEWS[name]}</a>' for name in there
+    )
+    return f'<nav class="tabs">{tabs}</nav>{there[chosen]}'
+
+
+def _frame(mail: ReceivedMail, has_remote: bool) -> str:
+    note = ""
+    if not has_remote and _REMOTE.search(mail.html or ""):
+        load = '<a href="?view=html&amp;remote">Load them</a>'
+        note = f'<p class="note">Images and styles from elsewhere are not loaded. {load}</p>'
+    source = f"/messages/{mail.number}/html{'?remote' if has_remote else ''}"
+    return f'{note}<iframe title="The mail" sandbox="{SANDBOX}" src="{source}"></iframe>'
+
+
+def _content(content: object) -> str:
+    return f"<pre>{escape(json.dumps(content, indent=2, ensure_ascii=False))}</pre>"
+
+
+def _fact(name: str, value: str) -> str:
+    return f"<dt>{escape(name)}</dt><dd>{value}</dd>"
+
+
+def _document(title: str, body: str, *, live: bool = False) -> str:
+    script = f"<script>{SCRIPT}</script>" if live else ""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body>{body}{script}</body></html>"
+    )

@@ -1,0 +1,39 @@
+"""Where messages come from: the campaign, step, journey and user of each."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from store.database import Connection
+
+
+class MessageOrigin(Struct, frozen=True):
+    """Where one message comes from. `at` is on its journey's clock; `user` is None for one without a user id."""
+
+    channel: str
+    campaign: str
+    version: int
+    step: str
+    template: str
+    user: str | None
+    journey_id: UUID
+    workflow_id: str
+    at: datetime
+
+
+async def find_origins(connection: Connection, message_ids: Collection[UUID]) -> dict[UUID, MessageOrigin]:
+    """Return the origins of the messages that the ledger has, by their ids."""
+    cursor = await connection.execute(
+        """
+        SELECT messages.id, channel, messages.campaign_key AS campaign, campaign_version AS version, messages.step,
+               template, user_id AS user, journey_id, workflow_id, at
+        FROM messages
+        JOIN journeys ON journeys.id = journey_id
+        LEFT JOIN profiles ON profiles.id = journeys.profile_id
+        WHERE messages.id = ANY(%s)
+        """,
+        (list(message_ids),),
+    )
+    return {row.pop("id"): MessageOrigin(**row) async for row in cursor}
