@@ -16,9 +16,10 @@ from domain.deployment import secrets
 from domain.deployment.certificates import find_certificate_fault
 from domain.deployment.findings import DeploymentFinding, DeploymentPart
 from domain.deployment.secrets import SecretFault
+from domain.sending.outbound_secrets import BoundSecret
 from domain.tracking.decode import MAX_BATCH_BYTES
 from domain.tracking.identifiers import DEFAULT_PLACEHOLDERS
-from settings_sources import PREFIX, SecretFiles, TemporalEnvironment, Variables, variable_of
+from settings_sources import PREFIX, OutboundSecrets, SecretFiles, TemporalEnvironment, Variables, variable_of
 from settings_types import (
     DatabaseUrl,
     FaultError,
@@ -55,7 +56,13 @@ class _FromEnvironment(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources; the first that has a value decides."""
-        return init_settings, SecretFiles(settings_cls), Variables(settings_cls), TemporalEnvironment(settings_cls)
+        return (
+            init_settings,
+            SecretFiles(settings_cls),
+            OutboundSecrets(settings_cls),
+            Variables(settings_cls),
+            TemporalEnvironment(settings_cls),
+        )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -261,6 +268,11 @@ class MessageSettings(_FromEnvironment):
         examples=[secrets.MAKE_SIGNING_SECRET],
         description="a list that signs webhooks: secrets of Standard Webhooks, `whsec_` and base64. A request "
         "carries a signature by each of them",
+    )
+    webhook_secrets: dict[str, BoundSecret] = Field(
+        {},
+        description="secrets that webhooks name as `{{ secrets.name }}`, and [the hosts that each may go "
+        "to](operations.md#settings-and-secrets); in the folder, the files `name` and `name.hosts`",
     )
     webhook_allow_private_addresses: bool = Field(
         False, description="whether webhooks may reach this machine and private networks"

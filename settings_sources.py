@@ -5,7 +5,7 @@ which is then told with everything else that is wrong, at once.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -15,15 +15,25 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from temporalio.envconfig import ClientConfigProfile
 
 from domain.deployment.secrets import SecretFault
+from domain.sending.outbound_secrets import BoundSecret, find_outbound_fault
+from domain.templates.secret_text import SECRET_NAME
 
 PREFIX: Final = "SOJOURN_"
 # The settings that Temporal's own variables say as well, and those that only they do.
 TEMPORAL_ONLY: Final = ("temporal_tls", "temporal_grpc_meta")
 TEMPORAL: Final = ("temporal_address", "temporal_namespace", "temporal_api_key", *TEMPORAL_ONLY)
 MAX_SECRET_BYTES: Final = 64 * 1024
+# Secrets that webhooks carry: SOJOURN_SECRET_<NAME>, and where each may go, SOJOURN_SECRET_<NAME>_HOSTS.
+OUTBOUND: Final = "webhook_secrets"
+OUTBOUND_PREFIX: Final = f"{PREFIX}SECRET_"
+OUTBOUND_FOLDER: Final = f"{PREFIX}SECRETS_FOLDER"
 # Variables that ask for a profile file. Without one of them the default file, which may be another deployment's, is not
 # read.
 PROFILE_VARIABLES: Final = ("TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE")
+
+
+# A secret's name, where it stands, its value, and its hosts.
+_Given = tuple[str, str, str | SecretFault, str | SecretFault]
 
 
 class Variables(EnvSettingsSource):
@@ -31,7 +41,7 @@ class Variables(EnvSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """What the setting's variable says; None where it says nothing."""
-        if field_name in TEMPORAL_ONLY:
+        if field_name in (*TEMPORAL_ONLY, OUTBOUND):
             return None, field_name, False
         value, key, is_complex = super().get_field_value(field, field_name)
         if isinstance(value, str) and _is_secret(field.annotation):
@@ -58,6 +68,63 @@ class SecretFiles(PydanticBaseSettingsSource):
         """The secrets that files hold."""
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {name: value for name, value in found.items() if value is not None}
+
+
+class OutboundSecrets(PydanticBaseSettingsSource):
+    """The secrets that webhooks carry: one a variable, a file that a variable names, or a file of one folder.
+
+    In the folder, `slack_path` holds a secret and `slack_path.hosts` its hosts.
+    """
+
+    def __init__(self, settings: type[BaseSettings], environ: Mapping[str, str] = os.environ) -> None:
+        super().__init__(settings)
+        self._environ = {name.upper(): value for name, value in environ.items() if value}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Not used: the secrets are read as a whole."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The secrets by name, or the first thing that is wrong with one."""
+        if OUTBOUND not in self.settings_cls.model_fields:
+            return {}
+        found: dict[str, BoundSecret] = {}
+        for name, where, value, hosts in (*self._in_folder(), *self._in_environment()):
+            if not SECRET_NAME.fullmatch(name):
+                return _fault_of(where, "does not name a secret", "a name is a-z, then a-z, 0-9 and _")
+            if name in found:
+                return _fault_of(where, "is given twice", "keep one of variable and file")
+            if (broken := next((each for each in (value, hosts) if isinstance(each, SecretFault)), None)) is not None:
+                return _fault_of(where, broken.problem, broken.remedy)
+            listed = tuple(host.strip().lower() for host in str(hosts).replace("\n", ",").split(",") if host.strip())
+            found[name] = BoundSecret(str(value), listed)
+            if (fault := find_outbound_fault(found[name])) is not None:
+                return _fault_of(where, fault.problem, fault.remedy)
+        return {OUTBOUND: found}
+
+    def _in_environment(self) -> Iterator[_Given]:
+        for variable in self._environ:
+            if not variable.startswith(OUTBOUND_PREFIX) or variable.endswith("_HOSTS"):
+                continue
+            named = variable.removesuffix("_FILE")
+            value = secret_in_file(named, self._environ) if named != variable else self._environ[variable]
+            hosts = self._environ.get(f"{named}_HOSTS", "")
+            yield named.removeprefix(OUTBOUND_PREFIX).lower(), variable, _without_line_end(value), hosts
+
+    def _in_folder(self) -> Iterator[_Given]:
+        if not (folder := self._environ.get(OUTBOUND_FOLDER)):
+            return
+        try:
+            # What Kubernetes keeps beside the files begins with a dot.
+            files = sorted(file for file in Path(folder).iterdir() if file.is_file() and file.name[0] != ".")
+        except OSError as error:
+            fault = SecretFault(f"cannot be read ({error.strerror})", "name a folder that the process can read")
+            yield "folder", OUTBOUND_FOLDER, fault, ""
+            return
+        for file in files:
+            if file.suffix != ".hosts":
+                hosts = file.with_name(f"{file.name}.hosts")
+                yield file.name, str(file), _read(file, OUTBOUND_FOLDER), _hosts_in(hosts)
 
 
 class TemporalEnvironment(PydanticBaseSettingsSource):
@@ -111,8 +178,22 @@ class TemporalEnvironment(PydanticBaseSettingsSource):
         )
 
 
+def _fault_of(where: str, problem: str, remedy: str) -> dict[str, Any]:
+    return {OUTBOUND: SecretFault(f"cannot be used: {where} {problem}", remedy)}
+
+
+def _hosts_in(file: Path) -> str | SecretFault:
+    return _read(file, OUTBOUND_FOLDER) if file.is_file() else ""
+
+
+def _without_line_end(value: str | SecretFault | None) -> str | SecretFault:
+    return value.rstrip("\r\n") if isinstance(value, str) else value or ""
+
+
 def variable_of(name: str, environ: Mapping[str, str] = os.environ) -> str:
     """The variable that says what a setting is; Temporal's own where none of ours does."""
+    if name == OUTBOUND:
+        return f"{OUTBOUND_PREFIX}…"
     variable = f"{PREFIX}{name.upper()}"
     is_ours = environ.get(variable) or environ.get(f"{variable}_FILE")
     return name.upper() if name in TEMPORAL_ONLY or (name in TEMPORAL and not is_ours) else variable

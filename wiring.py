@@ -198,6 +198,7 @@ def _providers(settings: Settings) -> dict[str, Provider]:
         "webhook": {
             "kind": "http",
             "signing_secrets": settings.webhook_signing_secrets,
+            "secrets": settings.webhook_secrets,
             "allow_private_addresses": settings.webhook_allow_private_addresses,
         },
         **settings.providers,

@@ -45,6 +45,12 @@ class Templates:
         task = self._compiling
         return task is not None and task.done() and not task.cancelled() and task.exception() is None
 
+    def get(self, name: str) -> TemplateSet:
+        """Return one of the templates, which are compiled."""
+        if self._compiling is None:
+            raise RuntimeError("the templates are not compiled")
+        return self._compiling.result()[name]
+
     async def compile(self) -> dict[str, TemplateSet]:
         """The templates by name. To be called without a transaction."""
         if self._compiling is None:

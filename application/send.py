@@ -45,6 +45,7 @@ from domain.sending.delivery import (
     Outbound,
     Provider,
     Rejected,
+    Repeats,
     Unavailable,
     combine,
 )
@@ -147,9 +148,11 @@ class Sender:
         now = claimed.first_claimed_at or at
         delivery = await self._deliver(claimed, version, provider, dated, now, settled, by_address)
         first = claimed.first_handed_over_at or at
-        if isinstance(delivery, Ambiguous) and sending.may_repeat(claimed.category, provider.repeats, first, at):
-            # The message stays in `sending`, as if this attempt had died, and the next one decides.
-            raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
+        if isinstance(delivery, Ambiguous):
+            repeats = _repeats(claimed, version, provider)
+            if sending.may_repeat(claimed.category, repeats, first, at):
+                # The message stays in `sending`, as if this attempt had died, and the next one decides.
+                raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
         if isinstance(delivery, Unavailable) and claimed.state == SENDING:
             # This attempt delivered nothing, and the one before may have: the message cannot be given back.
             raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
@@ -165,6 +168,8 @@ class Sender:
             claimed = await _lock(connection, message_id)
             provider = self._providers[claimed.channel]
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
+            if claimed.state == SENDING and not version.templates.are_compiled:
+                raise _NotCompiledError(version.templates)
             match self._claim(claimed, version, provider, at):
                 case Done(state=state):
                     return await _finish(connection, claimed, state, then)
@@ -191,6 +196,8 @@ class Sender:
     def _claim(
         self, claimed: Claimed, version: LoadedVersion, provider: Provider, at: datetime
     ) -> Proceed | Wait | Close | Done:
+        # It matters of a message in `sending` only, and no provider repeats what another one may have had.
+        is_repetition = claimed.state == SENDING and claimed.provider in (None, provider.name)
         facts = ClaimFacts(
             claimed.state,
             claimed.reason,
@@ -207,7 +214,7 @@ class Sender:
             window=version.rules.send_window,
             zone=self._zone(claimed, version),
             at=at,
-            repeats=provider.repeats if claimed.provider in (None, provider.name) else Never(),
+            repeats=_repeats(claimed, version, provider) if is_repetition else Never(),
         )
 
     def _zone(self, claimed: Claimed, version: LoadedVersion) -> ZoneInfo:
@@ -289,6 +296,12 @@ async def _compile(templates: Templates) -> None:
             await templates.compile()
     except TimeoutError as error:
         raise UnavailableError(f"its templates were not compiled within {RENDER_SECONDS:.0f} s") from error
+
+
+def _repeats(claimed: Claimed, version: LoadedVersion, provider: Provider) -> Repeats:
+    """Say what repeating the message does: the provider's `repeats`, unless its template forbids any repetition."""
+    template = version.templates.get(claimed.template)
+    return provider.repeats if template.is_repeatable(_locale(claimed.traits, claimed.context)) else Never()
 
 
 async def _lock(connection: Connection, message_id: UUID) -> Claimed:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from domain.sending.outbound_secrets import BoundSecret
 from settings import CodecServerSettings, DatabaseSettings, Settings, TemporalSettings, find_setting_faults
 from tests import generated
 from tests.processes import ROOT
@@ -447,3 +448,59 @@ class TestTemporal:
         keys = TemporalSettings().payload_keys_by_id
         assert list(keys) == ["b", "a"]
         assert all(len(key) == 32 for key in keys.values())
+
+
+OUTBOUND = "a value of the outside"
+
+
+def outbound(monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str]) -> dict[str, BoundSecret]:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    return Settings.model_validate(RIGHT).webhook_secrets
+
+
+def test_secrets_of_webhooks_stand_in_variables_and_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "crm_token").write_text(f"{OUTBOUND} 1\n")
+    (tmp_path / "folder" / "crm_token.hosts").write_text("api.example.com\nAPI.eu.example.com\n")
+    (tmp_path / "folder" / "..data").mkdir()
+    (tmp_path / "one").write_text(f"{OUTBOUND} 2\n")
+    environ = {
+        "SOJOURN_SECRETS_FOLDER": str(tmp_path / "folder"),
+        "SOJOURN_SECRET_SLACK_PATH": f"{OUTBOUND} 3",
+        "SOJOURN_SECRET_SLACK_PATH_HOSTS": "hooks.slack.com, 127.0.0.1",
+        "SOJOURN_SECRET_ONE_FILE": str(tmp_path / "one"),
+    }
+    assert outbound(monkeypatch, environ) == {
+        "crm_token": BoundSecret(f"{OUTBOUND} 1", ("api.example.com", "api.eu.example.com")),
+        "slack_path": BoundSecret(f"{OUTBOUND} 3", ("hooks.slack.com", "127.0.0.1")),
+        "one": BoundSecret(f"{OUTBOUND} 2"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"SOJOURN_SECRET_A": "short"}, "SOJOURN_SECRET_A has 5 characters"),
+        ({"SOJOURN_SECRET_A": f"{OUTBOUND}\r\nX: 1"}, "SOJOURN_SECRET_A holds control characters"),
+        ({"SOJOURN_SECRET_A": OUTBOUND, "SOJOURN_SECRET_A_HOSTS": "https://x.example.com/"}, "which is not a host"),
+        ({"SOJOURN_SECRET_A": OUTBOUND, "SOJOURN_SECRET_A_HOSTS": "*.example.com"}, "which is not a host"),
+        ({"SOJOURN_SECRET_A": OUTBOUND, "SOJOURN_SECRET_A_HOSTS": "a.example.com:443"}, "which is not a host"),
+        ({"SOJOURN_SECRET_1A": OUTBOUND}, "SOJOURN_SECRET_1A does not name a secret"),
+        ({"SOJOURN_SECRET_A_FILE": "/nowhere/at/all"}, "there is no such file"),
+        ({"SOJOURN_SECRETS_FOLDER": "/nowhere/at/all"}, "SOJOURN_SECRETS_FOLDER"),
+    ],
+)
+def test_secrets_of_webhooks_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str], said: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        outbound(monkeypatch, environ)
+    [fault] = find_setting_faults(refused.value)
+    assert said in fault.problem
+    assert OUTBOUND not in fault.problem + fault.remedy
+
+
+def test_settings_do_not_show_the_secrets_of_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOJOURN_SECRET_A", OUTBOUND)
+    assert OUTBOUND not in repr(Settings.model_validate(RIGHT))

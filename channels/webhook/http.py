@@ -1,12 +1,11 @@
-"""Webhooks by HTTP POST, signed by the Standard Webhooks specification: build the request, send it, read the reply."""
+"""Webhooks by HTTP: put the secrets in, build the request, send it, read the reply."""
 
 import asyncio
 import base64
-import json
 import re
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -20,22 +19,17 @@ from channels.guarded_transport import BlockedAddressError, GuardedTransport, In
 from channels.provider_kind import ProviderKind
 from channels.resolver import Resolver
 from channels.tls import public_authorities
+from channels.webhook.request import WebhookRequest, build
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Keyed, Outbound, Rejected, Unavailable
+from domain.sending.outbound_secrets import BoundSecret, SecretKeeper, SecretRefusal
 
 CONNECT_SECONDS = 10
 TOTAL_SECONDS = 30
 MAX_REPLY_BYTES = 64 * 1024
 
-_RETRIED = frozenset({408, 425, 429})
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookRequest:
-    """One signed POST."""
-
-    url: httpx.URL
-    headers: Mapping[str, str]
-    body: bytes
+_SUCCESS, _SERVER_ERRORS = range(200, 300), range(500, 600)
+# Certainly not carried out: RFC 9110, 15.5.9 and 15.6.4; RFC 8470, 5.2; RFC 6585, 4.
+_RETRIED = frozenset({408, 425, 429, 503})
 
 
 @dataclass(slots=True)
@@ -50,17 +44,17 @@ class _Progress:
 
 
 class WebhookHttp:
-    """Posts messages to the URLs of their templates.
+    """Sends messages to the URLs of their templates.
 
     `signing_secrets` are Standard Webhooks secrets, `whsec_` and base64; raises ValueError for any other text. Each of
     them signs, so that receivers change from one to the next when they like. Unless `allow_private_addresses`, only the
     public Internet is reached. `tls_context` replaces the machine's certificate authorities, for receivers with a
     private one. `seconds` bounds a delivery as a whole. `resolver` looks up the names of receivers; each provider has
-    its own.
+    its own. `secrets` are those that requests carry, by name.
     """
 
     name = "http"
-    # By `webhook-id`, as receivers of the specification keep it.
+    # By `webhook-id`, as receivers of the specification keep it. Any other request is repeated by its method only.
     repeats = Keyed()
 
     def __init__(
@@ -68,6 +62,7 @@ class WebhookHttp:
         signing_secrets: Sequence[str],
         allow_private_addresses: bool,
         *,
+        secrets: Mapping[str, BoundSecret] | None = None,
         tls_context: ssl.SSLContext | None = None,
         seconds: float = TOTAL_SECONDS,
         resolver: Resolver | None = None,
@@ -76,6 +71,7 @@ class WebhookHttp:
         self._allow_private_addresses = allow_private_addresses
         self._tls_context = tls_context or public_authorities()
         self._seconds = seconds
+        self._secrets = SecretKeeper(secrets or {})
         self._bulkhead = Bulkhead()
         self._resolver = resolver or Resolver()
 
@@ -83,17 +79,30 @@ class WebhookHttp:
         return host_of(message.content["url"])
 
     async def deliver(self, message: Outbound, address: str) -> Delivery:
-        """Post the message."""
+        """Send the request. Nothing of what is returned holds a secret."""
         try:
-            request = build(message, self._signers, datetime.now(UTC))
+            request = self._build(message)
+        except SecretRefusal as refusal:
+            return Rejected(refusal.reason, refusal.detail)
         except (httpx.InvalidURL, ValueError) as error:
-            return Rejected("invalid_message", str(error))
+            return Rejected("invalid_message", self._secrets.redact(str(error), message.content))
         with self._bulkhead.call(request.url.netloc.decode("ascii")) as call:
             if call is None:
                 return Unavailable("receiver_busy", "messages before this one wait for the receiver's answer")
-            return await self._post(request, call)
+            delivery = await self._send(request, call)
+        if isinstance(delivery, Accepted):
+            return delivery
+        return replace(delivery, detail=self._secrets.redact(delivery.detail, message.content))
 
-    async def _post(self, request: WebhookRequest, call: Call) -> Delivery:
+    def _build(self, message: Outbound) -> WebhookRequest:
+        content = self._secrets.fill(message.content)
+        request = build(content, message.message_id, message.at, self._signers, datetime.now(UTC))
+        # By the URL that is called, whatever was put into it.
+        host = request.url.raw_host.decode("ascii")
+        self._secrets.check_host(message.content, request.url.scheme, host)
+        return request
+
+    async def _send(self, request: WebhookRequest, call: Call) -> Delivery:
         progress = _Progress()
         delivery: Delivery | None = None
         client = httpx.AsyncClient(
@@ -108,7 +117,7 @@ class WebhookHttp:
             timeout=httpx.Timeout(self._seconds, connect=min(CONNECT_SECONDS, self._seconds / 2)),
         )
         outgoing = client.build_request(
-            "POST",
+            request.method,
             request.url,
             content=request.body,
             headers=request.headers,
@@ -117,37 +126,16 @@ class WebhookHttp:
         try:
             async with asyncio.timeout(self._seconds), client:
                 response = await client.send(outgoing, stream=True)
-                delivery = read_reply(response.status_code, response.headers.get("retry-after"), datetime.now(UTC))
+                retry_after = response.headers.get("retry-after")
+                delivery = read_reply(
+                    response.status_code, retry_after, datetime.now(UTC), is_repeatable=request.is_repeatable
+                )
                 await _drain(response)
                 call.is_answered = True
         except (httpx.HTTPError, BlockedAddressError, InvalidHostError, OSError) as error:
             # The status line has said it all: what goes wrong behind it changes nothing.
             return delivery or read_failure(error, progress.is_handed_over)
         return delivery
-
-
-def build(message: Outbound, signers: Sequence[Webhook], now: datetime) -> WebhookRequest:
-    """The signed request. `now` is the real time, which receivers compare with their own clocks.
-
-    Raises ValueError or httpx.InvalidURL where the URL is none, or the data is not JSON.
-    """
-    url = httpx.URL(message.content["url"])
-    is_host = bool(url.raw_host) and b"%" not in url.raw_host
-    is_port = url.port is None or 0 < url.port < 65_536
-    if url.scheme not in {"http", "https"} or not is_host or not is_port:
-        raise ValueError("the URL is not an absolute http or https one")
-    happened = message.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    envelope = {"type": "sojourn.message", "timestamp": happened, "data": message.content["data"]}
-    body = json.dumps(envelope, separators=(",", ":"), allow_nan=False)
-    headers = {
-        "content-type": "application/json",
-        "user-agent": "Sojourn",
-        "idempotency-key": message.message_id,
-        "webhook-id": message.message_id,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": " ".join(signer.sign(message.message_id, now, body) for signer in signers),
-    }
-    return WebhookRequest(url, headers, body.encode())
 
 
 def host_of(url: str) -> str:
@@ -158,13 +146,19 @@ def host_of(url: str) -> str:
         return ""
 
 
-def read_reply(status: int, retry_after: str | None, now: datetime) -> Delivery:
-    """What a status code means. A redirect is a refusal: following it would post the data to another address."""
-    if 200 <= status < 300:
+def read_reply(status: int, retry_after: str | None, now: datetime, *, is_repeatable: bool) -> Delivery:
+    """Read a status code. A redirect is a refusal: following it would send the data to another address.
+
+    A server error may follow what the request was to do, which only matters where that could then happen twice.
+    """
+    said = f"the receiver answered {status}"
+    if status in _SUCCESS:
         return Accepted(None)
-    if status in _RETRIED or status >= 500:
-        return Unavailable(f"http_{status}", f"the receiver answered {status}", _seconds(retry_after, now))
-    return Rejected(f"http_{status}", f"the receiver answered {status}")
+    if status in _RETRIED or (status in _SERVER_ERRORS and is_repeatable):
+        return Unavailable(f"http_{status}", said, _seconds(retry_after, now))
+    if status in _SERVER_ERRORS:
+        return Ambiguous(said)
+    return Rejected(f"http_{status}", said)
 
 
 def read_failure(error: Exception, is_handed_over: bool) -> Delivery:
@@ -217,18 +211,19 @@ async def _drain(response: httpx.Response) -> None:
 
 
 class HttpSettings(BaseModel):
-    """The secrets that sign, the newest first, and whether receivers on private networks are reached."""
+    """The secrets that sign, the newest first, those that requests carry, and whether private networks are reached."""
 
     model_config = ConfigDict(extra="forbid")
 
     signing_secrets: list[SecretStr]
+    secrets: dict[str, BoundSecret] = {}
     allow_private_addresses: bool = False
 
 
 def open_http(settings: HttpSettings) -> WebhookHttp:
     """Open the provider; no connection is made yet."""
-    secrets = [secret.get_secret_value() for secret in settings.signing_secrets]
-    return WebhookHttp(secrets, settings.allow_private_addresses)
+    signing = [secret.get_secret_value() for secret in settings.signing_secrets]
+    return WebhookHttp(signing, settings.allow_private_addresses, secrets=settings.secrets)
 
 
 KIND = ProviderKind("http", frozenset({"webhook"}), HttpSettings, open_http)

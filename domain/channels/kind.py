@@ -33,13 +33,15 @@ class Unreachable(Struct, frozen=True):
 class ChannelKind(ABC):
     """One channel. An adapter in the folder of its name hands its messages to a provider.
 
-    `required` and `optional` are the front-matter keys of its templates. `known_paths` are the template variables that
-    every recipient has. Where `silence_allows`, a person who has said nothing may be sent marketing.
+    `required` and `optional` are the front-matter keys of its templates whose values are texts; those of `structured`
+    are optional mappings or lists. `known_paths` are the template variables that every recipient has. Where
+    `silence_allows`, a person who has said nothing may be sent marketing.
     """
 
     name: ClassVar[str]
     required: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[tuple[str, ...]] = ()
+    structured: ClassVar[tuple[str, ...]] = ()
     known_paths: ClassVar[frozenset[str]] = frozenset()
     silence_allows: ClassVar[bool] = True
 
@@ -48,6 +50,10 @@ class ChannelKind(ABC):
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
     ) -> Variant | None:
         """Compile a template file, or return None and add to `problems`. Absent keys are reported by the caller."""
+
+    def is_repeatable(self, variant: Variant) -> bool:
+        """Whether a message of this template may be repeated wherever its provider's `repeats` allow that."""
+        return True
 
     def addresses(self, traits: Mapping[str, Any]) -> tuple[str, ...] | Unreachable:
         """Return where a message for this person goes; nothing where the template itself names the receiver."""

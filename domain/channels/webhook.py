@@ -1,108 +1,135 @@
-"""Webhooks: a constant URL in the front matter, a YAML mapping or JSON object as the body.
+"""Webhooks: an HTTP request, as a signed event below the front matter, or as any API wants it in the front matter.
 
-The body is read once, when it is compiled. Its texts are Liquid and are rendered one by one, so a value stays inside of
-its string whatever it holds; there is no JSON text that it could break out of. A text that is one `{{ … | json }}`
-becomes the number, list, object, or null itself, in the same way.
+Data below the front matter goes out in the envelope of the Standard Webhooks specification. A request with `method` or
+`body` goes out as it is written.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Final, Literal, get_args
 
-from domain.channels.kind import ChannelKind
+from domain.channels.kind import ChannelKind, Variant
+from domain.channels.webhook_headers import HeaderTemplate, compile_headers
+from domain.channels.webhook_url import UrlTemplate, compile_url
 from domain.errors import Problem
-from domain.templates.front_matter import Field, Leaf, Tree, parse_tree
+from domain.suggestions import did_you_mean
+from domain.templates.front_matter import Field, parse_tree
+from domain.templates.json_template import JsonTemplate, compile_json, render_json, texts_in
 from domain.templates.liquid_context import Rendering
-from domain.templates.liquid_text import LiquidText, compile_liquid
+from domain.templates.liquid_text import LiquidText
 
-_Compiled = LiquidText | int | float | bool | None | dict[str, "_Compiled"] | list["_Compiled"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
+# RFC 9110, 9.2.2: one request, or several of the same, have the same effect.
+IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
+BODY_IS_OPTIONAL: Final = frozenset({"GET", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookTemplate:
-    """A webhook's request in one language."""
+    """A webhook's request in one language. `content` is its `data` in the envelope, its `body`, or nothing."""
 
-    url: str
-    data: dict[str, _Compiled]
+    method: Method
+    url: UrlTemplate
+    headers: tuple[HeaderTemplate, ...]
+    content: tuple[Literal["data", "body"], JsonTemplate] | None
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the data goes out in the signed envelope."""
+        return self.content is not None and self.content[0] == "data"
 
     def render(self, rendering: Rendering) -> dict[str, Any]:
-        """{url, data}, where data is a mapping that JSON can hold. Raises TemplateRenderError."""
-        return {"url": self.url, "data": _render(self.data, rendering)}
+        """Return {method, url, headers}, and `data` or `body`, which JSON can hold. Raises TemplateRenderError.
+
+        Secrets stand in it as SecretText.
+        """
+        request: dict[str, Any] = {
+            "method": self.method,
+            "url": self.url.render(rendering),
+            "headers": {header.name: header.render(rendering) for header in self.headers},
+        }
+        if self.content is not None:
+            key, template = self.content
+            request[key] = render_json(template, rendering)
+        return request
 
     def texts(self) -> Iterator[LiquidText]:
-        return _texts(self.data)
+        yield from self.url.texts()
+        yield from (header.value for header in self.headers)
+        if self.content is not None:
+            yield from texts_in(self.content[1])
 
 
 class Webhook(ChannelKind):
-    """A signed request to the URL that the template names."""
+    """A request to the URL that the template names."""
 
     name = "webhook"
     required = ("url",)
+    optional = ("method",)
+    structured = ("headers", "body")
 
     def compile(
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
     ) -> WebhookTemplate | None:
-        url = _url(fields.get("url"), problems)
-        tree, faults, doubts = parse_tree(body)
+        before = len(problems)
+        url = compile_url(fields["url"], problems) if "url" in fields else None
+        headers = compile_headers(fields["headers"], problems) if "headers" in fields else ()
+        method = _compile_method(fields.get("method"), problems)
+        content = _compile_content(fields, method, body, problems, warnings)
+        if url is None or method is None or len(problems) > before:
+            return None
+        return WebhookTemplate(method, url, headers, content)
+
+    def is_repeatable(self, variant: Variant) -> bool:
+        # A receiver of the envelope knows a message by its id; any other API goes by the method.
+        return not isinstance(variant, WebhookTemplate) or variant.is_signed or variant.method in IDEMPOTENT
+
+
+def _compile_method(field: Field | None, problems: list[Problem]) -> Method | None:
+    if field is None:
+        return "POST"
+    written = field.value.strip()
+    for method in METHODS:
+        if method == written.upper():
+            return method
+    problems.append(
+        field.place.problem(f"there is no method '{written}'", did_you_mean(written.upper(), METHODS, "Methods"))
+    )
+    return None
+
+
+def _compile_content(
+    fields: Mapping[str, Field],
+    method: Method | None,
+    below: Field,
+    problems: list[Problem],
+    warnings: list[Problem],
+) -> tuple[Literal["data", "body"], JsonTemplate] | None:
+    body = fields.get("body")
+    has_data = bool(below.value.strip())
+    if has_data and (body is not None or method != "POST"):
+        said, remedy = _ONE_CONTENT if body is not None else _NOT_SIGNED
+        problems.append(below.place.problem(said, remedy))
+    elif body is not None and method == "GET":
+        # RFC 9110, 9.3.1: servers drop it, or refuse the request.
+        said = "a GET request has no body"
+        problems.append(body.place.problem(said, "Put the values into the query of the url, or use another method"))
+    elif body is not None and body.tree is not None:
+        return "body", compile_json(body.tree, problems, may_name_secrets=True)
+    elif has_data or method not in BODY_IS_OPTIONAL:
+        tree, faults, doubts = parse_tree(below)
         problems += faults
         warnings += doubts
-        if tree is None:
-            return None
-        data = {key: _compile(value, problems) for key, value in tree.items()}
-        return None if url is None else WebhookTemplate(url, data)
+        return None if tree is None else ("data", compile_json(tree, problems, may_name_secrets=True))
+    return None
 
 
-def _compile(tree: Tree, problems: list[Problem]) -> _Compiled:
-    match tree:
-        case dict():
-            return {key: _compile(value, problems) for key, value in tree.items()}
-        case list():
-            return [_compile(item, problems) for item in tree]
-        case Leaf(value=str() as text):
-            compiled, faults = compile_liquid(text, tree.place)
-            problems += faults
-            return compiled
-    return tree.value  # type: ignore[no-any-return]  # the scalars of YAML that JSON has
-
-
-def _render(compiled: _Compiled, rendering: Rendering) -> Any:
-    match compiled:
-        case dict():
-            return {key: _render(value, rendering) for key, value in compiled.items()}
-        case list():
-            return [_render(item, rendering) for item in compiled]
-        case LiquidText():
-            return compiled.value(rendering)
-    return compiled
-
-
-def _texts(compiled: _Compiled) -> Iterator[LiquidText]:
-    if isinstance(compiled, LiquidText):
-        yield compiled
-    elif isinstance(compiled, dict | list):
-        for part in compiled.values() if isinstance(compiled, dict) else compiled:
-            yield from _texts(part)
-
-
-def _url(field: Field | None, problems: list[Problem]) -> str | None:
-    if field is None:
-        return None
-    value = field.value.strip()
-    if "{{" in value or "{%" in value:
-        problems.append(field.place.problem("the URL must be constant", "Put what varies into the body"))
-    elif not _is_http(value):
-        problems.append(field.place.problem("this is no URL to send to", "Write it as https://example.com/hook"))
-    return value
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        has_port = parts.port is None or parts.port > 0
-    except ValueError:
-        return False
-    is_host = bool(parts.hostname) and re.search(r"[\s%\\]", parts.netloc) is None
-    # Credentials in a URL end up in logs; receivers check the signature instead.
-    return parts.scheme in {"http", "https"} and is_host and has_port and parts.username is None
+_ONE_CONTENT = (
+    "there is a body in the front matter, and data below it",
+    "Keep the body for an API that wants it as it is, or the data for a receiver of signed webhooks",
+)
+_NOT_SIGNED = (
+    "data below the front matter is signed and sent by POST",
+    "Put it under body: in the front matter, or leave the method out",
+)

@@ -14,15 +14,16 @@ from domain.templates.liquid_text import SourceLocation, compile_liquid
 
 # A tag or output within a line and without braces of its own; any other is YAML like the rest.
 _LIQUID = re.compile(r"\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}")
-_QUOTE = "Put it in quotes, or below a |"
+QUOTE = "Put it in quotes, or below a |"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A value of the front matter, and where it stands."""
+    """A value of the front matter, and where it stands. `tree` is set, and `value` empty, where it is not a text."""
 
     value: str
     place: SourceLocation
+    tree: "Tree | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def parse(file: str, text: str) -> tuple[TemplateSource | None, list[Problem]]:
         if isinstance(value, str):
             fields[key] = Field(value, matter.text_place((key,)))
         else:
-            problems.append(place.problem("this must be a text", _QUOTE))
+            fields[key] = Field("", place, _tree(value, (key,), matter))
     return TemplateSource(fields, key_places, body, tuple(matter.warnings)), problems
 
 

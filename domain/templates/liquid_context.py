@@ -24,6 +24,7 @@ from liquid.token import Token
 from liquid.undefined import UNDEFINED
 
 from domain.templates.liquid_values import CHARACTERS_A_UNIT, Missing, weigh
+from domain.templates.secret_text import SECRETS, SecretRef, join
 
 MAX_OUTPUT_BYTES = 512 * 1024
 MAX_LOOP_STEPS = 10_000
@@ -80,13 +81,28 @@ class Budget:
         self.charge(steps * (1 + characters // CHARACTERS_A_UNIT))
 
 
-class _Buffer(StringIO):
+class Buffer(StringIO):
     """What is put out, or captured; all of it counts as work."""
 
     def __init__(self, budget: Budget) -> None:
         super().__init__(newline=None)
         self._budget = budget
         self._bytes_left = MAX_OUTPUT_BYTES
+        self._secrets: list[tuple[int, SecretRef]] = []
+
+    def write_secret(self, secret: SecretRef) -> None:
+        """Let a secret stand here, by name."""
+        self._secrets.append((self.tell(), secret))
+
+    def text(self) -> str:
+        """Return what was put out: a SecretText where secrets are in it."""
+        whole = self.getvalue()
+        parts: list[str | SecretRef] = []
+        begin = 0
+        for end, secret in self._secrets:
+            parts += [whole[begin:end], secret]
+            begin = end
+        return join([*parts, whole[begin:]])
 
     def write(self, text: str, /) -> int:
         self._bytes_left -= len(text.encode())
@@ -122,6 +138,9 @@ class Context(liquid.RenderContext):
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
         value = super().get(path, token=token, default=None)
+        if value is None and path[0] == SECRETS and len(path) > 1:
+            # Only an output can take it; see liquid_nodes.
+            return SecretRef(str(path[1]))
         if value is None and default is UNDEFINED:
             return Missing(str(path[0]), hint=_name(path) or "a computed variable", token=token)
         return default if value is None else value
@@ -130,8 +149,8 @@ class Context(liquid.RenderContext):
         """The instant that a template means by `now`."""
         return self.localization.now
 
-    def get_buffer(self, buf: TextIO | None = None) -> StringIO:
-        return _Buffer(self.budget)
+    def get_buffer(self, buf: TextIO | None = None) -> Buffer:
+        return Buffer(self.budget)
 
     def assign(self, key: str, val: Any) -> None:
         # The library adds up the sizes of all variables at each assignment.

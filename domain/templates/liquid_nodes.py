@@ -33,8 +33,9 @@ from liquid.expression import Expression
 from liquid.stream import TokenStream
 from liquid.token import Token
 
-from domain.templates.liquid_context import Budget, Context
+from domain.templates.liquid_context import Budget, Buffer, Context
 from domain.templates.liquid_values import are_equal, html_of, is_blank, is_nothing, is_number, text_of
+from domain.templates.secret_text import SecretRef
 
 
 def _own(context: liquid.RenderContext) -> Context:
@@ -54,6 +55,9 @@ def _put_out(value: object, expression: Expression, context: liquid.RenderContex
         left = expression.left if isinstance(expression, FilteredExpression) else expression
         name = str(left) if isinstance(left, Path) else ""
         raise UndefinedError(name, token=left.token)
+    if isinstance(value, SecretRef) and isinstance(buffer, Buffer):
+        buffer.write_secret(value)
+        return 0
     if not isinstance(value, str):
         _budget(context).charge_for(value)
     return buffer.write(html_of(value) if context.autoescape else text_of(value))

@@ -46,6 +46,7 @@ from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MA
 from domain.templates.liquid_environment import HTML, TEXT, arguments_of, bound_arguments
 from domain.templates.liquid_nodes import all_expressions, filters_in, give_meaning
 from domain.templates.liquid_values import FilterRefusedError, plain
+from domain.templates.secret_text import SECRETS, plain_secrets
 from domain.templates.variables import ROOTS
 
 # Editors of mails encode the braces within links.
@@ -56,6 +57,11 @@ MAX_PROBLEMS = 100
 _MAX_SEGMENTS = 20
 # Characters of a literal or an expression in what is said of it.
 MAX_SHOWN = 120
+_SECRETS_ELSEWHERE = "no secret may stand here", "Name secrets in the url, the headers and the body of a webhook only"
+_SECRET_USED = (
+    "a secret is only printed as it is",
+    "Write {{ secrets.NAME }} outside of all tags and without filters; a name is a-z, then a-z, 0-9 and _",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +117,15 @@ class LiquidText:
         return self._template.nodes
 
     def render(self, rendering: Rendering) -> str:
-        """The text for these variables. Raises TemplateRenderError for whatever goes wrong with it."""
+        """The text for these variables, a SecretText where secrets are in it.
+
+        Raises TemplateRenderError for whatever goes wrong with it.
+        """
         with self._errors():
             context = Context(self._template, rendering)
             buffer = context.get_buffer()
             self._template.render_with_context(context, buffer)
-            return buffer.getvalue()
+            return buffer.text()
 
     def failures(self, rendering: Rendering, unknown: frozenset[str] = frozenset()) -> Iterator[TemplateRenderError]:
         """All places where the text cannot be rendered, whatever the variables hold whose names are unknown."""
@@ -242,7 +251,7 @@ def _value_of(template: liquid.BoundTemplate) -> FilteredExpression | None:
 
 
 def compile_liquid(
-    source: str, place: SourceLocation, *, is_html: bool = False
+    source: str, place: SourceLocation, *, is_html: bool = False, may_name_secrets: bool = False
 ) -> tuple[LiquidText | None, list[Problem]]:
     """The compiled text, and everything wrong with it. In HTML, values are escaped where they are put out."""
     environment = HTML if is_html else TEXT
@@ -260,6 +269,11 @@ def compile_liquid(
         return None, problems[:MAX_PROBLEMS]
     analysis = template.analyze(include_partials=False)
     problems += islice(_problems(template, analysis, readable, place, environment), MAX_PROBLEMS)
+    plain = plain_secrets(template.nodes) if may_name_secrets else None
+    for variable in analysis.globals.get(SECRETS, ()):
+        if plain is None or variable.span.index not in plain:
+            said = _SECRETS_ELSEWHERE if plain is None else _SECRET_USED
+            problems.append(place.problem(*said, place.line_at(readable.source, variable.span.index)))
     variables = (variable for found in analysis.variables.values() for variable in found)
     paths = frozenset(path for variable in variables for path in _prefixes(variable))
     return (None if problems else LiquidText(template, place, paths)), problems[:MAX_PROBLEMS]
@@ -382,6 +396,8 @@ def _misuse(used: Filter) -> tuple[str, str] | None:
 
 def _fault(variable: Variable) -> tuple[str, str] | None:
     root, *rest = map(str, variable.segments)
+    if root == SECRETS:
+        return None
     if root not in ROOTS:
         return f"there is no variable '{variable}'", did_you_mean(root, sorted(ROOTS), "Variables")
     fields = ROOTS[root]

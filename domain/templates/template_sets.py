@@ -14,7 +14,7 @@ from domain.channels.kind import ChannelKind, Variant
 from domain.channels.kinds import CHANNELS
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
-from domain.templates.front_matter import TemplateSource, parse
+from domain.templates.front_matter import QUOTE, Field, TemplateSource, parse
 from domain.templates.liquid_context import Localization, Rendering
 from domain.templates.liquid_text import SourceLocation, TemplateRenderError, compile_liquid
 
@@ -64,12 +64,20 @@ class TemplateSet:
         and None for nothing.
 
         E-mail gives {from, reply_to, subject, text, html}, all texts but `reply_to`, which may be None; a webhook
-        gives {url, data}. Raises TemplateRenderError, whose detail quotes nothing of the user's.
+        gives its request (domain/channels/webhook.py). Raises TemplateRenderError, whose detail quotes nothing of the
+        user's.
         """
-        for language in _languages(locale):
-            if variant := self.variants.get(language):
-                return variant.render(Rendering(variables, Localization(locale, zone, now)))
-        raise TemplateRenderError(self.place, "the template has problems and cannot be rendered")
+        if (variant := self._variant(locale)) is None:
+            raise TemplateRenderError(self.place, "the template has problems and cannot be rendered")
+        return variant.render(Rendering(variables, Localization(locale, zone, now)))
+
+    def is_repeatable(self, locale: str | None) -> bool:
+        """Whether a message for this locale may be repeated wherever its provider's `repeats` allow that."""
+        variant = self._variant(locale)
+        return self.channel is None or variant is None or CHANNELS[self.channel].is_repeatable(variant)
+
+    def _variant(self, locale: str | None) -> Variant | None:
+        return next((self.variants[language] for language in _languages(locale) if language in self.variants), None)
 
 
 def load(files: Mapping[str, str]) -> tuple[dict[str, TemplateSet], list[Problem]]:
@@ -137,7 +145,8 @@ def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]
         if file.source is not None:
             faults = list(_key_faults(file.source, kind, channel.value))
             warnings += file.source.warnings
-            variant = kind.compile(default.fields | file.source.fields, file.source.body, faults, warnings)
+            fields = _fields_of(default, kind) | _fields_of(file.source, kind)
+            variant = kind.compile(fields, file.source.body, faults, warnings)
             problems += faults
             if variant is not None and not faults:
                 variants[language] = variant
@@ -157,12 +166,27 @@ def _missing_keys(default: TemplateSource, place: SourceLocation, kind: ChannelK
             yield place.problem(f"'{key}' is missing", f"Add it to the front matter, as {key}: …")
 
 
+def _fields_of(source: TemplateSource, kind: ChannelKind) -> dict[str, Field]:
+    """Return the values whose form is that of their keys."""
+    return {
+        key: field
+        for key, field in source.fields.items()
+        if (isinstance(field.tree, dict | list) if key in kind.structured else field.tree is None)
+    }
+
+
 def _key_faults(source: TemplateSource, kind: ChannelKind, channel: str) -> Iterator[Problem]:
-    known = ("channel", *kind.required, *kind.optional)
+    known = ("channel", *kind.required, *kind.optional, *kind.structured)
     for key, place in source.key_places.items():
+        field = source.fields[key]
         if key not in known:
             yield place.problem(f"there is no key '{key}'", did_you_mean(key, known, "Keys"))
-        elif key in source.fields and not source.fields[key].value.strip():
+        elif key in kind.structured:
+            if not isinstance(field.tree, dict | list):
+                yield place.problem(f"'{key}' must be a YAML mapping", f"Write one name: value a line below {key}:")
+        elif field.tree is not None:
+            yield place.problem("this must be a text", QUOTE)
+        elif not field.value.strip():
             yield place.problem(f"'{key}' is empty", "Give it a text, or leave it out")
     if "channel" in source.fields and source.fields["channel"].value != channel:
         yield source.key_places["channel"].problem(f"the default language is for {channel}", "Leave the channel out")

@@ -27,5 +27,10 @@ def mail(**content: Any) -> Outbound:
 
 
 def hook(url: str, data: Any = None) -> Outbound:
-    content = {"url": url, "data": {"user": "u1", "note": "ü\u2028"} if data is None else data}
-    return replace(MAIL, content=content, unsubscribe_url=None)
+    data = {"user": "u1", "note": "ü\u2028"} if data is None else data
+    return call(url, "POST", data=data)
+
+
+def call(url: str, method: str, **content: Any) -> Outbound:
+    """A webhook's message: `headers`, and `data` or `body`, as its template has rendered them."""
+    return replace(MAIL, content={"method": method, "url": url, "headers": {}, **content}, unsubscribe_url=None)

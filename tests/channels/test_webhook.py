@@ -98,7 +98,8 @@ NOW = datetime(2026, 11, 2, 10, 30, tzinfo=UTC)
     ],
 )
 def test_retry_after_is_seconds_or_a_date(retry_after: str | None, seconds: float | None) -> None:
-    assert read_reply(503, retry_after, NOW) == Unavailable("http_503", "the receiver answered 503", seconds)
+    reply = read_reply(503, retry_after, NOW, is_repeatable=True)
+    assert reply == Unavailable("http_503", "the receiver answered 503", seconds)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

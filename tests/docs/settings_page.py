@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 import settings
-from settings_sources import PREFIX, TEMPORAL, TEMPORAL_ONLY
+from settings_sources import OUTBOUND, OUTBOUND_FOLDER, OUTBOUND_PREFIX, PREFIX, TEMPORAL, TEMPORAL_ONLY
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "settings.md"
 CLASSES: Final[dict[str, type[BaseSettings]]] = {
@@ -67,6 +67,10 @@ def _variables(name: str, field: FieldInfo) -> Iterator[str]:
     ours = f"{PREFIX}{name.upper()}"
     if name in TEMPORAL_ONLY:
         yield f"{name.upper()}{'_…' if _origin(field.annotation) is dict else ''}"
+        return
+    if name == OUTBOUND:
+        yield from (f"{OUTBOUND_PREFIX}<NAME>{suffix}" for suffix in ("", "_FILE", "_HOSTS"))
+        yield OUTBOUND_FOLDER
         return
     yield ours
     if _is_secret(field):

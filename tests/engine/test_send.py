@@ -132,10 +132,11 @@ WEBHOOK += "sent: \"{{ 'now' | date: '%Y-%m-%d %H:%M' }}\"\n"
 
 @pytest.fixture
 async def send_harness(harness: Harness, request: pytest.FixtureRequest) -> AsyncIterator[SendHarness]:
-    """Parametrised by (channel, category)."""
-    channel, category = request.param
+    """Parametrised by (channel, category), and the template of a webhook where it is another than WEBHOOK."""
+    channel, category, *other = request.param
     source = WAITING.replace("CHANNEL", channel).replace("CATEGORY", category)
-    await harness.run_campaign(source, {"note.liquid": WEBHOOK} if channel == "webhook" else None)
+    webhook = other[0] if other else WEBHOOK
+    await harness.run_campaign(source, {"note.liquid": webhook} if channel == "webhook" else None)
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Signed Up")
     [journey] = await harness.query("SELECT id FROM journeys")
@@ -151,6 +152,9 @@ async def send_harness(harness: Harness, request: pytest.FixtureRequest) -> Asyn
 
 IN_AN_HOUR = ("rest", "waiting", AT + timedelta(hours=1))
 EMAIL, URGENT, HOOK = ("email", "marketing"), ("email", "transactional"), ("webhook", "marketing")
+CALL = "---\nchannel: webhook\nmethod: METHOD\nurl: https://api.example.com/v1\nbody: {a: b}\n---\n"
+POST, PUT = (("webhook", "marketing", CALL.replace("METHOD", method)) for method in ("POST", "PUT"))
+URGENT_POST = ("webhook", "transactional", POST[2])
 each = pytest.mark.parametrize
 
 
@@ -185,6 +189,37 @@ async def test_what_may_be_repeated_is_repeated_under_the_same_id(send_harness: 
     await die_after_the_hand_over(send_harness)
     assert await send_harness.attempt() == SendOutcome("sent", journey_ended=False)
     assert send_harness.provider.got == [str(send_harness.message_id)] * handed_over
+
+
+@each(("send_harness", "state"), [(POST, "unknown"), (PUT, "sent"), (URGENT_POST, "sent")], indirect=["send_harness"])
+async def test_a_call_is_repeated_by_its_method(send_harness: SendHarness, state: str) -> None:
+    """The provider knows its own messages by their ids; another API does not."""
+    await die_after_the_hand_over(send_harness)
+    assert (await send_harness.attempt()).state == state
+    assert len(send_harness.provider.got) == (1 if state == "unknown" else 2)
+
+
+@each(("send_harness", "is_repeated"), [(POST, False), (PUT, True), (URGENT_POST, True)], indirect=["send_harness"])
+async def test_a_call_whose_answer_is_lost_is_repeated_by_its_method(
+    send_harness: SendHarness, *, is_repeated: bool
+) -> None:
+    send_harness.provider.answers = [Ambiguous("the receiver answered 500")]
+    if is_repeated:
+        with pytest.raises(UnavailableError):
+            await send_harness.attempt()
+        assert (await send_harness.attempt()).state == "sent"
+    else:
+        assert (await send_harness.attempt()).state == "unknown"
+        assert await send_harness.state() == ("unknown", "answer_lost")
+
+
+@each("send_harness", [POST], indirect=True)
+async def test_a_call_that_was_certainly_not_made_is_made_again(send_harness: SendHarness) -> None:
+    send_harness.provider.answers = [Unavailable("http_503", "busy")]
+    with pytest.raises(UnavailableError):
+        await send_harness.attempt()
+    assert (await send_harness.attempt()).state == "sent"
+    assert len(send_harness.provider.got) == 2
 
 
 @each("send_harness", [HOOK], indirect=True)

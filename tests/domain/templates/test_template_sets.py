@@ -83,7 +83,9 @@ def test_an_email_renders_all_of_its_parts() -> None:
 def test_a_webhook_renders_value_by_value_and_keeps_what_is_no_text() -> None:
     content = only(WEBHOOK).render(context({"city": 'a": "b", "c'}), None)
     assert content == {
+        "method": "POST",
         "url": "https://crm.example.com/hook",
+        "headers": {},
         "data": {"user": "u1", "city": 'a": "b", "c', "deep": [1, 2.5, True, None, {"name": "Cart"}]},
     }
 

@@ -1,0 +1,96 @@
+"""Secrets that messages carry to other people's servers, each bound to the hosts that it may go to."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from domain.deployment.secrets import SecretFault, is_loopback
+from domain.templates.secret_text import fill, secrets_in
+
+# A shorter value stands in replies by chance, and would be redacted there.
+MIN_CHARACTERS: Final = 8
+MAX_CHARACTERS: Final = 4_096
+
+_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+_HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class BoundSecret:
+    """A secret's value, and the hosts that it may go to, in small letters and without their ports."""
+
+    value: str = field(repr=False)
+    hosts: tuple[str, ...] = ()
+
+
+def find_outbound_fault(secret: BoundSecret) -> SecretFault | None:
+    """Say why a secret cannot be used, without its value."""
+    if not MIN_CHARACTERS <= len(secret.value) <= MAX_CHARACTERS:
+        return SecretFault(
+            f"has {len(secret.value):,} characters", f"a secret has {MIN_CHARACTERS} to {MAX_CHARACTERS:,}"
+        )
+    if not _VALUE.fullmatch(secret.value):
+        return SecretFault("holds control characters or letters beyond ASCII", "copy it once more, or encode it")
+    for host in secret.hosts:
+        if not _HOST.fullmatch(host):
+            said = f"is bound to `{host[:100]}`, which is not a host"
+            return SecretFault(said, "write hooks.slack.com, without scheme, port and path; several with commas")
+    return None
+
+
+class SecretRefusal(Exception):
+    """A message names a secret that is not there, or may not go to the host. Says the name and never the value."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class SecretKeeper:
+    """The secrets of a deployment by name."""
+
+    def __init__(self, secrets: Mapping[str, BoundSecret]) -> None:
+        self._secrets = secrets
+
+    def fill(self, content: Any) -> Any:
+        """Put the secrets in. Raises SecretRefusal for one that is not known."""
+        return fill(content, self._value_of)
+
+    def check_host(self, content: Any, scheme: str, host: str) -> None:
+        """Refuse content whose secrets may not go to this host. Raises SecretRefusal."""
+        for name in secrets_in(content):
+            hosts = self._secrets[name].hosts
+            if host.lower() not in hosts:
+                bound = f"is bound to {', '.join(hosts)}" if hosts else "is bound to no host"
+                raise SecretRefusal("secret_refused", f"the secret '{name}' {bound}, and may not go to {host}")
+            if scheme != "https" and not is_loopback(host):
+                raise SecretRefusal("secret_refused", f"the secret '{name}' goes by https only")
+
+    def redact(self, text: str, content: Any) -> str:
+        """Take the secrets that the content names out of a text that a receiver has sent."""
+        for name in sorted({*secrets_in(content)} & self._secrets.keys(), key=self._length, reverse=True):
+            text = text.replace(self._secrets[name].value, f"[secret {name}]")
+        return text
+
+    def _length(self, name: str) -> int:
+        return len(self._secrets[name].value)
+
+    def _value_of(self, name: str) -> str:
+        if name not in self._secrets:
+            said = f"this worker knows no secret '{name}'; set SOJOURN_SECRET_{name.upper()}, or add its file"
+            raise SecretRefusal("secret_missing", said)
+        return self._secrets[name].value
+
+
+def redact_json(value: Any, redact: Callable[[str], str]) -> Any:
+    """Apply a redaction to every text of JSON data, keys included."""
+    match value:
+        case str():
+            return redact(value)
+        case dict():
+            return {redact(key): redact_json(item, redact) for key, item in value.items()}
+        case list():
+            return [redact_json(item, redact) for item in value]
+    return value
