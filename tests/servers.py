@@ -28,6 +28,9 @@ DYNAMIC_CONFIG = {
     "limit.historyCount.suggestContinueAsNew": str(EVENTS_PER_RUN),
     # Each harness has queues of its own, which the server would look after for minutes.
     "matching.maxTaskQueueIdleTime": '"10s"',
+    # It would also count by queue, and report what it counted of all queues there ever were, each second.
+    "metrics.breakdownByTaskQueue": "false",
+    "metrics.breakdownByBuildID": "false",
 }
 # Four test processes at once, the bench among them, have some 300 open.
 MAX_CONNECTIONS = 1_000
