@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
 from settings import Settings
 from tests import generated
+from tests.forks import Fork, fork
 from tests.servers import TemporalServer
 
 ROOT = Path(__file__).parents[1]
@@ -45,16 +45,10 @@ class Deployment:
         assert process.returncode == 0, f"{line}\n{output.decode()}"
         return output.decode()
 
-    async def start(self, line: str) -> asyncio.subprocess.Process:
+    async def start(self, line: str) -> Fork:
         words = shlex.split(line)
         assert words[0] == "sojourn"
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cli.main", *words[1:]),
-            cwd=ROOT,
-            env=self.environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
+        return await fork(*words[1:], variables=self.environment)
 
 
 @pytest.fixture
