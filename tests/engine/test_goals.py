@@ -162,7 +162,7 @@ async def test_goals_of_ended_journeys_old_versions_and_stopped_campaigns_count(
 
 
 async def test_a_version_is_forgotten_once_its_goal_can_no_longer_be_reached(harness: Harness, ingest: Ingest) -> None:
-    """A month after the last that may have entered had their time."""
+    """A month after the last that may have entered had their time. Months differ by three days."""
 
     async def known() -> list[tuple[int, bool, bool]]:
         async with harness.database.transaction() as connection:
@@ -171,12 +171,12 @@ async def test_a_version_is_forgotten_once_its_goal_can_no_longer_be_reached(har
 
     await publish(harness, OFFER)
     await ingest([cart(), emptied()], received_at=AT)
-    await publish(harness, OFFER.replace("7d", "8d"))
+    await publish(harness, OFFER.replace("7d", "17d"))
     await publish(harness, OFFER.replace("goal:", "# goal:"))
     assert sorted(await known()) == [(1, False, False), (2, False, False), (3, True, False)]
-    await harness.query("UPDATE campaigns SET updated_at = now() - interval '1 month 7 days 1 hour' RETURNING key")
+    await harness.query("UPDATE campaigns SET updated_at = now() - interval '1 month 12 days' RETURNING key")
     assert sorted(await known()) == [(2, False, False), (3, True, False)]
-    await harness.query("UPDATE campaigns SET updated_at = now() - interval '1 month 8 days 1 hour' RETURNING key")
+    await harness.query("UPDATE campaigns SET updated_at = now() - interval '1 month 22 days' RETURNING key")
     assert await known() == [(3, True, False)]
     await ingest([cart("u2")], received_at=AT)
     assert await known() == [(3, True, True)]

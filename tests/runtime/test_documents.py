@@ -101,7 +101,7 @@ async def test_a_fault_of_ours_is_not_told_to_the_author(tmp_path: Path) -> None
 
 
 async def test_two_documents_at_once_are_checked_and_few_wait() -> None:
-    checker = DocumentProcesses(Limits(cpu_seconds=0.3))
+    checker = DocumentProcesses(Limits(cpu_seconds=0.1, wall_seconds=PATIENCE))
     most = 0
     checks = [asyncio.create_task(checker.campaign(expensive(6))) for _ in range(MAX_AT_ONCE + MAX_WAITING + 5)]
     every = asyncio.gather(*checks, return_exceptions=True)
