@@ -1,8 +1,10 @@
 """The server that the application runs in: its protocol, what stands in every answer, and an end within its time."""
 
+import errno
 import faulthandler
 import resource
 import signal
+import socket
 from types import FrameType
 from typing import Any, Final, NoReturn
 
@@ -11,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api.http_protocol import KEEP_ALIVE_SECONDS, protocol
+from domain.errors import ConflictError, InvalidRequestError
 from settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -54,14 +57,48 @@ def answer_headers(settings: Settings) -> list[tuple[str, str]]:
 
 
 def serve(app: ASGIApp, settings: Settings, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT. Raises SystemExit then, and where the address is taken or the start fails."""
+    """Serve until SIGTERM or SIGINT. Raises SystemExit then, and where the start fails.
+
+    Raises ConflictError where the address is taken, InvalidRequestError where it cannot be listened on.
+    """
     # When it is done, uvicorn raises its signal once more: without a handler the traces could not be handed over.
     signal.signal(signal.SIGTERM, _leave)
     options = server_options(_within_files(settings))
     server = _Server(uvicorn.Config(app, host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS, **options))
-    server.run()
+    server.run(bind(host, port))
     if not server.started:
         raise SystemExit(1)
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Bind a socket to each address of a host, without listening yet.
+
+    Raises ConflictError where the port is taken, InvalidRequestError where the address is none of this machine.
+    """
+    bound: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            opened = socket.socket(family, kind, protocol)
+            bound.append(opened)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            opened.bind(address)
+    except OSError as error:
+        for opened in bound:
+            opened.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ConflictError(
+                f"port {port} of {host} is taken by another process: end that one, or choose another port by "
+                "SOJOURN_API_PORT or --port"
+            ) from error
+        raise InvalidRequestError(
+            f"the API cannot listen on {host}:{port}, {error.strerror}: correct SOJOURN_API_HOST and SOJOURN_API_PORT, "
+            "or --host and --port"
+        ) from error
+    return bound
 
 
 def _leave(_signal: int, _frame: object) -> NoReturn:
