@@ -44,7 +44,7 @@ class Variables(EnvSettingsSource):
         if field_name in (*TEMPORAL_ONLY, OUTBOUND):
             return None, field_name, False
         value, key, is_complex = super().get_field_value(field, field_name)
-        if isinstance(value, str) and _is_secret(field.annotation):
+        if isinstance(value, str) and is_secret(field.annotation):
             # As in a file of a secret: a file of variables may end its lines as Windows does.
             value = value.rstrip("\r\n")
         # Compose passes on a variable that is not set as an empty one, which is none of Temporal's.
@@ -61,7 +61,7 @@ class SecretFiles(PydanticBaseSettingsSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """The content of the setting's file; None where none is named."""
         variable = f"{PREFIX}{field_name.upper()}"
-        found = secret_in_file(variable, self._environ) if _is_secret(field.annotation) else None
+        found = secret_in_file(variable, self._environ) if is_secret(field.annotation) else None
         return found, field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -231,5 +231,6 @@ def _why_no_file(path: Path) -> str:
     return "which is a folder" if path.is_dir() else "and there is no such file"
 
 
-def _is_secret(annotation: Any) -> bool:
-    return annotation is SecretStr or any(_is_secret(part) for part in get_args(annotation))
+def is_secret(annotation: Any) -> bool:
+    """Return whether a setting is a secret, which may stand in a file."""
+    return annotation is SecretStr or any(is_secret(part) for part in get_args(annotation))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -50,12 +51,14 @@ def _status(found: "Sequence[DeploymentFinding]") -> int:
 async def _find() -> "list[DeploymentFinding]":
     """Whatever can be looked at with the settings that are right, whichever are wrong."""
     from application.readiness import look_at_database
+    from cli.unknown_variables import find_unknown_variables
     from domain.deployment.findings import Away, Facts, Reachable, TemporalFacts, find_lacks
     from domain.people.unsubscribe import mark_of
     from runtime.temporal import CALL_TIMEOUT
     from runtime.temporal_probe import look_at_temporal, read_failure
     from settings import DatabaseSettings, MailSettings, Settings, TemporalSettings
-    from store.database import Database, why_away
+    from store.connection_failure import find_why_away
+    from store.database import Database
     from wiring import connect_temporal, mail_server, probe_mail
 
     whole, faults = _read(Settings)
@@ -67,8 +70,8 @@ async def _find() -> "list[DeploymentFinding]":
         if database_settings is None:
             return Facts()
         url = database_settings.database_url.get_secret_value()
-        if (reason := await why_away(url)) is not None:
-            return Facts(database=Away("there is no connection", detail=reason))
+        if (away := await find_why_away(url)) is not None:
+            return Facts(database=away)
         async with Database(url, pool_size=1) as opened:
             view = await look_at_database(opened)
         if isinstance(view, Away):
@@ -90,7 +93,8 @@ async def _find() -> "list[DeploymentFinding]":
         return None if mail_settings is None else await probe_mail(mail_server(mail_settings))
 
     stored, (in_temporal, by_mail) = await database(), await asyncio.gather(temporal(), mail())
-    return find_lacks(replace(stored, settings=faults, temporal=in_temporal, smtp=by_mail))
+    settings = [*faults, *find_unknown_variables(os.environ)]
+    return find_lacks(replace(stored, settings=settings, temporal=in_temporal, smtp=by_mail))
 
 
 def _read(kind: type[T]) -> "tuple[T | None, list[DeploymentFinding]]":

@@ -13,5 +13,10 @@ def did_you_mean(name: str, known: Iterable[str], label: str = "Allowed") -> str
     names = list(known)
     listed = names if len(names) <= MAX_LISTED else [*names[:EXAMPLES], f"and {len(names) - EXAMPLES} more"]
     everything = f"{label}: {', '.join(listed) or 'none'}"
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"Did you mean `{close[0]}`? {everything}" if close else everything
+    close = find_closest(name, names)
+    return f"Did you mean `{close}`? {everything}" if close else everything
+
+
+def find_closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like another; None where none is close."""
+    return next(iter(get_close_matches(name, known, n=1, cutoff=0.6)), None)

@@ -260,15 +260,6 @@ def describe_error(error: Error) -> str:
     return f"{name}: {error.diag.message_primary}" if isinstance(error, OperationalError) else name
 
 
-async def why_away(url: str) -> str | None:
-    """Why there is no connection, with the names of hosts and users; None where there is one."""
-    try:
-        await (await AsyncConnection.connect(url, connect_timeout=int(CONNECTION_TIMEOUT) + 1)).close()
-    except Error as error:
-        return describe_error(error)
-    return None
-
-
 async def configure(connection: AsyncConnection[Any]) -> None:
     """JSON of this connection goes through msgspec: faster, and it knows our types."""
     set_json_dumps(msgspec.json.encode, connection)

@@ -7,9 +7,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from domain.errors import UnavailableError
+from domain.errors import InvalidRequestError, SojournError, UnavailableError
 from store import partitions
-from store.database import describe_error
+from store.connection_failure import describe_failure
 from store.schema_revision import MIGRATIONS, is_ready
 
 # Two processes that migrate at once take turns.
@@ -26,7 +26,7 @@ def upgrade(database_url: str) -> None:
 
     A database that a later release has migrated is left as it is: that release was rolled back to this one.
 
-    Raises UnavailableError when the database does not answer.
+    Raises UnavailableError when the database does not answer, InvalidRequestError when it refuses the connection.
     """
     engine = create_engine(sqlalchemy_url(database_url))
     try:
@@ -42,10 +42,18 @@ def upgrade(database_url: str) -> None:
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
                 connection.commit()
     except OperationalError as error:
-        reason = describe_error(error.orig) if isinstance(error.orig, psycopg.Error) else str(error.orig)
-        raise UnavailableError(f"the database does not answer: {reason}") from error
+        raise _failure(error.orig) from error
     finally:
         engine.dispose()
+
+
+def _failure(error: BaseException | None) -> SojournError:
+    if not isinstance(error, psycopg.Error):
+        return UnavailableError(f"the database does not answer: {error}")
+    away = describe_failure(error)
+    if away.is_refusal:
+        return InvalidRequestError(f"the database refuses us: {away.reason} ({away.detail}); {away.remedy}")
+    return UnavailableError(f"the database does not answer: {away.detail}")
 
 
 def _config(connection: Connection) -> Config:

@@ -147,8 +147,10 @@ def _of_database(facts: DatabaseFacts | Away | None) -> Iterable[DeploymentFindi
         return
     if isinstance(facts, Away):
         remedy = facts.remedy or "start PostgreSQL, or correct SOJOURN_DATABASE_URL"
-        problem = f"the database does not answer: {facts.reason}"
-        yield DeploymentFinding(DeploymentPart.DATABASE, problem, remedy, is_away=True, detail=facts.detail)
+        problem = f"the database {'refuses us' if facts.is_refusal else 'does not answer'}: {facts.reason}"
+        yield DeploymentFinding(
+            DeploymentPart.DATABASE, problem, remedy, is_away=not facts.is_refusal, detail=facts.detail
+        )
         return
     if not facts.is_migrated:
         at = f"is at revision {facts.revision}" if facts.revision else "was never migrated"

@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+import os
+import re
 
 import pytest
 
 from cli.main import run
+from cli.unknown_variables import find_unknown_variables
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
 from tests import generated
 from tests.cli.conftest import Output
+from tests.processes import ROOT
 from tests.servers import TemporalServer
 
 PORT = free_port()
@@ -19,6 +23,8 @@ AWAY = f"127.0.0.1:{PORT}"
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, database_url: str, temporal: TemporalServer) -> None:
     """A deployment without workers or a mail server."""
+    for name in [name for name in os.environ if name.startswith("SOJOURN_")]:
+        monkeypatch.delenv(name)
     for name, value in {
         "DATABASE_URL": database_url,
         "TEMPORAL_ADDRESS": temporal.address,
@@ -91,6 +97,45 @@ class TestCheck:
         assert "�" not in error
         assert "hidden" not in error
 
+    @pytest.mark.parametrize(
+        ("part_of_the_url", "another", "problem"),
+        [
+            ("://(?P<user>[^:]+):[^@]+@", r"://\g<user>:guess@", "the user or password is wrong"),
+            ("://(?P<user>[^:]+):[^@]+@", r"://\g<user>@", "the user or password is wrong"),
+            ("/[^/]+$", "/none", "there is no such database"),
+            ("$", "?sslmode=require", "it does not permit this connection"),
+        ],
+    )
+    def test_a_database_that_refuses_us_is_to_be_mended(
+        self,
+        capsys: Output,
+        monkeypatch: pytest.MonkeyPatch,
+        database_url: str,
+        part_of_the_url: str,
+        another: str,
+        problem: str,
+    ) -> None:
+        monkeypatch.setenv("SOJOURN_DATABASE_URL", re.sub(part_of_the_url, another, database_url, count=1))
+        found = self.parts(capsys)["database"]
+        assert found["problem"] == f"the database refuses us: {problem}"
+        assert "SOJOURN_DATABASE_URL" in str(found["remedy"])
+        assert not found["is_away"]
+        assert run(["migrate"]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"sojourn: the database refuses us: {problem} (")
+        assert "guess" not in error
+
+    def test_a_misspelt_variable_is_told_with_what_it_may_be(
+        self, capsys: Output, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SOJOURN_SMTP_PASWORD", "hidden")
+        monkeypatch.setenv("SOJOURN_SECRET_SLACK_HOSTS", "hooks.slack.com")
+        monkeypatch.setenv("SOJOURN_SERVICE_HOST", "10.0.0.1")
+        found = self.parts(capsys)["settings"]
+        assert found["problem"] == "SOJOURN_SMTP_PASWORD is not a known variable, and nothing reads it"
+        assert found["remedy"] == "rename it to SOJOURN_SMTP_PASSWORD, or unset it"
+        assert "hidden" not in str(found)
+
     def test_a_namespace_that_lacks_is_told(self, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SOJOURN_TEMPORAL_NAMESPACE", "not-made-yet")
         found = self.parts(capsys)["namespace"]
@@ -113,3 +158,23 @@ class TestCheck:
             "Without search attributes, no journey starts. Temporal does not answer: the connection is refused: "
         )
         assert "Then run `sojourn migrate` again" in printed.err
+
+
+def test_every_variable_of_the_settings_page_is_known() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    variables = set(re.findall(r"`(SOJOURN_[A-Z_]+)`", page))
+    assert len(variables) > 40
+    assert find_unknown_variables(dict.fromkeys(variables, "")) == []
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["SOJOURN_PORT", "SOJOURN_SERVICE_PORT", "SOJOURN_SERVICE_PORT_HTTP", "SOJOURN_WORKER_PORT_9464_TCP_ADDR"],
+)
+def test_what_kubernetes_sets_is_not_reported(variable: str) -> None:
+    assert find_unknown_variables({variable: "tcp://10.0.0.1:8080"}) == []
+
+
+def test_a_variable_like_no_other_is_to_be_unset() -> None:
+    [found] = find_unknown_variables({"SOJOURN_QQQQQQQQ": "x", "PATH": "/bin"})
+    assert found.remedy == "unset it"

@@ -130,6 +130,13 @@ def test_a_whole_deployment_lacks_nothing() -> None:
             False,
         ),
         (
+            replace(WHOLE, database=Away("the user or password is wrong", "correct them", is_refusal=True)),
+            DeploymentPart.DATABASE,
+            "the database refuses us: the user or password is wrong",
+            "correct them",
+            False,
+        ),
+        (
             replace(WHOLE, smtp=Away("it refuses the login", "correct SOJOURN_SMTP_PASSWORD", is_refusal=True)),
             DeploymentPart.SMTP,
             "the mail server cannot be used: it refuses the login",

@@ -1,0 +1,46 @@
+"""SOJOURN_ variables that nothing reads, such as misspelt ones."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from cli.target import API_KEY, API_URL, CONTEXT
+from domain.deployment.findings import DeploymentFinding, DeploymentPart
+from domain.suggestions import find_closest
+from settings import CodecServerSettings, Settings
+from settings_sources import OUTBOUND, OUTBOUND_FOLDER, PREFIX, is_secret
+
+# Read by the command line, and by docker-compose.yml.
+_OTHERS: Final = (API_URL, API_KEY, CONTEXT, f"{PREFIX}SECRETS", OUTBOUND_FOLDER)
+# Kubernetes gives each container the addresses of services: of one named `sojourn`, and of `sojourn-worker`.
+_OF_KUBERNETES: Final = re.compile(r"\w+_(SERVICE_(HOST|PORT\w*)|PORT_\d+_(TCP|UDP)\w*)|SOJOURN_(\w+_)?PORT")
+
+
+def find_unknown_variables(environ: Mapping[str, str]) -> list[DeploymentFinding]:
+    """Return one finding for each SOJOURN_ variable that no process and no command reads; no value is among it."""
+    known = _known_variables()
+    unknown = [
+        variable
+        for variable in sorted(environ)
+        if variable.startswith(PREFIX) and variable not in known and not _OF_KUBERNETES.fullmatch(variable)
+    ]
+    return [_describe(variable, find_closest(variable, known)) for variable in unknown]
+
+
+def _describe(variable: str, closest: str | None) -> DeploymentFinding:
+    remedy = f"rename it to {closest}, or unset it" if closest else "unset it"
+    return DeploymentFinding(
+        DeploymentPart.SETTINGS, f"{variable} is not a known variable, and nothing reads it", remedy
+    )
+
+
+def _known_variables() -> set[str]:
+    known = set(_OTHERS)
+    for name, field in {**Settings.model_fields, **CodecServerSettings.model_fields}.items():
+        if name == OUTBOUND:
+            continue
+        variable = f"{PREFIX}{name.upper()}"
+        known.add(variable)
+        if is_secret(field.annotation):
+            known.add(f"{variable}_FILE")
+    return known

@@ -1,0 +1,46 @@
+"""Reasons why a database cannot be reached. libpq names them in words alone, before there is a connection."""
+
+import re
+from typing import Final
+
+from psycopg import AsyncConnection, Error
+
+from domain.deployment.findings import Away
+from store.database import CONNECTION_TIMEOUT, describe_error
+
+# What libpq or the server says, in English, and what that means. A server that speaks another language counts as away.
+_REFUSALS: Final = (
+    (
+        re.compile('password authentication failed|no password supplied|role "[^"]*" does not exist'),
+        "the user or password is wrong",
+        "correct the user and password in SOJOURN_DATABASE_URL, with %40 for an `@` and %2F for a `/`",
+    ),
+    (
+        re.compile('database "[^"]*" does not exist'),
+        "there is no such database",
+        "create it, or correct its name in SOJOURN_DATABASE_URL",
+    ),
+    (
+        re.compile(r"no pg_hba\.conf entry|does not support SSL|certificate"),
+        "it does not permit this connection",
+        "correct sslmode in SOJOURN_DATABASE_URL, or permit this machine, user and database in pg_hba.conf",
+    ),
+)
+
+
+async def find_why_away(url: str) -> Away | None:
+    """Try to connect, and return why that fails, with the names of hosts and users as detail."""
+    try:
+        await (await AsyncConnection.connect(url, connect_timeout=int(CONNECTION_TIMEOUT) + 1)).close()
+    except Error as error:
+        return describe_failure(error)
+    return None
+
+
+def describe_failure(error: Error) -> Away:
+    """Return what an attempt to connect failed of: a refusal of what the settings say, or no answer."""
+    detail = describe_error(error)
+    for said, reason, remedy in _REFUSALS:
+        if said.search(detail):
+            return Away(reason, remedy, detail=detail, is_refusal=True)
+    return Away("there is no connection", detail=detail)
