@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.dev_folder import RUN, DevFolder
-from cli.output import local_minute, printable
+from cli.output import local_minute, number_of, printable
 from cli.target import DEV, THIS_MACHINE, find_deployment, read_run
 from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, format_duration, parse_duration
 from domain.errors import ConflictError, InvalidRequestError
@@ -83,12 +83,18 @@ async def _forward(run: Mapping[str, str], by: timedelta) -> None:
                 happened[line.event] += 1
                 typer.echo(printable(f"{_minute(line.at)}  {line.user}  {line.campaign or ''}  {line.summary}"))
         now, wake = await database.now(), await forwarder.next_wake()
-    events = ", ".join(f"{number} {event}" for event, number in sorted(happened.items()))
+    events = ", ".join(_count(number, event) for event, number in sorted(happened.items()))
     typer.echo(f"It is {_minute(now)} now. {events or 'Nothing was due'}.")
     if unsettled:
         typer.echo(f"Still at work: {', '.join(map(printable, unsettled))}", err=True)
     if wake is not None:
         typer.echo(printable(f"Next: {_minute(wake.at)}  {wake.user}  {wake.campaign}  {wake.step or ''}".rstrip()))
+
+
+def _count(number: int, event: str) -> str:
+    """`2 messages sent`."""
+    noun, _, past = event.partition(" ")
+    return f"{number_of(number, noun)} {past}"
 
 
 def _minute(at: datetime) -> str:

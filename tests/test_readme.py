@@ -12,13 +12,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from temporalio.client import Client
 
 from domain.campaign.publication import check
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
 from settings import Settings
 from tests import generated
+from tests.docs.reader import Output, reading
 from tests.forks import Fork, fork
 from tests.servers import TemporalServer
 
@@ -36,7 +36,6 @@ class Deployment:
 
     environment: dict[str, str]
     url: str
-    inbox: Inbox
 
     async def run(self, line: str) -> str:
         """Run a line with `sojourn`; what it prints."""
@@ -52,7 +51,7 @@ class Deployment:
 
 
 @pytest.fixture
-async def deployment(empty_database_url: str, temporal: TemporalServer, client: Client) -> AsyncIterator[Deployment]:
+async def deployment(empty_database_url: str, temporal: TemporalServer) -> AsyncIterator[Deployment]:
     inbox = await Inbox.start()
     port = free_port(None)
     environment = {
@@ -73,10 +72,8 @@ async def deployment(empty_database_url: str, temporal: TemporalServer, client: 
         "SOJOURN_API_PORT": str(port),
         "SOJOURN_API_URL": f"http://127.0.0.1:{port}",
     }
-    yield Deployment(environment, f"http://127.0.0.1:{port}", inbox)
+    yield Deployment(environment, f"http://127.0.0.1:{port}")
     await inbox.stop()
-    # The next test has another campaign of this key, and so a workflow of the same id.
-    await client.get_workflow_handle("campaign/abandoned-cart").terminate()
 
 
 @asynccontextmanager
@@ -106,34 +103,24 @@ async def running(deployment: Deployment) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.takes_long
-async def test_the_commands_of_the_readme_run(deployment: Deployment) -> None:
+async def test_its_lines_lead_to_a_mail_at_once(
+    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    lines = LINES[LINES.index("make dev") + 1 : LINES.index(PROCESSES[0])]
+    async with reading(tmp_path, capsys, monkeypatch) as reader:
+        printed = {line: await reader.type(line) for line in lines}
+        assert [mail.message["Subject"] for mail in reader.inbox.messages] == ["Hello, your cart is waiting"]
+    assert "running" in printed["sojourn campaigns"]
+    assert "entered abandoned-cart" in printed["sojourn explain u-1"]
+    assert "email cart-nudge sent" in printed["sojourn explain u-1"]
+
+
+@pytest.mark.takes_long
+async def test_the_processes_of_the_readme_run(deployment: Deployment) -> None:
     async with running(deployment) as http:
-        printed: dict[str, str] = {}
-        for line in LINES:
-            if line.startswith("curl "):
-                await _curl(http, line)
-            elif line.startswith("sojourn ") and line not in PROCESSES:
-                printed[line] = await deployment.run(line)
-        assert "running" in printed["sojourn campaigns"]
-        assert "entered abandoned-cart" in printed["sojourn explain u-1"]
-        timeline = await http.get("/v1/users/u-1/timeline", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
-        assert [item["kind"] for item in timeline.json()["items"]] == ["event", "event", "entry"]
-
-
-async def _curl(http: httpx.AsyncClient, line: str) -> None:
-    """What curl does with the options that the README uses: -u and -d."""
-    match shlex.split(line.replace("$WRITE_KEY", WRITE_KEY)):
-        case ["curl", "-u", credentials, url, "-d", body]:
-            user, _, password = credentials.partition(":")
-            response = await http.post(
-                httpx.URL(url).path,
-                content=body,
-                auth=(user, password),
-                headers={"Content-Type": "application/x-www-form-urlencoded"},
-            )
-            assert response.json() == {"success": True}
-        case words:
-            raise AssertionError(f"the README uses curl in another way: {words}")
+        answer = await http.post("/v1/track", json={"userId": "u-1", "event": "Signed Up"}, auth=(WRITE_KEY, ""))
+        assert answer.json() == {"success": True}
 
 
 def test_the_campaign_of_the_readme_is_right() -> None:

@@ -23,11 +23,17 @@ def curl_lines(page: str) -> list[str]:
 
 
 def read_curl(text: str, known: Mapping[str, str]) -> CurlLine:
-    """Read a line as curl does, with the options that pages use: -X, -H, -u and -d; `known` are its variables."""
+    """Read a line that says which answer it gets; `known` are its variables."""
     command, _, said = text.rpartition("  # ")
+    status, _, then = re.fullmatch(r"(\d{3})(,? ?)(\w*)", said.strip()).groups()  # type: ignore[union-attr]
+    return CurlLine(curl_request(command, known), int(status), then)
+
+
+def curl_request(command: str, known: Mapping[str, str]) -> httpx.Request:
+    """Return what curl sends, with the options that pages use: -X, -H, -u and -d."""
     for name, value in sorted(known.items(), reverse=True):
         command = command.replace(f"${name}", value)
-    assert "$" not in command, text
+    assert "$" not in command, command
     program, *words = shlex.split(command)
     assert program == "curl"
     headers: dict[str, str] = {}
@@ -48,8 +54,7 @@ def read_curl(text: str, known: Mapping[str, str]) -> CurlLine:
             case ["-d", body, *rest]:
                 headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
             case [url, *rest]:
-                assert url.startswith("http://"), text
+                assert url.startswith("http://"), command
         words = rest
     request = httpx.Request(method or ("POST" if body else "GET"), url, headers=headers, content=body)
-    status, _, then = re.fullmatch(r"(\d{3})(,? ?)(\w*)", said.strip()).groups()  # type: ignore[union-attr]
-    return CurlLine(next(auth.sync_auth_flow(request)) if auth else request, int(status), then)
+    return next(auth.sync_auth_flow(request)) if auth else request

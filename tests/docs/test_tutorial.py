@@ -1,0 +1,60 @@
+"""docs/tutorial.md is true: whoever follows it gets the mails that it promises, and sees what it shows."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.reader import Output, Reader, reading
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "tutorial.md").read_text()
+# What a reader does, in the order of the page: shell lines, files to save, texts that are shown, and replacements.
+PARTS = re.compile(
+    r"^```(?P<kind>sh|text|(?:yaml|liquid) (?P<file>\S+))\n(?P<block>.*?)^```$"
+    r"|In `(?P<changed>\S+)`, replace `(?P<before>[^`]+)` by `(?P<after>[^`]+)`",
+    re.MULTILINE | re.DOTALL,
+)
+TIME = re.compile(r"(\d{4}-\d\d-\d\d )?\b\d\d:\d\d(:\d\d)?\b")
+
+
+@pytest.mark.takes_long
+async def test_it_leads_to_the_mails_that_it_promises(
+    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with reading(tmp_path, capsys, monkeypatch) as reader:
+        await _follow(reader)
+        subjects = [str(mail.message["Subject"]) for mail in reader.inbox.messages]
+    promised = re.findall(r"^\*(.+?)\* is in the inbox\.", PAGE, re.MULTILINE)
+    assert len(promised) == 3
+    assert [subject for subject in subjects if subject != "Your first project"] == promised
+
+
+async def _follow(reader: Reader) -> None:
+    seen = ""
+    for part in PARTS.finditer(PAGE):
+        match part["kind"]:
+            case "sh":
+                lines = part["block"].splitlines()
+                printed = [await reader.type(line) for line in lines if line != "make dev"]
+                seen = "\n".join(printed)
+                if any("Signed Up" in line for line in lines):
+                    await reader.inbox.wait_for(1, timeout=30)
+            case "text":
+                shown = {_without_times(line) for line in seen.splitlines()}
+                assert {_without_times(line) for line in part["block"].splitlines()} <= shown, seen
+            case None:
+                file = reader.folder / part["changed"]
+                assert part["before"] in file.read_text()
+                file.write_text(file.read_text().replace(part["before"], part["after"]))
+            case _:
+                (reader.folder / part["file"]).write_text(part["block"])
+
+
+def _without_times(line: str) -> str:
+    return " ".join(TIME.sub("TIME", line).split())
+
+
+def test_its_first_command_is_a_target() -> None:
+    assert re.search(r"^dev:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert PAGE.partition("```sh\n")[2].startswith("make dev\n")
