@@ -15,7 +15,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all prove chaos bench check dev schemas settings histories lock sbom clean
+.PHONY: help demo test test-all prove chaos bench check dev env schemas settings histories lock sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ check: $(READY) ## Lint, check the format, the types and the direction of import
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+env: ## Write .env for docker compose on this machine, with new secrets and an inbox
+	@sh deploy/env.sh
 
 dev: $(READY) ## Run everything on this machine for development, with its data kept in .sojourn
 	$(BIN)/sojourn dev

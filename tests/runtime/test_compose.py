@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 
@@ -15,6 +19,7 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES
 from runtime.temporal_probe import VALUE_TYPES
 from settings import Settings
+from settings_sources import OUTBOUND_FOLDER
 from tests import generated
 from tests.runtime.conftest import ROOT
 
@@ -48,7 +53,7 @@ def test_every_setting_is_known_and_every_required_one_is_given(services: dict[s
     for part in ("migrate", "api", "worker", "promote"):
         given = {name for name in services[part]["environment"] if name.startswith("SOJOURN_")}
         files = {f"{name}_FILE" for name in known}
-        assert given <= known.keys() | files
+        assert given <= known.keys() | files | {OUTBOUND_FOLDER}
         assert {name for name, is_required in known.items() if is_required} <= given
 
 
@@ -68,6 +73,7 @@ def test_no_secret_has_a_default(services: dict[str, Any]) -> None:
 
 
 SECRETS = ("WRITE_KEY", "ADMIN_KEY", "LINK_SECRET", "WEBHOOK_SIGNING_SECRET", "SMTP_PASSWORD")
+SECRET_VARIABLES = tuple(f"SOJOURN_{name}" for name in SECRETS if not name.startswith("SMTP"))
 
 
 def test_the_health_of_a_worker_is_asked_where_it_is_told(services: dict[str, Any]) -> None:
@@ -98,3 +104,90 @@ def test_each_secret_may_stand_in_a_file(services: dict[str, Any], tmp_path: Pat
         settings = Settings.model_validate({"database_url": "postgresql://sojourn@localhost/none"})
     for name in SECRETS:
         assert getattr(settings, name.lower()).get_secret_value() == (tmp_path / name).read_text().strip()
+
+
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+REFERENCE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+
+
+def interpolate(text: str, variables: dict[str, str]) -> str:
+    """The text as Compose reads it. Raises KeyError for a variable that is required and empty."""
+
+    def value_of(reference: re.Match[str]) -> str:
+        name, kind, otherwise = reference.groups()
+        if variables.get(name):
+            return variables[name]
+        if kind == "?":
+            raise KeyError(name)
+        return otherwise or ""
+
+    return REFERENCE.sub(value_of, text)
+
+
+def variables_in(text: str) -> dict[str, str]:
+    """The variables of an .env file."""
+    return dict(line.split("=", 1) for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def settings_of(variables: dict[str, str], service: str) -> Settings:
+    """The settings that a service would have."""
+    environment = yaml.safe_load(interpolate(COMPOSE, variables))["services"][service]["environment"]
+    with pytest.MonkeyPatch.context() as patched:
+        for name in [name for name in os.environ if name.startswith(("SOJOURN_", "TEMPORAL_"))]:
+            patched.delenv(name)
+        for name, value in environment.items():
+            # Without a value it is that of Compose itself, if there is one.
+            given = variables.get(name) if value is None else str(value)
+            if given is not None:
+                patched.setenv(name, given)
+        return Settings()
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """The variables that `make env` writes."""
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(ROOT / "deploy/env.sh", tmp_path / "deploy")
+    shutil.copy(ROOT / ".env.example", tmp_path)
+    subprocess.run(["/bin/sh", tmp_path / "deploy/env.sh"], check=True, timeout=60, stdout=subprocess.DEVNULL)
+    return variables_in((tmp_path / ".env").read_text())
+
+
+def test_the_example_of_the_variables_has_each_with_a_comment(services: dict[str, Any]) -> None:
+    text = (ROOT / ".env.example").read_text()
+    shown = re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)
+    taken = {reference[1] for reference in REFERENCE.finditer(COMPOSE)}
+    passed_on = {name for name, value in services["api"]["environment"].items() if value is None}
+    assert sorted(shown) == sorted(taken | passed_on | {"COMPOSE_PROFILES"})
+    for paragraph in re.split(r"\n\n|(?<=[^#\n])\n(?=# )", text.strip()):
+        assert paragraph.startswith("# "), paragraph
+
+
+@pytest.mark.parametrize("service", ["migrate", "api", "worker", "promote"])
+def test_what_make_env_writes_starts_without_editing(env: dict[str, str], service: str) -> None:
+    settings = settings_of(env, service)
+    assert (settings.smtp_host, settings.smtp_port, settings.smtp_security) == ("inbox", 1025, "none")
+    assert settings.public_url == "http://localhost:8080"
+    assert settings.build_id
+
+
+def test_the_inbox_is_there_where_the_example_names_it_and_nowhere_else(
+    env: dict[str, str], services: dict[str, Any]
+) -> None:
+    assert env["SOJOURN_SMTP_HOST"] in services
+    assert services[env["SOJOURN_SMTP_HOST"]]["profiles"] == [env["COMPOSE_PROFILES"]]
+    assert re.fullmatch(r"axllent/mailpit:v\d+\.\d+\.\d+", services["inbox"]["image"])
+    assert services["inbox"]["ports"] == ["127.0.0.1:8025:8025"]
+    assert ":-inbox" not in COMPOSE
+
+
+def test_the_example_itself_starts_nothing(env: dict[str, str]) -> None:
+    """Neither without the secrets, nor with weak ones."""
+    example = variables_in((ROOT / ".env.example").read_text())
+    with pytest.raises(KeyError):
+        settings_of(example, "api")
+    needed = {name: "x" for name, value in example.items() if not value and name not in SECRET_VARIABLES}
+    for weak in ("", "guess"):
+        with pytest.raises(ValidationError) as refused:
+            settings_of({**example, **needed, **dict.fromkeys(SECRET_VARIABLES, weak)}, "api")
+        assert {str(error["loc"][0]) for error in refused.value.errors()} >= {"link_secret", "webhook_signing_secret"}
