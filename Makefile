@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The tracking client for Node.js, which the tests run.
 NODE := tests/clients/node
 NODE_CLIENTS := $(NODE)/node_modules/.package-lock.json
@@ -78,11 +79,13 @@ $(BIN)/python:
 		{ echo "Sojourn needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' || \
 		{ echo "Python lacks venv: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(READY): $(BIN)/python requirements.lock pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "Installing $$(grep -c '==' requirements.lock) packages into $(VENV) (about 700 MB), which takes a minute or two …"
+	@began=$$(date +%s); \
+	$(PIP) --require-hashes --no-deps -r requirements.lock && $(PIP) --no-deps --no-build-isolation --editable . && \
+	echo "Installed in $$(($$(date +%s) - began)) s."
 	@touch $@
 
 $(NODE_CLIENTS): $(NODE)/package.json $(NODE)/package-lock.json
