@@ -34,7 +34,7 @@ from domain.people.profile_state import Refusal, Source, Statement
 from domain.people.statements import statements_of, surroundings_of
 from domain.tracking.event import Event, Reject
 from domain.tracking.reactions import message_reacted_to
-from domain.tracking.rejects import ALL_RECORDED, Unrecorded, lost_with
+from domain.tracking.rejects import ALL_RECORDED, Unrecorded, select_losses
 from store import campaigns, events, journeys, messages, outbox, profile_changes, profiles
 from store import rejects as reject_log
 from store.database import Connection, Database, PendingResult
@@ -174,7 +174,7 @@ class Ingest:
         found = None if exclusive else await profiles.find_identities(connection, wanted)
         listeners = await self._catalogue.listeners_at(connection, await control.get())
         claimed = await claims.get()
-        lost, more_lost = lost_with(claimed, rejects, unrecorded, batch[0].source)
+        lost, more_lost = select_losses(claimed, rejects, unrecorded, batch[0].source)
         if lost:
             await reject_log.insert(connection, lost, more_lost, received_at)
         new = [event for event in batch if event.id in claimed]

@@ -20,7 +20,7 @@ from domain.people.registers import Registers, Stamp, is_set, stamp
 from domain.people.statements import addresses_in, statements_of_traits
 from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
-from domain.tracking.traits import LeftOut, path_of_consent
+from domain.tracking.traits import LeftOut, consent_path
 from store import addresses, profile_changes, profiles
 from store.addresses import Address
 from store.database import Connection, PendingResult
@@ -324,5 +324,5 @@ def left_out(
 
 def _part(refusal: Refusal) -> LeftOut:
     said = refusal.statement
-    path = path_of_consent(said.name) if said.part == "consent" else f"traits.{said.name}"
+    path = consent_path(said.name) if said.part == "consent" else f"traits.{said.name}"
     return LeftOut(path, refusal.reason, said.value)

@@ -1,1 +1,1 @@
-"""CEL expressions: type-checked when a campaign is published, evaluated when something happens."""
+"""CEL expressions: type-checked at publication, evaluated at run time."""

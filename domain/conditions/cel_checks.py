@@ -1,4 +1,4 @@
-"""What CEL's checker accepts of an expression, and no data can ever satisfy, or any data can make expensive."""
+"""Checks beyond CEL's: expressions that can never hold, or that may be expensive."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -17,56 +17,56 @@ _TYPES = {"event.type": TYPES, "entry.type": (*TYPES, AUDIENCE)}
 
 
 class ExpressionFault(NamedTuple):
-    """What is wrong at a place of an expression, and what would be right."""
+    """A fault at a place of an expression, with its remedy."""
 
     offset: int
     message: str
     suggestion: str
 
 
-def faults(tree: CheckedTree) -> Iterator[ExpressionFault]:
-    """In no order. Decimals stand in the tree as they are evaluated."""
+def find_faults(tree: CheckedTree) -> Iterator[ExpressionFault]:
+    """Find the faults of a tree, in no order. Decimals are restored before."""
     for node in walk(tree.root):
         match node.WhichOneof("kind"):
             case "struct_expr":
                 for entry in node.struct_expr.entries:
-                    yield from _no_key(entry.map_key, tree)
+                    yield from _check_key(entry.map_key, tree)
             case "call_expr":
-                yield from _faults_of_call(node, tree)
+                yield from _check_call(node, tree)
 
 
-def _faults_of_call(node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
+def _check_call(node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
     function = node.call_expr.function
     operands = list(node.call_expr.args)
     if function == "matches":
         yield from _pattern(node, tree)
     elif function == "timestamp":
-        yield from _no_decimal("a timestamp", operands[0], tree)
-    elif function == "duration" and _number(operands[0]) is not None:
+        yield from _refuse_decimal("a timestamp", operands[0], tree)
+    elif function == "duration" and _number_kind(operands[0]) is not None:
         said = "a duration is never made of a number"
         yield ExpressionFault(tree.offset(operands[0]), said, "Write a text in quotes, as in `duration('90s')`")
     elif function in _ARITHMETIC:
-        yield from _never_meet(operands[0], operands[1], tree)
+        yield from _check_operands(operands[0], operands[1], tree)
     elif function in _COMPARISONS:
-        yield from _never_equal(operands[0], operands[1], tree)
+        yield from _check_comparison(operands[0], operands[1], tree)
     elif function == "@in":
         for member in _members(operands[1]):
-            yield from _never_equal(operands[0], member, tree)
+            yield from _check_comparison(operands[0], member, tree)
 
 
-def _never_equal(one: SyntaxNode, other: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
-    yield from _never_meet(one, other, tree)
-    yield from _no_type(one, other, tree)
-    yield from _no_type(other, one, tree)
+def _check_comparison(one: SyntaxNode, other: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
+    yield from _check_operands(one, other, tree)
+    yield from _check_type(one, other, tree)
+    yield from _check_type(other, one, tree)
 
 
-def _never_meet(one: SyntaxNode, other: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
-    yield from _json_and_time(one, other, tree)
-    yield from _json_and_time(other, one, tree)
+def _check_operands(one: SyntaxNode, other: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
+    yield from _check_json_and_time(one, other, tree)
+    yield from _check_json_and_time(other, one, tree)
 
 
 def _members(holder: SyntaxNode) -> Iterable[SyntaxNode]:
-    """What a list or a map that is written out is asked for."""
+    """Return the elements of a list literal or the keys of a map literal."""
     match holder.WhichOneof("kind"):
         case "list_expr":
             return list(holder.list_expr.elements)
@@ -76,7 +76,7 @@ def _members(holder: SyntaxNode) -> Iterable[SyntaxNode]:
             return ()
 
 
-def _no_key(node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
+def _check_key(node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
     kind = node.WhichOneof("kind")
     written = node.const_expr.WhichOneof("kind") if kind == "const_expr" else kind
     if (found := _NO_KEYS.get(written)) is not None:
@@ -84,19 +84,19 @@ def _no_key(node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
             tree.offset(node), f"a key of a map is never {found}", "Write a whole number, or a text in quotes"
         )
     else:
-        yield from _no_decimal("a key of a map", node, tree)
+        yield from _refuse_decimal("a key of a map", node, tree)
 
 
-def _no_decimal(name: str, node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
-    """CEL's checker was shown a whole number."""
-    if _number(node) == "double":
+def _refuse_decimal(name: str, node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
+    """Refuse a decimal, which CEL's checker saw as a whole number."""
+    if _number_kind(node) == "double":
         yield ExpressionFault(
             tree.offset(node), f"{name} is never made of a decimal", "Write a whole number, or a text in quotes"
         )
 
 
-def _number(node: SyntaxNode) -> str | None:
-    """Whether a node is an `int` or a `double`; None where that cannot be seen, or it is another value."""
+def _number_kind(node: SyntaxNode) -> str | None:
+    """Return `int` or `double` for a number; None if the type is unknown or another."""
     match node.WhichOneof("kind"):
         case "const_expr":
             return {"int64_value": "int", "double_value": "double"}.get(node.const_expr.WhichOneof("kind"))
@@ -107,8 +107,8 @@ def _number(node: SyntaxNode) -> str | None:
             return None
 
 
-def _json_and_time(one: SyntaxNode, other: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
-    """JSON has no times, so that a time is never equal to, after or before what stands in it."""
+def _check_json_and_time(one: SyntaxNode, other: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
+    """Refuse to combine JSON with a time, since JSON has no times."""
     path = tree.path(one)
     if path is not None and path[0] in JSON and len(path) > 1 and tree.time(other):
         kind = "duration" if tree.time(other) == DURATION else "timestamp"
@@ -117,7 +117,7 @@ def _json_and_time(one: SyntaxNode, other: SyntaxNode, tree: CheckedTree) -> Ite
         yield ExpressionFault(tree.offset(one), said, f"Write `{kind}({named})`")
 
 
-def _no_type(one: SyntaxNode, other: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
+def _check_type(one: SyntaxNode, other: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
     path = tree.path(one)
     known = _TYPES.get(path[0]) if path is not None else None
     if known is not None and (text := literal_text(other)) is not None and text not in known:
@@ -130,26 +130,22 @@ def _pattern(node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
     text = literal_text(pattern)
     if text is None:
         said = "the pattern of `matches` is not a text in quotes"
-        yield ExpressionFault(
-            tree.offset(pattern), said, "Write it out: what stands in data is compared by `==` or `contains`"
-        )
+        yield ExpressionFault(tree.offset(pattern), said, "Write it out, or compare data by `==` or `contains`")
         return
     try:
         compile_pattern(text)
     except PatternError as error:
         said = f"`{text[:80]}` is not a regular expression that can be used: {error}"
-        yield ExpressionFault(
-            tree.offset(pattern), said, "RE2 syntax is understood: no look-around, no back-references"
-        )
+        yield ExpressionFault(tree.offset(pattern), said, "Use RE2 syntax: no look-around, no back-references")
 
 
 def pattern_of(node: SyntaxNode) -> SyntaxNode:
-    """The pattern of a call of `matches`, which is a method and a function."""
+    """Return the pattern of a call of `matches`, whether a method or a function."""
     return node.call_expr.args[-1]
 
 
 def literal_text(node: SyntaxNode) -> str | None:
-    """The text of a literal."""
+    """Return the text of a string literal; None for any other node."""
     if node.WhichOneof("kind") != "const_expr" or node.const_expr.WhichOneof("kind") != "string_value":
         return None
     text: str = node.const_expr.string_value

@@ -1,4 +1,4 @@
-"""From the text of an expression to what CEL runs, or to what is wrong with it."""
+"""Compile the text of an expression for CEL, or explain its faults."""
 
 import re
 from functools import cache
@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from msgspec import Struct
 
 from domain.conditions import cel_numbers, cel_patterns
-from domain.conditions.cel_checks import faults
+from domain.conditions.cel_checks import find_faults
 from domain.conditions.cel_costs import Cost
 from domain.conditions.cel_errors import explain, position
 from domain.conditions.cel_numbers import Unified, unify
@@ -20,7 +20,7 @@ _HAS_FIELD = re.compile(r"\bhas\(\s*((?:event|entry|profile|journey)\.[a-z_]+)\s
 
 
 class ConditionError(ValueError):
-    """An expression that cannot be used where it stands. `suggestion` says what would be right."""
+    """An expression that is invalid at its place. `suggestion` is the remedy."""
 
     def __init__(self, message: str, suggestion: str) -> None:
         super().__init__(message)
@@ -31,8 +31,8 @@ class ConditionError(ValueError):
 class Checked(Struct, frozen=True):
     """A checked expression, ready for evaluation.
 
-    `kind` is the type of what it gives, where any number counts as an integer. `paths` are the places in the data that
-    it names: a variable and the keys below it. `keys` are all keys that stand in it.
+    `kind` is the type of its value, where any number counts as an integer. `paths` are the places in the data that it
+    names: a variable and the keys below it. `keys` are all keys in it.
     """
 
     expression: cel.Expression
@@ -53,19 +53,19 @@ def compile_checked(text: str, place: ExpressionScope) -> Checked:
     except ConditionError:
         raise
     except (RuntimeError, ValueError, DecodeError) as error:
-        # CEL checks less than it refuses when it makes an expression ready, and protobuf takes less depth than both.
+        # Deserialising refuses more than CEL's checker, and protobuf allows less depth than both.
         raise ConditionError(*explain(cel_numbers.original_text(str(error)), text, visible, ROOTS)) from error
 
 
 def _compile(text: str, unified: Unified, visible: tuple[str, ...]) -> Checked:
-    """Raises ConditionError, or whatever CEL and protobuf raise."""
+    """Compile; raise ConditionError, or an error of CEL or protobuf."""
     checked = _checker(visible).compile(unified.text)
     tree = CheckedTree(checked.serialize())
     nodes = list(walk(tree.root))
     _restore_numbers(nodes, tree, unified)
-    if (fault := min(faults(tree), default=None)) is not None:
+    if (fault := min(find_faults(tree), default=None)) is not None:
         raise ConditionError(fault.message + position(text, fault.offset), fault.suggestion)
-    # The deepest first: what stands in the text of another is moved with it, and changed no more.
+    # The deepest first: copying a call's target then takes the changed one along.
     for node in reversed(nodes):
         if node.WhichOneof("kind") == "call_expr" and node.call_expr.function == "matches":
             _compile_once(node)
@@ -84,21 +84,21 @@ def _compile(text: str, unified: Unified, visible: tuple[str, ...]) -> Checked:
 
 
 def _check_text(text: str, unified: Unified) -> None:
-    """What CEL would let pass and an author did not mean."""
+    """Refuse a text that CEL accepts but an author does not mean."""
     if not text.strip():
         raise ConditionError("the expression is empty", "Write a CEL expression, or leave the line out")
     if len(text) > MAX_LENGTH:
         raise ConditionError(
-            f"the expression has {len(text):,} characters", f"Keep it within {MAX_LENGTH:,}: send what it works out"
+            f"the expression has {len(text):,} characters", f"Keep it within {MAX_LENGTH:,}: send the result instead"
         )
     if always := _HAS_FIELD.search(text):
         raise ConditionError(f"`{always[1]}` is always there", f"Compare it: `{always[1]} != null`")
     if (unsigned := unified.unsigned) is not None:
-        raise ConditionError(f"`{unsigned}` is a kind of number that no data has", f"Write `{unsigned[:-1]}`")
+        raise ConditionError(f"`{unsigned}` is unsigned, and no data is", f"Write `{unsigned[:-1]}`")
 
 
 def _restore_numbers(nodes: list[SyntaxNode], tree: CheckedTree, unified: Unified) -> None:
-    """Put back what the checker was not shown."""
+    """Restore the decimals that the checker saw as whole numbers."""
     restored: set[int] = set()
     for node in nodes:
         match node.WhichOneof("kind"):
@@ -113,11 +113,11 @@ def _restore_numbers(nodes: list[SyntaxNode], tree: CheckedTree, unified: Unifie
             case "call_expr" if node.call_expr.function == cel_numbers.INTEGER_OF:
                 node.call_expr.function = "double"
     if restored != unified.decimals.keys():
-        raise ConditionError("a decimal stands where none is understood", "Write numbers as in `60.5` or `-0.5`")
+        raise ConditionError("a decimal is not allowed at this place", "Write numbers as in `60.5` or `-0.5`")
 
 
 def _compile_once(node: SyntaxNode) -> None:
-    """Have the function that keeps compiled patterns called in place of `matches`, as a method."""
+    """Replace `matches` by the method that keeps compiled patterns."""
     call = node.call_expr
     call.function = cel_patterns.FUNCTION
     if not call.HasField("target"):
@@ -127,17 +127,17 @@ def _compile_once(node: SyntaxNode) -> None:
 
 @cache
 def _checker(visible: tuple[str, ...]) -> cel.Env:
-    """Checks expressions of a place, and compiles none of them."""
+    """Return the environment that checks expressions of a place; it compiles none."""
     variables = {f"{root}.{field}": kind for root in visible for field, kind in ROOTS[root].items()}
     return cel.NewEnv(variables=variables, functions=cel_numbers.declarations())
 
 
 @cache
 def _runtime() -> cel.Env:
-    """Evaluates expressions of any place."""
+    """Return the environment that evaluates expressions of any place."""
     variables = {variable: cel.Type.DYN if variable in NULLABLE else kind for variable, kind in VARIABLES.items()}
     functions = [*cel_numbers.mixed_operators(), cel_patterns.matcher()]
     environment = cel.NewEnv(variables=variables, extensions=[cel.CelExtension("sojourn", functions)])
-    # One that has compiled nothing takes no times: "Non-CEL value type" (cel-expr-python 0.1.3).
+    # An environment that has compiled nothing refuses times: "Non-CEL value type" (cel-expr-python 0.1.3).
     environment.compile("true")
     return environment

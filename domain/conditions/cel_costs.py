@@ -1,9 +1,9 @@
-"""How much work an evaluation may be, worked out before it begins.
+"""Upper bounds of the work of an evaluation, computed before it begins.
 
-CEL-C++ bounds the iterations of an expression and nothing else, holds the interpreter's lock while it evaluates, so
-that neither a thread nor a deadline helps, and keeps everything that it makes until the end. So the work is bounded
-beforehand, as cel-go does (cost.go of its checker): an upper bound from the expression and the sizes of just that data.
-One unit is about 0.5 us, and 80 bytes of text (docs/semantics.md#bounded-work).
+CEL-C++ bounds only the iterations of an expression. It holds the interpreter's lock while it evaluates, so that neither
+a thread nor a deadline helps, and it keeps everything that it makes until the end. So the work is bounded beforehand,
+as cel-go does (cost.go of its checker), from the expression and the sizes of the data. One unit is about 0.5 us, and 80
+bytes of text (docs/semantics.md#bounded-work).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,24 +14,24 @@ from domain.conditions import cel_patterns
 from domain.conditions.cel_data import Size, size_of
 from domain.conditions.cel_syntax import CheckedTree, SyntaxNode, children
 
-# About 50 ms: the longest that one evaluation may keep a process from everything else.
+# About 50 ms: the longest time that one evaluation may block a process.
 MAX_UNITS = 100_000
-# Up to here a bound by the sizes of the data will do. Beyond it the data is looked at, which may take as long.
+# Up to here a bound from sizes is enough. Beyond it the data itself is examined, which may take as long.
 MAX_ROUGH_UNITS = 5_000
-# Values that are looked at, some 0.3 us each. The parts of what lies beyond count as large as the whole.
-MAX_LOOKED_AT = 20_000
+# Values examined, some 0.3 us each. Beyond these, a part counts as large as the whole.
+MAX_EXAMINED = 20_000
 
-# Comparing texts is so fast that these many bytes are a unit; reading or copying them takes longer.
+# Bytes compared per unit; reading or copying is slower.
 _COMPARED, _COPIED = 5_000, 80
-# A key that is not found is written into the text of the error, escaped byte by byte.
+# A missing key is copied into the error's text, escaped byte by byte.
 _ESCAPED = 40
-# CEL makes values of its own of all data of a variable, in each evaluation.
+# CEL converts all data of a variable in each evaluation.
 _CONVERTED = 0.3
-# A function in Python: of a text, and of two numbers.
+# The cost of a Python function: of a text, and of two numbers.
 _CALLBACK, _PROMOTED = 30, 4
-# Per byte and instruction of a pattern, where RE2 has to try all ways: 0.01 us.
+# Per byte and instruction of a pattern, at RE2's worst: 0.01 us.
 _MATCHED = 0.065
-# The longest text that is made of a number, a time or a duration.
+# The longest text made of a number, a time or a duration.
 _MADE_TEXT = 40
 _ARITHMETIC = frozenset(("_+_", "_-_", "_*_", "_/_", "_%_"))
 _COMPARISONS = frozenset(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "startsWith", "endsWith"))
@@ -42,14 +42,14 @@ _SCALAR = Size(1, 0, 0)
 
 
 class Bound(NamedTuple):
-    """Upper bound of a value's size; `values` are the possible values, where they are known."""
+    """An upper bound of a value's size, and its possible values if known."""
 
     size: Size
     values: Sequence[Any] | None = None
 
 
 class Spent:
-    """The units that several evaluations and what was made ready for them have taken, at most."""
+    """An upper bound of the units that several evaluations and their data took."""
 
     __slots__ = ("units",)
 
@@ -65,47 +65,47 @@ class Cost:
     def __init__(self, tree: CheckedTree, variables: Iterable[str]) -> None:
         self._tree = tree
         self._variables = frozenset(variables)
-        # Most data is small, and much like what came before.
+        # Most data is small and similar.
         self._rough = lru_cache(maxsize=64)(self._below)
 
     def exceeds(self, data: Mapping[str, Any], sizes: Mapping[str, Size], spent: Spent) -> bool:
-        """Whether an evaluation over this data, whose sizes are these, could be more than MAX_UNITS of work."""
+        """Return whether an evaluation over this data may cost more than MAX_UNITS."""
         largest = _largest(list(sizes.values()))
         units = self._rough(*(number.bit_length() for number in largest))
         if units > MAX_ROUGH_UNITS:
             estimate = _Estimate(self._tree, data, sizes)
             units = estimate.units()
-            spent.units += MAX_ROUGH_UNITS + estimate.looked_at
-        # Loops within loops come to infinity, which is no number any more once it is taken zero times.
+            spent.units += MAX_ROUGH_UNITS + estimate.examined
+        # Nested loops may reach infinity, and infinity times zero is not a number.
         is_beyond = not units <= MAX_UNITS
         spent.units += 0 if is_beyond else units
         return is_beyond
 
     def _below(self, *powers: int) -> float:
-        """The units of work where the sizes of no variable reach these powers of two."""
+        """Return the units of work for data smaller than these powers of two."""
         size = Size(*(1 << power for power in powers))
         return _Estimate(self._tree, {}, dict.fromkeys(self._variables, size)).units()
 
 
 class _Estimate:
-    """A bound from the tree and the sizes of variables, closer where the data is known."""
+    """A bound from the tree and the sizes of variables, closer if the data is known."""
 
     def __init__(self, tree: CheckedTree, data: Mapping[str, Any], sizes: Mapping[str, Size]) -> None:
         self._tree = tree
         self._sizes = sizes
         self._bounds = {name: Bound(size, [data[name]] if name in data else None) for name, size in sizes.items()}
         self._scopes: list[dict[str, Bound]] = []
-        # Each part is worked out once. By the identity of the holder's values, and with it, which keeps that theirs.
+        # Computed once for each holder's values and key. The holder is kept, so that its identity stays valid.
         self._parts: dict[tuple[int, str | None], tuple[Bound, Bound]] = {}
-        self.looked_at = 0
+        self.examined = 0
 
     def units(self) -> float:
-        """The units of work of an evaluation."""
+        """Return the units of work of an evaluation."""
         handed_over = sum(_CONVERTED * size.nodes + size.bytes / _COPIED for size in self._sizes.values())
         return handed_over + self.cost(self._tree.root)[0]
 
     def cost(self, node: SyntaxNode) -> tuple[float, Bound]:
-        """The units that a node and all below it take, and what it gives."""
+        """Return the units of a node and all below it, and the bound of its value."""
         match node.WhichOneof("kind"):
             case "const_expr":
                 literal = _literal(node)
@@ -135,7 +135,7 @@ class _Estimate:
         field = node.select_expr.field
         if node.select_expr.test_only:
             return units + 1, Bound(_SCALAR)
-        return units + 1 + _not_found(size_of(field)), self._part(holder, field)
+        return units + 1 + _missing_key_cost(size_of(field)), self._part(holder, field)
 
     def _call(self, node: SyntaxNode) -> tuple[float, Bound]:
         function = node.call_expr.function
@@ -147,30 +147,30 @@ class _Estimate:
         if function in _LOGICAL:
             return units, Bound(_SCALAR)
         if function == "_?_:_":
-            return units, _either(bounds[1:])
+            return units, _merge_bounds(bounds[1:])
         if function == "_[_]":
             key = node.call_expr.args[1]
             is_text = key.WhichOneof("kind") == "const_expr" and key.const_expr.WhichOneof("kind") == "string_value"
             part = self._part(bounds[0], key.const_expr.string_value if is_text else None)
-            return units + _not_found(sizes[1]), part
+            return units + _missing_key_cost(sizes[1]), part
         if function in _COMPARISONS:
-            return units + _compare(*sizes), Bound(_SCALAR)
+            return units + _compare_cost(*sizes), Bound(_SCALAR)
         if function in ("@in", "_in_"):
             needle, holder = sizes
             times = max(1, holder.items)
-            return units + 0.2 * times + _compare(_repeat(needle, times), holder), Bound(_SCALAR)
+            return units + 0.2 * times + _compare_cost(_repeat(needle, times), holder), Bound(_SCALAR)
         if function == "contains":
-            # The naive search, a word of 16 bytes at a time.
-            return units + sizes[0].bytes * sizes[1].bytes / 10_000 + _copy(whole), Bound(_SCALAR)
+            # A naive search, 16 bytes at a time.
+            return units + sizes[0].bytes * sizes[1].bytes / 10_000 + _copy_cost(whole), Bound(_SCALAR)
         if function == cel_patterns.FUNCTION:
-            tried = sizes[0].bytes * _program(node.call_expr) * _MATCHED
-            return units + _CALLBACK + tried + _copy(whole), Bound(_SCALAR)
+            tried = sizes[0].bytes * _program_size(node.call_expr) * _MATCHED
+            return units + _CALLBACK + tried + _copy_cost(whole), Bound(_SCALAR)
         if function == "string":
-            return units + 2 + _copy(whole), Bound(Size(1, max(whole.bytes, _MADE_TEXT), 0))
+            return units + 2 + _copy_cost(whole), Bound(Size(1, max(whole.bytes, _MADE_TEXT), 0))
         if function in _ARITHMETIC:
-            # Of lists, one that is made; of texts, a copy; of numbers, of two kinds perhaps.
-            return units + _PROMOTED + 0.2 * whole.items + _copy(whole), Bound(whole)
-        return units + 2 + _copy(whole), Bound(whole)
+            # Covers a new list, a copied text, and numbers of two kinds.
+            return units + _PROMOTED + 0.2 * whole.items + _copy_cost(whole), Bound(whole)
+        return units + 2 + _copy_cost(whole), Bound(whole)
 
     def _loop(self, node: SyntaxNode) -> tuple[float, Bound]:
         loop = node.comprehension_expr
@@ -185,11 +185,11 @@ class _Estimate:
         step, made = self.cost(loop.loop_step)
         self._scopes.pop()
         if makes_list:
-            # One item more each time, and all before it are copied.
+            # Each round adds one item and copies all before it.
             made = Bound(_repeat(made.size, times)._replace(items=times))
             units += times * times / 2
         elif made.size.bytes:
-            # Folds are not of the language; whatever makes texts here grows with each round.
+            # CEL has no folds; any other text grows with each round.
             made = Bound(_repeat(made.size, times))
         self._scopes.append({loop.accu_var: made})
         finished, result = self.cost(loop.result)
@@ -206,19 +206,19 @@ class _Estimate:
         return sum(units for units, _ in found) + len(found) + 1, Bound(made, values)
 
     def _part(self, holder: Bound, key: str | None) -> Bound:
-        """What stands under a key; without one, any item of a list and any key or value of a map."""
-        if holder.values is None or self.looked_at > MAX_LOOKED_AT:
+        """Bound the value of a key; without a key, any item of a list or map."""
+        if holder.values is None or self.examined > MAX_EXAMINED:
             return Bound(holder.size)
         place = (id(holder.values), key)
         if place not in self._parts:
-            values = _items(holder.values) if key is None else _under(holder.values, key)
+            values = _items(holder.values) if key is None else _values_at(holder.values, key)
             sizes = [size_of(value) for value in values]
-            self.looked_at += sum(size.nodes for size in sizes)
+            self.examined += sum(size.nodes for size in sizes)
             self._parts[place] = (holder, Bound(_largest(sizes), values))
         return self._parts[place][1]
 
 
-def _under(values: Sequence[Any], key: str) -> Sequence[Any]:
+def _values_at(values: Sequence[Any], key: str) -> Sequence[Any]:
     return [value[key] for value in values if isinstance(value, Mapping) and key in value]
 
 
@@ -231,7 +231,7 @@ def _items(values: Sequence[Any]) -> Sequence[Any]:
     ]
 
 
-def _either(bounds: Sequence[Bound]) -> Bound:
+def _merge_bounds(bounds: Sequence[Bound]) -> Bound:
     return Bound(_largest([bound.size for bound in bounds]))
 
 
@@ -246,20 +246,20 @@ def _sum(sizes: Sequence[Size]) -> Size:
 
 
 def _repeat(size: Size, times: int) -> Size:
-    """The size of a list of so many; up to a bound, since what lies beyond is refused, and no float might hold it."""
+    """Return the size of `times` values, capped: a larger one is refused anyway."""
     return Size(*(min(number * times + 1, _ENORMOUS) for number in size))
 
 
-def _compare(one: Size, other: Size) -> float:
+def _compare_cost(one: Size, other: Size) -> float:
     return min(one.nodes, other.nodes) + min(one.bytes, other.bytes) / _COMPARED
 
 
-def _copy(size: Size) -> float:
+def _copy_cost(size: Size) -> float:
     return size.bytes / _COPIED + 0.2 * size.nodes
 
 
-def _not_found(key: Size) -> float:
-    """What it takes to say that a map has no such key, which a loop may do in each round."""
+def _missing_key_cost(key: Size) -> float:
+    """Return the cost of reporting a missing key, which each round of a loop may do."""
     return key.bytes / _ESCAPED
 
 
@@ -268,8 +268,8 @@ def _literal(node: SyntaxNode) -> Any:
     return getattr(node.const_expr, kind) if kind in ("string_value", "bytes_value") else 0
 
 
-def _program(call: Any) -> int:
-    """The instructions of the pattern of a call."""
+def _program_size(call: Any) -> int:
+    """Return the number of instructions of a call's pattern."""
     return int(cel_patterns.compile_pattern(call.args[0].const_expr.string_value).programsize)
 
 

@@ -1,15 +1,15 @@
-"""Data of unknown shape made fit for CEL, which has 64-bit integers, strict Unicode and no patience with the rest."""
+"""Conversion of JSON-like data for CEL: 64-bit integers and strict Unicode."""
 
 import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-# How much work may be done over what is left, `cel_costs` bounds.
+# `cel_costs` bounds the work on the data that remains.
 MAX_ITEMS = 1_000
 MAX_DEPTH = 64
 
-# The binding ends a text at a NUL and cannot take a lone surrogate.
+# The binding ends a text at a NUL and refuses a lone surrogate.
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 _INT64 = range(-(2**63), 2**63)
 _TWO_63 = float(2**63)
@@ -28,16 +28,15 @@ class Size(NamedTuple):
 
 
 class Unusable(ValueError):
-    """A value that no condition can look at."""
+    """A value that no condition can read."""
 
 
 def cel_data(value: Any) -> Any:
-    """The value as CEL takes it.
+    """Convert a value for CEL.
 
-    A number is what it says and not how it is written, since JSON has one kind and PostgreSQL keeps 1e2 as 100: a whole
-    one within 64 bits is an integer, also if it came as 42.0; any other is a float. What cannot be had inside a mapping
-    or list (too many items, too deep, no JSON) is left out, so that it harms no condition that does not look at it.
-    Raises Unusable where nothing is left.
+    JSON has one kind of number, and PostgreSQL stores 1e2 as 100. So a whole number within 64 bits becomes an integer,
+    even 42.0; any other becomes a float. Unusable values inside a mapping (too many items, too deep, not JSON) are left
+    out, so that other conditions still work. Raises Unusable if nothing is left.
     """
     return _convert(value, 0)
 
@@ -57,7 +56,7 @@ def _convert(value: Any, depth: int) -> Any:
         return value
     if isinstance(value, Mapping | list | tuple):
         return _container(value, depth)
-    raise Unusable(f"a {type(value).__name__} is no JSON")
+    raise Unusable(f"a {type(value).__name__} is not JSON")
 
 
 def _container(value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], depth: int) -> Any:
@@ -66,7 +65,7 @@ def _container(value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], depth: in
     if depth >= MAX_DEPTH:
         raise Unusable(f"nested deeper than {MAX_DEPTH}")
     if not isinstance(value, Mapping):
-        # An item left out would shift the others, so that a list is whole or not there.
+        # Leaving out an item would shift the others, so a list is kept whole or not at all.
         return [_convert(item, depth + 1) for item in value]
     kept: dict[str, Any] = {}
     for key, item in value.items():
@@ -82,11 +81,11 @@ def _float(value: int) -> float:
     try:
         return float(value)
     except OverflowError:
-        raise Unusable("a number beyond all floats") from None
+        raise Unusable("a number too large for a float") from None
 
 
 def size_of(value: Any) -> Size:
-    """The size of a value that `cel_data` has made, or of a literal."""
+    """Return the size of a converted value, or of a literal."""
     nodes = length = items = 0
     waiting = [value]
     while waiting:
@@ -105,5 +104,5 @@ def size_of(value: Any) -> Size:
 
 
 def _length(text: str | bytes) -> int:
-    """Bytes of a text as UTF-8."""
+    """Count the bytes of a text as UTF-8."""
     return len(text) if isinstance(text, bytes) or text.isascii() else len(text.encode())

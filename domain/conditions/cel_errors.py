@@ -1,4 +1,4 @@
-"""What CEL says about an expression, in the words of a campaign's author."""
+"""CEL's errors in the words of a campaign's author."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ _KINDS = {
     "google.protobuf.Duration": "duration",
     "int": "number",
 }
-# While an expression is evaluated.
+# Errors of an evaluation.
 _STATUS = re.compile(r"^[A-Z_]+: ")
 _KEY_NOT_FOUND = "Key not found in map"
 _NO_OVERLOAD = re.compile(r"No matching overloads found : (.*)")
@@ -40,7 +40,7 @@ _FUNCTIONS = (
     *("getDayOfWeek", "getFullYear", "getHours", "getMinutes", "getMonth", "has", "int", "map", "matches", "size"),
     *("startsWith", "string", "timestamp", "type"),
 )
-# Where what a client sends stands.
+# The fields with data from clients.
 _DATA = {"event": "event.properties", "entry": "entry.properties", "profile": "profile.traits"}
 _SYNTAX = "CEL writes `==`, `!=`, `&&`, `||`, `!`, `in`, `has(…)`, and texts in straight quotes"
 
@@ -48,7 +48,7 @@ _SYNTAX = "CEL writes `==`, `!=`, `&&`, `||`, `!`, `in`, `has(…)`, and texts i
 def explain(
     error: str, text: str, visible: Sequence[str], roots: Mapping[str, Mapping[str, object]]
 ) -> tuple[str, str]:
-    """The first error of a compilation as (message, suggestion)."""
+    """Return the first error of a compilation as message and suggestion."""
     first = _FIRST.search(error)
     if first is None:
         said = _STATUS.sub("", error).removesuffix(" [INVALID_ARGUMENT]")
@@ -67,11 +67,11 @@ def explain(
 
 
 def explain_failure(error: str) -> str:
-    """What CEL says of an evaluation: which operator or function got which kinds of values."""
+    """Explain a failed evaluation by the operator or function and its values' types."""
     said = _STATUS.sub("", error)
     if said.startswith(_KEY_NOT_FOUND):
-        # What follows is the key, which is a person's own where it comes out of the data.
-        return "an object has no key of the name that was looked for"
+        # The key follows, which may be personal data.
+        return "an object has no key of this name"
     overload = _NO_OVERLOAD.match(said)
     call = _CALL.fullmatch(overload[1]) if overload else None
     if call is None:
@@ -83,13 +83,13 @@ def explain_failure(error: str) -> str:
 
 
 def position(text: str, offset: int) -> str:
-    """Where a character stands in an expression, for a message."""
+    """Describe the position of a character in an expression."""
     before = text[:offset]
     return _where(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)
 
 
 def _where(line: int, column: int) -> str:
-    # CEL gives -1 for what it cannot place.
+    # CEL gives -1 if it knows no place.
     return f" (column {column})" if line == 1 else f" (line {line}, column {column})" if line > 1 else ""
 
 
@@ -126,7 +126,7 @@ def _unknown(
 
 def _mismatch(function: str, arguments: str) -> tuple[str, str]:
     operator = function.strip("_@") if re.fullmatch(r"[_@\W]+|@in", function) else function
-    # A decimal is checked as a whole number.
+    # The checker sees a decimal as a whole number.
     operator = "double" if operator == "number" else operator
     kinds = _WRAPPER.sub("string or null", arguments)
     for cel_name, kind in _KINDS.items():

@@ -1,8 +1,8 @@
 """One kind of number for authors, where CEL has two.
 
-Its checker refuses `60.5 + 5` and `double(x) > 5`, and its operators know no sum of an integer and a double. Here an
-expression is checked as if every number in it were an integer, and evaluated as it was written, with operators that
-promote the integer where the other operand is a double. Two integers stay integers, exact and bounded to 64 bits.
+CEL's checker refuses `60.5 + 5` and `double(x) > 5`, and its operators cannot add an integer and a double. So an
+expression is checked as if every number were an integer, and evaluated as written, with operators that promote an
+integer beside a double. Two integers stay integers, exact and bounded to 64 bits.
 """
 
 import operator
@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from cel_expr_python import cel
 
-# What the checker sees of a call of `double`: a function of the same length, which gives an integer.
+# The checker sees this function for `double`: a name of the same length that gives an integer.
 INTEGER_OF = "number"
-# And of a function of theirs that has this name.
+# Replaces an author's function of that name.
 _UNKNOWN = "_" * len(INTEGER_OF)
 
-# In a raw text a backslash escapes nothing.
+# A backslash in a raw text escapes nothing.
 _RAW = r"""(?:[rR][bB]?|[bB][rR])(?:'''[\s\S]*?'''|\"\"\"[\s\S]*?\"\"\"|'[^'\n]*'|"[^"\n]*")"""
 _TEXT = r"""[bB]?(?:'''(?:\\.|[^\\])*?'''|\"\"\"(?:\\.|[^\\])*?\"\"\"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")"""
 _TOKEN = re.compile(
@@ -31,16 +31,16 @@ _TOKEN = re.compile(
 
 
 class Unified(NamedTuple):
-    """A text as the checker sees it, character for character in its place, and the decimals by theirs."""
+    """A text of the same length for the checker, and the decimals by position."""
 
     text: str
     decimals: dict[int, float]
-    # The first number with a `u`, which makes a third kind.
+    # The first number with a `u`, a third kind of number.
     unsigned: str | None
 
 
 def unify(text: str) -> Unified:
-    """Write whole numbers for decimals, and `number(` for `double(`."""
+    """Replace decimals by whole numbers, and `double(` by `number(`."""
     decimals: dict[int, float] = {}
     parts: list[str] = []
     unsigned: str | None = None
@@ -56,7 +56,7 @@ def unify(text: str) -> Unified:
         elif token["word"] == "double" and token["called"] is not None:
             written = INTEGER_OF + token["called"]
         elif token["word"] == INTEGER_OF and token["called"] is not None:
-            # It is no function of theirs.
+            # Not a function of CEL.
             written = _UNKNOWN + token["called"]
         parts += (text[end:start], written)
         end = stop
@@ -64,32 +64,32 @@ def unify(text: str) -> Unified:
 
 
 def original_text(error: str) -> str:
-    """An error of the checker with the name that stands in the text."""
+    """Restore the author's name in an error of the checker."""
     return error.replace(_UNKNOWN, INTEGER_OF)
 
 
 def declarations() -> list[cel.FunctionDecl]:
-    """What the checker knows besides CEL's own functions. It is never called."""
+    """Declare the checker's extra function. It is never called."""
     kinds = (cel.Type.INT, cel.Type.UINT, cel.Type.DOUBLE, cel.Type.STRING)
     overloads = [cel.Overload(f"{INTEGER_OF}_{kind.name()}", cel.Type.INT, [kind]) for kind in kinds]
     return [cel.FunctionDecl(INTEGER_OF, overloads)]
 
 
 def mixed_operators() -> list[cel.FunctionDecl]:
-    """The operators for an integer and a double, in either order. Comparisons of the two are CEL's own.
+    """Return the operators for an integer and a double; CEL compares them itself.
 
-    CEL has no remainder of doubles: it is that of IEEE 754's fmod, with the sign of the first, as of two integers.
+    CEL has no remainder of doubles. This is IEEE 754's fmod, with the sign of the dividend, as for two integers.
     """
     return [
-        _find_mixed("_+_", operator.add),
-        _find_mixed("_-_", operator.sub),
-        _find_mixed("_*_", operator.mul),
-        _find_mixed("_/_", _divide),
-        _find_mixed("_%_", _remainder, (cel.Type.DOUBLE, cel.Type.DOUBLE)),
+        _make_mixed("_+_", operator.add),
+        _make_mixed("_-_", operator.sub),
+        _make_mixed("_*_", operator.mul),
+        _make_mixed("_/_", _divide),
+        _make_mixed("_%_", _remainder, (cel.Type.DOUBLE, cel.Type.DOUBLE)),
     ]
 
 
-def _find_mixed(
+def _make_mixed(
     name: str, promote: Callable[[float, float], float], *more: tuple[cel.Type, cel.Type]
 ) -> cel.FunctionDecl:
     def impl(left: float, right: float) -> float:
@@ -103,12 +103,12 @@ def _find_mixed(
 
 
 def _divide(left: float, right: float) -> float:
-    """As CEL divides two doubles, where Python raises an error for a zero."""
+    """Divide like CEL, where Python raises an error for zero."""
     if right:
         return left / right
     return copysign(float("inf"), left) * copysign(1.0, right) if left else nan
 
 
 def _remainder(left: float, right: float) -> float:
-    """As C has it, where Python raises an error for a zero or an infinity."""
+    """Return C's remainder, where Python raises an error for zero or infinity."""
     return fmod(left, right) if right and isfinite(left) else nan

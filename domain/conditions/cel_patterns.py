@@ -1,7 +1,7 @@
-"""Regular expressions in conditions: RE2 itself, compiled once.
+"""Regular expressions in conditions, compiled by RE2 once a process.
 
-CEL-C++ compiles the pattern of each `matches` anew, 60 us for a short one and 1 ms for `\\d{1,100}`, and takes patterns
-out of the data. Here a pattern is a literal, its program is bounded, and one of them is compiled once a process.
+CEL-C++ compiles the pattern of each `matches` anew, 60 us for a short one and 1 ms for `\\d{1,100}`, and accepts
+patterns from the data. Here a pattern is a literal of bounded size.
 """
 
 from functools import lru_cache
@@ -9,7 +9,7 @@ from functools import lru_cache
 import re2
 from cel_expr_python import cel
 
-# What `matches` is called in the tree that is evaluated: CEL's own cannot be replaced.
+# The name of `matches` in the evaluated tree: CEL's own cannot be replaced.
 FUNCTION = "matches_compiled"
 # `\pL{3}` has 3,600 instructions, an address of RFC 5322 about 400.
 MAX_PROGRAM = 5_000
@@ -22,7 +22,7 @@ class PatternError(ValueError):
 
 @lru_cache(maxsize=1_024)
 def compile_pattern(pattern: str) -> "re2._Regexp":
-    """Raises PatternError."""
+    """Compile a pattern. Raises PatternError."""
     options = re2.Options()
     options.max_mem = _MAX_MEMORY
     options.log_errors = False
@@ -38,7 +38,7 @@ def compile_pattern(pattern: str) -> "re2._Regexp":
 
 
 def matcher() -> cel.FunctionDecl:
-    """The function that takes the place of `matches`."""
+    """Return the function that replaces `matches`."""
     kinds = [cel.Type.STRING, cel.Type.STRING]
     return cel.FunctionDecl(FUNCTION, [cel.Overload(FUNCTION, cel.Type.BOOL, kinds, True, _matches)])
 

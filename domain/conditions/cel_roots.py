@@ -1,11 +1,11 @@
-"""What expressions can see: the roots, their fields and types, and which of them are known where."""
+"""The roots that expressions can see, their fields and types, and their scopes."""
 
 from enum import StrEnum
 
 from cel_expr_python import cel
 
 _Data = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
-# A text or null: the checker refuses to compare it with anything else.
+# The checker allows only comparisons with a text or null.
 NULLABLE_TEXT = cel.Type("google.protobuf.StringValue")
 _EVENT = {
     "message_id": cel.Type.STRING,
@@ -44,7 +44,7 @@ JSON = frozenset(variable for variable, kind in VARIABLES.items() if kind == _Da
 
 
 class ExpressionScope(StrEnum):
-    """Where in a campaign an expression stands, which decides what it can see."""
+    """The place of an expression in a campaign, which decides what it can see."""
 
     ENTRY_WHERE = "entry.where"
     ENTRY_KEY = "entry.key"

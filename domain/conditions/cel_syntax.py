@@ -1,7 +1,7 @@
 """The syntax tree of a checked expression, as CEL serialises it.
 
-Messages and numbers are those of cel.expr (github.com/google/cel-spec, proto/cel/expr/syntax.proto and checked.proto),
-as far as they are looked at here: protobuf keeps the rest of a tree as it is.
+Names and numbers are those of cel.expr (github.com/google/cel-spec, proto/cel/expr/syntax.proto and checked.proto), as
+far as they are used here: protobuf keeps the rest of a tree unchanged.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _KINDS = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {"int64": _KINDS.TYPE_INT64, "int32": _KINDS.TYPE_INT32, "double": _KINDS.TYPE_DOUBLE}
 _SCALARS |= {"string": _KINDS.TYPE_STRING, "bytes": _KINDS.TYPE_BYTES, "bool": _KINDS.TYPE_BOOL}
 
-# Each field is a name, a type (one of another message by its name, `*` for a list of them) and a number.
+# Each field is a name, a type (`*` for a list, or the name of another message) and a number.
 _MESSAGES = {
     "Constant": [
         ("null_value", "int32", 1),
@@ -65,7 +65,7 @@ _MESSAGES = {
         ("source_info", "SourceInfo", 5),
     ],
 }
-# Of which one is set at a time.
+# Messages with one field set at a time, and the index of the first such field.
 _UNIONS = {"Constant": 0, "Expr": 1}
 TIMESTAMP, DURATION = 2, 3
 
@@ -94,7 +94,7 @@ _CheckedExpr = _message_class("CheckedExpr")
 
 
 class CheckedTree:
-    """A checked expression taken apart: its tree, and what the checker found of each node by its id."""
+    """A deserialised expression: its tree, and the checker's results by node id."""
 
     def __init__(self, serialized: bytes) -> None:
         self._wrapped = any_pb2.Any.FromString(serialized)
@@ -108,16 +108,19 @@ class CheckedTree:
         self._types = {entry.key: entry.value.well_known for entry in self._checked.types}
 
     def time(self, node: SyntaxNode) -> int | None:
-        """TIMESTAMP or DURATION where the checker knows that a node is one."""
+        """Return TIMESTAMP or DURATION if the checker knows that a node is one."""
         kind = self._types.get(node.id)
         return kind if kind in (TIMESTAMP, DURATION) else None
 
     def offset(self, node: SyntaxNode) -> int:
-        """Where a node stands in the text; of an operator or a call, where its sign does."""
+        """Return the position of a node in the text; for an operator, that of its sign."""
         return self._positions.get(node.id, 0)
 
     def path(self, node: SyntaxNode) -> tuple[str, ...] | None:
-        """The variable and the keys that a node names, as `event.properties`, `items`; None where it names none."""
+        """Return the variable and the keys of a node, as `event.properties`, `items`.
+
+        None if the node is not such a path.
+        """
         keys: list[str] = []
         while True:
             if (variable := self.variables.get(node.id)) is not None and "." in variable:
@@ -133,7 +136,7 @@ class CheckedTree:
                 return None
 
     def serialize_untyped(self) -> bytes:
-        """The tree for evaluation by the kinds that values turn out to have, whatever the checker took them for."""
+        """Serialise the tree without types, so that values select the overloads."""
         kept = [entry for entry in self._checked.references if not entry.value.overload_id]
         del self._checked.references[:]
         self._checked.references.extend(kept)
@@ -143,7 +146,7 @@ class CheckedTree:
 
 
 def children(node: SyntaxNode) -> Iterator[SyntaxNode]:
-    """The nodes right below a node, in the order of evaluation."""
+    """Return the children of a node, in the order of evaluation."""
     match node.WhichOneof("kind"):
         case "select_expr":
             yield node.select_expr.operand
@@ -162,7 +165,7 @@ def children(node: SyntaxNode) -> Iterator[SyntaxNode]:
 
 
 def walk(node: SyntaxNode) -> Iterator[SyntaxNode]:
-    """A node and all below it."""
+    """Iterate over a node and all nodes below it."""
     yield node
     for child in children(node):
         yield from walk(child)

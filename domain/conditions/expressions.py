@@ -1,11 +1,10 @@
-"""Conditions and keys in CEL, type-checked when a campaign is published and evaluated when something happens.
+"""CEL conditions, keys and values: checked at publication, evaluated later.
 
-Every field of a root is declared to CEL as a variable of its own (`event.properties`, `profile.traits`), so that CEL
-itself refuses `event.propertis.value` and `event.message_id > 3`. What lies below `properties`, `context`, `traits`
-and `consent` is data of unknown shape: a key that is missing there is an error of the evaluation, and a condition
-that cannot be evaluated does not hold.
+Each field of a root is declared to CEL as a variable (`event.properties`, `profile.traits`), so that CEL itself refuses
+`event.propertis.value` and `event.message_id > 3`. Data below `properties`, `context`, `traits` and `consent` has an
+unknown shape: a missing key there is an error of the evaluation, and a condition that fails does not hold.
 
-CEL-C++ bounds an evaluation to 10,000 iterations and an expression to 32 levels; `cel_costs` bounds what those may do.
+CEL-C++ bounds an evaluation to 10,000 iterations and an expression to 32 levels; `cel_costs` bounds their work.
 """
 
 import re
@@ -42,20 +41,20 @@ __all__ = [
 ]
 
 MAX_KEY_LENGTH = 255
-# As much as one event may have. A trait made of itself twice would double each time.
+# As much as one event may have. A trait that contains itself twice would double each time.
 MAX_VALUE_BYTES = 32 * 1024
 _MAX_ERROR_LENGTH = 300
-# Of what CEL says. A key of the expression itself is whole in it; one of the data may be as long as an event.
+# The part of CEL's error that is read. It holds any key of the expression; a key of the data may be far longer.
 _MAX_SAID = MAX_LENGTH + 100
-# Of work, for each value that is made fit for CEL.
+# The units of work for each value that is converted for CEL.
 _PREPARED_UNITS = 2
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "((?:[^"\\]|\\.)*)"')
 
 
 class ConditionOutcome(NamedTuple):
-    """Whether a condition holds and, where it could not be evaluated and therefore does not, why.
+    """Whether a condition holds, and the error if it could not be evaluated.
 
-    `missing` is the place in the data, as `profile.traits.plan`, where that was because nothing stands there.
+    `missing` is the absent place in the data, as `profile.traits.plan`, if that was the error.
     """
 
     holds: bool
@@ -64,7 +63,7 @@ class ConditionOutcome(NamedTuple):
 
 
 class KeyOutcome(NamedTuple):
-    """The key, or None and why there is none; `missing` as in Outcome."""
+    """The key, or None and an error; `missing` as in ConditionOutcome."""
 
     value: str | None
     error: str | None = None
@@ -72,7 +71,7 @@ class KeyOutcome(NamedTuple):
 
 
 class ValueOutcome(NamedTuple):
-    """What an expression gives, or None and why it gives nothing; `missing` as in Outcome."""
+    """The value, or None and an error; `missing` as in ConditionOutcome."""
 
     value: Any
     error: str | None = None
@@ -85,7 +84,7 @@ class _Failure(NamedTuple):
 
 
 class Prepared:
-    """A root that many expressions look at: each of its fields is made fit for CEL once."""
+    """A root for many expressions: each of its fields is converted for CEL once."""
 
     __slots__ = ("_fields", "_holder")
 
@@ -94,7 +93,7 @@ class Prepared:
         self._fields: dict[str, tuple[Any, Size]] = {}
 
     def field(self, name: str, spent: Spent) -> tuple[Any, Size]:
-        """A field and its size; None where the holder has none. Raises Unusable."""
+        """Return a field and its size; None if it is absent. Raises Unusable."""
         if (known := self._fields.get(name)) is None:
             holder = self._holder
             value = cel_data(holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None))
@@ -111,7 +110,7 @@ class _Compiled:
 
     @property
     def variables(self) -> frozenset[str]:
-        """What the expression looks at: `event.properties`, `profile.traits`."""
+        """The variables that the expression reads: `event.properties`, `profile.traits`."""
         return self.checked.variables
 
     def _result(self, roots: Mapping[str, Any], spent: Spent) -> tuple[Any, _Failure | None]:
@@ -132,7 +131,10 @@ class _Compiled:
         return None, _Failure("; ".join([*unusable, error])[:_MAX_ERROR_LENGTH], missing)
 
     def _data(self, roots: Mapping[str, Any], spent: Spent) -> tuple[dict[str, Any], dict[str, Size], list[str]]:
-        """What the expression looks at, its sizes, and which fields are missing. `a || b` may hold without it."""
+        """Return the data, their sizes, and the unusable fields, as `a
+
+        b` may hold without b.
+        """
         data: dict[str, Any] = {}
         sizes: dict[str, Size] = {}
         unusable: list[str] = []
@@ -152,10 +154,10 @@ class _Compiled:
         return data, sizes, unusable
 
     def _find_missing(self, error: str, data: Mapping[str, Any]) -> str | None:
-        """What was looked for in vain, as the expression names it; None where the error is another one."""
+        """Return the missing path as the expression names it; None for another error."""
         found = _KEY_NOT_FOUND.search(error)
         if found is None or found[1] not in self.checked.keys:
-            # A key that stands in the data is the person's own, and not repeated.
+            # A key from the data may be personal, so it is not repeated.
             return None
         named = (path for path in self.checked.paths if found[1] in path[1:] and _is_missing(path, found[1], data))
         return ".".join(next(named, (found[1],)))
@@ -164,18 +166,18 @@ class _Compiled:
 class Condition(_Compiled):
     """A checked condition.
 
-    Roots are given by name, each a mapping or an object with the fields of ROOTS, or one that is Prepared.
+    Roots are keyword arguments: a mapping, an object with the fields of ROOTS, or a Prepared.
     """
 
     __slots__ = ()
 
     def evaluate(self, spent: Spent | None = None, /, **roots: Any) -> ConditionOutcome:
-        """Whether it holds. Never raises: what cannot be evaluated does not hold, and the outcome says why."""
+        """Evaluate the condition. Never raises: a failed one does not hold."""
         value, failure = self._result(roots, spent or Spent())
         if failure is not None:
             return ConditionOutcome(False, failure.error, failure.missing)
         if not isinstance(value, bool):
-            return ConditionOutcome(False, f"the condition is {_describe_missing(value)}, not true or false")
+            return ConditionOutcome(False, f"the condition is {_describe_type(value)}, not true or false")
         return ConditionOutcome(value)
 
     def holds(self, **roots: Any) -> bool:
@@ -183,18 +185,18 @@ class Condition(_Compiled):
 
 
 class KeyExpression(_Compiled):
-    """A checked expression that tells the journeys of one user apart."""
+    """A checked expression that distinguishes the journeys of one user."""
 
     __slots__ = ()
 
     def evaluate(self, spent: Spent | None = None, /, **roots: Any) -> KeyOutcome:
-        """The key as text, or why there is none. Never raises."""
+        """Return the key as text, or an error. Never raises."""
         value, failure = self._result(roots, spent or Spent())
         if failure is not None:
             return KeyOutcome(None, failure.error, failure.missing)
         key = _key_text(value)
         if key is None:
-            return KeyOutcome(None, f"{_describe_missing(value)} cannot be a key")
+            return KeyOutcome(None, f"{_describe_type(value)} cannot be a key")
         if not key or len(key) > MAX_KEY_LENGTH or "\0" in key:
             return KeyOutcome(None, rf"a key has 1 to {MAX_KEY_LENGTH} characters, and none of them is \u0000")
         return KeyOutcome(key)
@@ -204,12 +206,12 @@ class KeyExpression(_Compiled):
 
 
 class ValueExpression(_Compiled):
-    """A checked expression whose value is used: what JSON can hold, or a time."""
+    """A checked expression whose value is used: JSON, or a time."""
 
     __slots__ = ()
 
     def evaluate(self, spent: Spent | None = None, /, **roots: Any) -> ValueOutcome:
-        """The value as JSON has it, an instant as a datetime; or why there is none. Never raises."""
+        """Return the value as JSON, an instant as a datetime, or an error. Never raises."""
         value, failure = self._result(roots, spent or Spent())
         if failure is not None:
             return ValueOutcome(None, failure.error, failure.missing)
@@ -249,7 +251,7 @@ def compile_key(text: str) -> KeyExpression:
 
 @lru_cache(maxsize=1_024)
 def compile_value(text: str, place: ExpressionScope) -> ValueExpression:
-    """Check and compile an expression that gives a value. Raises ConditionError."""
+    """Check and compile an expression of any value. Raises ConditionError."""
     checked = compile_checked(text, place)
     kind = checked.kind
     wanted = (cel.Type.STRING, cel.Type.TIMESTAMP, cel.Type.DYN, NULLABLE_TEXT)
@@ -270,13 +272,13 @@ def _key_text(value: Any) -> str | None:
         case int():
             return str(value)
         case float() if isfinite(value):
-            # JSON does not tell 42.0 from 42, and clients write either for the same id.
+            # JSON does not distinguish 42.0 from 42, and clients write either for the same id.
             return format(Decimal(repr(value)), "f").removesuffix(".0")
     return None
 
 
 def _plain(value: Any) -> Any:
-    """Raises TypeError for what neither JSON, as the database has it, nor a time can hold."""
+    """Return a value as JSON or a time; raise TypeError if neither can hold it."""
     match value:
         case str() if "\0" in value:
             raise TypeError(r"a text with the character \u0000 cannot be kept")
@@ -285,17 +287,17 @@ def _plain(value: Any) -> Any:
         case None | bool() | int() | str() | datetime():
             return value
         case float() if isfinite(value):
-            # What is read back is the same number either way, and a whole one reads better.
+            # The number is the same; a whole one is easier to read.
             return cel_data(value)
         case list():
             return [_plain(item) for item in value]
         case dict():
             return {str(_plain(key)): _plain(item) for key, item in value.items()}
-    raise TypeError(f"{_describe_missing(value)} cannot be kept")
+    raise TypeError(f"{_describe_type(value)} cannot be kept")
 
 
 def _is_missing(path: tuple[str, ...], key: str, data: Mapping[str, Any]) -> bool:
-    """Whether going down a path in the data ends for want of just this key."""
+    """Return whether this key is the first that is missing along a path."""
     value: Any = data
     for part in path:
         if not isinstance(value, Mapping):
@@ -306,8 +308,8 @@ def _is_missing(path: tuple[str, ...], key: str, data: Mapping[str, Any]) -> boo
     return False
 
 
-def _describe_missing(value: Any) -> str:
-    """What a value is, without saying what it says: the text is kept beside a person's data, and need not repeat it."""
+def _describe_type(value: Any) -> str:
+    """Describe a value by its type only, since it may be personal."""
     names = {"NoneType": "null", "str": "a text", "int": "a number", "float": "a number", "bool": "true or false"}
     return names.get(type(value).__name__, f"a {type(value).__name__}")
 

@@ -1,4 +1,4 @@
-"""Whether certificates and keys for TLS can be used at all."""
+"""Checks of certificates and keys for TLS."""
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -11,7 +11,7 @@ FORM = "give PEM, as -----BEGIN CERTIFICATE-----"
 def find_certificate_fault(
     authorities: bytes | None, certificate: bytes | None, key: bytes | None
 ) -> SecretFault | None:
-    """What is wrong with the authorities that servers are checked by, or with a client's certificate and key."""
+    """Find what is wrong with the authorities, or a client's certificate and key."""
     if authorities is not None and not _certificates(authorities):
         return SecretFault("has a server CA certificate that cannot be read", FORM)
     if (certificate is None) != (key is None):

@@ -1,8 +1,7 @@
-"""What a deployment lacks, and how to mend it: one list for `sojourn check`, `/readyz` and the start of a worker.
+"""Findings about a deployment, for `sojourn check`, `/readyz` and workers.
 
-Callers gather the facts that they can, and look only at the parts that concern them. Problems and remedies hold no
-secret and no address, since `/readyz` shows them without a key: they name the setting. Details are for logs and
-terminals.
+Callers gather the facts that concern them. Problems and remedies contain no secret and no address, since `/readyz`
+shows them without a key: they name the setting. Details are for logs and terminals.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,17 +9,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-# A clock that is off by less than this changes no decision of note; receivers of webhooks allow five minutes. Seconds.
+# A smaller difference changes no decision of note; receivers of webhooks allow five minutes. Seconds.
 MAX_CLOCK_DIFFERENCE: Final = 5.0
-# Far longer than a relay takes when all is well, and than it waits before it tries again. Seconds.
+# Far longer than a healthy relay takes, or waits before a retry. Seconds.
 MAX_OUTBOX_WAIT: Final = 60.0
-# How often a worker reports, and after how long without a report it counts as gone. Seconds.
+# The interval of a worker's reports, and the age after which a worker counts as gone. Seconds.
 REPORT_INTERVAL: Final = 60.0
 MAX_REPORT_AGE: Final = 3 * REPORT_INTERVAL
 
 
 class DeploymentPart(StrEnum):
-    """What may lack something, in the order in which it is mended."""
+    """A part of a deployment, in the order of repair."""
 
     SETTINGS = "settings"
     DATABASE = "database"
@@ -37,9 +36,9 @@ class DeploymentPart(StrEnum):
     OUTBOX = "outbox"
 
 
-# Without these the API cannot take events in: everything else can wait.
+# The API needs only these to accept events.
 NEEDED_BY_API: Final = frozenset({DeploymentPart.DATABASE, DeploymentPart.MIGRATIONS})
-# Without these a worker can do nothing. A mail server that is away only delays its mails.
+# A worker can do nothing without these. Without a mail server, only mails are late.
 NEEDED_BY_WORKER: Final = NEEDED_BY_API | {
     DeploymentPart.TEMPORAL,
     DeploymentPart.NAMESPACE,
@@ -49,7 +48,7 @@ NEEDED_BY_WORKER: Final = NEEDED_BY_API | {
 
 @dataclass(frozen=True, slots=True)
 class DeploymentFinding:
-    """One thing that a deployment lacks. `is_away`: a server does not answer, so that waiting may mend it."""
+    """One thing that a deployment lacks. `is_away`: waiting may help."""
 
     part: DeploymentPart
     problem: str
@@ -63,9 +62,9 @@ class DeploymentFinding:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """A server that cannot be used: why not, and what would help, where the reason says more than that it is down.
+    """A server that cannot be used: the reason, and a remedy if it is a special one.
 
-    `is_refusal`: it answers and refuses what the settings say, which waiting does not mend.
+    `is_refusal`: the server answers and refuses the settings, so waiting does not help.
     """
 
     reason: str
@@ -76,7 +75,7 @@ class Away:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFacts:
-    """`clock_ahead`: by how many seconds the asking machine's clock is ahead of the database's."""
+    """Facts about the database. `clock_ahead` is this machine's lead in seconds."""
 
     revision: str | None
     needed_revision: str
@@ -89,7 +88,7 @@ class DatabaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class TemporalFacts:
-    """`missing`, `mistyped`: search attributes by name, with the type that Sojourn needs.
+    """Facts about Temporal. `missing` and `mistyped` map search attributes to types.
 
     `foreign_campaigns`: task queues of other deployments whose campaigns run in the namespace, by campaign key.
     """
@@ -103,12 +102,12 @@ class TemporalFacts:
 
 @dataclass(frozen=True, slots=True)
 class Reachable:
-    """A server that answers and has nothing else to be asked."""
+    """A server that answers; nothing else is asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerReport:
-    """What a worker has last said. `link_mark`: the mark of the secret that it signs unsubscribe links with."""
+    """A worker's last report. `link_mark` identifies its secret for unsubscribe links."""
 
     worker: str
     seconds_ago: float
@@ -118,7 +117,7 @@ class WorkerReport:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was looked at; None was not. `link_marks` are those of the secrets by which links are verified here."""
+    """The facts, None if not gathered. `link_marks` are of secrets verified here."""
 
     settings: Sequence[DeploymentFinding] = ()
     database: DatabaseFacts | Away | None = None
@@ -129,20 +128,20 @@ class Facts:
 
 
 def find_lacks(facts: Facts) -> list[DeploymentFinding]:
-    """Everything that is known to lack, in the order of the parts."""
+    """List everything that the deployment lacks, in the order of the parts."""
     found = [
         *facts.settings,
-        *_of_database(facts.database),
-        *_of_temporal(facts.temporal),
-        *_of_shared_namespace(facts.database, facts.temporal),
-        *_of_smtp(facts.smtp),
-        *_of_workers(facts.workers, facts.link_marks),
+        *_check_database(facts.database),
+        *_check_temporal(facts.temporal),
+        *_check_shared_namespace(facts.database, facts.temporal),
+        *_check_smtp(facts.smtp),
+        *_check_workers(facts.workers, facts.link_marks),
     ]
     order = list(DeploymentPart)
     return sorted(dict.fromkeys(found), key=lambda finding: order.index(finding.part))
 
 
-def _of_database(facts: DatabaseFacts | Away | None) -> Iterable[DeploymentFinding]:
+def _check_database(facts: DatabaseFacts | Away | None) -> Iterable[DeploymentFinding]:
     if facts is None:
         return
     if isinstance(facts, Away):
@@ -170,7 +169,7 @@ def _of_database(facts: DatabaseFacts | Away | None) -> Iterable[DeploymentFindi
         yield DeploymentFinding(DeploymentPart.OUTBOX, problem, "see that a worker runs and that it reaches Temporal")
 
 
-def _of_temporal(facts: TemporalFacts | Away | None) -> Iterable[DeploymentFinding]:
+def _check_temporal(facts: TemporalFacts | Away | None) -> Iterable[DeploymentFinding]:
     if facts is None:
         return
     if isinstance(facts, Away):
@@ -186,7 +185,8 @@ def _of_temporal(facts: TemporalFacts | Away | None) -> Iterable[DeploymentFindi
         return
     if facts.missing:
         problem = f"Temporal does not know the search attributes {', '.join(facts.missing)}"
-        yield DeploymentFinding(DeploymentPart.SEARCH_ATTRIBUTES, problem, how_to_make(facts.namespace, facts.missing))
+        remedy = explain_attributes(facts.namespace, facts.missing)
+        yield DeploymentFinding(DeploymentPart.SEARCH_ATTRIBUTES, problem, remedy)
     for name, type in facts.mistyped.items():
         remedy = f"choose another namespace, or rename that one and make {name} as {type}"
         yield DeploymentFinding(
@@ -194,37 +194,37 @@ def _of_temporal(facts: TemporalFacts | Away | None) -> Iterable[DeploymentFindi
         )
 
 
-def _of_shared_namespace(
+def _check_shared_namespace(
     database: DatabaseFacts | Away | None, temporal: TemporalFacts | Away | None
 ) -> Iterable[DeploymentFinding]:
-    """A campaign's workflow is named by its key: of two deployments with the same key, only the first has one."""
+    """Find campaigns whose workflow, named by the key, belongs to another deployment."""
     if not isinstance(database, DatabaseFacts) or not isinstance(temporal, TemporalFacts):
         return
     for key in sorted(temporal.foreign_campaigns.keys() & set(database.campaigns)):
         queue = temporal.foreign_campaigns[key]
         yield DeploymentFinding(
             DeploymentPart.CAMPAIGNS,
-            f"the workflow of campaign {key} belongs to task queue {queue}, so that this deployment's never advances",
+            f"the workflow of campaign {key} belongs to task queue {queue}, so this deployment's never advances",
             "give each deployment a namespace of its own (SOJOURN_TEMPORAL_NAMESPACE); if SOJOURN_TASK_QUEUE was "
             f"changed, run `temporal workflow terminate --namespace {temporal.namespace} --workflow-id campaign/{key}`",
         )
 
 
-def how_to_make(namespace: str, attributes: Mapping[str, str]) -> str:
-    """How to add search attributes: by Sojourn itself, or by hand."""
+def explain_attributes(namespace: str, attributes: Mapping[str, str]) -> str:
+    """Explain how to add search attributes, by Sojourn or with Temporal's command."""
     options = " ".join(f"--name {name} --type {type}" for name, type in attributes.items())
     command = f"temporal operator search-attribute create --namespace {namespace} {options}"
     return f"run `sojourn migrate`, or `{command}`; in Temporal Cloud, add them on the page of the namespace"
 
 
-def _of_smtp(facts: Reachable | Away | None) -> Iterable[DeploymentFinding]:
+def _check_smtp(facts: Reachable | Away | None) -> Iterable[DeploymentFinding]:
     if isinstance(facts, Away):
         remedy = facts.remedy or "start the mail server, or correct SOJOURN_SMTP_HOST, _PORT, _SECURITY or _USERNAME"
         problem = f"the mail server cannot be used: {facts.reason}"
         yield DeploymentFinding(DeploymentPart.SMTP, problem, remedy, is_away=not facts.is_refusal, detail=facts.detail)
 
 
-def _of_workers(reports: Sequence[WorkerReport] | None, link_marks: Sequence[str]) -> Iterable[DeploymentFinding]:
+def _check_workers(reports: Sequence[WorkerReport] | None, link_marks: Sequence[str]) -> Iterable[DeploymentFinding]:
     if reports is None:
         return
     fresh = [report for report in reports if report.seconds_ago <= MAX_REPORT_AGE]

@@ -1,4 +1,4 @@
-"""How strong the secrets of a deployment must be, and how they may travel. Each fault names what would be right.
+"""The required strength of secrets, and how they may travel.
 
 No fault quotes a secret, not even a weak one: faults go to logs and terminals.
 """
@@ -12,11 +12,11 @@ from ipaddress import IPv4Network, IPv6Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-# 32 random characters of base64 or hexadecimal are at least 128 bits. Random ones have more distinct characters than
+# 32 random characters of base64 or hexadecimal are at least 128 bits. Random texts have more distinct characters than
 # this, patterns such as `aaaa…` and `abababab…` fewer.
 MIN_CHARACTERS: Final = 32
 MIN_DISTINCT: Final = 8
-# As the specification of Standard Webhooks has it: https://www.standardwebhooks.com.
+# From the specification of Standard Webhooks: https://www.standardwebhooks.com.
 MIN_SIGNING_BYTES, MAX_SIGNING_BYTES = 24, 64
 
 _LOOPBACK: Final = IPv4Network("127.0.0.0/8")
@@ -32,7 +32,7 @@ MAKE_PAYLOAD_KEY: Final = 'make one with: echo "$(date +%Y-%m-%d):$(openssl rand
 
 @dataclass(frozen=True, slots=True)
 class SecretFault:
-    """What is wrong with one setting, and what would be right."""
+    """A fault of one setting, with its remedy."""
 
     problem: str
     remedy: str
@@ -45,12 +45,12 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def read_list(text: str) -> list[str]:
-    """The secrets of one setting, the newest first: one a line, or separated by commas."""
+    """Split the secrets of one setting, the newest first, by line or comma."""
     return [part.strip() for part in re.split(r"[,\r\n]", text) if part.strip()]
 
 
 def find_secret_fault(secret: str) -> SecretFault | None:
-    """What makes a key or a secret easy to guess; None for a strong one."""
+    """Find what makes a key or a secret easy to guess; None for a strong one."""
     if not secret:
         return SecretFault("is empty", MAKE_SECRET)
     if len(secret) < MIN_CHARACTERS:
@@ -61,14 +61,14 @@ def find_secret_fault(secret: str) -> SecretFault | None:
 
 
 def find_character_fault(secret: str, remedy: str) -> SecretFault | None:
-    """Why a secret cannot be sent in a header. The libraries that send it would quote it in their errors."""
+    """Find why a secret cannot be a header: libraries would quote it in their errors."""
     if not secret.isascii() or not secret.isprintable() or " " in secret:
         return SecretFault("holds blanks, control characters or letters beyond ASCII", remedy)
     return None
 
 
 def find_signing_fault(secret: str) -> SecretFault | None:
-    """The same for a secret of Standard Webhooks."""
+    """Find the fault of a secret of Standard Webhooks."""
     if not secret:
         return SecretFault("is empty", MAKE_SIGNING_SECRET)
     key = _decode(secret.removeprefix("whsec_"))
@@ -76,14 +76,14 @@ def find_signing_fault(secret: str) -> SecretFault | None:
         return SecretFault("is not whsec_ and base64", MAKE_SIGNING_SECRET)
     if not MIN_SIGNING_BYTES <= len(key) <= MAX_SIGNING_BYTES:
         wanted = f"{MIN_SIGNING_BYTES} to {MAX_SIGNING_BYTES}"
-        return SecretFault(f"holds {_count_text(len(key), 'byte')} where {wanted} are asked for", MAKE_SIGNING_SECRET)
+        return SecretFault(f"holds {_count_text(len(key), 'byte')} where {wanted} are required", MAKE_SIGNING_SECRET)
     if len(set(key)) < MIN_DISTINCT:
         return SecretFault(f"repeats {_count_text(len(set(key)), 'byte')} and can be guessed", MAKE_SIGNING_SECRET)
     return None
 
 
 def find_payload_key_fault(key: str) -> SecretFault | None:
-    """The same for a key that encrypts payloads, `id:base64`."""
+    """Find the fault of a key that encrypts payloads, `id:base64`."""
     id, _, encoded = key.partition(":")
     content = _decode(encoded)
     if not _KEY_ID.fullmatch(id) or content is None:
@@ -94,13 +94,13 @@ def find_payload_key_fault(key: str) -> SecretFault | None:
 
 
 def read_payload_keys(text: str) -> dict[str, bytes]:
-    """Keys without fault by their ids, the newest first."""
+    """Parse valid keys by id, the newest first."""
     pairs = (key.partition(":") for key in read_list(text))
     return {id: base64.b64decode(encoded) for id, _, encoded in pairs}
 
 
 def find_repeated(secrets: Sequence[str], others: Iterable[tuple[str, str]]) -> SecretFault | None:
-    """A secret that stands here twice, or in another setting; `others` are the names and secrets of those."""
+    """Find a secret that is repeated, here or in another setting."""
     if len(set(secrets)) < len(secrets):
         return SecretFault("names one secret twice", MAKE_SECRET)
     for name, other in others:
@@ -110,7 +110,7 @@ def find_repeated(secrets: Sequence[str], others: Iterable[tuple[str, str]]) -> 
 
 
 def find_public_url_fault(url: str) -> SecretFault | None:
-    """Why recipients should not be led to a URL."""
+    """Find why a URL is not fit for recipients."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -128,9 +128,9 @@ def find_public_url_fault(url: str) -> SecretFault | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what is sent to a host stays on this machine: by localhost, 127.0.0.0/8 and ::1.
+    """Return whether a host is this machine: localhost, 127.0.0.0/8 or ::1.
 
-    Names are not looked up. Others that end in `.localhost` stay here by RFC 6761, but not every resolver heeds that.
+    Names are not looked up. Other names in `.localhost` are local by RFC 6761, but not for every resolver.
     """
     if host.lower() == "localhost":
         return True

@@ -1,1 +1,1 @@
-"""Reading documents: one YAML dialect for campaigns, caps and templates, with the line of everything in it."""
+"""Reading documents: one YAML dialect for campaigns, caps and templates."""

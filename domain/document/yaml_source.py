@@ -1,7 +1,7 @@
-"""YAML read as authors mean it, with the line of everything in it.
+"""YAML as authors mean it, with the line of everything in it.
 
-Only the types of YAML 1.2's core schema: `on`, `NO` and `10:30` are texts, and so is a time, which its field reads.
-JSON is read as well, being YAML. No tags, no aliases, so that a document is as large as it looks.
+The types are those of YAML 1.2's core schema: `on`, `NO` and `10:30` are texts, and so is a time, which its field
+reads. JSON is valid, being YAML. Tags and aliases are not, so a document is as large as it looks.
 """
 
 import json
@@ -19,7 +19,7 @@ MAX_SIZE = 128 * 1024  # 0.9 s at worst to parse; a campaign of 100 steps has 6 
 MAX_DEPTH = 64
 MAX_KEY_LENGTH = 100
 
-# What JSON's readers and writers keep exactly, of those at hand: 64 bits.
+# The integers that common JSON readers and writers keep exactly: 64 bits.
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
@@ -36,7 +36,7 @@ Path = tuple[str | int, ...]
 
 
 class Start(NamedTuple):
-    """The 1-based line on which a text begins, and whether each line of the text is a line of the file."""
+    """The 1-based line of a text, and whether its lines are lines of the file."""
 
     line: int
     is_verbatim: bool
@@ -44,7 +44,7 @@ class Start(NamedTuple):
 
 @dataclass(slots=True)
 class YamlSource:
-    """A document as plain values, where each of them stands, what the reading found wrong, and what is doubtful.
+    """A document as plain values, with their places, problems and warnings.
 
     `lines` has the line of each key and item, `starts` of each text's first character.
     """
@@ -57,7 +57,7 @@ class YamlSource:
     warnings: list[Problem] = field(default_factory=list)
 
     def line(self, path: Path) -> int:
-        """The 1-based line of a path; of the closest thing around it where it is not in the document."""
+        """Return the 1-based line of a path, or of its closest enclosing value."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.lines:
                 return self.lines[path[:length]]
@@ -68,7 +68,7 @@ class YamlSource:
 
 
 def path_text(path: Path) -> str:
-    """A path as `steps[1].send.channel`; the document itself is `document`."""
+    """Format a path as `steps[1].send.channel`; the document itself is `document`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -76,9 +76,9 @@ def path_text(path: Path) -> str:
 
 
 def read(text: str, file: str, *, opaque: re.Pattern[str] | None = None) -> YamlSource:
-    """Read one document. Raises InvalidDocumentError where it is no YAML; lesser faults stand in `problems`.
+    """Read one document. Raises InvalidDocumentError if it is not YAML.
 
-    What `opaque` matches, within a line, is no YAML: it may stand wherever a text may, without quotes around it.
+    Lesser faults go to `problems`. A match of `opaque`, within a line, may replace any text, unquoted.
     """
     if len(text.encode("utf-8", "replace")) > MAX_SIZE:
         raise _refusal(file, 1, f"the document is larger than {MAX_SIZE // 1024} KB", "Split it into several")
@@ -105,7 +105,7 @@ def read(text: str, file: str, *, opaque: re.Pattern[str] | None = None) -> Yaml
 
 
 class _RefusedError(yaml.YAMLError):
-    """YAML that is valid and not wanted here."""
+    """Valid YAML that is not allowed here."""
 
     def __init__(self, line: int, said: str, suggestion: str) -> None:
         super().__init__(said)
@@ -115,7 +115,7 @@ class _RefusedError(yaml.YAMLError):
 
 
 class _Composer(yaml.SafeLoader):
-    """PyYAML's composer without aliases and tags, with a bound on nesting, and with JSON's tabs."""
+    """PyYAML's composer without aliases and tags, with bounded nesting and tabs."""
 
     _depth = 0
 
@@ -136,7 +136,7 @@ class _Composer(yaml.SafeLoader):
         return node
 
     def scan_to_next_token(self) -> None:
-        # Between braces and brackets YAML 1.2 takes tabs for spaces, as JSON does; PyYAML refuses them.
+        # Between braces and brackets YAML 1.2 allows tabs, as JSON does; PyYAML refuses them.
         super().scan_to_next_token()
         while self.flow_level and self.peek() == "\t":
             self.forward()
@@ -144,14 +144,14 @@ class _Composer(yaml.SafeLoader):
 
 
 class _Hidden:
-    """A text in which what is opaque to YAML is replaced by marks, and how to put it back."""
+    """A text whose opaque parts are replaced by marks, which can be restored."""
 
     def __init__(self, text: str, opaque: re.Pattern[str] | None) -> None:
         self.text = text
         self._pieces: list[str] = []
         if opaque is None:
             return
-        # A character of a private plane that the text does not hold; one of 65,534 is not among 128 KB.
+        # A private character that the text does not contain: 128 KB cannot contain all 65,534.
         mark = next(mark for mark in map(chr, range(0xF0000, 0xFFFFE)) if mark not in text)
         self._marks = re.compile(f"{mark}([0-9]+){mark}")
         self.text = opaque.sub(lambda found: f"{mark}{self._keep(found[0])}{mark}", text)
@@ -161,7 +161,7 @@ class _Hidden:
         return len(self._pieces) - 1
 
     def restore(self, text: str, style: str | None) -> str:
-        """The text of a scalar as it was written, without what its quotes made the author escape."""
+        """Restore a scalar's text as written, without the escapes of its quotes."""
         if not self._pieces:
             return text
         return self._marks.sub(lambda found: _unescape(self._pieces[int(found[1])], style), text)
@@ -179,7 +179,7 @@ def _unescape(piece: str, style: str | None) -> str:
 
 
 class _Reader:
-    """Makes plain values of nodes; where they stand, and what is wrong with them, goes into the source."""
+    """Converts nodes to plain values; adds their places and problems to the source."""
 
     def __init__(self, source: YamlSource, hidden: _Hidden) -> None:
         self._source = source
@@ -221,7 +221,7 @@ class _Reader:
         return values
 
     def _scalar(self, node: ScalarNode, path: Path) -> str | int | float | bool | None:
-        """A plain scalar by YAML 1.2's core schema, any other as the text that it is."""
+        """Convert a plain scalar by YAML 1.2's core schema; keep any other as text."""
         line = _line(node.start_mark)
         self._source.starts[path] = Start(line + 1, True) if node.style == "|" else Start(line, False)
         text = self._text(node, path)
@@ -243,7 +243,7 @@ class _Reader:
             said = f"`{text}` is the number {int(text)}"
             self._source.warnings.append(self._source.problem(path, said, f"To keep the zero, quote it: `'{text}'`"))
         base = {"0x": 16, "0o": 8}.get(text[:2], 10)
-        # Python reads no more than some thousand decimal digits, zeros before a number as well.
+        # Python limits the decimal digits that it reads, leading zeros included.
         digits = (text[2:] if base != 10 else text.lstrip("+-")).lstrip("0") or "0"
         if len(digits) <= _MAX_DIGITS + 2:
             number = int(digits, base) * (-1 if text[0] == "-" else 1)
@@ -256,7 +256,7 @@ class _Reader:
         self._source.problems.append(self._source.problem(path, said, "Quote it to make it a text"))
 
     def _text(self, node: ScalarNode, path: Path) -> str:
-        """The text without what nothing could store or print, which is a problem, so that messages may show it."""
+        """Return the text, with a problem if it cannot be stored or printed."""
         text = _SURROGATES.sub(_join, self._hidden.restore(node.value, node.style))
         replaced = _UNSTORABLE.sub("\ufffd", text)
         if replaced != text:
@@ -266,7 +266,7 @@ class _Reader:
 
 
 def _join(surrogates: re.Match[str]) -> str:
-    """JSON escapes a character beyond U+FFFF as two, which PyYAML reads one by one; lone ones stay as they are."""
+    """Join pairs of surrogates, as JSON escapes them; lone ones stay."""
     return surrogates[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 

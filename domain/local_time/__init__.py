@@ -1,1 +1,1 @@
-"""Local time: what wall clocks, weekdays and calendar periods of a zone mean as instants, also where clocks turn."""
+"""Local times, weekdays and calendar periods as instants, across clock changes."""

@@ -1,4 +1,4 @@
-"""Until when a journey waits for a local time of day, or for a date and an offset from it."""
+"""The ends of delays: a local time of day, or a date with an offset."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -9,15 +9,18 @@ _DAY_SECONDS = 86_400
 
 
 def until_clock(reached_at: datetime, clock: time, days: tuple[int, ...], zone: ZoneInfo) -> datetime:
-    """The first instant, this one included, at which it is this local time on one of these weekdays (Monday 0)."""
-    # Yesterday's too: where a gap has swallowed its last hours, the gap's end is the first instant after them.
+    """Return the next instant, this one included, at a local time on these weekdays.
+
+    Weekdays count from Monday 0.
+    """
+    # Yesterday counts too: if a gap has swallowed its last hours, the gap's end is the first instant after them.
     yesterday = local_day(reached_at, zone) - DAY
     instants = (instant(day, clock, zone) for day in days_from(yesterday, days, zone))
     return next(at for at in instants if at >= reached_at)
 
 
 def until_moment(moment: date | datetime, offset: int, clock: time | None, zone: ZoneInfo) -> datetime | None:
-    """The instant `offset` seconds from a moment; None where no year from 1 to 9999 holds it, in UTC and in the zone.
+    """Return the instant `offset` seconds from a moment; None beyond years 1 to 9999.
 
     An aware datetime without `clock` moves by elapsed time. Anything else is local: its day in the zone moves by the
     whole days of the offset and is taken at `clock`, else at its own time, else at 00:00; the rest of the offset is
@@ -25,7 +28,7 @@ def until_moment(moment: date | datetime, offset: int, clock: time | None, zone:
     """
     try:
         at = _add_offset(moment, offset, clock, zone)
-        # Whoever is told of it is told in local time, so the zone's own year 10,000 is as far away as that of UTC.
+        # The instant is shown in local time, so it must exist in the zone as well as in UTC.
         at.astimezone(zone)
     except OverflowError:
         return None

@@ -1,4 +1,4 @@
-"""The dates and times that people's data hold, in the spellings that clients use."""
+"""Dates and times in people's data, in the spellings that clients use."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -6,8 +6,8 @@ from email.utils import parsedate_to_datetime
 
 from domain.local_time.spellings import GO_ZONE, carry
 
-# Numbers are Unix epochs. Seconds reach from 1973 to the year 5138, milliseconds over the same years; what is nearer
-# to zero counts something else (days, a version, "none"), and what is larger is no epoch of either.
+# Numbers are Unix epochs, in seconds or milliseconds, both from 1973 to the year 5138. A number nearer to zero means
+# something else (days, a version, "none"), and a larger one is no epoch.
 MIN_SECONDS = 100_000_000
 MIN_MILLISECONDS = 100_000_000_000
 MAX_MILLISECONDS = 100_000_000_000_000
@@ -15,7 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"-?[0-9]{9,14}(?:\.[0-9]{1,9})?")
-# RFC 3339 and what else is written for it: a space for the T, one before the offset, UTC or GMT for the Z. Ruby writes
+# RFC 3339 and common variants: a space for the T, a space before the offset, UTC or GMT for the Z. Ruby writes
 # `2027-01-08 06:22:05 UTC`, Go `2027-01-08 06:22:05 +0000 UTC`.
 _DATETIME = re.compile(
     rf"(?P<day>{_DATE.pattern})[Tt ](?P<clock>[0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}}(?:[.,][0-9]+)?)?)"
@@ -26,7 +26,7 @@ _WEEKDAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})"
 _CLOCK = r"(?P<clock>[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
-# RFC 2822 3.3, also as HTTP and mail clients write it.
+# RFC 2822 3.3, and the variants of HTTP and mail clients.
 _MAIL = re.compile(
     rf"(?:{_WEEKDAY}, ?)?[0-9]{{1,2}} {_MONTH} [0-9]{{4}} {_CLOCK} "
     r"(?:[+-][0-9]{4}|UTC?|GMT|Z|[ECMP][SD]T)(?: \([^()]*\))?"
@@ -39,11 +39,11 @@ _SCRIPT = re.compile(
 
 
 def read_moment(value: object) -> date | datetime | None:
-    """The moment that a trait, a property or a condition's result names; None where it names none.
+    """Read the moment of a trait, a property or a result; None if it is not one.
 
-    A date is a day of a calendar; a datetime in UTC an instant; a datetime without a zone what local clocks show.
-    Texts are ISO 8601 as RFC 3339 writes it (`2026-12-24`, `2026-12-24T18:00:00Z`, `2026-12-24 18:00`, also with
-    `UTC`), or RFC 2822; numbers, and texts of them, are seconds or milliseconds since 1970, told apart by their size.
+    A date is a day of a calendar; a datetime in UTC an instant; a datetime without a zone a local time. Texts are ISO
+    8601 in the form of RFC 3339 (`2026-12-24`, `2026-12-24T18:00:00Z`, `2026-12-24 18:00`, also with `UTC`), or RFC
+    2822; numbers, and texts of them, are seconds or milliseconds since 1970, distinguished by size.
     """
     try:
         match value:
@@ -82,7 +82,7 @@ def _read_text(text: str) -> date | datetime | None:
         return moment if moment.tzinfo is None else moment.astimezone(UTC)
     if _MAIL.fullmatch(text):
         sent = parsedate_to_datetime(text)
-        # `-0000` says that the time is UTC and nothing of the zone.
+        # `-0000` means a time in UTC and an unknown zone.
         return sent.replace(tzinfo=UTC) if sent.tzinfo is None else sent.astimezone(UTC)
     if found := _SCRIPT.fullmatch(text):
         month = _MONTHS.index(found["month"]) + 1

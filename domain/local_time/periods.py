@@ -1,7 +1,7 @@
-"""Calendar periods: the days, weeks and months of a zone as stretches of time that meet without gap or overlap.
+"""Calendar days, weeks and months of a zone, without gaps or overlaps.
 
-A period runs from the first instant of its first day to that of the next period's. Where clocks go back across
-midnight, the part of the old day that comes again belongs to the new day, which has begun.
+A period runs from the first instant of its first day to that of the next period. If clocks go back across midnight, the
+repeated part of the old day belongs to the new day, which has begun.
 """
 
 from datetime import date, datetime, time
@@ -16,18 +16,18 @@ _MIDNIGHT = time(0)
 
 
 def period_start(period: Period, at: datetime, zone: ZoneInfo) -> datetime:
-    """The first instant of the period that holds this one. Weeks start on Monday."""
+    """Return the first instant of the period. Weeks start on Monday."""
     return instant(_first_day(period, _day_of(at, zone)), _MIDNIGHT, zone)
 
 
 def next_period_start(period: Period, at: datetime, zone: ZoneInfo) -> datetime:
-    """The first instant after the period that holds this one, later than it."""
+    """Return the first instant of the next period, which is later than this one."""
     first = _first_day(period, _day_of(at, zone))
     return instant(_first_day_after(period, first), _MIDNIGHT, zone)
 
 
 def _day_of(at: datetime, zone: ZoneInfo) -> date:
-    """The last day to have begun, which is not the calendar's where that has gone back to the day before."""
+    """Return the last day that has begun, even if the calendar went back."""
     day = local_day(at, zone)
     while instant(day + DAY, _MIDNIGHT, zone) <= at:
         day += DAY

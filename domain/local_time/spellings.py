@@ -1,18 +1,18 @@
-"""Spellings of a time of day that clients use and Python's own readers refuse."""
+"""Spellings of a time of day that clients use and Python refuses."""
 
 import re
 from datetime import timedelta
 from typing import Final
 
-# Behind the offset, Go's `Time.String` names the zone, by its offset where it has no name, and the process's clock:
-# `2026-11-29 07:00:00 -0300 -03 m=+0.000012`.
+# After the offset, Go's `Time.String` writes the zone's name, or its offset again, and the process's clock: `2026-11-29
+# 07:00:00 -0300 -03 m=+0.000012`.
 GO_ZONE: Final = r"(?: (?:[A-Z]{1,5}|[+-][0-9]{2,4}))?(?: m=[+-][0-9]+\.[0-9]+)?"
 
 _NEXT_MIDNIGHT: Final = re.compile(r"24(:00(?::00(?:[.,]0+)?)?)")
 
 
 def carry(clock: str) -> tuple[str, timedelta]:
-    """A time of day that datetime reads for one like `23:59:60.5`, and how much later the one meant is.
+    """Return a valid time for one like `23:59:60.5`, and the lead of the real one.
 
     ISO 8601 calls the end of a day 24:00, and a leap second 60, which Unix counts as the second after it.
     """

@@ -1,4 +1,4 @@
-"""Send windows: the hours of the recipient's days in which messages may go."""
+"""Send windows: the local hours in which messages may go."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -12,10 +12,10 @@ _MONDAY = date(2026, 11, 2)
 
 
 class LocalWindow(Struct, frozen=True, omit_defaults=True):
-    """Open from `opens` until before `closes`, local times, on `days`: weekdays, Monday 0, never empty.
+    """Open from `opens` until before `closes`, local times, on `days` (Monday 0).
 
-    Where `closes` is not after `opens` the window closes on the following day, so that two equal times make whole days.
-    `days` are those on which it opens.
+    If `closes` is not after `opens`, the window closes on the next day, so two equal times make whole days. `days` is
+    never empty, and lists the days on which the window opens.
     """
 
     opens: time = time(0)
@@ -24,8 +24,8 @@ class LocalWindow(Struct, frozen=True, omit_defaults=True):
 
 
 def next_open(window: LocalWindow, at: datetime, zone: ZoneInfo) -> datetime:
-    """This instant if the window is open then, else the first after it at which it opens."""
-    # Yesterday's may still be open, if it closes today. What should have closed yesterday has, for that time has been.
+    """Return this instant if the window is open, else the next one at which it opens."""
+    # Yesterday's window may still be open if it closes today. Any earlier one has closed.
     lasting = DAY if window.closes <= window.opens else timedelta()
     spans = (
         (instant(day, window.opens, zone), instant(day + lasting, window.closes, zone))
@@ -36,12 +36,12 @@ def next_open(window: LocalWindow, at: datetime, zone: ZoneInfo) -> datetime:
 
 
 def longest_closed(window: LocalWindow) -> timedelta:
-    """The longest time from closing to opening again, apart from what clocks add that turn."""
+    """Return the longest time from closing to opening, without clock changes."""
     lasting = DAY if window.closes <= window.opens else timedelta()
     closings = (datetime.combine(_MONDAY + day * DAY + lasting, window.closes, UTC) for day in window.days)
     return max(next_open(window, at, ZoneInfo("UTC")) - at for at in closings)
 
 
 def is_open(window: LocalWindow, at: datetime, zone: ZoneInfo) -> bool:
-    """Whether the window is open at this instant."""
+    """Return whether the window is open at this instant."""
     return next_open(window, at, zone) == at

@@ -1,4 +1,4 @@
-"""Time zones by their IANA names, and which of them holds for a recipient."""
+"""Time zones by IANA name, and the choice of a recipient's zone."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -13,21 +13,21 @@ _UTC = ZoneInfo("UTC")
 
 @cache
 def zone_names() -> frozenset[str]:
-    """All names that the IANA database gives to zones, old ones included.
+    """List all names of the IANA database, old ones included.
 
-    `Factory` is none: it stands for a zone that has not been set yet.
+    `Factory` is excluded: it stands for a zone that is not set yet.
     """
-    # `available_timezones` lists whatever lies in the system's folder: on Debian also `localtime`.
+    # `available_timezones` lists any file in the system's folder: on Debian also `localtime`.
     return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split()) - {"Factory"}
 
 
 def find_zone(name: object) -> ZoneInfo | None:
-    """The zone of exactly this name, or None where the value, of any type, is not the name of one."""
+    """Return the zone of exactly this name; None if the value is not a zone's name."""
     return _zone(name) if isinstance(name, str) and name in zone_names() else None
 
 
 def zone_name(name: object) -> str | None:
-    """The name of a zone as the IANA database spells it, for one in any letter case; None where there is none."""
+    """Return the IANA spelling of a zone's name in any letter case; None if unknown."""
     return _spellings().get(strip_blanks(name).casefold()) if isinstance(name, str) else None
 
 
@@ -37,7 +37,7 @@ def _spellings() -> dict[str, str]:
 
 
 def recipient_zone(traits: Mapping[str, Any], *fallbacks: str | None) -> ZoneInfo:
-    """The zone of the trait `timezone` if that names one, else of the first fallback that does, else UTC."""
+    """Return the zone of the trait `timezone`, else of a valid fallback, else UTC."""
     for name in (traits.get("timezone"), *fallbacks):
         zone = find_zone(name)
         if zone is not None:
@@ -45,7 +45,7 @@ def recipient_zone(traits: Mapping[str, Any], *fallbacks: str | None) -> ZoneInf
     return _UTC
 
 
-# Only names of the list get here, so it stays as small as the list is.
+# Bounded by the list of names.
 @cache
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)

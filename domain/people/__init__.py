@@ -1,1 +1,1 @@
-"""Who a person is, how they are reached, and how they refuse."""
+"""People: identity, addresses, consent, traits."""

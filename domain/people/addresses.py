@@ -1,4 +1,4 @@
-"""What can be written on an envelope, how servers want it spelt, and under which spelling refusals are kept."""
+"""Email addresses: their validity, their spelling for servers, their normal form."""
 
 import re
 from dataclasses import dataclass
@@ -7,9 +7,8 @@ from email_validator import EmailNotValidError, validate_email
 
 from domain.blanks import strip_blanks
 
-# RFC 5321, 4.5.3.1: 254 characters; some more leave room for what an ASCII form shortens. A longer text is no address,
-# and is not looked at: patterns that look for one may take the square of its length, and an address is a key of an
-# index, which holds 2.7 kB.
+# RFC 5321, 4.5.3.1: 254 characters; some more leave room for an ASCII form that is shorter. A longer text is refused
+# unread: patterns may take the square of its length, and an address is a key of an index, which holds 2.7 kB.
 MAX_ADDRESS_CHARACTERS = 320
 MAX_NAME_CHARACTERS = 998
 _NOT_IN_NAMES = re.compile(r'["<>\x00-\x1f\x7f]')
@@ -17,9 +16,9 @@ _NOT_IN_NAMES = re.compile(r'["<>\x00-\x1f\x7f]')
 
 @dataclass(frozen=True, slots=True)
 class EmailAddress:
-    """A valid address: as people write it, and as a server without SMTPUTF8 takes it, or None where none exists.
+    """A valid address: as written, and in ASCII for servers without SMTPUTF8.
 
-    A domain always has an ASCII form; a local part beyond ASCII has none.
+    A domain always has an ASCII form; a local part beyond ASCII has none, and `ascii` is None.
     """
 
     written: str
@@ -27,22 +26,22 @@ class EmailAddress:
 
     @property
     def spelling(self) -> str:
-        """What goes on the wire: ASCII where there is one."""
+        """The spelling for the SMTP envelope: ASCII if there is one."""
         return self.ascii or self.written
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """An address with the name that people see before it, which may be empty."""
+    """An address with the name shown before it, which may be empty."""
 
     name: str
     address: EmailAddress
 
 
 def parse_email(address: str) -> EmailAddress | None:
-    """The address, or None where the text is none. Nothing is looked up: the domain need not exist.
+    """Parse an address; None if it is not valid. The domain is not looked up.
 
-    Blanks around it are not a part of it. The part before the @ may be quoted (RFC 5321, 4.1.2).
+    Blanks around it are ignored. The part before the @ may be quoted (RFC 5321, 4.1.2).
     """
     address = strip_blanks(address)
     if len(address) > MAX_ADDRESS_CHARACTERS:
@@ -55,7 +54,10 @@ def parse_email(address: str) -> EmailAddress | None:
 
 
 def parse_mailbox(text: str) -> Mailbox | None:
-    """`Name <address>`, or an address alone, or None where the text is neither. The name may hold commas."""
+    """Parse `Name <address>` or a plain address; None for any other text.
+
+    The name may contain commas.
+    """
     text = text.strip()
     name, inner = "", text
     if text.endswith(">"):
@@ -70,14 +72,14 @@ def parse_mailbox(text: str) -> Mailbox | None:
 
 
 def is_reachable(address: str) -> bool:
-    """Whether mail can be addressed to this text at all."""
+    """Return whether a text is a valid address."""
     return parse_email(address) is not None
 
 
 def normalize(address: str) -> str | None:
-    """The spelling under which an address is known: letter case and blanks around it make no other address.
+    """Return the key of an address: lower case, without blanks around it.
 
-    None for what is empty or longer than any address.
+    None if it is empty or longer than any address.
     """
     plain = strip_blanks(address).lower()
     return plain if 0 < len(plain) <= MAX_ADDRESS_CHARACTERS else None

@@ -1,7 +1,7 @@
-"""Whether a person may be written to on a channel: what the profile refuses, and what the address refuses.
+"""Whether a person may receive messages on a channel.
 
-Either refuses. `refusal` is the one place that says so: the gate and the claim of a message ask it, and conditions see
-its answer as `profile.consent`.
+The profile or the address may refuse. Only `find_refusal` decides: the gate and the claim of a message call it, and
+conditions see its answer as `profile.consent`.
 """
 
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ from domain.channels.kinds import CHANNELS
 SUPPRESSED: Final = "suppressed"
 NO_CONSENT: Final = "no_consent"
 
-# What an address can refuse: everything, or all but transactional messages.
+# An address can refuse everything, or everything except transactional messages.
 SUPPRESSION: Final = "suppression"
 OPT_OUT: Final = "opt_out"
 
 
 class ConsentFacts(Struct, frozen=True):
-    """What is known of a person's refusals.
+    """The known refusals of a person.
 
-    `given` maps a channel to what the person has said of it. `suppressed` maps a channel to why nothing may be sent on
-    it, None where that was lifted. `refused_addresses` maps a channel to what the person's address on it refuses:
-    SUPPRESSION or OPT_OUT to why, None where that was lifted.
+    `given` maps a channel to the person's consent. `suppressed` maps a channel to the reason of its suppression, None
+    if it was lifted. `refused_addresses` maps a channel to the refusals of the person's address: SUPPRESSION or OPT_OUT
+    to the reason, None if it was lifted.
     """
 
     given: Mapping[str, bool]
@@ -33,15 +33,15 @@ class ConsentFacts(Struct, frozen=True):
 
 
 class ConsentRefusal(Struct, frozen=True):
-    """Why a channel is refused, and by which of the two."""
+    """Why a channel is refused, and whether by the profile or the address."""
 
     reason: Literal["suppressed", "no_consent"]
     refused_by: Literal["profile", "address"]
     detail: str
 
 
-def refusal(channel: str, facts: ConsentFacts, *, is_transactional: bool) -> ConsentRefusal | None:
-    """Return what forbids messages on a channel; None where nothing does."""
+def find_refusal(channel: str, facts: ConsentFacts, *, is_transactional: bool) -> ConsentRefusal | None:
+    """Return the refusal of messages on a channel; None if they are allowed."""
     address = facts.refused_addresses.get(channel, {})
     if (why := facts.suppressed.get(channel)) is not None:
         return ConsentRefusal(SUPPRESSED, "profile", why)
@@ -60,8 +60,8 @@ def refusal(channel: str, facts: ConsentFacts, *, is_transactional: bool) -> Con
 
 
 def consent_by_channel(facts: ConsentFacts) -> dict[str, bool]:
-    """Whether marketing may be sent, for every channel there is and each that the person has said anything of."""
+    """Return whether marketing is allowed, for each channel that exists or was stated."""
     return {
-        channel: refusal(channel, facts, is_transactional=False) is None
+        channel: find_refusal(channel, facts, is_transactional=False) is None
         for channel in (*CHANNELS, *(facts.given.keys() - set(CHANNELS)))
     }

@@ -1,8 +1,8 @@
-"""Who an event is about: from user ids and anonymous ids to profiles.
+"""Resolution of user ids and anonymous ids to profiles.
 
 A user id names one profile for ever. An anonymous id belongs to a profile of its own until an event names both ids:
-then the anonymous profile becomes the user's, or is merged into it. An anonymous id that already belongs to a user
-stays with that user when another person logs in on the same device: the user id on the event decides.
+then the anonymous profile becomes the user's, or is merged into it. An anonymous id of one user stays with that user
+when another person logs in on the same device: the user id of the event decides.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,25 +14,25 @@ from domain.tracking.event import Event
 
 
 class Identity(Struct, frozen=True, order=True, gc=False):
-    """One name by which a client calls a person."""
+    """An identifier by which a client names a person."""
 
     kind: str
     value: str
 
 
 class Known(Struct, frozen=True, gc=False):
-    """The profile behind an identity, and whether a user id is known for it."""
+    """The profile behind an identity, and whether it is anonymous."""
 
     profile_id: UUID
     is_anonymous: bool
 
 
 class Resolution(Struct):
-    """What a batch of events means for the profiles.
+    """The changes of profiles that a batch of events causes.
 
     `profile_of` gives the profile of each event, by its id. `created` are new profiles with their user id, or None.
     `linked` are new identities. `claimed` gives anonymous profiles the user id that is now known for them. `merged`
-    says which profile is to be poured into which.
+    maps a profile to the one it is merged into.
     """
 
     profile_of: dict[UUID, UUID] = field(default_factory=dict)
@@ -43,12 +43,12 @@ class Resolution(Struct):
 
     @property
     def is_structural(self) -> bool:
-        """Whether an existing identity comes to mean another person, which needs it locked exclusively."""
+        """Whether an existing identity changes its person, which needs an exclusive lock."""
         return bool(self.claimed or self.merged)
 
 
 def identities_of(events: Iterable[Event]) -> set[Identity]:
-    """Every identity that must be looked up to resolve these events."""
+    """Return every identity that must be looked up to resolve these events."""
     wanted: set[Identity] = set()
     for event in events:
         if event.user_id is not None:
@@ -61,7 +61,7 @@ def identities_of(events: Iterable[Event]) -> set[Identity]:
 
 
 def resolve(events: Iterable[Event], known: Mapping[Identity, Known], new_id: Callable[[], UUID]) -> Resolution:
-    """The profile of each event, and what has to change for that, with the events taken in their order."""
+    """Resolve the profiles of events in order, with the changes that follow."""
     resolver = _Resolver(known, new_id)
     for event in events:
         resolver.take(event)
@@ -73,14 +73,14 @@ class _Resolver:
         self._at = {identity: entry.profile_id for identity, entry in known.items()}
         self._anonymous = {entry.profile_id for entry in known.values() if entry.is_anonymous}
         self._new_id = new_id
-        self._poured: dict[UUID, UUID] = {}
+        self._merged_into: dict[UUID, UUID] = {}
         self.resolution = Resolution()
 
     def take(self, event: Event) -> None:
         user = Identity("user", event.user_id) if event.user_id is not None else None
         others = [Identity("anonymous", event.anonymous_id)] if event.anonymous_id is not None else []
         if event.previous_id is not None:
-            others.append(self._previous(event.previous_id))
+            others.append(self._previous_identity(event.previous_id))
         if user is None:
             profile = self._profile(others[0])
         else:
@@ -89,8 +89,8 @@ class _Resolver:
             profile = self._profile(user)
         self.resolution.profile_of[event.id] = profile
 
-    def _previous(self, value: str) -> Identity:
-        # An alias does not say which kind its previousId is: a known user id is meant, else an anonymous one.
+    def _previous_identity(self, value: str) -> Identity:
+        # An alias does not say which kind its previousId is: prefer a known user id.
         as_user = Identity("user", value)
         return as_user if as_user in self._at else Identity("anonymous", value)
 
@@ -107,7 +107,7 @@ class _Resolver:
 
     def _stored_profile(self, identity: Identity) -> UUID | None:
         known = self._at.get(identity)
-        return None if known is None else self._now(known)
+        return None if known is None else self._current(known)
 
     def _assign(self, identity: Identity, profile: UUID) -> None:
         self._at[identity] = profile
@@ -134,21 +134,21 @@ class _Resolver:
         self._assign(user, profile)
 
     def _merge(self, source: UUID, target: UUID) -> None:
-        """What points to the source is put right at the end, all at once: a batch may hold thousands of merges."""
-        self._poured[source] = target
+        """Merge; `finish` follows the references of all merges once."""
+        self._merged_into[source] = target
         self._anonymous.discard(source)
         if source in self.resolution.created:
             del self.resolution.created[source]
         else:
             self.resolution.merged[source] = target
 
-    def _now(self, profile: UUID) -> UUID:
-        # One step is enough: what is poured is anonymous, and what it is poured into is a user's.
-        return self._poured.get(profile, profile)
+    def _current(self, profile: UUID) -> UUID:
+        # One step is enough: only an anonymous profile is merged, and only into a user's.
+        return self._merged_into.get(profile, profile)
 
     def finish(self) -> Resolution:
-        """The resolution, with every merged profile replaced by the one it was poured into."""
+        """Return the resolution, with merged profiles replaced by their targets."""
         found = self.resolution
-        found.profile_of = {event_id: self._now(profile) for event_id, profile in found.profile_of.items()}
-        found.linked = {identity: self._now(profile) for identity, profile in found.linked.items()}
+        found.profile_of = {event_id: self._current(profile) for event_id, profile in found.profile_of.items()}
+        found.linked = {identity: self._current(profile) for identity, profile in found.linked.items()}
         return found

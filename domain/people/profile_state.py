@@ -1,7 +1,7 @@
-"""What is known of a person, and how what is said about them changes it.
+"""The state of a profile, and how statements change it.
 
-`fold` and `merge` touch nothing but their arguments. They say what has changed, for the history, and what was refused
-since a profile is bounded.
+`fold` and `merge` have no side effects. They return the changes, for the history, and the refusals, since a profile is
+bounded.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,9 +14,9 @@ from msgspec import Struct, field
 from domain.people.registers import NEVER, Registers, Stamp, is_same, is_set
 
 MAX_TRAITS = 1_000
-# As JSON, with the names.
+# As JSON, with names.
 MAX_TRAITS_BYTES = 256 * 1024
-# Channels that a profile has consent for, given or refused.
+# Channels with consent, given or refused.
 MAX_CONSENTS = 100
 
 Part = Literal["traits", "consent", "suppressed", "context"]
@@ -24,10 +24,10 @@ SourceKind = Literal["event", "link", "operator", "step", "merge"]
 
 
 class Source(Struct, frozen=True):
-    """What said something: an event, an unsubscribe link, an operator, a step of a journey, or a merge.
+    """The source of a statement: event, unsubscribe link, operator, step or merge.
 
-    `id` names it: the event that reports it or that merges, the decision of the step, or the operator. `at` is when it
-    happened.
+    `id` is that of the event that reports it or that merges, of the step's decision, or of the operator. `at` is when
+    it happened.
     """
 
     kind: SourceKind
@@ -36,9 +36,9 @@ class Source(Struct, frozen=True):
 
 
 class Statement(Struct, frozen=True):
-    """One thing said about a person: a trait, consent to a channel, why a channel is suppressed, or their surroundings.
+    """A trait, a consent, a suppression, or a part of the device's context.
 
-    A trait of None is taken back, a suppression of None is lifted.
+    A trait of None is deleted, a suppression of None is lifted.
     """
 
     part: Part
@@ -49,7 +49,7 @@ class Statement(Struct, frozen=True):
 
 
 class PartChange(Struct, frozen=True):
-    """A value that is another than before. `after` is None where it was taken back, lifted, or had no room."""
+    """A changed value. `after` is None if it was deleted, lifted, or had no room."""
 
     part: str
     name: str
@@ -66,8 +66,10 @@ class Refusal(Struct, frozen=True):
 
 
 class ProfileState(Struct):
-    """What a profile holds: its traits, the consent that its person has stated, its suppressions, and as `context` the
-    time zone and the language of the person's device."""
+    """The traits, consents, suppressions and device context of a profile.
+
+    `context` is the time zone and the language of the person's device.
+    """
 
     traits: Registers = field(default_factory=Registers)
     consent: Registers = field(default_factory=Registers)
@@ -75,17 +77,17 @@ class ProfileState(Struct):
     context: Registers = field(default_factory=Registers)
 
     def part(self, name: Part) -> Registers:
-        """The registers of a part."""
+        """Return the registers of a part."""
         registers: Registers = getattr(self, name)
         return registers
 
     def copy(self) -> "ProfileState":
-        """A state that can be changed without changing this one."""
+        """Return an independent copy."""
         return ProfileState(self.traits.copy(), self.consent.copy(), self.suppressed.copy(), self.context.copy())
 
 
 class Folded(Struct, frozen=True):
-    """What became of a state. `is_changed` also where only the time is later at which something was said."""
+    """A state after statements. `is_changed` is also set if only a stamp is later."""
 
     state: ProfileState
     is_changed: bool
@@ -94,11 +96,11 @@ class Folded(Struct, frozen=True):
 
 
 def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
-    """Take statements in. Of each name the latest holds, however they are ordered.
+    """Apply statements; the latest of each name wins, in whatever order they are.
 
-    A trait that would bring the profile beyond MAX_TRAITS or MAX_TRAITS_BYTES is refused, and the rest is kept. Traits
-    that were taken back have what room there is beside: beyond, the ones taken back first are forgotten. Of more
-    than MAX_CONSENTS consents the refusals are kept, then those said last.
+    A trait beyond MAX_TRAITS or MAX_TRAITS_BYTES is refused, and the rest is kept. Deleted traits use the remaining
+    room: beyond it, the ones deleted first are forgotten. Beyond MAX_CONSENTS, refusals are kept first, then the latest
+    consents.
     """
     new = state.copy()
     room = _Room(new.traits)
@@ -122,7 +124,7 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
             consents[one.name] = one
         if not is_same(before, one.value):
             changes.append(PartChange(one.part, one.name, before, one.value, one.source))
-    room.make()
+    room.free()
     if consents:
         *_, last = consents.values()
         dropped = {one.name: consents.get(one.name, one) for one in _drop_consents(new.consent, last.source)}
@@ -135,10 +137,10 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
 
 
 def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
-    """Pour a profile into another: of each name the latest word holds, whichever profile it was said of.
+    """Merge a profile into another; the latest statement of each name wins.
 
-    Where the traits of both are too many for one profile, those said last are kept, and the others refused; of
-    consents the refusals go before.
+    If the traits are too many for one profile, the latest are kept and the others refused. Of consents, refusals are
+    kept first.
     """
     new = target.copy()
     for part, is_refusal in _IS_REFUSAL.items():
@@ -148,14 +150,14 @@ def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
                 registers.put(name, value, said)
     refusals = [
         Refusal(Statement("traits", name, value, said, source), _TOO_MUCH)
-        for name, value, said in _beyond_the_bounds(new.traits)
+        for name, value, said in _select_excess(new.traits)
     ]
     for refusal in refusals:
         new.traits.drop(refusal.statement.name)
     refusals += [Refusal(one, _TOO_MANY_CONSENTS) for one in _drop_consents(new.consent, source)]
     room = _Room(new.traits)
     room.count()
-    room.make()
+    room.free()
     changes = []
     for part in _IS_REFUSAL:
         before, after = target.part(part).values, new.part(part).values
@@ -175,7 +177,7 @@ def _is_false(value: Any) -> bool:
     return value is False
 
 
-# Which values are a refusal, by part.
+# Whether a value is a refusal, by part.
 _IS_REFUSAL: dict[Part, Callable[[Any], bool]] = {
     "traits": _is_never,
     "consent": _is_false,
@@ -183,16 +185,14 @@ _IS_REFUSAL: dict[Part, Callable[[Any], bool]] = {
     "context": _is_never,
 }
 _TOO_MUCH = (
-    f"a profile may have {MAX_TRAITS:,} traits in {MAX_TRAITS_BYTES:,} bytes: of what was merged, "
-    "the traits said last were kept"
+    f"a profile may have {MAX_TRAITS:,} traits in {MAX_TRAITS_BYTES:,} bytes: after the merge, "
+    "the latest traits were kept"
 )
-_TOO_MANY_CONSENTS = (
-    f"a profile may have consent for {MAX_CONSENTS} channels: refusals are kept, then what was said last"
-)
+_TOO_MANY_CONSENTS = f"a profile may have consent for {MAX_CONSENTS} channels: refusals are kept, then the latest"
 
 
 def _drop_consents(consent: Registers, source: Source) -> list[Statement]:
-    """Drop the consents beyond MAX_CONSENTS: the grants before the refusals, and of each the ones said first."""
+    """Drop consents beyond MAX_CONSENTS: grants before refusals, the earliest first."""
     if len(consent.values) <= MAX_CONSENTS:
         return []
     words = sorted(consent.words(), key=lambda word: (word[1] is False, word[2], word[0]), reverse=True)
@@ -203,28 +203,31 @@ def _drop_consents(consent: Registers, source: Source) -> list[Statement]:
 
 
 class _Room:
-    """How much room the traits of a profile still have; counted when it is first asked for.
+    """The room left for traits, counted on first use.
 
-    What was taken back takes no room from what is set: a profile may have used a thousand names and go on with others.
+    A deleted trait takes no room from one that is set: a profile may have used a thousand names and go on with others.
     """
 
     def __init__(self, traits: Registers) -> None:
         self._traits = traits
         self._is_counted = False
-        # Of the traits that are set, and of those that were taken back.
-        self._number = self._bytes = self._bytes_taken_back = 0
+        # Numbers of traits that are set, and of deleted ones.
+        self._number = self._bytes = self._bytes_deleted = 0
 
     def count(self) -> None:
-        """See what there is."""
+        """Count the traits."""
         self._is_counted = True
         values = self._traits.values
-        taken_back = [name for name, value in values.items() if value is None]
-        self._number = len(values) - len(taken_back)
-        self._bytes_taken_back = sum(_size(name, None) for name in taken_back)
-        self._bytes = sum(_size(*item) for item in values.items()) - self._bytes_taken_back
+        deleted = [name for name, value in values.items() if value is None]
+        self._number = len(values) - len(deleted)
+        self._bytes_deleted = sum(_size(name, None) for name in deleted)
+        self._bytes = sum(_size(*item) for item in values.items()) - self._bytes_deleted
 
     def take(self, name: str, value: Any) -> str | None:
-        """Why a value cannot be kept; None where there is room, which it then has. What is smaller always has."""
+        """Reserve room for a value; return why there is none, else None.
+
+        A smaller value always has room.
+        """
         if not self._is_counted:
             self.count()
         values = self._traits.values
@@ -240,28 +243,28 @@ class _Room:
             )
         self._number += (value is not None) - (before is not None)
         self._bytes += more - less
-        was_taken_back, is_taken_back = before is None and name in values, value is None
-        if was_taken_back != is_taken_back:
-            self._bytes_taken_back += _size(name, None) if is_taken_back else -_size(name, None)
+        was_deleted, is_deleted = before is None and name in values, value is None
+        if was_deleted != is_deleted:
+            self._bytes_deleted += _size(name, None) if is_deleted else -_size(name, None)
         return None
 
-    def make(self) -> None:
-        """Forget the traits taken back first, as far as all together have no room."""
+    def free(self) -> None:
+        """Forget the traits deleted first, until all fit."""
         values, stamps = self._traits.values, self._traits.stamps
-        if not (self._is_counted and self._lacks()):
+        if not (self._is_counted and self._is_exceeded()):
             return
         for _, name in sorted((stamps.get(name, NEVER), name) for name, value in values.items() if value is None):
-            self._bytes_taken_back -= _size(name, None)
+            self._bytes_deleted -= _size(name, None)
             self._traits.drop(name)
-            if not self._lacks():
+            if not self._is_exceeded():
                 return
 
-    def _lacks(self) -> bool:
-        return len(self._traits.values) > MAX_TRAITS or self._bytes + self._bytes_taken_back > MAX_TRAITS_BYTES
+    def _is_exceeded(self) -> bool:
+        return len(self._traits.values) > MAX_TRAITS or self._bytes + self._bytes_deleted > MAX_TRAITS_BYTES
 
 
-def _beyond_the_bounds(traits: Registers) -> list[tuple[str, Any, Stamp]]:
-    """The traits that have no room, from the first that has none on, where those said last come first."""
+def _select_excess(traits: Registers) -> list[tuple[str, Any, Stamp]]:
+    """Return all traits after the first that does not fit, latest first."""
     latest = sorted(
         (word for word in traits.words() if word[1] is not None), key=lambda word: (word[2], word[0]), reverse=True
     )
@@ -274,5 +277,5 @@ def _beyond_the_bounds(traits: Registers) -> list[tuple[str, Any, Stamp]]:
 
 
 def _size(name: str, value: Any) -> int:
-    """Bytes of a trait as JSON, with its colon and comma."""
+    """Return the bytes of a trait as JSON, with its colon and comma."""
     return len(msgspec.json.encode(name)) + len(msgspec.json.encode(value)) + 2

@@ -1,8 +1,7 @@
-"""Values that each know when they were said: the later word holds, in whatever order the words arrive.
+"""Last-writer-wins registers: the later statement wins, in any order of arrival.
 
-Each name is a last-writer-wins register, so that folding the same words in any order, in one batch or many, and through
-merges of profiles comes to the same values. Source: Shapiro et al., "A comprehensive study of Convergent and
-Commutative Replicated Data Types", 3.2.1.
+Folding the same statements in any order, in one batch or many, and through merges of profiles gives the same values.
+Source: Shapiro et al., "A comprehensive study of Convergent and Commutative Replicated Data Types", 3.2.1.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,28 +17,32 @@ _DAY = timedelta(days=1) // _MICROSECOND
 
 
 class Stamp(NamedTuple):
-    """When something was said, in microseconds since 1970, and the id of what said it, which decides on a tie."""
+    """The time of a statement in microseconds since 1970, and its id, for ties."""
 
     at: int
     id: str
 
 
 def stamp(said_at: datetime, id: str) -> Stamp:
-    """The stamp of an instant with an offset."""
+    """Return the stamp of an aware datetime."""
     return Stamp((said_at - _EPOCH) // _MICROSECOND, id)
 
 
 class Registers(Struct):
-    """Values by name, each with its stamp. None is a value: what was taken back stays, so that nothing older returns.
+    """Values by name, each with its stamp.
 
-    A value without a stamp was written by a release that kept none; every word is later.
+    None is a value: a deleted one stays, so that no older one returns. A value without a stamp was written by a release
+    that kept none; any other is later.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     stamps: dict[str, Stamp] = field(default_factory=dict)
 
     def yields_to(self, name: str, value: Any, said: Stamp, is_refusal: Callable[[Any], bool]) -> bool:
-        """Whether a word holds against the one that is kept. On a tie a refusal does, then the greater id."""
+        """Return whether a value wins over the current one.
+
+        On a tie a refusal wins, then the greater id.
+        """
         if name not in self.values:
             return True
         kept = self.stamps.get(name, NEVER)
@@ -47,39 +50,39 @@ class Registers(Struct):
             return said.at > kept.at
         before = self.values.get(name)
         mine, other = (is_refusal(value), said.id), (is_refusal(before), kept.id)
-        # Two sources may use the same id: their values are compared, so that the order of arrival decides nothing.
+        # Two sources may use the same id: comparing their values makes the order of arrival irrelevant.
         return mine > other if mine != other else _text(value) > _text(before)
 
     def put(self, name: str, value: Any, said: Stamp) -> None:
-        """Keep a word that has been found to hold."""
+        """Store a value that wins."""
         self.values[name] = value
         self.stamps[name] = said
 
     def is_recent(self, name: str, said: Stamp) -> bool:
-        """Whether the value that is kept was said within a day before."""
+        """Return whether the current value was stated less than a day before."""
         return name in self.stamps and said.at - self.stamps[name].at < _DAY
 
     def drop(self, name: str) -> None:
-        """Forget a name, and that it was ever said."""
+        """Forget a name and its stamp."""
         del self.values[name]
         self.stamps.pop(name, None)
 
     def words(self) -> Iterator[tuple[str, Any, Stamp]]:
-        """What is kept: name, value and stamp. What has no stamp counts as said before all else."""
+        """Iterate over name, value and stamp; NEVER stands for a missing stamp."""
         for name, value in self.values.items():
             yield name, value, self.stamps.get(name, NEVER)
 
     def copy(self) -> "Registers":
-        """Registers that can be changed without changing these."""
+        """Return an independent copy."""
         return Registers(dict(self.values), dict(self.stamps))
 
 
-# Before everything that can be said.
+# Before any real stamp.
 NEVER = Stamp(-(2**63), "")
 
 
 def pack(stamps: Mapping[str, Stamp]) -> list[list[Any]]:
-    """Stamps as they are stored: [at, id, name, name, …] for all that was said at once."""
+    """Pack stamps for storage: [at, id, name, name, …] for each stamp."""
     groups: dict[Stamp, list[Any]] = {}
     for name, said in stamps.items():
         groups.setdefault(said, [said.at, said.id]).append(name)
@@ -87,17 +90,17 @@ def pack(stamps: Mapping[str, Stamp]) -> list[list[Any]]:
 
 
 def unpack(groups: Iterable[list[Any]]) -> dict[str, Stamp]:
-    """Stamps as `pack` wrote them."""
+    """Unpack stamps that `pack` made."""
     return {name: Stamp(at, id) for at, id, *names in groups for name in names}
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether two values are the same JSON: `true` is not 1."""
+    """Return whether two values are the same JSON: `true` is not 1."""
     return type(one) is type(other) and bool(one == other)
 
 
 def is_set(value: Any) -> bool:
-    """Whether a value is there. Where values are reasons to refuse, it is a refusal."""
+    """Return whether a value is set. A set suppression is a refusal."""
     return value is not None
 
 

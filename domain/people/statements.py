@@ -1,4 +1,4 @@
-"""What a batch of events says of people, as statements that can be folded into their profiles."""
+"""Statements about people in a batch of events, to be folded into profiles."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -14,10 +14,10 @@ BEFORE_EVERYTHING = datetime.min.replace(tzinfo=UTC)
 
 
 def said_at(event: Event, received_at: datetime) -> datetime:
-    """When an event was said: the earlier of when it happened and when it arrived.
+    """Return the time of an event's statements: its own, or the arrival if earlier.
 
-    So a client whose clock is ahead does not hold its word against all that comes later. What an impossible clock says
-    is said before everything, so that it fills only what is not known.
+    So a client whose clock is ahead does not win over everything later. With an impossible clock the statement comes
+    before all others, and fills only what is unknown.
     """
     if event.reported_timestamp is not None:
         return BEFORE_EVERYTHING
@@ -25,11 +25,11 @@ def said_at(event: Event, received_at: datetime) -> datetime:
 
 
 def statements_of(event: Event, source: Source, received_at: datetime) -> list[Statement]:
-    """What an identify says of its person, and nothing for other events."""
+    """Return the statements of an identify; none for other events."""
     if event.type != "identify":
         return []
     said = stamp(said_at(event, received_at), event.message_id)
-    # Of an impossible clock a refusal counts as of its arrival, lest it goes for nothing.
+    # With an impossible clock, a refusal counts from its arrival, so that it is not lost.
     refused = said if event.reported_timestamp is None else stamp(event.timestamp, event.message_id)
     consent = event.properties.get("consent") or {}
     return [
@@ -42,13 +42,13 @@ def statements_of(event: Event, source: Source, received_at: datetime) -> list[S
 
 
 def statements_of_traits(traits: Mapping[str, Any], said: Stamp, source: Source) -> list[Statement]:
-    """Traits that are said at once. Those taken back go first: in a full profile they make room for the others."""
+    """Return statements of traits; deletions first, so that they make room."""
     in_order = sorted(traits.items(), key=lambda trait: trait[1] is not None)
     return [Statement("traits", name, value, said, source) for name, value in in_order]
 
 
 def surroundings_of(event: Event, source: Source, received_at: datetime) -> list[Statement]:
-    """What the context of an event says of its person's time zone and language."""
+    """Return the statements of an event's context: time zone and language."""
     found = read_surroundings(event.context)
     if not found:
         return []
@@ -57,7 +57,7 @@ def surroundings_of(event: Event, source: Source, received_at: datetime) -> list
 
 
 def addresses_in(statements: Iterable[Statement]) -> set[tuple[str, str]]:
-    """The addresses, by channel and normalised, that people may have once these statements are taken in."""
+    """Return the normalised addresses, by channel, that people may have afterwards."""
     return {
         address
         for one in statements

@@ -1,4 +1,4 @@
-"""Where a person is and what they read, as their device says it: for those whose traits say neither.
+"""The time zone and the language of a person's device, if no trait says them.
 
 Source: Segment's spec, common fields, `context.locale` and `context.timezone`. Mobile clients send both with each call.
 """
@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from domain.local_time.zones import zone_name
 
-# The beginning of a BCP 47 tag, or of one with underscores. Clients write `de-` and `es-(null)` where they know no
-# country (analytics-android 4.11.4 AnalyticsContext.java, analytics-ios 4.1.8 SEGUtils.m), and `undefined` for nothing.
+# The start of a BCP 47 tag, or of one with underscores. Without a country, clients write `de-` and `es-(null)`
+# (analytics-android 4.11.4 AnalyticsContext.java, analytics-ios 4.1.8 SEGUtils.m), and `undefined` for nothing.
 _LOCALE: Final = re.compile(r"\s*([A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*)(?![A-Za-z0-9])")
 
 
 def read_surroundings(context: dict[str, Any]) -> dict[str, str]:
-    """The `timezone`, as the IANA database spells it, and the `locale` of a context, as far as they can be read."""
+    """Return `timezone`, in the IANA spelling, and `locale`, as far as they are valid."""
     found: dict[str, str] = {}
     if (zone := zone_name(context.get("timezone"))) is not None:
         found["timezone"] = zone

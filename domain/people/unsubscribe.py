@@ -1,7 +1,7 @@
-"""Signed unsubscribe links. They never expire: a mail may be opened years later, and its link must still work.
+"""Signed unsubscribe links, which never expire: a mail may be opened years later.
 
-Source: RFC 8058, one-click unsubscription. The signature makes a link unguessable; what it says is readable, so it
-says nothing but ids.
+Source: RFC 8058, one-click unsubscription. The signature makes a link unguessable; its content is readable, so it holds
+only ids.
 """
 
 import hmac
@@ -13,7 +13,8 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from domain.errors import InvalidLinkError
 
-# A compressed token begins with a dot, and proxies deny paths with a segment that does. Links without it stay valid.
+# A compressed token begins with a dot, and proxies deny paths with such a segment. Older links without the prefix are
+# valid.
 _PREFIX = "u"
 
 
@@ -27,14 +28,14 @@ class UnsubscribeLink:
 
 
 def sign(secrets: Sequence[str], *, profile_id: str, channel: str, message_id: str) -> str:
-    """The token that goes into the link: URL-safe ASCII, the same for the same arguments. The first secret signs."""
+    """Return the token of a link: URL-safe ASCII, deterministic, by the first secret."""
     return _PREFIX + str(_serializer(secrets).dumps([profile_id, channel, message_id]))
 
 
 def read(secrets: Sequence[str], token: str) -> UnsubscribeLink:
-    """What the token says. Raises InvalidLinkError where `sign` did not make it with one of these secrets."""
+    """Read a token. Raises InvalidLinkError if none of the secrets signed it."""
     try:
-        # A serialised token begins with a dot or a capital W, so that the prefix is never mistaken.
+        # A serialised token begins with a dot or a capital W, so the prefix is unambiguous.
         profile_id, channel, message_id = _serializer(secrets).loads(token.removeprefix(_PREFIX))
     except (BadSignature, ValueError, TypeError) as error:
         raise InvalidLinkError("this unsubscribe link is not valid") from error
@@ -42,13 +43,13 @@ def read(secrets: Sequence[str], token: str) -> UnsubscribeLink:
 
 
 def mark_of(secret: str) -> str:
-    """A text by which processes see whether they have the same secret, and from which it cannot be found out."""
+    """Return a fingerprint by which processes compare a secret without showing it."""
     return hmac.digest(secret.encode(), b"sojourn.mark", sha256).hex()[:16]
 
 
 def _serializer(secrets: Sequence[str]) -> URLSafeSerializer:
     return URLSafeSerializer(
-        # The library wants the newest one last.
+        # The library expects the newest one last.
         list(reversed(secrets)),
         salt="sojourn.unsubscribe",
         signer_kwargs={"key_derivation": "hmac", "digest_method": sha256},

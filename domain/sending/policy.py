@@ -16,7 +16,7 @@ from domain.campaign.plan import Send
 from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS
 from domain.local_time.windows import LocalWindow, next_open
-from domain.people.consent import ConsentFacts, refusal
+from domain.people.consent import ConsentFacts, find_refusal
 from domain.sending import caps
 from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, CountedMessage
 
@@ -185,7 +185,7 @@ def objection(channel: str, category: str, recipient: Recipient) -> Objection | 
     if isinstance(addresses, Unreachable):
         return Objection("unreachable", addresses.detail)
     facts = ConsentFacts(recipient.consent, recipient.suppressed, recipient.refused_addresses)
-    found = refusal(channel, facts, is_transactional=category == TRANSACTIONAL)
+    found = find_refusal(channel, facts, is_transactional=category == TRANSACTIONAL)
     return None if found is None else Objection(found.reason, found.detail, found.refused_by)
 
 

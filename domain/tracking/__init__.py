@@ -1,1 +1,1 @@
-"""What clients report: the Segment tracking calls, read and checked."""
+"""Calls of the Segment tracking API, decoded and checked."""

@@ -1,27 +1,30 @@
-"""When a reported call happened, by the deployment's clock."""
+"""The time of a reported call, by the deployment's clock."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 
-# Before the web had pages. What a device without a battery, an empty field or a date of year 1 says is before it.
+# Before the web. A device without a battery, an empty field or a date of year 1 is earlier.
 EARLIEST_POSSIBLE: Final = datetime(1990, 1, 1, tzinfo=UTC)
-# How much later than its arrival an event may have happened: clients that are not corrected by `sentAt` run ahead.
+# The most that an event may lie in the future: clients without `sentAt` may run ahead.
 MAX_AHEAD: Final = timedelta(hours=1)
 
 
 class Occurrence(Struct, frozen=True):
-    """When something happened. `reported` is what an impossible clock said; then `timestamp` is the arrival."""
+    """When something happened. If the clock was impossible, `reported` is its time.
+
+    `timestamp` is then the arrival.
+    """
 
     timestamp: datetime
     reported: datetime | None = None
 
 
 def correct(reported: datetime, sent_at: datetime | None, received_at: datetime) -> Occurrence:
-    """As long before the arrival as, by the client's clock, before the sending; as reported, where that is not known.
+    """Correct a reported time by the skew of the client's clock, if it is known.
 
-    A clock that says what cannot be counts for nothing.
+    An impossible time is replaced by the arrival.
     """
     try:
         timestamp = reported if sent_at is None else received_at - (sent_at - reported)

@@ -1,8 +1,8 @@
-"""Take a batch of tracking calls apart into its items, each still as JSON text.
+"""Split a batch of tracking calls into its items, each still JSON text.
 
-A batch that is valid JSON is split by msgspec. In one that is not, the fault is mostly a single value (Python writes
-NaN where JSON has no such word), and its client would lose a hundred good events by it. So the items are then found by
-their brackets alone, and each is judged for itself.
+msgspec splits a batch that is valid JSON. In an invalid one the fault is mostly a single value (Python writes NaN,
+which is not JSON), and its client would lose a hundred good events. So the items are then found by their brackets
+alone, and each is decoded by itself.
 """
 
 import re
@@ -16,14 +16,15 @@ from domain.tracking.item_error import UNREADABLE, why_unreadable
 
 # Half a megabyte of "0,0,0,…" would otherwise be a quarter of a million rejects to store.
 MAX_ITEMS = 10_000
-# Of a batch that is no valid JSON: brackets, and commas and colons outside of its items. A client's call has about ten,
-# and each takes about 1 µs.
+# For a batch of invalid JSON: brackets, and commas and colons outside its items. A client's call has about ten, and
+# each takes about 1 µs.
 MAX_TOKENS = 200_000
-TOKENS_OF_A_PIECE = 64
-# Of such a batch so many bytes are looked at for the next bracket. A string that is longer is in no call that could be
-# accepted, and the whole batch is refused with it.
-MAX_LOOKED_AT = 256 * 1024
-# So deep the end of an item is looked for, which is refused for its depth long before: the others are worth that much.
+TOKENS_PER_PIECE = 64
+# The bytes searched for the next bracket of such a batch. A longer string is in no acceptable call, and the whole batch
+# is refused.
+MAX_WINDOW = 256 * 1024
+# The depth to which the end of an item is searched. The item is refused for its depth, but the others are worth the
+# search.
 MAX_SEARCHED_DEPTH = 10_000
 
 _WANTED = (
@@ -35,9 +36,9 @@ NULL = b"null"
 
 
 class Batch(msgspec.Struct, rename="camel"):
-    """The items as raw JSON, and what is said for all of them.
+    """The items as raw JSON, and the values that they share.
 
-    `sent_at` is whatever the client put there, None where it put nothing; `context` and `integrations` as raw JSON.
+    `sent_at` is any value of the client, None if absent; `context` and `integrations` are raw JSON.
     """
 
     batch: list[msgspec.Raw]
@@ -48,8 +49,8 @@ class Batch(msgspec.Struct, rename="camel"):
 
 _decode_batch = msgspec.json.Decoder(Batch).decode
 
-# An array of raw JSON that msgspec stops reading at the first item beyond MAX_ITEMS: it counts those of a list, with or
-# without `max_length`, only when it has made all of them, which are two million of "0,0,0,…" and take half a second.
+# An array of raw JSON that msgspec stops reading at the first item beyond MAX_ITEMS. With a list, even with
+# `max_length`, msgspec counts only after it has made all items: two million of "0,0,0,…" take half a second.
 _BoundedItems = msgspec.defstruct(
     "_BoundedItems",
     [(f"item{number}", msgspec.Raw, msgspec.Raw()) for number in range(MAX_ITEMS)],
@@ -59,21 +60,21 @@ _BoundedItems = msgspec.defstruct(
 _BoundedBatch = msgspec.defstruct("_BoundedBatch", [("batch", _BoundedItems)])
 _check_number = msgspec.json.Decoder(_BoundedBatch).decode
 
-# Everything up to the next bracket, comma or colon, strings as a whole, so that what is inside of them is passed over.
-# The first group is the last string on the way, the second what was found; a lone quote is an unterminated string.
+# Everything up to the next bracket, comma or colon, skipping strings. The first group is the last string on the way,
+# the second the token; a lone quote is an unterminated string.
 _SHALLOW = re.compile(rb'(?:[^\[\]{},:"]++|("(?:[^"\\]++|\\.)*+"))*+([\[\]{},:"]?)', re.DOTALL)
 # Within an item only brackets matter.
 _DEEP = re.compile(rb'(?:[^\[\]{}"]++|("(?:[^"\\]++|\\.)*+"))*+([\[\]{}"]?)', re.DOTALL)
 
 
 def split_batch(body: bytes) -> LongWork[Batch]:
-    """The items of a batch. One that is not valid JSON keeps its text, for the caller to refuse it alone.
+    """Split a batch into its items. An invalid item keeps its text.
 
-    Valid JSON is one piece of work, some milliseconds for 4 MB. Of anything else, so many brackets or bytes are.
-    Raises InvalidRequestError where no items can be found (MalformedJsonError where it is no JSON either), and
+    Valid JSON is one piece of work, some milliseconds for 4 MB; otherwise a piece is a number of brackets or bytes.
+    Raises InvalidRequestError if there are no items (MalformedJsonError if it is not JSON either), and
     PayloadTooLargeError for more than MAX_ITEMS.
     """
-    # So many items have so many commas between them, and few batches have as many.
+    # More than MAX_ITEMS items need as many commas, and few batches have them.
     if body.count(b",") >= MAX_ITEMS:
         _refuse_too_many(body)
     try:
@@ -97,12 +98,12 @@ def _refuse_too_many(body: bytes) -> None:
         if str(error).startswith(f"Expected `array` of at most length {MAX_ITEMS}"):
             raise PayloadTooLargeError(_TOO_MANY) from error
     except UNREADABLE:
-        # What is no JSON is counted as it is searched.
+        # Invalid JSON is counted during the search.
         return
 
 
 def _split_by_brackets(body: bytes) -> LongWork[Batch | None]:
-    """The batch by its brackets, commas and strings alone; None where these do not make one object either.
+    """Split a batch by its brackets, commas and strings; None if they do not match.
 
     Raises PayloadTooLargeError beyond MAX_ITEMS, MAX_TOKENS and MAX_SEARCHED_DEPTH, which bound the work.
     """
@@ -111,20 +112,20 @@ def _split_by_brackets(body: bytes) -> LongWork[Batch | None]:
     fields: dict[bytes, bytes] = {}
     items: list[msgspec.Raw] | None = None
     key = text = b""
-    place = rested_at = depth = value_start = item_start = 0
+    place = paused_at = depth = value_start = item_start = 0
     in_batch = False
     for number in range(MAX_TOKENS):
-        if number % TOKENS_OF_A_PIECE == 0 or place - rested_at > MAX_LOOKED_AT:
-            rested_at = place
+        if number % TOKENS_PER_PIECE == 0 or place - paused_at > MAX_WINDOW:
+            paused_at = place
             yield
-        window = place + MAX_LOOKED_AT
+        window = place + MAX_WINDOW
         match = (_SHALLOW if depth <= 2 else _DEEP).match(body, place, window)
         if match is None:
             break
         token, start = match[2], match.start(2)
         text = match[1] or text
         if window < len(body) and token in (b"", b'"'):
-            # No token stands before the end of what was looked at, or a string begins there and goes on.
+            # There is no token before the end of the window, or a string begins there and goes on.
             if start == place:
                 return None
             place = start
@@ -138,7 +139,7 @@ def _split_by_brackets(body: bytes) -> LongWork[Batch | None]:
             depth += 1
             if depth > MAX_SEARCHED_DEPTH:
                 raise PayloadTooLargeError(
-                    f"the batch is no valid JSON, and nested more than {MAX_SEARCHED_DEPTH:,} deep: too deep to look "
+                    f"the batch is not valid JSON, and nested more than {MAX_SEARCHED_DEPTH:,} deep: too deep to look "
                     "for its calls"
                 )
             if depth == 2 and token == b"[" and key == b'"batch"' and items is None:
@@ -169,7 +170,7 @@ def _split_by_brackets(body: bytes) -> LongWork[Batch | None]:
         text = b""
     else:
         raise PayloadTooLargeError(
-            f"the batch is no valid JSON, and has more than {MAX_TOKENS:,} brackets: too many to look for its calls"
+            f"the batch is not valid JSON, and has more than {MAX_TOKENS:,} brackets: too many to look for its calls"
         )
     if depth != 0 or items is None:
         return None
@@ -182,7 +183,7 @@ def _split_by_brackets(body: bytes) -> LongWork[Batch | None]:
 
 
 def _value(text: bytes | None) -> Any:
-    """What a piece of JSON says; None where it says nothing readable."""
+    """Decode a piece of JSON; None if it is invalid."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Decode the body of a tracking call: bytes in, events and refusals out."""
+"""Decode the body of a tracking call into events and rejects."""
 
 import re
 from collections.abc import Callable
@@ -22,25 +22,24 @@ from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
 from domain.tracking.shared import NOTHING_SHARED, Shared
 from domain.tracking.surrogates import replace_halves
 
-# What RudderStack's clients fill a batch to, unless they are told otherwise (rudder-sdk-python 2.1.9, consumer.py).
-# Segment's stop at 475 to 500 KB; analytics-ruby 2.5.0 goes beyond that by the frame around the calls.
+# RudderStack's clients fill a batch up to this by default (rudder-sdk-python 2.1.9, consumer.py). Segment's stop at 475
+# to 500 KB; analytics-ruby 2.5.0 exceeds that by the frame around the calls.
 MAX_BATCH_BYTES = 4 * 1024 * 1024
-# What a batch may come to once its context and integrations stand in each of its calls.
+# The size of a batch with its context and integrations repeated in each call.
 MAX_MERGED_BYTES = 4 * MAX_BATCH_BYTES
 
 _WANTED = 'the body must be a JSON object like {"userId": "…", "timestamp": "…"}'
 
-# Reads one call: its text, its type where the address says it, when it was sent, and what its batch shares.
+# Reads one call: its text, its type if the route names it, the sending time, and the batch's shared values.
 _Read = Callable[[bytes, str | None, datetime | None, Shared], Item]
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a body holds. Each item is an event, refused, or one of the `repeated`: the message ids that stood earlier
-    in the same batch.
+    """The items of a body: events, rejects and repetitions within the batch.
 
-    `places` has the place of each event in the batch. `rejects` are the refused items, and then the parts that were
-    left out of events; `unrecorded` counts those beyond.
+    `places` has the place of each event in the batch. `rejects` are the refused items, then the parts left out of
+    events; `unrecorded` counts any beyond the limit. `repeated` are message ids that occurred earlier in the batch.
     """
 
     events: list[Event]
@@ -55,21 +54,21 @@ class _Envelope(msgspec.Struct, rename="camel"):
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
-# For texts that are no JSON as a whole.
+# For invalid JSON.
 _WRITE_KEY = re.compile(rb'"writeKey"\s*:\s*"([^"\\]{1,255})"')
 
 
 def write_key_of(body: bytes) -> str | None:
-    """The write key that a client put into the body; None where there is none.
+    """Return the write key in a body; None if there is none.
 
-    Reads no more than it must, so that a caller can refuse a stranger before the work of decoding.
+    Reads as little as possible, so that a stranger is refused before the work of decoding.
     """
     try:
-        told = _decode_envelope(body).write_key
+        key = _decode_envelope(body).write_key
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         found = _WRITE_KEY.search(body)
-        told = found[1].decode(errors="replace") if found else None
-    return told if isinstance(told, str) else None
+        key = found[1].decode(errors="replace") if found else None
+    return key if isinstance(key, str) else None
 
 
 def decode(
@@ -82,7 +81,7 @@ def decode(
     max_batch_bytes: int = MAX_BATCH_BYTES,
     placeholders: Placeholders = STANDARD_PLACEHOLDERS,
 ) -> Decoded:
-    """The events of one request, all at once."""
+    """Decode one request at once."""
     return finish(
         decode_in_pieces(
             body,
@@ -106,13 +105,13 @@ def decode_in_pieces(
     max_batch_bytes: int = MAX_BATCH_BYTES,
     placeholders: Placeholders = STANDARD_PLACEHOLDERS,
 ) -> LongWork[Decoded]:
-    """The events of one request; a piece is one call, or a part of the search for calls in what is no valid JSON.
+    """Decode one request; a piece of work is one call, or a part of a search.
 
-    `kind` is "batch", or the type of the single call that the body is. `source` is that of the key. `received_at` is
-    when it arrived (UTC); `new_id` makes the ids of events. Ids of clients that are `placeholders` count as none.
-    A fault of one call makes a Reject of it, and one of an optional trait of that trait alone; neither harms another.
-    Raises PayloadTooLargeError for a body (uncompressed) beyond `max_batch_bytes`, or 32 KB for a single call, and
-    InvalidRequestError where the body as a whole cannot be taken, MalformedJsonError where it is no JSON.
+    `kind` is "batch", or the type of the single call in the body. `source` is that of the key. `received_at` is when it
+    arrived (UTC); `new_id` makes the ids of events. Client ids among the `placeholders` count as none. A faulty call
+    becomes a Reject, a faulty optional trait only loses that trait; neither affects other calls. Raises
+    PayloadTooLargeError for a body (uncompressed) beyond `max_batch_bytes`, or 32 KB for a single call, and
+    InvalidRequestError for an invalid body, MalformedJsonError if it is not JSON.
     """
 
     def read(raw: bytes, kind: str | None, sent_at: datetime | None, shared: Shared) -> Item:
@@ -138,7 +137,7 @@ def decode_in_pieces(
     try:
         _decode_envelope(replace_halves(body))
     except msgspec.ValidationError as error:
-        raise InvalidRequestError(f"{_WANTED}; this one is none") from error
+        raise InvalidRequestError(f"{_WANTED}; this one is not") from error
     except UNREADABLE as error:
         raise MalformedJsonError(f"{_WANTED}; this one cannot be read: {why_unreadable(error)}") from error
     try:
@@ -154,7 +153,7 @@ def _decode_batch(
     body: bytes, read: _Read, rejects: RejectCollector, received_at: datetime, placeholders: Placeholders
 ) -> LongWork[Decoded]:
     batch = yield from split_batch(body)
-    # A sentAt that cannot be read counts as none: the events are worth more than the correction of their clock.
+    # An invalid sentAt is ignored: the events matter more than the correction of their clock.
     sent_at = instant(batch.sent_at)
     events: dict[str, Event] = {}
     shared = _read_shared(batch, rejects)
@@ -169,7 +168,7 @@ def _decode_batch(
             continue
         event = item.event
         if event.timestamp >= received_at:
-            # What was said when it arrived was said in the order of the batch.
+            # Statements at the time of arrival are ordered as in the batch.
             event = replace(event, said_at=received_at + timedelta(microseconds=index))
         if events.setdefault(event.message_id, event) is not event:
             repeated.append(event.message_id)
@@ -180,7 +179,7 @@ def _decode_batch(
 
 
 def _read_shared(batch: Batch, rejects: RejectCollector) -> Shared:
-    """What the batch says for all of its calls. A part that cannot be taken is a reject, and the calls stay."""
+    """Read the values that all calls share. An invalid part becomes a reject."""
     context, integrations = bytes(batch.context), bytes(batch.integrations)
     if context == integrations == NULL:
         return NOTHING_SHARED

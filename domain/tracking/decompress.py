@@ -1,4 +1,4 @@
-"""Decompress what a tracking client sent, without ever holding more than a limit."""
+"""Decompress the body of a tracking call within a limit."""
 
 import re
 import zlib
@@ -13,20 +13,20 @@ Compression = Literal["gzip", "zlib", "deflate"]
 _MAGIC = b"\x1f\x8b"
 _FRAMES: dict[Compression, int] = {"gzip": 16 + zlib.MAX_WBITS, "zlib": zlib.MAX_WBITS, "deflate": -zlib.MAX_WBITS}
 _LABELS = frozenset({"", "identity", "gzip", "x-gzip", "zlib", "deflate"})
-# Bytes handed to zlib at a time. It returns what follows a member as a copy, so that handing over everything would make
-# a body of many tiny members cost the square of its size.
+# Bytes given to zlib at a time. zlib returns the bytes after a member as a copy, so a body of many tiny members would
+# cost the square of its size.
 _STEP = 16 * 1024
-# Each costs about a microsecond, however little it holds, and 4 MB have room for 200,000.
+# Each costs about a microsecond, however small, and 4 MB have room for 200,000.
 MAX_MEMBERS = 1_000
 _PADDING = re.compile(rb"\0*+")
-# Deflate may begin with a brace, and what follows is then nothing that follows it in JSON.
+# Deflate may begin with a brace, but not followed by what follows it in JSON.
 _BEGINS_JSON = re.compile(rb'(\xef\xbb\xbf)?\s*(\{\s*["}]|\[)')
 
 
 def plain_body(body: bytes, limit: int, content_encoding: str = "") -> bytes:
-    """The text of a body: decompressed where it is compressed, without a byte order mark.
+    """Return the text of a body: decompressed, without a byte order mark.
 
-    Raises as `decompress_bounded` does, and InvalidRequestError for what is compressed in another way, or twice.
+    Raises as `decompress_bounded` does, and InvalidRequestError for another compression, or a double one.
     """
     if (compression := compression_of(body, content_encoding)) is not None:
         body = decompress_bounded(body, limit, compression)
@@ -40,11 +40,11 @@ def plain_body(body: bytes, limit: int, content_encoding: str = "") -> bytes:
 
 
 def compression_of(data: bytes, content_encoding: str = "") -> Compression | None:
-    """How a body is compressed; None where it is not.
+    """Return how a body is compressed; None if it is not.
 
-    Clients label their bodies wrongly, so gzip and zlib count by their first bytes, as no JSON text begins: RFC 1952
-    2.3.1, RFC 1950 2.2. Only bare deflate has no mark, and is taken where the label says `deflate` and the body does
-    not begin as JSON; RFC 9110 8.4.1.2 means zlib by that label, and many senders do not.
+    Clients label their bodies wrongly, so gzip and zlib are recognised by their first bytes, with which no JSON begins:
+    RFC 1952 2.3.1, RFC 1950 2.2. Only bare deflate has no mark. It is assumed if the label says `deflate` and the body
+    does not begin as JSON; RFC 9110 8.4.1.2 means zlib by that label, and many senders do not.
     """
     if data.startswith(_MAGIC):
         return "gzip"
@@ -56,10 +56,10 @@ def compression_of(data: bytes, content_encoding: str = "") -> Compression | Non
 
 
 def decompress_bounded(data: bytes, limit: int, compression: Compression) -> bytes:
-    """The decompressed bytes; gzip may have several members.
+    """Decompress the data; gzip may have several members.
 
-    Raises PayloadTooLargeError as soon as they are more than `limit` bytes, and InvalidRequestError where the data is
-    cut short, damaged, or followed by something else than zero padding or, in gzip, another of MAX_MEMBERS members.
+    Raises PayloadTooLargeError once there are more than `limit` bytes, and InvalidRequestError if the data is cut
+    short, damaged, or followed by anything but zero padding or, in gzip, another of MAX_MEMBERS members.
     """
     body = bytearray()
     view = memoryview(data)

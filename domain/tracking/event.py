@@ -1,4 +1,4 @@
-"""A tracked event as Sojourn keeps it, whatever client reported it. Source: the Segment HTTP tracking API."""
+"""A tracked event in our form. Source: the Segment HTTP tracking API."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,16 +7,16 @@ from uuid import UUID
 
 from msgspec import Struct, convert
 
-# Under this name the context of an event that a journey reported says which journey that was. No client can set it.
+# The key in the context of an emitted event that names its journey. No client can set it.
 OUR_CONTEXT = "sojourn"
-# Under this name `integrations` may say that an event is history. Source: Segment's spec, common fields.
+# The key in `integrations` that marks an event as history. Source: Segment's spec, common fields.
 INTEGRATION = "Sojourn"
-# What let a user in who entered as the audience of a campaign. No client can report such an event.
+# The type of the pseudo-event that enters a member of an audience. No client can report it.
 AUDIENCE = "audience"
 
 # The source of the environment's write key.
 DEFAULT_SOURCE: Final = "default"
-# The source of what Sojourn reports itself. No key can have it.
+# The source of Sojourn's own events. No key can have it.
 SOJOURN_SOURCE: Final = "sojourn"
 
 
@@ -25,17 +25,16 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
 
     `type` is track, identify, page, screen, group or alias. `name` is the event of a track, the name of a page or
     screen, else None. `properties` are the properties of a track, page or screen, and the traits of an identify or
-    group. `timestamp` is when it happened, corrected for the skew of the client's clock. Where that clock said what
-    cannot be, it is the arrival, and `reported_timestamp` what the clock said: such an event overtakes no other.
-    At least one of `user_id` and `anonymous_id` is set; `previous_id` only for an alias. `integrations` is what the
-    client says of the services that the event is for. `is_history` marks an event that tells of the past and does not
-    act: it starts, moves and converts nothing.
+    group. `timestamp` is when it happened, corrected for the skew of the client's clock. For an impossible clock it is
+    the arrival, and `reported_timestamp` the clock's time: such an event overtakes no other. At least one of `user_id`
+    and `anonymous_id` is set; `previous_id` only for an alias. `integrations` is the client's choice of services.
+    `is_history` marks an event of the past without effects: it starts, moves and converts nothing.
 
-    `message_id` is the client's own, unique within `source`: the name that its key shares with others. `id` is made
-    when the event arrives, and is what Sojourn itself calls the event by, in Temporal as well.
-    `said_at` is when what it says of its person was said; None where that is the earlier of `timestamp` and arrival.
+    `message_id` is the client's own, unique within `source`, the name of its key or keys. `id` is made on arrival, and
+    is Sojourn's id of the event, in Temporal as well. `said_at` is the time of its statements about the person; None
+    for the earlier of `timestamp` and arrival.
 
-    What lets a user in as an audience has the form of an event, of the type audience, and is not among the events.
+    The entry of an audience member has the form of an event of the type audience, but is not stored as one.
     """
 
     id: UUID
@@ -57,11 +56,11 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Reject(Struct, frozen=True, kw_only=True):
-    """One call that could not be accepted, or a part that was left out of one that was.
+    """A call that was refused, or a part that was left out of an accepted one.
 
-    `index` is the call's place in its batch. `part` is the path of what was left out, and `event_id` the event that it
-    was left out of; both are None where the whole call was refused. `body` is the text of what was refused, cut short.
-    The other ids are those of the call, as far as it has any.
+    `index` is the call's place in its batch. `part` is the path of the part left out, and `event_id` its event; both
+    are None if the whole call was refused. `body` is the refused text, cut short. The other ids are those of the call,
+    if it has them.
     """
 
     index: int

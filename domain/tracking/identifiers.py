@@ -1,7 +1,7 @@
-"""Read the ids by which clients call people and groups.
+"""Read the ids by which clients name people and groups.
 
-A client that has no id at hand often sends the text of nothing: `undefined`, `null`, `[object Object]`. Taken as an id,
-it would be one person made of all who are signed out, with one address and one cart.
+A client without an id often sends the text of nothing: `undefined`, `null`, `[object Object]`. As an id, it would merge
+all signed-out people into one, with one address and one cart.
 """
 
 import re
@@ -13,8 +13,8 @@ from domain.tracking.item_error import ItemError, quote_value
 
 MAX_ID_CHARACTERS: Final = 255
 
-# In any letter case and between blanks. Sources: what JavaScript, Python, PHP, Java, Go and SQL print for nothing, and
-# the ids that PostHog and Segment refuse to merge people by.
+# In any letter case and between blanks. Sources: the texts that JavaScript, Python, PHP, Java, Go and SQL print for
+# nothing, and the ids by which PostHog and Segment refuse to merge people.
 DEFAULT_PLACEHOLDERS: Final = (
     "undefined",
     "null",
@@ -30,7 +30,7 @@ DEFAULT_PLACEHOLDERS: Final = (
     "00000000000000000000000000000000",
 )
 
-# An id in a path: a line feed ends the match of a route, and clients resolve dots before they send.
+# Unfit for a path: a line feed ends the match of a route, and clients resolve dots before they send.
 _CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f]")
 _DOTS: Final = frozenset({".", ".."})
 
@@ -38,7 +38,7 @@ Identifier = str | int | float | bool | None
 
 
 class Placeholders:
-    """The texts that stand for no id. A blank text is always one."""
+    """Texts that stand for a missing id. A blank text is always one."""
 
     def __init__(self, texts: Iterable[str] = DEFAULT_PLACEHOLDERS) -> None:
         self._texts = frozenset(text.strip(BLANKS).casefold() for text in texts) | {""}
@@ -51,7 +51,7 @@ STANDARD_PLACEHOLDERS: Final = Placeholders()
 
 
 def read_identifier(field: str, value: Identifier, placeholders: Placeholders) -> str | None:
-    """The id as text; None where there is none, or a placeholder for none. Raises ItemError."""
+    """Return the id as text; None if it is absent or a placeholder. Raises ItemError."""
     if value is None:
         return None
     text = value if isinstance(value, str) else _text(field, value)
@@ -59,7 +59,7 @@ def read_identifier(field: str, value: Identifier, placeholders: Placeholders) -
         return None
     if len(text) > MAX_ID_CHARACTERS:
         raise ItemError(f"{field} may have {MAX_ID_CHARACTERS} characters; it has {len(text):,}")
-    # What is printable holds no control character, which takes a tenth of the time to see.
+    # A printable text has no control character; this check takes a tenth of the time.
     if (not text.isprintable() and _CONTROL.search(text)) or text in _DOTS:
         raise ItemError(
             f"{field} must not be `.` or `..`, nor hold control characters such as U+0000 or a line feed, since no "
@@ -69,7 +69,7 @@ def read_identifier(field: str, value: Identifier, placeholders: Placeholders) -
 
 
 def missing_error(field: str, value: Identifier) -> str:
-    """How an error names a field that has no id: by what it holds instead, where it holds something."""
+    """Name a field without an id in an error, with the value it has instead."""
     return field if value is None or value == "" else f"{field} ({quote_value(value)} stands for no id)"
 
 

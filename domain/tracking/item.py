@@ -1,6 +1,6 @@
-"""The rules for one tracking call: its JSON text in, an Event or the reason of its refusal out.
+"""Decode one tracking call: JSON text in, an Event or an error out.
 
-Source of the rules: the Segment spec, and what PostgreSQL's jsonb can hold.
+Sources of the rules: the Segment spec, and the limits of PostgreSQL's jsonb.
 """
 
 from collections.abc import Callable
@@ -23,8 +23,8 @@ TYPES = ("track", "identify", "page", "screen", "group", "alias")
 MAX_ITEM_BYTES = 32 * 1024
 
 _INT_RANGE = range(-(2**63), 2**63)
-# An integer outside of 64 bits has 19 digits or more. Finding the run of digits in a translated copy takes 0.14 µs for
-# an event of 280 bytes, a regular expression 2.2 µs.
+# An integer beyond 64 bits has 19 digits or more. Finding the digits in a translated copy takes 0.14 µs for an event of
+# 280 bytes, a regular expression 2.2 µs.
 _DIGITS = bytes(ord("9") if 48 <= byte <= 57 else ord(" ") for byte in range(256))
 _LONG_NUMBER = b"9" * 19
 # PHP writes an empty object as `[]`.
@@ -32,14 +32,14 @@ _Object = dict[str, Any] | list[Any] | None
 
 
 class Item(msgspec.Struct, frozen=True):
-    """The event that a call reports, and the parts of the call that were left out of it."""
+    """The event of a call, and the parts that were left out of it."""
 
     event: Event
     left_out: list[LeftOut]
 
 
 class _Call(msgspec.Struct, rename="camel"):
-    """A call as clients write it. Fields whose faults are better explained than by their type are left open."""
+    """A call as clients write it. A field of type Any is checked later."""
 
     type: str | None = None
     message_id: Identifier = None
@@ -59,7 +59,7 @@ class _Call(msgspec.Struct, rename="camel"):
     sent_at: Any = None
 
 
-# What the fields with a type must be, to say so.
+# The required types of fields, for errors.
 _TEXT = (str | None, "a string or null")
 _ID = (Identifier, "a string, a whole number or null")
 _OBJECT = (dict | list | None, "an object or null")
@@ -83,17 +83,17 @@ def event_of_item(
     placeholders: Placeholders,
     shared: Shared = NOTHING_SHARED,
 ) -> Item:
-    """The event that one call reports.
+    """Decode the event of one call.
 
-    `kind` is the type where the address called says it, None where the item must. `sent_at` is when the batch was sent
-    by the client's clock, None where it does not say; the call's own is taken then. A page's or screen's `category` is
-    kept among its properties. `shared` is what the batch says for all of its calls. A call without a `messageId` gets
-    the event's own id for it. Raises ItemError.
+    `kind` is the type if the route names it, None if the item must. `sent_at` is when the batch was sent by the
+    client's clock; without it the call's own is used. The `category` of a page or screen is stored among its
+    properties. `shared` are the batch's values for all calls. A call without a `messageId` gets the event's own id.
+    Raises ItemError.
     """
     if len(raw) > MAX_ITEM_BYTES:
         raise ItemError(f"the call has {len(raw):,} bytes; at most {MAX_ITEM_BYTES:,} are accepted")
     call = _read(raw)
-    _refuse_what_postgres_cannot_hold(raw, call)
+    _check_storable(raw, call)
     type_ = kind or call.type
     if type_ not in TYPES:
         raise ItemError(
@@ -142,12 +142,12 @@ def event_of_item(
 
 
 def shared_context(text: bytes) -> dict[str, Any]:
-    """The context that a batch gives for all of its calls. Raises ItemError, as for a call that says it itself."""
+    """Read the context of a batch. Raises ItemError, as for a call's own context."""
     return _object("context", _read_shared(b'{"context":%b}' % text).context)
 
 
 def shared_integrations(text: bytes) -> dict[str, Any]:
-    """The integrations that a batch gives for all of its calls. Raises ItemError."""
+    """Read the integrations of a batch. Raises ItemError."""
     return _integrations(_read_shared(b'{"integrations":%b}' % text))
 
 
@@ -155,13 +155,13 @@ def _read_shared(raw: bytes) -> _Call:
     if len(raw) > MAX_ITEM_BYTES:
         raise ItemError(f"{len(raw):,} bytes; at most {MAX_ITEM_BYTES:,} are accepted")
     call = _read(raw)
-    _refuse_what_postgres_cannot_hold(raw, call)
+    _check_storable(raw, call)
     return call
 
 
 def _read(raw: bytes) -> _Call:
     try:
-        return _call(raw)
+        return _decode_checked(raw)
     except msgspec.ValidationError as error:
         raise ItemError("a number is larger than can be read: send it as a string") from error
     except UNREADABLE as error:
@@ -170,16 +170,16 @@ def _read(raw: bytes) -> _Call:
         raise ItemError(f"not valid JSON: {why_unreadable(error)}{_hint(raw)}") from error
 
 
-def _call(raw: bytes) -> _Call:
-    """The call. Raises ItemError where it is JSON and no call, and what msgspec raises where it cannot be read."""
+def _decode_checked(raw: bytes) -> _Call:
+    """Decode a call. Raises ItemError for JSON of another shape, and msgspec's errors."""
     try:
         return _decode_call(raw)
     except msgspec.ValidationError as error:
-        raise ItemError(_misfit(msgspec.json.decode(raw))) from error
+        raise ItemError(_explain_shape(msgspec.json.decode(raw))) from error
 
 
-def _misfit(call: Any) -> str:
-    """What keeps a value from being a call."""
+def _explain_shape(call: Any) -> str:
+    """Explain why a value is not a call."""
     if not isinstance(call, dict):
         return f"a call must be an object; it is {quote_value(call)}"
     return next(
@@ -190,14 +190,14 @@ def _misfit(call: Any) -> str:
 
 
 def _hint(raw: bytes) -> str:
-    """What is likely to be wrong with a text that is no JSON."""
+    """Return a hint at the likely fault of invalid JSON."""
     if b"NaN" in raw or b"Infinity" in raw:
-        return ". NaN and Infinity are no JSON: send null"
+        return ". NaN and Infinity are not JSON: send null"
     return ""
 
 
-def _refuse_what_postgres_cannot_hold(raw: bytes, call: _Call) -> None:
-    """Look closely only where the text gives reason to: most calls have neither escapes, long numbers nor depth."""
+def _check_storable(raw: bytes, call: _Call) -> None:
+    """Check a text closely only if it has escapes, long numbers or depth."""
     if (
         b"\\u0000" not in raw
         and _LONG_NUMBER not in raw.translate(_DIGITS)
@@ -248,17 +248,17 @@ def _name_and_properties(
 
 
 def _traits_in(context: dict[str, Any]) -> dict[str, Any]:
-    """The traits of the user that a context holds.
+    """Return the user's traits in a context.
 
-    RudderStack's clients put those of an identify nowhere else (rudder-sdk-python 2.1.9, client.py). For a group they
-    would be the user's and not the group's.
+    RudderStack's clients put the traits of an identify only there (rudder-sdk-python 2.1.9, client.py). In a group they
+    would be the user's, not the group's.
     """
     traits = context.get("traits")
     return dict(traits) if isinstance(traits, dict) else {}
 
 
 def _object(field: str, value: _Object) -> dict[str, Any]:
-    """The object, empty where there is none. Raises ItemError."""
+    """Return the object, empty if there is none. Raises ItemError."""
     if isinstance(value, dict):
         return value
     if value:
@@ -273,24 +273,24 @@ def _check_bounds(field: str, text: str) -> str:
 
 
 def _context(context: dict[str, Any]) -> dict[str, Any]:
-    """What the client says of its surroundings, without what only Sojourn can say."""
+    """Return the client's context, without the key that only Sojourn sets."""
     if OUR_CONTEXT not in context:
         return context
     return {name: value for name, value in context.items() if name != OUR_CONTEXT}
 
 
 def _integrations(call: _Call) -> dict[str, Any]:
-    """What the client says of the services that the call is for. Anything else than an object says nothing."""
+    """Return the client's choice of services; anything but an object is ignored."""
     return call.integrations if isinstance(call.integrations, dict) else {}
 
 
 def _occurrence(call: _Call, sent_at: datetime | None, received_at: datetime) -> Occurrence:
-    told = call.timestamp if call.timestamp is not None else call.original_timestamp
-    if told is None or (isinstance(told, str) and not told.strip()):
+    stated = call.timestamp if call.timestamp is not None else call.original_timestamp
+    if stated is None or (isinstance(stated, str) and not stated.strip()):
         return Occurrence(received_at)
-    reported = instant(told)
+    reported = instant(stated)
     if reported is None:
-        raise ItemError(f'timestamp must be ISO 8601, such as "2026-11-01T10:00:00.000Z"; it is {quote_value(told)}')
+        raise ItemError(f'timestamp must be ISO 8601, such as "2026-11-01T10:00:00.000Z"; it is {quote_value(stated)}')
     if sent_at is None and call.sent_at is not None:
         sent_at = instant(call.sent_at)
     return correct(reported, sent_at, received_at)

@@ -1,4 +1,4 @@
-"""Why a call, or a part of it, was not taken: in the words of JSON, which the client wrote."""
+"""Errors of calls and their parts, in the terms of JSON."""
 
 import json
 from typing import Any, Final
@@ -8,16 +8,16 @@ import msgspec
 MAX_DEPTH: Final = 64
 
 _MAX_SHOWN: Final = 80
-# What decoding raises for a text that is no JSON; `msgspec.ValidationError` is one of the first, and must go before.
+# The errors of decoding invalid JSON. `msgspec.ValidationError` is a DecodeError, so it must be caught first.
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class ItemError(ValueError):
-    """Why one call was refused, and what would be right. Never leaves the decoder: it becomes a Reject."""
+    """Why one call was refused, with the remedy. The decoder turns it into a Reject."""
 
 
 def quote_value(value: Any) -> str:
-    """A value as JSON writes it: shortened, and in ASCII so that no odd character goes on with it."""
+    """Show a value as short ASCII JSON, without odd characters."""
     match value:
         case dict():
             return "an object"
@@ -28,7 +28,7 @@ def quote_value(value: Any) -> str:
 
 
 def why_unreadable(error: Exception) -> str:
-    """Why a text is no JSON, from one of UNREADABLE."""
+    """Explain why a text is not JSON, from one of UNREADABLE."""
     match error:
         case UnicodeDecodeError():
             return f"the text must be UTF-8: {error.reason}"

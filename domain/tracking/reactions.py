@@ -1,8 +1,8 @@
-"""Reactions to messages: one was opened, or something in it was clicked or tapped.
+"""Reactions to messages: opened, clicked or tapped.
 
-The Segment specs for e-mail and for mobile apps name them `Email Opened`, `Email Link Clicked` and
-`Push Notification Tapped`, and reports of other channels are named alike: the last word tells. What those specs call
-`email_id` is an id of the mail service's own; the id that Sojourn gave to a message stands in `message_id`.
+The Segment specs for e-mail and for mobile apps name them `Email Opened`, `Email Link Clicked` and `Push Notification
+Tapped`, and reports of other channels have such names as well: the last word decides. Their `email_id` is an id of the
+mail service; Sojourn's message id is in `message_id`.
 """
 
 from uuid import UUID
@@ -13,11 +13,11 @@ _REACTIONS = frozenset({"Opened", "Clicked", "Tapped"})
 
 
 def message_reacted_to(event: Event) -> UUID | None:
-    """The id in a reaction, of what may be a message of ours; None for every other event."""
+    """Return the id in a reaction, which may be one of our messages; else None."""
     if event.type != "track" or event.name is None or event.name.rpartition(" ")[2] not in _REACTIONS:
         return None
-    told = event.properties.get("message_id")
+    id = event.properties.get("message_id")
     try:
-        return UUID(told) if isinstance(told, str) else None
+        return UUID(id) if isinstance(id, str) else None
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""What a request held that was not taken: at most as much is kept as helps to mend the client."""
+"""Rejects of a request, recorded as far as they help to repair the client."""
 
 import re
 from collections import Counter
@@ -13,19 +13,19 @@ from domain.tracking.identifiers import MAX_ID_CHARACTERS, Placeholders, read_id
 from domain.tracking.item_error import ItemError
 from domain.tracking.traits import LeftOut
 
-# The place of a reject that is about the batch itself and not about one of its calls.
-OF_THE_BATCH: Final = -1
+# The place of a reject of the batch itself.
+BATCH_INDEX: Final = -1
 
-# A compressed body of 83 bytes may hold ten thousand calls. Of each text so many bytes are kept, and of all together.
+# A compressed body of 83 bytes may hold ten thousand calls. Bytes are limited for each text and in total.
 MAX_RECORDED: Final = 100
 MAX_TEXT_BYTES: Final = 2_048
 MAX_BYTES: Final = 32 * 1024
 
 
 class Unrecorded(msgspec.Struct, frozen=True):
-    """How many refused calls of a request, and parts left out of accepted ones, are counted and not recorded.
+    """How many refused calls and parts left out are counted without a record.
 
-    The parts by their event; None for those of the batch.
+    Parts are counted by event; None stands for those of the batch.
     """
 
     calls: int = 0
@@ -33,35 +33,35 @@ class Unrecorded(msgspec.Struct, frozen=True):
 
     @property
     def number(self) -> int:
-        """Both together."""
+        """The number of calls and parts."""
         return self.calls + sum(self.parts.values())
 
     def of_events(self) -> "Unrecorded":
-        """Without what is of the request itself."""
+        """Return the part without the counts of the request itself."""
         return Unrecorded(parts={id: number for id, number in self.parts.items() if id is not None})
 
 
 ALL_RECORDED: Final = Unrecorded()
 
 
-def lost_with(
+def select_losses(
     new: Collection[UUID], rejects: Sequence[Reject], unrecorded: Unrecorded, source: str
 ) -> tuple[list[Reject], Unrecorded]:
-    """Of what a request lost, what is to be kept if only these events are new: no other has lost anything again.
+    """Select the losses of a request if only these events are new.
 
-    Where none of it is recorded, one row is there for the number of the rest.
+    A repeated event lost its parts the first time. If none of the losses is recorded, one row stands for their number.
     """
     lost = [reject for reject in rejects if reject.event_id is None or reject.event_id in new]
     parts = {id: number for id, number in unrecorded.parts.items() if id is None or id in new}
     more = Unrecorded(unrecorded.calls, parts)
     if more.number and not lost:
-        error = "parts of calls were left out, which are counted and not named"
-        lost = [Reject(index=OF_THE_BATCH, source=source, message_id=None, part="*", error=error, body="")]
+        error = "parts of calls were left out, which are counted, not listed"
+        lost = [Reject(index=BATCH_INDEX, source=source, message_id=None, part="*", error=error, body="")]
     return lost, more
 
 
 class RejectCollector:
-    """Collects what a request loses, in the order of its calls. Refused calls go before parts left out."""
+    """Collects the losses of a request in order; refused calls precede parts left out."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -72,24 +72,24 @@ class RejectCollector:
         self._room = MAX_BYTES
 
     def refuse(self, index: int, raw: bytes, error: ItemError, placeholders: Placeholders) -> None:
-        """Note a call that was refused. Its person is known by no id that is one of the `placeholders`."""
+        """Record a refused call. Ids among the `placeholders` name nobody's profile."""
         self._refused_calls += 1
         if len(self._refused) < MAX_RECORDED:
-            called = _read_call(raw)
+            ids = _read_ids(raw)
             self._refused.append(
                 Reject(
                     index=index,
                     source=self._source,
-                    message_id=_message_id(called.message_id),
-                    user_id=_identifier(called.user_id, placeholders),
-                    anonymous_id=_identifier(called.anonymous_id, placeholders),
+                    message_id=_message_id(ids.message_id),
+                    user_id=_identifier(ids.user_id, placeholders),
+                    anonymous_id=_identifier(ids.anonymous_id, placeholders),
                     error=str(error),
                     body=self._bounded_text(raw),
                 )
             )
 
     def leave_out(self, index: int, event: Event, parts: Sequence[LeftOut]) -> None:
-        """Note the parts that were left out of an accepted call."""
+        """Record the parts that were left out of an accepted call."""
         if parts:
             self._left_out_parts[event.id] += len(parts)
         for left_out in parts[: MAX_RECORDED - len(self._left_out)]:
@@ -108,12 +108,12 @@ class RejectCollector:
             )
 
     def leave_out_of_all(self, part: str, raw: bytes, error: str) -> None:
-        """Note a part of the batch itself that was left out of all of its calls."""
+        """Record a part of the batch that was left out of all of its calls."""
         self._left_out_parts[None] += 1
         if len(self._left_out) < MAX_RECORDED:
             self._left_out.append(
                 Reject(
-                    index=OF_THE_BATCH,
+                    index=BATCH_INDEX,
                     source=self._source,
                     message_id=None,
                     part=part,
@@ -123,42 +123,42 @@ class RejectCollector:
             )
 
     def finish(self) -> tuple[list[Reject], Unrecorded]:
-        """What is to be recorded, and how much is not."""
+        """Return the recorded rejects, and the number of the others."""
         left_out = self._left_out[: MAX_RECORDED - len(self._refused)]
         parts = self._left_out_parts - Counter(reject.event_id for reject in left_out)
         return [*self._refused, *left_out], Unrecorded(self._refused_calls - len(self._refused), parts)
 
     def _bounded_text(self, raw: bytes) -> str:
         limit = min(MAX_TEXT_BYTES, self._room)
-        # A text column holds no NUL, and a byte that is no UTF-8 takes three once replaced: cut again after that.
+        # A text column holds no NUL, and an invalid byte takes three once replaced: cut again afterwards.
         readable = raw[:limit].decode(errors="replace").replace("\0", "�")
         kept = readable.encode()[:limit].decode(errors="ignore")
         self._room -= len(kept.encode())
         return kept
 
 
-class _Called(msgspec.Struct, rename="camel"):
+class _CallIds(msgspec.Struct, rename="camel"):
     message_id: Any = None
     user_id: Any = None
     anonymous_id: Any = None
 
 
-_decode_called = msgspec.json.Decoder(_Called).decode
-# For texts that are no JSON as a whole.
+_decode_ids = msgspec.json.Decoder(_CallIds).decode
+# For invalid JSON.
 _FIELD: Final = re.compile(rb'"(messageId|userId|anonymousId)"\s*:\s*"([^"\\]{1,255})"')
 
 
-def _read_call(raw: bytes) -> _Called:
-    """The ids of a call that was refused, as far as they can be read."""
+def _read_ids(raw: bytes) -> _CallIds:
+    """Return the ids of a refused call, as far as they can be read."""
     try:
-        return _decode_called(raw)
+        return _decode_ids(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         found = {match[1]: match[2].decode(errors="replace") for match in _FIELD.finditer(raw)}
-        return _Called(found.get(b"messageId"), found.get(b"userId"), found.get(b"anonymousId"))
+        return _CallIds(found.get(b"messageId"), found.get(b"userId"), found.get(b"anonymousId"))
 
 
 def _identifier(value: Any, placeholders: Placeholders) -> str | None:
-    """The id, if it is one by which a person may be known."""
+    """Return the id if it may name a person."""
     if not isinstance(value, str | int | float):
         return None
     try:

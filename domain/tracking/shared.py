@@ -1,4 +1,4 @@
-"""What a batch says for all of its calls: a context and integrations, which are merged into each.
+"""The context and integrations of a batch, which are merged into each call.
 
 Source: Segment's HTTP API, "Batch". analytics-go 3.0.0 puts all of its context there (message.go, `batch`).
 """
@@ -19,7 +19,7 @@ NOTHING_SHARED = Shared({}, {})
 
 
 def merge_shared(outer: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Both objects as one, in depth. Where both have a value under a name, `own` wins."""
+    """Merge two objects in depth; `own` wins."""
     if not outer or not own:
         return own or outer
     both = {**outer, **own}

@@ -1,9 +1,9 @@
-"""Halves of characters in JSON text: a client that cuts a text by UTF-16 units may cut an emoji in two."""
+"""Lone surrogates in JSON text: clients that cut by UTF-16 units may cut an emoji."""
 
 import re
 from typing import Final
 
-# Escapes one by one, so that the backslash of `\\ud83d` is passed over. Pairs come first.
+# Matches each escape, so that the backslash of `\\ud83d` is skipped. Pairs come first.
 _ESCAPE: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
@@ -13,10 +13,10 @@ _REPLACEMENT: Final = rb"\ufffd"
 
 
 def may_have_halves(text: bytes) -> bool:
-    """Whether there is an escape from `\\ud800` to `\\udfff`, alone or in a pair."""
+    """Return whether there is an escape of a surrogate, alone or in a pair."""
     return _HALF.search(text) is not None
 
 
 def replace_halves(text: bytes) -> bytes:
-    """JSON text with U+FFFD for each escape that is half a character; pairs are kept."""
+    """Replace each escape of a lone surrogate by U+FFFD; keep pairs."""
     return _ESCAPE.sub(lambda match: match[0] if match["half"] is None else _REPLACEMENT, text)

@@ -1,6 +1,6 @@
 """The traits of a user that Sojourn itself reads: address, time zone and consent.
 
-One that cannot be read is left out, and costs neither the others nor the call.
+An invalid one is left out; the others and the call are kept.
 """
 
 import re
@@ -13,8 +13,8 @@ from domain.blanks import strip_blanks
 from domain.local_time.zones import zone_name
 from domain.tracking.item_error import quote_value
 
-# Channels that a call may state consent for.
-MAX_CONSENTS_OF_A_CALL: Final = 50
+# Channels in the consent of one call.
+MAX_CALL_CONSENTS: Final = 50
 
 _CHANNEL: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _YES: Final = frozenset({"true", "yes", "1"})
@@ -22,7 +22,7 @@ _NO: Final = frozenset({"false", "no", "0"})
 
 
 class LeftOut(Struct, frozen=True):
-    """A part of an accepted call that was not taken: its path in the call, why, and what it was."""
+    """A part left out of an accepted call: its path, the reason, its value."""
 
     part: str
     error: str
@@ -30,7 +30,7 @@ class LeftOut(Struct, frozen=True):
 
 
 def read_traits(traits: dict[str, Any]) -> tuple[dict[str, Any], list[LeftOut]]:
-    """The traits as they are kept, and those left out. Null takes a trait back."""
+    """Return the traits to store, and those left out. A null deletes a trait."""
     left_out: list[LeftOut] = []
     if (email := traits.get("email")) is not None:
         if isinstance(email, str):
@@ -60,36 +60,34 @@ def _leave_out(traits: dict[str, Any], name: str, wanted: str, left_out: list[Le
 
 def _read_consent(consent: dict[str, Any], left_out: list[LeftOut]) -> dict[str, bool]:
     read: dict[str, bool] = {}
-    if len(consent) > MAX_CONSENTS_OF_A_CALL:
+    if len(consent) > MAX_CALL_CONSENTS:
         error = (
-            f"traits.consent may have {MAX_CONSENTS_OF_A_CALL} channels, and has {len(consent):,}: "
-            f"those after the first {MAX_CONSENTS_OF_A_CALL} are left out"
+            f"traits.consent may have {MAX_CALL_CONSENTS} channels, and has {len(consent):,}: "
+            f"those after the first {MAX_CALL_CONSENTS} are left out"
         )
         left_out.append(LeftOut("traits.consent", error, None))
-    for channel, value in islice(consent.items(), MAX_CONSENTS_OF_A_CALL):
-        given = _yes_or_no(value)
+    for channel, value in islice(consent.items(), MAX_CALL_CONSENTS):
+        given = _read_flag(value)
         if not _CHANNEL.fullmatch(channel):
             error = (
-                f"{path_of_consent(channel)} must have the name of a channel, such as `email`: "
+                f"{consent_path(channel)} must have the name of a channel, such as `email`: "
                 "a lower-case letter, then lower-case letters, digits and underscores, 40 characters at most"
             )
-            left_out.append(LeftOut(path_of_consent(channel), error, value))
+            left_out.append(LeftOut(consent_path(channel), error, value))
         elif given is None:
-            error = (
-                f'{path_of_consent(channel)} must be true or false, or 1, 0, "yes" or "no"; it is {quote_value(value)}'
-            )
-            left_out.append(LeftOut(path_of_consent(channel), error, value))
+            error = f'{consent_path(channel)} must be true or false, or 1, 0, "yes" or "no"; it is {quote_value(value)}'
+            left_out.append(LeftOut(consent_path(channel), error, value))
         else:
             read[channel] = given
     return read
 
 
-def path_of_consent(channel: str) -> str:
-    """Where the consent for a channel stands, shortened."""
+def consent_path(channel: str) -> str:
+    """Return the path of the consent for a channel, shortened."""
     return f"traits.consent.{channel[:80]}"
 
 
-def _yes_or_no(value: Any) -> bool | None:
+def _read_flag(value: Any) -> bool | None:
     match value:
         case bool():
             return value

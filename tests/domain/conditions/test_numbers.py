@@ -236,7 +236,7 @@ def test_caps_take_a_whole_number_however_it_is_written() -> None:
         ("60.5 + 5 > 'a'", "`>` does not apply to (number, string) (column 10)"),
         ("double(event.properties.x) == 'a'", "`==` does not apply to (number, string) (column 28)"),
         ("double(true) > 1", "`double` does not apply to (bool)"),
-        ("event.properties.x > 5u", "`5u` is a kind of number that no data has"),
+        ("event.properties.x > 5u", "`5u` is unsigned, and no data is"),
         ("number(event.properties.x) > 5", "is not known"),
     ],
 )

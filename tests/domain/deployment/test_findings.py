@@ -124,7 +124,7 @@ def test_a_whole_deployment_lacks_nothing() -> None:
                 temporal=replace(TEMPORAL, foreign_campaigns={"cart": "staging", "other": "staging"}),
             ),
             DeploymentPart.CAMPAIGNS,
-            "the workflow of campaign cart belongs to task queue staging, so that this deployment's never advances",
+            "the workflow of campaign cart belongs to task queue staging, so this deployment's never advances",
             "give each deployment a namespace of its own (SOJOURN_TEMPORAL_NAMESPACE); if SOJOURN_TASK_QUEUE was "
             "changed, run `temporal workflow terminate --namespace default --workflow-id campaign/cart`",
             False,

@@ -193,7 +193,7 @@ def test_a_profile_has_consent_for_so_many_channels_and_keeps_the_refusals() -> 
     assert folded.state.consent.stamps.keys() == kept.keys()
     assert len(folded.refusals) == MAX_CONSENTS + 10 + 5_000 - MAX_CONSENTS
     assert folded.refusals[0].reason == (
-        "a profile may have consent for 100 channels: refusals are kept, then what was said last"
+        "a profile may have consent for 100 channels: refusals are kept, then the latest"
     )
     # The history says what became of each: nothing of those that never were in the profile.
     expected = dict(state.consent.values)

@@ -11,10 +11,10 @@ from domain.long_work import finish
 from domain.tracking import batch
 from domain.tracking.batch import (
     MAX_ITEMS,
-    MAX_LOOKED_AT,
     MAX_SEARCHED_DEPTH,
     MAX_TOKENS,
-    TOKENS_OF_A_PIECE,
+    MAX_WINDOW,
+    TOKENS_PER_PIECE,
     split_batch,
 )
 
@@ -102,11 +102,11 @@ def test_each_piece_of_the_search_is_bounded(patterns: list[Counting], before: b
             looked_at.append(sum(pattern.looked_at for pattern in patterns))
     tried.append(sum(pattern.tried for pattern in patterns))
     looked_at.append(sum(pattern.looked_at for pattern in patterns))
-    assert max(after - before for before, after in pairwise(tried)) <= TOKENS_OF_A_PIECE
-    assert max(after - before for before, after in pairwise(looked_at)) <= 3 * MAX_LOOKED_AT
+    assert max(after - before for before, after in pairwise(tried)) <= TOKENS_PER_PIECE
+    assert max(after - before for before, after in pairwise(looked_at)) <= 3 * MAX_WINDOW
 
 
-@pytest.mark.parametrize("size", [MAX_LOOKED_AT // 2, MAX_LOOKED_AT - 100])
+@pytest.mark.parametrize("size", [MAX_WINDOW // 2, MAX_WINDOW - 100])
 @pytest.mark.parametrize("letters", [b"a", rb"\"", b'","', b'" , "'], ids=bytes.decode)
 def test_a_call_with_long_texts_is_one_call(letters: bytes, size: int) -> None:
     """Also where what is looked at in one go ends within a text, or between two."""
@@ -118,4 +118,4 @@ def test_a_call_with_long_texts_is_one_call(letters: bytes, size: int) -> None:
 
 def test_a_text_longer_than_any_call_ends_the_search() -> None:
     with pytest.raises(InvalidRequestError):
-        finish(split_batch(b'{"batch": [NaN, {"userId": "%b"}, {}]}' % (b"a" * 2 * MAX_LOOKED_AT)))
+        finish(split_batch(b'{"batch": [NaN, {"userId": "%b"}, {}]}' % (b"a" * 2 * MAX_WINDOW)))

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from domain.errors import PayloadTooLargeError
 from domain.tracking.decode import MAX_MERGED_BYTES, Decoded, decode
-from domain.tracking.rejects import OF_THE_BATCH
+from domain.tracking.rejects import BATCH_INDEX
 from domain.tracking.shared import merge_shared
 
 RECEIVED = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -115,7 +115,7 @@ def test_a_part_that_cannot_be_taken_costs_no_call_and_is_a_reject(around: bytes
     [event] = result.events
     assert (event.context, event.integrations) == ({"ip": "::1"}, {"All": True})
     [reject] = result.rejects
-    assert reject.index == OF_THE_BATCH
+    assert reject.index == BATCH_INDEX
     assert reject.error.startswith(f"the batch's {part} is left out of its calls: ")
 
 
