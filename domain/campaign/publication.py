@@ -22,7 +22,7 @@ from domain.errors import InvalidDocumentError, Problem
 from domain.sending.caps import TRANSACTIONAL
 from domain.suggestions import did_you_mean
 from domain.templates.template_sets import TemplateSet, load
-from domain.templates.trial import try_out
+from domain.templates.trial import try_templates
 
 # Enough for one round of repairs; 128 KB of the same fault would fill megabytes.
 MAX_PROBLEMS = 200
@@ -104,7 +104,7 @@ def _render_trials(
     named = _NAMED.findall(conditions)
     known = frozenset(f"{'entry' if root == 'event' else root}.{kind}{path}" for root, kind, path in named)
     sends = {(node.template, node.category == TRANSACTIONAL) for node in plan.nodes.values() if isinstance(node, Send)}
-    return try_out([(loaded[name], is_transactional) for name, is_transactional in sorted(sends)], known)
+    return try_templates([(loaded[name], is_transactional) for name, is_transactional in sorted(sends)], known)
 
 
 def _path_of_template(file: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""E-mail: subject, sender and plain text in the front matter, HTML as the body; the trait `email` as the address."""
+"""E-mail: subject, sender and plain text in the front matter, HTML in the body."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,13 @@ from domain.people.addresses import is_reachable, normalize, parse_mailbox
 from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
-from domain.templates.preheader import with_preheader
+from domain.templates.preheader import insert_preheader
 
-# RFC 5322 bounds a line of the header so; no mail client shows a longer subject.
+# RFC 5322's bound of a header line; no mail client shows a longer subject.
 MAX_SUBJECT_CHARACTERS = 998
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# To its end or the text's: another beginning is looked for after it.
+# Up to its end, or that of the text: `sub` must not search inside it again.
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _MJML = re.compile(r"<mj(?:ml|-[a-z]+)\b", re.IGNORECASE)
 _TO_HTML = "Put the HTML here that `mjml` makes of it"
@@ -25,7 +25,7 @@ _TO_HTML = "Put the HTML here that `mjml` makes of it"
 
 @dataclass(frozen=True, slots=True)
 class EmailTemplate:
-    """An e-mail in one language. The addresses are constant, the rest is filled in for each user."""
+    """An e-mail in one language. The addresses are constant; the rest is rendered."""
 
     sender: str
     reply_to: str | None
@@ -35,10 +35,13 @@ class EmailTemplate:
     html: LiquidText
 
     def render(self, rendering: Rendering) -> dict[str, Any]:
-        """{from, reply_to, subject, text, html}. The subject is one line. Raises TemplateRenderError."""
+        """Return {from, reply_to, subject, text, html}. Raises TemplateRenderError.
+
+        The subject is one line.
+        """
         html = self.html.render(rendering)
         if self.preheader is not None:
-            html = with_preheader(html, self.preheader.render(rendering))
+            html = insert_preheader(html, self.preheader.render(rendering))
         return {
             "from": self.sender,
             "reply_to": self.reply_to,
@@ -51,7 +54,7 @@ class EmailTemplate:
         return (text for text in (self.subject, self.preheader, self.text, self.html) if text is not None)
 
     def _subject(self, rendering: Rendering) -> str:
-        # White space of any kind becomes one space: a line break in a value would begin a header of its own.
+        # Any white space becomes one space: a line break in a value would begin another header.
         subject = _CONTROL.sub("", " ".join(self.subject.render(rendering).split()))
         if not subject:
             raise TemplateRenderError(self.subject.place, "the subject is empty for this user")
@@ -80,7 +83,7 @@ class Email(ChannelKind):
         )
         if not body.value.strip():
             problems.append(body.place.problem("the body is empty", "Write the HTML part below the front matter"))
-        elif mjml := _MJML.search(_COMMENT.sub(_blank, body.value)):
+        elif mjml := _MJML.search(_COMMENT.sub(_blank_out, body.value)):
             line = body.place.line_at(body.value, mjml.start())
             problems.append(body.place.problem(f"`{mjml[0]}` is MJML, which no mail client shows", _TO_HTML, line))
         if sender is None or subject is None or text is None or html is None:
@@ -116,5 +119,5 @@ def _address(field: Field | None, problems: list[Problem]) -> str | None:
     return value
 
 
-def _blank(found: re.Match[str]) -> str:
+def _blank_out(found: re.Match[str]) -> str:
     return re.sub(r"[^\n]", " ", found[0])

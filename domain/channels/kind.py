@@ -1,4 +1,4 @@
-"""The socket of a channel: the fields of its templates, the addresses it reaches, and the meaning of silence."""
+"""The socket of a channel: its templates' fields, its addresses, its consent."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -31,11 +31,11 @@ class Unreachable(Struct, frozen=True):
 
 
 class ChannelKind(ABC):
-    """One channel. An adapter in the folder of its name hands its messages to a provider.
+    """One channel. Its adapters stand in the folder `channels/<name>`.
 
     `required` and `optional` are the front-matter keys of its templates whose values are texts; those of `structured`
-    are optional mappings or lists. `known_paths` are the template variables that every recipient has. Where
-    `silence_allows`, a person who has said nothing may be sent marketing.
+    are optional mappings or lists. `known_paths` are the template variables that every recipient has. If
+    `silence_allows`, a person without any consent may receive marketing.
     """
 
     name: ClassVar[str]
@@ -49,16 +49,19 @@ class ChannelKind(ABC):
     def compile(
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
     ) -> Variant | None:
-        """Compile a template file, or return None and add to `problems`. Absent keys are reported by the caller."""
+        """Compile a template file, or return None and add to `problems`.
+
+        The caller reports missing keys.
+        """
 
     def is_repeatable(self, variant: Variant) -> bool:
         """Whether a message of this template may be repeated wherever its provider's `repeats` allow that."""
         return True
 
     def addresses(self, traits: Mapping[str, Any]) -> tuple[str, ...] | Unreachable:
-        """Return where a message for this person goes; nothing where the template itself names the receiver."""
+        """Return the person's addresses; empty if the template names the receiver."""
         return ()
 
     def normalized_address(self, traits: Mapping[str, Any]) -> str | None:
-        """Return the spelling under which refusals of the person's address are kept; None without an address."""
+        """Return the key of refusals of the person's address; None without an address."""
         return None

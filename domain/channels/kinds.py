@@ -1,4 +1,4 @@
-"""The registry of the channels. A new channel is a module beside this one and a line here."""
+"""The registry of channels. A new channel is a module beside this one and a line."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,6 +15,6 @@ CHANNELS: Final[Mapping[str, ChannelKind]] = {kind.name: kind for kind in _KINDS
 
 
 def normalized_addresses(traits: Mapping[str, Any]) -> dict[str, str]:
-    """Return a person's addresses by channel, in the spelling under which refusals are kept."""
+    """Return a person's normalised addresses by channel."""
     found = {name: kind.normalized_address(traits) for name, kind in CHANNELS.items()}
     return {name: address for name, address in found.items() if address is not None}

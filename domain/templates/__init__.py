@@ -1,1 +1,1 @@
-"""Message templates: Liquid with front matter, proved when a campaign is published."""
+"""Message templates: Liquid with front matter, checked at publication."""

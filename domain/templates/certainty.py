@@ -1,6 +1,6 @@
-"""What a text does whatever some of the data is: nodes that ask for that are passed over.
+"""Rendering without data: nodes that need data are skipped.
 
-Only what is certain is found this way: a node that fails here without data fails for everybody.
+So only certain failures are found: a node that fails here fails for everybody.
 """
 
 import sys
@@ -15,15 +15,15 @@ from liquid.token import Token
 from liquid.undefined import UNDEFINED
 
 from domain.templates.liquid_context import Context, Rendering
-from domain.templates.liquid_nodes import within
+from domain.templates.liquid_nodes import walk_nodes
 
 
 class UnknownValueError(Exception):
-    """A value was asked for that depends on the data."""
+    """A node asked for a value that depends on the data."""
 
 
 class PartialContext(Context):
-    """A context in which the values of some names are unknown. Raises UnknownValueError where one is asked for."""
+    """A context with unknown values. Raises UnknownValueError for one of them."""
 
     __slots__ = ("_unknown",)
 
@@ -33,7 +33,7 @@ class PartialContext(Context):
         self.failures = {}
 
     def now(self) -> datetime | None:
-        """The time of sending is data as well."""
+        """Refuse: the time of sending is data as well."""
         raise UnknownValueError
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
@@ -45,26 +45,28 @@ class PartialContext(Context):
         super().assign(key, val)
         self._unknown.discard(key)
 
-    def pass_over(self, node: Node) -> None:
-        """Make unknown what the node may have assigned, and count no bytes for it."""
-        for name in {str(name) for inner in within([node]) for name in inner.template_scope()}:
+    def skip(self, node: Node) -> None:
+        """Mark the node's assignments as unknown, and count no bytes for them."""
+        for name in {str(name) for inner in walk_nodes([node]) for name in inner.template_scope()}:
             self._locals_bytes -= sys.getsizeof(self.locals.pop(name)) if name in self.locals else 0
             self._unknown.add(name)
 
 
 def render_certain(node: Node, context: PartialContext, buffer: TextIO) -> None:
-    """Render a node of the template's highest level as far as it is the same for everybody."""
+    """Render a top-level node if its output is the same for everybody."""
     try:
         if _follows_others(node):
             raise UnknownValueError
         liquid.BoundTemplate(context.env, [node]).render_with_context(context, buffer)
     except UnknownValueError:
-        context.pass_over(node)
+        context.skip(node)
 
 
 def _follows_others(node: Node) -> bool:
-    """Whether it goes on where others have left off, which may have been passed over."""
-    return any(isinstance(inner, CycleNode) or any(map(_is_continued, inner.expressions())) for inner in within([node]))
+    """Return whether a node continues an earlier one, which may have been skipped."""
+    return any(
+        isinstance(inner, CycleNode) or any(map(_is_continued, inner.expressions())) for inner in walk_nodes([node])
+    )
 
 
 def _is_continued(loop: object) -> bool:

@@ -25,7 +25,7 @@ from liquid.builtin.tags.capture_tag import CaptureNode
 from liquid.builtin.tags.case_tag import _AnyExpression
 from liquid.expression import Expression
 
-from domain.templates.liquid_nodes import within
+from domain.templates.liquid_nodes import walk_nodes
 from domain.templates.list_filters import LIST_FILTERS
 from domain.templates.number_filters import NUMBER_FILTERS
 from domain.templates.variables import DATA, nest
@@ -65,7 +65,7 @@ class ExpectedData:
         self._parts: dict[DataPath, dict[str | int, None]] = {}
         for nodes in texts:
             self._names: dict[str, _Source] = {}
-            for node in within(nodes):
+            for node in walk_nodes(nodes):
                 self._read(node)
 
     def kind(self, path: DataPath) -> Kind:

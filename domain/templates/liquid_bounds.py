@@ -1,6 +1,6 @@
-"""What a piece of Liquid may be, found out in one pass before the library's lexer sees it.
+"""Bounds of a Liquid text, checked in one pass before the library's lexer.
 
-The lexer looks for the end of a tag from each of its beginnings, and goes over white space again and again: with these
+The lexer searches for the end of a tag from each of its beginnings, and scans white space repeatedly: with these
 bounds, its time is linear in the size of the text.
 """
 
@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 MAX_TAGS = 10_000
 MAX_TAG_CHARACTERS = 2_000
-# Tags of whole programs: bounded as a whole, and as tags by their lines.
+# Tags of whole programs are bounded in total, and each of their lines as a tag.
 MAX_LIQUID_TAG_CHARACTERS = 16_000
 MAX_BRACKETS = 50
 MAX_BLANKS = 100
@@ -18,12 +18,12 @@ MAX_BLANKS = 100
 _OPENING = re.compile(r"\{\{|\{%")
 _NAME = re.compile(r"\{%-?\s{0,100}(#|\w{0,50})")
 _BLANKS = re.compile(rf"\s{{{MAX_BLANKS},}}")
-# Tags that stand by themselves.
+# Tags without an end tag.
 INLINE_TAGS = frozenset({"#", "assign", "break", "continue", "cycle", "decrement", "echo", "increment", "liquid"})
-# Tags in whose blocks nothing is Liquid.
+# Tags whose blocks contain no Liquid.
 OPAQUE_TAGS = frozenset({"comment", "doc", "raw"})
 _BLOCKS = ("if", "unless", "case", "for", "tablerow", "ifchanged", "capture", *OPAQUE_TAGS)
-# As the tags to which others belong may always be written.
+# Valid replacements of the tags that need others.
 _REPLACEMENTS = {
     **{name: f"{{% {name} 1 %}}" for name in ("if", "unless", "elsif", "case", "when")},
     **{name: f"{{% {name} %}}" for name in ("else", "ifchanged", *OPAQUE_TAGS)},
@@ -33,7 +33,7 @@ _REPLACEMENTS = {
     "capture": "{% capture x %}",
 }
 _NAMELESS = _REPLACEMENTS.keys() - {"for", "tablerow", "capture"}
-# Tags that mean nothing by themselves, and what others need before and after them to be read.
+# Tags that are only valid with others, and the text that completes them.
 CLOSING_TAGS = frozenset({"else", *(f"end{name}" for name in _BLOCKS)})
 COMPLETIONS = {
     **{name: ("", f"{{% end{name} %}}") for name in _BLOCKS},
@@ -44,9 +44,9 @@ _RAW = {"raw": re.compile(r"\{%-?\s*endraw\s*-?%\}"), "doc": re.compile(r"\{%-?\
 
 
 class Piece(NamedTuple):
-    """A tag or an output: from where to where, the tag's name (empty for an output), and what it lacks.
+    """A tag or an output: its span, its tag's name (empty for an output), its lack.
 
-    A piece without its closing is its opening alone; one without an end goes on to the end of the text.
+    A piece without a closing is its opening alone; one without an end extends to the end of the text.
     """
 
     begin: int
@@ -56,17 +56,17 @@ class Piece(NamedTuple):
 
 
 class LiquidFault(NamedTuple):
-    """What is wrong: the index at which, what it is, and what would be right."""
+    """A fault: its index, its message, and its remedy."""
 
     at: int
     message: str
     suggestion: str
 
 
-class Mended(NamedTuple):
-    """A text in which the pieces that have faults are replaced, in as many lines.
+class RepairedText(NamedTuple):
+    """A text whose faulty pieces are replaced, with the same number of lines.
 
-    `replaced` are the names of their tags, or what they lack; `faults` are those of the text as it was before.
+    `replaced` are the names of their tags, or their lacks; `faults` are those of the text before.
     """
 
     source: str
@@ -75,7 +75,7 @@ class Mended(NamedTuple):
 
     @property
     def has_all_names(self) -> bool:
-        """Whether all tags that give names to values are still there."""
+        """Whether all tags that name values are still there."""
         return self.replaced <= _NAMELESS
 
     @property
@@ -84,30 +84,32 @@ class Mended(NamedTuple):
         return self.replaced <= _REPLACEMENTS.keys() | INLINE_TAGS
 
 
-def check_bounds(source: str) -> Mended:
-    """The text without what the lexer and the parser would take too long for, or what never ends."""
-    return mend(Mended(source), lambda piece: _excesses(source, piece))
+def check_bounds(source: str) -> RepairedText:
+    """Remove pieces that never end, or that would take the parser too long."""
+    return repair(RepairedText(source), lambda piece: _check_piece(source, piece))
 
 
-def mend(text: Mended, faults_of: Callable[[Piece], Iterable[LiquidFault]], *, keeps_blocks: bool = True) -> Mended:
-    """The text without the pieces that have faults; for a tag to which others belong there may be one like it."""
+def repair(
+    text: RepairedText, faults_of: Callable[[Piece], Iterable[LiquidFault]], *, keeps_blocks: bool = True
+) -> RepairedText:
+    """Remove faulty pieces; a tag that others need may be replaced by a valid one."""
     source = text.source
     faults: list[LiquidFault] = []
     kept: list[str] = []
     replaced = set(text.replaced)
     at = 0
-    for piece in pieces(source):
+    for piece in iter_pieces(source):
         if found := list(faults_of(piece)):
             faults += found
             other = _REPLACEMENTS.get(piece.name, "") if keeps_blocks and not piece.lacks else ""
             replaced |= {piece.lacks or piece.name} if piece.name else set()
             kept += [source[at : piece.begin], other, "\n" * source.count("\n", piece.begin, piece.end)]
             at = piece.end
-    return Mended("".join([*kept, source[at:]]), tuple(faults), frozenset(replaced))
+    return RepairedText("".join([*kept, source[at:]]), tuple(faults), frozenset(replaced))
 
 
-def pieces(source: str) -> Iterator[Piece]:
-    """The tags and outputs of a text, in its order."""
+def iter_pieces(source: str) -> Iterator[Piece]:
+    """Iterate over the tags and outputs of a text."""
     at = number = 0
     endless: set[str] = set()
     while found := _OPENING.search(source, at):
@@ -119,7 +121,7 @@ def pieces(source: str) -> Iterator[Piece]:
         closing = "}}" if found[0] == "{{" else "%}"
         end = -1 if closing in endless else source.find(closing, begin + 2)
         if end < 0:
-            # Nor does any that follows.
+            # Later ones have no closing either.
             endless.add(closing)
             at = begin + 2
             yield Piece(begin, at, _name(source, begin), "closing")
@@ -139,7 +141,7 @@ def _name(source: str, begin: int) -> str:
     return found[1] if found else ""
 
 
-def _excesses(source: str, piece: Piece) -> Iterator[LiquidFault]:
+def _check_piece(source: str, piece: Piece) -> Iterator[LiquidFault]:
     begin, end, name, lacks = piece
     match lacks:
         case "room":

@@ -1,6 +1,6 @@
-"""One rendering: the data, whose clock and language it is for, and how much it may cost.
+"""One rendering: the data, the recipient's clock and language, and a budget.
 
-The cost is counted, so that a rendering ends, whatever the template and the data are, and ends the same way each time.
+The cost is counted, so that every rendering ends, and always at the same point.
 """
 
 import sys
@@ -23,22 +23,22 @@ from liquid.static_analysis import Variable
 from liquid.token import Token
 from liquid.undefined import UNDEFINED
 
-from domain.templates.liquid_values import CHARACTERS_A_UNIT, Missing, weigh
+from domain.templates.liquid_values import CHARACTERS_PER_UNIT, Missing, weigh
 from domain.templates.secret_text import SECRETS, SecretRef, join
 
 MAX_OUTPUT_BYTES = 512 * 1024
 MAX_LOOP_STEPS = 10_000
 MAX_LOCALS_BYTES = 256 * 1024
-# A unit is an item gone through, or 8 characters of text put out, filtered, or of template walked in a loop: a
-# microsecond or two at worst. A mail of 90 KB with forty items in it takes 60,000.
+# A unit is one item of a loop, or 8 characters of output, of filtered text, or of a loop's template: at most a
+# microsecond or two. A mail of 90 KB with forty items takes 60,000.
 MAX_WORK = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Localization:
-    """The recipient's locale (`de-AT`; None for not known), the zone of their clocks, and the instant `now`.
+    """The recipient's locale (`de-AT`; None if unknown), time zone, and `now`.
 
-    Without `now`, a template cannot ask for it.
+    Without `now`, a template cannot use it.
     """
 
     locale: str | None = None
@@ -50,7 +50,7 @@ UNKNOWN = Localization()
 
 
 class Budget:
-    """What is left to one message, of all its texts together. Raises ResourceLimitError once it is used up."""
+    """The work left for all texts of one message. Raises ResourceLimitError at zero."""
 
     __slots__ = ("_loop_steps", "_work")
 
@@ -69,20 +69,20 @@ class Budget:
             raise ResourceLimitError("too much work", token=None)
 
     def charge_for(self, *values: object) -> None:
-        """Charge for going through these values once."""
+        """Charge for reading these values once."""
         for value in values:
             self.charge(weigh(value, self._work))
 
     def charge_loop(self, steps: int, characters: int) -> None:
-        """Charge for a loop whose tags and body are so many characters of the template."""
+        """Charge for a loop with this many characters of template."""
         self._loop_steps -= steps
         if self._loop_steps < 0:
             raise LoopIterationLimitError("too many steps", token=None)
-        self.charge(steps * (1 + characters // CHARACTERS_A_UNIT))
+        self.charge(steps * (1 + characters // CHARACTERS_PER_UNIT))
 
 
 class Buffer(StringIO):
-    """What is put out, or captured; all of it counts as work."""
+    """Output or captured text, charged as work."""
 
     def __init__(self, budget: Budget) -> None:
         super().__init__(newline=None)
@@ -108,13 +108,13 @@ class Buffer(StringIO):
         self._bytes_left -= len(text.encode())
         if self._bytes_left < 0:
             raise OutputStreamLimitError("too much output", token=None)
-        self._budget.charge(1 + len(text) // CHARACTERS_A_UNIT)
+        self._budget.charge(1 + len(text) // CHARACTERS_PER_UNIT)
         return super().write(text)
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """One message: the variables, the recipient, and what it may still cost."""
+    """One message: the variables, the recipient, and the budget."""
 
     variables: Mapping[str, Any]
     localization: Localization = UNKNOWN
@@ -122,9 +122,9 @@ class Rendering:
 
 
 class Context(liquid.RenderContext):
-    """The library's context with a budget, and with null for missing.
+    """The library's context with a budget, and with null for missing values.
 
-    If there are `failures`, an output that fails is kept there, by where it stands, and rendering goes on.
+    With `failures`, a failed output is recorded by its position, and rendering goes on.
     """
 
     __slots__ = ("_locals_bytes", "budget", "failures", "localization")
@@ -146,14 +146,14 @@ class Context(liquid.RenderContext):
         return default if value is None else value
 
     def now(self) -> datetime | None:
-        """The instant that a template means by `now`."""
+        """Return the instant of a template's `now`."""
         return self.localization.now
 
     def get_buffer(self, buf: TextIO | None = None) -> Buffer:
         return Buffer(self.budget)
 
     def assign(self, key: str, val: Any) -> None:
-        # The library adds up the sizes of all variables at each assignment.
+        # The library would add up the sizes of all variables at each assignment.
         before = self.locals.get(key)
         self._locals_bytes += sys.getsizeof(val) - (sys.getsizeof(before) if key in self.locals else 0)
         self.locals[key] = val
@@ -161,10 +161,10 @@ class Context(liquid.RenderContext):
             raise LocalNamespaceLimitError("too much is assigned", token=None)
 
     def raise_for_loop_limit(self, length: int = 1) -> None:
-        """Loops are charged where they are evaluated."""
+        """Do nothing: loops are charged when they are evaluated."""
 
 
 def _name(path: list[object]) -> str:
-    """The path as an author writes it; empty where a part of it is neither a name nor a number."""
+    """Return the path as an author writes it; empty if it is computed."""
     segments = [part for part in path if isinstance(part, str | int)]
     return str(Variable(list(segments), Span("", 0))) if len(segments) == len(path) else ""

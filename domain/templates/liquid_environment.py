@@ -1,6 +1,6 @@
-"""The Liquid that templates may use: the field's own language, without files, clock or local zone, and bounded.
+"""The Liquid of templates: standard and bounded, without files, clock or zone.
 
-What is missing or null passes through all filters but `default`, which replaces it, and `json`, which writes null.
+A missing or null value passes through all filters but `default`, which replaces it, and `json`, which writes null.
 """
 
 import re
@@ -16,7 +16,7 @@ from liquid.exceptions import LiquidError, OutputStreamLimitError, ResourceLimit
 from liquid.expression import Expression
 from markupsafe import Markup
 
-from domain.templates.filter_arguments import unfit_argument
+from domain.templates.filter_arguments import find_unfit_argument
 from domain.templates.liquid_context import MAX_OUTPUT_BYTES, Context
 from domain.templates.liquid_nodes import (
     CountedCycleTag,
@@ -41,14 +41,14 @@ from domain.templates.number_filters import NUMBER_FILTERS
 
 Filter = Callable[..., Any]
 
-# Of the library's own: their input is a text, and so are their arguments, but for numbers.
+# The library's filters with a text as input; their arguments are texts or integers.
 _TEXT_FILTERS = (
     *("append", "prepend", "capitalize", "downcase", "upcase", "lstrip", "rstrip", "strip", "squish"),
     *("remove", "remove_first", "remove_last", "replace_first", "replace_last", "split", "truncate", "truncatewords"),
     *("escape", "escape_once", "newline_to_br", "strip_newlines", "url_decode", "url_encode"),
     *("base64_decode", "base64_encode", "base64_url_safe_decode", "base64_url_safe_encode"),
 )
-# Cost the same whatever they are given.
+# Their cost is independent of the values.
 _CONSTANT = frozenset({"default", "first", "last", "size"})
 _ARGUMENTS: dict[str, Signature] = {}
 _TAKES_NOTHING = frozenset({"default", "json"})
@@ -62,16 +62,16 @@ class _Environment(liquid.Environment):
         for counted in (OutputTag, EchoOutputTag, CountedCycleTag, CountedForTag, CountedTablerowTag):
             self.add_tag(counted)
         own = self.filters
-        # Not `safe` and `escapejs`: they would let data past the escaping.
+        # Without `safe` and `escapejs`, which would let data escape the escaping.
         self.filters = {name: own[name] for name in ("first", "last", "size")}
-        self.filters |= {name: _of_text(own[name]) for name in _TEXT_FILTERS}
+        self.filters |= {name: _wrap_text(own[name]) for name in _TEXT_FILTERS}
         self.filters |= {
             "default": _default,
             "json": _json,
-            "replace": _of_text(_bounded_replace(own["replace"])),
-            "slice": _of_list_or_text(own["slice"]),
-            "strip_html": _of_text(_strip_html),
-            **{name: _of_list(found) for name, found in LIST_FILTERS.items()},
+            "replace": _wrap_text(_bounded_replace(own["replace"])),
+            "slice": _wrap_list_or_text(own["slice"]),
+            "strip_html": _wrap_text(_strip_html),
+            **{name: _wrap_list(found) for name, found in LIST_FILTERS.items()},
             **NUMBER_FILTERS,
             **LOCAL_FILTERS,
         }
@@ -79,19 +79,22 @@ class _Environment(liquid.Environment):
 
 
 def arguments_of(name: str) -> Signature:
-    """What a filter takes besides its input, to check a template by."""
+    """Return a filter's arguments besides its input, to check templates."""
     return _ARGUMENTS[name]
 
 
 def bound_arguments(used: UsedFilter) -> Mapping[str, Expression]:
-    """The expressions of a filter's arguments by name. Raises TypeError where it takes others."""
+    """Return the expressions of a filter's arguments by name.
+
+    Raises TypeError if the filter takes others.
+    """
     named = {each.name: each.value for each in used.args if isinstance(each, KeywordArgument)}
     others = [each.value for each in used.args if not isinstance(each, KeywordArgument)]
     return arguments_of(used.name).bind(*others, **named).arguments
 
 
 def _guard(name: str, inner: Filter) -> Filter:
-    """The filter with what all have in common: nothing passes through, work is charged, and failures say no value."""
+    """Wrap a filter: skip missing input, charge for work, hide values in errors."""
     wants = {key for key in ("context", "environment") if _takes(inner, key)}
 
     def guarded(*values: Any, context: Context, **named: Any) -> Any:
@@ -116,16 +119,16 @@ def _guard(name: str, inner: Filter) -> Filter:
             raise OutputStreamLimitError("too much output", token=None)
         return result
 
-    guarded.with_context = True  # type: ignore[attr-defined]  # how the library is told
+    guarded.with_context = True  # type: ignore[attr-defined]  # the library's mark
     _ARGUMENTS[name] = _arguments(inner)
     return guarded
 
 
 def _refusal(name: str, values: Sequence[Any], named: Mapping[str, Any], error: Exception) -> FilterRefusedError:
-    """Blame the argument that the filter cannot take from anybody, else the input."""
+    """Blame the argument that is never valid, else the input."""
     _, *others = values
     arguments = arguments_of(name).bind(*others, **named).arguments
-    argument, cause = unfit_argument(name, arguments) or (None, error)
+    argument, cause = find_unfit_argument(name, arguments) or (None, error)
     value = values[0] if argument is None else arguments[argument]
     return FilterRefusedError(argument, kind_of(value), cause.wanted if isinstance(cause, UnfitValueError) else None)
 
@@ -139,7 +142,7 @@ def _arguments(inner: Filter) -> Signature:
     return Signature([each for each in others if each.name not in ("context", "environment")])
 
 
-def _with_signature_of(inner: Filter) -> Callable[[Filter], Filter]:
+def _keep_signature(inner: Filter) -> Callable[[Filter], Filter]:
     def signed(outer: Filter) -> Filter:
         outer.__signature__ = signature(inner)  # type: ignore[attr-defined]
         return outer
@@ -147,24 +150,24 @@ def _with_signature_of(inner: Filter) -> Callable[[Filter], Filter]:
     return signed
 
 
-def _of_text(inner: Filter) -> Filter:
-    @_with_signature_of(inner)
+def _wrap_text(inner: Filter) -> Filter:
+    @_keep_signature(inner)
     def of_text(value: object, *arguments: object, **known: Any) -> Any:
         return inner(text_of(value), *map(_text_or_integer, arguments), **known)
 
     return of_text
 
 
-def _of_list(inner: Filter) -> Filter:
-    @_with_signature_of(inner)
+def _wrap_list(inner: Filter) -> Filter:
+    @_keep_signature(inner)
     def of_list(value: object, *arguments: object) -> Any:
         return inner(items_of(value), *arguments)
 
     return of_list
 
 
-def _of_list_or_text(inner: Filter) -> Filter:
-    @_with_signature_of(inner)
+def _wrap_list_or_text(inner: Filter) -> Filter:
+    @_keep_signature(inner)
     def of_either(value: object, *arguments: object) -> Any:
         given = value if isinstance(value, list | tuple | range) else text_of(value)
         return inner(given, *map(_text_or_integer, arguments))
@@ -187,7 +190,7 @@ def _json(value: object) -> str:
 
 
 def _bounded_replace(unbounded: Filter) -> Filter:
-    """Replacing each of n characters by a text of n is the one filter whose result is not of the input's order."""
+    """Bound `replace`, the only filter whose result may be the input squared."""
 
     @wraps(unbounded)
     def bounded(value: str, sought: object, put: object = "") -> Any:
@@ -205,7 +208,7 @@ _SPANS = tuple(
 
 
 def _strip_html(value: str) -> str:
-    """The text without tags, comments, scripts and styles, as Shopify cuts them out; in linear time."""
+    """Remove tags, comments, scripts and styles like Shopify, in linear time."""
     kept: list[str] = []
     at = 0
     endless: set[int] = set()

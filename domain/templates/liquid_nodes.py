@@ -1,7 +1,7 @@
-"""Tags and expressions of the library, with Shopify's meaning of nothing and with what they cost.
+"""Tags and expressions of the library, with Shopify's semantics and with costs.
 
-Tags are replaced as the library provides for. Comparisons are made deep inside of its parser, so that they are given
-other classes of the same shape once a template is parsed.
+The library allows replacing tags. It creates comparisons deep inside its parser, so their class is changed after
+parsing to one of the same shape.
 """
 
 import operator
@@ -48,10 +48,10 @@ def _budget(context: liquid.RenderContext) -> Budget:
     return _own(context).budget
 
 
-def _put_out(value: object, expression: Expression, context: liquid.RenderContext, buffer: TextIO) -> int:
-    """Write what a value prints as. Raises UndefinedError, naming the variable, where it is nothing."""
+def _write_value(value: object, expression: Expression, context: liquid.RenderContext, buffer: TextIO) -> int:
+    """Write a value as text. Raises UndefinedError, naming the variable, for nothing."""
     if value is None:
-        # A filter has found nothing; what it has looked at has a name.
+        # A filter has found nothing; only its input has a name.
         left = expression.left if isinstance(expression, FilteredExpression) else expression
         name = str(left) if isinstance(left, Path) else ""
         raise UndefinedError(name, token=left.token)
@@ -64,13 +64,13 @@ def _put_out(value: object, expression: Expression, context: liquid.RenderContex
 
 
 class _OutputNode(OutputNode):
-    """`{{ … }}` and `{% echo … %}`."""
+    """Both `{{ … }}` and `{% echo … %}`."""
 
     __slots__ = ()
 
     def render_to_output(self, context: liquid.RenderContext, buffer: TextIO) -> int:
         try:
-            return _put_out(self.expression.evaluate(context), self.expression, context, buffer)
+            return _write_value(self.expression.evaluate(context), self.expression, context, buffer)
         except ResourceLimitError:
             raise
         except LiquidError as error:
@@ -85,21 +85,21 @@ class OutputTag(Output):
 
 
 class EchoOutputTag(EchoTag):
-    node_class = _OutputNode  # type: ignore[assignment]  # the library's differs in how it prints itself only
+    node_class = _OutputNode  # type: ignore[assignment]  # the library's differs only in its `str`
 
 
 class _CycleNode(CycleNode):
     __slots__ = ()
 
     def render_to_output(self, context: liquid.RenderContext, buffer: TextIO) -> int:
-        # The library tells cycles apart by their values; Shopify does by how they are written.
+        # The library identifies cycles by their values; Shopify by their text.
         group = self.group.evaluate(context) if self.group else None
         key = ("", str(self)) if is_nothing(group) else (text_of(group), "")
         index = context.cycle(key, len(self.args))
         if index >= len(self.args):
             return 0
         expression = self.args[index]
-        return _put_out(expression.evaluate(context), expression, context, buffer)
+        return _write_value(expression.evaluate(context), expression, context, buffer)
 
 
 class CountedCycleTag(CycleTag):
@@ -107,7 +107,7 @@ class CountedCycleTag(CycleTag):
 
 
 class _Loop(LoopExpression):
-    """A loop expression that is charged for the text of its block, and takes no limit and no offset for none."""
+    """A loop charged for its block's text; a null limit or offset is ignored."""
 
     __slots__ = ("characters",)
 
@@ -180,7 +180,7 @@ class CountedTablerowTag(TablerowTag):
 
 
 def _measure(node: Node, begin: int, stream: TokenStream) -> None:
-    """Tell a loop how much text there is from its tag to its end tag, which is where the stream stands now."""
+    """Give a loop the length of its text, up to the end tag at the stream's position."""
     for expression in node.expressions():
         if isinstance(expression, _Loop):
             expression.characters = max(stream.current.start_index - begin, 0)
@@ -258,7 +258,7 @@ def _order(
     context: liquid.RenderContext,
     compare: Callable[[Any, Any], bool],
 ) -> bool:
-    """Numbers and texts have an order among their own kind. What is nothing or blank is neither less nor more."""
+    """Compare numbers or texts; a blank value is neither less nor greater."""
     left, right = expression.left.evaluate(context), expression.right.evaluate(context)
     if is_blank(left) or is_blank(right):
         return False
@@ -274,7 +274,7 @@ def _compare(left: object, right: object, context: liquid.RenderContext) -> bool
     return are_equal(left, right)
 
 
-_MEANINGS: dict[type[Expression], type[Expression]] = {
+_COMPARISONS: dict[type[Expression], type[Expression]] = {
     EqExpression: _Equal,
     NeExpression: _Unequal,
     LtExpression: _Less,
@@ -286,19 +286,19 @@ _MEANINGS: dict[type[Expression], type[Expression]] = {
 }
 
 
-def give_meaning(template: liquid.BoundTemplate) -> None:
-    """Make comparisons of a template that was just parsed those of this module."""
+def replace_comparisons(template: liquid.BoundTemplate) -> None:
+    """Replace the comparisons of a parsed template by those of this module."""
     for expression in all_expressions(template):
-        if (own := _MEANINGS.get(type(expression))) is not None:
+        if (own := _COMPARISONS.get(type(expression))) is not None:
             expression.__class__ = own
 
 
-# Asked for by the library for the sake of partials, which templates do not have.
+# The library requires it for partials, which templates do not have.
 _NO_CONTEXT = liquid.RenderContext(liquid.Environment().from_string(""))
 
 
-def within(nodes: Iterable[Node]) -> Iterator[Node]:
-    """The nodes and all that are in them, in the order of the text."""
+def walk_nodes(nodes: Iterable[Node]) -> Iterator[Node]:
+    """Iterate over the nodes and all nodes within, in the order of the text."""
     waiting = list(nodes)[::-1]
     while waiting:
         node = waiting.pop()
@@ -307,8 +307,8 @@ def within(nodes: Iterable[Node]) -> Iterator[Node]:
 
 
 def all_expressions(template: liquid.BoundTemplate) -> Iterator[Expression]:
-    """Every expression of a template, each before what is in it."""
-    expressions = [expression for node in within(template.nodes) for expression in node.expressions()]
+    """Iterate over every expression of a template, each before its parts."""
+    expressions = [expression for node in walk_nodes(template.nodes) for expression in node.expressions()]
     for expression in expressions:
         yield expression
         expressions.extend(expression.children())

@@ -31,20 +31,20 @@ from liquid.static_analysis import TemplateAnalysis, Variable
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
 from domain.templates.certainty import PartialContext, render_certain
-from domain.templates.filter_arguments import unfit_argument
+from domain.templates.filter_arguments import find_unfit_argument
 from domain.templates.liquid_bounds import (
     CLOSING_TAGS,
     COMPLETIONS,
     OPAQUE_TAGS,
     LiquidFault,
-    Mended,
     Piece,
+    RepairedText,
     check_bounds,
-    mend,
+    repair,
 )
 from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, Context, Rendering
 from domain.templates.liquid_environment import HTML, TEXT, arguments_of, bound_arguments
-from domain.templates.liquid_nodes import all_expressions, filters_in, give_meaning
+from domain.templates.liquid_nodes import all_expressions, filters_in, replace_comparisons
 from domain.templates.liquid_values import FilterRefusedError, plain
 from domain.templates.secret_text import SECRETS, plain_secrets
 from domain.templates.variables import ROOTS
@@ -151,7 +151,7 @@ class LiquidText:
             if is_used_up:
                 return
             if failed or stopped is not None:
-                context.pass_over(node)
+                context.skip(node)
 
     def value(self, rendering: Rendering) -> Any:
         """The text, or, where all of it is one `{{ … | json }}`, what that stands for: a number, list, object or null.
@@ -281,14 +281,14 @@ def compile_liquid(
 
 def _readable(
     source: str, place: SourceLocation, environment: liquid.Environment
-) -> tuple[liquid.BoundTemplate | None, Mended, list[Problem]]:
+) -> tuple[liquid.BoundTemplate | None, RepairedText, list[Problem]]:
     """As much of the text as the library can read, and all that is wrong with the rest."""
     readable = check_bounds(source)
     problems = _place(readable.faults, source, place)
     template = _parse(readable.source, environment)
     if isinstance(template, LiquidFault):
         # The library stops at the first piece that it cannot read, so each is read by itself.
-        before, readable = readable, mend(readable, _Apart(readable.source, environment))
+        before, readable = readable, repair(readable, _Apart(readable.source, environment))
         problems += _place(readable.faults, before.source, place)
         template = _parse(readable.source, environment)
     if isinstance(fault := template, LiquidFault):
@@ -296,7 +296,7 @@ def _readable(
             problems += _place([fault], readable.source, place)
         # The outputs alone, for what else is wrong with them. Within opaque blocks they are none.
         kept = {"", *OPAQUE_TAGS, *(f"end{name}" for name in OPAQUE_TAGS)}
-        readable = mend(readable, lambda piece: [fault] if piece.name not in kept else [], keeps_blocks=False)
+        readable = repair(readable, lambda piece: [fault] if piece.name not in kept else [], keeps_blocks=False)
         template = _parse(readable.source, environment)
     return (None if isinstance(template, LiquidFault) else template), readable, problems
 
@@ -333,7 +333,7 @@ def _parse(source: str, environment: liquid.Environment) -> liquid.BoundTemplate
     """The template, or what keeps the library from reading it; at -1, if it does not say where."""
     try:
         template = environment.from_string(source)
-        give_meaning(template)
+        replace_comparisons(template)
     except (LiquidError, RecursionError) as error:
         if isinstance(error.__cause__ or error.__context__, MemoryError):
             # The library takes it for a fault of the text.
@@ -348,7 +348,7 @@ def _parse(source: str, environment: liquid.Environment) -> liquid.BoundTemplate
 def _problems(
     template: liquid.BoundTemplate,
     analysis: TemplateAnalysis,
-    readable: Mended,
+    readable: RepairedText,
     place: SourceLocation,
     environment: liquid.Environment,
 ) -> Iterator[Problem]:
@@ -386,7 +386,7 @@ def _misuse(used: Filter) -> tuple[str, str] | None:
         return f"the filter '{used.name}' takes other arguments", f"It takes: {', '.join(names) or 'none'}"
     literals = {name: each.value for name, each in arguments.items() if isinstance(each, Literal)}
     literals |= {name: None for name, each in arguments.items() if isinstance(each, Nil)}
-    if (unfit := unfit_argument(used.name, literals)) is None:
+    if (unfit := find_unfit_argument(used.name, literals)) is None:
         return None
     argument, error = unfit
     written = json.dumps(literals[argument], ensure_ascii=False)

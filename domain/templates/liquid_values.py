@@ -1,7 +1,7 @@
-"""Values as Liquid sees and prints them: what is nothing, what is equal, and no notation of Python's ever.
+"""Values of Liquid: what is nothing, what is equal, and how each prints.
 
-A text prints as it is, a number as JSON writes it and without an exponent, true and false in small letters, a list as
-its items one after the other, an object as JSON. Nothing has no text: to print it is an error that names the variable.
+A text prints as it is, a number as in JSON and without an exponent, true and false in small letters, a list as its
+items in a row, an object as JSON. Nothing has no text: printing it is an error that names the variable.
 """
 
 import json
@@ -17,16 +17,19 @@ from markupsafe import Markup, escape
 
 Number = TypeVar("Number", bound=int | float | Decimal)
 
-# No price has more bits; a loop that squares one would never end.
+# Enough for any price; a loop of squares would grow without end.
 MAX_NUMBER_BITS = 1_024
-# From here on a number without an exponent is longer than one with it.
+# Beyond this, a number without an exponent is longer than one with it.
 _MAX_EXPONENT = 30
-# Characters of text that count as one unit of work; see Budget.
-CHARACTERS_A_UNIT = 8
+# Characters of text per unit of work; see Budget.
+CHARACTERS_PER_UNIT = 8
 
 
 class UnfitValueError(FilterArgumentError):
-    """A value that a filter cannot take. Names what it wants (`a date`, one of the `known` names), never the value."""
+    """A value that a filter refuses. Names the kind it `wanted`, never the value.
+
+    `known` are the valid names, if it wanted one.
+    """
 
     def __init__(self, wanted: str, known: Iterable[str] = ()) -> None:
         super().__init__(f"not {wanted}", token=None)
@@ -35,7 +38,10 @@ class UnfitValueError(FilterArgumentError):
 
 
 class FilterRefusedError(FilterArgumentError):
-    """A filter cannot take its input or, if named, an `argument`. `found` and `wanted` are kinds, never the value."""
+    """A filter refused its input, or the `argument` if named.
+
+    `found` and `wanted` are kinds, never the value.
+    """
 
     def __init__(self, argument: str | None, found: str, wanted: str | None) -> None:
         super().__init__("this cannot be filtered", token=None)
@@ -45,7 +51,7 @@ class FilterRefusedError(FilterArgumentError):
 
 
 class Missing(Undefined):
-    """A value that is missing or null. False in tests, without items in loops, replaced by `default`."""
+    """A missing or null value: false, an empty loop, replaced by `default`."""
 
     __slots__ = ()
     force_liquid_default = True
@@ -59,7 +65,7 @@ def is_nothing(value: object) -> bool:
 
 
 def is_blank(value: object) -> bool:
-    """Nothing, false, and texts, lists and objects with nothing but white space in them."""
+    """Return whether a value is nothing, false, or only white space or emptiness."""
     if isinstance(value, str):
         return not value.strip()
     return is_nothing(value) or value is False or (isinstance(value, list | tuple | Mapping) and not value)
@@ -70,7 +76,7 @@ def is_number(value: object) -> bool:
 
 
 def kind_of(value: object) -> str:
-    """The kind of a value in an author's words."""
+    """Describe the kind of a value in an author's words."""
     match value:
         case str():
             return "a text"
@@ -90,7 +96,7 @@ def is_empty(value: object) -> bool:
 
 
 def are_equal(left: object, right: object) -> bool:
-    """Equality of Liquid: 42 is 42.0 and not '42', 1 is not true, nothing is nothing and blank."""
+    """Compare like Liquid: 42 is 42.0, not '42'; 1 is not true; nothing is blank."""
     for special, other in ((left, right), (right, left)):
         if isinstance(special, Blank):
             return is_blank(other) or isinstance(other, Blank | Empty)
@@ -104,7 +110,7 @@ def are_equal(left: object, right: object) -> bool:
 
 
 def plain(value: object) -> Any:
-    """The value as JSON has it; nothing is null."""
+    """Convert a value to JSON; nothing is null."""
     match value:
         case Markup():
             return str(value)
@@ -118,7 +124,7 @@ def plain(value: object) -> Any:
             return [plain(item) for item in value]
     if is_nothing(value) or isinstance(value, Blank | Empty):
         return None
-    raise FilterArgumentError("this has no JSON", token=None)
+    raise FilterArgumentError("this is not JSON", token=None)
 
 
 def json_text(value: object) -> str:
@@ -126,7 +132,10 @@ def json_text(value: object) -> str:
 
 
 def text_of(value: object) -> str:
-    """What the value prints as; nothing within a list prints as no text. Raises UndefinedError for nothing itself."""
+    """Return a value's text; within a list, nothing is empty.
+
+    Raises UndefinedError for nothing itself.
+    """
     if isinstance(value, str):
         return value
     if is_nothing(value):
@@ -157,14 +166,14 @@ def _print(value: object) -> str:
 
 
 def html_of(value: object) -> Markup:
-    """What the value prints as in HTML: what is not marked as HTML is escaped."""
+    """Return a value's HTML: text that is not marked as HTML is escaped."""
     if isinstance(value, list | tuple):
         return Markup("").join(html_of("" if is_nothing(item) else item) for item in value)
     return escape(text_of(value))
 
 
 def checked_number(number: Number) -> Number:
-    """The number itself. Raises FilterArgumentError where it is none that can be written out."""
+    """Return the number. Raises FilterArgumentError if it cannot be written out."""
     is_sound = number.bit_length() <= MAX_NUMBER_BITS if isinstance(number, int) else isfinite(number)
     if not is_sound:
         raise FilterArgumentError("the number is out of bounds", token=None)
@@ -172,7 +181,7 @@ def checked_number(number: Number) -> Number:
 
 
 def number_text(number: float | Decimal) -> str:
-    """A number as JSON writes it, without an exponent unless it is absurdly large or small."""
+    """Format a number as JSON does, with an exponent only if it is extreme."""
     if isinstance(number, int):
         return str(checked_number(number))
     exact = checked_number(number if isinstance(number, Decimal) else Decimal(repr(number)))
@@ -180,13 +189,13 @@ def number_text(number: float | Decimal) -> str:
 
 
 def weigh(value: object, limit: int) -> int:
-    """The units of work that going through the value and all that is in it costs; no more than `limit` and some."""
+    """Return the units of work of reading a value and its parts, up to `limit`."""
     weight = 0
     waiting = [value]
     while waiting and weight <= limit:
         match waiting.pop():
             case str() as text:
-                weight += 1 + len(text) // CHARACTERS_A_UNIT
+                weight += 1 + len(text) // CHARACTERS_PER_UNIT
             case list() | tuple() as items:
                 weight += 1 + len(items)
                 waiting.extend(items)

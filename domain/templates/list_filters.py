@@ -1,7 +1,7 @@
-"""Filters of lists, each of one pass. A single value counts as a list of one; lists within the list are laid flat.
+"""Filters of lists in one pass. One value counts as a list; nested ones are flat.
 
-The library's own take a missing property for an error or for 0, print items in Python's notation, and compare each item
-with each other.
+The library's own filters treat a missing property as an error or as 0, print items in Python's notation, and compare
+each item with each other.
 """
 
 import json
@@ -36,12 +36,12 @@ def list_of(value: object) -> list[Any] | tuple[Any, ...] | range:
 
 
 def join(items: Items, separator: object = " ") -> str:
-    """The items' texts; those that are nothing have none."""
+    """Join the items' texts; nothing has an empty text."""
     between = separator if isinstance(separator, str) else text_of(separator)
     texts = ["" if is_nothing(item) else text_of(item) for item in items]
     if sum(map(len, texts)) + len(between) * len(texts) > MAX_OUTPUT_BYTES:
         raise OutputStreamLimitError("too much output", token=None)
-    # Beside items that are HTML already, a separator of data is escaped, and not they.
+    # Beside HTML items, a separator from data is escaped, but not the items.
     is_html = any(isinstance(text, Markup) for text in texts)
     return (escape(between) if is_html else between).join(texts)
 
@@ -59,7 +59,7 @@ def reverse(items: Items) -> Items:
 
 
 def sort(items: Items, key: object = None) -> Items:
-    """By size or alphabet; what has nothing to sort by comes last."""
+    """Sort by size or alphabet, items without a value last."""
     try:
         return _sort(items, key, lambda value: value)
     except TypeError as error:
@@ -67,7 +67,7 @@ def sort(items: Items, key: object = None) -> Items:
 
 
 def sort_natural(items: Items, key: object = None) -> Items:
-    """By alphabet, whatever the case."""
+    """Sort by alphabet, ignoring case."""
     return _sort(items, key, lambda value: text_of(value).casefold())
 
 
@@ -109,7 +109,7 @@ def compact(items: Items, key: object = None) -> Items:
 
 
 def sum_(items: Items, key: object = None) -> int | float | None:
-    """Nothing, where one of the items has nothing to add: a total without it would be wrong."""
+    """Add the items; the sum is nothing if an item has no value."""
     values = [item if key is None else _property(item, key) for item in items]
     if any(is_nothing(value) for value in values):
         return None
@@ -134,7 +134,7 @@ def _has(item: object, key: object, value: object) -> bool:
 
 
 def _identity(value: object) -> str:
-    """A text that two values share where they are equal."""
+    """Return a text that is equal for equal values."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return number_text(int(value) if value == int(value) else value)
     return json.dumps(plain(value), sort_keys=True)

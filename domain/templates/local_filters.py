@@ -1,7 +1,7 @@
-"""Filters that write dates, numbers and amounts as the recipient is used to: by their clock and in their language.
+"""Filters that format dates, numbers and amounts for the recipient.
 
-`date` is laid out by the author, as strftime does, in the recipient's zone; `localized_date`, `number` and `money` by
-CLDR's data for the recipient's locale, or for English where that is not known. An empty text stays one.
+`date` uses the author's strftime layout in the recipient's zone; `localized_date`, `number` and `money` use CLDR's data
+for the recipient's locale, or for English if it is unknown. An empty text stays empty.
 """
 
 import re
@@ -24,19 +24,19 @@ from domain.templates.number_filters import digits_of, number_of, round_half_up
 _Length = Literal["short", "medium", "long", "full"]
 _LENGTHS: dict[str, _Length] = {"short": "short", "medium": "medium", "long": "long", "full": "full"}
 MAX_LAYOUT_CHARACTERS = 200
-# Units of work that laying out a date, number or amount takes besides its texts, and each directive of a layout.
+# Units of work to format a date, number or amount besides its texts, and for each directive of a layout.
 LAYOUT_WORK = 30
 DIRECTIVE_WORK = 3
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
 _ENGLISH = Locale("en")
-# Ruby's directives and flags, as authors of Shopify's templates write them.
+# Ruby's directives and flags, as in Shopify's templates.
 _DIRECTIVE = re.compile(r"%([-_0^#]*)([0-9]{0,2})(:{0,2})([A-Za-z%])")
-_OF_THE_SYSTEM = frozenset("aAbBcCdDeFgGhHIjklmMnpPrRStTuUVwWxXyYzZ%")
+_SYSTEM_DIRECTIVES = frozenset("aAbBcCdDeFgGhHIjklmMnpPrRStTuUVwWxXyYzZ%")
 
 
 def date(value: object, layout: object, *, context: Context) -> str:
-    """The moment as strftime lays it out, by the recipient's clock; a day of a calendar is that day everywhere."""
+    """Format a moment by strftime in the recipient's zone; a plain day is zoneless."""
     if (text := layout_of(layout)) == "" or value == "":
         return text_of(value)
     context.budget.charge(LAYOUT_WORK + DIRECTIVE_WORK * text.count("%"))
@@ -46,7 +46,7 @@ def date(value: object, layout: object, *, context: Context) -> str:
 
 
 def localized_date(value: object, length: object = "medium", *, time: object = None, context: Context) -> str:
-    """The date, of one of four lengths, and with `time` the time of day as well."""
+    """Format a date in one of four lengths, and with `time` the time of day."""
     if value == "":
         return ""
     chosen, chosen_time = length_of(length), None if time is None else length_of(time)
@@ -61,7 +61,7 @@ def localized_date(value: object, length: object = "medium", *, time: object = N
 
 
 def number(value: object, digits: object = None, *, context: Context) -> str:
-    """The number with the locale's separators; with so many decimal places, or with those that it has."""
+    """Format a number with the locale's separators, and `digits` decimal places."""
     if value == "":
         return ""
     context.budget.charge(LAYOUT_WORK)
@@ -75,7 +75,7 @@ def number(value: object, digits: object = None, *, context: Context) -> str:
 
 
 def money(value: object, currency: object, *, context: Context) -> str:
-    """The amount with the sign and the decimal places of the currency, which is a code of ISO 4217."""
+    """Format an amount in a currency of ISO 4217."""
     if value == "":
         return ""
     code = currency_of(currency)
@@ -97,7 +97,7 @@ def length_of(value: object) -> _Length:
 
 
 def currency_of(value: object) -> str:
-    """The code in capitals. Raises UnfitValueError where the value names no currency."""
+    """Return the code in capitals. Raises UnfitValueError for an unknown currency."""
     if is_nothing(value) or (code := text_of(value).strip().upper()) not in _currencies():
         raise UnfitValueError("a currency", _currencies())
     return code
@@ -105,7 +105,7 @@ def currency_of(value: object) -> str:
 
 @lru_cache(maxsize=512)
 def find_locale(name: str | None) -> Locale:
-    """The locale of this name, else the one of its language alone, else English."""
+    """Return the locale of this name, else of its language, else English."""
     if name is None or _LOCALE.fullmatch(name) is None:
         return _ENGLISH
     whole = name.replace("_", "-")
@@ -119,12 +119,12 @@ def find_locale(name: str | None) -> Locale:
 
 @cache
 def _currencies() -> Mapping[str, None]:
-    """The codes, in the order of the alphabet."""
+    """Return the codes in alphabetical order."""
     return dict.fromkeys(sorted(list_currencies()))
 
 
 def _local_moment(value: object, context: Context) -> tuple[datetime, bool]:
-    """The moment by the recipient's clock, and whether it is a whole day."""
+    """Return the moment in the recipient's zone, and whether it is a whole day."""
     zone = context.localization.zone
     if value in ("now", "today") and (now := context.now()) is not None:
         return now.astimezone(zone), False
@@ -157,7 +157,7 @@ def _directive(found: re.Match[str], moment: datetime) -> str:
         case "z" if colons:
             offset = moment.strftime("%z")
             return f"{offset[:3]}:{offset[3:5]}"
-        case _ if letter in _OF_THE_SYSTEM and not colons:
+        case _ if letter in _SYSTEM_DIRECTIVES and not colons:
             return moment.strftime(f"%{flags}{width}{letter}")
     return found[0]
 

@@ -1,6 +1,7 @@
-"""Filters that reckon. A text that is no number is refused, so that no amount is ever 0 because it could not be read.
+"""Arithmetic filters. A text that is not a number is refused, never taken as 0.
 
-Decimal fractions are reckoned as such: `0.1 | plus: 0.2` is 0.3. Halves are rounded up, as shops do.
+Decimal fractions are exact: `0.1
+plus: 0.2` is 0.3. Halves are rounded up, as shops do.
 """
 
 import math
@@ -19,7 +20,7 @@ Exact = int | Decimal
 
 
 def number_of(value: object) -> Exact:
-    """The number that the value is or writes. Raises UnfitValueError for anything else."""
+    """Return the number that a value is or spells. Raises UnfitValueError."""
     match value:
         case bool():
             pass
@@ -34,7 +35,7 @@ def number_of(value: object) -> Exact:
 
 
 def digits_of(value: object) -> int:
-    """How many decimal places are asked for. Raises UnfitValueError where that is not 0 to 20."""
+    """Return a number of decimal places. Raises UnfitValueError beyond 0 to 20."""
     digits = number_of(value)
     if digits != int(digits) or not 0 <= digits <= 20:
         raise UnfitValueError("a number of decimal places, 0 to 20")
@@ -42,7 +43,7 @@ def digits_of(value: object) -> int:
 
 
 def divisor_of(value: object) -> Exact:
-    """The number to divide by. Raises UnfitValueError for 0 as well."""
+    """Return a divisor. Raises UnfitValueError for 0 as well."""
     if not (number := number_of(value)):
         raise UnfitValueError("a number other than 0")
     return number
@@ -57,19 +58,19 @@ def _result(number: Exact) -> int | float:
 
 
 def _arithmetic_filter(
-    reckon: Callable[[Exact, Exact], Exact], read_right: Callable[[object], Exact] = number_of
+    compute: Callable[[Exact, Exact], Exact], read_right: Callable[[object], Exact] = number_of
 ) -> Callable[[object, object], int | float]:
     def filtered(left: object, right: object) -> int | float:
         try:
-            return checked_number(_result(reckon(number_of(left), read_right(right))))
+            return checked_number(_result(compute(number_of(left), read_right(right))))
         except InvalidOperation as error:
-            raise FilterArgumentError("this cannot be reckoned", token=None) from error
+            raise FilterArgumentError("this cannot be computed", token=None) from error
 
     return filtered
 
 
-def _exact(left: Exact, right: Exact, reckon: Callable[[Decimal, Decimal], Decimal]) -> Decimal:
-    return reckon(Decimal(left), Decimal(right))
+def _exact(left: Exact, right: Exact, compute: Callable[[Decimal, Decimal], Decimal]) -> Decimal:
+    return compute(Decimal(left), Decimal(right))
 
 
 def _plus(left: Exact, right: Exact) -> Exact:
@@ -85,12 +86,12 @@ def _times(left: Exact, right: Exact) -> Exact:
 
 
 def _divided_by(left: Exact, right: Exact) -> Exact:
-    """Whole numbers divide to a whole one, rounded down, as in Shopify."""
+    """Divide; whole numbers give a whole one, rounded down, as in Shopify."""
     return left // right if isinstance(left, int) and isinstance(right, int) else _exact(left, right, _EXACT.divide)
 
 
 def _modulo(left: Exact, right: Exact) -> Exact:
-    """The remainder has the sign of the divisor, as in Ruby."""
+    """Return the remainder with the sign of the divisor, as in Ruby."""
     if isinstance(left, int) and isinstance(right, int):
         return left % right
     remainder = _EXACT.remainder(Decimal(left), Decimal(right))

@@ -1,19 +1,19 @@
-"""Place a preheader: the text that mail programs show beside the subject is the first text of the body."""
+"""Insert a preheader: mail programs show the body's first text beside the subject."""
 
 from html.parser import HTMLParser
 
 _HIDDEN = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{}</div>'
 
-# What may stand before the body, with its content (HTML Standard, 13.2.6.4.4, the insertion mode "in head").
+# Elements with content that may precede the body (HTML Standard, 13.2.6.4.4, the insertion mode "in head").
 _HEAD_CONTAINERS = frozenset({"title", "style", "script", "noscript", "template"})
 _HEAD_VOID = frozenset({"meta", "link", "base", "basefont", "bgsound"})
 _AROUND_HEAD = frozenset({"html", "head"})
 
 
-def with_preheader(html: str, preheader: str) -> str:
-    """Insert the preheader, which is HTML, as the first content of the body, tag `<body>` or not.
+def insert_preheader(html: str, preheader: str) -> str:
+    """Insert the preheader, which is HTML, first in the body, tag `<body>` or not.
 
-    A `<body>` in a comment, which only Outlook reads, is none: `<!--[if mso]><body><![endif]-->`.
+    A `<body>` in a comment, which only Outlook reads, is ignored: `<!--[if mso]><body><![endif]-->`.
     """
     start = _body_start(html)
     return html[:start] + _HIDDEN.format(preheader) + html[start:]
@@ -30,7 +30,7 @@ def _body_start(html: str) -> int:
 
 
 class _Found(Exception):
-    """Ends the parsing at the body, so that a long mail is not read for nothing."""
+    """Ends the parsing at the body, so that the rest is not read."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(offset)
@@ -38,7 +38,7 @@ class _Found(Exception):
 
 
 class _BodyFinder(HTMLParser):
-    """Raises _Found behind `<body …>`, or before the first thing that can only stand in a body."""
+    """Raises _Found after `<body …>`, or before the first content of a body."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=False)
@@ -54,13 +54,13 @@ class _BodyFinder(HTMLParser):
         if tag in _HEAD_CONTAINERS:
             self._within.append(tag)
             if tag == "title":
-                # Its content is text also where it looks like tags. Of script and style the parser knows that.
+                # Its content is text, even if it looks like tags. For script and style the parser knows that.
                 self.set_cdata_mode(tag)
         elif not self._within and tag not in _AROUND_HEAD and tag not in _HEAD_VOID:
             raise _Found(self._offset())
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        # `<title/>` is a start tag in HTML: the slash means nothing.
+        # In HTML `<title/>` is a start tag: the slash has no meaning.
         self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
@@ -73,12 +73,12 @@ class _BodyFinder(HTMLParser):
             raise _Found(self._offset() + len(data) - len(data.lstrip()))
 
     def handle_entityref(self, name: str) -> None:
-        self._refer()
+        self._handle_reference()
 
     def handle_charref(self, name: str) -> None:
-        self._refer()
+        self._handle_reference()
 
-    def _refer(self) -> None:
+    def _handle_reference(self) -> None:
         if not self._within:
             raise _Found(self._offset())
 

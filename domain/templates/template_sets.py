@@ -1,7 +1,7 @@
-"""Message templates: Liquid files with front matter, in language variants, for e-mail and for webhooks.
+"""Message templates: Liquid files with front matter, in language variants.
 
-`NAME.liquid` is the default, `NAME.LANG.liquid` a variant for that language, which takes the front-matter keys that it
-does not give from the default.
+`NAME.liquid` is the default, `NAME.LANG.liquid` a variant for that language, which inherits the front matter of the
+default.
 """
 
 import re
@@ -32,8 +32,8 @@ _DEFAULT = ""
 class TemplateSet:
     """One template in all of its languages.
 
-    `channel` is None, and a language is not among the `variants`, where the files have problems. `warnings` are what is
-    doubtful in the files.
+    `channel` is None if the default has problems, and a variant with problems is absent. `warnings` are doubtful places
+    of the files.
     """
 
     name: str
@@ -43,7 +43,7 @@ class TemplateSet:
     warnings: tuple[Problem, ...] = ()
 
     def check(self, channel: str) -> list[Problem]:
-        """What keeps the template from being sent on this channel."""
+        """Find why the template cannot be sent on this channel."""
         if self.channel is None or self.channel == channel:
             return []
         message = f"'{self.name}' is a template for {self.channel}, not for {channel}"
@@ -51,17 +51,16 @@ class TemplateSet:
 
     @property
     def known_paths(self) -> frozenset[str]:
-        """The variables that every recipient of a message of this template has."""
+        """The variables that every recipient of this template has."""
         return CHANNELS[self.channel].known_paths if self.channel else frozenset()
 
     def render(
         self, variables: Mapping[str, Any], locale: str | None, zone: tzinfo = UTC, now: datetime | None = None
     ) -> dict[str, Any]:
-        """The content of one message, in the variant of the exact locale, else its language, else the default.
+        """Render one message in the variant of the locale, its language, or the default.
 
-        `variables` are those of domain/templates/variables.py. A null counts as missing, and a line ends in a line
-        feed. Dates and numbers are written for the locale and the zone; `now` is what the template may take for it,
-        and None for nothing.
+        `variables` are those of domain/templates/variables.py. A null counts as missing, and lines end in a line feed.
+        Dates and numbers are formatted for the locale and the zone; a template can use `now` unless it is None.
 
         E-mail gives {from, reply_to, subject, text, html}, all texts but `reply_to`, which may be None; a webhook
         gives its request (domain/channels/webhook.py). Raises TemplateRenderError, whose detail quotes nothing of the
@@ -81,10 +80,10 @@ class TemplateSet:
 
 
 def load(files: Mapping[str, str]) -> tuple[dict[str, TemplateSet], list[Problem]]:
-    """The templates of these files (file name to text) by name, and everything that is wrong with any of them.
+    """Compile files (name to text) to templates by name, with all problems.
 
-    Every name that a file gives is a key, so that a campaign is not told that a template with problems is missing.
-    While there are problems, nothing may be published.
+    Every name of a file is a key, so that a template with problems does not count as missing. With problems, nothing
+    may be published.
     """
     problems: list[Problem] = []
     named: dict[str, dict[str, _File]] = {}
@@ -101,7 +100,7 @@ def load(files: Mapping[str, str]) -> tuple[dict[str, TemplateSet], list[Problem
             continue
         variants[language] = _File(file, _source(file, text, problems))
     sets = {name: _template_set(name, variants, problems) for name, variants in named.items()}
-    # A fault in what variants inherit is found again in each of them.
+    # A fault in inherited front matter is found again in each variant.
     return sets, sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line))
 
 
@@ -124,26 +123,26 @@ def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]
     if _DEFAULT not in files:
         place = SourceLocation(next(iter(files.values())).name, 1, "file name")
         problems.append(place.problem(f"'{name}' has no default language", f"Add {name}.liquid"))
-        problems += _liquid_faults(files)
+        problems += _check_liquid(files)
         return TemplateSet(name, None, place)
     default = files[_DEFAULT].source
     unreadable = TemplateSet(name, None, SourceLocation(files[_DEFAULT].name, 1, "front matter"))
     if default is None:
-        problems += _liquid_faults(files)
+        problems += _check_liquid(files)
         return unreadable
     channel = default.fields.get("channel")
     if channel is None or channel.value not in CHANNELS:
         place = default.key_places.get("channel", unreadable.place)
         problems.append(place.problem("the channel is missing or unknown", f"Say channel: {' or '.join(CHANNELS)}"))
-        problems += _liquid_faults(files)
+        problems += _check_liquid(files)
         return unreadable
     kind = CHANNELS[channel.value]
-    problems += _missing_keys(default, unreadable.place, kind)
+    problems += _find_missing_keys(default, unreadable.place, kind)
     variants: dict[str, Variant] = {}
     warnings: list[Problem] = []
     for language, file in files.items():
         if file.source is not None:
-            faults = list(_key_faults(file.source, kind, channel.value))
+            faults = list(_check_keys(file.source, kind, channel.value))
             warnings += file.source.warnings
             fields = _fields_of(default, kind) | _fields_of(file.source, kind)
             variant = kind.compile(fields, file.source.body, faults, warnings)
@@ -153,14 +152,14 @@ def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]
     return TemplateSet(name, channel.value, channel.place, variants, tuple(warnings))
 
 
-def _liquid_faults(files: Mapping[str, _File]) -> Iterator[Problem]:
-    """What is wrong with files of an unknown kind whatever that is."""
+def _check_liquid(files: Mapping[str, _File]) -> Iterator[Problem]:
+    """Find the faults of files of an unknown channel."""
     for source in (file.source for file in files.values() if file.source is not None):
         for text in (*source.fields.values(), source.body):
             yield from compile_liquid(text.value, text.place)[1]
 
 
-def _missing_keys(default: TemplateSource, place: SourceLocation, kind: ChannelKind) -> Iterator[Problem]:
+def _find_missing_keys(default: TemplateSource, place: SourceLocation, kind: ChannelKind) -> Iterator[Problem]:
     for key in kind.required:
         if key not in default.key_places:
             yield place.problem(f"'{key}' is missing", f"Add it to the front matter, as {key}: …")
@@ -175,7 +174,7 @@ def _fields_of(source: TemplateSource, kind: ChannelKind) -> dict[str, Field]:
     }
 
 
-def _key_faults(source: TemplateSource, kind: ChannelKind, channel: str) -> Iterator[Problem]:
+def _check_keys(source: TemplateSource, kind: ChannelKind, channel: str) -> Iterator[Problem]:
     known = ("channel", *kind.required, *kind.optional, *kind.structured)
     for key, place in source.key_places.items():
         field = source.fields[key]
@@ -193,7 +192,7 @@ def _key_faults(source: TemplateSource, kind: ChannelKind, channel: str) -> Iter
 
 
 def _languages(locale: str | None) -> Iterator[str]:
-    """pt-br, pt, and the default, for pt_BR."""
+    """Iterate over pt-br, pt, and the default, for pt_BR."""
     parts = (locale or _DEFAULT).replace("_", "-").lower().split("-")
     for length in range(len(parts), 0, -1):
         yield "-".join(parts[:length])

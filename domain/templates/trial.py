@@ -1,8 +1,9 @@
 """Render templates for generated people before they are published.
 
-A template whose names and filters are right may still fail for everybody (`{{ 'soon' | date: '%d' }}`), or for people
-who lack a value. The first is refused, so it must be certain: it is rendered without data. For the second, people are
-generated who have what the template seems to expect, each value missing or odd in turn, and each failure is a warning.
+A template with valid names and filters may still fail for everybody (`{{ 'soon'
+date: '%d' }}`), or for people who lack a value. The first is refused, so it must be certain: it is rendered without
+data. For the second, people are generated with the data that the template seems to expect, each value missing or odd in
+turn, and each failure is a warning.
 """
 
 import json
@@ -16,21 +17,21 @@ from domain.channels.kind import Variant
 from domain.errors import Problem
 from domain.templates.expected_data import ABSENT, ITEM, SAMPLE_TEXT, DataPath, ExpectedData, Kind, path_text
 from domain.templates.liquid_context import MAX_WORK, Localization, Rendering
-from domain.templates.liquid_nodes import within
+from domain.templates.liquid_nodes import walk_nodes
 from domain.templates.liquid_text import SourceLocation, TemplateRenderError
 from domain.templates.template_sets import TemplateSet
 from domain.templates.variables import ROOTS, UNSUBSCRIBE_URL, TemplateFacts, build_variables
 
-# What all trials of one document may cost together, in units of work, and what a rendering and each part of the
-# template cost besides: a second or so. A small mail takes a thousand for a rendering.
+# The total work of one document's trials, in units, and the extra work of each rendering and node: about a second. A
+# small mail takes a thousand for a rendering.
 MAX_TRIAL_WORK: Final = MAX_WORK
 RENDERING_WORK: Final = 200
 NODE_WORK: Final = 4
-# Paths in a warning, and warnings of a variant; an author looks at the first ones.
+# Paths in a warning, and warnings of a variant: authors read the first ones.
 MAX_NAMED: Final = 5
 MAX_PLACES: Final = 20
 MAX_EXAMPLE_CHARACTERS: Final = 300
-# Values that a template compares a value with, of which so many are tried.
+# Literals tried for a value that the template compares.
 MAX_LITERALS: Final = 3
 
 _LOCALIZATION = Localization("en", UTC, datetime(2027, 1, 15, 10, 0, tzinfo=UTC))
@@ -41,8 +42,8 @@ _SAMPLES: Final[Mapping[Kind, Any]] = {
     "date": _DATE,
     "currency": "EUR",
 }
-# What a value may be although it is there, and what a template can test for. That a text is no number or no date
-# Liquid cannot tell, so a warning of it could not be heeded.
+# Odd values of each kind, which a template can test for. Liquid cannot test whether a text is a number or a date, so an
+# author could not follow such a warning.
 _ODD: Final[Mapping[Kind, tuple[Any, ...]]] = {
     "text": ("",),
     "number": (0,),
@@ -57,7 +58,7 @@ _Data = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """A value that must not be missing or odd: where and why it failed, and with which data."""
+    """A value that must not be missing or odd: its failure, and the data of that."""
 
     path: DataPath
     is_missing: bool
@@ -65,11 +66,13 @@ class _Failed:
     data: _Data
 
 
-def try_out(sends: Iterable[tuple[TemplateSet, bool]], known: frozenset[str]) -> tuple[list[Problem], list[Problem]]:
-    """What fails for everybody, and as warnings what fails for some, with an example of theirs.
+def try_templates(
+    sends: Iterable[tuple[TemplateSet, bool]], known: frozenset[str]
+) -> tuple[list[Problem], list[Problem]]:
+    """Return problems for all people, and warnings for some, with an example.
 
-    Each template comes with whether the message is transactional: such a one has no `unsubscribe_url`. `known` are the
-    paths that everybody has who enters.
+    Each template comes with whether the message is transactional: such a message has no `unsubscribe_url`. `known` are
+    the paths that everybody has who enters.
     """
     trials = [
         _Trial(variant, is_transactional, known | template.known_paths)
@@ -91,33 +94,33 @@ def try_out(sends: Iterable[tuple[TemplateSet, bool]], known: frozenset[str]) ->
 
 
 class _WorkUsedUpError(Exception):
-    """The renderings of a variant have cost what they may."""
+    """The renderings of a variant have used up their work."""
 
 
 class _Trial:
-    """One variant. `left` is the work that its renderings may still cost."""
+    """One variant. `left` is the work left for its renderings."""
 
     def __init__(self, variant: Variant, is_transactional: bool, known: frozenset[str]) -> None:
         self.left = 0
         self._variant = variant
         self._is_transactional = is_transactional
         self._known = known
-        self._own_work = RENDERING_WORK + NODE_WORK * sum(1 for text in variant.texts() for _ in within(text.nodes))
+        self._own_work = RENDERING_WORK + NODE_WORK * sum(1 for text in variant.texts() for _ in walk_nodes(text.nodes))
 
     def problems(self) -> Iterator[Problem]:
-        """The failures that are certain."""
+        """Find the failures that are certain."""
         rendering = Rendering({}, _LOCALIZATION)
         unknown = frozenset(ROOTS) - ({UNSUBSCRIBE_URL.name} if self._is_transactional else set())
         for text in self._variant.texts():
             for failure in text.failures(rendering, unknown):
-                hint = "No value changes that: mend it there"
+                hint = "No value changes that: repair it there"
                 if UNSUBSCRIBE_URL.name in failure.reason:
                     hint = "A transactional message cannot be refused: print it within {% if unsubscribe_url %}"
                 yield failure.place.problem(f"the message fails for everybody: {failure.reason}", hint)
         self._charge(rendering)
 
     def warnings(self) -> Iterator[Problem]:
-        """The failures of generated people."""
+        """Find the failures of generated people."""
         expected = ExpectedData(text.nodes for text in self._variant.texts())
         before = self.left
         failure: TemplateRenderError | None = None
@@ -126,7 +129,7 @@ class _Trial:
             if (failure := self._render(data)) is None:
                 break
         if failure is not None:
-            said = f"the message failed for all generated people, at last here: {failure.reason}"
+            said = f"the message failed for all generated people, most recently here: {failure.reason}"
             yield failure.place.problem(
                 said, f"Try it with the data of a real user; it failed for {_example_text(data)}"
             )
@@ -141,7 +144,7 @@ class _Trial:
             yield _make_warning(place, places[place], max(len(places) - MAX_PLACES, 0))
 
     def _everywhere(self, found: Iterable[_Failed]) -> Iterator[_Failed]:
-        """These, and where else the same data fails, as far as there is work left."""
+        """Yield these, and other places where the same data fails, as work permits."""
         for failed in found:
             yield failed
             if self.left < 0:
@@ -154,7 +157,7 @@ class _Trial:
             self._charge(rendering)
 
     def _render(self, data: _Data) -> TemplateRenderError | None:
-        """Why it cannot be rendered with this data. Raises _WorkUsedUpError once there is no work left."""
+        """Return why this data cannot be rendered. Raises _WorkUsedUpError."""
         if self.left < 0:
             raise _WorkUsedUpError
         rendering = self._make_rendering(data)
@@ -185,7 +188,7 @@ class _Trial:
 
 
 class _Failures:
-    """The values that must not be missing or odd. `found` has the first failure of each, by path."""
+    """The values that must not be missing or odd, each with its first failure."""
 
     def __init__(
         self,
@@ -199,10 +202,10 @@ class _Failures:
         self._values = values
 
     def find(self, known: frozenset[str], renderings: int) -> None:
-        """Try each change of a value by itself, or several at once where there are more than half the renderings."""
+        """Try each change of a value, in groups if there are too few renderings."""
         leaves = sorted((leaf for leaf in self._expected.leaves() if path_text(leaf) not in known), key=path_text)
         absent: list[_Change] = [(leaf, ABSENT) for leaf in leaves if leaf[-1] != ITEM]
-        # A list within a list is also how a loop sees an object: as pairs, which are never empty.
+        # For a loop, an object is a list of pairs, which are never empty.
         odd: list[_Change] = [
             (leaf, value)
             for leaf in leaves
@@ -218,7 +221,7 @@ class _Failures:
             self._try(absent)
 
     def _try(self, changes: Sequence[_Change]) -> None:
-        """Find those of the changes that make it fail: by themselves if possible, else all of them together."""
+        """Find the changes that make it fail: one by one if possible, else together."""
         data = self._expected.sample({**self._values, **dict(changes)})
         if not changes or (failure := self._render(data)) is None:
             return
@@ -258,14 +261,14 @@ def _name_places(failing: Sequence[_Failed]) -> str:
 
 def _remedy(failed: _Failed) -> str:
     if not failed.is_missing:
-        return "Test the value with an `if` before it is used, or mend it where the data comes from"
+        return "Test the value with an `if` before it is used, or repair it where the data comes from"
     if failed.failure.lacks_value:
         return "Give it a `default`"
     return "Use it within an `if` only, or give it a `default` that fits"
 
 
 def _find_fitting(expected: ExpectedData) -> Iterator[dict[DataPath, Any]]:
-    """The values of people for which the template may be right, the likely first."""
+    """Iterate over data for which the template may be valid, the likely first."""
     kinds = {leaf: kind for leaf in expected.leaves() if (kind := expected.kind(leaf)) != "list"}
     likely = {leaf: _SAMPLES[kind] for leaf, kind in kinds.items()}
     yield likely
@@ -275,7 +278,7 @@ def _find_fitting(expected: ExpectedData) -> Iterator[dict[DataPath, Any]]:
 
 
 def _odd(expected: ExpectedData, leaf: DataPath) -> tuple[Any, ...]:
-    """What the value may be although it is there."""
+    """Return odd values for a path."""
     return (*_ODD[expected.kind(leaf)], *expected.literals.get(leaf, ())[:MAX_LITERALS])
 
 

@@ -1,4 +1,4 @@
-"""The variables of a template: declared once, for the check, the rendering, the trial and the documents."""
+"""The variables of templates, declared once for checks, rendering, trial and docs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,9 +22,9 @@ class TemplateFacts:
 
 @dataclass(frozen=True, slots=True)
 class TemplateVariable:
-    """One variable: its path, its value, and what an author must know of it.
+    """One variable: its path, its value, and its documentation.
 
-    A variable of the shape `data` is an object of unknown fields. The others are values, which have no fields.
+    A variable of the shape `data` is an object with unknown fields. The others are values without fields.
     """
 
     path: tuple[str, ...]
@@ -91,7 +91,7 @@ VARIABLES: Final = (
     ),
     UNSUBSCRIBE_URL,
 )
-# The names at the top, each with its fields; None for a value or data of its own.
+# The top-level names, each with its fields; None for a value or data by itself.
 ROOTS: Final[Mapping[str, frozenset[str] | None]] = {
     root: frozenset(each.path[1] for each in VARIABLES if each.path[0] == root and each.path[1:]) or None
     for root in dict.fromkeys(each.path[0] for each in VARIABLES)
@@ -101,12 +101,12 @@ DATA: Final = tuple(each.path for each in VARIABLES if each.shape == "data")
 
 
 def build_variables(facts: TemplateFacts) -> dict[str, Any]:
-    """Return the variables of one message by their names at the top. Those without a value are absent."""
+    """Return the variables of one message by top-level name, without absent ones."""
     return nest({each.path: value for each in VARIABLES if (value := each.value(facts)) is not None})
 
 
 def nest(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
-    """Return objects within objects from values by their paths."""
+    """Build nested objects from values by path."""
     nested: dict[str, Any] = {}
     for path, value in values.items():
         *parents, last = path

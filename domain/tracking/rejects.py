@@ -72,7 +72,7 @@ class RejectCollector:
         self._room = MAX_BYTES
 
     def refuse(self, index: int, raw: bytes, error: ItemError, placeholders: Placeholders) -> None:
-        """Record a refused call. Ids among the `placeholders` name nobody's profile."""
+        """Record a refused call. Ids among the `placeholders` name no profile."""
         self._refused_calls += 1
         if len(self._refused) < MAX_RECORDED:
             ids = _read_ids(raw)

@@ -107,8 +107,8 @@ def test_consent_allows_what_the_page_says() -> None:
     said = {"`true`": {"email": True}, "nothing": {}, "`false`": {"email": False}}
     for given, transactional, others in rows(PAGE, "## Consent"):
         facts = ConsentFacts(said[given], {})
-        assert (refusal("email", facts, is_transactional=True) is None) == (transactional == "go")
-        assert (refusal("email", facts, is_transactional=False) is None) == (others == "go")
+        assert (find_refusal("email", facts, is_transactional=True) is None) == (transactional == "go")
+        assert (find_refusal("email", facts, is_transactional=False) is None) == (others == "go")
     assert set(re.findall(r"for both channels, `(\w+)` and `(\w+)`", PAGE)[0]) == set(CHANNELS)
     assert all(kind.silence_allows for kind in CHANNELS.values())
 
@@ -116,7 +116,7 @@ def test_consent_allows_what_the_page_says() -> None:
 def test_the_bounds_are_those_of_the_page() -> None:
     assert {row[0]: row[1] for row in rows(PAGE, "## Bounds")} == {
         "traits of a profile": f"{profile_state.MAX_TRAITS:,}, in {profile_state.MAX_TRAITS_BYTES // 1024} KB of JSON",
-        "consents of a call": f"{traits.MAX_CONSENTS_OF_A_CALL}",
+        "consents of a call": f"{traits.MAX_CALL_CONSENTS}",
         "consents of a profile": f"{profile_state.MAX_CONSENTS}: refusals stay before grants, then the latest",
         "a call": f"{item.MAX_ITEM_BYTES // 1024} KB",
         "an id": f"{identifiers.MAX_ID_CHARACTERS} characters",

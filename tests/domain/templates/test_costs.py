@@ -7,7 +7,7 @@ import pytest
 
 from domain.templates.liquid_context import MAX_LOOP_STEPS, Rendering
 from domain.templates.template_sets import TemplateRenderError, load
-from domain.templates.trial import try_out
+from domain.templates.trial import try_templates
 from tests.domain.templates.sources import email, only, variables, webhook
 
 # Of CPU. The costliest takes a quarter of it; without the bounds, minutes.
@@ -150,7 +150,7 @@ def test_a_trial_ends(body: str) -> None:
     sets, problems = load({f"t{language}.liquid": email(EXPECTED[body]) for language in ("", ".de", ".fr")})
     assert problems == []
     since = time.process_time()
-    try_out([(template, False) for template in sets.values()], frozenset())
+    try_templates([(template, False) for template in sets.values()], frozenset())
     assert spent(since) < MAX_SECONDS
 
 

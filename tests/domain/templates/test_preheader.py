@@ -1,6 +1,6 @@
 import pytest
 
-from domain.templates.preheader import with_preheader
+from domain.templates.preheader import insert_preheader
 
 BODY = "|"
 
@@ -27,6 +27,6 @@ BODY = "|"
 )
 def test_a_preheader_is_the_first_thing_of_the_body(html: str) -> None:
     before, _, after = html.partition(BODY)
-    placed = with_preheader(before + after, "Look inside")
+    placed = insert_preheader(before + after, "Look inside")
     assert placed.startswith(f"{before}<div ")
     assert placed.endswith(f">Look inside</div>{after}")

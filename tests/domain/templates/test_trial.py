@@ -15,7 +15,7 @@ from domain.errors import InvalidDocumentError, Problem
 from domain.templates.liquid_context import MAX_WORK, Rendering
 from domain.templates.liquid_text import LiquidText
 from domain.templates.template_sets import TemplateRenderError, load
-from domain.templates.trial import MAX_PLACES, MAX_TRIAL_WORK, try_out
+from domain.templates.trial import MAX_PLACES, MAX_TRIAL_WORK, try_templates
 from tests.domain.templates.sources import email, only, variables
 
 CAMPAIGN = """
@@ -173,7 +173,7 @@ bodies = st.recursive(
 def test_what_is_refused_can_be_rendered_for_none(parts: list[str]) -> None:
     # `x` and `y` are known names to the compiler in all of them.
     template = only(email("{% assign y = 1 %}{% assign x = 1 %}" + "".join(parts)))
-    problems, _ = try_out([(template, False)], frozenset())
+    problems, _ = try_templates([(template, False)], frozenset())
     for traits in PEOPLE if problems else ():
         with pytest.raises(TemplateRenderError):
             template.render(variables(traits), None)
@@ -292,10 +292,10 @@ def test_values_that_no_template_can_test_for_are_not_warned_of(body: str) -> No
         ("{{ entry.properties.a | default: '' | plus: 1 }}", "without `entry.properties.a`",
          "Use it within an `if` only, or give it a `default` that fits; "),
         ("{{ 9 | divided_by: entry.properties.n | default: '' }}", "with an odd value of `entry.properties.n`",
-         "Test the value with an `if` before it is used, or mend it where the data comes from; "),
+         "Test the value with an `if` before it is used, or repair it where the data comes from; "),
         ("{% if profile.traits.plan == 'pro' %}{{ 'x' | date: '%d' }}{% endif %}",
          "with an odd value of `profile.traits.plan`",
-         "Test the value with an `if` before it is used, or mend it where the data comes from; "),
+         "Test the value with an `if` before it is used, or repair it where the data comes from; "),
     ],
 )  # fmt: skip
 def test_the_remedy_fits_what_is_wrong_with_the_value(body: str, people: str, remedy: str) -> None:
@@ -354,7 +354,7 @@ def test_all_renderings_of_a_document_have_one_budget(source: str, languages: in
     template = load(dict.fromkeys(names, source))[0]["t"]
     costs: list[int] = []
     counted = {language: Counted(variant, costs) for language, variant in template.variants.items()}
-    problems, warnings = try_out([(replace(template, variants=counted), False)] * templates, frozenset())
+    problems, warnings = try_templates([(replace(template, variants=counted), False)] * templates, frozenset())
     assert problems == []
     assert len(warnings) >= languages * templates
     assert len(costs) <= most
@@ -376,5 +376,7 @@ def test_a_template_that_no_generated_data_fits_is_published_with_a_warning() ->
         "{% assign city = profile.traits.city | slice: 0, 1 %}{% if city == 'R' %}ok{% else %}"
         "{{ city | append: 'x' | date: '%d' }}{% endif %}{{ profile.traits.other | append: 'x' | date: '%d' }}"
     )
-    assert warning.message.startswith("the message failed for all generated people, at last here: the filter 'date'")
+    assert warning.message.startswith(
+        "the message failed for all generated people, most recently here: the filter 'date'"
+    )
     assert "it failed for {" in warning.suggestion
