@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 
 from domain.channels.kinds import CHANNELS
 from domain.people import profile_state
-from domain.people.consent import ConsentFacts, refusal
+from domain.people.consent import ConsentFacts, find_refusal
 from domain.tracking import identifiers, item, item_error, rejects, traits
 from store.rejects import KEPT_DAYS
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
