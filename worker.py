@@ -22,6 +22,7 @@ from application.operations.resume import ResumeHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
+from domain.campaign.life import OperationKind
 from runtime.batches import JourneyBatches
 from runtime.deployment_watch import DeploymentWatch
 from runtime.deployments import deployment_config
@@ -164,7 +165,7 @@ def _build(settings: Settings) -> WorkerDeploymentConfig | None:
 
 
 def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRunner:
-    handlers: dict[str, OperationHandler] = {
+    handlers: dict[OperationKind, OperationHandler] = {
         "enrol": EnrolHandler(engine.catalogue),
         "exit": ExitHandler(JourneyBatches(client, task_queue)),
         "migrate": MigrateHandler(engine.catalogue, JourneyMigrator(client)),

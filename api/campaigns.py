@@ -14,6 +14,7 @@ from api.problems import refusals
 from api.routes import Route
 from application.campaigns import CampaignView
 from domain.access import Scope
+from domain.campaign.life import CampaignState
 from domain.errors import ConflictError, InvalidDocumentError, NotFoundError
 
 router = APIRouter(
@@ -101,7 +102,7 @@ class MovedCampaign(ResponseModel):
     key: str
     name: str
     stage: str | None = Field(description="the lifecycle stage that it serves")
-    state: str = Field(
+    state: CampaignState = Field(
         examples=["running"], description="draft, scheduled, running, paused, stopping, ended or archived"
     )
     running_version: int | None

@@ -110,10 +110,10 @@ class Journey(ResponseModel):
     campaign: str = Field(examples=["abandoned-cart"])
     version: int
     user_id: str | None = Field(examples=["u-4711"], description="null for a user known by an anonymous id only")
-    state: str = Field(examples=["active"], description="active, completed or exited")
+    state: StoredState = Field(examples=["active"])
     outcome: str | None = Field(examples=["engaged"], description="how it ended")
     step: str | None = Field(examples=["cool-off"], description="where it is, or was last")
-    status: str | None = Field(
+    status: JourneyStatus | None = Field(
         examples=["waiting"],
         description="waiting (a delay or an event), deferred (a message: send window or caps), held (the campaign is "
         "paused) or acting; null once it is over",

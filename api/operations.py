@@ -13,6 +13,7 @@ from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
+from domain.campaign.life import OperationKind, OperationState
 from domain.errors import ConflictError, NotFoundError
 
 router = APIRouter(prefix="/v1", tags=["Operations"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
@@ -39,8 +40,8 @@ class Operation(ResponseModel):
 
     id: UUID
     campaign: str = Field(validation_alias="campaign_key", examples=["abandoned-cart"])
-    kind: str = Field(examples=["migrate"], description="exit, skip, migrate, enrol or resume")
-    state: str = Field(examples=["running"], description="pending, running, done or cancelled")
+    kind: OperationKind = Field(examples=["migrate"])
+    state: OperationState = Field(examples=["running"])
     total: int | None = Field(examples=[5000], description="how many there were to begin with, where that is known")
     done: int = Field(examples=[1500])
     counts: dict[str, int] = Field(examples=[{"moved": 1488, "stayed": 12}], description="what became of them")

@@ -13,6 +13,7 @@ from api.problems import refusals
 from api.routes import Route
 from application.plans import Document
 from domain.access import Scope
+from domain.campaign.life import CampaignState
 from domain.errors import ConflictError, InvalidDocumentError, PlanOutdatedError
 
 router = APIRouter(
@@ -143,7 +144,7 @@ class CampaignPlan(ResponseModel):
     model_config = example(_PLAN)
 
     campaign: str
-    state: str | None = Field(description="null of a campaign that is not there yet")
+    state: CampaignState | None = Field(description="null of a campaign that is not there yet")
     running_version: int | None
     next_version: int = Field(description="the version that holds the document")
     is_new: bool = Field(description="false where the latest version is the same already")
@@ -173,7 +174,7 @@ class Applied(ResponseModel):
     version: int
     created: bool
     campaign: str
-    state: str
+    state: CampaignState
     operation: UUID | None = Field(
         description="what moves or ends the journeys on other versions; null if nothing does"
     )

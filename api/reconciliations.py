@@ -14,6 +14,7 @@ from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
 from domain.errors import InvalidCursorError, NotFoundError
+from domain.journey.reconciliation import ReconciliationState
 
 router = APIRouter(
     prefix="/v1/reconciliations", tags=["Operations"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
@@ -61,7 +62,7 @@ class Reconciliation(ResponseModel):
     model_config = example(_DONE)
 
     id: UUID
-    state: str = Field(examples=["done"], description="pending, running or done")
+    state: ReconciliationState = Field(examples=["done"])
     requested_by: str = Field(examples=["Sojourn"], description="the name of the key, or Sojourn itself, each hour")
     report: Report | None = Field(description="once it is done")
     created_at: datetime

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -30,13 +30,13 @@ from domain.errors import (
 )
 from domain.tracking.decode import Decoded, decode_in_pieces, write_key_of
 from domain.tracking.decompress import plain_body
-from domain.tracking.event import Reject
+from domain.tracking.event import CallType, Reject
 from domain.tracking.item import MAX_ITEM_BYTES
 from runtime.metrics import INGEST_SECONDS
 
 router = APIRouter(tags=["Tracking"])
 
-_EXAMPLES: dict[str, dict[str, Any]] = {
+_EXAMPLES: dict[CallType | Literal["batch"], dict[str, Any]] = {
     "track": {"userId": "u-1", "event": "Cart Abandoned", "properties": {"cart_id": "c-9", "value": 129.5}},
     "identify": {"userId": "u-1", "traits": {"email": "ada@example.com", "timezone": "Europe/Berlin"}},
     "page": {"anonymousId": "a-1", "name": "Pricing"},
@@ -81,7 +81,7 @@ class AcceptedBatch(BaseModel):
     unnamed: int = Field(0, description="how many more were refused or left out; at most 100 are named")
 
 
-def _endpoint(kind: str) -> Callable[..., Awaitable[Response]]:
+def _endpoint(kind: CallType | Literal["batch"]) -> Callable[..., Awaitable[Response]]:
     async def take(
         request: Request,
         services: Using,

@@ -13,6 +13,7 @@ from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
 from domain.errors import NotFoundError
+from domain.journey.state import JourneyStatus
 
 router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
@@ -66,7 +67,7 @@ class Now(ResponseModel):
     entry_key: str = Field(examples=["c-1"], description="what tells the journeys of one user apart; empty without one")
     journey_id: str
     step: str | None = Field(description="null until it has said where it is")
-    status: str | None = Field(examples=["waiting"], description="waiting, deferred, held or acting")
+    status: JourneyStatus | None = Field(examples=["waiting"], description="what it does at its step")
     until: datetime | None = Field(description="null where it waits for no instant")
     timezone: str = Field(examples=["Europe/Berlin"], description="in which the recipient's local times are meant")
     summary: str = Field(examples=["waits at cool-off until 06:38 (Europe/Berlin), in abandoned-cart (c-1)"])

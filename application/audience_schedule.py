@@ -1,7 +1,7 @@
 """When the audience of a campaign enters: as the campaign starts, or each time that its schedule in Temporal says."""
 
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct, to_builtins
 
@@ -16,7 +16,7 @@ from store import campaigns, operations, outbox
 from store.database import Connection, Database
 from store.operations import Operation
 
-ENROL = "enrol"
+ENROL: Final = "enrol"
 
 
 class Recurrence(Struct, frozen=True):

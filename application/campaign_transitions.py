@@ -5,12 +5,21 @@ What a change sets going is written beside it, and carried out by the campaign's
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from application.audience_schedule import enter_at_start
 from domain.access import SOJOURN, Actor
 from domain.campaign import life
-from domain.campaign.life import PAUSED, RUNNING, SCHEDULED, STOPPING, Transition
+from domain.campaign.life import (
+    PAUSED,
+    RUNNING,
+    SCHEDULED,
+    STOPPING,
+    CampaignState,
+    OperationKind,
+    StopMode,
+    Transition,
+)
 from domain.campaign.publication import Published
 from domain.campaign.rules import Rules
 from domain.errors import ConflictError, NotFoundError
@@ -20,8 +29,6 @@ from store import audit, campaigns, operations, outbox
 from store.campaigns import Campaign, Version
 from store.database import Connection
 from store.operations import Operation
-
-StopMode = Literal["drain", "exit"]
 
 
 async def get_or_raise(connection: Connection, key: str) -> Campaign:
@@ -160,7 +167,7 @@ async def wake_held(connection: Connection, campaign: Campaign, by: Actor) -> No
 async def change(
     connection: Connection,
     campaign: Campaign,
-    state: str,
+    state: CampaignState,
     by: Actor,
     *,
     running_version: int | None = None,
@@ -180,7 +187,7 @@ async def change(
 
 
 async def request_operation(
-    connection: Connection, campaign_key: str, kind: str, parameters: Mapping[str, Any], by: Actor
+    connection: Connection, campaign_key: str, kind: OperationKind, parameters: Mapping[str, Any], by: Actor
 ) -> Operation:
     """Have something done to many journeys of a campaign."""
     operation = await operations.insert(connection, campaign_key, kind, parameters, requested_by=by.name)
@@ -195,7 +202,7 @@ async def _end(connection: Connection, campaign: Campaign, versions: list[int], 
     return await request_operation(connection, campaign.key, "exit", parameters, by)
 
 
-def _state_under(rules: Rules, now: datetime) -> str:
+def _state_under(rules: Rules, now: datetime) -> CampaignState:
     """Whether a campaign runs by now, as its schedule has it."""
     starts_at = rules.schedule.starts_at
     return SCHEDULED if starts_at is not None and starts_at > now else RUNNING

@@ -7,11 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from application import campaign_transitions as transitions
-from application.campaign_transitions import StopMode
 from application.documents import CampaignText, Documents
 from domain.access import Actor
 from domain.campaign.document_warnings import cycle_warnings
-from domain.campaign.life import ARCHIVED, PAUSED
+from domain.campaign.life import ARCHIVED, PAUSED, CampaignState, StopMode
 from domain.errors import Problem
 from domain.journey.forecast import InFlightPolicy
 from domain.revisions import UNCONDITIONAL, Precondition
@@ -40,7 +39,7 @@ class CampaignView:
     key: str
     name: str
     stage: str | None
-    state: str
+    state: CampaignState
     running_version: int | None
     latest_version: int
     revision: int

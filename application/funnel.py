@@ -19,7 +19,7 @@ from domain.journey.dominators import dominators, dominators_of_outcome
 from domain.journey.state import CAPPED, COMPLETED
 from store import funnel
 from store.database import Database
-from store.funnel import DecisionCount, GoalCount, JourneyCount, MessageCount, PassedSteps
+from store.funnel import DecisionCount, GoalCount, JourneyCount, MessageCount, PassedKind, PassedSteps
 
 # Outlines are read again from their documents, which takes some milliseconds each.
 OUTLINES_KEPT = 500
@@ -151,7 +151,7 @@ def _outline(source: str) -> _Outline:
     plan, steps = compile_plan(definition), outline(definition)
     found = dominators(plan)
     outcomes = {node.outcome for node in plan.nodes.values() if isinstance(node, Exit)} | {COMPLETED}
-    told = [
+    told: list[tuple[PassedKind, str, frozenset[str]]] = [
         ("start", "", found[plan.start]),
         *(("step", step.id, found.get(step.id, frozenset((step.id,)))) for step in steps),
         *(("outcome", outcome, dominators_of_outcome(plan, outcome, found)) for outcome in sorted(outcomes)),

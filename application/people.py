@@ -13,7 +13,7 @@ from application import turns
 from domain.channels.kinds import normalized_addresses
 from domain.long_work import LongWork
 from domain.people import profile_state
-from domain.people.consent import OPT_OUT
+from domain.people.consent import OPT_OUT, AddressRefusal
 from domain.people.identity import Identity, Known, Resolution, identities_of
 from domain.people.profile_state import Folded, PartChange, ProfileState, Refusal, Source, Statement
 from domain.people.registers import Registers, Stamp, is_set, stamp
@@ -36,7 +36,7 @@ class AddressStatement(Struct, frozen=True):
 
     profile_id: UUID
     address: Address
-    kind: str
+    kind: AddressRefusal
     value: str | None
     said: Stamp
     source: Source

@@ -15,7 +15,7 @@ from application.documents import CampaignText, Documents
 from domain.access import Actor
 from domain.campaign.difference import Change
 from domain.campaign.document_warnings import cycle_warnings
-from domain.campaign.life import OPEN_STATES
+from domain.campaign.life import OPEN_STATES, CampaignState
 from domain.campaign.publication import Published, find_shared_keys
 from domain.campaign.rules import AudienceRule, Rules
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
@@ -49,7 +49,7 @@ class CampaignPlan:
     """
 
     campaign: str
-    state: str | None
+    state: CampaignState | None
     running_version: int | None
     next_version: int
     is_new: bool
@@ -70,7 +70,7 @@ class Applied:
     version: int
     created: bool
     campaign: str
-    state: str
+    state: CampaignState
     operation: UUID | None
     plan: CampaignPlan
 

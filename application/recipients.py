@@ -12,10 +12,10 @@ from domain.access import Actor
 from domain.channels.kinds import CHANNELS, normalized_addresses
 from domain.errors import NotFoundError, UnavailableError
 from domain.people import unsubscribe
-from domain.people.consent import OPT_OUT, SUPPRESSION
+from domain.people.consent import OPT_OUT, SUPPRESSION, AddressRefusal
 from domain.people.profile_state import Source, Statement
 from domain.people.registers import stamp
-from domain.tracking.event import SOJOURN_SOURCE, Event
+from domain.tracking.event import SOJOURN_SOURCE, CallType, Event
 from store import audit, profile_changes, profiles
 from store.database import Connection, Database
 from store.profiles import Profile
@@ -42,7 +42,7 @@ class Recipients:
         await self._change(user_id, channel, {SUPPRESSION: None, OPT_OUT: None}, by, "user.lift")
 
     async def _change(
-        self, user_id: str, channel: str, refusals: Mapping[str, str | None], by: Actor, action: str
+        self, user_id: str, channel: str, refusals: Mapping[AddressRefusal, str | None], by: Actor, action: str
     ) -> None:
         _profile_or_raise(channel)
         async with self._database.transaction() as connection:
@@ -99,7 +99,7 @@ class Unsubscribe:
         user_id, anonymous_id = recipient.user_id, recipient.anonymous_id
         now = self._database.clock.now()
 
-        def event(type: str, name: str | None, properties: dict[str, object]) -> Event:
+        def event(type: CallType, name: str | None, properties: dict[str, object]) -> Event:
             # Not derived from the link: a person who has consented since may refuse again by the same one.
             id = uuid7()
             return Event(

@@ -31,9 +31,11 @@ from domain.sending.claim import (
     SENDING,
     SENT,
     UNKNOWN,
+    AttemptState,
     ClaimFacts,
     Close,
     Done,
+    MessageState,
     Proceed,
     Wait,
 )
@@ -67,12 +69,12 @@ class SendOutcome(Struct, frozen=True):
     Or it was postponed: its send window has closed since it was granted, and the gate is to be asked again.
     """
 
-    state: str
+    state: AttemptState
     journey_ended: bool
 
 
 class _Settled(Struct, frozen=True):
-    state: str
+    state: MessageState
     reason: str | None = None
     detail: str | None = None
     provider_id: str | None = None
@@ -311,7 +313,7 @@ async def _lock(connection: Connection, message_id: UUID) -> Claimed:
     return claimed
 
 
-async def _finish(connection: Connection, claimed: Claimed, state: str, then: _Then) -> SendOutcome:
+async def _finish(connection: Connection, claimed: Claimed, state: AttemptState, then: _Then) -> SendOutcome:
     """The message's outcome moves the journey, or ends it, in the same transaction: no action is spent on it."""
     if claimed.journey_state == "active" and state not in (RESERVED, SENDING, POSTPONED):
         if then.ends_with is not None:
@@ -327,7 +329,7 @@ def _settled_message(
     delivery: Delivery | TemplateRenderError, *, journey_is_active: bool, is_repetition: bool
 ) -> _Settled:
     """`is_repetition` says that an attempt before may have delivered the message: whether it failed is unknown."""
-    failed = UNKNOWN if is_repetition else FAILED
+    failed: MessageState = UNKNOWN if is_repetition else FAILED
     match delivery:
         case TemplateRenderError():
             return _Settled(failed, "template_error", str(delivery))

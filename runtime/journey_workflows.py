@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.journey.reconciliation import WorkflowState
+from domain.journey.reconciliation import Execution, WorkflowState
 from runtime.temporal import CALL_TIMEOUT
 from workflows.search_attributes import CAMPAIGN_VERSION, JOURNEY_STATE, JOURNEY_STEP
 
@@ -18,6 +18,18 @@ CONCURRENT_CALLS = 20
 QUERIED, PAGE = 50, 500
 # What can stand in a query's quotes. Ids hold what clients call their users.
 _PLAIN = re.compile(r"[A-Za-z0-9 _.:@/+=,;|~-]+")
+
+
+_EXECUTIONS: dict[WorkflowExecutionStatus, Execution] = {
+    WorkflowExecutionStatus.RUNNING: "running",
+    WorkflowExecutionStatus.COMPLETED: "completed",
+    WorkflowExecutionStatus.FAILED: "failed",
+    WorkflowExecutionStatus.CANCELED: "canceled",
+    WorkflowExecutionStatus.TERMINATED: "terminated",
+    WorkflowExecutionStatus.TIMED_OUT: "timed_out",
+    # Seen between two runs: the next one is about to be found.
+    WorkflowExecutionStatus.CONTINUED_AS_NEW: "running",
+}
 
 
 class JourneyWorkflows:
@@ -61,7 +73,7 @@ class JourneyWorkflows:
             if status != WorkflowExecutionStatus.COMPLETED:
                 raw = found.raw_description
                 is_busy = bool(raw.pending_activities) or raw.HasField("pending_workflow_task")
-                return _seen(found, status.name.lower(), is_busy=is_busy)
+                return _seen(found, _EXECUTIONS[status], is_busy=is_busy)
             handle = self._client.get_workflow_handle(id, run_id=found.run_id, result_type=str)
             return WorkflowState("completed", await handle.result(rpc_timeout=TIMEOUT))
 
@@ -80,7 +92,7 @@ class JourneyWorkflows:
         return counted.count
 
 
-def _seen(found: WorkflowExecution, execution: str, *, is_busy: bool = False) -> WorkflowState:
+def _seen(found: WorkflowExecution, execution: Execution, *, is_busy: bool = False) -> WorkflowState:
     attributes = found.typed_search_attributes
     return WorkflowState(
         execution,

@@ -7,7 +7,7 @@ from msgspec import Struct, convert
 from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
-from domain.campaign.life import OPEN_STATES, CampaignFacts
+from domain.campaign.life import OPEN_STATES, CampaignFacts, CampaignState
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.journey.forecast import Compiled
@@ -26,7 +26,7 @@ class Campaign(Struct, frozen=True):
     key: str
     name: str
     stage: str | None
-    state: str
+    state: CampaignState
     running_version: int | None
     latest_version: int
     revision: int
@@ -229,7 +229,7 @@ async def change(
     connection: Connection,
     key: str,
     *,
-    state: str,
+    state: CampaignState,
     running_version: int | None,
     exiting: Sequence[int],
     changed_by: str,
@@ -290,7 +290,7 @@ async def campaign(connection: Connection, key: str) -> Campaign | None:
     return Campaign(**row) if row else None
 
 
-async def state(connection: Connection, key: str) -> str | None:
+async def state(connection: Connection, key: str) -> CampaignState | None:
     """The state of a campaign; None if there is none of this key."""
     cursor = await connection.execute("SELECT state FROM campaigns WHERE key = %s", (key,))
     row = await cursor.fetchone()

@@ -15,7 +15,8 @@ from store.transaction_metrics import Metric
 class Decision(Struct, frozen=True, kw_only=True):
     """One decision. The id is derived from what was decided upon, so that a retry writes nothing new.
 
-    `kind` is entry, send, branch or exit. `answer` is what a retry returns again, where there is one.
+    Kinds and outcomes are open: each kind of action is one, and each arm of a split. `answer` is what a retry returns
+    again, where there is one.
     """
 
     id: UUID

@@ -10,7 +10,7 @@ from msgspec import Struct
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from domain.tracking.event import Event
+from domain.tracking.event import Event, EventType
 from store.database import Connection, PendingResult
 from store.transaction_metrics import Metric
 
@@ -32,7 +32,7 @@ class _Row(Struct, frozen=True, omit_defaults=True, gc=False):
     profile_id: UUID
     source: str
     message_id: str
-    type: str
+    type: EventType
     properties: dict[str, Any]
     context: dict[str, Any]
     timestamp: datetime

@@ -1,10 +1,13 @@
 """The numbers of a campaign's funnel: six statements, whatever its size."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
+from domain.journey.state import JourneyStatus, StoredState
+from domain.sending.claim import MessageState
 from store.database import Connection
 
 
@@ -15,10 +18,10 @@ class JourneyCount(Struct, frozen=True):
     """
 
     version: int
-    state: str
+    state: StoredState
     outcome: str | None
     step: str | None
-    status: str | None
+    status: JourneyStatus | None
     is_to_follow: bool
     number: int
 
@@ -43,7 +46,7 @@ class MessageCount(Struct, frozen=True):
 
     version: int
     step: str
-    state: str
+    state: MessageState
     number: int
     opened: int
 
@@ -56,14 +59,17 @@ class GoalCount(Struct, frozen=True):
     number: int
 
 
+PassedKind = Literal["start", "step", "outcome"]
+
+
 class PassedSteps(Struct, frozen=True):
     """What has been passed, for certain, by a journey that began, is or was at a step, or ended with an outcome.
 
-    `kind` is start, step or outcome, `name` which; `steps` has a 1 for each step of the version that it is true of.
+    `name` is which; `steps` has a 1 for each step of the version that it is true of.
     """
 
     version: int
-    kind: str
+    kind: PassedKind
     name: str
     steps: str
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from domain.journey.forecast import Group
+from domain.journey.state import JourneyStatus
 from store import campaigns
 from store.database import Connection
 
@@ -71,7 +72,7 @@ class JourneyStart(Struct, frozen=True):
 
     journey_id: UUID
     step: str | None
-    status: str | None
+    status: JourneyStatus | None
     wakes_at: datetime | None
 
 
@@ -99,7 +100,7 @@ class Candidate(Struct, frozen=True):
     workflow_id: str
     entered_at: datetime
     step: str | None
-    status: str | None
+    status: JourneyStatus | None
     is_active: bool
     is_moved: bool
     is_started: bool

@@ -9,8 +9,11 @@ from msgspec import Struct, convert
 from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
+from domain.campaign.life import CampaignState
 from domain.journey.requests import AuthorizeRequest
+from domain.journey.state import StoredState
 from domain.journey.step_facts import GateFacts
+from domain.sending.claim import MessageState
 from domain.sending.policy import Reservation
 from store import addresses
 from store.addresses import REFUSED_OF_PROFILE
@@ -23,7 +26,7 @@ class Claimed(Struct, frozen=True):
     """A message with its journey and its recipient, read under the locks of all three."""
 
     id: UUID
-    state: str
+    state: MessageState
     reason: str | None
     attempts: int
     channel: str
@@ -34,10 +37,10 @@ class Claimed(Struct, frozen=True):
     provider: str | None
     first_handed_over_at: datetime | None
     journey_id: UUID
-    journey_state: str
+    journey_state: StoredState
     campaign_key: str
     campaign_version: int
-    campaign_state: str
+    campaign_state: CampaignState
     entry: dict[str, Any]
     profile_id: UUID
     user_id: str | None
@@ -211,13 +214,13 @@ async def mark_sending(
 async def settle(
     connection: Connection,
     message_id: UUID,
-    state: str,
+    state: MessageState,
     *,
     attempt: int,
     reason: str | None = None,
     detail: str | None = None,
     provider_id: str | None = None,
-) -> str:
+) -> MessageState:
     """Write the outcome, or `reserved` where the attempt certainly delivered nothing; the state that then holds.
 
     `attempt` is the number of the last claim that the caller knows of. An attempt that was given up for dead may still
@@ -249,10 +252,11 @@ async def settle(
     if (row := await cursor.fetchone()) is not None:
         if state != "reserved":
             connection.metrics.add(Metric.SETTLED, row["campaign_key"], row["channel"], row["state"], reason or "")
-        return str(row["state"])
+        held: MessageState = row["state"]
+        return held
     cursor = await connection.execute("SELECT state FROM messages WHERE id = %s", (message_id,))
     row = await cursor.fetchone()
-    return str(row["state"]) if row else state
+    return row["state"] if row else state
 
 
 async def mark_opened(connection: Connection, reactions: Mapping[UUID, datetime], ending: Collection[UUID]) -> None:

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
+from domain.campaign.life import OperationKind, OperationState
 from store.database import Connection
 
 
@@ -20,8 +21,8 @@ class Operation(Struct, frozen=True):
 
     id: UUID
     campaign_key: str
-    kind: str
-    state: str
+    kind: OperationKind
+    state: OperationState
     parameters: dict[str, Any]
     audience_run: str | None
     cursor: UUID | None
@@ -54,7 +55,7 @@ _COLUMNS = """id, campaign_key, kind, state, parameters, audience_run, cursor, t
 async def insert(
     connection: Connection,
     campaign_key: str,
-    kind: str,
+    kind: OperationKind,
     parameters: Mapping[str, Any],
     *,
     requested_by: str,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,11 +20,14 @@ FRESH_SECONDS = 10.0
 LATE_SECONDS = 60.0
 
 
+OutboxKind = Literal["start", "matched", "exit", "resume", "skip", "campaign"]
+
+
 class OutboxMessage(Struct, frozen=True):
-    """A message to one workflow: start, matched, exit, resume, skip or campaign, with what that needs."""
+    """A message to one workflow, with what that needs."""
 
     workflow_id: str
-    kind: str
+    kind: OutboxKind
     payload: dict[str, Any]
 
 
@@ -36,7 +39,7 @@ class OutboxRow(Struct, frozen=True):
 
     id: int
     workflow_id: str
-    kind: str
+    kind: OutboxKind
     payload: dict[str, Any]
     bulk: bool
     is_late: bool

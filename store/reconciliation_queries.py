@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from domain.journey.state import JourneyStatus, StoredState
 from store.database import Connection
 from store.transaction_metrics import Metric
 
@@ -33,9 +34,9 @@ class KnownRow(Struct, frozen=True):
     id: UUID
     workflow_id: str
     campaign_version: int
-    state: str
+    state: StoredState
     step: str | None
-    status: str | None
+    status: JourneyStatus | None
     is_over: bool
     is_told: bool
     is_sending: bool

@@ -8,6 +8,7 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
+from domain.journey.reconciliation import ReconciliationState
 from store.database import Connection
 
 CHANNEL = "sojourn_reconciliations"
@@ -19,7 +20,7 @@ class Reconciliation(Struct, frozen=True):
     """One reconciliation: pending, running or done. The report comes with its end."""
 
     id: UUID
-    state: str
+    state: ReconciliationState
     requested_by: str
     report: dict[str, Any] | None
     created_at: datetime

@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.journey.filters import JourneyFilter
+from domain.journey.state import JourneyStatus
 from store.database import Connection
 from store.journey_filters import filter_conditions, filter_parameters
 
@@ -23,7 +24,7 @@ class Selected(Struct, frozen=True):
     campaign_version: int
     workflow_id: str
     step: str | None
-    status: str | None
+    status: JourneyStatus | None
     wakes_at: datetime | None
     moves: int
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from temporalio.common import Priority, RetryPolicy
 
+from domain.campaign.plan import MessagePriority
 from domain.sending.caps import is_exempt
 
 # A question is one short transaction: a slow one has lost its database.
@@ -53,7 +54,7 @@ def journey_priority(campaign_key: str, *, goes_after: bool) -> Priority:
     return Priority(priority_key=LATER if goes_after else TRIGGERED, fairness_key=campaign_key[:64])
 
 
-def send_priority(campaign_key: str, category: str, priority: str) -> Priority:
+def send_priority(campaign_key: str, category: str, priority: MessagePriority) -> Priority:
     """What passes the frequency caps goes first; among the others, campaigns take turns, as their journeys do."""
     if is_exempt(category, priority):
         return Priority(priority_key=URGENT)

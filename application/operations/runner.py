@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from domain.campaign.life import OperationKind
 from store import operations
 from store.database import Connection, Database
 from store.operations import Operation, Page
@@ -33,7 +34,7 @@ class OperationHandler(Protocol):
 class OperationRunner:
     """Works on the operations of campaigns. Any number of processes may: a page is done by one of them."""
 
-    def __init__(self, database: Database, handlers: Mapping[str, OperationHandler]) -> None:
+    def __init__(self, database: Database, handlers: Mapping[OperationKind, OperationHandler]) -> None:
         self._database = database
         self._handlers = handlers
 

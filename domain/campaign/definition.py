@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from domain.campaign.audience_fields import Audience
 from domain.campaign.expression_fields import KEY, WHICH_EVENTS, condition
+from domain.campaign.life import Overdue, StopMode
 from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, ZoneName
 from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, Text, quote_value, refuse
 from domain.campaign.steps.kinds import Steps
@@ -20,7 +21,7 @@ class Schedule(DocumentModel):
 
     starts_at: Annotated[Instant | None, Given] = Field(None, description="no user enters before this time")
     ends_at: Annotated[Instant | None, Given] = Field(None, description="no user enters at or after this time")
-    at_end: Literal["drain", "exit"] = Field(
+    at_end: StopMode = Field(
         "drain", description="journeys that are open then finish (`drain`) or end at once (`exit`)"
     )
 
@@ -94,7 +95,6 @@ class SendWindow(DocumentModel):
 
 
 MAX_RATE = 10_000
-Overdue = Literal["send", "skip", "retime"]
 
 
 class OnResume(DocumentModel):

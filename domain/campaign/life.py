@@ -6,13 +6,26 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-DRAFT, SCHEDULED, RUNNING, PAUSED = "draft", "scheduled", "running", "paused"
-STOPPING, ENDED, ARCHIVED = "stopping", "ended", "archived"
+CampaignState = Literal["draft", "scheduled", "running", "paused", "stopping", "ended", "archived"]
+DRAFT: Final = "draft"
+SCHEDULED: Final = "scheduled"
+RUNNING: Final = "running"
+PAUSED: Final = "paused"
+STOPPING: Final = "stopping"
+ENDED: Final = "ended"
+ARCHIVED: Final = "archived"
 
 Transition = Literal["publish", "start", "pause", "resume", "stop", "archive"]
+# What becomes of the journeys of a campaign that stops.
+StopMode = Literal["drain", "exit"]
+# What becomes of the messages that a pause has held up.
+Overdue = Literal["send", "skip", "retime"]
+# What is done to many journeys or users of a campaign, and how far that is.
+OperationKind = Literal["exit", "skip", "migrate", "enrol", "resume"]
+OperationState = Literal["pending", "running", "done", "cancelled"]
 
 # The states in which each transition is allowed.
-ALLOWED: Final[Mapping[Transition, tuple[str, ...]]] = {
+ALLOWED: Final[Mapping[Transition, tuple[CampaignState, ...]]] = {
     "publish": (DRAFT, SCHEDULED, RUNNING, PAUSED, STOPPING, ENDED),
     "start": (DRAFT, SCHEDULED, RUNNING, STOPPING, ENDED),
     "pause": (RUNNING,),
@@ -29,7 +42,7 @@ SHORTEST_POLL, LONGEST_POLL = timedelta(seconds=1), timedelta(minutes=10)
 class UnderWay(Struct, frozen=True):
     """An unfinished operation: its kind and progress."""
 
-    kind: str
+    kind: OperationKind
     done: int
     total: int | None = None
 
@@ -40,7 +53,7 @@ class CampaignFacts(Struct, frozen=True):
     `starts_at` and `ends_at` are the schedule of the running version; `since` is the last change of the campaign.
     """
 
-    state: str
+    state: CampaignState
     since: datetime
     version: int | None = None
     starts_at: datetime | None = None
@@ -55,14 +68,14 @@ class AdvanceResult(Struct, frozen=True, omit_defaults=True):
     `is_over` means that only a request can change anything more.
     """
 
-    state: str
+    state: CampaignState
     version: int | None = None
     operations: tuple[UnderWay, ...] = ()
     look_again_at: datetime | None = None
     is_over: bool = False
 
 
-def allowed_transitions(state: str) -> list[Transition]:
+def allowed_transitions(state: CampaignState) -> list[Transition]:
     """Return the transitions that this state allows."""
     return [move for move, states in ALLOWED.items() if state in states]
 

@@ -6,8 +6,13 @@ version in the database.
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Literal
 
 from msgspec import Struct, field
+
+# What a step does when a cap is full, and whether its message passes the caps.
+OnCapped = Literal["skip", "wait", "exit"]
+MessagePriority = Literal["normal", "high"]
 
 
 class Delay(Struct, frozen=True, tag="delay", tag_field="kind", omit_defaults=True):
@@ -35,7 +40,7 @@ class Until(Struct, frozen=True, tag="until", tag_field="kind", omit_defaults=Tr
 class Send(Struct, frozen=True, tag="send", tag_field="kind", omit_defaults=True):
     """One message on one channel, through the gate.
 
-    `expires` is in seconds from reaching the step; `on_capped` is "skip", "wait" or "exit".
+    `expires` is in seconds from reaching the step.
     """
 
     id: str
@@ -43,9 +48,9 @@ class Send(Struct, frozen=True, tag="send", tag_field="kind", omit_defaults=True
     template: str
     category: str = "marketing"
     expires: int = 7 * 86_400
-    on_capped: str = "skip"
+    on_capped: OnCapped = "skip"
     next: str | None = None
-    priority: str = "normal"
+    priority: MessagePriority = "normal"
 
 
 class Subscription(Struct, frozen=True, omit_defaults=True):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 from msgspec import Struct, field
 
 from domain.campaign.delay_fields import AnyDelayRule
+from domain.campaign.life import Overdue, StopMode
 from domain.campaign.steps.action import ActionRule
 from domain.campaign.steps.actions import ACTIONS
 from domain.conditions.expressions import ExpressionScope, compile_condition
@@ -26,7 +27,7 @@ class ScheduleRule(Struct, frozen=True, omit_defaults=True):
 
     starts_at: datetime | None = None
     ends_at: datetime | None = None
-    at_end: str = "drain"
+    at_end: StopMode = "drain"
 
 
 class DailyRule(Struct, frozen=True, tag="day", tag_field="every"):
@@ -92,12 +93,9 @@ class GoalRule(Struct, frozen=True, omit_defaults=True):
 
 
 class ResumeRule(Struct, frozen=True, omit_defaults=True):
-    """How held messages go on after a pause, and how many journeys are woken a second.
+    """How held messages go on after a pause, and how many journeys are woken a second."""
 
-    `overdue` is "send", "skip" or "retime".
-    """
-
-    overdue: str = "send"
+    overdue: Overdue = "send"
     rate: int = 100
 
 

@@ -10,6 +10,7 @@ from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.journey.dominators import followers
 from domain.journey.migration import obstacle, obstacle_for_all
+from domain.journey.state import JourneyStatus
 
 InFlightPolicy = Literal["keep", "migrate", "exit"]
 Fate = Literal["stays", "migrates", "exits", "undecided"]
@@ -24,7 +25,7 @@ class Group(Struct, frozen=True):
 
     version: int
     step: str | None
-    status: str | None
+    status: JourneyStatus | None
     is_started: bool
     journeys: int
 

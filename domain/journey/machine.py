@@ -48,7 +48,7 @@ from domain.journey.protocol import (
     SleepUntil,
     Woke,
 )
-from domain.journey.state import COMPLETED, EXITED, JourneyState, Match
+from domain.journey.state import COMPLETED, EXITED, JourneyState, JourneyStatus, Match
 
 
 def begin(plan: Plan, at: datetime, seed: str = "") -> JourneyState:
@@ -112,7 +112,7 @@ def find_match(plan: Plan, state: JourneyState) -> Subscription | None:
     return min(heard, key=lambda entry: entry[:2])[2] if heard else None
 
 
-def status(plan: Plan, state: JourneyState) -> tuple[str, str]:
+def status(plan: Plan, state: JourneyState) -> tuple[str, JourneyStatus]:
     """The step and what the journey does there, for whoever looks: waiting, deferred, held or acting.
 
     A delay waits from the beginning, also while it is looked up until when: so it can be said when the journey starts.
@@ -120,7 +120,7 @@ def status(plan: Plan, state: JourneyState) -> tuple[str, str]:
     if state.step is None or state.outcome is not None:
         return "", "acting"
     match plan.node(state.step):
-        case Send() if is_at_rest(plan, state):
+        case Send() if state.phase in ("deferred", "held"):
             return state.step, state.phase
         case Until():
             return state.step, "waiting"

@@ -31,8 +31,8 @@ from domain.journey.protocol import (
     Unreadable,
 )
 from domain.journey.records import Journey, seed_of
-from domain.journey.state import JourneyState
-from domain.sending.claim import POSTPONED
+from domain.journey.state import JourneyState, JourneyStatus
+from domain.sending.claim import POSTPONED, SENT
 from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
 
 
@@ -43,7 +43,7 @@ class Position(Struct, frozen=True, omit_defaults=True):
     """
 
     step: str
-    status: str
+    status: JourneyStatus
     rest: float | None = None
 
 
@@ -61,7 +61,7 @@ class StoredPosition(Struct, frozen=True, omit_defaults=True):
     """What the journey's row says: the step, the status and the visit of the step; and the last move told."""
 
     step: str
-    status: str
+    status: JourneyStatus
     visit: int
     move: int = 0
 
@@ -84,9 +84,10 @@ def next_positions(plan: Plan, state: JourneyState, command: Command, at: dateti
     facts: list[Fact | None]
     match command:
         case Authorize():
-            facts = [Answered(Refused("any"))]
+            # Any reason but a cap that ends the journey, which the gate says by itself.
+            facts = [Answered(Refused("expired"))]
         case Dispatch():
-            facts = [Settled("any", journey_ended=False)]
+            facts = [Settled(SENT, journey_ended=False)]
         case Evaluate(step=step):
             facts = _branch_facts(plan, step)
         case LookUp():

@@ -4,6 +4,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from domain.campaign.plan import MessagePriority
+from domain.sending.claim import AttemptState
 from domain.sending.policy import Answer
 
 # Commands: what the workflow is to do next.
@@ -44,7 +46,7 @@ class Dispatch(Struct, frozen=True):
     message_id: str
     channel: str
     category: str
-    priority: str
+    priority: MessagePriority
     ends_with: str | None
 
 
@@ -114,7 +116,7 @@ class Answered(Struct, frozen=True):
 class Settled(Struct, frozen=True):
     """The message has its outcome: sent, failed, cancelled or unknown. One that is postponed is asked for again."""
 
-    outcome: str
+    outcome: AttemptState
     journey_ended: bool
 
 

@@ -1,10 +1,11 @@
 """What it means where the database and Temporal do not agree on a journey, and what is to be done about it."""
 
 from enum import StrEnum
+from typing import Literal
 
 from msgspec import Struct
 
-from domain.journey.state import CANCELLED, COMPLETED, EXITED
+from domain.journey.state import CANCELLED, COMPLETED, EXITED, EndState
 
 # The outcome of a journey whose workflow failed or timed out: it cannot go on.
 FAILED = "failed"
@@ -33,14 +34,18 @@ FOR_PEOPLE = {
 }
 
 
+Execution = Literal["running", "completed", "failed", "canceled", "terminated", "timed_out"]
+ReconciliationState = Literal["pending", "running", "done"]
+
+
 class WorkflowState(Struct, frozen=True):
-    """A journey's workflow in Temporal. `execution` is running, completed, failed, canceled, terminated or timed_out.
+    """A journey's workflow in Temporal.
 
     `result` is that of a completed one, `version` that of the campaign. `is_busy` says that something is under way of
     which the workflow, or the database, is yet to hear.
     """
 
-    execution: str
+    execution: Execution
     result: str | None = None
     step: str | None = None
     status: str | None = None
@@ -52,7 +57,7 @@ class Verdict(Struct, frozen=True):
     """What is wrong with a row that is active, and how it ends, as (state, outcome); None where it is to go on."""
 
     finding: Finding
-    ending: tuple[str, str] | None
+    ending: tuple[EndState, str] | None
 
 
 def judge(workflow: WorkflowState | None) -> Verdict | None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from domain.journey.state import EndState
 from domain.tracking.event import Event
 
 # Temporal takes 1,000 bytes of workflow id, its tables in PostgreSQL 255 characters; a campaign's key has up to 64.
@@ -28,7 +29,7 @@ class Ending(Struct, frozen=True):
     """How a journey ends: its state (completed or exited) and outcome, when, and by which event or actor."""
 
     id: UUID
-    state: str
+    state: EndState
     outcome: str
     ended_by: str | None
     ended_at: datetime

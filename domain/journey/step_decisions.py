@@ -7,7 +7,7 @@ request. A decision holds for the request's id for ever; carrying it out is the 
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from types import NoneType
-from typing import Any, Final, Generic, TypeVar, assert_never
+from typing import Any, Final, Generic, Literal, TypeVar, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -32,6 +32,10 @@ A = TypeVar("A")
 _NO_DATE_REASONS: Final = {NoneType: "no_date", Unreadable: "unreadable_date"}
 
 
+# Past: there is no date, or the step was reached after it. Unreadable: a value names no date.
+DelayOutcome = Literal["past", "unreadable", "waiting", "over"]
+
+
 class BranchAnswer(Struct, frozen=True):
     """The index of the case that holds or of the arm; None for otherwise."""
 
@@ -53,6 +57,8 @@ class ActionAnswer(Struct, frozen=True, omit_defaults=True):
 
 class StepDecision(Struct, Generic[A], frozen=True, kw_only=True):
     """The decision on one request: the answer, the reason with its data, and what follows.
+
+    Kinds and outcomes are open: each kind of action is one, and each arm of a split.
 
     `effects` and `reservation` are carried out with it. The journey is over with the outcome `ends_with`; where that is
     None, its row goes to `position`, or stays as it is. A decision that is not `is_recorded` has changed nothing.
@@ -116,7 +122,7 @@ def _ends_with(request: AuthorizeRequest, step: Send, answer: Answer) -> str | N
     return CAPPED if answer.reason == CAPPED and step.on_capped == "exit" else request.ends_with
 
 
-def _gate_outcome(answer: Answer) -> str:
+def _gate_outcome(answer: Answer) -> Literal["granted", "deferred", "held", "refused"]:
     match answer:
         case Granted():
             return "granted"
@@ -179,11 +185,7 @@ def _branch_decision(
 def decide_delay(
     request: DelayRequest, plan: Plan, rules: Rules, facts: StepFacts, timezone: str
 ) -> StepDecision[DelayAnswer]:
-    """Decide until when a delay rests. `timezone` is the deployment's.
-
-    Outcomes: `past` (there is no date, or the step was reached after it), `unreadable` (a value names no date),
-    `waiting` and `over`.
-    """
+    """Decide until when a delay rests. `timezone` is the deployment's."""
     zone = facts.zone(rules.timezone, timezone)
     delay_facts = DelayFacts(request.reached_at, facts, stored_event(facts.entry))
     end = rules.delays[request.step].until(delay_facts, zone)
@@ -208,7 +210,7 @@ def decide_delay(
     )
 
 
-def _delay_outcome(request: DelayRequest, until: datetime | Unreadable | None) -> str:
+def _delay_outcome(request: DelayRequest, until: datetime | Unreadable | None) -> DelayOutcome:
     if isinstance(until, Unreadable):
         return "unreadable"
     if until is None or (request.attempt == 1 and until < request.reached_at):

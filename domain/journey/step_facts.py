@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from domain.campaign.life import CampaignState
 from domain.campaign.plan import Plan, Send, Split
+from domain.journey.state import StoredState
 from domain.local_time.zones import recipient_zone
 from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.sending.caps import CapRule, CountedMessage
@@ -25,7 +27,7 @@ class LockedFacts(Struct, frozen=True, kw_only=True):
     profile_id: UUID
     campaign_key: str
     campaign_version: int
-    journey_state: str
+    journey_state: StoredState
     traits: dict[str, Any]
     context: dict[str, str]
     suppressed: dict[str, str | None]
@@ -42,7 +44,7 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
 
     consent: dict[str, bool]
     ended_by: str | None
-    campaign_state: str
+    campaign_state: CampaignState
     held_at: datetime | None
     rules: list[CapRule]
     ledger: list[CountedMessage]

@@ -17,6 +17,7 @@ NO_CONSENT: Final = "no_consent"
 # An address can refuse everything, or everything except transactional messages.
 SUPPRESSION: Final = "suppression"
 OPT_OUT: Final = "opt_out"
+AddressRefusal = Literal["suppression", "opt_out"]
 
 
 class ConsentFacts(Struct, frozen=True):

@@ -6,6 +6,7 @@ when another person logs in on the same device: the user id of the event decides
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 from uuid import UUID
 
 from msgspec import Struct, field
@@ -16,7 +17,7 @@ from domain.tracking.event import Event
 class Identity(Struct, frozen=True, order=True, gc=False):
     """An identifier by which a client names a person."""
 
-    kind: str
+    kind: Literal["user", "anonymous"]
     value: str
 
 

@@ -51,7 +51,7 @@ class Statement(Struct, frozen=True):
 class PartChange(Struct, frozen=True):
     """A changed value. `after` is None if it was deleted, lifted, or had no room."""
 
-    part: str
+    part: Part
     name: str
     before: Any
     after: Any

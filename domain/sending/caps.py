@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from domain.campaign.plan import MessagePriority
 from domain.local_time.periods import Period, next_period_start, period_start
 
 TRANSACTIONAL, HIGH = "transactional", "high"
@@ -37,11 +38,11 @@ class CapRule(Struct, frozen=True):
     min_gap: int | None = None
     counts: tuple[str, ...] = ()
 
-    def limits(self, channel: str, category: str, priority: str) -> bool:
+    def limits(self, channel: str, category: str, priority: MessagePriority) -> bool:
         """Whether this rule may stand in the way of such a message."""
         return not is_exempt(category, priority) and self._concerns(channel, category)
 
-    def counts_in(self, channel: str, category: str, priority: str) -> bool:
+    def counts_in(self, channel: str, category: str, priority: MessagePriority) -> bool:
         """Whether such a message takes up room in this rule.
 
         A transactional one is of no category that a rule may name: where it counts, it does so beside `categories`.
@@ -65,7 +66,7 @@ class CountedMessage(Struct, frozen=True):
     at: datetime
     channel: str
     category: str
-    priority: str = "normal"
+    priority: MessagePriority = "normal"
 
 
 class Capped(Struct, frozen=True):
@@ -83,7 +84,7 @@ class Capped(Struct, frozen=True):
     min_gap: int | None = None
 
 
-def is_exempt(category: str, priority: str) -> bool:
+def is_exempt(category: str, priority: MessagePriority) -> bool:
     """Whether a message passes every rule."""
     return category == TRANSACTIONAL or priority == HIGH
 
@@ -94,7 +95,7 @@ def check(
     *,
     channel: str,
     category: str,
-    priority: str,
+    priority: MessagePriority,
     at: datetime,
     zone: ZoneInfo,
 ) -> Capped | None:

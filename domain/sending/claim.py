@@ -1,32 +1,42 @@
 """What an attempt to send may do with a message of the ledger, given what the ledger and the journey say."""
 
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Final, Literal, assert_never
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from domain.campaign.life import CampaignState
+from domain.journey.state import StoredState
 from domain.local_time.windows import LocalWindow
 from domain.sending.caps import TRANSACTIONAL
 from domain.sending.delivery import Keyed, Never, Repeats, Replaces
 from domain.sending.policy import SEND_WINDOW, Recipient, objection, opens_at
 
-RESERVED, SENDING, SENT, FAILED, CANCELLED, UNKNOWN = "reserved", "sending", "sent", "failed", "cancelled", "unknown"
+# The states of a message in the ledger.
+MessageState = Literal["reserved", "sending", "sent", "failed", "cancelled", "unknown"]
+RESERVED: Final = "reserved"
+SENDING: Final = "sending"
+SENT: Final = "sent"
+FAILED: Final = "failed"
+CANCELLED: Final = "cancelled"
+UNKNOWN: Final = "unknown"
 # Of an attempt, not of the ledger: the window has closed since the grant, and the gate is to be asked again.
-POSTPONED = "postponed"
+POSTPONED: Final = "postponed"
+AttemptState = Literal[MessageState, "postponed"]
 
 
 class ClaimFacts(Struct, frozen=True):
     """A message as the ledger has it, and the states of the journey and of the campaign it belongs to."""
 
-    state: str
+    state: MessageState
     reason: str | None
     channel: str
     category: str
     expires_at: datetime
     first_handed_over_at: datetime | None
-    journey_state: str
-    campaign_state: str
+    journey_state: StoredState
+    campaign_state: CampaignState
 
 
 class Proceed(Struct, frozen=True):
@@ -43,7 +53,7 @@ class Wait(Struct, frozen=True):
 class Close(Struct, frozen=True):
     """Do not hand it over; the message ends in this state for this reason, which `detail` explains where it can."""
 
-    state: str
+    state: MessageState
     reason: str
     detail: str | None = None
 
@@ -51,7 +61,7 @@ class Close(Struct, frozen=True):
 class Done(Struct, frozen=True):
     """It has its outcome already."""
 
-    state: str
+    state: AttemptState
 
 
 def claim(

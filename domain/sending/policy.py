@@ -6,24 +6,39 @@ the way is the reason that an engineer reads afterwards.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
-from domain.campaign.plan import Send
+from domain.campaign.life import CampaignState, Overdue
+from domain.campaign.plan import MessagePriority, Send
 from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS
+from domain.journey.state import StoredState
 from domain.local_time.windows import LocalWindow, next_open
 from domain.people.consent import ConsentFacts, find_refusal
 from domain.sending import caps
 from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, CountedMessage
 
-SEND_WINDOW = "send_window"
-PAUSED = "paused"
+SEND_WINDOW: Final = "send_window"
+PAUSED: Final = "paused"
+RefusalReason = Literal[
+    "journey_ended",
+    "campaign_not_running",
+    "schedule_ended",
+    "paused",
+    "expired",
+    "unreachable",
+    "suppressed",
+    "no_consent",
+    "send_window",
+    "capped",
+]
+DeferReason = Literal["send_window", "capped"]
 # The states of a campaign in which its messages go. The users of a scheduled one entered before it was stopped.
-SENDING_STATES = ("scheduled", "running", "stopping")
+SENDING_STATES: Final = ("scheduled", "running", "stopping")
 
 
 class Granted(Struct, frozen=True, tag="granted", tag_field="answer"):
@@ -36,19 +51,19 @@ class Deferred(Struct, frozen=True, tag="deferred", tag_field="answer"):
     """Not before `until`; ask again then, by the zone, window and caps of then."""
 
     until: datetime
-    reason: str
+    reason: DeferReason
 
 
 class Held(Struct, frozen=True, tag="held", tag_field="answer"):
     """The campaign is paused; ask again when it is resumed."""
 
-    reason: str
+    reason: Literal["campaign_paused"]
 
 
 class Refused(Struct, frozen=True, tag="refused", tag_field="answer"):
     """This message is not sent. `journey_ended` says that the journey is over, too."""
 
-    reason: str
+    reason: RefusalReason
     journey_ended: bool = False
 
 
@@ -66,7 +81,7 @@ class Reservation(Struct, frozen=True):
     visit: int
     channel: str
     category: str
-    priority: str
+    priority: MessagePriority
     template: str
     at: datetime
     expires_at: datetime
@@ -101,9 +116,9 @@ class Objection(Struct, frozen=True):
     `refused_by` says whether the profile or the address refuses; None of an unreachable user.
     """
 
-    reason: str
+    reason: Literal["unreachable", "suppressed", "no_consent"]
     detail: str
-    refused_by: str | None = None
+    refused_by: Literal["profile", "address"] | None = None
 
 
 class Request(Struct, frozen=True):
@@ -128,10 +143,10 @@ class Request(Struct, frozen=True):
 def decide(
     request: Request,
     *,
-    journey_state: str,
+    journey_state: StoredState,
     ended_by: str | None,
-    campaign_state: str,
-    overdue: str,
+    campaign_state: CampaignState,
+    overdue: Overdue,
     held_at: datetime | None,
     recipient: Recipient,
     window: LocalWindow | None,
@@ -215,9 +230,9 @@ def _check_caps(capped: Capped, request: Request, may_go_at: datetime, zone: Zon
     return _refuse("capped", **data, timezone=zone.key)
 
 
-def _defer(reason: str, until: datetime, zone: ZoneInfo, **data: Any) -> GateDecision:
+def _defer(reason: DeferReason, until: datetime, zone: ZoneInfo, **data: Any) -> GateDecision:
     return GateDecision(Deferred(until, reason), {"until": until.astimezone(zone), "timezone": zone.key, **data})
 
 
-def _refuse(reason: str, *, journey_ended: bool = False, **data: Any) -> GateDecision:
+def _refuse(reason: RefusalReason, *, journey_ended: bool = False, **data: Any) -> GateDecision:
     return GateDecision(Refused(reason, journey_ended=journey_ended), data)

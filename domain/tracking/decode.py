@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from domain.errors import InvalidRequestError, MalformedJsonError, PayloadTooLargeError
 from domain.long_work import LongWork, finish
 from domain.tracking.batch import NULL, Batch, split_batch
-from domain.tracking.event import Event, Reject
+from domain.tracking.event import CallType, Event, Reject
 from domain.tracking.identifiers import STANDARD_PLACEHOLDERS, Placeholders
 from domain.tracking.instants import instant
 from domain.tracking.item import MAX_ITEM_BYTES, Item, event_of_item, shared_context, shared_integrations
@@ -31,7 +31,7 @@ MAX_MERGED_BYTES = 4 * MAX_BATCH_BYTES
 _WANTED = 'the body must be a JSON object like {"userId": "…", "timestamp": "…"}'
 
 # Reads one call: its text, its type if the route names it, the sending time, and the batch's shared values.
-_Read = Callable[[bytes, str | None, datetime | None, Shared], Item]
+_Read = Callable[[bytes, CallType | None, datetime | None, Shared], Item]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def write_key_of(body: bytes) -> str | None:
 def decode(
     body: bytes,
     *,
-    kind: str,
+    kind: CallType | Literal["batch"],
     source: str,
     received_at: datetime,
     new_id: Callable[[], UUID],
@@ -98,7 +98,7 @@ def decode(
 def decode_in_pieces(
     body: bytes,
     *,
-    kind: str,
+    kind: CallType | Literal["batch"],
     source: str,
     received_at: datetime,
     new_id: Callable[[], UUID],
@@ -114,7 +114,7 @@ def decode_in_pieces(
     InvalidRequestError for an invalid body, MalformedJsonError if it is not JSON.
     """
 
-    def read(raw: bytes, kind: str | None, sent_at: datetime | None, shared: Shared) -> Item:
+    def read(raw: bytes, kind: CallType | None, sent_at: datetime | None, shared: Shared) -> Item:
         return event_of_item(
             raw,
             kind=kind,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from msgspec import Struct, convert
@@ -12,7 +12,10 @@ OUR_CONTEXT = "sojourn"
 # The key in `integrations` that marks an event as history. Source: Segment's spec, common fields.
 INTEGRATION = "Sojourn"
 # The type of the pseudo-event that enters a member of an audience. No client can report it.
-AUDIENCE = "audience"
+AUDIENCE: Final = "audience"
+# The calls of the tracking API.
+CallType = Literal["track", "identify", "page", "screen", "group", "alias"]
+EventType = Literal[CallType, "audience"]
 
 # The source of the environment's write key.
 DEFAULT_SOURCE: Final = "default"
@@ -23,12 +26,12 @@ SOJOURN_SOURCE: Final = "sojourn"
 class Event(Struct, frozen=True, kw_only=True, gc=False):
     """One accepted call of the tracking API.
 
-    `type` is track, identify, page, screen, group or alias. `name` is the event of a track, the name of a page or
-    screen, else None. `properties` are the properties of a track, page or screen, and the traits of an identify or
-    group. `timestamp` is when it happened, corrected for the skew of the client's clock. For an impossible clock it is
-    the arrival, and `reported_timestamp` the clock's time: such an event overtakes no other. At least one of `user_id`
-    and `anonymous_id` is set; `previous_id` only for an alias. `integrations` is the client's choice of services.
-    `is_history` marks an event of the past without effects: it starts, moves and converts nothing.
+    `name` is the event of a track, the name of a page or screen, else None. `properties` are the properties of a track,
+    page or screen, and the traits of an identify or group. `timestamp` is when it happened, corrected for the skew of
+    the client's clock. For an impossible clock it is the arrival, and `reported_timestamp` the clock's time: such an
+    event overtakes no other. At least one of `user_id` and `anonymous_id` is set; `previous_id` only for an alias.
+    `integrations` is the client's choice of services. `is_history` marks an event of the past without effects: it
+    starts, moves and converts nothing.
 
     `message_id` is the client's own, unique within `source`, the name of its key or keys. `id` is made on arrival, and
     is Sojourn's id of the event, in Temporal as well. `said_at` is the time of its statements about the person; None
@@ -40,7 +43,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     id: UUID
     source: str = DEFAULT_SOURCE
     message_id: str
-    type: str
+    type: EventType
     name: str | None
     user_id: str | None
     anonymous_id: str | None

@@ -5,13 +5,13 @@ Sources of the rules: the Segment spec, and the limits of PostgreSQL's jsonb.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import msgspec
 
 from domain.tracking.arrival import Occurrence, correct
-from domain.tracking.event import INTEGRATION, OUR_CONTEXT, Event
+from domain.tracking.event import INTEGRATION, OUR_CONTEXT, CallType, Event
 from domain.tracking.identifiers import MAX_ID_CHARACTERS, Identifier, Placeholders, missing_error, read_identifier
 from domain.tracking.instants import instant
 from domain.tracking.item_error import MAX_DEPTH, UNREADABLE, ItemError, quote_value, why_unreadable
@@ -19,7 +19,7 @@ from domain.tracking.shared import NOTHING_SHARED, Shared, merge_shared
 from domain.tracking.surrogates import may_have_halves, replace_halves
 from domain.tracking.traits import LeftOut, read_traits
 
-TYPES = ("track", "identify", "page", "screen", "group", "alias")
+TYPES: tuple[CallType, ...] = get_args(CallType)
 MAX_ITEM_BYTES = 32 * 1024
 
 _INT_RANGE = range(-(2**63), 2**63)
@@ -75,7 +75,7 @@ _decode_call = msgspec.json.Decoder(_Call).decode
 def event_of_item(
     raw: bytes,
     *,
-    kind: str | None,
+    kind: CallType | None,
     source: str,
     sent_at: datetime | None,
     received_at: datetime,
@@ -229,7 +229,7 @@ def _check_storable(raw: bytes, call: _Call) -> None:
 
 
 def _name_and_properties(
-    type_: str, call: _Call, context: dict[str, Any]
+    type_: CallType, call: _Call, context: dict[str, Any]
 ) -> tuple[str | None, dict[str, Any], list[LeftOut]]:
     match type_:
         case "track":

@@ -37,7 +37,7 @@ from domain.journey.protocol import (
     Woke,
 )
 from domain.journey.state import JourneyState
-from domain.sending.claim import POSTPONED
+from domain.sending.claim import POSTPONED, AttemptState
 from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 _DURATIONS = ["1s", "5m", "1h", "2h"]
 _EVENTS = ["Seen", "Bought"]
 _EVENT_IDS = ["e1", "e2", "e3", "e4"]
-_OUTCOMES = ["sent", "sent", "failed", "cancelled", "unknown", POSTPONED]
+_OUTCOMES: list[AttemptState] = ["sent", "sent", "failed", "cancelled", "unknown", POSTPONED]
 
 
 class Tape:

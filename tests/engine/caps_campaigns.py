@@ -11,7 +11,8 @@ from application.caps import FrequencyCaps
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from domain.access import SOJOURN
-from domain.tracking.event import Event
+from domain.campaign.plan import MessagePriority
+from domain.tracking.event import CallType, Event
 from runtime.documents import DocumentProcesses
 from store.database import Database
 
@@ -22,7 +23,7 @@ class Spec:
 
     channel: str = "email"
     category: str = "marketing"
-    priority: str = "normal"
+    priority: MessagePriority = "normal"
     on_capped: str = "skip"
     expires: str = "2d"
     opens: time | None = None
@@ -98,7 +99,7 @@ def identify(user: str, traits: Mapping[str, Any]) -> Event:
     return _event("identify", None, user, traits)
 
 
-def _event(type: str, name: str | None, user: str, properties: Mapping[str, Any]) -> Event:
+def _event(type: CallType, name: str | None, user: str, properties: Mapping[str, Any]) -> Event:
     return Event(
         id=uuid4(),
         message_id=str(uuid4()),

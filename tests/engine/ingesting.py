@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from application.ingest import Ingest, IngestResult
-from domain.tracking.event import Event
+from domain.tracking.event import CallType, Event
 
 Query = Callable[..., Awaitable[list[dict[str, Any]]]]
 
@@ -19,7 +19,7 @@ AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
 def event(
-    type: str,
+    type: CallType,
     user: str | None,
     *,
     anonymous: str | None = None,

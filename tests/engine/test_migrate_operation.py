@@ -135,8 +135,8 @@ async def test_a_journey_that_ends_meanwhile_is_counted_as_ended(idle: Harness) 
 
 async def work(harness: Harness) -> None:
     """Do what there is to do, in this process."""
-    kinds = {"migrate": MigrateHandler(Catalogue(), JourneyMigrator(harness.temporal))}
-    await OperationRunner(harness.database, kinds).work("offer", goes_on=lambda: True)
+    handler = MigrateHandler(Catalogue(), JourneyMigrator(harness.temporal))
+    await OperationRunner(harness.database, {"migrate": handler}).work("offer", goes_on=lambda: True)
 
 
 async def test_a_journey_that_has_not_begun_begins_under_the_new_version(idle: Harness) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from store import outbox
 from store.database import Connection, Database
-from store.outbox import OutboxMessage
+from store.outbox import OutboxKind, OutboxMessage
 
 LIMIT, OF_MANY = 20, 4
 
@@ -17,7 +17,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
         yield opened
 
 
-def message(workflow_id: str, kind: str = "exit") -> OutboxMessage:
+def message(workflow_id: str, kind: OutboxKind = "exit") -> OutboxMessage:
     return OutboxMessage(workflow_id, kind, {})
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from domain.campaign.plan import MessagePriority, OnCapped
 from domain.campaign.schema import Slug, quote_value, refuse
 from domain.campaign.steps.model import StepId, StepModel, StepSpec
 from domain.campaign.time_fields import Duration
@@ -46,11 +47,11 @@ class SendSpec(StepSpec):
         description="what the message is for, as consent and caps have it; "
         "`transactional` passes consent, send window and caps",
     )
-    priority: Literal["normal", "high"] = Field("normal", description="`high` passes the frequency caps")
+    priority: MessagePriority = Field("normal", description="`high` passes the frequency caps")
     expires: Duration = Field(
         7 * 86_400, description="it goes no later than this after the step was reached: `6h`", examples=["6h"]
     )
-    on_capped: Literal["skip", "wait", "exit"] = Field(
+    on_capped: OnCapped = Field(
         "skip",
         description="what to do when a cap is full: go on without it, wait for room, or end the journey",
     )

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from domain.campaign.plan import Branch, Delay, Exit, Send, Subscription, WaitFor
+from domain.campaign.plan import Branch, Delay, Exit, OnCapped, Send, Subscription, WaitFor
 from domain.journey import machine
 from domain.journey.protocol import (
     Answered,
@@ -27,6 +27,7 @@ from domain.journey.protocol import (
     Woke,
 )
 from domain.journey.state import COMPLETED, EXITED, HISTORY_LENGTH, SCHEDULE_ENDED
+from domain.sending.claim import AttemptState
 from domain.sending.policy import Deferred, Granted, Held, Refused
 from tests.domain.journey.machine_driver import Begin, MachineDriver
 from tests.domain.strategies import NOON, plan_of
@@ -141,7 +142,15 @@ IRRELEVANT: dict[Scenario, list[Fact]] = {
     asking: [Woke(), SENT, Settled("sent", journey_ended=True), Evaluated(0)],
     deferred: [Woke(), GRANTED, DEFERRED, HELD, REFUSED, SENT, Evaluated(0)],
     held: [Woke(), GRANTED, DEFERRED, HELD, REFUSED, SENT, Evaluated(None)],
-    sending: [Woke(), GRANTED, DEFERRED, HELD, REFUSED, Answered(Refused("x", journey_ended=True)), Evaluated(0)],
+    sending: [
+        Woke(),
+        GRANTED,
+        DEFERRED,
+        HELD,
+        REFUSED,
+        Answered(Refused("journey_ended", journey_ended=True)),
+        Evaluated(0),
+    ],
     waiting_for_an_event: [Woke(), GRANTED, REFUSED, SENT, Settled("failed", journey_ended=True), Evaluated(0)],
     at_a_branch: [Woke(), GRANTED, HELD, SENT],
 }
@@ -362,7 +371,7 @@ def test_an_exit_is_an_exit_also_after_the_end_of_the_schedule(begin: Begin) -> 
 
 
 @pytest.mark.parametrize("on_capped", ["skip", "wait"])
-def test_a_capped_message_is_left_out_and_the_flow_goes_on(begin: Begin, on_capped: str) -> None:
+def test_a_capped_message_is_left_out_and_the_flow_goes_on(begin: Begin, on_capped: OnCapped) -> None:
     plan = plan_of(Send("mail", "email", "hello", on_capped=on_capped, next="pause"), Delay("pause", 60))
     driver = begin(plan).tell(CAPPED)
     assert driver.command() == SleepUntil(NOON + timedelta(minutes=1), "delay pause")
@@ -387,7 +396,7 @@ def test_a_settlement_that_tells_of_the_end_ends_the_journey(begin: Begin) -> No
 
 
 @pytest.mark.parametrize("outcome", ["sent", "failed", "cancelled", "unknown"])
-def test_the_flow_goes_on_whatever_became_of_the_message(begin: Begin, outcome: str) -> None:
+def test_the_flow_goes_on_whatever_became_of_the_message(begin: Begin, outcome: AttemptState) -> None:
     driver = sending(begin(PLAN)).tell(Settled(outcome, journey_ended=False))
     assert isinstance(driver.command(), AwaitMatch)
     assert driver.state.message_id is None

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.json import decode, encode
 
+from domain.campaign.plan import MessagePriority
 from domain.local_time.periods import Period, next_period_start, period_start
 from domain.sending.caps import HIGH, LONGEST, TRANSACTIONAL, Capped, CapRule, CountedMessage, check, is_exempt
 from tests.domain.sending.recount import crowded, is_allowed, recount
@@ -18,7 +19,9 @@ DAILY = CapRule("daily", limit=1, window=DAY)
 LONDON, TOKYO, NEW_YORK = ZoneInfo("Europe/London"), ZoneInfo("Asia/Tokyo"), ZoneInfo("America/New_York")
 
 
-def mail(at: datetime, category: str = "marketing", channel: str = "email", priority: str = "normal") -> CountedMessage:
+def mail(
+    at: datetime, category: str = "marketing", channel: str = "email", priority: MessagePriority = "normal"
+) -> CountedMessage:
     return CountedMessage(at, channel, category, priority)
 
 
@@ -34,7 +37,7 @@ def may(
     *,
     channel: str = "email",
     category: str = "marketing",
-    priority: str = "normal",
+    priority: MessagePriority = "normal",
 ) -> Capped | None:
     return check(rules, ledger, channel=channel, category=category, priority=priority, at=at, zone=zone)
 
@@ -181,7 +184,7 @@ MARKETING_ONLY = CapRule("marketing", 1, DAY, categories=("marketing",))
     ],
 )
 def test_what_a_rule_limits_and_what_it_counts(
-    rule: CapRule, message: tuple[str, str, str], is_limited: bool, is_counted: bool
+    rule: CapRule, message: tuple[str, str, MessagePriority], is_limited: bool, is_counted: bool
 ) -> None:
     channel, category, priority = message
     assert rule.limits(*message) is is_limited

@@ -1,9 +1,12 @@
 from datetime import UTC, datetime, time, timedelta
 from itertools import product
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from domain.campaign.life import CampaignState
+from domain.journey.state import StoredState
 from domain.local_time.windows import LocalWindow
 from domain.sending.caps import TRANSACTIONAL
 from domain.sending.claim import (
@@ -17,6 +20,7 @@ from domain.sending.claim import (
     ClaimFacts,
     Close,
     Done,
+    MessageState,
     Proceed,
     Wait,
     claim,
@@ -44,14 +48,14 @@ def refused(reason: str) -> Close:
 
 
 def attempt(
-    state: str,
+    state: MessageState,
     *,
     category: str = "marketing",
-    journey: str = "active",
+    journey: StoredState = "active",
     recipient: Recipient = REACHABLE,
     late: timedelta = -timedelta(hours=1),
     honours: bool = False,
-    campaign: str = "running",
+    campaign: CampaignState = "running",
     reason: str | None = None,
     window: LocalWindow | None = None,
     zone: str = "UTC",
@@ -77,7 +81,7 @@ PAUSED = Wait("the campaign is paused")
 
 @pytest.mark.parametrize("state", [SENT, FAILED, CANCELLED, UNKNOWN])
 @pytest.mark.parametrize("journey", ["active", "completed", "exited"])
-def test_what_has_its_outcome_keeps_it(state: str, journey: str) -> None:
+def test_what_has_its_outcome_keeps_it(state: MessageState, journey: StoredState) -> None:
     for recipient, honours in product(RECIPIENTS.values(), (False, True)):
         assert attempt(state, journey=journey, recipient=recipient, honours=honours) == Done(state)
 
@@ -122,7 +126,7 @@ def test_the_window_closes_on_the_instant() -> None:
 
 
 @pytest.mark.parametrize("journey", ["active", "completed", "exited"])
-def test_what_was_given_back_is_postponed_however_often_it_is_asked(journey: str) -> None:
+def test_what_was_given_back_is_postponed_however_often_it_is_asked(journey: StoredState) -> None:
     for window in (MORNING, QUIET_HOUR):
         assert attempt(CANCELLED, reason="send_window", window=window, journey=journey) == Done(POSTPONED)
     assert attempt(CANCELLED, reason="expired", window=QUIET_HOUR, journey=journey) == Done(CANCELLED)
@@ -143,7 +147,7 @@ def test_what_a_dead_attempt_left_waits_for_the_end_of_quiet_hours_and_is_not_gi
 
 
 @pytest.mark.parametrize("journey", ["completed", "exited"])
-def test_a_reservation_of_an_ended_journey_is_cancelled_whatever_else(journey: str) -> None:
+def test_a_reservation_of_an_ended_journey_is_cancelled_whatever_else(journey: StoredState) -> None:
     for category, recipient in product(("marketing", TRANSACTIONAL), RECIPIENTS.values()):
         found = attempt(RESERVED, category=category, journey=journey, recipient=recipient, late=timedelta(0))
         assert found == Close(CANCELLED, "journey_ended")
@@ -174,9 +178,8 @@ def test_what_the_address_has_come_to_refuse_is_cancelled_and_says_so() -> None:
 
 
 def test_the_whole_table_of_messages_that_a_dead_attempt_left() -> None:
-    table = product(
-        ("marketing", TRANSACTIONAL), (False, True), ("active", "completed", "exited"), (-1, 0, 1), RECIPIENTS.items()
-    )
+    journeys: tuple[StoredState, ...] = get_args(StoredState)
+    table = product(("marketing", TRANSACTIONAL), (False, True), journeys, (-1, 0, 1), RECIPIENTS.items())
     for category, honours, journey, late, (reason, recipient) in table:
         found = attempt(
             SENDING,

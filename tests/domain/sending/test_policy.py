@@ -1,13 +1,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from itertools import combinations
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
-from domain.campaign.plan import Send
+from domain.campaign.plan import MessagePriority, OnCapped, Send
 from domain.local_time.windows import LocalWindow
 from domain.sending import policy
 from domain.sending.caps import LONGEST, CapRule, CountedMessage
@@ -19,6 +19,7 @@ from domain.sending.policy import (
     Held,
     Objection,
     Recipient,
+    RefusalReason,
     Refused,
     Request,
     objection,
@@ -117,10 +118,12 @@ IN_ORDER: list[Obstacle] = [
     send_window,
     capped,
 ]
+# The others are named like them.
+REASONS: list[RefusalReason] = [reason for reason in get_args(RefusalReason) if reason != "journey_ended"]
 ANSWERS: dict[Obstacle, Answer] = {
     journey_ended: Refused("journey_ended", journey_ended=True),
     campaign_paused: Held("campaign_paused"),
-    **{obstacle: Refused(obstacle.__name__) for obstacle in IN_ORDER[2:]},
+    **dict(zip(IN_ORDER[2:], map(Refused, REASONS), strict=True)),
 }
 DATA: dict[Obstacle, dict[str, Any]] = {
     journey_ended: {"state": "exited", "ended_by": "e1"},
@@ -281,12 +284,13 @@ def test_nothing_sleeps_for_a_window_that_opens_too_late(late: timedelta, deferr
 
 
 def test_transactional_messages_pass_the_window_and_those_of_high_priority_do_not() -> None:
-    for category, priority, passes in (
+    cases: list[tuple[str, MessagePriority, bool]] = [
         ("transactional", "normal", True),
         ("transactional", "high", True),
         ("marketing", "high", False),
         ("marketing", "normal", False),
-    ):
+    ]
+    for category, priority, passes in cases:
         step = Send("mail", "email", "hello", category=category, priority=priority)
         assert (decide(in_the_evening(step=step)).answer == Granted("m1")) is passes
 
@@ -370,7 +374,7 @@ def test_a_message_expires_with_the_schedule_if_that_ends_first() -> None:
 
 
 @pytest.mark.parametrize("on_capped", ["skip", "exit"])
-def test_what_does_not_wait_is_refused(on_capped: str) -> None:
+def test_what_does_not_wait_is_refused(on_capped: OnCapped) -> None:
     known = {**facts(), "step": Send("mail", "email", "hello", on_capped=on_capped)}
     capped(known)
     assert decide(known).answer == Refused("capped")
@@ -413,7 +417,13 @@ def test_consent_given_is_no_objection() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [Granted("m1"), Deferred(NOON + TICK, "capped"), Held("campaign_paused"), Refused("x"), Refused("x", True)],
+    [
+        Granted("m1"),
+        Deferred(NOON + TICK, "capped"),
+        Held("campaign_paused"),
+        Refused("expired"),
+        Refused("journey_ended", True),
+    ],
 )
 def test_an_answer_survives_its_way(answer: Answer) -> None:
     assert msgspec.json.decode(msgspec.json.encode(answer), type=Answer) == answer

@@ -4,7 +4,7 @@ import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from domain.errors import InvalidRequestError, MalformedJsonError, PayloadTooLargeError, SojournError
 from domain.tracking.batch import MAX_ITEMS
 from domain.tracking.decode import MAX_BATCH_BYTES, Decoded, decode, write_key_of
-from domain.tracking.event import Event, Reject
+from domain.tracking.event import CallType, Event, Reject
 from domain.tracking.identifiers import Placeholders
 from domain.tracking.item import MAX_ITEM_BYTES, TYPES
 from domain.tracking.item_error import MAX_DEPTH
@@ -28,7 +28,7 @@ def ids() -> Callable[[], UUID]:
     return lambda: UUID(int=next(numbers))
 
 
-def decoded(body: bytes, kind: str = "batch") -> Decoded:
+def decoded(body: bytes, kind: CallType | Literal["batch"] = "batch") -> Decoded:
     return decode(body, kind=kind, source="shop", received_at=RECEIVED, new_id=ids())
 
 
@@ -114,7 +114,7 @@ def test_names_and_properties_of_each_type(call: dict[str, Any], name: str | Non
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_a_single_call_takes_its_type_from_its_address(kind: str) -> None:
+def test_a_single_call_takes_its_type_from_its_address(kind: CallType) -> None:
     body = b'{"type": "nonsense", "event": "E", "userId": "u", "groupId": "g", "previousId": "p"}'
     assert [got.type for got in decoded(body, kind).events] == [kind]
 
@@ -249,7 +249,7 @@ def test_the_timestamp_goes_before_the_original_one_and_the_batch_before_the_ite
 
 @pytest.mark.parametrize("type", TYPES)
 @pytest.mark.parametrize("forged", [{"chain": 0}, {"chain": -1, "campaign": "c"}, None, 7])
-def test_no_client_can_say_which_journey_reported_an_event(type: str, forged: Any) -> None:
+def test_no_client_can_say_which_journey_reported_an_event(type: CallType, forged: Any) -> None:
     item = {
         "type": type,
         "userId": "u",
@@ -553,7 +553,7 @@ def assert_json_words(refusal: str) -> None:
     assert found is None, refusal
 
 
-def assert_sound(body: bytes, kind: str) -> None:
+def assert_sound(body: bytes, kind: CallType | Literal["batch"]) -> None:
     """Only our own errors; each item accounted for; everything storable."""
     write_key_of(body)
     try:
@@ -609,7 +609,7 @@ def test_every_item_is_an_event_a_reject_or_a_repetition(items: list[Any], rest:
 
 @settings(deadline=None, max_examples=40)
 @given(calls | anything, st.sampled_from(TYPES))
-def test_every_single_call_is_an_event_or_a_reject(call: Any, kind: str) -> None:
+def test_every_single_call_is_an_event_or_a_reject(call: Any, kind: CallType | Literal["batch"]) -> None:
     assert_sound(json.dumps(call).encode(), kind)
 
 
@@ -618,7 +618,7 @@ ODD: list[Any] = [None, True, False, 1.5, 10**400, "None", [], [None], {}, {"a":
 
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("value", ODD, ids=range(len(ODD)))
-def test_refusals_are_in_the_words_of_json(kind: str, value: Any) -> None:
+def test_refusals_are_in_the_words_of_json(kind: CallType | Literal["batch"], value: Any) -> None:
     for field in [*FIELDS, "type", "integrations"]:
         item = {"userId": "u", "event": "E", "groupId": "g", "previousId": "p", "type": kind, field: value}
         for body in ({"batch": [item, value]}, {"batch": [], field: value}, {"batch": value}, value):
@@ -631,7 +631,7 @@ def test_refusals_are_in_the_words_of_json(kind: str, value: Any) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(st.binary(max_size=300), st.sampled_from(["batch", *TYPES]))
-def test_no_bytes_raise_anything_but_our_errors(body: bytes, kind: str) -> None:
+def test_no_bytes_raise_anything_but_our_errors(body: bytes, kind: CallType | Literal["batch"]) -> None:
     assert_sound(body, kind)
 
 

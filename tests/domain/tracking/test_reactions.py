@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.tracking.event import Event
+from domain.tracking.event import CallType, Event
 from domain.tracking.reactions import message_reacted_to
 
 ID = UUID("0199f3a1-0000-7000-8000-00000000abcd")
 
 
-def event(name: str | None, message_id: Any = str(ID), *, type: str = "track") -> Event:
+def event(name: str | None, message_id: Any = str(ID), *, type: CallType = "track") -> Event:
     return Event(
         id=UUID(int=1),
         message_id="m",
@@ -54,7 +54,7 @@ def test_other_events_are_no_reactions(name: str | None) -> None:
 
 
 @pytest.mark.parametrize("type", ["identify", "page", "screen", "group", "alias"])
-def test_only_a_track_is_a_reaction(type: str) -> None:
+def test_only_a_track_is_a_reaction(type: CallType) -> None:
     assert message_reacted_to(event("Email Opened", type=type)) is None
 
 

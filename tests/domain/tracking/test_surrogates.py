@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from domain.tracking.event import CallType
 from tests.domain.tracking.test_decode import decoded, of_items, of_texts
 
 HALVES = [
@@ -38,7 +39,7 @@ EMPTY: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("type", "empty"), EMPTY)
-def test_an_empty_array_is_an_empty_object(type: str, empty: dict[str, Any]) -> None:
+def test_an_empty_array_is_an_empty_object(type: CallType, empty: dict[str, Any]) -> None:
     call = {"type": type, "event": "E", "userId": "u", "groupId": "g", "previousId": "p", **empty}
     [batched] = of_items(call).events
     [single] = decoded(json.dumps(call).encode(), type).events
