@@ -18,7 +18,7 @@ README = (STARTER / "README.md").read_text()
 LINES = [line for block in re.findall(r"^```sh\n(.*?)^```$", README, re.M | re.S) for line in block.splitlines()]
 
 
-async def test_the_lines_of_its_readme_send_a_mail(
+async def test_the_lines_of_its_readme_send_its_mails(
     harness: Harness, deployment: str, folder: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert await asyncio.to_thread(run, ["init"]) == 0
@@ -26,6 +26,10 @@ async def test_the_lines_of_its_readme_send_a_mail(
     assert LINES[0] == "sojourn dev"
     for line in LINES[1:]:
         match shlex.split(line):
+            case ["sojourn", "dev", "forward", "2d"]:
+                # Of a stack that `sojourn dev` runs; tests/runtime/test_forward.py runs it.
+                await harness.rests(await harness.journey("u-1"), "first-project")
+                await harness.skip(await harness.journey("u-1"), days=2)
             case ["sojourn", *words]:
                 assert await asyncio.to_thread(run, words) == 0, capsys.readouterr()
             case ["curl", "-u", "$WRITE_KEY:", url, "-d", body]:
@@ -36,8 +40,8 @@ async def test_the_lines_of_its_readme_send_a_mail(
                 pass
             case words:
                 raise AssertionError(f"its README does something else: {words}")
-    [mail] = await harness.inbox.wait_for(1, timeout=20)
-    assert mail.message["Subject"] == "Welcome, Ada"
+    mails = await harness.inbox.wait_for(2, timeout=20)
+    assert [mail.message["Subject"] for mail in mails] == ["Welcome, Ada", "Your first project"]
     printed = capsys.readouterr()
     assert "welcome: version 1 published" in printed.out
     assert "warning" not in printed.err
