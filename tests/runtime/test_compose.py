@@ -15,11 +15,11 @@ from pydantic import ValidationError
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 
+from cli.unknown_variables import find_unknown_variables
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES
 from runtime.temporal_probe import VALUE_TYPES
 from settings import Settings
-from settings_sources import OUTBOUND_FOLDER
 from tests import generated
 from tests.runtime.conftest import ROOT
 
@@ -52,8 +52,7 @@ def test_every_setting_is_known_and_every_required_one_is_given(services: dict[s
     known = {f"SOJOURN_{name.upper()}": field.is_required() for name, field in Settings.model_fields.items()}
     for part in ("migrate", "api", "worker", "promote"):
         given = {name for name in services[part]["environment"] if name.startswith("SOJOURN_")}
-        files = {f"{name}_FILE" for name in known}
-        assert given <= known.keys() | files | {OUTBOUND_FOLDER}
+        assert find_unknown_variables(dict.fromkeys(given, "")) == []
         assert {name for name, is_required in known.items() if is_required} <= given
 
 
