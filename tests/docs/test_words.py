@@ -1,0 +1,20 @@
+"""The pages say subject, verb, object: no sentence begins with a clause in the place of its subject."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "cli/starter").rglob("*.md")]
+CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+# At the beginning of a sentence, and of a cell or an item.
+BEGINNING = r"(?:^|[.:;!?] |\| |^[-*] |\*\* )"
+INDIRECT = re.compile(rf"{BEGINNING}(?:Of|What|Whoever|Those who|That)\b[^.?\n]*", re.MULTILINE)
+NOBODY = re.compile(r"\b(?:whoever|nobody|somebody|is let be|to be had)\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_sentences_begin_with_their_subject(page: Path) -> None:
+    text = CODE.sub("CODE", page.read_text())
+    assert INDIRECT.findall(text) + NOBODY.findall(text) == []
