@@ -109,7 +109,7 @@ class DevStack:
                 Database(self.settings.database_url.get_secret_value(), pool_size=POOL_SIZE)
             )
             if self.inbox is not None:
-                await self.inbox.show(listen(self._ports.inbox), self._find_origins, wiring.journey_url(self.settings))
+                await self.inbox.show(self._inbox_page, self._find_origins, wiring.journey_url(self.settings))
             api = await HttpServer.start(create_app(self.settings), bound, **server_options(self.settings))
             parts.push_async_callback(api.stop)
             await self._work(parts)
@@ -168,6 +168,8 @@ class DevStack:
     async def _mail(self, parts: AsyncExitStack) -> dict[str, Any]:
         if _is_given("smtp_host"):
             return {}
+        self._inbox_page = listen(self._ports.inbox)
+        parts.callback(self._inbox_page.close)
         self.inbox = await Inbox.start(self._ports.smtp, folder=self.folder.path / "inbox")
         parts.push_async_callback(self.inbox.stop)
         return {
@@ -187,7 +189,18 @@ class DevStack:
         }
         wanted = {name: value for name, value in defaults.items() if not _is_given(name)}
         # Nobody promotes builds here.
-        return Settings.model_validate({**wanted, **facts, "build_id": None})
+        settings = Settings.model_validate({**wanted, **facts, "build_id": None})
+        return settings.model_copy(update={"providers": self._providers(settings.providers)})
+
+    def _providers(self, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The providers that the developer chose. Those of kind `console` show messages in the inbox of this stack."""
+        if self.inbox is None:
+            return {channel: dict(written) for channel, written in chosen.items()}
+        own = {"inbox": f"http://{LOOPBACK}:{port_of(self._inbox_page)}"}
+        return {
+            channel: {**own, **written} if written.get("kind") == "console" else dict(written)
+            for channel, written in chosen.items()
+        }
 
     def _announcement(self) -> dict[str, str]:
         """What the other commands need to know of this run; time moves only in the servers that it brings."""

@@ -5,10 +5,10 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 from application.whereabouts import link
 from runtime.embedded.inbox_look import SCRIPT, STYLE
@@ -27,10 +27,11 @@ _VIEWS: Final = {"html": "HTML", "text": "Text", "headers": "Headers", "source":
 _EMPTY: Final = """
 <section class="empty">
 <h2>Nothing has arrived yet</h2>
-<p>Messages that your campaigns send are shown here, and go nowhere else. In a second terminal:</p>
-<pre>sojourn apply campaign.yaml
-sojourn start campaign.yaml</pre>
-<p>Then report the event that starts it. If nothing comes:</p>
+<p>Mails that your campaigns send are shown here, and go nowhere else. In a second terminal:</p>
+<pre>sojourn init campaigns
+sojourn apply campaigns
+sojourn start welcome</pre>
+<p>Then report the event that starts it, as <code>campaigns/README.md</code> has it. If nothing comes:</p>
 <dl>
 <dt><code>sojourn explain USER</code></dt><dd>says what became of a user, and why</dd>
 <dt><code>sojourn dev forward 1d</code></dt><dd>lets a day pass, if the campaign still waits</dd>
@@ -139,8 +140,20 @@ def _frame(mail: ReceivedMail, has_remote: bool) -> str:
     return f'{note}<iframe title="The mail" sandbox="{SANDBOX}" src="{source}"></iframe>'
 
 
-def _content(content: object) -> str:
-    return f"<pre>{escape(json.dumps(content, indent=2, ensure_ascii=False))}</pre>"
+def _content(content: Mapping[str, Any]) -> str:
+    """Return short texts as facts, and everything else below them as JSON."""
+    short = {name: value for name, value in content.items() if isinstance(value, str) and "\n" not in value}
+    facts = "".join(_fact(name, escape(value)) for name, value in short.items())
+    long = "".join(
+        f"<h2>{escape(name)}</h2><pre>{escape(value if isinstance(value, str) else _json(value))}</pre>"
+        for name, value in content.items()
+        if name not in short and value not in (None, {}, [])
+    )
+    return f'<dl class="facts">{facts}</dl>{long}'
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _fact(name: str, value: str) -> str:

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from runtime.embedded import inbox_html
+from runtime.embedded.inbox_intake import receive
 from runtime.embedded.inbox_store import InboxStore
 from runtime.embedded.mail import Received, ReceivedMail
 from store.message_origins import MessageOrigin
@@ -70,12 +71,16 @@ def inbox_page(store: InboxStore, find_origins: FindOrigins | None = None, journ
         origins = await look_up(items)
         return JSONResponse([_record(item, _of(item, origins)) for item in items], headers=_COMMON)
 
+    async def take(request: Request) -> Response:
+        return await receive(store, request)
+
     return Starlette(
         routes=[
             Route("/", overview),
             Route("/messages/{number:int}", one),
             Route("/messages/{number:int}/html", html),
             Route("/api/messages", as_json),
+            Route("/api/messages", take, methods=["POST"]),
         ]
     )
 

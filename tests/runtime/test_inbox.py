@@ -13,6 +13,8 @@ import pytest
 from runtime.embedded import inbox_store as module
 from runtime.embedded.inbox import Inbox
 
+JSON = {"Content-Type": "application/json"}
+
 
 @pytest.fixture
 async def inbox() -> AsyncIterator[Inbox]:
@@ -146,11 +148,54 @@ async def test_only_as_many_files_are_kept_as_mails(tmp_path: Path, monkeypatch:
     assert sorted(os.listdir(tmp_path)) == ["000003.eml", "000004.eml"]
 
 
+async def test_messages_of_other_channels_come_by_http(tmp_path: Path) -> None:
+    inbox = await Inbox.start(folder=tmp_path)
+    await inbox.show()
+    content = {"url": "https://<crm>.example.com", "data": {"action": "call <b>"}, "note": "two\nlines", "headers": {}}
+    async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
+        for message_id, more in (("m-1", {}), ("m-2", {"address": "+4930123"}), ("m-1", {"address": "device"})):
+            body = {"message_id": message_id, "content": content, **more}
+            assert (await browser.post("/api/messages", json=body)).status_code == 201
+        await send(inbox, mail())
+        listed = (await browser.get("/api/messages")).json()
+        page = (await browser.get("/messages/3")).text
+        overview = (await browser.get("/")).text
+        refused = [
+            await browser.post("/api/messages", content=b'{"message_id": 1}', headers=JSON),
+            await browser.post("/api/messages", content=b"{}"),
+            await browser.post("/api/messages", json={"message_id": "m", "content": {"text": "x" * (1 << 20)}}),
+        ]
+    await inbox.stop()
+    assert [(item["number"], item["message_id"], item.get("address")) for item in listed] == [
+        (4, None, None),
+        (3, "m-1", "device"),
+        (2, "m-2", "+4930123"),
+    ]
+    assert listed[1]["content"] == content
+    for text in (
+        "<dt>url</dt><dd>https://&lt;crm&gt;.example.com</dd>",
+        "<h2>data</h2>",
+        "call &lt;b&gt;",
+        "two\nlines",
+    ):
+        assert text in page
+    assert "<h2>headers</h2>" not in page
+    assert "https://&lt;crm&gt;.example.com" in overview
+    assert [answer.status_code for answer in refused] == [422, 415, 413]
+    assert len(inbox.messages) == 1
+    assert sorted(os.listdir(tmp_path)) == ["000002.json", "000003.json", "000004.eml"]
+    again = await Inbox.start(folder=tmp_path)
+    await again.show()
+    async with httpx.AsyncClient(base_url=again.url, trust_env=False) as browser:
+        assert (await browser.get("/api/messages")).json() == listed
+    await again.stop()
+
+
 async def test_an_empty_inbox_says_what_to_do(inbox: Inbox) -> None:
     await inbox.show()
     async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
         page = (await browser.get("/")).text
-    for command in ("sojourn apply campaign.yaml", "sojourn explain USER", "sojourn dev forward 1d"):
+    for command in ("sojourn apply campaigns", "sojourn explain USER", "sojourn dev forward 1d"):
         assert command in page
 
 

@@ -1,0 +1,39 @@
+"""The door of the inbox for messages of any channel: JSON by HTTP, from the provider `console`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from runtime.embedded.inbox_store import InboxStore
+from runtime.embedded.mail import ReceivedMessage
+
+LARGEST_BYTES = 1 << 20
+
+
+class IncomingMessage(msgspec.Struct, frozen=True):
+    """A rendered message. Under the id of an earlier one it takes its place."""
+
+    message_id: str
+    content: dict[str, Any]
+    address: str = ""
+
+
+async def receive(store: InboxStore, request: Request) -> Response:
+    """Keep one message; 2xx once it is kept."""
+    # A page elsewhere could post other types without asking the browser's user.
+    if request.headers.get("Content-Type", "").partition(";")[0].strip() != "application/json":
+        return PlainTextResponse("a message is application/json", 415)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BYTES:
+            return PlainTextResponse(f"a message has at most {LARGEST_BYTES:,} bytes", 413)
+    try:
+        incoming = msgspec.json.decode(body, type=IncomingMessage)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return PlainTextResponse(str(error), 422)
+    store.replace(ReceivedMessage(0, incoming.message_id, incoming.address, incoming.content, datetime.now(UTC)))
+    return PlainTextResponse("kept", 201)
