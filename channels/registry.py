@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from channels import console
 from channels.email import smtp
 from channels.provider_kind import ProviderKind
 from channels.webhook import http
@@ -15,6 +16,7 @@ from domain.sending.delivery import Provider
 PROVIDERS: tuple[ProviderKind, ...] = (
     smtp.KIND,
     http.KIND,
+    console.KIND,
 )
 
 

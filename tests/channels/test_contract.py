@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from channels.console import Console
 from channels.email.smtp import Smtp
 from channels.webhook.http import WebhookHttp
 from domain.sending.delivery import (
@@ -19,6 +20,7 @@ from domain.sending.delivery import (
     Provider,
     Rejected,
     Repeats,
+    Replaces,
     Unavailable,
 )
 from tests.channels.messages import ADDRESS, MAIL, hook
@@ -50,6 +52,10 @@ def email(port: int, seconds: float = SECONDS) -> Provider:
 
 def webhook(_: int, seconds: float = SECONDS) -> Provider:
     return WebhookHttp([SECRET], True, seconds=seconds)
+
+
+def console(port: int, seconds: float = SECONDS) -> Provider:
+    return Console(f"http://127.0.0.1:{port}", seconds=seconds)
 
 
 def smtp(**script: str) -> Callable[[], Server]:
@@ -90,6 +96,19 @@ ADAPTERS = [
         Keyed(),
         webhook,
         lambda port: hook(f"http://127.0.0.1:{port}/"),
+        {
+            "accepts": http(answer(200)),
+            "rejects": http(answer(422)),
+            "is busy": http(answer(503)),
+            "loses the answer": http(HANG_UP),
+            "never answers": http(SILENCE),
+        },
+    ),
+    Adapter(
+        "console",
+        Replaces(),
+        console,
+        lambda _: MAIL,
         {
             "accepts": http(answer(200)),
             "rejects": http(answer(422)),

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +18,8 @@ from domain.errors import ConflictError
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
 from tests import generated
-from tests.harness import MAIL
+from tests.docs.test_cli import PAGE
+from tests.harness import MAIL, PATIENCE, looks
 from tests.runtime.conftest import ROOT, killed_run
 
 CAMPAIGN = """
@@ -25,6 +28,12 @@ name: Welcome
 entry: {event: Signed Up}
 steps:
   - {id: hello, send: {channel: email, template: note}}
+"""
+CALL = """---
+channel: webhook
+url: "https://crm.example.com/call?key={{ secrets.crm }}"
+---
+{"action": "ring"}
 """
 MY_OWN = generated.secret("my own")
 RUN = """
@@ -41,6 +50,23 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+def admin(stack: DevStack) -> dict[str, str]:
+    return {"Authorization": f"Bearer {stack.settings.admin_key.get_secret_value()}"}
+
+
+async def run_campaign(stack: DevStack, http: httpx.AsyncClient, source: str, template: str) -> None:
+    document = {"file": "campaign.yaml", "source": source, "templates": {"note.liquid": template}}
+    published = await http.post("/v1/campaigns", json=document, headers=admin(stack))
+    assert published.is_success, published.text
+    (await http.post("/v1/campaigns/welcome/start", headers=admin(stack))).raise_for_status()
+
+
+async def report(stack: DevStack, http: httpx.AsyncClient, *calls: dict[str, Any]) -> None:
+    write_key = (stack.settings.write_key.get_secret_value(), "")
+    for call in calls:
+        (await http.post("/v1/batch", json={"batch": [call]}, auth=write_key)).raise_for_status()
 
 
 @pytest.fixture(autouse=True)
@@ -90,18 +116,15 @@ async def test_the_inbox_says_where_a_mail_comes_from(folder: Path) -> None:
         httpx.AsyncClient(base_url=stack.api_url, trust_env=False, timeout=60) as http,
     ):
         assert stack.inbox is not None
-        bearer = {"Authorization": f"Bearer {stack.settings.admin_key.get_secret_value()}"}
-        document = {"file": "campaign.yaml", "source": CAMPAIGN, "templates": {"note.liquid": MAIL}}
-        (await http.post("/v1/campaigns", json=document, headers=bearer)).raise_for_status()
-        (await http.post("/v1/campaigns/welcome/start", headers=bearer)).raise_for_status()
-        write_key = (stack.settings.write_key.get_secret_value(), "")
-        for body in (
+        await run_campaign(stack, http, CAMPAIGN, MAIL)
+        await report(
+            stack,
+            http,
             {"type": "identify", "userId": "u 1", "traits": {"email": "ada@example.com"}},
             {"type": "track", "userId": "u 1", "event": "Signed Up"},
-        ):
-            (await http.post("/v1/batch", json={"batch": [body]}, auth=write_key)).raise_for_status()
+        )
         await stack.inbox.wait_for(1, timeout=60)
-        [journey] = (await http.get("/v1/journeys?user=u 1", headers=bearer)).json()["journeys"]
+        [journey] = (await http.get("/v1/journeys?user=u 1", headers=admin(stack))).json()["journeys"]
         page = (await http.get(f"{stack.inbox.url}/messages/1")).text
         [listed] = (await http.get(f"{stack.inbox.url}/api/messages")).json()
     for text in (
@@ -113,6 +136,36 @@ async def test_the_inbox_says_where_a_mail_comes_from(folder: Path) -> None:
     assert f"<code>sojourn journeys show {journey['id']}</code>" in page
     assert f'href="{journey["url"]}"' in page
     assert listed["origin"]["journey_id"] == journey["id"]
+
+
+async def test_webhooks_are_shown_in_the_inbox_where_the_developer_wants_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/cli.md chooses it. The webhook names a secret, which stays a name."""
+    [(variable, value)] = re.findall(r"^(SOJOURN_PROVIDERS)='(.*)' sojourn dev$", PAGE, re.MULTILINE)
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("SOJOURN_SECRET_CRM", "do not show this")
+    monkeypatch.setenv("SOJOURN_SECRET_CRM_HOSTS", "crm.example.com")
+    async with (
+        DevStack(folder, durable=False) as stack,
+        httpx.AsyncClient(base_url=stack.api_url, trust_env=False, timeout=60) as http,
+    ):
+        assert stack.inbox is not None
+        source = CAMPAIGN.replace("channel: email", "channel: webhook")
+        await run_campaign(stack, http, source, CALL)
+        await report(stack, http, {"type": "track", "userId": "u 1", "event": "Signed Up"})
+        async for is_last in looks(PATIENCE):
+            if listed := (await http.get(f"{stack.inbox.url}/api/messages")).json():
+                break
+            assert not is_last
+        pages = [(await http.get(stack.inbox.url + path)).text for path in ("/", "/messages/1")]
+        timeline = (await http.get("/v1/users/u 1/timeline", headers=admin(stack))).json()["items"]
+    [shown] = listed
+    assert shown["content"]["url"] == "https://crm.example.com/call?key={{ secrets.crm }}"
+    assert (shown["origin"]["channel"], shown["origin"]["step"]) == ("webhook", "hello")
+    assert [item["outcome"] for item in timeline if item["kind"] == "message"] == ["sent"]
+    assert all("{{ secrets.crm }}" in page and "do not show" not in page for page in pages)
+    assert '<b class="tag">webhook</b>' in pages[0]
 
 
 def test_keys_are_made_once_and_only_for_their_owner(folder: Path) -> None:

@@ -1,0 +1,61 @@
+"""Messages of any channel, shown in the inbox of `sojourn dev` instead of being sent.
+
+Secrets that a message names are shown by their names.
+"""
+
+import json
+from typing import Final
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+from channels.provider_kind import ProviderKind
+from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Replaces, Unavailable
+
+TOTAL_SECONDS: Final = 10.0
+
+
+class Console:
+    """Posts messages to the inbox, which keeps one for each message id."""
+
+    name = "console"
+    repeats = Replaces()
+
+    def __init__(self, inbox: str, *, seconds: float = TOTAL_SECONDS) -> None:
+        self._url = f"{inbox.rstrip('/')}/api/messages"
+        self._seconds = seconds
+
+    def account(self, message: Outbound) -> str:
+        return "inbox"
+
+    async def deliver(self, message: Outbound, address: str) -> Delivery:
+        """Post the message."""
+        body = json.dumps({"message_id": message.message_id, "address": address, "content": dict(message.content)})
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=self._seconds) as client:
+                reply = await client.post(self._url, content=body, headers={"Content-Type": "application/json"})
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            return Unavailable("connection", "the inbox does not answer: start `sojourn dev`, or correct its address")
+        except httpx.HTTPError as error:
+            return Ambiguous(f"the inbox: {type(error).__name__}")
+        if reply.is_success:
+            return Accepted(None)
+        if reply.is_client_error:
+            return Rejected("message_refused", f"the inbox answers {reply.status_code}")
+        return Unavailable("deferred", f"the inbox answers {reply.status_code}")
+
+
+class ConsoleSettings(BaseModel):
+    """Where the inbox is. `sojourn dev` says so itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    inbox: str = "http://127.0.0.1:8025"
+
+
+def open_console(settings: ConsoleSettings) -> Console:
+    """Open the provider; no connection is made yet."""
+    return Console(settings.inbox)
+
+
+KIND = ProviderKind("console", None, ConsoleSettings, open_console)
