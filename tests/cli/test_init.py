@@ -26,10 +26,10 @@ async def test_the_lines_of_its_readme_send_its_mails(
     assert LINES[0] == "sojourn dev"
     for line in LINES[1:]:
         match shlex.split(line):
-            case ["sojourn", "dev", "forward", "2d"]:
+            case ["sojourn", "dev", "forward", "2m"]:
                 # Of a stack that `sojourn dev` runs; tests/runtime/test_forward.py runs it.
                 await harness.rests(await harness.journey("u-1"), "first-project")
-                await harness.skip(await harness.journey("u-1"), days=2)
+                await harness.skip(await harness.journey("u-1"), minutes=2)
             case ["sojourn", *words]:
                 assert await asyncio.to_thread(run, words) == 0, capsys.readouterr()
             case ["curl", "-u", "$WRITE_KEY:", url, "-d", body]:
