@@ -1,0 +1,87 @@
+"""Parse as much of a piece of Liquid as the library can read, and report each fault of the rest."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import liquid
+from liquid.exceptions import LiquidError
+
+from domain.templates.liquid_bounds import (
+    CLOSING_TAGS,
+    COMPLETIONS,
+    OPAQUE_TAGS,
+    LiquidFault,
+    Piece,
+    RepairedText,
+    check_bounds,
+    repair,
+)
+from domain.templates.liquid_nodes import replace_comparisons
+
+
+class ParsedLiquid(NamedTuple):
+    """The template, the text that it was read from, and the faults, each with the text in which its index stands.
+
+    All texts have the same lines. The template is None where nothing can be read.
+    """
+
+    template: liquid.BoundTemplate | None
+    text: RepairedText
+    faults: list[tuple[LiquidFault, str]]
+
+
+def parse_liquid(source: str, environment: liquid.Environment) -> ParsedLiquid:
+    """Parse a text of bounded size. What cannot be read is replaced and reported."""
+    text = check_bounds(source)
+    faults = [(fault, source) for fault in text.faults]
+    template = _parse(text.source, environment)
+    if isinstance(template, LiquidFault):
+        # The library stops at the first piece that it cannot read, so each is read by itself.
+        before, text = text, repair(text, _PieceParser(text.source, environment))
+        faults += [(fault, before.source) for fault in text.faults]
+        template = _parse(text.source, environment)
+    if isinstance(unreadable := template, LiquidFault):
+        if text.has_all_blocks:
+            faults.append((unreadable, text.source))
+        # The outputs alone, for what else is wrong with them. Within opaque blocks they are none.
+        kept = {"", *OPAQUE_TAGS, *(f"end{name}" for name in OPAQUE_TAGS)}
+        text = repair(text, lambda piece: [unreadable] if piece.name not in kept else [], keeps_blocks=False)
+        template = _parse(text.source, environment)
+    return ParsedLiquid(None if isinstance(template, LiquidFault) else template, text, faults)
+
+
+class _PieceParser:
+    """Reports the fault of a piece that is read by itself."""
+
+    def __init__(self, source: str, environment: liquid.Environment) -> None:
+        self._source = source
+        self._environment = environment
+        self._ends_told: set[str] = set()
+        self._is_comment = False
+
+    def __call__(self, piece: Piece) -> Iterator[LiquidFault]:
+        name = piece.name
+        self._is_comment = name == "comment" or (self._is_comment and name != "endcomment")
+        if self._is_comment or name in CLOSING_TAGS or name in self._ends_told:
+            return
+        before, after = COMPLETIONS.get(name, ("", ""))
+        fault = _parse(f"{before}{self._source[piece.begin : piece.end]}{after}", self._environment)
+        if isinstance(fault, LiquidFault):
+            self._ends_told.add(f"end{name}")
+            yield fault._replace(at=piece.begin + max(fault.at - len(before), 0))
+
+
+def _parse(source: str, environment: liquid.Environment) -> liquid.BoundTemplate | LiquidFault:
+    """The template, or what keeps the library from reading it; at -1, if it does not say where."""
+    try:
+        template = environment.from_string(source)
+        replace_comparisons(template)
+    except (LiquidError, RecursionError) as error:
+        if isinstance(error.__cause__ or error.__context__, MemoryError):
+            # The library takes it for a fault of the text.
+            raise MemoryError from error
+        said, at = "too deeply nested", 0
+        if isinstance(error, LiquidError):
+            said, at = str(error.message), error.token.start_index if error.token else -1
+        return LiquidFault(at, f"this is not Liquid: {said}", "Mend the tag or the expression")
+    return template
