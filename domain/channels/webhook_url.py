@@ -14,7 +14,7 @@ from domain.errors import Problem
 from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText, SourceLocation, TemplateRenderError, compile_liquid
-from domain.templates.secret_text import Part, SecretRef, join, parts_of
+from domain.templates.secret_text import SecretRef, UrlPart, join, parts_of
 
 # No server at hand takes a longer one: nginx 8 KB for the whole line, Apache 8190 bytes.
 MAX_URL_CHARACTERS: Final = 8_000
@@ -95,7 +95,7 @@ def _compile(
     return tuple(path), tuple(query)
 
 
-def _encode(piece: str | LiquidText, rendering: Rendering, part: Part) -> list[str | SecretRef]:
+def _encode(piece: str | LiquidText, rendering: Rendering, part: UrlPart) -> list[str | SecretRef]:
     if isinstance(piece, str):
         return [piece]
     return [

@@ -18,9 +18,9 @@ from liquid.builtin.output import OutputNode
 SECRETS: Final = "secrets"
 SECRET_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
-Part = Literal["text", "path", "query"]
+UrlPart = Literal["text", "path", "query"]
 # RFC 3986, 3.3: a secret of several path segments keeps its slashes; it is the operator's, not a recipient's.
-_SAFE: Final[dict[Part, str]] = {"path": "/", "query": ""}
+_SAFE: Final[dict[UrlPart, str]] = {"path": "/", "query": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class SecretRef:
     """A secret by its name. `part` says of which part of a request it is, which decides how it is encoded."""
 
     name: str
-    part: Part = "text"
+    part: UrlPart = "text"
 
     def encode(self, value: str) -> str:
         """Write the secret's value as this part of a request takes it."""
