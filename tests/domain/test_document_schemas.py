@@ -12,6 +12,7 @@ from domain.document.yaml_source import read
 from domain.document_schemas import NAMES, document_schema
 from tests.domain.campaign.documents import COMPLETE, HEAD, documents, mistaken, problems, steps
 from tests.domain.campaign.test_examples import CAMPAIGNS, CAPS, ROOT
+from tests.proofs import rounds
 
 CAMPAIGN, FREQUENCY_CAPS = (Draft202012Validator(document_schema(name)) for name in NAMES)
 
@@ -77,14 +78,16 @@ def test_a_complete_document_is_valid() -> None:
     assert accepts(CAMPAIGN, COMPLETE)
 
 
+@pytest.mark.prove
 @given(documents())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=rounds(20, 400))
 def test_every_document_that_can_be_published_is_valid(text: str) -> None:
     assert accepts(CAMPAIGN, text)
 
 
+@pytest.mark.prove
 @given(mistaken())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=rounds(20, 400))
 def test_what_is_not_valid_cannot_be_published(text: str) -> None:
     assert accepts(CAMPAIGN, text) or problems(text)
 

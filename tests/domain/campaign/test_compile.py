@@ -25,6 +25,7 @@ from domain.campaign.plan import (
 )
 from domain.campaign.rules import Rules
 from tests.domain.campaign.documents import HEAD, campaign, documents, publish
+from tests.proofs import rounds
 
 
 def successors(node: Node) -> set[str]:
@@ -246,8 +247,9 @@ def test_the_plan_says_whether_held_messages_are_retimed(overdue: str, *, retime
     assert publish(f"{HEAD}on_resume: {overdue}\nsteps: [{{id: a, delay: 1h}}]\n").plan.retimes is retimes
 
 
+@pytest.mark.prove
 @given(documents())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=rounds(20, 400))
 def test_a_random_document_compiles_to_a_sound_plan(text: str) -> None:
     published = publish(text)
     plan = published.plan
@@ -263,8 +265,9 @@ def test_a_random_document_compiles_to_a_sound_plan(text: str) -> None:
         assert plan.loops.get(id) == within
 
 
+@pytest.mark.prove
 @given(documents())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=rounds(20, 400))
 def test_plan_and_rules_name_the_same(text: str) -> None:
     published = publish(text)
     plan, rules = published.plan, published.rules
@@ -289,8 +292,9 @@ def test_plan_and_rules_name_the_same(text: str) -> None:
     )
 
 
+@pytest.mark.prove
 @given(documents())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=rounds(20, 400))
 def test_a_version_is_the_same_after_the_database(text: str) -> None:
     published = publish(text)
     assert msgspec.json.decode(msgspec.json.encode(published.rules), type=Rules) == published.rules

@@ -3,6 +3,7 @@ from hypothesis import given, settings
 
 from domain.campaign.publication import MAX_PROBLEMS
 from tests.domain.campaign.documents import EMAIL, HEAD, WEBHOOK, mistaken, problem, problems, publish
+from tests.proofs import rounds
 
 TEXT = HEAD + "steps:\n  - id: a\n    send:\n      channel: email\n      template: hello\n"
 
@@ -61,8 +62,9 @@ def test_the_number_of_problems_is_bounded() -> None:
     assert len(problems("a: 1\n" * 1_000)) == MAX_PROBLEMS
 
 
+@pytest.mark.prove
 @given(mistaken())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=rounds(20, 400))
 def test_no_document_is_worse_than_refused(text: str) -> None:
     for found in problems(text):
         assert 1 <= found.line <= text.count("\n") + 1

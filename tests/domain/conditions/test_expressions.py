@@ -19,6 +19,7 @@ from domain.conditions.expressions import (
     compile_value,
 )
 from domain.tracking.event import Event
+from tests.proofs import rounds
 
 AT = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 
@@ -321,8 +322,9 @@ _literals = st.recursive(
 )
 
 
+@pytest.mark.prove
 @given(_literals)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=rounds(100, 3000))
 @example("{null: 1}")
 @example("[1].map(x, " * 16 + "1" + ")" * 16)
 def test_odd_literals_are_refused_in_words_or_evaluated(text: str) -> None:

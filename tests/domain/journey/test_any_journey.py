@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 
 from domain.campaign.compile import compile_plan
@@ -32,6 +33,7 @@ from domain.sending.policy import Granted, Refused
 from tests.domain.journey.interpreter import Interpreter
 from tests.domain.journey.machine_driver import carried_over
 from tests.domain.strategies import NOON, Tape, campaign, event, fitting, noise, tapes
+from tests.proofs import rounds
 
 SEED = "random/u1"
 MAX_FACTS = 120
@@ -58,7 +60,8 @@ def walks(tape: Tape, plan: Plan) -> Iterator[tuple[JourneyState, Fact, datetime
         yield before, fact, at, state
 
 
-@settings(derandomize=True, deadline=None, max_examples=600)
+@pytest.mark.prove
+@settings(derandomize=True, deadline=None, max_examples=rounds(200, 6000))
 @given(tape=tapes())
 def test_the_machine_does_what_the_document_says(tape: Tape) -> None:
     """Against a second reading of the language, which walks the nested document and knows no plan."""

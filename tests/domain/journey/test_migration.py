@@ -28,6 +28,7 @@ from domain.journey.state import SCHEDULE_ENDED, JourneyState, Match
 from domain.sending.policy import Deferred, Granted, Held
 from tests.domain.journey.machine_driver import MachineDriver
 from tests.domain.strategies import NOON, Tape, campaign, event, fitting, noise, plan_of, tapes
+from tests.proofs import rounds
 
 HOUR = timedelta(hours=1)
 HELLO = Send(id="hello", channel="email", template="hello")
@@ -168,7 +169,8 @@ def test_the_visits_of_steps_that_are_gone_are_kept() -> None:
     assert moved(driver, plan_of(Delay("rest", 60))).state.visits == {"first": 1, "rest": 1}
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@pytest.mark.prove
+@settings(derandomize=True, deadline=None, max_examples=rounds(100, 3000))
 @given(written=st.binary(min_size=200, max_size=200), same=st.integers(0, 60), tape=tapes())
 def test_any_journey_goes_on_under_any_plan_from_wherever_it_may_move(written: bytes, same: int, tape: Tape) -> None:
     """Two documents that begin alike, and go on with other steps of the same ids; every sixth time the same one."""

@@ -34,6 +34,7 @@ from domain.journey.state import JourneyState
 from domain.sending.policy import Deferred, Granted, Held, Refused
 from tests.domain.journey.test_any_journey import SEED, walks
 from tests.domain.strategies import NOON, Tape, campaign, plan_of, tapes
+from tests.proofs import rounds
 
 HOUR = timedelta(hours=1)
 AT_ONCE = timedelta(0)
@@ -110,7 +111,8 @@ def rests(plan: Plan, state: JourneyState) -> bool:
     return state.outcome is None and is_at_rest(plan, state) and machine.find_match(plan, state) is None
 
 
-@settings(derandomize=True, deadline=None, max_examples=450)
+@pytest.mark.prove
+@settings(derandomize=True, deadline=None, max_examples=rounds(150, 4500))
 @given(tape=tapes())
 def test_the_row_of_any_journey_is_right_whenever_it_rests(tape: Tape) -> None:
     """Whatever comes in between: what has been foreseen, and what the workflow tells, is where the journey is."""

@@ -11,6 +11,7 @@ from domain.local_time.moments import read_moment
 from domain.local_time.windows import EVERY_DAY
 from domain.local_time.zones import zone_names
 from tests.domain.local_time.walls import DAY, HOUR, MINUTE, Turn, turns, wall, watched_clock
+from tests.proofs import rounds
 
 TICK = timedelta(microseconds=1)
 MON, TUE, WED, THU, FRI, SAT, SUN = range(7)
@@ -59,7 +60,8 @@ def test_until_a_time_of_day(zone: str, clock: str, days: tuple[int, ...], reach
     assert at.tzinfo is UTC
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@pytest.mark.prove
+@settings(derandomize=True, deadline=None, max_examples=rounds(20, 500))
 @given(turns(), st.lists(st.integers(0, 6), min_size=1, max_size=7, unique=True).map(tuple), st.data())
 def test_it_comes_when_a_watcher_sees_it_come(turn: Turn, days: tuple[int, ...], data: st.DataObject) -> None:
     after = wall(turn.at, turn.zone)

@@ -18,6 +18,7 @@ from tests.domain.local_time.walls import (
     wall,
     watched_instant,
 )
+from tests.proofs import rounds
 
 NEW_YORK = "America/New_York"
 
@@ -74,10 +75,11 @@ def test_the_mark_of_a_second_reading_is_overlooked() -> None:
     assert at == datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
 
 
+@pytest.mark.prove
 def test_every_turn_of_every_zone() -> None:
     """At the wall clock's reading before each turn, after it, between both, and next to each of these."""
     assert len(all_turns()) > 4_000
-    for zone, at, jump in all_turns():
+    for zone, at, jump in all_turns()[:: rounds(5, 1)]:
         margin = abs(jump) + 5 * MINUTE
         seen = walk(at - margin, at + margin, zone, MINUTE)
         after = wall(at, zone)
@@ -90,7 +92,8 @@ def test_every_turn_of_every_zone() -> None:
             assert instant(local.date(), local.time(), zone) == expected, (zone.key, local)
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@pytest.mark.prove
+@settings(derandomize=True, deadline=None, max_examples=rounds(15, 500))
 @given(turns(), st.data())
 def test_readings_to_the_second_and_below(turn: Turn, data: st.DataObject) -> None:
     zone, at, jump = turn

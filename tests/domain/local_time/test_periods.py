@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from domain.local_time.periods import Period, next_period_start, period_start
 from tests.domain.local_time.walls import DAY, HOUR, Turn, strange_turns, turns, watched_period
+from tests.proofs import rounds
 
 TICK = timedelta(microseconds=1)
 PERIODS: tuple[Period, ...] = get_args(Period)
@@ -59,7 +60,8 @@ def test_where_a_period_begins_and_ends(zone: str, period: Period, at: str, star
 DISTANCES = st.timedeltas(-3 * DAY, 3 * DAY) | st.timedeltas(-2 * HOUR, 2 * HOUR)
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@pytest.mark.prove
+@settings(derandomize=True, deadline=None, max_examples=rounds(20, 500))
 @given(turns(), st.sampled_from(["day", "day", "week"]), DISTANCES)
 def test_days_and_weeks_are_those_of_a_watched_calendar(turn: Turn, period: Period, distance: timedelta) -> None:
     at = turn.at + distance
@@ -67,7 +69,8 @@ def test_days_and_weeks_are_those_of_a_watched_calendar(turn: Turn, period: Peri
     assert (period_start(period, at, turn.zone), next_period_start(period, at, turn.zone)) == expected
 
 
-@settings(derandomize=True, deadline=None, max_examples=15)
+@pytest.mark.prove
+@settings(derandomize=True, deadline=None, max_examples=rounds(5, 150))
 @given(turns(), DISTANCES)
 def test_months_are_those_of_a_watched_calendar(turn: Turn, distance: timedelta) -> None:
     at = turn.at + distance
@@ -87,8 +90,9 @@ def test_every_instant_is_in_one_period(turn: Turn, period: Period, distance: ti
     assert next_period_start(period, start - TICK, zone) == start
 
 
+@pytest.mark.prove
 def test_periods_meet_at_every_strange_turn() -> None:
-    for zone, at, _ in strange_turns():
+    for zone, at, _ in strange_turns()[:: rounds(3, 1)]:
         ticks = [at + 2 * hours * HOUR for hours in range(-15, 16)]
         for period in ("day", "week"):
             spans = [(period_start(period, tick, zone), next_period_start(period, tick, zone)) for tick in ticks]

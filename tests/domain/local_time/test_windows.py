@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from domain.local_time.windows import EVERY_DAY, LocalWindow, is_open, longest_closed, next_open
 from tests.domain.local_time.walls import DAY, HOUR, MINUTE, Turn, turns, wall, watched_opening
+from tests.proofs import rounds
 
 TICK = timedelta(microseconds=1)
 MON, TUE, WED, THU, FRI, SAT, SUN = range(7)
@@ -129,7 +130,8 @@ def cases(draw: st.DrawFn) -> tuple[LocalWindow, datetime, ZoneInfo]:
     return window, at, turn.zone
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@pytest.mark.prove
+@settings(derandomize=True, deadline=None, max_examples=rounds(20, 500))
 @given(cases())
 def test_it_opens_when_a_watcher_sees_it_open(case: tuple[LocalWindow, datetime, ZoneInfo]) -> None:
     window, at, zone = case
@@ -138,7 +140,8 @@ def test_it_opens_when_a_watcher_sees_it_open(case: tuple[LocalWindow, datetime,
     assert is_open(window, at, zone) is (expected == at)
 
 
-@settings(derandomize=True, deadline=None, max_examples=90)
+@pytest.mark.prove
+@settings(derandomize=True, deadline=None, max_examples=rounds(40, 900))
 @given(cases())
 def test_an_opening_is_open_and_nothing_before_it(case: tuple[LocalWindow, datetime, ZoneInfo]) -> None:
     window, at, zone = case

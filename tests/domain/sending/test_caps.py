@@ -11,6 +11,7 @@ from domain.campaign.plan import MessagePriority
 from domain.local_time.periods import Period, next_period_start, period_start
 from domain.sending.caps import HIGH, LONGEST, TRANSACTIONAL, Capped, CapRule, CountedMessage, check, is_exempt
 from tests.domain.sending.recount import crowded, is_allowed, recount
+from tests.proofs import rounds
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -270,7 +271,8 @@ def later(asked: CountedMessage, at: datetime) -> CountedMessage:
 ASKED = st.builds(CountedMessage, INSTANTS, st.sampled_from(CHANNELS), st.sampled_from(CATEGORIES), PRIORITIES)
 
 
-@settings(derandomize=True, deadline=None, max_examples=80)
+@pytest.mark.prove
+@settings(derandomize=True, deadline=None, max_examples=rounds(40, 800))
 @given(RULES, LEDGERS, ASKED, st.sampled_from(ZONES))
 def test_a_recount_at_every_step_comes_to_the_same(
     rules: list[CapRule], ledger: list[CountedMessage], asked: CountedMessage, zone: ZoneInfo

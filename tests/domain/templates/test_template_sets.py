@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from domain.errors import Problem
 from domain.templates.template_sets import TemplateRenderError, TemplateSet, load
+from tests.proofs import rounds
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "templates"
 
@@ -455,8 +456,9 @@ def test_no_value_adds_markup(value: str) -> None:
     assert shape(html) == shape(plain)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("template", FILTER_SETS, ids=FILTERS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=rounds(30, 500))
 @given(value=NASTY.filter(is_encodable))
 @example(value="%3Cscript%3E")
 @example(value="&lt;script&gt;")

@@ -17,6 +17,7 @@ from domain.templates.liquid_text import LiquidText
 from domain.templates.template_sets import TemplateRenderError, load
 from domain.templates.trial import MAX_PLACES, MAX_TRIAL_WORK, try_templates
 from tests.domain.templates.sources import email, only, variables
+from tests.proofs import rounds
 
 CAMPAIGN = """
 key: hello
@@ -168,7 +169,8 @@ bodies = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.prove
+@settings(max_examples=rounds(60, 2000), deadline=None)
 @given(parts=st.lists(bodies, min_size=1, max_size=5))
 def test_what_is_refused_can_be_rendered_for_none(parts: list[str]) -> None:
     # `x` and `y` are known names to the compiler in all of them.
