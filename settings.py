@@ -272,7 +272,7 @@ class MessageSettings(_FromEnvironment):
     webhook_secrets: dict[str, BoundSecret] = Field(
         {},
         description="secrets that webhooks name as `{{ secrets.name }}`, and [the hosts that each may go "
-        "to](operations.md#settings-and-secrets); in the folder, the files `name` and `name.hosts`",
+        "to](webhooks.md#secrets); in the folder, the files `name` and `name.hosts`",
     )
     webhook_allow_private_addresses: bool = Field(
         False, description="whether webhooks may reach this machine and private networks"

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from application.catalogue import Catalogue, LoadedVersion
 from application.rendering import RENDER_SECONDS, Templates, beside_the_loop
@@ -52,6 +52,7 @@ from domain.sending.delivery import (
     combine,
 )
 from domain.sending.policy import SEND_WINDOW, Recipient
+from domain.sending.saved_values import SavedReply, merge_saved
 from domain.templates.template_sets import TemplateRenderError
 from domain.templates.variables import TemplateFacts, build_variables
 from store import deliveries, journeys, messages
@@ -176,10 +177,10 @@ class Sender:
                 case Done(state=state):
                     return await _finish(connection, claimed, state, then)
                 case Close(state=state, reason=reason, detail=detail):
-                    state = await messages.settle(
+                    settlement = await messages.settle(
                         connection, message_id, state, attempt=claimed.attempts, reason=reason, detail=detail
                     )
-                    state = POSTPONED if reason == SEND_WINDOW else state
+                    state = POSTPONED if reason == SEND_WINDOW else settlement.state
                     return await _finish(connection, claimed, state, then)
                 case Wait(why=why, until=until):
                     retry_after = None if until is None else (until - at).total_seconds()
@@ -240,12 +241,17 @@ class Sender:
                         journey_is_active=found.journey_state == "active",
                         is_repetition=claimed.state == SENDING,
                     )
-                    state = await messages.settle(
+                    saved, unsaved = merge_saved(found.saved, _saved_reply(delivery))
+                    if unsaved is not None:
+                        settled = replace(settled, detail=unsaved)
+                    settlement = await messages.settle(
                         connection, claimed.id, attempt=claimed.attempts + 1, **asdict(settled)
                     )
+                    if settlement.is_written and saved != found.saved:
+                        await journeys.save(connection, found.journey_id, saved)
                     if by_address:
                         await deliveries.write(connection, claimed.id, by_address)
-                    return await _finish(connection, found, state, then)
+                    return await _finish(connection, found, settlement.state, then)
             except (psycopg.OperationalError, UnavailableError):
                 if monotonic() > give_up_at:
                     raise
@@ -347,6 +353,10 @@ def _settled_message(
             assert_never(delivery)
 
 
+def _saved_reply(delivery: Delivery | TemplateRenderError) -> SavedReply:
+    return delivery.saved if isinstance(delivery, Accepted) else SavedReply()
+
+
 def _variables(claimed: Claimed, version: LoadedVersion, unsubscribe_url: str | None) -> dict[str, Any]:
     facts = TemplateFacts(
         user_id=claimed.user_id,
@@ -358,6 +368,7 @@ def _variables(claimed: Claimed, version: LoadedVersion, unsubscribe_url: str | 
         campaign_name=version.name,
         message_id=str(claimed.id),
         unsubscribe_url=unsubscribe_url,
+        saved=claimed.saved,
     )
     return build_variables(facts)
 

@@ -181,6 +181,11 @@ async def place(connection: Connection, journey_id: UUID, position: Position | N
     )
 
 
+async def save(connection: Connection, journey_id: UUID, saved: Mapping[str, Any]) -> None:
+    """Write what a journey keeps of the replies to its webhooks. The caller has locked the journey."""
+    await connection.execute("UPDATE journeys SET saved = %s WHERE id = %s", (Jsonb(saved), journey_id))
+
+
 def _after(at: datetime, position: Position) -> datetime | None:
     return None if position.rest is None else at + timedelta(seconds=position.rest)
 
@@ -301,7 +306,7 @@ async def step_facts(connection: Connection, journey_id: UUID, decision_id: UUID
 
 
 _STEP_FACTS = f"""
-SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at,
+SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at, saved,
        CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
             ELSE journeys.state END AS journey_state,
        user_id, traits, profiles.context, consent AS consent_given, suppressed,

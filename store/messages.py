@@ -42,6 +42,7 @@ class Claimed(Struct, frozen=True):
     campaign_version: int
     campaign_state: CampaignState
     entry: dict[str, Any]
+    saved: dict[str, Any]
     profile_id: UUID
     user_id: str | None
     traits: dict[str, Any]
@@ -172,6 +173,7 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
         SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
                first_claimed_at, provider, first_handed_over_at,
                messages.journey_id, journeys.campaign_key, journeys.campaign_version, journeys.entry,
+               journeys.saved,
                CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
                     ELSE journeys.state END AS journey_state,
                campaigns.state AS campaign_state,
@@ -211,6 +213,13 @@ async def mark_sending(
     )
 
 
+class Settlement(Struct, frozen=True):
+    """The state of a message, and whether it was this attempt that has written it."""
+
+    state: MessageState
+    is_written: bool
+
+
 async def settle(
     connection: Connection,
     message_id: UUID,
@@ -220,8 +229,8 @@ async def settle(
     reason: str | None = None,
     detail: str | None = None,
     provider_id: str | None = None,
-) -> MessageState:
-    """Write the outcome, or `reserved` where the attempt certainly delivered nothing; the state that then holds.
+) -> Settlement:
+    """Write the outcome, or `reserved` where the attempt certainly delivered nothing; return the state that then holds.
 
     `attempt` is the number of the last claim that the caller knows of. An attempt that was given up for dead may still
     report: what it knows replaces `unknown`, and that it was sent holds over a later claim, which nothing else does.
@@ -252,11 +261,10 @@ async def settle(
     if (row := await cursor.fetchone()) is not None:
         if state != "reserved":
             connection.metrics.add(Metric.SETTLED, row["campaign_key"], row["channel"], row["state"], reason or "")
-        held: MessageState = row["state"]
-        return held
+        return Settlement(row["state"], is_written=True)
     cursor = await connection.execute("SELECT state FROM messages WHERE id = %s", (message_id,))
     row = await cursor.fetchone()
-    return row["state"] if row else state
+    return Settlement(row["state"] if row else state, is_written=False)
 
 
 async def mark_opened(connection: Connection, reactions: Mapping[UUID, datetime], ending: Collection[UUID]) -> None:

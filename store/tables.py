@@ -239,6 +239,8 @@ journeys = Table(
     Column("status", Text),
     Column("wakes_at", INSTANT),
     Column("moves", Integer, nullable=False, server_default=text("0")),
+    # Values of the replies of its webhooks, by name.
+    Column("saved", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("entered_at", INSTANT, nullable=False),
     Column("ended_at", INSTANT),
     Column("ended_recorded_at", INSTANT),

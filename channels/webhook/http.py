@@ -21,7 +21,8 @@ from channels.resolver import Resolver
 from channels.tls import public_authorities
 from channels.webhook.request import WebhookRequest, build
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Keyed, Outbound, Rejected, Unavailable
-from domain.sending.outbound_secrets import BoundSecret, SecretKeeper, SecretRefusal
+from domain.sending.outbound_secrets import BoundSecret, SecretKeeper, SecretRefusal, redact_json
+from domain.sending.saved_values import SavedReply, read_saved
 
 CONNECT_SECONDS = 10
 TOTAL_SECONDS = 30
@@ -91,8 +92,12 @@ class WebhookHttp:
                 return Unavailable("receiver_busy", "messages before this one wait for the receiver's answer")
             delivery = await self._send(request, call)
         if isinstance(delivery, Accepted):
-            return delivery
+            return replace(delivery, saved=self._redact_saved(delivery.saved, message))
         return replace(delivery, detail=self._secrets.redact(delivery.detail, message.content))
+
+    def _redact_saved(self, saved: SavedReply, message: Outbound) -> SavedReply:
+        values = redact_json(dict(saved.values), lambda text: self._secrets.redact(text, message.content))
+        return SavedReply(values, saved.detail)
 
     def _build(self, message: Outbound) -> WebhookRequest:
         content = self._secrets.fill(message.content)
@@ -130,10 +135,14 @@ class WebhookHttp:
                 delivery = read_reply(
                     response.status_code, retry_after, datetime.now(UTC), is_repeatable=request.is_repeatable
                 )
-                await _drain(response)
+                reply = await _read(response)
                 call.is_answered = True
+                if isinstance(delivery, Accepted):
+                    delivery = Accepted(None, read_saved(request.save, reply))
         except (httpx.HTTPError, BlockedAddressError, InvalidHostError, OSError) as error:
-            # The status line has said it all: what goes wrong behind it changes nothing.
+            # The status line has said it all: what goes wrong behind it changes no outcome.
+            if isinstance(delivery, Accepted):
+                return Accepted(None, read_saved(request.save, None))
             return delivery or read_failure(error, progress.is_handed_over)
         return delivery
 
@@ -198,16 +207,18 @@ def _seconds(retry_after: str | None, now: datetime) -> float | None:
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
 
 
-async def _drain(response: httpx.Response) -> None:
+async def _read(response: httpx.Response) -> bytes | None:
+    """Return the reply as it came; None for one that is too large, or encoded though that was not asked for."""
     # A receiver cut off while it answers may take its own work back, so a reply of ordinary size is let finish.
-    received = 0
+    received = b""
     try:
         async for chunk in response.aiter_raw():
-            received += len(chunk)
-            if received > MAX_REPLY_BYTES:
-                return
+            received += chunk
+            if len(received) > MAX_REPLY_BYTES:
+                return None
     finally:
         await response.aclose()
+    return received if response.headers.get("content-encoding", "identity").lower() == "identity" else None
 
 
 class HttpSettings(BaseModel):

@@ -17,13 +17,17 @@ _JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """One request. `is_repeatable` says that its receiver knows it by its id, or that its method is idempotent."""
+    """One request. `is_repeatable` says that its receiver knows it by its id, or that its method is idempotent.
+
+    `save` are the names of the values to be taken from the reply, and their paths.
+    """
 
     method: str
     url: httpx.URL
     headers: Mapping[str, str]
     body: bytes
     is_repeatable: bool
+    save: Mapping[str, str]
 
 
 def build(
@@ -53,7 +57,7 @@ def build(
     if is_signed:
         headers.update(_signature(signers, message_id, now, body))
     method = content["method"]
-    return WebhookRequest(method, url, headers, body, is_signed or method in IDEMPOTENT)
+    return WebhookRequest(method, url, headers, body, is_signed or method in IDEMPOTENT, content.get("save", {}))
 
 
 def _envelope(data: Any, happened: datetime) -> dict[str, Any]:

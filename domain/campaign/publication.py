@@ -13,6 +13,7 @@ from domain.campaign.document_warnings import document_warnings
 from domain.campaign.form_checks import find_stray_keys
 from domain.campaign.plan import Plan, Send
 from domain.campaign.raw_steps import iter_steps
+from domain.campaign.reference_checks import check_saved_names, unknown_saved
 from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
 from domain.campaign.steps.send import TEMPLATE_NAME
@@ -57,6 +58,8 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
     problems += _find_missing_templates(uses, templates, read_source)
     loaded, template_problems = load({_path_of_template(file, name): text for name, text in files.items()})
     template_problems += _check_channels(uses, loaded)
+    if not template_problems:
+        template_problems += _check_saved_names(read_source, loaded)
     if definition is None or problems:
         raise InvalidDocumentError(_sort_problems([*problems, *template_problems], file))
     plan, rules = compile_plan(definition), derive_rules(definition)
@@ -78,6 +81,9 @@ def find_shared_keys(campaigns: Iterable[Published]) -> Iterator[Problem]:
             said = f"`{key}` is the key of {first[key]} as well"
             yield source.problem(("key",), said, "Give each campaign a key of its own")
         first.setdefault(key, source.file)
+
+
+_SAVED = "journey.saved."
 
 
 def _template_uses(source: YamlSource) -> list[tuple[Path, str, str]]:
@@ -105,6 +111,19 @@ def _render_trials(
     known = frozenset(f"{'entry' if root == 'event' else root}.{kind}{path}" for root, kind, path in named)
     sends = {(node.template, node.category == TRANSACTIONAL) for node in plan.nodes.values() if isinstance(node, Send)}
     return try_templates([(loaded[name], is_transactional) for name, is_transactional in sorted(sends)], known)
+
+
+def _check_saved_names(source: YamlSource, loaded: Mapping[str, TemplateSet]) -> Iterator[Problem]:
+    """Find values that a condition or a template reads, and no template saves."""
+    saved = {name for template in loaded.values() for name in template.saved_names}
+    yield from check_saved_names(source, saved)
+    for variant in (variant for template in loaded.values() for variant in template.variants.values()):
+        for text in variant.texts():
+            read = {
+                re.split(r"[.\[]", path.removeprefix(_SAVED))[0] for path in text.variables if path.startswith(_SAVED)
+            }
+            for name in sorted(read - saved):
+                yield text.place.problem(*unknown_saved(name, saved))
 
 
 def _path_of_template(file: str, name: str) -> str:

@@ -1,7 +1,7 @@
-"""Checks of the references to steps, messages and arms, which CEL cannot check."""
+"""Checks of the references to steps, messages, arms and saved values, which CEL cannot check."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from domain.campaign.raw_steps import RawStep, iter_steps, mapping_at
@@ -15,7 +15,7 @@ NONE = "none"
 
 _TEXT = r"""'[^'\\]*'|"[^"\\]*\""""
 # An unquoted id with a hyphen is a subtraction, which CEL reports.
-_NAMED = rf"""(?<![\w.])journey\.(?:steps|messages|arms)(?:\.[A-Za-z_]\w*+(?!-[A-Za-z])|\[\s*(?:{_TEXT})\s*\])"""
+_NAMED = rf"""(?<![\w.])journey\.(?:steps|messages|arms|saved)(?:\.[A-Za-z_]\w*+(?!-[A-Za-z])|\[\s*(?:{_TEXT})\s*\])"""
 # Texts match too, so that a reference within one is not found.
 _REFERENCE = re.compile(
     rf"(?:(?P<left>{_TEXT})\s*[=!]=\s*)?(?P<named>{_NAMED})"
@@ -25,7 +25,7 @@ _PARTS = re.compile(rf"journey\.(\w+)(?:\.(\w+)|\[\s*({_TEXT})\s*\])")
 
 
 class Reference(NamedTuple):
-    """A step that an expression names, and the values that it compares it with."""
+    """A step or saved value that an expression names, and the values that it compares it with."""
 
     kind: str
     step: str
@@ -39,9 +39,25 @@ def check_references(source: YamlSource) -> Iterator[Problem]:
     for placed in steps:
         for path, text in _iter_expressions(placed):
             for reference in find_references(text):
+                if reference.kind not in known:
+                    continue
                 found = _unknown_step(reference, known) or _unknown_value(reference, known)
                 if found is not None:
                     yield source.problem(path, *found)
+
+
+def check_saved_names(source: YamlSource, saved: Collection[str]) -> Iterator[Problem]:
+    """Find values in conditions that no template of the campaign saves."""
+    for placed in iter_steps(source):
+        for path, text in _iter_expressions(placed):
+            for reference in find_references(text):
+                if reference.kind == "saved" and reference.step not in saved:
+                    yield source.problem(path, *unknown_saved(reference.step, saved))
+
+
+def unknown_saved(name: str, saved: Collection[str]) -> tuple[str, str]:
+    """Say that no template saves a value, and which ones are saved."""
+    return f"no webhook of the campaign saves `{name}`", did_you_mean(name, sorted(saved), "Saved are")
 
 
 def find_references(text: str) -> Iterator[Reference]:

@@ -58,6 +58,10 @@ class ChannelKind(ABC):
         """Whether a message of this template may be repeated wherever its provider's `repeats` allow that."""
         return True
 
+    def saved_names(self, variant: Variant) -> frozenset[str]:
+        """Return the names under which a journey keeps values of the receiver's reply."""
+        return frozenset()
+
     def addresses(self, traits: Mapping[str, Any]) -> tuple[str, ...] | Unreachable:
         """Return the person's addresses; empty if the template names the receiver."""
         return ()

@@ -12,8 +12,9 @@ from domain.channels.kind import ChannelKind, Variant
 from domain.channels.webhook_headers import HeaderTemplate, compile_headers
 from domain.channels.webhook_url import UrlTemplate, compile_url
 from domain.errors import Problem
+from domain.sending.saved_values import SAVED_NAME, is_reply_path
 from domain.suggestions import did_you_mean
-from domain.templates.front_matter import Field, parse_tree
+from domain.templates.front_matter import Field, Leaf, parse_tree
 from domain.templates.json_template import JsonTemplate, compile_json, render_json, texts_in
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText
@@ -33,6 +34,7 @@ class WebhookTemplate:
     url: UrlTemplate
     headers: tuple[HeaderTemplate, ...]
     content: tuple[Literal["data", "body"], JsonTemplate] | None
+    save: Mapping[str, str]
 
     @property
     def is_signed(self) -> bool:
@@ -40,7 +42,7 @@ class WebhookTemplate:
         return self.content is not None and self.content[0] == "data"
 
     def render(self, rendering: Rendering) -> dict[str, Any]:
-        """Return {method, url, headers}, and `data` or `body`, which JSON can hold. Raises TemplateRenderError.
+        """Return {method, url, headers}, `data` or `body`, which JSON can hold, and `save`. Raises TemplateRenderError.
 
         Secrets stand in it as SecretText.
         """
@@ -52,6 +54,8 @@ class WebhookTemplate:
         if self.content is not None:
             key, template = self.content
             request[key] = render_json(template, rendering)
+        if self.save:
+            request["save"] = dict(self.save)
         return request
 
     def texts(self) -> Iterator[LiquidText]:
@@ -67,7 +71,7 @@ class Webhook(ChannelKind):
     name = "webhook"
     required = ("url",)
     optional = ("method",)
-    structured = ("headers", "body")
+    structured = ("headers", "body", "save")
 
     def compile(
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
@@ -77,13 +81,17 @@ class Webhook(ChannelKind):
         headers = compile_headers(fields["headers"], problems) if "headers" in fields else ()
         method = _compile_method(fields.get("method"), problems)
         content = _compile_content(fields, method, body, problems, warnings)
+        save = _compile_save(fields["save"], problems) if "save" in fields else {}
         if url is None or method is None or len(problems) > before:
             return None
-        return WebhookTemplate(method, url, headers, content)
+        return WebhookTemplate(method, url, headers, content, save)
 
     def is_repeatable(self, variant: Variant) -> bool:
         # A receiver of the envelope knows a message by its id; any other API goes by the method.
         return not isinstance(variant, WebhookTemplate) or variant.is_signed or variant.method in IDEMPOTENT
+
+    def saved_names(self, variant: Variant) -> frozenset[str]:
+        return frozenset(variant.save) if isinstance(variant, WebhookTemplate) else frozenset()
 
 
 def _compile_method(field: Field | None, problems: list[Problem]) -> Method | None:
@@ -123,6 +131,24 @@ def _compile_content(
         warnings += doubts
         return None if tree is None else ("data", compile_json(tree, problems, may_name_secrets=True))
     return None
+
+
+def _compile_save(field: Field, problems: list[Problem]) -> dict[str, str]:
+    if not isinstance(field.tree, Mapping):
+        problems.append(field.place.problem("what is saved has a name", "Write one name: reply.json.path a line"))
+        return {}
+    paths: dict[str, str] = {}
+    for name, leaf in field.tree.items():
+        place = leaf.place if isinstance(leaf, Leaf) else field.place
+        if not SAVED_NAME.fullmatch(name):
+            said = f"'{name}' is not a name for a saved value"
+            problems.append(place.problem(said, "A name has letters, digits and _, and does not begin with a digit"))
+        elif not isinstance(leaf, Leaf) or not isinstance(leaf.value, str) or not is_reply_path(leaf.value):
+            said = f"'{name}' names no place in the reply"
+            problems.append(place.problem(said, "Write it as reply.json.ticket.id, or reply.json.items[0].id"))
+        else:
+            paths[name] = leaf.value
+    return paths
 
 
 _ONE_CONTENT = (

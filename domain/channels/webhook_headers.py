@@ -17,7 +17,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # What every server takes; more than ASCII is opaque data by RFC 9110, 5.5.
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 # How the message is framed and routed, and what is negotiated about the connection (RFC 9110, 7.6.1 and 7.8; 9112, 6).
-_FRAMING: Final = frozenset(
+FRAMING: Final = frozenset(
     [
         "host",
         "content-length",
@@ -36,7 +36,7 @@ _FRAMING: Final = frozenset(
     ]
 )
 # What Sojourn says of the message itself.
-_OWN: Final = frozenset(["idempotency-key", "webhook-id", "webhook-timestamp", "webhook-signature"])
+OWN: Final = frozenset(["idempotency-key", "webhook-id", "webhook-timestamp", "webhook-signature"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ def compile_headers(field: Field, problems: list[Problem]) -> tuple[HeaderTempla
 def _find_fault(name: str) -> tuple[str, str] | None:
     if not _TOKEN.fullmatch(name):
         return f"'{name}' is not the name of a header", "A name has letters, digits and hyphens, as X-Shop-Region"
-    if name.lower() in _FRAMING:
+    if name.lower() in FRAMING:
         return f"the header '{name}' cannot be set: the request itself decides it", "Remove it"
-    if name.lower() in _OWN:
+    if name.lower() in OWN:
         return f"the header '{name}' cannot be set: Sojourn identifies and signs its messages by it", "Remove it"
     return None
 

@@ -54,7 +54,7 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
     """The facts of all other steps; expressions see them as the profile.
 
     `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
-    own state. `arms` are those of the splits that the journey has come to.
+    own state. `arms` are those of the splits that the journey has come to. `saved` are values of webhooks' replies.
     """
 
     entry: dict[str, Any]
@@ -66,6 +66,7 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
     created_at: datetime
     messages: dict[str, str]
     arms: dict[str, str]
+    saved: dict[str, Any]
 
     @property
     def consent(self) -> dict[str, bool]:
@@ -74,11 +75,12 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
 
 
 class JourneyVariables(Struct, frozen=True):
-    """The journey as expressions see it: visits, message outcomes and arms by step, and when it was entered."""
+    """The journey as expressions see it: visits, message outcomes and arms by step, and what it saved."""
 
     steps: dict[str, int]
     messages: dict[str, str]
     arms: dict[str, str]
+    saved: dict[str, Any]
     entered_at: datetime
 
 
@@ -88,5 +90,6 @@ def journey_variables(plan: Plan, visits: dict[str, int], facts: StepFacts) -> J
         steps={step: visits.get(step, 0) for step in plan.nodes},
         messages={id: facts.messages.get(id, NONE) for id, node in plan.nodes.items() if isinstance(node, Send)},
         arms={id: facts.arms.get(id, NONE) for id, node in plan.nodes.items() if isinstance(node, Split)},
+        saved=facts.saved,
         entered_at=facts.entered_at,
     )

@@ -1,16 +1,22 @@
 """The one vocabulary in which every channel says what became of a message."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+
+from domain.sending.saved_values import SavedReply
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took the message. `provider_id` is the provider's own id of it, where it gives one."""
+    """The provider took the message. `provider_id` is the provider's own id of it, where it gives one.
+
+    `saved` are the values of its reply that the journey keeps.
+    """
 
     provider_id: str | None
+    saved: SavedReply = field(default_factory=SavedReply)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,12 @@ class TemplateSet:
         variant = self._variant(locale)
         return self.channel is None or variant is None or CHANNELS[self.channel].is_repeatable(variant)
 
+    @property
+    def saved_names(self) -> frozenset[str]:
+        """The names under which a journey keeps values of the receiver's reply, of all languages."""
+        kind = CHANNELS[self.channel] if self.channel else None
+        return frozenset(name for each in self.variants.values() if kind for name in kind.saved_names(each))
+
     def _variant(self, locale: str | None) -> Variant | None:
         return next((self.variants[language] for language in _languages(locale) if language in self.variants), None)
 

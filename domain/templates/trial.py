@@ -179,6 +179,7 @@ class _Trial:
             campaign_key="sample",
             campaign_name=SAMPLE_TEXT,
             message_id="sample",
+            saved=data["journey"]["saved"],
             unsubscribe_url=None if self._is_transactional else "https://example.com/unsubscribe/sample",
         )
         return Rendering(build_variables(facts), _LOCALIZATION)

@@ -18,6 +18,7 @@ class TemplateFacts:
     campaign_name: str
     message_id: str
     unsubscribe_url: str | None
+    saved: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,13 @@ VARIABLES: Final = (
         "instant",
         lambda facts: facts.timestamp,
         "when that event happened, or when the audience was evaluated",
+    ),
+    TemplateVariable(
+        ("journey", "saved"),
+        "data",
+        lambda facts: facts.saved,
+        "the values of replies that [its webhooks have saved](webhooks.md#save-values-of-the-reply)",
+        "each value that the last reply did not have",
     ),
     TemplateVariable(("campaign", "key"), "text", lambda facts: facts.campaign_key, "the key of the campaign"),
     TemplateVariable(("campaign", "name"), "text", lambda facts: facts.campaign_name, "the name of the campaign"),

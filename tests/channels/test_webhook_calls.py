@@ -1,5 +1,6 @@
 """Requests that are no signed events: sent as they are written, with secrets that only their hosts ever see."""
 
+import gzip
 import json
 from dataclasses import replace
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from channels.webhook.http import WebhookHttp
+from channels.webhook.http import MAX_REPLY_BYTES, WebhookHttp
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 from domain.sending.outbound_secrets import BoundSecret
+from domain.sending.saved_values import SavedReply
 from domain.templates.template_sets import load
 from tests.channels.messages import MAIL, call, hook
 from tests.channels.servers import HANG_UP, Receiver, answer, listening, server_tls, trusting_tls
@@ -175,3 +177,54 @@ async def test_no_failure_repeats_a_secret(reply: Any, caplog: pytest.LogCapture
         delivery = await deliver(rendered(CALL, port), secrets=KEY)
     assert isinstance(delivery, Ambiguous)
     assert VALUE not in repr(delivery)
+
+
+SAVE = {"ticket": "reply.json.ticket.id", "note": "reply.json.note"}
+
+
+async def saved(reply: bytes, template: str | None = None, **options: Any) -> SavedReply:
+    receiver = Receiver(reply)
+    async with listening(receiver.talk) as port:
+        url = f"http://127.0.0.1:{port}/x"
+        message = call(url, "POST", body={}, save=SAVE) if template is None else rendered(template, port)
+        delivery = await deliver(message, **options)
+    assert isinstance(delivery, Accepted), delivery
+    return delivery.saved
+
+
+async def test_a_reply_is_saved_by_its_paths() -> None:
+    body = json.dumps({"ticket": {"id": 7}, "note": ["a"], "more": 1}).encode()
+    assert await saved(answer(201, body)) == SavedReply({"ticket": 7, "note": ["a"]})
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(200, b"x" * (10 * 1024 * 1024)),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n" + b"x" * (4 * MAX_REPLY_BYTES),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        answer(200, gzip.compress(b'{"note": 1}', mtime=0), Content_Encoding="gzip"),
+        answer(200, b"<html>"),
+        answer(204),
+    ],
+)
+async def test_a_reply_that_cannot_be_read_changes_no_outcome(reply: bytes) -> None:
+    found = await saved(reply)
+    assert found.values == {"ticket": None, "note": None}
+    assert "nothing saved: the reply " in (found.detail or "")
+
+
+async def test_the_reply_of_a_failure_is_not_saved() -> None:
+    receiver = Receiver(answer(404, b'{"note": 1}'))
+    async with listening(receiver.talk) as port:
+        delivery = await deliver(call(f"http://127.0.0.1:{port}/x", "POST", body={}, save=SAVE))
+    assert delivery == Rejected("http_404", "the receiver answered 404")
+
+
+async def test_a_secret_that_is_echoed_is_not_saved() -> None:
+    saving = CALL.replace("body:", "save: {all: reply.json}\nbody:")
+    echo = {"said": f"got {VALUE}!", VALUE: [VALUE, {"deep": VALUE}]}
+    found = await saved(answer(200, json.dumps(echo).replace("/", "\\/").encode()), saving, secrets=KEY)
+    assert found == SavedReply(
+        {"all": {"said": "got [secret key]!", "[secret key]": ["[secret key]", {"deep": "[secret key]"}]}}
+    )

@@ -30,6 +30,7 @@ from domain.sending.delivery import (
     Unavailable,
 )
 from domain.sending.policy import Answer, Deferred, Granted, Refused
+from domain.sending.saved_values import SavedReply
 from store import journeys
 from store.database import CONNECTION_TIMEOUT, Database
 from tests.engine.positions import UNRECORDED
@@ -211,6 +212,36 @@ async def test_a_call_whose_answer_is_lost_is_repeated_by_its_method(
     else:
         assert (await send_harness.attempt()).state == "unknown"
         assert await send_harness.state() == ("unknown", "answer_lost")
+
+
+@each("send_harness", [PUT], indirect=True)
+async def test_of_two_attempts_the_one_that_settles_saves(send_harness: SendHarness) -> None:
+    """Both were accepted; the later one settles first, and what the earlier one brings is no longer heard."""
+    slow, quick = Held(Accepted(None, SavedReply({"by": "slow"}))), Held(Accepted(None, SavedReply({"by": "quick"})))
+    send_harness.provider.answers = [slow, quick]
+    attempts = []
+    for _ in range(2):
+        send_harness.provider.reached.clear()
+        attempts.append(asyncio.create_task(send_harness.attempt()))
+        await send_harness.provider.reached.wait()
+    for held, attempt in zip((quick, slow), reversed(attempts), strict=True):
+        held.release.set()
+        assert (await attempt).state == "sent"
+    assert await send_harness.harness.query("SELECT saved FROM journeys") == [{"saved": {"by": "quick"}}]
+
+
+@each("send_harness", [POST], indirect=True)
+async def test_a_late_answer_of_a_message_that_was_unknown_saves(send_harness: SendHarness) -> None:
+    held = Held(Accepted(None, SavedReply({"by": "late", "none": None}, "not saved: none (nothing at reply.json.x)")))
+    send_harness.provider.answers = [held]
+    slow = asyncio.create_task(send_harness.attempt())
+    await send_harness.provider.reached.wait()
+    assert (await send_harness.attempt()).state == "unknown"
+    held.release.set()
+    assert (await slow).state == "sent"
+    assert await send_harness.harness.query("SELECT saved FROM journeys") == [{"saved": {"by": "late"}}]
+    [row] = await send_harness.harness.query("SELECT detail FROM messages")
+    assert row["detail"] == "not saved: none (nothing at reply.json.x)"
 
 
 @each("send_harness", [POST], indirect=True)

@@ -72,3 +72,46 @@ def test_no_document_is_worse_than_refused(text: str) -> None:
         assert found.suggestion
         # What pydantic says of a value has words of its own here, whatever the value.
         assert "Input should" not in found.message
+
+
+SAVING = """---
+channel: webhook
+url: https://api.example.com/score
+save: {score: reply.json.score, level: reply.json.level}
+body: {}
+---
+"""
+READING = EMAIL.replace("<p>", "<p>{{ journey.saved.NAME | default: 'none' }}")
+SCORED = f"""{HEAD}steps:
+  - {{id: ask, send: {{channel: webhook, template: ask}}}}
+  - id: decide
+    branch:
+      - when: has(journey.saved.score) && journey.saved.NAME > 5
+        do: [{{id: tell, send: {{channel: email, template: tell}}}}]
+"""
+
+
+def test_saved_values_are_read_by_conditions_and_templates() -> None:
+    files = {"ask.liquid": SAVING, "tell.liquid": READING.replace("NAME", "level")}
+    assert problems(SCORED.replace("NAME", "score"), files) == []
+
+
+def test_a_value_that_no_webhook_saves_is_refused() -> None:
+    files = {"ask.liquid": SAVING, "tell.liquid": READING.replace("NAME", "score")}
+    found = problem(SCORED.replace("NAME", "scor"), files)
+    assert (found.line, found.path) == (8, "steps[1].branch[0].when")
+    assert found.message == "no webhook of the campaign saves `scor`"
+    assert found.suggestion == "Did you mean `score`? Saved are: level, score"
+
+
+def test_a_template_reads_what_is_saved_only() -> None:
+    files = {"ask.liquid": SAVING, "tell.liquid": READING.replace("NAME", "levl[0]")}
+    found = problem(SCORED.replace("NAME", "score"), files)
+    assert found.file.endswith("tell.liquid")
+    assert found.suggestion == "Did you mean `level`? Saved are: level, score"
+
+
+def test_a_saved_value_that_may_be_absent_is_warned_of() -> None:
+    files = {"ask.liquid": SAVING, "tell.liquid": EMAIL.replace("<p>", "<p>{{ journey.saved.level }}")}
+    [warning] = publish(SCORED.replace("NAME", "score"), files).warnings
+    assert "journey.saved.level" in warning.message

@@ -94,6 +94,11 @@ WRONG = [
     ('headers:\n  "X\\r\\nA": a\nbody: {}', "", 5, "'X\r\nA' is not the name of a header"),
     ("headers:\n  X-A: '{{ profile.traits.a | upcas }}'\nbody: {}", "", 5, "there is no filter 'upcas'"),
     ("method: {a: b}\nbody: {}", "", 4, "this must be a text"),
+    ("save: {a: id}\nbody: {}", "", 4, "'a' names no place in the reply"),
+    ("save: {a: 5}\nbody: {}", "", 4, "'a' names no place in the reply"),
+    ("save: {a: [reply.json]}\nbody: {}", "", 4, "'a' names no place in the reply"),
+    ("save:\n  1a: reply.json\nbody: {}", "", 5, "'1a' is not a name for a saved value"),
+    ("save: [a]\nbody: {}", "", 4, "what is saved has a name"),
     ("subject: x\nbody: {}", "", 4, "there is no key 'subject'"),
 ]  # fmt: skip
 

@@ -106,6 +106,7 @@ def step_facts(**known: Any) -> StepFacts:
         "created_at": AT,
         "messages": {},
         "arms": {},
+        "saved": {},
     }
     return StepFacts(**{**PERSON_FACTS, **more, **known})
 

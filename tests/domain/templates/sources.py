@@ -20,6 +20,7 @@ def variables(traits: Mapping[str, Any] | None = None, **properties: Any) -> dic
         campaign_name="Order",
         message_id="m-1",
         unsubscribe_url="https://example.com/u/abc",
+        saved={},
     )
     return build_variables(facts)
 

@@ -17,6 +17,7 @@ FACTS = TemplateFacts(
     campaign_name="Order",
     message_id="m-1",
     unsubscribe_url="https://example.com/u/abc",
+    saved={"score": 7},
 )
 
 
