@@ -60,7 +60,8 @@ def _row(name: str, field: FieldInfo) -> str:
     variables = ", ".join(f"`{variable}`" for variable in _variables(name, field))
     default = "required" if field.is_required() else _default(field.default)
     example = "".join(f", such as `{example}`" for example in field.examples or () if example.startswith("{"))
-    return f"| {variables} | {_value(field)} | {default} | {field.description}{example} |"
+    value = "secret" if name == OUTBOUND else _value(field)
+    return f"| {variables} | {value} | {default} | {field.description}{example} |"
 
 
 def _variables(name: str, field: FieldInfo) -> Iterator[str]:
