@@ -4,6 +4,7 @@ What it runs is imported inside of the function, as in `serve`: it takes a secon
 """
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from rich.table import Table
 from cli.dev_forward import forward
 from cli.extras import dev_extra
 from cli.signals import run_until_signalled
+from runtime.tasks import cancel_and_wait
 
 if TYPE_CHECKING:
     from cli.dev_stack import DevPorts, DevStack
@@ -56,7 +58,13 @@ def dev(
         inbox=inbox_port,
     )
     try:
-        with dev_extra("dev"), instrumented_process("sojourn", metrics_address=WatchSettings().metrics_address):
+        with (
+            dev_extra("dev"),
+            # At a terminal the feed says what a developer wants to know.
+            instrumented_process(
+                "sojourn", metrics_address=WatchSettings().metrics_address, is_quiet=sys.stderr.isatty()
+            ),
+        ):
             asyncio.run(run_until_signalled(_serve(DevStack(data, ports=ports), ports)))
     except EmbeddedServerError as error:
         typer.echo(f"sojourn: {error}", err=True)
@@ -64,9 +72,21 @@ def dev(
 
 
 async def _serve(stack: "DevStack", ports: "DevPorts") -> None:
+    from cli.dev_feed import keep_logging
+
+    if not sys.stderr.isatty():
+        async with stack:
+            _tell(stack, ports)
+            await stack.serve()
+        return
+    typer.echo("Starting PostgreSQL, Temporal, the inbox, the API and a worker.", err=True)
     async with stack:
         _tell(stack, ports)
-        await stack.serve()
+        feed = asyncio.create_task(keep_logging(stack.database))
+        try:
+            await stack.serve()
+        finally:
+            await cancel_and_wait(feed)
 
 
 def _tell(stack: "DevStack", ports: "DevPorts") -> None:

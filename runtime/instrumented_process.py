@@ -22,13 +22,20 @@ log = structlog.get_logger()
 
 @contextmanager
 def instrumented_process(
-    service: str, *, metrics_address: str | None, build_id: str | None = None, has_temporal: bool = True
+    service: str,
+    *,
+    metrics_address: str | None,
+    build_id: str | None = None,
+    has_temporal: bool = True,
+    is_quiet: bool = False,
 ) -> Iterator[None]:
     """While the process does its work. To be entered before the first client of Temporal is made.
 
+    `is_quiet` logs warnings alone.
+
     Raises ConflictError where the address of the metrics is taken.
     """
-    configure_logs()
+    configure_logs(is_quiet=is_quiet)
     provider = None
     if any(os.environ.get(name) for name in ENDPOINTS):
         # Few processes need it, and it takes as long to import as much of the rest.

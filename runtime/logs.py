@@ -1,10 +1,13 @@
-"""Logs as JSON lines on standard error: ids and codes, nothing personal."""
+"""Logs on standard error, as JSON lines or readable on a terminal: ids and codes, nothing personal."""
 
 import json
 import logging
+import os
 import sys
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,17 +15,24 @@ import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, WrappedLogger
 
+from runtime.log_lines import format_line
+
 FRAMES = 12
 # Libraries of whose messages we know what is put into them: addresses of servers, and ids as Temporal has them.
 TRUSTED: Final = ("uvicorn", "temporalio", "psycopg.pool")
 
 
-def configure_logs() -> None:
-    """For a process of a deployment. What libraries log has the same form, and says no more than our own lines."""
+def configure_logs(*, is_quiet: bool = False) -> None:
+    """For a process of a deployment. What libraries log has the same form, and says no more than our own lines.
+
+    `is_quiet` leaves out what is no warning, for a terminal on which something else is shown.
+    """
+    render = _renderer()
+    level = logging.WARNING if is_quiet else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(ForeignLines())
+    handler.setFormatter(ForeignLines(render))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("uvicorn").setLevel(logging.INFO)
+    logging.getLogger("uvicorn").setLevel(level)
     # An activity that fails has a line of ours (runtime/failures.py).
     logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
     logging.captureWarnings(True)
@@ -33,10 +43,17 @@ def configure_logs() -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             without_texts,
-            structlog.processors.JSONRenderer(),
+            lambda _logger, _method, event: render(event),
         ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
+
+
+def _renderer() -> Callable[[EventDict], str]:
+    if not sys.stderr.isatty():
+        return json.dumps
+    return partial(format_line, has_colours=not os.environ.get("NO_COLOR"))
 
 
 def with_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -71,8 +88,12 @@ class ForeignLines(logging.Formatter):
     `asyncio` quotes the exception of a forgotten task behind the first line of its message, others in its arguments.
     """
 
+    def __init__(self, render: Callable[[EventDict], str] = json.dumps) -> None:
+        super().__init__()
+        self._render = render
+
     def format(self, record: logging.LogRecord) -> str:
-        """One JSON object."""
+        """One line."""
         is_trusted = any(f"{record.name}.".startswith(f"{name}.") for name in TRUSTED)
         said = record.getMessage() if is_trusted else str(record.msg)
         event: EventDict = {
@@ -83,4 +104,4 @@ class ForeignLines(logging.Formatter):
         }
         if record.exc_info and record.exc_info[1] is not None:
             event.update(_failure(record.exc_info[1]))
-        return json.dumps(with_trace(None, "", event))
+        return self._render(with_trace(None, "", event))

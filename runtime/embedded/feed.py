@@ -1,5 +1,6 @@
 """What happens in a development deployment, as it happens: read from what is recorded of everybody."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,6 +10,7 @@ from application.explain import timeline_items
 from store import recent
 from store.database import Database
 from store.recent import RecentRecord
+from store.timeline import Recorded
 
 LIMIT: Final = 500
 # A transaction is seen once it has committed, so much later at most than it has recorded something.
@@ -30,15 +32,17 @@ _EVENTS: Final = {
 
 
 class FeedLine(Struct, frozen=True):
-    """Something that happened to a user: `at` on its own clock, a log event, and its summary in the timeline."""
+    """Something that happened to a user.
+
+    `at` is on its own clock, `event` the log event and `facts` its data; `summary` is what the timeline says.
+    """
 
     at: datetime
-    user: str
     event: str
-    summary: str
+    user: str
     campaign: str | None
-    step: str | None
-    reason: str | None
+    summary: str
+    facts: Mapping[str, str]
 
 
 class ActivityFeed:
@@ -86,4 +90,29 @@ def _line(record: RecentRecord) -> FeedLine:
     [item], _ = timeline_items([recorded], 1, "")
     kind, outcome = recorded.kind, recorded.outcome
     event = _EVENTS.get((kind, outcome)) or _EVENTS.get((kind, None)) or f"message {outcome}"
-    return FeedLine(recorded.at, record.user, event, item.summary, recorded.campaign, recorded.step, recorded.reason)
+    facts = {
+        "name": item.summary if kind == "event" else None,
+        "campaign": recorded.campaign,
+        "step": recorded.step,
+        "channel": recorded.data.get("channel"),
+        "why": _why(recorded, item.summary),
+    }
+    told = {name: value for name, value in facts.items() if value}
+    return FeedLine(recorded.at, event, record.user, recorded.campaign, item.summary, told)
+
+
+def _why(recorded: Recorded, summary: str) -> str | None:
+    """The reason that a summary gives, without what the other facts say."""
+    if recorded.reason is None and recorded.kind != "reject":
+        return None
+    for known in (
+        f"not let into {recorded.campaign}: ",
+        f"left {recorded.campaign}: ",
+        f"{recorded.step}: ",
+        f"{recorded.outcome}: ",
+        f"{recorded.data.get('channel')} {recorded.name} {recorded.outcome}: ",
+        "call refused: ",
+        "left out: ",
+    ):
+        summary = summary.removeprefix(known)
+    return summary

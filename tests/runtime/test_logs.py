@@ -2,17 +2,19 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 import structlog
 
+from runtime.log_lines import format_line
 from runtime.logs import ForeignLines, configure_logs
 
 
 @contextmanager
-def configured() -> Iterator[None]:
+def configured(*, is_quiet: bool = False) -> Iterator[None]:
     """Logs as in a process of a deployment."""
     structured, root, levels = structlog.get_config(), logging.getLogger(), {}
     handlers, level = root.handlers[:], root.level
@@ -20,7 +22,7 @@ def configured() -> Iterator[None]:
         levels[name] = logging.getLogger(name).level
     # Kept apart, since it is closed with those that it finds.
     root.handlers.clear()
-    configure_logs()
+    configure_logs(is_quiet=is_quiet)
     yield
     logging.captureWarnings(False)
     root.handlers[:] = handlers
@@ -85,3 +87,24 @@ def test_psycopg_itself_may_quote_a_row() -> None:
         foreign("psycopg", "error ignored in rollback: %s", "(email)=(ada@…)")["event"]
         == "error ignored in rollback: %s"
     )
+
+
+def test_lines_for_a_terminal_are_readable_and_cannot_move_it() -> None:
+    event = {"timestamp": "2026-11-30T10:00:00Z", "event": "relay \x1bwaits", "level": "warning"}
+    data = {"error": "no\nroute", "seconds": 0.1, "user": "u-1", "campaign": None, "at": ["a.py:1"], "empty": ""}
+    line = format_line({**event, **data}, has_colours=False)
+    at, text = line.split(" ", 1)
+    assert re.fullmatch(r"\d\d:\d\d:00", at)
+    assert text == r'warning "relay \u001bwaits" error="no\nroute" seconds=0.1 user=u-1 at=["a.py:1"] empty=""'
+    coloured = format_line({**event, **data}, has_colours=True)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).split() == line.split()
+    assert coloured.startswith("\x1b[2m")
+
+
+def test_a_quiet_process_says_warnings_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured(is_quiet=True):
+        structlog.get_logger().info("worker runs")
+        logging.getLogger("uvicorn.error").info("Started")
+        structlog.get_logger().warning("relay waits")
+    [line] = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "relay waits"
