@@ -178,6 +178,12 @@ class TemporalEnvironment(PydanticBaseSettingsSource):
         )
 
 
+def outbound_variables(environ: Mapping[str, str]) -> set[str]:
+    """Return the variables of secrets that webhooks carry, without hosts of a secret that is not there."""
+    values = {name for name in environ if name.startswith(OUTBOUND_PREFIX) and not name.endswith("_HOSTS")}
+    return values | {f"{name.removesuffix('_FILE')}_HOSTS" for name in values}
+
+
 def _fault_of(where: str, problem: str, remedy: str) -> dict[str, Any]:
     return {OUTBOUND: SecretFault(f"cannot be used: {where} {problem}", remedy)}
 

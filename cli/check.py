@@ -23,15 +23,18 @@ T = TypeVar("T")
 def check(as_json: AsJson = False) -> None:
     """Say what this deployment lacks and how to mend each: settings, database, schema, clock, Temporal, mail, workers.
 
-    It reads the same settings as the processes. Status 0: no problems found. 1: something is to be mended. 3: only
-    that a server does not answer; one that refuses our login or TLS is to be mended.
+    It reads the same settings as the processes, and lists the secrets of webhooks by name and host. Status 0: no
+    problems found. 1: something is to be mended. 3: only that a server does not answer; one that refuses our login or
+    TLS is to be mended.
     """
     # The pool logs each attempt that fails; what matters of it is told once, below.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
-    found = asyncio.run(_find())
+    found, secrets = asyncio.run(_find()), _list_secrets()
     if as_json:
         members = ("part", "problem", "remedy", "is_away", "detail")
-        print_json({"findings": [{name: getattr(each, name) for name in members} for each in found]})
+        print_json(
+            {"findings": [{name: getattr(each, name) for name in members} for each in found], "secrets": secrets}
+        )
     elif not found:
         typer.echo("No problems found.")
     for each in () if as_json else found:
@@ -39,6 +42,9 @@ def check(as_json: AsJson = False) -> None:
         if each.detail:
             typer.echo(printable(f"  it says: {each.detail}"))
         typer.echo(printable(f"  mend it: {each.remedy}"))
+    for name, hosts in () if as_json else secrets.items():
+        where = ", ".join(hosts) or f"nowhere: set SOJOURN_SECRET_{name.upper()}_HOSTS, or add the file {name}.hosts"
+        typer.echo(printable(f"the secret {name} goes to {where}"))
     raise typer.Exit(_status(found))
 
 
@@ -46,6 +52,14 @@ def _status(found: "Sequence[DeploymentFinding]") -> int:
     if not found:
         return DONE
     return UNAVAILABLE if all(each.is_away for each in found) else REFUSED
+
+
+def _list_secrets() -> dict[str, list[str]]:
+    """Return the hosts of each secret that webhooks may name; its value stays where it is."""
+    from settings import Settings
+
+    settings, _ = _read(Settings)
+    return {} if settings is None else {name: list(each.hosts) for name, each in settings.webhook_secrets.items()}
 
 
 async def _find() -> "list[DeploymentFinding]":

@@ -8,7 +8,7 @@ from cli.target import API_KEY, API_URL, CONTEXT
 from domain.deployment.findings import DeploymentFinding, DeploymentPart
 from domain.suggestions import find_closest
 from settings import CodecServerSettings, Settings
-from settings_sources import OUTBOUND, OUTBOUND_FOLDER, PREFIX, is_secret
+from settings_sources import OUTBOUND, OUTBOUND_FOLDER, PREFIX, is_secret, outbound_variables
 
 # Read by the command line, and by docker-compose.yml.
 _OTHERS: Final = (API_URL, API_KEY, CONTEXT, f"{PREFIX}SECRETS", OUTBOUND_FOLDER)
@@ -18,7 +18,7 @@ _OF_KUBERNETES: Final = re.compile(r"\w+_(SERVICE_(HOST|PORT\w*)|PORT_\d+_(TCP|U
 
 def find_unknown_variables(environ: Mapping[str, str]) -> list[DeploymentFinding]:
     """Return one finding for each SOJOURN_ variable that no process and no command reads; no value is among it."""
-    known = _known_variables()
+    known = _known_variables() | outbound_variables(environ)
     unknown = [
         variable
         for variable in sorted(environ)

@@ -483,6 +483,7 @@ def test_secrets_of_webhooks_stand_in_variables_and_files(monkeypatch: pytest.Mo
     [
         ({"SOJOURN_SECRET_A": "short"}, "SOJOURN_SECRET_A has 5 characters"),
         ({"SOJOURN_SECRET_A": f"{OUTBOUND}\r\nX: 1"}, "SOJOURN_SECRET_A holds control characters"),
+        ({"SOJOURN_SECRET_A": f" {OUTBOUND}"}, "SOJOURN_SECRET_A holds control characters"),
         ({"SOJOURN_SECRET_A": OUTBOUND, "SOJOURN_SECRET_A_HOSTS": "https://x.example.com/"}, "which is not a host"),
         ({"SOJOURN_SECRET_A": OUTBOUND, "SOJOURN_SECRET_A_HOSTS": "*.example.com"}, "which is not a host"),
         ({"SOJOURN_SECRET_A": OUTBOUND, "SOJOURN_SECRET_A_HOSTS": "a.example.com:443"}, "which is not a host"),

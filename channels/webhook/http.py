@@ -172,7 +172,9 @@ def read_reply(status: int, retry_after: str | None, now: datetime, *, is_repeat
 
 def read_failure(error: Exception, is_handed_over: bool) -> Delivery:
     """What a request without an answer means."""
-    detail = f"{type(error).__name__}: {error}".removesuffix(": ")
+    # What a receiver has sent stands behind a colon.
+    said = str(error).partition(":")[0] if isinstance(error, httpx.RemoteProtocolError) else str(error)
+    detail = f"{type(error).__name__}: {said}".removesuffix(": ")
     if isinstance(error, BlockedAddressError):
         return Rejected("blocked_address", detail)
     if isinstance(error, InvalidHostError):

@@ -53,7 +53,7 @@ def build(
     elif "body" in content:
         own["content-type"] = _JSON
         body = _json(content["body"])
-    headers = httpx.Headers({**own, **{name.lower(): value for name, value in content["headers"].items()}})
+    headers = httpx.Headers({**own, **{name.lower(): value.strip() for name, value in content["headers"].items()}})
     if is_signed:
         headers.update(_signature(signers, message_id, now, body))
     method = content["method"]

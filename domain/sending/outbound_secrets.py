@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from domain.deployment.secrets import SecretFault, is_loopback
-from domain.templates.secret_text import fill, secrets_in
+from domain.templates.secret_text import fill, secrets_in, spell
 
 # A shorter value stands in replies by chance, and would be redacted there.
 MIN_CHARACTERS: Final = 8
 MAX_CHARACTERS: Final = 4_096
 
-_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+_VALUE: Final = re.compile(r"[\x21-\x7e][\x20-\x7e]*[\x21-\x7e]")
 _HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:.]+")
 
 
@@ -31,7 +31,9 @@ def find_outbound_fault(secret: BoundSecret) -> SecretFault | None:
             f"has {len(secret.value):,} characters", f"a secret has {MIN_CHARACTERS} to {MAX_CHARACTERS:,}"
         )
     if not _VALUE.fullmatch(secret.value):
-        return SecretFault("holds control characters or letters beyond ASCII", "copy it once more, or encode it")
+        return SecretFault(
+            "holds control characters, letters beyond ASCII, or blanks around it", "copy it once more, or encode it"
+        )
     for host in secret.hosts:
         if not _HOST.fullmatch(host):
             said = f"is bound to `{host[:100]}`, which is not a host"
@@ -70,12 +72,12 @@ class SecretKeeper:
 
     def redact(self, text: str, content: Any) -> str:
         """Take the secrets that the content names out of a text that a receiver has sent."""
-        for name in sorted({*secrets_in(content)} & self._secrets.keys(), key=self._length, reverse=True):
-            text = text.replace(self._secrets[name].value, f"[secret {name}]")
+        named = {*secrets_in(content)} & self._secrets.keys()
+        written = {spelling: name for name in named for spelling in spell(self._secrets[name].value)}
+        # The longest first: one secret may begin with another.
+        for spelling in sorted(written, key=len, reverse=True):
+            text = text.replace(spelling, f"[secret {written[spelling]}]")
         return text
-
-    def _length(self, name: str) -> int:
-        return len(self._secrets[name].value)
 
     def _value_of(self, name: str) -> str:
         if name not in self._secrets:

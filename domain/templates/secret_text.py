@@ -35,6 +35,11 @@ class SecretRef:
         return value if self.part == "text" else quote(value, safe=_SAFE[self.part])
 
 
+def spell(value: str) -> frozenset[str]:
+    """Return all the ways in which a request writes a secret's value."""
+    return frozenset((value, *(quote(value, safe=safe) for safe in _SAFE.values())))
+
+
 class SecretText(str):
     """A text with secrets in it. As a string it shows their names."""
 

@@ -4,6 +4,7 @@ import gzip
 import json
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from standardwebhooks import Webhook
@@ -150,6 +151,19 @@ async def test_a_secret_goes_by_https_beyond_this_machine() -> None:
     assert delivery == Rejected("secret_refused", "the secret 'key' goes by https only")
 
 
+async def test_a_value_with_quotes_and_blanks_is_sent_and_never_quoted() -> None:
+    """The library quotes a header that it refuses as Python would write it."""
+    value = '"it\'s" a \\ secret'
+    receiver = Receiver(b"HTTP/1.1 2x0 " + value.encode() + b"\r\n\r\n")
+    front = "channel: webhook\nurl: http://127.0.0.1:PORT/\nheaders: {X-Key: ' {{ secrets.key }} '}\nbody: {}"
+    async with listening(receiver.talk) as port:
+        delivery = await deliver(
+            rendered(f"---\n{front}\n---\n", port), secrets={"key": BoundSecret(value, ("127.0.0.1",))}
+        )
+    assert receiver.requests[0].headers["x-key"] == value
+    assert delivery == Ambiguous("RemoteProtocolError: illegal status line")
+
+
 async def test_a_redirect_takes_no_secret_along() -> None:
     other = Receiver(answer(200))
     async with listening(other.talk) as away:
@@ -223,8 +237,11 @@ async def test_the_reply_of_a_failure_is_not_saved() -> None:
 
 async def test_a_secret_that_is_echoed_is_not_saved() -> None:
     saving = CALL.replace("body:", "save: {all: reply.json}\nbody:")
-    echo = {"said": f"got {VALUE}!", VALUE: [VALUE, {"deep": VALUE}]}
+    path, query = quote(VALUE, safe="/"), quote(VALUE, safe="")
+    echo = {"said": f"got {VALUE}!", VALUE: [VALUE, {"deep": VALUE}], "url": f"/hooks/{path}?k={query}"}
     found = await saved(answer(200, json.dumps(echo).replace("/", "\\/").encode()), saving, secrets=KEY)
-    assert found == SavedReply(
-        {"all": {"said": "got [secret key]!", "[secret key]": ["[secret key]", {"deep": "[secret key]"}]}}
-    )
+    assert found.values["all"] == {
+        "said": "got [secret key]!",
+        "[secret key]": ["[secret key]", {"deep": "[secret key]"}],
+        "url": "/hooks/[secret key]?k=[secret key]",
+    }

@@ -60,6 +60,33 @@ class TestCheck:
             "  mend it: run `sojourn worker`",
         ]
 
+    def test_secrets_of_webhooks_are_listed_by_name_and_host(
+        self, capsys: Output, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        value = "a value that is not shown"
+        monkeypatch.setenv("SOJOURN_SECRET_CRM_TOKEN", value)
+        monkeypatch.setenv("SOJOURN_SECRET_SLACK_PATH", value)
+        monkeypatch.setenv("SOJOURN_SECRET_SLACK_PATH_HOSTS", "hooks.slack.com,hooks.example.com")
+        run(["check"])
+        printed = capsys.readouterr().out
+        assert printed.splitlines()[-2:] == [
+            "the secret crm_token goes to nowhere: set SOJOURN_SECRET_CRM_TOKEN_HOSTS, or add the file crm_token.hosts",
+            "the secret slack_path goes to hooks.slack.com, hooks.example.com",
+        ]
+        run(["check", "--json"])
+        shown = capsys.readouterr().out
+        assert json.loads(shown)["secrets"] == {
+            "crm_token": [],
+            "slack_path": ["hooks.slack.com", "hooks.example.com"],
+        }
+        assert value not in printed + shown
+        assert "is not a known variable" not in printed
+
+    def test_hosts_of_a_secret_that_is_not_there_are_unknown(self) -> None:
+        environ = {"SOJOURN_SECRET_A": "x", "SOJOURN_SECRET_A_HOSTS": "x", "SOJOURN_SECRET_B_HOSTS": "x"}
+        [finding] = find_unknown_variables(environ)
+        assert "SOJOURN_SECRET_B_HOSTS" in finding.problem
+
     async def test_a_mail_server_without_starttls_is_to_be_mended(
         self, capsys: Output, monkeypatch: pytest.MonkeyPatch
     ) -> None:
