@@ -4,9 +4,10 @@ A journey carries it. It holds only what a journey needs to go on: conditions an
 version in the database.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple, assert_never
 
 from msgspec import Struct, field
 
@@ -69,12 +70,38 @@ class WaitFor(Struct, frozen=True, tag="wait_for", tag_field="kind", omit_defaul
     on_timeout: str | None = None
 
 
-class Branch(Struct, frozen=True, tag="branch", tag_field="kind", omit_defaults=True):
-    """Conditions evaluated outside the workflow; the first that holds selects a case."""
+class Way(NamedTuple):
+    """A way on from a fork: the step that follows, and how the history names it, if at all."""
+
+    next: str | None
+    label: str | None
+
+
+class Fork(Struct, frozen=True, omit_defaults=True):
+    """A step whose way is decided outside the workflow: by the index of one of `ways`, or by None for the default."""
 
     id: str
+
+    @abstractmethod
+    def ways(self) -> tuple[Way, ...]:
+        """Return the ways by their index."""
+
+    @abstractmethod
+    def default_way(self) -> Way | None:
+        """Return the way without an index; None if there is always an index."""
+
+
+class Branch(Fork, frozen=True, tag="branch", tag_field="kind", omit_defaults=True):
+    """Conditions evaluated outside the workflow; the first that holds selects a case."""
+
     cases: tuple[str | None, ...]
     otherwise: str | None = None
+
+    def ways(self) -> tuple[Way, ...]:
+        return tuple(Way(next, f"case {number}") for number, next in enumerate(self.cases, start=1))
+
+    def default_way(self) -> Way:
+        return Way(self.otherwise, "otherwise")
 
 
 class Arm(Struct, frozen=True, omit_defaults=True):
@@ -84,14 +111,19 @@ class Arm(Struct, frozen=True, omit_defaults=True):
     next: str | None = None
 
 
-class Split(Struct, frozen=True, tag="split", tag_field="kind", omit_defaults=True):
+class Split(Fork, frozen=True, tag="split", tag_field="kind", omit_defaults=True):
     """Weighted arms, drawn outside the workflow; stable for a user and seed."""
 
-    id: str
     arms: tuple[Arm, ...]
 
+    def ways(self) -> tuple[Way, ...]:
+        return tuple(Way(arm.next, f"arm {arm.name}") for arm in self.arms)
 
-class Repeat(Struct, frozen=True, tag="repeat", tag_field="kind", omit_defaults=True):
+    def default_way(self) -> None:
+        return None
+
+
+class Repeat(Fork, frozen=True, tag="repeat", tag_field="kind", omit_defaults=True):
     """Repeat the steps from `body` on, with `every` seconds between two rounds.
 
     The steps lead back here. There are at most `times` rounds, any number for None. `until` is the subscription that
@@ -99,13 +131,18 @@ class Repeat(Struct, frozen=True, tag="repeat", tag_field="kind", omit_defaults=
     it.
     """
 
-    id: str
     body: str
     every: int
     times: int | None = None
     until: str | None = None
     checks: bool = False
     next: str | None = None
+
+    def ways(self) -> tuple[Way, ...]:
+        return (Way(self.next, "over by its condition"),)
+
+    def default_way(self) -> Way:
+        return Way(self.body, None)
 
 
 class Act(Struct, frozen=True, tag="act", tag_field="kind", omit_defaults=True):
@@ -124,6 +161,27 @@ class Exit(Struct, frozen=True, tag="exit", tag_field="kind", omit_defaults=True
 
 
 Node = Delay | Until | Send | WaitFor | Branch | Split | Repeat | Act | Exit
+
+
+def followers(node: Node) -> Iterator[str | None]:
+    """Iterate over the steps that may follow; None where the flow ends."""
+    match node:
+        case Delay(next=next) | Send(next=next) | Act(next=next):
+            yield next
+        case Until(next=next, past=past, unreadable=unreadable):
+            yield from (next, past, unreadable)
+        case WaitFor(subscriptions=subscriptions, on_timeout=on_timeout):
+            yield from (*(subscription.next for subscription in subscriptions), on_timeout)
+        case Branch(cases=cases, otherwise=otherwise):
+            yield from (*cases, otherwise)
+        case Split(arms=arms):
+            yield from (arm.next for arm in arms)
+        case Repeat(body=body, next=next):
+            yield from (body, next)
+        case Exit():
+            return
+        case _:
+            assert_never(node)
 
 
 class Plan(Struct, frozen=True, omit_defaults=True):

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from domain.campaign.plan import Act, Branch, Plan, Repeat, Send, Split, Until
+from domain.campaign.plan import Act, Fork, Plan, Send, Until
 from domain.journey.moves import arrive, ask_again, ask_resumed, listen_from, note, outcome_of
 from domain.journey.protocol import Performed, Settled, Unreadable
 from domain.journey.state import CAPPED, EXITED, JourneyState
@@ -48,24 +48,12 @@ def after_send(plan: Plan, state: JourneyState, node: Send, fact: Settled, at: d
     return _leave_recorded(plan, noted, node, at)
 
 
-def after_evaluation(
-    plan: Plan, state: JourneyState, node: Branch | Split | Repeat, case: int | None, at: datetime
-) -> JourneyState:
+def after_evaluation(plan: Plan, state: JourneyState, node: Fork, case: int | None, at: datetime) -> JourneyState:
     """The way at a fork is known."""
-    match node:
-        case Branch():
-            target = node.otherwise if case is None else node.cases[case]
-            return arrive(plan, note(state, at, "otherwise" if case is None else f"case {case + 1}"), target, at)
-        case Split():
-            if case is None:
-                raise ValueError(f"no arm was drawn at {node.id}")
-            return arrive(plan, note(state, at, f"arm {node.arms[case].name}"), node.arms[case].next, at)
-        case Repeat() if case is None:
-            return arrive(plan, state, node.body, at)
-        case Repeat():
-            return arrive(plan, note(state, at, "over by its condition"), node.next, at)
-        case _:
-            assert_never(node)
+    way = node.default_way() if case is None else node.ways()[case]
+    if way is None:
+        raise ValueError(f"no way was chosen at {node.id}")
+    return arrive(plan, state if way.label is None else note(state, at, way.label), way.next, at)
 
 
 def after_look_up(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.campaign.plan import Act, Branch, Delay, Exit, Plan, Repeat, Send, Split, Until, WaitFor
+from domain.campaign.plan import Act, Delay, Exit, Fork, Plan, Repeat, Send, Until, WaitFor
 from domain.journey.moves import rests_until
 from domain.journey.state import COMPLETED, JourneyState
 
@@ -42,7 +42,7 @@ def _now(plan: Plan, state: JourneyState) -> str:
             return f"**Asking** whether `{node.id}` may go by {node.channel}"
         case Exit(outcome=outcome):
             return f"**Over**: {outcome}"
-        case Branch() | Split() | Repeat():
+        case Fork():
             return f"**Deciding** at `{node.id}`"
         case Act():
             return f"**Doing** `{node.id}`: {node.action}"

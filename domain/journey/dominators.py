@@ -1,9 +1,6 @@
 """Which steps a journey has passed that is known to have come to another: those that every way there leads through."""
 
-from collections.abc import Iterator
-from typing import assert_never
-
-from domain.campaign.plan import Act, Branch, Delay, Exit, Node, Plan, Repeat, Send, Split, Until, WaitFor
+from domain.campaign.plan import Exit, Plan, followers
 from domain.journey.state import COMPLETED
 
 # Where the flow runs out.
@@ -52,24 +49,3 @@ def dominators_of_outcome(plan: Plan, outcome: str, dominators: dict[str | None,
 
 def _with(step: str | None, passed: frozenset[str]) -> frozenset[str]:
     return passed if step is None else passed | {step}
-
-
-def followers(node: Node) -> Iterator[str | None]:
-    """Where the flow may go from a step."""
-    match node:
-        case Delay(next=next) | Send(next=next) | Act(next=next):
-            yield next
-        case Until(next=next, past=past, unreadable=unreadable):
-            yield from (next, past, unreadable)
-        case WaitFor(subscriptions=subscriptions, on_timeout=on_timeout):
-            yield from (*(subscription.next for subscription in subscriptions), on_timeout)
-        case Branch(cases=cases, otherwise=otherwise):
-            yield from (*cases, otherwise)
-        case Split(arms=arms):
-            yield from (arm.next for arm in arms)
-        case Repeat(body=body, next=next):
-            yield from (body, next)
-        case Exit():
-            return
-        case _:
-            assert_never(node)

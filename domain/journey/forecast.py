@@ -6,9 +6,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from domain.campaign.plan import Plan
+from domain.campaign.plan import Plan, followers
 from domain.campaign.rules import Rules
-from domain.journey.dominators import followers
 from domain.journey.migration import obstacle, obstacle_for_all
 from domain.journey.state import JourneyStatus
 

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from domain.campaign.plan import Act, Branch, Delay, Exit, Plan, Repeat, Send, Split, Subscription, Until, WaitFor
+from domain.campaign.plan import Act, Delay, Exit, Fork, Plan, Repeat, Send, Subscription, Until, WaitFor
 from domain.journey import answers
 from domain.journey.moves import (
     arrive,
@@ -75,7 +75,7 @@ def next_command(plan: Plan, state: JourneyState) -> Command:
             return AwaitMatch(_deadline(plan, state))
         case Repeat() if state.phase == "resting":
             return SleepUntil(_deadline(plan, state), f"next round of {node.id}")
-        case Branch() | Split() | Repeat():
+        case Fork():
             return Evaluate(node.id)
         case Act():
             return Perform(node.id, state.visits[node.id], outcome_after(plan, state, node.next))
@@ -151,7 +151,7 @@ def _with_fact(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> Jou
             return answers.after_answer(plan, state, node, answer, at)
         case Settled() if isinstance(node, Send) and state.phase == "granted":
             return answers.after_send(plan, state, node, fact, at)
-        case Evaluated(case=case) if isinstance(node, Branch | Split | Repeat) and state.phase == "deciding":
+        case Evaluated(case=case) if isinstance(node, Fork) and state.phase == "deciding":
             return answers.after_evaluation(plan, state, node, case, at)
         case LookedUp(until=until) if isinstance(node, Until) and state.phase == "deciding":
             return answers.after_look_up(plan, state, node, until, at)

@@ -12,7 +12,7 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.campaign.plan import Branch, Plan, Repeat, Split
+from domain.campaign.plan import Fork, Plan
 from domain.journey import machine
 from domain.journey.moves import is_at_rest, outcome_of, rests_until
 from domain.journey.protocol import (
@@ -183,15 +183,11 @@ def _follow(plan: Plan, asked: JourneyState, fact: Fact, at: datetime) -> tuple[
 
 
 def _branch_facts(plan: Plan, step: str) -> list[Fact | None]:
-    match plan.node(step):
-        case Branch(cases=cases):
-            return [Evaluated(None), *(Evaluated(case) for case in range(len(cases)))]
-        case Split(arms=arms):
-            return [None, *(Evaluated(arm) for arm in range(len(arms)))]
-        case Repeat():
-            return [Evaluated(None), Evaluated(0)]
-        case node:
-            raise ValueError(f"{node.id} is no fork")
+    node = plan.node(step)
+    if not isinstance(node, Fork):
+        raise TypeError(f"{step} is not a fork")
+    default = None if node.default_way() is None else Evaluated(None)
+    return [default, *(Evaluated(case) for case in range(len(node.ways())))]
 
 
 def _seconds(at: datetime, until: datetime | None) -> float | None:

@@ -48,7 +48,7 @@ def test_a_split_goes_the_way_of_its_arm(begin: Begin) -> None:
 
 
 def test_a_split_has_no_other_way(begin: Begin) -> None:
-    with pytest.raises(ValueError, match="no arm was drawn at half"):
+    with pytest.raises(ValueError, match="no way was chosen at half"):
         begin(ARMS).tell(Evaluated(None))
 
 
