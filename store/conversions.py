@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
+from store.arms import IS_ARM
 from store.database import Connection
 
 
@@ -21,7 +22,7 @@ class Conversion(Struct, frozen=True):
     at: datetime
 
 
-_INSERT = """
+_INSERT = f"""
 INSERT INTO conversions (journey_id, profile_id, campaign_key, campaign_version, event_id, at, message_id, arms)
 SELECT item.*,
        (SELECT id FROM messages
@@ -29,12 +30,12 @@ SELECT item.*,
           AND state IN ('sending', 'sent', 'unknown')
         ORDER BY claimed_at DESC, id DESC LIMIT 1),
        COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
-                 WHERE decisions.journey_id = item.journey_id AND kind = 'split'), '{}')
+                 WHERE decisions.journey_id = item.journey_id AND {IS_ARM}), '{{}}')
 FROM jsonb_to_recordset(%s) AS item (
   journey_id uuid, profile_id uuid, campaign_key text, campaign_version int, event_id text, at timestamptz)
 ORDER BY item.journey_id
 ON CONFLICT (journey_id) DO NOTHING
-"""
+"""  # noqa: S608 -- a constant of the store
 
 
 async def insert(connection: Connection, conversions: Sequence[Conversion]) -> None:

@@ -8,6 +8,7 @@ from psycopg.types.json import Jsonb
 
 from domain.journey.state import JourneyStatus, StoredState
 from domain.sending.claim import MessageState
+from store.arms import IS_ARM
 from store.database import Connection
 
 
@@ -101,18 +102,18 @@ async def journeys(connection: Connection, campaign_key: str, version: int | Non
 async def decisions(connection: Connection, campaign_key: str, version: int | None) -> list[DecisionCount]:
     """What was decided, over all time."""
     cursor = await connection.execute(
-        """
+        f"""
         SELECT version, kind, step, outcome, reason, sum(number)::bigint AS number, count(journey_id) AS journeys
         FROM (
           SELECT campaign_version AS version, decisions.journey_id, kind, decisions.step, decisions.outcome, reason,
                  count(*) AS number
           FROM decisions LEFT JOIN journeys ON journeys.id = decisions.journey_id
-          WHERE decisions.campaign_key = %(key)s AND kind IN ('entry', 'send', 'split', 'exit')
+          WHERE decisions.campaign_key = %(key)s AND (kind IN ('entry', 'send', 'exit') OR {IS_ARM})
             AND (%(version)s::int IS NULL OR campaign_version = %(version)s OR decisions.journey_id IS NULL)
           GROUP BY 1, 2, 3, 4, 5, 6
         ) AS of_journey
         GROUP BY 1, 2, 3, 4, 5
-        """,
+        """,  # noqa: S608 -- a constant of the store
         {"key": campaign_key, "version": version},
     )
     return [DecisionCount(**row) async for row in cursor]

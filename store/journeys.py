@@ -13,6 +13,7 @@ from domain.journey.records import Ending, Journey
 from domain.journey.step_facts import StepFacts
 from domain.tracking.event import stored_event
 from store.addresses import REFUSED_OF_PROFILE
+from store.arms import IS_ARM
 from store.campaigns import REGISTRY_LOCK
 from store.database import Connection, PendingResult
 from store.transaction_metrics import Metric
@@ -319,7 +320,7 @@ SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at, s
                                                     ELSE messages.state END ORDER BY visit)
                  FROM messages WHERE messages.journey_id = journeys.id), '{{}}') AS messages,
        COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
-                 WHERE decisions.journey_id = journeys.id AND kind = 'split'), '{{}}') AS arms,
+                 WHERE decisions.journey_id = journeys.id AND {IS_ARM}), '{{}}') AS arms,
        (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered
 FROM journeys
 JOIN profiles ON profiles.id = journeys.profile_id

@@ -23,6 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
+from store.arms import IS_ARM
+
 metadata = MetaData()
 
 INSTANT = TIMESTAMP(timezone=True)
@@ -356,7 +358,7 @@ decisions = Table(
     # Which journeys were ever held, for when their campaign is resumed.
     Index("decisions_held", "journey_id", postgresql_where=text("kind = 'send' AND outcome = 'held'")),
     # Which arm of a split a journey went.
-    Index("decisions_split", "journey_id", "step", postgresql_where=text("kind = 'split'")),
+    Index("decisions_split", "journey_id", "step", postgresql_where=text(IS_ARM)),
 )
 
 # Goals reached: each journey at most once, by the first event that did, perhaps after its end. `message_id` is the

@@ -23,8 +23,9 @@ from domain.campaign.rules import (
 )
 from domain.campaign.steps.action import ActionStep
 from domain.campaign.steps.branch import BranchStep
+from domain.campaign.steps.control import ControlStep
 from domain.campaign.steps.delay import DelayStep
-from domain.campaign.steps.kinds import Step, Steps, step_lists
+from domain.campaign.steps.kinds import Step, Steps
 from domain.campaign.steps.repeat import RepeatStep
 from domain.campaign.steps.split import SplitStep
 from domain.campaign.steps.wait_for import WaitStep
@@ -82,7 +83,7 @@ def _again(again: Again) -> AgainRule:
 def _all_steps(steps: Steps) -> Iterator[Step]:
     for step in steps:
         yield step
-        for block in step_lists(step):
+        for block in step.lists() if isinstance(step, ControlStep) else ():
             yield from _all_steps(block)
 
 

@@ -5,12 +5,12 @@ The comparison is textual: `30m` and `1800s` differ.
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from domain.campaign.raw_steps import child_lists, mapping_at
+from domain.campaign.raw_steps import child_lists
 from domain.document.yaml_source import Path, YamlSource, path_text
 
 # Parts of the document that are compared elsewhere, or never change.
@@ -122,18 +122,19 @@ def _block_name(path: Path) -> str:
 
 def _strip_nested(step: Mapping[str, Any]) -> dict[str, Any]:
     """Return a step without its id and its nested steps."""
-    lists = {path for path, _ in child_lists(step)}
-    bare = {key: value for key, value in step.items() if key != "id" and (key,) not in lists}
-    if isinstance(cases := bare.get("branch"), list):
-        bare["branch"] = [_without_do(case) for case in cases]
-    awaited = mapping_at(bare, "wait_for")
-    if isinstance(events := awaited.get("events"), list):
-        bare["wait_for"] = {**awaited, "events": [_without_do(event) for event in events]}
+    bare: dict[str, Any] = _without(step, {("id",), *(path for path, _ in child_lists(step))}, ())
     return bare
 
 
-def _without_do(case: Any) -> Any:
-    return {key: value for key, value in case.items() if key != "do"} if isinstance(case, dict) else case
+def _without(value: Any, paths: Set[Path], here: Path) -> Any:
+    """Return a value without what stands at these paths."""
+    if isinstance(value, Mapping):
+        return {
+            key: _without(within, paths, (*here, key)) for key, within in value.items() if (*here, key) not in paths
+        }
+    if isinstance(value, list):
+        return [_without(within, paths, (*here, index)) for index, within in enumerate(value)]
+    return value
 
 
 def _find_moved(before: Mapping[str, _PlacedStep], after: Mapping[str, _PlacedStep]) -> set[str]:

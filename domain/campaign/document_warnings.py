@@ -12,9 +12,10 @@ from domain.campaign.delays.kinds import form_of
 from domain.campaign.durations import format_duration
 from domain.campaign.event_names import event_name_warnings
 from domain.campaign.plan import Plan, Send
-from domain.campaign.raw_steps import RawStep, StepList, iter_blocks, iter_steps, mapping_at
+from domain.campaign.raw_steps import RawStep, StepList, iter_blocks, iter_steps
 from domain.campaign.rules import Rules
 from domain.campaign.steps.emit_event import MAX_CHAIN
+from domain.campaign.steps.kinds import CONTROL_STEPS
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.local_time.windows import LocalWindow, is_open, longest_closed
@@ -143,11 +144,8 @@ def _check_waits(steps: list[RawStep], source: YamlSource, rules: Rules) -> Iter
 
 def _awaited_events(steps: list[RawStep]) -> Iterator[tuple[Path, dict[str, Any]]]:
     for placed in steps:
-        wait = placed.spec("wait_for")
-        yield (*placed.path, "wait_for"), wait
-        for index, event in enumerate(wait.get("events", ())):
-            yield (*placed.path, "wait_for", "events", index), event
-        yield (*placed.path, "repeat", "until"), mapping_at(placed.spec("repeat"), "until")
+        for kind in CONTROL_STEPS:
+            yield from (((*placed.path, *path), event) for path, event in kind.raw_events(placed.step))
 
 
 def _check_texts(steps: list[RawStep], source: YamlSource) -> Iterator[Problem]:

@@ -5,9 +5,14 @@ from typing import Any
 
 from domain.campaign.delays.kind import skipping_keys
 from domain.campaign.delays.kinds import form_of
-from domain.campaign.raw_steps import StepList, child_lists, iter_blocks, mapping_at
+from domain.campaign.raw_steps import StepList, iter_blocks
+from domain.campaign.steps.kinds import CONTROL_STEPS, step_kind
+from domain.campaign.steps.repeat import repeats_forever
+from domain.document.raw_values import list_at, mapping_at
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
+
+_CONTROL_STEPS = {step.kind: step for step in CONTROL_STEPS}
 
 
 def check_flow(source: YamlSource) -> Iterator[Problem]:
@@ -46,7 +51,7 @@ def _find_unreachable(block: StepList, source: YamlSource) -> Iterator[Problem]:
     if index == len(block.steps):
         return
     before = f"The step before it, on line {source.line((*block.path, index - 1))},"
-    if _repeats_forever(block.steps[index - 1]):
+    if repeats_forever(block.steps[index - 1]):
         hint = f"{before} repeats forever: give it `times` or `until`, or remove one of them"
     else:
         hint = f"{before} always ends the journey: remove one of them"
@@ -72,30 +77,12 @@ def _never_goes_on(step: Any) -> bool:
     """Whether the flow never goes on after the step in its list."""
     if not isinstance(step, dict):
         return False
-    within = dict(child_lists(step))
-    if "split" in step:
-        return bool(within) and all(map(_ends, within.values()))
-    if "repeat" in step:
-        return _repeats_forever(step) or ("until" not in mapping_at(step, "repeat") and _ends(_body(step)))
-    if "branch" in step:
-        complete = ("otherwise",) in within
-    elif "wait_for" in step:
-        events = mapping_at(step, "wait_for").get("events")
-        complete = ("on_timeout",) in within and len(within) == 1 + (len(events) if isinstance(events, list) else 1)
-    else:
-        return "exit" in step
-    return complete and all(map(_ends, within.values()))
-
-
-def _repeats_forever(step: Any) -> bool:
-    if not isinstance(step, dict) or not isinstance(step.get("repeat"), dict):
-        return False
-    return not {"times", "until"} & set(step["repeat"])
+    control = _CONTROL_STEPS.get(step_kind(step) or "")
+    return "exit" in step if control is None else control.never_goes_on(step, _ends)
 
 
 def _body(step: Any) -> list[Any]:
-    body = step.get("do") if isinstance(step, dict) and "repeat" in step else None
-    return body if isinstance(body, list) else []
+    return list_at(step, "do") if isinstance(step, dict) and "repeat" in step else []
 
 
 def _may_skip(step: Any) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from domain.campaign.steps.actions import ACTIONS
+from domain.campaign.steps.kinds import CONTROL_STEPS
 from domain.document.yaml_source import Path, YamlSource
 
 
@@ -16,10 +17,6 @@ class RawStep(NamedTuple):
 
     path: Path
     step: dict[str, Any]
-
-    def spec(self, kind: str) -> dict[str, Any]:
-        """Return the mapping under one of its keys; an empty one if it is not a mapping."""
-        return mapping_at(self.step, kind)
 
     def values(self) -> Iterator[tuple[Path, Any]]:
         """Iterate over the values that an action sets or reports, each with its path."""
@@ -50,28 +47,13 @@ def iter_blocks(source: YamlSource) -> Iterator[StepList]:
 
 
 def child_lists(step: Any) -> Iterator[StepList]:
-    """Iterate over the lists of steps within a step, each with its path from there."""
-    if not isinstance(step, dict):
-        return
-    events = mapping_at(step, "wait_for").get("events")
-    for path, holder in ((("branch",), step.get("branch")), (("wait_for", "events"), events)):
-        for index, each in enumerate(holder if isinstance(holder, list) else ()):
-            if isinstance(each, dict) and isinstance(each.get("do"), list):
-                yield StepList((*path, index, "do"), each["do"])
-    # The arms of a split have names of the author's choice.
-    beside = [key for key in step if key not in ("id", "split")] if "split" in step else _BESIDE
-    for key in beside:
-        if isinstance(step.get(key), list):
-            yield StepList((key,), step[key])
+    """Iterate over the lists of steps within a step, each with its path from there.
 
-
-def mapping_at(holder: Any, key: str) -> dict[str, Any]:
-    """Return the mapping under a key; an empty one if there is none."""
-    value = holder.get(key) if isinstance(holder, dict) else None
-    return value if isinstance(value, dict) else {}
-
-
-_BESIDE = ("on_event", "on_timeout", "otherwise", "do")
+    A step with the keys of several kinds has the lists of all, so that the problems in them appear as well.
+    """
+    if isinstance(step, dict):
+        found = {path: steps for kind in CONTROL_STEPS for path, steps in kind.raw_lists(step)}
+        yield from (StepList(path, steps) for path, steps in found.items())
 
 
 def _iter_blocks(path: Path, block: list[Any]) -> Iterator[StepList]:

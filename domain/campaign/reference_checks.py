@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from domain.campaign.raw_steps import RawStep, iter_steps, mapping_at
+from domain.campaign.raw_steps import RawStep, iter_steps
+from domain.campaign.steps.control import text_at
+from domain.campaign.steps.kinds import CONTROL_STEPS
+from domain.document.raw_values import mapping_at
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
@@ -113,15 +116,7 @@ _SENT = ("sent", "delivered", "granted", "accepted")
 
 def _iter_expressions(placed: RawStep) -> Iterator[tuple[Path, str]]:
     """Iterate over the expressions of a step that see the journey, each with its path."""
-    path, step = placed
-    cases = step.get("branch")
-    for index, case in enumerate(cases if isinstance(cases, list) else ()):
-        yield from _text_at((*path, "branch", index), case, "when")
-    yield from _text_at((*path, "repeat", "until"), placed.spec("repeat").get("until"), "when")
+    for kind in CONTROL_STEPS:
+        yield from (((*placed.path, *path), text) for path, text in kind.raw_conditions(placed.step))
     for at, value in placed.values():
-        yield from _text_at(at, value, "cel")
-
-
-def _text_at(path: Path, holder: Any, key: str) -> Iterator[tuple[Path, str]]:
-    if isinstance(holder, dict) and isinstance(text := holder.get(key), str):
-        yield (*path, key), text
+        yield from text_at(at, value, "cel")

@@ -1,7 +1,7 @@
-"""All kinds of steps. `step_lists` names those with nested steps."""
+"""All kinds of steps."""
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union
 
 from pydantic import BeforeValidator, Discriminator, Tag
 from typing_extensions import TypeAliasType
@@ -10,6 +10,7 @@ from domain.campaign.schema import Listed, quote_value, refuse
 from domain.campaign.steps.action import ActionStep
 from domain.campaign.steps.actions import ACTIONS
 from domain.campaign.steps.branch import BranchStep, Case
+from domain.campaign.steps.control import ControlStep
 from domain.campaign.steps.delay import DelayStep
 from domain.campaign.steps.exit import ExitStep
 from domain.campaign.steps.model import StepModel
@@ -19,6 +20,8 @@ from domain.campaign.steps.send import SendStep
 from domain.campaign.steps.split import SplitStep
 from domain.campaign.steps.wait_for import AwaitedEvent, WaitSpec, WaitStep
 from domain.suggestions import did_you_mean
+
+CONTROL_STEPS: Final[tuple[type[ControlStep], ...]] = (WaitStep, BranchStep, SplitStep, RepeatStep)
 
 
 def step_kind(step: Any) -> str | None:
@@ -69,19 +72,3 @@ for _model in (AwaitedEvent, WaitSpec, WaitStep, Case, BranchStep, SplitStep, Re
     _model.model_rebuild(_types_namespace={"Steps": Steps})
 # Rebuilding resolves the types of fields only; `schema_errors` reads this one.
 SplitStep.__annotations__["__pydantic_extra__"] = dict[str, Steps]
-
-
-def step_lists(step: Step) -> Iterator[Steps]:
-    """Iterate over the lists of steps that a step holds."""
-    match step:
-        case WaitStep():
-            yield from (awaited.do for awaited in step.wait_for.events or ())
-            yield from (step.on_event, step.on_timeout)
-        case BranchStep():
-            yield from (*(case.do for case in step.branch), step.otherwise)
-        case SplitStep():
-            yield from (step.arm(name) for name in step.split.arms)
-        case RepeatStep():
-            yield step.do
-        case _:
-            return

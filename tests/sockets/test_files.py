@@ -1,0 +1,55 @@
+"""How many files of the product know each control step: as many are touched to add another like it."""
+
+import ast
+
+import pytest
+
+from domain.campaign.steps.kinds import CONTROL_STEPS
+from tests.test_names import FILES, ROOT
+
+MOST_FILES = 14
+# The names by which modules speak of a control step: its model, its parts and rule, and its node in the plan.
+NAMES = {
+    "branch": {"Branch", "BranchStep"},
+    "split": {"Split", "SplitStep", "SplitSpec", "SplitRule"},
+    "repeat": {"Repeat", "RepeatStep", "RepeatSpec"},
+    "wait_for": {"WaitFor", "WaitStep", "WaitSpec"},
+}
+# `split` is a filter and a tag's word there.
+ELSEWHERE = ("domain/templates", "domain/tracking", "store/migrations")
+
+
+def knows(tree: ast.Module, kind: str) -> bool:
+    """Whether a module names the kind of step: by a class, by the key of documents, or in SQL."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.alias(name=name) if name in NAMES[kind]:
+                return True
+            case ast.Constant(value=str(text)) if text == kind or f"'{kind}'" in text:
+                return True
+            case _:
+                continue
+    return False
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_control_step_is_known_to_few_files(kind: str) -> None:
+    files = [file for file in FILES if not str(file.relative_to(ROOT)).startswith(ELSEWHERE)]
+    found = [str(file.relative_to(ROOT)) for file in files if knows(ast.parse(file.read_text()), kind)]
+    assert f"domain/campaign/steps/{kind}.py" in found
+    assert len(found) <= MOST_FILES, found
+
+
+def test_all_control_steps_are_counted() -> None:
+    assert {step.kind for step in CONTROL_STEPS} == set(NAMES)
+
+
+def test_a_file_that_knows_a_kind_is_found() -> None:
+    known = [
+        "from domain.campaign.plan import Split",
+        "case = step['split']",
+        "SQL = \"WHERE kind = 'split'\"",
+        "Split",
+    ]
+    assert all(knows(ast.parse(source), "split") for source in known)
+    assert not any(knows(ast.parse(source), "split") for source in ("text.split()", "arms = 'splits'", "Splitting"))
