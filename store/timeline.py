@@ -66,14 +66,16 @@ FROM (
          data || jsonb_strip_nulls(jsonb_build_object('event_id', event_id))
   FROM decisions WHERE profile_id = %(profile_id)s
   UNION ALL
-  SELECT 'message', settled_at, id::text, settled_at, template, state, reason, campaign_key, journey_id, step,
+  -- The journey's clock is ahead where the time of a `sojourn dev` was moved.
+  SELECT 'message', settled_at, id::text, greatest(settled_at, at), template, state, reason, campaign_key, journey_id,
+         step,
          jsonb_strip_nulls(jsonb_build_object(
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts,
            'provider_id', provider_id, 'detail', detail))
   FROM messages WHERE profile_id = %(profile_id)s AND settled_at IS NOT NULL
   UNION ALL
-  SELECT 'message', COALESCE(claimed_at, reserved_at), id::text, COALESCE(claimed_at, reserved_at), template, state,
-         reason, campaign_key, journey_id, step,
+  SELECT 'message', COALESCE(claimed_at, reserved_at), id::text, greatest(COALESCE(claimed_at, reserved_at), at),
+         template, state, reason, campaign_key, journey_id, step,
          jsonb_strip_nulls(jsonb_build_object(
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts, 'detail', detail))
   FROM messages WHERE profile_id = %(profile_id)s AND settled_at IS NULL

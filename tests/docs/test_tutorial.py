@@ -38,6 +38,9 @@ async def _follow(reader: Reader) -> None:
                 lines = part["block"].splitlines()
                 printed = [await reader.type(line) for line in lines if line != "make dev"]
                 seen = "\n".join(printed)
+                if lines[-1].startswith("sojourn explain"):
+                    times = re.findall(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", printed[-1], re.MULTILINE)
+                    assert times == sorted(times)
                 if any("Signed Up" in line for line in lines):
                     await reader.inbox.wait_for(1, timeout=30)
             case "text":
