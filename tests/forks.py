@@ -1,18 +1,23 @@
 """Processes of the service that start within milliseconds: forks of one that has imported everything.
 
-An interpreter that imports a worker or an API takes 1.3 to 1.7 s of processor time, which the tests would spend a
-hundred times. What a start of `sojourn` itself shows, tests/processes.py `start` shows.
+An interpreter that imports a worker or an API takes 1.3 to 1.7 s of processor time, and a command 0.5 s, which the
+tests would spend a hundred times. What a start of `sojourn` itself shows, tests/processes.py `start` shows.
 """
 
 import asyncio
+import fcntl
 import multiprocessing
 import os
+import signal
 import sys
+import tempfile
+import termios
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
+from subprocess import CompletedProcess
 
 from cli.main import main
 
@@ -71,9 +76,7 @@ class Fork:
 async def fork(*arguments: str, variables: Mapping[str, str]) -> Fork:
     """Start `sojourn ARGUMENTS` with this environment; what it writes, errors included, is its `stdout`."""
     reader, writer = _context.Pipe(duplex=False)
-    process = _context.Process(target=_become, args=(arguments, dict(variables), writer), daemon=True)
-    # The first one waits until everything is imported.
-    await asyncio.to_thread(process.start)
+    process = await asyncio.to_thread(_start, arguments, variables, _ROOT, {1: writer.fileno(), 2: writer.fileno()})
     writer.close()
     # However much it is, it waits for nobody to read it.
     stdout = asyncio.StreamReader(limit=2**30)
@@ -84,13 +87,47 @@ async def fork(*arguments: str, variables: Mapping[str, str]) -> Fork:
     return Fork(process, stdout)
 
 
-def _become(arguments: Sequence[str], variables: Mapping[str, str], output: Connection) -> None:
+def run_in_folder(folder: Path, *arguments: str, variables: Mapping[str, str]) -> CompletedProcess[str]:
+    """Run `sojourn ARGUMENTS` to its end; what it prints."""
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = _start(arguments, variables, folder, {1: output.fileno(), 2: errors.fileno()})
+        process.join()
+        assert process.exitcode is not None
+        for file in (output, errors):
+            file.seek(0)
+        return CompletedProcess(arguments, process.exitcode, output.read(), errors.read())
+
+
+def fork_at_terminal(terminal: int, *arguments: str, variables: Mapping[str, str]) -> ForkServerProcess:
+    """Start `sojourn ARGUMENTS` in the foreground of a terminal, as its shell does."""
+    return _start(arguments, variables, _ROOT, dict.fromkeys((0, 1, 2), terminal))
+
+
+def _start(
+    arguments: Sequence[str], variables: Mapping[str, str], folder: Path, files: Mapping[int, int]
+) -> ForkServerProcess:
+    """Start a fork with these files at its own numbers. The first one waits until everything is imported."""
+    # As a connection a file can be handed over.
+    handed = {number: Connection(os.dup(file)) for number, file in files.items()}
+    process = _context.Process(target=_become, args=(tuple(arguments), dict(variables), folder, handed), daemon=True)
+    process.start()
+    return process
+
+
+def _become(
+    arguments: Sequence[str], variables: Mapping[str, str], folder: Path, files: Mapping[int, Connection]
+) -> None:
     """Be the process of this command."""
-    os.chdir(_ROOT)
+    os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
-    for number in (1, 2):
-        os.dup2(output.fileno(), number)
-    output.close()
+    for number, file in files.items():
+        os.dup2(file.fileno(), number)
+        file.close()
+    if 0 in files:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 as long as the process
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv[1:] = arguments
     main()

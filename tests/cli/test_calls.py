@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import re
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from cli.main import run
 from cli.target import Target
 from domain.errors import SojournError, UnavailableError
 from tests.cli.conftest import Output
+from tests.forks import run_in_folder
 from tests.harness import ADMIN_KEY
 
 LOSE = (0, b"")  # close the connection instead of an answer
@@ -247,7 +249,7 @@ def test_the_process_ends_with_the_status(
 ) -> None:
     if status == 3:
         monkeypatch.setenv("SOJOURN_API_KEY", "k")
-    ended = _process(folder, *arguments)
+    ended = run_in_folder(folder, *arguments, variables=os.environ)
     assert ended.returncode == status
     assert ended.stdout if status == 0 else ended.stderr
     assert "Traceback" not in ended.stderr

@@ -3,17 +3,15 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from cli.main import run
 from tests.cli.conftest import Output, a_campaign
+from tests.forks import run_in_folder
 from tests.harness import ADMIN_KEY
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -90,15 +88,8 @@ def test_the_shell_completes(folder: Path) -> None:
     assert not (folder / "asked").exists()
 
 
-def _completion(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
+def _completion(folder: Path, line: str) -> CompletedProcess[str]:
     """What bash asks for at the end of a line."""
     number = len(line.split(" ")) - 1
     environment = {"_SOJOURN_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(number)}
-    return subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from cli.main import main; main()"],
-        env={**os.environ, **environment},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_in_folder(folder, variables={**os.environ, **environment})

@@ -4,17 +4,15 @@ import asyncio
 import os
 import pty
 import re
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import CAMPAIGN
+from tests.forks import fork_at_terminal
 from tests.harness import Harness
 
-ROOT = Path(__file__).parents[2]
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -32,15 +30,7 @@ class Terminal:
     def _run(self, arguments: tuple[str, ...], answers: dict[str, str]) -> tuple[int, str]:
         master, terminal = pty.openpty()
         environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(self.columns), **self.environment}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.foreground", "cli.main", *arguments],
-            cwd=ROOT,
-            env=environment,
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            start_new_session=True,
-        )
+        process = fork_at_terminal(terminal, *arguments, variables=environment)
         os.close(terminal)
         shown = ""
         while piece := _read(master):
@@ -49,7 +39,9 @@ class Terminal:
                 if asked in shown:
                     os.write(master, answers.pop(asked).encode())
         os.close(master)
-        return process.wait(), shown
+        process.join()
+        assert process.exitcode is not None
+        return process.exitcode, shown
 
 
 def _read(master: int) -> str:

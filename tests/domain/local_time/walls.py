@@ -18,6 +18,7 @@ from domain.local_time.windows import LocalWindow
 from domain.local_time.zones import zone_names
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+WEEK = 7 * DAY
 FIRST, LAST = datetime(1990, 1, 1), datetime(2038, 1, 1)
 
 
@@ -125,16 +126,16 @@ def _watch(at: datetime, zone: ZoneInfo) -> Iterator[tuple[datetime, list[date],
 @cache
 def all_turns() -> list[Turn]:
     """Every turn of every zone, once where zones do the same at the same time."""
-    days = [FIRST + number * DAY for number in range((LAST - FIRST) // DAY)]
+    weeks = [FIRST + number * WEEK for number in range((LAST - FIRST) // WEEK)]
     turns: dict[tuple[datetime, datetime, timedelta], Turn] = {}
     for name in sorted(zone_names()):
         zone = ZoneInfo(name)
-        offsets = [zone.utcoffset(day) for day in days]
+        offsets = [zone.utcoffset(week) for week in weeks]
         for number, (before, after) in enumerate(pairwise(offsets)):
             if before != after:
                 assert before is not None
                 assert after is not None
-                at = _turn_of(zone, (days[number] - max(before, after)).replace(tzinfo=UTC))
+                at = _turn_of(zone, (weeks[number] - max(before, after)).replace(tzinfo=UTC))
                 turn = Turn(zone, at, after - before)
                 turns.setdefault((at, wall(at, zone), turn.jump), turn)
     return list(turns.values())
@@ -158,8 +159,8 @@ def turns() -> st.SearchStrategy[Turn]:
 
 
 def _turn_of(zone: ZoneInfo, start: datetime) -> datetime:
-    """The first second of the two days from `start` at which the offset is not that of `start`."""
+    """The first second of the eight days from `start` at which the offset is not that of `start`."""
     offset = start.astimezone(zone).utcoffset()
     return start + SECOND * bisect_left(
-        range(2 * 86_400), True, key=lambda number: (start + number * SECOND).astimezone(zone).utcoffset() != offset
+        range(8 * 86_400), True, key=lambda number: (start + number * SECOND).astimezone(zone).utcoffset() != offset
     )
