@@ -1,21 +1,20 @@
 """API and worker in processes of their own, watched while all that can go well or wrong does; then they are stopped."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from os import environ
 from pathlib import Path
-from signal import SIGTERM
 
 import httpx
 import pytest
 
 from runtime.embedded.ports import free_port
 from tests.conftest import database_of
+from tests.forks import fork
 from tests.harness import PATIENCE, WRITE_KEY, Harness, looks, open_harness
-from tests.processes import ROOT, environment
+from tests.processes import environment
 from tests.servers import PostgresServer, TemporalServer
 from tests.watching.collector import Collector, Taken, collecting
 
@@ -116,15 +115,15 @@ async def _process(part: str, harness: Harness, log: Path, metrics: str, traces:
         "OTEL_BSP_SCHEDULE_DELAY": "600000",
         "NO_PROXY": "127.0.0.1",
     }
-    with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cli.main", part), cwd=ROOT, env=variables, stdout=output, stderr=output
-        )
+    process = await fork(part, variables=variables)
     try:
         yield
     finally:
-        process.send_signal(SIGTERM)
-        assert await process.wait() == 0
+        process.terminate()
+        written, _ = await process.communicate()
+        with log.open("ab") as output:
+            output.write(written)
+        assert process.returncode == 0
 
 
 async def _answers(http: httpx.AsyncClient) -> None:

@@ -1,28 +1,23 @@
 """A process that cannot do its work says so on the last line of its log, and ends with status 1."""
 
-import asyncio
 import json
 import os
-import sys
 
 import pytest
 
 from runtime.embedded.ports import listen, port_of
 from tests.api.fakes import SETTINGS
-from tests.processes import ROOT, environment
+from tests.forks import fork
+from tests.processes import environment
 
 
-@pytest.mark.parametrize("command", [("-m", "cli.main", "api"), ("-m", "cli.main", "worker")])
-async def test_an_address_that_is_taken(command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("command", ["api", "worker"])
+async def test_an_address_that_is_taken(command: str) -> None:
     with listen(None) as taken:
         address = f"127.0.0.1:{port_of(taken)}"
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *command),
-            cwd=ROOT,
-            env={**os.environ, **environment(SETTINGS), "SOJOURN_METRICS_ADDRESS": address},
-            stderr=asyncio.subprocess.PIPE,
-        )
-        _, log = await process.communicate()
+        variables = {**os.environ, **environment(SETTINGS), "SOJOURN_METRICS_ADDRESS": address}
+        process = await fork(command, variables=variables)
+        log, _ = await process.communicate()
     assert process.returncode == 1
     line = json.loads(log.splitlines()[-1])
     assert (line["event"], line["level"]) == ("the process has failed", "critical")
