@@ -106,7 +106,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What the worker's activities and its relay are made of. `mail` is None where another provider sends the mail."""
+    """What the worker's activities and its relay are made of. `mail` is None where no mail server sends."""
 
     database: Database
     catalogue: Catalogue
@@ -129,7 +129,8 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
 
     async with _database(settings) as database:
         catalogue = Catalogue()
-        providers = _providers(settings)
+        opened = _providers(settings)
+        providers = {channel: InstrumentedProvider(channel, provider) for channel, provider in opened.items()}
         yield Engine(
             database=database,
             catalogue=catalogue,
@@ -137,7 +138,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             step_decisions=StepDecisions(database, catalogue, settings.timezone),
             sender=Sender(database, catalogue, providers, unsubscribe_url, settings.timezone),
             providers=providers,
-            mail=None if "email" in settings.providers else mail_server(settings),
+            mail=next((provider for provider in opened.values() if isinstance(provider, Smtp)), None),
             link_mark=mark_of(secrets[0]),
         )
 
@@ -203,9 +204,7 @@ def _providers(settings: Settings) -> dict[str, Provider]:
         },
         **settings.providers,
     }
-    return {
-        channel: InstrumentedProvider(channel, open_provider(channel, written)) for channel, written in chosen.items()
-    }
+    return {channel: open_provider(channel, written) for channel, written in chosen.items()}
 
 
 def _smtp(settings: MailSettings) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def missing() -> str:
 def _row(item: Received, origin: MessageOrigin | None) -> str:
     to = ", ".join(item.recipients) if isinstance(item, ReceivedMail) else item.address
     where = "" if origin is None else f"{escape(origin.campaign)} · {escape(origin.step)}"
-    channel = "" if origin is None or origin.channel == "email" else f'<b class="tag">{escape(origin.channel)}</b>'
+    channel = "" if origin is None or isinstance(item, ReceivedMail) else f'<b class="tag">{escape(origin.channel)}</b>'
     who = escape((origin.user if origin else None) or to)
     return (
         f'<li><a href="/messages/{item.number}">'
