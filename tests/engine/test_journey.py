@@ -410,7 +410,7 @@ async def test_the_temporal_ui_can_say_where_a_journey_is(harness: Harness) -> N
     assert await handle.result() == "engaged"
     metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
     assert metadata.current_details.startswith("**Over**: engaged\n")
-    ended = "JourneyStep = 'clicked' AND JourneyState = 'engaged' AND ExecutionStatus = 'Completed'"
+    ended = "UserId = 'u-seen' AND JourneyStep = 'clicked' AND JourneyState = 'engaged'"
     assert await _listed(harness, ended) == [handle.id]
 
 
@@ -424,9 +424,9 @@ async def test_the_temporal_ui_can_say_how_a_journey_ended_for_an_action_unless_
     await harness.track("bought", "Order Completed", {"cart_id": "bought"})
     await harness.skip(handles["waited"], minutes=30)
     assert [await handle.result() for handle in handles.values()] == ["exited", "completed"]
-    exits = "JourneyState = 'exited' AND JourneyStep = 'cool-off' AND ExecutionStatus = 'Completed'"
+    exits = "UserId = 'bought' AND JourneyState = 'exited' AND JourneyStep = 'cool-off'"
     assert await _listed(harness, exits) == [handles["bought"].id]
-    completions = "Campaign = 'cart' AND JourneyState = 'waiting' AND ExecutionStatus = 'Completed'"
+    completions = "UserId = 'waited' AND JourneyState = 'waiting' AND ExecutionStatus = 'Completed'"
     assert await _listed(harness, completions) == [handles["waited"].id]
     # Start, timer, signal and the end; start, timer, authorise and send.
     assert [actions(await handle.fetch_history()) for handle in handles.values()] == [4, 4]
