@@ -1,6 +1,7 @@
 """How many files of the product know each control step: as many are touched to add another like it."""
 
 import ast
+import re
 
 import pytest
 
@@ -32,12 +33,19 @@ def knows(tree: ast.Module, kind: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("kind", NAMES)
-def test_a_control_step_is_known_to_few_files(kind: str) -> None:
+def files_that_know(kind: str) -> list[str]:
     files = [file for file in FILES if not str(file.relative_to(ROOT)).startswith(ELSEWHERE)]
-    found = [str(file.relative_to(ROOT)) for file in files if knows(ast.parse(file.read_text()), kind)]
+    return [str(file.relative_to(ROOT)) for file in files if knows(ast.parse(file.read_text()), kind)]
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_control_step_is_known_to_few_files_and_contributing_says_to_how_many(kind: str) -> None:
+    found = files_that_know(kind)
     assert f"domain/campaign/steps/{kind}.py" in found
     assert len(found) <= MOST_FILES, found
+    told = re.search(rf"`{kind}`\s+(\d+)\b", (ROOT / "CONTRIBUTING.md").read_text())
+    assert told is not None
+    assert int(told[1]) == len(found), found
 
 
 def test_all_control_steps_are_counted() -> None:
