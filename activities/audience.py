@@ -1,4 +1,4 @@
-"""What a run of an audience asks of the world."""
+"""The activity of an audience's workflow."""
 
 from datetime import datetime
 
@@ -9,19 +9,19 @@ from application.audience_schedule import AudienceRuns
 
 
 class AudienceRun(Struct, frozen=True):
-    """The audience of a campaign is to enter. `at` is the instant that the schedule meant."""
+    """A run of a campaign's audience. `at` is its scheduled instant."""
 
     campaign: str
     at: datetime
 
 
 class AudienceActivities:
-    """The activities of audiences' workflows, on the journeys' own task queue."""
+    """The activities of audience workflows, on the journeys' task queue."""
 
     def __init__(self, audience_runs: AudienceRuns) -> None:
         self._audience_runs = audience_runs
 
     @activity.defn
     async def start_audience_run(self, run: AudienceRun) -> None:
-        """Ask for the entry of the audience, unless that was done."""
+        """Request the entry of the audience, unless it was requested before."""
         await self._audience_runs.begin(run.campaign, run.at)

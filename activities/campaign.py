@@ -1,4 +1,4 @@
-"""What a campaign's workflow asks of the world."""
+"""The activities of a campaign's workflow."""
 
 import asyncio
 from datetime import datetime
@@ -16,20 +16,20 @@ from domain.campaign.life import AdvanceResult
 
 log = structlog.get_logger()
 
-# An activity works on operations for so long before it says so; what was done is kept with every page.
+# How long an activity works on operations before it returns; every page is committed by itself.
 WORK_SECONDS = 60.0
 BEAT_SECONDS = 1.0
 
 
 class AdvanceRequest(Struct, frozen=True):
-    """Look what is due in the life of a campaign at this instant of its workflow's clock."""
+    """A check of what is due in a campaign, at this instant of its workflow's clock."""
 
     campaign: str
     at: datetime
 
 
 class CampaignActivities:
-    """The activities of the campaigns' workflows, on the journeys' own task queue."""
+    """The activities of campaign workflows, on the journeys' task queue."""
 
     def __init__(self, life: CampaignLife, audience_runs: AudienceRuns, operations: OperationRunner) -> None:
         self._life = life
@@ -38,20 +38,20 @@ class CampaignActivities:
 
     @activity.defn
     async def advance_campaign(self, request: AdvanceRequest) -> AdvanceResult:
-        """Do what is due; what is to be expected then."""
+        """Apply due transitions; return what to expect next."""
         result = await self._life.advance(request.campaign, request.at)
         try:
             await self._audience_runs.keep_schedule(request.campaign)
         except RPCError as error:
             if not result.operations:
                 raise
-            # The workflow looks again once it has worked on these, which must not wait for a schedule.
-            log.warning("the schedule of an audience cannot be kept", campaign=request.campaign, error=error.message)
+            # The workflow checks again after working on operations, which must not wait for a schedule.
+            log.warning("failed to update audience schedule", campaign=request.campaign, error=error.message)
         return result
 
     @activity.defn
     async def work_on_operations(self, campaign: str) -> bool:
-        """Work on what is to be done to many; False once there is nothing more."""
+        """Work on operations; return False once there are none."""
         deadline = monotonic() + WORK_SECONDS
 
         def goes_on() -> bool:
@@ -65,7 +65,7 @@ class CampaignActivities:
 
 
 async def _beat() -> None:
-    """Say that this process lives, also while a page takes long."""
+    """Send heartbeats, also during a long page."""
     while True:
         activity.heartbeat()
         await asyncio.sleep(BEAT_SECONDS)

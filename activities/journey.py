@@ -1,4 +1,4 @@
-"""What a journey asks of the world."""
+"""The activities of a journey's workflow."""
 
 import asyncio
 from datetime import datetime
@@ -20,12 +20,12 @@ from domain.sending.policy import Answer
 from store import journeys
 from store.database import Database
 
-# How often an attempt to send says that it lives, in seconds. Most are over before that, and none of it is billed.
+# The interval of an attempt's heartbeats, in seconds. Most attempts are shorter, and heartbeats are not billed.
 SIGN_OF_LIFE = 5.0
 
 
 class SendRequest(Struct, frozen=True):
-    """A granted message to be sent. `at` is the instant on the journey's clock at which this was asked for."""
+    """A granted message to send, and the instant of the request."""
 
     message_id: UUID
     at: datetime
@@ -34,7 +34,7 @@ class SendRequest(Struct, frozen=True):
 
 
 class FinishRequest(Struct, frozen=True):
-    """A journey that is over, with what outcome and when."""
+    """A journey that is over, with outcome and time."""
 
     journey_id: UUID
     outcome: str
@@ -42,7 +42,7 @@ class FinishRequest(Struct, frozen=True):
 
 
 class PositionUpdate(Struct, frozen=True):
-    """A journey that rests where nothing has told its row. `move` counts what may move it."""
+    """A journey's position that no activity has recorded. `move` counts its moves."""
 
     journey_id: UUID
     position: Position
@@ -59,35 +59,35 @@ class JourneyActivities:
 
     @activity.defn
     async def authorize_send(self, request: AuthorizeRequest) -> Answer:
-        """The shared gate: may this message go now, under the caps of all campaigns?"""
+        """Ask the shared gate whether this message may go now, under all caps."""
         return await self._step_decisions.authorize(request)
 
     @activity.defn
     async def evaluate_branch(self, request: BranchRequest) -> int | None:
-        """The index of the case or arm to follow; None for otherwise."""
+        """Return the index of the case or arm to follow; None for `otherwise`."""
         return await self._step_decisions.choose(request)
 
     @activity.defn
     async def look_up_delay(self, request: DelayRequest) -> datetime | Unreadable | None:
-        """The instant until which a delay rests; None where there is no such date, or Unreadable."""
+        """Return the end of a delay; None without a date, or Unreadable."""
         return await self._step_decisions.look_up(request)
 
     @activity.defn
     async def perform_step(self, request: ActionRequest) -> bool:
-        """Update the profile, set the stage or report an event. True if the journey had been ended before."""
+        """Update the profile, set the stage or report an event; True if already ended."""
         return await self._step_decisions.perform(request)
 
     @activity.defn
     async def record_position(self, update: PositionUpdate) -> None:
-        """Say where a journey rests that got there by no activity."""
+        """Record a position that the journey reached without an activity."""
         async with self._database.transaction() as connection:
             await journeys.place(connection, update.journey_id, update.position, update.move, update.at)
 
     @activity.defn
     async def finish_journey(self, request: FinishRequest) -> str | None:
-        """Record the end of a journey that no event, message or refusal has recorded; the outcome that then holds.
+        """Record an end that nothing else has recorded; return the outcome that holds.
 
-        It is another where the journey was ended meanwhile. None if there is no such journey.
+        It differs if the journey ended meanwhile. None if there is no such journey.
         """
         ending = Ending(request.journey_id, COMPLETED, request.outcome, None, request.at)
         async with self._database.transaction() as connection:
@@ -96,13 +96,13 @@ class JourneyActivities:
 
     @activity.defn
     async def move_journey(self, request: MoveRequest) -> MigrationOutcome | None:
-        """Move the row of a journey to another version, unless it is over; None if it is on yet another."""
+        """Set a journey's version unless it is over; None if it is on yet another."""
         async with self._database.transaction() as connection:
             return await move(connection, request)
 
     @activity.defn
     async def keep_journey(self, request: StayRequest) -> None:
-        """Record of a journey that it stays on its version, though it was to move."""
+        """Record that a journey stays on its version instead of migrating."""
         async with self._database.transaction() as connection:
             await stay(connection, request)
 
@@ -116,7 +116,10 @@ class SendActivities:
 
     @activity.defn
     async def send_message(self, request: SendRequest) -> SendOutcome:
-        """One attempt to send a granted message. The journey's clock goes on while attempts are repeated."""
+        """Make one attempt to send a granted message.
+
+        The journey's clock goes on between attempts.
+        """
         info = activity.info()
         at = request.at + (info.started_time - info.scheduled_time)
         sending = asyncio.create_task(
@@ -128,7 +131,7 @@ class SendActivities:
                 next_positions=request.next_positions,
             )
         )
-        # What a provider may have cannot be taken back: whoever cancels this attempt does not cancel that.
+        # A provider may have the message, so a cancellation of this attempt must not cancel the delivery.
         self._under_way.add(sending)
         sending.add_done_callback(self._under_way.discard)
         while not (await asyncio.wait([sending], timeout=SIGN_OF_LIFE))[0]:

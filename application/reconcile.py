@@ -52,10 +52,10 @@ class Workflows(Protocol):
     async def find_running(self, ids: Collection[str]) -> set[str]:
         """Which of these journeys' workflows run, as the index has it."""
 
-    def all_running(self, before: datetime) -> AsyncIterator[dict[str, WorkflowState]]:
+    def list_running(self, before: datetime) -> AsyncIterator[dict[str, WorkflowState]]:
         """The journeys' workflows that run and were started before an instant, by their ids, in pages."""
 
-    async def look(self, id: str) -> WorkflowState | None:
+    async def describe(self, id: str) -> WorkflowState | None:
         """One workflow as it is; None where there is none."""
 
     async def terminate(self, id: str, reason: str) -> None:
@@ -179,7 +179,7 @@ class Reconciler:
     async def _compare_workflows(self, report: Report) -> None:
         orphans: list[str] = []
         before = datetime.now(UTC) - timedelta(seconds=self._grace)
-        async for page in self._workflows.all_running(before):
+        async for page in self._workflows.list_running(before):
             report.workflows += len(page)
             async with self._database.transaction() as connection:
                 known = await reconciliation_queries.of_workflows(connection, page.keys(), grace=self._grace)
@@ -291,7 +291,7 @@ class Reconciler:
             report.campaigns[key] = JourneyCounts(number, await self._workflows.count(key))
 
     async def _look(self, ids: Collection[str]) -> dict[str, WorkflowState | None]:
-        found = await asyncio.gather(*(self._workflows.look(id) for id in ids))
+        found = await asyncio.gather(*(self._workflows.describe(id) for id in ids))
         return dict(zip(ids, found, strict=True))
 
 

@@ -69,7 +69,7 @@ async def _find() -> "list[DeploymentFinding]":
     from domain.deployment.findings import Away, Facts, Reachable, TemporalFacts, find_lacks
     from domain.people.unsubscribe import mark_of
     from runtime.temporal import CALL_TIMEOUT
-    from runtime.temporal_probe import look_at_temporal, read_failure
+    from runtime.temporal_probe import probe_temporal, read_failure
     from settings import DatabaseSettings, MailSettings, Settings, TemporalSettings
     from store.connection_failure import find_why_away
     from store.database import Database
@@ -101,7 +101,7 @@ async def _find() -> "list[DeploymentFinding]":
                 client = await connect_temporal(temporal_settings)
         except (RuntimeError, TimeoutError) as error:
             return read_failure(error)
-        return await look_at_temporal(client, temporal_settings.task_queue)
+        return await probe_temporal(client, temporal_settings.task_queue)
 
     async def mail() -> Reachable | Away | None:
         return None if mail_settings is None else await probe_mail(mail_server(mail_settings))

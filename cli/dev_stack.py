@@ -27,7 +27,7 @@ from domain.errors import UnavailableError
 from runtime.embedded.audience_clock import AudienceClock, keep_running_audiences
 from runtime.embedded.http import HttpServer
 from runtime.embedded.inbox import Inbox
-from runtime.embedded.ports import LOOPBACK, listen, port_of
+from runtime.embedded.ports import LOOPBACK, get_port, listen
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import NAMESPACE, EmbeddedTemporal
 from runtime.embedded.workflow_clock import with_deployment_time
@@ -101,8 +101,8 @@ class DevStack:
             facts = await self._database(parts) | await self._temporal(parts) | await self._mail(parts)
             bound = listen(self._ports.api)
             parts.callback(bound.close)
-            facts |= {"api_host": LOOPBACK, "api_port": port_of(bound)}
-            self.api_url = f"http://localhost:{port_of(bound)}"
+            facts |= {"api_host": LOOPBACK, "api_port": get_port(bound)}
+            self.api_url = f"http://localhost:{get_port(bound)}"
             self.settings = self._settings(facts)
             await asyncio.to_thread(upgrade, self.settings.database_url.get_secret_value())
             self.database = await parts.enter_async_context(

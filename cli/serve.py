@@ -127,13 +127,13 @@ async def _make_search_attributes(settings: "TemporalSettings") -> "list[Deploym
 
     from domain.deployment.findings import Facts, TemporalFacts, find_lacks
     from runtime.temporal import CALL_TIMEOUT
-    from runtime.temporal_probe import look_at_temporal, make_search_attributes, read_failure
+    from runtime.temporal_probe import make_search_attributes, probe_temporal, read_failure
     from wiring import connect_temporal
 
     try:
         async with asyncio.timeout(2 * CALL_TIMEOUT):
             client = await connect_temporal(settings)
-            facts = await look_at_temporal(client, settings.task_queue)
+            facts = await probe_temporal(client, settings.task_queue)
             if isinstance(facts, TemporalFacts) and facts.missing:
                 await make_search_attributes(client, facts.missing)
                 facts = replace(facts, missing={})

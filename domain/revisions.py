@@ -1,4 +1,4 @@
-"""What a caller has seen of a document before changing it."""
+"""The revision of a document that a caller has seen before changing it."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from domain.errors import PreconditionFailedError
 
 
 class Precondition(Struct, frozen=True):
-    """That a document stands at one of these revisions; where they are None, that there is one at all."""
+    """A condition: the document is at one of these revisions, or exists if None."""
 
     revisions: frozenset[int] | None = None
     is_asked: bool = True

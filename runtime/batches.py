@@ -1,4 +1,4 @@
-"""What the server does to many journeys at once: https://docs.temporal.io/cli/batch."""
+"""Temporal's batch operations on journeys: https://docs.temporal.io/cli/batch."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,16 +21,16 @@ TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
 
 
 class JourneyBatches:
-    """The journeys of one deployment, whose task queue tells them from those of another in the same namespace."""
+    """The journeys of one deployment, identified by its task queue."""
 
     def __init__(self, client: Client, task_queue: str) -> None:
         self._client = client
         self._task_queue = task_queue
 
     async def exit_all(self, job: str, campaign_key: str, versions: Sequence[int]) -> bool:
-        """Signal `exit` to all that run of these versions; whether that is done.
+        """Signal `exit` to all running journeys of these versions; return if it is done.
 
-        The job's name makes it one batch, however often it is asked for. Raises RPCError: Temporal does not answer.
+        The job's name makes repeated calls one batch. Raises RPCError if Temporal does not answer.
         """
         try:
             answer = await self._client.workflow_service.describe_batch_operation(
@@ -44,7 +44,7 @@ class JourneyBatches:
         return answer.state != BatchOperationState.BATCH_OPERATION_STATE_RUNNING
 
     async def count(self, campaign_key: str, versions: Sequence[int]) -> int:
-        """How many of these versions run, as the server's index has it."""
+        """Count the running journeys of these versions in Temporal's index."""
         answer = await self._client.workflow_service.count_workflow_executions(
             CountWorkflowExecutionsRequest(namespace=self._client.namespace, query=self._query(campaign_key, versions)),
             timeout=TIMEOUT,
@@ -52,7 +52,7 @@ class JourneyBatches:
         return answer.count
 
     async def _start(self, job: str, campaign_key: str, versions: Sequence[int]) -> None:
-        """A namespace runs so many batches at a time: beyond them, this one has its turn with a later call."""
+        """Start the batch, unless the namespace is full; then a later call starts it."""
         request = StartBatchOperationRequest(
             namespace=self._client.namespace,
             visibility_query=self._query(campaign_key, versions),
@@ -71,7 +71,7 @@ class JourneyBatches:
                 raise
 
     def _query(self, campaign_key: str, versions: Sequence[int]) -> str:
-        """A campaign's key is a slug, so that it can stand in quotes."""
+        """Build the query; a campaign's key is a slug, so it needs no escaping."""
         numbers = ", ".join(str(version) for version in versions)
         return (
             f"WorkflowType = 'Journey' AND ExecutionStatus = 'Running' AND TaskQueue = '{self._task_queue}' "

@@ -1,4 +1,4 @@
-"""How values travel to Temporal and back: JSON by msgspec, compact, and exact about tagged unions and instants."""
+"""Conversion of values for Temporal: compact JSON by msgspec, with tagged unions."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ from runtime.encryption import EncryptionCodec
 
 
 class MsgspecPayloadConverter(EncodingPayloadConverter):
-    """Plain JSON, which the Temporal UI shows as it is."""
+    """Plain JSON, which the Temporal UI shows."""
 
     @property
     def encoding(self) -> str:
@@ -33,7 +33,7 @@ class MsgspecPayloadConverter(EncodingPayloadConverter):
 
 
 class SojournPayloadConverter(CompositePayloadConverter):
-    """The default converters with the last one, for plain JSON, replaced."""
+    """The default converters, with the one for plain JSON replaced."""
 
     def __init__(self) -> None:
         others = [
@@ -48,7 +48,10 @@ DATA_CONVERTER = DataConverter(payload_converter_class=SojournPayloadConverter)
 
 
 def data_converter(payload_keys: Mapping[str, bytes]) -> DataConverter:
-    """The converter of a deployment. With keys, the newest first, payloads and the texts of failures are encrypted."""
+    """Return the deployment's converter, which encrypts if there are keys.
+
+    The newest key comes first. Payloads and the texts of failures are encrypted.
+    """
     if not payload_keys:
         return DATA_CONVERTER
     return replace(

@@ -1,4 +1,4 @@
-"""A worker looks at its deployment: it waits for what it needs, and reports what is missing for as long as it runs."""
+"""A worker's checks of its deployment: before it starts, and while it runs."""
 
 import asyncio
 import os
@@ -24,24 +24,24 @@ from domain.deployment.findings import (
 )
 from runtime.health import Health
 from runtime.temporal import CALL_TIMEOUT
-from runtime.temporal_probe import look_at_temporal, read_failure
+from runtime.temporal_probe import probe_temporal, read_failure
 from store.database import Database
 
 log = structlog.get_logger()
 
-# Between two looks while something is missing that the worker needs, in seconds: doubled up to the second.
+# Between two checks while something needed is missing, in seconds; doubled up to the second.
 FIRST_PAUSE: Final = 0.1
 MAX_PAUSE: Final = 5.0
-# What is still missing is told again in the log after so many seconds.
+# A lasting problem is logged again after this time.
 REPEAT_SECONDS: Final = 60.0
-# While something is missing, the deployment is checked more often.
+# With a problem, the deployment is checked more often.
 LACKING_INTERVAL: Final = 15.0
 
 
 class DeploymentWatch:
-    """One a worker process. `connect` and `probe_mail` reach Temporal and the mail server as the settings say.
+    """One for each worker process. `connect` and `probe_mail` use the settings.
 
-    `connect` raises RuntimeError when Temporal cannot be reached. A client, once there, reconnects by itself.
+    `connect` raises RuntimeError if Temporal cannot be reached. A connected client reconnects by itself.
     """
 
     def __init__(
@@ -61,37 +61,37 @@ class DeploymentWatch:
         self._task_queue = task_queue
         self._worker = f"{socket.gethostname()}/{os.getpid()}"
         self._client: Client | None = None
-        self._told: Sequence[DeploymentFinding] = ()
-        self._told_at = 0.0
+        self._logged: Sequence[DeploymentFinding] = ()
+        self._logged_at = 0.0
 
     async def until_usable(self, stop: asyncio.Event) -> Client | None:
-        """A client, once there is all that a worker needs, however long that takes; None if it is stopped meanwhile."""
+        """Wait until the worker has all it needs; return the client, or None if stopped."""
         pause = FIRST_PAUSE
         while not stop.is_set():
             facts = await self._look()
             lacks = find_lacks(facts)
             if self._client is not None and not any(found.part in NEEDED_BY_WORKER for found in lacks):
-                self._tell(lacks, "the deployment lacks something")
+                self._log(lacks, "deployment problem found")
                 return self._client
-            self._tell(lacks, "the worker waits")
+            self._log(lacks, "worker start postponed")
             await self._report(lacks)
             await _wait(stop, pause)
             pause = min(pause * 2, MAX_PAUSE)
         return None
 
     async def keep_reporting(self, stop: asyncio.Event) -> None:
-        """Until stopped: say what is missing in the log and to the API, then that this worker is gone."""
+        """Log and report problems until stopped, then withdraw the report."""
         while not stop.is_set():
             facts = await self._look(await self._probe_mail())
             lacks = find_lacks(facts)
-            self._tell(lacks, "the deployment lacks something")
+            self._log(lacks, "deployment problem found")
             await self._report(lacks)
             await _wait(stop, LACKING_INTERVAL if lacks else REPORT_INTERVAL)
         try:
             await retire(self._database, self._worker)
         except psycopg.Error:
-            # Then it counts as gone when it has not reported for some minutes.
-            log.warning("failed to take back the report of the worker", worker=self._worker)
+            # The report expires by itself after some minutes.
+            log.warning("failed to withdraw worker report", worker=self._worker)
 
     async def _look(self, smtp: Reachable | Away | None = None) -> Facts:
         view, temporal = await asyncio.gather(look_at_database(self._database), self._look_at_temporal())
@@ -104,30 +104,30 @@ class DeploymentWatch:
                     self._client = await self._connect()
         except (RuntimeError, TimeoutError) as error:
             return read_failure(error)
-        return await look_at_temporal(self._client, self._task_queue)
+        return await probe_temporal(self._client, self._task_queue)
 
     async def _report(self, lacks: Sequence[DeploymentFinding]) -> None:
-        """What is missing of the database itself cannot be left in it."""
+        """Store the findings, unless the database itself is the problem."""
         if any(found.part in (DeploymentPart.DATABASE, DeploymentPart.MIGRATIONS) for found in lacks):
             return
         try:
-            # The API looks at the outbox and the partitions itself.
+            # The API checks the outbox and the partitions itself.
             seen = [found for found in lacks if found.part not in (DeploymentPart.OUTBOX, DeploymentPart.PARTITIONS)]
             await report(self._database, self._worker, seen, self._link_mark)
         except psycopg.Error:
-            log.warning("failed to report what the deployment lacks", exc_info=True)
+            log.warning("failed to report deployment problems", exc_info=True)
 
-    def _tell(self, lacks: Sequence[DeploymentFinding], event: str) -> None:
-        """Once when it changes, and again now and then; to the health check always."""
+    def _log(self, lacks: Sequence[DeploymentFinding], event: str) -> None:
+        """Update the health check; log changed findings, and lasting ones now and then."""
         self._health.lacks = lacks
         now = asyncio.get_running_loop().time()
-        if list(lacks) == list(self._told) and now - self._told_at < REPEAT_SECONDS:
+        if list(lacks) == list(self._logged) and now - self._logged_at < REPEAT_SECONDS:
             return
         for found in lacks:
             log.warning(event, lacks=found.part.value, problem=found.problem, remedy=found.remedy, detail=found.detail)
-        if self._told and not lacks:
-            log.info("the deployment lacks nothing any more")
-        self._told, self._told_at = lacks, now
+        if self._logged and not lacks:
+            log.info("deployment problems resolved")
+        self._logged, self._logged_at = lacks, now
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -1,8 +1,8 @@
-"""Which build of the workers has the journeys: https://docs.temporal.io/worker-versioning.
+"""The current build of the workers: https://docs.temporal.io/worker-versioning.
 
-All workers of one task queue and of its channels are one Temporal worker deployment, named as the queue; each build of
-them is a version of it. One version is current and gets every task. A journey goes over to it with its next task
-(auto-upgrade), wherever it began.
+All workers of one task queue and of its channels are one Temporal worker deployment, named after the queue; each build
+of them is a version of it. One version is current and gets every task. A journey moves to it with its next task
+(auto-upgrade), whatever build started it.
 """
 
 import asyncio
@@ -31,23 +31,23 @@ from runtime.temporal import CALL_TIMEOUT
 
 TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
 POLL_SECONDS = 0.2
-# A worker asks for tasks again after 60 s at the latest.
-LONGEST_SILENCE = timedelta(seconds=75)
+# A worker polls again after 60 s at the latest.
+MAX_SILENCE = timedelta(seconds=75)
 IN_PROGRESS = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
-# The server's answers to a build that it does not know, or not with all the queues of the one before.
+# The server's answers for a build that is unknown, or lacks queues of the previous one.
 NOT_YET = {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}
 
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """The build that has the journeys now, and the one that had them before; None stands for workers without one."""
+    """The current build and the previous one; None for workers without a build."""
 
     build_id: str | None
     before: str | None
 
 
 def deployment_config(task_queue: str, build_id: str) -> WorkerDeploymentConfig:
-    """What makes a worker one of a build: it gets no task before its build is current."""
+    """Return the configuration of a worker of a build: no tasks until it is current."""
     return WorkerDeploymentConfig(
         version=WorkerDeploymentVersion(deployment_name=task_queue, build_id=build_id),
         use_worker_versioning=True,
@@ -56,11 +56,12 @@ def deployment_config(task_queue: str, build_id: str) -> WorkerDeploymentConfig:
 
 
 async def promote(client: Client, task_queue: str, build_id: str, within: timedelta) -> Current:
-    """Make a build current once its workers ask for tasks, end the share of any other, and wait until all queues know.
+    """Make a build current once its workers poll, and wait until all queues know.
 
-    The server would also route to a build of which no worker is left: then nothing moves, hence the wait.
+    The share of any other build ends. The server would also route to a build without workers, and nothing would move,
+    hence the wait.
 
-    Raises UnavailableError when that was not so in time, or when Temporal does not answer.
+    Raises UnavailableError if that takes too long, or if Temporal does not answer.
     """
     try:
         return await _promote(client, task_queue, build_id, within)
@@ -70,7 +71,7 @@ async def promote(client: Client, task_queue: str, build_id: str, within: timede
 
 async def _promote(client: Client, task_queue: str, build_id: str, within: timedelta) -> Current:
     deadline = asyncio.get_running_loop().time() + within.total_seconds()
-    while missing := await _what_is_missing(client, task_queue, build_id):
+    while missing := await _find_missing(client, task_queue, build_id):
         await _wait(deadline, f"build {build_id} was not made current: {missing}")
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=client.namespace, deployment_name=task_queue, build_id=build_id, identity=client.identity
@@ -83,9 +84,9 @@ async def _promote(client: Client, task_queue: str, build_id: str, within: timed
             if error.status not in NOT_YET:
                 raise
             await _wait(deadline, f"build {build_id} was not made current: {error.message}")
-    if (await _deployment(client, task_queue)).routing_config.ramping_version_percentage:
+    if (await _describe_deployment(client, task_queue)).routing_config.ramping_version_percentage:
         await _end_ramp(client, task_queue)
-    while (await _deployment(client, task_queue)).routing_config_update_state == IN_PROGRESS:
+    while (await _describe_deployment(client, task_queue)).routing_config_update_state == IN_PROGRESS:
         await _wait(deadline, f"build {build_id} is current, but not all queues know yet")
     return Current(build_id, answer.previous_deployment_version.build_id or None)
 
@@ -96,8 +97,8 @@ async def _wait(deadline: float, otherwise: str) -> None:
     await asyncio.sleep(POLL_SECONDS)
 
 
-async def _what_is_missing(client: Client, task_queue: str, build_id: str) -> str | None:
-    """Why the build cannot have the journeys now; None if it can."""
+async def _find_missing(client: Client, task_queue: str, build_id: str) -> str | None:
+    """Return why the build cannot run journeys now; None if it can."""
     request = DescribeWorkerDeploymentVersionRequest(
         namespace=client.namespace,
         deployment_version=VersionMessage(deployment_name=task_queue, build_id=build_id),
@@ -111,11 +112,13 @@ async def _what_is_missing(client: Client, task_queue: str, build_id: str) -> st
     queues = [(queue.name, queue.type) for queue in version.version_task_queues]
     if (task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) not in queues:
         return f"no worker of it has asked for the journeys of {task_queue}"
-    return await _silent(client, build_id, queues)
+    return await _find_silent(client, build_id, queues)
 
 
-async def _silent(client: Client, build_id: str, queues: Sequence[tuple[str, TaskQueueType.ValueType]]) -> str | None:
-    since = datetime.now(UTC) - LONGEST_SILENCE
+async def _find_silent(
+    client: Client, build_id: str, queues: Sequence[tuple[str, TaskQueueType.ValueType]]
+) -> str | None:
+    since = datetime.now(UTC) - MAX_SILENCE
     for name, kind in queues:
         request = DescribeTaskQueueRequest(
             namespace=client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind
@@ -130,14 +133,14 @@ async def _silent(client: Client, build_id: str, queues: Sequence[tuple[str, Tas
 
 
 async def _end_ramp(client: Client, task_queue: str) -> None:
-    """The server leaves the share of another build as it is; no build's id stands for none."""
+    """End another build's share; an empty id stands for no build."""
     request = SetWorkerDeploymentRampingVersionRequest(
         namespace=client.namespace, deployment_name=task_queue, build_id="", percentage=0, identity=client.identity
     )
     await client.workflow_service.set_worker_deployment_ramping_version(request, timeout=TIMEOUT)
 
 
-async def _deployment(client: Client, task_queue: str) -> WorkerDeploymentInfo:
+async def _describe_deployment(client: Client, task_queue: str) -> WorkerDeploymentInfo:
     request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=task_queue)
     answer = await client.workflow_service.describe_worker_deployment(request, timeout=TIMEOUT)
     return answer.worker_deployment_info

@@ -1,8 +1,8 @@
-"""python -m runtime.document_process FD: the warm process from which each check of a document is forked.
+"""python -m runtime.document_process FD: the warm process that forks a check each.
 
-A check is a process of its own, forked from this one once all modules are loaded, in some milliseconds. It ends when it
-has answered, or when the kernel ends it for going beyond a limit: whatever a document makes Liquid, CEL or a pattern
-do, no thread of a server is kept by it, and nothing of it stays behind.
+A check is a process of its own, forked in some milliseconds once all modules are loaded. It ends after its answer, or
+when the kernel stops it at a limit: whatever a document makes Liquid, CEL or a pattern do, it blocks no thread of a
+server and leaves nothing behind.
 """
 
 import array
@@ -29,7 +29,7 @@ from domain.sending.caps_document import parse_caps
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one check may take. `memory_bytes` come on top of what the warm process has.
+    """The limits of one check. `memory_bytes` are on top of the warm process.
 
     A campaign of 100 steps and 20 templates takes 0.2 s and some megabytes, one of 20 languages 0.5 s.
     """
@@ -39,8 +39,8 @@ class Limits:
     memory_bytes: int = 512 * 1024 * 1024
 
 
-# How an answer begins. Behind it: the result, the problems, nothing for want of memory, or the traceback of a fault of
-# ours. It is the server that logs it: here standard error may be a file, and none can be written to.
+# The first part of an answer. The second is the result, the problems, nothing for lack of memory, or the traceback of
+# our own fault. The server logs it: this process may not write to files, and standard error may be one.
 CheckOutcome = Literal["done", "refused", "memory", "failed"]
 PID_BYTES: Final = 8
 
@@ -52,28 +52,28 @@ _WARM_UP = CampaignText(
 )
 
 
-def _campaign(text: CampaignText) -> publication.Published:
+def _check_campaign(text: CampaignText) -> publication.Published:
     return publication.check(text.source, text.file, text.templates)
 
 
-def _changes(before: CampaignText | None, after: CampaignText) -> list[Change]:
+def _compare(before: CampaignText | None, after: CampaignText) -> list[Change]:
     now = read(after.source, after.file)
     if before is None:
         return compare_versions(YamlSource(after.file, data={}), now, {}, after.templates)
     return compare_versions(read(before.source, before.file), now, before.templates, after.templates)
 
 
-JOBS: Final[Mapping[str, Callable[..., Any]]] = {"campaign": _campaign, "caps": parse_caps, "changes": _changes}
+JOBS: Final[Mapping[str, Callable[..., Any]]] = {"campaign": _check_campaign, "caps": parse_caps, "changes": _compare}
 
 
 def main() -> None:
-    """Fork a check for each socket that comes, until the server that started this process is gone."""
-    # Checks are not waited for: the kernel forgets them when they end.
+    """Fork a check for each socket received, until the server is gone."""
+    # The kernel reaps the checks.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    # Ctrl-C in a terminal reaches all processes of a server; this one leaves with its server.
+    # Ctrl-C in a terminal reaches all processes of a server; this one ends with its server.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as control:
-        _campaign(_WARM_UP)
+        _check_campaign(_WARM_UP)
         gc.freeze()
         while fds := _receive(control):
             if os.fork() == 0:
@@ -83,13 +83,13 @@ def main() -> None:
 
 
 def _receive(control: socket.socket) -> list[int]:
-    """The file descriptor of the next check; none once the other side is closed."""
+    """Receive the next check's file descriptor; none once the server has closed."""
     _, fds, _, _ = socket.recv_fds(control, 1, array.array("i").itemsize)
     return fds
 
 
 def _answer(connection: socket.socket) -> None:
-    """Do one check within its limits, answer, and end this process."""
+    """Run one check within its limits, answer, and end this process."""
     status = 1
     try:
         connection.sendall(os.getpid().to_bytes(PID_BYTES, "big"))
@@ -99,14 +99,14 @@ def _answer(connection: socket.socket) -> None:
         connection.sendall(_outcome(job, arguments))
         status = 0
     except OSError:
-        # The server has given this check up.
+        # The server has abandoned this check.
         status = 0
     finally:
         os._exit(status)
 
 
 def _outcome(job: str, arguments: tuple[Any, ...]) -> bytes:
-    """Do a check: an Outcome and what belongs to it, pickled."""
+    """Run a check; return a pickled outcome with its data."""
     outcome: tuple[CheckOutcome, Any]
     try:
         return pickle.dumps(("done", JOBS[job](*arguments)))
@@ -114,18 +114,18 @@ def _outcome(job: str, arguments: tuple[Any, ...]) -> bytes:
         outcome = "refused", error.problems
     except MemoryError:
         outcome = "memory", None
-    except Exception:  # noqa: BLE001 - told to the server, which raises it
+    except Exception:  # noqa: BLE001 - the server raises it
         outcome = "failed", traceback.format_exc()
     return pickle.dumps(outcome)
 
 
 def _limit(limits: Limits) -> None:
-    """Have the kernel end this process for what goes beyond: the signals keep their default action."""
+    """Let the kernel end this process at its limits, by the signals' default action."""
     signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
     signal.setitimer(signal.ITIMER_REAL, limits.wall_seconds)
     pages = Path("/proc/self/statm")
     if pages.exists():
-        # Not on macOS, which does not keep this limit either.
+        # Not on macOS, which does not enforce this limit either.
         size = int(pages.read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + limits.memory_bytes,) * 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

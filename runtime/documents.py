@@ -1,4 +1,4 @@
-"""Checks documents in processes of their own, at most two at once."""
+"""Checks of documents in processes of their own, at most two at once."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from domain.sending.caps import CapRule
 from runtime.document_process import PID_BYTES, Limits
 
 MAX_AT_ONCE: Final = 2
-# Each waits for a second at most, where nothing is wrong; more would wait in vain.
+# Each waits for about a second; more would wait in vain.
 MAX_WAITING: Final = 20
 RETRY_SECONDS: Final = 5
 MODULE = "runtime.document_process"
@@ -27,7 +27,7 @@ LIMITS: Final = Limits()
 
 
 class _WarmProcess:
-    """The process from which checks are forked. It ends with this one, whatever ends this one."""
+    """The process that forks the checks. It ends with this one, however this one ends."""
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
@@ -37,7 +37,7 @@ class _WarmProcess:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                # None of the secrets that this process was given.
+                # Without the secrets of this process.
                 env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.environ.get("PATH", "")},
             )
 
@@ -45,16 +45,16 @@ class _WarmProcess:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """Let go of a process that has died."""
+        """Release a process that has ended."""
         self._control.close()
 
     def fork(self, connection: socket.socket) -> None:
-        """Have a check talk on this socket."""
+        """Fork a check that talks on this socket."""
         socket.send_fds(self._control, [b"f"], [connection.fileno()])
 
 
 class DocumentProcesses:
-    """Implements `application.documents.Documents`. `limits` hold for each check."""
+    """Implements `application.documents.Documents`. `limits` apply to each check."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._limits = limits
@@ -90,9 +90,9 @@ class DocumentProcesses:
             answer = b""
         finally:
             self._places.release()
-        # Without an answer the kernel has ended the check.
+        # No answer means that the kernel ended the check.
         if not answer:
-            raise InvalidDocumentError([_too_expensive(file, self._limits)])
+            raise InvalidDocumentError([_limit_problem(file, self._limits)])
         outcome, result = pickle.loads(answer)  # noqa: S301 - it comes from the process that was forked for this
         match outcome:
             case "done":
@@ -100,13 +100,16 @@ class DocumentProcesses:
             case "refused":
                 raise InvalidDocumentError(result)
             case "memory":
-                raise InvalidDocumentError([_too_expensive(file, self._limits)])
+                raise InvalidDocumentError([_limit_problem(file, self._limits)])
             case _:
                 raise RuntimeError(f"failed to check a document:\n{result}")
 
 
 async def _exchange(limits: Limits, job: str, arguments: tuple[Any, ...]) -> bytes:
-    """Ask a new check, and wait for its answer: nothing where it was ended. A check that is given up is ended."""
+    """Run a check; return its answer, or nothing if it was ended.
+
+    A check that is abandoned is killed.
+    """
     ours, theirs = socket.socketpair()
     with theirs:
         _fork(theirs)
@@ -117,7 +120,7 @@ async def _exchange(limits: Limits, job: str, arguments: tuple[Any, ...]) -> byt
         try:
             pid = int.from_bytes(await reader.readexactly(PID_BYTES), "big")
         except asyncio.IncompleteReadError as error:
-            # The machine had no room for another process.
+            # The machine has no room for another process.
             raise _overload_error() from error
         answer = await reader.read(-1)
         pid = 0
@@ -136,7 +139,7 @@ _warm: _WarmProcess | None = None
 
 
 def _fork(connection: socket.socket) -> None:
-    """Fork a check from the warm process. There is one a process, which takes 0.7 s to start, when it is needed."""
+    """Fork a check from the warm process, which is started on first use in 0.7 s."""
     global _warm
     with _LOCK:
         if _warm is not None and not _warm.is_alive():
@@ -150,7 +153,7 @@ def _overload_error() -> OverloadedError:
     return OverloadedError("too many documents wait to be checked", retry_after=RETRY_SECONDS)
 
 
-def _too_expensive(file: str, limits: Limits) -> Problem:
+def _limit_problem(file: str, limits: Limits) -> Problem:
     allowed = (
         f"{limits.cpu_seconds:g} s of processor time, {limits.wall_seconds:g} s in all "
         f"and {limits.memory_bytes // 1024**2} MB of memory"

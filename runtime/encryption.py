@@ -1,8 +1,8 @@
-"""Payloads encrypted before they leave for Temporal, and decrypted when they come back: AES-256-GCM, with keys by id.
+"""Encryption of Temporal's payloads: AES-256-GCM, with keys by id.
 
-The newest key encrypts. All decrypt, and what was written without encryption is read as it is, so that encryption can
-be turned on, and keys exchanged, while journeys run.
-Source: https://docs.temporal.io/production-deployment/data-encryption.
+The newest key encrypts. All keys decrypt, and unencrypted payloads are read as they are, so that encryption can be
+turned on, and keys exchanged, while journeys run. Source:
+https://docs.temporal.io/production-deployment/data-encryption.
 """
 
 import os
@@ -16,27 +16,27 @@ from temporalio.converter import PayloadCodec
 
 ENCODING: Final = b"binary/encrypted"
 KEY_ID: Final = "encryption-key-id"
-# As NIST SP 800-38D recommends it for random ones.
+# NIST SP 800-38D recommends it for random nonces.
 NONCE_BYTES: Final = 12
 
 
 class DecryptionError(Exception):
-    """A payload was encrypted with a key that is not there, or was changed on its way."""
+    """A payload's key is unknown, or the payload was changed."""
 
 
 class EncryptionCodec(PayloadCodec):
-    """`keys` by their ids, the newest first, 32 bytes each; at least one."""
+    """Encrypts with the newest of `keys`, which are by id, 32 bytes each."""
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         self._keys = {id: AESGCM(key) for id, key in keys.items()}
         self._newest = next(iter(self._keys))
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Each payload as a whole, its metadata included; one that is encrypted stays as it is."""
+        """Encrypt each payload with its metadata; encrypted ones stay as they are."""
         return [payload if is_encrypted(payload) else self._encrypt(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """The payloads as they were. Raises DecryptionError."""
+        """Decrypt payloads. Raises DecryptionError."""
         return [self._decrypt(payload) if is_encrypted(payload) else payload for payload in payloads]
 
     def _encrypt(self, payload: Payload) -> Payload:
@@ -58,5 +58,5 @@ class EncryptionCodec(PayloadCodec):
 
 
 def is_encrypted(payload: Payload) -> bool:
-    """Whether a payload is one of this codec's."""
+    """Return whether this codec encrypted a payload."""
     return payload.metadata.get("encoding") == ENCODING

@@ -1,4 +1,4 @@
-"""What only the database knows, asked now and then by each worker, however often the metrics are read."""
+"""Gauges from the database, polled by each worker at a fixed interval."""
 
 import asyncio
 from time import time
@@ -16,15 +16,18 @@ INTERVAL = 15.0
 
 
 async def poll_gauges(database: Database, stop: asyncio.Event) -> None:
-    """Until stopped. While the database is away, the gauges stay and `sojourn_survey_timestamp_seconds` tells so."""
+    """Poll until stopped. While the database is away, the last values stay.
+
+    `sojourn_survey_timestamp_seconds` shows their age.
+    """
     while not stop.is_set():
         try:
             async with database.transaction() as connection:
                 found = await read_gauges(connection)
         except psycopg.Error as error:
-            log.warning("the database cannot be asked what waits", error=describe_error(error))
+            log.warning("failed to poll gauges", error=describe_error(error))
         else:
-            POLLED_GAUGES.tell(found, time())
+            POLLED_GAUGES.show(found, time())
         try:
             await asyncio.wait_for(stop.wait(), INTERVAL)
         except TimeoutError:

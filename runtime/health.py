@@ -1,6 +1,6 @@
-"""Whether a worker lives and works, by HTTP: for the health checks of containers and of Kubernetes.
+"""Liveness and readiness of a worker by HTTP, for containers and Kubernetes.
 
-It is answered by the event loop that does the work, so that a worker whose loop hangs does not answer.
+The event loop that does the work answers, so a worker whose loop hangs does not answer.
 """
 
 import socket
@@ -21,15 +21,15 @@ AsgiSend = Callable[[dict[str, Any]], Awaitable[None]]
 
 @dataclass(slots=True)
 class Health:
-    """What the worker does at the moment, as it says itself."""
+    """The worker's state, as it reports it."""
 
     is_working: bool = False
     lacks: Sequence[DeploymentFinding] = field(default=())
 
     async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: AsgiSend) -> None:
-        """An ASGI application: `/healthz`, and `/readyz` with what the worker waits for."""
+        """Serve `/healthz`, and `/readyz` with the worker's problems, by ASGI."""
         if scope["type"] == "lifespan":
-            # There is nothing to begin or to end: the server takes the exception for that.
+            # There is no lifespan: the server expects the exception.
             raise RuntimeError("no lifespan")
         status, body = self._answer(scope["path"])
         content = msgspec.json.encode(body)
@@ -50,7 +50,10 @@ class Health:
 
 @asynccontextmanager
 async def serve_health(health: Health, address: str | None) -> AsyncIterator[None]:
-    """Answer at an address, host:port, or nowhere, during the block. Raises ConflictError where it is taken."""
+    """Serve at an address, host:port, during the block; None serves nowhere.
+
+    Raises ConflictError if the address is taken.
+    """
     if address is None:
         yield
         return
@@ -59,7 +62,7 @@ async def serve_health(health: Health, address: str | None) -> AsyncIterator[Non
     try:
         bound = socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise ConflictError(f"SOJOURN_HEALTH_ADDRESS {address} cannot be had: {error.strerror}") from error
+        raise ConflictError(f"SOJOURN_HEALTH_ADDRESS {address} cannot be used: {error.strerror}") from error
     server = await HttpServer.start(health, bound)
     try:
         yield

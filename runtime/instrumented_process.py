@@ -1,4 +1,4 @@
-"""A process of a deployment as its operator sees it: its log, its metrics and its traces."""
+"""The log, the metrics and the traces of a process."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from runtime.logs import configure_logs
 from runtime.metrics import serve_metrics
 from runtime.temporal_metrics import TemporalMetrics
 
-# As the specification of OpenTelemetry has it, where traces are wanted and where to.
+# OpenTelemetry's variables for the destination of traces.
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 log = structlog.get_logger()
@@ -29,22 +29,22 @@ def instrumented_process(
     has_temporal: bool = True,
     is_quiet: bool = False,
 ) -> Iterator[None]:
-    """While the process does its work. To be entered before the first client of Temporal is made.
+    """Instrument the process; enter it before the first Temporal client is created.
 
     `is_quiet` logs warnings alone.
 
-    Raises ConflictError where the address of the metrics is taken.
+    Raises ConflictError if the address of the metrics is taken.
     """
     configure_logs(is_quiet=is_quiet)
     provider = None
     if any(os.environ.get(name) for name in ENDPOINTS):
-        # Few processes need it, and it takes as long to import as much of the rest.
+        # Few processes need it, and its import is slow.
         from runtime.trace_export import begin_tracing
 
         provider = begin_tracing(service)
     try:
         if has_temporal:
-            _watch_temporal(with_metrics=metrics_address is not None)
+            _instrument_temporal(with_metrics=metrics_address is not None)
         if metrics_address is not None:
             serve_metrics(metrics_address, build_id=build_id)
         yield
@@ -55,19 +55,19 @@ def instrumented_process(
 
 @contextmanager
 def log_fatal() -> Iterator[None]:
-    """What a process fails of is a line of its log, and ends it with status 1."""
+    """Log an error that ends the process, and exit with status 1."""
     try:
         yield
     except SojournError as error:
-        log.critical("the process has failed", reason=error.detail)
+        log.critical("process failed", reason=error.detail)
         raise SystemExit(1) from error
     except Exception as error:
-        log.critical("the process has failed", exc_info=True)
+        log.critical("process failed", exc_info=True)
         raise SystemExit(1) from error
 
 
-def _watch_temporal(*, with_metrics: bool) -> None:
-    """Have the SDK's core log where all else does, and report its metrics."""
+def _instrument_temporal(*, with_metrics: bool) -> None:
+    """Send the SDK's core log to ours, and report its metrics."""
     metrics = TemporalMetrics() if with_metrics else None
     forwarding = LogForwardingConfig(logging.getLogger("temporalio.core"), append_target_to_name=False)
     telemetry = TelemetryConfig(

@@ -1,4 +1,4 @@
-"""A provider whose calls are counted, timed and traced. It changes nothing about them."""
+"""A provider whose calls are counted, timed and traced."""
 
 from time import perf_counter
 from typing import assert_never
@@ -11,7 +11,7 @@ from runtime.tracing import child_span
 
 
 class InstrumentedProvider:
-    """A provider of a channel. The trace ends here: its context is not handed over."""
+    """A provider of a channel. The trace ends here: its context is not sent on."""
 
     def __init__(self, channel: str, provider: Provider) -> None:
         self._channel = channel

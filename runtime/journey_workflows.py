@@ -1,4 +1,4 @@
-"""The journeys' workflows of one deployment, to compare with the database."""
+"""The journey workflows of one deployment, to compare with the database."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
 CONCURRENT_CALLS = 20
 # Workflow ids in one query of the index, and workflows in a page of its answer.
 QUERIED, PAGE = 50, 500
-# What can stand in a query's quotes. Ids hold what clients call their users.
+# Characters allowed in a query's quotes. Ids contain clients' user ids.
 _PLAIN = re.compile(r"[A-Za-z0-9 _.:@/+=,;|~-]+")
 
 
@@ -33,7 +33,7 @@ _EXECUTIONS: dict[WorkflowExecutionStatus, Execution] = {
 
 
 class JourneyWorkflows:
-    """Those on one task queue, which tells them from another deployment's in the same namespace."""
+    """The workflows of one deployment, identified by its task queue."""
 
     def __init__(self, client: Client, task_queue: str) -> None:
         self._client = client
@@ -41,7 +41,7 @@ class JourneyWorkflows:
         self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
 
     async def find_running(self, ids: Collection[str]) -> set[str]:
-        """Which of these run, as the index has it. Those that no query can name are missing."""
+        """Return which of these run, by the index, apart from ids that no query can hold."""
         plain = [id for id in ids if _PLAIN.fullmatch(id)]
         found = set()
         for first in range(0, len(plain), QUERIED):
@@ -50,18 +50,18 @@ class JourneyWorkflows:
                 found.add(one.id)
         return found
 
-    async def all_running(self, before: datetime) -> AsyncIterator[dict[str, WorkflowState]]:
-        """All that run and were started before an instant, in pages."""
+    async def list_running(self, before: datetime) -> AsyncIterator[dict[str, WorkflowState]]:
+        """Iterate in pages over running workflows started before an instant."""
         pages = self._client.list_workflows(f"{self._running} AND StartTime < '{before.isoformat()}'", page_size=PAGE)
         while True:
             await pages.fetch_next_page()
             if page := pages.current_page:
-                yield {one.id: _seen(one, "running") for one in page}
+                yield {one.id: _to_state(one, "running") for one in page}
             if not pages.next_page_token:
                 return
 
-    async def look(self, id: str) -> WorkflowState | None:
-        """One as it is, not as the index has it; None where there is none."""
+    async def describe(self, id: str) -> WorkflowState | None:
+        """Describe one workflow by itself, not by the index; None if there is none."""
         async with self._calls:
             try:
                 found = await self._client.get_workflow_handle(id).describe(rpc_timeout=TIMEOUT)
@@ -73,12 +73,12 @@ class JourneyWorkflows:
             if status != WorkflowExecutionStatus.COMPLETED:
                 raw = found.raw_description
                 is_busy = bool(raw.pending_activities) or raw.HasField("pending_workflow_task")
-                return _seen(found, _EXECUTIONS[status], is_busy=is_busy)
+                return _to_state(found, _EXECUTIONS[status], is_busy=is_busy)
             handle = self._client.get_workflow_handle(id, run_id=found.run_id, result_type=str)
             return WorkflowState("completed", await handle.result(rpc_timeout=TIMEOUT))
 
     async def terminate(self, id: str, reason: str) -> None:
-        """End one at once, if it runs."""
+        """Terminate a workflow if it runs."""
         async with self._calls:
             try:
                 await self._client.get_workflow_handle(id).terminate(reason=reason, rpc_timeout=TIMEOUT)
@@ -87,12 +87,12 @@ class JourneyWorkflows:
                     raise
 
     async def count(self, campaign_key: str) -> int:
-        """How many of a campaign run, as the index has it. Its key is a slug, so that it can stand in quotes."""
+        """Count a campaign's running workflows by the index."""
         counted = await self._client.count_workflows(f"{self._running} AND Campaign = '{campaign_key}'")
         return counted.count
 
 
-def _seen(found: WorkflowExecution, execution: Execution, *, is_busy: bool = False) -> WorkflowState:
+def _to_state(found: WorkflowExecution, execution: Execution, *, is_busy: bool = False) -> WorkflowState:
     attributes = found.typed_search_attributes
     return WorkflowState(
         execution,

@@ -65,7 +65,7 @@ def with_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventD
 
 
 def without_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """What failed and where, instead of the traceback: the text of an error may quote a row or an address."""
+    """Replace a traceback by the error's type and place: its text may quote data."""
     if event.pop("exc_info", None) and (error := sys.exc_info()[1]) is not None:
         event.update(_failure(error))
     return event

@@ -1,4 +1,4 @@
-"""What has to be done now and then: the partitions of the coming months, answers whose day is over, old rejects."""
+"""Regular maintenance: partitions of coming months, old answers, old rejects."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ INTERVAL = 3_600.0
 
 
 async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
-    """Every hour until stopped. A round that fails is made up for by the next."""
+    """Run every hour until stopped. The next round repeats a failed one."""
     while not stop.is_set():
         try:
             async with database.transaction() as connection:
@@ -31,7 +31,7 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
 
 
 async def forget_rejects(database: Database) -> None:
-    """Page by page, so that no transaction is long."""
+    """Delete old rejects page by page, in short transactions."""
     has_more = True
     while has_more:
         async with database.transaction() as connection:

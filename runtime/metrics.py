@@ -1,7 +1,7 @@
-"""The metrics of a process, as Prometheus reads them. All of them are defined here.
+"""The Prometheus metrics of a process; all of them are defined here.
 
-No label holds what a client makes up: no user, no name of an event, no path. Campaigns, outcomes and reasons are named
-by code or by the operator.
+No label holds client data: no user, no name of an event, no path. Code or the operator names campaigns, outcomes and
+reasons.
 """
 
 from collections.abc import Iterable
@@ -20,14 +20,14 @@ from store.database import Database
 from store.gauges import Gauges
 from store.transaction_metrics import Increments, Metric
 
-# When a series began is of no use to anybody here, and would be one more of each.
+# The creation time of a series is of no use here, and would double the series.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-# Seconds. What is answered in a transaction takes milliseconds; what waits for a provider takes up to a minute.
+# Seconds. A request within a transaction takes milliseconds; one that waits for a provider, up to a minute.
 _SHORT: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LONG: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600)
 
-BUILD: Final = Gauge("sojourn_build_info", "1, with what runs", ["version", "build_id", "python"])
+BUILD: Final = Gauge("sojourn_build_info", "1, labelled with the running build", ["version", "build_id", "python"])
 
 HTTP_REQUESTS: Final = Counter(
     "sojourn_http_requests", "Requests by route template and status", ["method", "route", "status"]
@@ -40,7 +40,7 @@ INGEST_SECONDS: Final = Histogram(
 )
 
 TRANSACTION_METRICS: Final = {
-    Metric.EVENT: Counter("sojourn_events", "Events by type and what became of them", ["type", "outcome"]),
+    Metric.EVENT: Counter("sojourn_events", "Events by type and outcome", ["type", "outcome"]),
     Metric.DECISION: Counter(
         "sojourn_decisions", "Decisions of the gate, of entries, exits and steps", ["kind", "outcome", "reason"]
     ),
@@ -48,28 +48,26 @@ TRANSACTION_METRICS: Final = {
     Metric.ENDED: Counter("sojourn_journeys_ended", "Journeys that are over", ["campaign", "state", "outcome"]),
     Metric.SETTLED: Counter(
         "sojourn_messages_settled",
-        "Messages of which an attempt has decided the outcome",
+        "Messages settled by an attempt, by outcome",
         ["campaign", "channel", "state", "reason"],
     ),
 }
 
 PROVIDER_SECONDS: Final = Histogram(
     "sojourn_provider_call_seconds",
-    "Calls of providers, by what the provider said",
+    "Calls of providers by outcome",
     ["channel", "provider", "outcome"],
     buckets=_LONG,
 )
 
-RELAY_DELIVERIES: Final = Counter(
-    "sojourn_relay_deliveries", "Rows of the outbox that were taken to Temporal", ["kind", "outcome"]
-)
+RELAY_DELIVERIES: Final = Counter("sojourn_relay_deliveries", "Outbox rows delivered to Temporal", ["kind", "outcome"])
 RELAY_SECONDS: Final = Histogram(
-    "sojourn_relay_delay_seconds", "Time that an accepted row has waited in the outbox", ["kind"], buckets=_LONG
+    "sojourn_relay_delay_seconds", "Time that an accepted row waited in the outbox", ["kind"], buckets=_LONG
 )
 
 
 def count(counts: Increments) -> None:
-    """Add what a transaction has done."""
+    """Add the increments of a transaction."""
     for (metric, labels), number in counts.items():
         TRANSACTION_METRICS[metric].labels(*labels).inc(number)
 
@@ -81,51 +79,49 @@ class Pools(Collector):
         self._databases: WeakSet[Database] = WeakSet()
 
     def add(self, database: Database) -> None:
-        """Have a database's pool shown for as long as it is there."""
+        """Show a database's pool as long as it exists."""
         self._databases.add(database)
 
     def collect(self) -> Iterable[PrometheusMetric]:
-        """One sample each, over all pools."""
+        """Return one sample each, over all pools."""
         states = [database.pool_state() for database in list(self._databases)]
-        for name, told, value in (
+        for name, description, value in (
             ("connections", "Connections to the database", sum(state.size for state in states)),
             ("connections_in_use", "Connections that a transaction holds", sum(state.in_use for state in states)),
             ("waiting", "Tasks that wait for a connection", sum(state.waiting for state in states)),
         ):
-            yield GaugeMetricFamily(f"sojourn_database_pool_{name}", told, value=value)
+            yield GaugeMetricFamily(f"sojourn_database_pool_{name}", description, value=value)
 
 
 class PolledGauges(Collector):
-    """What a worker has found in the database when it last looked. A process that never does shows nothing of it."""
+    """The gauges that a worker last polled; absent in other processes."""
 
     def __init__(self) -> None:
         self._found: tuple[Gauges, float] | None = None
 
-    def tell(self, survey: Gauges, at: float) -> None:
-        """Show this from now on; `at` is the instant in seconds since 1970."""
-        self._found = survey, at
+    def show(self, gauges: Gauges, at: float) -> None:
+        """Show these gauges from now on; `at` is in seconds since 1970."""
+        self._found = gauges, at
 
     def collect(self) -> Iterable[PrometheusMetric]:
-        """The gauges of the whole deployment."""
+        """Return the gauges of the whole deployment."""
         if self._found is None:
             return
-        survey, at = self._found
-        rows = GaugeMetricFamily("sojourn_outbox_rows", "Rows that wait, counted up to 10,000", labels=["priority"])
-        ages = GaugeMetricFamily(
-            "sojourn_outbox_oldest_seconds", "Age of the oldest row that waits", labels=["priority"]
-        )
-        for name in survey.waiting:
-            rows.add_metric([name], survey.waiting[name])
-            ages.add_metric([name], survey.oldest[name])
+        gauges, at = self._found
+        rows = GaugeMetricFamily("sojourn_outbox_rows", "Outbox rows, counted up to 10,000", labels=["priority"])
+        ages = GaugeMetricFamily("sojourn_outbox_oldest_seconds", "Age of the oldest outbox row", labels=["priority"])
+        for name in gauges.waiting:
+            rows.add_metric([name], gauges.waiting[name])
+            ages.add_metric([name], gauges.oldest[name])
         yield rows
         yield ages
         yield GaugeMetricFamily(
             "sojourn_journeys_active",
-            "Journeys under way: counted up to 10,000, beyond that as PostgreSQL estimates",
-            value=survey.active_journeys,
+            "Open journeys: counted up to 10,000, beyond that estimated by PostgreSQL",
+            value=gauges.active_journeys,
         )
         yield GaugeMetricFamily(
-            "sojourn_survey_timestamp_seconds", "When the database was last asked for these gauges", value=at
+            "sojourn_survey_timestamp_seconds", "When these gauges were last read from the database", value=at
         )
 
 
@@ -136,10 +132,13 @@ REGISTRY.register(POLLED_GAUGES)
 
 
 def serve_metrics(address: str, *, build_id: str | None) -> None:
-    """Answer Prometheus on an address, host:port, in a thread of its own. Raises ConflictError where it is taken."""
+    """Serve Prometheus at an address, host:port, in a thread.
+
+    Raises ConflictError if the address is taken.
+    """
     BUILD.labels(version("sojourn"), build_id or "", python_version()).set(1)
     host, _, port = address.rpartition(":")
     try:
         start_http_server(int(port), host.strip("[]"))
     except OSError as error:
-        raise ConflictError(f"SOJOURN_METRICS_ADDRESS {address} cannot be had: {error.strerror}") from error
+        raise ConflictError(f"SOJOURN_METRICS_ADDRESS {address} cannot be used: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Updates that take journeys to another version of their campaign."""
+"""Updates that migrate journeys to another version of their campaign."""
 
 import asyncio
 from collections.abc import Mapping
@@ -23,24 +23,27 @@ from runtime.temporal import CALL_TIMEOUT
 from workflows.journey import JourneyWorkflow
 
 CONCURRENT_CALLS = 50
-# How long one waits for journeys that have asked for something, in seconds: most have their answer at once.
+# Seconds to wait for the answers of journeys that requested something; most answer at once.
 UPDATE_TIMEOUT = 5
-# The server's word for an update whose workflow was over before it was done with.
+# The server's error for an update whose workflow ended before the update did.
 TOO_LATE = "AcceptedUpdateCompletedWorkflow"
-# A task of a workflow that was tried so often fails for ever, until its code is another.
+# A workflow task with this many attempts will fail until the code changes.
 STUCK_ATTEMPTS = 3
 STUCK = CannotMigrate("workflow_stuck", "its workflow's task fails again and again: the Temporal UI says why")
 
 
 class JourneyMigrator:
-    """One a process."""
+    """One for each process."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
 
     async def move(self, migrations: Mapping[str, Migration], update: str) -> dict[str, MigrationAnswer]:
-        """Tell them all, and wait a while for what comes of it; by workflow id. Raises UnavailableError."""
+        """Send an update to each workflow; return the answers by workflow id.
+
+        Raises UnavailableError.
+        """
         answers = await asyncio.gather(
             *(self._move(workflow_id, migration, update) for workflow_id, migration in migrations.items())
         )
@@ -50,7 +53,7 @@ class JourneyMigrator:
         return found
 
     async def _move(self, workflow_id: str, migration: Migration, update: str) -> MigrationAnswer | None:
-        """None if Temporal, or every worker, is away."""
+        """Migrate one journey; None if Temporal, or every worker, is away."""
         handle = self._client.get_workflow_handle(workflow_id)
         try:
             async with self._calls:
@@ -64,7 +67,7 @@ class JourneyMigrator:
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             return await self._check_unanswered(handle)
         except RPCError as error:
-            # The server refuses at once what it knows to fail.
+            # The server refuses at once an update that it knows to fail.
             is_failing = error.status == RPCStatusCode.FAILED_PRECONDITION
             return await self._check_unanswered(handle) if is_failing else _read_failure(error)
         try:
@@ -77,7 +80,7 @@ class JourneyMigrator:
             return _read_failure(error)
 
     async def _check_unanswered(self, handle: WorkflowHandle[Any, Any]) -> MigrationAnswer | None:
-        """What one is that takes nothing up: the others must not wait for it if it is broken."""
+        """Classify a workflow that accepts no update, so that others need not wait for it."""
         try:
             async with self._calls:
                 found = await handle.describe(rpc_timeout=timedelta(seconds=CALL_TIMEOUT))

@@ -1,4 +1,4 @@
-"""How every process of Sojourn ends."""
+"""The end of a process."""
 
 import logging
 import os
@@ -10,12 +10,12 @@ from typing import NoReturn
 def exit_now(status: int) -> NoReturn:
     """End the process at once with this exit status.
 
-    One that had a Temporal client may abort while the interpreter is torn down, after all of its work: the threads of
-    the client's core outlive it.
+    The threads of a Temporal client's core outlive the interpreter and may abort the process while it is torn down,
+    after all of its work.
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        # The reader of a pipe may have left.
+        # The reader of a pipe may be gone.
         with suppress(OSError):
             stream.flush()
     os._exit(status)

@@ -1,4 +1,4 @@
-"""Reconciliations, one at a time in a deployment: those asked for, and one each hour."""
+"""Reconciliations, one at a time in a deployment: on request, and each hour."""
 
 import asyncio
 
@@ -15,12 +15,12 @@ from store.database import Database
 log = structlog.get_logger()
 
 INTERVAL = 3_600.0
-# How often it is checked whether one is due, or whether the worker that did one was killed.
+# The interval of the checks whether one is due, or whether its worker was killed.
 LOOK_INTERVAL = 30.0
 
 
 async def reconcile(database: Database, reconciler: Reconciler, stop: asyncio.Event) -> None:
-    """Until stopped, also in the middle of one: another worker, or the next run of this one, does it again."""
+    """Reconcile until stopped, even in the middle: another worker does it again."""
     work = asyncio.create_task(_work(database, reconciler))
     stopped = asyncio.create_task(stop.wait())
     try:
@@ -38,7 +38,7 @@ async def _work(database: Database, reconciler: Reconciler) -> None:
             async with await psycopg.AsyncConnection.connect(database.url, autocommit=True) as connection:
                 await connection.execute(f"LISTEN {reconciliations.CHANNEL}")
                 while True:
-                    await _do_due(connection, database, reconciler)
+                    await _run_due(connection, database, reconciler)
                     async for _ in connection.notifies(timeout=LOOK_INTERVAL, stop_after=1):
                         pass
         except (psycopg.Error, RPCError) as error:
@@ -46,8 +46,8 @@ async def _work(database: Database, reconciler: Reconciler) -> None:
             await asyncio.sleep(LOOK_INTERVAL)
 
 
-async def _do_due(holder: psycopg.AsyncConnection, database: Database, reconciler: Reconciler) -> None:
-    """Do what was asked for, and what is due by itself; nothing while another worker does."""
+async def _run_due(holder: psycopg.AsyncConnection, database: Database, reconciler: Reconciler) -> None:
+    """Run requested and due reconciliations, unless another worker does."""
     cursor = await holder.execute("SELECT pg_try_advisory_lock(%s)", (reconciliations.LOCK,))
     row = await cursor.fetchone()
     if row is None or not row[0]:
@@ -64,5 +64,5 @@ async def _do_due(holder: psycopg.AsyncConnection, database: Database, reconcile
         async with database.transaction() as connection:
             await reconciliations.finish(connection, id, report)
         found = {kind: one.found for kind, one in report.findings.items()}
-        log.info("reconciled", rows=report.rows, workflows=report.workflows, **found)
+        log.info("reconciliation completed", rows=report.rows, workflows=report.workflows, **found)
     await holder.execute("SELECT pg_advisory_unlock(%s)", (reconciliations.LOCK,))

@@ -1,4 +1,4 @@
-"""The relay: takes what the outbox holds to Temporal, and forgets it once Temporal has accepted it."""
+"""The relay delivers the outbox to Temporal, and removes rows once accepted."""
 
 import asyncio
 from collections.abc import Sequence
@@ -42,15 +42,14 @@ log = structlog.get_logger()
 
 BATCH = 100
 CONCURRENT_CALLS = 20
-# Of what is done to many, no more is taken than is called for at once: what a single event causes meanwhile waits for
-# about one call.
-BATCH_OF_MANY = CONCURRENT_CALLS
-# Without a notification the outbox is looked at this often, in seconds: one may be lost with its connection.
+# Bulk rows are taken only as many as are delivered at once, so that a row of a single event waits for about one call.
+BULK_BATCH = CONCURRENT_CALLS
+# The outbox is polled at this interval, in seconds: a notification may be lost with its connection.
 LOOK_INTERVAL = 5.0
-LONGEST_PAUSE = 5.0
-LONGEST_POSTPONEMENT = 3_600.0
+MAX_PAUSE = 5.0
+MAX_POSTPONEMENT = 3_600.0
 
-# Temporal is away or busy: nothing is wrong with the row.
+# Temporal is away or busy; the row is not at fault.
 TRANSIENT = {
     RPCStatusCode.UNAVAILABLE,
     RPCStatusCode.DEADLINE_EXCEEDED,
@@ -63,14 +62,14 @@ TRANSIENT = {
 
 
 class TemporalAwayError(Exception):
-    """Temporal took none of the rows; they stay as they are."""
+    """Temporal accepted none of the rows; they stay."""
 
 
 class Relay:
-    """One a worker process; any number of them share the outbox.
+    """One for each worker process; any number of them share the outbox.
 
-    `is_eager` lets the worker of this process have the first task of what is started here. The server then does not
-    look whether its build is current, so a worker of a build must not ask for it.
+    With `is_eager`, the worker of this process gets the first task of a workflow started here. The server then does not
+    check whether its build is current, so a worker of a build must not use it.
     """
 
     def __init__(
@@ -82,11 +81,12 @@ class Relay:
         self._task_queue = task_queue
         self._is_eager = is_eager
         self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
-        # Workflows whose start was in hand when a transaction was lost: somebody else may have had the row since.
+        # Workflows whose start was being delivered when a transaction was lost: another relay may have delivered the
+        # row since.
         self._unsure: set[str] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until stopped. Outlives an absence of Temporal or of the database."""
+        """Deliver until stopped. Survives an absence of Temporal or of the database."""
         pause = 0.0
         wake = asyncio.Event()
         listener = asyncio.create_task(self._listen(wake))
@@ -94,32 +94,32 @@ class Relay:
             while not stop.is_set():
                 wake.clear()
                 try:
-                    looked_at = monotonic()
+                    polled_at = monotonic()
                     is_idle = await self.deliver_due() == 0
                     pause = 0.0
                     if not is_idle:
                         continue
                     async with self._database.transaction() as connection:
-                        due = await outbox.next_due(connection, monotonic() - looked_at)
-                    await _first(LOOK_INTERVAL if due is None else min(due, LOOK_INTERVAL), stop, wake)
+                        due = await outbox.next_due(connection, monotonic() - polled_at)
+                    await _wait_for_any(LOOK_INTERVAL if due is None else min(due, LOOK_INTERVAL), stop, wake)
                 except (TemporalAwayError, psycopg.OperationalError) as error:
-                    pause = min(LONGEST_PAUSE, max(0.1, pause * 2))
-                    log.warning("relay waits", error=_describe_away(error), seconds=pause)
-                    await _first(pause, stop)
+                    pause = min(MAX_PAUSE, max(0.1, pause * 2))
+                    log.warning("failed to deliver outbox rows", error=_describe_away(error), seconds=pause)
+                    await _wait_for_any(pause, stop)
         finally:
             await cancel_and_wait(listener)
 
     async def deliver_due(self) -> int:
-        """Take one batch of due rows to Temporal; how many it was.
+        """Deliver one batch of due rows; return its size.
 
-        Raises TemporalAwayError when Temporal did not answer for any of them. Where it did for some, the others wait a
-        little: a part of it may be away, and must not keep back what is none of that part's.
+        Raises TemporalAwayError if Temporal answered for none of them. If it answered for some, the others are
+        postponed a little: a part of Temporal may be away, and must not delay rows that do not need it.
         """
         async with self._database.transaction() as connection:
-            unsure = await self._take_back(connection) if self._unsure else set()
-            rows = await outbox.take(connection, BATCH, BATCH_OF_MANY)
+            unsure = await self._cancel_starts(connection) if self._unsure else set()
+            rows = await outbox.take(connection, BATCH, BULK_BATCH)
             self._unsure = unsure | {row.workflow_id for row in rows if row.kind == "start"}
-            versions = await self._versions(connection, rows)
+            versions = await self._load_versions(connection, rows)
             results = await asyncio.gather(*(self._deliver(row, versions) for row in rows))
             _count(rows, results, connection.clock.now())
             if accepted := [row.id for row, failure in zip(rows, results, strict=True) if failure is None]:
@@ -132,10 +132,10 @@ class Relay:
         self._unsure = unsure
         return len(rows)
 
-    async def _take_back(self, connection: Connection) -> set[str]:
-        """End the workflows of journeys that were ended, and their starts removed, while a start was in hand.
+    async def _cancel_starts(self, connection: Connection) -> set[str]:
+        """End workflows of journeys that ended while their start was being delivered.
 
-        A process that was stopped for a while, or cut off, may tell Temporal of a start after that. Returns those for
+        A process that was paused or cut off may deliver a start after the row was removed. Returns the workflows for
         which Temporal did not answer.
         """
         unanswered = set()
@@ -148,13 +148,13 @@ class Relay:
                 if error.status in TRANSIENT:
                     unanswered.add(workflow_id)
                 elif not is_without_workflow(error):
-                    log.exception("a start cannot be taken back", workflow_id=workflow_id)
+                    log.exception("failed to cancel start", workflow_id=workflow_id)
         return unanswered
 
-    async def _versions(
+    async def _load_versions(
         self, connection: Connection, rows: Sequence[OutboxRow]
     ) -> dict[tuple[str, int], LoadedVersion]:
-        """The versions of the starts. One that this release cannot read is left out, and its rows are postponed."""
+        """Load the versions of starts, without those that this release cannot read."""
         versions: dict[tuple[str, int], LoadedVersion] = {}
         for row in rows:
             if row.kind == "start":
@@ -162,25 +162,25 @@ class Relay:
                 try:
                     versions[key, number] = await self._catalogue.version(connection, key, number)
                 except (NotFoundError, ValidationError):
-                    log.exception("a version cannot be had", campaign=key, version=number)
+                    log.exception("failed to load version", campaign=key, version=number)
         return versions
 
     async def _deliver(self, row: OutboxRow, versions: dict[tuple[str, int], LoadedVersion]) -> "_Failure | None":
         async with self._calls:
             try:
                 with _span(row):
-                    await self._tell(row, versions)
+                    await self._send(row, versions)
             except Exception as error:
                 if isinstance(error, RPCError) and error.status in TRANSIENT:
                     return _Failure(
-                        row.id, _backoff(row.attempts, 0.1, LONGEST_PAUSE), _describe_error(error), is_away=True
+                        row.id, _backoff(row.attempts, 0.1, MAX_PAUSE), _describe_error(error), is_away=True
                     )
-                # Whatever is wrong with one row, the others must not suffer from it.
-                log.exception("a row cannot be told", workflow_id=row.workflow_id, kind=row.kind)
-                return _Failure(row.id, _backoff(row.attempts, 1.0, LONGEST_POSTPONEMENT), _describe_error(error))
+                # One faulty row must not affect the others.
+                log.exception("failed to deliver outbox row", workflow_id=row.workflow_id, kind=row.kind)
+                return _Failure(row.id, _backoff(row.attempts, 1.0, MAX_POSTPONEMENT), _describe_error(error))
         return None
 
-    async def _tell(self, row: OutboxRow, versions: dict[tuple[str, int], LoadedVersion]) -> None:
+    async def _send(self, row: OutboxRow, versions: dict[tuple[str, int], LoadedVersion]) -> None:
         if row.kind == "start":
             await self._start(row, versions[row.payload["campaign"], row.payload["version"]])
             return
@@ -192,14 +192,14 @@ class Relay:
         except RPCError as error:
             if not is_without_workflow(error):
                 raise
-            # Its start was accepted before, since no row of the workflow is older, so it has run its course since.
+            # The workflow's start was accepted before, since it has no older row, so the workflow has ended since.
 
     async def _start(self, row: OutboxRow, version: LoadedVersion) -> None:
-        # What is caught up on goes after what has just come, in Temporal as well.
+        # Late entries have lower priority than new ones, in Temporal as well.
         goes_after = row.bulk or row.is_late
         user = user_of(row.workflow_id, version.key)
-        going_on, moves = _recover(row, version)
-        begun = going_on or machine.begin(version.plan, row.created_at)
+        recovered, moves = _recover(row, version)
+        begun = recovered or machine.begin(version.plan, row.created_at)
         stored = replace(stored_at_start(version.plan, begun), move=moves)
         step, state = shown = machine.status(version.plan, begun)
         attributes = TypedSearchAttributes(
@@ -221,7 +221,7 @@ class Relay:
                     version=version.version,
                     status=shown,
                     stored_position=stored,
-                    state=going_on,
+                    state=recovered,
                     shows_end=True,
                 ),
                 id=row.workflow_id,
@@ -230,8 +230,8 @@ class Relay:
                 search_attributes=attributes,
                 static_summary=f"{version.key}, user {user}",
                 priority=options.journey_priority(version.key, goes_after=goes_after),
-                # The worker that runs the relay may take the first task with the answer; not where a signal follows,
-                # nor where others have to go first.
+                # The worker that runs the relay may get the first task with the answer, unless a signal follows or
+                # others have precedence.
                 request_eager_start=self._is_eager and row.is_alone and not goes_after,
                 rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
             )
@@ -239,7 +239,7 @@ class Relay:
             return
 
     async def _wake_campaign(self, row: OutboxRow) -> None:
-        """Have the campaign's workflow look what is due; it is started where none is under way."""
+        """Tell the campaign's workflow to look for due transitions; start it if absent."""
         key = row.payload["campaign"]
         await self._client.start_workflow(
             CampaignWorkflow.run,
@@ -254,7 +254,7 @@ class Relay:
         )
 
     async def _signal(self, row: OutboxRow) -> None:
-        """The row's own request id: a row told twice is one signal. The SDK's call would make up an id each time."""
+        """Send the row's signal with its own request id, so that repeats are one signal."""
         name, arguments = _signal_of(row)
         await self._client.workflow_service.signal_workflow_execution(
             SignalWorkflowExecutionRequest(
@@ -271,7 +271,7 @@ class Relay:
         )
 
     async def _listen(self, wake: asyncio.Event) -> None:
-        """Wake the loop whenever a transaction that appended to the outbox commits."""
+        """Wake the loop when a transaction that appended to the outbox commits."""
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(self._database.url, autocommit=True)
@@ -281,12 +281,15 @@ class Relay:
                     async for _ in connection.notifies():
                         wake.set()
             except psycopg.OperationalError as error:
-                log.warning("relay cannot listen", error=describe_error(error))
+                log.warning("failed to listen for outbox rows", error=describe_error(error))
                 await asyncio.sleep(1)
 
 
 def _recover(row: OutboxRow, version: LoadedVersion) -> tuple[JourneyState | None, int]:
-    """Where a journey goes on whose workflow was lost, and the last move of its row; (None, 0) of one that begins."""
+    """Return the state and the last move of a journey whose workflow was lost.
+
+    (None, 0) for a new journey.
+    """
     if (known := row.payload.get("lost")) is None:
         return None, 0
     lost = convert(known, Lost)
@@ -294,7 +297,10 @@ def _recover(row: OutboxRow, version: LoadedVersion) -> tuple[JourneyState | Non
 
 
 class _Failure(Struct, frozen=True):
-    """Why a row could not be told, and in how many seconds it is tried again. `is_away`: it is not the row's fault."""
+    """Why a row was not delivered, and the delay of its next attempt.
+
+    `is_away`: the row is not at fault.
+    """
 
     row_id: int
     delay: float
@@ -312,7 +318,7 @@ def _count(rows: Sequence[OutboxRow], results: Sequence[_Failure | None], now: d
 
 
 def _span(row: OutboxRow) -> AbstractContextManager[object]:
-    """Of the trace in which the row was written. A campaign's workflow goes on for years, and is of none."""
+    """Open a span in the trace that wrote the row; none for a campaign's workflow."""
     trace, place = row.payload.get(KEY), anonymous_place(row.workflow_id)
     if trace is None or place is None:
         return nullcontext()
@@ -325,7 +331,7 @@ def _span(row: OutboxRow) -> AbstractContextManager[object]:
 
 
 def _signal_of(row: OutboxRow) -> tuple[str, list[str | int]]:
-    """The name of the signal that a row is, and its arguments."""
+    """Return the name of a row's signal, and its arguments."""
     match row.kind:
         case "matched":
             return "matched", [row.payload["subscription"], row.payload["event_id"], row.payload["version"]]
@@ -340,7 +346,7 @@ def _signal_of(row: OutboxRow) -> tuple[str, list[str | int]]:
 
 
 def _backoff(attempts: int, first: float, longest: float) -> float:
-    """Doubled with each attempt; the exponent is bounded, since a row may be tried for years."""
+    """Double the delay with each attempt. A row may be tried for years."""
     return min(longest, first * 2.0 ** min(attempts, 20))
 
 
@@ -353,14 +359,14 @@ def _describe_error(error: Exception) -> str:
 
 
 def is_without_workflow(error: RPCError) -> bool:
-    """Whether the workflow is what was not found. A namespace that is missing is another matter: it will be made."""
+    """Return whether the workflow was not found, rather than its namespace."""
     if error.status != RPCStatusCode.NOT_FOUND:
         return False
     return not any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
 
 
-async def _first(seconds: float, *events: asyncio.Event) -> None:
-    """Wait until one of the events is set, at most so many seconds."""
+async def _wait_for_any(seconds: float, *events: asyncio.Event) -> None:
+    """Wait until one of the events is set, at most for a time."""
     tasks = [asyncio.create_task(event.wait()) for event in events]
     try:
         await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -27,24 +27,24 @@ from workflows import search_attributes
 from workflows.audience import AudienceWorkflow
 
 TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
-# A run that nothing could begin at its time is begun later, but not when people no longer expect it.
+# A missed run begins later, but not after people expect it.
 CATCHUP_WINDOW = timedelta(hours=12)
 
 
 def schedule_id(campaign_key: str) -> str:
-    """The id of a campaign's schedule."""
+    """Return the id of a campaign's schedule."""
     return f"audience/{campaign_key}"
 
 
 class AudienceSchedules:
-    """Each starts a small workflow at its runs, which asks for the entry of the audience."""
+    """Schedules that start a small workflow at each run of an audience."""
 
     def __init__(self, client: Client, task_queue: str) -> None:
         self._client = client
         self._task_queue = task_queue
 
     async def keep(self, campaign_key: str, recurrence: Recurrence, now: datetime) -> None:
-        """See to it that there is this schedule, from now on. Raises RPCError: Temporal does not answer."""
+        """Create or update the schedule. Raises RPCError if Temporal does not answer."""
         wanted = self._schedule(campaign_key, recurrence, max(now, recurrence.starts_at or now).date())
         handle = self._client.get_schedule_handle(schedule_id(campaign_key))
         try:
@@ -57,7 +57,7 @@ class AudienceSchedules:
                 rpc_timeout=TIMEOUT,
             )
         except ScheduleAlreadyRunningError:
-            # The note says all that may differ. What has been set by hand, such as a pause, is left as it is.
+            # The note contains all that may differ. Manual settings, such as a pause, are kept.
             there = (await handle.describe(rpc_timeout=TIMEOUT)).schedule
             if there.state.note != wanted.state.note:
                 await handle.update(
@@ -65,7 +65,7 @@ class AudienceSchedules:
                 )
 
     async def remove(self, campaign_key: str) -> None:
-        """See to it that there is none. Raises RPCError: Temporal does not answer."""
+        """Delete the schedule if it exists. Raises RPCError if Temporal does not answer."""
         try:
             await self._client.get_schedule_handle(schedule_id(campaign_key)).delete(rpc_timeout=TIMEOUT)
         except RPCError as error:
@@ -91,7 +91,7 @@ class AudienceSchedules:
                 end_at=recurrence.ends_at,
                 time_zone_name=recurrence.timezone,
             ),
-            # A run waits while the one before cannot be kept, because the database is away.
+            # A run waits if the one before it cannot be stored, because the database is away.
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.BUFFER_ALL, catchup_window=CATCHUP_WINDOW),
             state=ScheduleState(note=_note(recurrence)),
         )

@@ -3,15 +3,15 @@
 import asyncio
 from typing import Any
 
-# What a cancelled task still does, it has done within this many seconds, or it has not heard.
+# A cancelled task ends within this many seconds, or has missed its cancellation.
 CANCEL_TIMEOUT = 1.0
 
 
 async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
-    """Cancel a task and wait until it has ended, in whatever way; its exception, if any, is the caller's to look at.
+    """Cancel a task and wait until it has ended; the caller reads its exception.
 
-    One cancellation is not enough: `asyncio.wait_for` of Python 3.11, with which psycopg waits, loses one that comes
-    together with what was waited for (https://github.com/python/cpython/issues/86296).
+    One cancellation is not enough: `asyncio.wait_for` of Python 3.11, with which psycopg waits, loses one that
+    coincides with the result (https://github.com/python/cpython/issues/86296).
     """
     while not task.done():
         task.cancel()

@@ -1,4 +1,4 @@
-"""The client, and what workers, tests and replays of journeys share: converter, sandbox and interceptors."""
+"""The Temporal client and sandbox that workers, tests and replays share."""
 
 from collections.abc import Mapping
 
@@ -15,14 +15,15 @@ from workflows.journey import JourneyWorkflow
 
 SEARCH_ATTRIBUTES = search_attributes.TYPES
 WORKFLOWS = [JourneyWorkflow, CampaignWorkflow, AudienceWorkflow]
-# How long a call to Temporal may take before it counts as failed, in seconds.
+# The timeout of a call to Temporal, in seconds.
 CALL_TIMEOUT = 5
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:
-    """The sandbox. `domain` and `workflows` are kept pure by the linter, `activities` lends workflows only its types.
+    """Return the sandbox; the linter keeps `domain` and `workflows` pure.
 
-    What is not passed through is imported anew for each journey: `workflows` alone took 3 to 5 ms.
+    `activities` only lends its types to workflows. Other modules are imported anew for each journey: `workflows` alone
+    took 3 to 5 ms.
     """
     return SandboxedWorkflowRunner(
         restrictions=SandboxRestrictions.default.with_passthrough_modules(
@@ -40,9 +41,9 @@ async def connect(
     grpc_meta: Mapping[str, str] | None = None,
     payload_keys: Mapping[str, bytes] | None = None,
 ) -> Client:
-    """A client of the server. `payload_keys`, the newest first, encrypt what travels.
+    """Connect to the server. `payload_keys`, the newest first, encrypt payloads.
 
-    Raises RuntimeError when the server cannot be reached, or refuses the API key or the certificate.
+    Raises RuntimeError if the server cannot be reached, or refuses the API key or the certificate.
     """
     return await Client.connect(
         address,

@@ -1,4 +1,4 @@
-"""The metrics of the Temporal SDK, put beside our own: one address a process to read them all."""
+"""The metrics of the Temporal SDK beside our own, at one address a process."""
 
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from temporalio.runtime import (
     MetricBufferDurationFormat,
 )
 
-# A workflow of two activities makes about 80 updates, of which a drain a second takes what a thousand of them make.
+# A workflow of two activities makes about 80 updates; a drain each second takes those of a thousand workflows.
 BUFFER: Final = 200_000
 INTERVAL: Final = 1.0
 # Seconds.
@@ -29,14 +29,14 @@ LabelPairs = tuple[tuple[str, str], ...]
 
 @dataclass(slots=True)
 class _Series:
-    """A counter's or gauge's value; of a histogram the sum, and how many updates fell into each bucket."""
+    """The value of a counter or gauge; for a histogram the sum and the bucket counts."""
 
     value: float = 0.0
     buckets: list[int] = field(default_factory=lambda: [0] * (len(_BUCKETS) + 1))
 
 
 class TemporalMetrics(Collector):
-    """Adds up what the SDK reports. Its buffer is bounded, so that it has to be drained all the time."""
+    """Adds up the SDK's reports. Its buffer is bounded and must be drained regularly."""
 
     def __init__(self) -> None:
         self.buffer = MetricBuffer(BUFFER, MetricBufferDurationFormat.SECONDS)
@@ -45,7 +45,7 @@ class TemporalMetrics(Collector):
         self._series: dict[str, dict[LabelPairs, _Series]] = {}
 
     def keep_draining(self) -> None:
-        """In a thread that ends with the process, whatever its event loop is busy with."""
+        """Drain in a daemon thread, so that a busy event loop does not matter."""
 
         def drain() -> None:
             while True:
@@ -55,7 +55,7 @@ class TemporalMetrics(Collector):
         Thread(target=drain, name="temporal-metrics", daemon=True).start()
 
     def collect(self) -> Iterable[Metric]:
-        """All that was ever reported. Seconds and totals are named as Prometheus has it."""
+        """Return all metrics, with Prometheus's names for seconds and totals."""
         self._drain()
         with self._lock:
             return [self._family(metric, self._series[name]) for name, metric in self._metrics.items()]
@@ -78,18 +78,18 @@ class TemporalMetrics(Collector):
             series.buckets[bisect_left(_BUCKETS, update.value)] += 1
 
     def _family(self, metric: BufferedMetric, all_series: dict[LabelPairs, _Series]) -> Metric:
-        name, told = metric.name, metric.description or metric.name
+        name, description = metric.name, metric.description or metric.name
         if metric.kind == BUFFERED_METRIC_KIND_COUNTER:
-            counter = CounterMetricFamily(name, told)
+            counter = CounterMetricFamily(name, description)
             for labels, series in all_series.items():
                 counter.add_sample(f"{name}_total", dict(labels), series.value)
             return counter
         if metric.kind == BUFFERED_METRIC_KIND_GAUGE:
-            gauge = GaugeMetricFamily(name, told)
+            gauge = GaugeMetricFamily(name, description)
             for labels, series in all_series.items():
                 gauge.add_sample(name, dict(labels), series.value)
             return gauge
-        histogram = HistogramMetricFamily(f"{name}_seconds" if metric.unit == "s" else name, told)
+        histogram = HistogramMetricFamily(f"{name}_seconds" if metric.unit == "s" else name, description)
         for labels, series in all_series.items():
             below = 0
             for bound, number in zip((*map(str, _BUCKETS), "+Inf"), series.buckets, strict=True):

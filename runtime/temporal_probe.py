@@ -1,4 +1,4 @@
-"""What Temporal has of what Sojourn needs, why it cannot be reached in words, and the search attributes made."""
+"""A probe of Temporal: its namespace, search attributes, and connection failures."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,7 +26,7 @@ VALUE_TYPES: Final = {
     "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
     "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
 }
-# Temporal Cloud lets its console alone list and add them.
+# Temporal Cloud allows only its console to list and add them.
 NOT_OFFERED: Final = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
 
 _ADDRESS: Final = "correct SOJOURN_TEMPORAL_ADDRESS or TEMPORAL_ADDRESS"
@@ -34,7 +34,7 @@ _KEY: Final = "correct SOJOURN_TEMPORAL_API_KEY or TEMPORAL_API_KEY, or the clie
 _CLIENT_CERTIFICATE: Final = (
     "give TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH, of an authority that it trusts"
 )
-# What the SDK's core says of a failure, and what that means. The first that is found counts.
+# Texts of the SDK's core, and their meaning. The first match counts.
 _REASONS: Final = (
     (("ConnectionRefused",), Away("the connection is refused", f"start Temporal, or {_ADDRESS}")),
     (("dns error", "failed to lookup"), Away("its name is not known", _ADDRESS)),
@@ -64,7 +64,7 @@ _REASONS: Final = (
     ),
     (
         ("Unauthenticated", "PermissionDenied", "UNAUTHENTICATED", "PERMISSION_DENIED"),
-        Away("it lets us not in", _KEY, is_refusal=True),
+        Away("the credentials are not accepted", _KEY, is_refusal=True),
     ),
     (
         ("http2 error", "h2 protocol error", "connection closed", "ConnectionReset", "BrokenPipe", "UnexpectedEof"),
@@ -77,8 +77,8 @@ _REASONS: Final = (
 )
 
 
-async def look_at_temporal(client: Client, task_queue: str) -> TemporalFacts | Away:
-    """Ask for the namespace, its search attributes, and the campaigns of other task queues in it."""
+async def probe_temporal(client: Client, task_queue: str) -> TemporalFacts | Away:
+    """Read the namespace, its search attributes, and campaigns of other task queues."""
     try:
         try:
             await client.workflow_service.describe_namespace(
@@ -88,7 +88,7 @@ async def look_at_temporal(client: Client, task_queue: str) -> TemporalFacts | A
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise
             return TemporalFacts(client.namespace, False, {}, {})
-        known = await _known_reason(client)
+        known = await _list_attributes(client)
     except RPCError as error:
         return read_failure(error)
     missing = {name: type for name, type in SEARCH_ATTRIBUTES.items() if known is not None and name not in known}
@@ -101,7 +101,7 @@ async def look_at_temporal(client: Client, task_queue: str) -> TemporalFacts | A
 
 
 async def make_search_attributes(client: Client, missing: Mapping[str, str]) -> None:
-    """Add search attributes to the namespace; some may be there by now. Raises RPCError."""
+    """Add search attributes to the namespace; some may exist by now. Raises RPCError."""
     request = AddSearchAttributesRequest(
         namespace=client.namespace, search_attributes={name: VALUE_TYPES[type] for name, type in missing.items()}
     )
@@ -113,7 +113,10 @@ async def make_search_attributes(client: Client, missing: Mapping[str, str]) -> 
 
 
 def read_failure(error: Exception) -> Away:
-    """Why Temporal could not be reached or asked. The SDK's own text, which may hold addresses, is the detail."""
+    """Explain why a call to Temporal failed.
+
+    The SDK's own text, which may contain addresses, is the detail.
+    """
     status = f"{error.status.name}: " if isinstance(error, RPCError) else ""
     text = status + (str(error) or type(error).__name__)
     detail = " ".join(text.split())[:500]
@@ -126,7 +129,7 @@ def read_failure(error: Exception) -> Away:
 
 
 async def _foreign_campaigns(client: Client, task_queue: str) -> dict[str, str]:
-    """Task queues of campaigns that run for other deployments, by campaign key, as Temporal's index has them."""
+    """Return the task queues of other deployments' campaigns, by campaign key."""
     query = f"WorkflowType = 'Campaign' AND ExecutionStatus = 'Running' AND TaskQueue != '{task_queue}'"
     try:
         return {
@@ -134,11 +137,11 @@ async def _foreign_campaigns(client: Client, task_queue: str) -> dict[str, str]:
             async for one in client.list_workflows(query, limit=MAX_FOREIGN_CAMPAIGNS, rpc_timeout=TIMEOUT)
         }
     except RPCError:
-        # No worker waits for the index: events, journeys and messages do without it.
+        # The index is not essential: events, journeys and messages work without it.
         return {}
 
 
-async def _known_reason(client: Client) -> Mapping[str, IndexedValueType.ValueType] | None:
+async def _list_attributes(client: Client) -> Mapping[str, IndexedValueType.ValueType] | None:
     try:
         listed = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace=client.namespace), timeout=TIMEOUT

@@ -1,4 +1,7 @@
-"""Where traces go: by OTLP over HTTP, as OpenTelemetry's own variables say. Imported only where they do."""
+"""Export of traces by OTLP over HTTP, configured by OpenTelemetry's variables.
+
+Imported only if traces are exported.
+"""
 
 from importlib.metadata import version
 
@@ -10,9 +13,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 
 def begin_tracing(service: str) -> TracerProvider:
-    """Take traces in this process, until the provider is shut down: that hands over what is left.
+    """Export traces until the provider is shut down, which sends the rest.
 
-    The service is called `service`, unless OTEL_SERVICE_NAME says otherwise.
+    The service is named `service`, unless OTEL_SERVICE_NAME is set.
     """
     named = Resource({SERVICE_NAME: service, SERVICE_VERSION: version("sojourn")})
     provider = TracerProvider(

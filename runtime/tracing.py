@@ -1,9 +1,9 @@
-"""One trace from the event that was acknowledged to the message that was handed over.
+"""One trace from the acknowledged event to the message handed over.
 
-The context crosses the outbox in the payload of its rows, and Temporal in a header. A workflow hands on the one that it
-was started with, or that of the last signal since, to the activities that it asks for. Spans are made outside of
-workflows alone, so that nothing of them is replayed. They carry ids of journeys, events and messages, but no user's,
-though that is part of a workflow's id, and no text of an error.
+The context crosses the outbox in the payload of its rows, and Temporal in a header. A workflow passes on the context of
+its start, or of the last signal since, to its activities. Spans are created outside workflows only, so that no replay
+repeats them. They carry ids of journeys, events and messages, but no user id, though it is part of a workflow's id, and
+no text of an error.
 """
 
 import json
@@ -42,7 +42,7 @@ _tracer: Final = trace.get_tracer("sojourn")
 
 
 def is_tracing() -> bool:
-    """Whether traces are taken in this process."""
+    """Return whether this process takes traces."""
     return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
@@ -50,7 +50,7 @@ def is_tracing() -> bool:
 def child_span(
     name: str, kind: SpanKind, attributes: Mapping[str, str | int], parent: Context | None = None
 ) -> Iterator[trace.Span]:
-    """A span in the trace of `parent`, or of the span under way. Where no trace is taken, none begins here."""
+    """Open a span in the trace of `parent`, or of the current span, if there is one."""
     if not trace.get_current_span(parent).get_span_context().is_valid:
         yield trace.INVALID_SPAN
         return
@@ -60,14 +60,14 @@ def child_span(
         try:
             yield span
         except Exception as error:
-            # Its text may quote a row or an address. What is expected to happen is no error.
+            # The text may quote a row or an address. An expected failure is not an error.
             if not (isinstance(error, ApplicationError) and error.category == ApplicationErrorCategory.BENIGN):
                 span.set_status(Status(StatusCode.ERROR, type(error).__name__))
             raise
 
 
 def headers_here() -> dict[str, Payload]:
-    """What tells a workflow of the trace under way; nothing where none is taken."""
+    """Return the header with the current trace; empty without one."""
     if (here := traceparent()) is None:
         return {}
     return {KEY: Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(here).encode())}
@@ -79,7 +79,7 @@ def _context(headers: Headers) -> Context:
 
 
 class TraceInterceptor(ClientInterceptor, Interceptor):
-    """Takes the trace along: for a client, and so for its workers. Commands are the same with it and without."""
+    """Passes the trace on, for a client and its workers; commands are unaffected."""
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
         return _Starts(next)
@@ -88,11 +88,11 @@ class TraceInterceptor(ClientInterceptor, Interceptor):
         return _Activities(next)
 
     def workflow_interceptor_class(self, _: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
-        return _HandOn
+        return _Propagator
 
 
 def trace_interceptors() -> list[TraceInterceptor]:
-    """None where no traces are taken."""
+    """Return the interceptors; none if no traces are taken."""
     return [TraceInterceptor()] if is_tracing() else []
 
 
@@ -112,15 +112,15 @@ class _Activities(ActivityInboundInterceptor):
             return await super().execute_activity(input)
 
 
-class _HandOn(WorkflowInboundInterceptor):
-    """Runs in the sandbox, again with each replay: it copies a header and makes no span."""
+class _Propagator(WorkflowInboundInterceptor):
+    """Runs in the sandbox and in each replay: it copies a header and creates no span."""
 
     def init(self, outbound: WorkflowOutboundInterceptor) -> None:
         self.carried: Payload | None = None
-        super().init(_Asks(outbound, self))
+        super().init(_Outbound(outbound, self))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
-        # A signal that came with the start has been heard before.
+        # A signal that came with the start has been handled before.
         self.carried = self.carried or input.headers.get(KEY)
         return await super().execute_workflow(input)
 
@@ -132,8 +132,8 @@ class _HandOn(WorkflowInboundInterceptor):
         return headers if self.carried is None else {**headers, KEY: self.carried}
 
 
-class _Asks(WorkflowOutboundInterceptor):
-    def __init__(self, next: WorkflowOutboundInterceptor, inbound: _HandOn) -> None:
+class _Outbound(WorkflowOutboundInterceptor):
+    def __init__(self, next: WorkflowOutboundInterceptor, inbound: _Propagator) -> None:
         super().__init__(next)
         self._inbound = inbound
 

@@ -1,7 +1,7 @@
-"""Addresses, and what they refuse, in whichever profile they stand.
+"""Addresses and their refusals, independent of profiles.
 
-Lock order: identities, profiles, addresses by channel, app and value, journeys, messages. Each kind by its ids, and all
-that a transaction needs of a kind at once.
+Lock order: identities, profiles, addresses by channel, app and value, journeys, messages. Each kind is locked by its
+ids, and all of one kind at once.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,8 +16,7 @@ from store.database import Connection, PendingResult
 # A channel and the normalised address on it.
 Address = tuple[str, str]
 
-# The addresses of profiles are looked up one by one: the planner takes a jsonb object for a hundred rows, and would
-# read all addresses for as many.
+# One look-up for each profile: the planner expects a hundred rows of a jsonb object, and would read all addresses.
 OF_PROFILE = """
 SELECT own.key AS channel, found.refusals
 FROM jsonb_each_text(profiles.addresses) AS own
@@ -26,14 +25,14 @@ CROSS JOIN LATERAL (
   WHERE channel = own.key AND app = '' AND addresses.value = own.value AND refusals <> '{}' LIMIT 1
 ) AS found
 """
-# What the addresses of a profile refuse, by channel. Part of a statement that reads `profiles`.
+# The refusals of a profile's addresses, by channel: an expression for statements that read `profiles`.
 REFUSED_OF_PROFILE = f"""
 COALESCE((SELECT jsonb_object_agg(channel, refusals) FROM ({OF_PROFILE}) AS of_profile), '{{}}')
 """  # noqa: S608 -- a constant of this module
 
 
 async def ensure(connection: Connection, addresses: Collection[Address]) -> None:
-    """Have a row for each address, so that the gate finds one to lock. The caller has locked the profiles."""
+    """Insert missing rows, so that the gate can lock them. Requires locked profiles."""
     ordered = sorted(addresses)
     await connection.execute(
         """
@@ -46,7 +45,7 @@ async def ensure(connection: Connection, addresses: Collection[Address]) -> None
 
 
 async def lock(connection: Connection, addresses: Collection[Address]) -> PendingResult[dict[Address, Registers]]:
-    """What these addresses refuse, locked until the end of the transaction. The caller has ensured their rows."""
+    """Lock addresses and return their refusals. Requires `ensure`."""
     ordered = sorted(addresses)
     cursor = await connection.execute(
         """
@@ -63,21 +62,21 @@ async def lock(connection: Connection, addresses: Collection[Address]) -> Pendin
 
 
 async def lock_of_journey(connection: Connection, journey_id: UUID) -> None:
-    """Hold what the addresses of a journey's person refuse. The caller has locked the profile."""
+    """Lock the refusals of a journey's person. Requires the locked profile."""
     await connection.execute(_LOCK_OF_JOURNEY, (journey_id,))
 
 
 async def lock_of_message(connection: Connection, message_id: UUID) -> None:
-    """Hold what the addresses of a message's recipient refuse. The caller has locked the profile."""
+    """Lock the refusals of a message's recipient. Requires the locked profile."""
     await connection.execute(_LOCK_OF_MESSAGE, (message_id,))
 
 
 async def find_refused(
     connection: Connection, profile_ids: Collection[UUID], named: Collection[Address]
 ) -> PendingResult[dict[Address, dict[str, str | None]]]:
-    """Which addresses of these profiles, and which of those named, refuse what.
+    """Return the refusals of the addresses of these profiles, and of those named.
 
-    A statement of its own after the lock of the profiles, so that it sees them as they are locked.
+    This is a separate statement, so that it sees the profiles as they are locked.
     """
     cursor = await connection.execute(
         """
@@ -99,7 +98,7 @@ async def find_refused(
 
 
 async def write(connection: Connection, refusals: Mapping[Address, Registers]) -> None:
-    """Replace what addresses refuse; the caller has locked them."""
+    """Replace the refusals of locked addresses."""
     items: list[dict[str, Any]] = [
         {"channel": channel, "value": value, "refusals": registers.values, "said": pack(registers.stamps)}
         for (channel, value), registers in sorted(refusals.items())

@@ -1,4 +1,4 @@
-"""Audiences: the profiles that a campaign may let in, page by page."""
+"""Pages of the profiles that may enter as an audience."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -10,16 +10,16 @@ from store.profiles import Profile
 
 
 async def count(connection: Connection, known_at: datetime) -> int:
-    """How many profiles there were at an instant."""
+    """Count the profiles that existed at an instant."""
     cursor = await connection.execute("SELECT count(*) AS count FROM profiles WHERE created_at < %s", (known_at,))
     row = await cursor.fetchone()
     return int(row["count"]) if row else 0
 
 
 async def page(connection: Connection, after: UUID | None, known_at: datetime, limit: int) -> list[Profile]:
-    """The profiles that follow an id, in the order of their ids, of those that there were at an instant.
+    """Return the profiles after an id, of those that existed at an instant.
 
-    None of them is locked: they are looked at for a while, and events about them are not to wait meanwhile.
+    None is locked: evaluating them takes a while, and must not delay their events.
     """
     cursor = await connection.execute(
         f"""
@@ -34,7 +34,7 @@ async def page(connection: Connection, after: UUID | None, known_at: datetime, l
 
 
 async def anonymous_ids(connection: Connection, profile_ids: Collection[UUID]) -> dict[UUID, str]:
-    """An anonymous id of each of these profiles that has one."""
+    """Return an anonymous id of each of these profiles that has one."""
     cursor = await connection.execute(
         """
         SELECT profile_id, min(value) AS value FROM identities

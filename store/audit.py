@@ -1,4 +1,4 @@
-"""The audit log: who did what, written in the transaction of what was done."""
+"""The audit log: who did what, written in the transaction of the action."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +14,10 @@ from store.database import Connection
 async def record(
     connection: Connection, actor: Actor, action: str, target: str, data: Mapping[str, Any] | None = None
 ) -> None:
-    """Keep who did what to what. An action is named `campaign.pause`, its target by key or id; data is not personal."""
+    """Record an action such as `campaign.pause`, with actor and target.
+
+    The target is a key or id; the data must not be personal.
+    """
     await connection.execute(
         "INSERT INTO audit_log (actor, actor_name, action, target, data) VALUES (%s, %s, %s, %s, %s)",
         (actor.id, actor.name, action, target, Jsonb(data or {})),
@@ -22,7 +25,7 @@ async def record(
 
 
 class AuditEntry(Struct, frozen=True):
-    """One thing that was done."""
+    """One recorded action."""
 
     id: int
     at: datetime
@@ -36,7 +39,7 @@ class AuditEntry(Struct, frozen=True):
 async def page(
     connection: Connection, *, limit: int, after: int | None, target: str | None, actor: str | None
 ) -> list[AuditEntry]:
-    """Entries of a target and an actor, where given; the newest first, below the id `after`."""
+    """Return entries by target and actor, the newest first, below the id `after`."""
     cursor = await connection.execute(
         """
         SELECT id, at, actor, actor_name, action, target, data FROM audit_log

@@ -1,4 +1,4 @@
-"""Campaigns, their published versions, and the registry's revision that changes with them."""
+"""Campaigns, their published versions, and the registry's revision."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,14 +13,14 @@ from domain.campaign.rules import Rules
 from domain.journey.forecast import Compiled
 from store.database import Connection, PendingResult
 
-# Whoever judges events or messages by the campaigns holds this lock shared; whoever changes them, exclusively.
+# Decisions that depend on campaigns hold this lock shared; changes of campaigns hold it exclusively.
 REGISTRY_LOCK = 0x53_4F_4A_4E
 
 
 class Campaign(Struct, frozen=True):
-    """A campaign as it stands. `revision` changes with whatever is changed of it.
+    """A campaign. `revision` changes with every change of it.
 
-    Journeys of the versions that are `exiting` count as ended, though their rows are yet to follow.
+    Journeys of the versions in `exiting` count as ended, though their rows may not say so yet.
     """
 
     key: str
@@ -35,14 +35,14 @@ class Campaign(Struct, frozen=True):
 
 
 class CampaignCounts(Struct, frozen=True):
-    """How many journeys a campaign has, and how many of them are under way."""
+    """The numbers of a campaign's journeys: all, and open ones."""
 
     active: int
     total: int
 
 
 class Version(Struct, frozen=True):
-    """A published version: what its author wrote, and what it was compiled to."""
+    """A published version: its source and its compiled form."""
 
     campaign_key: str
     version: int
@@ -56,22 +56,22 @@ class Version(Struct, frozen=True):
 
 
 async def lock_registry_shared(connection: Connection) -> int:
-    """Hold the campaigns as they are until the end of the transaction; the registry's revision."""
+    """Prevent changes of campaigns until the commit; return the registry's revision."""
     async with connection.pipeline():
         revision = await begin_lock_registry_shared(connection)
         return await revision.get()
 
 
 async def begin_lock_registry_shared(connection: Connection) -> PendingResult[int]:
-    """As `lock_registry_shared`, in a pipeline."""
+    """Send `lock_registry_shared` in a pipeline."""
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
-    # A statement of its own: its snapshot is taken once the lock is held.
+    # A separate statement, whose snapshot is taken after the lock.
     cursor = await connection.execute("SELECT revision FROM registry")
     return PendingResult(cursor, lambda rows: int(rows[0]["revision"]) if rows else 0)
 
 
 async def lock_registry_exclusive(connection: Connection) -> None:
-    """Wait for all who judge by the campaigns, keep new ones waiting, and announce the change."""
+    """Wait for decisions under way, delay new ones, and announce the change."""
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (REGISTRY_LOCK,))
     await connection.execute("UPDATE registry SET revision = revision + 1")
 
@@ -80,21 +80,21 @@ _VERSION = "SELECT campaign_key, version, name, stage, file, source, templates, 
 
 
 async def version(connection: Connection, key: str, number: int) -> Version | None:
-    """One published version."""
+    """Return one published version."""
     cursor = await connection.execute(_VERSION + "WHERE campaign_key = %s AND version = %s", (key, number))
     row = await cursor.fetchone()
     return convert(row, Version) if row else None
 
 
 async def latest_version(connection: Connection, key: str) -> Version | None:
-    """The version published last."""
+    """Return the latest version."""
     cursor = await connection.execute(_VERSION + "WHERE campaign_key = %s ORDER BY version DESC LIMIT 1", (key,))
     row = await cursor.fetchone()
     return convert(row, Version) if row else None
 
 
 async def has_step(connection: Connection, key: str, step: str, version: int | None = None) -> bool:
-    """Whether a version of a campaign, or any of them, has a step of this id."""
+    """Return whether one or any version of a campaign has a step of this id."""
     cursor = await connection.execute(
         """
         SELECT 1 FROM campaign_versions
@@ -108,7 +108,7 @@ async def has_step(connection: Connection, key: str, step: str, version: int | N
 
 
 async def ever_recurred(connection: Connection, key: str) -> bool:
-    """Whether any version of a campaign has an audience that enters again and again."""
+    """Return whether any version of a campaign has a recurring audience."""
     cursor = await connection.execute(
         """
         SELECT FROM campaign_versions
@@ -120,7 +120,7 @@ async def ever_recurred(connection: Connection, key: str) -> bool:
 
 
 async def load_compiled(connection: Connection, key: str, numbers: Sequence[int]) -> dict[int, Compiled]:
-    """What these versions of a campaign were compiled to."""
+    """Return the compiled form of these versions of a campaign."""
     cursor = await connection.execute(
         "SELECT version, plan, rules FROM campaign_versions WHERE campaign_key = %s AND version = ANY(%s)",
         (key, list(numbers)),
@@ -129,7 +129,7 @@ async def load_compiled(connection: Connection, key: str, numbers: Sequence[int]
 
 
 async def latest_rules(connection: Connection) -> dict[str, Rules]:
-    """The rules of every campaign's latest version, by key."""
+    """Return the rules of every campaign's latest version, by key."""
     cursor = await connection.execute(
         """
         SELECT campaign_key, rules FROM campaign_versions
@@ -140,9 +140,9 @@ async def latest_rules(connection: Connection) -> dict[str, Rules]:
 
 
 class ListeningVersion(Struct, frozen=True):
-    """A version that events are routed by: whether it lets users in, and whether journeys are on it.
+    """A version to which events are routed: whether users enter or journeys are on it.
 
-    One that neither lets in nor has journeys may still have goals to be counted.
+    A version with neither may still have goals to count.
     """
 
     campaign_key: str
@@ -153,13 +153,12 @@ class ListeningVersion(Struct, frozen=True):
 
 
 async def listening_versions(connection: Connection) -> list[ListeningVersion]:
-    """Each version that events are routed by.
+    """Return each version to which events are routed.
 
-    Those are the versions that run, also of a campaign that stops, since journeys may yet be moved to them; the older
-    ones that journeys are still on, which are found by one look into the index for each, since events wait meanwhile;
-    and those whose goals may still be reached. Nobody but the version
-    that runs has let anybody in since the campaign was last changed: that bounds them without a look at any journey.
-    Events that are reported late have a month.
+    These are the running versions, even of a stopping campaign, since journeys may still migrate to them; older
+    versions with journeys, found by one index look-up each, since events wait meanwhile; and versions whose goals may
+    still be reached. Since a campaign's last change, users entered only its running version, which bounds the goals
+    without reading any journey. Late events have a month.
     """
     cursor = await connection.execute(
         """
@@ -189,7 +188,7 @@ async def listening_versions(connection: Connection) -> list[ListeningVersion]:
 
 
 async def published_at(connection: Connection) -> dict[tuple[str, int], datetime]:
-    """When the versions that run were published."""
+    """Return when the running versions were published."""
     cursor = await connection.execute(
         """
         SELECT campaign_key, version, published_at FROM campaigns
@@ -200,7 +199,7 @@ async def published_at(connection: Connection) -> dict[tuple[str, int], datetime
 
 
 async def insert_version(connection: Connection, version: Version) -> None:
-    """Add a version, and the campaign itself if it is its first."""
+    """Insert a version, and the campaign with its first version."""
     await connection.execute(
         """
         INSERT INTO campaigns (key, name, stage, latest_version) VALUES (%(key)s, %(name)s, %(stage)s, %(version)s)
@@ -234,9 +233,10 @@ async def change(
     exiting: Sequence[int],
     changed_by: str,
 ) -> int:
-    """Move a campaign to a state, and record it; the caller holds control and has checked that the move is allowed.
+    """Change the state of a campaign, with its history; the caller holds the lock.
 
-    The number of the period in which it lets users in: another begins whenever it lets in and did not before.
+    The caller has also checked the transition. Returns the number of the entry period: a new one begins whenever users
+    may enter and could not before.
     """
     cursor = await connection.execute(
         """
@@ -272,33 +272,33 @@ SELECT key, name, stage, state, running_version, latest_version, revision, exiti
 
 
 async def all_campaigns(connection: Connection) -> list[Campaign]:
-    """Every campaign, by key."""
+    """Return all campaigns by key."""
     cursor = await connection.execute(_CAMPAIGNS + "ORDER BY key")
     return [Campaign(**row) async for row in cursor]
 
 
 async def keys(connection: Connection) -> list[str]:
-    """The keys of all campaigns."""
+    """Return the keys of all campaigns."""
     cursor = await connection.execute("SELECT key FROM campaigns")
     return [row["key"] for row in await cursor.fetchall()]
 
 
 async def campaign(connection: Connection, key: str) -> Campaign | None:
-    """One campaign as it stands."""
+    """Return one campaign."""
     cursor = await connection.execute(_CAMPAIGNS + "WHERE key = %s", (key,))
     row = await cursor.fetchone()
     return Campaign(**row) if row else None
 
 
 async def state(connection: Connection, key: str) -> CampaignState | None:
-    """The state of a campaign; None if there is none of this key."""
+    """Return the state of a campaign; None if there is none."""
     cursor = await connection.execute("SELECT state FROM campaigns WHERE key = %s", (key,))
     row = await cursor.fetchone()
     return row["state"] if row else None
 
 
 async def count_journeys(connection: Connection, keys: Sequence[str]) -> dict[str, CampaignCounts]:
-    """How many journeys these campaigns have. It takes a look at each, so nobody may have to wait for it."""
+    """Count the journeys of these campaigns. This reads each journey, so hold no lock."""
     cursor = await connection.execute(
         """
         SELECT campaign_key, count(*) FILTER (WHERE state = 'active') AS active, count(*) AS total
@@ -311,7 +311,7 @@ async def count_journeys(connection: Connection, keys: Sequence[str]) -> dict[st
 
 
 async def campaign_facts(connection: Connection, key: str) -> CampaignFacts | None:
-    """What there is to know of a campaign when one looks what is due."""
+    """Return the facts that decide what is due in a campaign."""
     cursor = await connection.execute(
         """
         SELECT state, campaigns.updated_at AS since, running_version AS version,
@@ -333,7 +333,7 @@ async def campaign_facts(connection: Connection, key: str) -> CampaignFacts | No
 
 
 async def versions_in_use(connection: Connection, key: str) -> list[int]:
-    """The versions that active journeys are on: one look into the index for each."""
+    """Return the versions of active journeys, by one index look-up each."""
     cursor = await connection.execute(
         """
         WITH RECURSIVE walked AS (

@@ -1,4 +1,4 @@
-"""The frequency caps of the deployment: one document, its versions kept."""
+"""The frequency caps of the deployment: one document with all of its versions."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from store.database import Connection
 
 
 class Caps(Struct, frozen=True):
-    """A version of the document. Version 0 has no rules: nothing was ever put."""
+    """A version of the document. Version 0 is the initial one, without rules."""
 
     version: int
     source: str
@@ -20,7 +20,7 @@ class Caps(Struct, frozen=True):
 
 
 async def latest(connection: Connection) -> Caps:
-    """The rules in force."""
+    """Return the rules in force."""
     cursor = await connection.execute(
         "SELECT version, source, rules, created_at FROM frequency_caps ORDER BY version DESC LIMIT 1"
     )
@@ -29,12 +29,12 @@ async def latest(connection: Connection) -> Caps:
 
 
 async def lock_caps_exclusive(connection: Connection) -> None:
-    """Wait for the decisions that are being made by the rules as they are, and keep new ones waiting."""
+    """Wait for decisions under the current rules, and delay new ones."""
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (REGISTRY_LOCK,))
 
 
 async def put(connection: Connection, source: str, rules: list[CapRule], created_by: str) -> None:
-    """Put rules in force, unless their document is so already. The caller has control."""
+    """Put rules in force, unless they are the same document. Requires the lock."""
     await connection.execute(
         """
         INSERT INTO frequency_caps (version, source, rules, created_by)

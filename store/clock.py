@@ -1,11 +1,11 @@
-"""The clock of a deployment: PostgreSQL's, as every process of the deployment reads it without asking each time.
+"""The clock of a deployment: PostgreSQL's, as its processes read it.
 
-A process samples it and goes on by its own monotonic clock, which an operator cannot set. It is off by at most half of
-the sample's round trip and what monotonic clocks drift until the next sample.
+A process samples it and continues by its own monotonic clock, which an operator cannot set. It is off by at most half
+of the sample's round trip and the drift of monotonic clocks until the next sample.
 
-Development and tests may have it run ahead, so that skipped time is the same for arrivals, the outbox and schedules: by
-`advance_clock`, in a server that was started with `sojourn.clock` as `adjustable`. No setting of Sojourn does that, and
-no other server heeds it.
+Development and tests may advance it with `advance_clock`, so that skipped time is the same for arrivals, the outbox and
+schedules. The server must have been started with `sojourn.clock` as `adjustable`. No setting of Sojourn does that, and
+other servers ignore the advance.
 """
 
 import time
@@ -20,10 +20,10 @@ from psycopg.rows import tuple_row
 
 from domain.errors import UnavailableError
 
-# A sample is taken this often, in seconds, of so many round trips, the quickest of which counts.
+# The interval of samples in seconds, and the round trips of each, of which the quickest counts.
 REFRESH_SECONDS: Final = 30.0
 ROUND_TRIPS: Final = 3
-# What a clock that is slewed by NTP drifts at most, in seconds a second (Linux, MAXFREQ).
+# The largest drift of a clock that NTP slews, in seconds a second (Linux, MAXFREQ).
 MAX_DRIFT: Final = 500e-6
 
 _SAMPLE: Final = """
@@ -34,23 +34,26 @@ _SAMPLE_BEFORE_MIGRATION: Final = "SELECT clock_timestamp(), false"
 
 
 class Sample(Struct, frozen=True):
-    """What the deployment's clock showed at an instant of the monotonic one, off by at most `error` seconds."""
+    """The deployment's clock at an instant of the monotonic one, with its error.
+
+    The error is in seconds.
+    """
 
     now: datetime
     taken_at: float
     error: float
 
     def at(self, instant: float) -> datetime:
-        """What it shows at an instant of the monotonic clock."""
+        """Return the deployment's time at an instant of the monotonic clock."""
         return self.now + timedelta(seconds=instant - self.taken_at)
 
     def error_at(self, instant: float) -> float:
-        """By how much that may be wrong, in seconds."""
+        """Return the largest possible error of that time, in seconds."""
         return self.error + MAX_DRIFT * (instant - self.taken_at)
 
 
 class DeploymentClock:
-    """The deployment's clock as one process has it. Within the process it never goes back."""
+    """The deployment's clock in one process, where it never goes back."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -60,11 +63,11 @@ class DeploymentClock:
 
     @property
     def is_known(self) -> bool:
-        """Whether it was sampled."""
+        """Whether the clock was sampled."""
         return self._sample is not None
 
     def now(self) -> datetime:
-        """The time. Raises UnavailableError in a process that has never had a connection."""
+        """Return the time. Raises UnavailableError before the first connection."""
         if self._sample is None:
             raise UnavailableError("the database does not answer at the moment; the same request may be sent again")
         now = self._sample.at(self._monotonic())
@@ -73,16 +76,16 @@ class DeploymentClock:
         return self._latest
 
     def error(self) -> float | None:
-        """By how many seconds it may be off; None where it was never sampled."""
+        """The largest possible error in seconds; None before the first sample."""
         return None if self._sample is None else self._sample.error_at(self._monotonic())
 
     async def sample(self, connection: AsyncConnection[object], round_trips: int = ROUND_TRIPS) -> None:
-        """Ask PostgreSQL so many times, outside of any transaction."""
+        """Sample PostgreSQL's clock several times, outside any transaction."""
         samples = [await self._ask(connection) for _ in range(1 if self.is_adjustable else round_trips)]
         self.take(min(samples, key=lambda sample: sample.error))
 
     def take(self, sample: Sample) -> None:
-        """Go by this sample, if it says more than the one before: it is more exact, or that one was overtaken."""
+        """Use a sample if it is more exact than the last one, or if that one has drifted."""
         known = self._sample
         if known is not None and not self.is_adjustable:
             known_error = known.error_at(sample.taken_at)
@@ -97,7 +100,7 @@ class DeploymentClock:
             try:
                 await cursor.execute(_SAMPLE)
             except UndefinedFunction:
-                # Not migrated yet, which readiness says by this connection.
+                # Not migrated yet; readiness reports that over this connection.
                 await cursor.execute(_SAMPLE_BEFORE_MIGRATION)
             row = await cursor.fetchone()
         answered = self._monotonic()
@@ -108,5 +111,5 @@ class DeploymentClock:
 
 
 async def advance(connection: AsyncConnection[object], by: timedelta) -> None:
-    """Have the clock run ahead by so much more. Raises psycopg.errors.RaiseException in a real deployment."""
+    """Advance the clock. Raises psycopg.errors.RaiseException in a real deployment."""
     await connection.execute("SELECT advance_clock(%s)", (by,))

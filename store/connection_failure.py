@@ -1,4 +1,4 @@
-"""Reasons why a database cannot be reached. libpq names them in words alone, before there is a connection."""
+"""Reasons why a database cannot be reached, from libpq's texts."""
 
 import re
 from typing import Final
@@ -8,7 +8,7 @@ from psycopg import AsyncConnection, Error
 from domain.deployment.findings import Away
 from store.database import CONNECTION_TIMEOUT, describe_error
 
-# What libpq or the server says, in English, and what that means. A server that speaks another language counts as away.
+# Texts of libpq or the server, in English, and their meaning. A server with another language counts as away.
 _REFUSALS: Final = (
     (
         re.compile('password authentication failed|no password supplied|role "[^"]*" does not exist'),
@@ -29,7 +29,7 @@ _REFUSALS: Final = (
 
 
 async def find_why_away(url: str) -> Away | None:
-    """Try to connect, and return why that fails, with the names of hosts and users as detail."""
+    """Try to connect; return the reason of a failure, with hosts and users as detail."""
     try:
         await (await AsyncConnection.connect(url, connect_timeout=int(CONNECTION_TIMEOUT) + 1)).close()
     except Error as error:
@@ -38,7 +38,7 @@ async def find_why_away(url: str) -> Away | None:
 
 
 def describe_failure(error: Error) -> Away:
-    """Return what an attempt to connect failed of: a refusal of what the settings say, or no answer."""
+    """Describe a failed attempt: a refusal of the settings, or no answer."""
     detail = describe_error(error)
     for said, reason, remedy in _REFUSALS:
         if said.search(detail):

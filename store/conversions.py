@@ -1,4 +1,4 @@
-"""Conversions: which journeys reached the goal of their campaign, by which event, after which message."""
+"""Conversions: the journeys that reached a goal, with the event and the message."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from store.database import Connection
 
 
 class Conversion(Struct, frozen=True):
-    """A goal that was reached. `at` is when the event happened, on the clock of the client that reported it."""
+    """A goal that was reached. `at` is the event's time by its client's clock."""
 
     journey_id: UUID
     profile_id: UUID
@@ -39,8 +39,8 @@ ON CONFLICT (journey_id) DO NOTHING
 
 
 async def insert(connection: Connection, conversions: Sequence[Conversion]) -> None:
-    """Record conversions with the last message that was handed over before, and the arms of the splits come to.
+    """Record conversions with the last message sent before, and the arms of splits.
 
-    A journey has one: the first that is recorded stays. The caller has locked the profiles.
+    A journey has one conversion, the first recorded. Requires the locked profiles.
     """
     await connection.execute(_INSERT, (Jsonb(conversions),))

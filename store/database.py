@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: one pool a process, one transaction a request or activity."""
+"""Connections to PostgreSQL: one pool a process, one transaction a request."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -20,15 +20,14 @@ from store.transaction_metrics import Increments, TransactionMetrics
 
 log = structlog.get_logger(__name__)
 
-# How long a request waits for a connection before the caller is told to come again, in seconds.
+# How long a request waits for a connection before it is refused, in seconds.
 CONNECTION_TIMEOUT = 2.0
-# How long a statement waits for what another transaction holds, which is short where nothing is wrong: a connection
-# that waits longer is missed by all others.
+# How long a statement waits for a lock: briefly, since other requests need its connection.
 LOCK_TIMEOUT = "5s"
 
 
 class Connection(AsyncConnection[DictRow]):
-    """A connection with the metrics of its transaction, and the clock of the deployment."""
+    """A connection with its transaction's metrics and the deployment's clock."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -40,14 +39,14 @@ T = TypeVar("T")
 
 
 class PendingResult(Generic[T]):
-    """What a statement will have answered. In a pipeline it is read after others have been sent as well."""
+    """The pending result of a statement, which further statements need not await."""
 
     def __init__(self, cursor: AsyncCursor[DictRow], read: Callable[[Sequence[DictRow]], T]) -> None:
         self._cursor = cursor
         self._read = read
 
     async def get(self) -> T:
-        """Wait for it, once."""
+        """Wait for the result, once."""
         return self._read(await self._cursor.fetchall())
 
 
@@ -55,13 +54,13 @@ Begin = Callable[[Connection], Awaitable[None]]
 
 
 async def _begin_nothing(_: Connection) -> None:
-    """Begin with nothing."""
+    """Do nothing at the beginning."""
 
 
 class UnitOfWork:
-    """A transaction that others of its task join. It begins when the first of them, or its owner, asks for it.
+    """A transaction that the rest of its task joins. It begins on first use.
 
-    Until then no connection is held: what comes before may take long.
+    Until then it holds no connection: the work before may take long.
     """
 
     def __init__(self, database: "Database", stack: AsyncExitStack, begin: Begin) -> None:
@@ -72,14 +71,14 @@ class UnitOfWork:
         self._connection: Connection | None = None
 
     def is_of(self, database: "Database") -> bool:
-        """Whether what is done now on a database is a part of it.
+        """Return whether the current task works on a database within this unit.
 
-        A task that was started in a unit of work inherits its context, and is none of it: it may outlive it.
+        A task that was started in a unit of work inherits its context, but is not part of it: it may outlive it.
         """
         return self._database is database and self._task is asyncio.current_task()
 
     async def connection(self) -> Connection:
-        """The connection of the transaction, which has begun from here on."""
+        """Return the connection of the transaction, and begin it if necessary."""
         if self._connection is None:
             connection = await self._stack.enter_async_context(self._database.own_transaction())
             await self._begin(connection)
@@ -88,7 +87,7 @@ class UnitOfWork:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[Connection]:
-        """A part of the transaction that is rolled back by itself."""
+        """Open a part of the transaction that can be rolled back by itself."""
         connection = await self.connection()
         mark = connection.metrics.mark()
         try:
@@ -101,7 +100,7 @@ class UnitOfWork:
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """How many connections there are, how many of them are in use, and how many tasks wait for one."""
+    """The numbers of connections, of those in use, and of waiting tasks."""
 
     size: int
     in_use: int
@@ -112,14 +111,14 @@ _WORK: ContextVar[UnitOfWork | None] = ContextVar("work", default=None)
 
 
 def _discard_metrics(_: Increments) -> None:
-    """The count is not kept."""
+    """Ignore the metrics."""
 
 
 class Database:
-    """The pool, and transactions from it. Inner code never commits: leaving the transaction does.
+    """The pool, and its transactions. Only the edge commits, by leaving a transaction.
 
-    `count` is told what each transaction has done, once it is committed. `clock` is the deployment's; it is known once
-    there has been a connection.
+    `count` receives the metrics of each committed transaction. `clock` is the deployment's; it is known from the first
+    connection on.
     """
 
     def __init__(self, url: str, *, pool_size: int, count: Callable[[Increments], None] = _discard_metrics) -> None:
@@ -138,7 +137,7 @@ class Database:
                 "row_factory": dict_row,
                 "options": f"-c timezone=UTC -c lock_timeout={LOCK_TIMEOUT}",
                 "application_name": "sojourn",
-                # Each transaction here begins and ends by itself; the library would wait for the answer to its BEGIN.
+                # Transactions begin and end explicitly: the library would wait for the answer to its BEGIN.
                 "autocommit": True,
             },
             configure=self._configure,
@@ -155,7 +154,7 @@ class Database:
         await self._pool.close()
 
     async def now(self) -> datetime:
-        """The time by the deployment's clock. Takes a connection only where none has ever been taken."""
+        """Return the deployment's time; connects only if the clock was never sampled."""
         if not self.clock.is_known or self.clock.is_adjustable:
             async with self._connection():
                 pass
@@ -163,9 +162,9 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """One transaction: committed when the block is left, rolled back when it raises.
+        """Open a transaction: commit at the end of the block, roll back on an error.
 
-        In a unit of work of the same task it is a part of that one (a savepoint): it commits with the whole.
+        Within a unit of work of the same task it is a savepoint and commits with the whole.
         """
         work = _WORK.get()
         if work is not None and work.is_of(self):
@@ -177,9 +176,9 @@ class Database:
 
     @asynccontextmanager
     async def pipeline(self) -> AsyncIterator[Connection]:
-        """A transaction whose statements wait for no answer: they go together with what is read next, or the commit.
+        """Open a transaction whose statements are sent together, with the next read.
 
-        A statement that fails is told of then. Of what only writes, the row count is not known.
+        A failed statement is reported then. Row counts of writes are unknown.
         """
         work = _WORK.get()
         if work is not None and work.is_of(self):
@@ -187,16 +186,16 @@ class Database:
                 yield connection
             return
         async with self._connection() as connection, connection.pipeline():
-            # The library's own block would wait for the answers to these two.
+            # The library's own block would wait for both answers.
             await connection.execute("BEGIN")
             yield connection
             await connection.execute("COMMIT")
 
     @asynccontextmanager
     async def unit_of_work(self, begin: Begin = _begin_nothing) -> AsyncIterator[UnitOfWork]:
-        """One transaction of all that this task does until the block is left. For the edge alone.
+        """Open one transaction for all that this task does in the block; for the edge.
 
-        It begins with `begin` once it is needed; what that raises is raised where it was needed.
+        `begin` runs at its first use, and its errors are raised there.
         """
         async with AsyncExitStack() as stack:
             work = UnitOfWork(self, stack, begin)
@@ -208,19 +207,19 @@ class Database:
 
     @asynccontextmanager
     async def own_transaction(self) -> AsyncIterator[Connection]:
-        """A transaction that joins no other."""
+        """Open a transaction outside of any unit of work."""
         async with self._connection() as connection, connection.transaction():
             yield connection
 
     def pool_state(self) -> PoolState:
-        """How the pool is used at the moment."""
+        """Return the current use of the pool."""
         state = self._pool.get_stats()
         size = state.get("pool_size", 0)
         return PoolState(size, size - state.get("pool_available", 0), state.get("requests_waiting", 0))
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        """A connection for one transaction; what it has done is counted once that is committed."""
+        """Hold a connection for one transaction; report its metrics after the commit."""
         async with self._pool.connection() as connection:
             connection.metrics.forget()
             connection.clock = self.clock
@@ -230,18 +229,18 @@ class Database:
                 yield connection
             finally:
                 if connection.broken:
-                    # The server went away, so the other connections are dead as well: better found out at once.
+                    # The server is gone, so the other connections are dead as well.
                     await self._pool.check()
             if counts := await connection.metrics.take():
                 self._count(counts)
 
     async def _configure(self, connection: Connection) -> None:
         await configure(connection)
-        # After a failover another server's clock may be a little different.
+        # After a failover the new server's clock may differ.
         await self.clock.sample(connection, 1 if self.clock.is_known else ROUND_TRIPS)
 
     async def _keep_clock(self) -> None:
-        """Sample the clock until cancelled. While the database is away, nothing arrives that would need it."""
+        """Sample the clock until cancelled. While the database is away, nothing needs it."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
@@ -252,15 +251,15 @@ class Database:
 
 
 def describe_error(error: Error) -> str:
-    """What failed, for a log. What the server says of statements and rows may quote them, and is left out."""
+    """Describe an error for the log, without the server's text, which may quote rows."""
     if error.sqlstate is None:
-        # libpq puts its hints on lines of their own.
+        # libpq puts hints on separate lines.
         return " ".join(str(error).split())
     name = type(error).__name__
     return f"{name}: {error.diag.message_primary}" if isinstance(error, OperationalError) else name
 
 
 async def configure(connection: AsyncConnection[Any]) -> None:
-    """JSON of this connection goes through msgspec: faster, and it knows our types."""
+    """Use msgspec for the JSON of this connection: it is faster and knows our types."""
     set_json_dumps(msgspec.json.encode, connection)
     set_json_loads(msgspec.json.decode, connection)

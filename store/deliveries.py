@@ -1,4 +1,4 @@
-"""The outcome of a message at each of its addresses, where it goes to more than one."""
+"""The outcomes of a message with several addresses, one for each."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -12,7 +12,7 @@ _STATES = {Accepted: "sent", Rejected: "failed", Ambiguous: "unknown", Unavailab
 
 
 async def find_settled(connection: Connection, message_id: UUID) -> dict[str, Delivery]:
-    """Return the outcomes that no further attempt changes, by address."""
+    """Return the final outcomes, by address."""
     cursor = await connection.execute(
         """
         SELECT address, state, reason, detail, provider_id FROM deliveries
@@ -29,7 +29,7 @@ async def find_settled(connection: Connection, message_id: UUID) -> dict[str, De
 
 
 async def write(connection: Connection, message_id: UUID, outcomes: Mapping[str, Delivery]) -> None:
-    """Record the outcomes of one attempt. The caller has locked the message; what is settled stays."""
+    """Record the outcomes of one attempt, except final ones, under the message's lock."""
     rows = [
         {
             "address": address,

@@ -1,4 +1,4 @@
-"""Events as they were reported, each once."""
+"""Reported events, each stored once."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from domain.tracking.event import Event, EventType
 from store.database import Connection, PendingResult
 from store.transaction_metrics import Metric
 
-# Of one profile and name, the events that are looked back to: exits and goals that overtook an entry.
+# For one profile and name, the events searched for exits and goals that overtook an entry.
 MAX_SINCE = 100
 
 
@@ -26,7 +26,7 @@ class StoredEvent(Struct, frozen=True, gc=False):
 
 
 class _Row(Struct, frozen=True, omit_defaults=True, gc=False):
-    """An event as INSERT takes it. What has the value of its default is left out of the JSON, which then is shorter."""
+    """An event for INSERT. Default values are left out of the JSON to shorten it."""
 
     id: UUID
     profile_id: UUID
@@ -65,10 +65,9 @@ FROM item ORDER BY position
 
 
 async def claim_ids(connection: Connection, batch: Sequence[Event], received_at: datetime) -> PendingResult[set[UUID]]:
-    """Claim the message ids of a batch; the ids of the events whose source had never used theirs before.
+    """Claim the message ids of a batch; return the events whose ids are new.
 
-    Of events that share a message id, one is claimed. Sorted, so that two batches with the same ids wait for each
-    other and never lock crosswise.
+    One event is claimed for each message id. The ids are sorted, so that two batches with the same ids never deadlock.
     """
     ids: dict[str, dict[str, UUID]] = {}
     for event in batch:
@@ -100,15 +99,15 @@ async def claim_ids(connection: Connection, batch: Sequence[Event], received_at:
 
 
 async def insert(connection: Connection, events: Sequence[StoredEvent], received_at: datetime) -> None:
-    """Store events whose ids have been claimed, in the order given."""
+    """Insert events with claimed ids, in the given order."""
     await connection.execute(INSERT, {"items": Jsonb(rows(events)), "received_at": received_at})
     for type, number in Counter(stored.event.type for stored in events).items():
         connection.metrics.add(Metric.EVENT, type, "accepted", number=number)
 
 
 def rows(events: Sequence[StoredEvent]) -> list[_Row]:
-    """The events as INSERT takes them."""
-    # In the order of the fields: by their names it would take twice as long.
+    """Build the rows for INSERT."""
+    # By position: access by name takes twice as long.
     return [
         _Row(
             event.id,
@@ -134,7 +133,7 @@ def rows(events: Sequence[StoredEvent]) -> list[_Row]:
 
 
 async def by_ids(connection: Connection, profile_id: UUID, ids: Sequence[UUID]) -> list[StoredEvent]:
-    """Those of a profile's events that have these ids."""
+    """Return the events of a profile with these ids."""
     cursor = await connection.execute(
         """
         SELECT id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id,
@@ -155,12 +154,11 @@ async def tracked_since(
     but: Sequence[UUID] = (),
     limit: int | None = None,
 ) -> PendingResult[list[StoredEvent]]:
-    """The track events of these profiles with one of these names that happened after an instant, but for some.
+    """Return these profiles' track events of some names after an instant.
 
-    What happened after it was received after it, but for clocks that are wrong: a day is left for those. When an event
-    with an impossible clock happened is not known: there is none of these. Of each profile and name there are the
-    MAX_SINCE that happened last: whatever later instant the caller asks about, it has all that followed, or so many.
-    `limit` is for all together.
+    An event after an instant also arrived after it, unless clocks were wrong: one day is allowed for that. Events with
+    an impossible clock are excluded, since their time is unknown. For each profile and name the last MAX_SINCE events
+    are returned: for any later instant that is all of them, or this many. `limit` applies to the total.
     """
     cursor = await connection.execute(
         """

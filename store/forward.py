@@ -1,4 +1,4 @@
-"""What a move of the deployment's clock in development has to take along."""
+"""Queries for moving the clock of a development deployment."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,25 +21,25 @@ class Wake(Struct, frozen=True):
 
 
 async def clock_ahead(connection: Connection) -> timedelta:
-    """Return by how much the deployment's clock runs ahead."""
+    """Return the lead of the deployment's clock."""
     cursor = await connection.execute("SELECT clock_ahead() AS ahead")
     row = await cursor.fetchone()
     return row["ahead"] if row else timedelta(0)
 
 
 async def wake_relay(connection: Connection) -> None:
-    """Have the relays look at the outbox at once: rows may be due by the clock as it is now."""
+    """Wake the relays: rows may be due by the new time."""
     await connection.execute("SELECT pg_notify(%s, '')", (outbox.CHANNEL,))
 
 
 async def open_journeys(connection: Connection) -> list[str]:
-    """Return the workflow ids of all active journeys, in their order."""
+    """Return the workflow ids of all active journeys, in order."""
     cursor = await connection.execute("SELECT workflow_id FROM journeys WHERE state = 'active' ORDER BY id")
     return [row["workflow_id"] async for row in cursor]
 
 
 async def live_campaigns(connection: Connection) -> Sequence[str]:
-    """Return the keys of the campaigns that are started and have not ended."""
+    """Return the keys of campaigns that are started and not ended."""
     cursor = await connection.execute(
         "SELECT key FROM campaigns WHERE state NOT IN ('draft', %s, 'archived') ORDER BY key", (ENDED,)
     )
@@ -55,14 +55,14 @@ ORDER BY wakes_at LIMIT 1
 
 
 async def next_wake(connection: Connection, after: datetime) -> Wake | None:
-    """Return the journey that wakes first after an instant."""
+    """Return the first journey to wake after an instant."""
     cursor = await connection.execute(_NEXT_WAKE, (after,))
     row = await cursor.fetchone()
     return Wake(**row) if row else None
 
 
 async def has_due_rows(connection: Connection) -> bool:
-    """Whether the relay has something to deliver now."""
+    """Return whether the relay has rows to deliver now."""
     cursor = await connection.execute(
         "SELECT 1 FROM outbox WHERE available_at <= (statement_timestamp() + clock_ahead()) LIMIT 1"
     )

@@ -1,4 +1,4 @@
-"""The numbers of a campaign's funnel: six statements, whatever its size."""
+"""The numbers of a campaign's funnel, in six statements of any size."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
@@ -13,9 +13,9 @@ from store.database import Connection
 
 
 class JourneyCount(Struct, frozen=True):
-    """Journeys of one version in one state, at one step.
+    """Journeys of one version in one state at one step.
 
-    Those that a stop has ended are exited; `is_to_follow` says that their rows are yet to say so.
+    A stop's journeys are exited; `is_to_follow` marks those whose rows do not say so yet.
     """
 
     version: int
@@ -28,9 +28,9 @@ class JourneyCount(Struct, frozen=True):
 
 
 class DecisionCount(Struct, frozen=True):
-    """Decisions of one kind, outcome and reason at one step, and of how many journeys.
+    """Decisions of one kind, outcome and reason at a step, and their journeys.
 
-    `version` is that of the journeys; None for decisions on people who were not let in.
+    `version` is that of the journeys; None for decisions on people who did not enter.
     """
 
     version: int | None
@@ -53,7 +53,7 @@ class MessageCount(Struct, frozen=True):
 
 
 class GoalCount(Struct, frozen=True):
-    """Journeys that reached the goal, by the arms that they had come to before."""
+    """Journeys that reached the goal, by the arms they had taken."""
 
     version: int
     arms: dict[str, str]
@@ -64,9 +64,9 @@ PassedKind = Literal["start", "step", "outcome"]
 
 
 class PassedSteps(Struct, frozen=True):
-    """What has been passed, for certain, by a journey that began, is or was at a step, or ended with an outcome.
+    """The steps that a journey has certainly passed, by what is known of it.
 
-    `name` is which; `steps` has a 1 for each step of the version that it is true of.
+    `name` names the start, step or outcome; `steps` has a 1 for each passed step of the version.
     """
 
     version: int
@@ -75,12 +75,12 @@ class PassedSteps(Struct, frozen=True):
     steps: str
 
 
-# One state of the database for all of these: the counts must agree with each other.
+# One snapshot for all of these, so that the counts agree.
 ISOLATION = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
 async def journeys(connection: Connection, campaign_key: str, version: int | None) -> list[JourneyCount]:
-    """Where the journeys are, or how they ended."""
+    """Count journeys by step, or by outcome."""
     cursor = await connection.execute(
         """
         SELECT campaign_version AS version, CASE WHEN is_to_follow THEN 'exited' ELSE journeys.state END AS state,
@@ -100,7 +100,7 @@ async def journeys(connection: Connection, campaign_key: str, version: int | Non
 
 
 async def decisions(connection: Connection, campaign_key: str, version: int | None) -> list[DecisionCount]:
-    """What was decided, over all time."""
+    """Count decisions over all time."""
     cursor = await connection.execute(
         f"""
         SELECT version, kind, step, outcome, reason, sum(number)::bigint AS number, count(journey_id) AS journeys
@@ -120,7 +120,7 @@ async def decisions(connection: Connection, campaign_key: str, version: int | No
 
 
 async def messages(connection: Connection, campaign_key: str, version: int | None) -> list[MessageCount]:
-    """What became of the messages."""
+    """Count messages by outcome."""
     cursor = await connection.execute(
         """
         SELECT campaign_version AS version, messages.step, messages.state, count(*) AS number,
@@ -135,7 +135,7 @@ async def messages(connection: Connection, campaign_key: str, version: int | Non
 
 
 async def goals(connection: Connection, campaign_key: str, version: int | None) -> list[GoalCount]:
-    """Who reached the goal."""
+    """Count journeys that reached the goal."""
     cursor = await connection.execute(
         """
         SELECT journeys.campaign_version AS version, arms, count(*) AS number
@@ -152,9 +152,9 @@ async def goals(connection: Connection, campaign_key: str, version: int | None) 
 async def count_passed(
     connection: Connection, campaign_key: str, known: Sequence[PassedSteps]
 ) -> Mapping[int, Mapping[str, int]]:
-    """How many journeys of each version have passed which steps, told by all that is known of each.
+    """Count the journeys of each version by the steps that they have passed.
 
-    By version and the steps passed, written as in `known`, how many journeys.
+    The passed steps are written as in `known`.
     """
     cursor = await connection.execute(
         """
@@ -186,7 +186,7 @@ async def count_passed(
 
 
 async def documents(connection: Connection, campaign_key: str, versions: Collection[int]) -> dict[int, str]:
-    """The published documents of these versions."""
+    """Return the published documents of these versions."""
     cursor = await connection.execute(
         "SELECT version, source FROM campaign_versions WHERE campaign_key = %s AND version = ANY(%s)",
         (campaign_key, list(versions)),

@@ -1,4 +1,4 @@
-"""How much there is of what must not pile up. Every statement reads a bounded number of rows."""
+"""Gauges of backlogs. Every statement reads a bounded number of rows."""
 
 from datetime import datetime
 
@@ -6,14 +6,14 @@ from msgspec import Struct
 
 from store.database import Connection
 
-# What waits in the outbox is counted up to this; after an hour without Temporal there may be millions of rows.
+# The outbox is counted up to this; after an hour without Temporal it may have millions of rows.
 MAX_ROWS = 10_000
-# Journeys under way are counted up to this; beyond, the planner's estimate is exact enough.
+# Open journeys are counted up to this; beyond it, the planner's estimate is exact enough.
 MAX_JOURNEYS = 10_000
 
 
 class Gauges(Struct, frozen=True):
-    """The outbox by priority, `triggered` and `bulk`: pending rows, and the age of the oldest in seconds."""
+    """The outbox's rows and its oldest age in seconds, for `triggered` and `bulk`."""
 
     waiting: dict[str, int]
     oldest: dict[str, float]
@@ -21,7 +21,7 @@ class Gauges(Struct, frozen=True):
 
 
 # Ordered like an index, so that no plan reads more rows than it counts. With `priority = 0` the planner would order by
-# id alone, and look for rows of one priority among millions of the other's.
+# id alone, and scan millions of rows of the other priority.
 _OUTBOX = """
 SELECT 'triggered' AS priority, count(*) AS number, min(created_at) AS oldest, clock_timestamp() + clock_ahead() AS now
 FROM (SELECT created_at FROM outbox WHERE priority <= 0 ORDER BY priority, id LIMIT %(most)s) AS triggered
@@ -29,7 +29,7 @@ UNION ALL
 SELECT 'bulk', count(*), min(created_at), clock_timestamp() + clock_ahead()
 FROM (SELECT created_at FROM outbox WHERE priority >= 1 ORDER BY priority, id LIMIT %(most)s) AS bulk
 """
-# The statistics of an index that holds the active ones alone.
+# The statistics of an index with only the active ones.
 _JOURNEYS = """
 SELECT CASE WHEN number < %(most)s THEN number ELSE greatest(number, estimate::bigint) END AS active
 FROM (SELECT count(*) AS number
@@ -40,7 +40,7 @@ FROM (SELECT count(*) AS number
 
 
 async def read_gauges(connection: Connection) -> Gauges:
-    """Two statements, whose cost does not grow with the deployment."""
+    """Read the gauges in two statements of bounded cost."""
     cursor = await connection.execute(_OUTBOX, {"most": MAX_ROWS})
     outbox = await cursor.fetchall()
     cursor = await connection.execute(_JOURNEYS, {"most": MAX_JOURNEYS})

@@ -1,4 +1,4 @@
-"""The answers that are given again when a request comes again under its Idempotency-Key."""
+"""Stored responses of requests with an Idempotency-Key."""
 
 from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
@@ -7,7 +7,7 @@ from store.database import Connection
 
 
 class StoredResponse(Struct, frozen=True):
-    """An answer of the API as it was given."""
+    """A stored response of the API."""
 
     status: int
     headers: dict[str, str]
@@ -15,16 +15,15 @@ class StoredResponse(Struct, frozen=True):
 
 
 class KeptAnswer(StoredResponse, frozen=True):
-    """An answer with the hash of the request that it was given to."""
+    """A response with the hash of its request."""
 
     request_hash: bytes
 
 
 async def claim(connection: Connection, actor: str, key: str, request_hash: bytes, *, wait_seconds: float) -> bool:
-    """Take a key for the request that this transaction carries out; False where it has an answer already.
+    """Claim a key for the request of this transaction; False if it has a response.
 
-    Wait at most `wait_seconds` for a transaction under way that has the key; then raise
-    psycopg.errors.LockNotAvailable.
+    Waits at most `wait_seconds` for an open transaction with the key, then raises psycopg.errors.LockNotAvailable.
     """
     await connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(wait_seconds * 1000)}ms",))
     cursor = await connection.execute(
@@ -39,7 +38,7 @@ async def claim(connection: Connection, actor: str, key: str, request_hash: byte
 
 
 async def find(connection: Connection, actor: str, key: str) -> KeptAnswer | None:
-    """The answer that was given under a key."""
+    """Return the response that was given under a key."""
     cursor = await connection.execute(
         "SELECT request_hash, status, headers, body FROM idempotency_keys WHERE actor = %s AND key = %s", (actor, key)
     )
@@ -48,7 +47,7 @@ async def find(connection: Connection, actor: str, key: str) -> KeptAnswer | Non
 
 
 async def keep(connection: Connection, actor: str, key: str, answer: StoredResponse) -> None:
-    """Keep the answer of the request that has claimed the key."""
+    """Store the response of the request that claimed the key."""
     await connection.execute(
         "UPDATE idempotency_keys SET status = %s, headers = %s, body = %s WHERE actor = %s AND key = %s",
         (answer.status, Jsonb(answer.headers), answer.body, actor, key),
@@ -56,5 +55,5 @@ async def keep(connection: Connection, actor: str, key: str, answer: StoredRespo
 
 
 async def forget(connection: Connection) -> None:
-    """Remove the answers that are too old to be asked for."""
+    """Delete old responses."""
     await connection.execute("DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'")

@@ -1,4 +1,4 @@
-"""The journey filter in SQL, for all statements that take one."""
+"""The journey filter in SQL, for all statements that use one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,10 +21,10 @@ _CONDITIONS = {
 
 
 def filter_conditions(which: JourneyFilter) -> list[str]:
-    """The conditions on a row of `journeys`; fields that are not given narrow nothing."""
+    """Return conditions on a row of `journeys`; absent fields do not restrict."""
     return [_CONDITIONS[name] for name, value in asdict(which).items() if value is not None]
 
 
 def filter_parameters(which: JourneyFilter) -> Mapping[str, Any]:
-    """The parameters of the conditions."""
+    """Return the parameters of the conditions."""
     return {**asdict(which), "versions": None if which.versions is None else list(which.versions)}

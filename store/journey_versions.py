@@ -1,4 +1,4 @@
-"""Journeys and the versions that they are on: where they stand, and their moving from one to another."""
+"""The versions of journeys, and migrations between them."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -14,7 +14,10 @@ from store.database import Connection
 
 
 async def in_flight(connection: Connection, campaign_key: str, version: int) -> list[Group]:
-    """The active journeys on other versions than this one, without those that count as ended. It looks at each."""
+    """Count active journeys on other versions than this one; reads each journey.
+
+    Journeys that count as ended are excluded.
+    """
     cursor = await connection.execute(
         """
         SELECT campaign_version AS version, step, status, start.workflow_id IS NULL AS is_started,
@@ -32,9 +35,9 @@ async def in_flight(connection: Connection, campaign_key: str, version: int) -> 
 
 
 class VersionedJourney(Struct, frozen=True):
-    """A journey under lock. One of a version that is being ended is not active any more.
+    """A locked journey. It is not active if its version is being ended.
 
-    To no other version than the `running` one may it be moved: events are routed by that.
+    It may only migrate to the `running` version, to which events are routed.
     """
 
     profile_id: UUID
@@ -45,11 +48,11 @@ class VersionedJourney(Struct, frozen=True):
 
 
 async def lock(connection: Connection, journey_id: UUID) -> VersionedJourney | None:
-    """A journey, as it is until the end of the transaction, and so its campaign."""
+    """Lock a journey until the commit, and so its campaign."""
     async with connection.pipeline():
         await campaigns.lock_registry_shared(connection)
         await connection.execute("SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE", (journey_id,))
-        # A statement of its own: its snapshot is taken once the locks are held.
+        # A separate statement, whose snapshot is taken after the locks.
         cursor = await connection.execute(
             """
             SELECT profile_id, campaign_key, campaign_version, running_version,
@@ -63,12 +66,12 @@ async def lock(connection: Connection, journey_id: UUID) -> VersionedJourney | N
 
 
 async def set_version(connection: Connection, journey_id: UUID, version: int) -> None:
-    """Put a journey onto a version. The caller has locked it."""
+    """Set the version of a locked journey."""
     await connection.execute("UPDATE journeys SET campaign_version = %s WHERE id = %s", (version, journey_id))
 
 
 class JourneyStart(Struct, frozen=True):
-    """Where a journey is once it begins, and until when."""
+    """The position of a starting journey, and until when it waits."""
 
     journey_id: UUID
     step: str | None
@@ -77,7 +80,7 @@ class JourneyStart(Struct, frozen=True):
 
 
 async def begin_on_version(connection: Connection, version: int, beginnings: Sequence[JourneyStart]) -> None:
-    """Put journeys onto a version that have yet to begin. The caller has locked them."""
+    """Set the version of locked journeys that have not begun."""
     await connection.execute(
         """
         UPDATE journeys SET campaign_version = %s, step = item.step, status = item.status, wakes_at = item.wakes_at
@@ -89,9 +92,9 @@ async def begin_on_version(connection: Connection, version: int, beginnings: Seq
 
 
 class Candidate(Struct, frozen=True):
-    """A journey that an operation is to move, or that was one when it was asked for.
+    """A journey to migrate, at present or when the operation was requested.
 
-    `is_moved` says that it was moved for this operation, though perhaps nobody has counted that yet.
+    `is_moved` says that it migrated for this operation, even if it is not counted yet.
     """
 
     id: UUID
@@ -107,7 +110,7 @@ class Candidate(Struct, frozen=True):
 
 
 class Sought(Struct, frozen=True):
-    """The journeys that an operation is to move to a version: those that were on others when it was asked for."""
+    """The journeys of a migration: those on other versions when it was requested."""
 
     campaign_key: str
     operation: UUID
@@ -115,7 +118,7 @@ class Sought(Struct, frozen=True):
     asked_at: datetime
 
 
-# Whatever has become of them since: each is met once by a cursor over ids, and so counted once.
+# Whatever became of them since: a cursor over ids meets and counts each once.
 _CANDIDATES = """
 FROM journeys
 JOIN campaigns ON campaigns.key = journeys.campaign_key
@@ -132,14 +135,14 @@ WHERE journeys.campaign_key = %(campaign_key)s AND recorded_at < %(asked_at)s
 
 
 async def count_candidates(connection: Connection, sought: Sought) -> int:
-    """How many journeys an operation is to move."""
+    """Count the journeys of a migration."""
     cursor = await connection.execute(f"SELECT count(*) AS number {_CANDIDATES}", _parameters(sought))
     row = await cursor.fetchone()
     return int(row["number"]) if row else 0
 
 
 async def candidates(connection: Connection, sought: Sought, after: UUID | None, limit: int) -> list[Candidate]:
-    """The next of them, in the order of their ids."""
+    """Return the next journeys to migrate, in the order of their ids."""
     cursor = await connection.execute(
         f"""
         SELECT journeys.id, profile_id, campaign_version, workflow_id, entered_at, step, status, is_moved,
@@ -155,7 +158,7 @@ async def candidates(connection: Connection, sought: Sought, after: UUID | None,
 
 
 async def find_ended(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
-    """Which of these journeys are over."""
+    """Return which of these journeys have ended."""
     cursor = await connection.execute("SELECT id FROM journeys WHERE id = ANY(%s) AND state <> 'active'", (list(ids),))
     return {row["id"] async for row in cursor}
 
@@ -163,11 +166,11 @@ async def find_ended(connection: Connection, ids: Collection[UUID]) -> set[UUID]
 async def take_starts(
     connection: Connection, ids: Collection[UUID], version: int, shared_subscriptions: Collection[str]
 ) -> list[UUID]:
-    """Have these journeys, all of one version, begin on the running one, where no relay has their start in hand.
+    """Start these journeys, all of one version, on the running one instead.
 
-    One that is to go on where it was is not among them. Which those are: they are active, and locked from now on, and
-    so are the campaigns. What they have heard by the rules of the version before, and does not mean the same by those
-    of the other, is forgotten.
+    Applies to starts that no relay is delivering, and not to lost journeys that would resume. Returns the changed
+    journeys, which are active; they and the campaigns are locked. Matched events whose subscription differs between the
+    versions are deleted.
     """
     await campaigns.lock_registry_shared(connection)
     cursor = await connection.execute(

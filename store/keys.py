@@ -1,4 +1,4 @@
-"""The keys of the API. Of a secret only its SHA-256 is here."""
+"""The keys of the API. Only the SHA-256 of a secret is stored."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,7 +24,7 @@ class Key(Struct, frozen=True):
 
 
 class StoredKey(Key, frozen=True):
-    """A key with the hash that its secret is compared with."""
+    """A key with the hash of its secret."""
 
     secret_hash: bytes
 
@@ -43,7 +43,7 @@ async def insert(
     expires_at: datetime | None,
     created_by: str,
 ) -> Key:
-    """Keep a new key."""
+    """Insert a new key."""
     cursor = await connection.execute(
         f"""
         INSERT INTO api_keys (id, name, scopes, source, secret_hash, expires_at, created_by)
@@ -55,7 +55,7 @@ async def insert(
 
 
 async def find(connection: Connection, ids: Sequence[str]) -> dict[str, StoredKey]:
-    """Those of the keys that there are, by their ids, with their hashes."""
+    """Return the keys that exist, by id, with their hashes."""
     cursor = await connection.execute(
         f"SELECT {_COLUMNS}, secret_hash FROM api_keys WHERE id = ANY(%s)",  # noqa: S608 -- a constant
         (list(ids),),
@@ -64,12 +64,12 @@ async def find(connection: Connection, ids: Sequence[str]) -> dict[str, StoredKe
 
 
 async def touch(connection: Connection, id: str) -> None:
-    """Note that a key was used."""
+    """Record that a key was used."""
     await connection.execute("UPDATE api_keys SET last_used_at = now() WHERE id = %s", (id,))
 
 
 async def revoke(connection: Connection, id: str) -> tuple[Key, bool] | None:
-    """Let a key open nothing any more. The key, and whether it did until now; None where there is no such key."""
+    """Revoke a key. Return it, and whether it was valid; None if there is none."""
     cursor = await connection.execute(
         f"UPDATE api_keys SET revoked_at = now() WHERE id = %s AND revoked_at IS NULL RETURNING {_COLUMNS}",  # noqa: S608
         (id,),
@@ -82,7 +82,7 @@ async def revoke(connection: Connection, id: str) -> tuple[Key, bool] | None:
 
 
 async def page(connection: Connection, *, limit: int, after: tuple[datetime, str] | None) -> list[Key]:
-    """Keys, the newest first: those made before `after`, which is the (created_at, id) of the last one seen."""
+    """Return keys, the newest first, before `after`: the last (created_at, id) seen."""
     created_at, id = after or (None, None)
     cursor = await connection.execute(
         f"""
@@ -96,7 +96,7 @@ async def page(connection: Connection, *, limit: int, after: tuple[datetime, str
 
 
 async def has_admin(connection: Connection) -> bool:
-    """Whether any key opens everything now."""
+    """Return whether there is a valid key with all rights."""
     cursor = await connection.execute(
         """
         SELECT EXISTS (

@@ -1,4 +1,4 @@
-"""Where messages come from: the campaign, step, journey and user of each."""
+"""The origins of messages: campaign, step, journey and user."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -10,7 +10,7 @@ from store.database import Connection
 
 
 class MessageOrigin(Struct, frozen=True):
-    """Where one message comes from. `at` is on its journey's clock; `user` is None for one without a user id."""
+    """The origin of a message. `at` is by its journey's clock; `user` may be unknown."""
 
     channel: str
     campaign: str
@@ -24,7 +24,7 @@ class MessageOrigin(Struct, frozen=True):
 
 
 async def find_origins(connection: Connection, message_ids: Collection[UUID]) -> dict[UUID, MessageOrigin]:
-    """Return the origins of the messages that the ledger has, by their ids."""
+    """Return the origins of known messages, by id."""
     cursor = await connection.execute(
         """
         SELECT messages.id, channel, messages.campaign_key AS campaign, campaign_version AS version, messages.step,

@@ -1,4 +1,4 @@
-"""Bring a database to the newest schema."""
+"""Migrate a database to the newest schema."""
 
 import psycopg
 from alembic import command
@@ -12,21 +12,21 @@ from store import partitions
 from store.connection_failure import describe_failure
 from store.schema_revision import MIGRATIONS, is_ready
 
-# Two processes that migrate at once take turns.
+# Concurrent migrations take turns.
 MIGRATION_LOCK = 0x50_4A_52_4E
 
 
 def sqlalchemy_url(database_url: str) -> str:
-    """The same database for SQLAlchemy, which is to use psycopg 3."""
+    """Return the database's URL for SQLAlchemy with psycopg 3."""
     return database_url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 def upgrade(database_url: str) -> None:
-    """Migrate to the newest schema and make the partitions that the coming months need. Safe to repeat.
+    """Migrate to the newest schema and create coming partitions. Safe to repeat.
 
-    A database that a later release has migrated is left as it is: that release was rolled back to this one.
+    A database of a later release stays as it is: that release was rolled back to this one.
 
-    Raises UnavailableError when the database does not answer, InvalidRequestError when it refuses the connection.
+    Raises UnavailableError if the database does not answer, InvalidRequestError if it refuses the connection.
     """
     engine = create_engine(sqlalchemy_url(database_url))
     try:

@@ -1,4 +1,4 @@
-"""Operations: what is done to many journeys or users of a campaign, page by page."""
+"""Operations on many journeys or users of a campaign, page by page."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,9 +14,9 @@ from store.database import Connection
 
 
 class Operation(Struct, frozen=True):
-    """One operation as it stands. `cursor` is the last id that is done with, `total` how many there were to begin with.
+    """An operation. `cursor` is the last id done, `total` the number at the start.
 
-    `counts` says what became of those that are done, by names that belong to the kind.
+    `counts` are the results by names of the kind.
     """
 
     id: UUID
@@ -36,9 +36,9 @@ class Operation(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """What one page came to. `cursor` is where the next begins; `is_last` says that there is none.
+    """The result of one page. `cursor` begins the next; `is_last` means there is none.
 
-    `counts` are added to those of the operation. The next page is not begun before `pause` seconds have passed.
+    `counts` are added to those of the operation. The next page begins `pause` seconds later at the earliest.
     """
 
     cursor: UUID | None
@@ -61,9 +61,9 @@ async def insert(
     requested_by: str,
     audience_run: str | None = None,
 ) -> Operation | None:
-    """Ask for an operation. None where there is one of this kind for the audience_run already.
+    """Request an operation. None if its audience run has one of this kind.
 
-    One that is there is looked for before the constraint is asked, which would wait for the page that is being done.
+    An existing one is found before the insert, which would wait for the page in progress.
     """
     cursor = await connection.execute(
         f"""
@@ -88,7 +88,7 @@ async def insert(
 
 
 async def find(connection: Connection, id: UUID) -> Operation | None:
-    """One operation."""
+    """Return one operation."""
     cursor = await connection.execute(f"SELECT {_COLUMNS} FROM operations WHERE id = %s", (id,))  # noqa: S608
     row = await cursor.fetchone()
     return Operation(**row) if row else None
@@ -97,7 +97,7 @@ async def find(connection: Connection, id: UUID) -> Operation | None:
 async def of_campaign(
     connection: Connection, campaign_key: str, limit: int, before: UUID | None = None
 ) -> list[Operation]:
-    """The latest operations of a campaign, newest first; those before one of them, if it is given."""
+    """Return the latest operations of a campaign, newest first, before one if given."""
     cursor = await connection.execute(
         f"""
         SELECT {_COLUMNS} FROM operations
@@ -110,7 +110,7 @@ async def of_campaign(
 
 
 async def open_operations(connection: Connection, campaign_key: str) -> list[Operation]:
-    """The operations of a campaign that are not finished, oldest first."""
+    """Return the unfinished operations of a campaign, oldest first."""
     cursor = await connection.execute(
         f"SELECT {_COLUMNS} FROM operations WHERE campaign_key = %s AND finished_at IS NULL ORDER BY id",  # noqa: S608
         (campaign_key,),
@@ -119,7 +119,7 @@ async def open_operations(connection: Connection, campaign_key: str) -> list[Ope
 
 
 async def ends_version(connection: Connection, campaign_key: str, version: int) -> bool:
-    """Whether an operation that is not finished ends all journeys of a version, and their workflows."""
+    """Return whether an unfinished operation ends all journeys of a version."""
     cursor = await connection.execute(
         """
         SELECT FROM operations
@@ -131,7 +131,7 @@ async def ends_version(connection: Connection, campaign_key: str, version: int) 
 
 
 async def open_ids(connection: Connection, campaign_keys: Sequence[str]) -> dict[str, list[UUID]]:
-    """The ids of the operations that are not finished, oldest first, by campaign."""
+    """Return the ids of unfinished operations by campaign, oldest first."""
     cursor = await connection.execute(
         """
         SELECT campaign_key, array_agg(id ORDER BY id) AS ids FROM operations
@@ -143,7 +143,7 @@ async def open_ids(connection: Connection, campaign_keys: Sequence[str]) -> dict
 
 
 async def lock_open(connection: Connection, id: UUID) -> Operation | None:
-    """An operation that is not finished, locked: whoever else works on it waits, and so does who cancels it."""
+    """Lock an unfinished operation against other workers and cancellation."""
     cursor = await connection.execute(
         f"SELECT {_COLUMNS} FROM operations WHERE id = %s AND finished_at IS NULL FOR UPDATE",  # noqa: S608
         (id,),
@@ -153,7 +153,7 @@ async def lock_open(connection: Connection, id: UUID) -> Operation | None:
 
 
 async def begin(connection: Connection, id: UUID, total: int | None) -> None:
-    """Work on it has begun; how many there are, where that is known."""
+    """Mark an operation as begun, with its total if known."""
     await connection.execute(
         "UPDATE operations SET state = 'running', total = %s, started_at = clock_timestamp() WHERE id = %s",
         (total, id),
@@ -161,7 +161,7 @@ async def begin(connection: Connection, id: UUID, total: int | None) -> None:
 
 
 async def advance(connection: Connection, id: UUID, page: Page) -> None:
-    """A page is done: in the transaction that did it, so that it is done once."""
+    """Record a page in the transaction that processed it."""
     await connection.execute(
         """
         UPDATE operations
@@ -184,7 +184,7 @@ async def advance(connection: Connection, id: UUID, page: Page) -> None:
 
 
 async def cancel(connection: Connection, id: UUID) -> bool:
-    """Finish an operation where it is, once its present page is done. False where it was finished already."""
+    """Cancel an operation after its current page. False if it was finished."""
     cursor = await connection.execute(
         "UPDATE operations SET state = 'cancelled', finished_at = clock_timestamp() "
         "WHERE id = %s AND finished_at IS NULL",

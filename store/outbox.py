@@ -1,4 +1,4 @@
-"""The outbox: what Temporal has yet to be told, written in the transaction that decided it."""
+"""The outbox: messages to Temporal, written in the transaction of their cause."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,9 +14,9 @@ from store.trace_context import KEY, traceparent
 
 CHANNEL = "sojourn_outbox"
 
-# What has come so lately is told before what has piled up.
+# A newer row is delivered before the backlog.
 FRESH_SECONDS = 10.0
-# What has waited for so long is caught up on: Temporal, or all workers, have been away.
+# An older row is late: Temporal, or all workers, were away.
 LATE_SECONDS = 60.0
 
 
@@ -24,7 +24,7 @@ OutboxKind = Literal["start", "matched", "exit", "resume", "skip", "campaign"]
 
 
 class OutboxMessage(Struct, frozen=True):
-    """A message to one workflow, with what that needs."""
+    """A message to one workflow, with its data."""
 
     workflow_id: str
     kind: OutboxKind
@@ -34,7 +34,7 @@ class OutboxMessage(Struct, frozen=True):
 class OutboxRow(Struct, frozen=True):
     """A pending message, the oldest of its workflow; `is_alone` if it is the only one.
 
-    `is_late`: it has waited so long that it is being caught up on.
+    `is_late` says that it has waited so long that newer rows come first.
     """
 
     id: int
@@ -48,7 +48,7 @@ class OutboxRow(Struct, frozen=True):
     attempts: int
 
 
-# A campaign's rows of one priority are a partition. This finds each partition with its first row by one index look-up.
+# A campaign's rows of one priority are a partition. This finds each one's first row by an index look-up.
 _PARTITIONS = """
 partitions AS (
   (SELECT priority, partition, available_at FROM outbox ORDER BY priority, partition, available_at LIMIT 1)
@@ -60,7 +60,7 @@ partitions AS (
 )
 """
 
-# A subquery and not a join, for whatever the planner believes of the table, this is one look into an index.
+# A subquery, not a join, is one index look-up, whatever the planner believes about the table.
 _IS_OLDEST = "id = (SELECT min(older.id) FROM outbox AS older WHERE older.workflow_id = outbox.workflow_id)"
 
 _TAKE = f"""
@@ -115,7 +115,7 @@ FROM partitions CROSS JOIN LATERAL (
 
 
 async def append(connection: Connection, messages: Sequence[OutboxMessage], *, bulk: bool = False) -> None:
-    """Append messages, in their order, and wake the relays when the transaction commits.
+    """Append messages in order, and wake the relays after the commit.
 
     Bulk messages, those of an operation's page of journeys, have lower priority than event-triggered ones. They are not
     part of the current trace, which would be as long as the page.
@@ -138,14 +138,14 @@ async def append(connection: Connection, messages: Sequence[OutboxMessage], *, b
 
 
 async def wake_campaign(connection: Connection, campaign_key: str) -> None:
-    """Have the campaign's workflow look what is due."""
+    """Let the campaign's workflow check what is due."""
     await append(
         connection, [OutboxMessage(campaign_workflow_id(campaign_key), "campaign", {"campaign": campaign_key})]
     )
 
 
 async def remove_starts(connection: Connection, workflow_ids: Sequence[str]) -> None:
-    """Forget starts that are not needed any more. One that a relay works on is waited for, and leaves as accepted."""
+    """Delete starts that are obsolete. One that a relay delivers is waited for."""
     await connection.execute("DELETE FROM outbox WHERE workflow_id = ANY(%s) AND kind = 'start'", (list(workflow_ids),))
 
 
@@ -159,14 +159,14 @@ async def count_bulk(connection: Connection, most: int) -> int:
 
 
 async def take(connection: Connection, limit: int, bulk_limit: int) -> list[OutboxRow]:
-    """Lock rows that are due and that no other relay holds, each the oldest of its workflow.
+    """Lock due rows that no other relay holds, each the oldest of its workflow.
 
-    Of what single events have caused, half are those that have just come, the newest first, so that they do not wait
-    behind what has piled up; half are the oldest. Campaigns have equal shares of both. Bulk messages fill what is left,
-    and are fewer: what comes while they are delivered waits for them.
+    One half of the event-triggered rows are the newest, so that they do not wait behind a backlog; the other half are
+    the oldest. Campaigns have equal shares of both. Bulk rows fill the rest, up to a smaller number: new rows wait
+    while they are delivered.
 
-    Whoever holds the oldest row of a workflow is alone with it: the row is gone only once Temporal has accepted it, and
-    until then the next one is not the oldest.
+    The holder of a workflow's oldest row has the workflow to itself: the row is deleted only after Temporal has
+    accepted it, and until then the next one is not the oldest.
     """
     cursor = await connection.execute(
         _TAKE,
@@ -176,14 +176,14 @@ async def take(connection: Connection, limit: int, bulk_limit: int) -> list[Outb
 
 
 async def remove(connection: Connection, ids: Sequence[int]) -> None:
-    """Remove the rows that Temporal has accepted."""
+    """Delete rows that Temporal has accepted."""
     await connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", (list(ids),))
 
 
 async def postpone(connection: Connection, failures: Sequence[tuple[int, float, str]]) -> None:
-    """Try these rows again after so many seconds, and keep what went wrong: (id, delay, error).
+    """Retry these rows after some seconds, and store their errors: (id, delay, error).
 
-    What else waits for their workflows cannot go before them, and need not be looked at before them.
+    Other rows of their workflows wait for them.
     """
     await connection.execute(
         """
@@ -203,10 +203,10 @@ async def postpone(connection: Connection, failures: Sequence[tuple[int, float, 
 
 
 async def next_due(connection: Connection, looked: float) -> float | None:
-    """Seconds until the next row is due, at least 0; None when none is.
+    """Return the seconds until the next row is due; None if there is none.
 
-    Rows that were due when the outbox was last looked at, `looked` seconds ago, and were not taken do not count:
-    another relay has them in hand, or what goes before them.
+    Rows that were due at the last poll, `looked` seconds ago, and were not taken do not count: another relay holds
+    them, or the rows before them.
     """
     cursor = await connection.execute(_NEXT_DUE, {"looked": looked})
     row = await cursor.fetchone()
@@ -214,13 +214,13 @@ async def next_due(connection: Connection, looked: float) -> float | None:
 
 
 async def is_empty(connection: Connection) -> bool:
-    """Whether nothing waits, due or not."""
+    """Return whether there is no row, due or not."""
     cursor = await connection.execute("SELECT FROM outbox LIMIT 1")
     return await cursor.fetchone() is None
 
 
 async def oldest_wait(connection: Connection) -> float:
-    """For how many seconds the oldest row has been waiting that nothing goes before; 0 where none waits."""
+    """Return the age in seconds of the oldest deliverable row; 0 without one."""
     cursor = await connection.execute(
         """
         SELECT extract(epoch FROM (clock_timestamp() + clock_ahead()) - created_at)::float8 AS seconds FROM outbox

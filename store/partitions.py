@@ -1,14 +1,14 @@
-"""Monthly partitions of the events: made ahead of time, so that no event waits for one.
+"""Monthly partitions of the events, created ahead of time.
 
-An event that outruns them (no worker ran for months, or a clock is ahead) lands in the default partition and is not
-lost: it moves when its month is made.
+An event beyond them (no worker ran for months, or a clock is ahead) goes to the default partition and is moved when its
+month is created.
 """
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 MONTHS_AHEAD = 3
-# Two processes that make partitions at once take turns.
+# Concurrent calls take turns.
 PARTITIONS_LOCK = 0x50_41_52_54
 
 ENSURE = f"""
@@ -43,12 +43,12 @@ $$
 
 
 async def ensure(connection: AsyncConnection[object]) -> None:
-    """Make this month's partition and those of the months ahead, where they are missing."""
+    """Create the missing partitions of this month and the coming ones."""
     await connection.execute(ENSURE)
 
 
 async def find_missing(connection: AsyncConnection[DictRow]) -> str | None:
-    """The name of this month's partition where it is not there."""
+    """Return the name of this month's partition if it is missing."""
     cursor = await connection.execute(
         """
         SELECT name FROM to_char(now() AT TIME ZONE 'UTC', '"events_"YYYY_MM') AS name

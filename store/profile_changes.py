@@ -1,4 +1,4 @@
-"""The history of people: each change of what is known of them, with when and by what, never changed afterwards."""
+"""The history of profiles: each change with its time and source; append-only."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,11 +12,11 @@ from store.database import Connection
 
 
 class ProfileChange(Struct, frozen=True):
-    """What one source changed in one part of a profile.
+    """The changes of one source in one part of a profile.
 
     `part` is traits, consent, suppressed, addresses, context (zone and language of the device), stage or identity.
-    `changes` maps a name to its value before and after; of an identity, what was linked or merged. `at` is when the
-    source says that it happened.
+    `changes` maps a name to its value before and after; for an identity, what was linked or merged. `at` is the time
+    that the source states.
     """
 
     id: UUID
@@ -29,7 +29,7 @@ class ProfileChange(Struct, frozen=True):
 
 
 async def insert(connection: Connection, changes: Sequence[ProfileChange]) -> None:
-    """Record changes in their order."""
+    """Record changes in order."""
     await connection.execute(
         """
         INSERT INTO profile_changes (id, profile_id, part, changes, source, source_id, at)

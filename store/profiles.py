@@ -1,4 +1,4 @@
-"""Profiles, and the identities by which clients call them."""
+"""Profiles, and the identities by which clients name them."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -18,10 +18,10 @@ from store.database import Connection, PendingResult
 
 
 class Profile(Struct, frozen=True):
-    """What is known of a person. `consent_given` is what they have said, `consent` whether the gate would let through.
+    """A profile. `consent_given` is stated by the person, `consent` is the result.
 
-    `said` holds the stamps of the values, where they were asked for. `refused_addresses` is what the person's addresses
-    refuse, by channel.
+    `said` holds the stamps of the values, if requested. `refused_addresses` are the refusals of the person's addresses,
+    by channel.
     """
 
     id: UUID
@@ -51,7 +51,7 @@ class Profile(Struct, frozen=True):
         )
 
     def with_state(self, state: ProfileState) -> "Profile":
-        """The profile with other values."""
+        """Return the profile with other values."""
         return replace(
             self,
             traits=state.traits.values,
@@ -68,8 +68,8 @@ JOIN unnest(%s::text[], %s::text[]) AS wanted (kind, value) USING (kind, value)
 ORDER BY identity.kind, identity.value
 FOR {strength} OF identity
 """
-# A person who has a user id is not anonymous, and need not be looked up for that. A statement that waited for a lock
-# reads the locked row anew, and what it takes from another table as it was before: this is a hint.
+# A person with a user id is not anonymous, and needs no look-up. A statement that waited for a lock reads the locked
+# row anew, but other tables as they were before, so this is a hint.
 _FIND = _IDENTITIES.format(
     strength="SHARE",
     and_more=""",
@@ -82,10 +82,10 @@ _LOCK = _IDENTITIES.format(strength="UPDATE", and_more="")
 async def find_identities(
     connection: Connection, identities: Collection[Identity]
 ) -> PendingResult[dict[Identity, Known]]:
-    """The profiles behind those identities that exist; no identity comes to mean another person before the commit.
+    """Return the profiles of existing identities, which stay theirs until the commit.
 
-    `is_anonymous` may be out of date: another transaction may just have made the profile a user's. Nothing may be
-    claimed or merged by it; `lock_identities` is for that.
+    `is_anonymous` may be outdated: another transaction may just have made the profile a user's. It does not permit a
+    claim or a merge; `lock_identities` does.
     """
     cursor = await connection.execute(_FIND, _pairs(identities))
     return PendingResult(
@@ -97,10 +97,10 @@ async def find_identities(
 
 
 async def lock_identities(connection: Connection, identities: Collection[Identity]) -> dict[Identity, Known]:
-    """The profiles behind those identities that exist, locked so that the caller may claim and merge them.
+    """Lock the identities' profiles, so that the caller may claim and merge them.
 
-    Whether a profile is anonymous is read once the locks are held, by a statement whose snapshot is taken then, and
-    stays true until the commit: to claim or merge it takes the lock of its one identity.
+    Whether a profile is anonymous is read after the locks, in a separate snapshot, and stays true until the commit: a
+    claim or merge needs the lock of its one identity.
     """
     locked = await (await connection.execute(_LOCK, _pairs(identities))).fetchall()
     cursor = await connection.execute(
@@ -117,10 +117,10 @@ def _pairs(identities: Collection[Identity]) -> tuple[list[str], list[str]]:
 
 
 async def create(connection: Connection, created: Mapping[UUID, str | None], linked: Mapping[Identity, UUID]) -> bool:
-    """Insert new profiles and identities. False if another transaction has linked one of these identities, or has
-    made one of these profiles another user's.
+    """Insert profiles and identities. False if another transaction linked one first.
 
-    In that case nothing may be kept: the caller rolls back and looks the identities up again.
+    The same holds if it made one of these profiles another user's. The caller must then roll back and look the
+    identities up again.
     """
     items = [
         {"kind": identity.kind, "value": identity.value, "profile_id": linked[identity]} for identity in sorted(linked)
@@ -149,7 +149,7 @@ async def create(connection: Connection, created: Mapping[UUID, str | None], lin
 
 
 async def claim(connection: Connection, claimed: Mapping[UUID, str]) -> None:
-    """Give anonymous profiles the user id that is now known for them."""
+    """Set the user ids that are now known for anonymous profiles."""
     await connection.execute(
         """
         UPDATE profiles SET user_id = item.user_id, updated_at = now()
@@ -161,10 +161,10 @@ async def claim(connection: Connection, claimed: Mapping[UUID, str]) -> None:
 
 
 async def pour(connection: Connection, merged: Mapping[UUID, UUID]) -> None:
-    """Pour merged profiles into the ones that stay, but for their values, which the caller writes.
+    """Merge profiles into the ones that stay, except for their values.
 
-    Journeys of a merged profile go on under the one that stays; where both are in the same campaign with the same
-    entry key, the one that stays keeps its journey and the caller has ended the other before.
+    The caller writes the values. Journeys of a merged profile go on under the other one. If both are in the same
+    campaign with the same entry key, the caller has ended the merged profile's journey before.
     """
     merges = Jsonb([{"source": source, "target": target} for source, target in merged.items()])
     await connection.execute("SELECT move_rows_of_profiles(%s)", (merges,))
@@ -186,9 +186,9 @@ async def pour(connection: Connection, merged: Mapping[UUID, UUID]) -> None:
 async def lock(
     connection: Connection, ids: Collection[UUID], *, with_said: Collection[UUID] = ()
 ) -> PendingResult[dict[UUID, Profile]]:
-    """The profiles, locked in the order of their ids until the end of the transaction.
+    """Lock profiles in the order of their ids until the commit.
 
-    `with_said` are those whose stamps are read as well, which those who write values need.
+    For `with_said` the stamps are read as well, which writers of values need.
     """
     cursor = await connection.execute(
         """
@@ -203,7 +203,7 @@ async def lock(
 
 
 async def read(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:
-    """The profiles as they are now, without their stamps; they may change before the transaction ends."""
+    """Read profiles without stamps or locks."""
     cursor = await connection.execute(
         """
         SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context
@@ -247,12 +247,12 @@ async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> 
 
 
 async def set_stage(connection: Connection, profile_id: UUID, stage: str) -> None:
-    """Set the lifecycle stage of a profile that the caller has locked."""
+    """Set the lifecycle stage of a locked profile."""
     await connection.execute("UPDATE profiles SET stage = %s, updated_at = now() WHERE id = %s", (stage, profile_id))
 
 
 async def find(connection: Connection, user_or_anonymous_id: str) -> UUID | None:
-    """The profile that a user id names, else the one that an anonymous id names."""
+    """Return the profile of a user id, else of an anonymous id."""
     cursor = await connection.execute(
         "SELECT profile_id FROM identities WHERE value = %s ORDER BY kind DESC LIMIT 1", (user_or_anonymous_id,)
     )
@@ -261,16 +261,16 @@ async def find(connection: Connection, user_or_anonymous_id: str) -> UUID | None
 
 
 async def traits_and_context(connection: Connection, profile_id: UUID) -> tuple[dict[str, Any], dict[str, str]]:
-    """The traits of a profile and what the person's device says; none where it was merged into another meanwhile."""
+    """Return a profile's traits and device context; empty if it was merged."""
     cursor = await connection.execute("SELECT traits, context FROM profiles WHERE id = %s", (profile_id,))
     row = await cursor.fetchone()
     return (row["traits"], row["context"]) if row else ({}, {})
 
 
 class RecipientRow(Struct, frozen=True):
-    """The recipient of a message, where it went, and what they refuse by now.
+    """The recipient of a message, its address, and the current refusals.
 
-    `address` is normalised: where the message was handed over, else the person's address of now; None on a channel
+    `address` is normalised: where the message was handed over, else the person's current address; None on a channel
     without addresses.
     """
 
@@ -282,7 +282,7 @@ class RecipientRow(Struct, frozen=True):
 
 
 async def recipient(connection: Connection, message_id: UUID) -> RecipientRow | None:
-    """The recipient of a message; None if there is no such message."""
+    """Return the recipient of a message; None if there is no such message."""
     cursor = await connection.execute(
         """
         SELECT profiles.user_id, profiles.consent AS consent_given,

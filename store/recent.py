@@ -1,4 +1,4 @@
-"""What was recorded of everybody lately, for `sojourn dev`, whose database is small: no index serves it."""
+"""Recent records of all users, for `sojourn dev`; a small database needs no index."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,14 +10,14 @@ from store.timeline import Recorded
 
 
 class RecentRecord(Struct, frozen=True):
-    """One recorded thing of one user, as their timeline has it. A message's `at` is on its journey's clock."""
+    """A record of one user, as in the timeline; a message's `at` is its journey's."""
 
     user: str
     recorded: Recorded
 
 
-# A branch, an action or the beginning of a delay is left to the user's timeline. A message that was granted is told of
-# once it has its outcome.
+# Branches, actions and the beginning of delays only appear in the user's timeline. A granted message appears with its
+# outcome.
 _RECENT: Final = """
 SELECT recorded.*, journeys.workflow_id, COALESCE(profiles.user_id, recorded.called, '(anonymous)') AS user
 FROM (
@@ -58,12 +58,12 @@ LEFT JOIN profiles ON profiles.id = recorded.profile_id
 ORDER BY recorded.recorded_at, key
 LIMIT %(limit)s
 """
-# Events are found by their arrival, on the deployment's clock, which may have been moved since.
+# Events are found by their arrival on the deployment's clock, which may have been moved.
 _ARRIVAL_MARGIN: Final = timedelta(hours=1)
 
 
 async def recording_time(connection: Connection) -> datetime:
-    """Return the instant on PostgreSQL's own clock, by which things are recorded."""
+    """Return PostgreSQL's own time, by which records are ordered."""
     cursor = await connection.execute("SELECT clock_timestamp() AS now")
     row = await cursor.fetchone()
     if row is None:
@@ -73,7 +73,7 @@ async def recording_time(connection: Connection) -> datetime:
 
 
 async def write_position(connection: Connection) -> str:
-    """Return how far PostgreSQL has written; as long as it is the same, nothing new is recorded."""
+    """Return PostgreSQL's write position, which changes with every record."""
     cursor = await connection.execute("SELECT pg_current_wal_insert_lsn()::text AS position")
     row = await cursor.fetchone()
     return "" if row is None else str(row["position"])
@@ -82,9 +82,9 @@ async def write_position(connection: Connection) -> str:
 async def recorded_after(
     connection: Connection, after: datetime, arrived_after: datetime, limit: int
 ) -> list[RecentRecord]:
-    """Return what was recorded after an instant on PostgreSQL's own clock, oldest first.
+    """Return records after an instant of PostgreSQL's own clock, oldest first.
 
-    `arrived_after` is on the deployment's clock: no event is looked for that arrived an hour before, or earlier.
+    `arrived_after` is by the deployment's clock: events that arrived an hour before it are not searched.
     """
     cursor = await connection.execute(
         _RECENT, {"after": after, "arrived_after": arrived_after - _ARRIVAL_MARGIN, "limit": limit}

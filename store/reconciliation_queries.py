@@ -1,4 +1,4 @@
-"""What a reconciliation reads of the database, in pages, and how it repairs it."""
+"""Queries and repairs of a reconciliation, in pages."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from domain.journey.state import JourneyStatus, StoredState
 from store.database import Connection
 from store.transaction_metrics import Metric
 
-# What Temporal has yet to be told of may not have happened there.
+# A journey with pending outbox rows may legitimately differ from Temporal.
 _IS_TOLD = "NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.workflow_id = journeys.workflow_id)"
 
 
@@ -25,10 +25,11 @@ class ActiveRow(Struct, frozen=True):
 
 
 class KnownRow(Struct, frozen=True):
-    """The journey of a workflow. `is_over` says that it ended before the grace; `is_sending`, that a message settles.
+    """The journey of a workflow. `is_over`: it ended before the grace period.
 
-    `is_exiting` says that it counts as ended though its row is yet to follow, `is_ending` that an operation is at work
-    that ends the workflows of its version, and was asked for less than an hour ago: what takes longer may be stuck.
+    `is_sending`: a message is being settled. `is_exiting`: it counts as ended though its row does not say so yet.
+    `is_ending`: an operation requested within the hour is ending the workflows of its version; an older one may be
+    stuck.
     """
 
     id: UUID
@@ -45,7 +46,7 @@ class KnownRow(Struct, frozen=True):
 
 
 class LostRow(Struct, frozen=True):
-    """A journey that is to be started again: where it is, and the last visit of each step that sent."""
+    """A journey to restart: its position, and the last visit of each step that sent."""
 
     id: UUID
     campaign_key: str
@@ -58,9 +59,9 @@ class LostRow(Struct, frozen=True):
 
 
 async def active_page(connection: Connection, after: ActiveRow | None, *, grace: float, limit: int) -> list[ActiveRow]:
-    """The next active journeys that were entered more than `grace` seconds ago, in the order of their index.
+    """Return the next active journeys entered before the grace, in index order.
 
-    Those that a stop has ended are left to its operation.
+    Journeys that a stop has ended are left to its operation.
     """
     cursor = await connection.execute(
         f"""
@@ -84,7 +85,7 @@ async def active_page(connection: Connection, after: ActiveRow | None, *, grace:
 
 
 async def of_workflows(connection: Connection, workflow_ids: Collection[str], *, grace: float) -> list[KnownRow]:
-    """The journeys of these workflows."""
+    """Return the journeys of these workflows."""
     cursor = await connection.execute(
         f"""
         SELECT id, workflow_id, campaign_version, journeys.state, step, status, {_IS_TOLD} AS is_told,
@@ -106,7 +107,7 @@ async def of_workflows(connection: Connection, workflow_ids: Collection[str], *,
 
 
 async def lock_lost(connection: Connection, ids: Collection[UUID]) -> list[LostRow]:
-    """Those of these journeys that are still active and that Temporal is not to be told anything of, locked."""
+    """Lock those of these journeys that are active and have no outbox rows."""
     cursor = await connection.execute(
         f"""
         SELECT id, campaign_key, campaign_version, workflow_id, step, wakes_at, moves,
@@ -122,7 +123,10 @@ async def lock_lost(connection: Connection, ids: Collection[UUID]) -> list[LostR
 
 
 async def still_over(connection: Connection, ids: Collection[UUID]) -> list[tuple[UUID, str]]:
-    """Those of these journeys that are over and that Temporal is not to be told anything of: (id, workflow id)."""
+    """Return those of these journeys that are over and have no outbox rows.
+
+    As (id, workflow id).
+    """
     cursor = await connection.execute(
         f"SELECT id, workflow_id FROM journeys WHERE id = ANY(%s) AND state <> 'active' AND {_IS_TOLD} ORDER BY id",  # noqa: S608
         (list(ids),),
@@ -131,9 +135,9 @@ async def still_over(connection: Connection, ids: Collection[UUID]) -> list[tupl
 
 
 async def place(connection: Connection, moved: Sequence[tuple[KnownRow, str, str]]) -> set[UUID]:
-    """Say where journeys are, as (row, step, status), unless they have moved since their row was read; whose changed.
+    """Set journeys' (row, step, status) unless they moved; return the changed ones.
 
-    Until when they rest is not known then. Whatever move they tell next holds: they may have been set back.
+    The end of a wait is unknown then. Any next move is accepted, since the workflow may have been reset.
     """
     cursor = await connection.execute(
         """
@@ -156,7 +160,7 @@ async def place(connection: Connection, moved: Sequence[tuple[KnownRow, str, str
 
 
 async def take_back(connection: Connection, moved: Sequence[tuple[KnownRow, int]], *, grace: float) -> set[UUID]:
-    """Have rows say the version that their workflows are on, unless they were moved since the grace; whose changed."""
+    """Set rows to their workflows' version unless migrated since; return the changed."""
     cursor = await connection.execute(
         """
         UPDATE journeys SET campaign_version = item.version
@@ -179,9 +183,9 @@ async def take_back(connection: Connection, moved: Sequence[tuple[KnownRow, int]
 
 
 async def settle_left_behind(connection: Connection, *, age: float, limit: int) -> list[UUID]:
-    """Settle messages of journeys that were over `age` seconds ago: those handed over are unknown, others cancelled.
+    """Settle messages of journeys that ended `age` seconds ago; return their ids.
 
-    At most `limit`; their ids.
+    Messages handed over become unknown, others cancelled; at most `limit`.
     """
     cursor = await connection.execute(
         """
@@ -208,7 +212,7 @@ async def settle_left_behind(connection: Connection, *, age: float, limit: int) 
 
 
 async def active_by_campaign(connection: Connection) -> dict[str, int]:
-    """How many journeys of each campaign are active, without those that a stop has ended."""
+    """Count active journeys by campaign, without those that a stop has ended."""
     cursor = await connection.execute(
         """
         SELECT campaign_key, count(*) AS number FROM journeys
@@ -221,7 +225,10 @@ async def active_by_campaign(connection: Connection) -> dict[str, int]:
 
 
 async def campaigns_at_work(connection: Connection, *, grace: float) -> list[str]:
-    """The campaigns whose workflow should run: those that are alive or have operations, and were not just changed."""
+    """Return campaigns whose workflow should run: alive or with operations.
+
+    Campaigns that were just changed are excluded.
+    """
     cursor = await connection.execute(
         """
         SELECT key FROM campaigns

@@ -1,4 +1,4 @@
-"""Reconciliations: who asked for a comparison of Postgres with Temporal, and what it came to."""
+"""Reconciliations of PostgreSQL with Temporal: requests and reports."""
 
 from datetime import datetime
 from typing import Any
@@ -12,12 +12,12 @@ from domain.journey.reconciliation import ReconciliationState
 from store.database import Connection
 
 CHANNEL = "sojourn_reconciliations"
-# The holder of this lock reconciles. It is freed with the connection, so that a killed worker keeps no other waiting.
+# The holder of this lock reconciles. It is released with the connection, so that a killed worker blocks no other.
 LOCK = 0x53_4F_4A_52
 
 
 class Reconciliation(Struct, frozen=True):
-    """One reconciliation: pending, running or done. The report comes with its end."""
+    """One reconciliation: pending, running or done. The report is set at its end."""
 
     id: UUID
     state: ReconciliationState
@@ -32,7 +32,7 @@ _COLUMNS = "id, state, requested_by, report, created_at, started_at, finished_at
 
 
 async def insert(connection: Connection, requested_by: str) -> Reconciliation:
-    """Ask for one, and wake the workers when the transaction commits."""
+    """Request a reconciliation, and wake the workers after the commit."""
     cursor = await connection.execute(
         f"INSERT INTO reconciliations (id, requested_by) VALUES (%s, %s) RETURNING {_COLUMNS}",  # noqa: S608
         (uuid7(), requested_by),
@@ -45,14 +45,14 @@ async def insert(connection: Connection, requested_by: str) -> Reconciliation:
 
 
 async def find(connection: Connection, id: UUID) -> Reconciliation | None:
-    """One reconciliation."""
+    """Return one reconciliation."""
     cursor = await connection.execute(f"SELECT {_COLUMNS} FROM reconciliations WHERE id = %s", (id,))  # noqa: S608
     row = await cursor.fetchone()
     return Reconciliation(**row) if row else None
 
 
 async def latest(connection: Connection, limit: int, before: UUID | None) -> list[Reconciliation]:
-    """The latest, newest first; those before one of them, if it is given."""
+    """Return the latest, newest first, before one if given."""
     cursor = await connection.execute(
         f"""
         SELECT {_COLUMNS} FROM reconciliations WHERE %(before)s::uuid IS NULL OR id < %(before)s
@@ -64,7 +64,10 @@ async def latest(connection: Connection, limit: int, before: UUID | None) -> lis
 
 
 async def begin_next(connection: Connection) -> UUID | None:
-    """Begin the oldest that is not done, also one whose worker was killed; the caller holds LOCK. None if all are."""
+    """Begin the oldest that is not done; the caller holds LOCK. None if all are.
+
+    This includes one whose worker was killed.
+    """
     cursor = await connection.execute(
         """
         UPDATE reconciliations SET state = 'running', started_at = clock_timestamp()
@@ -76,7 +79,7 @@ async def begin_next(connection: Connection) -> UUID | None:
 
 
 async def finish(connection: Connection, id: UUID, report: Any) -> None:
-    """It is done."""
+    """Store the report."""
     await connection.execute(
         "UPDATE reconciliations SET state = 'done', report = %s, finished_at = clock_timestamp() WHERE id = %s",
         (Jsonb(report), id),
@@ -84,7 +87,7 @@ async def finish(connection: Connection, id: UUID, report: Any) -> None:
 
 
 async def is_due(connection: Connection, interval: float) -> bool:
-    """Whether the last was asked for more than so many seconds ago."""
+    """Return whether the last request is older than a number of seconds."""
     cursor = await connection.execute(
         """
         SELECT NOT EXISTS (

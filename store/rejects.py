@@ -1,4 +1,4 @@
-"""Calls that could not be accepted, and parts left out of accepted ones, for a while."""
+"""Refused calls, and parts left out of accepted ones, kept for a while."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,12 +13,12 @@ from store.database import Connection
 from store.transaction_metrics import Metric
 
 KEPT_DAYS = 30
-# Of what is forgotten, rows in one transaction.
+# Rows deleted in one transaction.
 PAGE = 10_000
 
 
 class StoredReject(Struct, frozen=True):
-    """One of them. `unrecorded`: how many more its request had, of which nothing else is kept."""
+    """A stored reject. `unrecorded` counts further ones of its request."""
 
     id: int
     received_at: datetime
@@ -37,7 +37,7 @@ class StoredReject(Struct, frozen=True):
 async def insert(
     connection: Connection, rejects: Sequence[Reject], unrecorded: Unrecorded, received_at: datetime
 ) -> None:
-    """Keep what a request lost. The last row says how much more it was."""
+    """Insert the rejects of a request. The last row has the number of further ones."""
     await connection.execute(
         """
         INSERT INTO rejects (
@@ -66,7 +66,7 @@ async def page(
     source: str | None,
     is_part: bool | None,
 ) -> list[StoredReject]:
-    """The newest first, below the id `after`: by an id of a person, a source, whole calls or parts, where given."""
+    """Return rejects, newest first, below the id `after`, by the given filters."""
     cursor = await connection.execute(
         """
         SELECT id, received_at, position, source, event_id, message_id, user_id, anonymous_id, part, error, body,
@@ -84,7 +84,7 @@ async def page(
 
 
 async def forget(connection: Connection) -> bool:
-    """Remove a page of those that have been kept long enough; whether there may be more."""
+    """Delete a page of old rejects; return whether there may be more."""
     cursor = await connection.execute(
         """
         DELETE FROM rejects WHERE id IN (

@@ -1,4 +1,4 @@
-"""At which schema a database is, and whether this release can work with it. What migrates it is `store.migrate`."""
+"""The schema revision of a database, and whether this release supports it."""
 
 from pathlib import Path
 from typing import Final
@@ -8,20 +8,20 @@ from psycopg.rows import DictRow
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
-# The revision that this release expects: a number of four digits, which the name of its file begins with.
+# The revision of this release: the four digits at the start of a migration's file name.
 NEWEST: Final = max(file.name[:4] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def is_ready(revision: str | None) -> bool:
-    """Whether this release can work with a database at that revision, which may be a later release's.
+    """Return whether this release supports a revision, which may be a later one.
 
-    A migration leaves what the release before it needs, so that this one serves on while the next is deployed.
+    A migration keeps what the previous release needs, so that it serves on during a deployment.
     """
     return revision is not None and revision >= NEWEST
 
 
 async def current(connection: AsyncConnection[DictRow]) -> str | None:
-    """The revision that a database is at; None when it was never migrated."""
+    """Return the revision of a database; None if it was never migrated."""
     cursor = await connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL AS is_migrated")
     row = await cursor.fetchone()
     if row is None or not row["is_migrated"]:

@@ -1,4 +1,4 @@
-"""The tables, for migrations and for the check that a migrated database is what this file says."""
+"""The tables, for migrations and for checks of a migrated database."""
 
 from sqlalchemy import (
     BigInteger,
@@ -33,10 +33,10 @@ EMPTY_ARRAY = text("'[]'::jsonb")
 CLOCK = text("clock_timestamp()")
 # The clock that development and tests may set (store/clock.py).
 DEPLOYMENT_CLOCK = text("now() + clock_ahead()")
-# Of keys and events for which no source is named.
+# For keys and events without a named source.
 DEFAULT_SOURCE = text("'default'")
 
-# One row. Its revision changes with whatever changes the routing of events.
+# One row. Its revision changes with the routing of events.
 registry = Table(
     "registry",
     metadata,
@@ -45,7 +45,7 @@ registry = Table(
     CheckConstraint("only_row", name="registry_has_one_row"),
 )
 
-# One row: how far the clock of a deployment for development or tests is ahead. Others do not heed it.
+# One row: the lead of the clock in a deployment for development or tests.
 clock_offset = Table(
     "clock_offset",
     metadata,
@@ -64,7 +64,7 @@ profiles = Table(
     Column("suppressed", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     # The time zone and the language of the person's device.
     Column("context", JSONB, nullable=False, server_default=EMPTY_OBJECT),
-    # When each of the values above was said, and the person's normalised address on each channel.
+    # The stamps of the values above, and the person's normalised address on each channel.
     Column("said", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("addresses", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("stage", Text),
@@ -72,8 +72,8 @@ profiles = Table(
     Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
 )
 
-# Every address that a profile has had, normalised. A refusal hangs on the address, in whichever profile it stands:
-# `refusals` maps `suppression` and `opt_out` to why, null where that was lifted; `said` is when each was said.
+# Every address that a profile has had, normalised. Refusals belong to the address, independent of profiles: `refusals`
+# maps `suppression` and `opt_out` to the reason, null if lifted; `said` has their stamps.
 addresses = Table(
     "addresses",
     metadata,
@@ -85,7 +85,7 @@ addresses = Table(
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
 )
 
-# The history of people. Rows are added and never changed; those of a merged profile move to the one that stays.
+# The history of profiles. Append-only; rows of a merged profile move to the one that stays.
 profile_changes = Table(
     "profile_changes",
     metadata,
@@ -107,11 +107,11 @@ identities = Table(
     Column("value", Text, primary_key=True),
     Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
     Index("identities_profile_id", "profile_id"),
-    # Two users are never one person, whatever two transactions do at once.
+    # Two users are never one person, even in concurrent transactions.
     Index("identities_one_user", "profile_id", unique=True, postgresql_where=text("kind = 'user'")),
 )
 
-# Events are partitioned by month, across which Postgres cannot hold a key unique: this table does.
+# Events are partitioned by month, and PostgreSQL cannot enforce a key across partitions, so this table does.
 message_ids = Table(
     "message_ids",
     metadata,
@@ -138,7 +138,7 @@ events = Table(
     Column("properties", JSONB, nullable=False),
     Column("context", JSONB, nullable=False),
     Column("timestamp", INSTANT, nullable=False),
-    # What an impossible clock of a client said; the arrival is the `timestamp` then.
+    # The time of an impossible client clock; `timestamp` is then the arrival.
     Column("reported_timestamp", INSTANT),
     Column("integrations", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("is_history", Boolean, nullable=False, server_default=text("false")),
@@ -147,7 +147,7 @@ events = Table(
     postgresql_partition_by="RANGE (received_at)",
 )
 
-# `part` is the path of what was left out of an accepted call; null where the whole call was refused.
+# `part` is the path of the part left out of an accepted call; null if the whole call was refused.
 rejects = Table(
     "rejects",
     metadata,
@@ -169,8 +169,8 @@ rejects = Table(
     Index("rejects_anonymous_id", "anonymous_id", "recorded_at", postgresql_where=text("anonymous_id IS NOT NULL")),
 )
 
-# `revision` changes with whatever is changed of a campaign. Journeys of the versions in `exiting` count as ended from
-# the instant at which it was set, though their rows are yet to follow.
+# `revision` changes with every change of a campaign. Journeys of the versions in `exiting` count as ended from the
+# instant at which it was set, though their rows may not say so yet.
 campaigns = Table(
     "campaigns",
     metadata,
@@ -192,7 +192,7 @@ campaigns = Table(
     CheckConstraint("state IN ('draft', 'archived') OR running_version IS NOT NULL", name="campaigns_running_version"),
 )
 
-# The history of campaigns' states. Rows are added and never changed.
+# The history of campaigns' states. Append-only.
 campaign_changes = Table(
     "campaign_changes",
     metadata,
@@ -235,8 +235,8 @@ journeys = Table(
     Column("outcome", Text),
     Column("ended_by", Text),
     Column("entry", JSONB, nullable=False),
-    # Where an active journey is, as it last said: `status` is waiting, deferred, held or acting, and `moves` is the
-    # number of the move that said so. Where the flow ends as it begins there is no step.
+    # The position of an active journey: `status` is waiting, deferred, held or acting, and `moves` is the number of the
+    # move that recorded it. There is no step if the flow ends as it begins.
     Column("step", Text),
     Column("status", Text),
     Column("wakes_at", INSTANT),
@@ -253,7 +253,7 @@ journeys = Table(
     CheckConstraint("state IN ('active', 'completed', 'exited')", name="journeys_state"),
     CheckConstraint("(state = 'active') = (ended_at IS NULL)", name="journeys_ended_at"),
     CheckConstraint("status IN ('waiting', 'deferred', 'held', 'acting')", name="journeys_status"),
-    # A user is in a campaign once at a time for each entry key, whatever two processes do at once.
+    # A user has one active journey in a campaign for each entry key, even with concurrent processes.
     Index(
         "journeys_one_active",
         "campaign_key",
@@ -263,15 +263,15 @@ journeys = Table(
         postgresql_where=text("state = 'active'"),
     ),
     Index("journeys_profile_id", "profile_id", "campaign_key", "entry_key"),
-    # For the versions in use and the counts of a campaign, which are asked for while all events wait.
-    # With the id, it gives the pages of a version's as well.
+    # For the versions in use and the counts of a campaign, which are read while all events wait. With the id, also for
+    # pages of a version.
     Index("journeys_campaign", "state", "campaign_key", "campaign_version", "id"),
-    # For the pages of what is done to many of a campaign's journeys, and of lists: a list of all states merges three.
+    # For pages of operations and of lists: a list of all states merges three ranges.
     Index("journeys_pages", "campaign_key", "state", "id"),
     Index("journeys_step", "campaign_key", "step", "id", postgresql_where=text("state = 'active'")),
 )
 
-# The send ledger. The id is derived from journey, step and visit, so a message exists once whatever is retried.
+# The send ledger. The id is derived from journey, step and visit, so a retried message exists once.
 messages = Table(
     "messages",
     metadata,
@@ -292,13 +292,13 @@ messages = Table(
     Column("reason", Text),
     Column("detail", Text),
     Column("provider_id", Text),
-    # Where it was handed over to, normalised; null on channels without addresses.
+    # The normalised address of the hand-over; null on channels without addresses.
     Column("address", Text),
     Column("reserved_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("claimed_at", INSTANT),
-    # By the journey's clock: what the template takes for now, the same in every attempt.
+    # By the journey's clock: the template's `now`, the same in every attempt.
     Column("first_claimed_at", INSTANT),
-    # Who was handed the message, and since when they may have it: how long they know its id decides on repeats.
+    # The provider, and its first possible hand-over: how long the provider knows the id decides about repeats.
     Column("provider", Text),
     Column("first_handed_over_at", INSTANT),
     Column("settled_at", INSTANT),
@@ -315,13 +315,13 @@ messages = Table(
         postgresql_where=text("state IN ('reserved', 'sending', 'sent', 'unknown')"),
     ),
     Index("messages_profile_id", "profile_id", "reserved_at"),
-    # For the funnel. A campaign's rows share one entry of the index, so that it is small.
+    # For the funnel. A campaign's rows share one entry of the index, so it is small.
     Index("messages_campaign", "campaign_key"),
-    # For what a journey that is over may have left behind.
+    # For messages that an ended journey may have left behind.
     Index("messages_open", "journey_id", postgresql_where=text("state IN ('reserved', 'sending')")),
 )
 
-# Where a message goes to several addresses, its outcome at each.
+# The outcomes of a message with several addresses, one for each.
 deliveries = Table(
     "deliveries",
     metadata,
@@ -335,7 +335,7 @@ deliveries = Table(
     CheckConstraint("state IN ('sent', 'failed', 'unknown', 'waiting')", name="deliveries_state"),
 )
 
-# Why a user was let in or not, and why a message went or not. The id is derived from what was decided upon.
+# Why a user entered or not, and why a message was sent or not. The id is derived from the subject of the decision.
 decisions = Table(
     "decisions",
     metadata,
@@ -355,14 +355,14 @@ decisions = Table(
     Index("decisions_profile_id", "profile_id", "recorded_at"),
     # For the funnel.
     Index("decisions_campaign", "campaign_key"),
-    # Which journeys were ever held, for when their campaign is resumed.
+    # Held journeys, for the resumption of their campaign.
     Index("decisions_held", "journey_id", postgresql_where=text("kind = 'send' AND outcome = 'held'")),
-    # Which arm of a split a journey went.
+    # The arms of splits that a journey took.
     Index("decisions_split", "journey_id", "step", postgresql_where=text(IS_ARM)),
 )
 
-# Goals reached: each journey at most once, by the first event that did, perhaps after its end. `message_id` is the
-# last message sent before, `arms` the arm of each split that the journey had come to.
+# Reached goals: each journey at most once, by the first event that did, perhaps after its end. `message_id` is the last
+# message sent before, `arms` the arms of the splits on the journey's path.
 conversions = Table(
     "conversions",
     metadata,
@@ -379,8 +379,8 @@ conversions = Table(
     Index("conversions_campaign", "campaign_key", "at"),
 )
 
-# What Temporal has yet to be told. A row leaves when Temporal has accepted it. Bulk messages have
-# priority 1 and go after event-triggered ones, which have 0.
+# Messages to Temporal. A row is deleted after Temporal has accepted it. Bulk messages have priority 1 and follow
+# event-triggered ones, which have 0.
 outbox = Table(
     "outbox",
     metadata,
@@ -409,8 +409,8 @@ frequency_caps = Table(
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
 )
 
-# What is done to many journeys or users of a campaign: page by page, by the campaign's workflow. `cursor` is the last
-# id that is done with, `counts` what became of them. A repeated audience has one for each of its runs.
+# Operations on many journeys or users of a campaign: page by page, by the campaign's workflow. `cursor` is the last id
+# done, `counts` the results. A repeated audience has one for each run.
 operations = Table(
     "operations",
     metadata,
@@ -435,7 +435,7 @@ operations = Table(
     Index("operations_open", "campaign_key", "id", postgresql_where=text("finished_at IS NULL")),
 )
 
-# Comparisons of Postgres with Temporal. `report` says what did not agree and what was done about it.
+# Comparisons of PostgreSQL with Temporal. `report` has the differences and their repairs.
 reconciliations = Table(
     "reconciliations",
     metadata,
@@ -450,14 +450,14 @@ reconciliations = Table(
     CheckConstraint("(state = 'done') = (finished_at IS NOT NULL)", name="reconciliations_finished_at"),
 )
 
-# Keys of the API. A secret is as random as its hash, so one round of SHA-256 keeps it.
+# Keys of the API. A secret is as random as its hash, so one round of SHA-256 is enough.
 api_keys = Table(
     "api_keys",
     metadata,
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("scopes", ARRAY(Text), nullable=False),
-    # Message ids are unique within it. What Sojourn reports itself has one of its own.
+    # Message ids are unique within it. Sojourn's own events have their own source.
     Column("source", Text, nullable=False, server_default=DEFAULT_SOURCE),
     Column("secret_hash", LargeBinary, nullable=False),
     Column("created_by", Text, nullable=False),
@@ -469,7 +469,7 @@ api_keys = Table(
     CheckConstraint("source <> 'sojourn'", name="api_keys_source"),
 )
 
-# Who did what. Written in the transaction of what was done.
+# Who did what. Written in the transaction of the action.
 audit_log = Table(
     "audit_log",
     metadata,
@@ -483,7 +483,7 @@ audit_log = Table(
     Index("audit_log_target", "target", "id"),
 )
 
-# Answers that are given again when a request comes again under its Idempotency-Key.
+# Stored responses, returned when a request with the same Idempotency-Key arrives.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -497,7 +497,7 @@ idempotency_keys = Table(
     Index("idempotency_keys_created_at", "created_at"),
 )
 
-# What each worker has last said of the deployment as it sees it. Of no journey's concern.
+# The last report of each worker about the deployment.
 worker_reports = Table(
     "worker_reports",
     metadata,

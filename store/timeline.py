@@ -1,4 +1,4 @@
-"""Everything that is recorded of one person, in the order in which it was recorded."""
+"""All records of one person, in the order of recording."""
 
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,10 @@ from store.database import Connection
 
 
 class Recorded(Struct, frozen=True):
-    """One recorded thing: an event, a reject, a change by an operator, a decision, a message, a goal, or an end.
+    """A record: event, reject, operator's change, decision, message, goal or end.
 
-    `at` is when it happened, on the clock of the client that reported it; `recorded_at` orders what was recorded.
-    `detail` is what belongs to its kind. `changes` is what it has changed of the person.
+    `at` is when it happened, by the reporting client's clock; `recorded_at` is the order of recording. `detail` depends
+    on the kind. `changes` are the changes of the profile.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class Recorded(Struct, frozen=True):
     changes: list[dict[str, Any]]
 
 
-# A user may have a million events and not nearly as many of the others: only as many as are shown are read.
+# A user may have a million events but few of the others, so only as many as shown are read.
 _TIMELINE = """
 WITH own_ids AS (
   SELECT kind, value FROM identities WHERE profile_id = %(profile_id)s
@@ -129,7 +129,7 @@ ORDER BY shown.recorded_at DESC, shown.key DESC
 
 
 def refusal(event: Recorded, campaign: str, data: dict[str, Any]) -> Recorded:
-    """What a condition's refusal of an event would be, had it been recorded with the event."""
+    """Return the refusal of an event by a condition, as if recorded with the event."""
     return structs.replace(
         event, kind="entry", name=None, outcome="refused", reason="condition", campaign=campaign, data=data
     )
@@ -144,11 +144,10 @@ async def latest(
     journey_id: UUID | None = None,
     called: str | None = None,
 ) -> list[Recorded]:
-    """The latest things recorded, newest first; `before` is the (recorded_at, key) to go on from.
+    """Return the latest records, newest first, before (recorded_at, key).
 
-    Where no profile is known, what was refused of calls that name this id: `called`.
-
-    Of one journey of theirs: what was decided for it, its messages, its goal and its end.
+    Without a profile: the rejects of calls that name the id `called`. For one journey: its decisions, messages, goal
+    and end.
     """
     cursor = await connection.execute(
         _TIMELINE,

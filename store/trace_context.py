@@ -1,6 +1,6 @@
-"""The trace that something belongs to, as W3C's `traceparent` writes it: how it is kept in a row.
+"""The trace of a row, stored as W3C's `traceparent`.
 
-Nothing else of a context travels: `tracestate` and `baggage` may hold whatever a client has put there.
+Nothing else of a context is stored: `tracestate` and `baggage` may hold any data of a client.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ _propagator: Final = TraceContextTextMapPropagator()
 
 
 def traceparent() -> str | None:
-    """Of the span that is under way; None where no trace is taken."""
+    """Return the `traceparent` of the current span; None if there is no trace."""
     if not trace.get_current_span().get_span_context().is_valid:
         return None
     carrier: dict[str, str] = {}
@@ -24,5 +24,5 @@ def traceparent() -> str | None:
 
 
 def context_of(traceparent: str) -> Context:
-    """What spans of that trace begin in; no trace at all where the text is not one."""
+    """Return a parent context for spans; without a trace if the text is invalid."""
     return _propagator.extract({KEY: traceparent}, Context())

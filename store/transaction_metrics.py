@@ -1,4 +1,4 @@
-"""Metrics of one transaction, counted while it runs and reported once it is committed."""
+"""Metrics of one transaction, reported once it is committed."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Metric(StrEnum):
-    """The counters. Comments name their labels, whose values come from code and campaigns, never from clients."""
+    """The counters. Comments name their labels, which never come from clients."""
 
     EVENT = "event"  # type, outcome: accepted, duplicate, or rejected, whose type is not known
     DECISION = "decision"  # kind, outcome, reason
@@ -34,7 +34,7 @@ class TransactionMetrics:
         self._counts[metric, labels] += number
 
     def add_later(self, metric: Metric, pending: PendingLabels) -> None:
-        """Increment a metric for each row of a pending result, read at the end of the transaction."""
+        """Increment a metric for each row of a result that is read at the end."""
         self._pending.append((metric, pending))
 
     def mark(self) -> tuple[Increments, int]:

@@ -1,4 +1,4 @@
-"""What was published of a campaign, as its author wrote it."""
+"""Published versions of a campaign, as their author wrote them."""
 
 from datetime import datetime
 
@@ -25,7 +25,7 @@ class PublishedSource(VersionHead, frozen=True):
 
 
 async def page(connection: Connection, key: str, *, limit: int, after: int | None) -> list[VersionHead]:
-    """The versions of a campaign, the newest first, below `after`."""
+    """Return the versions of a campaign, the newest first, below `after`."""
     cursor = await connection.execute(
         """
         SELECT version, name, stage, file, published_at FROM campaign_versions
@@ -38,7 +38,7 @@ async def page(connection: Connection, key: str, *, limit: int, after: int | Non
 
 
 async def find(connection: Connection, key: str, number: int) -> PublishedSource | None:
-    """One version."""
+    """Return one version."""
     cursor = await connection.execute(
         """
         SELECT version, name, stage, file, published_at, source, templates FROM campaign_versions

@@ -1,4 +1,4 @@
-"""What each worker has last said of the deployment as it sees it."""
+"""The last report of each worker about the deployment."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from store.database import Connection
 
 
 class StoredReport(Struct, frozen=True):
-    """`findings` as they were written: members `part`, `problem`, `remedy` and `is_away`."""
+    """A report. `findings` have the members `part`, `problem`, `remedy` and `is_away`."""
 
     worker: str
     seconds_ago: float
@@ -18,7 +18,7 @@ class StoredReport(Struct, frozen=True):
 
 
 async def write(connection: Connection, worker: str, findings: Sequence[dict[str, str | bool]], link_mark: str) -> None:
-    """Replace what this worker has said before, and forget workers of which nothing was heard for a day."""
+    """Replace a worker's report, and delete those of workers silent for a day."""
     await connection.execute(
         """
         WITH gone AS (DELETE FROM worker_reports WHERE reported_at < now() - interval '1 day' AND worker <> %(worker)s)
@@ -31,7 +31,7 @@ async def write(connection: Connection, worker: str, findings: Sequence[dict[str
 
 
 async def read(connection: Connection) -> list[StoredReport]:
-    """The last report of each worker, the newest first."""
+    """Return the last report of each worker, the newest first."""
     cursor = await connection.execute(
         """
         SELECT worker, findings, link_mark,
@@ -43,5 +43,5 @@ async def read(connection: Connection) -> list[StoredReport]:
 
 
 async def remove(connection: Connection, worker: str) -> None:
-    """Forget a worker that has stopped."""
+    """Delete the report of a stopped worker."""
     await connection.execute("DELETE FROM worker_reports WHERE worker = %s", (worker,))

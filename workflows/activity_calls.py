@@ -32,7 +32,7 @@ Q = TypeVar("Q")
 
 
 class ActivityCalls:
-    """Activity calls of one journey. Each carries the next positions, so that the activity updates the journey's row.
+    """Activity calls of one journey, each with the next positions for its row.
 
     `is_local` says whether a local activity may run now, which the history does not record before it has run.
     """
@@ -157,7 +157,7 @@ class ActivityCalls:
 
 
 async def _call_on_record(activity: Callable[[Any, Q], Awaitable[T]], request: Q, summary: str) -> T:
-    """Run a regular activity: a change of a profile or version must not happen before the history records the call."""
+    """Run a regular activity, whose call the history records before any change."""
     return await workflow.execute_activity_method(
         activity,
         request,

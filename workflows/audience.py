@@ -1,4 +1,4 @@
-"""One run of an audience that enters again and again: started by the campaign's schedule."""
+"""One run of a repeated audience, started by the campaign's schedule."""
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
@@ -8,13 +8,13 @@ from workflows import options
 with workflow.unsafe.imports_passed_through():
     from activities.audience import AudienceActivities, AudienceRun
 
-# When the schedule meant it to be, however late it has become.
+# The scheduled instant, however late the run is.
 SCHEDULED = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 
 
 @workflow.defn(name="Audience")
 class AudienceWorkflow:
-    """Asks for the entry of the audience, which the campaign's workflow then sees to."""
+    """Requests the entry of the audience, which the campaign's workflow carries out."""
 
     @workflow.run
     async def run(self, campaign: str) -> None:

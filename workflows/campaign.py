@@ -1,4 +1,4 @@
-"""The life of one campaign: what begins and ends by itself, and what is done to many of its journeys."""
+"""The life of one campaign: scheduled transitions, and operations on its journeys."""
 
 from datetime import datetime
 
@@ -14,9 +14,9 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="Campaign")
 class CampaignWorkflow:
-    """Does what is due, works on operations, and rests until something may be due or somebody has changed something.
+    """Applies due transitions, works on operations, and sleeps until the next change.
 
-    What is, the database says: this workflow keeps nothing, and may be started again at any time.
+    All state is in the database: this workflow has none, and may be restarted at any time.
     """
 
     @workflow.init
@@ -26,7 +26,7 @@ class CampaignWorkflow:
 
     @workflow.run
     async def run(self, campaign: str) -> str:
-        """Until nothing of the campaign is left to do; the state that it is in then."""
+        """Run until nothing is left to do; return the campaign's final state."""
         while True:
             self._is_changed = False
             result = await self._advance()
@@ -42,7 +42,7 @@ class CampaignWorkflow:
 
     @workflow.signal
     def changed(self) -> None:
-        """Somebody has moved the campaign, or asked for an operation."""
+        """Handle a change of the campaign, or a request for an operation."""
         self._is_changed = True
 
     async def _advance(self) -> AdvanceResult:
@@ -55,7 +55,7 @@ class CampaignWorkflow:
         )
 
     async def _work(self) -> None:
-        """An operation that fails again and again keeps neither a start nor an end waiting."""
+        """Work on operations. One that fails repeatedly delays neither a start nor an end."""
         try:
             await workflow.execute_activity_method(
                 CampaignActivities.work_on_operations,

@@ -67,12 +67,12 @@ with workflow.unsafe.imports_passed_through():
 
 
 class JourneyInput(Struct, frozen=True, omit_defaults=True):
-    """Input of a journey's start and of each continuation: ids and the plan, nothing about the person.
+    """Input of a journey's start and of each continuation, without personal data.
 
-    `version` is that of the plan, `status` the step and status in the search attributes, `stored_position` what the
-    journey's row says. Events matched under the version before count for the `shared_subscriptions`; None if there was
-    none. `shows_end` is False for journeys that began before ends were written to the search attributes: replaying them
-    must not write one.
+    `version` is that of the plan, `status` the step and status in the search attributes, `stored_position` the position
+    in the journey's row. Events matched under the version before count for the `shared_subscriptions`; None if there
+    was none. `shows_end` is False for journeys that began before ends were written to the search attributes: replaying
+    them must not write one.
     """
 
     journey_id: UUID
@@ -100,7 +100,7 @@ def _failure(kept_by: CannotMigrate) -> ApplicationError:
 
 @workflow.defn(name="Journey")
 class JourneyWorkflow:
-    """Asks the machine for the next command, carries it out, and tells the machine what happened."""
+    """Asks the machine for commands, carries them out, and reports the results to it."""
 
     @workflow.init
     def __init__(self, journey: JourneyInput) -> None:
@@ -109,23 +109,23 @@ class JourneyWorkflow:
         self._shown = journey.status
         self._stored = journey.stored_position
         self._calls = ActivityCalls(journey.journey_id, journey.campaign, self._may_call_locally)
-        # Whether what the journey does now follows from what it heard, or did not hear, while it waited for events.
+        # Whether the next actions depend on the events received, or not received, during a wait.
         self._has_listened = False
         self._version = journey.version
         self._shared_subscriptions = journey.shared_subscriptions
         self._request: _Request | None = None
-        # What is heard while the journey is being moved; None while it is not.
+        # Signals received while the journey migrates; None otherwise.
         self._kept: list[Callable[[], None]] | None = None
         seed = seed_of(workflow.info().workflow_id, journey.campaign)
         self._state = journey.state or machine.begin(journey.plan, workflow.now(), seed)
 
     @workflow.run
     async def run(self, journey: JourneyInput) -> str:
-        """Until the journey is over; its outcome. One that is cancelled in Temporal is over, too."""
+        """Run until the journey is over, or cancelled in Temporal; return its outcome."""
         try:
             command = await self._walk()
         except (asyncio.CancelledError, FailureError) as error:
-            # An activity under way hands the cancellation on as its own failure.
+            # A running activity reports the cancellation as its own failure.
             if is_cancelled_exception(error):
                 await self._calls.finish(CANCELLED)
             raise
@@ -159,33 +159,33 @@ class JourneyWorkflow:
 
     @workflow.signal
     def matched(self, subscription: str, event_id: str, version: int) -> None:
-        """An event came that this journey listens for, by the rules of a version."""
+        """Handle an event that matched a subscription, by the rules of a version."""
         self._hear(lambda: self._match(subscription, event_id, version))
 
     @workflow.signal
     def exit(self, by: str, versions: tuple[int, ...] = ()) -> None:
-        """The journey was ended by an event or by hand. The database knows already.
+        """Handle the recorded end of the journey by an event or a person.
 
-        With `versions`, only those of these were: the server's index, by which they are told, lags behind.
+        With `versions`, only journeys on these versions end: the server's index, which selected them, may lag.
         """
         self._hear(lambda: self._exit(by, versions))
 
     @workflow.signal
     def resume(self) -> None:
-        """The campaign runs again."""
+        """Handle the resumption of the campaign."""
         self._hear(lambda: self._tell(Resumed()))
 
     @workflow.update
     async def migrate(self, migration: Migration) -> MigrationOutcome:
-        """Go on under another version, once the journey rests, unless it is over first.
+        """Migrate to another version once the journey rests, unless it ends first.
 
-        Fails with a reason as type where it stays on its version.
+        Fails with a reason as type if the journey stays on its version.
         """
         await workflow.wait_condition(lambda: self._kept is None)
         if self._version == migration.to_version:
             return MOVED
         if isinstance(machine.next_command(self._plan, self._state), Finish):
-            # Nobody would answer: the journey was over by what it heard while it was being moved.
+            # The journey ended by an event received while it migrated, so the update would never be answered.
             return ENDED
         if self._request is not None:
             self._answer(self._request, CannotMigrate(SUPERSEDED, "another version was asked for meanwhile"))
@@ -197,7 +197,7 @@ class JourneyWorkflow:
 
     @migrate.validator
     def refuse_to_migrate(self, migration: Migration) -> None:
-        """Refuse what is known to be impossible, so that nothing of it is in the history."""
+        """Reject a migration known to be impossible, without a trace in the history."""
         if self._state.outcome is not None or self._version == migration.to_version:
             return
         if self._kept is None and is_movable(self._plan, self._state):
@@ -206,14 +206,14 @@ class JourneyWorkflow:
                 raise _failure(found)
 
     def _hear(self, tell: Callable[[], None]) -> None:
-        """Take up what a signal says; what comes while the journey is being moved, under the plan that it has then."""
+        """Apply a signal; during a migration, apply it to the plan that follows."""
         if self._kept is None:
             tell()
         else:
             self._kept.append(tell)
 
     def _match(self, subscription: str, event_id: str, version: int) -> None:
-        """An event that was held against the version before counts where the subscription means the same in both."""
+        """Apply a match under the previous version if the subscription is shared by both."""
         if self._shared_subscriptions is None or version == self._version or subscription in self._shared_subscriptions:
             self._tell(Matched(subscription, event_id))
 
@@ -230,7 +230,7 @@ class JourneyWorkflow:
         )
 
     async def _move(self, request: _Request) -> None:
-        """Take the row and the journey to the other version, and do nothing else meanwhile."""
+        """Migrate the row and the journey, and do nothing else meanwhile."""
         migration = request.migration
         kept = self._kept = []
         state = self._migrated(migration)
@@ -268,14 +268,14 @@ class JourneyWorkflow:
 
     @workflow.signal
     def skip(self, step: str) -> None:
-        """Somebody wants the journey to wait no longer at this step."""
+        """Handle a request to end the wait at this step."""
         self._hear(lambda: self._tell(Skipped(step)))
 
     def _tell(self, fact: Fact) -> None:
         self._state = machine.after(self._plan, self._state, fact, workflow.now())
 
     async def _carry_out(self, command: Command) -> Fact | None:
-        """What came of it; None if the rest was broken off, or if a signal has told the machine already."""
+        """Carry out a command; None if it was interrupted, or a signal decided first."""
         match command:
             case SleepUntil(until=until, why=why):
                 return await self._rest(command, why, until)
@@ -302,7 +302,7 @@ class JourneyWorkflow:
     async def _rest(
         self, command: Command, why: str, until: datetime | None, is_over: Callable[[], bool] = lambda: False
     ) -> Woke | None:
-        """Rest until the instant or until it is over. None if a message has broken it off, or a long history."""
+        """Sleep until the instant or the end; None if interrupted."""
 
         def is_broken_off() -> bool:
             return (
@@ -328,11 +328,11 @@ class JourneyWorkflow:
         return machine.find_match(self._plan, self._state) is not None
 
     def _is_elsewhere(self) -> bool:
-        """Whether the journey's row says that it is elsewhere, or rests there another time."""
+        """Return whether the journey's row has another position than the machine."""
         return after_rest(self._plan, self._state, self._stored) != self._stored
 
     async def _record_position(self) -> None:
-        """Tell the journey's row of a rest that no activity has told it of."""
+        """Record a position that no activity has recorded."""
         if not self._is_elsewhere():
             return
         self._stored = after_rest(self._plan, self._state, self._stored)
@@ -341,25 +341,26 @@ class JourneyWorkflow:
             await self._calls.record_position(here, self._stored.move)
 
     def _next_positions(self, command: Command) -> NextPositions:
-        """Where the answers to a question lead that is asked now, for the activity to tell the journey's row."""
+        """Return the positions after each answer to the current request, for the row."""
         return next_positions(self._plan, self._state, command, workflow.now(), self._stored.move + 1)
 
     def _may_call_locally(self) -> bool:
-        """Whether a question may be asked that the history does not know of.
+        """Return whether a request that the history does not record yet is safe.
 
-        If the task is lost, the journey may have heard of an event by the next time. Where that leads elsewhere, nobody
-        would ask again: a message would stay reserved, or the row say that the journey is over.
+        If the task is lost, the journey may have received an event before the next attempt. If the event leads
+        elsewhere, the request would not be repeated: a message would stay reserved, or the row would say that the
+        journey is over.
         """
         return not self._has_listened and not may_be_stopped(self._plan, self._state)
 
     def _group(self) -> workflow.EventGroup:
-        """The events of one visit of a step, together in the UI. A label besides would be a payload of each event."""
+        """Group the events of one visit of a step in the UI, without a label's payload."""
         step = self._state.step or "end"
         visit = self._state.visits.get(step, 1)
         return workflow.create_event_group(step if visit == 1 else f"{step} ({visit})")
 
     def _show(self) -> None:
-        """Say where the journey is. Details cost nothing; a search attribute is written when the rest is another."""
+        """Show the journey's position; write a changed search attribute, which is billed."""
         workflow.set_current_details(describe(self._plan, self._state))
         step, state = status = machine.status(self._plan, self._state)
         if is_at_rest(self._plan, self._state) and status != self._shown:
@@ -367,15 +368,15 @@ class JourneyWorkflow:
             workflow.upsert_search_attributes([JOURNEY_STEP.value_set(step), JOURNEY_STATE.value_set(state)])
 
     def _show_end(self, outcome: str) -> None:
-        """Write how the journey ended to the search attributes, unless it completed.
+        """Write an end other than completion to the search attributes.
 
-        Temporal itself lists that one as completed, and the write is a billable action, which ordinary journeys spare.
+        Temporal lists completed journeys by itself, and the write is a billable action, which ordinary journeys save.
         """
         if self._journey.shows_end and outcome != COMPLETED:
             workflow.upsert_search_attributes([JOURNEY_STATE.value_set(outcome)])
 
     async def _continue_as_new(self) -> None:
-        """Once those who were answered have their answer; not if somebody asks for something more meanwhile."""
+        """Continue as new after all updates are answered, unless another request arrives."""
         await workflow.wait_condition(lambda: self._request is not None or workflow.all_handlers_finished())
         if self._request is not None:
             return

@@ -1,4 +1,4 @@
-"""What journeys can be searched by in Temporal."""
+"""The search attributes of workflows in Temporal."""
 
 from temporalio.common import SearchAttributeKey
 
@@ -8,7 +8,7 @@ USER_ID = SearchAttributeKey.for_keyword("UserId")
 JOURNEY_STEP = SearchAttributeKey.for_keyword("JourneyStep")
 JOURNEY_STATE = SearchAttributeKey.for_keyword("JourneyState")
 
-# Name to type, as a server wants them registered.
+# Name to type, as a server registers them.
 TYPES = {
     CAMPAIGN.name: "Keyword",
     CAMPAIGN_VERSION.name: "Int",

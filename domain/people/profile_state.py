@@ -139,8 +139,8 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
 def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
     """Merge a profile into another; the latest statement of each name wins.
 
-    If the traits are too many for one profile, the latest are kept and the others refused. Of consents, refusals are
-    kept first.
+    If the traits are too many for one profile, the latest are kept and the others refused. Refused
+    consents are kept first.
     """
     new = target.copy()
     for part, is_refusal in _IS_REFUSAL.items():

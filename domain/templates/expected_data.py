@@ -38,7 +38,7 @@ ITEM: Final = 0
 # Longer paths are not followed. Lists are of two items, but not those deep within others, or there would be too many.
 MAX_PATH: Final = 20
 MAX_LISTS_OF_TWO: Final = 3
-# What a text holds that is taken for a key.
+# The text of a literal that is used as a key.
 SAMPLE_TEXT: Final = "Sample"
 
 _DATA_ROOTS = frozenset(path[0] for path in DATA)
@@ -112,7 +112,7 @@ class ExpectedData:
                 self._names[expression.identifier] = source
 
     def _source(self, expression: Expression) -> _Source:
-        """Where the value of an expression comes from. What is read on the way is noted."""
+        """Return the source of an expression's value, and note the paths that are read."""
         match expression:
             case Path():
                 return self._path(expression)

@@ -1,6 +1,6 @@
-"""Runs of audiences by the deployment's clock where that runs ahead: schedules go by Temporal's own, which stays.
+"""Runs of audiences by a deployment's clock that is ahead of Temporal's.
 
-A run that is begun twice, here and later by its schedule, is one: an audience enters once a day.
+A run that begins twice, here and later by its schedule, counts once: an audience enters once a day.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ INTERVAL_SECONDS = 10.0
 
 
 class DueRun(Struct, frozen=True):
-    """A run of the audience of a campaign, and the instant for which it is scheduled."""
+    """A run of the audience of a campaign, and its scheduled instant."""
 
     campaign: str
     at: datetime
@@ -40,12 +40,12 @@ class AudienceClock:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def due(self, campaigns: Sequence[str], after: datetime, until: datetime) -> list[DueRun]:
-        """Return the runs between two instants, those of schedules that are paused by hand left out."""
+    async def find_due(self, campaigns: Sequence[str], after: datetime, until: datetime) -> list[DueRun]:
+        """Return the runs between two instants, without those of paused schedules."""
         return [DueRun(key, at) for key in campaigns for at in await self._times(key, after, until)]
 
     async def begin(self, run: DueRun) -> None:
-        """Have the schedule begin a run, and wait until the entry of the audience has been asked for."""
+        """Let the schedule begin a run, and wait until its entry is requested."""
         handle = self._handle(run.campaign)
         before = (await handle.describe()).info.num_actions
         await handle.backfill(ScheduleBackfill(run.at, run.at, overlap=ScheduleOverlapPolicy.BUFFER_ALL))
@@ -81,7 +81,7 @@ class AudienceClock:
 
 
 async def keep_running_audiences(database: Database, audiences: AudienceClock) -> None:
-    """Begin the runs that become due from now on while the deployment's clock runs ahead, until cancelled."""
+    """Begin runs as they become due while the deployment's clock is ahead."""
     after = await database.now()
     while True:
         await asyncio.sleep(INTERVAL_SECONDS)
@@ -89,11 +89,11 @@ async def keep_running_audiences(database: Database, audiences: AudienceClock) -
             async with database.transaction() as connection:
                 until, is_ahead = connection.clock.now(), await clock_ahead(connection) > timedelta(0)
                 keys = await live_campaigns(connection) if is_ahead else []
-            for run in await audiences.due(keys, after, until):
+            for run in await audiences.find_due(keys, after, until):
                 await audiences.begin(run)
             after = until
         except (psycopg.OperationalError, RPCError, TimeoutError, UnavailableError) as error:
-            log.warning("failed to begin the runs of audiences", error=type(error).__name__)
+            log.warning("failed to begin audience runs", error=type(error).__name__)
 
 
 def _timestamp(at: datetime) -> Timestamp:

@@ -1,4 +1,4 @@
-"""What happens in a development deployment, as it happens: read from what is recorded of everybody."""
+"""A live feed of a development deployment, read from the records of all users."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from store.recent import RecentRecord
 from store.timeline import Recorded
 
 LIMIT: Final = 500
-# A transaction is seen once it has committed, so much later at most than it has recorded something.
+# The longest time from a record to its commit, before which it is not visible.
 OVERLAP: Final = timedelta(seconds=5)
 
 _EVENTS: Final = {
@@ -32,9 +32,9 @@ _EVENTS: Final = {
 
 
 class FeedLine(Struct, frozen=True):
-    """Something that happened to a user.
+    """An incident of a user.
 
-    `at` is on its own clock, `event` the log event and `facts` its data; `summary` is what the timeline says.
+    `at` is on its own clock, `event` the log event and `facts` its data; `summary` is that of the timeline.
     """
 
     at: datetime
@@ -46,7 +46,7 @@ class FeedLine(Struct, frozen=True):
 
 
 class ActivityFeed:
-    """Reads on from where it stopped. It begins with what is recorded after it was made."""
+    """Reads new records since the last call, beginning after `begin`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -56,13 +56,13 @@ class ActivityFeed:
         self._seen: set[tuple[str, str, datetime]] = set()
 
     async def begin(self) -> None:
-        """Leave out all that is recorded already."""
+        """Skip all existing records."""
         async with self._database.transaction() as connection:
             self._after = await recent.recording_time(connection)
             self._arrived_after = connection.clock.now()
 
     async def read(self) -> list[FeedLine]:
-        """Return what has happened since, oldest first."""
+        """Return the new records, oldest first."""
         if self._after is None:
             raise ValueError("the feed has not begun")
         async with self._database.transaction() as connection:

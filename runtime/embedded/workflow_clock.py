@@ -1,7 +1,7 @@
-"""Workflows that begin at the deployment's time where development has had it run ahead (store/clock.py).
+"""Workflows that begin at a deployment's time that is ahead (store/clock.py).
 
-Temporal has a clock for each workflow. One that begins with a delay of as much as the deployment is ahead, and skips
-just that, begins at once and at the deployment's time. Its timers go on from there.
+Temporal has a clock for each workflow. A workflow with a start delay as long as the lead, that skips just this delay,
+begins at once and at the deployment's time. Its timers continue from there.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,14 +16,14 @@ Ahead = Callable[[], Awaitable[timedelta]]
 
 
 def with_deployment_time(client: Client, ahead: Ahead) -> Client:
-    """Return the client with workflows that it starts beginning as much later as `ahead` says."""
+    """Return a client whose workflows begin later by `ahead`."""
     config = client.config()
     config["interceptors"] = [*config["interceptors"], _StartInterceptor(ahead)]
     return Client(**config)
 
 
 def skip(by: timedelta) -> TimeSkippingConfig:
-    """Return the configuration by which a workflow skips so much time, once."""
+    """Return the configuration by which a workflow skips this time, once."""
     fast_forward = FastForwardConfig(id=str(uuid4()))
     fast_forward.duration.FromTimedelta(by)
     return TimeSkippingConfig(enabled=True, fast_forward_config=fast_forward)
@@ -45,6 +45,6 @@ class _Starts(OutboundInterceptor):
     async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
         if by := await self._ahead():
             input.start_delay, input.time_skipping_config = by, skip(by)
-            # The first task is not there yet when the server answers.
+            # The first task is not ready when the server answers.
             input.request_eager_start = False
         return await super().start_workflow(input)

@@ -1,4 +1,4 @@
-"""Alembic's entry: migrates the database whose connection `store.migrate` hands over."""
+"""Alembic's entry: migrate the database of `store.migrate`'s connection."""
 
 from alembic import context
 

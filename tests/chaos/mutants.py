@@ -39,8 +39,8 @@ def relay_forgets_first() -> None:
 
     async def deliver_due(self: Relay) -> int:
         async with self._database.transaction() as connection:
-            rows = await outbox.take(connection, relay.BATCH, relay.BATCH_OF_MANY)
-            versions = await self._versions(connection, rows)
+            rows = await outbox.take(connection, relay.BATCH, relay.BULK_BATCH)
+            versions = await self._load_versions(connection, rows)
             await outbox.remove(connection, [row.id for row in rows])
         results = await asyncio.gather(*(self._deliver(row, versions) for row in rows))
         if any(failure is not None and failure.is_away for failure in results):

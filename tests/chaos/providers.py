@@ -16,7 +16,7 @@ from typing import Literal
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from runtime.embedded.ports import LOOPBACK, listen, port_of
+from runtime.embedded.ports import LOOPBACK, get_port, listen
 
 HookMode = Literal["well", "hangs", "429", "500", "resets", "drops"]
 MailMode = Literal["well", "4xx", "drops", "hangs"]
@@ -76,7 +76,7 @@ class HookProvider:
 
     async def start(self) -> None:
         bound = listen(None)
-        self.url = f"http://{LOOPBACK}:{port_of(bound)}/hook"
+        self.url = f"http://{LOOPBACK}:{get_port(bound)}/hook"
         self._server = await asyncio.start_server(self._connected, sock=bound)
 
     async def stop(self) -> None:
@@ -152,7 +152,7 @@ class MailProvider:
 
     async def start(self) -> None:
         bound = listen(None)
-        self.port = port_of(bound)
+        self.port = get_port(bound)
         self._server = await asyncio.get_running_loop().create_server(lambda: _Session(self), sock=bound)
 
     async def stop(self) -> None:

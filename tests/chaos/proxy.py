@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from runtime.embedded.ports import LOOPBACK, listen, port_of
+from runtime.embedded.ports import LOOPBACK, get_port, listen
 
 CHUNK = 1 << 16
 
@@ -21,7 +21,7 @@ class Proxy:
 
     async def start(self) -> None:
         bound = listen(None)
-        self.port = port_of(bound)
+        self.port = get_port(bound)
         self._server = await asyncio.start_server(self._connected, sock=bound)
 
     async def stop(self) -> None:

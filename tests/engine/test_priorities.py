@@ -9,7 +9,7 @@ from temporalio.worker import Worker
 
 from application.catalogue import Catalogue
 from application.ingest import Ingest
-from runtime.relay import BATCH_OF_MANY, Relay
+from runtime.relay import BULK_BATCH, Relay
 from runtime.temporal import WORKFLOWS, workflow_runner
 from store.database import Database
 from tests.engine.audience import LASTING, enter, people, start
@@ -61,9 +61,9 @@ async def test_starts_by_events_overtake_an_audience_in_the_outbox(harness: Harn
         WHERE asked.op = 'asked'
         """
     )
-    behind = [row for row in overtaken if row["backlog"] > 5 * BATCH_OF_MANY]
+    behind = [row for row in overtaken if row["backlog"] > 5 * BULK_BATCH]
     assert len(behind) >= 5, overtaken
-    assert max(row["others"] for row in behind) <= 2 * BATCH_OF_MANY, overtaken
+    assert max(row["others"] for row in behind) <= 2 * BULK_BATCH, overtaken
 
 
 async def test_tasks_of_an_audience_come_after_those_of_events(

@@ -142,6 +142,6 @@ async def test_a_build_without_workers_is_not_promoted(harness: Harness, monkeyp
         await promoted(harness, "1")
     async with worker_process(of_build(harness, "2")):
         await promoted(harness, "2")
-    monkeypatch.setattr(deployments, "LONGEST_SILENCE", timedelta(0))
+    monkeypatch.setattr(deployments, "MAX_SILENCE", timedelta(0))
     with pytest.raises(UnavailableError, match="build 1 was not made current: no worker of it asks for the tasks of"):
         await deployments.promote(harness.temporal, queue, "1", timedelta(0))

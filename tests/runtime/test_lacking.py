@@ -81,13 +81,13 @@ async def test_a_worker_waits_for_the_migration_and_says_so(empty_database_url: 
     process = await start(settings, "worker")
     log = WorkerLog(process)
     try:
-        waits = await log.until("the worker waits", lacks="migrations")
+        waits = await log.until("worker start postponed", lacks="migrations")
         assert waits["problem"].startswith("the database was never migrated, and this release needs ")
         assert waits["remedy"] == "run `sojourn migrate`"
         await asyncio.to_thread(upgrade, empty_database_url)
         await log.until("worker runs")
         # The mail server is away, which keeps no worker from its work.
-        lacks = await log.until("the deployment lacks something", lacks="smtp")
+        lacks = await log.until("deployment problem found", lacks="smtp")
         assert lacks["problem"] == "the mail server cannot be used: there is no connection"
     finally:
         process.terminate()
@@ -104,7 +104,7 @@ async def test_search_attributes_that_lack_are_told_and_made(
     process = await start(settings, "worker")
     log = WorkerLog(process)
     try:
-        waits = await log.until("the worker waits", lacks="search_attributes")
+        waits = await log.until("worker start postponed", lacks="search_attributes")
         # Its health check says that it lives, and why it does not work yet.
         async with httpx.AsyncClient(base_url=f"http://{health}", trust_env=False) as check:
             assert (await check.get("/healthz")).status_code == 200
@@ -162,9 +162,9 @@ async def test_a_worker_waits_for_servers_that_are_away_in_words(data_folder: ob
     process = await start(settings, "worker")
     log = WorkerLog(process)
     try:
-        database = await log.until("the worker waits", lacks="database")
+        database = await log.until("worker start postponed", lacks="database")
         assert database["problem"].startswith("the database does not answer: ")
-        temporal = await log.until("the worker waits", lacks="temporal")
+        temporal = await log.until("worker start postponed", lacks="temporal")
         assert temporal["problem"] == "Temporal does not answer: the connection is refused"
         assert temporal["remedy"].startswith("start Temporal, or correct SOJOURN_TEMPORAL_ADDRESS")
     finally:

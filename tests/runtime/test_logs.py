@@ -50,7 +50,7 @@ def test_a_group_of_errors_is_told_by_what_is_in_it(capsys: pytest.CaptureFixtur
         try:
             raise ExceptionGroup("in a task", [ExceptionGroup("deeper", [LookupError("ada"), ValueError("ada")])])
         except ExceptionGroup:
-            structlog.get_logger().exception("the process has failed")
+            structlog.get_logger().exception("process failed")
     line = json.loads(capsys.readouterr().err)
     assert line["failure"] == "builtins.LookupError"
     assert "ada" not in json.dumps(line)

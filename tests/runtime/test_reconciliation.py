@@ -15,7 +15,7 @@ from application.readiness import look_at_database
 from application.reconcile import Reconciler, Report
 from domain.deployment.findings import Away, DeploymentPart, Facts, find_lacks
 from runtime.journey_workflows import JourneyWorkflows
-from runtime.temporal_probe import look_at_temporal
+from runtime.temporal_probe import probe_temporal
 from store import reconciliations
 from tests.conftest import database_of
 from tests.engine.campaigns import CART, REACTION
@@ -209,7 +209,7 @@ async def foreign(harness: Harness) -> list[str]:
     """Campaigns whose workflow is another deployment's."""
     view = await look_at_database(harness.database)
     assert not isinstance(view, Away)
-    temporal = await look_at_temporal(harness.temporal, harness.settings.task_queue)
+    temporal = await probe_temporal(harness.temporal, harness.settings.task_queue)
     lacks = find_lacks(Facts(database=view.facts, temporal=temporal))
     return [lack.problem for lack in lacks if lack.part is DeploymentPart.CAMPAIGNS]
 

@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from application.catalogue import Catalogue
 from domain.journey.records import Ending
-from runtime.relay import BATCH, BATCH_OF_MANY, LONGEST_PAUSE, Relay, TemporalAwayError
+from runtime.relay import BATCH, BULK_BATCH, MAX_PAUSE, Relay, TemporalAwayError
 from runtime.temporal import connect
 from store import journeys, outbox
 from store.database import Database
@@ -128,12 +128,12 @@ async def test_what_single_events_cause_goes_first(database: Database, client: C
         await outbox.append(connection, exits(300, "many"), bulk=True)
         await outbox.append(connection, exits(5, "single"))
     relay = Relay(database, Catalogue(), client, "nobody")
-    assert await relay.deliver_due() == 5 + BATCH_OF_MANY
-    assert await waiting(database) == {1: 300 - BATCH_OF_MANY}
+    assert await relay.deliver_due() == 5 + BULK_BATCH
+    assert await waiting(database) == {1: 300 - BULK_BATCH}
     async with database.transaction() as connection:
         await outbox.append(connection, exits(BATCH + 1, "single"))
     assert await relay.deliver_due() == BATCH
-    assert await waiting(database) == {0: 1, 1: 300 - BATCH_OF_MANY}
+    assert await waiting(database) == {0: 1, 1: 300 - BULK_BATCH}
 
 
 async def waiting(database: Database) -> dict[int, int]:
@@ -188,7 +188,7 @@ async def test_a_part_of_temporal_that_is_away_holds_up_nothing_else(database: D
     async with database.transaction() as connection:
         due = await outbox.next_due(connection, looked=0)
     assert due is not None
-    assert 0 < due <= LONGEST_PAUSE
+    assert 0 < due <= MAX_PAUSE
 
 
 async def test_two_relays_share_the_outbox(harness: Harness, client: Client) -> None:

@@ -17,7 +17,7 @@ import wiring
 from domain.deployment.findings import Away, TemporalFacts
 from runtime.codec import data_converter
 from runtime.temporal import WORKFLOWS, connect, workflow_runner
-from runtime.temporal_probe import look_at_temporal, read_failure
+from runtime.temporal_probe import probe_temporal, read_failure
 from settings import TemporalSettings
 from tests import generated
 from tests.engine.campaigns import CART
@@ -54,7 +54,7 @@ async def test_a_certificate_and_a_key_lead_to_temporal(
         monkeypatch.setenv(name, value)
     settings = TemporalSettings()
     assert API_KEY not in repr(settings)
-    facts = await look_at_temporal(await wiring.connect_temporal(settings), settings.task_queue)
+    facts = await probe_temporal(await wiring.connect_temporal(settings), settings.task_queue)
     assert facts == TemporalFacts("default", True, {}, {})
     assert front.subjects == ["worker.test"]
     calls = [call for call in front.metadata if call[":path"].endswith(("DescribeNamespace", "ListSearchAttributes"))]

@@ -9,7 +9,7 @@ from pathlib import Path
 import trustme
 from hpack import Decoder
 
-from runtime.embedded.ports import LOOPBACK, listen, port_of
+from runtime.embedded.ports import LOOPBACK, get_port, listen
 
 CHUNK = 1 << 16
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -39,7 +39,7 @@ class TlsFront:
 
     async def __aenter__(self) -> "TlsFront":
         bound = listen(None)
-        self.address = f"{LOOPBACK}:{port_of(bound)}"
+        self.address = f"{LOOPBACK}:{get_port(bound)}"
         self._server = await asyncio.start_server(self._connected, sock=bound, ssl=self._context)
         return self
 

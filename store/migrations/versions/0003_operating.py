@@ -1,4 +1,4 @@
-"""Operating: the life of campaigns, where journeys are, operations, keys and the audit log."""
+"""Life of campaigns, positions of journeys, operations, keys and the audit log."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Looking at journeys: indexes for lists and funnels, and reconciliations."""
+"""Indexes for lists of journeys and funnels, and reconciliations."""
 
 from alembic import op
 

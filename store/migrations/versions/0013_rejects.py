@@ -1,4 +1,4 @@
-"""Rejects: whose they are, parts left out of accepted calls, how much is not recorded; what impossible clocks said."""
+"""Rejects with person, parts and unrecorded numbers; times of impossible clocks."""
 
 from alembic import op
 

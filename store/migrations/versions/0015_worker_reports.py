@@ -1,4 +1,4 @@
-"""What each worker says of the deployment."""
+"""Workers' reports about the deployment."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""At most one user id for a profile, and profiles of their own for users that a race had made one."""
+"""One user id for a profile; profiles of their own for users joined by a race."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0015"
 branch_labels = None
 depends_on = None
 
-# Traits cannot be told apart, so a separated user has none until the next identify, and is unreachable until then; the
+# Traits cannot be attributed, so a separated user has none until the next identify, and is unreachable until then; the
 # refusals of the shared profile hold for both.
 SEPARATE = """
 CREATE TEMPORARY TABLE separated ON COMMIT DROP AS

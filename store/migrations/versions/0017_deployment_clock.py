@@ -1,4 +1,4 @@
-"""One clock for arrivals, the outbox and schedules, which development and tests may have run ahead."""
+"""One clock for arrivals, the outbox and schedules, adjustable in development."""
 
 from alembic import op
 

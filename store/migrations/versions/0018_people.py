@@ -1,4 +1,4 @@
-"""What each value of a profile was said when, refusals of addresses, and the history of people and campaigns."""
+"""Stamps of profile values, refusals of addresses, histories of people, campaigns."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0017"
 branch_labels = None
 depends_on = None
 
-# Nothing tells when the values that are known were said, but that it was before the profile was last written.
+# Existing values have no known time, except that it was before the profile was last written.
 STAMPED = """
 UPDATE profiles SET
   said = (
@@ -29,7 +29,7 @@ INSERT INTO addresses (channel, value)
 SELECT DISTINCT 'email', addresses ->> 'email' FROM profiles WHERE addresses ? 'email'
 """
 
-# Who has refused by link, or was suppressed, refuses from now on by the address as well.
+# People who refused by link, or were suppressed, now refuse by address as well.
 REFUSED = """
 UPDATE addresses SET refusals = refused.refusals, said = jsonb_build_array(stamp || refused.names)
 FROM (

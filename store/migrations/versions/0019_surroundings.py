@@ -1,4 +1,4 @@
-"""What the devices of people say of their time zone and language."""
+"""Time zone and language of people's devices."""
 
 from alembic import op
 

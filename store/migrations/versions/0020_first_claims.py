@@ -1,4 +1,4 @@
-"""When a message was claimed first, which is what its template takes for now in every attempt."""
+"""The first claim of a message, which its template uses as `now` in every attempt."""
 
 from alembic import op
 

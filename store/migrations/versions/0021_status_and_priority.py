@@ -1,4 +1,4 @@
-"""Names of the field: a journey's status, the outbox's priority and partition, an operation's audience run."""
+"""Renames: a journey's status, the outbox's priority and partition, audience runs."""
 
 from alembic import op
 

@@ -1,6 +1,6 @@
-"""Kinds are open: no constraint lists them. The ledger knows provider, first hand-over and deliveries.
+"""Open kinds without constraints; provider, first hand-over and deliveries.
 
-A merge of profiles moves the rows of every table that has them.
+A merge of profiles moves the rows of every table with a `profile_id`.
 """
 
 from alembic import op
@@ -10,8 +10,8 @@ down_revision = "0021"
 branch_labels = None
 depends_on = None
 
-# Every table with a `profile_id`, the identities first: a batch that still holds one of them is waited for, and its
-# events are seen by the statements that follow.
+# Every table with a `profile_id`, the identities first: a batch that still holds one of them is waited for, and the
+# following statements see its events.
 MOVE_ROWS = """
 CREATE FUNCTION move_rows_of_profiles(merges jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE

@@ -144,9 +144,12 @@ def test_a_whole_deployment_lacks_nothing() -> None:
             False,
         ),
         (
-            replace(WHOLE, temporal=Away("it lets us not in", "correct SOJOURN_TEMPORAL_API_KEY", is_refusal=True)),
+            replace(
+                WHOLE,
+                temporal=Away("the credentials are not accepted", "correct SOJOURN_TEMPORAL_API_KEY", is_refusal=True),
+            ),
             DeploymentPart.TEMPORAL,
-            "Temporal refuses us: it lets us not in",
+            "Temporal refuses us: the credentials are not accepted",
             "correct SOJOURN_TEMPORAL_API_KEY",
             False,
         ),
