@@ -98,7 +98,7 @@ async def _work(
         tasks.create_task(run_maintenance(engine.database, stop))
         tasks.create_task(poll_gauges(engine.database, stop))
         tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
-        log.info("worker runs", task_queue=settings.task_queue, build_id=settings.build_id)
+        log.info("worker started", task_queue=settings.task_queue, build_id=settings.build_id)
         health.is_working = True
         if ready is not None:
             ready.set()
@@ -108,7 +108,7 @@ async def _shut_down(workers: Sequence[Worker], health: Health, stop: asyncio.Ev
     """All at once: each takes its time for what it has begun."""
     await stop.wait()
     health.is_working = False
-    log.info("worker stops")
+    log.info("worker stopped")
     await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 

@@ -1,12 +1,11 @@
-"""How much one process takes on at once. What is more is refused at once, instead of after it has waited.
+"""Admission: how much work one process accepts. The excess is refused at once.
 
-A process that is asked for more than it can do must not answer everybody late: a client that is refused comes again, or
-is led to another process, while those that were let in are served in time.
+An overloaded process must not answer everybody late: a refused client returns, or is directed to another process, while
+admitted requests are served in time.
 
-A request has a slot from when its body is complete, so that half-sent ones hold bytes and no slot. Until its key is
-known it has only a share of both, and each client address a smaller one: callers without a key, or with a wrong one,
-can keep out those of the same address, and no others. The key in the header or the query is verified before the body
-is read.
+A request has a slot from when its body is complete, so half-sent requests hold bytes and no slot. Until its key is
+known it uses only a share of both, and each client address has a smaller share: callers without a valid key can exclude
+only others of their address. The key in the header or the query is verified before the body is read.
 """
 
 import asyncio
@@ -23,31 +22,31 @@ from api.client_address import Network, client_of
 from api.limits import MAX_UNKNOWN_BYTES, body_too_large
 from domain.errors import OverloadedError, RequestTimeoutError, SojournError
 
-# For each connection to the database, which a request waits for 2 s at most: so that at 100 ms a transaction all get
-# theirs. A batch of 100 events takes less.
+# For each database connection, which a request waits for 2 s at most: at 100 ms a transaction all are served. A batch
+# of 100 events takes less.
 REQUESTS_A_CONNECTION: Final = 20
-# Of bodies, which grow several times when they are decoded.
+# For bodies, which grow several times when decoded.
 MAX_BYTES: Final = 64 * 1024 * 1024
-# Of one body: a campaign with its templates. The largest seen in practice are tens of kilobytes.
+# For one body: a campaign with its templates. The largest seen in practice have tens of kilobytes.
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
-# A body may take so many seconds, and one more for each MIN_BYTES_A_SECOND of it that has come.
+# A body may take this many seconds, and one more for each MIN_BYTES_A_SECOND received.
 BODY_SECONDS: Final = 10.0
 MIN_BYTES_A_SECOND: Final = 64 * 1024
-# Of slots and bytes, what all requests without a known key have together, and what those of one client address have.
+# The share of slots and bytes for all requests without a known key, and for one client address among them.
 SHARE_OF_UNKNOWN: Final = 2
 SHARE_OF_UNKNOWN_CLIENT: Final = 8
-# Of bytes, what one client address has with known keys: a key of scope ingest stands in web pages.
+# The share of bytes for one client address with known keys: web pages contain keys of scope ingest.
 SHARE_OF_CLIENT: Final = 2
-# Those who are refused together do not come again together. Seconds.
+# The range of delays, so that clients refused together do not return together. Seconds.
 SOONEST: Final = 1
 LATEST: Final = 5
 
-# Health checks and metrics are answered whatever its load.
+# Health checks and metrics are answered under any load.
 _EXEMPT: Final = frozenset({"/healthz", "/readyz"})
 
 
 class Share:
-    """An amount that is bounded in all, and for each client address."""
+    """An amount that is bounded in total and for each client address."""
 
     def __init__(self, most: int, most_of_client: int) -> None:
         self._most, self._most_of_client = most, most_of_client
@@ -55,7 +54,7 @@ class Share:
         self.of_client: Counter[str] = Counter()
 
     def take(self, client: str, amount: int) -> bool:
-        """False, and nothing is taken, where it is too much."""
+        """Take an amount; return False and take nothing if it exceeds a bound."""
         if self.taken + amount > self._most or self.of_client[client] + amount > self._most_of_client:
             return False
         self.taken += amount
@@ -63,7 +62,7 @@ class Share:
         return True
 
     def give_back(self, client: str, amount: int) -> None:
-        """Also forgets a client that has nothing, of which there may be any number."""
+        """Return an amount. Clients with nothing are forgotten, since there may be many."""
         self.taken -= amount
         self.of_client[client] -= amount
         if not self.of_client[client]:
@@ -71,7 +70,7 @@ class Share:
 
 
 class Admission:
-    """Lets in `most_requests` at a time, and MAX_BYTES of bodies. Others are told when to come again."""
+    """Admits `most_requests` at a time, and MAX_BYTES of bodies; refuses others."""
 
     def __init__(self, app: ASGIApp, most_requests: int, trusted_proxies: Sequence[Network]) -> None:
         self._app = app
@@ -104,14 +103,17 @@ class Admission:
             visit.end()
 
     async def _let_in(self, request: Request, receive: Receive, visit: "Visit") -> Receive:
-        """How the application is to read the body. Raises SojournError for who is not let in, psycopg.Error where the
-        database does not say what a key stands for, and ClientDisconnect."""
+        """Admit a request; return how the application reads the body.
+
+        Raises SojournError for a refused one, psycopg.Error if the database cannot resolve the key, and
+        ClientDisconnect.
+        """
         given = await auth.recognise(request)
         request.state.visit = visit
         if given.access is not None:
             visit.is_known()
         if given.is_wrong:
-            # A page that is for everyone reads no body, and all others refuse such a key before they do.
+            # A public page reads no body, and other routes refuse a missing key before they do.
             visit.enter()
             return _unread
         body = await _gather_body(request, receive, visit, is_known=given.access is not None)
@@ -121,7 +123,7 @@ class Admission:
         async def read() -> Message:
             nonlocal is_read
             if is_read:
-                # Behind the body comes only that the client has gone.
+                # The only message after the body is that the client is gone.
                 return await receive()
             is_read = True
             return {"type": "http.request", "body": body, "more_body": False}
@@ -130,7 +132,7 @@ class Admission:
 
 
 class Visit:
-    """What one request has taken: bytes as its body arrives, and a slot once it is complete."""
+    """The resources of one request: bytes as its body arrives, then a slot."""
 
     def __init__(self, admission: Admission, client: str) -> None:
         self._admission = admission
@@ -150,13 +152,13 @@ class Visit:
         self._slots += 1
 
     def is_known(self) -> None:
-        """Its key is verified: it leaves the share of those whose key is not."""
+        """Leave the share of unknown keys, once the key is verified."""
         if not self._is_known:
             self._give_back_unknown()
             self._is_known = True
 
     def end(self) -> None:
-        """Give everything back."""
+        """Return everything."""
         if not self._is_known:
             self._give_back_unknown()
         self._admission.bytes.give_back(self._client, self._bytes)
@@ -177,7 +179,10 @@ class Visit:
 
 
 async def _gather_body(request: Request, receive: Receive, visit: Visit, *, is_known: bool) -> bytes:
-    """The whole body. Raises PayloadTooLargeError, RequestTimeoutError, OverloadedError and ClientDisconnect."""
+    """Read the body. Raises an error for one that is too large, slow or broken off.
+
+    These are PayloadTooLargeError, RequestTimeoutError, OverloadedError and ClientDisconnect.
+    """
     limit = MAX_REQUEST_BYTES if is_known else MAX_UNKNOWN_BYTES
     declared = request.headers.get("content-length", "")
     if len(declared) > 18 or (declared.isdecimal() and int(declared) > limit):
@@ -199,7 +204,7 @@ async def _gather_body(request: Request, receive: Receive, visit: Visit, *, is_k
             raise body_too_large(limit, is_known=is_known)
         visit.hold(len(chunk))
         if not message.get("more_body", False):
-            # What comes at once is passed on as it is.
+            # A body that arrives at once is passed on unchanged.
             return bytes(body) + chunk if body else chunk
         body += chunk
 

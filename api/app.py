@@ -73,7 +73,7 @@ speaks; publish and start **campaigns**; ask a **user**'s timeline why something
 
 
 def create_app(settings: Settings, open_services: OpenServices = wiring.services) -> FastAPI:
-    """The application for one deployment. Its services open with its lifespan, and close with it."""
+    """Create the application for one deployment; its lifespan opens the services."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -82,17 +82,17 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
             await _warn_without_keys(services)
             yield
 
-    # Its page of the API comes with all that it shows: no foreign host learns who reads it, and it works offline.
+    # Its API page includes all assets: no foreign host learns who reads it, and it works offline.
     app = FastAPIOffline(
         redoc_url=None,
-        # It would build the address from the Host header, which is the client's.
+        # It would use the Host header, which the client sets.
         redirect_slashes=False,
         title="Sojourn",
         version="1",
         description=_DESCRIPTION,
         lifespan=lifespan,
-        # Its spans and logs would carry paths, and so user ids and unsubscribe tokens, to wherever they are exported.
-        # api/request_metrics.py has those of ours.
+        # Its spans and logs would export paths with user ids and unsubscribe tokens. Ours are in
+        # api/request_metrics.py.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.max_batch_bytes = settings.max_batch_bytes
@@ -109,7 +109,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     app.add_middleware(RequestMetrics)
     app.add_middleware(TrackingPaths)
     for module in _MODULES:
-        # As they are: to include a router makes all of its routes once more, and asks another object with each request.
+        # As they are: including a router would create its routes again, and resolve them for each request.
         app.router.routes.extend(module.router.routes)
     app.openapi = cache(partial(_openapi, app.openapi))  # type: ignore[method-assign]
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) != app.openapi_url]
@@ -118,7 +118,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
 
 
 def _document_route(document: Callable[[], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
-    """The route of the document. Its text is made once, with the first request: anyone may ask, at any rate."""
+    """Serve the OpenAPI document, built once: anyone may request it at any rate."""
 
     @cache
     def text() -> bytes:
@@ -131,7 +131,7 @@ def _document_route(document: Callable[[], dict[str, Any]]) -> Callable[[Request
 
 
 def _openapi(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Problems as they are answered, in place of the framework's own refusals."""
+    """Build the document with our problems in place of the framework's errors."""
     document = generate()
     schemas = document["components"]["schemas"]
     schemas["Problem"] = problems.SCHEMA
@@ -149,14 +149,14 @@ def _openapi(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 async def _warn_without_keys(services: wiring.Services) -> None:
-    """Say what to do where no key opens anything."""
+    """Log a remedy if no key has admin rights."""
     try:
         if await services.keys.has_admin():
             return
     except psycopg.Error:
-        # The database is away, or not migrated yet: readiness says so.
+        # The database is away or not migrated, which readiness reports.
         return
     _log.warning(
-        "no key of scope admin opens this API: start it with SOJOURN_ADMIN_KEY set to a secret of your own, make keys "
-        "with `POST /v1/keys`, and take the variable away again"
+        "failed to find admin key",
+        remedy="set SOJOURN_ADMIN_KEY to a secret of your own, make keys with `POST /v1/keys`, then unset it",
     )

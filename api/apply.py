@@ -1,4 +1,4 @@
-"""Several campaign documents at once: all of them, or none."""
+"""Apply several campaign documents, all or none."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from domain.errors import ConflictError, InvalidDocumentError, PlanOutdatedError
 
 router = APIRouter(prefix="/v1", tags=["Campaigns"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
-# As many campaigns as a folder may reasonably hold: each is proved for up to a second.
+# Enough for a folder of campaigns: each check takes up to a second.
 MAX_DOCUMENTS = 100
 
 
@@ -35,6 +35,6 @@ class AppliedAll(ResponseModel):
 
 @router.post("/apply", responses=refusals(ConflictError, PlanOutdatedError, InvalidDocumentError))
 async def apply_all(request: ApplyAllRequest, services: Using, by: Operator) -> AppliedAll:
-    """Prove several documents, then publish all of them in one transaction. Where one is refused, none is published."""
+    """Check several documents, then publish all in one transaction, or none."""
     documents = [(each.document(), each.plan) for each in request.campaigns]
     return AppliedAll.model_validate({"applied": await services.plans.apply_all(documents, by=by)})

@@ -1,4 +1,4 @@
-"""Who did what."""
+"""The audit log."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ _ENTRY: dict[str, Any] = {
     "target": "abandoned-cart",
     "data": {"version": 3},
 }
-# As PostgreSQL's bigint bounds it.
+# The bound of PostgreSQL's bigint.
 AuditEntryId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
@@ -57,7 +57,10 @@ async def read_audit_log(
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> AuditPage:
-    """What was done by API and by Sojourn itself, the newest first; written in the transaction that did it."""
+    """Actions by the API and by Sojourn itself, the newest first.
+
+    They are written in the transaction of the action.
+    """
     rows = await services.audit_log.list(
         limit=limit + 1, after=position(after, AuditEntryId), target=target, actor=actor
     )

@@ -1,4 +1,4 @@
-"""Who may call: each request but those of the public pages carries a key, each route says which scope it takes."""
+"""Authentication: each request but public ones has a key, each route a scope."""
 
 import base64
 import binascii
@@ -24,9 +24,9 @@ Documented = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 
 
 def key_in_header(request: Request) -> bytes | None:
-    """The key in the Authorization header: `Basic` with the key as user name, or `Bearer`. None without the header.
+    """Return the key of `Basic` (as user name) or `Bearer`; None without the header.
 
-    Raises UnauthorizedError for a header that is neither.
+    Raises UnauthorizedError for any other Authorization header.
     """
     header = request.headers.get("authorization")
     if header is None:
@@ -44,9 +44,9 @@ def key_in_header(request: Request) -> bytes | None:
 
 
 def write_key(request: Request) -> bytes | None:
-    """The key of a tracking call as far as its body is not needed for it; None where it can only stand there.
+    """Return the key of a tracking call outside its body; None if it has none there.
 
-    Of several the first counts: the Authorization header, `X-Write-Key`, `?writeKey=`. The last two may be empty.
+    The first counts: the Authorization header, `X-Write-Key`, `?writeKey=`. The last two may be empty.
     """
     if (key := key_in_header(request)) is not None:
         return key
@@ -56,19 +56,19 @@ def write_key(request: Request) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class GivenKey:
-    """A key that stands outside of the body, and what it stands for. `key` is None where none does."""
+    """A key outside the body, and its rights. `key` is None without one."""
 
     key: bytes | None = None
     access: Access | None = None
-    # A key, or something in its place, that opens nothing.
+    # A missing or malformed key, without rights.
     is_wrong: bool = False
 
 
 async def recognise(request: Request) -> GivenKey:
-    """Verify the key that stands outside of the body, once a request, before anything is done for it.
+    """Verify the key outside the body, once a request, before any work.
 
-    Nothing is refused for a wrong one: some pages are for everyone. Raises RateLimitedError for a busy one, and
-    psycopg.Error where the database does not say.
+    A wrong key is not refused yet: some pages are public. Raises RateLimitedError for a busy one, and psycopg.Error if
+    the database does not answer.
     """
     try:
         key = write_key(request)
@@ -81,7 +81,7 @@ async def recognise(request: Request) -> GivenKey:
 
 
 async def verify_write_key(request: Request, key: bytes | None) -> Access:
-    """What a key stands for. Raises UnauthorizedError for none or a wrong one, RateLimitedError for a busy one."""
+    """Return a key's rights; raise UnauthorizedError or RateLimitedError."""
     if not key:
         raise UnauthorizedError(
             "the key is missing: send it as `Authorization: Bearer KEY`; tracking also takes it as the user name of "
@@ -104,12 +104,12 @@ async def _verify(request: Request, key: bytes) -> Access | None:
 
 
 def wrong_key() -> UnauthorizedError:
-    """The refusal of a key that opens nothing."""
+    """Return the refusal of an unknown key."""
     return UnauthorizedError("this key is unknown, expired or revoked")
 
 
 def require(access: Access, scope: Scope) -> None:
-    """Raises ForbiddenError for a key without the scope."""
+    """Raise ForbiddenError for a key without the scope."""
     if not includes(access.scopes, scope):
         raise ForbiddenError(
             f"this call takes a key of scope {scope}; this one has {', '.join(sorted(access.scopes))}",
@@ -119,7 +119,7 @@ def require(access: Access, scope: Scope) -> None:
 
 
 async def authenticate(request: Request) -> Access:
-    """What the key in the header stands for, verified once a request. Raises as `verify_write_key` does."""
+    """Verify the key in the header, once a request. Raises as `verify_write_key` does."""
     access = getattr(request.state, "access", None)
     if not isinstance(access, Access):
         access = request.state.access = await verify_write_key(request, key_in_header(request))
@@ -127,7 +127,7 @@ async def authenticate(request: Request) -> Access:
 
 
 class Allowed:
-    """The dependency of a route that takes a scope; it gives the Actor whose key it is."""
+    """The dependency of a route with a scope; it returns the Actor of the key."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -140,10 +140,10 @@ class Allowed:
 
 @cache
 def allow(scope: Scope) -> Allowed:
-    """Let only keys of this scope in: `Depends(allow(Scope.READ))`."""
+    """Admit only keys of this scope: `Depends(allow(Scope.READ))`."""
     return Allowed(scope)
 
 
-# Who does it, as the parameter of a route: `by: Operator`.
+# The acting key, as the parameter of a route: `by: Operator`.
 Operator = Annotated[Actor, Depends(allow(Scope.OPERATE))]
 Admin = Annotated[Actor, Depends(allow(Scope.ADMIN))]

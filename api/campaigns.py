@@ -1,4 +1,4 @@
-"""Publish campaigns, look at them, and start, pause, resume, stop and archive them."""
+"""Publish, show, start, pause, resume, stop and archive campaigns."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -43,7 +43,7 @@ class PublishRequest(RequestModel):
 
 
 class PublishWarning(ResponseModel):
-    """What a document may not have meant, and what would be right if so."""
+    """A doubtful place of a document, with a remedy."""
 
     file: str
     line: int
@@ -139,7 +139,10 @@ _REFUSALS = refusals(NotFoundError, ConflictError)
 async def publish(
     request: PublishRequest, response: Response, services: Using, by: Operator, if_match: IfMatch
 ) -> PublishedVersion:
-    """Check a document and make it an immutable version. A bad one is refused with all of its problems at once."""
+    """Check a document and publish it as an immutable version.
+
+    An invalid one is refused with all of its problems at once.
+    """
     published = PublishedVersion.model_validate(
         await services.campaigns.publish(request.source, request.file, request.templates, if_match=if_match, by=by)
     )
@@ -158,7 +161,7 @@ async def list_campaigns(services: Using) -> CampaignList:
 async def get_campaign(key: CampaignKey, services: Using, tag: Tagged) -> Campaign:
     """One campaign."""
     campaign = Campaign.model_validate(await services.campaigns.get(key))
-    # Journeys and operations come and go without a change of the campaign.
+    # Numbers of journeys and operations change without a change of the campaign.
     tag.set(campaign.revision, campaign.active_journeys, campaign.total_journeys, campaign.operations)
     return campaign
 
@@ -167,7 +170,7 @@ async def get_campaign(key: CampaignKey, services: Using, tag: Tagged) -> Campai
 async def start(
     key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged, request: StartRequest | None = None
 ) -> MovedCampaign:
-    """Let events start journeys of this campaign, once its schedule begins."""
+    """Let events start journeys of this campaign, within its schedule."""
     wanted = request or StartRequest()
     return _moved_response(
         await services.campaigns.start(key, wanted.version, in_flight=wanted.in_flight, if_match=if_match, by=by), tag
@@ -182,7 +185,7 @@ async def pause(key: CampaignKey, services: Using, by: Operator, if_match: IfMat
 
 @router.post("/{key}/resume", responses=_REFUSALS)
 async def resume(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> MovedCampaign:
-    """Let a paused campaign go on; the journeys that were held do so at a rate."""
+    """Resume a paused campaign; its held journeys continue at a rate."""
     return _moved_response(await services.campaigns.resume(key, if_match=if_match, by=by), tag)
 
 
@@ -190,14 +193,14 @@ async def resume(key: CampaignKey, services: Using, by: Operator, if_match: IfMa
 async def stop(
     key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged, request: StopRequest | None = None
 ) -> MovedCampaign:
-    """Start no more journeys. With `exit` nothing of the campaign is sent from now on."""
+    """Start no more journeys. With `exit`, nothing more of the campaign is sent."""
     wanted = request or StopRequest()
     return _moved_response(await services.campaigns.stop(key, wanted.mode, if_match=if_match, by=by), tag)
 
 
 @router.post("/{key}/archive", responses=_REFUSALS)
 async def archive(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> MovedCampaign:
-    """Put a campaign away for good that has ended, or was never begun."""
+    """Archive an ended campaign, or one that never started, for good."""
     return _moved_response(await services.campaigns.archive(key, if_match=if_match, by=by), tag)
 
 

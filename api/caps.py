@@ -1,4 +1,4 @@
-"""The frequency caps of the deployment: one document of rules that hold across all campaigns."""
+"""The frequency caps of the deployment: one document of rules for all campaigns."""
 
 from typing import Annotated, Any
 
@@ -52,7 +52,7 @@ async def get_caps(services: Using, tag: Tagged) -> Caps:
 
 @router.put("", responses=refusals(InvalidDocumentError))
 async def put_caps(request: CapsRequest, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> Caps:
-    """Replace the rules. They hold for every message from now on."""
+    """Replace the rules. They apply to every message from now on."""
     caps = Caps.model_validate(await services.caps.put(request.source, request.file, if_match=if_match, by=by))
     tag.set(caps.version)
     return caps

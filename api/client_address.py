@@ -1,8 +1,7 @@
-"""Which client a request comes from, as far as limits are concerned: an IPv4 address, or the /64 of an IPv6 one.
+"""The client of a request, for limits: an IPv4 address or an IPv6 /64.
 
-A header that names the client is believed only where a trusted proxy has written it, so it is read from the right: each
-trusted proxy adds on the right the address that it heard from, and what stands further left may be the client's own
-invention.
+A header that names the client is trusted only as far as a trusted proxy wrote it, so it is read from the right: each
+trusted proxy appends the address of its peer, and anything further left may be the client's invention.
 """
 
 from collections.abc import Sequence
@@ -16,7 +15,10 @@ Network = IPv4Network | IPv6Network
 
 @lru_cache(4096)
 def network_of(address: str) -> str:
-    """What is counted as one client: one subscriber has a whole /64 of IPv6. A text that is no address is itself."""
+    """Return the unit of limits: a subscriber has a whole /64 of IPv6.
+
+    A text that is not an address stays as it is.
+    """
     parsed = _parse(address)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((int(parsed) >> 64 << 64, 64)))
@@ -24,10 +26,10 @@ def network_of(address: str) -> str:
 
 
 def client_of(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
-    """The client of a request that `peer` has sent, as `network_of` counts it.
+    """Return the client of a request that `peer` sent, as `network_of` counts it.
 
-    Where a trusted proxy passes on both X-Forwarded-For and Forwarded, and they disagree, one of them is the client's
-    own: then it is the proxy that counts.
+    If a trusted proxy passes on both X-Forwarded-For and Forwarded, and they differ, one of them is the client's own:
+    then the proxy counts.
     """
     if not trusted or not _is_trusted(peer, trusted):
         return network_of(peer)
@@ -43,7 +45,10 @@ def client_of(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
 
 
 def _rightmost(peer: str, hops: list[str], trusted: Sequence[Network]) -> str:
-    """The first address from the right that is no trusted proxy's; the last proxy where none follows, or no address."""
+    """Return the first address from the right that is not a trusted proxy's.
+
+    The last proxy counts if no address follows, or an invalid one.
+    """
     nearest = peer
     for hop in reversed(hops):
         address = _without_port(hop.strip())
@@ -56,7 +61,7 @@ def _rightmost(peer: str, hops: list[str], trusted: Sequence[Network]) -> str:
 
 
 def _for(element: str) -> str:
-    """The `for` of one element of Forwarded (RFC 7239), without its quotes."""
+    """Return the `for` of one element of Forwarded (RFC 7239), without quotes."""
     for pair in element.split(";"):
         name, _, value = pair.strip().partition("=")
         if name.lower() == "for":

@@ -1,7 +1,7 @@
-"""A codec server: decrypts payloads for the Temporal UI and the `temporal` command, and encrypts what they send.
+"""A codec server: decrypts and encrypts payloads for the Temporal UI and CLI.
 
-Contract: https://docs.temporal.io/codec-server. It keeps nothing and knows the keys alone: what is to be decrypted
-comes with the request, from a caller that may read histories in Temporal.
+Contract: https://docs.temporal.io/codec-server. It stores nothing and knows only the keys: the payload comes with the
+request, from a caller that may read histories in Temporal.
 """
 
 import secrets
@@ -21,17 +21,17 @@ from domain.deployment.secrets import is_loopback
 from domain.errors import PayloadTooLargeError
 from runtime.encryption import DecryptionError, EncryptionCodec
 
-# A history's page is at most 4 MB in gRPC; base64 makes it a third more.
+# A history's page has at most 4 MB in gRPC; base64 adds a third.
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
 Convert = Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
 
 
 def create_codec_server(codec: EncryptionCodec, *, ui_origin: str, key: str | None) -> Starlette:
-    """The application, for a browser that shows the UI of this origin, and for callers that are no browser.
+    """Create the application, for browsers at the UI's origin and for other clients.
 
-    With a key, each call must bring it (`Authorization: Bearer …`). Without one it must be reached by a name of this
-    machine: a page elsewhere whose name leads here is refused.
+    With a key, each call must bring it (`Authorization: Bearer …`). Without one the host must be a name of this
+    machine: a foreign page whose name leads here is refused.
     """
 
     def answer_with(convert: Convert) -> Callable[[Request], Awaitable[Response]]:

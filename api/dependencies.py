@@ -1,4 +1,4 @@
-"""What the routes share: the services, and the types of the names in their paths and bodies.
+"""The services and the types of names that routes share.
 
 A route that takes a key:
 
@@ -10,13 +10,13 @@ A route that takes a key:
         tag.set(thing.revision)
         return thing
 
-- `allow(Scope.…)` (api/auth.py) on the router; what acts names its own by `by: Operator` or `by: Admin`, an Actor.
+- `allow(Scope.…)` (api/auth.py) on the router; an acting route has its own by `by: Operator` or `by: Admin`, an Actor.
 - `Route` (api/routes.py) checks the key before the body, does the work once under an Idempotency-Key, answers 304, and
   documents all that with its refusals. `refusals` (api/problems.py) adds those of the route itself.
 - `IfMatch` (api/entity_tags.py) is for the use case, which calls `if_match.require(revision)` in its transaction.
 - `Limit`, `After`, `position` and `cut` (api/pages.py) make a list.
 - `model_config = example({…})` on every body and answer, `examples=[…]` on every path parameter: the tests of the
-  OpenAPI document ask for them, and schemathesis calls the route by them.
+  OpenAPI document require them, and schemathesis calls the route with them.
 """
 
 import re
@@ -31,18 +31,18 @@ from wiring import Services
 
 
 def services_of(request: Request) -> Services:
-    """What the application was opened with."""
+    """Return the services of the application."""
     services: Services = request.app.state.services
     return services
 
 
 async def _services(request: Request) -> Services:
-    # Asynchronous, or the framework would have a thread call it.
+    # Asynchronous, or the framework would use a thread.
     return services_of(request)
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL's text holds every character but one."""
+    """Refuse the one character that PostgreSQL's text cannot hold."""
     if "\0" in text:
         raise ValueError("must not contain the character U+0000")
     return text
@@ -52,7 +52,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d")
 
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 
-# Where the document of the API has the examples of its models until it is served.
+# The API's document keeps the examples of models here until it is served.
 EXAMPLE = "x-example"
 
 Using = Annotated[Services, Depends(_services)]
@@ -76,30 +76,30 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# Beside the bounds of a body's number (`Annotated[int, Field(ge=1), WHOLE]`): JSON knows no integers, so that 3.0 is 3.
+# For a number in a body (`Annotated[int, Field(ge=1), WHOLE]`): JSON has no integers, so 3.0 is 3.
 WHOLE = BeforeValidator(_whole)
 
 
 def _written_out(value: object) -> object:
-    """A number is no instant, though it could be taken for one."""
+    """Refuse a number as an instant, though it could be read as one."""
     if not (isinstance(value, str) and _INSTANT.match(value)):
         raise ValueError("must be an instant with its offset, as 2026-11-01T10:00:00Z")
     return value
 
 
 def _imaginable(instant: datetime) -> datetime:
-    """Of the first and the last years not every instant can be told in every zone, nor be reckoned with."""
+    """Refuse instants near the first and the last year, which some zones cannot show."""
     if not FIRST_YEAR <= instant.year <= LAST_YEAR:
         raise ValueError(f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
     return instant
 
 
-# An instant of a body or a query. It is a text in JSON, which a strict model would refuse.
+# An instant of a body or a query. In JSON it is a text, which a strict model would refuse.
 InstantField = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_imaginable)]
 
 
 def _require_unicode(value: object) -> None:
-    """Raises ValueError for half of a surrogate pair, which JSON can say and UTF-8 cannot."""
+    """Raise ValueError for a lone surrogate, which JSON allows and UTF-8 does not."""
     match value:
         case str():
             try:
@@ -116,7 +116,7 @@ def _require_unicode(value: object) -> None:
 
 
 class RequestModel(BaseModel):
-    """A body that means what it says: no conversions between types, no members that are not read."""
+    """A body without type conversions or unknown members."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -128,12 +128,12 @@ class RequestModel(BaseModel):
 
 
 class ResponseModel(BaseModel):
-    """An answer, filled from what a use case returns."""
+    """An answer, filled from the result of a use case."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 def example(value: dict[str, Any]) -> ConfigDict:
-    """The `model_config` of a body or an answer that shows what it looks like."""
-    # As text, since the framework leaves nulls out of its document; `create_app` puts it back.
+    """Return a `model_config` with an example."""
+    # As text, since the framework omits nulls from its document; `create_app` restores it.
     return ConfigDict(json_schema_extra={EXAMPLE: msgspec.json.encode(value).decode()})

@@ -1,4 +1,4 @@
-"""ETag, If-Match and If-None-Match (RFC 9110): who has seen which state of a document."""
+"""ETag, If-Match and If-None-Match (RFC 9110)."""
 
 import re
 from hashlib import sha256
@@ -13,15 +13,15 @@ _TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
 class Tag:
-    """The ETag of a route's answer. A route that takes one answers If-None-Match with 304 where nothing has changed."""
+    """The ETag of an answer. With it, an unchanged If-None-Match is answered 304."""
 
     def __init__(self, response: Response) -> None:
         self._response = response
 
     def set(self, revision: int, *counted: object) -> None:
-        """Name the document's revision, and whatever else the answer shows that changes without a revision.
+        """Set the ETag from the revision, and from other parts of the answer that change.
 
-        If-Match looks at the revision alone, If-None-Match at everything.
+        If-Match compares the revision alone, If-None-Match everything.
         """
         digest = f".{sha256(msgspec.json.encode(counted)).hexdigest()[:12]}" if counted else ""
         self._response.headers["ETag"] = f'"{revision}{digest}"'
@@ -31,7 +31,7 @@ Tagged = Annotated[Tag, Depends(Tag)]
 
 
 def is_known(if_none_match: str, etag: str) -> bool:
-    """Whether If-None-Match names the ETag."""
+    """Whether If-None-Match contains the ETag."""
     return if_none_match.strip() == "*" or any(f'"{tag}"' == etag for _, tag in _TAG.findall(if_none_match))
 
 
@@ -43,7 +43,7 @@ def precondition(
         ),
     ] = None,
 ) -> Precondition:
-    """What If-Match asks for."""
+    """Return the condition of If-Match."""
     if if_match is None:
         return UNCONDITIONAL
     if if_match.strip() == "*":

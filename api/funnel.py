@@ -1,4 +1,4 @@
-"""How far the journeys of a campaign came."""
+"""The funnel of a campaign's journeys."""
 
 from typing import Annotated, Any
 
@@ -57,7 +57,7 @@ _FUNNEL: dict[str, Any] = {
 
 
 class SendFunnel(ResponseModel):
-    """What became of a step's messages: numbers of messages, but for `deferred` and `held`, which are of journeys."""
+    """Messages of a step by outcome; `deferred` and `held` count journeys."""
 
     sent: int = Field(examples=[900])
     opened: int = Field(examples=[310], description="of those sent")
@@ -90,7 +90,7 @@ class ArmFunnel(ResponseModel):
 
 
 class VersionFunnel(ResponseModel):
-    """The journeys that are on a version now, or were when they ended."""
+    """The journeys on a version, now or at their end."""
 
     version: int
     entered: int = Field(examples=[1000])
@@ -116,5 +116,5 @@ class Funnel(ResponseModel):
 async def get_funnel(
     key: CampaignKey, services: Using, version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
 ) -> Funnel:
-    """How many entered, how far they came, what became of the messages, and how they ended. All at one instant."""
+    """Entries, reached steps, outcomes of messages and of journeys, in one snapshot."""
     return Funnel.model_validate(await services.funnel(key, version))

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can do its work."""
+"""Liveness and readiness."""
 
 from typing import Any, Literal
 
@@ -53,10 +53,10 @@ async def alive() -> Alive:
     responses={503: {"model": Readiness, "description": "A part is not ready"}, **refusals(SojournError)},
 )
 async def ready(response: Response, services: Using) -> Readiness:
-    """Whether requests can be served, which takes the database and its migrations, and what the deployment lacks.
+    """Readiness, which requires the database and its migrations, and known problems.
 
-    Temporal, its namespace and search attributes, the mail server and the secrets are told as workers see them; while
-    one of these is missing, requests are served all the same.
+    Problems of Temporal, its namespace and search attributes, the mail server and the secrets are those that workers
+    report; requests are served in spite of them.
     """
     found = await services.ready()
     if not found.is_ready:

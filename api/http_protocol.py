@@ -1,7 +1,7 @@
-"""HTTP/1.1 connections with bounds: how many, how large a head, and how long each part of a request may take.
+"""HTTP/1.1 with bounds on connections, heads and the time of each part.
 
-uvicorn's own protocol bounds none of these, so that one connection could fill the memory of the process. A request of
-which the head is read belongs to the application, which bounds its body (api/admission.py).
+uvicorn's own protocol has no such bounds, so one connection could fill the memory of the process. Once its head is
+read, a request belongs to the application, which bounds its body (api/admission.py).
 """
 
 import asyncio
@@ -16,30 +16,31 @@ from api.client_address import network_of
 from api.problems import answer
 from domain.errors import HeadersTooLargeError, InvalidRequestError, OverloadedError, SojournError
 
-# Of a head, its request line included; browsers send 2 kB, with the cookies of a whole domain perhaps 16.
+# For a head, including its request line; browsers send 2 kB, with the cookies of a whole domain perhaps 16.
 MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_HEADERS: Final = 100
-# Requests that wait on one connection for the answer of one before. Few clients pipeline at all.
+# Pipelined requests on one connection. Few clients pipeline at all.
 MAX_PIPELINED: Final = 8
 # For a head, from its first byte, or from the opening of the connection. Seconds.
 HEAD_SECONDS: Final = 10.0
-# Longer than clients and load balancers keep an idle connection, so that it is they who close it. Seconds.
+# Longer than clients and load balancers keep an idle connection, so that they close it. Seconds.
 KEEP_ALIVE_SECONDS: Final = 75
-# For an answer that the client takes too slowly, as long as a part of it is unsent. Seconds.
+# For an answer that the client reads too slowly, while a part of it is unsent. Seconds.
 ANSWER_SECONDS: Final = 60.0
-# How long what is still sent after a refusal is read and dropped: a connection that is closed upon unread bytes loses
-# the answer. Seconds.
+# How long input after a refusal is read and dropped: closing a connection with unread bytes would lose the answer.
+# Seconds.
 LINGER_SECONDS: Final = 5.0
-# How often the connections are looked at. Seconds.
+# The interval of checks of the connections. Seconds.
 SWEEP_SECONDS: Final = 1.0
-# Each byte of a body pays for so many bytes of its chunks' framing, which is 5 where a client sends single bytes.
+# Bytes of chunk framing allowed for each byte of a body; a client that sends single bytes needs 5.
 _FRAMING: Final = 8
 
 
 class Connections:
-    """The connections of one server. Where there are as many as may be, a newcomer takes the place of one that waits.
+    """The connections of one server. At the limit, a new one replaces one that waits.
 
-    That is one of the address that has the most, so that an address that opens them without end harms itself alone.
+    The replaced one belongs to the address with the most connections, so that an address that opens many only harms
+    itself.
     """
 
     def __init__(self, most: int) -> None:
@@ -49,7 +50,7 @@ class Connections:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, connection: "BoundedProtocol") -> bool:
-        """False where there is no place for it."""
+        """Add a connection; return False if there is no room."""
         if self._count >= self._most and not self._make_room():
             return False
         self._count += 1
@@ -88,7 +89,7 @@ class Connections:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. `protocol(most)` makes the class for a server."""
+    """One connection. `protocol(most)` creates the class for a server."""
 
     table: ClassVar[Connections]
 
@@ -96,20 +97,20 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self.address = ""
         self._is_in_head = False
-        # Nothing more is read: what was read is answered, and the connection closed.
+        # Reading has ended: pending requests are answered, then the connection closes.
         self._is_leaving = False
         self._head_bytes = 0
         self._headers = 0
-        # What has come beside the bytes of a body, since the last head or message was complete.
+        # Bytes besides those of bodies, since the last head or message was complete.
         self._overhead = 0
         self._fault: SojournError | None = None
-        # When the client must have sent what it owes; None while it owes nothing, or a body.
+        # When the client must have sent the rest; None while nothing, or a body, is due.
         self._deadline: float | None = self.loop.time() + HEAD_SECONDS
         self._unread_since: float | None = None
 
     @property
     def is_waiting(self) -> bool:
-        """Whether there is no whole request here that is still to be answered."""
+        """Whether there is no complete request to answer."""
         return not self._is_answering or (self.cycle.more_body and not self.pipeline)
 
     @property
@@ -144,8 +145,8 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # No other protocol is offered, and the parser takes the body for one: it begins anew, with a head that does
-            # not ask for it.
+            # No other protocol is offered, and the parser would take the body for one: restart with a head that does
+            # not request it.
             method = self.scope["method"].encode()
             headers = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
             head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self.url, b"".join(headers))
@@ -154,7 +155,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= MAX_PIPELINED:
-            # What was read is answered; a client sends the rest again, over another connection (RFC 9112, 9.3.2).
+            # Complete requests are answered; a client repeats the rest over another connection (RFC 9112, 9.3.2).
             self._leave()
             raise ValueError("pipelined")
         super().on_message_begin()
@@ -170,7 +171,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers += 1
         self._count(len(name) + len(value))
-        # What follows a body (RFC 9110, 6.5) is read and dropped: it must not become a header of the request.
+        # Trailers (RFC 9110, 6.5) are dropped: they must not become headers of the request.
         if self._is_in_head:
             super().on_header(name, value)
 
@@ -210,7 +211,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = self.loop.time() + seconds
 
     def expire(self, now: float) -> None:
-        """Close the connection if the client has let a deadline pass."""
+        """Close the connection if the client has missed a deadline."""
         if self.transport.get_write_buffer_size() == 0:
             self._unread_since = None
         elif self._unread_since is None:
@@ -228,7 +229,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, error: SojournError) -> None:
-        """Answer what cannot be read, and close the connection; no answer overtakes that of a request before it."""
+        """Answer an unreadable request after the earlier ones, and close the connection."""
         if self._is_leaving:
             return
         is_body_at_fault = self._is_answering and self.cycle.more_body and not self._is_in_head
@@ -260,7 +261,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def protocol(most: int) -> type[BoundedProtocol]:
-    """The protocol of one server, which holds `most` connections at a time."""
+    """Create the protocol of one server with at most `most` connections."""
     return type("ServerProtocol", (BoundedProtocol,), {"table": Connections(most)})
 
 

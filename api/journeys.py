@@ -55,13 +55,13 @@ _LINE: dict[str, Any] = {
 }
 
 Name = Annotated[TextField, Field(min_length=1, max_length=255)]
-# The numbers that PostgreSQL's integer holds.
+# The range of PostgreSQL's integer.
 VersionFilter = Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
 JourneyId = Annotated[UUID, Path(examples=[_JOURNEY["id"]])]
 
 
 class JourneyFields(RequestModel):
-    """What lists and changes of many filter journeys by."""
+    """The filter of lists and bulk changes of journeys."""
 
     campaign: Name | None = None
     version: VersionFilter | None = None
@@ -72,13 +72,13 @@ class JourneyFields(RequestModel):
     entered_before: InstantField | None = Field(None, description="the first instant that does not count")
 
     def filter(self) -> JourneyFilter:
-        """The filter, but for the user, whom the use case looks up."""
+        """The filter without the user, whom the use case looks up."""
         given = self.model_dump(include=set(JourneyFilter.__struct_fields__))
         return JourneyFilter(versions=None if self.version is None else (self.version,), **given)
 
 
 class JourneyQuery(JourneyFields):
-    """Which journeys: those for which all holds that is given."""
+    """Select journeys; all given conditions must hold."""
 
     model_config = ConfigDict(strict=False)
 
@@ -89,7 +89,7 @@ class JourneyQuery(JourneyFields):
 
 
 class ManyRequest(JourneyFields):
-    """Which active journeys of a campaign: those for which all holds that is given."""
+    """Select active journeys of a campaign; all given conditions must hold."""
 
     model_config = example({"campaign": "abandoned-cart", "version": 2, "step": "cool-off"})
 
@@ -98,7 +98,7 @@ class ManyRequest(JourneyFields):
 
 
 class SkipRequest(ManyRequest):
-    """Which journeys that wait: those for which all holds that is given."""
+    """Select waiting journeys; all given conditions must hold."""
 
     status: Literal["waiting"] | None = None
 
@@ -141,7 +141,7 @@ class JourneyStory(Journey):
 
 
 class CountedJourneys(ResponseModel):
-    """What a dry run finds."""
+    """The result of a dry run."""
 
     model_config = example({"journeys": 1500})
 
@@ -156,7 +156,10 @@ _ONE = refusals(NotFoundError, ConflictError)
 
 @router.get("", responses=refusals(InvalidCursorError, NotFoundError))
 async def list_journeys(services: Using, query: Annotated[JourneyQuery, Query()]) -> JourneyList:
-    """Journeys, newest first. A campaign, version or user that there is not is refused, not an empty list."""
+    """Journeys, newest first.
+
+    An unknown campaign, version or user is refused, rather than answered with an empty list.
+    """
     rows = await services.journeys.list(
         query.filter(), user=query.user, limit=query.limit + 1, after=position(query.after, UUID)
     )
@@ -171,13 +174,13 @@ async def get_journey(
     limit: Limit = DEFAULT_LIMIT,
     before: Annotated[TextField | None, Query(description="`next` of the page before")] = None,
 ) -> JourneyStory:
-    """One journey: where it is, until when, and the latest lines of its story with the reason of each decision."""
+    """One journey: its position, and its latest decisions with reasons."""
     return JourneyStory.model_validate(await services.journeys.get(id, limit=limit, before=before))
 
 
 @router.post("/exit", status_code=202, response_model=Operation, responses={**_DRY_RUN, **refusals(NotFoundError)})
 async def exit_many(request: ManyRequest, services: Using, by: Operator) -> Operation | Response:
-    """End many journeys, page by page: the operation says how far it is."""
+    """End many journeys, page by page; the operation shows the progress."""
     if request.dry_run:
         return _count_response(await services.journeys.count(request.filter(), user=request.user))
     operation = await services.journeys.exit_many(request.filter(), user=request.user, by=by)
@@ -186,7 +189,7 @@ async def exit_many(request: ManyRequest, services: Using, by: Operator) -> Oper
 
 @router.post("/skip", status_code=202, response_model=Operation, responses={**_DRY_RUN, **refusals(NotFoundError)})
 async def skip_many(request: SkipRequest, services: Using, by: Operator) -> Operation | Response:
-    """Have many journeys go on that wait, page by page: the operation says how far it is."""
+    """Skip the waits of many journeys, page by page; the operation shows the progress."""
     if request.dry_run:
         return _count_response(await services.journeys.count(only_waiting(request.filter()), user=request.user))
     operation = await services.journeys.skip_many(request.filter(), user=request.user, by=by)
@@ -195,15 +198,19 @@ async def skip_many(request: SkipRequest, services: Using, by: Operator) -> Oper
 
 @router.post("/{id:uuid}/exit", responses=_ONE)
 async def exit_journey(id: JourneyId, services: Using, by: Operator) -> Journey:
-    """End an active journey. Nothing of it is authorised from now on; a message that is being sent settles."""
+    """End an active journey.
+
+    Nothing more is authorised; a message that is being sent settles.
+    """
     return Journey.model_validate(await services.journeys.exit(id, by=by))
 
 
 @router.post("/{id:uuid}/skip", responses=_ONE)
 async def skip_journey(id: JourneyId, services: Using, by: Operator) -> Journey:
-    """Have a journey that waits go on at once, as if the time were over.
+    """End a journey's wait at once, as if its time were over.
 
-    A message that waits for its send window, the frequency caps or a paused campaign is not hurried: 409 says why.
+    A message that waits for its send window, the frequency caps or a paused campaign is not sent earlier: 409 with the
+    reason.
     """
     return Journey.model_validate(await services.journeys.skip(id, by=by))
 

@@ -34,7 +34,7 @@ class KeyRequest(RequestModel):
     model_config = example({"name": "shop backend", "scopes": ["ingest"], "expires_at": "2027-11-01T00:00:00Z"})
 
     name: Annotated[TextField, Field(min_length=1, max_length=255, description="whose it is; for people")]
-    # A set of enum members is JSON's list of names, which strict validation would refuse.
+    # In JSON a set of enum members is a list of names, which strict validation would refuse.
     scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=4)]
     expires_at: InstantField | None = None
     source: Annotated[
@@ -79,7 +79,7 @@ class KeyList(ResponseModel):
 
 @router.post("", status_code=201)
 async def create_key(body: KeyRequest, request: Request, response: Response, services: Using, by: Admin) -> NewKey:
-    """Make a key. Its token is in this answer and nowhere else: Sojourn keeps only a hash of it."""
+    """Make a key. Only this answer has its token: Sojourn stores a hash."""
     made = await services.keys.create(body.name, body.scopes, body.expires_at, body.source, by=by)
     key = NewKey(**Key.model_validate(made.key).model_dump(), token=made.token)
     response.headers["Cache-Control"] = "no-store"
@@ -89,7 +89,10 @@ async def create_key(body: KeyRequest, request: Request, response: Response, ser
 
 @router.get("")
 async def list_keys(services: Using, limit: Limit = DEFAULT_LIMIT, after: After = None) -> KeyList:
-    """Every key, the newest first; expired and revoked ones too. The keys of the environment are not among them."""
+    """Every key, the newest first, including expired and revoked ones.
+
+    Keys of the environment are not listed.
+    """
     rows = await services.keys.list(limit=limit + 1, after=position(after, tuple[datetime, str]))
     keys, next = cut(rows, limit, lambda key: (key.created_at, key.id))
     return KeyList(keys=[Key.model_validate(key) for key in keys], next=next)
@@ -99,5 +102,5 @@ async def list_keys(services: Using, limit: Limit = DEFAULT_LIMIT, after: After 
 async def revoke_key(
     id: Annotated[TextField, Path(max_length=64, examples=["9f86d081884c7d65"])], services: Using, by: Admin
 ) -> Key:
-    """Revoke a key. It opens nothing after one second, in any process; revoking it again changes nothing."""
+    """Revoke a key within one second in every process. Repeating it changes nothing."""
     return Key.model_validate(await services.keys.revoke(id, by=by))

@@ -1,4 +1,4 @@
-"""How much each key may do in a second, and how large a body may be that a route reads."""
+"""Rate limits of keys, and size limits of bodies."""
 
 import time
 from collections.abc import Callable
@@ -10,15 +10,18 @@ from fastapi import Request
 from domain.access import Actor
 from domain.errors import PayloadTooLargeError, RateLimitedError
 
-# A key may do so many seconds' worth at once.
+# A key may save up this many seconds of its rate.
 BURST_SECONDS: Final = 1.0
-# Of a body whose key is not known before it is read, as sent and decompressed. Clients that put their key there alone
-# fill a batch to 500 KB at most.
+# For a body whose key is inside, as sent and decompressed. Clients that put their key only there fill a batch to 500 KB
+# at most.
 MAX_UNKNOWN_BYTES: Final = 512 * 1024
 
 
 def body_too_large(limit: int, *, is_known: bool = True) -> PayloadTooLargeError:
-    """The refusal of a body of more than `limit` bytes. `is_known`: its key was, before it was read."""
+    """Return the refusal of a body beyond `limit` bytes.
+
+    `is_known` says that the key was known before reading.
+    """
     told = f"the body may have {limit:,} bytes"
     if limit == MAX_UNKNOWN_BYTES and not is_known:
         told += " where its key is in no header: send that of a larger one as `Authorization: Bearer KEY`"
@@ -26,7 +29,7 @@ def body_too_large(limit: int, *, is_known: bool = True) -> PayloadTooLargeError
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body as it was sent. Raises PayloadTooLargeError where it is more than `limit` bytes."""
+    """Return the body as it was sent. Raises PayloadTooLargeError."""
     body = await request.body()
     if len(body) > limit:
         raise body_too_large(limit)
@@ -34,25 +37,25 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 class Allowance:
-    """How much of one unit each key may use in a second, counted in this process.
+    """The rate at which each key may use one unit, in this process.
 
-    Who has not used up a second's worth may use any amount once, since a batch cannot be served in part. What is more
-    than a second's worth is a debt: the next is let in when that is paid off, so that in the long run no key has more
-    than its rate. What is refused costs nothing.
+    A key below its rate may use any amount once, since a batch cannot be served in part. The excess is a debt: the next
+    request is admitted when it is paid off, so that no key exceeds its rate in the long run. A refused request costs
+    nothing.
     """
 
     def __init__(self, a_second: int, unit: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """0 is no limit. `unit` is what is counted, in the plural."""
+        """A limit of 0 is none. `unit` is the counted noun, in the plural."""
         self._a_second = a_second
         self._unit = unit
         self._clock = clock
-        # For each key, when what it has used is paid off. Only keys that are verified come here, so there are few.
+        # When each key's usage is paid off. Only verified keys are counted, so there are few.
         self._paid_off_at: dict[Actor, float] = {}
 
     def check(self, key: Actor) -> None:
-        """Raises RateLimitedError where the key must wait."""
+        """Raise RateLimitedError if the key must wait."""
         behind = self._paid_off_at.get(key, 0.0) - self._clock()
-        # As much less as floating point may be off: what was used up exactly is used up.
+        # Allows for the error of floating point at exactly zero.
         if behind >= BURST_SECONDS - 1e-6:
             raise RateLimitedError(
                 f"this key has used up its {self._a_second:,} {self._unit} a second",
@@ -62,7 +65,7 @@ class Allowance:
             )
 
     def use(self, key: Actor, amount: int) -> None:
-        """Count an amount, in one step with the check. Raises as `check` does, and counts nothing then."""
+        """Check and count an amount in one step. Raises as `check` does, without counting."""
         if self._a_second:
             self.check(key)
             now = self._clock()
@@ -70,7 +73,7 @@ class Allowance:
 
 
 class RateLimits:
-    """The allowances of every key: for requests, for events, and for bytes of tracking calls."""
+    """The allowances of every key: requests, events, and bytes of tracking calls."""
 
     def __init__(self, *, requests: int, events: int, bytes: int) -> None:
         self._requests = Allowance(requests, "requests")
@@ -78,15 +81,15 @@ class RateLimits:
         self._bytes = Allowance(bytes, "bytes")
 
     def begin(self, key: Actor) -> None:
-        """Count a request. Raises RateLimitedError where the key must wait, also for its events and bytes."""
+        """Count a request. Raises RateLimitedError, also for excess events and bytes."""
         self._events.check(key)
         self._bytes.check(key)
         self._requests.use(key, 1)
 
     def use_bytes(self, key: Actor, amount: int) -> None:
-        """Count a body, before it is decoded. Raises RateLimitedError."""
+        """Count a body before it is decoded. Raises RateLimitedError."""
         self._bytes.use(key, amount)
 
     def use_events(self, key: Actor, amount: int) -> None:
-        """Count the calls of a body, before they are stored. Raises RateLimitedError."""
+        """Count the calls of a body before they are stored. Raises RateLimitedError."""
         self._events.use(key, amount)

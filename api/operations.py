@@ -1,4 +1,4 @@
-"""What is being done to many journeys or users of a campaign, and how far it is."""
+"""Operations on many journeys or users of a campaign, and their progress."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -77,11 +77,14 @@ async def list_operations(
 
 @router.get("/operations/{id}", responses=refusals(NotFoundError))
 async def get_operation(id: OperationId, services: Using) -> Operation:
-    """One operation, and how far it is."""
+    """One operation, with its progress."""
     return Operation.model_validate(await services.operations.get(id))
 
 
 @router.post("/operations/{id}/cancel", responses=refusals(NotFoundError, ConflictError))
 async def cancel(id: OperationId, services: Using, by: Operator) -> Operation:
-    """Leave an operation where it is. What is done stays done; ending a stopped campaign cannot be cancelled."""
+    """Cancel an operation, keeping what is done.
+
+    Ending a stopped campaign cannot be cancelled.
+    """
     return Operation.model_validate(await services.operations.cancel(id, by=by))

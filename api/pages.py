@@ -1,4 +1,6 @@
-"""Lists in pages. A cursor is the place of the last item seen, so that items that come and go move no page.
+"""Lists in pages, with a cursor at the last item seen.
+
+Items that come and go do not shift pages.
 
 rows = await services.things.list(limit=limit + 1, after=position(after, tuple[datetime, str]))
 items, next = cut(rows, limit, lambda row: (row.created_at, row.id))
@@ -24,19 +26,19 @@ DEFAULT_LIMIT = 100
 
 
 def cut(rows: Sequence[T], limit: int, place: Callable[[T], object]) -> tuple[Sequence[T], str | None]:
-    """A page of `limit + 1` rows, and the cursor of the page that follows; None where there is none."""
+    """Split off the extra row of `limit + 1`; return the page and the next cursor."""
     if len(rows) <= limit:
         return rows, None
     return rows[:limit], cursor(place(rows[limit - 1]))
 
 
 def cursor(place: object) -> str:
-    """What the caller passes as `after`. Opaque to them, and not a secret."""
+    """Encode a position as the opaque `after` of the next call; it is not a secret."""
     return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
 
 
 def position(after: str | None, place: type[T]) -> T | None:
-    """The place that a cursor names; None without one. Raises InvalidCursorError."""
+    """Decode a cursor; None without one. Raises InvalidCursorError."""
     if after is None:
         return None
     try:
@@ -49,7 +51,7 @@ def position(after: str | None, place: type[T]) -> T | None:
 
 
 def _require_storable(place: object) -> None:
-    """Raises ValueError for what no row of PostgreSQL holds, so that none of this API has given it."""
+    """Raise ValueError for a value that no row of PostgreSQL can hold."""
     match place:
         case str() if "\0" in place:
             raise ValueError("U+0000")

@@ -1,4 +1,4 @@
-"""What a document would change of its campaign, and changing just that."""
+"""Plan a document's changes to its campaign, and apply exactly those."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -41,7 +41,7 @@ class PlanRequest(PublishRequest):
     ] = "keep"
 
     def document(self) -> Document:
-        """As the use cases take it."""
+        """Return the document as use cases take it."""
         return Document(self.source, self.file, self.templates, self.in_flight)
 
 
@@ -67,7 +67,7 @@ class Change(ResponseModel):
 
 
 class InFlight(ResponseModel):
-    """Journeys of a version at a step, and what becomes of them."""
+    """Open journeys of a version at a step, and how they continue."""
 
     version: int
     step: str | None = Field(description="null where they have yet to begin, or to say where they are")
@@ -129,7 +129,7 @@ _PLAN: dict[str, Any] = {
 
 
 class AudienceSample(ResponseModel):
-    """What the audience of the document comes to over the first profiles that are known."""
+    """A sample of the document's audience over the first known profiles."""
 
     profiles: int = Field(description="how many were looked at: at most 500, fewer where the condition takes long")
     in_audience: int
@@ -183,11 +183,11 @@ class Applied(ResponseModel):
 
 @router.post("/plan", responses=refusals(ConflictError, InvalidDocumentError))
 async def plan(key: CampaignKey, request: PlanRequest, services: Using) -> CampaignPlan:
-    """What applying a document would change: step by step, and how many users in flight stay, migrate or exit."""
+    """The changes of a document, step by step, and the users that stay, migrate, exit."""
     return CampaignPlan.model_validate(await services.plans.plan(key, request.document()))
 
 
 @router.post("/apply", responses=refusals(ConflictError, PlanOutdatedError, InvalidDocumentError))
 async def apply(key: CampaignKey, request: ApplyRequest, services: Using, by: Operator) -> Applied:
-    """Publish a document and let users in by it, if that is still what the plan says. Else: 409 `plan_outdated`."""
+    """Publish a document and start it, if the plan holds; else 409 `plan_outdated`."""
     return Applied.model_validate(await services.plans.apply(key, request.document(), planned=request.plan, by=by))

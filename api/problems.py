@@ -1,4 +1,4 @@
-"""Every refusal as one shape: application/problem+json (RFC 9457), with a stable `code` for programs."""
+"""Refusals as application/problem+json (RFC 9457), with a `code` for programs."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -30,15 +30,15 @@ _log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 
-# What a lost connection, an exhausted pool or a database that restarts look like. All of them pass.
+# Errors of a lost connection, an exhausted pool or a restarting database. All are temporary.
 DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 
-# What the framework refuses by itself; a body that is no text, with 400.
+# The framework's own refusals; an undecodable body has 400.
 _OF_STATUS: Final[dict[int, type[SojournError]]] = {
     error.status: error for error in (MalformedJsonError, NoSuchPathError, MethodNotAllowedError)
 }
 
-# Pydantic has these words for JSON as well, and says them only of JSON that it reads itself.
+# Pydantic uses these words only for JSON that it reads itself.
 _IN_JSON: Final = {
     "dict_type": "Input should be an object",
     "list_type": "Input should be an array",
@@ -62,20 +62,20 @@ SCHEMA: Final[dict[str, Any]] = {
 
 
 def type_of(code: str) -> str:
-    """Where this API explains a code (api/reference.py), seen from wherever it answers."""
+    """Return the relative URL that explains a code (api/reference.py)."""
     return f"/problems/{code}"
 
 
 def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **members: Any) -> Response:
-    """A problem response. `members` go beside the standard ones and never replace them."""
+    """Return a problem response. `members` stand beside the standard ones."""
     body = {**members, **_standard(status, code, detail)}
     return Response(msgspec.json.encode(body, enc_hook=str), status, headers, MEDIA_TYPE)
 
 
 def refusals(*errors: type[SojournError]) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that refuses with these, for its documentation.
+    """Return the `responses` of a route's own refusals, for its documentation.
 
-    What every route of its kind refuses with is documented without it.
+    The common ones of its kind are documented anyway.
     """
     found: dict[int | str, dict[str, Any]] = {}
     for error in sorted(set(errors), key=lambda error: error.code):
@@ -99,14 +99,14 @@ def _standard(status: int, code: str, detail: str) -> dict[str, Any]:
         "status": status,
         "detail": detail,
         "code": code,
-        # The Python clients of Segment and RudderStack read `code` and `message`, and take a refusal without them for a
-        # fault of the network, which they repeat.
+        # Segment's and RudderStack's Python clients read `code` and `message`, and retry a refusal without them as a
+        # network error.
         "message": detail,
     }
 
 
 def install(app: FastAPI) -> None:
-    """Have every error of the application answered as a problem."""
+    """Install the handlers that answer every error with a problem."""
     app.add_exception_handler(SojournError, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -116,7 +116,7 @@ def install(app: FastAPI) -> None:
 
 
 def answer(error: SojournError) -> Response:
-    """The problem that a refusal is."""
+    """Return the problem of a refusal."""
     members = dict(error.data)
     headers: dict[str, str] = {}
     if isinstance(error, InvalidDocumentError):
@@ -135,7 +135,7 @@ def _answer_refusal(_request: Request, error: Exception) -> Response:
 
 
 def _invalid(_request: Request, error: Exception) -> Response:
-    """What the declared types refuse. The values stay out of the answer: they may be personal, or a key."""
+    """Answer errors of declared types without values, which may be personal or a key."""
     if not isinstance(error, RequestValidationError):
         raise TypeError(type(error).__name__)
     for fault in error.errors():
@@ -165,7 +165,7 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """What a path is there for. The framework tells of the first route of the path alone."""
+    """Return the methods of a path; the framework would name only its first route's."""
     return [
         method
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -178,9 +178,9 @@ def _database_away(_request: Request, error: Exception) -> Response:
 
 
 def database_away(error: Exception) -> Response:
-    """The problem that one of DATABASE_AWAY is."""
+    """Return the problem of an error of DATABASE_AWAY."""
     detail = describe_error(error) if isinstance(error, psycopg.Error) else None
-    _log.warning("database unavailable", error=type(error).__name__, detail=detail)
+    _log.warning("failed to reach database", error=type(error).__name__, detail=detail)
     return problem(
         UnavailableError.status,
         UnavailableError.code,
@@ -190,9 +190,9 @@ def database_away(error: Exception) -> Response:
 
 
 class Incidents:
-    """Answers an unexpected error with a 500 that tells no internals, only the id under which the log has them.
+    """Answers an unexpected error with 500 and the id of its log entry.
 
-    A middleware, since Starlette raises what its handler for Exception has answered once more, for a second log entry.
+    It is a middleware because Starlette raises an error again after its handler for Exception, for a second log entry.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -215,9 +215,9 @@ class Incidents:
             return
         except Exception:
             incident = uuid4().hex[:12]
-            # The template of the path: the path itself may hold a user id or an unsubscribe token.
+            # The path's template: the path itself may contain a user id or an unsubscribe token.
             path = getattr(scope.get("route"), "path", None)
-            _log.exception("unexpected error", incident=incident, method=scope["method"], path=path)
+            _log.exception("failed to answer request", incident=incident, method=scope["method"], path=path)
             if is_started:
                 raise
             detail = f"something unexpected went wrong; the log has it as incident {incident}"

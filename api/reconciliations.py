@@ -1,4 +1,4 @@
-"""Compare the database with Temporal, and see what came of it."""
+"""Compare the database with Temporal, and show the reports."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -79,7 +79,7 @@ class ReconciliationList(ResponseModel):
 
 @router.post("", status_code=202)
 async def request_reconciliation(services: Using, by: Admin) -> Reconciliation:
-    """Have a worker compare the database with Temporal, and repair what does not agree."""
+    """Request a comparison of the database with Temporal, with repairs."""
     return Reconciliation.model_validate(await services.reconciliations.request(by=by))
 
 

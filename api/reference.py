@@ -1,4 +1,4 @@
-"""Where one finds one's way: the front page of the API, and what each code of a problem means."""
+"""The front page of the API, and explanations of problem codes."""
 
 from http import HTTPStatus
 from typing import Any
@@ -62,7 +62,7 @@ class ProblemTypes(ResponseModel):
 
 @router.get("/", responses=refusals(SojournError))
 async def front() -> Front:
-    """Where to look next."""
+    """Links to start with."""
     return Front()
 
 
@@ -74,7 +74,7 @@ async def problem_types() -> ProblemTypes:
 
 @router.get("/problems/{code}", responses=refusals(NotFoundError, InvalidRequestError, SojournError))
 async def problem_type(code: str = Path(examples=["not_found"])) -> ProblemType:
-    """What a code means, and what to do. The `type` of each problem leads here."""
+    """The meaning of a code, and its remedy. The `type` of each problem links here."""
     if code not in _ERRORS:
         raise NotFoundError(f"no problem has the code {code}; /problems lists those that there are")
     return _problem_type(_ERRORS[code])

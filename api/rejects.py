@@ -1,4 +1,4 @@
-"""What clients reported and was not taken."""
+"""Refused calls and parts of calls."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -32,7 +32,7 @@ _REJECT: dict[str, Any] = {
     "body": '"GMT+2"',
     "unrecorded": 0,
 }
-# As PostgreSQL's bigint bounds it.
+# The bound of PostgreSQL's bigint.
 RejectId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
@@ -74,7 +74,10 @@ async def list_rejects(
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> RejectPage:
-    """Calls that were refused, and parts left out of accepted calls, the newest first. They are kept for 30 days."""
+    """Refused calls, and parts left out of accepted calls, the newest first.
+
+    They are kept for 30 days.
+    """
     rows = await services.rejects.list(
         limit=limit + 1,
         after=position(after, RejectId),

@@ -1,6 +1,6 @@
-"""Every request as operators see it: counted and timed, traced, and named in what is logged meanwhile.
+"""Metrics, traces and logs of requests.
 
-By the template of its route, never by its path, which may hold a user id or an unsubscribe token.
+They name the template of a route, never its path, which may contain a user id or an unsubscribe token.
 """
 
 from time import perf_counter
@@ -23,16 +23,16 @@ _log = structlog.get_logger(__name__)
 _tracer: Final = trace.get_tracer("sojourn")
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-# Looked at all the time, or called with every event: what goes well there is counted and not logged.
+# Requested very often: successes are counted but not logged.
 _SILENT: Final = frozenset({"/healthz", "/readyz"} | {f"/v1/{kind}" for kind in KINDS})
-# The client has gone before it was answered; so nginx counts it.
+# The client left before the answer; nginx counts it in the same way.
 GONE: Final = 499
-# An overloaded API refuses with these by the thousand, and clients leave; a line for each would be one more load.
+# An overloaded API answers thousands of these, and clients leave; a log line for each would add load.
 _COUNTED_ONLY: Final = frozenset({429, GONE, 503})
 
 
 class RequestMetrics:
-    """The outermost middleware. The request's id is in its answer (`X-Request-Id`) and in all that is logged of it."""
+    """The outermost middleware. The request's id is in `X-Request-Id` and in its log."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -74,7 +74,7 @@ class RequestMetrics:
                 seconds = perf_counter() - began
                 metrics.HTTP_REQUESTS.labels(method, route, status).inc()
                 metrics.HTTP_SECONDS.labels(method, route).observe(seconds)
-                _tell(method, route, status, seconds)
+                _log_request(method, route, status, seconds)
 
 
 def _describe(span: trace.Span, method: str, route: str, status: int, request_id: str) -> None:
@@ -91,9 +91,9 @@ def _describe(span: trace.Span, method: str, route: str, status: int, request_id
         span.set_status(Status(StatusCode.ERROR))
 
 
-def _tell(method: str, route: str, status: int, seconds: float) -> None:
-    """A line for what was asked of the API, and for what went wrong."""
+def _log_request(method: str, route: str, status: int, seconds: float) -> None:
+    """Log a request that changed something or failed."""
     if status in _COUNTED_ONLY or (status < 400 and route in _SILENT):
         return
     log = _log.warning if status >= 500 else _log.info
-    log("request", method=method, route=route, status=status, seconds=round(seconds, 4))
+    log("request answered", method=method, route=route, status=status, seconds=round(seconds, 4))

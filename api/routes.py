@@ -1,8 +1,8 @@
-"""The kind of route that takes a key. It does what no route should have to think of, and documents it:
+"""The kind of route that takes a key, with its common behaviour and documentation:
 
 - the key is verified, and its scope, before the body is read;
 - a body must say that it is JSON;
-- what acts (POST, PUT, PATCH, DELETE) is done once under an Idempotency-Key, with its answer kept in the transaction of
+- a change (POST, PUT, PATCH, DELETE) is made once under an Idempotency-Key, with its answer kept in the transaction of
   its effect;
 - an answer whose ETag the caller has already is 304.
 """
@@ -65,12 +65,12 @@ _IF_NONE_MATCH: Final[dict[str, Any]] = {
     "schema": {"type": "string"},
     "example": '"7"',
 }
-# Of an answer's headers, those that are its own rather than of the connection that it went over.
+# Headers that belong to an answer rather than to its connection.
 _KEPT_HEADERS: Final = ("content-type", "etag", "location", "cache-control")
 
 
 class Route(APIRoute):
-    """A route that takes a key: `APIRouter(route_class=Route, dependencies=[Depends(allow(Scope.READ))])`."""
+    """A route that takes a key, as `route_class` of a router with `allow(…)`."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
@@ -98,7 +98,7 @@ class Route(APIRoute):
 
 
 def keep_instead(request: Request, body: bytes) -> None:
-    """Have this kept under the Idempotency-Key in place of the answer, which holds a secret."""
+    """Store this under the Idempotency-Key instead of the answer with its secret."""
     request.state.kept_body = body
 
 
@@ -121,7 +121,7 @@ async def _once(request: Request, key: str, inner: Handler) -> Response:
 
 
 async def _hash(request: Request) -> bytes:
-    """What makes it the same request: all that decides what is done."""
+    """Hash everything that identifies a request."""
     target = f"{request.method} {request.url.path}?{request.url.query}\n{request.headers.get('if-match')}\n"
     return sha256(target.encode() + await request.body()).digest()
 
@@ -141,7 +141,7 @@ def _calls(dependant: Dependant) -> Iterator[object]:
 
 
 def _scope(dependant: Dependant) -> Scope:
-    """What the route takes: of a router's scope and the route's own, the one that includes the other."""
+    """Return the scope of the route or its router, whichever includes the other."""
     scopes = {call.scope for call in _calls(dependant) if isinstance(call, Allowed)}
     if not scopes:
         raise TypeError(f"{dependant.path} says no scope: give it `Depends(allow(Scope.…))`")
@@ -149,7 +149,7 @@ def _scope(dependant: Dependant) -> Scope:
 
 
 def _document(route: Route) -> None:
-    """Add to the documentation what every route of this kind does."""
+    """Document the common behaviour of this kind of route."""
     calls = list(_calls(route.dependant))
     scope = _scope(route.dependant)
     errors: set[type[SojournError]] = {
@@ -163,7 +163,7 @@ def _document(route: Route) -> None:
         SojournError,
     }
     parameters = []
-    # Routes share what they are given.
+    # Routes share the given mapping.
     route.responses = deepcopy(route.responses)
     if route.body_field is not None:
         errors |= {MalformedJsonError, RequestTimeoutError, PayloadTooLargeError, UnsupportedMediaTypeError}

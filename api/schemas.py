@@ -1,4 +1,4 @@
-"""The JSON Schemas of documents, for editors. They hold nothing of a deployment, so that they need no key."""
+"""The JSON Schemas of documents, for editors. They are public."""
 
 from typing import Annotated
 
@@ -27,5 +27,5 @@ SchemaName = Annotated[str, Path(description=" or ".join(NAMES), examples=[NAMES
     },
 )
 async def get_schema(name: SchemaName) -> Response:
-    """What a campaign document or the frequency caps may hold."""
+    """The schema of a campaign document or of the frequency caps."""
     return Response(msgspec.json.encode(document_schema(name)), media_type=MEDIA_TYPE)

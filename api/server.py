@@ -1,4 +1,4 @@
-"""The server that the application runs in: its protocol, what stands in every answer, and an end within its time."""
+"""The server of the application: protocol, common headers, and a bounded shutdown."""
 
 import errno
 import faulthandler
@@ -18,37 +18,37 @@ from settings import Settings
 
 _log = structlog.get_logger(__name__)
 
-# What a request under way may still take once the process is to end. Seconds.
+# How long open requests may take during shutdown. Seconds.
 GRACE_SECONDS: Final = 10
-# When the process ends whatever it does. Docker is told to wait as long (docker-compose.yml). Seconds.
+# When the process ends in any case. Docker waits as long (docker-compose.yml). Seconds.
 STOP_SECONDS: Final = 20
-# Files beside those of the clients' connections: the database's, logs, metrics.
+# Files besides client connections: the database's, logs, metrics.
 _OTHER_FILES: Final = 256
 _HSTS: Final = "max-age=31536000"
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
-    """How uvicorn serves this application, in a process of its own or within another."""
+    """Return uvicorn's options for this application."""
     return {
         "http": protocol(settings.max_connections),
         "ws": "none",
         "log_config": None,
-        # Paths hold user ids and unsubscribe tokens.
+        # Paths contain user ids and unsubscribe tokens.
         "access_log": False,
         "server_header": False,
         "headers": answer_headers(settings),
-        # It would believe X-Forwarded-For of any process of this machine; api/client_address.py reads it.
+        # It would trust X-Forwarded-For of any process of this machine; api/client_address.py reads it.
         "proxy_headers": False,
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
     }
 
 
 def answer_headers(settings: Settings) -> list[tuple[str, str]]:
-    """What stands in every answer. A page may say more about itself, such as what it loads."""
+    """Return the headers of every answer, to which a page may add its own."""
     headers = [
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
-        # Paths hold user ids and tokens.
+        # Paths contain user ids and tokens.
         ("Referrer-Policy", "no-referrer"),
     ]
     if settings.public_url.startswith("https:"):
@@ -57,11 +57,11 @@ def answer_headers(settings: Settings) -> list[tuple[str, str]]:
 
 
 def serve(app: ASGIApp, settings: Settings, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT. Raises SystemExit then, and where the start fails.
+    """Serve until SIGTERM or SIGINT, or until the start fails; then raise SystemExit.
 
-    Raises ConflictError where the address is taken, InvalidRequestError where it cannot be listened on.
+    Raises ConflictError if the address is taken, InvalidRequestError if it is invalid.
     """
-    # When it is done, uvicorn raises its signal once more: without a handler the traces could not be handed over.
+    # At the end uvicorn raises its signal again: without a handler the traces would be lost.
     signal.signal(signal.SIGTERM, _leave)
     options = server_options(_within_files(settings))
     server = _Server(uvicorn.Config(app, host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS, **options))
@@ -73,7 +73,7 @@ def serve(app: ASGIApp, settings: Settings, *, host: str, port: int) -> None:
 def bind(host: str, port: int) -> list[socket.socket]:
     """Bind a socket to each address of a host, without listening yet.
 
-    Raises ConflictError where the port is taken, InvalidRequestError where the address is none of this machine.
+    Raises ConflictError if the port is taken, InvalidRequestError if the address is not of this machine.
     """
     bound: list[socket.socket] = []
     try:
@@ -106,7 +106,7 @@ def _leave(_signal: int, _frame: object) -> NoReturn:
 
 
 def _within_files(settings: Settings) -> Settings:
-    """With no more connections than the process may open files for, as many as it was allowed to ask for."""
+    """Limit connections to the number of files that the process may open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     others = _OTHER_FILES + settings.database_pool_size
     wanted = settings.max_connections + others
@@ -117,7 +117,8 @@ def _within_files(settings: Settings) -> Settings:
         return settings
     most = max(1, soft - others)
     _log.warning(
-        "SOJOURN_MAX_CONNECTIONS is more than the open files allow: raise `ulimit -n`",
+        "database connections reduced",
+        remedy="SOJOURN_MAX_CONNECTIONS exceeds the limit of open files: raise `ulimit -n`",
         max_connections=settings.max_connections,
         open_files=soft,
         connections=most,
@@ -126,10 +127,10 @@ def _within_files(settings: Settings) -> Settings:
 
 
 class _Server(uvicorn.Server):
-    """Ends within STOP_SECONDS of the first signal, also where a request holds the event loop or does not let go."""
+    """Ends within STOP_SECONDS of the first signal, even if a request blocks."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
-            # By a thread that needs no Python: it writes where the process hangs, and ends it with status 1.
+            # A thread that needs no Python prints where the process hangs, and ends it with status 1.
             faulthandler.dump_traceback_later(STOP_SECONDS, exit=True)
         super().handle_exit(sig, frame)

@@ -1,4 +1,4 @@
-"""The tracking API, as clients of the Segment spec speak it."""
+"""The tracking API of the Segment spec."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -51,7 +51,7 @@ _EXAMPLES: dict[CallType | Literal["batch"], dict[str, Any]] = {
 
 
 class RejectedItem(BaseModel):
-    """One item of a batch that was not taken. The others were."""
+    """A refused item of a batch. The others were accepted."""
 
     index: int = Field(description="place in the batch, from 0; -1 for what the batch says for all of its calls")
     messageId: str | None
@@ -59,7 +59,7 @@ class RejectedItem(BaseModel):
 
 
 class LeftOutPart(BaseModel):
-    """A part of an accepted call that could not be taken. The rest of the call was."""
+    """A part left out of an accepted call. The rest was accepted."""
 
     index: int = Field(description="place of the call in the batch, from 0; -1 for what a batch says for all of them")
     messageId: str | None
@@ -68,7 +68,7 @@ class LeftOutPart(BaseModel):
 
 
 class AcceptedBatch(BaseModel):
-    """The events are stored. All but `success` is there only where it is not empty."""
+    """The events are stored. Members other than `success` are absent if empty."""
 
     model_config = example({"success": True})
 
@@ -90,7 +90,7 @@ def _endpoint(kind: CallType | Literal["batch"]) -> Callable[..., Awaitable[Resp
         limits: RateLimits = request.app.state.rate_limits
         max_batch_bytes: int = request.app.state.max_batch_bytes
         limit = max_batch_bytes if kind == "batch" else MAX_ITEM_BYTES
-        # A wrong key outside the body is refused before that is read, a wrong one inside before it is decoded.
+        # A wrong key outside the body is refused before the body is read, a wrong one inside before it is decoded.
         key = write_key(request)
         if key is not None:
             access = await verify_write_key(request, key)
@@ -104,8 +104,8 @@ def _endpoint(kind: CallType | Literal["batch"]) -> Callable[..., Awaitable[Resp
             body = await turns.call(partial(plain_body, body, limit, request.headers.get("content-encoding", "")))
         except PayloadTooLargeError as error:
             raise body_too_large(limit, is_known=key is not None) from error
-        # Held until the answer, as it was sent and as it is: a few kilobytes may have become four megabytes. Before a
-        # key in it is looked up, so that those of strangers have their share alone.
+        # Held until the answer, in both forms: a few kilobytes may become four megabytes. This precedes the look-up of
+        # a key inside, so that strangers use their own share.
         request.state.visit.hold(max(0, len(body) - sent))
         if key is None:
             access = await verify_write_key(request, (write_key_of(body) or "").encode())
@@ -117,7 +117,7 @@ def _endpoint(kind: CallType | Literal["batch"]) -> Callable[..., Awaitable[Resp
                 kind=kind,
                 source=access.source,
                 received_at=received_at,
-                # In the order of time, so that indexes grow at their end.
+                # Ordered by time, so that indexes grow at their end.
                 new_id=uuid7,
                 max_batch_bytes=max_batch_bytes,
                 placeholders=request.app.state.placeholders,
@@ -142,7 +142,7 @@ def _endpoint(kind: CallType | Literal["batch"]) -> Callable[..., Awaitable[Resp
 
 
 def _calls(decoded: Decoded) -> int:
-    """How many calls a body holds, whatever becomes of them."""
+    """Count the calls of a body, accepted or not."""
     refused = sum(reject.part is None for reject in decoded.rejects)
     return len(decoded.events) + len(decoded.repeated) + refused + decoded.unrecorded.number
 

@@ -1,4 +1,4 @@
-"""The paths by which tracking clients call, each led to the route that documents it.
+"""Alternative paths of tracking calls, mapped to the documented routes.
 
 Sources: segmentio/analytics-android 4.11.4, analytics-ruby 2.5.0 and Analytics.NET 3.8.1 send batches to `/v1/import`;
 analytics-kotlin 1.24.1, analytics-swift 1.9.4 and Analytics-CSharp 2.6.0 to `/v1/b`; the browser library sends each
@@ -25,9 +25,9 @@ _ROUTES: Final = MappingProxyType(
 
 
 class TrackingPaths:
-    """Lead the other names of the tracking routes to them.
+    """Map alternative paths to the tracking routes.
 
-    Outermost, so that limits, metrics and logs know each route by one path.
+    This is outermost, so that limits, metrics and logs know each route by one path.
     """
 
     def __init__(self, app: ASGIApp) -> None:

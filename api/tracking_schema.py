@@ -1,7 +1,7 @@
-"""What the OpenAPI document says of tracking calls. The decoder (domain/tracking) decides; this follows it.
+"""The OpenAPI schema of tracking calls, which follows domain/tracking.
 
-JSON Schema cannot say all of it: that texts hold no U+0000, how deep objects may be nested, which zones there are,
-which texts count as no id. Traits that cannot be read are left out, so none of their types is a condition.
+JSON Schema cannot express all of it: that texts hold no U+0000, how deep objects may be nested, which zones exist,
+which texts count as no id. Invalid traits are left out, so none of their types is a condition.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ _SOMEBODY: list[dict[str, Any]] = [
 
 
 def call_schema(kind: str) -> dict[str, Any]:
-    """What a single call of this type may hold; of a batch, what is around its calls, each of which is judged alone."""
+    """Return the schema of a call of this type, or of a batch without its calls."""
     if kind == "batch":
         calls = {"type": "array", "description": f"calls, each with its `type`; at most {MAX_ITEMS:,}"}
         shared = {

@@ -1,7 +1,7 @@
-"""The pages behind the unsubscribe links of messages.
+"""The pages of unsubscribe links.
 
-GET only asks, since scanners of mail follow every link. POST unsubscribes: from the button of that page, or in one
-click from the mail program (RFC 8058), which sends no cookie and no key; the signed token is all there is.
+GET only asks, since mail scanners follow every link. POST unsubscribes: from the button of that page, or in one click
+from the mail program (RFC 8058), which sends no cookie and no key, only the signed token.
 """
 
 from html import escape
@@ -29,7 +29,7 @@ _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
-    # The address of the page is the token.
+    # The page's address contains the token.
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
 }
@@ -71,7 +71,7 @@ _PAGES: dict[int | str, dict[str, Any]] = {
 
 @router.get("/{token}", response_class=HTMLResponse, responses=_PAGES)
 async def confirm_unsubscribe(token: Token, services: Using) -> HTMLResponse:
-    """A page with a button. Changes nothing."""
+    """A page with a button. It changes nothing."""
     try:
         view = await services.unsubscribe.describe(token)
     except SojournError as error:
@@ -81,7 +81,10 @@ async def confirm_unsubscribe(token: Token, services: Using) -> HTMLResponse:
 
 @router.post("/{token}", response_class=HTMLResponse, responses=_PAGES)
 async def unsubscribe(token: Token, services: Using) -> HTMLResponse:
-    """Unsubscribe. Any body will do, `List-Unsubscribe=One-Click` among them; a second time changes nothing."""
+    """Unsubscribe. Any body is accepted, such as `List-Unsubscribe=One-Click`.
+
+    A repetition changes nothing.
+    """
     try:
         await services.unsubscribe(token)
     except SojournError as error:
@@ -94,7 +97,7 @@ def _page(title: str, text: str, form: str = "", status: int = 200) -> HTMLRespo
 
 
 def _unusable(error: SojournError) -> HTMLResponse:
-    """For a person in a browser: a problem document would tell them nothing."""
+    """Return a page for a person, rather than a problem document."""
     if error.status >= 500:
         return _page(
             "Please try again", "This is not possible at the moment. Please come back a little later.", "", 503

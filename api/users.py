@@ -1,4 +1,4 @@
-"""What happened to one user and why, and what they may not be sent."""
+"""The timeline of a user, and suppressions."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -61,7 +61,7 @@ TIMELINE_ITEM: dict[str, Any] = {
 
 
 class Now(ResponseModel):
-    """Where an active journey is."""
+    """The position of an active journey."""
 
     campaign: str
     entry_key: str = Field(examples=["c-1"], description="what tells the journeys of one user apart; empty without one")
@@ -109,7 +109,7 @@ async def timeline(
     limit: Limit = DEFAULT_LIMIT,
     before: Annotated[TextField | None, Query(description="`next` of the page before")] = None,
 ) -> Timeline:
-    """Events, entries, decisions with their reasons, messages and exits of one user."""
+    """Events, entries, decisions with reasons, messages and exits of one user."""
     return Timeline.model_validate(await services.explain.timeline(user_id, limit=limit, before=before))
 
 
@@ -117,14 +117,14 @@ async def timeline(
 async def suppress(
     user_id: UserId, channel: ChannelPath, request: SuppressionRequest, services: Using, by: Operator
 ) -> None:
-    """Send nothing on this channel to this user, nor to the address that they have on it, from now on."""
+    """Suppress a channel for this user, and for their present address on it."""
     await services.recipients.suppress(user_id, channel, request.reason, by=by)
 
 
 @router.delete("/{user_id:path}/suppressions/{channel}", status_code=204, responses=refusals(NotFoundError))
 async def lift(user_id: UserId, channel: ChannelPath, services: Using, by: Operator) -> None:
-    """Lift the suppression of a channel, and all that the user's present address on it refuses.
+    """Lift the suppression of a channel, and all refusals of the user's address on it.
 
-    What the user has said of the channel by `consent` stays.
+    The user's own `consent` stays.
     """
     await services.recipients.lift(user_id, channel, by=by)

@@ -1,4 +1,4 @@
-"""What was published of a campaign, as it was written."""
+"""Published versions of a campaign."""
 
 from datetime import datetime
 from typing import Annotated, Any

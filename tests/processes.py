@@ -31,7 +31,7 @@ async def worker_process(settings: Settings) -> AsyncIterator[Fork]:
     process = await fork("worker", variables={**environ, **environment(settings)})
     read = b""
     try:
-        while b"worker runs" not in (line := await process.stdout.readline()):
+        while b"worker started" not in (line := await process.stdout.readline()):
             read += line
             assert line, read.decode()
         reading = asyncio.create_task(process.stdout.read())

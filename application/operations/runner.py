@@ -64,7 +64,7 @@ class OperationRunner:
             except Exception as error:
                 # Whatever is wrong with one operation, the others must not suffer from it.
                 log.exception(
-                    "an operation cannot go on", campaign=campaign_key, kind=turn.kind, operation=str(turn.id)
+                    "failed to continue operation", campaign=campaign_key, kind=turn.kind, operation=str(turn.id)
                 )
                 failed[turn.id] = error
                 due[turn.id] = began + FAILURE_PAUSE

@@ -178,7 +178,7 @@ class Stack:
 
 
 def _says_that_it_runs(log: Path) -> bool:
-    return "worker runs" in log.read_text()
+    return "worker started" in log.read_text()
 
 
 async def _looks(log: Path) -> AsyncIterator[None]:

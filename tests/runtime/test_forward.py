@@ -218,7 +218,7 @@ steps:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["1"], "sojourn: `1` is not a duration. Say of what: `1s`, `1m`, `1h` or `1d`\n"),
+        (["1"], "sojourn: `1` is not a duration. Add a unit: `1s`, `1m`, `1h` or `1d`\n"),
         (["400d"], "sojourn: `400d` is not between 1s and 366d. "),
         (["0s"], "sojourn: `0s` is not between 1s and 366d. "),
         (["1d"], "sojourn: no `sojourn dev` runs in .sojourn: start it, or name its folder by --data\n"),

@@ -85,7 +85,7 @@ async def test_a_worker_waits_for_the_migration_and_says_so(empty_database_url: 
         assert waits["problem"].startswith("the database was never migrated, and this release needs ")
         assert waits["remedy"] == "run `sojourn migrate`"
         await asyncio.to_thread(upgrade, empty_database_url)
-        await log.until("worker runs")
+        await log.until("worker started")
         # The mail server is away, which keeps no worker from its work.
         lacks = await log.until("deployment problem found", lacks="smtp")
         assert lacks["problem"] == "the mail server cannot be used: there is no connection"
@@ -130,7 +130,7 @@ async def test_search_attributes_that_lack_are_told_and_made(
                 0,
                 "The database has the newest schema.\nTemporal has the search attributes.\n",
             )
-            await log.until("worker runs")
+            await log.until("worker started")
             async with httpx.AsyncClient(base_url=f"http://{health}", trust_env=False) as check:
                 assert (await check.get("/readyz")).status_code == 200
             parts = await _parts(http, "search_attributes", "ok")

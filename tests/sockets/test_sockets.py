@@ -54,7 +54,7 @@ async def worker(settings: Settings) -> AsyncIterator[None]:
     process = await start(settings, "worker", module=MODULE)
     assert process.stdout is not None
     read = b""
-    while b"worker runs" not in (line := await process.stdout.readline()):
+    while b"worker started" not in (line := await process.stdout.readline()):
         read += line
         assert line, read.decode()
     reading = asyncio.create_task(process.stdout.read())

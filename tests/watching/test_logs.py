@@ -10,7 +10,7 @@ def test_every_line_is_json(watched: Watched) -> None:
     lines = [json.loads(line) for line in watched.log.splitlines()]
     assert all({"event", "level", "timestamp"} <= line.keys() for line in lines)
     told = {line["event"] for line in lines}
-    assert {"worker runs", "activity failed", "unexpected error"} <= told
+    assert {"worker started", "activity failed", "failed to answer request"} <= told
     assert "Application startup complete." in told
 
 
@@ -23,9 +23,9 @@ def test_nothing_in_it_is_about_persons(watched: Watched) -> None:
 
 def test_the_lines_of_a_request_have_its_id(watched: Watched) -> None:
     lines = [json.loads(line) for line in watched.log.splitlines()]
-    [failure] = [line for line in lines if line["event"] == "unexpected error"]
+    [failure] = [line for line in lines if line["event"] == "failed to answer request"]
     [request] = [line for line in lines if line.get("request_id") == failure["request_id"] and line is not failure]
-    assert (request["event"], request["route"], request["status"]) == ("request", "/v1/identify", 500)
+    assert (request["event"], request["route"], request["status"]) == ("request answered", "/v1/identify", 500)
     assert failure["failure"] == "psycopg.errors.CheckViolation"
     assert len(failure["trace_id"]) == 32
 
