@@ -196,7 +196,7 @@ class DevStack:
         """The providers that the developer chose. Those of kind `console` show messages in the inbox of this stack."""
         if self.inbox is None:
             return {channel: dict(written) for channel, written in chosen.items()}
-        own = {"inbox": f"http://{LOOPBACK}:{port_of(self._inbox_page)}"}
+        own = {"inbox": f"http://{LOOPBACK}:{get_port(self._inbox_page)}"}
         return {
             channel: {**own, **written} if written.get("kind") == "console" else dict(written)
             for channel, written in chosen.items()
