@@ -1,4 +1,4 @@
-"""The settings of a deployment: environment variables with the prefix SOJOURN_, read once at the edge.
+"""Settings of a deployment, read once at the edge from the variables SOJOURN_….
 
 Secrets may stand in files (`SOJOURN_ADMIN_KEY_FILE`), and how Temporal is reached in Temporal's own variables. `make
 settings` writes docs/settings.md from the classes, their docstrings and the descriptions of their fields.
@@ -41,7 +41,7 @@ _DISTINCT: Final = ("write_key", "admin_key", "link_secret", "webhook_signing_se
 
 
 class _FromEnvironment(BaseSettings):
-    """Settings by SOJOURN_ variables, by the files that SOJOURN_…_FILE name, and by Temporal's variables."""
+    """Settings by the variables SOJOURN_…, by files of secrets, and by Temporal's own."""
 
     # A refusal must not show what was given: it may be a secret.
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", hide_input_in_errors=True)
@@ -84,7 +84,10 @@ class DatabaseSettings(_FromEnvironment):
 
 
 class PayloadSettings(_FromEnvironment):
-    """Keys that [encrypt what Temporal stores](operations.md#encrypt-what-temporal-stores)."""
+    """Keys that encrypt payloads.
+
+    See [what is encrypted, and how keys are replaced](operations.md#encrypt-what-temporal-stores).
+    """
 
     payload_keys: SecretStr | None = Field(
         None,
@@ -117,7 +120,10 @@ class UiSettings(_FromEnvironment):
 
 
 class CodecServerSettings(PayloadSettings, UiSettings):
-    """`sojourn codec-server`, which decrypts payloads for the Temporal UI. It needs the payload keys as well."""
+    """`sojourn codec-server`, which decrypts payloads for the Temporal UI.
+
+    It needs the payload keys as well.
+    """
 
     codec_key: SecretStr | None = Field(
         None,
@@ -134,9 +140,10 @@ class CodecServerSettings(PayloadSettings, UiSettings):
 
 
 class TemporalSettings(PayloadSettings):
-    """The server that runs the journeys, and [how it is reached](operations.md#reach-temporal).
+    """The server that runs the journeys.
 
-    Temporal's own variables and profiles work as well; a variable of Sojourn has precedence.
+    Temporal's own variables and profiles [work as well](operations.md#reach-temporal); a variable of Sojourn has
+    precedence.
     """
 
     temporal_address: TemporalAddress = Field("localhost:7233", description="the frontend of Temporal: `host:port`")
@@ -188,7 +195,7 @@ class TemporalSettings(PayloadSettings):
 
 
 class WatchSettings(_FromEnvironment):
-    """Addresses at which [a process is watched](operations.md#watch). They ask for no key.
+    """Addresses at which a process is [watched](operations.md#watch). They ask for no key.
 
     Traces go where OpenTelemetry's own variables say (`OTEL_EXPORTER_OTLP_ENDPOINT`).
     """
@@ -204,7 +211,7 @@ class WatchSettings(_FromEnvironment):
 
 
 class ApiSettings(_FromEnvironment):
-    """Where the API listens, which keys open it, and [how much it admits](api.md#limits).
+    """The addresses of the API, its keys and [its limits](api.md#limits).
 
     The limits of a key hold in each API process; 0 is no limit.
     """
@@ -349,11 +356,11 @@ class MailSettings(_FromEnvironment):
 class Settings(
     DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, MessageSettings, ApiSettings, MailSettings
 ):
-    """The settings of one deployment. Every process of it (API, worker, command line) reads the same ones."""
+    """Settings of one deployment, the same for API, worker and command line."""
 
 
 def find_setting_faults(error: ValidationError) -> list[DeploymentFinding]:
-    """What is wrong with the settings, each with its variable and what would be right; no value is among it."""
+    """Return the faults of the settings, each with its variable and remedy, without values."""
     return [_describe_fault(fault) for fault in error.errors(include_input=False, include_url=False)]
 
 

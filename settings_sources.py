@@ -1,4 +1,4 @@
-"""Where settings come from besides SOJOURN_ variables: files that hold one secret each, and Temporal's own variables.
+"""Sources of settings: variables, files that hold a secret, Temporal's own variables.
 
 A source cannot refuse a value, it can only leave it out. In the place of what cannot be read it passes on a fault,
 which is then told with everything else that is wrong, at once.
@@ -37,7 +37,10 @@ _Given = tuple[str, str, str | SecretFault, str | SecretFault]
 
 
 class Variables(EnvSettingsSource):
-    """The SOJOURN_ variables, but for what only Temporal's own say: as JSON in one variable it could not be refused."""
+    """The variables SOJOURN_…, without those that only Temporal's own say.
+
+    As JSON in one variable, those could not be refused.
+    """
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """What the setting's variable says; None where it says nothing."""
@@ -52,7 +55,7 @@ class Variables(EnvSettingsSource):
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Secrets from the files that `SOJOURN_…_FILE` name, as Docker and Kubernetes mount them."""
+    """Secrets from files, as Docker and Kubernetes mount them: SOJOURN_…_FILE names one."""
 
     def __init__(self, settings: type[BaseSettings], environ: Mapping[str, str] = os.environ) -> None:
         super().__init__(settings)
@@ -128,7 +131,7 @@ class OutboundSecrets(PydanticBaseSettingsSource):
 
 
 class TemporalEnvironment(PydanticBaseSettingsSource):
-    """What Temporal's own variables and profile files say, for what no SOJOURN_TEMPORAL_ variable says.
+    """Temporal's own variables and profile files, where no SOJOURN_TEMPORAL_… decides.
 
     Source: https://docs.temporal.io/develop/environment-configuration, read by the SDK itself.
     """
@@ -197,7 +200,7 @@ def _without_line_end(value: str | SecretFault | None) -> str | SecretFault:
 
 
 def variable_of(name: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The variable that says what a setting is; Temporal's own where none of ours does."""
+    """Return the variable of a setting; Temporal's own where none of ours is given."""
     if name == OUTBOUND:
         return f"{OUTBOUND_PREFIX}…"
     variable = f"{PREFIX}{name.upper()}"

@@ -1,4 +1,7 @@
-"""Kinds of values that settings have, each checked as it is read. No refusal quotes what was given."""
+"""Kinds of values of settings, each checked as it is read.
+
+No refusal quotes the given value.
+"""
 
 import re
 from ipaddress import IPv4Network, IPv6Network
@@ -34,7 +37,7 @@ def refuse(fault: SecretFault | None) -> None:
 
 
 def _postgresql(url: SecretStr) -> SecretStr:
-    """A URL that libpq can read: what it says of others quotes them, and so the password."""
+    """Refuse a URL that libpq cannot read, whose own error would quote the password."""
     text = url.get_secret_value()
     try:
         ports = conninfo_to_dict(text).get("port") or ""

@@ -1,4 +1,4 @@
-"""The data that a template reads, and of which kind: told by what it does with each value.
+"""The data that a template reads, and its kinds, from the use of each value.
 
 A value is followed through variables, loops and filters: of `{% for item in entry.properties.items %}` and
 `{{ item.price | money: "EUR" }}` it is seen that the items are a list of objects, each with a number.
@@ -57,7 +57,7 @@ _Source = DataPath | _ListOf | None
 
 
 class ExpectedData:
-    """The paths that a template reads, with the kinds of their values and the literals that they are compared with."""
+    """The paths that a template reads, with kinds, and literals of comparisons."""
 
     def __init__(self, texts: Iterable[Iterable[Node]]) -> None:
         self.literals: dict[DataPath, list[Any]] = {}
@@ -72,7 +72,7 @@ class ExpectedData:
         return "list" if ITEM in self._parts.get(path, ()) else self._kinds.get(path, "text")
 
     def leaves(self) -> Iterator[DataPath]:
-        """The paths of lists, and of values in which nothing else is read."""
+        """Iterate over the paths of lists, and of values in which nothing else is read."""
         waiting: list[DataPath] = sorted(DATA)
         while waiting:
             path = waiting.pop()
@@ -82,14 +82,14 @@ class ExpectedData:
             waiting += [(*path, part) for part in parts if ITEM not in parts or part == ITEM]
 
     def sample(self, values: Mapping[DataPath, Any]) -> dict[str, Any]:
-        """Objects and lists of two, as the template expects them, from the values of its leaves; others are absent.
+        """Return objects and lists of two from the values of leaves; the others are absent.
 
         A value for a list takes its place.
         """
         return nest({path: self._sample(path, values) for path in DATA})
 
     def _sample(self, path: DataPath, values: Mapping[DataPath, Any]) -> Any:
-        """ABSENT, or the value."""
+        """Return the value, or ABSENT."""
         parts = self._parts.get(path, {})
         if path in values or (not parts and path not in DATA):
             return values.get(path, ABSENT)
@@ -160,7 +160,7 @@ class ExpectedData:
         return source
 
     def _apply_filter(self, source: _Source, used: Filter) -> _Source:
-        """Where the filter's result comes from: a text or number that it has changed, from where its input does."""
+        """Return the source of the filter's result; of a changed text or number, that of its input."""
         arguments = [self._source(argument.value) for argument in used.args]
         name = used.name
         if name in NUMBER_FILTERS or name in ("number", "money"):
@@ -224,7 +224,7 @@ class ExpectedData:
 
 
 def path_text(path: DataPath) -> str:
-    """The path as an author writes it, with `[]` for the items of a list."""
+    """Return the path as an author writes it, with `[]` for the items of a list."""
     first, *others = path
     steps = ("[]" if part == ITEM else f".{part}" if str(part).isidentifier() else f'["{part}"]' for part in others)
     return "".join((str(first), *steps))

@@ -1,4 +1,4 @@
-"""Check the names, arguments and ranges of a parsed piece of Liquid, without rendering it."""
+"""Check the names, arguments and ranges of a parsed piece of Liquid."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ MAX_SHOWN = 120
 def find_faults(
     template: liquid.BoundTemplate, analysis: TemplateAnalysis, environment: liquid.Environment, *, has_all_names: bool
 ) -> Iterator[LiquidFault]:
-    """Iterate over unknown filters and variables, unbounded ranges and unfit arguments.
+    """Iterate over unknown names, unbounded ranges and unfit arguments.
 
     `has_all_names` says whether the template still has all tags that give names to values. Without them, only the
     fields of known variables are checked.
@@ -91,7 +91,10 @@ def _variable_fault(variable: Variable) -> tuple[str, str] | None:
 
 
 def _is_unbounded(expression: Expression) -> bool:
-    """Return whether it is a range that may be long: the library builds the list of `(1..50000000) | join`."""
+    """Return whether it is a range that may be long.
+
+    The library builds the list of `(1..50000000) | join`.
+    """
     if not isinstance(expression, RangeLiteral):
         return False
     match expression.start, expression.stop:

@@ -1,4 +1,4 @@
-"""Parse as much of a piece of Liquid as the library can read, and report each fault of the rest."""
+"""Parse as much of a piece of Liquid as can be read, and report the faults of the rest."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from domain.templates.liquid_nodes import replace_comparisons
 
 
 class ParsedLiquid(NamedTuple):
-    """The template, the text that it was read from, and the faults, each with the text in which its index stands.
+    """The template, its text, and the faults, each with the text of its index.
 
     All texts have the same lines. The template is None where nothing can be read.
     """
@@ -72,7 +72,7 @@ class _PieceParser:
 
 
 def _parse(source: str, environment: liquid.Environment) -> liquid.BoundTemplate | LiquidFault:
-    """The template, or what keeps the library from reading it; at -1, if it does not say where."""
+    """Return the template, or the library's fault; at -1, if that has no place."""
     try:
         template = environment.from_string(source)
         replace_comparisons(template)

@@ -52,7 +52,7 @@ _SECRET_USED = (
 
 @dataclass(frozen=True, slots=True)
 class SourceLocation:
-    """Where a text stands: its file, the 1-based line of its first character, and its path in the document.
+    """Place of a text: its file, its first line from 1, its path in the document.
 
     `is_verbatim` says that a line of the text is a line of the file; folded YAML is not.
     """
@@ -73,7 +73,7 @@ class SourceLocation:
 
 
 class TemplateRenderError(Exception):
-    """A template that fails for one user: where, and why. Neither quotes anything of the user's.
+    """Failure of a template for one user, with its place and reason, without their data.
 
     `lacks_value` says that it prints a value that is not there.
     """
@@ -86,7 +86,7 @@ class TemplateRenderError(Exception):
 
 
 class LiquidText:
-    """A compiled text. Rendering keeps no state, so one instance serves any number of renderings at once.
+    """A compiled text, which serves any number of renderings at once.
 
     `variables` are the constant paths that it names, as authors write them: `profile.traits.first_name`.
     """
@@ -99,7 +99,7 @@ class LiquidText:
 
     @property
     def nodes(self) -> Sequence[Node]:
-        """The parts of the text, for those that look into it."""
+        """The parts of the text."""
         return self._template.nodes
 
     def render(self, rendering: Rendering) -> str:
@@ -114,7 +114,7 @@ class LiquidText:
             return buffer.text()
 
     def failures(self, rendering: Rendering, unknown: frozenset[str] = frozenset()) -> Iterator[TemplateRenderError]:
-        """All places where the text cannot be rendered, whatever the variables hold whose names are unknown."""
+        """Iterate over the places that fail whatever the values of the `unknown` variables."""
         context = PartialContext(self._template, rendering, unknown)
         buffer = context.get_buffer()
         for node in self._template.nodes:
@@ -140,7 +140,7 @@ class LiquidText:
                 context.skip(node)
 
     def value(self, rendering: Rendering) -> Any:
-        """The text, or, where all of it is one `{{ … | json }}`, what that stands for: a number, list, object or null.
+        """Return the text, or the value of a text that is one `{{ … | json }}`.
 
         Raises TemplateRenderError.
         """
@@ -199,7 +199,7 @@ class LiquidText:
         return "this user's data does not fit the template"
 
     def _refusal(self, error: FilterRefusedError, at: int) -> str:
-        """Which value the filter cannot take: as the template writes it and of which kind, not what it holds."""
+        """Name the value that the filter cannot take: as it is written, and its kind."""
         source, used = self._filters[at]
         if error.argument is None:
             written, role = str(source), ""
@@ -210,7 +210,7 @@ class LiquidText:
 
     @cached_property
     def _filters(self) -> Mapping[int, tuple[FilteredExpression, Filter]]:
-        """The filters by where they stand in the source, each with the expression of its input."""
+        """The filters by their index in the source, each with the expression of its input."""
         return {
             used.token.start_index: (FilteredExpression(expression.token, expression.left, before[:position]), used)
             for expression in all_expressions(self._template)
@@ -221,7 +221,7 @@ class LiquidText:
 
 
 def _value_of(template: liquid.BoundTemplate) -> FilteredExpression | None:
-    """The expression of a template that is `{{ … | json }}` and nothing else, without that filter."""
+    """Return the expression of a template that is one `{{ … | json }}`, without `json`."""
     nodes = [node for node in template.nodes if not (isinstance(node, ContentNode) and not str(node).strip())]
     if len(nodes) != 1 or not isinstance(nodes[0], OutputNode):
         return None
@@ -235,7 +235,7 @@ def _value_of(template: liquid.BoundTemplate) -> FilteredExpression | None:
 def compile_liquid(
     source: str, place: SourceLocation, *, is_html: bool = False, may_name_secrets: bool = False
 ) -> tuple[LiquidText | None, list[Problem]]:
-    """The compiled text, and everything wrong with it. In HTML, values are escaped where they are put out."""
+    """Return the compiled text and its faults. In HTML, values are escaped as they are printed."""
     environment = HTML if is_html else TEXT
     encoded = (
         LiquidFault(
@@ -272,7 +272,7 @@ def _place(faults: Iterable[tuple[LiquidFault, str]], place: SourceLocation) -> 
 
 
 def _prefixes(variable: Variable) -> Iterator[str]:
-    """The variable's constant paths, as the library writes them: a.b.c, a.b and a."""
+    """Iterate over the variable's constant paths, as the library writes them: a.b and a."""
     for length in range(1, min(len(variable.segments), _MAX_SEGMENTS) + 1):
         segments = variable.segments[:length]
         if not all(isinstance(segment, str | int) for segment in segments):

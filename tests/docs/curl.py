@@ -1,4 +1,4 @@
-"""The curl lines of a page: each says which answer it gets, as `curl … # 422 invalid_document`."""
+"""The curl lines of a page, each with its answer: `curl … # 422 invalid_document`."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ import httpx
 
 
 class CurlLine(NamedTuple):
-    """The request that curl would send, the status of its answer, and the word behind it."""
+    """The request of a line, the status of its answer, and the word behind it."""
 
     request: httpx.Request
     status: int

@@ -1,4 +1,4 @@
-"""A reader who follows a page in the folder of a running `sojourn dev`, line by line."""
+"""A reader who types the lines of a page in the folder of a running `sojourn dev`."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Write docs/settings.md from the classes of settings.py: `python -m tests.docs.settings_page`."""
+"""Write docs/settings.md from settings.py: `python -m tests.docs.settings_page`."""
 
 from collections.abc import Iterator
 from inspect import getdoc

@@ -1,4 +1,4 @@
-"""docs/people.md is true: its commands are answered as it says, and its tables are those of the code."""
+"""docs/people.md is true: its commands get their answers, its tables are the code's."""
 
 import re
 from pathlib import Path

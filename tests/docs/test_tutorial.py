@@ -1,4 +1,4 @@
-"""docs/tutorial.md is true: whoever follows it gets the mails that it promises, and sees what it shows."""
+"""docs/tutorial.md is true: a reader gets its mails, and sees what it shows."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The pages say subject, verb, object: no sentence begins with a clause in the place of its subject."""
+"""The pages say subject, verb, object: no sentence begins with a clause instead."""
 
 import re
 from pathlib import Path
