@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from time import monotonic
-from typing import Any, assert_never
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -21,21 +21,18 @@ from domain.journey.position import NextPositions
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.local_time.zones import recipient_zone
+from domain.people.surroundings import recipient_locale
 from domain.sending import claim as sending
+from domain.sending.attempt_outcome import judge_attempt
 from domain.sending.caps import TRANSACTIONAL
 from domain.sending.claim import (
-    CANCELLED,
-    FAILED,
     POSTPONED,
     RESERVED,
     SENDING,
-    SENT,
-    UNKNOWN,
     AttemptState,
     ClaimFacts,
     Close,
     Done,
-    MessageState,
     Proceed,
     Wait,
 )
@@ -72,13 +69,6 @@ class SendOutcome(Struct, frozen=True):
 
     state: AttemptState
     journey_ended: bool
-
-
-class _Settled(Struct, frozen=True):
-    state: MessageState
-    reason: str | None = None
-    detail: str | None = None
-    provider_id: str | None = None
 
 
 class _Then(Struct, frozen=True):
@@ -236,7 +226,7 @@ class Sender:
             try:
                 async with self._database.pipeline() as connection:
                     found = await _lock(connection, claimed.id)
-                    settled = _settled_message(
+                    settled = judge_attempt(
                         delivery,
                         journey_is_active=found.journey_state == "active",
                         is_repetition=claimed.state == SENDING,
@@ -277,7 +267,7 @@ class Sender:
                 content = await beside_the_loop(
                     templates[claimed.template].render,
                     _variables(claimed, version, url),
-                    _locale(claimed.traits, claimed.context),
+                    recipient_locale(claimed.traits, claimed.context),
                     self._zone(claimed, version),
                     now,
                 )
@@ -309,7 +299,7 @@ async def _compile(templates: Templates) -> None:
 def _repeats(claimed: Claimed, version: LoadedVersion, provider: Provider) -> Repeats:
     """Say what repeating the message does: the provider's `repeats`, unless its template forbids any repetition."""
     template = version.templates.get(claimed.template)
-    return provider.repeats if template.is_repeatable(_locale(claimed.traits, claimed.context)) else Never()
+    return provider.repeats if template.is_repeatable(recipient_locale(claimed.traits, claimed.context)) else Never()
 
 
 async def _lock(connection: Connection, message_id: UUID) -> Claimed:
@@ -331,28 +321,6 @@ async def _finish(connection: Connection, claimed: Claimed, state: AttemptState,
     return SendOutcome(state, journey_ended=claimed.journey_state == "exited")
 
 
-def _settled_message(
-    delivery: Delivery | TemplateRenderError, *, journey_is_active: bool, is_repetition: bool
-) -> _Settled:
-    """`is_repetition` says that an attempt before may have delivered the message: whether it failed is unknown."""
-    failed: MessageState = UNKNOWN if is_repetition else FAILED
-    match delivery:
-        case TemplateRenderError():
-            return _Settled(failed, "template_error", str(delivery))
-        case Accepted(provider_id=provider_id):
-            return _Settled(SENT, provider_id=provider_id)
-        case Rejected(reason=reason, detail=detail):
-            return _Settled(failed, reason, detail)
-        case Unavailable(detail=detail) if not journey_is_active:
-            return _Settled(CANCELLED, "journey_ended", detail)
-        case Unavailable(reason=reason, detail=detail):
-            return _Settled(RESERVED, reason, detail)
-        case Ambiguous(detail=detail):
-            return _Settled(UNKNOWN, "answer_lost", detail)
-        case _:
-            assert_never(delivery)
-
-
 def _saved_reply(delivery: Delivery | TemplateRenderError) -> SavedReply:
     return delivery.saved if isinstance(delivery, Accepted) else SavedReply()
 
@@ -371,9 +339,3 @@ def _variables(claimed: Claimed, version: LoadedVersion, unsubscribe_url: str | 
         saved=claimed.saved,
     )
     return build_variables(facts)
-
-
-def _locale(traits: Mapping[str, Any], context: Mapping[str, str]) -> str | None:
-    """The recipient's language: the trait, else that of their device."""
-    locale = traits.get("locale")
-    return locale if isinstance(locale, str) and locale else context.get("locale")

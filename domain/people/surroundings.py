@@ -4,6 +4,7 @@ Source: Segment's spec, common fields, `context.locale` and `context.timezone`. 
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from domain.local_time.zones import zone_name
@@ -22,3 +23,9 @@ def read_surroundings(context: dict[str, Any]) -> dict[str, str]:
     if isinstance(locale, str) and (match := _LOCALE.match(locale)) is not None:
         found["locale"] = match[1][:35]
     return found
+
+
+def recipient_locale(traits: Mapping[str, Any], surroundings: Mapping[str, str]) -> str | None:
+    """Return the recipient's language: the trait, else that of their device."""
+    locale = traits.get("locale")
+    return locale if isinstance(locale, str) and locale else surroundings.get("locale")

@@ -7,7 +7,7 @@ import pytest
 
 from domain.people.profile_state import ProfileState, Source, Statement, fold, merge
 from domain.people.registers import stamp
-from domain.people.surroundings import read_surroundings
+from domain.people.surroundings import read_surroundings, recipient_locale
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 EVENT = Source("event", "m1", NOON)
@@ -37,6 +37,14 @@ EVENT = Source("event", "m1", NOON)
 )
 def test_what_a_context_says(context: dict[str, Any], found: dict[str, str]) -> None:
     assert read_surroundings(context) == found
+
+
+@pytest.mark.parametrize(
+    ("trait", "device", "locale"),
+    [("de-AT", "fr", "de-AT"), (None, "fr", "fr"), ("", "fr", "fr"), (7, "fr", "fr"), (None, None, None)],
+)
+def test_a_trait_goes_before_the_language_of_the_device(trait: object, device: str | None, locale: str | None) -> None:
+    assert recipient_locale({"locale": trait}, {} if device is None else {"locale": device}) == locale
 
 
 def said(zone: str, **after: float) -> Statement:
