@@ -74,6 +74,7 @@ class Provider:
     repeats: Repeats
     answers: list[Delivery | Held] = field(default_factory=list)
     got: list[str] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
     handed: list[Outbound] = field(default_factory=list)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -82,6 +83,7 @@ class Provider:
 
     async def deliver(self, message: Outbound, address: str) -> Delivery:
         self.got.append(message.message_id)
+        self.addresses.append(address)
         self.handed.append(message)
         self.reached.set()
         answer = self.answers.pop(0) if self.answers else Accepted(None)

@@ -3,6 +3,7 @@
 To be imported before the modules that read the registries.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -63,9 +64,10 @@ class Pager(ChannelKind):
 
 
 class RecorderSettings(BaseModel):
-    """The file that holds a line for each message."""
+    """The file that has a line for each message, and one that names the addresses at which messages never end."""
 
     file: Path
+    hold: Path | None = None
 
 
 class Recorder:
@@ -76,13 +78,16 @@ class Recorder:
 
     def __init__(self, settings: RecorderSettings) -> None:
         self._file = settings.file
+        self._hold = settings.hold
 
     def account(self, message: Outbound) -> str:
         return "recorder"
 
     async def deliver(self, message: Outbound, address: str) -> Delivery:
+        if self._hold is not None and self._hold.exists() and address in self._hold.read_text().split():
+            await asyncio.Event().wait()
         with self._file.open("a") as file:
-            file.write(json.dumps({"to": address, **message.content}) + "\n")
+            file.write(json.dumps({"to": address, "id": message.message_id, **message.content}) + "\n")
         return Rejected("gone", "the pager is gone") if address == "gone" else Accepted(f"page-{address}")
 
 

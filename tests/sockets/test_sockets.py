@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def worker(settings: Settings) -> AsyncIterator[None]:
+async def worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker process that knows the new kinds, from when it takes tasks."""
     process = await start(settings, "worker", module=MODULE)
     assert process.stdout is not None
@@ -59,9 +59,11 @@ async def worker(settings: Settings) -> AsyncIterator[None]:
         assert line, read.decode()
     reading = asyncio.create_task(process.stdout.read())
     try:
-        yield
+        yield process
     finally:
-        process.terminate()
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.terminate()
         await process.wait()
         await reading
 
