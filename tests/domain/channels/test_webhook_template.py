@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
+import httpx
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from domain.templates.secret_text import SecretText
 from domain.templates.template_sets import TemplateRenderError, TemplateSet, load
@@ -174,6 +178,7 @@ def test_what_else_is_wrong_with_a_url(url: str, message: str) -> None:
 
 
 URL = "https://api.example.com/users/{{ profile.traits.id }}/orders?q={{ profile.traits.q }}"
+ORDERS = only(call("method: GET", url=URL))
 
 
 @pytest.mark.parametrize(
@@ -197,6 +202,25 @@ def test_a_value_stays_within_its_part_of_the_url(id: object, q: object, path: s
 def test_a_value_never_names_another_resource(id: str, said: str) -> None:
     with pytest.raises(TemplateRenderError, match=said):
         render(only(call("method: DELETE", url=URL)), {"id": id, "q": ""})
+
+
+@given(st.text(), st.text())
+@example("..", "")
+@example("//evil.example.com/", "@")
+def test_no_value_changes_the_host_or_the_parts_of_a_url(id: str, q: str) -> None:
+    try:
+        url = httpx.URL(render(ORDERS, {"id": id, "q": q})["url"])
+    except TemplateRenderError:
+        # An empty one, or one of dots: a value of which the URL is not made.
+        assert id in ("", ".", "..")
+        return
+    path, query = url.raw_path.decode().split("?")
+    begin, users, encoded, orders = path.split("/")
+    assert (url.scheme, url.netloc, begin, users, orders) == ("https", b"api.example.com", "", "users", "orders")
+    assert url.fragment == ""
+    # Line ends are those of all rendered texts.
+    assert unquote(encoded) == id.replace("\r\n", "\n").replace("\r", "\n")
+    assert unquote(query.removeprefix("q=")) == q.replace("\r\n", "\n").replace("\r", "\n")
 
 
 SECRETS = """headers: {Authorization: "Basic {{ secrets.login }}"}
