@@ -97,7 +97,7 @@ class Forwarder:
             await clock.advance(connection, by)
             await forward.wake_relay(connection)
 
-    async def _settle(self) -> list[str]:
+    async def _settle(self) -> Sequence[str]:
         """Bring all workflows to the deployment's time and wait until none is busy.
 
         Returns the ids of those still busy after `SETTLE_SECONDS`, such as one whose provider is away.
@@ -107,31 +107,47 @@ class Forwarder:
         while True:
             async with self._database.transaction() as connection:
                 is_relaying = await forward.has_due_rows(connection)
-                ids = [
+                unsettled: Sequence[str] = [
                     *map(campaign_workflow_id, await forward.live_campaigns(connection)),
                     *await forward.open_journeys(connection),
                 ]
-            looks = [look for look in await asyncio.gather(*map(self._look, ids)) if look is not None]
-            now = await self._database.now()
-            lagging = [look for look in looks if now - look.at > TOLERANCE]
-            await asyncio.gather(*(self._skip(look, now - look.at) for look in lagging))
-            busy = [look.handle.id for look in looks if look.is_busy]
-            if not (is_relaying or lagging or busy):
+            # What one does may signal another, or start one: nothing is left where all are found at rest at once.
+            unsettled = await self._unsettled(unsettled)
+            if not unsettled and not is_relaying:
                 return []
-            if loop.time() > give_up_at:
-                return busy
-            if not lagging:
+            while unsettled:
+                if loop.time() > give_up_at:
+                    return unsettled
                 await asyncio.sleep(LOOK_SECONDS)
+                unsettled = await self._unsettled(unsettled)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _unsettled(self, workflow_ids: Sequence[str]) -> Sequence[str]:
+        """Bring these to the deployment's time; return the ones that lagged behind or are busy."""
+        now = await self._database.now()
+        found = await asyncio.gather(*(self._catch_up(workflow_id, now) for workflow_id in workflow_ids))
+        return [workflow_id for workflow_id, is_settled in zip(workflow_ids, found, strict=True) if not is_settled]
+
+    async def _catch_up(self, workflow_id: str, now: datetime) -> bool:
+        """Whether a workflow was at this time and not busy; else its clock is brought there."""
+        async with self._calls:
+            look = await self._look(workflow_id)
+            if look is None:
+                return True
+            if now - look.at <= TOLERANCE:
+                return not look.is_busy
+            await self._skip(look.handle, now - look.at)
+            return False
 
     async def _look(self, workflow_id: str) -> _Look | None:
+        """Return how a workflow is; None for one that is over, or not there yet."""
         handle: WorkflowHandle[object, object] = self._client.get_workflow_handle(workflow_id)
-        async with self._calls:
-            try:
-                described = (await handle.describe()).raw_description
-            except RPCError as error:
-                if error.status != RPCStatusCode.NOT_FOUND:
-                    raise
-                return None
+        try:
+            described = (await handle.describe()).raw_description
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            return None
         if described.workflow_execution_info.HasField("close_time"):
             return None
         extended = described.workflow_extended_info
@@ -140,13 +156,12 @@ class Forwarder:
             at = extended.time_skipping_info.current_time.ToDatetime(UTC)
         return _Look(handle, at, bool(described.pending_activities) or described.HasField("pending_workflow_task"))
 
-    async def _skip(self, look: _Look, by: timedelta) -> None:
-        async with self._calls:
-            try:
-                async with asyncio.timeout(SETTLE_SECONDS):
-                    await self._skipper.fast_forward(look.handle, by)
-            except TimeoutError:
-                return  # an activity keeps it; the next look says so
-            except RPCError as error:
-                if error.status != RPCStatusCode.NOT_FOUND:  # over before its clock could be moved
-                    raise
+    async def _skip(self, handle: WorkflowHandle[object, object], by: timedelta) -> None:
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await self._skipper.fast_forward(handle, by)
+        except TimeoutError:
+            return  # an activity keeps it, as the next look says
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:  # over before its clock could be moved
+                raise

@@ -88,7 +88,7 @@ def _row(item: Received, origin: MessageOrigin | None) -> str:
 def _title(item: Received, origin: MessageOrigin | None) -> str:
     if isinstance(item, ReceivedMail):
         return item.subject or "(no subject)"
-    for name in ("title", "subject", "url"):
+    for name in ("title", "subject", "text", "url"):
         if isinstance(value := item.content.get(name), str) and value:
             return value
     return origin.template if origin else "(no title)"

@@ -12,11 +12,15 @@ from typing import Any
 
 import httpx
 import pytest
+from temporalio.client import Client
 
 from cli.dev_stack import DevStack
 from cli.main import run
+from runtime.embedded import audience_clock
+from runtime.embedded.audience_clock import AudienceClock
+from runtime.temporal import connect
 from tests.docs.test_cli import DEVELOPMENT
-from tests.harness import MAIL, looks
+from tests.harness import MAIL, PATIENCE, looks
 
 Output = pytest.CaptureFixture[str]
 
@@ -50,6 +54,15 @@ steps:
     do:
       - {id: note, send: {channel: email, template: note, on_capped: wait, expires: 7d}}
 """
+NEWS = """
+key: news
+name: News
+{schedule}
+entry: {{audience: {{where: profile.traits.plan == "trial", again: {{every: day, at: "{at}"}}}}, reentry: always}}
+steps:
+  - {{id: note, send: {{channel: email, template: note}}}}
+"""
+HOUR = timedelta(hours=1)
 ONE_A_DAY = "rules:\n  - {name: daily, limit: 1, per: 1d}\n"
 
 
@@ -82,6 +95,9 @@ class Developer:
     async def forward(self, duration: str) -> int:
         """Run the command; its exit status."""
         return await asyncio.to_thread(run, ["dev", "forward", duration, "--data", str(self._folder)])
+
+    async def temporal(self) -> Client:
+        return await connect(self.stack.settings.temporal_address, self.stack.settings.temporal_namespace)
 
     async def messages(self, user: str) -> list[tuple[str, str | None, datetime]]:
         """The outcomes of the sends of a user: the step, the reason, and by the journey's clock."""
@@ -189,17 +205,9 @@ async def test_caps_count_in_the_order_in_which_messages_are_due(folder: Path, c
 async def test_audiences_and_schedules_go_by_the_new_time(folder: Path) -> None:
     begins, ends = (datetime.now(UTC) + timedelta(days=days) for days in (1, 4))
     schedule = f'schedule: {{starts_at: "{begins.isoformat()}", ends_at: "{ends.isoformat()}"}}'
-    daily = f"""
-key: news
-name: News
-{schedule}
-entry: {{audience: {{where: profile.traits.plan == "trial", again: {{every: day, at: "09:00"}}}}, reentry: always}}
-steps:
-  - {{id: note, send: {{channel: email, template: note}}}}
-"""
     async with developing(folder) as developer:
         await developer.identify("ada", plan="trial")
-        await developer.run_campaign(daily)
+        await developer.run_campaign(NEWS.format(schedule=schedule, at="09:00"))
         assert (await developer.admin("GET", "/v1/campaigns/news"))["state"] == "scheduled"
         assert await developer.forward("2d") == 0
         assert (await developer.admin("GET", "/v1/campaigns/news"))["state"] == "running"
@@ -213,6 +221,30 @@ steps:
             if state == "ended":
                 break
             assert not is_last, state
+
+
+@pytest.mark.takes_long
+async def test_an_audience_enters_at_the_new_time_while_the_stack_runs_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its schedule in Temporal would begin it hours later."""
+    monkeypatch.setattr(audience_clock, "INTERVAL_SECONDS", 0.2)
+    async with developing(folder) as developer:
+        await developer.identify("ada", plan="trial")
+        run_at = (await developer.stack.database.now() + timedelta(hours=5)).replace(second=0, microsecond=0)
+        await developer.run_campaign(NEWS.format(schedule="", at=f"{run_at:%H:%M}"))
+        # The schedule is there before the time is moved to some seconds before the run.
+        async for is_last in looks(PATIENCE):
+            if await AudienceClock(await developer.temporal()).find_due(["news"], run_at - HOUR, run_at):
+                break
+            assert not is_last
+        left = run_at - await developer.stack.database.now() - timedelta(seconds=5)
+        assert await developer.forward(f"{left.seconds}s") == 0
+        assert developer.dates() == []
+        assert developer.stack.inbox is not None
+        await developer.stack.inbox.wait_for(1, PATIENCE)
+        [sent] = developer.dates()
+        assert timedelta(0) <= sent - run_at < timedelta(minutes=5)
 
 
 @pytest.mark.parametrize(
