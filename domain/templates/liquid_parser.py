@@ -6,6 +6,7 @@ from typing import NamedTuple
 import liquid
 from liquid.exceptions import LiquidError
 
+from domain.suggestions import did_you_mean
 from domain.templates.liquid_bounds import (
     CLOSING_TAGS,
     COMPLETIONS,
@@ -17,6 +18,9 @@ from domain.templates.liquid_bounds import (
     repair,
 )
 from domain.templates.liquid_nodes import replace_comparisons
+
+# The library's names for what stands between tags, for outputs, and for what it cannot read.
+_INTERNAL_TAGS = frozenset({"content", "illegal", "output"})
 
 
 class ParsedLiquid(NamedTuple):
@@ -50,12 +54,18 @@ def parse_liquid(source: str, environment: liquid.Environment) -> ParsedLiquid:
     return ParsedLiquid(None if isinstance(template, LiquidFault) else template, text, faults)
 
 
+def known_tags(environment: liquid.Environment) -> frozenset[str]:
+    """Return the names of the tags that a template may have, those within blocks included."""
+    return frozenset(environment.tags) - _INTERNAL_TAGS | COMPLETIONS.keys() | {"else"}
+
+
 class _PieceParser:
     """Reports the fault of a piece that is read by itself."""
 
     def __init__(self, source: str, environment: liquid.Environment) -> None:
         self._source = source
         self._environment = environment
+        self._tags = known_tags(environment)
         self._ends_told: set[str] = set()
         self._is_comment = False
 
@@ -63,6 +73,10 @@ class _PieceParser:
         name = piece.name
         self._is_comment = name == "comment" or (self._is_comment and name != "endcomment")
         if self._is_comment or name in CLOSING_TAGS or name in self._ends_told:
+            return
+        if name and not name.startswith("end") and name not in self._tags:
+            self._ends_told.add(f"end{name}")
+            yield LiquidFault(piece.begin, f"there is no tag '{name}'", did_you_mean(name, sorted(self._tags), "Tags"))
             return
         before, after = COMPLETIONS.get(name, ("", ""))
         fault = _parse(f"{before}{self._source[piece.begin : piece.end]}{after}", self._environment)

@@ -13,6 +13,7 @@ from domain.channels.kinds import CHANNELS
 from domain.document import yaml_source
 from domain.templates import liquid_bounds, liquid_context, template_sets
 from domain.templates.liquid_environment import TEXT
+from domain.templates.liquid_parser import known_tags
 from domain.templates.template_sets import TemplateRenderError, TemplateSet, load
 from domain.templates.variables import VARIABLES
 from tests.docs import tables
@@ -21,8 +22,8 @@ from tests.domain.templates.sources import email, only, variables
 PAGE = (Path(__file__).parents[2] / "docs" / "templates.md").read_text()
 BLOCKS = dict(re.findall(r"^```liquid (\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 DATA = json.loads(re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0])
-# The library's names for what stands between tags, and for outputs. Its lexer reads `raw`.
-TAGS = set(TEXT.tags) - {"content", "illegal", "output"} | {"raw"}
+# Without the tags within blocks, which stand beside theirs.
+TAGS = known_tags(TEXT) - {"else", "elsif", "when"}
 FILTER_GROUPS = re.findall(r"^### .*$", PAGE, re.MULTILINE)
 
 
@@ -50,6 +51,20 @@ def test_every_tag_is_shown() -> None:
     shown = {row[0].strip("`"): row[1] for row in rows("## Tags")}
     assert set(shown) == TAGS
     assert all(re.search(rf"\{{%-? {tag}", written) for tag, written in shown.items())
+
+
+@pytest.mark.parametrize(
+    ("written", "message", "nearest"),
+    [
+        ("{% iff profile.user_id %}x{% endiff %}", "there is no tag 'iff'", "`if`"),
+        ("{{ profile.user }}", "there is no variable 'profile.user'", "`user_id`"),
+        ("{{ 'x' | upcas }}", "there is no filter 'upcas'", "`upcase`"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest_known_one(written: str, message: str, nearest: str) -> None:
+    _, [problem] = load({"t.liquid": email(text=written)})
+    assert problem.message == message
+    assert problem.suggestion.startswith(f"Did you mean {nearest}?")
 
 
 def test_every_filter_is_shown() -> None:

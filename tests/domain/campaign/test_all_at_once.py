@@ -120,7 +120,7 @@ BRACES = "{{ user.name }} %7B%7B x %7D%7D\n%7b%7b y {{ profile.nope }}"
                 ("one", 7, "body: this is not Liquid: missing expression"),
                 ("one", 8, "body: this is not Liquid: expected word, found end"),
                 ("one", 9, "body: this is not Liquid: expected in"),
-                ("one", 12, "body: this is not Liquid: unexpected tag 'fro'"),
+                ("one", 12, "body: there is no tag 'fro'"),
                 ("one", 13, "body: this is not Liquid: missing expression"),
                 ("one", 15, "body: there is no filter 'nof'"),
             ],

@@ -279,7 +279,7 @@ preheader: "{{ entry }}"
         == "Did you mean `subject`? Keys: channel, subject, from, text, reply_to, preheader"
     )
     assert suggestions["there is no variable 'profil.traits.first_name'"] == (
-        "Did you mean `profile`? Variables: campaign, entry, message, profile, unsubscribe_url"
+        "Did you mean `profile`? Variables: campaign, entry, journey, message, profile, unsubscribe_url"
     )
     assert suggestions["there is no variable 'entry.propertie.value'"] == (
         "Did you mean `properties`? Fields of entry: event, properties, timestamp"
