@@ -77,18 +77,19 @@ async def _forward(run: Mapping[str, str], by: timedelta) -> None:
         await feed.begin()
         happened: Counter[str] = Counter()
         unsettled: Sequence[str] = ()
+        journeys = 0
         async for moved in forwarder.forward(by):
-            unsettled = moved.unsettled
+            unsettled, journeys = moved.unsettled, max(journeys, moved.journeys)
             for line in sorted(await feed.read(), key=lambda line: line.at):
                 happened[line.event] += 1
                 typer.echo(printable(f"{_minute(line.at)}  {line.user}  {line.campaign or ''}  {line.summary}"))
-        now, wake = await database.now(), await forwarder.next_wake()
+        now, due = await database.now(), await forwarder.next_due()
     events = ", ".join(_count(number, event) for event, number in sorted(happened.items()))
-    typer.echo(f"It is {_minute(now)} now. {events or 'Nothing was due'}.")
+    typer.echo(f"It is {_minute(now)} now. {_count(journeys, 'journey moved')}. {events or 'Nothing was due'}.")
     if unsettled:
         typer.echo(f"Still at work: {', '.join(map(printable, unsettled))}", err=True)
-    if wake is not None:
-        typer.echo(printable(f"Next: {_minute(wake.at)}  {wake.user}  {wake.campaign}  {wake.step or ''}".rstrip()))
+    if due is not None:
+        typer.echo(printable(f"Next: {_minute(due.at)}  {due.summary}"))
 
 
 def _count(number: int, event: str) -> str:

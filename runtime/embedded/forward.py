@@ -15,10 +15,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 from domain.journey.records import campaign_workflow_id
-from runtime.embedded.audience_clock import AudienceClock
+from runtime.embedded.audience_clock import AudienceClock, DueRun
 from store import campaigns, clock, forward
 from store.database import Database
-from store.forward import Wake
 
 # The rest of a skip after a timer fires must outlast the workflow's reaction: after the skip's end, the server would
 # skip the whole next timer.
@@ -28,13 +27,22 @@ TOLERANCE = timedelta(seconds=2)
 SETTLE_SECONDS = 120.0
 LOOK_SECONDS = 0.05
 CONCURRENT_CALLS = 20
+HORIZON = timedelta(days=366)
 
 
 class Moved(Struct, frozen=True):
-    """One move: the deployment's time after it, and the workflows still busy."""
+    """One move: the deployment's time after it, how many journeys it moved, and the workflows still busy."""
 
     at: datetime
+    journeys: int
     unsettled: Sequence[str]
+
+
+class Due(Struct, frozen=True):
+    """Something that happens by itself, and when."""
+
+    at: datetime
+    summary: str
 
 
 class _Look(Struct, frozen=True):
@@ -63,34 +71,38 @@ class Forwarder:
         await self._settle()
         target = await self._database.now() + by
         while (now := await self._database.now()) < target:
-            runs = await self._audiences.find_due(await self._live_campaigns(), now, target)
-            due = min([*await self._due_instants(now), *(run.at for run in runs)], default=None)
-            at = target if due is None or due > target else due + MARGIN
+            runs = await self._find_runs(now, target)
+            due = _first([*await self._find_due(now), *map(_due_run, runs)])
+            at = target if due is None or due.at > target else due.at + MARGIN
             await self._advance(at - now)
             for run in runs:
                 if run.at <= at:
                     await self._audiences.begin(run)
-            yield Moved(at, await self._settle())
+            async with self._database.transaction() as connection:
+                journeys = len(await forward.open_journeys(connection))
+            yield Moved(at, journeys, await self._settle())
 
-    async def next_wake(self) -> Wake | None:
-        """Return the journey that wakes next."""
+    async def next_due(self) -> Due | None:
+        """Return what becomes due next, within a year."""
         now = await self._database.now()
-        async with self._database.transaction() as connection:
-            return await forward.next_wake(connection, now)
+        runs = await self._find_runs(now, now + HORIZON)
+        return _first([*await self._find_due(now), *map(_due_run, runs)])
 
-    async def _due_instants(self, now: datetime) -> list[datetime]:
-        """Return when the first journey wakes, and when campaigns start or end."""
+    async def _find_due(self, now: datetime) -> list[Due]:
+        """Return the first journey to wake, and the starts and ends of campaigns."""
         async with self._database.transaction() as connection:
             wake = await forward.next_wake(connection, now)
-            instants = [wake.at] if wake else []
+            found = [Due(wake.at, f"{wake.user}  {wake.campaign}  {wake.step or ''}".rstrip())] if wake else []
             for key in await forward.live_campaigns(connection):
                 if (facts := await campaigns.campaign_facts(connection, key)) is not None:
-                    instants += [at for at in (facts.starts_at, facts.ends_at) if at is not None and at > now]
-        return instants
+                    instants = {"starts": facts.starts_at, "ends": facts.ends_at}
+                    found += [Due(at, f"{key} {verb}") for verb, at in instants.items() if at is not None and at > now]
+        return found
 
-    async def _live_campaigns(self) -> Sequence[str]:
+    async def _find_runs(self, after: datetime, until: datetime) -> list[DueRun]:
         async with self._database.transaction() as connection:
-            return await forward.live_campaigns(connection)
+            keys = await forward.live_campaigns(connection)
+        return await self._audiences.find_due(keys, after, until)
 
     async def _advance(self, by: timedelta) -> None:
         async with self._database.transaction() as connection:
@@ -115,11 +127,11 @@ class Forwarder:
             unsettled = await self._unsettled(unsettled)
             if not unsettled and not is_relaying:
                 return []
-            while unsettled:
-                if loop.time() > give_up_at:
-                    return unsettled
+            while unsettled and loop.time() < give_up_at:
                 await asyncio.sleep(LOOK_SECONDS)
                 unsettled = await self._unsettled(unsettled)
+            if loop.time() > give_up_at:
+                return unsettled
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _unsettled(self, workflow_ids: Sequence[str]) -> Sequence[str]:
@@ -165,3 +177,11 @@ class Forwarder:
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:  # over before its clock could be moved
                 raise
+
+
+def _due_run(run: DueRun) -> Due:
+    return Due(run.at, f"the audience of {run.campaign} enters")
+
+
+def _first(found: Sequence[Due]) -> Due | None:
+    return min(found, key=lambda due: due.at, default=None)

@@ -1,5 +1,6 @@
 """Everything that `sojourn dev` runs, together."""
 
+import asyncio
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 
 from cli.dev_folder import DevFolder
 from cli.dev_stack import DevPorts, DevStack
+from cli.main import run
 from domain.errors import ConflictError
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
@@ -92,7 +94,9 @@ async def test_a_second_stack_starts_after_a_killed_one_but_not_beside_it(folder
     assert not (folder / "dev.json").exists()
 
 
-async def test_real_servers_replace_embedded_ones(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_real_servers_replace_embedded_ones(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with DevStack(folder / "first", durable=False) as first:
         mail = await Inbox.start()
         monkeypatch.setenv("SOJOURN_DATABASE_URL", first.settings.database_url.get_secret_value())
@@ -107,6 +111,8 @@ async def test_real_servers_replace_embedded_ones(folder: Path, monkeypatch: pyt
             assert second.settings.admin_key.get_secret_value() == MY_OWN
             assert second.settings.build_id is None
             assert second.settings.api_port != first.settings.api_port
+            assert await asyncio.to_thread(run, ["dev", "forward", "1d", "--data", str(folder / "second")]) == 1
+            assert "whose time cannot be moved: start it without SOJOURN_DATABASE_URL" in capsys.readouterr().err
         await mail.stop()
 
 

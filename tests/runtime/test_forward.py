@@ -153,7 +153,7 @@ async def test_a_mail_of_tomorrow_comes_now_and_the_clock_stays_ahead(
         assert await developer.forward("1h") == 0
         out = capsys.readouterr().out
         assert "  ada  welcome  hello: email note sent\n" in out
-        assert "1 message sent." in out
+        assert "now. 1 journey moved. 1 message sent." in out
         assert "  ada  welcome  later\n" in out
         [first] = developer.dates()
         assert timedelta(days=1) - timedelta(seconds=2) < first - began < timedelta(days=1, minutes=5)
@@ -202,14 +202,17 @@ async def test_caps_count_in_the_order_in_which_messages_are_due(folder: Path, c
 
 
 @pytest.mark.takes_long
-async def test_audiences_and_schedules_go_by_the_new_time(folder: Path) -> None:
+async def test_audiences_and_schedules_go_by_the_new_time(folder: Path, capsys: Output) -> None:
     begins, ends = (datetime.now(UTC) + timedelta(days=days) for days in (1, 4))
     schedule = f'schedule: {{starts_at: "{begins.isoformat()}", ends_at: "{ends.isoformat()}"}}'
     async with developing(folder) as developer:
         await developer.identify("ada", plan="trial")
         await developer.run_campaign(NEWS.format(schedule=schedule, at="09:00"))
         assert (await developer.admin("GET", "/v1/campaigns/news"))["state"] == "scheduled"
-        assert await developer.forward("2d") == 0
+        assert await developer.forward("1h") == 0
+        assert capsys.readouterr().out.endswith(f"Next: {begins.astimezone():%Y-%m-%d %H:%M}  news starts\n")
+        assert await developer.forward("47h") == 0
+        assert capsys.readouterr().out.endswith(":00  the audience of news enters\n")
         assert (await developer.admin("GET", "/v1/campaigns/news"))["state"] == "running"
         assert len(developer.dates()) in (1, 2)
         assert await developer.forward("4d") == 0
