@@ -125,6 +125,11 @@ def _compile_content(
         problems.append(body.place.problem(said, "Put the values into the query of the url, or use another method"))
     elif body is not None and body.tree is not None:
         return "body", compile_json(body.tree, problems, may_name_secrets=True)
+    elif method in ("PUT", "PATCH"):
+        said = f"the {method} request has no body"
+        problems.append(
+            below.place.problem(said, "Put it under body: in the front matter, `body: {}` for an empty one")
+        )
     elif has_data or method not in BODY_IS_OPTIONAL:
         tree, faults, doubts = parse_tree(below)
         problems += faults
@@ -145,7 +150,9 @@ def _compile_save(field: Field, problems: list[Problem]) -> dict[str, str]:
             problems.append(place.problem(said, "A name has letters, digits and _, and does not begin with a digit"))
         elif not isinstance(leaf, Leaf) or not isinstance(leaf.value, str) or not is_reply_path(leaf.value):
             said = f"'{name}' names no place in the reply"
-            problems.append(place.problem(said, "Write it as reply.json.ticket.id, or reply.json.items[0].id"))
+            meant = f"reply.json.{leaf.value}" if isinstance(leaf, Leaf) else ""
+            example = meant if is_reply_path(meant) else "reply.json.ticket.id, or reply.json.items[0].id"
+            problems.append(place.problem(said, f"Write it as {example}"))
         else:
             paths[name] = leaf.value
     return paths

@@ -85,7 +85,8 @@ WRONG = [
     ("method: GET\nbody: {}", "", 5, "a GET request has no body"),
     ("body: {}", "user: 1", 6, "there is a body in the front matter, and data below it"),
     ("method: PUT", "user: 1", 6, "data below the front matter is signed and sent by POST"),
-    ("method: PUT", "", 6, "this must be a YAML mapping"),
+    ("method: PUT", "", 6, "the PUT request has no body"),
+    ("", "", 6, "this must be a YAML mapping"),
     ("body: text", "", 4, "'body' must be a YAML mapping"),
     ("headers: 5\nbody: {}", "", 4, "'headers' must be a YAML mapping"),
     ("headers: [a]\nbody: {}", "", 4, "headers are a mapping"),
@@ -110,6 +111,11 @@ WRONG = [
 @pytest.mark.parametrize(("front", "below", "line", "message"), WRONG)
 def test_what_is_no_request_is_refused(front: str, below: str, line: int, message: str) -> None:
     assert (line, message) in faults(call(front, below))
+
+
+def test_a_place_in_the_reply_is_suggested() -> None:
+    [problem] = load({"t.liquid": call("save: {a: ticket.id}\nbody: {}")})[1]
+    assert problem.suggestion == "Write it as reply.json.ticket.id"
 
 
 OWN = ["Host", "content-length", "Transfer-Encoding", "Connection", "TE", "Upgrade", "Expect", "Content-Encoding"]
