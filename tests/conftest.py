@@ -18,6 +18,7 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.process import exit_now
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from tests.harness import Harness, open_harness
+from tests.libraries import do_once
 from tests.servers import (
     MIGRATED,
     PostgresServer,
@@ -28,6 +29,7 @@ from tests.servers import (
     server_folder,
 )
 
+do_once()
 # A busy machine may stop a process for seconds, which a worker would take for a workflow that never yields.
 os.environ.setdefault("TEMPORAL_DEBUG", "1")
 # By default every local variable of every frame is printed, which takes longer than many a test.
