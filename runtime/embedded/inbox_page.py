@@ -22,7 +22,12 @@ from store.message_origins import MessageOrigin
 
 FindOrigins = Callable[[Collection[UUID]], Awaitable[Mapping[UUID, MessageOrigin]]]
 
-_COMMON = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+_COMMON = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-DNS-Prefetch-Control": "off",  # else the names in a mail's links are looked up
+}
 PAGE_HEADERS = {
     **_COMMON,
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; connect-src 'self'; "

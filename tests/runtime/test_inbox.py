@@ -112,6 +112,7 @@ async def test_the_html_of_a_mail_is_shut_in_and_loads_nothing_unless_asked(inbo
         assert "sandbox allow-popups allow-popups-to-escape-sandbox" in rules
         assert "default-src 'none'" in rules
         assert images in rules
+        assert answer.headers["X-DNS-Prefetch-Control"] == "off"
         assert "<img" in answer.text
     assert [answer.status_code for answer in other] == [404, 404]
 
