@@ -138,8 +138,13 @@ class Context(liquid.RenderContext):
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
         value = super().get(path, token=token, default=None)
-        if value is None and path[0] == SECRETS and len(path) > 1:
-            # Only an output can take it; see liquid_nodes.
+        if (
+            value is None
+            and path[0] == SECRETS
+            and len(path) > 1
+            and super().get(path[:1], token=token, default=None) is None
+        ):
+            # A variable of the template's own may have that name. Only an output can take it; see liquid_nodes.
             return SecretRef(str(path[1]))
         if value is None and default is UNDEFINED:
             return Missing(str(path[0]), hint=_name(path) or "a computed variable", token=token)

@@ -144,3 +144,27 @@ async def test_a_merge_of_profiles_keeps_what_is_saved(harness: Harness, scores:
         "SELECT saved, user_id FROM journeys JOIN profiles ON profiles.id = profile_id WHERE state = 'active'"
     )
     assert found == [{"saved": {"level": "silver"}, "user_id": "u1"}]
+
+
+BEFORE = """
+key: moved
+name: Moved
+entry: {event: Signed Up}
+steps:
+  - {id: ask, send: {channel: webhook, template: score, category: transactional}}
+  - {id: rest, delay: 1d}
+"""
+AFTER = BEFORE + "  - id: decide\n    branch: [{when: journey.saved.level == 'gold', do: [{exit: gold}]}]\n"
+
+
+@pytest.mark.parametrize("scores", [[reply(level="gold")]], indirect=True)
+async def test_a_migrated_journey_keeps_what_is_saved(harness: Harness, scores: Scores) -> None:
+    await run(harness, scores, BEFORE)
+    handle = await harness.journey("u1")
+    await harness.rests(handle, "rest")
+    await harness.publish(AFTER, {"score.liquid": SCORE.replace("PORT", str(scores.port))})
+    await harness.admin("POST", "/v1/campaigns/moved/start", {"in_flight": "migrate"})
+    await harness.until("SELECT 1 FROM journeys WHERE campaign_version = 2")
+    await harness.skip(handle, days=1)
+    assert (await harness.ended("u1"))["outcome"] == "gold"
+    assert await kept(harness) == {"level": "gold"}

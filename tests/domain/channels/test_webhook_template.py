@@ -259,6 +259,17 @@ def test_a_value_that_looks_like_a_secret_is_a_text(field: str) -> None:
     assert found.fill(lambda _: "VALUE").count("VALUE") == 1
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{% assign secrets = profile.traits %}{{ secrets.key | default: 'none' }}",
+        "{% for secrets in entry.properties.list %}{{ secrets.key | default: 'none' }}{% endfor %}",
+    ],
+)
+def test_a_variable_of_that_name_is_no_secret(body: str) -> None:
+    assert render(only(call(f'body: {{a: "{body}"}}')), list=[{"other": 1}])["body"] == {"a": "none"}
+
+
 TRICKS = [
     "{{ secrets.key | upcase }}",
     "{{ secrets.key | json }}",
