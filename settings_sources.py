@@ -118,7 +118,7 @@ class OutboundSecrets(PydanticBaseSettingsSource):
         if not (folder := self._environ.get(OUTBOUND_FOLDER)):
             return
         try:
-            # What Kubernetes keeps beside the files begins with a dot.
+            # Kubernetes keeps files of its own there, whose names begin with a dot.
             files = sorted(file for file in Path(folder).iterdir() if file.is_file() and file.name[0] != ".")
         except OSError as error:
             fault = SecretFault(f"cannot be read ({error.strerror})", "name a folder that the process can read")

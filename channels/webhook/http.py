@@ -171,8 +171,8 @@ def read_reply(status: int, retry_after: str | None, now: datetime, *, is_repeat
 
 
 def read_failure(error: Exception, is_handed_over: bool) -> Delivery:
-    """What a request without an answer means."""
-    # What a receiver has sent stands behind a colon.
+    """Return the outcome of a request without an answer."""
+    # The receiver's own words stand behind a colon.
     said = str(error).partition(":")[0] if isinstance(error, httpx.RemoteProtocolError) else str(error)
     detail = f"{type(error).__name__}: {said}".removesuffix(": ")
     if isinstance(error, BlockedAddressError):

@@ -140,7 +140,7 @@ def _compile_content(
 
 def _compile_save(field: Field, problems: list[Problem]) -> dict[str, str]:
     if not isinstance(field.tree, Mapping):
-        problems.append(field.place.problem("what is saved has a name", "Write one name: reply.json.path a line"))
+        problems.append(field.place.problem("saved values have names", "Write one name: reply.json.path a line"))
         return {}
     paths: dict[str, str] = {}
     for name, leaf in field.tree.items():

@@ -14,9 +14,9 @@ MAX_HEADER_CHARACTERS: Final = 4_096
 
 # RFC 9110, 5.6.2.
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# What every server takes; more than ASCII is opaque data by RFC 9110, 5.5.
+# Every server takes ASCII; other letters are opaque data by RFC 9110, 5.5.
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
-# How the message is framed and routed, and what is negotiated about the connection (RFC 9110, 7.6.1 and 7.8; 9112, 6).
+# Headers that frame and route the message, or negotiate about the connection (RFC 9110, 7.6.1 and 7.8; 9112, 6).
 FRAMING: Final = frozenset(
     [
         "host",
@@ -35,7 +35,7 @@ FRAMING: Final = frozenset(
         "http2-settings",
     ]
 )
-# What Sojourn says of the message itself.
+# Headers by which Sojourn identifies and signs a message.
 OWN: Final = frozenset(["idempotency-key", "webhook-id", "webhook-timestamp", "webhook-signature"])
 
 

@@ -142,7 +142,7 @@ def test_bounds_are_those_of_the_code(said: str) -> None:
 @pytest.mark.parametrize("is_repeatable", [True, False])
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 404, 408, 410, 425, 429, 500, 501, 502, 503, 504, 599])
 def test_a_status_means_what_the_page_says(status: int, *, is_repeatable: bool) -> None:
-    rows = {row[0]: row[1:] for row in tables.rows(PAGE, "## What a status means")}
+    rows = {row[0]: row[1:] for row in tables.rows(PAGE, "## Statuses and repetition")}
     other_errors = next(row for row in rows if row.startswith("any other 5xx"))
     named = next((row for row in rows if str(status) in row), None)
     row = named or ("2xx" if status < 300 else other_errors if status >= 500 else "any other, redirects too")

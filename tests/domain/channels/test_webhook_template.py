@@ -103,7 +103,7 @@ WRONG = [
     ("save: {a: 5}\nbody: {}", "", 4, "'a' names no place in the reply"),
     ("save: {a: [reply.json]}\nbody: {}", "", 4, "'a' names no place in the reply"),
     ("save:\n  1a: reply.json\nbody: {}", "", 5, "'1a' is not a name for a saved value"),
-    ("save: [a]\nbody: {}", "", 4, "what is saved has a name"),
+    ("save: [a]\nbody: {}", "", 4, "saved values have names"),
     ("subject: x\nbody: {}", "", 4, "there is no key 'subject'"),
 ]  # fmt: skip
 
