@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
@@ -166,7 +168,10 @@ class Forwarder:
         at = datetime.now(UTC)
         if extended.HasField("time_skipping_info"):
             at = extended.time_skipping_info.current_time.ToDatetime(UTC)
-        return _Look(handle, at, bool(described.pending_activities) or described.HasField("pending_workflow_task"))
+        has_task = described.HasField("pending_workflow_task")
+        return _Look(
+            handle, at, has_task or any(_is_at_work(activity, at) for activity in described.pending_activities)
+        )
 
     async def _skip(self, handle: WorkflowHandle[object, object], by: timedelta) -> None:
         try:
@@ -177,6 +182,12 @@ class Forwarder:
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:  # over before its clock could be moved
                 raise
+
+
+def _is_at_work(activity: PendingActivityInfo, at: datetime) -> bool:
+    """Return whether an activity runs or is about to; one that waits for its next attempt does so in its own time."""
+    is_waiting = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    return not is_waiting or activity.scheduled_time.ToDatetime(UTC) <= at
 
 
 def _due_run(run: DueRun) -> Due:

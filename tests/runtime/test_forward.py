@@ -16,7 +16,7 @@ from temporalio.client import Client
 
 from cli.dev_stack import DevStack
 from cli.main import run
-from runtime.embedded import audience_clock
+from runtime.embedded import audience_clock, forward
 from runtime.embedded.audience_clock import AudienceClock
 from runtime.temporal import connect
 from tests.docs.test_cli import DEVELOPMENT
@@ -53,6 +53,30 @@ steps:
     repeat: {every: 1h, times: 3}
     do:
       - {id: note, send: {channel: email, template: note, on_capped: wait, expires: 7d}}
+"""
+WAITS = """
+key: waits
+name: Waits
+entry: {{event: Signed Up}}
+send_window: {{from: "{opens:%H:%M}", to: "{closes:%H:%M}"}}
+steps:
+  - id: reacted
+    wait_for: {{event: Clicked, timeout: 2h}}
+    on_timeout:
+      - {{id: note, send: {{channel: email, template: note}}}}
+"""
+CALLS = """
+key: calls
+name: Calls
+entry: {event: Signed Up}
+steps:
+  - {id: call, send: {channel: webhook, template: note, expires: 12h}}
+"""
+CALL = """---
+channel: webhook
+url: http://127.0.0.1:1/
+---
+{"action": "ring"}
 """
 NEWS = """
 key: news
@@ -199,6 +223,27 @@ async def test_caps_count_in_the_order_in_which_messages_are_due(folder: Path, c
         assert len(sent) == 3
         assert all(timedelta(days=1) <= b - a < timedelta(days=1, minutes=5) for a, b in pairwise(sent))
         assert len(developer.dates()) >= before + 3
+
+
+@pytest.mark.takes_long
+async def test_waits_windows_and_expiries_go_by_the_new_time(
+    folder: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forward, "SETTLE_SECONDS", 2 * PATIENCE)
+    async with developing(folder) as developer:
+        opens = (datetime.now(UTC) + timedelta(hours=5)).replace(second=0, microsecond=0)
+        await developer.run_campaign(WAITS.format(opens=opens, closes=opens + HOUR))
+        await developer.run_campaign(CALLS, CALL)
+        await developer.sign_up("ada")
+        async with asyncio.timeout(PATIENCE):
+            # The receiver stays away: between attempts the message keeps nothing from moving on.
+            assert await developer.forward("1h") == 0
+        assert await developer.forward("23h") == 0
+        told = capsys.readouterr()
+        [sent] = developer.dates()
+        assert timedelta(0) <= sent - opens < timedelta(minutes=5)
+        assert "calls  call: webhook note cancelled: expired" in told.out
+        assert "Still at work" not in told.err
 
 
 @pytest.mark.takes_long
