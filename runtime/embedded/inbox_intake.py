@@ -33,7 +33,7 @@ async def receive(store: InboxStore, request: Request) -> Response:
             return PlainTextResponse(f"a message has at most {LARGEST_BYTES:,} bytes", 413)
     try:
         incoming = msgspec.json.decode(body, type=IncomingMessage)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return PlainTextResponse(str(error), 422)
     store.replace(ReceivedMessage(0, incoming.message_id, incoming.address, incoming.content, datetime.now(UTC)))
     return PlainTextResponse("kept", 201)

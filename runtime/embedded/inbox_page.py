@@ -10,6 +10,8 @@ from uuid import UUID
 
 from msgspec import to_builtins
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -18,6 +20,7 @@ from runtime.embedded import inbox_html
 from runtime.embedded.inbox_intake import receive
 from runtime.embedded.inbox_store import InboxStore
 from runtime.embedded.mail import Received, ReceivedMail
+from runtime.embedded.ports import LOOPBACK
 from store.message_origins import MessageOrigin
 
 FindOrigins = Callable[[Collection[UUID]], Awaitable[Mapping[UUID, MessageOrigin]]]
@@ -28,6 +31,7 @@ _COMMON = {
     "Cache-Control": "no-store",
     "X-DNS-Prefetch-Control": "off",  # else the names in a mail's links are looked up
 }
+_HOSTS = ("localhost", "*.localhost", LOOPBACK)
 PAGE_HEADERS = {
     **_COMMON,
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; connect-src 'self'; "
@@ -86,7 +90,9 @@ def inbox_page(store: InboxStore, find_origins: FindOrigins | None = None, journ
             Route("/messages/{number:int}/html", html),
             Route("/api/messages", as_json),
             Route("/api/messages", take, methods=["POST"]),
-        ]
+        ],
+        # A page elsewhere whose name was pointed at this machine would be of the same origin as the inbox.
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(_HOSTS))],
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from runtime.embedded.mail import Received, ReceivedMail, ReceivedMessage
+from runtime.embedded.mail import Received, ReceivedMail, ReceivedMessage, printable
 
 log = structlog.get_logger()
 
@@ -70,7 +70,7 @@ class InboxStore:
 def parse_mail(number: int, sender: str, recipients: Iterable[str], received_at: datetime, source: bytes) -> Received:
     """Return the mail that arrived as `source`."""
     message = message_from_bytes(source, policy=policy.SMTP)
-    return ReceivedMail(number, sender, tuple(recipients), message, received_at, source)
+    return ReceivedMail(number, printable(sender), tuple(map(printable, recipients)), message, received_at, source)
 
 
 def _file(folder: Path, item: Received) -> Path:

@@ -23,16 +23,16 @@ class ReceivedMail:
     @property
     def message_id(self) -> str | None:
         """The message's id in the ledger; None for a mail that Sojourn did not send."""
-        value = self.message.get(MESSAGE_ID_HEADER)
-        return None if value is None else _printable(str(value)).strip()
+        value = self._header(MESSAGE_ID_HEADER)
+        return None if value is None else value.strip()
 
     @property
     def subject(self) -> str:
-        return _printable(str(self.message.get("Subject", "")))
+        return self._header("Subject") or ""
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        return [(name, _printable(str(value))) for name, value in self.message.items()]
+        return [(name, self._read(name, raw)) for name, raw in self.message.raw_items()]
 
     @property
     def text(self) -> str | None:
@@ -42,12 +42,26 @@ class ReceivedMail:
     def html(self) -> str | None:
         return self._body("html")
 
+    def _header(self, name: str) -> str | None:
+        found = (raw for each, raw in self.message.raw_items() if each.lower() == name.lower())
+        return next((self._read(name, raw) for raw in found), None)
+
+    def _read(self, name: str, raw: str) -> str:
+        """A header's value, decoded where it can be."""
+        try:
+            return printable(str(self.message.policy.header_fetch_parse(name, raw)))
+        except Exception:  # noqa: BLE001 - Python's parser raises errors of many types for malformed headers
+            return printable(raw)
+
     def _body(self, kind: str) -> str | None:
-        part = self.message.get_body(preferencelist=(kind,))
+        try:
+            part = self.message.get_body(preferencelist=(kind,))
+        except Exception:  # noqa: BLE001 - as above: headers say which part is the body
+            return None
         if part is None:
             return None
         try:
-            return _printable(str(part.get_content())).replace("\r\n", "\n")
+            return printable(str(part.get_content())).replace("\r\n", "\n")
         except (LookupError, ValueError):  # an unknown charset or encoding
             raw = part.get_payload(decode=True)
             return raw.decode(errors="replace") if isinstance(raw, bytes) else None
@@ -67,6 +81,6 @@ class ReceivedMessage:
 Received = ReceivedMail | ReceivedMessage
 
 
-def _printable(text: str) -> str:
-    """Replace the surrogates of a parsed mail that no page can carry."""
+def printable(text: str) -> str:
+    """Return a text of a mail without the surrogates that no page can carry."""
     return text.encode(errors="replace").decode()

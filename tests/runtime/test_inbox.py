@@ -1,5 +1,6 @@
 """The embedded inbox: its SMTP answers and its page."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from runtime.embedded import inbox_store as module
-from runtime.embedded.inbox import Inbox
+from runtime.embedded.inbox import Inbox, ReceivedMail
 
 JSON = {"Content-Type": "application/json"}
 
@@ -221,3 +222,66 @@ async def test_stopping_cuts_a_client_that_stays_connected() -> None:
     with pytest.raises(aiosmtplib.SMTPServerDisconnected):
         await client.noop()
     client.close()
+
+
+MALFORMED = {
+    "group": b'From: =?utf-8?b?//8=?= <a@[>\r\nTo: ,,;:<>"',
+    "no address": b'From: "\r\nTo: a: b: c;;;(((\r\nMessage-ID: <[',
+    "year": b"Date: Fri, 31 Dec 99999999999999999999 23:59:59 +0000",
+    "zone": b"Date: Fri, 31 Dec 2020 23:59:59 +99999999999999",
+    "charset": b"Subject: =?raw_unicode_escape?q?=5Cud800?=",
+    "bytes": b"Subject: \xff\xfe\r\nX-Sojourn-Message: \xff",
+    "body": b"Content-Type: text/html; charset=idna\r\nContent-Disposition: =?raw_unicode_escape?q?=5Cud800?=",
+}
+
+
+@pytest.mark.parametrize("headers", MALFORMED.values(), ids=MALFORMED)
+async def test_a_malformed_mail_is_shown_beside_the_others(inbox: Inbox, headers: bytes) -> None:
+    await inbox.show()
+    await send(inbox, mail())
+    client = aiosmtplib.SMTP(hostname="127.0.0.1", port=inbox.smtp_port, start_tls=False)
+    async with client:
+        await client.sendmail("shop@example.com", ["ada@example.com"], headers + b"\r\nX-Own: yes\r\n\r\nCome back\r\n")
+    paths = ["/", "/messages/2", *(f"/messages/2?view={view}" for view in ("html", "text", "headers", "source"))]
+    async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
+        assert [(await browser.get(path)).status_code for path in paths] == [200] * len(paths)
+        newest, oldest = (await browser.get("/api/messages")).json()
+        assert "X-Own" in (await browser.get("/messages/2?view=headers")).text
+    assert oldest["subject"] == "Your cart"
+    assert ["X-Own", "yes"] in newest["headers"]
+
+
+async def test_an_envelope_beyond_unicode_is_kept(tmp_path: Path) -> None:
+    inbox = await Inbox.start(folder=tmp_path)
+    reader, writer = await asyncio.open_connection("127.0.0.1", inbox.smtp_port)
+    envelope = [b"HELO x", b"MAIL FROM:<\xff@example.com>", b"RCPT TO:<\xfe@example.com>"]
+    writer.write(b"".join(line + b"\r\n" for line in [*envelope, b"DATA", b"Subject: x", b"", b"."]))
+    writer.write_eof()
+    answers = (await reader.read()).decode().splitlines()
+    writer.close()
+    await inbox.stop()
+    assert [answer[:3] for answer in answers] == ["220", "250", "250", "250", "354", "250"]
+    [kept] = module.InboxStore(tmp_path).items
+    assert isinstance(kept, ReceivedMail)
+    assert (kept.sender, kept.recipients) == ("?@example.com", ("?@example.com",))
+
+
+async def test_a_deeply_nested_message_is_refused(inbox: Inbox) -> None:
+    await inbox.show()
+    nested = b'{"message_id": "m", "content": {"text": %s}}' % (b"[" * 100_000 + b"]" * 100_000)
+    async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
+        assert (await browser.post("/api/messages", content=nested, headers=JSON)).status_code == 422
+
+
+@pytest.mark.parametrize("host", ["shop.example.com", "127.0.0.1.example.com", ""])
+async def test_a_name_that_others_point_at_this_machine_leads_nowhere(inbox: Inbox, host: str) -> None:
+    await inbox.show()
+    body = {"message_id": "m", "content": {"text": "x"}}
+    async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
+        foreign = [
+            await browser.get("/api/messages", headers={"Host": host}),
+            await browser.post("/api/messages", json=body, headers={"Host": host}),
+        ]
+        own = await browser.get("/api/messages", headers={"Host": f"localhost:{inbox.http_port}"})
+    assert [answer.status_code for answer in foreign] == [400, 400]
+    assert own.json() == []
