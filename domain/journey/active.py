@@ -1,18 +1,18 @@
-"""The journeys of people that an event may concern, found by campaign, version and entry key."""
+"""An index of journeys by person, campaign, version and entry key."""
 
 from collections.abc import Iterable, Set
 from uuid import UUID
 
 from domain.journey.records import Journey
 
-# The journeys of one version, by their entry keys. Of those that are over, several may have the same.
+# The journeys of one version, by their entry keys. Several that are over may have the same key.
 ByKey = dict[str, list[Journey]]
 # The key of a campaign, and the number of its version.
 VersionRef = tuple[str, int]
 
 
 class JourneyIndex:
-    """Journeys by person, version and entry key; those of one key in the order in which they were added."""
+    """Journeys by person, version and entry key; under one key, in the order of `add`."""
 
     def __init__(self, journeys: Iterable[Journey] = ()) -> None:
         self._people: dict[UUID, dict[VersionRef, ByKey]] = {}
@@ -39,14 +39,14 @@ class JourneyIndex:
         self._count[journey.profile_id, journey.campaign_key] -= 1
 
     def count(self, profile_id: UUID, campaign_key: str) -> int:
-        """How many journeys a person has in a campaign, in all of its versions."""
+        """Count the journeys of a person in all versions of a campaign."""
         return self._count.get((profile_id, campaign_key), 0)
 
     def under(self, profile_id: UUID, campaign_key: str, entry_key: str) -> Journey | None:
-        """A journey of a person in a campaign under this key."""
+        """Return a person's journey in a campaign under this key; None if there is none."""
         return next(iter(self._keyed.get((profile_id, campaign_key, entry_key), ())), None)
 
     def versions(self, profile_id: UUID, wanted: Set[VersionRef]) -> list[tuple[VersionRef, ByKey]]:
-        """What a person has of the versions that are wanted; what they have of others costs nothing."""
+        """Return a person's journeys on the wanted versions; those on others cost nothing."""
         by_place = self._people.get(profile_id, {})
         return [(place, by_place[place]) for place in sorted(by_place.keys() & wanted)]

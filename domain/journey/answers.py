@@ -1,4 +1,4 @@
-"""What a journey makes of the answers to what it has asked for: of the gate, a send, a fork, a look-up, an action."""
+"""States after the answers of the gate, a send, a fork, a look-up and an action."""
 
 from datetime import datetime
 from typing import assert_never
@@ -14,7 +14,7 @@ from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
 
 
 def after_answer(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: datetime) -> JourneyState:
-    """The gate has answered."""
+    """Return the state after an answer of the gate."""
     match answer:
         case Granted(message_id=message_id):
             # A user may react before the message has settled.
@@ -39,7 +39,7 @@ def after_answer(plan: Plan, state: JourneyState, node: Send, answer: Answer, at
 
 
 def after_send(plan: Plan, state: JourneyState, node: Send, fact: Settled, at: datetime) -> JourneyState:
-    """The message has its outcome."""
+    """Return the state after the settlement of a message."""
     noted = note(state, at, fact.outcome)
     if fact.journey_ended:
         return replace(noted, outcome=EXITED, recorded=True)
@@ -49,7 +49,7 @@ def after_send(plan: Plan, state: JourneyState, node: Send, fact: Settled, at: d
 
 
 def after_evaluation(plan: Plan, state: JourneyState, node: Fork, case: int | None, at: datetime) -> JourneyState:
-    """The way at a fork is known."""
+    """Return the state after the decision at a fork."""
     way = node.default_way() if case is None else node.ways()[case]
     if way is None:
         raise ValueError(f"no way was chosen at {node.id}")
@@ -59,7 +59,7 @@ def after_evaluation(plan: Plan, state: JourneyState, node: Fork, case: int | No
 def after_look_up(
     plan: Plan, state: JourneyState, node: Until, until: datetime | Unreadable | None, at: datetime
 ) -> JourneyState:
-    """The instant until which a delay rests is known."""
+    """Return the state after the look-up of a delay's end."""
     if until is None:
         return arrive(plan, note(state, at, "no such date"), node.past, at)
     if isinstance(until, Unreadable):
@@ -72,13 +72,13 @@ def after_look_up(
 
 
 def after_action(plan: Plan, state: JourneyState, node: Act, fact: Performed, at: datetime) -> JourneyState:
-    """The action has been done, or the journey had been ended before."""
+    """Return the state after an action, which was not done if the journey had ended."""
     if fact.journey_ended:
         return replace(note(state, at, "not done: the journey was ended"), outcome=EXITED, recorded=True)
     return _leave_recorded(plan, note(state, at, "done"), node, at)
 
 
 def _leave_recorded(plan: Plan, state: JourneyState, node: Send | Act, at: datetime) -> JourneyState:
-    """Go on from a step whose activity has recorded the end of the journey as well, where this comes to it."""
+    """Go on from a step whose activity has also recorded an end of the journey."""
     arrived = arrive(plan, state, node.next, at)
     return replace(arrived, recorded=outcome_of(plan, arrived) is not None)

@@ -1,4 +1,4 @@
-"""Where a journey stands, in Markdown, for the engineer who opens it in Temporal. Ids, steps and times only."""
+"""Details of a journey in the Temporal UI, in Markdown: ids, steps, times only."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from domain.journey.state import COMPLETED, JourneyState
 
 
 def describe(plan: Plan, state: JourneyState) -> str:
-    """What the journey does now and why, until when, and what it has done so far, oldest first."""
+    """Describe what the journey does, why and until when; then its history."""
     lines = [_now(plan, state)]
     if state.history:
         lines += ["", *(f"- {_instant(passed.at)} `{passed.step}` {passed.what}" for passed in state.history)]

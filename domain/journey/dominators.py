@@ -1,16 +1,16 @@
-"""Which steps a journey has passed that is known to have come to another: those that every way there leads through."""
+"""Dominators of the steps of a plan: the steps that every path to a step passes."""
 
 from domain.campaign.plan import Exit, Plan, followers
 from domain.journey.state import COMPLETED
 
-# Where the flow runs out.
+# The end of the flow.
 END = None
 
 
 def dominators(plan: Plan) -> dict[str | None, frozenset[str]]:
-    """For each step that can be come to, itself and the steps that no way there goes around; END for the flow's end.
+    """Return the dominators of each reachable step, itself included.
 
-    These are the dominators of the graph, found by narrowing them down until nothing changes.
+    END is the end of the flow. The sets are narrowed down until nothing changes.
     """
     ways: dict[str | None, list[str]] = {}
     found: dict[str | None, frozenset[str] | None] = {}
@@ -37,7 +37,7 @@ def dominators(plan: Plan) -> dict[str | None, frozenset[str]]:
 
 
 def dominators_of_outcome(plan: Plan, outcome: str, dominators: dict[str | None, frozenset[str]]) -> frozenset[str]:
-    """The steps that every journey has passed that has ended by itself with this outcome."""
+    """Return the steps passed by every journey that ended by itself with this outcome."""
     ends: list[str | None] = [
         node.id for node in plan.nodes.values() if isinstance(node, Exit) and node.outcome == outcome
     ]

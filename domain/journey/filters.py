@@ -1,4 +1,4 @@
-"""Which journeys: the one filter of lists, counts, and of what is done to many."""
+"""The filter of journeys, for lists, counts and operations."""
 
 from datetime import datetime
 from uuid import UUID
@@ -9,10 +9,10 @@ from domain.journey.state import JourneyStatus, StoredState
 
 
 class JourneyFilter(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Journeys for which all holds that is given.
+    """A filter whose given fields must all match.
 
-    `step` and `status` are of those active now; with a `state`, `step` is where they were last. `entered_after` is the
-    first instant that counts, `entered_before` the first that does not.
+    `step` and `status` match active journeys; with a `state`, `step` is the last step. `entered_after` is inclusive,
+    `entered_before` exclusive.
     """
 
     campaign: str | None = None

@@ -1,4 +1,4 @@
-"""What becomes of the journeys under way when users are let in by another version, as far as their steps tell."""
+"""Forecast of a new version: which journeys in flight stay, migrate or exit."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,14 +13,13 @@ from domain.journey.state import JourneyStatus
 
 InFlightPolicy = Literal["keep", "migrate", "exit"]
 Fate = Literal["stays", "migrates", "exits", "undecided"]
-# Of a journey that has asked for something it shows only once that is answered where it rests next; and one that has
-# not said yet where it is may be anywhere.
+# The next rest of a journey that acts is known only after its answer. A journey without a position may be anywhere.
 IS_ACTING: Final = "acting"
 NOT_KNOWN: Final = "not_known"
 
 
 class Group(Struct, frozen=True):
-    """Journeys of a version at a step: what they do there, and whether Temporal has been told of their start."""
+    """Journeys of a version at a step, with their status; `is_started` in Temporal."""
 
     version: int
     step: str | None
@@ -30,14 +29,14 @@ class Group(Struct, frozen=True):
 
 
 class Compiled(Struct, frozen=True):
-    """What a version was compiled to."""
+    """A compiled version."""
 
     plan: Plan
     rules: Rules
 
 
 class Forecast(Struct, frozen=True):
-    """Journeys of a version at a step, and what becomes of them. `reason` says why they stay, or why none can say."""
+    """Journeys at a step, and their fate; `reason` if they stay or are undecided."""
 
     version: int
     step: str | None
@@ -49,7 +48,7 @@ class Forecast(Struct, frozen=True):
 def forecast(
     groups: Iterable[Group], versions: Mapping[int, Compiled], new: Compiled, policy: InFlightPolicy
 ) -> list[Forecast]:
-    """What becomes of each on their `versions`. By version, then by step as one comes to it."""
+    """Forecast the fate of each group, ordered by version and step."""
     counts: Counter[tuple[int, str | None, Fate, str | None]] = Counter()
     for group in groups:
         fate, reason = _fate(group, versions[group.version], new, policy)
@@ -62,7 +61,7 @@ def forecast(
 
 
 def _in_order(plan: Plan) -> list[str]:
-    """The steps as one comes to them, each way to its end: the database does not keep the order of the nodes."""
+    """Return the steps in the order of the flow, which the database does not keep."""
     found: dict[str, None] = {}
     waiting = [plan.start]
     while waiting:

@@ -1,4 +1,4 @@
-"""Which campaigns listen for which events."""
+"""The campaigns that listen for each event."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -19,22 +19,23 @@ class CampaignVersion(Struct, frozen=True):
 
 
 def exits_of(rules: Rules) -> tuple[EventRule | GoalRule, ...]:
-    """Everything that ends a journey: the exits, and the goal where it is one."""
+    """Return the rules that end a journey: the exits, and a goal that is one."""
     return (*rules.exits, rules.goal) if rules.goal is not None and rules.goal.exits else rules.exits
 
 
 class Moves(Struct, frozen=True):
-    """The rules of a version that events of one name may fulfil for a journey under way."""
+    """The rules of a version that events of one name may fulfil for active journeys."""
 
     exits: tuple[EventRule | GoalRule, ...]
     subscriptions: tuple[tuple[str, EventRule], ...]
 
 
 class Listeners:
-    """Running versions listen for entries; they and those with active journeys, for everything that moves a journey.
+    """The versions that listen for events.
 
-    Of the versions that are `past` no journey is active; some may have goals that still count. `may_look_at_consent` is
-    False where no condition of any of them does.
+    Running versions listen for entries; they and versions with active journeys, for everything that moves a journey.
+    Versions that are `past` have no active journey, but goals that may still count. `may_look_at_consent` is False if
+    no condition of any version reads consent.
     """
 
     def __init__(
@@ -63,24 +64,24 @@ class Listeners:
             for name, moves in _moves(rules).items():
                 self._moves.setdefault(name, {})[place] = moves
         self._heard = self._entries.keys() | self._listening.keys() | self._goals.keys()
-        # By the text: whether `consent` is a name in it is not worth compiling all conditions for.
+        # By the text: compiling all conditions to find the name `consent` costs too much.
         texts = (text for rules in self._rules.values() for text in _expressions(rules))
         self.may_look_at_consent = any("consent" in text for text in texts)
 
     def hears(self, event: Event) -> bool:
-        """Whether any campaign may care. An event for which this is False costs nothing more."""
+        """Whether any campaign listens for the event. If not, it costs nothing more."""
         return event.type == "track" and event.name in self._heard
 
     def entries(self, event: Event) -> Sequence[CampaignVersion]:
-        """The running campaigns that this event may start a journey in."""
+        """Return the running campaigns that this event may enter."""
         return self._entries.get(event.name or "", ())
 
     def goals(self, event: Event) -> Mapping[VersionRef, GoalRule]:
-        """The versions whose goal this event may be."""
+        """Return the versions whose goal this event may be, with the goal."""
         return self._goals.get(event.name or "", {})
 
     def campaigns_concerned(self, events: Iterable[Event]) -> set[str]:
-        """The campaigns whose active journeys these events may end, move, or collide with, or whose goal they are."""
+        """Return the campaigns whose active journeys or goals these events may concern."""
         concerned: set[str] = set()
         for event in {event.name: event for event in events}.values():
             concerned |= self._listening.get(event.name or "", set())
@@ -88,31 +89,31 @@ class Listeners:
         return concerned
 
     def versions_let_in(self, events: Iterable[Event]) -> list[CampaignVersion]:
-        """The running campaigns that any of these events may start a journey in, each once."""
+        """Return the running campaigns that any of these events may enter, each once."""
         names = {event.name: event for event in events}
         return list({version.key: version for event in names.values() for version in self.entries(event)}.values())
 
     def moves(self, event: Event) -> Mapping[VersionRef, Moves]:
-        """The versions to whose journeys this event may mean something."""
+        """Return the versions whose journeys this event may end or match, with their rules."""
         return self._moves.get(event.name or "", {})
 
     def events_to_match(self, versions: Iterable[CampaignVersion]) -> set[str]:
-        """The names of the events that count for an entry into these versions, although they were received before."""
+        """Return the names of earlier events that may prevent an entry, or be its goal."""
         rules = [version.rules for version in versions]
         exits = {exit.event for one in rules for exit in one.exits}
         return exits | {one.goal.event for one in rules if one.goal is not None}
 
     def rules(self, journey: Journey) -> Rules:
-        """The rules of the version that a journey runs on, or ran on."""
+        """Return the rules of a journey's version."""
         return self.rules_of((journey.campaign_key, journey.campaign_version))
 
     def rules_of(self, place: VersionRef) -> Rules:
-        """The rules of a version."""
+        """Return the rules of a version."""
         return self._rules[place]
 
 
 def _moves(rules: Rules) -> dict[str, Moves]:
-    """What events may mean to a journey of a version, by their names."""
+    """Return the rules that events may fulfil for active journeys, by event name."""
     names = {rule.event for rule in (*exits_of(rules), *rules.subscriptions.values())}
     return {
         name: Moves(
@@ -124,7 +125,7 @@ def _moves(rules: Rules) -> dict[str, Moves]:
 
 
 def _expressions(rules: Rules) -> Iterator[str]:
-    """What is evaluated when events are routed."""
+    """Iterate over the expressions that routing evaluates."""
     goals = () if rules.goal is None else (rules.goal,)
     for rule in (*rules.exits, *goals, *rules.subscriptions.values()):
         if rule.where is not None:
@@ -133,6 +134,6 @@ def _expressions(rules: Rules) -> Iterator[str]:
 
 
 def _moving_rules(rules: Rules) -> set[str]:
-    """The names of the events that mean something to a journey under way."""
+    """Return the names of events that may end or match active journeys."""
     names = {rule.event for rule in (*rules.exits, *rules.subscriptions.values())}
     return names | {rules.goal.event} if rules.goal is not None else names

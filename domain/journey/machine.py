@@ -1,6 +1,6 @@
-"""The journey's state machine: (plan, state) -> the next command, and (plan, state, what happened) -> the next state.
+"""The state machine of a journey: the next command, and the state after a fact.
 
-All deciding of a journey is here, as plain data in and out. The workflow carries the commands out and reports back;
+All decisions of a journey are here, as plain data in and out. The workflow carries the commands out and reports back;
 it decides nothing. `JourneyState` is everything that must survive: it continues as new at any point and can be moved
 to another plan.
 """
@@ -52,13 +52,13 @@ from domain.journey.state import COMPLETED, EXITED, JourneyState, JourneyStatus,
 
 
 def begin(plan: Plan, at: datetime, seed: str = "") -> JourneyState:
-    """The state of a journey that has just been entered. `seed` makes what is drawn by chance stable for a user."""
+    """Return the state of a new journey. `seed` makes its draws stable for a user."""
     begun = arrive(plan, JourneyState(step=None, since=at, match_since=at, seed=seed), plan.start, at)
     return ended_by_schedule(plan, begun, at)
 
 
 def next_command(plan: Plan, state: JourneyState) -> Command:
-    """What is to be done now. The same state always gives the same command."""
+    """Return the next command. The same state always gives the same command."""
     if state.outcome is not None:
         return Finish(state.outcome, state.recorded)
     if state.step is None:
@@ -88,7 +88,7 @@ def next_command(plan: Plan, state: JourneyState) -> Command:
 
 
 def after(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyState:
-    """The state once a fact is known. One that does not concern the present step, or comes after the end, is let be."""
+    """Return the state after a fact. One of another step changes nothing."""
     if state.outcome is not None:
         return note(state, at, fact.outcome) if isinstance(fact, Settled) else state
     known = _with_fact(plan, state, fact, at)
@@ -99,7 +99,7 @@ def after(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyS
 
 
 def find_match(plan: Plan, state: JourneyState) -> Subscription | None:
-    """The subscription of the present wait that matched first since the wait looks back, if any has."""
+    """Return the subscription of the present wait that matched first, if any has."""
     if state.step is None or not isinstance(node := plan.node(state.step), WaitFor):
         return None
     heard = [
@@ -113,9 +113,9 @@ def find_match(plan: Plan, state: JourneyState) -> Subscription | None:
 
 
 def status(plan: Plan, state: JourneyState) -> tuple[str, JourneyStatus]:
-    """The step and what the journey does there, for whoever looks: waiting, deferred, held or acting.
+    """Return the step and the journey's status there, for rows and search attributes.
 
-    A delay waits from the beginning, also while it is looked up until when: so it can be said when the journey starts.
+    A delay counts as waiting even while its end is looked up, so that the start of the journey can show it.
     """
     if state.step is None or state.outcome is not None:
         return "", "acting"
@@ -129,12 +129,12 @@ def status(plan: Plan, state: JourneyState) -> tuple[str, JourneyStatus]:
 
 
 def _is_under_way(plan: Plan, before: JourneyState, known: JourneyState) -> bool:
-    """Whether what was asked for is still to be answered: until it is, the journey stays where it is."""
+    """Whether a request is still unanswered, so that the journey stays where it is."""
     return not is_at_rest(plan, known) and next_command(plan, known) == next_command(plan, before)
 
 
 def _with_fact(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyState:
-    """The state with the fact, before anything is said of repetitions and schedules."""
+    """Return the state with the fact, before repetitions and schedules are considered."""
     node = None if state.step is None else plan.node(state.step)
     match fact:
         case Exited(reason=reason):
@@ -183,7 +183,7 @@ def _after_match(plan: Plan, state: JourneyState, fact: Matched, at: datetime) -
     if state.step is not None and isinstance(node := plan.node(state.step), WaitFor):
         listens = any(subscription.id == fact.subscription for subscription in node.subscriptions)
         if listens and find_match(plan, state) is not None:
-            # Another came first, and has ended this wait.
+            # Another event came first, and has ended this wait.
             return state
     return replace(state, matches={**state.matches, fact.subscription: Match(fact.event_id, at)})
 
@@ -202,7 +202,7 @@ def _after_wake(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
         case Delay():
             return arrive(plan, note(rested, at, "waited"), node.next, at)
         case Until() if state.phase == "resting":
-            # The person may have moved, or the date: it is looked up again.
+            # The person's zone or the date may have changed, so the end is looked up again.
             return ask_again(state, at)
         case Repeat() if state.phase == "resting":
             return next_round(plan, rested, node, at)
@@ -215,7 +215,7 @@ def _after_wake(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
 
 
 def _after_skip(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
-    """Go on from a rest as if it were over; from a wait, as if it had timed out. A message waits for the gate alone."""
+    """Go on from a rest as if it were over, or timed out. A message cannot be skipped."""
     if state.step is None or not is_at_rest(plan, state) or find_match(plan, state) is not None:
         return state
     rested = listen_from(note(state, at, "wait skipped"), at)

@@ -1,4 +1,4 @@
-"""Whether an event concerns a journey: by the rule's own condition, else by the key of the campaign's entry."""
+"""Match events to journeys: by the rule's condition, else by the entry key."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -21,14 +21,14 @@ from domain.journey.active import ByKey
 from domain.journey.records import Journey
 from domain.tracking.event import AUDIENCE, Event
 
-# Of work in an expression, that count as one more evaluation: at most 25 us.
+# The units of work in an expression that count as one more evaluation: at most 25 us.
 UNITS_OF_AN_EVALUATION = 50
-# What every event has of its own. A key made of these is never found again in a later event.
+# Fields that differ between any two events: no later event has a key made of these.
 _NEVER_FOUND_AGAIN = frozenset({"event.message_id", "event.type", "event.name", "event.timestamp"})
 
 
 class Person(Protocol):
-    """What conditions see of a profile."""
+    """The part of a profile that conditions read."""
 
     @property
     def user_id(self) -> str | None: ...
@@ -37,14 +37,14 @@ class Person(Protocol):
 
 
 class ProfileEvent(Struct, frozen=True):
-    """An event and the profile it is about."""
+    """An event and its profile."""
 
     profile_id: UUID
     event: Event
 
 
 class JourneyEntry(Struct, frozen=True):
-    """What a journey began with: the rules of its version, the event that let the person in, and its key."""
+    """The entry of a journey: the rules of its version, its entry event, and its key."""
 
     rules: Rules
     entry: Event
@@ -54,8 +54,8 @@ class JourneyEntry(Struct, frozen=True):
 class Matcher:
     """Evaluates the expressions of a batch.
 
-    Within it people stay as they are, so a key is worked out once an event, and so is a condition that does not look at
-    the entry of a journey; and what an expression looks at is made fit for it once. `evaluations` counts.
+    People do not change within a batch, so each key, and each condition that does not read the journey's entry, is
+    evaluated once per event, and each input is prepared once. `evaluations` counts them.
     """
 
     def __init__(self, people: Mapping[UUID, Person]) -> None:
@@ -63,19 +63,19 @@ class Matcher:
         self.evaluations = 0
         self._outcomes: dict[tuple[str, ExpressionScope, UUID], ConditionOutcome] = {}
         self._keys: dict[tuple[str, UUID], KeyOutcome] = {}
-        # By identity, which is theirs alone as long as they are kept here.
+        # By identity, which is unique while the objects are kept here.
         self._prepared: dict[int, tuple[object, Prepared]] = {}
         self._spent = Spent()
 
     @property
     def work(self) -> int:
-        """The evaluations, where one that may take as long as many counts as so many."""
+        """The evaluations, each costly one counted as several."""
         return self.evaluations + int(self._spent.units / UNITS_OF_AN_EVALUATION)
 
     def condition(
         self, where: str | None, place: ExpressionScope, profile_event: ProfileEvent, entry: Event | None
     ) -> ConditionOutcome:
-        """What a condition comes to; where there is none, it holds."""
+        """Evaluate a condition. None always holds."""
         if where is None:
             return ConditionOutcome(True)
         if looks_at_the_entry(where, place):
@@ -97,14 +97,14 @@ class Matcher:
         )
 
     def belongs(self, where: str, person: Person) -> ConditionOutcome:
-        """Whether a person is of an audience."""
+        """Evaluate whether a person belongs to an audience."""
         self.evaluations += 1
         return compile_condition(where, ExpressionScope.AUDIENCE_WHERE).evaluate(
             self._spent, profile=self._prepare(person)
         )
 
     def key(self, expression: str, profile_event: ProfileEvent) -> KeyOutcome:
-        """The key that an entry's expression finds in an event."""
+        """Evaluate the entry key of an event."""
         place = (expression, profile_event.event.id)
         if (known := self._keys.get(place)) is None:
             self.evaluations += 1
@@ -129,9 +129,10 @@ class Matcher:
         place: ExpressionScope,
         journeys: ByKey,
     ) -> Iterator[Journey]:
-        """The journeys of one version that rules for this event's name may concern; `concerns` decides.
+        """Iterate over the journeys of one version that the rules may concern.
 
-        Where no rule can hold, there are none. Where all go by the key of the entry, they are found by it.
+        `concerns` decides. There are none if no rule can hold. If all rules compare the entry key, journeys are found
+        by that key.
         """
         may_hold = [
             rule
@@ -146,7 +147,7 @@ class Matcher:
         if expression is not None and all(rule.where is None for rule in may_hold) and _is_stable(expression):
             key = self.key(expression, profile_event).value
             if key is not None:
-                # Those who entered as the audience have no key, and all of them are meant.
+                # Journeys of an audience have no key, and every event concerns them.
                 for entry_key in ("", key):
                     yield from tuple(journeys.get(entry_key, ()))
                 return
@@ -160,10 +161,10 @@ class Matcher:
         place: ExpressionScope,
         journey_entry: JourneyEntry,
     ) -> bool:
-        """Whether the event is the one that a rule of a journey means.
+        """Whether an event matches a rule of a journey.
 
-        A rule without a condition of its own means the events that have the key of the journey, or none. Who entered
-        as the audience has no key: all of them are meant.
+        A rule without a condition matches events with the journey's key, or without a key. A journey of an audience
+        has no key: every event matches.
         """
         if rule.event != profile_event.event.name:
             return False
@@ -178,7 +179,7 @@ class Matcher:
         )
 
     def _key_of(self, journey_entry: JourneyEntry, expression: str, profile_event: ProfileEvent) -> str | None:
-        """The journey's key, as it would be by the profile of now where it depends on that: the event's is, too."""
+        """Return the journey's key; one that depends on the profile, by the present one."""
         if not _looks_at_the_profile(expression):
             return journey_entry.key
         return self.key(expression, ProfileEvent(profile_event.profile_id, journey_entry.entry)).value
@@ -186,12 +187,12 @@ class Matcher:
 
 @lru_cache(maxsize=4_096)
 def looks_at_the_entry(where: str, place: ExpressionScope) -> bool:
-    """Whether a condition depends on the event that let a journey's person in."""
+    """Whether a condition depends on the entry event of the journey."""
     return any(variable.startswith("entry.") for variable in compile_condition(where, place).variables)
 
 
 def _is_stable(key: str) -> bool:
-    """Whether a journey's key is what it was at its entry, and what another event's can be compared with."""
+    """Whether a journey's key never changes, and another event can have the same."""
     return _is_found_again(key) and not _looks_at_the_profile(key)
 
 
@@ -201,6 +202,6 @@ def _looks_at_the_profile(key: str) -> bool:
 
 @lru_cache(maxsize=1_024)
 def _is_found_again(key: str) -> bool:
-    """Whether another event can have the same key: it says something of the event, and nothing that only one has."""
+    """Whether another event can have the key: it reads the event, but no unique field."""
     looked_at = {variable for variable in compile_key(key).variables if variable.startswith("event.")}
     return bool(looked_at) and not looked_at & _NEVER_FOUND_AGAIN

@@ -1,14 +1,14 @@
-"""What becomes of a journey when its campaign gets a new version: it goes on at the step of the same id, or stays.
+"""Migration of a journey to another version, at the step of the same id.
 
-A journey moves only while it rests: what it has asked for is answered by the version that it asked under. Then
+A journey moves only while it rests, since a request is answered by the version that made it. Then
 
-- the step is there in the new plan, of the same kind, and within the same repetitions: rounds go on being counted;
-- a rest that has begun ends when it was to end; one until a local time or a date is looked up anew on waking;
-- events that were heard still count where their subscription is about the same event in both versions;
-- visits of steps that are gone are kept: they tell what the journey has done;
-- the end of the schedule is the new plan's.
+- the new plan has the step, of the same kind and within the same repetitions, whose rounds continue to count;
+- a rest ends when it was to end; one until a local time or a date is looked up again when it ends;
+- received events still count if their subscription is the same in both versions;
+- visits of removed steps are kept as history;
+- the end of the schedule is that of the new plan.
 
-No journey moves to a version that finds the journeys of its users by another key.
+No journey moves to a version with another entry key.
 """
 
 from collections.abc import Collection
@@ -25,7 +25,7 @@ from domain.journey import machine
 from domain.journey.moves import ended_by_schedule, is_at_rest, note
 from domain.journey.state import JourneyState
 
-# Why a journey stays on its version, as reports say it.
+# Reasons why a journey stays on its version.
 STEP_REMOVED = "step_removed"
 KIND_CHANGED = "kind_changed"
 REPETITION_CHANGED = "repetition_changed"
@@ -35,7 +35,7 @@ SUPERSEDED = "superseded"
 
 
 class Migration(Struct, frozen=True, kw_only=True):
-    """A journey is to go on under another version. `shared_subscriptions` mean the same in both."""
+    """A request to migrate. `shared_subscriptions` are the same in both versions."""
 
     from_version: int
     to_version: int
@@ -45,32 +45,32 @@ class Migration(Struct, frozen=True, kw_only=True):
 
 
 class CannotMigrate(Struct, frozen=True):
-    """Why a journey stays on its version: a code, a sentence, and the step that it is about, if it is about one."""
+    """Why a journey stays on its version: a code, a sentence, and the step, if any."""
 
     reason: str
     text: str
     step: str | None = None
 
 
-# What became of a journey that was to move and did not stay.
+# Results of a migration, apart from a refusal.
 MigrationOutcome = Literal["moved", "ended"]
 MOVED: Final = "moved"
 ENDED: Final = "ended"
 
 
 def shared_subscriptions(old: Rules, new: Rules) -> tuple[str, ...]:
-    """The ids of the subscriptions that are about the same event, on the same condition, in two versions.
+    """Return the subscriptions with the same event and condition in both versions.
 
-    An id is made of the step and a place in its list: where the list was ordered anew, it is about another event.
+    An id consists of the step and an index in its list: after a reordering it names another event.
     """
     return tuple(sorted(id for id, rule in new.subscriptions.items() if old.subscriptions.get(id) == rule))
 
 
 def obstacle_for_all(old: Rules, new: Rules) -> CannotMigrate | None:
-    """What keeps every journey of a version from moving; None if some can.
+    """Return what keeps every journey of a version from moving; None if some can.
 
-    A journey has the key that the expression of its version found. Exits without a condition hold that against the key
-    of their event: by another expression they would not find the journeys that they are to end.
+    A journey has the key that its version computed. Exits without a condition compare it with the key of their event:
+    under another expression they would not find the journeys to end.
     """
     if old.entry.key == new.entry.key:
         return None
@@ -80,7 +80,7 @@ def obstacle_for_all(old: Rules, new: Rules) -> CannotMigrate | None:
 
 
 def obstacle(old: Plan, new: Plan, step: str) -> CannotMigrate | None:
-    """What keeps journeys that rest at a step of the old plan from moving to the new one; None if they can.
+    """Return what keeps journeys that rest at a step from moving; None if they can.
 
     Raises KeyError for a step that the old plan does not have.
     """
@@ -96,16 +96,16 @@ def obstacle(old: Plan, new: Plan, step: str) -> CannotMigrate | None:
 
 
 def is_movable(plan: Plan, state: JourneyState) -> bool:
-    """Whether the journey rests, and has not heard yet what it waits for."""
+    """Whether the journey rests, without a match of what it waits for."""
     return state.outcome is None and is_at_rest(plan, state) and machine.find_match(plan, state) is None
 
 
 def migrate_state(
     old: Plan, new: Plan, state: JourneyState, alike: Collection[str], at: datetime, versions: tuple[int, int]
 ) -> JourneyState | CannotMigrate:
-    """The state of a journey under the new plan; `versions` are the numbers of both, for the history.
+    """Return the state of a movable journey under the new plan.
 
-    The journey is movable. Under a plan that is the same it is as it was, but for the history.
+    `versions` are the numbers of both, for the history. An identical plan changes nothing but the history.
     """
     if state.step is None or not is_movable(old, state):
         raise ValueError("a journey is moved only while it rests")
@@ -116,7 +116,7 @@ def migrate_state(
 
 
 def _kind(node: Node) -> str:
-    """The kind of a node, as its tag says it."""
+    """Return the kind of a node, which is its tag."""
     return str(node.__struct_config__.tag)
 
 

@@ -1,4 +1,4 @@
-"""How a journey gets from step to step: what the state is on coming to one, and in and out of repetitions."""
+"""Moves of a journey from step to step, and into and out of repetitions."""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from domain.journey.state import COMPLETED, HISTORY_LENGTH, SCHEDULE_ENDED, Hist
 
 
 def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> JourneyState:
-    """Come to a step."""
+    """Return the state on arrival at a step."""
     visits = state.visits if step is None else {**state.visits, step: state.visits.get(step, 0) + 1}
     arrived = replace(
         state,
@@ -44,14 +44,14 @@ def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> J
 
 
 def next_round(plan: Plan, state: JourneyState, node: Repeat, at: datetime) -> JourneyState:
-    """The rest between two rounds is over."""
+    """Begin the next round after the rest between two."""
     return replace(state, phase="deciding", until=None) if node.checks else arrive(plan, state, node.body, at)
 
 
 def leave_stopped(plan: Plan, state: JourneyState, at: datetime, *, rested: bool) -> JourneyState:
-    """Leave the outermost repetition whose ending event has come, and any that the journey thereby comes to.
+    """Leave each repetition whose ending event has come, the outermost first.
 
-    `rested` says that the journey did so until now, and did not just come here from a question that was answered.
+    With `rested`, the journey rested until now, instead of arriving from an answered request.
     """
     while (stopped := _find_stopped(plan, state)) is not None:
         node, event_id = stopped
@@ -61,17 +61,17 @@ def leave_stopped(plan: Plan, state: JourneyState, at: datetime, *, rested: bool
 
 
 def listen_from(state: JourneyState, at: datetime) -> JourneyState:
-    """What follows hears of events from now on: the journey has rested, or a message was granted or left out."""
+    """Match only events from now on, after a rest or an answer of the gate."""
     return replace(state, match_since=at)
 
 
 def may_be_stopped(plan: Plan, state: JourneyState) -> bool:
-    """Whether the journey is in a repetition that an event may end."""
+    """Whether an event may end a repetition that the journey is in."""
     return any(isinstance(node := plan.node(id), Repeat) and node.until is not None for id in state.loops)
 
 
 def is_at_rest(plan: Plan, state: JourneyState) -> bool:
-    """Whether the journey waits for nothing that it has asked for."""
+    """Whether the journey waits for no answer."""
     if state.step is None:
         return False
     match plan.node(state.step):
@@ -86,13 +86,13 @@ def is_at_rest(plan: Plan, state: JourneyState) -> bool:
 
 
 def rests_until(plan: Plan, state: JourneyState) -> datetime | None:
-    """The end of the present rest, or the journey's own if that comes before; None where neither is known."""
+    """Return the end of the rest, or of the schedule if earlier; None if unknown."""
     ends = [end for end in (state.until, plan.ends_at) if end is not None]
     return min(ends, default=None)
 
 
 def outcome_of(plan: Plan, state: JourneyState) -> str | None:
-    """The outcome of a journey that is over, else None."""
+    """Return the outcome of a journey that is over, else None."""
     if state.outcome is not None:
         return state.outcome
     if state.step is None:
@@ -102,19 +102,19 @@ def outcome_of(plan: Plan, state: JourneyState) -> str | None:
 
 
 def outcome_after(plan: Plan, state: JourneyState, step: str | None) -> str | None:
-    """The outcome if going on to this step ends the journey, else None."""
+    """Return the outcome if arriving at this step ends the journey, else None."""
     return outcome_of(plan, arrive(plan, state, step, state.since))
 
 
 def ended_by_schedule(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
-    """The state, over if the schedule ends journeys and has ended."""
+    """End the journey if its schedule ends journeys and is over."""
     if plan.ends_at is None or at < plan.ends_at or outcome_of(plan, state) is not None:
         return state
     return replace(note(state, at, "the schedule ended"), outcome=SCHEDULE_ENDED, recorded=False)
 
 
 def ask_again(state: JourneyState, at: datetime) -> JourneyState:
-    """Put the question of this step anew."""
+    """Repeat the request of this step as its next attempt."""
     asked = replace(
         state, phase="deciding", attempt=state.attempt + 1, until=None, reason=None, message_id=None, resumed=False
     )
@@ -122,13 +122,13 @@ def ask_again(state: JourneyState, at: datetime) -> JourneyState:
 
 
 def ask_resumed(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
-    """Put the question of a message anew that was held: on time still, or reached only now where the plan says so."""
+    """Repeat the request for a held message; with `retimes`, as of now."""
     asked = ask_again(state, at)
     return replace(asked, since=at) if plan.retimes else asked
 
 
 def note(state: JourneyState, at: datetime, what: str) -> JourneyState:
-    """Keep for the engineer who looks what happened at this step."""
+    """Add a line to the history, which engineers read."""
     passed = HistoryEntry(at, state.step or "", what)
     return replace(state, history=(*state.history, passed)[-HISTORY_LENGTH:])
 
@@ -143,7 +143,10 @@ def _finish_round(plan: Plan, state: JourneyState, node: Repeat, at: datetime) -
 
 
 def _find_stopped(plan: Plan, state: JourneyState) -> tuple[Repeat, str] | None:
-    """The outermost repetition that an event has ended, and the event; None where a message is to be sent first."""
+    """Return the outermost repetition that an event has ended, and the event.
+
+    None if there is none, or if a message is to be sent first.
+    """
     if state.step is None or state.phase == "granted" or outcome_of(plan, state) is not None:
         return None
     for node in reversed([*_own(plan, state.step), *plan.repetitions(state.step)]):
@@ -153,7 +156,7 @@ def _find_stopped(plan: Plan, state: JourneyState) -> tuple[Repeat, str] | None:
 
 
 def _stopping_event(state: JourneyState, node: Repeat) -> str | None:
-    """The event that has come to end a repetition, if one has since it was entered."""
+    """Return the event that ended a repetition since it was entered; None if none did."""
     round = state.loops.get(node.id)
     match = None if node.until is None else state.matches.get(node.until)
     if round is None or match is None or match.at < round.since or match.event_id == round.consumed_event:
@@ -162,7 +165,10 @@ def _stopping_event(state: JourneyState, node: Repeat) -> str | None:
 
 
 def _loops_around(plan: Plan, state: JourneyState, step: str | None) -> dict[str, Round]:
-    """The repetitions that go on at a step: those around it, and its own where the step before lies in it."""
+    """Return the repetitions that continue at a step.
+
+    These are the repetitions around it, and the step itself if the journey comes from within it.
+    """
     if not state.loops or step is None:
         return {}
     around = {node.id for node in plan.repetitions(step)}

@@ -1,9 +1,9 @@
-"""Where a journey is, for those who look at its row.
+"""The position of a journey in its row, which lists and counts read.
 
 The transactions that move a journey write its row, so that this costs no action of its own: each request carries the
-`NextPositions` of its possible results, and the activity stores the one that applies. Where no activity runs, as when a
-wait times out into a delay, the workflow records the position; `StoredPosition` is what the row says. Moves are counted
-and the row keeps the latest: an activity attempt that timed out may still write.
+`NextPositions` of its possible results, and the activity stores the one that applies. If no activity runs, as when a
+wait times out into a delay, the workflow records the position. `StoredPosition` is the content of the row. Moves are
+numbered and the row keeps the latest: an activity attempt that timed out may still write.
 """
 
 from datetime import datetime
@@ -37,9 +37,9 @@ from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
 
 
 class Position(Struct, frozen=True, omit_defaults=True):
-    """A step and what a journey does there: waiting, deferred, held or acting.
+    """A step and the status of a journey there.
 
-    `rest` is for how many seconds from the instant at which the position is taken; None where nobody knows, or it acts.
+    `rest` is the length of the rest in seconds, from taking the position; None if it is unknown or the journey acts.
     """
 
     step: str
@@ -48,9 +48,9 @@ class Position(Struct, frozen=True, omit_defaults=True):
 
 
 class NextPositions(Struct, frozen=True, omit_defaults=True):
-    """The position after each possible result of a request, in the order of `next_positions`; None ends the journey.
+    """The position after each result of a request; None is the end.
 
-    `move` is the number of the request among all that may move the journey.
+    `next_positions` gives their order. `move` is the number of the request among all that may move the journey.
     """
 
     move: int
@@ -58,7 +58,7 @@ class NextPositions(Struct, frozen=True, omit_defaults=True):
 
 
 class StoredPosition(Struct, frozen=True, omit_defaults=True):
-    """What the journey's row says: the step, the status and the visit of the step; and the last move told."""
+    """The content of the journey's row: step, status and visit, and the last move."""
 
     step: str
     status: JourneyStatus
@@ -67,7 +67,7 @@ class StoredPosition(Struct, frozen=True, omit_defaults=True):
 
 
 def position(plan: Plan, state: JourneyState, at: datetime) -> Position | None:
-    """Where a journey is; None once it is over."""
+    """Return the position of a journey; None once it is over."""
     if outcome_of(plan, state) is not None:
         return None
     step, status = machine.status(plan, state)
@@ -76,15 +76,15 @@ def position(plan: Plan, state: JourneyState, at: datetime) -> Position | None:
 
 
 def next_positions(plan: Plan, state: JourneyState, command: Command, at: datetime, move: int) -> NextPositions:
-    """Where the answers to a question lead that is asked at this instant.
+    """Return the positions after each answer to a request at this instant.
 
-    Of the gate: that of a refusal. Of a send: that of any outcome. Of a fork: otherwise, then each case or arm. Of a
-    look-up: past already, then over by now, then unreadable. Of an action: done.
+    The gate has one, for a refusal, and a send one, for any outcome. A fork has `otherwise`, then each case or arm. A
+    look-up has three: past, over by now, unreadable. An action has one.
     """
     facts: list[Fact | None]
     match command:
         case Authorize():
-            # Any reason but a cap that ends the journey, which the gate says by itself.
+            # Any reason except a cap that ends the journey, which the gate decides by itself.
             facts = [Answered(Refused("expired"))]
         case Dispatch():
             facts = [Settled(SENT, journey_ended=False)]
@@ -102,7 +102,7 @@ def next_positions(plan: Plan, state: JourneyState, command: Command, at: dateti
 def position_after_gate(
     next_positions: NextPositions, step: str, answer: Answer, at: datetime, ends_at: datetime | None
 ) -> Position | None:
-    """Where an answer of the gate leads. `ends_at` is when the plan ends, wherever a journey is."""
+    """Return the position after the gate's answer. `ends_at` is the plan's end."""
     match answer:
         case Granted():
             return Position(step, "acting")
@@ -118,7 +118,7 @@ def position_after_gate(
 
 
 def position_after_branch(next_positions: NextPositions, case: int | None) -> Position | None:
-    """Where the answer of a branch, a split or a repetition leads."""
+    """Return the position after the answer of a branch, a split or a repetition."""
     return next_positions.positions[0 if case is None else case + 1]
 
 
@@ -131,7 +131,7 @@ def position_after_delay(
     at: datetime,
     ends_at: datetime | None,
 ) -> Position | None:
-    """Where a look-up leads: the rest until the instant, unless that is past already or over by now, or unreadable."""
+    """Return the position after a look-up: a rest, unless past, over or unreadable."""
     past, over, unreadable = next_positions.positions
     if isinstance(until, Unreadable):
         return unreadable
@@ -143,41 +143,44 @@ def position_after_delay(
 
 
 def position_at_entry(plan: Plan, journey: Journey) -> Position | None:
-    """Where a journey is that has just been entered."""
+    """Return the position of a new journey."""
     seed = seed_of(journey.workflow_id, journey.campaign_key)
     return position(plan, machine.begin(plan, journey.entered_at, seed), journey.entered_at)
 
 
 def stored_at_start(plan: Plan, begun: JourneyState) -> StoredPosition:
-    """What the row says of a journey that has just been entered."""
+    """Return the content of a new journey's row."""
     step, status = machine.status(plan, begun)
     return StoredPosition(step, status, begun.visits.get(step, 0))
 
 
 def after_answer(plan: Plan, asked: JourneyState, fact: Fact, at: datetime, stored: StoredPosition) -> StoredPosition:
-    """What the row says once a question has been answered that was asked in this state, at this instant."""
+    """Return the row's content after the answer to a request of this state."""
     position, led = _follow(plan, asked, fact, at)
     if position is None or (isinstance(fact, Settled) and fact.outcome == POSTPONED):
-        # Where one is asked for again, the row says already that it is acted upon.
+        # A postponed message is requested again, and the row already says `acting`.
         return replace(stored, move=stored.move + 1)
     return StoredPosition(position.step, position.status, led.visits.get(position.step, 0), stored.move + 1)
 
 
 def after_rest(plan: Plan, state: JourneyState, stored: StoredPosition) -> StoredPosition:
-    """What the row is to say of a journey that rests here: what it says, if that is so."""
+    """Return the row's content for a journey that rests here, perhaps unchanged."""
     step, status = machine.status(plan, state)
     here = StoredPosition(step, status, state.visits.get(step, 0), stored.move)
     return stored if here == stored else replace(here, move=stored.move + 1)
 
 
 def after_move(plan: Plan, state: JourneyState, stored: StoredPosition) -> StoredPosition:
-    """What the row says of a journey that goes on under this plan."""
+    """Return the row's content for a journey that continues under this plan."""
     step, status = machine.status(plan, state)
     return StoredPosition(step, status, state.visits.get(step, 0), stored.move + 1)
 
 
 def _follow(plan: Plan, asked: JourneyState, fact: Fact, at: datetime) -> tuple[Position | None, JourneyState]:
-    """Where a fact leads, and the state there. That a pause is over by now, the activity that answers cannot know."""
+    """Return the position and the state after a fact.
+
+    A resumption is left out: the activity that answers cannot know of it.
+    """
     led = machine.after(plan, replace(asked, resumed=False), fact, at)
     return position(plan, led, at), led
 

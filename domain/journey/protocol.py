@@ -1,4 +1,4 @@
-"""What the machine and the workflow say to each other: commands one way, facts the other."""
+"""Messages between the machine and the workflow: commands, and facts in return."""
 
 from datetime import datetime
 
@@ -8,30 +8,30 @@ from domain.campaign.plan import MessagePriority
 from domain.sending.claim import AttemptState
 from domain.sending.policy import Answer
 
-# Commands: what the workflow is to do next.
+# Commands: the next task of the workflow.
 
 
 class SleepUntil(Struct, frozen=True):
-    """Rest until an instant. `why` is for the engineer who looks."""
+    """Rest until an instant. `why` is shown to engineers."""
 
     until: datetime
     why: str
 
 
 class AwaitMatch(Struct, frozen=True):
-    """Rest until an event matches that the step waits for, or until the instant has come."""
+    """Rest until a subscription of the step matches, at most until the instant."""
 
     until: datetime
 
 
 class AwaitResume(Struct, frozen=True):
-    """Rest until the campaign is resumed, or until the instant has come, if there is one."""
+    """Rest until the campaign is resumed, at most until the instant, if there is one."""
 
     until: datetime | None = None
 
 
 class Authorize(Struct, frozen=True):
-    """Ask the gate. If it refuses, the journey is over with the outcome `ends_with`, unless that is None."""
+    """Ask the gate. A refusal ends the journey with `ends_with`, if there is one."""
 
     step: str
     visit: int
@@ -41,7 +41,7 @@ class Authorize(Struct, frozen=True):
 
 
 class Dispatch(Struct, frozen=True):
-    """Send the message. When it has settled, the journey is over with the outcome `ends_with`, unless that is None."""
+    """Send the message. Its outcome ends the journey with `ends_with`, if there is one."""
 
     message_id: str
     channel: str
@@ -51,13 +51,13 @@ class Dispatch(Struct, frozen=True):
 
 
 class Evaluate(Struct, frozen=True):
-    """Have the conditions of a branch or a repetition evaluated, or an arm drawn."""
+    """Evaluate the conditions of a branch or a repetition, or draw an arm."""
 
     step: str
 
 
 class LookUp(Struct, frozen=True):
-    """Have the instant looked up until which a delay rests; the step was reached at `reached_at`."""
+    """Look up the end of a delay whose step was reached at `reached_at`."""
 
     step: str
     visit: int
@@ -66,7 +66,7 @@ class LookUp(Struct, frozen=True):
 
 
 class Perform(Struct, frozen=True):
-    """Have the step's action done. The journey is over then with the outcome `ends_with`, unless that is None."""
+    """Perform the action. It ends the journey with `ends_with`, if there is one."""
 
     step: str
     visit: int
@@ -74,7 +74,7 @@ class Perform(Struct, frozen=True):
 
 
 class Finish(Struct, frozen=True):
-    """The journey is over. `recorded` says that the database knows the outcome already."""
+    """End the journey. With `recorded`, the database has the outcome already."""
 
     outcome: str
     recorded: bool
@@ -83,7 +83,7 @@ class Finish(Struct, frozen=True):
 Command = SleepUntil | AwaitMatch | AwaitResume | Authorize | Dispatch | Evaluate | LookUp | Perform | Finish
 
 
-# Facts: what has happened, as the workflow reports it.
+# Facts: what the workflow reports.
 
 
 class Woke(Struct, frozen=True):
@@ -102,7 +102,7 @@ class Resumed(Struct, frozen=True):
 
 
 class Skipped(Struct, frozen=True):
-    """An operator wants the journey to wait no longer at this step."""
+    """An operator ends the wait at this step."""
 
     step: str
 
@@ -114,36 +114,36 @@ class Answered(Struct, frozen=True):
 
 
 class Settled(Struct, frozen=True):
-    """The message has its outcome: sent, failed, cancelled or unknown. One that is postponed is asked for again."""
+    """The message has its outcome. The gate is asked again for a postponed one."""
 
     outcome: AttemptState
     journey_ended: bool
 
 
 class Evaluated(Struct, frozen=True):
-    """The index of the case that holds, or of the arm that was drawn; None where none holds."""
+    """The index of the case that holds, or of the drawn arm; None if no case holds."""
 
     case: int | None
 
 
 class Unreadable(Struct, frozen=True, tag=True):
-    """The answer of a look-up that found a value, and no date in it."""
+    """The answer of a look-up whose value is not a date."""
 
 
 class LookedUp(Struct, frozen=True):
-    """The instant until which a delay rests; None where there is no date, Unreadable where the value names none."""
+    """The end of a delay; None without a date, Unreadable if the value is not a date."""
 
     until: datetime | Unreadable | None
 
 
 class Performed(Struct, frozen=True):
-    """The step's action is done; where the journey had been ended before, nothing was."""
+    """The action is done, or nothing if the journey had ended before."""
 
     journey_ended: bool
 
 
 class Exited(Struct, frozen=True):
-    """An exit event or a request has ended the journey. The database knows."""
+    """An exit event or a request has ended the journey, also in the database."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""What it means where the database and Temporal do not agree on a journey, and what is to be done about it."""
+"""Findings and repairs where the database and Temporal disagree on a journey."""
 
 from enum import StrEnum
 from typing import Literal
@@ -12,7 +12,7 @@ FAILED = "failed"
 
 
 class Finding(StrEnum):
-    """What does not agree."""
+    """A disagreement."""
 
     ROW_WITHOUT_WORKFLOW = "row_without_workflow"
     WORKFLOW_COMPLETED = "workflow_completed"
@@ -26,7 +26,7 @@ class Finding(StrEnum):
     CAMPAIGN_ASLEEP = "campaign_asleep"
 
 
-# Why an operator should look, also where it was repaired.
+# Findings that an operator should look at, even if repaired, and why.
 FOR_PEOPLE = {
     Finding.WORKFLOW_FAILED: "their histories in the Temporal UI say why they failed; their journeys are over",
     Finding.VERSION_DIFFERS: "they were moved to another version, and are back on the one before: move them again",
@@ -41,8 +41,8 @@ ReconciliationState = Literal["pending", "running", "done"]
 class WorkflowState(Struct, frozen=True):
     """A journey's workflow in Temporal.
 
-    `result` is that of a completed one, `version` that of the campaign. `is_busy` says that something is under way of
-    which the workflow, or the database, is yet to hear.
+    `result` is that of a completed one, `version` that of the campaign. With `is_busy`, an activity or
+    a workflow task is pending, so that row and workflow may differ for a moment.
     """
 
     execution: Execution
@@ -54,14 +54,14 @@ class WorkflowState(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What is wrong with a row that is active, and how it ends, as (state, outcome); None where it is to go on."""
+    """The finding on an active row, and its (state, outcome) if it ends."""
 
     finding: Finding
     ending: tuple[EndState, str] | None
 
 
 def judge(workflow: WorkflowState | None) -> Verdict | None:
-    """The verdict on a journey that is active and has nothing in the outbox; None where there is nothing wrong."""
+    """Judge an active journey without outbox rows; None if nothing is wrong."""
     if workflow is None:
         return Verdict(Finding.ROW_WITHOUT_WORKFLOW, None)
     match workflow.execution:
@@ -77,11 +77,11 @@ def judge(workflow: WorkflowState | None) -> Verdict | None:
 
 
 def is_on_another(workflow: WorkflowState, version: int) -> bool:
-    """Whether a workflow is on another version than the row says."""
+    """Whether a workflow is on another version than its row."""
     return workflow.version is not None and workflow.version != version
 
 
 def is_elsewhere(workflow: WorkflowState, step: str | None, status: str | None) -> bool:
-    """Whether a workflow rests somewhere else than the row says. Of one that does not rest, it is not known."""
+    """Whether a workflow rests, and at another position than its row."""
     rests = workflow.status in ("waiting", "deferred", "held")
     return rests and not workflow.is_busy and (workflow.step, workflow.status) != (step, status)

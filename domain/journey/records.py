@@ -1,4 +1,4 @@
-"""A journey as the database keeps it, apart from the workflow that walks it."""
+"""Journeys as the database keeps them, and the ids of their workflows."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +13,7 @@ MAX_REFERENCE_BYTES = 160
 
 
 class Journey(Struct, frozen=True):
-    """One user in one campaign. `entry` is the event that let them in, `entry_key` what tells two journeys apart."""
+    """One user in one campaign. `entry_key` tells parallel journeys apart."""
 
     id: UUID
     campaign_key: str
@@ -26,7 +26,7 @@ class Journey(Struct, frozen=True):
 
 
 class Ending(Struct, frozen=True):
-    """How a journey ends: its state (completed or exited) and outcome, when, and by which event or actor."""
+    """The end of a journey: its state and outcome, when, and by which event or actor."""
 
     id: UUID
     state: EndState
@@ -36,26 +36,27 @@ class Ending(Struct, frozen=True):
 
 
 def workflow_id(campaign_key: str, user_reference: str, journey_id: UUID) -> str:
-    """Readable, and found by its prefix. The tail is the random part of the journey's id."""
+    """Return a readable id. Its tail is the random part of the journey's id."""
     return f"{campaign_key}/{user_reference}/{journey_id.hex[-12:]}"
 
 
 def anonymous_place(workflow_id: str) -> tuple[str, str] | None:
-    """The campaign and the tail of a journey's workflow id, without the user; None where it is no journey's."""
+    """Return campaign and tail of a journey's workflow id; None for other ids."""
     campaign_key, _, rest = workflow_id.partition("/")
     user, _, tail = rest.rpartition("/")
     return (campaign_key, tail) if user else None
 
 
 def campaign_workflow_id(campaign_key: str) -> str:
-    """The workflow that owns a campaign. Those of journeys have one part more."""
+    """Return the id of a campaign's workflow. Those of journeys have one part more."""
     return f"campaign/{campaign_key}"
 
 
 def user_reference(user_id: str | None, anonymous_id: str | None, profile_id: UUID) -> str:
-    """How a person is called in Temporal: by the id that the client gave, unless it is an e-mail address or too long.
+    """Return a person's name in Temporal.
 
-    Histories hold nothing personal, and an address is that, even where a client uses it as an id.
+    It is the client's id, unless that is an e-mail address or too long. Histories hold no personal data, which an
+    address is, even if a client uses it as an id.
     """
     name = user_id or anonymous_id
     if name is None or "@" in name or len(name.encode()) > MAX_REFERENCE_BYTES:
@@ -64,10 +65,10 @@ def user_reference(user_id: str | None, anonymous_id: str | None, profile_id: UU
 
 
 def seed_of(workflow_id: str, campaign_key: str) -> str:
-    """What is drawn by chance in a journey is drawn by this: stable for a user in a campaign."""
+    """Return the seed of a journey's draws, which is stable for a user in a campaign."""
     return f"{campaign_key}/{user_of(workflow_id, campaign_key)}"
 
 
 def user_of(workflow_id: str, campaign_key: str) -> str:
-    """The user reference within a workflow id."""
+    """Return the user reference within a workflow id."""
     return workflow_id.removeprefix(f"{campaign_key}/").rpartition("/")[0]

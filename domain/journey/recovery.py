@@ -1,4 +1,4 @@
-"""Where a journey goes on whose workflow was lost: at the step that its row names, as far as that is known."""
+"""Recovery of a journey whose workflow was lost, at the step of its row, if known."""
 
 from datetime import datetime
 
@@ -11,9 +11,9 @@ from domain.journey.state import JourneyState, Round
 
 
 class Lost(Struct, frozen=True, omit_defaults=True):
-    """What the database knows of a lost journey: its step, the end of its rest, and the last visit of each send.
+    """A lost journey's row: step, end of the rest, and last visit of each send.
 
-    The step is None where the flow ends as it begins. `moves` is the last that its row was told.
+    The step is None for an empty flow. `moves` is the row's last move.
     """
 
     step: str | None
@@ -23,11 +23,10 @@ class Lost(Struct, frozen=True, omit_defaults=True):
 
 
 def recover(plan: Plan, lost: Lost, at: datetime, seed: str) -> JourneyState | None:
-    """The state in which it goes on; None where it has no step, or none of the plan, and it begins anew.
+    """Return the state in which a lost journey continues; None if it begins anew.
 
-    It asks the gate the questions of its last visit once more, and gets the same answers: what was sent is not sent
-    again. Of a repetition as many rounds count as done as its sends tell, rather too many than too few. Events that it
-    had heard are forgotten.
+    It repeats the requests of its last visit and gets the same answers, so no message is sent twice. The rounds of a
+    repetition are inferred from its sends, rather too many than too few. Received events are lost.
     """
     if lost.step is None or lost.step not in plan.nodes:
         return None
@@ -49,7 +48,7 @@ def recover(plan: Plan, lost: Lost, at: datetime, seed: str) -> JourneyState | N
 
 
 def _rounds(plan: Plan, repetition: Repeat, visits: dict[str, int]) -> int:
-    """How many rounds of a repetition have been begun, as its sends tell."""
+    """Count the begun rounds of a repetition by its sends."""
     within = (
         visits.get(id, 0)
         for id, node in plan.nodes.items()

@@ -1,4 +1,4 @@
-"""The requests of a journey that are decided from the database, with the ids that their answers are kept under."""
+"""Requests of a journey that are decided from the database, with their ids."""
 
 from datetime import datetime
 from uuid import UUID, uuid5
@@ -9,10 +9,10 @@ from domain.journey.position import NextPositions
 
 
 class AuthorizeRequest(Struct, frozen=True):
-    """May this step's message go? `at` is the instant on the journey's clock, `reached_at` when the step was reached.
+    """Ask whether a message may go. `at` and `reached_at` are on the journey's clock.
 
-    `attempt` counts the requests of one visit; the same four ids are the same request, and get the same answer.
-    `ends_with` is the outcome with which the journey is over if this message is refused; None if it goes on.
+    `attempt` counts the requests of one visit. Requests with the same journey, step, visit and attempt are the same,
+    and get the same answer. A refusal ends the journey with the outcome `ends_with`, unless that is None.
     """
 
     journey_id: UUID
@@ -30,7 +30,7 @@ class AuthorizeRequest(Struct, frozen=True):
 
     @property
     def previous_decision_id(self) -> UUID:
-        """The decision on the attempt before this one, if there was one."""
+        """The id of the decision on the attempt before this one."""
         return self._id_of(self.attempt - 1)
 
     @property
@@ -42,7 +42,7 @@ class AuthorizeRequest(Struct, frozen=True):
 
 
 class BranchRequest(Struct, frozen=True):
-    """Which way does the journey go here? `visits` says how often it was at each step."""
+    """Ask which way the journey goes. `visits` counts its visits of each step."""
 
     journey_id: UUID
     step: str
@@ -56,7 +56,7 @@ class BranchRequest(Struct, frozen=True):
 
 
 class DelayRequest(Struct, frozen=True):
-    """Until when does this step rest? It was reached at `reached_at`; `attempt` counts the requests of this visit."""
+    """Ask until when a step rests. `attempt` counts the requests of this visit."""
 
     journey_id: UUID
     step: str
@@ -72,7 +72,7 @@ class DelayRequest(Struct, frozen=True):
 
 
 class ActionRequest(Struct, frozen=True):
-    """Do this step's action. `ends_with` is the outcome with which the journey is over then; None if it goes on."""
+    """Perform an action, which ends the journey with `ends_with`, unless that is None."""
 
     journey_id: UUID
     step: str
@@ -87,7 +87,7 @@ class ActionRequest(Struct, frozen=True):
         return uuid5(self.journey_id, f"{self.step}/{self.visit}/act")
 
     def event_id(self, number: int) -> UUID:
-        """The id of the event that the action reports as its first (0), second and so on."""
+        """Return the id of an event of the action, by its number from 0."""
         name = f"{self.step}/{self.visit}/event"
         return uuid5(self.journey_id, name if number == 0 else f"{name}/{number}")
 

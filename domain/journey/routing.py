@@ -1,7 +1,7 @@
-"""What events mean for journeys: who enters, whose journey ends or reaches its goal, who hears what they waited for.
+"""Route events to journeys: entries, exits, goals, and matches of waits.
 
-`route` touches nothing but its arguments. It takes the events of a batch in their order, so that a cart abandoned and
-then ordered in one batch is entered and ended, and the other way round it is not.
+`route` touches nothing but its arguments. It takes the events of a batch in their order: a cart that is abandoned and
+then ordered in one batch is entered and ended; in the other order, it is not entered.
 """
 
 from bisect import bisect_right, insort
@@ -27,8 +27,8 @@ from domain.journey.routing_result import (
 from domain.journey.state import EXITED
 from domain.tracking.event import AUDIENCE, Event
 
-# Of one person in one campaign at once, for all entry keys together. Each event of theirs is held against each of
-# them: without a bound, one batch of some thousand carts and orders kept a process busy for 40 s.
+# Active journeys of one person in one campaign, under all entry keys. Each event of the person is compared with each
+# of them: without a bound, one batch of some thousand carts and orders kept a process busy for 40 s.
 MAX_ACTIVE = 100
 
 
@@ -40,7 +40,7 @@ def route(
     received_at: datetime,
     new_ids: Iterable[UUID],
 ) -> RoutingResult:
-    """Route events in their order. `new_ids` gives ids to the journeys that begin."""
+    """Route events in their order. `new_ids` are the ids of new journeys."""
     batch = list(profile_events)
     router = Router(listeners, context, batch, received_at, new_ids)
     for profile_event in batch:
@@ -58,9 +58,9 @@ def enrol(
     received_at: datetime,
     new_ids: Iterable[UUID],
 ) -> RoutingResult:
-    """Let those in who belong to the audience of a running version, by the rules that hold for events.
+    """Enter the members of a running version's audience, by the rules of events.
 
-    Each profile_event stands for the event that would. There is no decision about who does not belong to it any more.
+    Each `profile_event` stands for the entry event. People who no longer belong to the audience get no decision.
     """
     batch = list(profile_events)
     router = Router(listeners, context, batch, received_at, new_ids)
@@ -72,7 +72,7 @@ def enrol(
 
 
 class Router:
-    """Routes a batch event by event, with pauses: what a batch costs is known only from people's journeys."""
+    """Routes a batch event by event, with pauses, since its cost is not known before."""
 
     def __init__(
         self,
@@ -88,13 +88,12 @@ class Router:
         self._received_at = received_at
         self._new_ids = iter(new_ids)
         self._active = JourneyIndex(context.active)
-        # Journeys that have a goal and have not reached it in this batch, whether they go on or not.
+        # Journeys, active or over, with a goal that they have not reached in this batch.
         self._awaiting_goal = JourneyIndex()
         for journey in (*context.active, *context.past):
             self._await_goal(journey)
         self._last_entries = dict(context.last_entries)
-        # What was received before, by person and name, the earliest first. An event of the batch is, once its turn has
-        # passed.
+        # Events received before, by person and name, the earliest first. Those of the batch are added after their turn.
         self._received: dict[tuple[UUID, str | None], list[ProfileEvent]] = {}
         own = {profile_event.event.id for profile_event in batch}
         for profile_event in sorted(context.received, key=_instant):
@@ -104,16 +103,16 @@ class Router:
 
     @property
     def evaluations(self) -> int:
-        """How many expressions have been evaluated."""
+        """The number of expressions evaluated."""
         return self._matcher.evaluations
 
     @property
     def work(self) -> int:
-        """The evaluations, where one that may take as long as many counts as so many."""
+        """The evaluations, each costly one counted as several."""
         return self._matcher.work
 
     def take(self, profile_event: ProfileEvent) -> Iterator[None]:
-        """Route one event. Each step between two values evaluates a few conditions of one rule at most."""
+        """Route one event. It yields after a few conditions of one rule at most."""
         yield from self._reach_goals(profile_event)
         yield from self._apply_exits_and_waits(profile_event)
         for version in self._listeners.entries(profile_event.event):
@@ -132,7 +131,7 @@ class Router:
         )
 
     def _reach_goals(self, profile_event: ProfileEvent) -> Iterator[None]:
-        """Note the journeys of this person, also those that are over, whose goal the event is."""
+        """Record the goals that the event reaches, also of journeys that are over."""
         if profile_event.event.is_history:
             return
         goals = self._listeners.goals(profile_event.event)
@@ -146,9 +145,9 @@ class Router:
                     self._awaiting_goal.remove(journey)
 
     def _apply_exits_and_waits(self, profile_event: ProfileEvent) -> Iterator[None]:
-        """End the journeys of this person that the event ends; tell the others what they listen for.
+        """End the journeys that the event ends; record its matches for the others.
 
-        History ends journeys, and none hears of it.
+        An event of the past (backfill) ends journeys, but matches none.
         """
         moved = self._listeners.moves(profile_event.event)
         for place, journeys in self._active.versions(profile_event.profile_id, moved.keys()):
@@ -186,17 +185,17 @@ class Router:
             yield
 
     def belongs(self, profile_event: ProfileEvent, version: CampaignVersion) -> bool:
-        """Whether the person is of the version's audience."""
+        """Whether the person belongs to the version's audience."""
         audience = version.rules.entry.audience
         return (
             audience is not None and self._matcher.belongs(audience.where, self._people[profile_event.profile_id]).holds
         )
 
     def try_enter(self, profile_event: ProfileEvent, version: CampaignVersion) -> Iterator[None]:
-        """Let the person into the campaign, or record why not.
+        """Enter the person into the campaign, or record why not.
 
-        That a condition is false is not recorded: it can be worked out again, and most campaigns want few of the events
-        of their name.
+        A false condition is not recorded: it can be evaluated again, and most campaigns want few of the events of
+        their name.
         """
         key, reason, data = yield from self._admission(profile_event, version)
         if reason == "condition" and "error" not in data:
@@ -256,7 +255,7 @@ class Router:
     def _exit_before(
         self, profile_event: ProfileEvent, journey_entry: JourneyEntry
     ) -> Generator[None, None, ProfileEvent | None]:
-        """An exit event that was received before, but happened after: the moment has passed already."""
+        """Return an exit event that was received before the entry, but happened after it."""
         earliest: list[ProfileEvent] = []
         for exit in exits_of(journey_entry.rules):
             for earlier in self._find_overtaking(profile_event, exit.event):
@@ -269,7 +268,7 @@ class Router:
     def _goal_before(
         self, profile_event: ProfileEvent, journey_entry: JourneyEntry
     ) -> Generator[None, None, ProfileEvent | None]:
-        """The goal of a journey that begins, where it was received before, but happened after."""
+        """Return a goal event that was received before the entry, but happened after it."""
         goal = journey_entry.rules.goal
         if goal is None:
             return None
@@ -280,9 +279,9 @@ class Router:
         return None
 
     def _find_overtaking(self, profile_event: ProfileEvent, name: str) -> Iterator[ProfileEvent]:
-        """The person's events of a name that were received before this one and happened after it, the earliest first.
+        """Iterate over events received before this one that happened after it, in order.
 
-        When an event happened whose clock was impossible is not known: it overtakes none.
+        Events with an impossible clock have no known time, and overtake none.
         """
         received = self._received.get((profile_event.profile_id, name), [])
         first = bisect_right(received, profile_event.event.timestamp, key=lambda earlier: earlier.event.timestamp)
@@ -329,7 +328,7 @@ class Router:
 
 
 def _starts_late(profile_event: ProfileEvent, journey_entry: JourneyEntry) -> bool:
-    """Whether the event could have started a journey that this one's entry would have ended: then it ends nothing."""
+    """Whether an event could have started an earlier journey; then it ends nothing."""
     event = profile_event.event
     return event.name == journey_entry.rules.entry.event and event.timestamp < journey_entry.entry.timestamp
 

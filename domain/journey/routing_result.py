@@ -1,4 +1,4 @@
-"""What the routing of events works with, and what it comes to."""
+"""The input and the result of routing events."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from domain.tracking.event import Event
 
 
 class EntryDecision(Struct, frozen=True):
-    """Whether an event started a journey, and if not, why. `reason` is None for an entry."""
+    """The decision whether an event starts a journey. `reason` is None for an entry."""
 
     profile_event: ProfileEvent
     campaign_key: str
@@ -23,7 +23,7 @@ class EntryDecision(Struct, frozen=True):
 
 
 class JourneyExit(Struct, frozen=True):
-    """A journey that an event ends, as an exit or as the goal that is one."""
+    """A journey that an event ends, as an exit or as a goal that ends journeys."""
 
     journey: Journey
     ending: Ending
@@ -40,14 +40,14 @@ class SubscriptionMatch(Struct, frozen=True):
 
 
 class ReachedGoal(Struct, frozen=True):
-    """A journey that has reached its goal, and the event that was it."""
+    """A journey that has reached its goal, and the event."""
 
     journey: Journey
     event: Event
 
 
 class RoutingResult(Struct):
-    """What a batch of events comes to. A journey of `entered` may be in `exits` and in `conversions` as well."""
+    """The result of a batch. `exits` and `conversions` may have journeys of `entered`."""
 
     entered: list[Journey] = field(default_factory=list)
     exits: dict[UUID, JourneyExit] = field(default_factory=dict)
@@ -57,11 +57,11 @@ class RoutingResult(Struct):
 
 
 class RoutingContext(Struct, frozen=True):
-    """What the database held when the batch came: everything under lock, so that it still holds at the commit.
+    """The rows that routing depends on, locked until the commit.
 
-    `active` are the active journeys concerned, `past` those that are over and may still reach their goal,
-    `last_entries` when each (campaign, profile, key) was last entered, `received` the exits and goals already stored
-    that may have happened after an entry of this batch. Those of the batch itself may be among them.
+    `active` are the active journeys concerned, `past` are over and may still reach their goal, `last_entries` is when
+    each (campaign, profile, key) was last entered, `received` are stored exits and goals that may have happened after
+    an entry of this batch, including those of the batch itself.
     """
 
     people: Mapping[UUID, Person]

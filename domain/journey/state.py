@@ -1,4 +1,4 @@
-"""Where a journey stands: one value, which is everything that must survive."""
+"""The state of a journey: one value with everything that must survive."""
 
 from datetime import datetime
 from typing import Final, Literal
@@ -11,27 +11,27 @@ EXITED: Final = "exited"
 CAPPED: Final = "capped"
 CANCELLED: Final = "cancelled"
 SCHEDULE_ENDED: Final = "schedule-ended"
-# What an engineer sees of the way behind: enough to understand, bounded so that the state stays small.
+# Entries of the history: enough to understand a journey, few enough to keep the state small.
 HISTORY_LENGTH = 20
 
-# How a journey ends, and its state as its row has it. By what it ended, its outcome says.
+# States of a journey's row, at its end and in general. The outcome says why it ended.
 EndState = Literal["completed", "exited"]
 StoredState = Literal["active", "completed", "exited"]
-# What an active journey does at its step.
+# The activity of an active journey at its step.
 JourneyStatus = Literal["waiting", "deferred", "held", "acting"]
 # Parts of a step.
 Phase = Literal["deciding", "deferred", "held", "granted", "resting"]
 
 
 class Match(Struct, frozen=True, omit_defaults=True):
-    """The last event that matched a subscription, and when the journey heard of it."""
+    """The last event that matched a subscription, and when the journey received it."""
 
     event_id: str
     at: datetime
 
 
 class HistoryEntry(Struct, frozen=True, omit_defaults=True):
-    """One thing that the journey did: shown to engineers, never decided upon."""
+    """A line of the history: shown to engineers, never used for decisions."""
 
     at: datetime
     step: str
@@ -39,9 +39,9 @@ class HistoryEntry(Struct, frozen=True, omit_defaults=True):
 
 
 class Round(Struct, frozen=True, omit_defaults=True):
-    """Where a repetition stands: since when it listens for the event that ends it, and how many rounds are done.
+    """The progress of a repetition: since when an event may end it, rounds done.
 
-    `consumed_event` had ended something else before the repetition was entered; it does not end this as well.
+    `consumed_event` ended something before the repetition was entered, so it does not end this as well.
     """
 
     since: datetime
@@ -50,13 +50,13 @@ class Round(Struct, frozen=True, omit_defaults=True):
 
 
 class JourneyState(Struct, frozen=True, omit_defaults=True):
-    """Where a journey stands.
+    """The state of a journey.
 
-    `seed` makes what is drawn by chance stable for a user. `step` is None when the flow has run out. `until` is the end
-    of the present rest. `phase` is the part of a step: "deciding", for a send then "deferred", "held" or "granted", for
-    a repetition or a delay until a date "resting". `attempt` counts the requests of this visit. `loops` are the
-    repetitions that the step lies in. `consumed_event` ended the last wait or repetition; it ends none that begins
-    later. `outcome` is set once the journey is over; `recorded` says that the database knows it already.
+    `seed` makes draws stable for a user. `step` is None at the end of the flow. `until` is the end of the present rest.
+    `phase` is the part of a step: "deciding", for a send then "deferred", "held" or "granted", for a repetition or a
+    delay until a date "resting". `attempt` counts the requests of this visit. `loops` are the repetitions around the
+    step. `consumed_event` ended the last wait or repetition; it ends none that begins later. `outcome` is set once the
+    journey is over; with `recorded`, the database has it already.
     """
 
     step: str | None

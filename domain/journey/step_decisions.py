@@ -1,7 +1,7 @@
-"""Decide the requests of a journey: what each is answered, what is recorded, and what follows.
+"""Decide the requests of a journey: the answer, the record, and the effects.
 
 The functions touch nothing but their arguments: plan and rules of the version, facts under lock, the instant of the
-request. A decision holds for the request's id for ever; carrying it out is the caller's.
+request. A decision is final for the id of its request; the caller carries it out.
 """
 
 from collections.abc import Collection, Mapping
@@ -32,36 +32,36 @@ A = TypeVar("A")
 _NO_DATE_REASONS: Final = {NoneType: "no_date", Unreadable: "unreadable_date"}
 
 
-# Past: there is no date, or the step was reached after it. Unreadable: a value names no date.
+# Past: there is no date, or the step was reached after it. Unreadable: the value is not a date.
 DelayOutcome = Literal["past", "unreadable", "waiting", "over"]
 
 
 class BranchAnswer(Struct, frozen=True):
-    """The index of the case that holds or of the arm; None for otherwise."""
+    """The index of the case that holds, or of the arm; None for `otherwise`."""
 
     case: int | None
 
 
 class DelayAnswer(Struct, frozen=True):
-    """The instant until which a delay rests, perhaps past; None where there is no date, or Unreadable."""
+    """The end of a delay, perhaps past; None without a date, or Unreadable."""
 
     until: datetime | Unreadable | None
 
 
 class ActionAnswer(Struct, frozen=True, omit_defaults=True):
-    """The events that the action reports. With `journey_ended` the journey was over before, and nothing was done."""
+    """The events that the action reports. With `journey_ended`, it was not done."""
 
     events: tuple[Event, ...]
     journey_ended: bool = False
 
 
 class StepDecision(Struct, Generic[A], frozen=True, kw_only=True):
-    """The decision on one request: the answer, the reason with its data, and what follows.
+    """The decision on one request: answer, reason with data, and effects.
 
-    Kinds and outcomes are open: each kind of action is one, and each arm of a split.
+    Kinds and outcomes are open sets: each kind of action is one, and each arm of a split.
 
-    `effects` and `reservation` are carried out with it. The journey is over with the outcome `ends_with`; where that is
-    None, its row goes to `position`, or stays as it is. A decision that is not `is_recorded` has changed nothing.
+    `effects` and `reservation` are carried out with it. The journey ends with the outcome `ends_with`; if that is None,
+    its row gets `position`, or stays. A decision that is not `is_recorded` changes nothing.
     """
 
     kind: str
@@ -79,9 +79,10 @@ class StepDecision(Struct, Generic[A], frozen=True, kw_only=True):
 def decide_send(
     request: AuthorizeRequest, plan: Plan, rules: Rules, facts: GateFacts, timezone: str
 ) -> StepDecision[Answer]:
-    """Decide whether a message may go. `timezone` is the deployment's. Raises ConflictError for a step of another kind.
+    """Decide whether a message may go. `timezone` is the deployment's.
 
-    A refusal ends the journey if that was asked for, or where the step says so of caps; not one that was over before.
+    A refusal ends an active journey if the request says so, or for a cap if the step says so. Raises ConflictError for
+    a step of another kind.
     """
     step = plan.node(request.step)
     if not isinstance(step, Send):
@@ -152,11 +153,11 @@ def _reservation(request: AuthorizeRequest, asked: policy.Request, facts: GateFa
 
 
 def decide_branch(request: BranchRequest, plan: Plan, rules: Rules, facts: StepFacts) -> StepDecision[BranchAnswer]:
-    """Decide which way a journey goes at a branch, at a split, and before a round of a repetition."""
+    """Decide which way a journey goes at a branch, a split, or a repetition."""
     node = plan.node(request.step)
     if isinstance(node, Split):
         rule = rules.splits[request.step]
-        # The database does not keep the order of a mapping: the plan has it.
+        # The database does not keep the order of a mapping; the plan does.
         arm = assign_arm(rule.seed, str(facts.profile_id), {arm.name: rule.arms[arm.name] for arm in node.arms})
         return _branch_decision(request, "split", arm, node.arms[arm].name)
     variables = journey_variables(plan, request.visits, facts)
@@ -221,9 +222,9 @@ def _delay_outcome(request: DelayRequest, until: datetime | Unreadable | None) -
 def decide_action(
     request: ActionRequest, plan: Plan, rules: Rules, facts: StepFacts, now: datetime
 ) -> StepDecision[ActionAnswer]:
-    """Decide what an action does. `now` is the deployment's clock, which the events that it reports go by.
+    """Decide what an action does. `now`, by the deployment's clock, dates its events.
 
-    Setting traits may be refused in part, which the caller adds by `without_refused`.
+    Some traits may be refused, which the caller adds by `without_refused`.
     """
     rule = rules.actions[request.step]
     if facts.journey_state != "active":
@@ -260,14 +261,14 @@ def decide_action(
 
 
 def without_refused(decision: StepDecision[A], refused: Mapping[str, str]) -> StepDecision[A]:
-    """Take traits that could not be set out of the data, and say why."""
+    """Remove refused traits from the data, and add the reasons."""
     traits: Collection[str] = decision.data["traits"]
     errors = {**decision.data.get("errors", {}), **refused}
     return replace(decision, data={**decision.data, "traits": sorted(set(traits) - refused.keys()), "errors": errors})
 
 
 def _event(effect: EmitEvent, request: ActionRequest, facts: StepFacts, now: datetime, number: int) -> Event:
-    """Make an event whose id is the same however often the action is requested."""
+    """Make an event whose id is the same in every attempt."""
     id = request.event_id(number)
     origin = {"campaign": facts.campaign_key, "journey_id": str(request.journey_id), "chain": effect.chain}
     return Event(

@@ -1,4 +1,4 @@
-"""The facts that the steps of a journey decide from: the person, the entry event, the journey so far, the ledger."""
+"""Facts for the decisions of steps: person, entry event, journey and ledger."""
 
 from datetime import datetime
 from typing import Any
@@ -14,14 +14,14 @@ from domain.local_time.zones import recipient_zone
 from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.sending.caps import CapRule, CountedMessage
 
-# The outcome of a message that was never granted, and the arm of a split that the journey has not come to.
+# The outcome of a message that was never granted, and the arm of a split that the journey has not reached.
 NONE = "none"
 
 
 class LockedFacts(Struct, frozen=True, kw_only=True):
     """A journey and its person, read under their locks.
 
-    `answered` is the answer that this request got before, as it is stored; None where it got none.
+    `answered` is the stored answer to the same request; None for a new request.
     """
 
     profile_id: UUID
@@ -35,12 +35,12 @@ class LockedFacts(Struct, frozen=True, kw_only=True):
     answered: Any = None
 
     def zone(self, *fallbacks: str | None) -> ZoneInfo:
-        """The zone that the person lives in: their own, their device's, else the first of these that is known."""
+        """Return the person's time zone, else the device's, else the first fallback."""
         return recipient_zone(self.traits, self.context.get("timezone"), *fallbacks)
 
 
 class GateFacts(LockedFacts, frozen=True, kw_only=True):
-    """The facts of the gate. `held_at` is when this message was last asked for, if it was held then."""
+    """The facts of the gate. `held_at` is the last request, if it was held."""
 
     consent: dict[str, bool]
     ended_by: str | None
@@ -51,10 +51,10 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
 
 
 class StepFacts(LockedFacts, frozen=True, kw_only=True):
-    """The facts of all other steps; expressions see them as the profile.
+    """The facts of all other steps, which expressions see as the profile.
 
     `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
-    own state. `arms` are those of the splits that the journey has come to. `saved` are values of webhooks' replies.
+    own state. `arms` are those of the splits that the journey has reached. `saved` are values of webhooks' replies.
     """
 
     entry: dict[str, Any]
@@ -70,12 +70,12 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
 
     @property
     def consent(self) -> dict[str, bool]:
-        """Whether marketing may be sent, by channel: the gate's own answer."""
+        """Whether marketing may be sent, by channel, as the gate decides it."""
         return consent_by_channel(ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses))
 
 
 class JourneyVariables(Struct, frozen=True):
-    """The journey as expressions see it: visits, message outcomes and arms by step, and what it saved."""
+    """The journey as expressions see it: visits, outcomes, arms, and saved values."""
 
     steps: dict[str, int]
     messages: dict[str, str]
@@ -85,7 +85,7 @@ class JourneyVariables(Struct, frozen=True):
 
 
 def journey_variables(plan: Plan, visits: dict[str, int], facts: StepFacts) -> JourneyVariables:
-    """Fill in every step of the plan, so that an expression can ask for one that the journey did not come to."""
+    """Return the variables with every step of the plan, also those not reached."""
     return JourneyVariables(
         steps={step: visits.get(step, 0) for step in plan.nodes},
         messages={id: facts.messages.get(id, NONE) for id, node in plan.nodes.items() if isinstance(node, Send)},
