@@ -1,1 +1,1 @@
-"""May a message go, may it be handed over, and what became of it."""
+"""The gate, the claim and the outcome of messages."""

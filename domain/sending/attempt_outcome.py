@@ -10,7 +10,7 @@ from domain.templates.template_sets import TemplateRenderError
 
 
 class AttemptOutcome(Struct, frozen=True):
-    """The state of a message after an attempt, and why. A reserved one is worth another attempt."""
+    """The state of a message after an attempt. A reserved one gets another attempt."""
 
     state: MessageState
     reason: str | None = None
@@ -23,7 +23,7 @@ def judge_attempt(
 ) -> AttemptOutcome:
     """Decide the outcome of an attempt.
 
-    With `is_repetition`, an earlier attempt may have delivered the message: whether it failed is unknown.
+    With `is_repetition`, an earlier attempt may have delivered the message, so a failure is unknown.
     """
     failed: MessageState = UNKNOWN if is_repetition else FAILED
     match delivery:

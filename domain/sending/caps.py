@@ -1,7 +1,7 @@
-"""Frequency caps: how many messages a person may get, and how close together, over all campaigns.
+"""Frequency caps on the messages of a person, over all campaigns.
 
-The decider touches nothing but its arguments: the rules, what the ledger already holds for the person, the instant and
-the zone in which the person lives by then.
+The decider touches nothing but its arguments: the rules, the person's messages in the ledger, the instant and the
+person's time zone.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,17 +16,17 @@ from domain.local_time.periods import Period, next_period_start, period_start
 TRANSACTIONAL, HIGH = "transactional", "high"
 
 _DAY = 86_400
-# A day more than their length by the calendar: by no more have clocks ever made one longer. So whoever reads what lies
-# within this of an instant has read all that is in its period, in whatever zone.
+# A day more than their length by the calendar, which is the most that changes of clocks ever added: the whole period of
+# an instant lies within this of the instant, in any zone.
 LONGEST: dict[Period, int] = {"day": 2 * _DAY, "week": 8 * _DAY, "month": 32 * _DAY}
 
 
 class CapRule(Struct, frozen=True):
-    """At most `limit` messages in a window, and at least `min_gap` seconds between two; either may be None.
+    """At most `limit` messages in a window, at least `min_gap` seconds apart.
 
-    The window is `window` seconds long and rolls. Where there is a `calendar`, it is the day, week or month of the
-    recipient instead, and `window` the longest that one of those may last. Empty `channels` or `categories` mean all.
-    `counts` says which of the messages that pass every rule take up room in this one: transactional, high.
+    Either may be None. The window rolls and is `window` seconds long. With a `calendar`, it is the recipient's day,
+    week or month, and `window` the longest of those. Empty `channels` or `categories` mean all. `counts` names the
+    kinds of exempt messages that count in this rule all the same: transactional, high.
     """
 
     name: str
@@ -39,13 +39,13 @@ class CapRule(Struct, frozen=True):
     counts: tuple[str, ...] = ()
 
     def limits(self, channel: str, category: str, priority: MessagePriority) -> bool:
-        """Whether this rule may stand in the way of such a message."""
+        """Whether this rule may refuse such a message."""
         return not is_exempt(category, priority) and self._concerns(channel, category)
 
     def counts_in(self, channel: str, category: str, priority: MessagePriority) -> bool:
-        """Whether such a message takes up room in this rule.
+        """Whether such a message counts in this rule.
 
-        A transactional one is of no category that a rule may name: where it counts, it does so beside `categories`.
+        No rule can name the transactional category, so those messages count independently of `categories`.
         """
         if not is_exempt(category, priority):
             return self._concerns(channel, category)
@@ -61,7 +61,7 @@ class CapRule(Struct, frozen=True):
 
 
 class CountedMessage(Struct, frozen=True):
-    """A message of the ledger that counts: it is reserved, being sent, sent, or of unknown outcome."""
+    """A message of the ledger that counts: reserved, sending, sent or unknown."""
 
     at: datetime
     channel: str
@@ -70,9 +70,10 @@ class CountedMessage(Struct, frozen=True):
 
 
 class Capped(Struct, frozen=True):
-    """The rule that stands in the way longest. At `frees_at` all rules allow again, if nothing else is sent.
+    """The rule that refuses longest.
 
-    Of `window`, `calendar` and `min_gap` the one is set in which `count` messages meet the `limit`.
+    At `frees_at` all rules allow again, unless something else is sent. One of `window`, `calendar` and `min_gap` is
+    set: the one in which `count` messages reach the `limit`.
     """
 
     rule: str
@@ -85,7 +86,7 @@ class Capped(Struct, frozen=True):
 
 
 def is_exempt(category: str, priority: MessagePriority) -> bool:
-    """Whether a message passes every rule."""
+    """Whether a message is exempt from every rule."""
     return category == TRANSACTIONAL or priority == HIGH
 
 
@@ -99,12 +100,12 @@ def check(
     at: datetime,
     zone: ZoneInfo,
 ) -> Capped | None:
-    """None if one more message is within all rules at this instant, else the rule that frees last.
+    """Return the rule that frees last; None if one more message is within all rules.
 
-    In a rolling window a message counts from its instant until `window` seconds later, that later instant excluded; in
-    a calendar's it counts until the period ends that it lies in, by the present zone. One that lies in the future, as a
-    journey with a clock of its own may have left it, counts as well: the cap errs towards silence. So a rule that
-    allows now allows ever after, until something is sent.
+    In a rolling window a message counts from its instant until `window` seconds later, that instant excluded; in a
+    calendar period it counts until the end of the period, by the present zone. A message in the future, from a journey
+    whose clock is ahead, counts as well: the cap errs towards silence. A rule that allows now therefore allows until
+    something is sent.
     """
     refusals = [
         refusal
@@ -120,7 +121,7 @@ def _refusals(rule: CapRule, ledger: Sequence[CountedMessage], at: datetime, zon
         message.at for message in ledger if rule.counts_in(message.channel, message.category, message.priority)
     )
     if rule.min_gap is not None:
-        # A gap is a window with room for one.
+        # A gap is a window with a limit of one.
         count, frees_at = _rolling_refusal(1, rule.min_gap, instants, at)
         if frees_at is not None:
             yield Capped(rule.name, 1, count, frees_at, min_gap=rule.min_gap)
@@ -155,5 +156,5 @@ def _by_calendar(
 
 
 def _in_the_way(limit: int, counted: Sequence[datetime]) -> datetime | None:
-    """The message that must have left the window before it has room: all of them must but `limit` - 1."""
+    """Return the last message that must leave the window: all but `limit` - 1 must."""
     return counted[len(counted) - limit] if len(counted) >= limit else None

@@ -66,10 +66,10 @@ Gap = Annotated[int, BeforeValidator(lambda value: _seconds(value, _GAP)), patte
 
 
 class CapRuleModel(DocumentModel):
-    """At most `limit` messages to one person in any window `per`, at least `min_gap` between two, or both.
+    """At most `limit` messages to one person `per` window, at least `min_gap` apart.
 
-    Nothing listed means all. Transactional messages and those of high priority pass; `counts` says which of them take
-    up room all the same.
+    An empty list means all. Transactional messages and those of high priority are exempt; `counts` says which of them
+    count all the same.
     """
 
     model_config = ConfigDict(
@@ -95,13 +95,13 @@ class CapRuleModel(DocumentModel):
 
 
 class CapsDocument(DocumentModel):
-    """All of the rules. Each of them must allow a message."""
+    """All rules, each of which must allow a message."""
 
     rules: Annotated[tuple[CapRuleModel, ...], Listed] = Field(description="a list of rules, `[]` for none")
 
 
 def parse_caps(text: str, file: str) -> tuple[CapRule, ...]:
-    """The rules of a document. Raises InvalidDocumentError with everything that is wrong with it."""
+    """Return the rules of a document. Raises InvalidDocumentError with all problems."""
     source = read(text, file)
     document, problems = validate(CapsDocument, source)
     problems += [*source.problems, *_duplicates(source), *_halves(source)]
@@ -111,7 +111,7 @@ def parse_caps(text: str, file: str) -> tuple[CapRule, ...]:
 
 
 def document_of(rule: CapRule) -> dict[str, Any]:
-    """A rule as its document has it."""
+    """Return a rule as its document has it."""
     per = f"calendar_{rule.calendar}" if rule.calendar else rule.window and format_duration(rule.window)
     written = {
         "name": rule.name,
@@ -140,7 +140,7 @@ def _rule(model: CapRuleModel) -> CapRule:
 
 
 def _rule_source(source: YamlSource) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The rules as they stand in the document, as far as they are any."""
+    """Iterate over the raw rules of a document, each with its index."""
     rules = source.data.get("rules") if isinstance(source.data, dict) else None
     for index, rule in enumerate(rules if isinstance(rules, list) else ()):
         if isinstance(rule, dict):
@@ -160,7 +160,7 @@ def _duplicates(source: YamlSource) -> Iterator[Problem]:
 
 
 def _halves(source: YamlSource) -> Iterator[Problem]:
-    """Rules that have only one of the two that belong together, or nothing that would limit."""
+    """Find rules with `limit` or `per` alone, and rules without any limit."""
     for index, rule in _rule_source(source):
         match "limit" in rule, "per" in rule, "min_gap" in rule:
             case True, False, _:

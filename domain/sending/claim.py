@@ -1,4 +1,4 @@
-"""What an attempt to send may do with a message of the ledger, given what the ledger and the journey say."""
+"""The claim of a message: whether an attempt may hand it over."""
 
 from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
@@ -21,13 +21,13 @@ SENT: Final = "sent"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 UNKNOWN: Final = "unknown"
-# Of an attempt, not of the ledger: the window has closed since the grant, and the gate is to be asked again.
+# A state of attempts, not of the ledger: the window has closed since the grant, and the gate is asked again.
 POSTPONED: Final = "postponed"
 AttemptState = Literal[MessageState, "postponed"]
 
 
 class ClaimFacts(Struct, frozen=True):
-    """A message as the ledger has it, and the states of the journey and of the campaign it belongs to."""
+    """A message of the ledger, and the states of its journey and its campaign."""
 
     state: MessageState
     reason: str | None
@@ -44,14 +44,14 @@ class Proceed(Struct, frozen=True):
 
 
 class Wait(Struct, frozen=True):
-    """Hand nothing over, and try again later: when, is only known of a send window."""
+    """Hand nothing over, and try again later; `until` is known for a send window only."""
 
     why: str
     until: datetime | None = None
 
 
 class Close(Struct, frozen=True):
-    """Do not hand it over; the message ends in this state for this reason, which `detail` explains where it can."""
+    """Do not hand it over: the message ends in this state, for this reason."""
 
     state: MessageState
     reason: str
@@ -73,16 +73,15 @@ def claim(
     at: datetime,
     repeats: Repeats,
 ) -> Proceed | Wait | Close | Done:
-    """Decide what one attempt may do. `at` is the instant on the journey's clock, `zone` the recipient's.
+    """Decide what one attempt may do. `at` is on the journey's clock.
 
-    What was granted while the window was open, and has still to be sent when it is closed, is given back: the gate is
-    to be asked again, and may grant it anew.
+    A message whose window has closed since the grant is cancelled: the gate is asked again, and may grant it anew.
 
-    A message found in `sending` was left so by an attempt that died, perhaps after the provider had accepted. It is
-    handed over again only where that cannot reach a person twice, or where twice is better than never, and only while
-    its journey lives and the person allows it: after an exit or a refusal was acknowledged nothing is handed over. In
-    quiet hours it is not given back, as if it had not gone out: it waits for their end and goes on counting, under
-    the key by which the provider knows it.
+    A message in `sending` was left by an attempt that died, perhaps after the provider had accepted. It is handed over
+    again only if that cannot reach a person twice, or twice is better than never, and only while its journey is active
+    and the person allows it: after an acknowledged exit or refusal, nothing is handed over. In quiet hours it is not
+    cancelled, since it may have gone out: it waits for their end and continues to count, under the key by which the
+    provider knows it.
     """
     if message.state == CANCELLED and message.reason == SEND_WINDOW:
         return Done(POSTPONED)
@@ -111,7 +110,7 @@ def claim(
 
 
 def may_repeat(category: str, repeats: Repeats, first_handed_over_at: datetime | None, at: datetime) -> bool:
-    """Whether a message may be handed over again when it is not known whether the provider has it already."""
+    """Whether a message that the provider may have may be handed over again."""
     if category == TRANSACTIONAL:
         return True
     match repeats:

@@ -1,4 +1,4 @@
-"""The one vocabulary in which every channel says what became of a message."""
+"""Deliveries: the results of handing a message over, the same for every channel."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from domain.sending.saved_values import SavedReply
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took the message. `provider_id` is the provider's own id of it, where it gives one.
+    """The provider took the message. `provider_id` is its own id, if it gives one.
 
     `saved` are the values of its reply that the journey keeps.
     """
@@ -21,7 +21,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The provider, or the address, will never take this message. It was certainly not delivered."""
+    """The provider refused the message for good. It was certainly not delivered."""
 
     reason: str
     detail: str
@@ -29,7 +29,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Not now: certainly not delivered, worth another try. `retry_after` is in seconds, where the provider says."""
+    """A temporary failure: certainly not delivered. `retry_after` is in seconds."""
 
     reason: str
     detail: str
@@ -38,7 +38,7 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """The request was handed over and its answer lost: it is not known whether it was delivered."""
+    """The answer was lost after the hand-over: the message may be delivered."""
 
     detail: str
 
@@ -47,9 +47,9 @@ Delivery = Accepted | Rejected | Unavailable | Ambiguous
 
 
 def combine(deliveries: Sequence[Delivery]) -> Delivery:
-    """Return what became of a message that went to several addresses: sent where one of them took it.
+    """Return the delivery of a message to several addresses: sent if one accepted it.
 
-    Otherwise the message is worth another try as long as one address is.
+    Otherwise the message gets another attempt as long as one address may accept it.
     """
     order = (Accepted, Ambiguous, Unavailable, Rejected)
     return min(deliveries, key=lambda delivery: order.index(type(delivery)))
@@ -57,19 +57,19 @@ def combine(deliveries: Sequence[Delivery]) -> Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Never:
-    """The provider delivers a message again that is handed over again."""
+    """The provider delivers a repeated message again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """The provider knows a message by its id, and delivers it once; for so many seconds, or None for ever."""
+    """The provider delivers one message per id, within `seconds`, or always if None."""
 
     seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Replaces:
-    """A message that is handed over again replaces the one before, under the same id."""
+    """A repeated message replaces the one before, under the same id."""
 
 
 Repeats = Never | Keyed | Replaces
@@ -80,8 +80,7 @@ class Outbound:
     """One rendered message on its way to a provider.
 
     `message_id` is deterministic and doubles as the idempotency key. `content` is what the channel's template rendered.
-    `at` is the same at each attempt. `unsubscribe_url` is set for messages that a recipient may refuse, that is for all
-    but transactional ones.
+    `at` is the same in each attempt. `unsubscribe_url` is set for all but transactional messages.
     """
 
     message_id: str
@@ -91,7 +90,7 @@ class Outbound:
 
 
 class Provider(Protocol):
-    """The socket of a provider: hand one message over, and say what became of it."""
+    """The socket of a provider, which delivers messages."""
 
     @property
     def name(self) -> str:
@@ -100,16 +99,17 @@ class Provider(Protocol):
 
     @property
     def repeats(self) -> Repeats:
-        """What handing a message over again does."""
+        """The effect of handing a message over again."""
         ...
 
     def account(self, message: Outbound) -> str:
-        """Return who takes the message, for metrics: a mail server, or the host of a webhook."""
+        """Return the receiver for metrics: a mail server, or the host of a webhook."""
         ...
 
     async def deliver(self, message: Outbound, address: str) -> Delivery:
-        """Hand the message over for one address, empty on channels whose templates name the receiver.
+        """Hand the message over for one address.
 
-        Never raises for what a provider or network does: that is a Delivery.
+        The address is empty on channels whose templates name the receiver. A failure of provider or network is a
+        Delivery, not an exception.
         """
         ...

@@ -1,4 +1,4 @@
-"""Secrets that messages carry to other people's servers, each bound to the hosts that it may go to."""
+"""Secrets that messages carry to other servers, each bound to its hosts."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,14 +18,14 @@ _HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:.]+")
 
 @dataclass(frozen=True, slots=True)
 class BoundSecret:
-    """A secret's value, and the hosts that it may go to, in small letters and without their ports."""
+    """A secret's value, and the hosts that it may go to, in lower case without ports."""
 
     value: str = field(repr=False)
     hosts: tuple[str, ...] = ()
 
 
 def find_outbound_fault(secret: BoundSecret) -> SecretFault | None:
-    """Say why a secret cannot be used, without its value."""
+    """Return the reason why a secret cannot be used, without its value."""
     if not MIN_CHARACTERS <= len(secret.value) <= MAX_CHARACTERS:
         return SecretFault(
             f"has {len(secret.value):,} characters", f"a secret has {MIN_CHARACTERS} to {MAX_CHARACTERS:,}"
@@ -42,7 +42,9 @@ def find_outbound_fault(secret: BoundSecret) -> SecretFault | None:
 
 
 class SecretRefusal(Exception):
-    """A message names a secret that is not there, or may not go to the host. Says the name and never the value."""
+    """A message names a secret that is missing, or may not go to the host.
+
+    Its text has the name and never the value."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)

@@ -1,7 +1,7 @@
-"""May this message go now? The one decision before every message of every campaign.
+"""The gate: the one decision before every message of every campaign.
 
-`decide` touches nothing but its arguments. The order of its checks is part of the contract: the first that stands in
-the way is the reason that an engineer reads afterwards.
+`decide` touches nothing but its arguments. The order of its checks is part of the contract: the first that fails is the
+reason that an engineer reads afterwards.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,20 +48,20 @@ class Granted(Struct, frozen=True, tag="granted", tag_field="answer"):
 
 
 class Deferred(Struct, frozen=True, tag="deferred", tag_field="answer"):
-    """Not before `until`; ask again then, by the zone, window and caps of then."""
+    """Not before `until`: the gate is asked again then, by the facts of then."""
 
     until: datetime
     reason: DeferReason
 
 
 class Held(Struct, frozen=True, tag="held", tag_field="answer"):
-    """The campaign is paused; ask again when it is resumed."""
+    """The campaign is paused: the gate is asked again when it is resumed."""
 
     reason: Literal["campaign_paused"]
 
 
 class Refused(Struct, frozen=True, tag="refused", tag_field="answer"):
-    """This message is not sent. `journey_ended` says that the journey is over, too."""
+    """The message is not sent. With `journey_ended`, the journey is over, too."""
 
     reason: RefusalReason
     journey_ended: bool = False
@@ -88,9 +88,10 @@ class Reservation(Struct, frozen=True):
 
 
 class GateDecision(Struct, frozen=True):
-    """The answer together with the data that decided it. The data stays in the database; the answer may travel.
+    """The answer and the data that decided it.
 
-    Instants of the data that depend on where the recipient lives have the offset of that zone.
+    The data stays in the database; Temporal gets the answer. Instants that depend on the recipient's zone have its
+    offset.
     """
 
     answer: Answer
@@ -98,10 +99,10 @@ class GateDecision(Struct, frozen=True):
 
 
 class Recipient(Struct, frozen=True):
-    """What the gate knows of a person. `consent` maps a channel to False where they have said no to it.
+    """The facts about a person. `consent` maps a refused channel to False.
 
-    `suppressed` maps a channel to why nothing at all may be sent on it (a bounce, a complaint, a request), and
-    `refused_addresses` to what the person's address there refuses.
+    `suppressed` maps a channel to the reason why nothing may be sent on it (a bounce, a complaint, a request),
+    `refused_addresses` to the refusals of the person's address there.
     """
 
     traits: Mapping[str, Any]
@@ -111,9 +112,9 @@ class Recipient(Struct, frozen=True):
 
 
 class Objection(Struct, frozen=True):
-    """Why a person may not be sent to, apart from time and number: unreachable, suppressed or no_consent.
+    """The reason why a person may not be sent to, apart from window and caps.
 
-    `refused_by` says whether the profile or the address refuses; None of an unreachable user.
+    `refused_by` says whether the profile or the address refuses; None for an unreachable user.
     """
 
     reason: Literal["unreachable", "suppressed", "no_consent"]
@@ -122,9 +123,9 @@ class Objection(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """One question to the gate: a send step that was reached at `reached_at`, asked for at `at`.
+    """A request to the gate, at `at`, for a send step reached at `reached_at`.
 
-    `ends_at` is when the campaign's schedule ends for those inside, too; None where it lets them finish.
+    `ends_at` is the end of the campaign's schedule; None if journeys may finish after it.
     """
 
     message_id: str
@@ -135,7 +136,7 @@ class Request(Struct, frozen=True):
 
     @property
     def expires_at(self) -> datetime:
-        """From here on the message does not go any more."""
+        """The instant from which the message is not sent any more."""
         expires_at = self.reached_at + timedelta(seconds=self.step.expires)
         return expires_at if self.ends_at is None else min(expires_at, self.ends_at)
 
@@ -154,11 +155,11 @@ def decide(
     rules: Sequence[CapRule],
     ledger: Sequence[CountedMessage],
 ) -> GateDecision:
-    """Journey, campaign, schedule, expiry, reachability, suppression, consent, send window and caps, in this order.
+    """Decide whether a message may go.
 
-    `held_at` is when this message was last asked for, if that was answered by `Held`; with `overdue` "skip" such a
-    message does not go once the campaign runs again. `zone` is the one that the recipient lives in: by its clocks the
-    window is open, by its calendar caps count.
+    The checks are journey, campaign, schedule, expiry, reachability, suppression, consent, send window and caps, in
+    this order. `held_at` is the last request for this message, if it was held; with `overdue` "skip" such a message is
+    not sent after the resumption. `zone` is the recipient's, for the window and for calendar caps.
     """
     step, at, expires_at = request.step, request.at, request.expires_at
     if journey_state != "active":
@@ -187,15 +188,15 @@ def decide(
 
 
 def opens_at(window: LocalWindow | None, category: str, at: datetime, zone: ZoneInfo) -> datetime:
-    """The first instant from `at` on at which the window lets a message go: `at` itself if it is open, or not asked.
+    """Return the first instant from `at` on at which the window is open.
 
-    Quiet hours are for what the user did not ask for, so that transactional messages go at any time.
+    Transactional messages are sent at any time: the user asked for them.
     """
     return at if window is None or category == TRANSACTIONAL else next_open(window, at, zone)
 
 
 def objection(channel: str, category: str, recipient: Recipient) -> Objection | None:
-    """What in the recipient's profile or address forbids a message of this channel and category, if anything does."""
+    """Return what in the recipient's profile or address forbids such a message."""
     addresses = CHANNELS[channel].addresses(recipient.traits)
     if isinstance(addresses, Unreachable):
         return Objection("unreachable", addresses.detail)
@@ -213,7 +214,7 @@ def _check_window(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> Gate
 
 
 def _check_caps(capped: Capped, request: Request, may_go_at: datetime, zone: ZoneInfo) -> GateDecision:
-    """`may_go_at` is when the window is open first once the caps allow."""
+    """Decide a capped message. `may_go_at` is the first open window after the caps."""
     numbers = {"window_seconds": capped.window, "calendar": capped.calendar, "min_gap_seconds": capped.min_gap}
     data: dict[str, Any] = {
         "rule": capped.rule,

@@ -1,4 +1,4 @@
-"""Values of a receiver's reply that a journey keeps: where they stand in the reply, and how large they may be.
+"""Values of a receiver's reply that a journey keeps, and their bounds.
 
 A template says `save: {ticket: reply.json.ticket.id}`; conditions and templates read `journey.saved.ticket`.
 """
@@ -25,7 +25,7 @@ _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class SavedReply:
-    """The values of one reply by name, None where it has nothing to keep, and in words why not."""
+    """The values of one reply by name; None for a missing one, and why it is missing."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     detail: str | None = None
@@ -37,7 +37,7 @@ def is_reply_path(path: str) -> bool:
 
 
 def read_saved(paths: Mapping[str, str], reply: bytes | None) -> SavedReply:
-    """Take the values at these paths out of a reply; None stands for one that could not be read."""
+    """Read the values at these paths of a reply; None is an unreadable reply."""
     if not paths:
         return SavedReply()
     data, problem = _parse(reply)
@@ -54,7 +54,7 @@ def read_saved(paths: Mapping[str, str], reply: bytes | None) -> SavedReply:
 
 
 def merge_saved(before: Mapping[str, Any], reply: SavedReply) -> tuple[dict[str, Any], str | None]:
-    """Return what a journey keeps after a reply, and in words what was left out.
+    """Return the values that a journey keeps after a reply, and why some are left out.
 
     A name has the value of the last reply that was to give it, and none where that reply had none.
     """
