@@ -85,9 +85,11 @@ def compile_headers(field: Field, problems: list[Problem]) -> tuple[HeaderTempla
 def _find_fault(name: str) -> tuple[str, str] | None:
     if not _TOKEN.fullmatch(name):
         return f"'{name}' is not the name of a header", "A name has letters, digits and hyphens, as X-Shop-Region"
-    if name.lower() in FRAMING:
+    # Servers that pass headers on as variables, as CGI and WSGI do, take `_` for `-`.
+    meant = name.lower().replace("_", "-")
+    if meant in FRAMING:
         return f"the header '{name}' cannot be set: the request itself decides it", "Remove it"
-    if name.lower() in OWN:
+    if meant in OWN:
         return f"the header '{name}' cannot be set: Sojourn identifies and signs its messages by it", "Remove it"
     return None
 

@@ -1,6 +1,6 @@
 """The URL of a webhook: a constant scheme, host and port; Liquid outputs in its path and query, percent-encoded.
 
-An encoded value never begins another segment, parameter or host. One that is empty, or makes a segment `.` or `..`,
+An encoded value never begins another segment, parameter or host. One that is empty, or has a segment `.` or `..` in it,
 would make the request one for another resource, and fails the message.
 """
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from domain.errors import Problem
 from domain.templates.front_matter import Field
@@ -20,6 +20,8 @@ from domain.templates.secret_text import SecretRef, UrlPart, join, parts_of
 MAX_URL_CHARACTERS: Final = 8_000
 
 _OUTPUT: Final = re.compile(r"(\{\{.*?\}\})", re.DOTALL)
+_SLASH: Final = re.compile(r"[/\\]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _ENDS_HOST: Final = re.compile(r"https?://[^/?#]+[/?]", re.IGNORECASE)
 
 
@@ -49,8 +51,11 @@ class UrlTemplate:
             if isinstance(piece, LiquidText) and not any(rendered):
                 raise TemplateRenderError(self.place, "a value in the path of the URL is empty for this user")
             parts += rendered
-        if {".", ".."} & set(join(parts).split("/")):
-            raise TemplateRenderError(self.place, "a value in the path of the URL is `.` or `..` for this user")
+        # Proxies such as nginx decode a path, and then resolve its dots.
+        if {".", ".."} & set(_SLASH.split(unquote(join(parts)))):
+            raise TemplateRenderError(
+                self.place, "a value in the path of the URL has a segment `.` or `..` for this user"
+            )
         return parts
 
     def _query(self, rendering: Rendering) -> list[str | SecretRef]:
@@ -67,7 +72,7 @@ def compile_url(field: Field, problems: list[Problem]) -> UrlTemplate | None:
     elif len(pieces) > 1 and not _ENDS_HOST.match(pieces[0]):
         said = "the host of a URL must be constant"
         problems.append(field.place.problem(said, "Write it as https://api.example.com/users/{{ profile.user_id }}"))
-    elif not _is_http(sample):
+    elif not _is_http(sample) or _CONTROL.search(sample):
         problems.append(field.place.problem("this is no URL to send to", "Write it as https://example.com/hook"))
     elif "#" in sample:
         problems.append(field.place.problem("a URL to send to has no fragment", "Remove `#` and all behind it"))

@@ -78,7 +78,7 @@ class SecretKeeper:
         written = {spelling: name for name in named for spelling in spell(self._secrets[name].value)}
         # The longest first: one secret may begin with another.
         for spelling in sorted(written, key=len, reverse=True):
-            text = text.replace(spelling, f"[secret {written[spelling]}]")
+            text = re.sub(re.escape(spelling), f"[secret {written[spelling]}]", text, flags=re.IGNORECASE)
         return text
 
     def _value_of(self, name: str) -> str:

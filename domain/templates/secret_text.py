@@ -4,11 +4,13 @@
 or assignment ever has a value to work on.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Final, Literal
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from liquid.ast import Node
 from liquid.builtin.expressions import Path
@@ -36,8 +38,9 @@ class SecretRef:
 
 
 def spell(value: str) -> frozenset[str]:
-    """Return all the ways in which a request writes a secret's value."""
-    return frozenset((value, *(quote(value, safe=safe) for safe in _SAFE.values())))
+    """Return the ways in which requests write a secret's value, and replies escape it: for JSON, HTML and forms."""
+    quoted = (quote(value, safe=safe) for safe in _SAFE.values())
+    return frozenset((value, *quoted, quote_plus(value), json.dumps(value)[1:-1], escape(value)))
 
 
 class SecretText(str):

@@ -95,6 +95,8 @@ NOW = datetime(2026, 11, 2, 10, 30, tzinfo=UTC)
         ("soon", None),
         ("9" * 400, None),
         ("٣", None),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 +0000", None),
+        ("Fri, 31 Dec 2027 23:59:59 +99999999999999", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(retry_after: str | None, seconds: float | None) -> None:

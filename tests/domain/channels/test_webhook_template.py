@@ -120,9 +120,10 @@ def test_a_place_in_the_reply_is_suggested() -> None:
 
 OWN = ["Host", "content-length", "Transfer-Encoding", "Connection", "TE", "Upgrade", "Expect", "Content-Encoding"]
 SIGNED = ["webhook-id", "Webhook-Timestamp", "webhook-signature", "Idempotency-Key"]
+READ_THE_SAME = ["Content_Length", "transfer_encoding", "Webhook_Signature"]
 
 
-@pytest.mark.parametrize("name", [*OWN, *SIGNED])
+@pytest.mark.parametrize("name", [*OWN, *SIGNED, *READ_THE_SAME])
 def test_headers_of_the_request_itself_cannot_be_set(name: str) -> None:
     [(line, message)] = faults(call(f"headers:\n  {name}: x\nbody: {{}}"))
     assert line == 5
@@ -177,6 +178,7 @@ def test_the_host_is_constant(url: str) -> None:
         ("https://example.com/{% if profile.traits.a %}x{% endif %}", "a URL holds no tags"),
         ("https://example.com/#x", "a URL to send to has no fragment"),
         ("https://example.com/{{ profile.user }}", "there is no variable 'profile.user'"),
+        ('"https://example.com/a\\r\\nHost: evil"', "this is no URL to send to"),
     ],
 )
 def test_what_else_is_wrong_with_a_url(url: str, message: str) -> None:
@@ -190,7 +192,7 @@ ORDERS = only(call("method: GET", url=URL))
 @pytest.mark.parametrize(
     ("id", "q", "path"),
     [
-        ("a/../b", "", "/users/a%2F..%2Fb/orders?q="),
+        ("a/...b", "", "/users/a%2F...b/orders?q="),
         ("@evil.example.com", "?&#", "/users/%40evil.example.com/orders?q=%3F%26%23"),
         ("%2e%2e", "a b", "/users/%252e%252e/orders?q=a%20b"),
         ("\r\nHost: evil", "\\", "/users/%0AHost%3A%20evil/orders?q=%5C"),
@@ -203,7 +205,14 @@ def test_a_value_stays_within_its_part_of_the_url(id: object, q: object, path: s
 
 
 @pytest.mark.parametrize(
-    ("id", "said"), [("", "is empty"), (".", "is `.` or `..`"), ("..", "is `.` or `..`"), ("a" * 9_000, "exceeds 8000")]
+    ("id", "said"),
+    [
+        ("", "is empty"),
+        (".", "has a segment `.` or `..`"),
+        ("..", "has a segment `.` or `..`"),
+        ("a" * 9_000, "exceeds 8000"),
+    ]
+    + [(id, "has a segment `.` or `..`") for id in ("../../admin", "..\\admin", "a/..", "a/./b", "/..")],
 )
 def test_a_value_never_names_another_resource(id: str, said: str) -> None:
     with pytest.raises(TemplateRenderError, match=said):
@@ -217,8 +226,8 @@ def test_no_value_changes_the_host_or_the_parts_of_a_url(id: str, q: str) -> Non
     try:
         url = httpx.URL(render(ORDERS, {"id": id, "q": q})["url"])
     except TemplateRenderError:
-        # An empty one, or one of dots: a value of which the URL is not made.
-        assert id in ("", ".", "..")
+        # An empty one, or one with a segment of dots: a value of which the URL is not made.
+        assert id == "" or {".", ".."} & set(id.replace("\\", "/").split("/"))
         return
     path, query = url.raw_path.decode().split("?")
     begin, users, encoded, orders = path.split("/")

@@ -62,6 +62,23 @@ def test_what_begins_with_another_secret_is_taken_out_whole() -> None:
     assert data == {"[secret short]": [expected, 1, None]}
 
 
+@pytest.mark.parametrize(
+    "echoed",
+    [
+        '{"Authorization": "Bearer S3CRET"}'.replace("S3CRET", r"a\"b\\c d<e"),
+        "<td>a&quot;b\\c d&lt;e</td>",
+        "key=a%22b%5Cc+d%3Ce",
+        "key=a%22b%5cc%20d%3ce",
+        'A"B\\C D<E',
+    ],
+)
+def test_escaping_and_letter_case_hide_no_secret(echoed: str) -> None:
+    keeper = SecretKeeper({"key": BoundSecret('a"b\\c d<e', HOST)})
+    redacted = keeper.redact(echoed, naming("key"))
+    assert "[secret key]" in redacted
+    assert "c" not in redacted.lower().replace("secret", "")
+
+
 def test_only_what_the_message_names_is_taken_out() -> None:
     assert KEEPER.redact("abcdefgh", naming()) == "abcdefgh"
 
