@@ -1,6 +1,5 @@
 """From an HTTP event to a delivered mail, or to a reason why there is none."""
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
@@ -11,7 +10,7 @@ from temporalio.client import WorkflowFailureError
 from domain.journey.records import Ending
 from store import journeys
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION
-from tests.harness import MAIL, Harness, actions, ago, now
+from tests.harness import MAIL, PATIENCE, Harness, actions, ago, looks, now
 
 
 async def abandon(harness: Harness, user: str, cart: str = "c1", value: float = 120) -> None:
@@ -434,11 +433,11 @@ async def test_the_temporal_ui_can_say_how_a_journey_ended_for_an_action_unless_
 
 async def _listed(harness: Harness, query: str) -> list[str]:
     """The ids that the index has, once it has any: it lags behind."""
-    for _ in range(600):
-        if found := [execution.id async for execution in harness.temporal.list_workflows(query)]:
+    async for is_last in looks(PATIENCE):
+        found = [execution.id async for execution in harness.temporal.list_workflows(query)]
+        if found or is_last:
             return found
-        await asyncio.sleep(0.05)
-    return []
+    raise AssertionError("there is a last look")
 
 
 async def test_a_journey_that_is_ended_while_it_ends_has_one_outcome(harness: Harness) -> None:
