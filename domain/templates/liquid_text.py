@@ -26,9 +26,7 @@ from liquid.static_analysis import Variable
 
 from domain.errors import Problem
 from domain.templates.certainty import PartialContext, render_certain
-from domain.templates.liquid_bounds import (
-    LiquidFault,
-)
+from domain.templates.liquid_bounds import LiquidFault
 from domain.templates.liquid_checks import find_faults, shorten
 from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, Context, Rendering
 from domain.templates.liquid_environment import HTML, TEXT, bound_arguments
