@@ -63,7 +63,7 @@ with workflow.unsafe.imports_passed_through():
         Woke,
     )
     from domain.journey.records import seed_of
-    from domain.journey.state import CANCELLED, COMPLETED, JourneyState
+    from domain.journey.state import CANCELLED, COMPLETED, JourneyState, JourneyStatus
 
 
 class JourneyInput(Struct, frozen=True, omit_defaults=True):
@@ -79,7 +79,7 @@ class JourneyInput(Struct, frozen=True, omit_defaults=True):
     campaign: str
     plan: Plan
     version: int
-    status: tuple[str, str]
+    status: tuple[str, JourneyStatus]
     stored_position: StoredPosition
     state: JourneyState | None = None
     shared_subscriptions: tuple[str, ...] | None = None

@@ -11,6 +11,20 @@ from domain.journey.matching import Person, ProfileEvent
 from domain.journey.records import Ending, Journey
 from domain.tracking.event import Event
 
+EntryRefusal = Literal[
+    "before_schedule",
+    "after_schedule",
+    "condition",
+    "history",
+    "too_old",
+    "no_key",
+    "already_in",
+    "too_many_journeys",
+    "reentry_never",
+    "reentry_after",
+    "exit_event_came_first",
+]
+
 
 class EntryDecision(Struct, frozen=True):
     """The decision whether an event starts a journey. `reason` is None for an entry."""
@@ -18,7 +32,7 @@ class EntryDecision(Struct, frozen=True):
     profile_event: ProfileEvent
     campaign_key: str
     journey: Journey | None
-    reason: str | None
+    reason: EntryRefusal | None
     data: dict[str, Any]
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from domain.deployment.secrets import SecretFault, is_loopback
 from domain.templates.secret_text import fill, secrets_in, spell
@@ -46,7 +46,7 @@ class SecretRefusal(Exception):
 
     Its text has the name and never the value."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: Literal["secret_missing", "secret_refused"], detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
