@@ -6,7 +6,7 @@ from typing import Any
 from application.documents import Documents
 from domain.access import Actor
 from domain.revisions import UNCONDITIONAL, Precondition
-from domain.sending.caps_document import document_of
+from domain.sending.caps_document import to_document
 from store import audit, caps
 from store.database import Database
 
@@ -48,4 +48,4 @@ class FrequencyCaps:
 
 
 def _view(stored: caps.Caps) -> CapsView:
-    return CapsView(stored.version, stored.source, [document_of(rule) for rule in stored.rules])
+    return CapsView(stored.version, stored.source, [to_document(rule) for rule in stored.rules])

@@ -15,7 +15,7 @@ from domain.campaign.definition import CampaignDocument
 from domain.campaign.plan import Exit
 from domain.document.yaml_source import read
 from domain.errors import NotFoundError
-from domain.journey.dominators import dominators, dominators_of_outcome
+from domain.journey.dominators import find_dominators, find_outcome_dominators
 from domain.journey.state import CAPPED, COMPLETED
 from store import funnel
 from store.database import Database
@@ -149,12 +149,12 @@ class _Outline:
 def _outline(source: str) -> _Outline:
     definition = CampaignDocument.model_validate(read(source, "").data)
     plan, steps = compile_plan(definition), outline(definition)
-    found = dominators(plan)
+    found = find_dominators(plan)
     outcomes = {node.outcome for node in plan.nodes.values() if isinstance(node, Exit)} | {COMPLETED}
     told: list[tuple[PassedKind, str, frozenset[str]]] = [
         ("start", "", found[plan.start]),
         *(("step", step.id, found.get(step.id, frozenset((step.id,)))) for step in steps),
-        *(("outcome", outcome, dominators_of_outcome(plan, outcome, found)) for outcome in sorted(outcomes)),
+        *(("outcome", outcome, find_outcome_dominators(plan, outcome, found)) for outcome in sorted(outcomes)),
     ]
     return _Outline(
         steps,

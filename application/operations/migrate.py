@@ -19,8 +19,8 @@ from domain.journey.migration import (
     SUPERSEDED,
     CannotMigrate,
     Migration,
-    obstacle_for_all,
-    shared_subscriptions,
+    find_common_obstacle,
+    find_shared_subscriptions,
 )
 from domain.journey.position import position
 from domain.journey.records import seed_of
@@ -108,7 +108,7 @@ class MigrateHandler:
         fates: Fates = {}
         for number in sorted({journey.campaign_version for journey in found}):
             old = await self._catalogue.version(connection, operation.campaign_key, number)
-            if (kept_by := obstacle_for_all(old.rules, new.rules)) is None:
+            if (kept_by := find_common_obstacle(old.rules, new.rules)) is None:
                 migrations[number] = _migration(old, new, operation.id)
             else:
                 fates |= {journey.id: kept_by for journey in found if journey.campaign_version == number}
@@ -154,7 +154,7 @@ def _migration(old: LoadedVersion, new: LoadedVersion, operation: UUID) -> Migra
         from_version=old.version,
         to_version=new.version,
         plan=new.plan,
-        shared_subscriptions=shared_subscriptions(old.rules, new.rules),
+        shared_subscriptions=find_shared_subscriptions(old.rules, new.rules),
         operation=operation,
     )
 

@@ -7,7 +7,7 @@ from domain.journey.state import COMPLETED
 END = None
 
 
-def dominators(plan: Plan) -> dict[str | None, frozenset[str]]:
+def find_dominators(plan: Plan) -> dict[str | None, frozenset[str]]:
     """Return the dominators of each reachable step, itself included.
 
     END is the end of the flow. The sets are narrowed down until nothing changes.
@@ -36,7 +36,7 @@ def dominators(plan: Plan) -> dict[str | None, frozenset[str]]:
     return {step: passed for step, passed in found.items() if passed is not None}
 
 
-def dominators_of_outcome(plan: Plan, outcome: str, dominators: dict[str | None, frozenset[str]]) -> frozenset[str]:
+def find_outcome_dominators(plan: Plan, outcome: str, dominators: dict[str | None, frozenset[str]]) -> frozenset[str]:
     """Return the steps passed by every journey that ended by itself with this outcome."""
     ends: list[str | None] = [
         node.id for node in plan.nodes.values() if isinstance(node, Exit) and node.outcome == outcome

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from domain.campaign.plan import Plan, followers
 from domain.campaign.rules import Rules
-from domain.journey.migration import obstacle, obstacle_for_all
+from domain.journey.migration import find_common_obstacle, find_obstacle
 from domain.journey.state import JourneyStatus
 
 InFlightPolicy = Literal["keep", "migrate", "exit"]
@@ -77,7 +77,7 @@ def _fate(group: Group, old: Compiled, new: Compiled, policy: InFlightPolicy) ->
         return "stays", None
     if policy == "exit":
         return "exits", None
-    if (found := obstacle_for_all(old.rules, new.rules)) is not None:
+    if (found := find_common_obstacle(old.rules, new.rules)) is not None:
         return "stays", found.reason
     if not group.is_started:
         return "migrates", None
@@ -85,5 +85,5 @@ def _fate(group: Group, old: Compiled, new: Compiled, policy: InFlightPolicy) ->
         return "undecided", NOT_KNOWN
     if group.status == IS_ACTING:
         return "undecided", IS_ACTING
-    found = obstacle(old.plan, new.plan, group.step)
+    found = find_obstacle(old.plan, new.plan, group.step)
     return ("migrates", None) if found is None else ("stays", found.reason)

@@ -18,7 +18,7 @@ class CampaignVersion(Struct, frozen=True):
     rules: Rules
 
 
-def exits_of(rules: Rules) -> tuple[EventRule | GoalRule, ...]:
+def list_exits(rules: Rules) -> tuple[EventRule | GoalRule, ...]:
     """Return the rules that end a journey: the exits, and a goal that is one."""
     return (*rules.exits, rules.goal) if rules.goal is not None and rules.goal.exits else rules.exits
 
@@ -114,10 +114,10 @@ class Listeners:
 
 def _moves(rules: Rules) -> dict[str, Moves]:
     """Return the rules that events may fulfil for active journeys, by event name."""
-    names = {rule.event for rule in (*exits_of(rules), *rules.subscriptions.values())}
+    names = {rule.event for rule in (*list_exits(rules), *rules.subscriptions.values())}
     return {
         name: Moves(
-            tuple(exit for exit in exits_of(rules) if exit.event == name),
+            tuple(exit for exit in list_exits(rules) if exit.event == name),
             tuple((id, rule) for id, rule in rules.subscriptions.items() if rule.event == name),
         )
         for name in names

@@ -16,7 +16,7 @@ from domain.journey.moves import (
     arrive,
     ask_again,
     ask_resumed,
-    ended_by_schedule,
+    end_by_schedule,
     is_at_rest,
     leave_stopped,
     listen_from,
@@ -54,7 +54,7 @@ from domain.journey.state import COMPLETED, EXITED, JourneyState, JourneyStatus,
 def begin(plan: Plan, at: datetime, seed: str = "") -> JourneyState:
     """Return the state of a new journey. `seed` makes its draws stable for a user."""
     begun = arrive(plan, JourneyState(step=None, since=at, match_since=at, seed=seed), plan.start, at)
-    return ended_by_schedule(plan, begun, at)
+    return end_by_schedule(plan, begun, at)
 
 
 def next_command(plan: Plan, state: JourneyState) -> Command:
@@ -95,7 +95,7 @@ def after(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyS
     if _is_under_way(plan, state, known):
         return known
     left = leave_stopped(plan, known, at, rested=is_at_rest(plan, state))
-    return ended_by_schedule(plan, left, at)
+    return end_by_schedule(plan, left, at)
 
 
 def find_match(plan: Plan, state: JourneyState) -> Subscription | None:

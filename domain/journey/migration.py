@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from domain.campaign.plan import Node, Plan
 from domain.campaign.rules import Rules
 from domain.journey import machine
-from domain.journey.moves import ended_by_schedule, is_at_rest, note
+from domain.journey.moves import end_by_schedule, is_at_rest, note
 from domain.journey.state import JourneyState
 
 # Reasons why a journey stays on its version.
@@ -58,7 +58,7 @@ MOVED: Final = "moved"
 ENDED: Final = "ended"
 
 
-def shared_subscriptions(old: Rules, new: Rules) -> tuple[str, ...]:
+def find_shared_subscriptions(old: Rules, new: Rules) -> tuple[str, ...]:
     """Return the subscriptions with the same event and condition in both versions.
 
     An id consists of the step and an index in its list: after a reordering it names another event.
@@ -66,7 +66,7 @@ def shared_subscriptions(old: Rules, new: Rules) -> tuple[str, ...]:
     return tuple(sorted(id for id, rule in new.subscriptions.items() if old.subscriptions.get(id) == rule))
 
 
-def obstacle_for_all(old: Rules, new: Rules) -> CannotMigrate | None:
+def find_common_obstacle(old: Rules, new: Rules) -> CannotMigrate | None:
     """Return what keeps every journey of a version from moving; None if some can.
 
     A journey has the key that its version computed. Exits without a condition compare it with the key of their event:
@@ -79,7 +79,7 @@ def obstacle_for_all(old: Rules, new: Rules) -> CannotMigrate | None:
     )
 
 
-def obstacle(old: Plan, new: Plan, step: str) -> CannotMigrate | None:
+def find_obstacle(old: Plan, new: Plan, step: str) -> CannotMigrate | None:
     """Return what keeps journeys that rest at a step from moving; None if they can.
 
     Raises KeyError for a step that the old plan does not have.
@@ -109,10 +109,10 @@ def migrate_state(
     """
     if state.step is None or not is_movable(old, state):
         raise ValueError("a journey is moved only while it rests")
-    if (kept_by := obstacle(old, new, state.step)) is not None:
+    if (kept_by := find_obstacle(old, new, state.step)) is not None:
         return kept_by
     moved = replace(state, matches={id: match for id, match in state.matches.items() if id in alike})
-    return ended_by_schedule(new, note(moved, at, f"moved from version {versions[0]} to {versions[1]}"), at)
+    return end_by_schedule(new, note(moved, at, f"moved from version {versions[0]} to {versions[1]}"), at)
 
 
 def _kind(node: Node) -> str:

@@ -106,7 +106,7 @@ def outcome_after(plan: Plan, state: JourneyState, step: str | None) -> str | No
     return outcome_of(plan, arrive(plan, state, step, state.since))
 
 
-def ended_by_schedule(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
+def end_by_schedule(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
     """End the journey if its schedule ends journeys and is over."""
     if plan.ends_at is None or at < plan.ends_at or outcome_of(plan, state) is not None:
         return state

@@ -13,11 +13,12 @@ from uuid import UUID
 from domain.campaign.rules import EntryRule, EventRule, GoalRule
 from domain.conditions.expressions import ExpressionScope
 from domain.journey.active import JourneyIndex
-from domain.journey.listeners import CampaignVersion, Listeners, Moves, exits_of
+from domain.journey.listeners import CampaignVersion, Listeners, Moves, list_exits
 from domain.journey.matching import JourneyEntry, Matcher, ProfileEvent
 from domain.journey.records import Ending, Journey, user_reference, workflow_id
 from domain.journey.routing_result import (
     EntryDecision,
+    EntryRefusal,
     JourneyExit,
     ReachedGoal,
     RoutingContext,
@@ -207,7 +208,7 @@ class Router:
 
     def _admission(
         self, profile_event: ProfileEvent, version: CampaignVersion
-    ) -> Generator[None, None, tuple[str, str | None, dict[str, Any]]]:
+    ) -> Generator[None, None, tuple[str, EntryRefusal | None, dict[str, Any]]]:
         entry = version.rules.entry
         schedule = version.rules.schedule
         if schedule.starts_at is not None and self._received_at < schedule.starts_at:
@@ -237,7 +238,7 @@ class Router:
 
     def _collision(
         self, profile_event: ProfileEvent, version: CampaignVersion, entry: EntryRule, key: str
-    ) -> Generator[None, None, tuple[str | None, dict[str, Any]]]:
+    ) -> Generator[None, None, tuple[EntryRefusal | None, dict[str, Any]]]:
         if (journey := self._active.under(profile_event.profile_id, version.key, key)) is not None:
             return "already_in", {"journey_id": journey.id}
         if self._active.count(profile_event.profile_id, version.key) >= MAX_ACTIVE:
@@ -257,7 +258,7 @@ class Router:
     ) -> Generator[None, None, ProfileEvent | None]:
         """Return an exit event that was received before the entry, but happened after it."""
         earliest: list[ProfileEvent] = []
-        for exit in exits_of(journey_entry.rules):
+        for exit in list_exits(journey_entry.rules):
             for earlier in self._find_overtaking(profile_event, exit.event):
                 yield
                 if self._matcher.concerns(earlier, exit, ExpressionScope.EXIT_WHERE, journey_entry):

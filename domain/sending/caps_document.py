@@ -110,7 +110,7 @@ def parse_caps(text: str, file: str) -> tuple[CapRule, ...]:
     return tuple(_rule(model) for model in document.rules)
 
 
-def document_of(rule: CapRule) -> dict[str, Any]:
+def to_document(rule: CapRule) -> dict[str, Any]:
     """Return a rule as its document has it."""
     per = f"calendar_{rule.calendar}" if rule.calendar else rule.window and format_duration(rule.window)
     written = {

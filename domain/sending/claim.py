@@ -11,7 +11,7 @@ from domain.journey.state import StoredState
 from domain.local_time.windows import LocalWindow
 from domain.sending.caps import TRANSACTIONAL
 from domain.sending.delivery import Keyed, Never, Repeats, Replaces
-from domain.sending.policy import SEND_WINDOW, Recipient, objection, opens_at
+from domain.sending.policy import SEND_WINDOW, Recipient, find_objection, find_opening
 
 # The states of a message in the ledger.
 MessageState = Literal["reserved", "sending", "sent", "failed", "cancelled", "unknown"]
@@ -87,8 +87,8 @@ def claim(
         return Done(POSTPONED)
     if message.state not in (RESERVED, SENDING):
         return Done(message.state)
-    refusal = objection(message.channel, message.category, recipient)
-    opens = opens_at(window, message.category, at, zone)
+    refusal = find_objection(message.channel, message.category, recipient)
+    opens = find_opening(window, message.category, at, zone)
     paused = message.campaign_state == "paused"
     if message.state == SENDING:
         repeatable = may_repeat(message.category, repeats, message.first_handed_over_at, at)

@@ -174,20 +174,20 @@ def decide(
         return _refuse("paused", held_at=held_at)
     if at >= expires_at:
         return _refuse("expired", expires_at=expires_at, reached_at=request.reached_at)
-    if (found := objection(step.channel, step.category, recipient)) is not None:
+    if (found := find_objection(step.channel, step.category, recipient)) is not None:
         by: dict[str, Any] = {} if found.refused_by is None else {"refused_by": found.refused_by}
         return _refuse(found.reason, channel=step.channel, detail=found.detail, **by)
-    if (opens := opens_at(window, step.category, at, zone)) > at:
+    if (opens := find_opening(window, step.category, at, zone)) > at:
         return _check_window(opens, expires_at, zone)
     capped = caps.check(
         rules, ledger, channel=step.channel, category=step.category, priority=step.priority, at=at, zone=zone
     )
     if capped is not None:
-        return _check_caps(capped, request, opens_at(window, step.category, capped.frees_at, zone), zone)
+        return _check_caps(capped, request, find_opening(window, step.category, capped.frees_at, zone), zone)
     return GateDecision(Granted(request.message_id))
 
 
-def opens_at(window: LocalWindow | None, category: str, at: datetime, zone: ZoneInfo) -> datetime:
+def find_opening(window: LocalWindow | None, category: str, at: datetime, zone: ZoneInfo) -> datetime:
     """Return the first instant from `at` on at which the window is open.
 
     Transactional messages are sent at any time: the user asked for them.
@@ -195,7 +195,7 @@ def opens_at(window: LocalWindow | None, category: str, at: datetime, zone: Zone
     return at if window is None or category == TRANSACTIONAL else next_open(window, at, zone)
 
 
-def objection(channel: str, category: str, recipient: Recipient) -> Objection | None:
+def find_objection(channel: str, category: str, recipient: Recipient) -> Objection | None:
     """Return what in the recipient's profile or address forbids such a message."""
     addresses = CHANNELS[channel].addresses(recipient.traits)
     if isinstance(addresses, Unreachable):

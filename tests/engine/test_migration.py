@@ -13,7 +13,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, Workflo
 from temporalio.exceptions import ApplicationError
 
 from application.catalogue import Catalogue
-from domain.journey.migration import Migration, shared_subscriptions
+from domain.journey.migration import Migration, find_shared_subscriptions
 from tests.harness import Harness
 from tests.servers import EVENTS_PER_RUN
 from workflows.journey import JourneyWorkflow
@@ -63,7 +63,7 @@ async def migration(
     async with harness.database.transaction() as connection:
         old = await catalogue.version(connection, "offer", from_version)
         new = await catalogue.version(connection, "offer", to_version)
-    alike = shared_subscriptions(old.rules, new.rules)
+    alike = find_shared_subscriptions(old.rules, new.rules)
     return Migration(
         from_version=from_version,
         to_version=to_version,

@@ -2,7 +2,7 @@ from domain.campaign.compile import compile_plan, outline
 from domain.campaign.definition import CampaignDocument
 from domain.campaign.plan import Plan
 from domain.document.yaml_source import read
-from domain.journey.dominators import END, dominators, dominators_of_outcome
+from domain.journey.dominators import END, find_dominators, find_outcome_dominators
 
 HEAD = "key: a\nname: A\nentry: {event: Started}\nsteps:\n"
 STEPS = """
@@ -31,7 +31,7 @@ def campaign(steps: str) -> CampaignDocument:
 
 def test_a_step_has_passed_those_that_no_way_goes_around() -> None:
     plan = compile_plan(campaign(STEPS))
-    found = {str(step): set(passed) for step, passed in dominators(plan).items()}
+    found = {str(step): set(passed) for step, passed in find_dominators(plan).items()}
     before = {"rest", "reply"}
     assert found["rest"] == {"rest"}
     assert found["thank"] == before | {"thank"}
@@ -52,21 +52,21 @@ def test_a_step_that_may_be_skipped_is_not_passed_for_certain() -> None:
         "{id: b, delay: 1h}",
     ]
     plan = compile_plan(campaign("".join(f"  - {step}\n" for step in steps)))
-    assert dominators(plan)["b"] == {"day", "b"}
+    assert find_dominators(plan)["b"] == {"day", "b"}
 
 
 def test_an_outcome_tells_the_way_to_it() -> None:
     plan = compile_plan(campaign(STEPS))
-    found = dominators(plan)
-    assert dominators_of_outcome(plan, "replied", found) == found["thank"] | {"reply.on_event.2"}
-    assert dominators_of_outcome(plan, "completed", found) == found["last"]
-    assert dominators_of_outcome(plan, "capped", found) == set()
+    found = find_dominators(plan)
+    assert find_outcome_dominators(plan, "replied", found) == found["thank"] | {"reply.on_event.2"}
+    assert find_outcome_dominators(plan, "completed", found) == found["last"]
+    assert find_outcome_dominators(plan, "capped", found) == set()
     twice = compile_plan(campaign(STEPS.replace("held-out", "replied")))
-    assert dominators_of_outcome(twice, "replied", dominators(twice)) == {"rest", "reply"}
+    assert find_outcome_dominators(twice, "replied", find_dominators(twice)) == {"rest", "reply"}
 
 
 def test_a_plan_without_steps_passes_nothing() -> None:
-    assert dominators(Plan(start=None, nodes={})) == {END: frozenset()}
+    assert find_dominators(Plan(start=None, nodes={})) == {END: frozenset()}
 
 
 def test_a_document_is_outlined_in_its_order() -> None:

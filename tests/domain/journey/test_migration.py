@@ -13,7 +13,7 @@ from domain.campaign.plan import Act, Delay, Plan, Repeat, Send, Subscription, U
 from domain.campaign.rules import EntryRule, EventRule, Rules
 from domain.journey import machine, migration
 from domain.journey.details import describe
-from domain.journey.migration import CannotMigrate, is_movable, migrate_state, obstacle, shared_subscriptions
+from domain.journey.migration import CannotMigrate, find_obstacle, find_shared_subscriptions, is_movable, migrate_state
 from domain.journey.protocol import (
     Answered,
     AwaitResume,
@@ -48,7 +48,7 @@ def stays(driver: MachineDriver, new: Plan) -> str:
     """Why the journey stays."""
     found = migrate_state(driver.plan, new, driver.state, ALIKE, driver.at, (1, 2))
     assert isinstance(found, CannotMigrate)
-    assert found == obstacle(driver.plan, new, driver.state.step or "")
+    assert found == find_obstacle(driver.plan, new, driver.state.step or "")
     assert f"step {driver.state.step} " in found.text
     return found.reason
 
@@ -72,7 +72,7 @@ def test_a_journey_whose_step_does_something_else_now_stays(other: Until | WaitF
 
 
 def test_what_keeps_a_journey_names_both_kinds() -> None:
-    found = obstacle(plan_of(Delay("rest", 60)), plan_of(replace(WAIT, id="rest"), HELLO), "rest")
+    found = find_obstacle(plan_of(Delay("rest", 60)), plan_of(replace(WAIT, id="rest"), HELLO), "rest")
     assert found == CannotMigrate("kind_changed", "step rest is `wait_for` now and was `delay`", "rest")
 
 
@@ -134,8 +134,8 @@ def test_only_what_is_about_the_same_event_is_heard_alike() -> None:
 
     old = rules(a_0=EventRule("Seen"), a_1=EventRule("Bought"), b_0=EventRule("Seen", "true"), gone_0=EventRule("Seen"))
     new = rules(a_0=EventRule("Bought"), a_1=EventRule("Bought"), b_0=EventRule("Seen"), new_0=EventRule("Seen"))
-    assert shared_subscriptions(old, new) == ("a/1",)
-    assert shared_subscriptions(old, old) == ("a/0", "a/1", "b/0", "gone/0")
+    assert find_shared_subscriptions(old, new) == ("a/1",)
+    assert find_shared_subscriptions(old, old) == ("a/0", "a/1", "b/0", "gone/0")
 
 
 def test_the_rounds_of_a_repetition_go_on_being_counted() -> None:
@@ -178,14 +178,14 @@ def test_any_journey_goes_on_under_any_plan_from_wherever_it_may_move(written: b
     first = campaign(Tape(written))
     second = first if is_same else campaign(Tape(written[:same] + written[::-1]))
     old, new = compile_plan(first), compile_plan(second)
-    alike = shared_subscriptions(derive_rules(first), derive_rules(second))
+    alike = find_shared_subscriptions(derive_rules(first), derive_rules(second))
     state, at = machine.begin(old, NOON, "random/u1"), NOON
     for _ in range(60):
         if isinstance(machine.next_command(old, state), Finish):
             break
         if is_movable(old, state):
             found = migrate_state(old, new, state, alike, at, (1, 2))
-            assert isinstance(found, CannotMigrate) == (obstacle(old, new, state.step or "") is not None)
+            assert isinstance(found, CannotMigrate) == (find_obstacle(old, new, state.step or "") is not None)
             if is_same:
                 assert isinstance(found, JourneyState)
                 known = {id: match for id, match in state.matches.items() if id in alike}

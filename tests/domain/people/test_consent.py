@@ -6,7 +6,7 @@ import pytest
 
 from domain.channels.kinds import CHANNELS
 from domain.people.consent import ConsentFacts, ConsentRefusal, consent_by_channel, find_refusal
-from domain.sending.policy import Recipient, objection
+from domain.sending.policy import Recipient, find_objection
 
 GIVEN = (None, True, False)
 SUPPRESSED = (None, "hard bounce")
@@ -39,7 +39,7 @@ def test_what_conditions_see_is_the_gates_own_answer_for_every_channel() -> None
         assert seen.keys() == set(CHANNELS)
         recipient = Recipient(traits, known.given, known.suppressed, known.refused_addresses)
         for channel, allows in seen.items():
-            assert allows == (objection(channel, "marketing", recipient) is None)
+            assert allows == (find_objection(channel, "marketing", recipient) is None)
 
 
 def test_a_channel_of_which_the_person_has_said_something_is_seen_although_nothing_is_sent_on_it() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from domain.errors import InvalidDocumentError, Problem
 from domain.sending.caps import CapRule
-from domain.sending.caps_document import document_of, parse_caps
+from domain.sending.caps_document import parse_caps, to_document
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "caps"
 GOOD = "{name: daily, limit: 2, per: 1d}"
@@ -37,7 +37,7 @@ RULES = {
 @pytest.mark.parametrize(("text", "rule"), RULES.items())
 def test_reads_a_rule_and_writes_it_again(text: str, rule: CapRule) -> None:
     assert parse_caps(f"rules:\n  - {text}\n", "caps.yaml") == (rule,)
-    written = document_of(rule)
+    written = to_document(rule)
     lines = [f"{key}: {value!r}" for key, value in written.items()]
     assert parse_caps(f"rules: [{{{', '.join(lines)}}}]", "caps.yaml") == (rule,)
     assert list(written) == [part.split(":")[0].strip(" {") for part in text.split(", ") if ":" in part]

@@ -22,7 +22,7 @@ from domain.sending.policy import (
     RefusalReason,
     Refused,
     Request,
-    objection,
+    find_objection,
 )
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -401,18 +401,20 @@ def test_a_transactional_message_passes_consent_and_caps_but_not_suppression() -
     ],
 )
 def test_whom_email_cannot_reach(traits: dict[str, Any], detail: str) -> None:
-    assert objection("email", "marketing", Recipient(traits, {}, {})) == Objection("unreachable", detail)
+    assert find_objection("email", "marketing", Recipient(traits, {}, {})) == Objection("unreachable", detail)
 
 
 def test_other_channels_have_flags_of_their_own() -> None:
     person = Recipient({"email": "ada@example.com"}, {"email": False}, {"webhook": "gone"})
-    assert objection("webhook", "marketing", Recipient({}, {"email": False}, {"email": "bounced"})) is None
-    assert objection("email", "marketing", person) == Objection("no_consent", "the profile refuses email", "profile")
-    assert objection("webhook", "marketing", person) == Objection("suppressed", "gone", "profile")
+    assert find_objection("webhook", "marketing", Recipient({}, {"email": False}, {"email": "bounced"})) is None
+    assert find_objection("email", "marketing", person) == Objection(
+        "no_consent", "the profile refuses email", "profile"
+    )
+    assert find_objection("webhook", "marketing", person) == Objection("suppressed", "gone", "profile")
 
 
 def test_consent_given_is_no_objection() -> None:
-    assert objection("email", "marketing", Recipient({"email": "ada@example.com"}, {"email": True}, {})) is None
+    assert find_objection("email", "marketing", Recipient({"email": "ada@example.com"}, {"email": True}, {})) is None
 
 
 @pytest.mark.parametrize(
