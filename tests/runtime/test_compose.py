@@ -56,6 +56,19 @@ def test_every_setting_is_known_and_every_required_one_is_given(services: dict[s
         assert {name for name, is_required in known.items() if is_required} <= given
 
 
+# What only the services of the file themselves decide: where they are, and how they reach each other.
+OF_THE_FILE = {"api_host", "api_port", "task_queue", *(name for name in Settings.model_fields if "temporal" in name)}
+
+
+def test_every_setting_is_passed_on_but_those_of_the_file_itself(services: dict[str, Any]) -> None:
+    """One in .env that no process gets would have no effect, and `sojourn check` could not say so."""
+    given = services["api"]["environment"]
+    missing = {name for name in Settings.model_fields if f"SOJOURN_{name.upper()}" not in given}
+    # Secrets of webhooks have names of the operator's choice: here they stand in files.
+    assert missing - OF_THE_FILE == {"webhook_secrets"}
+    assert "SOJOURN_SECRETS_FOLDER" in given
+
+
 def test_an_id_names_the_image_and_the_build_and_it_is_promoted(services: dict[str, Any]) -> None:
     assert services["worker"]["image"].startswith("sojourn:${SOJOURN_BUILD_ID:?")
     assert services["worker"]["environment"]["SOJOURN_BUILD_ID"] == "${SOJOURN_BUILD_ID}"
