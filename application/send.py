@@ -281,7 +281,8 @@ class Sender:
             return Rejected("unreachable", addresses.detail)
         if len(addresses) < 2:
             return await provider.deliver(message, addresses[0] if addresses else "")
-        left = [address for address in addresses if address not in settled]
+        # The person's traits may list an address twice.
+        left = [address for address in dict.fromkeys(addresses) if address not in settled]
         delivered = await asyncio.gather(*(provider.deliver(message, address) for address in left))
         by_address |= dict(zip(left, delivered, strict=True))
         return combine([*settled.values(), *delivered])

@@ -45,6 +45,15 @@ async def test_an_address_whose_outcome_is_final_is_left_out_of_the_next_attempt
     assert await rows(send_harness) == {"one": ("failed", None), "two": ("sent", "p-two"), "three": ("failed", None)}
 
 
+@each("send_harness", [EMAIL], indirect=True)
+async def test_an_address_that_is_listed_twice_has_the_message_once(
+    send_harness: SendHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(CHANNELS["email"]), "addresses", lambda *_: ("one", "two", "one"))
+    assert (await send_harness.attempt()).state == "sent"
+    assert send_harness.provider.addresses == ["one", "two"]
+
+
 @each("send_harness", [URGENT], indirect=True)
 async def test_an_attempt_that_dies_leaves_no_address_out(send_harness: SendHarness) -> None:
     """One address had it, the next is waited for, and nothing of that was written."""
