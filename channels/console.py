@@ -16,7 +16,7 @@ TOTAL_SECONDS: Final = 10.0
 
 
 class Console:
-    """Posts messages to the inbox, which keeps one for each message id."""
+    """Posts messages to the inbox, which keeps one for each message id and address."""
 
     name = "console"
     repeats = Replaces()

@@ -1,6 +1,7 @@
 """sojourn init: a working example to start from."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -33,7 +34,8 @@ def init(
             typer.echo(printable(str(file)))
     except OSError as error:
         raise InvalidRequestError(f"{folder} cannot be written: {error.strerror}; name another folder") from error
-    typer.echo(printable(f"{folder / 'README.md'} says what to do next. First: cd {folder} && sojourn dev"))
+    command = f"cd {shlex.quote(str(folder))} && sojourn dev"
+    typer.echo(printable(f"{folder / 'README.md'} says what to do next. First: {command}"))
 
 
 def _starter_texts() -> dict[Path, str]:

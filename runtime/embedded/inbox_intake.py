@@ -14,7 +14,7 @@ LARGEST_BYTES = 1 << 20
 
 
 class IncomingMessage(msgspec.Struct, frozen=True):
-    """A rendered message. Under the id of an earlier one it takes its place."""
+    """A rendered message. It replaces an earlier one of the same id to the same address."""
 
     message_id: str
     content: dict[str, Any]

@@ -51,8 +51,9 @@ class InboxStore:
         return item
 
     def replace(self, message: ReceivedMessage) -> Received:
-        """Keep a message in the place of the one of the same id, where there is one, as the newest."""
-        same = [one for one in self._items if isinstance(one, ReceivedMessage) and one.message_id == message.message_id]
+        """Keep a message as the newest, in the place of the one of the same id to the same address, if there is one."""
+        key = (message.message_id, message.address)
+        same = [one for one in self._items if isinstance(one, ReceivedMessage) and (one.message_id, one.address) == key]
         for one in same:
             self._forget(one)
         return self.add(lambda number: replace(message, number=number))

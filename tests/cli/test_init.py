@@ -63,6 +63,12 @@ def test_the_files_name_the_schemas_that_lie_beside_them(folder: Path, capsys: O
         assert json.loads((folder / "mine/schemas" / f"{name}.schema.json").read_text()) == document_schema(name)
 
 
+@pytest.mark.usefixtures("nowhere", "folder")
+def test_the_next_command_can_be_copied(capsys: Output) -> None:
+    assert run(["init", "our campaigns"]) == 0
+    assert capsys.readouterr().out.endswith("First: cd 'our campaigns' && sojourn dev\n")
+
+
 @pytest.mark.usefixtures("nowhere")
 def test_nothing_is_overwritten(folder: Path, capsys: Output) -> None:
     (folder / "campaigns").mkdir()

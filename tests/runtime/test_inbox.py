@@ -155,8 +155,8 @@ async def test_messages_of_other_channels_come_by_http(tmp_path: Path) -> None:
     await inbox.show()
     content = {"url": "https://<crm>.example.com", "data": {"action": "call <b>"}, "note": "two\nlines", "headers": {}}
     async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
-        for message_id, more in (("m-1", {}), ("m-2", {"address": "+4930123"}), ("m-1", {"address": "device"})):
-            body = {"message_id": message_id, "content": content, **more}
+        for message_id, address in (("m-1", "device"), ("m-2", "+4930123"), ("m-1", "device")):
+            body = {"message_id": message_id, "content": content, "address": address}
             assert (await browser.post("/api/messages", json=body)).status_code == 201
         await send(inbox, mail())
         listed = (await browser.get("/api/messages")).json()
@@ -191,6 +191,16 @@ async def test_messages_of_other_channels_come_by_http(tmp_path: Path) -> None:
     async with httpx.AsyncClient(base_url=again.url, trust_env=False) as browser:
         assert (await browser.get("/api/messages")).json() == listed
     await again.stop()
+
+
+async def test_a_message_to_several_addresses_is_kept_for_each(inbox: Inbox) -> None:
+    await inbox.show()
+    async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
+        for address in ("phone", "tablet", "phone"):
+            body = {"message_id": "m-1", "content": {"text": "x"}, "address": address}
+            assert (await browser.post("/api/messages", json=body)).status_code == 201
+        listed = (await browser.get("/api/messages")).json()
+    assert [item["address"] for item in listed] == ["phone", "tablet"]
 
 
 async def test_an_empty_inbox_says_what_to_do(inbox: Inbox) -> None:
