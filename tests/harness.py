@@ -29,6 +29,7 @@ from runtime.temporal import connect
 from settings import Settings
 from store.database import Database
 from tests import generated
+from tests.rows import Rows
 from tests.servers import TemporalServer
 
 WRITE_KEY, ADMIN_KEY = generated.WRITE_KEY, generated.ADMIN_KEY
@@ -110,6 +111,22 @@ class Harness:
     async def timeline(self, user: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = (await self.admin("GET", f"/v1/users/{user}/timeline?limit=500"))["items"]
         return items
+
+    @property
+    def journeys(self) -> Rows:
+        return Rows("journeys", self.query, self.until)
+
+    @property
+    def messages(self) -> Rows:
+        return Rows("messages", self.query, self.until)
+
+    @property
+    def decisions(self) -> Rows:
+        return Rows("decisions", self.query, self.until)
+
+    async def until_put_off(self) -> list[dict[str, Any]]:
+        """Wait until an attempt of a message has been put off; the messages of which one was."""
+        return await self.until("SELECT * FROM messages WHERE attempts > 0 AND state = 'reserved'")
 
     async def query(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         async with self.database.transaction() as connection:

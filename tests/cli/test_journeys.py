@@ -61,7 +61,7 @@ async def test_explain_tells_journeys_of_one_campaign_apart(harness: Harness, de
     await harness.run_campaign(CAMPAIGN.replace("Abandoned}", "Abandoned, key: event.properties.cart_id}"))
     for cart in ("c-1", "c-2"):
         await harness.track("ada", "Cart Abandoned", {"cart_id": cart})
-    await harness.until("SELECT 1 FROM journeys HAVING count(*) = 2")
+    await harness.journeys.until(2)
     assert await asyncio.to_thread(run, ["explain", "ada"]) == 0
     where = [line.rpartition(", in ")[2] for line in capsys.readouterr().out.splitlines() if line.startswith("now: ")]
     assert where == ["cart (c-2)", "cart (c-1)"]
@@ -119,7 +119,7 @@ async def test_by_id(resting: Harness, capsys: Output) -> None:
     assert output.err == f"sojourn: there is no journey {unknown}\n"
     cy = await id_of(resting, "cy")
     assert await sojourn("skip", cy) == 0
-    await resting.until("SELECT 1 FROM journeys WHERE id = %s AND step = 'reflect'", cy)
+    await resting.journeys.until(id=cy, step="reflect")
     capsys.readouterr()
     assert await sojourn("--json", "exit", cy) == 0
     assert [each["id"] for each in json.loads(capsys.readouterr().out)["journeys"]] == [cy]
@@ -128,12 +128,12 @@ async def test_by_id(resting: Harness, capsys: Output) -> None:
 async def test_by_choice(resting: Harness, capsys: Output) -> None:
     assert await sojourn("skip", "--campaign", "cart", "--user", "ada", "--watch") == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("skip cart: done, 1 of 1")
-    await resting.until("SELECT 1 FROM journeys WHERE step = 'reflect' AND status = 'waiting'")
+    await resting.journeys.until(step="reflect", status="waiting")
     assert await sojourn("exit", "--campaign", "cart", "--step", "cool-off", "--watch", "--json") == 0
     output = capsys.readouterr()
     assert (json.loads(output.out)["state"], json.loads(output.out)["done"]) == ("done", 2)
     assert "exit cart: done, 2 of 2" in output.err
-    assert len(await resting.query("SELECT 1 FROM journeys WHERE state = 'active'")) == 1
+    assert len(await resting.journeys.all(state="active")) == 1
 
 
 async def test_what_was_begun_can_be_watched_later(resting: Harness, capsys: Output) -> None:

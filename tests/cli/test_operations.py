@@ -33,7 +33,7 @@ async def test_stop_is_watched_until_all_have_ended(resting: Harness, capsys: Ou
     assert state == "cart: stopping, version 1"
     assert changes[-1].startswith(f"exit cart: done, {USERS} of {USERS} (")
     assert len(set(changes)) == len(changes)
-    assert await resting.query("SELECT 1 FROM journeys WHERE state = 'active'") == []
+    assert await resting.journeys.all(state="active") == []
 
 
 async def test_operations_for_scripts(resting: Harness, capsys: Output) -> None:

@@ -12,7 +12,7 @@ from tests.harness import Harness
 async def test_what_was_found_is_reported(harness: Harness, deployment: str, capsys: Output) -> None:
     await harness.run_campaign(CAMPAIGN.format(key="cart"))
     await harness.track("ada", "Cart Abandoned")
-    await harness.until("SELECT 1 FROM journeys WHERE status = 'waiting'")
+    await harness.journeys.until(status="waiting")
     assert await sojourn("--watch") == 0
     output = capsys.readouterr().out
     assert output.splitlines()[-1].startswith("Compared ")

@@ -22,7 +22,7 @@ async def test_actions_change_what_later_steps_and_conditions_see(harness: Harne
     handle = await harness.journey("u1")
     assert await handle.result() == "completed"
     [profile] = await harness.query("SELECT traits, stage FROM profiles")
-    [journey] = await harness.query("SELECT entered_at FROM journeys")
+    journey = await harness.journeys.one()
     assert profile["stage"] == "loyal"
     since = profile["traits"].pop("since")
     assert since == journey["entered_at"].astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -65,7 +65,7 @@ steps:
     await harness.run_campaign(counting)
     await enter(harness)
     await harness.until("SELECT 1 FROM events WHERE name = 'Counted'")
-    [journey] = await harness.query("SELECT id FROM journeys")
+    journey = await harness.journeys.one()
     catalogue = Catalogue()
     doer = StepDecisions(harness.database, catalogue, "UTC")
     for step in ("points", "tell"):
@@ -86,7 +86,7 @@ async def test_a_message_id_that_a_client_took_in_advance_hides_no_event_of_a_jo
     await harness.query("DELETE FROM events WHERE name = 'Became Loyal' RETURNING 1")
     await harness.query("DELETE FROM message_ids WHERE message_id = %s RETURNING 1", first["message_id"])
     await harness.track("stranger", "Seen", messageId=first["message_id"])
-    [journey] = await harness.query("SELECT id FROM journeys")
+    journey = await harness.journeys.one()
     catalogue = Catalogue()
     doer = StepDecisions(harness.database, catalogue, "UTC")
     await doer.perform(ActionRequest(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}, UNRECORDED))
@@ -102,7 +102,7 @@ async def test_an_event_whose_report_died_is_reported_by_the_next_attempt(harnes
     [first] = await harness.until(reported)
     await harness.query("DELETE FROM events WHERE name = 'Became Loyal' RETURNING 1")
     await harness.query("DELETE FROM message_ids WHERE message_id = %s RETURNING 1", first["message_id"])
-    [journey] = await harness.query("SELECT id FROM journeys")
+    journey = await harness.journeys.one()
     catalogue = Catalogue()
     doer = StepDecisions(harness.database, catalogue, "UTC")
     await doer.perform(ActionRequest(UUID(str(journey["id"])), "tell", 1, now(), "completed", {}, UNRECORDED))
@@ -114,7 +114,7 @@ async def test_nothing_is_done_once_an_exit_was_acknowledged(harness: Harness) -
     await enter(harness)
     handle = await harness.journey("u1")
     await harness.track("u1", "Account Closed")
-    [journey] = await harness.query("SELECT id, state FROM journeys")
+    journey = await harness.journeys.one()
     assert journey["state"] == "exited"
     catalogue = Catalogue()
     doer = StepDecisions(harness.database, catalogue, "UTC")

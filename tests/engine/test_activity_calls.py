@@ -75,7 +75,7 @@ async def test_who_gets_no_answer_in_time_asks_again_on_record(harness: Harness)
         Asked("authorize_send", "regular"),
         Asked("send_message", "regular"),
     ]
-    assert len(await harness.query("SELECT 1 FROM decisions WHERE kind = 'send'")) == 1
+    assert len(await harness.decisions.all(kind="send")) == 1
     assert len(harness.inbox.messages) == 1
 
 
@@ -105,7 +105,7 @@ async def test_a_journey_is_cancelled_in_temporal_while_it_asks(harness: Harness
     assert await harness.query("SELECT state, outcome FROM journeys") == [
         {"state": "completed", "outcome": "cancelled"}
     ]
-    assert await harness.query("SELECT 1 FROM messages WHERE state = 'reserved'") == []
+    assert await harness.messages.all(state="reserved") == []
 
 
 async def test_what_follows_a_wait_for_events_is_asked_on_record(harness: Harness) -> None:

@@ -29,7 +29,7 @@ steps:
 
 async def sent_to(harness: Harness, user: str) -> str:
     """What becomes of a message to this person: `granted`, or the reason with who refused."""
-    before = len(await harness.query("SELECT 1 FROM decisions WHERE kind = 'send'"))
+    before = len(await harness.decisions.all(kind="send"))
     await harness.track(user, "Price Dropped")
     [row] = await harness.until(
         "SELECT outcome, reason, data FROM decisions WHERE kind = 'send' ORDER BY recorded_at OFFSET %s", before
@@ -149,7 +149,7 @@ async def test_conditions_of_a_batch_see_what_its_new_address_refuses(harness: H
     await harness.admin("PUT", "/v1/users/u1/suppressions/email", {"reason": "complained"})
     batch = [event("identify", "u2", email="Ada@example.com "), event("track", "u2", name="Price Dropped")]
     await ingest(batch, received_at=AT)
-    assert await harness.query("SELECT 1 FROM journeys") == []
+    assert await harness.journeys.all() == []
     [*_, entry] = [item for item in await harness.timeline("u2") if item["kind"] == "entry"]
     assert (entry["outcome"], entry["reason"]) == ("refused", "condition")
 

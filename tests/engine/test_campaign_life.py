@@ -114,7 +114,7 @@ async def test_a_version_starts_again_once_all_of_its_journeys_have_ended(harnes
     await harness.track("u1", "Signed Up")
     await harness.journey("u1")
     await move(harness, "stop", {"mode": "exit"})
-    await harness.until("SELECT 1 FROM journeys WHERE state = 'exited'")
+    await harness.journeys.until(state="exited")
     assert await harness.query("SELECT 1 FROM operations WHERE state = 'running'") != []
     assert "is still ending the journeys of version 1" in (await refused(harness, "start"))["detail"]
     await has_state(harness, "ended")

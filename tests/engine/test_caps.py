@@ -160,7 +160,7 @@ async def test_a_message_still_to_be_sent_counts_until_it_can_have_been_sent(
     journey = await begin(harness, "u1", "gap", "on_capped: wait")
     reserved = await ask(gate, journey, 1, SUNDAY)
     assert isinstance(reserved, Granted)
-    [message] = await harness.query("SELECT expires_at FROM messages")
+    message = await harness.messages.one()
     last = message["expires_at"]
     assert await ask(gate, journey, 2, last - timedelta(days=9)) == Deferred(
         last - timedelta(days=9) + timedelta(hours=1), "capped"
@@ -178,7 +178,7 @@ async def test_nothing_is_granted_after_the_schedule_that_ends_for_those_inside(
     schedule = f"schedule: {{ends_at: {ends_at:%Y-%m-%dT%H:%M:%SZ}, at_end: exit}}"
     journey = await begin(harness, "u1", "ending", "on_capped: wait", schedule)
     assert isinstance(await ask(gate, journey, 1, ends_at - TICK), Granted)
-    [message] = await harness.query("SELECT expires_at FROM messages")
+    message = await harness.messages.one()
     assert message["expires_at"] == ends_at
     assert await ask(gate, journey, 2, ends_at) == Refused("schedule_ended")
     assert [item["summary"] for item in await harness.timeline("u1")][-1].startswith(

@@ -18,7 +18,7 @@ async def test_a_journey_that_hears_too_much_continues_as_new(harness: Harness) 
     await harness.run_campaign(early)
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Signed Up")
-    await harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    await harness.messages.until(state="sent")
     handle = await harness.journey("u1")
     first = (await handle.describe()).run_id
     while (await handle.describe()).run_id == first:

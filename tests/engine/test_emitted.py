@@ -60,8 +60,8 @@ async def test_an_event_of_a_journey_starts_another(harness: Harness) -> None:
     await harness.run_campaign(FOLLOWER)
     await harness.track("u1", "Cart Abandoned", {"cart_id": "c1"})
     handle = await harness.journey("u1", "follower")
-    [follower] = await harness.query("SELECT entry_key, entry FROM journeys WHERE campaign_key = 'follower'")
-    [chaser] = await harness.query("SELECT id, state FROM journeys WHERE campaign_key = 'chaser'")
+    follower = await harness.journeys.one(campaign_key="follower")
+    chaser = await harness.journeys.one(campaign_key="chaser")
     assert follower["entry_key"] == "c1"
     assert follower["entry"]["context"] == {
         "sojourn": {"campaign": "chaser", "journey_id": str(chaser["id"]), "chain": 1}
@@ -83,7 +83,7 @@ async def test_a_journey_may_end_itself_by_what_it_reports(harness: Harness) -> 
     handle = await harness.journey("u1")
     assert await handle.result() == "exited"
     assert (await harness.ended("u1"))["outcome"] == "exited"
-    assert await harness.query("SELECT reason FROM decisions WHERE kind = 'exit'") == [{"reason": "goal"}]
+    assert (await harness.decisions.one(kind="exit"))["reason"] == "goal"
 
 
 async def test_a_cycle_of_campaigns_ends(harness: Harness) -> None:
@@ -94,7 +94,7 @@ async def test_a_cycle_of_campaigns_ends(harness: Harness) -> None:
     [refused] = await harness.until(refusals)
     assert refused["outcome"] == "refused"
     assert refused["data"]["limit"] == MAX_CHAIN
-    journeys = await harness.query("SELECT campaign_key, entry FROM journeys ORDER BY id")
+    journeys = await harness.journeys.all()
     assert len(journeys) == MAX_CHAIN + 1
     assert [journey["campaign_key"] for journey in journeys] == ["ping", "pong"] * (MAX_CHAIN // 2) + ["ping"]
     chains = [journey["entry"]["context"].get("sojourn", {"chain": 0})["chain"] for journey in journeys]
@@ -102,7 +102,7 @@ async def test_a_cycle_of_campaigns_ends(harness: Harness) -> None:
     # The next that a client reports begins anew, whatever it says of itself.
     await harness.track("u1", "Ping", context={"sojourn": {"chain": MAX_CHAIN}})
     await harness.until(refusals + " OFFSET 1")
-    assert len(await harness.query("SELECT 1 FROM journeys")) == 2 * (MAX_CHAIN + 1)
+    assert len(await harness.journeys.all()) == 2 * (MAX_CHAIN + 1)
 
 
 async def test_what_an_event_holds_is_the_same_at_every_attempt_to_report_it(harness: Harness) -> None:
@@ -119,5 +119,5 @@ steps: [{id: tell, emit_event: {event: Cart Chased, properties: {since: {cel: jo
         FOLLOWER.replace('event.properties.by == "chaser"', "event.properties.since.endsWith('Z')")
     )
     await harness.track("u1", "Cart Abandoned")
-    [entry] = await harness.until("SELECT outcome, reason, data FROM decisions WHERE campaign_key = 'follower'")
+    [entry] = await harness.decisions.until(campaign_key="follower")
     assert (entry["outcome"], entry["reason"]) == ("refused", "no_key"), entry

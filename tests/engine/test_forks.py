@@ -19,7 +19,7 @@ async def test_each_person_goes_the_arm_that_is_drawn_for_them_and_later_conditi
     for number in range(PEOPLE):
         await harness.identify(f"u{number}", email=f"u{number}@example.com")
         await harness.track(f"u{number}", "Trial Started")
-    await harness.until("SELECT 1 FROM decisions WHERE kind = 'split' HAVING count(*) = %s", PEOPLE)
+    await harness.decisions.until(PEOPLE, kind="split")
     names = list(ARMS)
     for profile in await harness.query("SELECT id, user_id FROM profiles"):
         handle = await harness.journey(profile["user_id"])
@@ -53,7 +53,7 @@ async def test_a_split_costs_one_action(harness: Harness) -> None:
 async def test_a_split_that_is_asked_for_again_is_answered_the_same_and_recorded_once(harness: Harness) -> None:
     await harness.run_campaign(TRIAL)
     await harness.track("u1", "Trial Started")
-    await harness.until("SELECT 1 FROM decisions WHERE kind = 'split'")
+    await harness.decisions.until(kind="split")
     [row] = await harness.query(
         "SELECT journeys.id, answer FROM journeys JOIN decisions ON journey_id = journeys.id WHERE kind = 'split'"
     )
@@ -65,7 +65,7 @@ async def test_a_split_that_is_asked_for_again_is_answered_the_same_and_recorded
         await branches.choose(BranchRequest(fork.journey_id, "offer", now(), {"offer": 2}, UNRECORDED_FORK))
         == row["answer"]["case"]
     )
-    assert len(await harness.query("SELECT 1 FROM decisions WHERE kind = 'split'")) == 2
+    assert len(await harness.decisions.all(kind="split")) == 2
 
 
 async def test_one_seed_sends_a_person_the_same_way_in_two_campaigns(harness: Harness) -> None:
@@ -74,8 +74,8 @@ async def test_one_seed_sends_a_person_the_same_way_in_two_campaigns(harness: Ha
     await harness.run_campaign(TRIAL.replace("key: trial", "key: third").replace("seed: offer-2026, ", ""))
     for number in range(PEOPLE):
         await harness.track(f"u{number}", "Trial Started")
-    await harness.until("SELECT 1 FROM decisions WHERE kind = 'split' HAVING count(*) = %s", 3 * PEOPLE)
-    rows = await harness.query("SELECT campaign_key, profile_id, outcome FROM decisions WHERE kind = 'split'")
+    await harness.decisions.until(3 * PEOPLE, kind="split")
+    rows = await harness.decisions.all(kind="split")
     drawn = {
         key: {one["profile_id"]: one["outcome"] for one in rows if one["campaign_key"] == key}
         for key in ("trial", "other", "third")

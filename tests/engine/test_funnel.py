@@ -82,10 +82,7 @@ async def test_goals_by_arm_and_who_was_capped(harness: Harness) -> None:
         await harness.track(user, "Signed Up")
         handle = await harness.journey(user)
         await harness.skip(handle, hours=1)
-        await harness.until(
-            "SELECT 1 FROM decisions JOIN profiles ON profiles.id = profile_id WHERE user_id = %s AND kind = 'split'",
-            user,
-        )
+        await harness.decisions.until(user_id=user, kind="split")
     arms = await harness.query(
         """
         SELECT outcome AS arm, array_agg(user_id ORDER BY user_id) AS users

@@ -42,9 +42,7 @@ async def journeys_of(harness: Harness, user: str, number: int) -> list[UUID]:
         for index in range(number)
     ]
     await harness.post("batch", {"batch": batch})
-    rows = await harness.query(
-        "SELECT journeys.id FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = %s", user
-    )
+    rows = await harness.journeys.all(user_id=user)
     return [row["id"] for row in rows]
 
 
@@ -77,8 +75,8 @@ async def test_one_question_asked_by_fifty_at_once_reserves_one_message(harness:
     answers = await asyncio.gather(*(answer_of(gate, may_nudge_go(journey)) for _ in range(50)))
     assert len(set(answers)) == 1
     assert isinstance(answers[0], Granted)
-    assert len(await harness.query("SELECT * FROM messages")) == 1
-    assert len(await harness.query("SELECT * FROM decisions WHERE kind = 'send'")) == 1
+    assert len(await harness.messages.all()) == 1
+    assert len(await harness.decisions.all(kind="send")) == 1
 
 
 async def test_the_cap_holds_over_campaigns_and_frees_as_the_answer_says(harness: Harness, gate: StepDecisions) -> None:
@@ -88,7 +86,7 @@ async def test_the_cap_holds_over_campaigns_and_frees_as_the_answer_says(harness
     [cart] = await journeys_of(harness, "u1", 1)
     await harness.track("u1", "Price Dropped")
     # What is under way counts as if it were sent now.
-    [sent] = await harness.until("SELECT at FROM messages WHERE campaign_key = 'promotion' AND state = 'sent'")
+    [sent] = await harness.messages.until(campaign_key="promotion", state="sent")
     asked = AuthorizeRequest(cart, "nudge", 1, 1, sent["at"], sent["at"] + timedelta(hours=1), None, UNRECORDED)
     answer = await gate.authorize(asked)
     assert answer == Deferred(sent["at"] + timedelta(days=1), "capped")

@@ -56,13 +56,13 @@ async def test_a_goal_is_recorded_with_what_came_before_it(harness: Harness) -> 
     await harness.track("u1", "Cart Abandoned", {"cart_id": "c1"})
     handle = await harness.journey("u1")
     await harness.skip(handle, minutes=30)
-    [message] = await harness.until("SELECT * FROM messages WHERE state = 'sent'")
+    [message] = await harness.messages.until(state="sent")
     await harness.track("u1", "Order Completed", {"cart_id": "c2"})
     assert await harness.query(CONVERSIONS) == []
     first = await harness.track("u1", "Order Completed", {"cart_id": "c1"})
     await harness.track("u1", "Order Completed", {"cart_id": "c1"})
     [conversion] = await harness.query(CONVERSIONS)
-    [journey] = await harness.query("SELECT * FROM journeys")
+    journey = await harness.journeys.one()
     [happened] = await harness.query("SELECT id, timestamp FROM events WHERE message_id = %s", first)
     [arm] = [item["outcome"] for item in await harness.timeline("u1") if item["kind"] == "split"]
     assert conversion == {
@@ -147,7 +147,7 @@ async def test_goals_of_ended_journeys_old_versions_and_stopped_campaigns_count(
     async with Database(database_url, pool_size=2) as database:
         await Ingest(database, Catalogue())([cart("u2"), emptied("u2")], received_at=AT)
     await harness.admin("POST", "/v1/campaigns/offer/stop")
-    assert await harness.query("SELECT 1 FROM journeys WHERE state = 'active'") == []
+    assert await harness.journeys.all(state="active") == []
     await harness.query("UPDATE journeys SET state = 'completed' WHERE campaign_version = 1 RETURNING id")
     paid = [event("track", user, name="Order Paid", at=AT, cart_id="c1") for user in ("u1", "u2")]
     async with Database(database_url, pool_size=2) as database:

@@ -65,7 +65,7 @@ async def test_the_same_entry_from_many_processes_is_one_journey(harness: Harnes
     async with Database(database_url, pool_size=10) as one, Database(database_url, pool_size=10) as other:
         processes = [Ingest(one, Catalogue()), Ingest(other, Catalogue())]
         await asyncio.gather(*(processes[number % 2]([abandoned("u1")], received_at=AT) for number in range(20)))
-    assert len(await harness.query("SELECT * FROM journeys")) == 1
+    assert len(await harness.journeys.all()) == 1
     reasons = await harness.query("SELECT outcome, count(*) FROM decisions GROUP BY outcome ORDER BY outcome")
     assert reasons == [{"outcome": "entered", "count": 1}, {"outcome": "refused", "count": 19}]
 
@@ -120,7 +120,7 @@ async def test_a_merge_waits_for_all_people_of_its_batch_before_it_holds_a_journ
         assert len(await harness.query(others)) == 2
     assert (await running).accepted == 2
     assert [row["user_id"] for row in await harness.query("SELECT user_id FROM profiles ORDER BY 1")] == ["first", "u1"]
-    ended = await harness.query("SELECT outcome FROM journeys WHERE state = 'exited'")
+    ended = await harness.journeys.all(state="exited")
     assert [row["outcome"] for row in ended] == ["merged"]
 
 
@@ -145,7 +145,7 @@ async def test_an_event_is_judged_by_the_campaigns_of_its_commit(harness: Harnes
 
     await asyncio.gather(start(), *(stream(name) for name in "abcd"))
     assert entered
-    rows = await harness.query("SELECT user_id FROM journeys JOIN profiles ON profiles.id = profile_id")
+    rows = await harness.journeys.all()
     assert set(entered) <= {row["user_id"] for row in rows}
 
 
@@ -242,8 +242,8 @@ async def test_of_the_exits_that_overtook_an_entry_the_last_hundred_count(harnes
     # Orders of the same batch keep none of those out of sight.
     others = [ordered("other", minutes=170) for _ in range(MAX_SINCE)]
     await ingest([*(late_cart(f"c{number}") for number in range(MAX_SINCE + 5)), *others], received_at=received_at)
-    refused = await harness.query("SELECT 1 FROM decisions WHERE reason = 'exit_event_came_first'")
-    entered = await harness.query("SELECT entry_key FROM journeys ORDER BY id")
+    refused = await harness.decisions.all(reason="exit_event_came_first")
+    entered = await harness.journeys.all()
     assert len(refused) == MAX_SINCE
     assert [row["entry_key"] for row in entered] == [f"c{number}" for number in range(5)]
 
@@ -261,5 +261,5 @@ async def test_where_many_exits_overtook_a_batch_it_is_taken_in_parts(
     batch = [late_cart(cart, user) for user in users for cart in ("c0", "c5", "c6")]
     assert (await ingest(batch, received_at=received_at)).accepted == len(batch)
     assert min(sizes) <= 12
-    assert len(await harness.query("SELECT 1 FROM decisions WHERE reason = 'exit_event_came_first'")) == 2 * len(users)
-    assert len(await harness.query("SELECT 1 FROM journeys WHERE entry_key = 'c6'")) == len(users)
+    assert len(await harness.decisions.all(reason="exit_event_came_first")) == 2 * len(users)
+    assert len(await harness.journeys.all(entry_key="c6")) == len(users)

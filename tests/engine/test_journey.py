@@ -58,7 +58,7 @@ async def test_an_event_that_nobody_listens_for_leaves_no_outbox_row(harness: Ha
     await harness.run_campaign(CART)
     await harness.track("u1", "Page Scrolled")
     assert await harness.query("SELECT * FROM outbox WHERE kind <> 'campaign'") == []
-    assert await harness.query("SELECT * FROM decisions") == []
+    assert await harness.decisions.all() == []
     assert len(await harness.query("SELECT * FROM events")) == 1
 
 
@@ -82,7 +82,7 @@ async def deferred(harness: Harness) -> None:
     await abandon(harness, "u1")
     handle = await harness.journey("u1", "cart")
     await harness.skip(handle, minutes=30)
-    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
+    await harness.decisions.until(outcome="deferred")
     await order(harness, "u1")
 
 
@@ -91,7 +91,7 @@ async def listening(harness: Harness) -> None:
     await harness.run_campaign(REACTION)
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Signed Up")
-    await harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    await harness.messages.until(state="sent")
     await harness.track("u1", "Account Closed")
 
 
@@ -101,7 +101,7 @@ async def authorised_and_greylisted(harness: Harness) -> None:
     await abandon(harness, "u1")
     handle = await harness.journey("u1")
     await harness.skip(handle, minutes=30)
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
 
 
 async def authorised(harness: Harness) -> None:
@@ -118,7 +118,7 @@ async def held(harness: Harness) -> None:
     await abandon(harness, "u1")
     handle = await harness.journey("u1")
     await harness.skip(handle, minutes=30)
-    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
+    await harness.decisions.until(outcome="held")
     await order(harness, "u1")
 
 
@@ -142,7 +142,7 @@ async def test_a_held_message_goes_when_the_campaign_is_resumed(harness: Harness
     await abandon(harness, "u1")
     handle = await harness.journey("u1")
     await harness.skip(handle, minutes=30)
-    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
+    await harness.decisions.until(outcome="held")
     await abandon(harness, "u2")
     await harness.admin("POST", "/v1/campaigns/cart/resume")
     assert await handle.result() == "completed"
@@ -194,7 +194,7 @@ async def test_an_event_reported_twice_changes_nothing(harness: Harness) -> None
         await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"}, messageId="m1")
     await harness.track("u1", "Cart Abandoned", {"value": 300, "cart_id": "c2"}, messageId="m1")
     await harness.track("u2", "Cart Abandoned", {"value": 120, "cart_id": "c1"}, messageId="m1")
-    assert len(await harness.query("SELECT * FROM journeys")) == 1
+    assert len(await harness.journeys.all()) == 1
     assert len(await harness.query("SELECT * FROM events WHERE message_id = 'm1'")) == 1
     assert len(await harness.query("SELECT * FROM profiles")) == 1
 
@@ -213,7 +213,7 @@ async def test_an_order_that_arrived_before_the_cart_but_happened_after_it_lets_
     await harness.track("u1", "Cart Abandoned", {"cart_id": "c1", "value": 120}, timestamp=ago(hours=2))
     await harness.track("u1", "Cart Abandoned", {"cart_id": "c1", "value": 120}, timestamp=ago(hours=1))
     assert reasons(await harness.timeline("u1")) == ["exit_event_came_first"]
-    assert len(await harness.query("SELECT * FROM journeys")) == 1
+    assert len(await harness.journeys.all()) == 1
 
 
 async def test_a_journey_of_an_anonymous_user_goes_on_when_they_identify(harness: Harness) -> None:
@@ -254,7 +254,7 @@ async def test_a_wait_is_ended_by_the_event_that_it_waits_for(harness: Harness) 
     await harness.run_campaign(REACTION)
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Signed Up")
-    await harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    await harness.messages.until(state="sent")
     await harness.track("u1", "Link Clicked", {"kind": "bad"})
     await harness.track("u1", "Link Clicked", {"kind": "good"})
     assert await (await harness.journey("u1")).result() == "engaged"
@@ -290,7 +290,7 @@ async def test_one_click_unsubscribes(harness: Harness) -> None:
     assert (await harness.query("SELECT consent FROM profiles")) == [{"consent": {"email": False}}]
     await harness.ended("u1")
     await harness.track("u1", "Price Dropped")
-    await harness.until("SELECT 1 FROM decisions WHERE reason = 'no_consent'")
+    await harness.decisions.until(reason="no_consent")
     assert len(harness.inbox.messages) == 1
     assert "Unsubscribed" in [item["summary"] for item in await harness.timeline("u1")]
 
@@ -326,7 +326,7 @@ async def test_a_message_that_the_provider_refuses_frees_its_cap(harness: Harnes
     harness.inbox.refuse.add("u1@example.com")
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Price Dropped")
-    await harness.until("SELECT 1 FROM messages WHERE state = 'failed'")
+    await harness.messages.until(state="failed")
     await harness.ended("u1")
     harness.inbox.refuse.clear()
     await harness.track("u1", "Price Dropped")
@@ -360,7 +360,7 @@ async def test_a_journey_is_cancelled_while_its_message_is_on_the_way(harness: H
     harness.inbox.greylist.clear()
     with pytest.raises(WorkflowFailureError):
         await handle.result()
-    assert await harness.query("SELECT state FROM messages") == [{"state": "cancelled"}]
+    assert (await harness.messages.one())["state"] == "cancelled"
     assert harness.inbox.messages == []
 
 
@@ -377,7 +377,7 @@ async def test_a_person_is_in_a_campaign_a_bounded_number_of_times(harness: Harn
         for number in range(110)
     ]
     await harness.post("batch", {"batch": batch})
-    assert len(await harness.query("SELECT * FROM journeys")) == 100
+    assert len(await harness.journeys.all()) == 100
     assert reasons(await harness.timeline("u1")) == ["too_many_journeys"] * 10
 
 
@@ -398,7 +398,7 @@ async def test_the_temporal_ui_can_say_where_a_journey_is(harness: Harness) -> N
     await harness.identify("u-seen", email="u-seen@example.com")
     await harness.track("u-seen", "Signed Up")
     handle = await harness.journey("u-seen")
-    await harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    await harness.messages.until(state="sent")
     listed = "JourneyStep = 'clicked' AND JourneyState = 'waiting' AND Campaign = 'reaction' AND UserId = 'u-seen'"
     assert await _listed(harness, listed) == [handle.id]
     metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)

@@ -43,7 +43,7 @@ async def delays(harness: Harness) -> list[str]:
 
 
 async def sent_at(harness: Harness) -> datetime:
-    [row] = await harness.query("SELECT at FROM messages WHERE state = 'sent'")
+    row = await harness.messages.one(state="sent")
     at: datetime = row["at"]
     return at
 
@@ -226,7 +226,7 @@ async def test_a_look_up_whose_answer_was_lost_is_answered_the_same_and_recorded
     due, shown = in_hours(3, TOKYO)
     handle = await enter(harness, f'{{until: "{shown}"}}', timezone=TOKYO)
     await harness.identify("u1", timezone=REYKJAVIK)
-    [row] = await harness.query("SELECT id, entered_at FROM journeys")
+    row = await harness.journeys.one()
     moment = DelayRequest(row["id"], "rest", 1, 1, row["entered_at"], now(), UNRECORDED_DELAY)
     looked_up = StepDecisions(harness.database, Catalogue(), "UTC")
     assert [await looked_up.look_up(moment) for _ in range(2)] == [due, due]

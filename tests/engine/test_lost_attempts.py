@@ -47,10 +47,10 @@ async def test_a_dead_attempt_is_missed_long_before_its_time_is_over_and_a_slow_
         await harness.identify("u1", email="u1@example.com")
         async with worker_process(harness.settings) as dies:
             await harness.track("u1", "Wanted email")
-            await harness.until("SELECT 1 FROM messages WHERE state = 'sending'")
+            await harness.messages.until(state="sending")
             dies.kill()
         async with worker_process(harness.settings):
             await harness.track("u1", "Wanted webhook")
             # The patience of this is less than the time of an attempt that nobody misses.
-            await harness.until("SELECT 1 FROM messages WHERE channel = 'email' AND state = 'unknown'")
-            await harness.until("SELECT 1 FROM messages WHERE channel = 'webhook' AND state = 'sent' AND attempts = 1")
+            await harness.messages.until(channel="email", state="unknown")
+            await harness.messages.until(channel="webhook", state="sent", attempts=1)

@@ -20,7 +20,7 @@ async def entered(harness: Harness, *users: str) -> dict[str, str]:
         await harness.track(user, "Cart Abandoned", {"value": 200, "cart_id": f"c-{user}"})
     for user in users:
         await harness.rests(await harness.journey(user), "cool-off")
-    rows = await harness.query("SELECT user_id, journeys.id FROM journeys JOIN profiles ON profiles.id = profile_id")
+    rows = await harness.journeys.all()
     return {row["user_id"]: str(row["id"]) for row in rows}
 
 
@@ -93,7 +93,7 @@ async def test_many_are_ended_by_filter_and_the_others_go_on(harness: Harness) -
     assert (operation["kind"], operation["total"], operation["done"]) == ("exit", 2, 2)
     assert operation["counts"] == {"exited": 2}
     assert [await asyncio.wait_for(handle.result(), 20) for handle in handles] == ["exited", "exited"]
-    [row] = await harness.query("SELECT id FROM journeys WHERE state = 'active'")
+    row = await harness.journeys.one(state="active")
     assert str(row["id"]) == ids["u3"]
     [audit] = await harness.query("SELECT * FROM audit_log WHERE action = 'journeys.exit'")
     assert audit["data"]["operation"] == operation["id"]
@@ -139,12 +139,12 @@ async def test_what_waits_for_its_window_the_caps_or_the_campaign_is_not_skipped
     capped = await harness.journey("u1", "cart")
     await harness.skip(capped, minutes=30)
     await harness.rests(capped, "nudge")
-    await harness.until("SELECT 1 FROM journeys WHERE status = 'deferred'")
+    await harness.journeys.until(status="deferred")
     await harness.admin("POST", "/v1/campaigns/cart/pause")
     held = await harness.journey("u2", "cart")
     await harness.skip(held, minutes=30)
-    await harness.until("SELECT 1 FROM journeys WHERE status = 'held'")
-    [deferred_id] = await harness.query("SELECT id FROM journeys WHERE status = 'deferred'")
+    await harness.journeys.until(status="held")
+    deferred_id = await harness.journeys.one(status="deferred")
     for id, status, why in ((deferred_id["id"], "deferred", "frequency caps"), (ids["u2"], "held", "resume it")):
         refused = await post(harness, f"/v1/journeys/{id}/skip")
         assert refused.status_code == 409
@@ -180,7 +180,7 @@ async def test_one_wait_is_skipped_once_however_often_it_is_asked_for(harness: H
     await harness.track("u1", "Signed Up")
     handle = await harness.journey("u1")
     await harness.rests(handle, "again")
-    [row] = await harness.until("SELECT id FROM journeys WHERE step = 'again' AND status = 'waiting'")
+    [row] = await harness.journeys.until(step="again", status="waiting")
     async with harness.database.transaction() as other:
         # The journey cannot act, and so not come to its next wait, before both have been answered.
         await other.execute("SELECT id FROM profiles FOR UPDATE")
@@ -194,7 +194,7 @@ async def test_one_wait_is_skipped_once_however_often_it_is_asked_for(harness: H
         if event.HasField("workflow_execution_signaled_event_attributes")
     ]
     assert signals == ["skip"]
-    assert len(await harness.query("SELECT 1 FROM decisions WHERE kind = 'skip'")) == 1
+    assert len(await harness.decisions.all(kind="skip")) == 1
 
 
 async def test_who_enters_after_it_was_asked_for_is_let_be(

@@ -29,7 +29,7 @@ async def test_each_has_its_line(
 ) -> None:
     await harness.run_campaign(CART)
     await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-    [journey] = await harness.query("SELECT id, profile_id FROM journeys")
+    journey = await harness.journeys.one()
     done = Decision(
         id=uuid4(),
         profile_id=journey["profile_id"],

@@ -88,12 +88,12 @@ async def finished(harness: Harness, seconds: float = 60) -> dict[str, Any]:
 
 
 async def versions(harness: Harness) -> Counter[int]:
-    rows = await harness.query("SELECT campaign_version FROM journeys")
+    rows = await harness.journeys.all()
     return Counter(row["campaign_version"] for row in rows)
 
 
 async def moves(harness: Harness) -> Counter[str]:
-    rows = await harness.query("SELECT outcome FROM decisions WHERE kind = 'migrate'")
+    rows = await harness.decisions.all(kind="migrate")
     return Counter(row["outcome"] for row in rows)
 
 
@@ -264,7 +264,7 @@ async def test_a_killed_worker_leaves_nobody_out_and_moves_nobody_twice(idle: Ha
     async with worker_process(idle.settings) as worker:
         paused, waiting = await entered(idle, JOURNEYS)
         await start(idle)
-        await idle.until("SELECT 1 FROM journeys WHERE campaign_version = 2")
+        await idle.journeys.until(campaign_version=2)
         worker.kill()
     moved = (await versions(idle))[2]
     assert 0 < moved < len(waiting), moved
@@ -280,7 +280,7 @@ async def test_a_killed_worker_leaves_nobody_out_and_moves_nobody_twice(idle: Ha
         assert await versions(idle) == {1: len(paused), 2: len(waiting)}
         assert await moves(idle) == {"moved": len(waiting), "stayed": len(paused)}
         await report(idle, "Offer Viewed", waiting)
-        await idle.until("SELECT 1 FROM journeys WHERE state = 'completed' HAVING count(*) = %s", len(waiting))
+        await idle.journeys.until(len(waiting), state="completed")
     assert Counter(mail.recipients for mail in idle.inbox.messages) == {(f"{user}@example.com",): 1 for user in waiting}
 
 

@@ -82,7 +82,7 @@ async def told(handle: Journey, migration: Migration) -> str:
 
 
 async def version(harness: Harness) -> int:
-    [row] = await harness.query("SELECT campaign_version FROM journeys")
+    row = await harness.journeys.one()
     return int(row["campaign_version"])
 
 
@@ -149,7 +149,7 @@ async def test_a_message_under_way_goes_before_the_journey_moves(harness: Harnes
         "  - {id: cool-off", "  - {id: hello, send: {channel: email, template: note}}\n  - {id: cool-off"
     )
     handle = await offered(harness, mailing)
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
     asked = await migration(harness)
     started = await handle.start_update(
         JourneyWorkflow.migrate, asked, id=f"migrate-{asked.operation}", wait_for_stage=WorkflowUpdateStage.ACCEPTED
@@ -168,7 +168,7 @@ async def test_a_journey_that_comes_to_rest_where_it_cannot_move_says_why_it_sta
         "  - id: looked", "  - {id: gone, delay: 1d}\n  - id: looked"
     )
     handle = await offered(harness, mailing)
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
     asked = await migration(harness)
     started = await handle.start_update(
         JourneyWorkflow.migrate, asked, id=f"migrate-{asked.operation}", wait_for_stage=WorkflowUpdateStage.ACCEPTED
@@ -188,7 +188,7 @@ async def test_a_journey_that_ends_before_it_rests_has_ended(harness: Harness) -
     handle = await offered(
         harness, FIRST[: FIRST.index("steps:")] + "steps: [{id: mail, send: {channel: email, template: note}}]"
     )
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
     asked = await migration(harness)
     started = await handle.start_update(
         JourneyWorkflow.migrate, asked, id=f"migrate-{asked.operation}", wait_for_stage=WorkflowUpdateStage.ACCEPTED
@@ -283,7 +283,7 @@ async def test_told_again_it_moves_once(harness: Harness) -> None:
     assert [await told(handle, asked), await told(handle, asked)] == ["moved", "moved"]
     assert await told(handle, await migration(harness)) == "moved"
     assert await updates(handle) == 2
-    assert len(await harness.query("SELECT 1 FROM decisions WHERE kind = 'migrate'")) == 1
+    assert len(await harness.decisions.all(kind="migrate")) == 1
 
 
 async def test_a_journey_on_another_version_than_was_thought_stays_there(harness: Harness) -> None:
@@ -302,7 +302,7 @@ async def test_of_two_versions_asked_for_before_it_rests_the_later_counts(harnes
     )
     handle = await offered(harness, mailing)
     await harness.run_campaign(SECOND.replace("7d", "8d"))
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
     first, second = [
         await handle.start_update(
             JourneyWorkflow.migrate,
@@ -343,7 +343,7 @@ async def test_a_long_history_is_left_behind_only_once_the_journey_has_moved(har
     harness.inbox.greylist.add("u1@example.com")
     first = "  - {id: hello, send: {channel: email, template: note}}\n  - {id: tag, set_stage: told}\n  - {id: cool-off"
     handle = await offered(harness, FIRST.replace("  - {id: cool-off", first))
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
     asked = await migration(harness)
     started = await handle.start_update(
         JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED

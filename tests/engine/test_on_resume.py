@@ -71,7 +71,7 @@ async def test_a_message_is_held_again_where_the_campaign_is_paused_again(harnes
     handle = await held(harness, "skip")
     # Told to go on, and paused still: as if it had been paused again before the gate was asked.
     await handle.signal("resume")
-    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'held' HAVING count(*) = 2")
+    await harness.decisions.until(2, outcome="held")
     await harness.rests(handle, "nudge")
     await harness.admin("POST", "/v1/campaigns/cart/resume")
     assert await handle.result() == "completed"

@@ -42,7 +42,7 @@ async def test_journeys_start_once_temporal_is_back(lone_harness: Harness, lone_
     assert len(await harness.query("SELECT * FROM outbox WHERE kind = 'start'")) >= 20
     await lone_temporal.restart()
     await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)", seconds=60)
-    rows = await harness.query("SELECT workflow_id, state FROM journeys")
+    rows = await harness.journeys.all()
     assert len(rows) == 32
     running = set()
     for row in rows:

@@ -86,7 +86,7 @@ async def test_a_secret_is_in_the_request_only(harness: Harness, secrets: dict[s
     assert called.line == f"POST /services/{VALUE} HTTP/1.1"
     assert json.loads(called.body) == {"text": "u1", "token": VALUE}
     assert json.loads(signed.body)["data"] == {"token": VALUE}
-    settled = await harness.query("SELECT step, state, reason, detail FROM messages ORDER BY reserved_at")
+    settled = await harness.messages.all()
     assert [(row["step"], row["state"], row["reason"]) for row in settled] == [
         ("call", "sent", None),
         ("signed", "sent", None),
@@ -94,7 +94,7 @@ async def test_a_secret_is_in_the_request_only(harness: Harness, secrets: dict[s
         ("missing", "failed", "secret_missing"),
         ("failing", "unknown", "answer_lost"),
     ]
-    [journey] = await harness.query("SELECT saved FROM journeys")
+    journey = await harness.journeys.one()
     assert journey["saved"] == {"echo": {"got": "[secret slack_path]", "list": ["[secret slack_path]"]}}
     timeline = await harness.timeline("u1")
     assert "set SOJOURN_SECRET_OTHER" in json.dumps(timeline)

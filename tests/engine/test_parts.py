@@ -106,7 +106,7 @@ async def test_a_false_condition_is_kept_by_no_row_and_told_by_the_timeline(harn
     await harness.track("u1", "Cart Abandoned", {"value": 1, "cart_id": "c1"})
     await harness.track("u1", "Cart Abandoned", {"value": "much", "cart_id": "c2"})
     await harness.track("u1", "Cart Abandoned", {"value": 200, "cart_id": "c3"})
-    kept = await harness.query("SELECT outcome, reason FROM decisions ORDER BY recorded_at")
+    kept = await harness.decisions.all()
     assert [(row["outcome"], row["reason"]) for row in kept] == [("refused", "condition"), ("entered", None)]
     items = await harness.timeline("u1")
     assert [(item["kind"], item["outcome"]) for item in items] == [

@@ -108,7 +108,7 @@ async def test_applying_keeps_those_under_way_where_they_are(harness: Harness) -
 async def test_applying_ends_those_under_way(harness: Harness) -> None:
     await at_the_steps(harness)
     await ask(harness, "apply", SECOND, in_flight="exit")
-    await harness.until("SELECT 1 FROM journeys WHERE state = 'exited' HAVING count(*) = 3")
+    await harness.journeys.until(3, state="exited")
     assert (await harness.admin("GET", "/v1/campaigns/offer"))["state"] == "running"
 
 

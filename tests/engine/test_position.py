@@ -26,7 +26,7 @@ LATENCY = timedelta(seconds=15)
 
 
 async def row(harness: Harness, campaign: str) -> tuple[Any, Any]:
-    [found] = await harness.query("SELECT step, status FROM journeys WHERE campaign_key = %s", campaign)
+    found = await harness.journeys.one(campaign_key=campaign)
     return found["step"], found["status"]
 
 
@@ -83,7 +83,7 @@ async def test_a_message_that_is_deferred_then_held_then_sent(harness: Harness) 
     assert deferred["wakes_at"] == datetime.fromisoformat(deferred["until"])
     await harness.admin("POST", "/v1/campaigns/cart/pause")
     await harness.skip(handle, days=1)
-    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
+    await harness.decisions.until(outcome="held")
     assert await row(harness, "cart") == ("nudge", "held")
     assert await wakes_in(harness, "cart") is None
     await harness.admin("POST", "/v1/campaigns/cart/resume")
@@ -113,14 +113,14 @@ async def test_a_rest_after_a_rest_is_told_for_an_action(harness: Harness) -> No
     await harness.track("u1", "Signed Up")
     handle = await harness.journey("u1")
     assert await row(harness, "rests") == ("first", "waiting")
-    [before] = await harness.query("SELECT wakes_at FROM journeys")
+    before = await harness.journeys.one()
     for step, hours, passed in [("second", 2, 1), ("heard", 24, 2)]:
         await harness.skip(handle, hours=passed)
-        [after] = await harness.until("SELECT wakes_at FROM journeys WHERE step = %s AND status = 'waiting'", step)
+        [after] = await harness.journeys.until(step=step, status="waiting")
         assert timedelta(hours=hours) <= after["wakes_at"] - before["wakes_at"] < timedelta(hours=hours) + LATENCY
         before = after
     await harness.track("u1", "Link Clicked")
-    await harness.until("SELECT 1 FROM journeys WHERE step = 'third' AND status = 'waiting'")
+    await harness.journeys.until(step="third", status="waiting")
     await harness.skip(handle, hours=3)
     assert await handle.result() == "completed"
     # Start, four timers, a signal and the end; for each of three rests the search attributes and the row.
@@ -151,7 +151,7 @@ async def test_an_attempt_that_was_given_up_for_dead_moves_no_journey_back(
     harness: Harness, database: Database
 ) -> None:
     await abandon(harness)
-    [journey] = await harness.query("SELECT id FROM journeys")
+    journey = await harness.journeys.one()
     asked = activities(database)
     later, earlier = (
         PositionUpdate(journey["id"], Position(step, "waiting", 60), move, AT)
@@ -171,7 +171,7 @@ async def test_a_journey_that_is_over_stays_where_it_left(harness: Harness, data
     handle = await abandon(harness)
     await harness.track("u1", "Order Completed", {"cart_id": "c1"})
     assert await handle.result() == "exited"
-    [journey] = await harness.query("SELECT id, step, wakes_at FROM journeys")
+    journey = await harness.journeys.one()
     assert (journey["step"], journey["wakes_at"]) == ("cool-off", None)
     await activities(database).record_position(PositionUpdate(journey["id"], Position("late", "waiting", 60), 9, AT))
     assert await row(harness, "cart") == ("cool-off", "waiting")
@@ -193,7 +193,7 @@ async def test_nothing_of_a_version_that_is_being_ended_is_granted_or_done(
 ) -> None:
     """From the commit on, though the journey's row has yet to follow."""
     await abandon(harness, LOYAL.replace("key: loyal", "key: cart"))
-    [journey] = await harness.query("SELECT id FROM journeys")
+    journey = await harness.journeys.one()
     await harness.query("UPDATE campaigns SET exiting = '{2}' RETURNING 1")
     asked = activities(database)
     assert isinstance(await asked.authorize_send(may_nudge_go(journey["id"], 1, move=1)), Granted)
@@ -202,6 +202,6 @@ async def test_nothing_of_a_version_that_is_being_ended_is_granted_or_done(
     assert answer == Refused("journey_ended", journey_ended=True)
     assert await asked.perform_step(ActionRequest(journey["id"], "remember", 1, AT, None, {}, UNRECORDED)) is True
     assert await harness.query("SELECT 1 FROM profiles WHERE traits ? 'seen'") == []
-    assert await harness.query("SELECT state FROM journeys") == [{"state": "active"}]
+    assert (await harness.journeys.one())["state"] == "active"
     [refused] = [item for item in await harness.timeline("u1") if item["outcome"] == "refused"]
     assert refused["summary"] == "nudge: refused: the campaign was stopped"

@@ -18,14 +18,14 @@ async def test_the_raw_history_holds_neither_address_nor_attribute_nor_property(
     await harness.track("u1", "Cart Abandoned", {"value": 987654321, "cart_id": "secret-cart", "note": "secret-note"})
     handle = await harness.journey("u1")
     await harness.skip(handle, minutes=30)
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
-    [waiting] = await harness.query("SELECT detail FROM messages")
+    await harness.until_put_off()
+    waiting = await harness.messages.one()
     assert "greylisted" in waiting["detail"]
     assert "secret" not in waiting["detail"]
     harness.inbox.greylist.clear()
     harness.inbox.refuse.add("secret-address@example.com")
     assert await handle.result() == "completed"
-    [message] = await harness.query("SELECT state, detail FROM messages")
+    message = await harness.messages.one()
     assert message["state"] == "failed"
     history = await handle.fetch_history()
     raw = b"".join(event.SerializeToString() for event in history.events)

@@ -56,7 +56,7 @@ async def test_a_journey_sees_that_its_message_was_opened(harness: Harness, open
     await harness.run_campaign(LETTER)
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Signed Up", {"account": "a1"})
-    [message] = await harness.until("SELECT id FROM messages WHERE state = 'sent'")
+    [message] = await harness.messages.until(state="sent")
     if opened:
         await harness.track("u1", "Email Link Clicked", {"message_id": str(message["id"])})
     handle = await harness.journey("u1")
@@ -86,7 +86,7 @@ async def test_the_first_reaction_stays(harness: Harness, ingest: Ingest) -> Non
     await ingest([first, second], received_at=AT)
     await ingest([third], received_at=AT)
     await ingest([third], received_at=AT)
-    assert await harness.query("SELECT opened_at FROM messages") == [{"opened_at": first.timestamp}]
+    assert (await harness.messages.one())["opened_at"] == first.timestamp
 
 
 async def test_what_is_no_message_of_ours_changes_nothing(
@@ -104,7 +104,7 @@ async def test_what_is_no_message_of_ours_changes_nothing(
         stranger = [event("track", "u0", name="Email Opened", message_id=str(uuid4())) for _ in range(100)]
         await ingest(stranger, received_at=AT)
     assert len(sent) == 6, sent
-    assert await harness.query("SELECT opened_at FROM messages") == [{"opened_at": None}]
+    assert (await harness.messages.one())["opened_at"] is None
 
 
 class CountingIngest(Ingest):
@@ -139,7 +139,7 @@ async def test_an_exit_and_a_reaction_to_what_it_cancels_do_not_wait_for_each_ot
         )
         first, second = (row["id"] for row in rows)
         # The worker has refused their own messages and leaves them alone.
-        await harness.until("SELECT 1 FROM decisions WHERE kind = 'send' HAVING count(*) = 2")
+        await harness.decisions.until(2, kind="send")
         ingest.attempts = 0
         async with harness.database.transaction() as connection:
             # Nobody gets past the writing of decisions until both have come as far as they can.
@@ -180,4 +180,4 @@ async def test_reactions_and_exits_crosswise_do_not_deadlock(harness: Harness, d
             ingest.attempts = 0
             await asyncio.gather(*(ingest(batch, received_at=AT) for batch in batches))
             assert ingest.attempts == len(batches)
-    assert await harness.query("SELECT 1 FROM messages WHERE state = 'reserved'") == []
+    assert await harness.messages.all(state="reserved") == []

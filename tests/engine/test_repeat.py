@@ -18,7 +18,7 @@ async def enter(harness: Harness, until: str, user: str = "u1", **traits: Any) -
 
 async def mailed(harness: Harness, handle: Any, number: int, rests: str = "remind") -> None:
     """So many have been sent, and the journey rests until the next."""
-    await harness.until("SELECT 1 FROM messages WHERE state = 'sent' HAVING count(*) = %s", number)
+    await harness.messages.until(number, state="sent")
     await harness.rests(handle, rests)
 
 
@@ -61,10 +61,10 @@ async def test_an_event_that_comes_while_the_message_is_being_sent_lets_it_go_an
 ) -> None:
     harness.inbox.greylist.add("u1@example.com")
     handle = await enter(harness, PAID)
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
     await pay(harness)
     await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
-    assert await harness.query("SELECT state FROM journeys") == [{"state": "active"}]
+    assert (await harness.journeys.one())["state"] == "active"
     harness.inbox.greylist.clear()
     assert await handle.result() == "completed"
     assert len(harness.inbox.messages) == 1

@@ -60,7 +60,7 @@ async def scores(request: pytest.FixtureRequest) -> AsyncIterator[Scores]:
 
 
 async def kept(harness: Harness) -> Any:
-    [row] = await harness.query("SELECT saved FROM journeys")
+    row = await harness.journeys.one()
     return row["saved"]
 
 

@@ -69,7 +69,7 @@ async def test_nothing_is_sent_after_the_end_and_what_was_reserved_is_free_again
     harness.inbox.greylist.add("u1@example.com")
     handle = await enter(harness, now() + HOUR)
     await harness.skip(handle, minutes=30)
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
     await harness.skip(handle, hours=1)
     harness.inbox.greylist.clear()
     assert await handle.result() == "completed"

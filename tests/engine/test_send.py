@@ -118,14 +118,14 @@ class SendHarness:
         )
 
     async def position(self) -> tuple[Any, ...]:
-        [row] = await self.harness.query("SELECT step, status, wakes_at FROM journeys")
+        row = await self.harness.journeys.one()
         return row["step"], row["status"], row["wakes_at"]
 
     async def ask(self, number: int, at: datetime) -> Answer:
         return await self.gate.authorize(AuthorizeRequest(self.journey_id, "note", 1, number, AT, at, None, UNRECORDED))
 
     async def state(self) -> tuple[Any, ...]:
-        [row] = await self.harness.query("SELECT state, reason FROM messages WHERE id = %s", self.message_id)
+        row = await self.harness.messages.one(id=self.message_id)
         return row["state"], row["reason"]
 
 
@@ -142,7 +142,7 @@ async def send_harness(harness: Harness, request: pytest.FixtureRequest) -> Asyn
     await harness.run_campaign(source, {"note.liquid": webhook} if channel == "webhook" else None)
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Signed Up")
-    [journey] = await harness.query("SELECT id FROM journeys")
+    journey = await harness.journeys.one()
     async with Database(harness.settings.database_url.get_secret_value(), pool_size=POOL) as database:
         catalogue = Catalogue()
         gate = StepDecisions(database, catalogue, "UTC")
@@ -229,7 +229,7 @@ async def test_of_two_attempts_the_one_that_settles_saves(send_harness: SendHarn
     for held, attempt in zip((quick, slow), reversed(attempts), strict=True):
         held.release.set()
         assert (await attempt).state == "sent"
-    assert await send_harness.harness.query("SELECT saved FROM journeys") == [{"saved": {"by": "quick"}}]
+    assert (await send_harness.harness.journeys.one())["saved"] == {"by": "quick"}
 
 
 @each("send_harness", [POST], indirect=True)
@@ -241,8 +241,8 @@ async def test_a_late_answer_of_a_message_that_was_unknown_saves(send_harness: S
     assert (await send_harness.attempt()).state == "unknown"
     held.release.set()
     assert (await slow).state == "sent"
-    assert await send_harness.harness.query("SELECT saved FROM journeys") == [{"saved": {"by": "late"}}]
-    [row] = await send_harness.harness.query("SELECT detail FROM messages")
+    assert (await send_harness.harness.journeys.one())["saved"] == {"by": "late"}
+    row = await send_harness.harness.messages.one()
     assert row["detail"] == "not saved: none (nothing at reply.json.x)"
 
 
@@ -263,7 +263,7 @@ async def test_now_is_the_first_claim_in_every_attempt(send_harness: SendHarness
             await send_harness.attempt(AT + timedelta(hours=hours))
     assert (await send_harness.attempt(AT + timedelta(hours=2))).state == "sent"
     assert [handed.content["data"]["sent"] for handed in send_harness.provider.handed] == ["2026-11-01 12:00"] * 3
-    [row] = await send_harness.harness.query("SELECT first_claimed_at FROM messages")
+    row = await send_harness.harness.messages.one()
     assert row["first_claimed_at"] == AT
 
 
@@ -281,7 +281,7 @@ async def test_what_a_provider_has_is_waited_for_though_the_attempt_is_cancelled
     with pytest.raises(asyncio.CancelledError):
         await attempt
     held.release.set()
-    await send_harness.harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    await send_harness.harness.messages.until(state="sent")
 
 
 @each("send_harness", [URGENT, HOOK], indirect=True)
@@ -453,13 +453,13 @@ async def test_what_could_not_be_sent_before_the_window_closed_goes_back_to_the_
     # The second one repeats the first, whose answer was lost.
     assert [await send_harness.attempt(NIGHT), await send_harness.attempt(NIGHT)] == [postponed, postponed]
     assert await send_harness.state() == ("cancelled", "send_window")
-    assert await send_harness.harness.query("SELECT state FROM journeys") == [{"state": "active"}]
+    assert (await send_harness.harness.journeys.one())["state"] == "active"
     assert await send_harness.ask(2, NIGHT) == Deferred(MORNING, "send_window")
     assert await send_harness.ask(3, MORNING) == Granted(str(send_harness.message_id))
     assert await send_harness.state() == ("reserved", None)
     assert await send_harness.attempt(MORNING) == SendOutcome("sent", journey_ended=False)
     assert send_harness.provider.got == [str(send_harness.message_id)] * 2
-    [message] = await send_harness.harness.query("SELECT at, attempts FROM messages")
+    message = await send_harness.harness.messages.one()
     assert (message["at"], message["attempts"]) == (MORNING, 2)
 
 

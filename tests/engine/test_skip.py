@@ -35,7 +35,7 @@ async def test_a_delay_until_a_local_time_is_not_looked_up_again(harness: Harnes
     await skip(harness, handle, "rest")
     assert await handle.result() == "completed"
     assert len(harness.inbox.messages) == 1
-    assert len(await harness.query("SELECT 1 FROM decisions WHERE kind = 'delay'")) == 1
+    assert len(await harness.decisions.all(kind="delay")) == 1
 
 
 async def test_a_wait_goes_on_as_if_it_had_timed_out(harness: Harness) -> None:

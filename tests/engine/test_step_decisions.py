@@ -45,7 +45,7 @@ async def test_a_request_takes_few_statements_and_is_answered_once(
     await harness.run_campaign(ALL_KINDS)
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Signed Up")
-    [journey] = await harness.query("SELECT id FROM journeys")
+    journey = await harness.journeys.one()
     id, at = journey["id"], now()
     decisions = StepDecisions(harness.database, Catalogue(), "UTC")
     requests: dict[str, Callable[[], Awaitable[Any]]] = {

@@ -37,7 +37,7 @@ async def test_the_zone_and_the_language_of_the_device_serve_where_no_trait_does
         earlier = {"timestamp": ago(hours=3)} if user == "moved" else {}
         for event in ("Cart Abandoned", "Signed Up"):
             await harness.post("track", {"userId": user, "event": event, "context": of_entry, **earlier})
-    await harness.until("SELECT 1 FROM decisions WHERE kind = 'send' AND outcome = 'deferred' HAVING count(*) = 5")
+    await harness.decisions.until(5, kind="send", outcome="deferred")
     zones = {}
     for user in people:
         [zones[user]] = {data["timezone"] for _, _, data in await decisions(harness, user) if "timezone" in data}
@@ -51,7 +51,7 @@ async def test_the_zone_and_the_language_of_the_device_serve_where_no_trait_does
     for user, zone in zones.items():
         [now] = (await harness.admin("GET", f"/v1/users/{user}/timeline"))["now"]
         assert now["timezone"] == zone, user
-    await harness.until("SELECT 1 FROM messages WHERE state = 'sent' HAVING count(*) = 5")
+    await harness.messages.until(5, state="sent")
     numbers = {mail.recipients[0].partition("@")[0]: "1.234,5" in str(mail.html) for mail in harness.inbox.messages}
     assert numbers == {"identified": True, "entered": True, "trait": False, "unknown": False, "moved": True}
     kept = await harness.query("SELECT user_id, context FROM profiles ORDER BY user_id")

@@ -51,9 +51,7 @@ async def decisions(harness: Harness, user: str) -> list[tuple[str, str | None, 
 
 
 async def sent_at(harness: Harness, user: str) -> datetime:
-    [row] = await harness.query(
-        "SELECT at FROM messages JOIN profiles ON profiles.id = profile_id WHERE user_id = %s AND state = 'sent'", user
-    )
+    row = await harness.messages.one(user_id=user, state="sent")
     at: datetime = row["at"]
     return at
 
@@ -62,7 +60,7 @@ async def test_a_message_waits_for_the_recipients_morning(harness: Harness) -> N
     window, opens, _ = hours(TOKYO, 3 * HOUR, 5 * HOUR)
     await harness.run_campaign(NUDGE.replace("WINDOW", window))
     handle = await enter(harness, "u1", timezone=TOKYO)
-    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
+    await harness.decisions.until(outcome="deferred")
     local = opens.astimezone(ZoneInfo(TOKYO)).isoformat(timespec="minutes")
     assert [item["summary"] for item in await harness.timeline("u1")][-1] == (
         f"nudge: deferred to {local}: quiet hours, Asia/Tokyo"
@@ -81,7 +79,7 @@ async def test_whoever_moves_while_a_message_waits_gets_it_in_the_morning_of_the
     window, opens, _ = hours(TOKYO, 3 * HOUR, 5 * HOUR)
     await harness.run_campaign(NUDGE.replace("WINDOW", window))
     handle = await enter(harness, "u1", timezone=TOKYO)
-    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
+    await harness.decisions.until(outcome="deferred")
     await harness.identify("u1", timezone=REYKJAVIK)
     await harness.skip(handle, hours=3, minutes=1)
     await harness.until("SELECT 1 FROM decisions WHERE data ->> 'timezone' = %s", REYKJAVIK)
@@ -112,7 +110,7 @@ async def test_the_zone_is_the_profiles_else_the_campaigns_else_the_deployments(
         for user, traits in (("u3", {}), ("u4", {"timezone": TOKYO})):
             await harness.identify(user, email=f"{user}@example.com", **traits)
             await harness.track(user, "Bag Abandoned")
-        await harness.until("SELECT 1 FROM decisions WHERE kind = 'send' HAVING count(*) = 4")
+        await harness.decisions.until(4, kind="send")
         zones = {user: (await decisions(harness, user))[0][2]["timezone"] for user in ("u1", "u2", "u3", "u4")}
     assert zones == {"u1": "Asia/Kolkata", "u2": TOKYO, "u3": REYKJAVIK, "u4": TOKYO}
 
@@ -139,7 +137,7 @@ async def test_transactional_messages_go_at_night_and_urgent_ones_do_not(harness
     assert await (await enter(harness, "u1")).result() == "completed"
     await harness.identify("u2", email="u2@example.com")
     await harness.track("u2", "Price Dropped")
-    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
+    await harness.decisions.until(outcome="deferred")
     assert [mail.recipients for mail in harness.inbox.messages] == [("u1@example.com",)]
 
 
@@ -152,10 +150,10 @@ async def until_the_window_closes_on_a_message_that_was_granted(harness: Harness
     await harness.run_campaign(NUDGE.replace("WINDOW", window).replace("delay: 1s", f"delay: {delay}s"))
     handle = await enter(harness, "u1")
     await harness.skip(handle, seconds=delay)
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
     await harness.skip(handle, minutes=2)
-    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
-    [message] = await harness.query("SELECT id, state, reason, at, settled_at FROM messages")
+    await harness.decisions.until(outcome="deferred")
+    message = await harness.messages.one()
     assert (message["state"], message["reason"]) == ("cancelled", "send_window")
     assert message["at"] < closes
     return handle, opens + timedelta(days=1)
@@ -163,14 +161,14 @@ async def until_the_window_closes_on_a_message_that_was_granted(harness: Harness
 
 async def test_what_could_not_be_sent_before_the_window_closed_is_sent_when_it_opens(harness: Harness) -> None:
     handle, opens = await until_the_window_closes_on_a_message_that_was_granted(harness)
-    assert (await harness.query("SELECT state FROM journeys")) == [{"state": "active"}]
+    assert (await harness.journeys.one())["state"] == "active"
     [postponed] = [item for item in await harness.timeline("u1") if item["kind"] == "message"]
     assert postponed["summary"] == "nudge: email note postponed: quiet hours began before it had gone"
     harness.inbox.greylist.clear()
     await harness.skip(handle, hours=23, minutes=1)
     assert await handle.result() == "completed"
     assert len(harness.inbox.messages) == 1
-    [message] = await harness.query("SELECT state, reason, at, attempts FROM messages")
+    message = await harness.messages.one()
     assert (message["state"], message["reason"]) == ("sent", None)
     assert opens <= message["at"] < opens + timedelta(minutes=1)
     assert message["attempts"] > 2
@@ -207,7 +205,7 @@ async def test_no_message_outlives_a_schedule_that_ends_for_those_inside(harness
     [message] = await harness.until("SELECT expires_at FROM messages WHERE attempts > 0")
     assert message["expires_at"] == ends_at
     await harness.skip(handle, minutes=3)
-    await harness.until("SELECT 1 FROM messages WHERE state = 'cancelled'")
+    await harness.messages.until(state="cancelled")
     harness.inbox.greylist.clear()
     await handle.result()
     assert (await harness.query("SELECT state, reason FROM messages")) == [{"state": "cancelled", "reason": "expired"}]

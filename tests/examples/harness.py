@@ -177,10 +177,7 @@ class Walker:
 
     async def _journeys(self) -> list[tuple[str, str]]:
         """The workflow ids and states of all journeys."""
-        rows = await self.harness.query(
-            "SELECT workflow_id, state FROM journeys JOIN profiles ON profiles.id = profile_id WHERE user_id = %s",
-            self.id,
-        )
+        rows = await self.harness.journeys.all(user_id=self.id)
         return [(row["workflow_id"], row["state"]) for row in rows]
 
     async def _skip(self, workflow_id: str, length: timedelta) -> None:

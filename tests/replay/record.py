@@ -56,7 +56,7 @@ async def _signed_up(harness: Harness, **traits: str) -> Journey:
     await harness.run_campaign(REACTION)
     await harness.identify("u1", email="u1@example.com", **traits)
     await harness.track("u1", "Signed Up")
-    await harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    await harness.messages.until(state="sent")
     return await harness.journey("u1")
 
 
@@ -93,7 +93,7 @@ async def _capped(harness: Harness) -> Journey:
     await harness.ended("u1")
     handle = await _cart(harness)
     await harness.skip(handle, minutes=30)
-    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'deferred'")
+    await harness.decisions.until(outcome="deferred")
     return handle
 
 
@@ -116,7 +116,7 @@ async def held_and_resumed(harness: Harness) -> Journey:
     await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
     handle = await harness.journey("u1", "cart")
     await harness.skip(handle, minutes=30)
-    await harness.until("SELECT 1 FROM decisions WHERE outcome = 'held'")
+    await harness.decisions.until(outcome="held")
     await harness.admin("POST", "/v1/campaigns/cart/resume")
     return handle
 
@@ -125,7 +125,7 @@ async def exited_while_the_send_is_retried(harness: Harness) -> Journey:
     harness.inbox.greylist.add("u1@example.com")
     handle = await _cart(harness)
     await harness.skip(handle, minutes=30)
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
     await _order(harness)
     return handle
 
@@ -240,7 +240,7 @@ async def ended_by_an_event_while_the_send_is_retried(harness: Harness) -> Journ
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Invoice Due", {"invoice": "i1"})
     handle = await harness.journey("u1")
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
     await harness.track("u1", "Invoice Paid")
     await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
     harness.inbox.greylist.clear()
@@ -296,9 +296,9 @@ async def postponed(harness: Harness) -> Journey:
     await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
     handle = await harness.journey("u1")
     await harness.skip(handle, minutes=30)
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
     await harness.skip(handle, minutes=10)
-    await harness.until("SELECT 1 FROM messages WHERE reason = 'send_window'")
+    await harness.messages.until(reason="send_window")
     harness.inbox.greylist.clear()
     await harness.skip(handle, hours=24)
     return handle
@@ -379,7 +379,7 @@ async def moved_to_another_version(harness: Harness) -> Journey:
     handle = await _cart(harness)
     await harness.rests(handle, "cool-off")
     await _another_version(harness, CART.replace("  - {id: nudge", "  - {id: tag, set_stage: warned}\n  - {id: nudge"))
-    await harness.until("SELECT 1 FROM journeys WHERE campaign_version = 2")
+    await harness.journeys.until(campaign_version=2)
     await harness.skip(handle, minutes=30)
     return handle
 
@@ -392,7 +392,7 @@ async def stayed_on_its_version(harness: Harness) -> Journey:
     await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
     handle = await harness.journey("u1", "cart")
     await harness.skip(handle, minutes=30)
-    await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+    await harness.until_put_off()
     await _another_version(harness, CART)
     await harness.until("SELECT 1 FROM operations WHERE counts ? 'waiting'")
     harness.inbox.greylist.clear()

@@ -64,7 +64,7 @@ async def test_journeys_go_over_to_a_new_build_whatever_becomes_of_the_old_one(h
         await harness.rests(resting, "cool-off")
         harness.inbox.greylist.add("is-retried@example.com")
         await harness.skip(retried, minutes=30)
-        await harness.until("SELECT 1 FROM messages WHERE attempts > 0 AND state = 'reserved'")
+        await harness.until_put_off()
         first.kill()
     async with worker_process(of_build(harness, "2")):
         assert await promoted(harness, "2") == "Build 2 has the journeys; before, build 1."

@@ -33,7 +33,7 @@ async def read_until(feed: ActivityFeed, event: str, user: str) -> list[FeedLine
 async def test_what_happens_is_told_once_with_its_reason(harness: Harness) -> None:
     await harness.run_campaign(CART)
     await harness.track("before", "Cart Abandoned", {"value": 120})
-    await harness.until("SELECT 1 FROM decisions WHERE kind = 'send'")
+    await harness.decisions.until(kind="send")
     feed = ActivityFeed(harness.database)
     await feed.begin()
     await harness.identify("ada", email="ada@example.com")

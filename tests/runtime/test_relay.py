@@ -74,7 +74,7 @@ async def test_a_start_that_is_told_after_its_journey_was_stopped_is_taken_back(
     async with open_harness(database_url, temporal, is_working=False) as harness:
         await harness.run_campaign(CART)
         await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
-        [journey] = await harness.query("SELECT id, workflow_id FROM journeys")
+        journey = await harness.journeys.one()
         far = await connect(f"127.0.0.1:{proxy.port}", temporal.namespace)
         relay = Relay(database, Catalogue(), far, harness.settings.task_queue)
         proxy.is_mute = True
@@ -210,7 +210,7 @@ async def test_two_relays_share_the_outbox(harness: Harness, client: Client) -> 
     await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
     stop.set()
     await relay
-    for row in await harness.query("SELECT workflow_id FROM journeys"):
+    for row in await harness.journeys.all():
         description = await client.get_workflow_handle(row["workflow_id"]).describe()
         assert description.status is not None
         assert description.status.name == "RUNNING"

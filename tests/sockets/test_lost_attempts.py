@@ -53,7 +53,7 @@ async def test_a_message_of_a_worker_that_was_killed_reaches_every_address(
         async with worker(harness.settings) as dies:
             await answer(await http.post("/v1/identify", json={**who, "traits": known}, auth=(WRITE_KEY, "")))
             await answer(await http.post("/v1/track", json={**who, "event": "Alarm Raised"}, auth=(WRITE_KEY, "")))
-            await harness.until("SELECT 1 FROM messages WHERE state = 'sending'")
+            await harness.messages.until(state="sending")
             async for is_last in looks(PATIENCE):
                 if [page["to"] for page in pages()] == had:
                     break
@@ -63,7 +63,7 @@ async def test_a_message_of_a_worker_that_was_killed_reaches_every_address(
         assert await harness.query("SELECT 1 FROM deliveries") == []
         release(hold)
         async with worker(harness.settings):
-            await harness.until("SELECT 1 FROM messages WHERE state = 'sent' AND attempts = 2")
+            await harness.messages.until(state="sent", attempts=2)
     assert sorted(page["to"] for page in pages()) == sorted([*had, *PAGERS])
     assert len({page["id"] for page in pages()}) == 1
     settled = await harness.query("SELECT address, state FROM deliveries ORDER BY address")

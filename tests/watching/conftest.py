@@ -154,14 +154,14 @@ async def _live(harness: Harness) -> None:
     parent = {"traceparent": f"00-{GIVEN_TRACE}-00f067aa0ba902b7-01", "baggage": "name=Secretname"}
     for _ in ("new", "seen before"):
         await harness.http.post("/v1/track", json=signed_up, auth=(WRITE_KEY, ""), headers=parent)
-    await harness.until("SELECT 1 FROM messages JOIN profiles ON profiles.id = profile_id WHERE state = 'sent'")
-    await harness.until("SELECT 1 FROM messages WHERE state = 'failed'")
+    await harness.messages.until(state="sent")
+    await harness.messages.until(state="failed")
     await harness.until("SELECT 1 FROM messages WHERE channel = 'webhook' AND attempts > 0 AND state = 'reserved'")
     await harness.track(GOOD, "Answered", properties)
-    await harness.until("SELECT 1 FROM messages WHERE step = 'thanks' AND state = 'sent'")
+    await harness.messages.until(step="thanks", state="sent")
     await harness.track(REFUSED, "Account Closed", properties)
-    await harness.until("SELECT 1 FROM journeys WHERE campaign_key = 'welcome' AND state = 'completed'")
-    await harness.until("SELECT 1 FROM messages WHERE channel = 'webhook' HAVING count(*) = 2")
+    await harness.journeys.until(campaign_key="welcome", state="completed")
+    await harness.messages.until(2, channel="webhook")
     await _go_wrong(harness)
 
 
