@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
 from runtime.embedded.temporal import EmbeddedTemporal
@@ -32,6 +33,9 @@ from tests.servers import (
 do_once()
 # A busy machine may stop a process for seconds, which a worker would take for a workflow that never yields.
 os.environ.setdefault("TEMPORAL_DEBUG", "1")
+# It may also take its time for an example.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 # By default every local variable of every frame is printed, which takes longer than many a test.
 structlog.configure(
     processors=[

@@ -80,14 +80,14 @@ def test_a_complete_document_is_valid() -> None:
 
 @pytest.mark.prove
 @given(documents())
-@settings(deadline=None, max_examples=rounds(20, 400))
+@settings(max_examples=rounds(20, 400))
 def test_every_document_that_can_be_published_is_valid(text: str) -> None:
     assert accepts(CAMPAIGN, text)
 
 
 @pytest.mark.prove
 @given(mistaken())
-@settings(deadline=None, max_examples=rounds(20, 400))
+@settings(max_examples=rounds(20, 400))
 def test_what_is_not_valid_cannot_be_published(text: str) -> None:
     assert accepts(CAMPAIGN, text) or problems(text)
 

@@ -249,7 +249,7 @@ def test_the_plan_says_whether_held_messages_are_retimed(overdue: str, *, retime
 
 @pytest.mark.prove
 @given(documents())
-@settings(deadline=None, max_examples=rounds(20, 400))
+@settings(max_examples=rounds(20, 400))
 def test_a_random_document_compiles_to_a_sound_plan(text: str) -> None:
     published = publish(text)
     plan = published.plan
@@ -267,7 +267,7 @@ def test_a_random_document_compiles_to_a_sound_plan(text: str) -> None:
 
 @pytest.mark.prove
 @given(documents())
-@settings(deadline=None, max_examples=rounds(20, 400))
+@settings(max_examples=rounds(20, 400))
 def test_plan_and_rules_name_the_same(text: str) -> None:
     published = publish(text)
     plan, rules = published.plan, published.rules
@@ -294,7 +294,7 @@ def test_plan_and_rules_name_the_same(text: str) -> None:
 
 @pytest.mark.prove
 @given(documents())
-@settings(deadline=None, max_examples=rounds(20, 400))
+@settings(max_examples=rounds(20, 400))
 def test_a_version_is_the_same_after_the_database(text: str) -> None:
     published = publish(text)
     assert msgspec.json.decode(msgspec.json.encode(published.rules), type=Rules) == published.rules

@@ -64,7 +64,7 @@ def test_the_number_of_problems_is_bounded() -> None:
 
 @pytest.mark.prove
 @given(mistaken())
-@settings(deadline=None, max_examples=rounds(20, 400))
+@settings(max_examples=rounds(20, 400))
 def test_no_document_is_worse_than_refused(text: str) -> None:
     for found in problems(text):
         assert 1 <= found.line <= text.count("\n") + 1

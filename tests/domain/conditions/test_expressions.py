@@ -272,7 +272,7 @@ _json = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "c"]), _json))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_no_data_makes_an_evaluation_raise(properties: dict[str, Any]) -> None:
     for text in (
         "event.properties.a > event.properties.b",
@@ -324,7 +324,7 @@ _literals = st.recursive(
 
 @pytest.mark.prove
 @given(_literals)
-@settings(deadline=None, max_examples=rounds(100, 3000))
+@settings(max_examples=rounds(100, 3000))
 @example("{null: 1}")
 @example("[1].map(x, " * 16 + "1" + ")" * 16)
 def test_odd_literals_are_refused_in_words_or_evaluated(text: str) -> None:

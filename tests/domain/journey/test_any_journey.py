@@ -61,7 +61,7 @@ def walks(tape: Tape, plan: Plan) -> Iterator[tuple[JourneyState, Fact, datetime
 
 
 @pytest.mark.prove
-@settings(derandomize=True, deadline=None, max_examples=rounds(200, 6000))
+@settings(derandomize=True, max_examples=rounds(200, 6000))
 @given(tape=tapes())
 def test_the_machine_does_what_the_document_says(tape: Tape) -> None:
     """Against a second reading of the language, which walks the nested document and knows no plan."""
@@ -74,7 +74,7 @@ def test_the_machine_does_what_the_document_says(tape: Tape) -> None:
         assert machine.next_command(plan, state) == interpreter.command
 
 
-@settings(derandomize=True, deadline=None, max_examples=90)
+@settings(derandomize=True, max_examples=90)
 @given(tape=tapes())
 def test_a_journey_may_continue_as_new_at_any_point(tape: Tape) -> None:
     plan = compile_plan(campaign(tape))
@@ -87,7 +87,7 @@ def test_a_journey_may_continue_as_new_at_any_point(tape: Tape) -> None:
         assert carried == state
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, max_examples=150)
 @given(tape=tapes())
 def test_no_journey_asks_or_sends_twice_or_after_its_end(tape: Tape) -> None:
     plan = compile_plan(campaign(tape))
@@ -112,7 +112,7 @@ def test_no_journey_asks_or_sends_twice_or_after_its_end(tape: Tape) -> None:
             assert following == Finish(EXITED, recorded=True)
 
 
-@settings(derandomize=True, deadline=None, max_examples=90)
+@settings(derandomize=True, max_examples=90)
 @given(tape=tapes())
 def test_an_end_that_an_activity_has_recorded_is_the_end(tape: Tape) -> None:
     plan = compile_plan(campaign(tape))
@@ -127,7 +127,7 @@ def test_an_end_that_an_activity_has_recorded_is_the_end(tape: Tape) -> None:
                 assert (following == Finish(ends_with or "", recorded=True)) is (ends_with is not None)
 
 
-@settings(derandomize=True, deadline=None, max_examples=90)
+@settings(derandomize=True, max_examples=90)
 @given(tape=tapes())
 def test_a_journey_that_gets_answers_ends_or_rests_and_stays_small(tape: Tape) -> None:
     """Between two rests it comes to each step at most once, however it repeats."""
@@ -155,7 +155,7 @@ def test_a_journey_that_gets_answers_ends_or_rests_and_stays_small(tape: Tape) -
     assert set(state.loops) <= set(plan.loops.values())
 
 
-@settings(derandomize=True, deadline=None, max_examples=90)
+@settings(derandomize=True, max_examples=90)
 @given(tape=tapes())
 def test_nothing_but_the_end_is_commanded_once_the_schedule_has_ended(tape: Tape) -> None:
     """A question under way is still waited for."""

@@ -195,7 +195,7 @@ def first_goal(one: Journey, arrived: list[Event]) -> str | None:
     return min(overtook)[1] if overtook else next(iter(followed), None)
 
 
-@settings(derandomize=True, deadline=None, max_examples=120)
+@settings(derandomize=True, max_examples=120)
 @given(HAPPENINGS, st.sets(st.integers(1, 9)))
 def test_the_goals_reached_are_those_found_the_long_way_round(
     profile_events: list[ProfileEvent], places: set[int]

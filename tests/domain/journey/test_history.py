@@ -107,7 +107,7 @@ def test_history_that_happened_after_the_entry_keeps_out() -> None:
     assert reasons(harness.take(track("Cart Abandoned"))) == ["exit_event_came_first"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(HAPPENINGS)
 def test_history_does_nothing_but_end(profile_events: list[ProfileEvent]) -> None:
     """Whatever comes: the journeys that were there end by the same events as if these were of today."""

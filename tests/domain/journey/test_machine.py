@@ -479,7 +479,7 @@ def test_the_trail_is_bounded_and_keeps_the_newest(begin: Begin) -> None:
     assert [step for step, _ in driver.history] == [f"d{i}" for i in range(5, count)]
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, max_examples=60)
 @given(
     events=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 1))),
     granted=st.integers(1, 10),

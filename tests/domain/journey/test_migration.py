@@ -170,7 +170,7 @@ def test_the_visits_of_steps_that_are_gone_are_kept() -> None:
 
 
 @pytest.mark.prove
-@settings(derandomize=True, deadline=None, max_examples=rounds(100, 3000))
+@settings(derandomize=True, max_examples=rounds(100, 3000))
 @given(written=st.binary(min_size=200, max_size=200), same=st.integers(0, 60), tape=tapes())
 def test_any_journey_goes_on_under_any_plan_from_wherever_it_may_move(written: bytes, same: int, tape: Tape) -> None:
     """Two documents that begin alike, and go on with other steps of the same ids; every sixth time the same one."""

@@ -112,7 +112,7 @@ def rests(plan: Plan, state: JourneyState) -> bool:
 
 
 @pytest.mark.prove
-@settings(derandomize=True, deadline=None, max_examples=rounds(150, 4500))
+@settings(derandomize=True, max_examples=rounds(150, 4500))
 @given(tape=tapes())
 def test_the_row_of_any_journey_is_right_whenever_it_rests(tape: Tape) -> None:
     """Whatever comes in between: what has been foreseen, and what the workflow tells, is where the journey is."""

@@ -419,7 +419,7 @@ def test_how_a_person_is_called_in_temporal(user_id: str | None, anonymous_id: s
 # Batches
 
 
-@settings(derandomize=True, deadline=None, max_examples=90)
+@settings(derandomize=True, max_examples=90)
 @given(HAPPENINGS, st.sets(st.integers(1, 9)))
 def test_batches_cut_anywhere_give_the_same_journeys_and_endings(
     profile_events: list[ProfileEvent], places: set[int]
@@ -430,7 +430,7 @@ def test_batches_cut_anywhere_give_the_same_journeys_and_endings(
         assert other.active == whole.active
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, max_examples=60)
 @given(HAPPENINGS)
 def test_nobody_is_twice_in_a_campaign_under_one_key(profile_events: list[ProfileEvent]) -> None:
     harness = staged([])

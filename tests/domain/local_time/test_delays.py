@@ -61,7 +61,7 @@ def test_until_a_time_of_day(zone: str, clock: str, days: tuple[int, ...], reach
 
 
 @pytest.mark.prove
-@settings(derandomize=True, deadline=None, max_examples=rounds(20, 500))
+@settings(derandomize=True, max_examples=rounds(20, 500))
 @given(turns(), st.lists(st.integers(0, 6), min_size=1, max_size=7, unique=True).map(tuple), st.data())
 def test_it_comes_when_a_watcher_sees_it_come(turn: Turn, days: tuple[int, ...], data: st.DataObject) -> None:
     after = wall(turn.at, turn.zone)
@@ -201,7 +201,7 @@ def test_what_names_none(value: object) -> None:
 OFFSETS = st.timedeltas(-23 * HOUR, 23 * HOUR).map(lambda offset: timezone(offset // MINUTE * MINUTE))
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, max_examples=150)
 @given(st.datetimes(timezones=st.none() | OFFSETS), st.sampled_from("Tt "))
 def test_what_is_written_is_read(moment: datetime, separator: str) -> None:
     read = read_moment(moment.isoformat(sep=separator))
@@ -214,7 +214,7 @@ def test_what_is_written_is_read(moment: datetime, separator: str) -> None:
     assert read_moment(moment.date().isoformat()) == moment.date()
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, max_examples=150)
 @given(st.text() | st.text("0123456789-+:.,TtZz ", min_size=8, max_size=30))
 def test_no_text_does_harm(text: str) -> None:
     moment = read_moment(text)
@@ -281,7 +281,7 @@ def test_until_a_moment(
     assert at is None or at.tzinfo is UTC
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, max_examples=300)
 @given(
     st.dates() | st.datetimes() | st.datetimes(timezones=st.just(UTC)),
     st.integers() | st.integers(-400 * D, 400 * D),
@@ -295,7 +295,7 @@ def test_no_moment_and_no_offset_does_harm(
     assert at is None or (at.tzinfo is UTC and at.astimezone(zone) == at)
 
 
-@settings(derandomize=True, deadline=None, max_examples=90)
+@settings(derandomize=True, max_examples=90)
 @given(turns(), st.integers(-5, 5), st.integers(-5, 5), st.integers(0, D - 1), st.times())
 def test_days_are_the_calendars_and_seconds_the_stopwatchs(
     turn: Turn, distance: int, days: int, seconds: int, clock: time

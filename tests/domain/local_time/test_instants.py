@@ -93,7 +93,7 @@ def test_every_turn_of_every_zone() -> None:
 
 
 @pytest.mark.prove
-@settings(derandomize=True, deadline=None, max_examples=rounds(15, 500))
+@settings(derandomize=True, max_examples=rounds(15, 500))
 @given(turns(), st.data())
 def test_readings_to_the_second_and_below(turn: Turn, data: st.DataObject) -> None:
     zone, at, jump = turn
@@ -109,7 +109,7 @@ def test_readings_to_the_second_and_below(turn: Turn, data: st.DataObject) -> No
     assert instant(local.date(), local.time().replace(microsecond=part), zone) == expected + rest
 
 
-@settings(derandomize=True, deadline=None, max_examples=90)
+@settings(derandomize=True, max_examples=90)
 @given(turns(), st.lists(st.integers(-2 * 86_400, 2 * 86_400), min_size=2, max_size=8))
 def test_a_later_local_time_is_never_an_earlier_instant(turn: Turn, seconds: list[int]) -> None:
     locals_ = sorted(wall(turn.at, turn.zone) + second * SECOND for second in seconds)
@@ -143,7 +143,7 @@ def test_which_days_exist_around_every_turn() -> None:
     assert missing == {date(2011, 12, 30), date(1993, 8, 21), date(1994, 12, 31)}
 
 
-@settings(derandomize=True, deadline=None, max_examples=90)
+@settings(derandomize=True, max_examples=90)
 @given(turns(), st.timedeltas(-3 * DAY, 3 * DAY))
 def test_the_day_is_that_of_the_wall(turn: Turn, distance: timedelta) -> None:
     at = turn.at + distance

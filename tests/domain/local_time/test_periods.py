@@ -61,7 +61,7 @@ DISTANCES = st.timedeltas(-3 * DAY, 3 * DAY) | st.timedeltas(-2 * HOUR, 2 * HOUR
 
 
 @pytest.mark.prove
-@settings(derandomize=True, deadline=None, max_examples=rounds(20, 500))
+@settings(derandomize=True, max_examples=rounds(20, 500))
 @given(turns(), st.sampled_from(["day", "day", "week"]), DISTANCES)
 def test_days_and_weeks_are_those_of_a_watched_calendar(turn: Turn, period: Period, distance: timedelta) -> None:
     at = turn.at + distance
@@ -70,7 +70,7 @@ def test_days_and_weeks_are_those_of_a_watched_calendar(turn: Turn, period: Peri
 
 
 @pytest.mark.prove
-@settings(derandomize=True, deadline=None, max_examples=rounds(5, 150))
+@settings(derandomize=True, max_examples=rounds(5, 150))
 @given(turns(), DISTANCES)
 def test_months_are_those_of_a_watched_calendar(turn: Turn, distance: timedelta) -> None:
     at = turn.at + distance
@@ -78,7 +78,7 @@ def test_months_are_those_of_a_watched_calendar(turn: Turn, distance: timedelta)
     assert (period_start("month", at, turn.zone), next_period_start("month", at, turn.zone)) == expected
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, max_examples=150)
 @given(turns(), st.sampled_from(PERIODS), DISTANCES)
 def test_every_instant_is_in_one_period(turn: Turn, period: Period, distance: timedelta) -> None:
     at, zone = turn.at + distance, turn.zone

@@ -131,7 +131,7 @@ def cases(draw: st.DrawFn) -> tuple[LocalWindow, datetime, ZoneInfo]:
 
 
 @pytest.mark.prove
-@settings(derandomize=True, deadline=None, max_examples=rounds(20, 500))
+@settings(derandomize=True, max_examples=rounds(20, 500))
 @given(cases())
 def test_it_opens_when_a_watcher_sees_it_open(case: tuple[LocalWindow, datetime, ZoneInfo]) -> None:
     window, at, zone = case
@@ -141,7 +141,7 @@ def test_it_opens_when_a_watcher_sees_it_open(case: tuple[LocalWindow, datetime,
 
 
 @pytest.mark.prove
-@settings(derandomize=True, deadline=None, max_examples=rounds(40, 900))
+@settings(derandomize=True, max_examples=rounds(40, 900))
 @given(cases())
 def test_an_opening_is_open_and_nothing_before_it(case: tuple[LocalWindow, datetime, ZoneInfo]) -> None:
     window, at, zone = case

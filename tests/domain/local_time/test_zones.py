@@ -64,7 +64,7 @@ def test_what_is_no_name_of_a_zone(name: object) -> None:
     assert find_zone(name) is None
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True)
 @given(JSON)
 def test_no_value_of_a_trait_does_harm(value: Any) -> None:
     assert find_zone(value) is None

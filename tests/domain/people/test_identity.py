@@ -309,7 +309,7 @@ def partition(events: list[Event]) -> set[tuple[str | None, frozenset[Identity]]
     return {(user_id, frozenset(names)) for user_id, names in people}
 
 
-@settings(derandomize=True, deadline=None, max_examples=180)
+@settings(derandomize=True, max_examples=180)
 @given(EVENTS, st.sets(st.integers(1, 8)))
 def test_batches_cut_anywhere_come_to_the_same_people(events: list[Event], places: set[int]) -> None:
     cut, single, whole = People(), People(), People()
@@ -322,7 +322,7 @@ def test_batches_cut_anywhere_come_to_the_same_people(events: list[Event], place
     assert whole.events() == single.events() == cut.events()
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, max_examples=60)
 @given(EVENTS)
 def test_the_same_events_again_change_nothing(events: list[Event]) -> None:
     people = People()

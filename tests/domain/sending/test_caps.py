@@ -272,7 +272,7 @@ ASKED = st.builds(CountedMessage, INSTANTS, st.sampled_from(CHANNELS), st.sample
 
 
 @pytest.mark.prove
-@settings(derandomize=True, deadline=None, max_examples=rounds(40, 800))
+@settings(derandomize=True, max_examples=rounds(40, 800))
 @given(RULES, LEDGERS, ASKED, st.sampled_from(ZONES))
 def test_a_recount_at_every_step_comes_to_the_same(
     rules: list[CapRule], ledger: list[CountedMessage], asked: CountedMessage, zone: ZoneInfo
@@ -302,7 +302,7 @@ def test_a_recount_at_every_step_comes_to_the_same(
     assert answer(rules, ledger, eve, zone) is not None
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, max_examples=50)
 @given(RULES, st.lists(st.tuples(ASKED, st.sampled_from([LONDON, TOKYO, NEW_YORK])), max_size=30))
 def test_whoever_asks_before_each_message_never_exceeds_a_cap(
     rules: list[CapRule], wishes: list[tuple[CountedMessage, ZoneInfo]]

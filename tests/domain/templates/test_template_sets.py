@@ -447,7 +447,6 @@ def is_encodable(value: str) -> bool:
     return not any(0xD800 <= ord(character) < 0xE000 for character in value)
 
 
-@settings(deadline=None)
 @given(NASTY.filter(is_encodable))
 @example("</p><script>")
 def test_no_value_adds_markup(value: str) -> None:
@@ -458,7 +457,7 @@ def test_no_value_adds_markup(value: str) -> None:
 
 @pytest.mark.prove
 @pytest.mark.parametrize("template", FILTER_SETS, ids=FILTERS)
-@settings(deadline=None, max_examples=rounds(30, 500))
+@settings(max_examples=rounds(30, 500))
 @given(value=NASTY.filter(is_encodable))
 @example(value="%3Cscript%3E")
 @example(value="&lt;script&gt;")
@@ -471,7 +470,6 @@ def test_no_filter_lets_markup_through(template: TemplateSet, value: str) -> Non
     assert [seen for seen in shape(html) if not {"br", "i", "u"} & set(seen)] == [("p",), ("/", "p")]
 
 
-@settings(deadline=None)
 @given(NASTY.filter(is_encodable))
 @example("a\r\nBcc: eve@example.com")
 def test_no_value_adds_a_header(value: str) -> None:
@@ -480,7 +478,6 @@ def test_no_value_adds_a_header(value: str) -> None:
     assert content["from"] == "Example Shop <hello@example.com>"
 
 
-@settings(deadline=None)
 @given(NASTY.filter(is_encodable))
 def test_no_value_leaves_its_json_string(value: str) -> None:
     data = WEBHOOK_SET.render(context({"city": value}), None)["data"]

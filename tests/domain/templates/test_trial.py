@@ -170,7 +170,7 @@ bodies = st.recursive(
 
 
 @pytest.mark.prove
-@settings(max_examples=rounds(60, 2000), deadline=None)
+@settings(max_examples=rounds(60, 2000))
 @given(parts=st.lists(bodies, min_size=1, max_size=5))
 def test_what_is_refused_can_be_rendered_for_none(parts: list[str]) -> None:
     # `x` and `y` are known names to the compiler in all of them.

@@ -601,13 +601,13 @@ calls = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(calls | anything, max_size=4), st.dictionaries(st.sampled_from(["sentAt", "writeKey"]), anything))
 def test_every_item_is_an_event_a_reject_or_a_repetition(items: list[Any], rest: dict[str, Any]) -> None:
     assert_sound(json.dumps({"batch": items, **rest}).encode(), "batch")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(calls | anything, st.sampled_from(TYPES))
 def test_every_single_call_is_an_event_or_a_reject(call: Any, kind: CallType | Literal["batch"]) -> None:
     assert_sound(json.dumps(call).encode(), kind)
@@ -629,13 +629,13 @@ def test_refusals_are_in_the_words_of_json(kind: CallType | Literal["batch"], va
         assert_sound(json.dumps({"userId": "u", "traits": said}).encode(), "identify")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.binary(max_size=300), st.sampled_from(["batch", *TYPES]))
 def test_no_bytes_raise_anything_but_our_errors(body: bytes, kind: CallType | Literal["batch"]) -> None:
     assert_sound(body, kind)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(calls, min_size=1, max_size=3),
     st.lists(

@@ -72,7 +72,7 @@ def test_an_id_may_be_written_as_uuids_are(told: str) -> None:
     assert message_reacted_to(event("Email Opened", told)) == ID
 
 
-@settings(derandomize=True, deadline=None, max_examples=90)
+@settings(derandomize=True, max_examples=90)
 @given(
     st.one_of(
         st.none(),
