@@ -51,8 +51,7 @@ class UrlTemplate:
             if isinstance(piece, LiquidText) and not any(rendered):
                 raise TemplateRenderError(self.place, "a value in the path of the URL is empty for this user")
             parts += rendered
-        # Proxies such as nginx decode a path, and then resolve its dots.
-        if {".", ".."} & set(_SLASH.split(unquote(join(parts)))):
+        if _has_dots(join(parts)):
             raise TemplateRenderError(
                 self.place, "a value in the path of the URL has a segment `.` or `..` for this user"
             )
@@ -76,6 +75,9 @@ def compile_url(field: Field, problems: list[Problem]) -> UrlTemplate | None:
         problems.append(field.place.problem("this is no URL to send to", "Write it as https://example.com/hook"))
     elif "#" in sample:
         problems.append(field.place.problem("a URL to send to has no fragment", "Remove `#` and all behind it"))
+    elif _has_dots(urlsplit(sample).path):
+        said = "the path of the URL has a segment `.` or `..`"
+        problems.append(field.place.problem(said, "Write the path that it leads to"))
     else:
         path, query = _compile(pieces, field.place, problems)
         return UrlTemplate(field.place, path, query)
@@ -107,6 +109,12 @@ def _encode(piece: str | LiquidText, rendering: Rendering, part: UrlPart) -> lis
         replace(each, part=part) if isinstance(each, SecretRef) else quote(each, safe="")
         for each in parts_of(piece.render(rendering))
     ]
+
+
+def _has_dots(path: str) -> bool:
+    """Whether a path has a segment `.` or `..`, once it is decoded."""
+    # Proxies such as nginx decode a path, and then resolve its dots.
+    return bool({".", ".."} & set(_SLASH.split(unquote(path))))
 
 
 def _is_http(url: str) -> bool:

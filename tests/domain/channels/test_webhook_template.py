@@ -177,6 +177,8 @@ def test_the_host_is_constant(url: str) -> None:
     [
         ("https://example.com/{% if profile.traits.a %}x{% endif %}", "a URL holds no tags"),
         ("https://example.com/#x", "a URL to send to has no fragment"),
+        ("https://example.com/a/../b", "the path of the URL has a segment `.` or `..`"),
+        ("https://example.com/%2e/{{ profile.user_id }}", "the path of the URL has a segment `.` or `..`"),
         ("https://example.com/{{ profile.user }}", "there is no variable 'profile.user'"),
         ('"https://example.com/a\\r\\nHost: evil"', "this is no URL to send to"),
     ],
