@@ -1,4 +1,4 @@
-"""What an audience would come to: its condition, evaluated over the first profiles that are known."""
+"""A sample of an audience: its condition, evaluated over the first known profiles."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from store import audience
 from store.database import Database
 from store.profiles import Profile
 
-# Enough to show that a condition cannot be evaluated; not a forecast. A profile may have 256 kB of traits, so they are
-# read in pages.
+# Enough to detect a condition that cannot be evaluated, but not a forecast. A profile may have 256 kB of traits, so
+# they are read in pages.
 SAMPLE, PAGE = 500, 50
 
 
 class AudienceSample(Struct, frozen=True):
-    """How many of the `profiles` looked at belong to an audience, do not, and could not be judged.
+    """How many of the `profiles` belong to an audience, do not, or failed to evaluate.
 
-    `missing` are those not judged by what their data lacks, as `profile.traits.plan`.
+    `missing` counts the failures by the missing data, as `profile.traits.plan`.
     """
 
     profiles: int
@@ -34,9 +34,9 @@ class AudienceSample(Struct, frozen=True):
 
 
 async def sample_audience(database: Database, rule: AudienceRule) -> AudienceSample:
-    """Judge the first profiles that are known by the condition of an audience, as many as MAX_WORK is enough for.
+    """Evaluate an audience's condition over the first known profiles, within MAX_WORK.
 
-    No connection is held meanwhile, and others have a turn: a key that may only read may send any condition.
+    No connection is held meanwhile, and other tasks have turns: a key that may only read may send any condition.
     """
     matcher = Matcher({})
     outcomes: list[ConditionOutcome] = []

@@ -1,4 +1,4 @@
-"""When the audience of a campaign enters: as the campaign starts, or each time that its schedule in Temporal says."""
+"""Entries of audiences: at the campaign's start, or by its schedule in Temporal."""
 
 from datetime import datetime
 from typing import Final, Protocol
@@ -20,7 +20,7 @@ ENROL: Final = "enrol"
 
 
 class Recurrence(Struct, frozen=True):
-    """When the audience of a version comes round: by a rule, in a zone, and within its campaign's schedule."""
+    """The recurrence of a version's audience: rule, zone, and campaign schedule."""
 
     version: int
     again: AgainRule
@@ -30,22 +30,22 @@ class Recurrence(Struct, frozen=True):
 
 
 class AudienceScheduler(Protocol):
-    """The schedules of audiences, as Temporal has them: one a campaign at most."""
+    """The schedules of audiences in Temporal, at most one for each campaign."""
 
     async def keep(self, campaign_key: str, recurrence: Recurrence, now: datetime) -> None:
-        """See to it that there is this one, from now on."""
+        """Create or update the schedule."""
 
     async def remove(self, campaign_key: str) -> None:
-        """See to it that there is none."""
+        """Delete the schedule if it exists."""
 
 
 async def enter_at_start(
     connection: Connection, campaign_key: str, period: int, rules: Rules, by: Actor
 ) -> Operation | None:
-    """Have the audience enter, if these rules have one that enters at the start; whoever has it run calls it.
+    """Request the entry of an audience that enters at the start, if there is one.
 
-    Once in a period in which the campaign lets users in: an audience that has entered does not enter again because the
-    campaign has a new version, or goes on after a pause. None where nobody is to enter.
+    Once in an entry period: an audience does not enter again because of a new version or a resumption. None if there is
+    nothing to do.
     """
     audience = rules.entry.audience
     if audience is None or audience.again is not None:
@@ -54,7 +54,7 @@ async def enter_at_start(
 
 
 class AudienceRuns:
-    """The runs of audiences that enter again and again."""
+    """The runs of repeated audiences."""
 
     def __init__(
         self, database: Database, catalogue: Catalogue, schedules: AudienceScheduler, deployment_zone: str
@@ -65,7 +65,7 @@ class AudienceRuns:
         self._deployment_zone = deployment_zone
 
     async def keep_schedule(self, campaign_key: str) -> None:
-        """Have Temporal's schedule be what the version that runs says; repeated, it changes nothing."""
+        """Make Temporal's schedule match the running version; repetition changes nothing."""
         async with self._database.transaction() as connection:
             recurrence = await self._recurrence(connection, campaign_key)
             now = connection.clock.now()
@@ -76,10 +76,10 @@ class AudienceRuns:
             await self._schedules.remove(campaign_key)
 
     async def begin(self, campaign_key: str, at: datetime) -> Operation | None:
-        """Have the audience enter, now that its schedule has come round; once a day, however often it does.
+        """Begin a run of the schedule, at most one a day.
 
-        While the audience of the audience_run before still enters, this one is passed over: the operation for it is
-        cancelled from the start. None where there is nothing to do.
+        While the previous run's audience still enters, this run is skipped: its operation is cancelled from the start.
+        None if there is nothing to do.
         """
         async with self._database.transaction() as connection:
             await campaigns.lock_registry_shared(connection)
@@ -94,7 +94,7 @@ class AudienceRuns:
             return operation
 
     async def _recurrence(self, connection: Connection, campaign_key: str) -> Recurrence | None:
-        """That of a campaign that lets in, also while it is paused: its messages are held."""
+        """Return the recurrence of an open campaign, even if it is paused."""
         campaign = await campaigns.campaign(connection, campaign_key)
         if campaign is None or campaign.state not in (RUNNING, PAUSED) or campaign.running_version is None:
             return None
@@ -109,7 +109,7 @@ class AudienceRuns:
 async def _ask(
     connection: Connection, campaign_key: str, audience_run: str, at: datetime, by: Actor
 ) -> Operation | None:
-    """Ask for the entry of an audience; None if that was done for the audience_run."""
+    """Request the entry of an audience; None if its run was requested before."""
     operation = await operations.insert(
         connection,
         campaign_key,

@@ -1,4 +1,4 @@
-"""Who did what."""
+"""The audit log."""
 
 from store import audit
 from store.audit import AuditEntry
@@ -6,7 +6,7 @@ from store.database import Database
 
 
 class AuditLog:
-    """Read what the use cases have recorded."""
+    """Reads the actions that use cases have recorded."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -14,6 +14,6 @@ class AuditLog:
     async def list(
         self, *, limit: int, after: int | None = None, target: str | None = None, actor: str | None = None
     ) -> list[AuditEntry]:
-        """Entries, the newest first: those before `after`, which is the id of the last one seen."""
+        """Return entries, the newest first, before `after`: the id of the last one seen."""
         async with self._database.transaction() as connection:
             return await audit.page(connection, limit=limit, after=after, target=target, actor=actor)

@@ -1,4 +1,4 @@
-"""What becomes due in the life of a campaign by itself."""
+"""Transitions that become due in the life of a campaign."""
 
 from datetime import datetime
 from typing import Literal
@@ -14,13 +14,13 @@ from store.database import Connection, Database
 
 
 class CampaignLife:
-    """Looks what is due, and does it."""
+    """Finds due transitions, and applies them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def advance(self, key: str, at: datetime) -> AdvanceResult:
-        """Do what is due at this instant; what is to be expected then."""
+        """Apply the transitions due at this instant; return what to expect next."""
         while True:
             async with self._database.transaction() as connection:
                 facts = await campaigns.campaign_facts(connection, key)
@@ -29,7 +29,7 @@ class CampaignLife:
                 if life.find_due(facts, at) is None:
                     return life.summarize(facts, at)
                 await campaigns.lock_registry_exclusive(connection)
-                # As it is now that no other transaction can change it.
+                # Read again under the lock.
                 facts = await campaigns.campaign_facts(connection, key)
                 move = None if facts is None else life.find_due(facts, at)
                 if move is not None:

@@ -1,6 +1,6 @@
-"""What the moves of a campaign change, inside of the transaction of whoever moves it.
+"""The effects of campaign transitions, within the caller's transaction.
 
-What a change sets going is written beside it, and carried out by the campaign's workflow.
+Further effects are recorded with the change, and carried out by the campaign's workflow.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ from store.operations import Operation
 
 
 async def get_or_raise(connection: Connection, key: str) -> Campaign:
-    """A campaign. Raises NotFoundError."""
+    """Return a campaign. Raises NotFoundError."""
     campaign = await campaigns.campaign(connection, key)
     if campaign is None:
         raise NotFoundError(f"there is no campaign {key}; publish it first", campaign=key)
@@ -42,10 +42,7 @@ async def get_or_raise(connection: Connection, key: str) -> Campaign:
 async def lock_for_transition(
     connection: Connection, key: str, move: Transition, *, if_match: Precondition = UNCONDITIONAL
 ) -> Campaign:
-    """Take control, and the campaign if its state allows the move.
-
-    Raises NotFoundError, PreconditionFailedError and ConflictError.
-    """
+    """Lock the registry, and the campaign if its state and the precondition allow it."""
     await campaigns.lock_registry_exclusive(connection)
     campaign = await get_or_raise(connection, key)
     if_match.require(campaign.revision)
@@ -55,7 +52,7 @@ async def lock_for_transition(
 
 
 def ensure_publishable(campaign: Campaign) -> None:
-    """Raises ConflictError for a campaign that takes no version any more."""
+    """Raise ConflictError for a campaign that accepts no new version."""
     if campaign.state not in life.ALLOWED["publish"]:
         raise refusal(campaign, f"is {campaign.state} and takes no new version: give the document another key")
 
@@ -69,7 +66,7 @@ async def insert_version(
     *,
     if_match: Precondition = UNCONDITIONAL,
 ) -> tuple[int, bool]:
-    """The number of the version that holds the document, and whether it is new. The caller has control."""
+    """Return the version of the document, and whether it is new. Requires the lock."""
     definition = checked.definition
     campaign = await campaigns.campaign(connection, definition.key)
     if_match.require(campaign.revision if campaign else None)
@@ -97,14 +94,13 @@ async def insert_version(
 async def activate_version(
     connection: Connection, campaign: Campaign, version: int, *, in_flight: InFlightPolicy, by: Actor
 ) -> Operation | None:
-    """Let users in by this version from now on; the caller has control, and the state allows it.
+    """Start a version; the caller holds the lock and has checked the state.
 
-    What is done to the journeys of the other versions; None where they go on as they are. A campaign that is paused
-    stays so.
+    Returns the operation on journeys of other versions; None if they go on unchanged. A paused campaign stays paused.
     """
     rules = await _startable(connection, campaign, version)
     others = [one for one in await campaigns.versions_in_use(connection, campaign.key) if one != version]
-    # Nobody is left on it of those who were ended, else it could not be started.
+    # All of its former journeys have ended, else it could not be started.
     exiting = [one for one in campaign.exiting if one != version]
     operation = None
     if in_flight == "exit" and others:
@@ -121,20 +117,20 @@ async def activate_version(
 
 
 async def begin(connection: Connection, campaign: Campaign) -> None:
-    """Let users in, now that the schedule begins; the caller has control."""
+    """Begin the entries of a scheduled campaign. Requires the lock."""
     version = await _running_version(connection, campaign)
     period = await change(connection, campaign, RUNNING, SOJOURN)
     await enter_at_start(connection, campaign.key, period, version.rules, SOJOURN)
 
 
 async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: Actor) -> None:
-    """Let nobody in any more; the caller has control. Raises ConflictError where it is stopped in this way already."""
+    """Stop entries. Requires the lock. Raises ConflictError if already stopped so."""
     if mode == "drain":
         if campaign.state == STOPPING:
             raise refusal(campaign, "is stopping already")
         await change(connection, campaign, STOPPING, by)
         if campaign.state == PAUSED:
-            # They are to finish.
+            # Their journeys finish.
             await wake_held(connection, campaign, by)
         return
     in_use = await campaigns.versions_in_use(connection, campaign.key)
@@ -146,10 +142,7 @@ async def stop(connection: Connection, campaign: Campaign, mode: StopMode, by: A
 
 
 async def resume(connection: Connection, campaign: Campaign, by: Actor) -> None:
-    """Let messages go again; the caller has control, and the campaign is paused.
-
-    Its schedule may have begun meanwhile, and with it the entry of its audience.
-    """
+    """Resume messages, and entries that became due. Requires the lock."""
     version = await _running_version(connection, campaign)
     state = _state_under(version.rules, connection.clock.now())
     period = await change(connection, campaign, state, by)
@@ -159,7 +152,7 @@ async def resume(connection: Connection, campaign: Campaign, by: Actor) -> None:
 
 
 async def wake_held(connection: Connection, campaign: Campaign, by: Actor) -> None:
-    """Have the journeys go on that were held while the campaign was paused, at the rate of the version that runs."""
+    """Request the wake-up of held journeys, at the rate of the running version."""
     version = await _running_version(connection, campaign)
     await request_operation(connection, campaign.key, "resume", {"rate": version.rules.on_resume.rate}, by)
 
@@ -173,7 +166,7 @@ async def change(
     running_version: int | None = None,
     exiting: list[int] | None = None,
 ) -> int:
-    """Change a campaign, and have its workflow look at it; the period in which it lets users in."""
+    """Change a campaign, and wake its workflow; return the entry period."""
     period = await campaigns.change(
         connection,
         campaign.key,
@@ -189,7 +182,7 @@ async def change(
 async def request_operation(
     connection: Connection, campaign_key: str, kind: OperationKind, parameters: Mapping[str, Any], by: Actor
 ) -> Operation:
-    """Have something done to many journeys of a campaign."""
+    """Request an operation on journeys of a campaign."""
     operation = await operations.insert(connection, campaign_key, kind, parameters, requested_by=by.name)
     if operation is None:
         raise ValueError("an operation of no audience_run is always a new one")
@@ -203,7 +196,7 @@ async def _end(connection: Connection, campaign: Campaign, versions: list[int], 
 
 
 def _state_under(rules: Rules, now: datetime) -> CampaignState:
-    """Whether a campaign runs by now, as its schedule has it."""
+    """Return whether a campaign runs by now, according to its schedule."""
     starts_at = rules.schedule.starts_at
     return SCHEDULED if starts_at is not None and starts_at > now else RUNNING
 
@@ -216,7 +209,7 @@ async def _running_version(connection: Connection, campaign: Campaign) -> Versio
 
 
 async def _startable(connection: Connection, campaign: Campaign, version: int) -> Rules:
-    """The rules of a version that may be started now."""
+    """Return the rules of a version that may be started now."""
     stored = await campaigns.version(connection, campaign.key, version)
     if stored is None:
         raise NotFoundError(
@@ -224,7 +217,7 @@ async def _startable(connection: Connection, campaign: Campaign, version: int) -
             campaign=campaign.key,
         )
     if await operations.ends_version(connection, campaign.key, version):
-        # Whoever entered now would be ended with them.
+        # New entries would be ended with them.
         raise refusal(campaign, f"is still ending the journeys of version {version}: start it when that is done")
     ends_at = stored.rules.schedule.ends_at
     if ends_at is not None and ends_at <= connection.clock.now():
@@ -237,7 +230,7 @@ async def _startable(connection: Connection, campaign: Campaign, version: int) -
 
 
 def refusal(campaign: Campaign, why: str) -> ConflictError:
-    """What a move is refused with: the state, why, and what is possible."""
+    """Return the refusal of a transition: the state, the reason, and possible ones."""
     allowed = life.allowed_transitions(campaign.state)
     return ConflictError(
         f"campaign {campaign.key} {why}; possible now: {', '.join(allowed) or 'nothing'}",

@@ -21,7 +21,7 @@ from store.database import Connection, Database
 
 @dataclass(frozen=True, slots=True)
 class PublishedVersion:
-    """The version that holds a document, whether it was made for it now, and what is worth a second look."""
+    """The version of a document, whether it is new, and its warnings."""
 
     key: str
     version: int
@@ -31,10 +31,7 @@ class PublishedVersion:
 
 @dataclass(frozen=True, slots=True)
 class CampaignView:
-    """A campaign as it stands, with the operations that are not finished.
-
-    `revision` changes with whatever is changed of it.
-    """
+    """A campaign with its unfinished operations. `revision` changes with it."""
 
     key: str
     name: str
@@ -49,9 +46,9 @@ class CampaignView:
 
 @dataclass(frozen=True, slots=True)
 class CampaignOverview(CampaignView):
-    """The same with the numbers of its journeys.
+    """A campaign with the numbers of its journeys.
 
-    Those take a look at each of them: whoever moves a campaign holds up all events meanwhile, and is not told.
+    Counting reads each journey, so it happens outside of transitions, which delay all events.
     """
 
     active_journeys: int
@@ -59,9 +56,10 @@ class CampaignOverview(CampaignView):
 
 
 class Campaigns:
-    """Every change waits for the decisions under way, and is seen by every one that follows its acknowledgement.
+    """Changes of campaigns, which every later decision sees.
 
-    What a change sets going is written beside it, and carried out by the campaign's workflow.
+    Each change waits for decisions under way. Its further effects are recorded with it, and carried out by the
+    campaign's workflow.
     """
 
     def __init__(self, database: Database, documents: Documents) -> None:
@@ -71,17 +69,14 @@ class Campaigns:
     async def publish(
         self, source: str, file: str, templates: Mapping[str, str], *, if_match: Precondition = UNCONDITIONAL, by: Actor
     ) -> PublishedVersion:
-        """Make an immutable version of a document, unless the latest is the same already.
-
-        Raises InvalidDocumentError with everything that is wrong, and PreconditionFailedError.
-        """
+        """Publish a document as a version, unless the latest is the same, or refuse it."""
         checked = await self._documents.campaign(CampaignText(source, file, templates))
         async with self._database.transaction() as connection:
             await campaigns.lock_registry_exclusive(connection)
             version, created = await transitions.insert_version(
                 connection, checked, source, file, by, if_match=if_match
             )
-        # With all that is published by now: of two campaigns published at once, the later one is told.
+        # Includes all published campaigns: of two published at once, the later one gets the warning.
         async with self._database.transaction() as connection:
             rules = await campaigns.latest_rules(connection)
         key = checked.definition.key
@@ -97,10 +92,7 @@ class Campaigns:
         if_match: Precondition = UNCONDITIONAL,
         by: Actor,
     ) -> CampaignView:
-        """Let users in by this version, the latest by default, once its schedule begins.
-
-        `in_flight` says what becomes of the journeys on other versions.
-        """
+        """Start a version; `in_flight` decides about the journeys on other versions."""
         async with self._database.transaction() as connection:
             campaign = await transitions.lock_for_transition(connection, key, "start", if_match=if_match)
             chosen = campaign.latest_version if version is None else version
@@ -109,7 +101,7 @@ class Campaigns:
             return await _view(connection, key)
 
     async def pause(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
-        """Hold every message of the campaign from now on. Journeys still begin and rest."""
+        """Hold every message of the campaign. Journeys still begin and wait."""
         async with self._database.transaction() as connection:
             campaign = await transitions.lock_for_transition(connection, key, "pause", if_match=if_match)
             await transitions.change(connection, campaign, PAUSED, by)
@@ -117,7 +109,7 @@ class Campaigns:
             return await _view(connection, key)
 
     async def resume(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
-        """Let messages go again; the journeys that were held go on at the rate that the version says."""
+        """Resume messages; held journeys continue at the rate of the version."""
         async with self._database.transaction() as connection:
             campaign = await transitions.lock_for_transition(connection, key, "resume", if_match=if_match)
             await transitions.resume(connection, campaign, by)
@@ -127,7 +119,7 @@ class Campaigns:
     async def stop(
         self, key: str, mode: StopMode = "drain", *, if_match: Precondition = UNCONDITIONAL, by: Actor
     ) -> CampaignView:
-        """Let nobody in any more. The journeys under way finish (`drain`), or are over from now on (`exit`)."""
+        """Stop entries. Open journeys finish (`drain`), or end now (`exit`)."""
         async with self._database.transaction() as connection:
             campaign = await transitions.lock_for_transition(connection, key, "stop", if_match=if_match)
             await transitions.stop(connection, campaign, mode, by)
@@ -135,7 +127,7 @@ class Campaigns:
             return await _view(connection, key)
 
     async def archive(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
-        """Put a campaign away that is over, or was never begun. Nothing of it changes any more."""
+        """Archive a campaign that has ended or never started, for good."""
         async with self._database.transaction() as connection:
             campaign = await transitions.lock_for_transition(connection, key, "archive", if_match=if_match)
             await transitions.change(connection, campaign, ARCHIVED, by)
@@ -143,19 +135,19 @@ class Campaigns:
             return await _view(connection, key)
 
     async def list(self) -> list[CampaignOverview]:
-        """Every campaign, by key."""
+        """Return every campaign by key."""
         async with self._database.transaction() as connection:
             return await _overviews(connection, await campaigns.all_campaigns(connection))
 
     async def get(self, key: str) -> CampaignOverview:
-        """One campaign. Raises NotFoundError."""
+        """Return one campaign. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             [overview] = await _overviews(connection, [await transitions.get_or_raise(connection, key)])
         return overview
 
 
 async def _view(connection: Connection, key: str) -> CampaignView:
-    """A campaign as its move leaves it."""
+    """Return a campaign after its transition."""
     campaign = await transitions.get_or_raise(connection, key)
     opened = await operations.open_ids(connection, [key])
     return CampaignView(**_fields(campaign, opened))

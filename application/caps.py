@@ -1,4 +1,4 @@
-"""The frequency caps of the deployment: one document, effective with the next decision."""
+"""The frequency caps of the deployment: one document, effective at once."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class CapsView:
-    """The document in force, and its rules as it has them; version 0 is none."""
+    """The document in force, and its rules; version 0 is the initial one."""
 
     version: int
     source: str
@@ -21,22 +21,19 @@ class CapsView:
 
 
 class FrequencyCaps:
-    """Read and replace the document."""
+    """Reads and replaces the document."""
 
     def __init__(self, database: Database, documents: Documents) -> None:
         self._database = database
         self._documents = documents
 
     async def get(self) -> CapsView:
-        """The rules in force."""
+        """Return the rules in force."""
         async with self._database.transaction() as connection:
             return _view(await caps.latest(connection))
 
     async def put(self, source: str, file: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CapsView:
-        """Replace the rules, for every message from now on.
-
-        Raises InvalidDocumentError with all that is wrong, and PreconditionFailedError.
-        """
+        """Replace the rules for every message from now on, or refuse the document."""
         rules = await self._documents.caps(source, file)
         async with self._database.transaction() as connection:
             await caps.lock_caps_exclusive(connection)

@@ -1,4 +1,4 @@
-"""Published versions and the campaigns that listen, kept in memory and never older than the transaction that asks."""
+"""Published versions and listening campaigns, cached in step with transactions."""
 
 from collections import OrderedDict
 
@@ -16,7 +16,7 @@ VERSIONS_KEPT = 500
 
 
 class LoadedVersion(Struct, frozen=True):
-    """A published version. It never changes, so it is kept once loaded."""
+    """A published version. It never changes, so it is cached."""
 
     key: str
     version: int
@@ -27,7 +27,7 @@ class LoadedVersion(Struct, frozen=True):
 
 
 class Catalogue:
-    """One a process."""
+    """One for each process."""
 
     def __init__(self) -> None:
         self._versions: OrderedDict[tuple[str, int], LoadedVersion] = OrderedDict()
@@ -35,15 +35,15 @@ class Catalogue:
         self._revision = -1
 
     async def listeners(self, connection: Connection) -> Listeners:
-        """The campaigns that listen, as of this transaction: they cannot change before it ends.
+        """Return the campaigns that listen, as this transaction holds them.
 
-        An older version goes on listening here until the registry next changes, though its last journey may have
-        ended: it finds no journey then.
+        An older version keeps listening here until the registry next changes, though its last journey may have ended:
+        it then finds no journey.
         """
         return await self.listeners_at(connection, await campaigns.lock_registry_shared(connection))
 
     async def listeners_at(self, connection: Connection, revision: int) -> Listeners:
-        """The campaigns that listen, of a revision that this transaction holds."""
+        """Return the campaigns that listen, of a revision that this transaction holds."""
         if self._listeners is None or revision != self._revision:
             known = [
                 (CampaignVersion(version.campaign_key, version.version, version.rules), version)
@@ -58,13 +58,13 @@ class Catalogue:
         return self._listeners
 
     async def version(self, connection: Connection, key: str, number: int) -> LoadedVersion:
-        """A published version. Raises NotFoundError."""
+        """Return a published version. Raises NotFoundError."""
         if (known := self._find_loaded(key, number)) is not None:
             return known
         stored = await campaigns.version(connection, key, number)
         if stored is None:
             raise NotFoundError(f"campaign {key} has no version {number}", campaign=key, version=number)
-        # Another may have brought it meanwhile.
+        # Another task may have loaded it meanwhile.
         if (known := self._find_loaded(key, number)) is not None:
             return known
         version = LoadedVersion(key, number, stored.name, stored.plan, stored.rules, Templates(stored.templates))

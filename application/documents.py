@@ -1,4 +1,4 @@
-"""Checking the documents that authors send, away from everything else that a process does."""
+"""Checks of authors' documents, isolated from the rest of the process."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -19,20 +19,20 @@ class CampaignText(Struct, frozen=True):
 
 
 class Documents(Protocol):
-    """Checks documents under limits on processor time, memory and time: a key that may only read may send any text.
+    """Checks documents within limits of processor time, memory and time.
 
-    Every method raises InvalidDocumentError with all that is wrong, or with the limit that was reached, and
-    OverloadedError where too many documents wait.
+    A key that may only read may send any text. Every method raises InvalidDocumentError with all problems, or with the
+    exceeded limit, and OverloadedError if too many documents wait.
     """
 
     async def campaign(self, text: CampaignText) -> Published:
-        """The campaign proved and compiled."""
+        """Check and compile a campaign."""
         ...
 
     async def caps(self, source: str, file: str) -> list[CapRule]:
-        """The rules of a caps document."""
+        """Return the rules of a caps document."""
         ...
 
     async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:
-        """What differs between two documents that were proved before; None stands for an empty one."""
+        """Compare two valid documents; None stands for an empty one."""
         ...

@@ -1,4 +1,4 @@
-"""Carry out the effects of an action, in the transaction that records the action."""
+"""Carry out the effects of an action, in the transaction that records it."""
 
 from typing import TypeVar, assert_never
 from uuid import UUID
@@ -16,8 +16,8 @@ A = TypeVar("A")
 async def carry_out(
     connection: Connection, request: StepRequest, profile_id: UUID, decision: StepDecision[A]
 ) -> StepDecision[A]:
-    """Change the profile, whose row the caller has locked; the decision, without the traits that had no room."""
-    # The journey's clock may be ahead, where time is skipped.
+    """Change the locked profile; return the decision, without traits that had no room."""
+    # The journey's clock may be ahead if time was skipped.
     source = Source("step", str(request.decision_id), min(request.at, connection.clock.now()))
     for effect in decision.effects:
         match effect:
@@ -27,7 +27,7 @@ async def carry_out(
             case SetStage(stage=stage):
                 await set_stage(connection, profile_id, decision.data["before"], stage, source)
             case EmitEvent():
-                # The answer has it: it is reported after the commit.
+                # The answer contains it: it is reported after the commit.
                 continue
             case _:
                 assert_never(effect)

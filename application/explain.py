@@ -1,4 +1,4 @@
-"""Why a user got what they got, and why they got nothing."""
+"""Explanations of a user's timeline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 from application import turns
 from application.catalogue import Catalogue
-from application.refusals import look_up, work_out
+from application.refusals import evaluate_refusals, look_up
 from application.whereabouts import Whereabouts, link, whereabouts
 from domain.campaign.durations import format_duration
 from domain.errors import InvalidCursorError, NotFoundError
@@ -21,11 +21,11 @@ NO_REFUSALS: Mapping[str, Sequence[Recorded]] = {}
 
 @dataclass(frozen=True, slots=True)
 class PersonChange:
-    """What something has changed in one part of a profile, in words and as it is kept.
+    """A change in one part of a profile, in words and as data.
 
     `part` is traits, consent, suppressed, addresses, context (zone and language of the device), stage or identity;
-    `source` what changed it: an event, a link, an operator, a step or a merge. `changes` has the values before and
-    after by name, or what was linked or merged.
+    `source` is an event, a link, an operator, a step or a merge. `changes` has the values before and after by name, or
+    what was linked or merged.
     """
 
     part: str
@@ -36,12 +36,12 @@ class PersonChange:
 
 @dataclass(frozen=True, slots=True)
 class TimelineItem:
-    """One line of a timeline: what happened or was decided, and why. `url` leads to the journey in the Temporal UI.
+    """One line of a timeline. `url` leads to the journey in the Temporal UI.
 
-    `outcome` is what came of it: entered, granted, deferred, held, refused, left_out, sent, failed, cancelled, unknown,
-    exited, converted, skipped, moved, stayed, the outcome of a journey, the case of a branch, the arm of a split, or
-    what came of an action or a delay; None for an event. A goal's `step` is that of the last message before it.
-    `changes` is what it changed of the person.
+    `outcome` is entered, granted, deferred, held, refused, left_out, sent, failed, cancelled, unknown, exited,
+    converted, skipped, moved, stayed, the outcome of a journey, the case of a branch, the arm of a split, or the result
+    of an action or a delay; None for an event. A goal's `step` is that of the last message before it. `changes` are
+    those of the person.
     """
 
     at: datetime
@@ -59,10 +59,7 @@ class TimelineItem:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The lines, oldest first. `next` is to be passed as `before` for those before them; None where there are none.
-
-    `now` tells of each active journey where it is; of the latest page only.
-    """
+    """The lines, oldest first, with the `next` page; `now` is on the latest page only."""
 
     user_id: str
     items: list[TimelineItem]
@@ -71,9 +68,10 @@ class Timeline:
 
 
 class Explain:
-    """`journey_url` is the address of a journey in the Temporal UI, with {workflow_id} in it.
+    """Explains timelines, with links to the Temporal UI.
 
-    `timezone` is the deployment's, for people whose own is not known, nor their campaign's.
+    `journey_url` contains {workflow_id}. `timezone` is the deployment's, for people without a zone of their own or
+    their campaign's.
     """
 
     def __init__(self, database: Database, catalogue: Catalogue, journey_url: str, timezone: str) -> None:
@@ -83,7 +81,7 @@ class Explain:
         self._timezone = timezone
 
     async def timeline(self, user_id: str, *, limit: int, before: str | None) -> Timeline:
-        """The latest `limit` lines before a place. Raises NotFoundError for a user never heard of."""
+        """Return the latest `limit` lines before a place. Raises NotFoundError."""
         place = place_of(before)
         async with self._database.transaction() as connection:
             profile_id = await profiles.find(connection, user_id)
@@ -99,13 +97,13 @@ class Explain:
             )
         if profile_id is None and not recorded:
             raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
-        refusals = await turns.run(work_out(unjudged)) if unjudged else {}
+        refusals = await turns.run(evaluate_refusals(unjudged)) if unjudged else {}
         items, next = timeline_items(recorded, limit, self._journey_url, refusals)
         return Timeline(user_id, items, now, next)
 
 
 def place_of(before: str | None) -> tuple[datetime, str] | None:
-    """Where the page that ended with this `next` goes on. Raises InvalidCursorError."""
+    """Return the place that a `next` names. Raises InvalidCursorError."""
     if before is None:
         return None
     instant, separator, key = before.partition("~")
@@ -124,9 +122,9 @@ def timeline_items(
     journey_url: str,
     refusals: Mapping[str, Sequence[Recorded]] = NO_REFUSALS,
 ) -> tuple[list[TimelineItem], str | None]:
-    """Of what was recorded, newest first, the `limit` newest lines, oldest first, and the `next` if there are more.
+    """Describe the newest `limit` records, given newest first, oldest first.
 
-    The refusals of an event, by its key, follow it and do not count.
+    Also returns the `next` if there are more. The refusals of an event, by its key, follow it and do not count.
     """
     shown = recorded[:limit]
     next = f"{shown[-1].recorded_at.isoformat()}~{shown[-1].key}" if len(recorded) > limit else None
@@ -212,25 +210,25 @@ def _summary(entry: Recorded) -> str:
         case "end", outcome:
             return f"{entry.campaign} is over: {outcome}"
         case _ if entry.step is not None:
-            return f"{entry.step}: {_done(data)}"
+            return f"{entry.step}: {_describe_action(data)}"
         case _:
             raise ValueError(f"a timeline has no {entry.kind}")
 
 
 def _history(data: dict[str, Any]) -> str:
-    """That an event tells of the past and starts nothing, where it does."""
+    """Describe an event of the past, which starts nothing."""
     return " (history)" if data.get("is_history") else ""
 
 
 def _impossible_clock(data: dict[str, Any]) -> str:
-    """What a client's clock said, where that counts for nothing."""
+    """Describe a client's impossible time, which is ignored."""
     if "reported_timestamp" not in data:
         return ""
     return f" (its clock said {data['reported_timestamp']}, so its arrival counts)"
 
 
 def change_text(part: str, changes: Mapping[str, Any]) -> str:
-    """What changed in one part of a profile, in words. Values of traits are not repeated."""
+    """Describe a change in one part of a profile, without values of traits."""
     match part:
         case "identity":
             linked = [f"{one['kind']} id {one['value']}" for one in changes.get("linked", ())]
@@ -260,7 +258,7 @@ def _suppression_text(why: str | None) -> str:
 
 
 def _delay_text(entry: Recorded) -> str:
-    """What a delay until a local time or a date found when it was reached, or when it was over."""
+    """Describe the look-up of a delay's end."""
     match entry.outcome, entry.data:
         case "unreadable", {"error": error}:
             return f"unreadable date: {error}"
@@ -274,7 +272,7 @@ def _delay_text(entry: Recorded) -> str:
             return "waited"
 
 
-def _done(data: dict[str, Any]) -> str:
+def _describe_action(data: dict[str, Any]) -> str:
     """Describe the effects of an action (application/effects.py)."""
     done = []
     if "traits" in data:
@@ -289,7 +287,7 @@ def _done(data: dict[str, Any]) -> str:
 
 
 def _because(reason: str | None, data: dict[str, Any]) -> str:
-    """The reason with the data that decided it."""
+    """Describe the reason with its data."""
     match reason:
         case "capped":
             return f"capped: {_numbers(data)} ({data['rule']}), frees at {_clock(data['frees_at'])}" + (
@@ -340,7 +338,7 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
 
 
 def _numbers(data: dict[str, Any]) -> str:
-    """What a cap counted."""
+    """Describe the counts of a cap."""
     count = f"{data['count']} of {data['limit']} in"
     match data:
         case {"min_gap_seconds": seconds}:
@@ -352,6 +350,6 @@ def _numbers(data: dict[str, Any]) -> str:
 
 
 def _clock(instant: str) -> str:
-    """An instant of a decision's data, to the second where it is no whole minute."""
+    """Format an instant, to the second if it is not a whole minute."""
     at = datetime.fromisoformat(instant)
     return at.isoformat(timespec="seconds" if at.second or at.microsecond else "minutes")

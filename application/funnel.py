@@ -1,4 +1,4 @@
-"""How far the journeys of a campaign came, and what became of them, version by version."""
+"""The funnel of a campaign's journeys and messages, by version."""
 
 import asyncio
 from collections import Counter
@@ -21,17 +21,18 @@ from store import funnel
 from store.database import Database
 from store.funnel import DecisionCount, GoalCount, JourneyCount, MessageCount, PassedKind, PassedSteps
 
-# Outlines are read again from their documents, which takes some milliseconds each.
+# Outlines are derived from the documents, which takes some milliseconds each.
 OUTLINES_KEPT = 500
 MERGED = "merged"
 
 
 @dataclass(frozen=True, slots=True)
 class SendFunnel:
-    """What became of a step's messages. All but `deferred` and `held` count messages, of which a journey may have many.
+    """The messages of a step by outcome.
 
-    `deferred` (by reason) and `held` count the journeys to which that happened at all, whatever came of it then.
-    `opened` are among those sent, `capped` were refused by a frequency cap, `refused` for each other reason.
+    All but `deferred` and `held` count messages, of which a journey may have many. `deferred` (by reason) and `held`
+    count journeys, whatever happened then. `opened` are among those sent, `capped` were refused by a frequency cap,
+    `refused` for each other reason.
     """
 
     sent: int
@@ -48,9 +49,9 @@ class SendFunnel:
 
 @dataclass(frozen=True, slots=True)
 class StepFunnel:
-    """A step: how many journeys have come to it, and how many are there now, by what they do there.
+    """A step: how many journeys reached it, and how many are there now, by status.
 
-    `within` is the step that it stands in, in its list `block`; `depth` counts the steps around it.
+    `within` is the step around it, and `block` its list there; `depth` counts the steps around it.
     """
 
     id: str
@@ -65,7 +66,7 @@ class StepFunnel:
 
 @dataclass(frozen=True, slots=True)
 class ArmFunnel:
-    """An arm of a split: the journeys that were sent that way, and how many of them reached the goal afterwards."""
+    """An arm of a split: its journeys, and how many of them reached the goal later."""
 
     step: str
     arm: str
@@ -75,7 +76,7 @@ class ArmFunnel:
 
 @dataclass(frozen=True, slots=True)
 class VersionFunnel:
-    """The journeys that are on one version now, or were when they ended."""
+    """The journeys on one version, now or at their end."""
 
     version: int
     entered: int
@@ -89,7 +90,7 @@ class VersionFunnel:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """A campaign's funnel. `not_let_in` counts events by why they started no journey, of all versions."""
+    """A campaign's funnel. `not_let_in` counts events that started no journey."""
 
     campaign: str
     not_let_in: dict[str, int]
@@ -97,13 +98,13 @@ class Funnel:
 
 
 class Funnels:
-    """Counts what Postgres holds, all at one instant."""
+    """Counts the records of PostgreSQL, in one snapshot."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def __call__(self, key: str, version: int | None) -> Funnel:
-        """Of one version, or of each that has journeys or runs. Raises NotFoundError."""
+        """Count one version, or each that has journeys or runs. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             await connection.execute(funnel.ISOLATION)
             campaign = await campaign_transitions.get_or_raise(connection, key)
@@ -139,7 +140,7 @@ class Funnels:
 
 @dataclass(frozen=True, slots=True)
 class _Outline:
-    """The steps of a document in its order, and what is passed for certain by those who are known to be somewhere."""
+    """The steps of a document, and those certainly passed on the way to each."""
 
     steps: Sequence[Outlined]
     known: Sequence[PassedSteps]
@@ -203,7 +204,7 @@ def _version(
 
 
 def _exits(journeys: Sequence[JourneyCount], decisions: Sequence[DecisionCount]) -> dict[str, int]:
-    """Why journeys were ended. What ends with the merging of two people has no decision of its own."""
+    """Count exits by reason. The end of a journey in a merge has no decision."""
     return _sums(
         [
             *((row.reason, row.journeys) for row in decisions if row.kind == "exit"),
@@ -243,7 +244,7 @@ def _messages(step: str, decisions: Sequence[DecisionCount], messages: Sequence[
 
 
 def _sums(numbers: Iterable[tuple[str | None, int]]) -> dict[str, int]:
-    """Added up by name. A missing name counts as `unknown`."""
+    """Add up by name. A missing name counts as `unknown`."""
     sums: Counter[str] = Counter()
     for name, number in numbers:
         sums[name or "unknown"] += number

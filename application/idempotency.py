@@ -1,4 +1,4 @@
-"""What was asked for twice is done once: the answer commits with the effect, in one transaction."""
+"""Idempotent requests: the answer is committed with the effect."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -11,16 +11,16 @@ from store import idempotency
 from store.database import Connection, Database
 from store.idempotency import KeptAnswer, StoredResponse
 
-# How long a repeat waits for the request that it repeats, in seconds. It holds a connection meanwhile.
+# How long a repeat waits for the first request, in seconds. It holds a connection meanwhile.
 CLAIM_SECONDS: Final = 1.0
 
 
 class _DoneBefore(Exception):
-    """Ends the request at its first use of the database: its answer is there already."""
+    """Ends the request at its first use of the database: it has an answer already."""
 
 
 class Idempotency:
-    """Carry a request out, or give the answer that it was given before."""
+    """Carries out a request, or returns its earlier answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -28,13 +28,13 @@ class Idempotency:
     async def __call__(
         self, by: Actor, key: str, request_hash: bytes, act: Callable[[], Awaitable[StoredResponse]]
     ) -> tuple[StoredResponse, bool]:
-        """The answer, and whether it was given before.
+        """Return the answer, and whether it is an earlier one.
 
-        `act` runs in this transaction: its use cases join it, so that whatever cuts it short leaves neither an effect
-        nor an answer. What it raises passes through, and is not remembered.
+        `act` runs in this transaction: its use cases join it, so that an interruption leaves neither an effect nor an
+        answer. Errors pass through and are not stored.
 
-        Raises IdempotencyInProgressError while the same key is at work elsewhere, IdempotencyKeyReusedError where it
-        was another request's.
+        Raises IdempotencyInProgressError while another request uses the key, IdempotencyKeyReusedError if the key was
+        used for a different request.
         """
 
         async def begin(connection: Connection) -> None:
@@ -50,18 +50,18 @@ class Idempotency:
         try:
             async with self._database.unit_of_work(begin) as work:
                 answer = await act()
-                # What acts without the database has not claimed its key yet.
+                # A request that does not use the database has not claimed its key yet.
                 await idempotency.keep(await work.connection(), by.id, key, answer)
                 return answer, False
         except _DoneBefore:
             kept = await self._find(by, key)
         except SojournError:
-            # A repeat may be refused before it claims its key, for what the first has changed: applying a plan makes
-            # the plan outdated. The change and its answer were committed together, so the answer is there by now.
+            # A repeat may fail before it claims its key, because of the first request's change: applying a plan makes
+            # the plan outdated. The change and its answer were committed together, so the answer exists by now.
             if (kept := await self._find(by, key)) is None:
                 raise
         if kept is None:
-            # Its day was over between the two statements.
+            # It expired between the two statements.
             raise IdempotencyInProgressError("this Idempotency-Key is just being forgotten", retry_after=1)
         if kept.request_hash != request_hash:
             raise IdempotencyKeyReusedError("this Idempotency-Key was used for another request; make a new one")

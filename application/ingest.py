@@ -1,4 +1,4 @@
-"""Events in: one transaction for a whole batch, in a fixed handful of statements, whatever its size."""
+"""Ingest of events: one transaction a batch, in a fixed number of statements."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from application.people import (
     event_source,
     identity_changes,
     identity_sources,
-    left_out,
+    list_left_out,
     lock_before_merge,
     merge_people,
     merge_sources,
@@ -42,20 +42,20 @@ from store.events import StoredEvent
 from store.profile_changes import ProfileChange
 from store.profiles import Profile
 
-# Batches that meet the same new people at once take turns: of each round one comes through.
+# Batches with the same new people take turns: one succeeds in each round.
 ATTEMPTS = 12
-# Events of one transaction, of which each stage takes all at once: together some 25 µs an event.
+# Events of one transaction: each stage processes all at once, in some 25 µs an event.
 MAX_EVENTS = 500
-# Traits and consents of one transaction, but for those of its first event: folded, stored and kept as history at 5 to
-# 10 µs each.
+# Traits and consents of one transaction, except those of its first event: folded, stored and kept as history in 5 to 10
+# µs each.
 MAX_TRAITS_SAID = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """How many events were new, and those message ids that had been seen before and changed nothing.
+    """The number of new events, and the message ids of repeated ones.
 
-    `left_out` are the parts of new events for which their profile had no room, and `unnamed` how many more there are.
+    `left_out` are the parts of new events for which their profile had no room, and `unnamed` counts further ones.
     """
 
     accepted: int
@@ -65,11 +65,11 @@ class IngestResult:
 
 
 class _IdentityMoved(Exception):
-    """The batch makes an identity mean another person, or another batch has just linked it."""
+    """The batch changes the person of an identity, or another batch just did."""
 
 
 class _TooMuchWork(Exception):
-    """The first `number` events are what one transaction may decide."""
+    """Only the first `number` events fit into one transaction."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -77,7 +77,7 @@ class _TooMuchWork(Exception):
 
 
 class Ingest:
-    """Take events in. When the call returns, they cannot be lost and what they mean has been decided."""
+    """Ingests events. After the call, they are stored and their effects are decided."""
 
     def __init__(self, database: Database, catalogue: Catalogue) -> None:
         self._database = database
@@ -93,20 +93,19 @@ class Ingest:
         places: Sequence[int] | None = None,
         opt_out: OptOut | None = None,
     ) -> IngestResult:
-        """Store the events with what they mean, and what was refused or left out beside them.
+        """Store events, with their effects and the rejects of their request.
 
-        `places` are those of the events in their request, where others were refused or stood there twice. `opt_out` is
-        the use of an unsubscribe link, which the batch reports.
+        `places` are those of the events in their request, which may have had rejects or repetitions. `opt_out` is the
+        use of an unsubscribe link, which the batch reports.
 
-        What takes more work than one transaction may do is taken in parts, in order. Raises
-        psycopg.OperationalError when the database is away; then nothing was kept of the part that was under way, nor
-        of those after it.
+        More work than fits into one transaction is done in parts, in order. Raises psycopg.OperationalError if the
+        database is away; then neither the current part nor later ones are stored.
         """
         places = range(len(batch)) if places is None else places
         total = IngestResult(0, [])
         first, number = 0, MAX_EVENTS
         while True:
-            part = _within_traits(batch[first : first + number])
+            part = _take_within_traits(batch[first : first + number])
             places_of_part = places[first : first + len(part)]
             try:
                 result = await self._part(part, places_of_part, rejects, unrecorded, received_at, opt_out)
@@ -122,9 +121,9 @@ class Ingest:
             first += len(part)
             if first >= len(batch):
                 return total
-            # What was left out of an event goes with it, what was refused has gone with the first part.
-            rejects, unrecorded = [one for one in rejects if one.event_id is not None], unrecorded.of_events()
-            # Events are much like those before them, and what is tried in vain is done again.
+            # The rejects of an event stay with it; other rejects were stored with the first part.
+            rejects, unrecorded = [one for one in rejects if one.event_id is not None], unrecorded.select_events()
+            # Events resemble those before them, so the next part begins at this size.
             number = min(2 * number, MAX_EVENTS)
 
     async def _part(
@@ -146,7 +145,7 @@ class Ingest:
             except _IdentityMoved:
                 exclusive = True
             except (DeadlockDetected, UniqueViolation):
-                # Two merges of the same people at once: the second finds the work of the first.
+                # Two concurrent merges of the same people: the second finds the work of the first.
                 exclusive = True
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -189,7 +188,7 @@ class Ingest:
         interesting = [ProfileEvent(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
         said = _statements(fresh, listeners, received_at, opt_out)
         touched = {profile_event.profile_id for profile_event in interesting} | said.keys()
-        of_addresses = _of_addresses(fresh[0], opt_out) if opt_out else ()
+        of_addresses = _opt_out_statements(fresh[0], opt_out) if opt_out else ()
         if resolution.linked and not await profiles.create(connection, resolution.created, resolution.linked):
             raise _IdentityMoved
         merged = resolution.merged
@@ -216,7 +215,7 @@ class Ingest:
                     raise _TooMuchWork(number) from too_much
         if history:
             await profile_changes.insert(connection, history)
-        beyond, more = left_out(refusals, batch, places)
+        beyond, more = list_left_out(refusals, batch, places)
         if beyond:
             await reject_log.insert(connection, beyond, more, received_at)
         if reactions:
@@ -233,7 +232,7 @@ class Ingest:
         locked: PendingResult[dict[UUID, Profile]] | None,
         received_at: datetime,
     ) -> tuple[list[ProfileChange], list[Refusal]]:
-        """What changes by who the events are about, and the traits that a merge leaves out. `locked` are its people."""
+        """Apply changes of the locked people's identities; return traits left out."""
         if not resolution.linked and not resolution.merged:
             return [], []
         sources = identity_sources(batch)
@@ -254,8 +253,8 @@ class Ingest:
         return history, refusals
 
 
-def _within_traits(batch: Sequence[Event]) -> Sequence[Event]:
-    """The first event, and those after it that say no more than MAX_TRAITS_SAID of their people."""
+def _take_within_traits(batch: Sequence[Event]) -> Sequence[Event]:
+    """Return the first event, and those after it within MAX_TRAITS_SAID."""
     said = 0
     for number, event in enumerate(batch):
         if event.type == "identify":
@@ -266,7 +265,7 @@ def _within_traits(batch: Sequence[Event]) -> Sequence[Event]:
 
 
 def _reactions(new: Sequence[Event]) -> dict[UUID, datetime]:
-    """When a user first reacted to a message, by its id; whether there is such a message is not checked yet."""
+    """Return the first reaction to each message, by an id that may not exist."""
     reactions: dict[UUID, datetime] = {}
     for event in new:
         if (message_id := message_reacted_to(event)) is not None:
@@ -277,9 +276,9 @@ def _reactions(new: Sequence[Event]) -> dict[UUID, datetime]:
 def _statements(
     fresh: Sequence[StoredEvent], listeners: Listeners, received_at: datetime, opt_out: OptOut | None
 ) -> dict[UUID, list[Statement]]:
-    """What a batch says of each profile, in its order.
+    """Return the statements of a batch by profile, in order.
 
-    The context count of events whose profile is locked anyway: an event that nothing listens for costs no lock.
+    The context of an event counts only if its profile is locked anyway: an event without listeners costs no lock.
     """
     said: dict[UUID, list[Statement]] = {}
     for one in fresh:
@@ -293,7 +292,7 @@ def _statements(
     return said
 
 
-def _of_addresses(reported: StoredEvent, opt_out: OptOut) -> list[AddressStatement]:
+def _opt_out_statements(reported: StoredEvent, opt_out: OptOut) -> list[AddressStatement]:
     return opt_out.statements(reported.profile_id, _source(reported.event, opt_out))
 
 

@@ -1,4 +1,4 @@
-"""Use cases of journeys: list them, show one with its story, and end or skip one or many."""
+"""Use cases of journeys: list, show, end, and skip waits."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
@@ -27,7 +27,7 @@ from store.outbox import OutboxMessage
 from store.selections import Selected
 
 WAITING: Final = "waiting"
-# Why the rest of a journey that does not wait cannot be skipped, by its status.
+# Why the wait of a journey cannot be skipped, by its status.
 _NOT_WAITING = {
     "deferred": "its message waits for its send window or the frequency caps, which cannot be overridden",
     "held": "its campaign is paused: resume it",
@@ -37,7 +37,7 @@ _NOT_WAITING = {
 
 @dataclass(frozen=True, slots=True)
 class JourneyView:
-    """A journey as it stands; once it is over, `step` is where it was last. `url` is its page in the Temporal UI."""
+    """A journey; once over, `step` is the last. `url` is its page in the Temporal UI."""
 
     id: UUID
     campaign: str
@@ -59,7 +59,7 @@ _SHOWN = [field.name for field in fields(JourneyView) if field.name != "url"]
 
 @dataclass(frozen=True, slots=True)
 class JourneyStory(JourneyView):
-    """A journey with what was decided for it, its messages and its end, oldest first; `next` for what came before."""
+    """A journey with its records, oldest first; `next` is the earlier page."""
 
     entry_event_id: str
     timeline: list[TimelineItem]
@@ -67,10 +67,7 @@ class JourneyStory(JourneyView):
 
 
 class Journeys:
-    """A filter with a `user` is of that user's journeys alone.
-
-    `journey_url` is the address of a journey in the Temporal UI, with {workflow_id} in it.
-    """
+    """Use cases of journeys. `journey_url` contains {workflow_id}."""
 
     def __init__(self, database: Database, journey_url: str) -> None:
         self._database = database
@@ -79,14 +76,14 @@ class Journeys:
     async def list(
         self, which: JourneyFilter, *, user: str | None, limit: int, after: UUID | None
     ) -> list[JourneyView]:
-        """The newest, or those before one of them. Raises NotFoundError for a campaign or a user that there is not."""
+        """Return the newest, or those before one. Raises NotFoundError."""
         async with self._database.transaction() as connection:
-            which = await _of_user(connection, which, user)
+            which = await _select_user(connection, which, user)
             found = await journey_lists.page(connection, which, limit=limit, after=after)
             return [self._view(journey) for journey in found]
 
     async def get(self, id: UUID, *, limit: int, before: str | None) -> JourneyStory:
-        """One journey with the latest `limit` lines of its story before a place. Raises NotFoundError."""
+        """Return a journey with its latest records before a place. Raises NotFoundError."""
         place = place_of(before)
         async with self._database.transaction() as connection:
             found = await _get_or_raise(connection, id)
@@ -95,10 +92,10 @@ class Journeys:
         return JourneyStory(**self._members(found), entry_event_id=found.entry_event_id, timeline=items, next=next)
 
     async def exit(self, id: UUID, *, by: Actor) -> JourneyView:
-        """End an active journey: from here on nothing of it is authorised. Raises NotFoundError and ConflictError."""
+        """End an active journey. Raises NotFoundError and ConflictError."""
         async with self._database.transaction() as connection:
             at = connection.clock.now()
-            journey = await self._locked_active(connection, id)
+            journey = await self._lock_active(connection, id)
             await decisions.insert(connection, [exit_decision(journey, MANUAL, at, {"by": by.name})])
             await journeys.end(connection, [Ending(id, EXITED, EXITED, by.name, at)])
             await outbox.append(connection, [OutboxMessage(journey.workflow_id, "exit", {"by": by.name})])
@@ -106,10 +103,10 @@ class Journeys:
             return self._view(await _get_or_raise(connection, id))
 
     async def skip(self, id: UUID, *, by: Actor) -> JourneyView:
-        """Have a journey that waits go on at once. Raises NotFoundError, and ConflictError where it does not wait."""
+        """Skip a journey's wait. Raises NotFoundError, and ConflictError without a wait."""
         async with self._database.transaction() as connection:
             at = connection.clock.now()
-            journey = await self._locked_active(connection, id)
+            journey = await self._lock_active(connection, id)
             if journey.status != WAITING:
                 why = _NOT_WAITING[journey.status or "acting"]
                 raise ConflictError(
@@ -125,34 +122,34 @@ class Journeys:
             return self._view(await _get_or_raise(connection, id))
 
     async def count(self, which: JourneyFilter, *, user: str | None) -> int:
-        """How many active journeys of a campaign that is now. Raises NotFoundError for what there is not."""
+        """Count the active journeys of a selection. Raises NotFoundError."""
         async with self._database.transaction() as connection:
-            return await selections.count(connection, _campaign_of(which), await _of_user(connection, which, user))
+            return await selections.count(connection, _campaign_of(which), await _select_user(connection, which, user))
 
     async def exit_many(self, which: JourneyFilter, *, user: str | None, by: Actor) -> Operation:
-        """Have journeys ended, page by page. Raises NotFoundError for a campaign or a user that there is not."""
+        """Request the end of journeys, page by page. Raises NotFoundError."""
         return await self._request("exit", which, user, by)
 
     async def skip_many(self, which: JourneyFilter, *, user: str | None, by: Actor) -> Operation:
-        """Have journeys that wait go on, page by page. Raises InvalidRequestError for a status that is no wait."""
-        return await self._request("skip", only_waiting(which), user, by)
+        """Request to skip waits, page by page. Raises InvalidRequestError."""
+        return await self._request("skip", select_waiting(which), user, by)
 
     async def _request(
         self, kind: Literal["exit", "skip"], which: JourneyFilter, user: str | None, by: Actor
     ) -> Operation:
-        """For those who have entered by now: it may be carried out much later."""
+        """Request an operation on journeys entered by now: it may run much later."""
         campaign = _campaign_of(which)
         async with self._database.transaction() as connection:
             now = connection.clock.now()
             which = replace(which, entered_before=min(which.entered_before or now, now))
-            parameters = {"selection": to_builtins(await _of_user(connection, which, user))}
+            parameters = {"selection": to_builtins(await _select_user(connection, which, user))}
             operation = await campaign_transitions.request_operation(connection, campaign, kind, parameters, by)
             data = {"operation": str(operation.id), **parameters}
             await audit.record(connection, by, f"journeys.{kind}", campaign, data)
             return operation
 
-    async def _locked_active(self, connection: Connection, id: UUID) -> Selected:
-        """Lock a journey. One that is over is refused, also where a stop has ended it and its row is yet to follow."""
+    async def _lock_active(self, connection: Connection, id: UUID) -> Selected:
+        """Lock a journey; refuse one that is over, even if its row does not say so yet."""
         journey = await selections.lock_one(connection, id)
         found = await _get_or_raise(connection, id)
         if found.state != "active" or journey is None:
@@ -169,8 +166,8 @@ class Journeys:
         return {**shown, "url": link(self._journey_url, journey.workflow_id)}
 
 
-def only_waiting(which: JourneyFilter) -> JourneyFilter:
-    """Those of them that wait. Raises InvalidRequestError where others are asked for."""
+def select_waiting(which: JourneyFilter) -> JourneyFilter:
+    """Restrict a filter to waiting journeys. Raises InvalidRequestError for others."""
     if which.status not in (None, WAITING):
         raise InvalidRequestError(
             f"only a wait can be skipped: `status` may be `{WAITING}`", journey_status=which.status
@@ -191,8 +188,8 @@ async def _get_or_raise(connection: Connection, id: UUID) -> ListedJourney:
     return journey
 
 
-async def _of_user(connection: Connection, which: JourneyFilter, user: str | None) -> JourneyFilter:
-    """Those of a user. Raises NotFoundError where there is no such campaign, version, step or user."""
+async def _select_user(connection: Connection, which: JourneyFilter, user: str | None) -> JourneyFilter:
+    """Restrict a filter to a user. Raises NotFoundError for unknown names."""
     if which.campaign is not None:
         await _ensure_known(connection, which.campaign, which.versions, which.step)
     return which if user is None else replace(which, profile_id=await _profile_of(connection, user))
@@ -201,7 +198,7 @@ async def _of_user(connection: Connection, which: JourneyFilter, user: str | Non
 async def _ensure_known(
     connection: Connection, campaign: str, versions: Collection[int] | None, step: str | None
 ) -> None:
-    """Raises NotFoundError where there is no such campaign, version of it, or step in these."""
+    """Raise NotFoundError for an unknown campaign, version or step."""
     await campaign_transitions.get_or_raise(connection, campaign)
     for version in versions or ():
         if await campaigns.version(connection, campaign, version) is None:
@@ -213,7 +210,7 @@ async def _ensure_known(
 
 
 async def _profile_of(connection: Connection, user: str) -> UUID:
-    """Raises NotFoundError."""
+    """Return a user's profile. Raises NotFoundError."""
     profile_id = await profiles.find(connection, user)
     if profile_id is None:
         raise NotFoundError(f"nothing was ever reported of user {user}", user_id=user)

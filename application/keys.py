@@ -1,4 +1,4 @@
-"""The keys of the API: made, listed, revoked, and verified with every request."""
+"""The keys of the API: created, listed, revoked, and verified for each request."""
 
 import asyncio
 import secrets
@@ -19,13 +19,13 @@ from store import audit, keys
 from store.database import Database
 from store.keys import Key, StoredKey
 
-# How long a key that was looked up is taken as it was: the longest that a revoked one still opens anything, and what
-# spares tracking a query for each batch. Seconds.
+# How long a looked-up key is cached: the longest time that a revoked key is valid, in exchange for a query saved for
+# each batch. Seconds.
 REMEMBERED_SECONDS: Final = 1.0
-# How many keys one query asks for.
+# Keys in one query.
 KEYS_A_QUERY: Final = 500
 MAX_ID_CHARACTERS: Final = 64
-# How exact `last_used_at` is.
+# The precision of `last_used_at`.
 TOUCHED_EVERY: Final = timedelta(minutes=1)
 
 PREFIX: Final = "sj"
@@ -33,27 +33,27 @@ PREFIX: Final = "sj"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EnvironmentKey:
-    """A key that the deployment's settings name. Without repr, so that no log shows it."""
+    """A key from the deployment's settings. Without repr, so that no log shows it."""
 
     secret: bytes
     access: Access
 
     @classmethod
     def of(cls, variable: str, secret: str, scope: Scope) -> "EnvironmentKey":
-        """The key that a variable holds; an empty one opens nothing."""
+        """Return the key of a variable; an empty one is never valid."""
         return cls(secret.encode(), Access(Actor("environment", variable), frozenset({scope}), DEFAULT_SOURCE))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NewKey:
-    """A key that was just made, and its token, which is never told again. Without repr, so that no log shows it."""
+    """A new key with its token, which is shown once. Without repr, for logs."""
 
     key: Key
     token: str
 
 
 class Keys:
-    """Every key that opens the API of this deployment: those of its settings, and those in the database."""
+    """All keys of this deployment's API: of its settings, and of the database."""
 
     def __init__(
         self,
@@ -70,9 +70,9 @@ class Keys:
         self._asking: asyncio.Task[None] | None = None
 
     async def verify(self, given: bytes) -> Access | None:
-        """What a key stands for; None where it is none, expired or revoked.
+        """Return a key's rights; None if it is unknown, expired or revoked.
 
-        A revocation holds in every process within REMEMBERED_SECONDS. Raises psycopg.OperationalError when the
+        A revocation takes effect in every process within REMEMBERED_SECONDS. Raises psycopg.OperationalError if the
         database is needed and away; the keys of the settings do not need it.
         """
         for key in self._environment:
@@ -82,7 +82,7 @@ class Keys:
         id, _, secret = rest.partition("_")
         if prefix != PREFIX or not id.isalnum() or not id.isascii() or len(id) > MAX_ID_CHARACTERS:
             return None
-        stored = self._recall(id) or await self._looked_up(id)
+        stored = self._recall(id) or await self._look_up(id)
         if stored is None or not _is_good(stored, secret):
             return None
         if _was_long_unused(stored):
@@ -98,9 +98,9 @@ class Keys:
         *,
         by: Actor,
     ) -> NewKey:
-        """Make a key. Its `source` is its name where none is given, so that a key made anew under it keeps the source.
+        """Create a key. By default its `source` is its name, so that a new key keeps it.
 
-        Raises InvalidRequestError for a key that would be expired already, and for the source of Sojourn itself.
+        Raises InvalidRequestError for a key that has expired already, and for the source of Sojourn itself.
         """
         source = name if source is None else source
         if source == SOJOURN_SOURCE:
@@ -125,12 +125,12 @@ class Keys:
         return NewKey(key, f"{PREFIX}_{id}_{secret}")
 
     async def list(self, *, limit: int, after: tuple[datetime, str] | None = None) -> list[Key]:
-        """Keys, the newest first, expired and revoked ones too; those before `after`, a (created_at, id)."""
+        """Return keys, also expired ones, the newest first, before a (created_at, id)."""
         async with self._database.transaction() as connection:
             return await keys.page(connection, limit=limit, after=after)
 
     async def revoke(self, id: str, *, by: Actor) -> Key:
-        """Let a key open nothing any more; one that was revoked stays so. Raises NotFoundError."""
+        """Revoke a key, even repeatedly. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             found = await keys.revoke(connection, id)
             if found is None:
@@ -141,7 +141,7 @@ class Keys:
             return key
 
     async def has_admin(self) -> bool:
-        """Whether any key opens everything."""
+        """Return whether any key has all rights."""
         if any(Scope.ADMIN in key.access.scopes for key in self._environment):
             return True
         async with self._database.transaction() as connection:
@@ -151,16 +151,16 @@ class Keys:
         asked_at, stored = self._remembered.get(id, (-REMEMBERED_SECONDS, None))
         return stored if self._clock() - asked_at < REMEMBERED_SECONDS else None
 
-    async def _looked_up(self, id: str) -> StoredKey | None:
-        """What the database has of a key, as of after the call.
+    async def _look_up(self, id: str) -> StoredKey | None:
+        """Look a key up in the database, as of after the call.
 
-        One query at a time asks for all keys that are waited for, so that whoever tries wrong ones, however many at
-        once, takes one connection of the pool.
+        One query at a time asks for all pending keys, so that any number of wrong keys takes one connection of the
+        pool.
         """
         answer = self._asked.get(id)
         if answer is None:
             answer = self._asked[id] = asyncio.get_running_loop().create_future()
-            # A caller that goes away must not end it for the others.
+            # A caller that leaves must not cancel it for the others.
             answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
@@ -169,7 +169,7 @@ class Keys:
     async def _ask(self) -> None:
         while self._asked:
             answers = {id: self._asked.pop(id) for id in list(self._asked)[:KEYS_A_QUERY]}
-            # As of when it was asked for: a revocation may commit while the answer is on its way.
+            # As of the request's time: a revocation may commit while the answer is on its way.
             asked_at = self._clock()
             try:
                 async with self._database.transaction() as connection:
@@ -189,7 +189,7 @@ class Keys:
                 answer.set_result(found.get(id))
 
     async def _touch(self, stored: StoredKey) -> None:
-        # Once, also where many requests of the key are under way.
+        # Once, even if many requests use the key.
         asked_at, _ = self._remembered.get(stored.id, (self._clock(), stored))
         self._remembered[stored.id] = asked_at, replace(stored, last_used_at=datetime.now(UTC))
         async with self._database.transaction() as connection:
@@ -197,7 +197,7 @@ class Keys:
 
 
 def _hash(secret: str) -> bytes:
-    # A secret is 32 random bytes: there is nothing to guess, so nothing that a slow hash would slow down.
+    # A secret is 32 random bytes, so a slow hash would not help against guesses.
     return sha256(secret.encode("latin-1")).digest()
 
 

@@ -1,4 +1,4 @@
-"""Move journeys' rows to another campaign version, and record why each moved or stayed."""
+"""Move journeys' rows to another campaign version, or record why one stays."""
 
 from datetime import datetime
 from uuid import UUID, uuid5
@@ -15,7 +15,7 @@ STAYED = "stayed"
 
 
 class MigrationRef(Struct, frozen=True, kw_only=True):
-    """A journey on its way from one version to another for an operation. `step` and `at` are where and when it was."""
+    """A journey to migrate for an operation, with the step and time of the decision."""
 
     journey_id: UUID
     from_version: int
@@ -26,7 +26,7 @@ class MigrationRef(Struct, frozen=True, kw_only=True):
 
 
 class MoveRequest(Struct, frozen=True):
-    """The journey goes on under the other version. `position` is None if it is over then; `move` counts its moves."""
+    """A journey that migrates. `position` is None if it ends; `move` counts its moves."""
 
     ref: MigrationRef
     position: Position | None
@@ -34,14 +34,14 @@ class MoveRequest(Struct, frozen=True):
 
 
 class StayRequest(Struct, frozen=True):
-    """The journey stays on its version."""
+    """A journey that stays on its version."""
 
     ref: MigrationRef
     because: CannotMigrate
 
 
 async def move(connection: Connection, move: MoveRequest) -> MigrationOutcome | None:
-    """Move the row; None if it is on yet another version, or the campaign is. Repeated, it says the same."""
+    """Move the row; None if it is on another version, or the campaign is. Idempotent."""
     ref = move.ref
     row = await journey_versions.lock(connection, ref.journey_id)
     if row is None or not row.is_active:
@@ -59,14 +59,14 @@ async def move(connection: Connection, move: MoveRequest) -> MigrationOutcome | 
 
 
 async def stay(connection: Connection, stay: StayRequest) -> None:
-    """Record of a journey that it stays, and why."""
+    """Record that a journey stays, and why."""
     row = await journey_versions.lock(connection, stay.ref.journey_id)
     if row is not None:
         await decisions.insert(connection, [decision(stay.ref, row.profile_id, row.campaign_key, stay.because)])
 
 
 def decision(ref: MigrationRef, profile_id: UUID, campaign_key: str, kept_by: CannotMigrate | None = None) -> Decision:
-    """What an operation came to for one journey; there is one of each, whatever is repeated."""
+    """Build the decision of an operation about one journey, with a deterministic id."""
     outcome = MOVED if kept_by is None else STAYED
     data = {"from": ref.from_version, "to": ref.to_version, "operation": str(ref.operation)}
     return Decision(

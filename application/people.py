@@ -1,4 +1,4 @@
-"""What is said of people: fold it into their profiles under their locks, and keep what has changed as history."""
+"""Apply statements about people to locked profiles, and record the history."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,10 +29,7 @@ from store.profiles import Profile
 
 
 class AddressStatement(Struct, frozen=True):
-    """One thing said of an address: why it refuses OPT_OUT or SUPPRESSION; None lifts that.
-
-    `profile_id` is the profile in whose history it stands.
-    """
+    """Why an address refuses OPT_OUT or SUPPRESSION; `profile_id` has the history."""
 
     profile_id: UUID
     address: Address
@@ -43,16 +40,16 @@ class AddressStatement(Struct, frozen=True):
 
 
 class OptOut(Struct, frozen=True):
-    """The use of an unsubscribe link: it binds the address that the message went to, and the profile as well.
+    """The use of an unsubscribe link, which binds the address and the profile.
 
-    `address` is normalised; None on a channel without addresses.
+    `address` is the message's, normalised; None on a channel without addresses.
     """
 
     channel: str
     address: str | None
 
     def statements(self, profile_id: UUID, source: Source) -> list[AddressStatement]:
-        """What the link says of the address."""
+        """Return the statements of the link about the address."""
         if self.address is None:
             return []
         said = stamp(source.at, source.id)
@@ -63,7 +60,7 @@ class OptOut(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PeopleAsked:
-    """People whose locks have been asked for, with what is said of them and of their addresses."""
+    """People whose locks are requested, with the statements about them."""
 
     said: Mapping[UUID, Sequence[Statement]]
     of_addresses: Sequence[AddressStatement]
@@ -74,7 +71,7 @@ class PeopleAsked:
 
 @dataclass(frozen=True, slots=True)
 class PeopleWritten:
-    """The people as they are now, what has changed of them, and what could not be kept."""
+    """The people after the statements, with the changes and the refusals."""
 
     people: dict[UUID, Profile]
     history: list[ProfileChange]
@@ -89,10 +86,7 @@ async def ask_for_people(
     *,
     with_consent: bool = True,
 ) -> PeopleAsked:
-    """Lock people, then the addresses of which something is said. In a pipeline nothing is waited for.
-
-    `with_consent` reads what their addresses refuse, which conditions look at.
-    """
+    """Lock people, then the addresses of statements; `with_consent` reads refusals."""
     people = await profiles.lock(connection, ids, with_said=said.keys())
     named = _identities_by_name(said)
     locked = await _lock_addresses(connection, named, of_addresses)
@@ -107,10 +101,10 @@ async def lock_before_merge(
     said: Mapping[UUID, Sequence[Statement]],
     of_addresses: Sequence[AddressStatement],
 ) -> PendingResult[dict[UUID, Profile]]:
-    """Lock the people of a merge together with all others that the transaction will ask for, and their addresses.
+    """Lock the people of a merge with all others of the transaction.
 
-    A merge locks journeys and messages. Profiles that were locked after these, and in turns, would be locked crosswise
-    with other batches, with the gate and with the claim of a message.
+    A merge locks journeys and messages. Profiles locked after these could deadlock with other batches, with the gate
+    and with the claim of a message. Their addresses are locked as well.
     """
     involved = {*merged, *merged.values()}
     people = await profiles.lock(connection, involved.union(ids), with_said=involved)
@@ -119,7 +113,7 @@ async def lock_before_merge(
 
 
 async def read_people(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:
-    """People with what their addresses refuse, for use cases that change nothing: no lock is taken or waited for."""
+    """Read people with the refusals of their addresses, without locks."""
     people = await profiles.read(connection, ids)
     refused = await (await addresses.find_refused(connection, people, ())).get()
     return {id: _with_refused(person, refused) for id, person in people.items()}
@@ -139,13 +133,13 @@ async def _lock_addresses(
 
 
 async def write_people(connection: Connection, asked: PeopleAsked) -> PeopleWritten:
-    """Take in what is said, a person at a time. The caller records the history."""
+    """Apply statements, a person at a time. The caller records the history."""
     people = await asked.people.get()
     refused = await asked.refused.get() if asked.refused else {}
     folded = await turns.run(_fold_statements(people, asked.said))
     if changed := {id: one.state for id, one in folded.items() if one.is_changed}:
         await profiles.write(connection, changed)
-    history = [change for id, one in folded.items() for change in history_of(id, one)]
+    history = [change for id, one in folded.items() for change in build_history(id, one)]
     if asked.locked is not None:
         history += await _write_addresses(connection, await asked.locked.get(), asked.of_addresses, refused)
     known = {
@@ -197,8 +191,8 @@ def _with_refused(person: Profile, refused: Mapping[Address, dict[str, str | Non
     return replace(person, refused_addresses=own) if own else person
 
 
-def history_of(profile_id: UUID, folded: Folded) -> list[ProfileChange]:
-    """What has changed, a row for each part and source."""
+def build_history(profile_id: UUID, folded: Folded) -> list[ProfileChange]:
+    """Build the history, with a row for each part and source."""
     grouped: dict[tuple[str, Source], dict[str, Any]] = {}
     for change in folded.changes:
         grouped.setdefault((change.part, change.source), {})[change.name] = _before_and_after(change)
@@ -216,7 +210,7 @@ def _change(profile_id: UUID, part: str, changes: dict[str, Any], source: Source
 async def set_traits(
     connection: Connection, profile_id: UUID, traits: Mapping[str, Any], source: Source
 ) -> dict[str, str]:
-    """Set traits of a profile that the caller has locked, and record it; why some could not be, by name."""
+    """Set traits of a locked profile and record it; return the refusals by name."""
     said = stamp(source.at, source.id)
     statements = statements_of_traits(traits, said, source)
     async with connection.pipeline():
@@ -228,7 +222,7 @@ async def set_traits(
 
 
 async def set_stage(connection: Connection, profile_id: UUID, before: str | None, stage: str, source: Source) -> None:
-    """Set the stage of a profile that the caller has locked, and record it."""
+    """Set the stage of a locked profile, and record it."""
     if before == stage:
         return
     await profiles.set_stage(connection, profile_id, stage)
@@ -242,7 +236,7 @@ async def merge_people(
     people: Mapping[UUID, Profile],
     sources: Mapping[UUID, Source],
 ) -> tuple[list[ProfileChange], list[Refusal]]:
-    """Pour profiles into others, which the caller has locked together; what that changes, and what has no room."""
+    """Merge locked profiles into others; return the changes, and traits without room."""
     states, history, refusals = await turns.run(_merge_states(merged, people, sources))
     await profiles.pour(connection, merged)
     await profiles.write(connection, states)
@@ -259,14 +253,14 @@ def _merge_states(
         state = states[target] if target in states else people[target].state()
         folded = profile_state.merge(state, people[id].state(), sources[id])
         states[target] = folded.state
-        history += history_of(target, folded)
+        history += build_history(target, folded)
         refusals += folded.refusals
         yield
     return states, history, refusals
 
 
 def identity_sources(events: Iterable[Event]) -> dict[Identity, Source]:
-    """The first event that names each identity."""
+    """Return the first event that names each identity."""
     sources: dict[Identity, Source] = {}
     for event in events:
         for identity in identities_of([event]):
@@ -277,7 +271,7 @@ def identity_sources(events: Iterable[Event]) -> dict[Identity, Source]:
 def merge_sources(
     resolution: Resolution, known: Mapping[Identity, Known], sources: Mapping[Identity, Source]
 ) -> dict[UUID, Source]:
-    """The merge of each profile that is poured into another, by the event that names it."""
+    """Return the event that merges each profile into another."""
     return {
         entry.profile_id: replace(sources[identity], kind="merge")
         for identity, entry in sorted(known.items())
@@ -288,7 +282,7 @@ def merge_sources(
 def identity_changes(
     resolution: Resolution, sources: Mapping[Identity, Source], merges: Mapping[UUID, Source]
 ) -> list[ProfileChange]:
-    """What a batch changes of who is who: identities that are linked to a profile, and profiles merged into it."""
+    """Return the changes of identities in a batch: links, and merged profiles."""
     grouped: dict[tuple[UUID, Source], dict[str, list[Any]]] = {}
     for identity, profile_id in resolution.linked.items():
         changes = grouped.setdefault((profile_id, sources[identity]), {})
@@ -299,17 +293,14 @@ def identity_changes(
 
 
 def event_source(event: Event) -> Source:
-    """An event as the source of what it says."""
+    """Return an event as the source of its statements."""
     return Source("event", str(event.id), event.timestamp)
 
 
-def left_out(
+def list_left_out(
     refusals: Sequence[Refusal], batch: Sequence[Event], places: Sequence[int]
 ) -> tuple[list[Reject], Unrecorded]:
-    """What had no room in its profile, as parts left out of the events that said it or that merged the profile.
-
-    `places` are those of the events in their request.
-    """
+    """Return refused statements as parts left out of events; `places` are theirs."""
     if not refusals:
         return [], ALL_RECORDED
     parts: dict[str, list[LeftOut]] = {}

@@ -1,4 +1,4 @@
-"""What a document would change of its campaign, for users in flight as well, and doing just that."""
+"""Plan the changes of a document and of open journeys, and apply exactly those."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ NO_RULES: Mapping[str, Rules] = {}
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A campaign document with its templates, and what is to become of the journeys on other versions."""
+    """A campaign document with its templates, and what other versions' journeys do."""
 
     source: str
     file: str
@@ -39,13 +39,13 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
-    """What applying a document would do.
+    """The effects of applying a document.
 
-    `state` is None of a campaign that is not there yet. `next_version` holds the document, `is_new` says that it is yet
-    to be made. It `takes_effect` where the campaign lets users in; elsewhere it is only published. `changes` are those
-    since version `compared_with`: the one that runs, else the latest. `in_flight` are the journeys on other versions,
-    `totals` how many they are by fate. `audience` is what that of the document comes to over some profiles. `hash`
-    stands for the document and for how the campaign stood.
+    `state` is None for a new campaign. `next_version` holds the document, `is_new` says that it does not exist yet. It
+    `takes_effect` if the campaign is open; otherwise it is only published. `changes` are those since version
+    `compared_with`: the running one, else the latest. `in_flight` are the journeys on other versions, `totals` their
+    numbers by fate. `audience` is a sample of the document's audience. `hash` identifies the document and the state of
+    the campaign.
     """
 
     campaign: str
@@ -65,7 +65,7 @@ class CampaignPlan:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was done: the version, whether it was made for this, and what moves or ends journeys on other versions."""
+    """The result: the version, whether it is new, and the operation on other journeys."""
 
     version: int
     created: bool
@@ -76,7 +76,7 @@ class Applied:
 
 
 class Plans:
-    """Says what a document would change, and changes it."""
+    """Plans and applies documents."""
 
     def __init__(self, database: Database, documents: Documents) -> None:
         self._database = database
@@ -84,21 +84,22 @@ class Plans:
         self._sampling = asyncio.Lock()
 
     async def plan(self, key: str, document: Document) -> CampaignPlan:
-        """Nothing is changed. Raises InvalidDocumentError, and ConflictError for a campaign that takes no version."""
-        return await self._plan(key, document, await self._checked(key, document))
+        """Plan without changes. Raises InvalidDocumentError, and ConflictError if closed."""
+        return await self._plan(key, document, await self._check_all(key, document))
 
     async def apply(self, key: str, document: Document, *, planned: str | None, by: Actor) -> Applied:
-        """Publish the document, and let users in by it where the campaign does so. `planned` is the hash of the plan.
+        """Publish the document, and start it if the campaign is open.
 
-        Raises PlanOutdatedError where that would not be what was planned, and what `plan` raises.
+        `planned` is the hash of the plan. Raises PlanOutdatedError if the plan has changed, and the errors of `plan`.
         """
-        [applied] = await self._apply([await self._proved(key, document, planned)], by)
+        [applied] = await self._apply([await self._check_document(key, document, planned)], by)
         return applied
 
     async def apply_all(self, documents: Sequence[tuple[Document, str | None]], *, by: Actor) -> list[Applied]:
-        """Prove all documents, then publish all of them in one transaction, or none. Each has the hash of its plan.
+        """Check all documents, then publish them in one transaction, or none.
 
-        Raises InvalidDocumentError with the problems of all documents, and what `apply` raises.
+        Each has the hash of its plan. Raises InvalidDocumentError with the problems of all documents, and the errors of
+        `apply`.
         """
         checked: list[Published] = []
         problems: list[Problem] = []
@@ -116,12 +117,12 @@ class Plans:
         ]
         return await self._apply(proved, by)
 
-    async def _proved(self, key: str, document: Document, planned: str | None) -> "_Proved":
-        checked = await self._checked(key, document)
+    async def _check_document(self, key: str, document: Document, planned: str | None) -> "_Proved":
+        checked = await self._check_all(key, document)
         return _Proved(document, planned, checked, await self._plan(key, document, checked))
 
     async def _apply(self, proved: Sequence["_Proved"], by: Actor) -> list[Applied]:
-        """Do what the plans say in one transaction, if they still hold."""
+        """Apply the plans in one transaction, if they still hold."""
         for one in proved:
             if one.planned not in (None, one.plan.hash):
                 raise _outdated_error(one.plan.campaign, one.planned, one.plan.hash)
@@ -132,7 +133,7 @@ class Plans:
     async def _check(self, document: Document) -> Published:
         return await self._documents.campaign(CampaignText(document.source, document.file, document.templates))
 
-    async def _checked(self, key: str, document: Document) -> Published:
+    async def _check_all(self, key: str, document: Document) -> Published:
         checked = await self._check(document)
         if checked.definition.key != key:
             said = f"the document is that of campaign {checked.definition.key}, and this was asked of {key}"
@@ -142,7 +143,7 @@ class Plans:
         return checked
 
     async def _sample(self, audience: AudienceRule | None) -> AudienceSample | None:
-        """What an audience comes to, one at a time: so that many plans do not take the process from everybody else."""
+        """Sample audiences one at a time, so that plans do not occupy the process."""
         if audience is None:
             return None
         async with self._sampling:
@@ -151,8 +152,8 @@ class Plans:
     async def _plan(
         self, key: str, document: Document, checked: Published, together: Mapping[str, Rules] = NO_RULES
     ) -> CampaignPlan:
-        """`together` are the rules of all campaigns that are published with this one."""
-        # Of its own, under an Idempotency-Key as well: no connection is held while the documents are compared.
+        """Plan one document. `together` are the rules of all campaigns of the request."""
+        # A separate transaction, even under an Idempotency-Key: no connection is held while documents are compared.
         async with self._database.own_transaction() as connection:
             campaign = await campaigns.campaign(connection, key)
             if campaign is not None:
@@ -195,7 +196,7 @@ class Plans:
 
 @dataclass(frozen=True, slots=True)
 class _Proved:
-    """A document that may be published, and the plan for it; `planned` is the hash that the caller has seen."""
+    """A valid document with its plan; `planned` is the hash that the caller has seen."""
 
     document: Document
     planned: str | None
@@ -204,7 +205,7 @@ class _Proved:
 
 
 async def _apply_one(connection: Connection, proved: _Proved, by: Actor) -> Applied:
-    """The caller has control. Raises PlanOutdatedError and ConflictError."""
+    """Apply one plan under the lock. Raises PlanOutdatedError and ConflictError."""
     document, checked, plan = proved.document, proved.checked, proved.plan
     key = plan.campaign
     before = await campaigns.campaign(connection, key)
@@ -224,7 +225,7 @@ async def _apply_one(connection: Connection, proved: _Proved, by: Actor) -> Appl
 
 
 async def _base(connection: Connection, campaign: Campaign | None) -> Version | None:
-    """The version that a plan compares with."""
+    """Return the version that a plan compares with."""
     if campaign is None:
         return None
     return await campaigns.version(connection, campaign.key, campaign.running_version or campaign.latest_version)
@@ -235,7 +236,7 @@ def _text_of(version: Version | None) -> CampaignText | None:
 
 
 def _hash(document: Document, checked: Published, campaign: Campaign | None) -> str:
-    """How the campaign stands, readably, and what is to be done to it: `running-2-3-…`, running version and latest."""
+    """Return a readable hash: `running-2-3-…` is state, running version, latest."""
     state_text = "none-0-0" if campaign is None else _state_text(campaign)
     wanted = msgspec.json.encode([document.source, dict(checked.templates), document.in_flight], order="sorted")
     return f"{state_text}-{sha256(wanted).hexdigest()[:32]}"
@@ -246,7 +247,7 @@ def _state_text(campaign: Campaign) -> str:
 
 
 def _outdated_error(key: str, planned: str | None, now: str) -> PlanOutdatedError:
-    """What has moved since. A hash that was never one says nothing of how the campaign stood."""
+    """Describe the changes since the hash, if it is a valid one."""
     parts, present = (planned or "").split("-"), now.split("-")
     names = ("state", "running version", "latest version", "document")
     moved = [

@@ -1,4 +1,4 @@
-"""What a deployment lacks, as far as PostgreSQL knows: the facts that it has, and what the API makes of them."""
+"""The readiness of a deployment, from facts in PostgreSQL and workers' reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from store import campaigns, outbox, partitions, schema_revision, worker_reports
 from store.database import Connection, Database
 
 OK: Final = "ok"
-# Known by the API itself, and known from a worker's report only.
+# Parts that the API itself checks, and parts known from workers' reports only.
 OWN_PARTS: Final = (
     DeploymentPart.DATABASE,
     DeploymentPart.MIGRATIONS,
@@ -44,7 +44,7 @@ PARTS_BEFORE_MIGRATION: Final = (DeploymentPart.DATABASE, DeploymentPart.MIGRATI
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Each part with `ok` or what is wrong, and whether requests can be served all the same."""
+    """Each part with `ok` or its problem, and whether requests can be served."""
 
     is_ready: bool
     parts: dict[str, str]
@@ -52,7 +52,7 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseView:
-    """What the database says of itself, and what workers have left in it. None before it is migrated."""
+    """The database's facts, and the workers' reports. None before it is migrated."""
 
     facts: DatabaseFacts
     workers: list[WorkerReport] | None
@@ -69,10 +69,10 @@ async def look_at_database(database: Database) -> DatabaseView | Away:
 
 
 async def readiness(database: Database, link_marks: Sequence[str]) -> Readiness:
-    """Whether the API can serve, which takes the database and its schema alone.
+    """Return whether the API can serve, for which the database is enough.
 
-    Everything else is told all the same. Temporal and the mail server are told as workers see them: the API itself has
-    nothing to do with either, and takes events in while they are away.
+    All other problems are listed as well. Temporal and the mail server are those that workers report: the API does not
+    use either, and accepts events while they are away.
     """
     view = await look_at_database(database)
     if isinstance(view, Away):
@@ -85,7 +85,7 @@ async def readiness(database: Database, link_marks: Sequence[str]) -> Readiness:
 
 
 async def report(database: Database, worker: str, findings: Sequence[DeploymentFinding], link_mark: str) -> None:
-    """Leave what a worker has found for the API to tell, without the details, which may hold addresses."""
+    """Store a worker's findings for the API, without details and their addresses."""
     told: list[dict[str, str | bool]] = [
         {"part": found.part, "problem": found.problem, "remedy": found.remedy, "is_away": found.is_away}
         for found in findings
@@ -95,7 +95,7 @@ async def report(database: Database, worker: str, findings: Sequence[DeploymentF
 
 
 async def retire(database: Database, worker: str) -> None:
-    """Take back the report of a worker that stops."""
+    """Delete the report of a worker that stops."""
     async with database.transaction() as connection:
         await worker_reports.remove(connection, worker)
 
@@ -126,7 +126,7 @@ async def _view(connection: Connection) -> DatabaseView:
 
 
 async def _clock_ahead(connection: Connection) -> float:
-    """By how much this machine's clock is ahead of the database's: zero where the answer took longer than that."""
+    """Return this machine's lead on the database's clock; 0 within the round trip."""
     asked = datetime.now(UTC)
     cursor = await connection.execute("SELECT clock_timestamp() AS now")
     row: dict[str, Any] | None = await cursor.fetchone()

@@ -1,4 +1,4 @@
-"""What people may not be sent: manual suppressions, and refusals by link."""
+"""Suppressions by operators, and unsubscriptions by link."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,23 +22,17 @@ from store.profiles import Profile
 
 
 class Recipients:
-    """Suppress a channel for a person and the address they have on it, whatever their consent, or lift that."""
+    """Suppresses a channel for a person and their address, or lifts that."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def suppress(self, user_id: str, channel: str, reason: str, *, by: Actor) -> None:
-        """Send nothing on this channel any more, transactional messages included. Raises NotFoundError.
-
-        The person's address is suppressed with them, in whichever profile it stands.
-        """
+        """Suppress a channel for the person and their address. Raises NotFoundError."""
         await self._change(user_id, channel, {SUPPRESSION: reason}, by, "user.suppress")
 
     async def lift(self, user_id: str, channel: str, *, by: Actor) -> None:
-        """Allow the channel again, and whatever the person's address refuses. Raises NotFoundError.
-
-        What the person themselves has said of the channel stays.
-        """
+        """Allow the channel again, for the address as well. Raises NotFoundError."""
         await self._change(user_id, channel, {SUPPRESSION: None, OPT_OUT: None}, by, "user.lift")
 
     async def _change(
@@ -48,7 +42,7 @@ class Recipients:
         async with self._database.transaction() as connection:
             profile_id, person = await _lock(connection, user_id)
             source = Source("operator", by.name, connection.clock.now())
-            # Two operators at the same microsecond are told apart by this.
+            # It distinguishes two operators at the same microsecond.
             said = stamp(source.at, str(uuid7()))
             address = normalized_addresses(person.traits).get(channel)
             of_address = [
@@ -69,13 +63,13 @@ class Recipients:
 
 @dataclass(frozen=True, slots=True)
 class UnsubscribeView:
-    """What a link would take its holder off."""
+    """The channel and campaign of an unsubscribe link."""
 
     channel: str
 
 
 class Unsubscribe:
-    """One-click unsubscription: reported like any other behaviour, so that it is on the timeline and ends journeys."""
+    """One-click unsubscription: an event, so it is on the timeline and ends journeys."""
 
     def __init__(self, database: Database, ingest: Ingest, link_secrets: Sequence[str]) -> None:
         self._database = database
@@ -83,11 +77,11 @@ class Unsubscribe:
         self._secrets = link_secrets
 
     async def describe(self, token: str) -> UnsubscribeView:
-        """Raises InvalidLinkError for a token that this deployment did not make."""
+        """Describe a link. Raises InvalidLinkError for a foreign token."""
         return UnsubscribeView(unsubscribe.read(self._secrets, token).channel)
 
     async def __call__(self, token: str) -> None:
-        """Take the person off the channel. Where they are off it already, nothing changes."""
+        """Unsubscribe the person from the channel, once."""
         link = unsubscribe.read(self._secrets, token)
         async with self._database.transaction() as connection:
             recipient = await profiles.recipient(connection, UUID(link.message_id))
@@ -100,7 +94,7 @@ class Unsubscribe:
         now = self._database.clock.now()
 
         def event(type: CallType, name: str | None, properties: dict[str, object]) -> Event:
-            # Not derived from the link: a person who has consented since may refuse again by the same one.
+            # Not derived from the link: a person who consented since may refuse again by the same link.
             id = uuid7()
             return Event(
                 id=id,
@@ -129,7 +123,7 @@ def _profile_or_raise(channel: str) -> None:
 
 
 async def _lock(connection: Connection, user_id: str) -> tuple[UUID, Profile]:
-    """The person's profile, locked. Raises NotFoundError, and UnavailableError while they are merged into another."""
+    """Lock the person's profile. Raises NotFoundError, or UnavailableError in a merge."""
     profile_id = await profiles.find(connection, user_id)
     if profile_id is None:
         raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)

@@ -1,9 +1,9 @@
-"""Compare the database with Temporal, repair what does not agree, and report it.
+"""Compare the database with Temporal, repair the differences, and report them.
 
-The database says what is. A difference may be one that is about to go, since Temporal's index lags behind and what
-Temporal is to be told stands in the outbox: what is young or has something there is left alone, each finding is
-confirmed by a look at the workflow itself, and each repair asks the row once more under its lock. So it may be broken
-off and begun again at any point, and two that run at once do no harm.
+The database is authoritative. A difference may be temporary, since Temporal's index lags and the outbox holds pending
+messages: recent journeys and those with outbox rows are skipped, each finding is confirmed at the workflow itself, and
+each repair checks the row again under its lock. So a reconciliation may be interrupted and repeated at any point, and
+concurrent ones do no harm.
 """
 
 import asyncio
@@ -36,37 +36,36 @@ from store.reconciliations import Reconciliation
 PAGE = 200
 EXAMPLES = 100
 GRACE = timedelta(minutes=1)
-# Longer than any attempt to send is repeated without a word: a message of a journey that ended before is not settled
-# by anybody any more.
+# Longer than any attempt to send is retried: nothing else settles a message of a journey that ended before.
 LEFT_BEHIND = timedelta(days=1)
-# Workflows without a row are ended when all others are known, and the next time, if there are more of them.
+# Workflows without a row are ended when all others are known; the next run ends any excess.
 MAX_ORPHANS = 10_000
-# What is found of a Temporal that was restored from an old backup.
+# Findings that indicate a Temporal restored from an old backup.
 SET_BACK = {Finding.ROW_WITHOUT_WORKFLOW, Finding.WORKFLOW_OUTLIVED_ROW}
 BY = "reconciliation"
 
 
 class Workflows(Protocol):
-    """The workflows of this deployment, as Temporal has them."""
+    """The workflows of this deployment in Temporal."""
 
     async def find_running(self, ids: Collection[str]) -> set[str]:
-        """Which of these journeys' workflows run, as the index has it."""
+        """Return which of these journeys' workflows run, by the index."""
 
     def list_running(self, before: datetime) -> AsyncIterator[dict[str, WorkflowState]]:
-        """The journeys' workflows that run and were started before an instant, by their ids, in pages."""
+        """Iterate in pages over running journey workflows started before an instant."""
 
     async def describe(self, id: str) -> WorkflowState | None:
-        """One workflow as it is; None where there is none."""
+        """Describe one workflow; None if there is none."""
 
     async def terminate(self, id: str, reason: str) -> None:
-        """End a workflow at once, if it runs."""
+        """Terminate a workflow if it runs."""
 
     async def count(self, campaign_key: str) -> int:
-        """How many journeys of a campaign run, as the index has it."""
+        """Count the running journeys of a campaign by the index."""
 
 
 class FindingCount(Struct):
-    """How often something did not agree, how often it was repaired, and some of the ids."""
+    """The number of differences and repairs of one kind, and some ids."""
 
     found: int = 0
     repaired: int = 0
@@ -74,14 +73,14 @@ class FindingCount(Struct):
 
 
 class JourneyCounts(Struct, frozen=True):
-    """Active journeys of a campaign: rows in the database, and workflows that run as Temporal's index has it."""
+    """Active journeys of a campaign: rows, and running workflows by Temporal's index."""
 
     rows: int
     workflows: int
 
 
 class Report(Struct):
-    """What was looked at and found. `for_people` says what an operator should look at, and why."""
+    """The result of a reconciliation. `for_people` are problems for an operator."""
 
     rows: int = 0
     workflows: int = 0
@@ -102,25 +101,25 @@ class Report(Struct):
 
 
 class Reconciliations:
-    """Reconciliations for those who ask for them. The workers do them, and one each hour by themselves."""
+    """Requests and reports. Workers reconcile on request, and each hour by themselves."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def request(self, *, by: Actor) -> Reconciliation:
-        """Ask for one."""
+        """Request a reconciliation."""
         async with self._database.transaction() as connection:
             asked = await reconciliations.insert(connection, by.name)
             await audit.record(connection, by, "reconciliation.request", str(asked.id))
             return asked
 
     async def list(self, *, limit: int, before: UUID | None) -> list[Reconciliation]:
-        """The latest, newest first."""
+        """Return the latest, newest first."""
         async with self._database.transaction() as connection:
             return await reconciliations.latest(connection, limit, before)
 
     async def get(self, id: UUID) -> Reconciliation:
-        """One of them. Raises NotFoundError."""
+        """Return one. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             found = await reconciliations.find(connection, id)
         if found is None:
@@ -129,7 +128,7 @@ class Reconciliations:
 
 
 class Reconciler:
-    """Does one reconciliation. `grace`: what is younger is left alone."""
+    """Does one reconciliation. `grace` excludes recent journeys."""
 
     def __init__(self, database: Database, workflows: Workflows, grace: timedelta = GRACE) -> None:
         self._database = database
@@ -137,7 +136,7 @@ class Reconciler:
         self._grace = grace.total_seconds()
 
     async def run(self) -> Report:
-        """Look at all journeys and campaigns. Memory is bounded: both sides are walked in pages."""
+        """Compare all journeys and campaigns, in pages of bounded memory."""
         report = Report()
         await self._compare_rows(report)
         await self._compare_workflows(report)
@@ -182,7 +181,7 @@ class Reconciler:
         async for page in self._workflows.list_running(before):
             report.workflows += len(page)
             async with self._database.transaction() as connection:
-                known = await reconciliation_queries.of_workflows(connection, page.keys(), grace=self._grace)
+                known = await reconciliation_queries.find_workflows(connection, page.keys(), grace=self._grace)
             orphans += list(page.keys() - {row.workflow_id for row in known})[: MAX_ORPHANS - len(orphans)]
             await self._end_outlived(
                 [row for row in known if row.is_over and row.is_told and not row.is_sending and not row.is_ending],
@@ -190,13 +189,13 @@ class Reconciler:
             )
             settled = [row for row in known if row.state == "active" and row.is_told and not row.is_exiting]
             on_another = [row for row in settled if is_on_another(page[row.workflow_id], row.campaign_version)]
-            await self._take_back(on_another, report)
+            await self._restore_versions(on_another, report)
             elsewhere = [row for row in settled if is_elsewhere(page[row.workflow_id], row.step, row.status)]
             await self._place(elsewhere, report)
         await self._end_orphans(orphans, report)
 
     async def _end_outlived(self, rows: Sequence[KnownRow], report: Report) -> None:
-        """Tell workflows once more that their journeys are over."""
+        """Signal again to workflows whose journeys are over."""
         seen = await self._look([row.workflow_id for row in rows])
         running = [row.id for row in rows if _is_running(seen[row.workflow_id])]
         if not running:
@@ -206,8 +205,8 @@ class Reconciler:
             await outbox.append(connection, [OutboxMessage(id, "exit", {"by": BY}) for id in over], bulk=True)
         report.note(Finding.WORKFLOW_OUTLIVED_ROW, over, repaired=len(over))
 
-    async def _take_back(self, rows: Sequence[KnownRow], report: Report) -> None:
-        """Have rows say the version that their workflows are on: else what these ask for may not be in their plan."""
+    async def _restore_versions(self, rows: Sequence[KnownRow], report: Report) -> None:
+        """Set rows to their workflows' versions, whose plans may lack other steps."""
         seen = await self._look([row.workflow_id for row in rows])
         moved = [
             (row, one.version)
@@ -220,14 +219,14 @@ class Reconciler:
         if not moved:
             return
         async with self._database.transaction() as connection:
-            # Events are routed by the versions that had journeys when campaigns were last changed.
+            # Events are routed to versions that had journeys at the last change of campaigns.
             await campaigns.lock_registry_exclusive(connection)
             taken = await reconciliation_queries.take_back(connection, moved, grace=self._grace)
         ids = [row.workflow_id for row, _ in moved if row.id in taken]
         report.note(Finding.VERSION_DIFFERS, ids, repaired=len(ids))
 
     async def _place(self, rows: Sequence[KnownRow], report: Report) -> None:
-        """Have rows say where their workflows rest."""
+        """Set rows to the positions of their workflows."""
         seen = await self._look([row.workflow_id for row in rows])
         moved = [
             (row, one.step, one.status)
@@ -248,13 +247,13 @@ class Reconciler:
     async def _end_orphans(self, orphans: Sequence[str], report: Report) -> None:
         """Terminate workflows without a row: nothing of theirs can be authorised.
 
-        Not where they are the most of all that run: then it is rather the database that is the wrong one.
+        If most running workflows have none, the database is probably the wrong one, and nothing is terminated.
         """
         seen = await self._look(orphans)
         async with self._database.transaction() as connection:
             known = {
                 row.workflow_id
-                for row in await reconciliation_queries.of_workflows(connection, seen, grace=self._grace)
+                for row in await reconciliation_queries.find_workflows(connection, seen, grace=self._grace)
             }
         running = [id for id, one in seen.items() if _is_running(one) and id not in known]
         ended = running if len(running) * 2 <= report.workflows else []
@@ -277,7 +276,7 @@ class Reconciler:
             keys = await reconciliation_queries.campaigns_at_work(connection, grace=self._grace)
         seen = await self._look([campaign_workflow_id(key) for key in keys])
         asleep = [key for key in keys if not _is_running(seen[campaign_workflow_id(key)])]
-        # Where Temporal was set back, a campaign's schedule there may have been, too: each looks at its own.
+        # If Temporal was restored, its schedules may be old as well: each campaign checks its own.
         was_set_back = SET_BACK & report.findings.keys()
         async with self._database.transaction() as connection:
             for key in keys if was_set_back else asleep:
@@ -300,7 +299,7 @@ def _is_running(workflow: WorkflowState | None) -> bool:
 
 
 def _start(row: LostRow) -> OutboxMessage:
-    """Has a workflow go on where the row is; at the beginning where that is not known."""
+    """Restart a workflow at the position of its row, or at the beginning if unknown."""
     lost = Lost(row.step, row.wakes_at, row.visits, row.moves)
     return OutboxMessage(
         row.workflow_id,

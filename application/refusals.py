@@ -1,6 +1,6 @@
-"""The refusals that are not kept: events whose campaign's condition is false, worked out when a timeline is read.
+"""Refusals by false conditions, which are evaluated when a timeline is read.
 
-An event may be of no interest to a thousand campaigns, which would be a thousand rows.
+A thousand campaigns may refuse an event, so the refusals are not stored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ from store.database import Connection
 from store.events import StoredEvent
 from store.timeline import Recorded
 
-# Campaigns of one page; more are not worked out.
+# The most campaigns of one page.
 MAX_REFUSALS = 500
 
 
 class Unjudged(NamedTuple):
-    """What the refusals of a page depend on."""
+    """The data on which the refusals of a page depend."""
 
     people: Mapping[UUID, Person]
     found: Sequence[StoredEvent]
@@ -38,7 +38,7 @@ class Unjudged(NamedTuple):
 async def look_up(
     connection: Connection, catalogue: Catalogue, profile_id: UUID, recorded: Sequence[Recorded]
 ) -> Unjudged | None:
-    """Read what the refusals of the events among what was recorded depend on. None where there are none."""
+    """Read the data for the refusals of recorded events. None if there are none."""
     listeners = await catalogue.listeners(connection)
     reported = {entry.key: entry for entry in recorded if entry.kind == "event" and entry.outcome == "track"}
     found = [
@@ -57,11 +57,11 @@ async def look_up(
     return Unjudged(people, found, reported, listeners, decided, published)
 
 
-def work_out(unjudged: Unjudged) -> LongWork[dict[str, list[Recorded]]]:
-    """The refusals by the event's key, at most MAX_REFUSALS and as many as MAX_WORK is enough for.
+def evaluate_refusals(unjudged: Unjudged) -> LongWork[dict[str, list[Recorded]]]:
+    """Evaluate the refusals by the event's key, within MAX_REFUSALS and MAX_WORK.
 
-    They are judged by the versions that run now, and by the profile as it is now: of events that were there before the
-    version was published nothing is said. A piece judges one event for one campaign.
+    They use the running versions and the current profile; events before a version's publication have none. A piece of
+    work is one event and one campaign.
     """
     matcher = Matcher(unjudged.people)
     refusals: dict[str, list[Recorded]] = {}

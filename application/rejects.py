@@ -1,4 +1,4 @@
-"""What clients reported and was not taken."""
+"""Refused calls and parts of calls."""
 
 from store import rejects
 from store.database import Database
@@ -6,7 +6,7 @@ from store.rejects import StoredReject
 
 
 class RejectLog:
-    """Read what ingest has recorded."""
+    """Reads the rejects of ingest."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -20,7 +20,7 @@ class RejectLog:
         source: str | None = None,
         is_part: bool | None = None,
     ) -> list[StoredReject]:
-        """Rejects, the newest first: those before `after`, which is the id of the last one seen."""
+        """Return rejects, the newest first, before `after`: the id of the last one seen."""
         async with self._database.transaction() as connection:
             return await rejects.page(
                 connection, limit=limit, after=after, user_id=user_id, source=source, is_part=is_part

@@ -1,7 +1,6 @@
-"""Templates are compiled and rendered beside the event loop, which serves everybody meanwhile.
+"""Templates are compiled and rendered in a thread beside the event loop.
 
-A thread cannot be stopped: what it may do is bounded by count, in domain/templates, so that each of these is free again
-within seconds.
+A thread cannot be stopped: domain/templates bounds its work by count, so that each thread is free again within seconds.
 """
 
 import asyncio
@@ -12,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from domain.templates.template_sets import TemplateSet, load
 
-# Python computes in one thread at a time; with a second one, a message need not wait for another's that costs much.
+# Python runs one thread at a time; with a second one, a cheap message need not wait for an expensive one.
 RENDER_THREADS = 2
 # For a message and those before it. A channel takes 50 s, settling 30 s, and an activity has 90.
 RENDER_SECONDS = 8.0
@@ -23,16 +22,16 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 
-async def beside_the_loop(function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
-    """What the function returns, worked out in a thread; what it raises is raised."""
+async def run_in_thread(function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+    """Run a function in a thread, and return its result or raise its error."""
     return await asyncio.get_running_loop().run_in_executor(_threads, partial(function, *args, **kwargs))
 
 
 class Templates:
-    """The templates of a version, compiled when the first message needs them, which may take seconds.
+    """The templates of a version, compiled for the first message.
 
-    That is before its claim: an attempt that dies meanwhile has sent nothing. The gate and the taking in of events need
-    none, so that nothing is compiled under locks.
+    Compiling may take seconds, and happens before its claim: an attempt that dies meanwhile has sent nothing. The gate
+    and ingest need no templates, so nothing is compiled under locks.
     """
 
     def __init__(self, files: Mapping[str, str]) -> None:
@@ -41,7 +40,7 @@ class Templates:
 
     @property
     def are_compiled(self) -> bool:
-        """Whether nothing is to be waited for."""
+        """Whether the templates are ready."""
         task = self._compiling
         return task is not None and task.done() and not task.cancelled() and task.exception() is None
 
@@ -52,15 +51,15 @@ class Templates:
         return self._compiling.result()[name]
 
     async def compile(self) -> dict[str, TemplateSet]:
-        """The templates by name. To be called without a transaction."""
+        """Compile the templates by name. Call this without a transaction."""
         if self._compiling is None:
             self._compiling = asyncio.create_task(self._compile())
-        # The first to ask may be cancelled; the others wait for the same.
+        # The first caller may be cancelled; the others wait for the same task.
         return await asyncio.shield(self._compiling)
 
     async def _compile(self) -> dict[str, TemplateSet]:
         try:
-            templates, _ = await beside_the_loop(load, self._files)
+            templates, _ = await run_in_thread(load, self._files)
         except BaseException:
             self._compiling = None
             raise

@@ -1,4 +1,4 @@
-"""What a batch of events means for journeys: read what that depends on, decide, and record what comes of it."""
+"""Routing of events to journeys: read the data, decide, and record the results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,20 +24,20 @@ from store.journeys import Entered, GoalSought
 from store.outbox import OutboxMessage
 from store.profiles import Profile
 
-# Of one person in one campaign, the journeys that are over and may still reach their goal. Each goal event of theirs is
-# held against each.
+# For one person in one campaign, the ended journeys that may still reach their goal. Each goal event is evaluated for
+# each.
 MAX_PAST = 100
-# Exits and goals that may have overtaken the entries of one transaction, beyond which it takes fewer events.
+# Exits and goals that may have overtaken the entries of one transaction; beyond this it takes fewer events.
 MAX_RECEIVED = 5_000
-# Work is counted in conditions evaluated, where one that may take long counts as several, and in journeys, campaigns
-# and rules that an event is held against: 2 to 8 µs each, 25 µs at most. One transaction does at most so much, since it
-# holds the locks of its people.
+# Work is counted in evaluated conditions, where an expensive one counts as several, and in journeys, campaigns and
+# rules compared with an event: 2 to 8 µs each, 25 µs at most. The bound of one transaction limits how long it holds the
+# locks of its people.
 MAX_WORK = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class PendingContext:
-    """What was asked of the journeys that events concern, until it is answered. None: there was nothing to ask."""
+    """The pending results about the journeys that events concern. None was not needed."""
 
     number: int
     active: PendingResult[list[Journey]]
@@ -46,7 +46,7 @@ class PendingContext:
     received: PendingResult[list[StoredEvent]] | None
 
     async def get(self, people: Mapping[UUID, Profile]) -> RoutingContext:
-        """All that the routing of the events depends on. Raises TooMuchWork for that of more than one event."""
+        """Return the context of the events. Raises TooMuchWork if it exceeds one event's."""
         received = await self.received.get() if self.received else []
         if len(received) > MAX_RECEIVED and self.number > 1:
             raise TooMuchWork(self.number // 2)
@@ -63,7 +63,7 @@ class PendingContext:
 
 
 class TooMuchWork(Exception):
-    """The events from `place` on are beyond what one transaction may decide."""
+    """The events from `place` on exceed the work of one transaction."""
 
     def __init__(self, place: int) -> None:
         super().__init__(place)
@@ -73,9 +73,10 @@ class TooMuchWork(Exception):
 def route(
     profile_events: Sequence[ProfileEvent], listeners: Listeners, context: RoutingContext, received_at: datetime
 ) -> LongWork[RoutingResult]:
-    """Decide what becomes of journeys. The caller has locked the people and the journeys.
+    """Route events. The caller has locked the people and the journeys.
 
-    A piece evaluates a few conditions of one rule at most. Raises TooMuchWork beyond MAX_WORK, but for one event.
+    A piece of work evaluates a few conditions of one rule. Raises TooMuchWork beyond MAX_WORK, except for a single
+    event.
     """
     router = routing.Router(listeners, context, profile_events, received_at, iter(uuid7, None))
     steps = 0
@@ -97,12 +98,12 @@ async def record(
     *,
     bulk: bool = False,
 ) -> None:
-    """Write what was decided. The decisions first, so that on the timeline their consequences follow them."""
+    """Record the results; decisions first, so that effects follow on the timeline."""
     if recorded := [*_exit_decisions(result), *_entry_decisions(result, received_at)]:
         await decisions.insert(connection, _in_order(recorded, profile_events))
     endings = {id: exit.ending for id, exit in result.exits.items()}
     born = {journey.id for journey in result.entered}
-    # The endings first: what ends a journey may start the next one of the same person, campaign and key.
+    # Ends come first: they may permit the next journey of the same person, campaign and key.
     if others := [ending for id, ending in endings.items() if id not in born]:
         await journeys.end(connection, others)
     if result.entered:
@@ -114,7 +115,7 @@ async def record(
 
 
 async def _positions(connection: Connection, catalogue: Catalogue, result: RoutingResult) -> dict[UUID, Position]:
-    """Where those are who have just entered. Their versions are in memory, but for the first journey of each."""
+    """Return the positions of new entries. Only a version's first journey loads it."""
     entered = {(journey.campaign_key, journey.campaign_version) for journey in result.entered}
     plans = {place: (await catalogue.version(connection, *place)).plan for place in sorted(entered)}
     found = {
@@ -125,17 +126,14 @@ async def _positions(connection: Connection, catalogue: Catalogue, result: Routi
 
 
 def exit_message(workflow_id: str, by: str) -> OutboxMessage:
-    """Tells a journey's workflow that the journey has been ended."""
+    """Build the message that ends a journey's workflow."""
     return OutboxMessage(workflow_id, "exit", {"by": by})
 
 
 async def load_context(
     connection: Connection, listeners: Listeners, profile_events: Sequence[ProfileEvent], received_at: datetime
 ) -> PendingContext:
-    """Lock the journeys concerned, and ask for what becomes of them depends on, in one round trip of a pipeline.
-
-    The caller has locked the people.
-    """
+    """Lock the journeys of locked people, and request their data, in one round trip."""
     events_of_batch = [profile_event.event for profile_event in profile_events]
     campaigns = listeners.campaigns_concerned(events_of_batch)
     active = await journeys.lock_active(
@@ -159,14 +157,14 @@ async def load_context(
     entrants = {profile_event.profile_id for profile_event in entering}
     versions = listeners.versions_let_in(profile_event.event for profile_event in entering)
     last = await journeys.last_entries(connection, entrants, {version.key for version in versions})
-    # What is too old for all of them enters none, and need not be looked back to.
+    # Events too old for all of them enter none, and need no history.
     oldest = received_at - timedelta(seconds=max(version.rules.entry.max_age for version in versions))
     received = await events.tracked_since(
         connection,
         list(entrants),
         list(listeners.events_to_match(versions)),
         max(oldest, min(profile_event.event.timestamp for profile_event in entering)),
-        # They come to be received in their turn.
+        # In the order of their arrival.
         but=[profile_event.event.id for profile_event in profile_events],
         limit=MAX_RECEIVED + 1 if len(profile_events) > 1 else None,
     )
@@ -210,7 +208,7 @@ def _exit_decisions(result: RoutingResult) -> list[Decision]:
 
 
 def _in_order(recorded: Sequence[Decision], profile_events: Sequence[ProfileEvent]) -> list[Decision]:
-    """By the events that they are due to."""
+    """Order by the events that caused them."""
     places: dict[UUID | None, int] = {
         profile_event.event.id: place for place, profile_event in enumerate(profile_events)
     }
@@ -232,7 +230,7 @@ def _conversions(result: RoutingResult) -> list[Conversion]:
 
 
 def _first_and_last(matches: Sequence[SubscriptionMatch]) -> list[SubscriptionMatch]:
-    """What each subscription hears first and last: a journey keeps one match, and a batch may hold thousands."""
+    """Keep the first and the last match of each subscription, of perhaps thousands."""
     places: dict[tuple[UUID, str], tuple[int, int]] = {}
     for place, one in enumerate(matches):
         of = (one.journey.id, one.subscription)
@@ -242,7 +240,7 @@ def _first_and_last(matches: Sequence[SubscriptionMatch]) -> list[SubscriptionMa
 
 
 def _outbox_messages(result: RoutingResult, born: set[UUID]) -> list[OutboxMessage]:
-    """What Temporal must be told. A journey that began and ended within the batch needs no workflow."""
+    """Build the messages to Temporal; a journey that ended within the batch has none."""
     starts = [
         OutboxMessage(
             journey.workflow_id,

@@ -1,4 +1,4 @@
-"""From a reservation to an outcome: claim, render, hand over, settle. Claim and settle are separate transactions."""
+"""Send a message: claim, render, hand over, settle; two transactions."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from application.catalogue import Catalogue, LoadedVersion
-from application.rendering import RENDER_SECONDS, Templates, beside_the_loop
+from application.rendering import RENDER_SECONDS, Templates, run_in_thread
 from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS
 from domain.errors import UnavailableError
@@ -56,15 +56,15 @@ from store import deliveries, journeys, messages
 from store.database import Connection, Database
 from store.messages import Claimed
 
-# A channel takes at most 50 s and an activity 90 s: what is left of it, with room for the last try.
+# A channel takes at most 50 s and an activity 90 s: the rest, with room for the last retry.
 SETTLE_SECONDS = 30.0
 SETTLE_PAUSE = 0.5
 
 
 class SendOutcome(Struct, frozen=True):
-    """What became of a message: sent, failed, cancelled or unknown, and whether its journey has been ended.
+    """The state of a message after an attempt, and whether its journey has ended.
 
-    Or it was postponed: its send window has closed since it was granted, and the gate is to be asked again.
+    It may be postponed: its send window has closed since the grant, and the gate is asked again.
     """
 
     state: AttemptState
@@ -72,14 +72,14 @@ class SendOutcome(Struct, frozen=True):
 
 
 class _Then(Struct, frozen=True):
-    """What becomes of the journey once the message has its outcome: it ends, or goes on to a next position."""
+    """The journey after the message's outcome: it ends, or goes to a next position."""
 
     at: datetime
     ends_with: str | None
     next_positions: NextPositions
 
 
-# A claimed message, its version, and the addresses at which its outcome is final.
+# A claimed message, its version, and the addresses with a final outcome.
 _Taken = tuple[Claimed, LoadedVersion, dict[str, Delivery]]
 
 
@@ -92,10 +92,10 @@ class _NotCompiledError(Exception):
 
 
 class Sender:
-    """Sends what the gate has granted.
+    """Sends granted messages.
 
     `unsubscribe_url` makes the link by which a recipient refuses a channel: (profile id, channel, message id) -> URL.
-    `timezone` is the deployment's, for recipients whose own is not known, nor their campaign's.
+    `timezone` is the deployment's, for recipients without a zone of their own or their campaign's.
     """
 
     def __init__(
@@ -121,11 +121,11 @@ class Sender:
         ends_with: str | None,
         next_positions: NextPositions,
     ) -> SendOutcome:
-        """One attempt. Raises UnavailableError when the provider is away, or it is to wait: worth repeating.
+        """Make one attempt. Raises UnavailableError if it is worth repeating.
 
-        `at` is the instant on the journey's clock. `dated` is the one that the message bears, the same at each attempt:
-        a provider may refuse a key that comes with another content. `ends_with` is the outcome with which the journey
-        is over once the message has settled, None if it goes on, and then as `next_positions` says.
+        `at` is by the journey's clock. `dated` is the message's date, the same at each attempt: a provider may refuse a
+        key with another content. `ends_with` is the journey's outcome once the message has settled; None if it goes on
+        to `next_positions`.
         """
         then = _Then(at, ends_with, next_positions)
         try:
@@ -147,7 +147,7 @@ class Sender:
                 # The message stays in `sending`, as if this attempt had died, and the next one decides.
                 raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
         if isinstance(delivery, Unavailable) and claimed.state == SENDING:
-            # This attempt delivered nothing, and the one before may have: the message cannot be given back.
+            # This attempt delivered nothing, but an earlier one may have: the message cannot be returned.
             raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
         outcome = await self._settle(claimed, delivery, by_address, then)
         if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
@@ -155,8 +155,7 @@ class Sender:
         return outcome
 
     async def _take(self, message_id: UUID, at: datetime, then: _Then) -> SendOutcome | _Taken:
-        """Claim the message for this attempt, or say what has become of it. Raises what `send` does, and
-        _NotCompiledError where its templates are to be compiled before."""
+        """Claim the message for this attempt, or return its outcome, or raise as `send`."""
         async with self._database.pipeline() as connection:
             claimed = await _lock(connection, message_id)
             provider = self._providers[claimed.channel]
@@ -181,7 +180,7 @@ class Sender:
                     address = claimed.addresses.get(claimed.channel)
                     await messages.mark_sending(connection, message_id, at, provider.name, address)
                     addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
-                    # With the claim: a read that fails behind it would leave the message unknown, and unsent.
+                    # With the claim: a read that fails after it would leave the message unknown and unsent.
                     is_one = isinstance(addresses, Unreachable) or len(addresses) < 2
                     settled = {} if is_one else await deliveries.find_settled(connection, message_id)
         return claimed, version, settled
@@ -189,7 +188,7 @@ class Sender:
     def _claim(
         self, claimed: Claimed, version: LoadedVersion, provider: Provider, at: datetime
     ) -> Proceed | Wait | Close | Done:
-        # It matters of a message in `sending` only, and no provider repeats what another one may have had.
+        # It only matters for a message in `sending`, and no provider repeats a message that another one may have.
         is_repetition = claimed.state == SENDING and claimed.provider in (None, provider.name)
         facts = ClaimFacts(
             claimed.state,
@@ -220,7 +219,7 @@ class Sender:
         by_address: Mapping[str, Delivery],
         then: _Then,
     ) -> SendOutcome:
-        """Write what this attempt alone knows: a database that is away for a moment must not make it `unknown`."""
+        """Write this attempt's outcome, retrying if the database is briefly away."""
         give_up_at = monotonic() + SETTLE_SECONDS
         while True:
             try:
@@ -257,14 +256,14 @@ class Sender:
         settled: Mapping[str, Delivery],
         by_address: dict[str, Delivery],
     ) -> Delivery | TemplateRenderError:
-        """Render the message and hand it over. Where it goes to several addresses, `by_address` is filled in."""
+        """Render the message and hand it over; with several addresses, fill `by_address`."""
         url = None
         if claimed.category != TRANSACTIONAL:
             url = self._unsubscribe_url(str(claimed.profile_id), claimed.channel, str(claimed.id))
         try:
             async with asyncio.timeout(RENDER_SECONDS):
                 templates = await version.templates.compile()
-                content = await beside_the_loop(
+                content = await run_in_thread(
                     templates[claimed.template].render,
                     _variables(claimed, version, url),
                     recipient_locale(claimed.traits, claimed.context),
@@ -289,7 +288,7 @@ class Sender:
 
 
 async def _compile(templates: Templates) -> None:
-    """Raises UnavailableError where that takes too long; the next attempt waits for the rest."""
+    """Compile templates. Raises UnavailableError after a while; a retry waits on."""
     try:
         async with asyncio.timeout(RENDER_SECONDS):
             await templates.compile()
@@ -298,7 +297,7 @@ async def _compile(templates: Templates) -> None:
 
 
 def _repeats(claimed: Claimed, version: LoadedVersion, provider: Provider) -> Repeats:
-    """Say what repeating the message does: the provider's `repeats`, unless its template forbids any repetition."""
+    """Return the effect of repetition: the provider's, unless the template forbids it."""
     template = version.templates.get(claimed.template)
     return provider.repeats if template.is_repeatable(recipient_locale(claimed.traits, claimed.context)) else Never()
 
@@ -311,14 +310,14 @@ async def _lock(connection: Connection, message_id: UUID) -> Claimed:
 
 
 async def _finish(connection: Connection, claimed: Claimed, state: AttemptState, then: _Then) -> SendOutcome:
-    """The message's outcome moves the journey, or ends it, in the same transaction: no action is spent on it."""
+    """Move or end the journey with the message's outcome, without a further action."""
     if claimed.journey_state == "active" and state not in (RESERVED, SENDING, POSTPONED):
         if then.ends_with is not None:
             await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, then.ends_with, None, then.at)])
         else:
             [position] = then.next_positions.positions
             await journeys.place(connection, claimed.journey_id, position, then.next_positions.move, then.at)
-    # A journey found completed was completed by this message, in an attempt whose answer did not arrive.
+    # This message completed the journey, in an attempt whose answer did not arrive.
     return SendOutcome(state, journey_ended=claimed.journey_state == "exited")
 
 

@@ -1,4 +1,4 @@
-"""Answer the requests of journeys, each once: lock, look for the answer, decide, record, carry out."""
+"""Answer the requests of journeys, each once: lock, decide, record, carry out."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -35,9 +35,9 @@ F = TypeVar("F", bound=LockedFacts)
 
 
 class StepDecisions:
-    """Answers requests. One that is repeated, also at the same time, gets the same answer and changes nothing more.
+    """Answers requests; a repeated one gets the same answer and changes nothing.
 
-    `timezone` is the deployment's, for recipients whose own is not known, nor their campaign's.
+    `timezone` is the deployment's, for recipients without a zone of their own or their campaign's.
     """
 
     def __init__(self, database: Database, catalogue: Catalogue, timezone: str) -> None:
@@ -47,7 +47,7 @@ class StepDecisions:
         self._timezone = timezone
 
     async def authorize(self, request: AuthorizeRequest) -> Answer:
-        """The one gate before every message of every campaign, under the frequency caps that they share."""
+        """Ask the one gate before every message, under the shared frequency caps."""
         return await self._answer(
             request,
             Answer,
@@ -56,7 +56,7 @@ class StepDecisions:
         )
 
     async def choose(self, request: BranchRequest) -> int | None:
-        """The index of the case that holds or of the arm; None for otherwise."""
+        """Return the index of the case or arm; None for otherwise."""
         answer = await self._answer(
             request,
             BranchAnswer,
@@ -66,7 +66,7 @@ class StepDecisions:
         return answer.case
 
     async def look_up(self, request: DelayRequest) -> datetime | Unreadable | None:
-        """The instant until which a delay rests, perhaps past; None where there is no date, or Unreadable."""
+        """Return the end of a delay, perhaps past; None without a date, or Unreadable."""
         answer = await self._answer(
             request,
             DelayAnswer,
@@ -76,10 +76,10 @@ class StepDecisions:
         return answer.until
 
     async def perform(self, request: ActionRequest) -> bool:
-        """Do an action; True if the journey had been ended before, and nothing is done.
+        """Perform an action; True if the journey had ended, and nothing is done.
 
-        Events are reported once the decision is kept; an attempt that dies in between is repeated, and the ids of the
-        events are always the same.
+        Events are reported after the decision is stored; an attempt that dies in between is repeated, with the same
+        event ids.
         """
         clock = self._database.clock
         answer = await self._answer(
@@ -99,7 +99,7 @@ class StepDecisions:
         lock: Callable[[Connection], Awaitable[F | None]],
         decide: Callable[[F, LoadedVersion], StepDecision[A]],
     ) -> A:
-        """One transaction. `lock` reads the facts under the locks of the person and the journey."""
+        """Answer in one transaction. `lock` reads the facts under the locks."""
         async with self._database.pipeline() as connection:
             facts = await lock(connection)
             if facts is None:
@@ -115,7 +115,7 @@ class StepDecisions:
 
 
 async def _record(connection: Connection, request: StepRequest, facts: LockedFacts, decision: StepDecision[A]) -> None:
-    """Effects first: they may be refused. Then the decision, so that on the timeline its consequences follow it."""
+    """Record effects, which may be refused, then the decision."""
     if decision.effects:
         decision = await carry_out(connection, request, facts.profile_id, decision)
     recorded = Decision(

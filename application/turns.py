@@ -1,7 +1,7 @@
-"""Long work of a process that serves others meanwhile: a turn at a time, and one work a turn.
+"""Long work in turns: one work at a time, interleaved with the event loop.
 
-A thread would not do. It holds the interpreter for 5 ms whenever it likes, so with six of them the event loop waits for
-30 ms after each call that lets go of it; twenty bodies to decompress and decode made it stop for 2.6 s.
+A thread would hold the interpreter for 5 ms at any time, so that with six of them the event loop waits for 30 ms after
+each call that releases it; twenty bodies to decompress and decode stopped it for 2.6 s.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from domain.long_work import LongWork
 
 T = TypeVar("T")
 
-# For so long the event loop does one work, and then whatever else is due, before the next has its turn.
+# The length of a turn, after which the event loop does other work first.
 TURN_SECONDS = 0.005
 
 
 class Turns:
-    """Works that share the event loop. In each round of it one of them has a turn, in the order in which they wait."""
+    """Works that share the event loop: each round, the next one in line has a turn."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
 
     async def run(self, work: LongWork[T]) -> T:
-        """Carry work out, in as many turns as it takes."""
+        """Do long work in as many turns as it takes."""
         while True:
             async with self._turn():
                 until = perf_counter() + TURN_SECONDS
@@ -39,7 +39,7 @@ class Turns:
                     return value
 
     async def call(self, work: Callable[[], T]) -> T:
-        """Carry out what is short enough for one turn."""
+        """Do short work in one turn."""
         async with self._turn():
             return work()
 
@@ -49,7 +49,7 @@ class Turns:
             try:
                 yield
             finally:
-                # Into the next round of the loop: another work that is ready in this one finds the turn taken.
+                # Continue in the next round of the loop: other work that is ready in this one finds the turn taken.
                 await asyncio.sleep(0)
 
 
@@ -57,14 +57,14 @@ _of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictiona
 
 
 async def run(work: LongWork[T]) -> T:
-    """Carry work out in turns, with all others of this event loop."""
-    return await _of_this_loop().run(work)
+    """Do long work in turns, with all others of this event loop."""
+    return await _get_turns().run(work)
 
 
 async def call(work: Callable[[], T]) -> T:
-    """Carry out what is short enough for one turn of this event loop."""
-    return await _of_this_loop().call(work)
+    """Do short work in one turn of this event loop."""
+    return await _get_turns().call(work)
 
 
-def _of_this_loop() -> Turns:
+def _get_turns() -> Turns:
     return _of_loops.setdefault(asyncio.get_running_loop(), Turns())

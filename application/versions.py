@@ -1,4 +1,4 @@
-"""The published versions of a campaign, as they were written."""
+"""Published versions of a campaign."""
 
 from domain.errors import NotFoundError
 from store import versions
@@ -7,13 +7,13 @@ from store.versions import PublishedSource, VersionHead
 
 
 class Versions:
-    """Read what was published."""
+    """Reads published versions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def list(self, key: str, *, limit: int, after: int | None = None) -> list[VersionHead]:
-        """The versions below `after`, the newest first. Raises NotFoundError for a campaign that is not there."""
+        """Return versions below `after`, the newest first. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             found = await versions.page(connection, key, limit=limit, after=after)
             if not found and await versions.find(connection, key, 1) is None:
@@ -21,7 +21,7 @@ class Versions:
             return found
 
     async def get(self, key: str, number: int) -> PublishedSource:
-        """One version. Raises NotFoundError."""
+        """Return one version. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             found = await versions.find(connection, key, number)
         if found is None:

@@ -1,4 +1,4 @@
-"""Where a person's journeys are at the moment, and until when."""
+"""The current positions of a person's journeys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,18 +14,17 @@ from store import campaigns, journey_lists, profiles
 from store.database import Connection
 from store.journey_lists import ListedJourney
 
-# A person may be in each campaign a hundred times; a page shows the newest.
+# A person may have a hundred journeys in each campaign; a page shows the newest.
 MAX_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """An active journey: its step, what it does there (waiting, deferred, held, acting), and until when.
+    """An active journey: its step, its status (waiting, deferred, held, acting).
 
-    `entry_key` tells journeys of one campaign apart, and is empty where a person has one there at a time. `step` and
-    `status` are None until it has said where it is. `until` is None where it waits for no instant.
-    `timezone` is that of the recipient's windows and delays, and the one in which `summary` tells the time. `url` leads
-    to the journey in the Temporal UI.
+    `entry_key` distinguishes journeys of one campaign, and is empty if a person has one at a time. `step` and `status`
+    are None until they are recorded. `until` is None if it waits for no instant. `timezone` is that of the recipient's
+    windows and delays, and of the times in `summary`. `url` leads to the journey in the Temporal UI.
     """
 
     campaign: str
@@ -42,7 +41,7 @@ class Whereabouts:
 async def whereabouts(
     connection: Connection, profile_id: UUID, timezone: str, now: datetime, journey_url: str
 ) -> list[Whereabouts]:
-    """The active journeys of a person, newest first. `timezone` and `journey_url` are the deployment's."""
+    """Return a person's active journeys, newest first, by the deployment's defaults."""
     which = JourneyFilter(profile_id=profile_id, state="active")
     active = await journey_lists.page(connection, which, limit=MAX_SHOWN, after=None)
     if not active:
@@ -92,7 +91,7 @@ def _whereabouts(journey: ListedJourney, zone: ZoneInfo, now: datetime, journey_
 def summary(
     step: str | None, status: JourneyStatus | None, until: datetime | None, zone: ZoneInfo, now: datetime
 ) -> str:
-    """`waits at cool-off until 06:38 (Europe/Berlin)`, with the date where that is not the recipient's today."""
+    """Summarize, as `waits at cool-off until 06:38 (Europe/Berlin)`, with other dates."""
     if step is None or status is None:
         return "is about to begin"
     if status == "held":
@@ -110,5 +109,5 @@ def _clock(until: datetime, zone: ZoneInfo, now: datetime) -> str:
 
 
 def link(journey_url: str, workflow_id: str) -> str:
-    """The address of a journey in the Temporal UI."""
+    """Return the address of a journey in the Temporal UI."""
     return journey_url.format(workflow_id=quote(workflow_id, safe=""))

@@ -1,4 +1,4 @@
-"""Bulk entry: letting in those who are known already and belong to the audience of a campaign."""
+"""Bulk entry: known people who belong to the audience of a campaign enter."""
 
 import asyncio
 from collections import Counter
@@ -24,43 +24,43 @@ from store.database import Connection
 from store.operations import Operation, Page
 from store.profiles import Profile
 
-# Profiles looked at in one transaction, and how many of them may enter in it: until its end, events about those wait.
+# Profiles examined in one transaction, and entries in it: their events wait until its end.
 PAGE, MAX_ENTERING = 500, 200
-# Backpressure: stop while this many bulk outbox rows are pending; look again after so many seconds.
+# Backpressure: stop while this many bulk outbox rows are pending; check again after this time.
 MAX_WAITING = 2_000
 REST = 0.5
 
 ENTERED, NOT_IN_AUDIENCE, NOT_EVALUATED = "entered", "not_in_audience", "not_evaluated"
-# Of those not evaluated, before what their data lacks: `missing:profile.traits.plan`.
+# Prefix of counts by missing data: `missing:profile.traits.plan`.
 MISSING = "missing:"
 CAMPAIGN_NOT_OPEN = "campaign_not_open"
 
 
 class EnrolParameters(Struct, frozen=True):
-    """The parameters. `at` is the instant of the run: what has happened since then is newer than the entries."""
+    """The parameters. `at` is the instant of the run; later events are newer than it."""
 
     at: datetime
 
 
 class EnrolHandler:
-    """Lets the audience of the version that runs in. `done` counts the profiles looked at.
+    """Enters the audience of the running version. `done` counts the examined profiles.
 
-    So do all counts together, but those of what is missing, which tell more of the ones not evaluated.
+    All counts together equal it, apart from those of missing data, which detail the failures.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
     async def total(self, connection: Connection, operation: Operation) -> int:
-        """All who are known by now. Who becomes known later is not of this run."""
+        """Count the people known by now. People who become known later are excluded."""
         return await audience.count(connection, operation.created_at)
 
     async def page(self, connection: Connection, operation: Operation) -> Page:
-        """Look at the next profiles, and let in those of them who may enter.
+        """Examine the next profiles, and enter those who belong to the audience.
 
-        What takes time is done before the campaigns are held as they are and events about these people wait.
+        Slow work is done before the campaigns are locked and events of these people wait.
         """
-        version = await self._running(connection, operation.campaign_key)
+        version = await self._find_open_version(connection, operation.campaign_key)
         if version is None or version.rules.entry.audience is None:
             return Page(operation.cursor, counts={CAMPAIGN_NOT_OPEN: 1}, is_last=True)
         rule = version.rules.entry.audience
@@ -70,8 +70,8 @@ class EnrolHandler:
         counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found)
         if members:
             listeners = await self._catalogue.listeners(connection)
-            if await self._running(connection, operation.campaign_key) != version:
-                # Moved meanwhile: what has been found was judged by another version.
+            if await self._find_open_version(connection, operation.campaign_key) != version:
+                # The campaign has changed: these results were computed for another version.
                 return Page(operation.cursor)
             counts += await _let_in(connection, self._catalogue, operation, version, listeners, members)
         return Page(
@@ -82,8 +82,8 @@ class EnrolHandler:
             pause=counts[ENTERED] / rule.rate,
         )
 
-    async def _running(self, connection: Connection, key: str) -> CampaignVersion | None:
-        """The version that lets in now. Also while the campaign is paused: its messages are held."""
+    async def _find_open_version(self, connection: Connection, key: str) -> CampaignVersion | None:
+        """Return the version that users enter, even if the campaign is paused."""
         campaign = await campaigns.campaign(connection, key)
         if campaign is None or campaign.state not in (RUNNING, PAUSED) or campaign.running_version is None:
             return None
@@ -92,9 +92,9 @@ class EnrolHandler:
 
 
 def _first_members(rule: AudienceRule, found: Sequence[Profile]) -> tuple[Counter[str], list[UUID], Sequence[Profile]]:
-    """What became of the others, the first who belong to the audience, and everybody who was looked at for that.
+    """Return the first members, and the counts and profiles examined for them.
 
-    Not more than enter in a second, so that they do not come in heaps, nor than MAX_WORK is enough for.
+    At most as many as enter in a second, to spread them evenly, and as MAX_WORK permits.
     """
     matcher = Matcher({})
     counts: Counter[str] = Counter()
@@ -120,7 +120,7 @@ async def _let_in(
     listeners: Listeners,
     members: Collection[UUID],
 ) -> Counter[str]:
-    """Let them in by the rules that hold for events; how many entered, and how many did not for which reason."""
+    """Enter members by the rules of events; return the number, and refusals by reason."""
     parameters = convert(operation.parameters, EnrolParameters)
     people = (await write_people(connection, await ask_for_people(connection, members, {}))).people
     anonymous = await audience.anonymous_ids(connection, people)
@@ -134,12 +134,12 @@ async def _let_in(
         enrol, profile_events, version, listeners, context, received_at=now, new_ids=iter(uuid7, None)
     )
     await routing.record(connection, catalogue, result, profile_events, now, bulk=True)
-    # Somebody may have been merged into another, who is looked at as well.
+    # A person may have been merged into another, who is examined as well.
     return _count(result) + Counter({NOT_IN_AUDIENCE: len(members) - len(result.decisions)})
 
 
 def _entry(operation: Operation, parameters: EnrolParameters, profile: Profile, anonymous_id: str | None) -> Event:
-    """What stands for the event that let somebody in: the same each time that it is made."""
+    """Build the pseudo-event of an entry, deterministically."""
     id = uuid5(operation.id, str(profile.id))
     return Event(
         id=id,

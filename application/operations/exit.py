@@ -1,8 +1,8 @@
-"""Ending many journeys: first their rows, page by page, then their workflows.
+"""End many journeys: first their rows, page by page, then their workflows.
 
-Those of a campaign that was stopped, or of versions that another has replaced, count as ended from the instant that
-this was acknowledged (`campaigns.exiting`), and their workflows end by one batch in the server. Of any other selection,
-each is told by itself.
+Journeys of a stopped campaign, or of replaced versions, count as ended from the acknowledgement on
+(`campaigns.exiting`), and their workflows end by one batch in the server. In any other selection, each workflow gets a
+signal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,32 +23,32 @@ from store.outbox import OutboxMessage
 from store.selections import Selected
 
 PAGE = 500
-# How often one looks how far the server's batch is, in seconds.
+# The interval of checks of the server's batch, in seconds.
 LOOK_INTERVAL = 1.0
-# After so many looks in which no workflow has ended, and twice as many after each batch, there is another batch.
+# After this many checks without an ended workflow, and twice as many after each batch, another batch starts.
 LOOKS_IN_VAIN = 2
 MANUAL, CAMPAIGN_STOPPED = "manual", "campaign_stopped"
 
 
 class ExitBatches(Protocol):
-    """The workflows of journeys, as Temporal has them."""
+    """The workflows of journeys in Temporal."""
 
     async def exit_all(self, job: str, campaign_key: str, versions: Sequence[int]) -> bool:
-        """Have the server end those of these versions, once under this name; whether it has told all that it found."""
+        """Let the server end workflows, once under this name; return whether it is done."""
 
     async def count(self, campaign_key: str, versions: Sequence[int]) -> int:
-        """How many of them run, as far as is known: what was started a moment ago may be missing."""
+        """Count running workflows by the index, which may lack recent ones."""
 
 
 class ExitParameters(Struct, frozen=True):
-    """The parameters. `whole_versions` says that the selection is of versions, and counts as ended already."""
+    """The parameters. `whole_versions`: the selected versions count as ended already."""
 
     selection: JourneyFilter
     whole_versions: bool = False
 
 
 class ExitHandler:
-    """Ends the journeys that a selection names."""
+    """Ends the journeys of a selection."""
 
     def __init__(self, workflows: ExitBatches) -> None:
         self._workflows = workflows
@@ -68,9 +68,9 @@ class ExitHandler:
         return await self._batch(operation, exit.selection.versions or ())
 
     async def _batch(self, operation: Operation, versions: Sequence[int]) -> Page:
-        """The rows are done: see to it that no workflow of theirs goes on.
+        """After the rows are done, make sure that none of their workflows goes on.
 
-        A batch finds what the server's index shows, which lags behind by moments: it is repeated until nothing runs.
+        A batch finds what the server's index shows, which lags by moments: it is repeated until nothing runs.
         """
         batch = operation.counts.get("batches", 0)
         if batch == 0:
@@ -87,13 +87,13 @@ class ExitHandler:
         elif idle < LOOKS_IN_VAIN * 2 ** min(batch, 6):
             counts["looks_in_vain"] = 1
         else:
-            # Some were not found, or no worker runs: then another batch helps as little, and is not hurried.
+            # Some were not found, or no worker runs: then another batch does not help soon.
             counts |= {"batches": 1, "looks_in_vain": -idle}
         return Page(operation.cursor, counts=counts, pause=LOOK_INTERVAL)
 
 
 async def _end(connection: Connection, operation: Operation, exit: ExitParameters, found: list[Selected]) -> None:
-    """End a page of journeys. What their workflows have yet to be told of their start, they need not be told."""
+    """End a page of journeys, and delete their pending starts."""
     at = connection.clock.now()
     by, reason = operation.requested_by, CAMPAIGN_STOPPED if exit.whole_versions else MANUAL
     data = {"by": by, "operation": str(operation.id)}
@@ -107,7 +107,7 @@ async def _end(connection: Connection, operation: Operation, exit: ExitParameter
 
 
 def exit_decision(journey: Selected, reason: str, at: datetime, data: Mapping[str, str]) -> Decision:
-    """That a journey was ended from outside; one journey has one at most."""
+    """Build the decision that ended a journey from outside; a journey has one at most."""
     return Decision(
         id=uuid5(journey.id, "exit"),
         profile_id=journey.profile_id,

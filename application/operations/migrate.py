@@ -1,4 +1,4 @@
-"""Taking many journeys to another version: each by an update of its workflow, or by its start where that waits."""
+"""Migrate many journeys: by an update of the workflow, or by its pending start."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,14 +30,14 @@ from store.decisions import Decision
 from store.journey_versions import Candidate, JourneyStart
 from store.operations import Operation, Page
 
-# As many as are told at once: a page takes as long as the slowest of them.
+# As many as run concurrently: a page takes as long as its slowest one.
 PAGE = 50
-# How soon one asks again of a journey of which nothing could be known, in seconds.
+# The delay before undecided journeys are checked again, in seconds.
 OPEN_INTERVAL = 0.2
-# It has asked for something, and moves once it rests, or stays then.
+# The journey awaits an activity, and migrates when it rests, or stays then.
 WAITING: Final = "waiting"
 AT_REST: Final = ("waiting", "deferred", "held")
-# Nothing runs under its name: it is over, or has not begun.
+# No workflow runs under its name: the journey is over, or has not begun.
 GONE: Final = "gone"
 NO_WORKFLOW = CannotMigrate("no_workflow", "nothing runs for this journey in Temporal")
 
@@ -46,23 +46,23 @@ Fates = dict[UUID, Literal["moved", "ended", "waiting"] | CannotMigrate]
 
 
 class Migrator(Protocol):
-    """Tells the workflows of journeys to migrate."""
+    """Migrates the workflows of journeys."""
 
     async def move(self, migrations: Mapping[str, Migration], update: str) -> dict[str, MigrationAnswer]:
-        """What became of each, by workflow id. The same update again is answered as it was the first time.
+        """Return the answers by workflow id. A repeated update has its first answer.
 
         Raises UnavailableError while Temporal does not answer.
         """
 
 
 class MigrateParameters(Struct, frozen=True):
-    """What an operation of this kind is asked for with."""
+    """The parameters of an operation of this kind."""
 
     to_version: int
 
 
 class MigrateHandler:
-    """Counts `moved`, `ended` (over meanwhile), `waiting`, `stayed`, and these by step and reason: `stayed/offer/…`."""
+    """Counts `moved`, `ended`, `waiting`, `stayed`, also by step and reason."""
 
     def __init__(self, catalogue: Catalogue, mover: Migrator) -> None:
         self._catalogue = catalogue
@@ -72,11 +72,11 @@ class MigrateHandler:
         return await journey_versions.count_candidates(connection, _candidates_filter(operation))
 
     async def page(self, connection: Connection, operation: Operation) -> Page:
-        """A page that is repeated finds the journeys that it found, and counts those that were moved the first time."""
+        """Process a page. A repeated page finds the same journeys and counts them once."""
         sought = _candidates_filter(operation)
         campaign = await campaigns.campaign(connection, operation.campaign_key)
         if campaign is None or campaign.running_version != sought.version:
-            # Users enter by another version since: who said so has said what becomes of those in flight, too.
+            # Another version is running since, and its start decided about journeys on others.
             return Page(operation.cursor, counts={SUPERSEDED: 1}, is_last=True)
         found = await journey_versions.candidates(connection, sought, operation.cursor, PAGE)
         if not found:
@@ -113,10 +113,10 @@ class MigrateHandler:
             else:
                 fates |= {journey.id: kept_by for journey in found if journey.campaign_version == number}
         movable = [journey for journey in found if journey.campaign_version in migrations]
-        # Also those whose start waits: a relay that died over it may have told Temporal.
+        # Includes pending starts: a relay that died while delivering one may have reached Temporal.
         fates |= await self._tell(connection, operation, migrations, movable)
         waiting = [journey for journey in movable if not journey.is_started and journey.id not in fates]
-        return fates | await _take_starts(connection, operation, migrations, waiting)
+        return fates | await _migrate_starts(connection, operation, migrations, waiting)
 
     async def _tell(
         self,
@@ -159,10 +159,10 @@ def _migration(old: LoadedVersion, new: LoadedVersion, operation: UUID) -> Migra
     )
 
 
-async def _take_starts(
+async def _migrate_starts(
     connection: Connection, operation: Operation, migrations: Mapping[int, Migration], found: Sequence[Candidate]
 ) -> Fates:
-    """Journeys that Temporal has yet to hear of begin on the new version: there is nothing that they could lose."""
+    """Start pending journeys on the new version: they have no state to lose."""
     taken: Fates = {}
     for number, migration in migrations.items():
         here = {journey.id: journey for journey in found if journey.campaign_version == number}

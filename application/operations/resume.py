@@ -1,4 +1,4 @@
-"""Letting the journeys go on that were held while their campaign was paused, at a rate."""
+"""Resume the journeys that were held while their campaign was paused, at a rate."""
 
 from domain.journey.filters import JourneyFilter
 from store import campaigns, operations, outbox, selections
@@ -11,16 +11,13 @@ HELD = JourneyFilter(status="held")
 
 
 class ResumeHandler:
-    """Parameters: `rate`, journeys a second. What each makes of it, its own version says."""
+    """Resumes `rate` journeys a second, each by the rules of its own version."""
 
     async def total(self, connection: Connection, operation: Operation) -> int:
         return await selections.count(connection, operation.campaign_key, HELD)
 
     async def page(self, connection: Connection, operation: Operation) -> Page:
-        """A campaign that is paused again keeps those that are still held; the next resumption finds them.
-
-        One that was resumed once more since has its rate for that alone.
-        """
+        """Resume a page. A paused campaign keeps the rest for its next resumption."""
         rate = float(operation.parameters["rate"])
         state = await campaigns.state(connection, operation.campaign_key)
         if state == "paused":

@@ -1,4 +1,4 @@
-"""The frame of all operations: pages of one transaction each, in turns, so that none waits for another's end."""
+"""The runner of operations: pages of one transaction each, in turns."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -15,34 +15,34 @@ from store.operations import Operation, Page
 
 log = structlog.get_logger()
 
-# A new operation of the campaign is found this soon while another one rests, in seconds.
+# A new operation of the campaign is found this soon while another one waits, in seconds.
 LOOK_INTERVAL = 0.5
-# A page that failed is tried again after so many seconds, while there are other operations to work on.
+# The delay before a failed page is tried again while there are other operations, in seconds.
 FAILURE_PAUSE = 5.0
 
 
 class OperationHandler(Protocol):
-    """How operations of one kind are done."""
+    """The implementation of operations of one kind."""
 
     async def total(self, connection: Connection, operation: Operation) -> int | None:
-        """How many journeys or users there are to begin with; None where that cannot be known."""
+        """Count the journeys or users at the start; None if that is unknown."""
 
     async def page(self, connection: Connection, operation: Operation) -> Page:
-        """Do the next page in this transaction, in which the operation is locked; again, if that is not committed."""
+        """Process the next page in this transaction, which holds the operation's lock."""
 
 
 class OperationRunner:
-    """Works on the operations of campaigns. Any number of processes may: a page is done by one of them."""
+    """Works on the operations of campaigns. Any number of processes may do so."""
 
     def __init__(self, database: Database, handlers: Mapping[OperationKind, OperationHandler]) -> None:
         self._database = database
         self._handlers = handlers
 
     async def work(self, campaign_key: str, *, goes_on: Callable[[], bool]) -> bool:
-        """Work on the campaign's open operations, taking turns, while `goes_on` says so; False once there are none.
+        """Work on the campaign's open operations in turns; False once there are none.
 
-        It is asked with every turn. A page that raises is rolled back, and keeps no other operation waiting; what it
-        raised is raised once there is nothing else to work on.
+        `goes_on` is checked at every turn. A page that fails is rolled back, and delays no other operation; its error
+        is raised once there is nothing else to do.
         """
         due: dict[UUID, float] = {}
         failed: dict[UUID, Exception] = {}
@@ -62,7 +62,7 @@ class OperationRunner:
             try:
                 page = await self._page(turn.id)
             except Exception as error:
-                # Whatever is wrong with one operation, the others must not suffer from it.
+                # A faulty operation must not affect the others.
                 log.exception(
                     "failed to continue operation", campaign=campaign_key, kind=turn.kind, operation=str(turn.id)
                 )
@@ -74,7 +74,7 @@ class OperationRunner:
         return True
 
     async def _page(self, id: UUID) -> Page | None:
-        """Do the next page of an operation; None where it was cancelled meanwhile."""
+        """Process the next page of an operation; None if it was cancelled meanwhile."""
         async with self._database.transaction() as connection:
             operation = await operations.lock_open(connection, id)
             if operation is None:

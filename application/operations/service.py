@@ -1,4 +1,4 @@
-"""Looking at operations, and cancelling them."""
+"""Show and cancel operations."""
 
 from uuid import UUID
 
@@ -14,28 +14,28 @@ from store.operations import Operation
 
 
 class OperationService:
-    """What is done to many journeys or users, for whoever watches it."""
+    """Shows and cancels operations on journeys or users."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def get(self, id: UUID) -> Operation:
-        """One operation. Raises NotFoundError."""
+        """Return one operation. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             return await _get_or_raise(connection, id)
 
     async def list(self, campaign_key: str, *, limit: int, before: UUID | None) -> list[Operation]:
-        """The latest operations of a campaign, newest first. Raises NotFoundError."""
+        """Return the latest operations of a campaign, newest first. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             await transitions.get_or_raise(connection, campaign_key)
-            return await operations.of_campaign(connection, campaign_key, limit, before)
+            return await operations.list_campaign(connection, campaign_key, limit, before)
 
     async def cancel(self, id: UUID, *, by: Actor) -> Operation:
-        """Leave it where it is: what is done stays done. Raises NotFoundError and ConflictError."""
+        """Cancel an operation after its page. Raises NotFoundError and ConflictError."""
         async with self._database.transaction() as connection:
             operation = await _get_or_raise(connection, id)
             if operation.kind == "resume":
-                # Nothing else would ever wake the others.
+                # Nothing else would wake the other held journeys.
                 raise ConflictError(
                     f"operation {id} lets those go on that were held; it cannot be cancelled: pause the campaign",
                     operation=str(id),

@@ -1,4 +1,4 @@
-"""Having journeys that wait go on at once."""
+"""Skip the waits of journeys."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,13 +20,13 @@ SKIPPED = "skipped"
 
 
 class SkipParameters(Struct, frozen=True):
-    """The parameters: the selection is of journeys that wait."""
+    """The parameters: a selection of waiting journeys."""
 
     selection: JourneyFilter
 
 
 class SkipHandler:
-    """Has the journeys that a selection names go on. A wait that was skipped before is let be."""
+    """Skips the waits of a selection, each once."""
 
     async def total(self, connection: Connection, operation: Operation) -> int:
         return await selections.count(connection, operation.campaign_key, _selection(operation))
@@ -51,10 +51,10 @@ class SkipHandler:
 async def skip(
     connection: Connection, waiting: Sequence[Selected], at: datetime, *, data: dict[str, Any], bulk: bool
 ) -> int:
-    """Skip the waits of journeys that the caller has locked; how many had not been skipped before.
+    """Skip the waits of locked journeys; return how many were not skipped before.
 
-    A wait is told by its step, its move and its end: one that is asked for twice is skipped once, and not the next one
-    as well.
+    A wait is identified by its step, its move and its end: a repeated request skips it once, and not the next wait as
+    well.
     """
     decided = {journey: _decision(journey, at, data) for journey in waiting}
     known = await decisions.find_known(connection, [decision.id for decision in decided.values()])
