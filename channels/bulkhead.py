@@ -1,22 +1,22 @@
-"""How many messages may wait for one receiver: if it does not answer, it must not hold every place that there is."""
+"""A bulkhead: the most calls that may wait for one receiver."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-# Of the 100 places that a worker has for a channel. Who answers is never in the way of this: what has begun before an
-# answer is not counted after it.
+# Among the 100 slots of a channel's worker. Any response resets the receiver's count, so only silent receivers reach
+# the limit.
 MAX_WAITING: Final = 50
-# For one that did not answer the last time: enough to find out that it does again.
+# For a receiver that did not answer last time: enough to notice its recovery.
 MAX_WAITING_IF_SILENT: Final = 5
-# Addresses may come from templates, and so from anybody.
+# Addresses may come from templates, so their number is unlimited.
 MAX_KNOWN: Final = 10_000
 
 
 @dataclass(slots=True)
 class _Receiver:
-    """`answers` counts them; `waiting`, the calls that have begun since the last one and still wait."""
+    """A receiver. `waiting` counts calls begun since the last of its `answers`."""
 
     waiting: int = 0
     answers: int = 0
@@ -25,7 +25,7 @@ class _Receiver:
 
 @dataclass(slots=True)
 class Call:
-    """A call under way."""
+    """A pending call."""
 
     is_answered: bool = False
 
@@ -38,7 +38,7 @@ class Bulkhead:
 
     @contextmanager
     def call(self, receiver: str) -> Iterator[Call | None]:
-        """Around a call to a receiver; None if too many wait for it. Who was called says whether it `is_answered`."""
+        """Enclose a call; None if too many wait. The caller sets `is_answered`."""
         found = self._receivers.setdefault(receiver, _Receiver())
         if len(self._receivers) > MAX_KNOWN:
             del self._receivers[next(iter(self._receivers))]

@@ -1,7 +1,4 @@
-"""Messages of any channel, shown in the inbox of `sojourn dev` instead of being sent.
-
-Secrets that a message names are shown by their names.
-"""
+"""Messages of any channel in the inbox of `sojourn dev`, with secrets by name."""
 
 import json
 from typing import Final
@@ -46,7 +43,7 @@ class Console:
 
 
 class ConsoleSettings(BaseModel):
-    """Where the inbox is. `sojourn dev` says so itself."""
+    """The address of the inbox, set by `sojourn dev`."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,7 +1,7 @@
-"""HTTP to addresses that campaign authors give, without letting them reach into private networks.
+"""HTTP to addresses of campaign authors, without access to private networks.
 
-A host name is looked up once, every address that it stands for is judged, and the connection goes to the very address
-that was judged: between the check and the use there is no second look-up that could answer differently.
+A host name is resolved once, each of its addresses is checked, and the connection goes to a checked address: there is
+no second look-up between check and use that could answer differently.
 """
 
 import ssl
@@ -13,18 +13,18 @@ from channels.resolver import LookupFailedError, Resolver
 
 
 class BlockedAddressError(Exception):
-    """The host stands for an address outside of the public Internet."""
+    """The host resolves to an address outside the public Internet."""
 
 
 class InvalidHostError(Exception):
-    """The host is no name that could ever be looked up."""
+    """The host is not a valid name."""
 
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
-    """Connects to checked addresses only, one connection a request. `resolver` looks the names up.
+    """Connects to checked addresses only, one connection for each request.
 
-    The name stays in the Host header and in the TLS handshake. Raises BlockedAddressError or InvalidHostError besides
-    what httpx raises; a failed look-up is a ConnectError.
+    `resolver` resolves the names. The name stays in the Host header and in the TLS handshake. Raises
+    BlockedAddressError or InvalidHostError besides httpx's errors; a failed look-up is a ConnectError.
     """
 
     def __init__(self, resolver: Resolver, *, allow_private_addresses: bool, tls_context: ssl.SSLContext) -> None:
@@ -35,7 +35,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.raw_host.decode("ascii")
         addresses = await self._addresses(host)
-        # One private address among public ones is no accident worth delivering to.
+        # One private address among public ones is reason enough to refuse.
         if not self._allow_private_addresses and not all(is_public(address) for address in addresses):
             raise BlockedAddressError(f"{host} is, or stands for, an address outside of the public Internet")
         request.extensions = {**request.extensions, "sni_hostname": host}

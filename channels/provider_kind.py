@@ -1,4 +1,4 @@
-"""The socket of a kind of provider: its settings, and how it is opened."""
+"""The socket of a provider: its settings, and how it is opened."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from domain.sending.delivery import Provider
 
 @dataclass(frozen=True, slots=True)
 class ProviderKind:
-    """A kind of provider. `channels` are those that it serves, None for any. `open` takes an instance of `settings`."""
+    """A kind of provider for `channels`, None for any; `open` takes its `settings`."""
 
     name: str
     channels: frozenset[str] | None
@@ -19,5 +19,5 @@ class ProviderKind:
     open: Callable[[Any], Provider]
 
     def serves(self, channel: str) -> bool:
-        """Whether it may be the provider of a channel."""
+        """Return whether it may be the provider of a channel."""
         return self.channels is None or channel in self.channels

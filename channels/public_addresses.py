@@ -1,8 +1,7 @@
-"""Which IP addresses belong to the public Internet.
+"""The IP addresses of the public Internet.
 
-The ranges are kept here and not taken from `ipaddress`, whose tables change with the Python release and know nothing
-of the addresses at which clouds serve their metadata. Source: the IANA special-purpose address registries for IPv4 and
-IPv6, and RFC 3056, 6052, 8215, 9637.
+The ranges are listed here, since those of `ipaddress` change with Python's releases and lack the addresses of cloud
+metadata. Source: the IANA special-purpose address registries for IPv4 and IPv6, and RFC 3056, 6052, 8215, 9637.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -28,7 +27,7 @@ _NOT_PUBLIC_V4 = tuple(
         "240.0.0.0/4",  # reserved, and broadcast
     )
 )
-# Only this is handed out as global unicast; what lies outside of it needs no list.
+# Only this is allocated as global unicast; everything outside is refused without a list.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NOT_PUBLIC_V6 = tuple(
     IPv6Network(text)
@@ -38,15 +37,15 @@ _NOT_PUBLIC_V6 = tuple(
         "3fff::/20",  # documentation
     )
 )
-# Networks that lead to an IPv4 address, which is what counts: mapped, and the well-known prefix of NAT64. A local NAT64
-# (64:ff9b:1::/48) may keep that address anywhere, so that it is not public whatever it leads to.
+# Networks that embed an IPv4 address, which then decides: mapped, and the well-known prefix of NAT64. A local NAT64
+# (64:ff9b:1::/48) may embed the address anywhere, so it is never public.
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _6TO4 = IPv6Network("2002::/16")
 
 
 def is_public(address: str) -> bool:
-    """Whether this IP address belongs to the public Internet and to a single host. Raises ValueError for a name."""
+    """Return whether an IP address is public and of one host. Raises ValueError."""
     ip = ip_address(address)
     if isinstance(ip, IPv4Address):
         return not any(ip in network for network in _NOT_PUBLIC_V4)
@@ -56,7 +55,7 @@ def is_public(address: str) -> bool:
 
 
 def _inner(ip: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that this one leads to; None where it leads to none."""
+    """Return the embedded IPv4 address; None if there is none."""
     if ip in _MAPPED or ip in _NAT64:
         return IPv4Address(int(ip) & 0xFFFFFFFF)
     return IPv4Address((int(ip) >> 80) & 0xFFFFFFFF) if ip in _6TO4 else None

@@ -1,4 +1,4 @@
-"""The registry of the providers. A new one is a module in the folder of its channel and a line here."""
+"""The registry of providers. A new one is a module in its folder, and here."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,10 +21,7 @@ PROVIDERS: tuple[ProviderKind, ...] = (
 
 
 def open_provider(channel: str, written: Mapping[str, Any]) -> Provider:
-    """Open the provider of a channel: `kind` names it, the other members are its settings.
-
-    Raises InvalidRequestError, which says what would be right.
-    """
+    """Open the provider of a channel by its `kind`. Raises InvalidRequestError."""
     kinds = {kind.name: kind for kind in PROVIDERS if kind.serves(channel)}
     name = written.get("kind")
     if channel not in CHANNELS or name not in kinds:
@@ -39,6 +36,6 @@ def open_provider(channel: str, written: Mapping[str, Any]) -> Provider:
 
 
 def _problems(error: ValidationError) -> str:
-    """Name what is wrong without quoting values, which may be secrets."""
+    """Describe faults without quoting values, which may be secrets."""
     found = error.errors(include_input=False, include_url=False)
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)

@@ -1,7 +1,7 @@
-"""Look up host names in threads of their own, so that name servers that do not answer hold up no other look-up.
+"""Resolve host names in threads of their own, isolated from silent name servers.
 
-`getaddrinfo` cannot be cancelled: a look-up whose name servers are dead keeps its thread for up to half a minute. In
-the default executor of asyncio, with six threads on two processors, two such receivers made all others wait.
+`getaddrinfo` cannot be cancelled: with dead name servers it keeps its thread for up to half a minute. In the default
+executor of asyncio, with six threads on two processors, two such receivers would delay all others.
 """
 
 import asyncio
@@ -12,22 +12,22 @@ from typing import Any, Final
 
 # A thread that waits for a name server costs 8 kB of memory and no CPU.
 MAX_THREADS: Final = 64
-# Of them, for names whose last look-up did not end in time: enough to find out that their servers answer again.
+# Threads for names whose last look-up timed out: enough to notice a recovery.
 MAX_SLOW_THREADS: Final = 8
-# A name server that is well answers within milliseconds, or a few seconds after a lost packet.
+# A healthy name server answers within milliseconds, or a few seconds after a lost packet.
 LOOKUP_SECONDS: Final = 10.0
-# Names may come from templates, and so from anyone.
+# Names may come from templates, so their number is unlimited.
 MAX_KNOWN_SLOW: Final = 10_000
 
 Lookup = Callable[[str], list[str]]
 
 
 class LookupFailedError(OSError):
-    """The name could not be looked up. Another try may find it."""
+    """The name could not be resolved. A retry may succeed."""
 
 
 class Resolver:
-    """Looks names up: one thread a name at a time, whatever number of callers wait for it."""
+    """Resolves names in one thread each, whatever number of callers wait."""
 
     def __init__(self, lookup: Lookup | None = None, *, seconds: float = LOOKUP_SECONDS) -> None:
         self._lookup = lookup or _addresses
@@ -38,7 +38,7 @@ class Resolver:
         self._slow: dict[str, None] = {}
 
     async def addresses(self, host: str) -> list[str]:
-        """The IP addresses of a host, each once. Raises LookupFailedError, or UnicodeError for what is no name."""
+        """Return a host's IP addresses. Raises LookupFailedError or UnicodeError."""
         future = self._under_way.get(host)
         if future is None:
             if not self._has_place(host):
@@ -47,7 +47,7 @@ class Resolver:
             self._under_way[host] = future
             future.add_done_callback(lambda done: self._end(host, done))
         try:
-            # A caller who gives up does not end the look-up for the others.
+            # A caller that gives up does not end the look-up for the others.
             return await asyncio.wait_for(asyncio.shield(future), self._seconds)
         except TimeoutError as error:
             self._remember_slow(host)
@@ -68,7 +68,7 @@ class Resolver:
 
     def _end(self, host: str, done: asyncio.Future[Any]) -> None:
         del self._under_way[host]
-        # Reading the exception tells asyncio that it is not lost: its callers may all have given up.
+        # Reading the exception tells asyncio that it is handled: all callers may have given up.
         if not done.cancelled() and done.exception() is None:
             self._slow.pop(host, None)
 

@@ -1,4 +1,4 @@
-"""Which certificates channels trust."""
+"""The certificate authorities that channels trust."""
 
 import ssl
 from functools import cache
@@ -6,5 +6,5 @@ from functools import cache
 
 @cache
 def public_authorities() -> ssl.SSLContext:
-    """Those of the machine's certificate authorities. Reading them takes time, so that all channels share them."""
+    """Return the machine's certificate authorities, read once, since that is slow."""
     return ssl.create_default_context()

@@ -1,4 +1,4 @@
-"""sojourn audit: who did what."""
+"""sojourn audit: the audit log."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from cli.output import list_text, local_second, print_json, print_next, print_ta
 def audit(
     context: typer.Context,
     target: Annotated[
-        str | None, typer.Option(help="What was changed: a campaign's key, a journey's id …", show_default=False)
+        str | None, typer.Option(help="Target of the action: a campaign's key, a journey's id …", show_default=False)
     ] = None,
     actor: Annotated[str | None, typer.Option(help="The id of the key that did it.", show_default=False)] = None,
     limit: LimitOption = 50,

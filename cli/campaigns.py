@@ -14,7 +14,7 @@ from cli.output import as_text, confirm, local, print_error, print_facts, print_
 
 
 class InFlightChoice(StrEnum):
-    """What becomes of the journeys on other versions."""
+    """The choice for the journeys on other versions."""
 
     KEEP = "keep"
     MIGRATE = "migrate"
@@ -22,7 +22,7 @@ class InFlightChoice(StrEnum):
 
 
 InFlightOption = Annotated[
-    InFlightChoice, typer.Option("--in-flight", help="What becomes of the journeys on other versions.")
+    InFlightChoice, typer.Option("--in-flight", help="The choice for the journeys on other versions.")
 ]
 
 
@@ -55,7 +55,7 @@ def start(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let users in, from the beginning of the schedule on."""
+    """Let users in, within the schedule."""
     if version is not None and len(keys) > 1:
         raise typer.BadParameter("a version belongs to one campaign: start the others by themselves")
     question = None
@@ -75,7 +75,7 @@ def pause(context: typer.Context, keys: CampaignsArgument, as_json: AsJson = Fal
 def resume(
     context: typer.Context, keys: CampaignsArgument, watch: WatchOption = False, as_json: AsJson = False
 ) -> None:
-    """Let paused campaigns go on. What was held goes as `on_resume` of the campaign says, at its rate."""
+    """Resume paused campaigns. Held messages go as their `on_resume` says."""
     _change(context, "resume", keys, watch=watch, as_json=as_json)
 
 
@@ -96,7 +96,7 @@ def stop(
 
 
 def archive(context: typer.Context, keys: CampaignsArgument, as_json: AsJson = False) -> None:
-    """Put campaigns away that are over, or were never begun."""
+    """Archive campaigns that have ended or never started."""
     _change(context, "archive", keys, as_json=as_json)
 
 
@@ -110,7 +110,7 @@ def _change(
     watch: bool = False,
     as_json: bool,
 ) -> None:
-    """Change each, once the question is answered. One that refuses holds up none of the others."""
+    """Confirm and change each campaign; a refusal does not affect the others."""
     changed: list[dict[str, Any]] = []
     operations: list[dict[str, Any]] = []
     with connect(context) as api:

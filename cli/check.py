@@ -1,4 +1,4 @@
-"""sojourn check: what this deployment lacks, and how to mend it."""
+"""sojourn check: the problems of this deployment, with remedies."""
 
 import asyncio
 import logging
@@ -21,13 +21,13 @@ T = TypeVar("T")
 
 
 def check(as_json: AsJson = False) -> None:
-    """Say what this deployment lacks and how to mend each: settings, database, schema, clock, Temporal, mail, workers.
+    """Check settings, database, schema, clock, Temporal, mail and workers.
 
     It reads the same settings as the processes, and lists the secrets of webhooks by name and host. Status 0: no
-    problems found. 1: something is to be mended. 3: only that a server does not answer; one that refuses our login or
-    TLS is to be mended.
+    problems found. 1: a problem with a remedy. 3: only that a server does not answer; a refused login or TLS is status
+    1.
     """
-    # The pool logs each attempt that fails; what matters of it is told once, below.
+    # The pool logs each failed attempt; the finding below says it once.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     found, secrets = asyncio.run(_find()), _list_secrets()
     if as_json:
@@ -41,7 +41,7 @@ def check(as_json: AsJson = False) -> None:
         typer.echo(printable(f"{each.part.value}: {each.problem}"))
         if each.detail:
             typer.echo(printable(f"  it says: {each.detail}"))
-        typer.echo(printable(f"  mend it: {each.remedy}"))
+        typer.echo(printable(f"  remedy: {each.remedy}"))
     for name, hosts in () if as_json else secrets.items():
         where = ", ".join(hosts) or f"nowhere: set SOJOURN_SECRET_{name.upper()}_HOSTS, or add the file {name}.hosts"
         typer.echo(printable(f"the secret {name} goes to {where}"))
@@ -55,7 +55,7 @@ def _status(found: "Sequence[DeploymentFinding]") -> int:
 
 
 def _list_secrets() -> dict[str, list[str]]:
-    """Return the hosts of each secret that webhooks may name; its value stays where it is."""
+    """Return the hosts of each secret that webhooks may name, without its value."""
     from settings import Settings
 
     settings, _ = _read(Settings)
@@ -63,7 +63,7 @@ def _list_secrets() -> dict[str, list[str]]:
 
 
 async def _find() -> "list[DeploymentFinding]":
-    """Whatever can be looked at with the settings that are right, whichever are wrong."""
+    """Check everything that valid settings permit, whichever are invalid."""
     from application.readiness import look_at_database
     from cli.unknown_variables import find_unknown_variables
     from domain.deployment.findings import Away, Facts, Reachable, TemporalFacts, find_lacks

@@ -1,4 +1,4 @@
-"""The API as the commands call it: problem documents become the errors that they were on the other side."""
+"""The API as commands call it: problem documents become the original errors."""
 
 import time
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from uuid import uuid4
 import httpx
 import typer
 
-from cli.target import Target, find_target, is_here, no_address
+from cli.target import Target, find_target, is_here, refuse_address
 from domain.errors import InvalidDocumentError, InvalidRequestError, Problem, SojournError, UnavailableError
 
 # Publishing compiles every template and condition of a campaign; all else answers in milliseconds.
 TIMEOUT_SECONDS = 30
-# Between the tries of a call whose answer was lost. It has one Idempotency-Key, so that it is done once.
+# The delays between retries after a lost answer. A call has one Idempotency-Key, so it is done once.
 RETRY_SECONDS = (0.2, 1.0, 3.0)
 IDEMPOTENCY_KEY = "Idempotency-Key"
 IN_PROGRESS = "idempotency_in_progress"
@@ -25,15 +25,15 @@ _NOT_NOW = {429, 503}
 
 
 def connect(context: typer.Context) -> "ApiClient":
-    """The API of the deployment that the options before the command, or what stands behind them, name."""
+    """Connect to the API of the deployment that options or environment name."""
     given = context.find_root().params
     return ApiClient(find_target(context=given.get("context"), url=given.get("url")))
 
 
 class ApiClient:
-    """One API. Paths are given by their parts below /v1. Every method raises a SojournError, as the API answered.
+    """One API. Paths are parts below /v1. Methods raise the API's SojournErrors.
 
-    UnavailableError means that no answer came, or that the API asks to come again later.
+    UnavailableError means that no answer came, or that the API is to be called again later.
     """
 
     def __init__(self, target: Target, *, timeout: float = TIMEOUT_SECONDS) -> None:
@@ -43,14 +43,14 @@ class ApiClient:
                 base_url=target.api_url,
                 headers={"Authorization": f"Bearer {target.key}"},
                 timeout=timeout,
-                # A proxy has no way to this machine's own loopback.
+                # A proxy cannot reach this machine's own loopback.
                 trust_env=not is_here(target.api_url),
             )
-            # Labels that are empty, too long or not those of a domain would be found only on connecting.
+            # Invalid labels would otherwise be found only on connecting.
             if not self._http.base_url.host.encode("idna"):
                 raise ValueError("no host")
         except (httpx.InvalidURL, ValueError) as error:
-            raise no_address(self.url) from error
+            raise refuse_address(self.url) from error
 
     def __enter__(self) -> Self:
         return self
@@ -61,12 +61,12 @@ class ApiClient:
         self._http.close()
 
     def get(self, *path: str, **params: str | int | list[str] | None) -> dict[str, Any]:
-        """What is there. Parameters that are None are left out."""
+        """Read a resource. Parameters that are None are left out."""
         given = {name: value for name, value in params.items() if value is not None}
         return self._answer(self._request("GET", path, params=given))
 
     def ask(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """What would be, for a question that takes a body."""
+        """Ask a question with a body, without effects."""
         return self._answer(self._request("POST", path, json=body))
 
     def post(self, *path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -79,22 +79,22 @@ class ApiClient:
         return self._act("DELETE", path, None)
 
     def _act(self, method: str, path: tuple[str, ...], body: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Do something, once: where the connection is lost before the answer, it is asked for again."""
+        """Act once: a call whose answer was lost is repeated with its key."""
         headers = {IDEMPOTENCY_KEY: str(uuid4())}
         lost: UnavailableError | None = None
         for pause in (0.0, *RETRY_SECONDS):
             time.sleep(pause)
             try:
                 return self._answer(self._request(method, path, json=body, headers=headers))
-            except _NobodyThereError as error:
-                # Only what may have arrived is worth another try.
+            except _NotConnectedError as error:
+                # Only a request that may have arrived is repeated.
                 if lost is None:
                     raise
                 lost = error
             except _LostError as error:
                 lost = error
             except RefusedError as error:
-                # The try before is still at it.
+                # The earlier attempt is still running.
                 if lost is None or error.reason != IN_PROGRESS:
                     raise
         raise lost or AssertionError("it is tried at least once")
@@ -105,11 +105,11 @@ class ApiClient:
         except UnicodeEncodeError as error:
             raise InvalidRequestError("an argument is not text in UTF-8") from error
         except httpx.UnsupportedProtocol as error:
-            raise no_address(self.url) from error
+            raise refuse_address(self.url) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise _NobodyThereError(self._no_answer(error)) from error
+            raise _NotConnectedError(self._describe_failure(error)) from error
         except httpx.TransportError as error:
-            raise _LostError(self._no_answer(error)) from error
+            raise _LostError(self._describe_failure(error)) from error
 
     def _answer(self, response: httpx.Response) -> dict[str, Any]:
         if response.status_code == httpx.codes.NO_CONTENT:
@@ -124,19 +124,19 @@ class ApiClient:
             raise _error_of(response.status_code, answer)
         return answer
 
-    def _no_answer(self, error: httpx.TransportError) -> str:
-        # What breaks the protocol is quoted by the library, with the headers of the request or the answer.
+    def _describe_failure(self, error: httpx.TransportError) -> str:
+        # The library quotes the headers of a malformed request or answer.
         is_quoting = isinstance(error, httpx.ProtocolError)
         reason = "the connection was closed, or does not speak HTTP" if is_quoting else str(error)
         return f"no answer from {self.url}: {reason or type(error).__name__}"
 
 
 class _LostError(UnavailableError):
-    """The connection was lost: what was asked for may have been done."""
+    """The connection was lost: the request may have been carried out."""
 
 
-class _NobodyThereError(UnavailableError):
-    """No connection: what was asked for did not arrive."""
+class _NotConnectedError(UnavailableError):
+    """No connection: the request did not arrive."""
 
 
 class RefusedError(SojournError):

@@ -1,4 +1,4 @@
-"""sojourn codec-server: encrypted payloads shown in the Temporal UI."""
+"""sojourn codec-server: decrypted payloads in the Temporal UI."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ def codec_server(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="For http://localhost:PORT in the Temporal UI's settings.")] = 8081,
 ) -> None:
-    """Decrypt payloads for the Temporal UI, whose address is SOJOURN_TEMPORAL_UI_URL, with SOJOURN_PAYLOAD_KEYS."""
+    """Decrypt payloads for the Temporal UI at SOJOURN_TEMPORAL_UI_URL."""
     import uvicorn
 
     from api.codec_server import create_codec_server

@@ -1,4 +1,4 @@
-"""Deployments by names of one's own: the config file and its contexts."""
+"""The config file: deployments by name, called contexts."""
 
 import shlex
 import stat
@@ -27,22 +27,22 @@ class DeploymentContext(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the config file says."""
+    """The content of the config file."""
 
     default_context: str | None = None
     contexts: dict[str, DeploymentContext] = {}
 
 
 def config_file(environ: Mapping[str, str]) -> Path:
-    """Where the config file is, or would be."""
+    """Return the path of the config file, whether it exists or not."""
     home = environ.get("XDG_CONFIG_HOME")
     return (Path(home) if home else Path.home() / ".config") / "sojourn" / "config.toml"
 
 
 def read_config(file: Path) -> Config:
-    """The config file; an empty one where there is none.
+    """Read the config file; an empty one if it does not exist.
 
-    Raises InvalidRequestError where it cannot be read, or holds a key that others can read.
+    Raises InvalidRequestError if it cannot be read, or holds a key that others can read.
     """
     try:
         config = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Config)
@@ -57,14 +57,14 @@ def read_config(file: Path) -> Config:
 
 
 def key_of(name: str, context: DeploymentContext) -> str:
-    """The key of a context. Raises InvalidRequestError where it has none and no command that prints it."""
+    """Return the key of a context. Raises InvalidRequestError if it has none."""
     if context.key:
         return context.key
     if not context.key_command:
         raise InvalidRequestError(f"context {name} has no key: give it `key`, or `key_command` that prints it")
     failed = f"key_command of context {name} failed"
     try:
-        # The command is the user's own, as an alias of theirs would be; it may ask them for a password.
+        # The command is the user's own, like an alias; it may ask for a password.
         ended = subprocess.run(shlex.split(context.key_command), stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
     except (OSError, ValueError) as error:
         raise InvalidRequestError(f"{failed}: {error}") from error

@@ -1,4 +1,4 @@
-"""sojourn contexts: the deployments that are known by name, and which of them is talked to."""
+"""sojourn contexts: named deployments, and the selected one."""
 
 import os
 
@@ -11,7 +11,7 @@ from cli.target import dev_server, find_deployment
 
 
 def contexts(typer_context: typer.Context, as_json: AsJson = False) -> None:
-    """Show the contexts of the config file, and where commands go. Keys are not shown."""
+    """Show the contexts of the config file, and the selected one, without keys."""
     given = typer_context.find_root().params
     config = read_config(config_file(os.environ))
     chosen = find_deployment(context=given.get("context"), url=given.get("url"))

@@ -1,6 +1,6 @@
 """sojourn dev: everything on this machine, with its data kept between runs.
 
-What it runs is imported inside of the function, as in `serve`: it takes a second to load.
+Its imports stand inside the function, as in `serve`: they take a second.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ def dev(
     smtp_port: Annotated[int, typer.Option(min=1, max=65_535, help="SMTP of the inbox.")] = 1025,
     inbox_port: Annotated[int, typer.Option(min=1, max=65_535, help="Page of the inbox.")] = 8025,
 ) -> None:
-    """Run all of Sojourn here until Ctrl-C: PostgreSQL, Temporal, an inbox, the API and a worker.
+    """Run all of Sojourn here until Ctrl-C: servers, an inbox, the API and a worker.
 
     A taken port gives way to a free one. SOJOURN_DATABASE_URL, SOJOURN_TEMPORAL_ADDRESS and SOJOURN_SMTP_HOST put real
     servers in the place of the embedded ones.
@@ -90,7 +90,7 @@ async def _serve(stack: "DevStack", ports: "DevPorts") -> None:
 
 
 def _tell(stack: "DevStack", ports: "DevPorts") -> None:
-    """Print where everything is, the keys that requests by hand need, and which wish for a port was not met."""
+    """Print the addresses, the keys for requests, and the ports that were taken."""
     settings = stack.settings
     moved: list[str] = []
 

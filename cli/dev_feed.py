@@ -1,4 +1,4 @@
-"""The log of `sojourn dev` at a terminal: what happens to users, as it happens."""
+"""The log of `sojourn dev` at a terminal: incidents of users, live."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from runtime.embedded.feed import ActivityFeed, FeedLine
 from store.database import Database
 
 INTERVAL_SECONDS: Final = 0.5
-# What happened at another time than now says when.
+# An incident at another time than now shows its time.
 NOW: Final = timedelta(minutes=1)
 
 # It says what it says although other lines are warnings alone.
@@ -21,7 +21,7 @@ log = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_l
 
 
 async def keep_logging(database: Database) -> None:
-    """Log what is recorded from now on, until cancelled."""
+    """Log new records until cancelled."""
     feed = ActivityFeed(database)
     await feed.begin()
     while True:

@@ -1,4 +1,4 @@
-"""The data folder of `sojourn dev`: who runs in it, the keys it made, and where the others find what runs."""
+"""The data folder of `sojourn dev`: its lock, its keys, and its announcement."""
 
 import base64
 import contextlib
@@ -18,7 +18,7 @@ RUN = "dev.json"  # read by the other commands, which find the API and its key h
 
 
 class DevFolder:
-    """A folder that one run at a time may use. Its files are readable only for their owner."""
+    """A folder for one run at a time, with files readable only for their owner."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -29,7 +29,7 @@ class DevFolder:
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[None]:
-        """Hold the folder, which is made where there is none, until the end of the block or of this process.
+        """Hold the folder, created if absent, during the block or this process.
 
         Raises:
             ConflictError: another process holds it; names the process and its API.
@@ -48,7 +48,7 @@ class DevFolder:
                 lock.seek(0)
                 pid = lock.read().strip()
                 raise ConflictError(
-                    f"process {pid} already runs in {self.path}, {self._where_its_api_is(pid)}; "
+                    f"process {pid} already runs in {self.path}, {self._describe_api(pid)}; "
                     "stop it, or choose another folder with --data",
                     pid=pid,
                 ) from None
@@ -63,7 +63,7 @@ class DevFolder:
 
     @contextlib.contextmanager
     def moving_time(self) -> Iterator[None]:
-        """Keep others from moving the time of what runs here. Raises ConflictError where another process does."""
+        """Prevent others from moving the time of this run. Raises ConflictError."""
         with (self.path / FORWARD_LOCK).open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,7 +72,7 @@ class DevFolder:
             yield
 
     def keys(self) -> Mapping[str, str]:
-        """The keys of this folder by their setting's name, made by the first run that asks."""
+        """Return the keys of this folder by setting's name, created once."""
         if not self.keys_file.exists():
             made = {name: secrets.token_urlsafe(24) for name in ("write_key", "admin_key", "link_secret")}
             made["webhook_signing_secret"] = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
@@ -81,15 +81,15 @@ class DevFolder:
         return found
 
     def announce(self, about: Mapping[str, str]) -> None:
-        """Let the other commands find this run."""
+        """Announce this run to the other commands."""
         self._write(RUN, {"pid": str(os.getpid()), **about})
 
-    def _where_its_api_is(self, pid: str) -> str:
+    def _describe_api(self, pid: str) -> str:
         try:
             found = json.loads((self.path / RUN).read_text())
         except (OSError, ValueError):
             found = {}
-        # The file of a run that was killed stays behind until the next one has started.
+        # The file of a killed run stays until the next one has started.
         return f"its API at {found['api_url']}" if found.get("pid") == pid else "its API not up yet"
 
     def _write(self, name: str, content: Mapping[str, str]) -> None:

@@ -21,7 +21,7 @@ def forward(
     duration: Annotated[str, typer.Argument(help="By how much: `1d`, `2h30m`; at most a year.", show_default=False)],
     data: Annotated[Path | None, typer.Option(help="Folder of the `sojourn dev`.", show_default=False)] = None,
 ) -> None:
-    """Move the time of the running `sojourn dev` on: what is due until then happens now, in its order.
+    """Move the time of the running `sojourn dev` forward, through all that is due.
 
     Delays, send windows, caps, expiries, audiences and schedules of campaigns go by the new time from then on, and so
     do events that are reported. A later `forward` adds to it; time is never moved back.
@@ -44,7 +44,7 @@ def _duration(text: str) -> timedelta:
 
 
 def _find_run(context: typer.Context, folder: Path) -> Mapping[str, str]:
-    """What the `sojourn dev` of the folder says of itself. Raises InvalidRequestError: none, or not the one named."""
+    """Find the `sojourn dev` of the folder. Raises InvalidRequestError for no other."""
     given = context.find_root().params
     named = find_deployment(context=given.get("context"), url=given.get("url"))
     run = read_run(folder / RUN)

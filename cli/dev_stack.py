@@ -1,7 +1,7 @@
-"""All of Sojourn in one process, with real servers beside it: for `sojourn dev`, the demo and tests.
+"""All of Sojourn in one process with real servers, for `sojourn dev` and tests.
 
-A part whose setting the environment gives is not embedded: SOJOURN_DATABASE_URL, SOJOURN_TEMPORAL_ADDRESS and
-SOJOURN_SMTP_HOST each name a real one.
+A server whose setting the environment gives is not embedded: SOJOURN_DATABASE_URL, SOJOURN_TEMPORAL_ADDRESS and
+SOJOURN_SMTP_HOST each name a real one. The demo uses it as well.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ POOL_SIZE = 2
 
 @dataclass(frozen=True, slots=True)
 class DevPorts:
-    """The ports wished for. A free one is taken for one that is None or taken."""
+    """The preferred ports. A free one is used if it is None or taken."""
 
     api: int | None = None
     postgres: int | None = None
@@ -58,9 +58,9 @@ class DevStack:
     """The running stack, as an asynchronous context manager.
 
     Attributes, from entering on:
-        settings: what API and worker run with.
-        api_url: where the API answers.
-        database: a few connections of its own, for what only development has.
+        settings: the settings of API and worker.
+        api_url: the address of the API.
+        database: a few connections of its own, for development only.
         postgres, temporal, inbox: the embedded servers; None for one that the environment replaces.
     """
 
@@ -90,7 +90,7 @@ class DevStack:
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Start the parts, each when those that it needs are ready.
+        """Start the parts, each after those it needs.
 
         Raises:
             ConflictError: another stack runs in the folder.
@@ -121,7 +121,7 @@ class DevStack:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the parts in reverse order. Whatever happens to one, the others are stopped too."""
+        """Stop the parts in reverse order, even if one fails."""
         await self._parts.__aexit__(kind, error, trace)
 
     async def serve(self) -> None:
@@ -181,19 +181,19 @@ class DevStack:
         }
 
     def _settings(self, facts: Mapping[str, Any]) -> Settings:
-        """What runs here holds; where nothing does, what the developer gave; else what suits a developer."""
+        """Choose settings: those of the parts that run here, the developer's, a default."""
         defaults = {
             **self.folder.keys(),
             "public_url": self.api_url,
             "webhook_allow_private_addresses": True,  # what a developer has to call listens on this machine
         }
         wanted = {name: value for name, value in defaults.items() if not _is_given(name)}
-        # Nobody promotes builds here.
+        # Builds are not promoted here.
         settings = Settings.model_validate({**wanted, **facts, "build_id": None})
         return settings.model_copy(update={"providers": self._providers(settings.providers)})
 
     def _providers(self, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        """The providers that the developer chose. Those of kind `console` show messages in the inbox of this stack."""
+        """Choose providers; those of kind `console` show messages in this stack's inbox."""
         if self.inbox is None:
             return {channel: dict(written) for channel, written in chosen.items()}
         own = {"inbox": f"http://{LOOPBACK}:{get_port(self._inbox_page)}"}
@@ -203,18 +203,18 @@ class DevStack:
         }
 
     def _announcement(self) -> dict[str, str]:
-        """What the other commands need to know of this run; time moves only in the servers that it brings."""
+        """Describe this run for other commands; time moves only in embedded servers."""
         about = {"api_url": self.api_url, "admin_key": self.settings.admin_key.get_secret_value()}
         if self.postgres is not None and self.temporal is not None:
             about |= {"database_url": self.postgres.url, "temporal_address": self.temporal.address}
         return about
 
     async def _connect_temporal(self, settings: Settings) -> Client:
-        """A client whose workflows begin at the deployment's time, which `sojourn dev forward` moves."""
+        """Connect a client whose workflows begin at the deployment's time."""
         return with_deployment_time(await wiring.connect_temporal(settings), self._clock_ahead)
 
     async def _run_audiences(self, parts: AsyncExitStack) -> None:
-        """Have audiences enter at the deployment's time from now on."""
+        """Run audiences by the deployment's time from now on."""
         client = await wiring.connect_temporal(self.settings)
         running = asyncio.create_task(keep_running_audiences(self.database, AudienceClock(client)))
         parts.push_async_callback(cancel_and_wait, running)

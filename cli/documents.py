@@ -1,4 +1,4 @@
-"""Documents on disk: campaigns with the templates beside them, and frequency caps."""
+"""Documents on disk: campaigns with their templates, and frequency caps."""
 
 import re
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ import typer
 from domain.document.yaml_source import read
 from domain.errors import InvalidDocumentError, InvalidRequestError
 
-# What can be a key at all; the API says what is one.
+# A key's possible form; the API decides.
 _KEY = re.compile(r"[\w-]+")
 _ENDINGS = frozenset({".yaml", ".yml"})
 
 
 def read_text(file: Path) -> str:
-    """The text of a document. Raises InvalidRequestError where it is not UTF-8 or cannot be read."""
+    """Read a document. Raises InvalidRequestError if it is unreadable or not UTF-8."""
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -26,10 +26,7 @@ def read_text(file: Path) -> str:
 
 
 def document_files(given: Sequence[Path]) -> list[Path]:
-    """The files themselves, and the .yaml files of each folder, without those of its folders; each once.
-
-    Raises InvalidRequestError for a folder without any.
-    """
+    """Return the files, and the .yaml files directly in each folder, each once."""
     found: list[Path] = []
     for path in given:
         if not path.is_dir():
@@ -43,18 +40,18 @@ def document_files(given: Sequence[Path]) -> list[Path]:
 
 
 def campaign_document(file: Path) -> tuple[str, dict[str, Any]]:
-    """The key of a campaign's document, and the document as the API takes it, with the templates beside it.
+    """Read a campaign's key and document, with the templates beside it.
 
-    Raises InvalidRequestError where it cannot be read, InvalidDocumentError where it has no key.
+    Raises InvalidRequestError if it cannot be read, InvalidDocumentError if it has no key.
     """
     source, templates = read_text(file), templates_beside(file)
     return _key_in(file, source, templates), {"file": str(file), "source": source, "templates": templates}
 
 
 def key_of(file_or_key: str) -> str:
-    """The key itself, or the one in the file. A key holds no dot, so that the ending tells them apart.
+    """Return the key, or the key in the file. A key has no dot, unlike a file's name.
 
-    Raises InvalidRequestError for what can be neither, such as a folder.
+    Raises InvalidRequestError for anything else, such as a folder.
     """
     file = Path(file_or_key)
     if file.suffix in _ENDINGS:
@@ -73,15 +70,14 @@ def _key_in(file: Path, source: str, templates: dict[str, str]) -> str:
     key = document.get("key") if isinstance(document, dict) else None
     if isinstance(key, str) and _KEY.fullmatch(key):
         return key
-    # Without a key there is no address to send it to: what is wrong with it, with all else that is, is said here. Takes
-    # half a second to load.
+    # Without a key there is no address to send it to, so its problems are found here. The import takes half a second.
     from domain.campaign.publication import check
 
     return check(source, str(file), templates).definition.key
 
 
 def templates_beside(file: Path) -> dict[str, str]:
-    """Those that can be read: one that cannot is missed only by a campaign that names it. Hidden files are none."""
+    """Read templates, without hidden files. An unreadable one counts as missing."""
     found = {}
     for each in sorted((file.parent / "templates").glob("[!.]*.liquid")):
         try:

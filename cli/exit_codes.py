@@ -1,4 +1,4 @@
-"""What the exit status of a command says."""
+"""The exit statuses of commands."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ PLAN_OUTDATED = "plan_outdated"
 
 
 def status_of(error: SojournError) -> int:
-    """The status of a command that ends with this error."""
+    """Return the status of a command that ends with this error."""
     if isinstance(error, UnavailableError):
         return UNAVAILABLE
     if isinstance(error, RefusedError) and error.reason == PLAN_OUTDATED:

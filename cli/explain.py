@@ -1,4 +1,4 @@
-"""sojourn explain: what happened to one user, and why."""
+"""sojourn explain: the timeline of a user."""
 
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ def explain(
     before: Annotated[str | None, typer.Option(help="Go on from where the last answer stopped.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what happened to a user and why: events, decisions, messages, exits, in order, and where they are now."""
+    """Show a user's events, decisions with reasons, messages, exits and positions."""
     with connect(context) as api:
         timeline = api.get("users", user, "timeline", limit=limit, before=before)
     if as_json:
@@ -33,10 +33,11 @@ def explain(
 
 
 def print_timeline(items: list[dict[str, Any]], *, is_of_one: bool = False) -> None:
-    """One line an entry; their links below, since they are long and many share one. Those of one journey have one."""
+    """Print one line an entry, with one link for each journey below."""
     if is_of_one:
         rows = [
-            [local_second(item["at"]), _what(item), as_text(item["step"]), as_text(item["reason"])] for item in items
+            [local_second(item["at"]), _describe(item), as_text(item["step"]), as_text(item["reason"])]
+            for item in items
         ]
         print_table(["TIME", "WHAT", "STEP", "WHY"], rows, folded={"WHAT"})
         return
@@ -50,9 +51,9 @@ def print_timeline(items: list[dict[str, Any]], *, is_of_one: bool = False) -> N
 def _row(item: dict[str, Any], urls: list[str]) -> list[str]:
     link = f"[{urls.index(item['url']) + 1}]" if item["url"] else ""
     place = [as_text(item["campaign"]), as_text(item["step"]), as_text(item["reason"])]
-    return [local_second(item["at"]), _what(item), *place, link]
+    return [local_second(item["at"]), _describe(item), *place, link]
 
 
-def _what(item: dict[str, Any]) -> str:
+def _describe(item: dict[str, Any]) -> str:
     changes = "; ".join(change["summary"] for change in item["changes"])
     return f"{item['kind']}: {item['summary']}" + (f" ({changes})" if changes else "")

@@ -1,4 +1,4 @@
-"""What a command needs beyond a plain installation."""
+"""The optional dependencies of commands."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +8,13 @@ import typer
 from cli.exit_codes import REFUSED
 from runtime.embedded.processes import NotInstalledError
 
-# Modules of the extra `dev` that are imported. The servers themselves are looked for when they are started.
+# Imported modules of the extra `dev`. The servers themselves are found when they are started.
 _DEV = frozenset({"aiosmtpd", "segment"})
 
 
 @contextmanager
 def dev_extra(command: str) -> Iterator[None]:
-    """Say in one line what to install where the extra `dev` is missing. Ends with status 1."""
+    """Check for the extra `dev`; else say what to install, and exit with status 1."""
     try:
         yield
     except ModuleNotFoundError as error:

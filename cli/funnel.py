@@ -1,4 +1,4 @@
-"""sojourn funnel: how far the journeys of a campaign came."""
+"""sojourn funnel: the funnel of a campaign."""
 
 from typing import Annotated, Any
 
@@ -14,10 +14,10 @@ INDENT = "  "
 def funnel(
     context: typer.Context,
     campaign: CampaignArgument,
-    version: Annotated[int | None, typer.Option(min=1, help="Of this version alone.", show_default=False)] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Only this version.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how many came into a campaign, how far they came, and what became of its messages."""
+    """Show entries and reached steps of a campaign, and the outcomes of its messages."""
     with connect(context) as api:
         found = api.get("campaigns", campaign, "funnel", version=version)
     if as_json:
@@ -55,11 +55,11 @@ def _row(step: dict[str, Any]) -> list[str]:
     messages = step["messages"]
     if messages is None:
         return [*row, "", "", ""]
-    return [*row, str(messages["sent"]), str(messages["opened"]), counts_text(_others(messages))]
+    return [*row, str(messages["sent"]), str(messages["opened"]), counts_text(_summarize_unsent(messages))]
 
 
-def _others(messages: dict[str, Any]) -> dict[str, int]:
-    """What became of the messages that were not sent, or not at once."""
+def _summarize_unsent(messages: dict[str, Any]) -> dict[str, int]:
+    """Summarize messages that were not sent, or not at once."""
     counts = {name: messages[name] for name in ("under_way", "capped", "cancelled", "failed", "unknown", "held")}
     counts.update(messages["refused"])
     counts.update({f"deferred {reason}": number for reason, number in messages["deferred"].items()})

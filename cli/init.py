@@ -17,7 +17,7 @@ SCHEMAS: Final = Path("schemas")
 def init(
     folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where to write it.")] = Path("campaigns"),
 ) -> None:
-    """Write a campaign with its templates, frequency caps, and what to do with them, to start from.
+    """Write a working example: a campaign with templates, caps, and instructions.
 
     Nothing is overwritten: if the folder has one of the files, none is written.
     """
@@ -39,8 +39,8 @@ def init(
 
 
 def _starter_texts() -> dict[Path, str]:
-    """The files by their path in the folder, with the schemas by which editors complete and check documents."""
-    # Takes half a second to load.
+    """Return the files by path, with the schemas for editors."""
+    # The import takes half a second.
     from domain.document_schemas import NAMES, document_schema
 
     files = sorted(file for file in STARTER.rglob("*") if file.is_file())

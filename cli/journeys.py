@@ -1,4 +1,4 @@
-"""sojourn journeys: who is where in which campaign; ending them, and their waits."""
+"""sojourn journeys: list and show journeys, end them, and skip their waits."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -31,7 +31,7 @@ app = typer.Typer(invoke_without_command=True, help="List journeys, look at one,
 
 INSTANTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
-# What is said of a journey to which it was done.
+# The past form of each action.
 DONE = {"exit": "exited", "skip": "goes on"}
 
 JourneyArgument = Annotated[UUID, typer.Argument(metavar="ID", help="The journey's id.", show_default=False)]
@@ -39,16 +39,16 @@ JourneysArgument = Annotated[
     list[UUID] | None, typer.Argument(metavar="ID", help="Journeys by their ids.", show_default=False)
 ]
 VersionOption = Annotated[int | None, typer.Option(min=1, help="On this version of the campaign.", show_default=False)]
-UserOption = Annotated[str | None, typer.Option(help="Of this user.", show_default=False)]
-StepOption = Annotated[str | None, typer.Option(help="That are at this step now.", show_default=False)]
+UserOption = Annotated[str | None, typer.Option(help="Only this user's.", show_default=False)]
+StepOption = Annotated[str | None, typer.Option(help="Only those at this step now.", show_default=False)]
 StatusOption = Annotated[str | None, typer.Option(help="waiting, deferred, held or acting.", show_default=False)]
 EnteredAfterOption = Annotated[
     datetime | None,
-    typer.Option(formats=INSTANTS, metavar="INSTANT", help="That began at this instant or later.", show_default=False),
+    typer.Option(formats=INSTANTS, metavar="INSTANT", help="From this instant on.", show_default=False),
 ]
 EnteredBeforeOption = Annotated[
     datetime | None,
-    typer.Option(formats=INSTANTS, metavar="INSTANT", help="That began before this instant.", show_default=False),
+    typer.Option(formats=INSTANTS, metavar="INSTANT", help="Before this instant.", show_default=False),
 ]
 
 
@@ -68,13 +68,13 @@ def list_journeys(
     as_json: AsJson = False,
 ) -> None:
     """List journeys, the latest first; or look at one, end them or their waits."""
-    which = _which(campaign, version, user, step, status, entered_after, entered_before)
+    which = _build_selection(campaign, version, user, step, status, entered_after, entered_before)
     if (command := context.invoked_subcommand) is not None:
         limited_by = context.get_parameter_source("limit")
         is_limited = limited_by is not None and limited_by.name == "COMMANDLINE"
         if (which and command == "show") or state or after or is_limited:
             raise typer.BadParameter(f"`{command}` does not take the options of the list")
-        # Those that choose journeys may stand before the command as well, and so may --json.
+        # Options that select journeys, and --json, may precede the command.
         context.obj = which
         return
     with connect(context) as api:
@@ -83,7 +83,7 @@ def list_journeys(
         print_json(page)
         return
     columns = ["JOURNEY", "USER", "CAMPAIGN", "V", "STATE", "STEP", "NEXT"]
-    # All of one campaign have room in 80 columns.
+    # All columns for one campaign fit into 80 characters.
     shown = [number for number, column in enumerate(columns) if campaign is None or column not in {"CAMPAIGN", "V"}]
     rows = [_row(each) for each in page["journeys"]]
     print_table([columns[number] for number in shown], [[row[number] for number in shown] for row in rows])
@@ -92,7 +92,7 @@ def list_journeys(
 
 @app.command()
 def show(context: typer.Context, id: JourneyArgument, as_json: AsJson = False) -> None:
-    """Show one journey: where it is and until when, and what has happened."""
+    """Show one journey: its position and its records."""
     with connect(context) as api:
         journey = api.get("journeys", str(id))
     if as_json:
@@ -132,8 +132,8 @@ def exit_journeys(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """End journeys, by their ids or all of a campaign that the options choose."""
-    which = {**context.obj, **_which(campaign, version, user, step, status, entered_after, entered_before)}
+    """End journeys, by their ids or all of a campaign that the options select."""
+    which = {**context.obj, **_build_selection(campaign, version, user, step, status, entered_after, entered_before)}
     _act(context, "exit", "End", ids, which, watch=watch, yes=yes, as_json=as_json)
 
 
@@ -152,8 +152,8 @@ def skip(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let journeys go on at once that rest, by their ids or all of a campaign that the options choose."""
-    which = {**context.obj, **_which(campaign, version, user, step, status, entered_after, entered_before)}
+    """Skip the waits of journeys, by their ids or all that the options select."""
+    which = {**context.obj, **_build_selection(campaign, version, user, step, status, entered_after, entered_before)}
     _act(context, "skip", "Skip the wait of", ids, which, watch=watch, yes=yes, as_json=as_json)
 
 
@@ -190,7 +190,7 @@ def _act(
 
 
 def _act_on_each(api: ApiClient, verb: str, ids: list[UUID], *, as_json: bool) -> None:
-    """One that refuses holds up none of the others."""
+    """Act on each journey; a refusal does not affect the others."""
     changed: list[dict[str, Any]] = []
     for id in ids:
         try:
@@ -206,7 +206,7 @@ def _act_on_each(api: ApiClient, verb: str, ids: list[UUID], *, as_json: bool) -
         raise typer.Exit(REFUSED)
 
 
-def _which(
+def _build_selection(
     campaign: str | None,
     version: int | None,
     user: str | None,
@@ -215,7 +215,7 @@ def _which(
     entered_after: datetime | None,
     entered_before: datetime | None,
 ) -> dict[str, Any]:
-    """The choice as the API takes it, with what was given. An instant without offset is by this machine's clock."""
+    """Build the API's selection. An instant without offset is by this machine's clock."""
     which = {
         "campaign": campaign,
         "version": version,
@@ -242,5 +242,5 @@ def _row(each: dict[str, Any]) -> list[str]:
 
 
 def _state(journey: dict[str, Any]) -> str:
-    """What it is doing, or how it ended."""
+    """Describe a journey's status, or its end."""
     return str(journey["status"] or journey["outcome"] or journey["state"])

@@ -1,4 +1,4 @@
-"""sojourn keys: who may do what by the API."""
+"""sojourn keys: the keys of the API."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ HOURS = {"h": 1, "d": 24}
 def create(
     context: typer.Context,
     name: Annotated[str, typer.Option(help="Who or what will use it.", show_default=False)],
-    scope: Annotated[list[Scope], typer.Option(help="What it opens. May be given more than once.", show_default=False)],
+    scope: Annotated[list[Scope], typer.Option(help="A scope of the key; repeatable.", show_default=False)],
     expires: Annotated[
         str | None, typer.Option(metavar="DURATION", help="90d or 12h. Never, if left out.", show_default=False)
     ] = None,
@@ -60,7 +60,7 @@ def create(
 def list_keys(
     context: typer.Context, limit: LimitOption = 50, after: AfterOption = None, as_json: AsJson = False
 ) -> None:
-    """Show the keys, the latest first; not what opens the API."""
+    """Show the keys, the latest first, without their secrets."""
     with connect(context) as api:
         page = api.get("keys", limit=limit, after=after)
     if as_json:
@@ -90,7 +90,7 @@ def revoke(
     id: Annotated[str, typer.Argument(metavar="ID", help="As `sojourn keys list` has it.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """Let a key open nothing any more."""
+    """Revoke a key."""
     with connect(context) as api:
         key = api.delete("keys", id)
     if as_json:

@@ -1,4 +1,4 @@
-"""The console command `sojourn`: its commands, and what its exit status says."""
+"""The console command `sojourn`: its commands and exit statuses."""
 
 import sys
 import traceback
@@ -31,7 +31,7 @@ from domain.errors import SojournError
 from runtime.process import exit_now
 
 NAME = "sojourn"
-# Those of no command, which may stand before or behind it.
+# The global options, which may stand before or after the command.
 DEPLOYMENT_OPTIONS = ("--context", "--url")
 
 # Its own rendering of exceptions would print local variables, and so keys.
@@ -80,9 +80,9 @@ def deployment(
 
 
 def with_deployment_first(arguments: list[str]) -> list[str]:
-    """The arguments with `--context` and `--url` before the command, wherever they stood.
+    """Move `--context` and `--url` before the command.
 
-    Each has its value behind it or behind a `=`. What follows `--` is no option.
+    Each has its value after it or after a `=`. Arguments after `--` are no options.
     """
     end = arguments.index("--") if "--" in arguments else len(arguments)
     first: list[str] = []
@@ -92,7 +92,7 @@ def with_deployment_first(arguments: list[str]) -> list[str]:
         if argument in DEPLOYMENT_OPTIONS:
             value = next(given, None)
             if value is None:
-                # Alone, so that the parser says what it misses.
+                # Alone, so that the parser reports the missing value.
                 return [argument]
             first += [argument, value]
         elif argument.partition("=")[0] in DEPLOYMENT_OPTIONS:
@@ -103,7 +103,7 @@ def with_deployment_first(arguments: list[str]) -> list[str]:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit status, with anything that went wrong told on standard error."""
+    """Run one command; return its exit status, with errors on standard error."""
     try:
         app(with_deployment_first(arguments), prog_name=NAME)
     except SystemExit as leaving:
@@ -125,7 +125,7 @@ def run(arguments: list[str]) -> int:
 
 
 def main() -> None:
-    """The entry of the console command."""
+    """Run the console command."""
     status = REFUSED
     try:
         status = run(sys.argv[1:])

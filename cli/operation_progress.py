@@ -1,4 +1,4 @@
-"""Watching something that takes time, until it is over. It goes on whether anybody watches or not."""
+"""Watch operations until they are over; they do not depend on it."""
 
 import sys
 import time
@@ -16,18 +16,20 @@ from cli.output import counts_text, printable
 from domain.errors import UnavailableError
 
 POLL_SECONDS = 0.5
-# A restart of the API takes seconds; what is watched goes on meanwhile.
+# A restart of the API takes seconds, during which the operation goes on.
 RETRY_TIMEOUT_SECONDS = 60
 BAR_WIDTH = 20
 OVER = {"done", "cancelled"}
 
 
 def watch_operations(api: ApiClient, operations: list[dict[str, Any]], *, quiet: bool = False) -> list[dict[str, Any]]:
-    """Watch operations until all are over; how they came out. `quiet` keeps standard output for what comes after.
+    """Watch operations until all are over; return the results.
+
+    `quiet` keeps standard output for later results.
 
     Raises:
         UnavailableError: the API is away for long.
-        KeyboardInterrupt: after it was said how to look again.
+        KeyboardInterrupt: after the command to continue was printed.
     """
     return [
         watch(
@@ -44,9 +46,9 @@ def watch_operations(api: ApiClient, operations: list[dict[str, Any]], *, quiet:
 def watch(
     look: Callable[[], dict[str, Any]], name: str, tell: Callable[[dict[str, Any]], str], again: str, *, quiet: bool
 ) -> dict[str, Any]:
-    """Look until the state is done or cancelled; the last that was seen.
+    """Poll until the state is done or cancelled; return the last one.
 
-    `tell` says in a line how far it is, `again` is the command that looks again.
+    `tell` describes the progress in a line, `again` is the command that continues.
     """
     try:
         with _show(name, tell, quiet=quiet) as show:
@@ -76,7 +78,7 @@ def _poll(look: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], N
 def _show(
     name: str, tell: Callable[[dict[str, Any]], str], *, quiet: bool
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A bar on a terminal, elsewhere one line a change."""
+    """Show a bar on a terminal, else one line for each change."""
     if not sys.stdout.isatty():
         said = ""
 
@@ -103,7 +105,7 @@ def _show(
 
 
 def progress(operation: dict[str, Any]) -> str:
-    """How far it is, in one line: `running, 300 of 1000 (exited 300)`."""
+    """Describe the progress in one line: `running, 300 of 1000 (exited 300)`."""
     line = str(operation["state"])
     if operation["total"] is not None:
         line += f", {operation['done']} of {operation['total']}"

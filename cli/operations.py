@@ -1,4 +1,4 @@
-"""sojourn operations: what is done to many journeys or users, and how far it is."""
+"""sojourn operations: operations on many journeys or users."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -35,7 +35,7 @@ def operations(
     after: AfterOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the operations of a campaign, the latest first, or one by its id; watch it, or cancel it."""
+    """Show the operations of a campaign, or one by its id; watch it, or cancel it."""
     if (id is None) == (campaign is None):
         raise typer.BadParameter("name an operation by its id, or a campaign with --campaign")
     with connect(context) as api:
@@ -56,13 +56,13 @@ def operations(
 
 
 def check_done(ended: list[dict[str, Any]]) -> None:
-    """Raises typer.Exit where one of them was cancelled."""
+    """Raise typer.Exit if an operation was cancelled."""
     if any(each["state"] == "cancelled" for each in ended):
         raise typer.Exit(REFUSED)
 
 
 def tell_operation(operation: dict[str, Any]) -> None:
-    """Where to look at something that was begun."""
+    """Print how to follow an operation."""
     again = f"sojourn operations {operation['id']} --watch"
     typer.echo(printable(f"{operation['campaign']}: {operation['kind']} {progress(operation)}. Watch it: {again}"))
 

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have, and what the shell completes them with."""
+"""Shared arguments and options, with completions for the shell."""
 
 import os
 from typing import Annotated
@@ -11,12 +11,12 @@ from cli.documents import key_of
 from cli.target import DEV, find_deployment
 from domain.errors import SojournError
 
-# Somebody waits with a finger on the key.
+# Completion must be fast.
 COMPLETION_SECONDS = 1.0
 
 
 def complete_campaign(context: typer.Context, incomplete: str) -> list[str]:
-    """The keys of the campaigns that begin so. Nothing where the API cannot be asked at once, and silently."""
+    """Complete the key of a campaign; return nothing if the API does not answer."""
     given = context.find_root().params
     try:
         deployment = find_deployment(context=given.get("context"), url=given.get("url"))
@@ -30,7 +30,7 @@ def complete_campaign(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_context(incomplete: str) -> list[str]:
-    """The names of the contexts that begin so."""
+    """Complete the name of a context."""
     try:
         contexts = read_config(config_file(os.environ)).contexts
     except SojournError:
@@ -39,7 +39,7 @@ def complete_context(incomplete: str) -> list[str]:
 
 
 def _as_json(context: typer.Context, is_given: bool) -> bool:
-    """Whether it is given, before a command of a group or behind it."""
+    """Return whether it is given, before or after a command of a group."""
     context.meta[_JSON] = is_given or context.meta.get(_JSON, False)
     is_wanted: bool = context.meta[_JSON]
     return is_wanted

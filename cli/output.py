@@ -1,4 +1,4 @@
-"""How the commands print: results on standard output, what went wrong and what is asked on standard error."""
+"""Output: results on standard output, errors and questions on standard error."""
 
 import json
 import sys
@@ -14,16 +14,16 @@ from rich.text import Text
 
 from domain.errors import InvalidDocumentError, Problem, SojournError
 
-# Where the output goes to a file or another program, lines need no folding.
+# Lines for files and other programs need no folding.
 UNFOLDED_COLUMNS = 400
 # Between two columns of a table.
 GAP = 2
 
 
 def print_table(columns: list[str], rows: list[list[str]], *, folded: Collection[str] = ()) -> None:
-    """A table of plain text: what users named their things can neither colour nor move the terminal.
+    """Print a plain table; users' names can neither colour nor move the terminal.
 
-    The columns of `folded` are folded where there is little room, between words; the others are there to be copied.
+    The columns of `folded` are folded between words if there is little room; the others stay whole for copying.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     room = GAP * (len(columns) - 1)
@@ -40,7 +40,7 @@ def print_table(columns: list[str], rows: list[list[str]], *, folded: Collection
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
-    """One line a fact; those that are empty are left out."""
+    """Print one line for each fact that is not empty."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, value in facts.items():
         if value:
@@ -49,7 +49,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
 
 
 def print_marked(lines: list[tuple[str, str, str]]) -> None:
-    """One line each: a mark, its colour where there are colours, and a text."""
+    """Print one line each: a mark, coloured if possible, and a text."""
     table = Table.grid(padding=(0, 1, 0, 0))
     for mark, style, text in lines:
         table.add_row(Text(f"  {mark}", style), Text(printable(text)))
@@ -61,13 +61,13 @@ def print_json(value: Any) -> None:
 
 
 def print_next(page: Mapping[str, Any]) -> None:
-    """How to come to the next page of a list, on standard error."""
+    """Print the command for the next page to standard error."""
     if page["next"]:
         typer.echo(printable(f"There are more: --after {page['next']}"), err=True)
 
 
 def print_error(error: SojournError) -> None:
-    """One line for each thing that is wrong, on standard error."""
+    """Print one line for each problem to standard error."""
     if isinstance(error, InvalidDocumentError):
         for problem in error.problems:
             typer.echo(printable(str(problem)), err=True)
@@ -76,40 +76,40 @@ def print_error(error: SojournError) -> None:
 
 
 def print_warnings(warnings: list[dict[str, Any]]) -> None:
-    """One line for each thing worth a second look, on standard error."""
+    """Print one line for each warning to standard error."""
     for warning in warnings:
         typer.echo(printable(f"warning: {Problem(**warning)}"), err=True)
 
 
 def is_asked() -> bool:
-    """Whether a person is there to answer."""
+    """Return whether a person can answer."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def confirm(question: str) -> None:
-    """Ask before something that cannot be undone; raises typer.Abort at a no. Scripts are not asked."""
+    """Confirm an irreversible action; raise typer.Abort at a no. Scripts just go on."""
     if is_asked():
         typer.confirm(printable(question), abort=True, err=True)
 
 
 def printable(text: str) -> str:
-    """The text without control characters, which a terminal would obey."""
+    """Remove control characters, which a terminal would obey."""
     return "".join(character if character.isprintable() else "�" for character in text)
 
 
 def as_text(value: Any) -> str:
-    """A member of an answer as a cell: nothing for null."""
+    """Format a member of an answer as a cell: nothing for null."""
     return "" if value is None else str(value)
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
-    """Counts by name in one line: `exited 30, missing profile.traits.plan 2`. What a kind counts keeps its name."""
+    """Format counts in one line: `exited 30, missing profile.traits.plan 2`."""
     kinds = ((*name.partition(":"), number) for name, number in counts.items())
     return list_text({f"{kind.replace('_', ' ')} {of}".strip(): number for kind, _, of, number in kinds})
 
 
 def list_text(data: Mapping[str, Any]) -> str:
-    """The members of an object in one line: `campaign cart, scopes read ingest`."""
+    """Format an object in one line: `campaign cart, scopes read ingest`."""
     return ", ".join(f"{name} {_in_line(value)}" for name, value in data.items())
 
 
@@ -126,22 +126,22 @@ def _in_line(value: Any) -> str:
 
 
 def number_of(number: int, noun: str) -> str:
-    """`1 journey`, `2 journeys`."""
+    """Format a number with its noun: `1 journey`, `2 journeys`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def local(instant: str | None) -> str:
-    """An instant of the API in this machine's zone; nothing for null."""
+    """Format an instant of the API in this machine's zone; nothing for null."""
     return _local(instant, "%Y-%m-%d %H:%M:%S %z")
 
 
 def local_second(instant: str | None) -> str:
-    """The same for tables, which have little room."""
+    """Format an instant for tables, which have little room."""
     return _local(instant, "%Y-%m-%d %H:%M:%S")
 
 
 def local_minute(instant: str | None) -> str:
-    """The same for tables with many columns."""
+    """Format an instant for tables with many columns."""
     return _local(instant, "%Y-%m-%d %H:%M")
 
 
@@ -150,7 +150,7 @@ def _local(instant: str | None, form: str) -> str:
 
 
 def _print(table: Table, least: int) -> None:
-    """Without the blanks that fill the last column. Where it takes more room than there is, the terminal folds it."""
+    """Print without trailing blanks. Wide lines are folded by the terminal."""
     console = Console(width=None if sys.stdout.isatty() else UNFOLDED_COLUMNS, highlight=False)
     console.width = max(console.width, least)
     with console.capture() as captured:

@@ -1,4 +1,4 @@
-"""sojourn plan and apply: what a document would change, and changing just that."""
+"""sojourn plan and apply: plan a document's changes, and apply exactly those."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,9 +41,10 @@ def plan(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what applying campaign files would change, also for the users in flight. A folder stands for its files.
+    """Show what applying campaign files would change, also for open journeys.
 
-    Nothing is changed. The JSON of one file is its plan; of several, or of a folder, a list of `plans`.
+    A folder stands for its files. Nothing is changed. The JSON of one file is its plan; of several, or of a folder, a
+    list of `plans`.
     """
     documents = document_files(files)
     with connect(context) as api:
@@ -69,10 +70,10 @@ def apply(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publish campaign files, with the templates in the folder `templates` beside each. A folder stands for its files.
+    """Publish campaign files, with the templates in `templates` beside each.
 
-    All are proved first; then all are published together, or none. A campaign that lets users in does so by the new
-    version from then on.
+    A folder stands for its files. All are checked first; then all are published together, or none. A running campaign
+    uses the new version from then on.
     """
     documents = document_files(files)
     if planned and len(documents) > 1:
@@ -105,9 +106,9 @@ def apply(
 def _plan_files(
     api: ApiClient, files: list[Path], in_flight: InFlightChoice, *, besides: str = ""
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each document with its plan.
+    """Return each document with its plan.
 
-    Prints all that is wrong with any of them, and ends the command then; of several files, `besides` follows.
+    If any has problems, print them and exit; with several files, `besides` follows.
     """
     proved: list[tuple[dict[str, Any], dict[str, Any]]] = []
     status = DONE
@@ -126,7 +127,7 @@ def _plan_files(
 
 
 def _confirm(api: ApiClient, plans: list[dict[str, Any]], *, is_quiet: bool, is_confirmed: bool) -> None:
-    """Show what changes, and ask once where journeys migrate or exit."""
+    """Show the changes, and confirm once if journeys migrate or exit."""
     affected: list[str] = []
     for plan in plans:
         if not is_quiet and plan["compared_with"] is not None and _changes_anything(plan):
@@ -147,12 +148,12 @@ def _changes_anything(plan: dict[str, Any]) -> bool:
 
 
 def _count_affected(plan: dict[str, Any]) -> dict[str, int]:
-    """How many journeys do not just stay, by fate."""
+    """Count the journeys that do not just stay, by fate."""
     return {fate: number for fate, number in plan["totals"].items() if number and fate != STAYS}
 
 
 def _show(plan: dict[str, Any]) -> None:
-    """The difference, and what becomes of the users in flight."""
+    """Show the changes, and the fate of open journeys."""
     typer.echo(printable(_summary(plan)))
     if plan["compared_with"] is not None:
         print_marked([(*MARKS[change["kind"]], change["text"]) for change in plan["changes"]])
@@ -161,7 +162,13 @@ def _show(plan: dict[str, Any]) -> None:
     if not plan["in_flight"]:
         return
     rows = [
-        [str(each["version"]), as_text(each["step"]), str(each["journeys"]), each["fate"], _why(each["reason"])]
+        [
+            str(each["version"]),
+            as_text(each["step"]),
+            str(each["journeys"]),
+            each["fate"],
+            _describe_reason(each["reason"]),
+        ]
         for each in plan["in_flight"]
     ]
     typer.echo()
@@ -187,5 +194,5 @@ def _audience(audience: dict[str, Any]) -> str:
     return f"Audience, of {audience['profiles']} people looked at: {as_text}" + (f" ({missing})" if missing else "")
 
 
-def _why(reason: str | None) -> str:
+def _describe_reason(reason: str | None) -> str:
     return (reason or "").replace("_", " ")

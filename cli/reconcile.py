@@ -1,4 +1,4 @@
-"""sojourn reconcile: find and repair where PostgreSQL and Temporal do not agree."""
+"""sojourn reconcile: find and repair differences of PostgreSQL and Temporal."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,7 +22,7 @@ def reconcile(
     after: AfterOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare journeys with their workflows, repair what does not agree, and report it; also done each hour."""
+    """Compare journeys with their workflows, repair and report; also done each hour."""
     with connect(context) as api:
         if earlier:
             page = api.get("reconciliations", limit=limit, after=after)

@@ -1,4 +1,4 @@
-"""sojourn rejects: what clients reported and was not taken."""
+"""sojourn rejects: refused calls and parts of calls."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +11,7 @@ from cli.output import as_text, local_second, print_json, print_next, print_tabl
 
 
 class OutcomeOption(StrEnum):
-    """What may be asked for alone."""
+    """The filter of outcomes."""
 
     REFUSED = "refused"
     LEFT_OUT = "left_out"
@@ -30,7 +30,7 @@ def rejects(
     after: AfterOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the calls that were refused and the parts left out of others, the latest first; kept for 30 days."""
+    """Show refused calls and parts left out, the latest first, of the last 30 days."""
     with connect(context) as api:
         page = api.get("rejects", user_id=user, source=source, outcome=outcome, limit=limit, after=after)
     if as_json:
@@ -41,7 +41,7 @@ def rejects(
             local_second(each["received_at"]),
             as_text(each["user_id"] or each["anonymous_id"]),
             each["outcome"].replace("_", " "),
-            _why(each["error"], each["unrecorded"]),
+            _describe_reason(each["error"], each["unrecorded"]),
             as_text(each["message_id"]),
             each["body"],
         ]
@@ -51,5 +51,5 @@ def rejects(
     print_next(page)
 
 
-def _why(error: str, unrecorded: int) -> str:
+def _describe_reason(error: str, unrecorded: int) -> str:
     return f"{error} (and {unrecorded:,} more in this request)" if unrecorded else error

@@ -1,7 +1,7 @@
 """sojourn api, worker, promote, migrate: the processes of a deployment.
 
-They import what they run inside of the function: the Temporal client, FastAPI and SQLAlchemy together take a second to
-load, which `sojourn campaigns` should not wait for.
+Their imports stand inside the functions: the Temporal client, FastAPI and SQLAlchemy together take a second, which
+`sojourn campaigns` should not wait for.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ def api(
     host: Annotated[str | None, typer.Option(help="SOJOURN_API_HOST, if left out.", show_default=False)] = None,
     port: Annotated[int | None, typer.Option(help="SOJOURN_API_PORT, if left out.", show_default=False)] = None,
 ) -> None:
-    """Serve the HTTP API. For more than one process, start it more than once behind a load balancer."""
+    """Serve the HTTP API. Start several processes behind a load balancer for more."""
     with _without_garbage_collection():
         from api.app import create_app
         from api.server import serve
@@ -44,14 +44,14 @@ def api(
         ),
     ):
         app = create_app(settings)
-        # What is loaded stays: the garbage collector need not look through it again and again.
+        # Loaded modules stay: the garbage collector need not scan them again.
         gc.freeze()
         serve(app, settings, host=host or settings.api_host, port=settings.api_port if port is None else port)
 
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """While modules are loaded, of which all stays, there is no garbage to look for: a fifth of the time of a start."""
+    """Pause the collector while modules load, which saves a fifth of the start."""
     gc.disable()
     try:
         yield
@@ -71,7 +71,7 @@ def promote(
     build: Annotated[str | None, typer.Argument(help="SOJOURN_BUILD_ID, if left out.", show_default=False)] = None,
     within: Annotated[float, typer.Option(help="Seconds that its workers have to come.")] = 120,
 ) -> None:
-    """Let the workers of a build have all journeys from now on: the newest to deploy, an older one to roll back."""
+    """Let the workers of a build have all journeys: the newest, or an older roll-back."""
     from settings import TemporalSettings
 
     settings = TemporalSettings()
@@ -101,10 +101,10 @@ def _named_build(build: str | None) -> str:
 
 
 def migrate() -> None:
-    """Bring the database to the newest schema, and make the search attributes of Temporal that are missing.
+    """Migrate the database, and add missing search attributes to Temporal.
 
-    Safe to repeat, to run twice at once, and after a roll-back. While Temporal is away the database is migrated all the
-    same; then run it again, or make the attributes by hand.
+    Safe to repeat, to run twice at once, and after a roll-back. While Temporal is away the database is still migrated;
+    then run it again, or add the attributes with Temporal's command.
     """
     from settings import DatabaseSettings, TemporalSettings
     from store.migrate import upgrade
@@ -122,7 +122,7 @@ def migrate() -> None:
 
 
 async def _make_search_attributes(settings: "TemporalSettings") -> "list[DeploymentFinding]":
-    """What keeps them from being there."""
+    """Add search attributes; return why that fails."""
     from temporalio.service import RPCError
 
     from domain.deployment.findings import Facts, TemporalFacts, find_lacks

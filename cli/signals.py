@@ -1,4 +1,4 @@
-"""Run until done, or until it is told to stop."""
+"""Run until done or signalled."""
 
 import asyncio
 import signal
@@ -12,7 +12,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def run_until_signalled(work: Coroutine[Any, Any, None]) -> None:
-    """Run it to its end, or cancel it at the first signal and let it take its time to stop. Raises what it raises."""
+    """Run to the end, or cancel at the first signal and wait. Raises its errors."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:
@@ -23,7 +23,7 @@ async def run_until_signalled(work: Coroutine[Any, Any, None]) -> None:
     stopping.cancel()
     if not running.done():
         running.cancel()
-        # The terminal may be what went away.
+        # The terminal may be gone.
         with suppress(OSError):
             typer.echo("Stopping.")
     await asyncio.wait([running])

@@ -1,11 +1,11 @@
-"""Which deployment the commands talk to, and with which key.
+"""The deployment that commands call, and its key.
 
 The first that names an address decides: `--context` or `--url`, SOJOURN_API_URL, SOJOURN_CONTEXT, `default_context` of
-the config file, the `sojourn dev` that runs in this folder, this machine. It brings its key along: a key goes only to
-the address that it is meant for.
+the config file, the `sojourn dev` that runs in this folder, this machine. It has its own key: a key goes only to the
+address that it is meant for.
 
-A folder may come from a stranger. Its `.sojourn/dev.json` is taken only if it is of the same user, only for loopback,
-and with the key in that file: no key of the environment ever goes to an address that a folder names.
+A folder may come from a stranger. Its `.sojourn/dev.json` is used only if it belongs to the same user, only for
+loopback, and with the key in that file: no key of the environment ever goes to an address that a folder names.
 """
 
 import json
@@ -23,7 +23,7 @@ from domain.errors import InvalidRequestError
 
 API_URL = "SOJOURN_API_URL"
 API_KEY = "SOJOURN_API_KEY"
-# The deployment's own, which its processes are given: beside them nothing more is needed.
+# The deployment's own key, which its processes have: beside them no other is needed.
 ADMIN_KEY = "SOJOURN_ADMIN_KEY"
 CONTEXT = "SOJOURN_CONTEXT"
 
@@ -38,7 +38,7 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The address of an API and the key that opens it."""
+    """The address of an API, and its key."""
 
     api_url: str
     key: str = field(repr=False)
@@ -46,7 +46,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One that was named: by what, where it is, how to come by its key, and whether that `asks` a command."""
+    """A named deployment: source, address, key; `asks` says that a command is run."""
 
     name: str
     api_url: str
@@ -54,9 +54,10 @@ class Deployment:
     asks: bool = False
 
     def target(self) -> Target:
-        """It with its key, without the blanks around it: a file of variables may end its lines as Windows does.
+        """Return the target with its key, without surrounding blanks.
 
-        Raises InvalidRequestError where there is no key, or one that no header can hold.
+        A file of variables may have Windows line ends. Raises InvalidRequestError without a key, or for one that no
+        header can hold.
         """
         key = self.key().strip()
         fault = find_character_fault(key, "copy it once more, as `sojourn keys create` has printed it")
@@ -72,7 +73,7 @@ def find_target(
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
 ) -> Target:
-    """The address that is named first, and its key. Raises InvalidRequestError where there is none."""
+    """Find the first named address and its key. Raises InvalidRequestError."""
     return find_deployment(context=context, url=url, environ=environ, folder=folder).target()
 
 
@@ -83,33 +84,33 @@ def find_deployment(
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
 ) -> Deployment:
-    """The same without its key, which may take a command to find. Raises InvalidRequestError."""
+    """Find the deployment without its key. Raises InvalidRequestError."""
     found = _find_named(context, url, environ, folder)
     try:
         is_here(found.api_url)
         has_login = "@" in urlsplit(found.api_url).netloc
     except ValueError as error:
-        raise no_address(found.api_url) from error
+        raise refuse_address(found.api_url) from error
     if has_login:
-        # It would take the place of the key, and every message would show it.
+        # It would replace the key, and every message would show it.
         raise InvalidRequestError(f"the address by {found.name} holds a user or password: leave out all before the `@`")
     return found
 
 
 def _find_named(context: str | None, url: str | None, environ: Mapping[str, str], folder: Path | None) -> Deployment:
     if context:
-        return _of_context(context, environ, folder)
+        return _find_context(context, environ, folder)
     if url:
         return Deployment("--url", url, partial(_key_for_url, url, environ))
     if named := environ.get(API_URL):
         return Deployment(API_URL, named, partial(_environment_key, named, environ))
     if context := environ.get(CONTEXT) or read_config(config_file(environ)).default_context:
-        return _of_context(context, environ, folder)
+        return _find_context(context, environ, folder)
     return dev_server(folder) or Deployment(THIS_MACHINE, DEFAULT_URL, partial(_environment_key, DEFAULT_URL, environ))
 
 
 def dev_server(folder: Path | None = None) -> Deployment | None:
-    """The `sojourn dev` that runs in this folder, with its own key; None where none runs.
+    """Return the `sojourn dev` of this folder with its key; None if none runs.
 
     Raises InvalidRequestError for a file that another user wrote or may write, or that names another machine.
     """
@@ -118,7 +119,7 @@ def dev_server(folder: Path | None = None) -> Deployment | None:
 
 
 def read_run(path: Path) -> Mapping[str, str] | None:
-    """What a `sojourn dev` that runs says of itself in its `dev.json`; None where none runs. Raises as dev_server."""
+    """Read the `dev.json` of a running `sojourn dev`. Raises as `dev_server` does."""
     try:
         with path.open(encoding="utf-8") as file:
             status = os.fstat(file.fileno())
@@ -137,17 +138,17 @@ def read_run(path: Path) -> Mapping[str, str] | None:
     return found
 
 
-def no_address(url: str) -> InvalidRequestError:
-    """The refusal of what is not an address of an API."""
+def refuse_address(url: str) -> InvalidRequestError:
+    """Return the refusal of an invalid address."""
     return InvalidRequestError(f"{url} is no address such as {DEFAULT_URL}")
 
 
 def is_here(url: str) -> bool:
-    """Whether an address is on this machine, by its own words. Raises ValueError for what is no address."""
+    """Return whether an address names this machine. Raises ValueError."""
     return is_loopback(urlsplit(url).hostname or "")
 
 
-def _of_context(name: str, environ: Mapping[str, str], folder: Path | None) -> Deployment:
+def _find_context(name: str, environ: Mapping[str, str], folder: Path | None) -> Deployment:
     file = config_file(environ)
     contexts = read_config(file).contexts
     if name in contexts:
@@ -168,7 +169,7 @@ def _key_for_url(url: str, environ: Mapping[str, str]) -> str:
 
 
 def _environment_key(url: str, environ: Mapping[str, str]) -> str:
-    """The key of the environment. The deployment's own admin key goes to this machine or where SOJOURN_API_URL says."""
+    """Return the environment's key; the admin key only for this machine or its URL."""
     if key := environ.get(API_KEY):
         return key
     if not (key := _admin_key(environ)):
@@ -182,10 +183,10 @@ def _environment_key(url: str, environ: Mapping[str, str]) -> str:
 
 
 def _admin_key(environ: Mapping[str, str]) -> str | None:
-    """The deployment's own admin key, which may stand in a file as for its processes."""
+    """Return the deployment's admin key, which may be in a file as for its processes."""
     if not environ.get(f"{ADMIN_KEY}_FILE"):
         return environ.get(ADMIN_KEY)
-    # Takes as long to load as all else of a command.
+    # The import takes as long as the rest of a command.
     from settings_sources import secret_in_file
 
     key = secret_in_file(ADMIN_KEY, environ)

@@ -17,7 +17,7 @@ _OF_KUBERNETES: Final = re.compile(r"\w+_(SERVICE_(HOST|PORT\w*)|PORT_\d+_(TCP|U
 
 
 def find_unknown_variables(environ: Mapping[str, str]) -> list[DeploymentFinding]:
-    """Return one finding for each SOJOURN_ variable that no process and no command reads; no value is among it."""
+    """Return a finding for each SOJOURN_ variable that nothing reads, without values."""
     known = _known_variables() | outbound_variables(environ)
     unknown = [
         variable

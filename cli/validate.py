@@ -26,7 +26,7 @@ NOT_CHECKED: Final = (
 
 @dataclass(slots=True)
 class _Checked:
-    """One file: what it holds, and what is wrong with it or doubtful. `campaign` is None for caps and for a failure."""
+    """A file's content, problems and warnings; `campaign` is None for caps."""
 
     file: str
     kind: str = "campaign"
@@ -37,9 +37,10 @@ class _Checked:
 
 
 def validate(files: FilesArgument, as_json: AsJson = False) -> None:
-    """Check campaigns with their templates, and frequency caps, without a server. A folder stands for its files.
+    """Check campaigns with templates, and frequency caps, without a server.
 
-    These are the checks of `apply`. Prints all errors of all files; status 1 if there are any.
+    A folder stands for its files. These are the checks of `apply`. Prints all errors of all files; status 1 if there
+    are any.
     """
     checked = [_check(file) for file in document_files(files)]
     _check_together(checked)
@@ -60,7 +61,7 @@ def validate(files: FilesArgument, as_json: AsJson = False) -> None:
 
 
 def _check(file: Path) -> _Checked:
-    # Takes half a second to load.
+    # The import takes half a second.
     from domain.document_schemas import find_document_kind
 
     checked = _Checked(str(file))
@@ -94,7 +95,7 @@ def _check_caps(checked: _Checked, text: str) -> None:
 
 
 def _check_together(checked: Sequence[_Checked]) -> None:
-    """Keys that two campaigns have, and the cycles that those given form."""
+    """Check for shared keys, and for cycles among the given campaigns."""
     from domain.campaign.document_warnings import cycle_warnings
     from domain.campaign.publication import find_shared_keys
 

@@ -1,8 +1,8 @@
-"""Write a mail down as bytes: RFC 5322 headers, RFC 2047 words, a multipart/alternative body.
+"""Serialise a mail: RFC 5322 headers, RFC 2047 words, multipart/alternative.
 
-The headers are encoded here and never parsed. The parser of Python's `email` package decodes encoded words in what is
-assigned to a header, so that a value such as `=?utf-8?q?A=0D=0ABcc=3A_x=40evil.example?=` would add a header of its own
-(CVE-2024-6923). Here a value that could be read as an encoded word is itself encoded, and is shown as it is.
+The headers are encoded here and never parsed. The parser of Python's `email` package decodes encoded words in assigned
+headers, so that a value such as `=?utf-8?q?A=0D=0ABcc=3A_x=40evil.example?=` would add a header (CVE-2024-6923). Here a
+value that could be read as an encoded word is itself encoded, and is shown unchanged.
 
 The module needs only the standard library, so that one test runs it under every Python.
 """
@@ -19,13 +19,13 @@ from email.utils import format_datetime
 # RFC 5322, 2.1.1: a line has at most 998 characters, and should have 78. RFC 2047, 2: at most 76 with encoded words.
 MAX_LINE = 998
 WANTED_LINE = 76
-# RFC 2047, 2: an encoded word has at most 75 characters; 12 of them say that it is UTF-8 in Base64.
+# RFC 2047, 2: an encoded word has at most 75 characters, of which 12 declare UTF-8 in Base64.
 _WORD_OVERHEAD = len("=?utf-8?b??=")
 _MAX_WORD_BYTES = (75 - _WORD_OVERHEAD) // 4 * 3
-# A name beyond this is written in encoded words, which can be folded anywhere.
+# A longer name is written in encoded words, which can be folded anywhere.
 _MAX_QUOTED_NAME = 60
 
-# C0 and C1 controls, the line and paragraph separators: nothing that a reader could take for the end of a header.
+# C0 and C1 controls, line and paragraph separators: anything that might end a header.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PRINTABLE_ASCII = re.compile("[ -~]*")
 # RFC 5322, 3.2.3: words of a name that need no quotes.
@@ -34,7 +34,7 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(?: [A-Za-z0-9!#$%&'*+\-/=
 
 @dataclass(frozen=True, slots=True)
 class NamedAddress:
-    """An address as it goes on the wire, with the name that people see before it, which may be empty."""
+    """An address for the wire, with the name shown before it, which may be empty."""
 
     name: str
     address: str
@@ -42,7 +42,7 @@ class NamedAddress:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What a mail says. `tokens` are further headers whose values are ASCII without blanks, such as ids and URLs."""
+    """A mail's content. `tokens` are further headers of ASCII without blanks, as URLs."""
 
     subject: str
     sender: NamedAddress
@@ -55,9 +55,10 @@ class Mail:
 
 
 def write(mail: Mail) -> bytes:
-    """Return the mail with CRLF line ends: ASCII only, unless an address has no ASCII form (RFC 6532).
+    """Return the mail with CRLF line ends, in ASCII if the addresses allow it.
 
-    Raises ValueError for a control character in a header or a text that is no Unicode; nothing is left out in silence.
+    An address without an ASCII form needs UTF-8 (RFC 6532). Raises ValueError for a control character in a header or
+    invalid Unicode; nothing is dropped in silence.
     """
     lines = [_text_header("Subject", mail.subject), _address_header("From", mail.sender)]
     lines.append(_address_header("To", mail.recipient))
@@ -70,7 +71,7 @@ def write(mail: Mail) -> bytes:
 
 
 def _body(text: str, html: str) -> bytes:
-    """The two alternatives with their own MIME headers. 7bit: a server need not offer 8BITMIME."""
+    """Build both alternatives in 7bit, since a server need not offer 8BITMIME."""
     body = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
     body.set_content(text)
     body.add_alternative(html, subtype="html")
@@ -99,7 +100,7 @@ def _address_header(name: str, mailbox: NamedAddress) -> str:
 
 
 def _token_header(name: str, value: str) -> str:
-    """A header that must stay in one line: Python 3.11 breaks a long List-Unsubscribe into encoded words."""
+    """Build a one-line header: Python 3.11 would break a long List-Unsubscribe."""
     if not value.isascii() or not value.isprintable() or len(name) + 2 + len(value) > MAX_LINE:
         raise ValueError(f"the header {name} is not a line of ASCII")
     return f"{name}: {value}"
@@ -111,12 +112,12 @@ def _refuse_controls(name: str, value: str) -> None:
 
 
 def _can_stay(value: str) -> bool:
-    """Whether a reader shows these characters as they are. `=?` begins an encoded word, in quotes as well for some."""
+    """Return whether readers show these characters unchanged: `=?` begins a word."""
     return _PRINTABLE_ASCII.fullmatch(value) is not None and "=?" not in value and value == value.strip(" ")
 
 
 def _encoded_words(value: str, used: int) -> list[str]:
-    """The value as encoded words with the blanks between them; the first shares its line with `used` characters.
+    """Split a value into encoded words; `used` characters precede it in its line.
 
     A word holds whole characters only (RFC 2047, 5).
     """
@@ -133,7 +134,7 @@ def _encoded_words(value: str, used: int) -> list[str]:
 
 
 def _fold(name: str, parts: Iterable[str]) -> str:
-    """The header with line breaks before parts that would make a line too long. Each part but the first has a blank."""
+    """Fold a header before parts that make a line too long; parts begin with a blank."""
     lines = [f"{name}: "]
     for number, part in enumerate(parts):
         if number and len(lines[-1]) + len(part) > WANTED_LINE:

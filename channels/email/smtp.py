@@ -1,7 +1,7 @@
 """E-mail by SMTP: build the message, send it, read the reply.
 
-The dialogue is driven one command at a time, so that a failure is known to be before or after the one moment that
-matters: the final dot, with which the server takes charge of the message (RFC 5321, 4.1.1.4).
+The dialogue runs one command at a time, so that a failure is known to be before or after the final dot, with which the
+server takes charge of the message (RFC 5321, 4.1.1.4).
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from channels.tls import public_authorities
 from domain.people.addresses import EmailAddress, Mailbox, parse_email, parse_mailbox
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Never, Outbound, Rejected, Unavailable
 
-# A provider's busiest hour answers within seconds; the whole must end before an activity's own minute does.
+# A provider answers within seconds in its busiest hour; the whole must end within an activity's minute.
 COMMAND_SECONDS = 20
 TOTAL_SECONDS = 50
 
@@ -35,7 +35,7 @@ _DETAIL_CHARACTERS = 300
 
 
 class SmtpStep(Enum):
-    """How far the dialogue has come. From HANDED_OVER on, only the server knows what became of the message."""
+    """The step of the dialogue. From HANDED_OVER on, the outcome is unknown."""
 
     CONNECT = "connect"
     TLS = "starttls"
@@ -48,7 +48,7 @@ class SmtpStep(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the server is told and given. `needs_utf8`: an address has no ASCII form (RFC 6531)."""
+    """The envelope and data. `needs_utf8`: an address has no ASCII form (RFC 6531)."""
 
     sender: str
     recipient: str
@@ -107,14 +107,14 @@ class Smtp:
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._send(smtp, envelope, progress)
-        # ValueError: what a server says may be undecodable too, such as a login challenge that is not base64.
+        # ValueError: an answer may be undecodable, such as a login challenge that is not base64.
         except (SMTPException, OSError, ValueError) as error:
             return read_failure(progress.step, error, envelope.recipient)
         finally:
             smtp.close()
 
     async def probe(self) -> Unavailable | None:
-        """Connect, log in and leave, without a message. Why the server cannot be used; None where it can."""
+        """Log in and quit without a message; return why that fails, else None."""
         progress = _Progress()
         smtp = self._client()
         try:
@@ -166,11 +166,11 @@ class Smtp:
 
 
 def build(message: Outbound, recipient: EmailAddress) -> Envelope:
-    """The message in its envelope. Raises ValueError for a control character in a header, or no sender's address."""
+    """Build the message and envelope. Raises ValueError for invalid headers."""
     sender = _mailbox(message.content["from"])
     reply_to = _mailbox(message.content["reply_to"]) if message.content.get("reply_to") else None
     tokens = [
-        # The same for every attempt, so that mailboxes that compare it show a message sent twice once.
+        # The same for every attempt, so that mailboxes that compare it show a repeated message once.
         ("Message-ID", f"<{message.message_id}@{_ascii_domain(sender.address)}>"),
         ("X-Sojourn-Message", message.message_id),
     ]
@@ -203,15 +203,15 @@ async def _hand_over(smtp: SMTP, envelope: Envelope, progress: _Progress) -> Del
     protocol, transport = smtp.protocol, smtp.transport
     if protocol is None or not isinstance(transport, asyncio.WriteTransport):
         raise SMTPServerDisconnected("Connection lost")
-    # The dot is written once all that comes before it has left this process: a connection lost until then is
-    # certainly a message not delivered, whatever its size.
+    # The dot is written after all data has left this process: a connection lost before that is certainly a message not
+    # delivered, whatever its size.
     transport.set_write_buffer_limits(0)
     protocol.write(re.sub(rb"(?m)^\.", b"..", envelope.payload))
     await protocol._drain_helper()
     protocol.write(b".\r\n")
     progress.step = SmtpStep.HANDED_OVER
     reply = await protocol.read_response()
-    # Leaving politely must not wait: the outcome is known, and a cancellation here would lose it.
+    # A polite QUIT must not wait: the outcome is known, and a cancellation here would lose it.
     with suppress(SMTPException):
         protocol.write(b"QUIT\r\n")
     if 200 <= reply.code < 300:
@@ -221,7 +221,7 @@ async def _hand_over(smtp: SMTP, envelope: Envelope, progress: _Progress) -> Del
 
 
 def read_failure(step: SmtpStep, error: Exception, recipient: str | None) -> Delivery:
-    """What a failure at this step means for the message. The recipient's address does not appear in the detail."""
+    """Return the outcome of a failure at this step, without the recipient's address."""
     if isinstance(error, SMTPResponseException) and 400 <= error.code < 600:
         return _read_refusal(step, error.code, f"{step.value}: {error.code} {_tidy(error.message, recipient)}")
     cause = str(error) or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
@@ -234,7 +234,7 @@ def read_failure(step: SmtpStep, error: Exception, recipient: str | None) -> Del
 
 
 def _read_refusal(step: SmtpStep, code: int, detail: str) -> Delivery:
-    # A server that does not let this deployment in says nothing about the recipient.
+    # A server that refuses our login says nothing about the recipient.
     if code in _LOGIN_REQUIRED or step is SmtpStep.LOGIN:
         return Unavailable("login", detail)
     if step in {SmtpStep.CONNECT, SmtpStep.TLS}:
@@ -265,13 +265,13 @@ def _ascii_domain(address: EmailAddress) -> str:
 
 
 def _own_name() -> str:
-    # RFC 5321 asks for an address literal where there is no full name; looking one up could block on the resolver.
+    # RFC 5321 requires an address literal if there is no full name; looking one up could block on the resolver.
     name = socket.gethostname()
     return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
 class SmtpSettings(BaseModel):
-    """A mail server and how to log in."""
+    """A mail server with its login."""
 
     model_config = ConfigDict(extra="forbid")
 

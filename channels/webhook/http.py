@@ -1,4 +1,4 @@
-"""Webhooks by HTTP: put the secrets in, build the request, send it, read the reply."""
+"""Webhooks by HTTP: fill in secrets, build the request, send it, read the reply."""
 
 import asyncio
 import base64
@@ -35,7 +35,7 @@ _RETRIED = frozenset({408, 425, 429, 503})
 
 @dataclass(slots=True)
 class _Progress:
-    """`is_handed_over` from the first byte of the body on: the receiver may have had all of it."""
+    """`is_handed_over` from the body's first byte on: the receiver may have all of it."""
 
     is_handed_over: bool = False
 
@@ -48,10 +48,10 @@ class WebhookHttp:
     """Sends messages to the URLs of their templates.
 
     `signing_secrets` are Standard Webhooks secrets, `whsec_` and base64; raises ValueError for any other text. Each of
-    them signs, so that receivers change from one to the next when they like. Unless `allow_private_addresses`, only the
-    public Internet is reached. `tls_context` replaces the machine's certificate authorities, for receivers with a
-    private one. `seconds` bounds a delivery as a whole. `resolver` looks up the names of receivers; each provider has
-    its own. `secrets` are those that requests carry, by name.
+    them signs, so that receivers can change to the next at any time. Without `allow_private_addresses`, only the public
+    Internet is reached. `tls_context` replaces the machine's certificate authorities, for receivers with a private one.
+    `seconds` bounds a delivery as a whole. `resolver` resolves the names of receivers; each provider has its own.
+    `secrets` are those that requests carry, by name.
     """
 
     name = "http"
@@ -80,7 +80,7 @@ class WebhookHttp:
         return host_of(message.content["url"])
 
     async def deliver(self, message: Outbound, address: str) -> Delivery:
-        """Send the request. Nothing of what is returned holds a secret."""
+        """Send the request. The result contains no secret."""
         try:
             request = self._build(message)
         except SecretRefusal as refusal:
@@ -148,7 +148,7 @@ class WebhookHttp:
 
 
 def host_of(url: str) -> str:
-    """The host that a URL leads to; empty where it is none."""
+    """Return the host of a URL; empty if it is invalid."""
     try:
         return httpx.URL(url).host
     except httpx.InvalidURL:
@@ -156,9 +156,9 @@ def host_of(url: str) -> str:
 
 
 def read_reply(status: int, retry_after: str | None, now: datetime, *, is_repeatable: bool) -> Delivery:
-    """Read a status code. A redirect is a refusal: following it would send the data to another address.
+    """Read a status code. A redirect is a refusal, since it leads to another address.
 
-    A server error may follow what the request was to do, which only matters where that could then happen twice.
+    A server error may follow the effect of the request, which only matters if that could then happen twice.
     """
     said = f"the receiver answered {status}"
     if status in _SUCCESS:
@@ -185,7 +185,7 @@ def read_failure(error: Exception, is_handed_over: bool) -> Delivery:
 
 
 def _key(secret: str) -> bytes:
-    # The library skips what is not base64 without a word, which would sign with another key than the receiver's.
+    # The library skips invalid base64 in silence, and would sign with another key than the receiver's.
     encoded = secret.removeprefix("whsec_")
     try:
         key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
@@ -197,7 +197,7 @@ def _key(secret: str) -> bytes:
 
 
 def _seconds(retry_after: str | None, now: datetime) -> float | None:
-    """RFC 9110, 10.2.3: a number of seconds, or a date."""
+    """Read a number of seconds, or a date: RFC 9110, 10.2.3."""
     if retry_after is None:
         return None
     if re.fullmatch(r"[0-9]{1,9}", retry_after):
@@ -210,7 +210,7 @@ def _seconds(retry_after: str | None, now: datetime) -> float | None:
 
 
 async def _read(response: httpx.Response) -> bytes | None:
-    """Return the reply as it came; None for one that is too large, or encoded though that was not asked for."""
+    """Read the reply; None if it is too large, or encoded without our consent."""
     # A receiver cut off while it answers may take its own work back, so a reply of ordinary size is let finish.
     received = b""
     try:
@@ -224,7 +224,7 @@ async def _read(response: httpx.Response) -> bytes | None:
 
 
 class HttpSettings(BaseModel):
-    """The secrets that sign, the newest first, those that requests carry, and whether private networks are reached."""
+    """Signing secrets, the newest first, request secrets, and private networks."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,4 +1,4 @@
-"""Build the request of a webhook: an event in the signed envelope of Standard Webhooks, or any request as written."""
+"""Build a webhook's request: an envelope of Standard Webhooks, or as written."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ _JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """One request. `is_repeatable` says that its receiver knows it by its id, or that its method is idempotent.
+    """One request. `is_repeatable`: repeating it has no further effect.
 
-    `save` are the names of the values to be taken from the reply, and their paths.
+    The receiver knows its id, or the method is idempotent. `save` maps names to paths of the reply.
     """
 
     method: str
@@ -33,17 +33,17 @@ class WebhookRequest:
 def build(
     content: Mapping[str, Any], message_id: str, happened: datetime, signers: Sequence[Webhook], now: datetime
 ) -> WebhookRequest:
-    """Build the request of rendered content (domain/channels/webhook.py) whose secrets are filled in.
+    """Build the request of rendered content with its secrets.
 
-    `now` is the real time, which receivers of a signature compare with their own clocks. Raises ValueError or
-    httpx.InvalidURL where the URL is none, or the data is not JSON.
+    The content is that of domain/channels/webhook.py. `now` is the real time, which receivers of a signature compare
+    with their own clocks. Raises ValueError or httpx.InvalidURL if the URL is invalid, or the data is not JSON.
     """
     url = httpx.URL(content["url"])
     is_host = bool(url.raw_host) and b"%" not in url.raw_host
     is_port = url.port is None or 0 < url.port <= _MAX_PORT
     if url.scheme not in {"http", "https"} or not is_host or not is_port:
         raise ValueError("the URL is not an absolute http or https one")
-    # Replies are read as they come: an encoded one could be far larger than it looks.
+    # Replies are read unencoded: an encoded one could be far larger than it looks.
     own = {"user-agent": "Sojourn", "accept-encoding": "identity", "idempotency-key": message_id}
     body = b""
     is_signed = "data" in content

@@ -1,4 +1,4 @@
-"""How a user is cast in a scenario, and what is expected of it."""
+"""The cast of a scenario, and its expectations."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,10 @@ NUDGE, REMINDER = "{}, your cart is waiting", "We saved your cart"
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Something that must arrive: when, by the clock of its journey, and its title (a subject, or an action).
+    """An expected arrival: its time by the journey's clock, and its title.
 
-    It comes some time after the journey was entered, or when it is some time of the day where the user lives.
+    The title is a subject or an action. The time is relative to the journey's entry, or a time of day where the user
+    lives.
     """
 
     when: timedelta | time
@@ -29,10 +30,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One user's story, and what must come of it: all verdicts, all mails, all webhooks.
-
-    Expectations are complete: whatever else arrives or is decided is a failure.
-    """
+    """One user's story. Its verdicts, mails and webhooks are complete."""
 
     user: str
     story: str
@@ -44,7 +42,7 @@ class Scenario:
 
 @dataclass(slots=True)
 class Performance:
-    """A scenario as it is played. `error` is what kept it from its end, if anything did."""
+    """A scenario in progress. `error` is the reason why it stopped early."""
 
     scenario: Scenario
     person: DemoPerson
@@ -62,41 +60,41 @@ def scenario(
     mails: Sequence[tuple[str, str]] = (),
     calls: Sequence[tuple[str, str]] = (),
 ) -> Callable[[Play], Play]:
-    """Cast a user in a scenario. What arrives is written as (duration or time of the day, title)."""
+    """Cast a user in a scenario; arrivals are (duration or time of the day, title)."""
 
-    def expected(arrivals: Sequence[tuple[str, str]]) -> tuple[Expected, ...]:
-        return tuple(Expected(_when(written), title.format(user.capitalize())) for written, title in arrivals)
+    def list_expected(arrivals: Sequence[tuple[str, str]]) -> tuple[Expected, ...]:
+        return tuple(Expected(_parse_time(written), title.format(user.capitalize())) for written, title in arrivals)
 
     def cast(play: Play) -> Play:
-        SCENARIOS.append(Scenario(user, story, verdicts, expected(mails), expected(calls), play))
+        SCENARIOS.append(Scenario(user, story, verdicts, list_expected(mails), list_expected(calls), play))
         return play
 
     return cast
 
 
-def _when(written: str) -> timedelta | time:
+def _parse_time(written: str) -> timedelta | time:
     return time.fromisoformat(written) if ":" in written else timedelta(seconds=parse_duration(written))
 
 
 def cart(cart_id: str = "c1", value: float = 129) -> dict[str, Any]:
-    """What a shop reports of a cart left behind."""
+    """Return the report of an abandoned cart."""
     url = f"https://shop.example.com/checkout/{cart_id}"
     return {"cart_id": cart_id, "value": value, "currency": "EUR", "checkout_url": url}
 
 
 def product(name: str, price: float) -> dict[str, Any]:
-    """What a shop reports of a price that has dropped."""
+    """Return the report of a dropped price."""
     return {"product": name, "price": price, "currency": "EUR"}
 
 
 async def leaves_a_cart_until_the_nudge(person: DemoPerson, **traits: Any) -> None:
-    """Up to the moment at which the nudge is due."""
+    """Play up to the moment at which the nudge is due."""
     await person.signs_up(**traits)
     await person.does("Cart Abandoned", cart())
     await person.waits(minutes=30)
 
 
 async def starts_a_trial(person: DemoPerson) -> None:
-    """Of two weeks."""
+    """Start a trial of two weeks."""
     await person.signs_up(plan="team", trial_ends_at=(person.now() + timedelta(days=14)).isoformat())
     await person.does("Trial Started")

@@ -1,4 +1,4 @@
-"""Whether the demo came out as it must: what is wrong, in words. Touches nothing but its arguments."""
+"""The check of the demo's results, as a pure function."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +10,7 @@ from cli.demo.receiver import ReceivedCall
 from cli.demo.story import StoryVerdict
 from runtime.embedded.mail import ReceivedMail
 
-# The demo's own running takes real seconds, on a busy machine many; the shortest delay of the examples is 30 minutes.
+# The demo itself takes real seconds, on a busy machine many; the shortest delay of the examples is 30 minutes.
 TOLERANCE = timedelta(minutes=2)
 
 
@@ -23,13 +23,13 @@ def failures(
     running_journeys: int,
     has_empty_outbox: bool,
 ) -> list[str]:
-    """Everything that is not as expected, of each user and of the whole; empty if all is right."""
+    """Describe each unexpected result, of users and of the whole."""
     found: list[str] = []
     for performance in performances:
-        found += [f"{performance.scenario.user}: {wrong}" for wrong in _of_user(performance, mails, calls)]
+        found += [f"{performance.scenario.user}: {wrong}" for wrong in _check_user(performance, mails, calls)]
     addresses = {performance.person.address for performance in performances}
     found += [
-        f"a mail went to {address}, who is nobody here: {mail.subject}"
+        f"a mail went to {address}, an unknown user: {mail.subject}"
         for mail in mails
         for address in mail.recipients
         if address not in addresses
@@ -43,7 +43,9 @@ def failures(
     return found
 
 
-def _of_user(performance: Performance, mails: Sequence[ReceivedMail], calls: Sequence[ReceivedCall]) -> Iterator[str]:
+def _check_user(
+    performance: Performance, mails: Sequence[ReceivedMail], calls: Sequence[ReceivedCall]
+) -> Iterator[str]:
     scenario, person = performance.scenario, performance.person
     if performance.error is not None:
         yield performance.error

@@ -1,4 +1,4 @@
-"""A user of the demo: what a scenario can have them do, and what is known of them."""
+"""A user of the demo, with the actions of scenarios."""
 
 import asyncio
 import re
@@ -27,14 +27,14 @@ from store.database import Database
 LOOK_SECONDS = 0.15
 LOOKS = 3
 WAIT_SECONDS = 60.0
-# What is left of a skip when a rest ends must outlast what the journey does then: once it has passed, the server skips
-# the whole of the next rest with it.
+# The rest of a skip after a wait ends must outlast the journey's reaction: once it has passed, the server skips the
+# whole next wait.
 MARGIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What all users of the demo share: the tracking client, the API, their mailboxes and the receiver of webhooks."""
+    """The shared parts of the demo: tracking client, API, mailboxes, webhook receiver."""
 
     segment: SegmentClient
     api: ApiClient
@@ -45,13 +45,13 @@ class World:
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def arrivals(self) -> dict[str, Arrival]:
-        """What has really arrived, by message id."""
+        """Return the received messages, by message id."""
         mails = {str(mail.message["X-Sojourn-Message"]): Arrival("mail", mail.subject) for mail in self.inbox.messages}
         calls = {call.message_id: Arrival("webhook", str(call.data["action"])) for call in self.receiver.calls}
         return mails | calls
 
     async def wait_until_relayed(self) -> None:
-        """Wait until Temporal has been told everything."""
+        """Wait until the outbox is empty."""
         async with asyncio.timeout(WAIT_SECONDS):
             while True:
                 if await self.has_empty_outbox():
@@ -59,7 +59,7 @@ class World:
                 await asyncio.sleep(LOOK_SECONDS / 3)
 
     async def has_empty_outbox(self) -> bool:
-        # One at a time: twenty users who look at once would wait for connections until that fails.
+        # One at a time: twenty concurrent users would run out of connections.
         async with self.looking, self.database.transaction() as connection:
             return await outbox.is_empty(connection)
 
@@ -68,8 +68,8 @@ class World:
 class DemoPerson:
     """One user.
 
-    `verdicts` is what the API last said of them, `ahead` how much time their journeys' clocks skipped. They live where
-    it is the afternoon, unless a scenario has them live elsewhere: messages may go then, and a day later.
+    `verdicts` are the latest of the API, `ahead` how much time the user's journeys have skipped. By default users live
+    where it is the afternoon: messages may go then, and a day later.
     """
 
     id: str
@@ -84,13 +84,13 @@ class DemoPerson:
         return f"{self.id}@example.com"
 
     async def signs_up(self, *, anonymous_id: str | None = None, **traits: Any) -> None:
-        """With an address, a first name and a time zone, unless `traits` say otherwise."""
+        """Sign up with an address, a first name and a time zone, or with `traits`."""
         known = {"email": self.address, "first_name": self.id.capitalize(), "timezone": self.timezone} | traits
         told = {name: value for name, value in known.items() if value is not None}
         await self.changes(anonymous_id=anonymous_id, **told)
 
     async def changes(self, *, anonymous_id: str | None = None, **traits: Any) -> None:
-        """Have it reported that these traits are others now."""
+        """Report changed traits."""
         self.world.segment.identify(self.id, traits, anonymous_id=anonymous_id)
         await self._wait_until_reported()
 
@@ -103,7 +103,7 @@ class DemoPerson:
         message_id: str | None = None,
         anonymous_id: str | None = None,
     ) -> None:
-        """Have it reported, as happening now or some minutes ago. Returns once it was acknowledged."""
+        """Report an event, now or some minutes ago; return once it is acknowledged."""
         self.world.segment.track(
             None if anonymous_id else self.id,
             event,
@@ -115,9 +115,9 @@ class DemoPerson:
         await self._wait_until_reported()
 
     async def waits(self, **duration: float) -> None:
-        """Let so much time pass on the clocks of all journeys of this user."""
+        """Let time pass on the clocks of all journeys of this user."""
         length = timedelta(**duration)
-        # An event still on its way would find the journey's clock moved on already.
+        # An event still on its way would find the journey's clock moved.
         await self.world.wait_until_relayed()
         journeys = active_journeys(await self._items())
         await asyncio.gather(*(self._skip(workflow_id, length) for workflow_id in journeys))
@@ -125,7 +125,7 @@ class DemoPerson:
         self._skips.append((datetime.now(UTC), self.ahead))
 
     async def sees(self, *expected: str) -> None:
-        """Wait until all of these are among the verdicts. Raises TimeoutError, which says what there is instead."""
+        """Wait for verdicts. Raises TimeoutError with the present ones."""
         wanted = Counter(expected)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
@@ -137,12 +137,12 @@ class DemoPerson:
             raise TimeoutError(f"waited in vain for {', '.join(expected)}") from None
 
     async def look(self) -> list[StoryVerdict]:
-        """Ask the API what has become of this user."""
+        """Read this user's timeline."""
         self.verdicts = verdicts(await self._items(), self.world.arrivals(), self._by_their_clock)
         return self.verdicts
 
     async def clicks_unsubscribe(self) -> None:
-        """As mail programs do (RFC 8058), with what stands in the newest mail of this user."""
+        """Unsubscribe as mail programs do (RFC 8058), with the link of the newest mail."""
         mail = next(mail for mail in reversed(self.world.inbox.messages) if self.address in mail.recipients)
         [url] = re.findall(r"<(https?://[^>]+)>", str(mail.message["List-Unsubscribe"]))
         async with httpx.AsyncClient(trust_env=False) as http:
@@ -150,15 +150,15 @@ class DemoPerson:
         answer.raise_for_status()
 
     def mail_server_says_later(self) -> None:
-        """From now on the mail server answers 451 to mails for this user."""
+        """Let the mail server answer 451 to mails for this user."""
         self.world.inbox.greylist.add(self.address)
 
     def mail_server_accepts(self) -> None:
-        """From now on it takes them again."""
+        """Let the mail server accept mails for this user again."""
         self.world.inbox.greylist.discard(self.address)
 
     async def _wait_until_reported(self) -> None:
-        """Wait until the client has brought to the API what it holds; it sends again what was not acknowledged."""
+        """Wait until the client's queue is acknowledged; it repeats failed calls."""
         await asyncio.to_thread(self.world.segment.flush)
 
     async def _items(self) -> list[StoryItem]:
@@ -177,14 +177,14 @@ class DemoPerson:
         try:
             await TimeSkipper(self.world.temporal).fast_forward(handle, length + MARGIN)
         except RPCError as error:
-            # It was over before its clock could be moved.
+            # It ended before its clock could be moved.
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise
 
     def _by_their_clock(self, at: datetime) -> datetime:
-        """An instant of ours by the clock of this user's journeys, as far as that was ahead then."""
+        """Convert our time to the clock of this user's journeys at that time."""
         return at + next((ahead for since, ahead in reversed(self._skips) if since <= at), timedelta(0))
 
     def now(self) -> datetime:
-        """What time it is by the clock of this user's journeys."""
+        """Return the time by the clock of this user's journeys."""
         return datetime.now(UTC) + self.ahead

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback, such as a customer of Sojourn would run: it believes only what is signed."""
+"""A receiver of webhooks on loopback that accepts only signed ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from runtime.embedded.ports import listen
 
 @dataclass(frozen=True, slots=True)
 class ReceivedCall:
-    """A call whose signature was right: the message's id and its data."""
+    """A call with a valid signature: the message's id and its data."""
 
     message_id: str
     data: Mapping[str, Any]
 
 
 class Receiver:
-    """A running receiver. `calls` are those whose signature was right, `refused` counts the others."""
+    """A running receiver. `calls` have valid signatures, `refused` counts the others."""
 
     url: str
 

@@ -1,4 +1,4 @@
-"""The demo from its start to its end: the servers, the campaigns, the users, the check."""
+"""The demo: the servers, the campaigns, the users, the check."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ from store.database import Database
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CAPS = "caps/frequency-caps.yaml"
-# Where the example's webhook leads; the demo has a receiver of its own.
+# The URL of the example's webhook; the demo has a receiver of its own.
 CRM = "https://crm.example.com/hooks/sojourn"
 SETTLE_SECONDS = 15.0
 RUNNING_JOURNEYS = "WorkflowType = 'Journey' AND ExecutionStatus = 'Running'"
@@ -42,12 +42,12 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
 def run(*, once: bool) -> int:
-    """Show the demo; the exit status. Unless `once`, it stays up until the first signal."""
+    """Show the demo; return the exit status. Stay up until a signal unless `once`."""
     with tempfile.TemporaryDirectory(prefix="sojourn-demo-") as made:
-        # The embedded servers may have to run as a user of their own, who must come in here.
+        # The embedded servers may run as another user, who must be able to enter.
         folder = Path(made)
         folder.chmod(0o755)
-        # The folder outlives the event loop, and so whatever thread of it still writes there.
+        # The folder outlives the event loop, and so any thread that still writes there.
         return asyncio.run(_show_inbox(Demo(Console(highlight=False), folder, once=once)))
 
 
@@ -59,7 +59,7 @@ async def _show_inbox(demo: "Demo") -> int:
 
 
 class Demo:
-    """One run of the demo. `status` is the exit status, once that is known."""
+    """One run of the demo. `status` is the exit status, once known."""
 
     def __init__(self, console: Console, folder: Path, *, once: bool) -> None:
         self.console = console
@@ -68,10 +68,10 @@ class Demo:
         self._once = once
 
     async def show(self) -> None:
-        """Start everything, play all scenarios at once, check, and stay up unless it is for once."""
+        """Start everything, play all scenarios at once, check, and stay up unless `once`."""
         if not EXAMPLES.is_dir():
             raise InvalidRequestError(f"the demo needs the examples of a checkout, and {EXAMPLES} is not there")
-        # The demo is closed in itself: no setting of a real deployment may lead it there.
+        # The demo is isolated: no setting of a real deployment may affect it.
         for name in [name for name in os.environ if name.upper().startswith("SOJOURN_")]:
             del os.environ[name]
         ports = DevPorts() if self._once else DevPorts(api=8080, temporal_ui=8233, inbox=8025)
@@ -131,7 +131,7 @@ class Demo:
             self._say("\n".join(said))
 
     def _lead(self, stack: DevStack) -> None:
-        """Where to look around."""
+        """Print the addresses to look at."""
         key = stack.settings.admin_key.get_secret_value()
         sojourn = sys.argv[0] if Path(sys.argv[0]).name == "sojourn" else "sojourn"
         self._say("\nLook around:")
@@ -164,7 +164,7 @@ async def _world(stack: DevStack) -> AsyncIterator[World]:
             max_rate_limit_duration=10,
             proxies={"no_proxy": "localhost"},  # a proxy has no way to this machine's own loopback
         )
-        # In a thread, as the API that it waits for is served by this one.
+        # In a thread, since this process serves the API that it waits for.
         parts.push_async_callback(asyncio.to_thread, segment.shutdown)
         yield World(
             segment=segment,
@@ -177,7 +177,7 @@ async def _world(stack: DevStack) -> AsyncIterator[World]:
 
 
 def _publish(world: World) -> str:
-    """What `sojourn caps apply`, `apply` and `start` do with the examples."""
+    """Do what `sojourn caps apply`, `apply` and `start` do with the examples."""
     caps = world.api.put("frequency-caps", body={"file": CAPS, "source": read_text(EXAMPLES / CAPS)})
     started = []
     for file in (EXAMPLES / f"{key}.yaml" for key in CAMPAIGNS):
@@ -191,7 +191,7 @@ def _publish(world: World) -> str:
 
 
 async def _wait_until_settled(world: World, performances: Sequence[Performance]) -> list[str]:
-    """Let what is still under way come to its end, look at everybody once more, and say what is wrong."""
+    """Let pending work finish, read all users again, and return the failures."""
     deadline = monotonic() + SETTLE_SECONDS
     running = await _running_journeys(world)
     while running and monotonic() < deadline:
@@ -214,7 +214,7 @@ async def _running_journeys(world: World) -> int:
 
 
 def _log_to(file: Path) -> None:
-    """Keep the log out of the picture; its end is shown where something went wrong."""
+    """Hide the log; its end is shown after a failure."""
     logging.basicConfig(level=logging.WARNING, filename=file)
     # A mail server that says "later" is part of the show.
     logging.getLogger("temporalio.activity").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What the demo prints: a live table in a terminal, else a block of lines for each user as they come to their end."""
+"""The demo's output: a live table in a terminal, else a block of lines a user."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ WIDE, NARROW_STORY = 110, 24
 
 @contextmanager
 def live(console: Console, performances: Sequence[Performance]) -> Iterator[None]:
-    """While the block runs, show one line a user; at its end, the whole table in its place."""
+    """Show one line a user during the block, and the whole table at its end."""
     if not console.is_interactive:
         yield
         return
@@ -36,26 +36,28 @@ def live(console: Console, performances: Sequence[Performance]) -> Iterator[None
 
 
 def tell(console: Console, performance: Performance) -> None:
-    """Print one user's story, where there is no live table."""
+    """Print one user's story if there is no live table."""
     if console.is_interactive:
         return
     console.print(f"{performance.scenario.user:<6}{performance.scenario.story}", markup=False, soft_wrap=True)
     for verdict in final_screen(performance):
-        console.print(f"      {_when(verdict):>{WHEN_WIDTH}}  {printable(verdict.told)}", markup=False, soft_wrap=True)
+        console.print(
+            f"      {_format_time(verdict):>{WHEN_WIDTH}}  {printable(verdict.told)}", markup=False, soft_wrap=True
+        )
 
 
 def final_screen(performance: Performance) -> list[StoryVerdict]:
-    """The verdicts that say something to a reader: not every entry and every plain end."""
+    """Select the verdicts of interest: not every entry and every plain end."""
     return [verdict for verdict in performance.person.verdicts if verdict.outcome not in ("entered", "completed")]
 
 
 def _overview(console: Console, performances: Sequence[Performance]) -> Table:
-    """One line a user, whatever the width, with the latest: 20 users fit into a terminal of 24 lines."""
+    """Show one line a user with the latest verdict: 20 users fit into 24 lines."""
     table = _table(console)
     for performance in performances:
         story, latest = Text(performance.scenario.story), Text("…", "dim")
         if verdicts := final_screen(performance):
-            latest = Text.assemble(f"{_when(verdicts[-1]):>{WHEN_WIDTH}}  ", _describe(verdicts[-1]))
+            latest = Text.assemble(f"{_format_time(verdicts[-1]):>{WHEN_WIDTH}}  ", _describe(verdicts[-1]))
         for cell in (story, latest):
             cell.no_wrap, cell.overflow = True, "ellipsis"
         table.add_row(performance.scenario.user, story, latest)
@@ -69,7 +71,7 @@ def _whole(console: Console, performances: Sequence[Performance]) -> Table:
         lines.add_column(justify="right", width=WHEN_WIDTH)
         lines.add_column()
         for verdict in final_screen(performance):
-            lines.add_row(_when(verdict), _describe(verdict))
+            lines.add_row(_format_time(verdict), _describe(verdict))
         table.add_row(performance.scenario.user, performance.scenario.story, lines)
     return table
 
@@ -77,7 +79,7 @@ def _whole(console: Console, performances: Sequence[Performance]) -> Table:
 def _table(console: Console) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("USER", style="bold", min_width=4, no_wrap=True)
-    # What comes of it is longer: in a narrow terminal it gets most of the place.
+    # The result is longer, so in a narrow terminal it gets most of the space.
     table.add_column("WHAT THEY DO", max_width=NARROW_STORY if console.width < WIDE else None)
     table.add_column(f"{'WHEN':>{WHEN_WIDTH}}  WHAT COMES OF IT")
     return table
@@ -90,5 +92,5 @@ def _describe(verdict: StoryVerdict) -> Text:
     return Text(printable(verdict.told), "" if is_end else "yellow")
 
 
-def _when(verdict: StoryVerdict) -> str:
+def _format_time(verdict: StoryVerdict) -> str:
     return elapsed_time(verdict.after) if verdict.after is not None else ""

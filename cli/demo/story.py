@@ -1,4 +1,4 @@
-"""What became of a user, read from the timeline that the API gives. Touches nothing but its arguments."""
+"""The story of a user, derived purely from the API's timeline."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Something that has really arrived: a mail in the inbox by its subject, a webhook by its action."""
+    """A received message: a mail by its subject, a webhook by its action."""
 
     kind: str
     title: str
@@ -22,11 +22,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class StoryVerdict:
-    """One thing that became of a user's events.
+    """One result of a user's events.
 
-    `at` is when it was by the journey's own clock, `after` the time since the journey was entered; both are None where
-    nobody was let in. The text of a verdict, such as `abandoned-cart/nudge refused: capped`, is what expectations are
-    written in.
+    `at` is by the journey's own clock, `after` the time since the journey was entered; both are None without an entry.
+    Expectations use the text of a verdict, such as `abandoned-cart/nudge refused: capped`.
     """
 
     place: str
@@ -46,10 +45,7 @@ def verdicts(
     arrivals: Mapping[str, Arrival],
     by_their_clock: Callable[[datetime], datetime] = lambda at: at,
 ) -> list[StoryVerdict]:
-    """The verdicts of a timeline, in its order. `arrivals` are by message id.
-
-    Events and rests are no verdicts, and a message that was granted is none yet.
-    """
+    """List the verdicts of a timeline. `arrivals` are by message id."""
     reader = _Reader(items, arrivals, by_their_clock)
     return [
         reader.verdict(item, item["outcome"])
@@ -59,7 +55,7 @@ def verdicts(
 
 
 def active_journeys(items: Sequence[StoryItem]) -> list[str]:
-    """The workflow ids of the journeys that were entered and are not over."""
+    """List the workflow ids of journeys entered and not over."""
     over = {item["journey_id"] for item in items if item["kind"] in ("exit", "end")}
     return [
         unquote(item["url"].rpartition("/workflows/")[2])
@@ -69,13 +65,13 @@ def active_journeys(items: Sequence[StoryItem]) -> list[str]:
 
 
 def elapsed_time(duration: timedelta) -> str:
-    """To the minute, as the demo's own running takes some seconds in between: `+30m`, `+20h30m`, `at once`."""
+    """Format an elapsed time to the minute: `+30m`, `+20h30m`, `at once`."""
     minutes = round(duration / MINUTE)
     return f"+{format_duration(60 * minutes)}" if minutes > 0 else "at once"
 
 
 class _Reader:
-    """Tells each item in the light of the others."""
+    """Reads each item in the context of the others."""
 
     def __init__(
         self,
@@ -108,10 +104,10 @@ class _Reader:
         )
 
     def _time(self, item: StoryItem, journey: str) -> datetime:
-        """When it was by the journey's own clock, which never goes back.
+        """Return an item's time by the journey's own clock, which never goes back.
 
-        The timeline says when a message was settled and an exit received, both by our clock: instead stand when the
-        message was granted, and when the event happened that ended the journey.
+        The timeline has the settlement of a message and the receipt of an exit by our clock: the grant of the message
+        and the time of the event replace them.
         """
         at = _at(item)
         match item["kind"]:
@@ -123,7 +119,7 @@ class _Reader:
         return self._clocks[journey]
 
     def _describe(self, item: StoryItem, outcome: str) -> str:
-        """A verdict in words. What is not worded here stands as the API tells it."""
+        """Describe a verdict; an unknown one as the API does."""
         data, step = item["data"], item["step"]
         match item["kind"], outcome, item["reason"]:
             case "entry", "entered", _:
@@ -137,7 +133,7 @@ class _Reader:
                 length = format_duration(int(pause.total_seconds()))
                 return f"not let in: was in it before, may again after {length}"
             case "message", "sent", _:
-                return self._told_of_sent(item)
+                return self._describe_sent(item)
             case "message", "reserved", _:
                 return f"{step} could not be sent yet: {data.get('detail', 'in the queue')}"
             case "message", "cancelled", "journey_ended":
@@ -161,7 +157,7 @@ class _Reader:
             case _:
                 return str(item["summary"])
 
-    def _told_of_sent(self, item: StoryItem) -> str:
+    def _describe_sent(self, item: StoryItem) -> str:
         arrival = self._arrivals.get(item["data"]["message_id"])
         if arrival is None:
             return f"{item['step']} was sent, and did not arrive"
@@ -169,7 +165,7 @@ class _Reader:
         return f"{arrival.kind} “{arrival.title}”" + (f", at attempt {attempts}" if attempts > 1 else "")
 
     def _cause(self, item: StoryItem) -> StoryItem | None:
-        """The event that an exit is due to."""
+        """Return the event that caused an exit."""
         return self._events.get(item["data"].get("event_id"))
 
     def _clock(self, instant: str, item: StoryItem) -> str:

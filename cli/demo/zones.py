@@ -1,4 +1,4 @@
-"""Where on earth it is which hour."""
+"""Time zones around the earth."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -27,7 +27,7 @@ _DAY_MINUTES = 24 * 60
 
 
 def zone_where_it_is(hour: int, at: datetime) -> str:
-    """The zone of a city in which it is `hour` o'clock, or an hour at most before or after."""
+    """Return a city's zone where it is `hour` o'clock, or an hour before or after."""
 
     def distance(name: str) -> int:
         local = at.astimezone(ZoneInfo(name))

@@ -55,9 +55,9 @@ class TestCheck:
             "smtp: the mail server cannot be used: there is no connection",
             f"  it says: connect: Error connecting to 127.0.0.1 on port {PORT}: "
             f"[Errno 111] Connect call failed ('127.0.0.1', {PORT})",
-            "  mend it: start the mail server, or correct SOJOURN_SMTP_HOST, _PORT, _SECURITY or _USERNAME",
+            "  remedy: start the mail server, or correct SOJOURN_SMTP_HOST, _PORT, _SECURITY or _USERNAME",
             "worker: no worker has reported yet",
-            "  mend it: run `sojourn worker`",
+            "  remedy: run `sojourn worker`",
         ]
 
     def test_secrets_of_webhooks_are_listed_by_name_and_host(

@@ -113,7 +113,7 @@ refused = verdict("cart/nudge", "refused", "capped", HALF_AN_HOUR, None)
         ({"mails": [mail("Hello"), mail("Hello")]}, ["ada: not expected in the inbox: Hello"]),
         (
             {"mails": [mail("Hello"), mail("Hi", "eve@example.com")]},
-            ["a mail went to eve@example.com, who is nobody here: Hi"],
+            ["a mail went to eve@example.com, an unknown user: Hi"],
         ),
         ({"calls": []}, ["ada: missing at the webhooks' receiver: ring"]),
         ({"performances": [performance([SENT, CALLED], "broke")]}, ["ada: broke"]),

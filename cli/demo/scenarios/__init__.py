@@ -1,4 +1,4 @@
-"""The twenty users, in the order in which they are shown: importing this package casts them."""
+"""The twenty users, in the order of display: importing this package casts them."""
 
 from cli.demo.cast import SCENARIOS
 from cli.demo.scenarios import delivered, overtaken, refused

@@ -1,4 +1,4 @@
-"""Users who get what a campaign has for them, once and at the right address."""
+"""Users who get their messages, once and at the right address."""
 
 from datetime import timedelta
 

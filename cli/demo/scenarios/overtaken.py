@@ -1,4 +1,4 @@
-"""Users who did it themselves before the message went, so that it must not go any more."""
+"""Users who acted before the message was sent, so that it must not go any more."""
 
 from cli.demo.cast import (
     CART,
@@ -74,7 +74,7 @@ async def order_came_while_authorised(max: DemoPerson) -> None:
     await leaves_a_cart_until_the_nudge(max)
     await max.sees(f"{CART}/nudge reserved: deferred")
     await max.does("Order Completed", {"cart_id": "c1"})
-    # An attempt may be under way at this moment; it is refused, and there is no other.
+    # An attempt may be running at this moment; it is refused, and there is no other.
     await max.sees(f"{CART}/nudge cancelled: journey_ended")
     max.mail_server_accepts()
 

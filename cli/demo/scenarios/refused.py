@@ -1,4 +1,4 @@
-"""Users who may not, or cannot, be sent something, each with the reason."""
+"""Users who may not, or cannot, get a message, each with the reason."""
 
 from cli.demo.cast import CART, NUDGE, PRICE, REMINDER, cart, leaves_a_cart_until_the_nudge, product, scenario
 from cli.demo.person import DemoPerson
