@@ -195,7 +195,7 @@ class TemporalSettings(PayloadSettings):
 
 
 class WatchSettings(_FromEnvironment):
-    """Addresses at which a process is [watched](operations.md#watch). They ask for no key.
+    """Addresses at which a process is [watched](operations.md#watch), without a key.
 
     Traces go where OpenTelemetry's own variables say (`OTEL_EXPORTER_OTLP_ENDPOINT`).
     """
@@ -253,7 +253,7 @@ class ApiSettings(_FromEnvironment):
     @field_validator("write_key", "admin_key")
     @classmethod
     def _strong_key(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
-        # An empty one opens nothing.
+        # An empty key is never valid.
         if secret := key.get_secret_value():
             refuse(secrets.find_secret_fault(secret))
             refuse(secrets.find_repeated([secret], _others(info)))
@@ -360,7 +360,7 @@ class Settings(
 
 
 def find_setting_faults(error: ValidationError) -> list[DeploymentFinding]:
-    """Return the faults of the settings, each with its variable and remedy, without values."""
+    """Return the faults of settings, each with variable and remedy, without values."""
     return [_describe_fault(fault) for fault in error.errors(include_input=False, include_url=False)]
 
 

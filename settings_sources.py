@@ -1,7 +1,7 @@
-"""Sources of settings: variables, files that hold a secret, Temporal's own variables.
+"""Sources of settings: variables, secret files, Temporal's own variables.
 
-A source cannot refuse a value, it can only leave it out. In the place of what cannot be read it passes on a fault,
-which is then told with everything else that is wrong, at once.
+A source cannot refuse a value, only leave it out. For an unreadable value it passes on a fault, which is reported with
+all others at once.
 """
 
 import os
@@ -37,13 +37,13 @@ _Given = tuple[str, str, str | SecretFault, str | SecretFault]
 
 
 class Variables(EnvSettingsSource):
-    """The variables SOJOURN_…, without those that only Temporal's own say.
+    """The variables SOJOURN_…, without settings that only Temporal's variables have.
 
     As JSON in one variable, those could not be refused.
     """
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """What the setting's variable says; None where it says nothing."""
+        """Return the variable of a setting; None if it is absent."""
         if field_name in (*TEMPORAL_ONLY, OUTBOUND):
             return None, field_name, False
         value, key, is_complex = super().get_field_value(field, field_name)
@@ -55,7 +55,7 @@ class Variables(EnvSettingsSource):
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Secrets from files, as Docker and Kubernetes mount them: SOJOURN_…_FILE names one."""
+    """Secrets from files, as Docker and Kubernetes mount them: SOJOURN_…_FILE."""
 
     def __init__(self, settings: type[BaseSettings], environ: Mapping[str, str] = os.environ) -> None:
         super().__init__(settings)
@@ -74,7 +74,7 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 class OutboundSecrets(PydanticBaseSettingsSource):
-    """The secrets that webhooks carry: one a variable, a file that a variable names, or a file of one folder.
+    """Secrets of webhooks: variables, files that variables name, or files of a folder.
 
     In the folder, `slack_path` holds a secret and `slack_path.hosts` its hosts.
     """
@@ -131,7 +131,7 @@ class OutboundSecrets(PydanticBaseSettingsSource):
 
 
 class TemporalEnvironment(PydanticBaseSettingsSource):
-    """Temporal's own variables and profile files, where no SOJOURN_TEMPORAL_… decides.
+    """Temporal's own variables and profile files, unless SOJOURN_TEMPORAL_… is set.
 
     Source: https://docs.temporal.io/develop/environment-configuration, read by the SDK itself.
     """
@@ -171,7 +171,7 @@ class TemporalEnvironment(PydanticBaseSettingsSource):
     def _profile(self) -> ClientConfigProfile:
         named = self._environ.get("TEMPORAL_CONFIG_FILE")
         if named and not (file := Path(named)).is_file():
-            raise ValueError(f"TEMPORAL_CONFIG_FILE names {named}, {_why_no_file(file)}")
+            raise ValueError(f"TEMPORAL_CONFIG_FILE names {named}, {_explain_file(file)}")
         is_asked_for = any(name in self._environ for name in PROFILE_VARIABLES)
         has_address = "temporal_address" in self.current_state
         return ClientConfigProfile.load(
@@ -182,7 +182,7 @@ class TemporalEnvironment(PydanticBaseSettingsSource):
 
 
 def outbound_variables(environ: Mapping[str, str]) -> set[str]:
-    """Return the variables of secrets that webhooks carry, without hosts of a secret that is not there."""
+    """Return the variables of webhook secrets, without hosts of absent ones."""
     values = {name for name in environ if name.startswith(OUTBOUND_PREFIX) and not name.endswith("_HOSTS")}
     return values | {f"{name.removesuffix('_FILE')}_HOSTS" for name in values}
 
@@ -222,7 +222,7 @@ def _read(file: Path, variable: str) -> str | SecretFault:
     remedy = "name a file that holds the secret and nothing else"
     try:
         if not file.is_file():
-            return SecretFault(f"{problem}, {_why_no_file(file)}", remedy)
+            return SecretFault(f"{problem}, {_explain_file(file)}", remedy)
         with file.open("rb") as opened:
             content = opened.read(MAX_SECRET_BYTES + 1)
     except OSError as error:
@@ -236,7 +236,7 @@ def _read(file: Path, variable: str) -> str | SecretFault:
     return text or SecretFault(f"{problem}, which is empty", remedy)
 
 
-def _why_no_file(path: Path) -> str:
+def _explain_file(path: Path) -> str:
     return "which is a folder" if path.is_dir() else "and there is no such file"
 
 

@@ -103,7 +103,7 @@ def _read_object(value: Any) -> Any:
 
 
 def _split_list(texts: object) -> object:
-    """A list as an environment variable holds it, with commas."""
+    """Split a list of an environment variable at its commas."""
     return [text.strip() for text in texts.split(",") if text.strip()] if isinstance(texts, str) else texts
 
 

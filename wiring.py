@@ -1,4 +1,4 @@
-"""Everything put together from the settings: what the API serves, and what the worker runs."""
+"""The composition of API and worker from the settings."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -67,17 +67,17 @@ class Services:
     link_marks: Sequence[str]
 
     async def now(self) -> datetime:
-        """The time by the deployment's clock, by which calls arrive."""
+        """Return the time by the deployment's clock, for arrivals."""
         return await self.database.now()
 
     async def ready(self) -> Readiness:
-        """Whether each part is there."""
+        """Return the state of each part."""
         return await readiness(self.database, self.link_marks)
 
 
 @asynccontextmanager
 async def services(settings: Settings) -> AsyncIterator[Services]:
-    """The services of one API process. They open although the database is away, and say so when asked."""
+    """Open the services of one API process, even if the database is away."""
     async with _database(settings) as database:
         documents = DocumentProcesses()
         catalogue = Catalogue()
@@ -106,7 +106,10 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What the worker's activities and its relay are made of. `mail` is None where no mail server sends."""
+    """The parts of the worker's activities and its relay.
+
+    `mail` is None if no mail server sends.
+    """
 
     database: Database
     catalogue: Catalogue
@@ -120,7 +123,7 @@ class Engine:
 
 @asynccontextmanager
 async def engine(settings: Settings) -> AsyncIterator[Engine]:
-    """The engine of one worker process."""
+    """Open the engine of one worker process."""
     secrets, public_url = settings.link_secrets, settings.public_url.rstrip("/")
 
     def unsubscribe_url(profile_id: str, channel: str, message_id: str) -> str:
@@ -144,7 +147,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
 
 
 def environment_keys(settings: Settings) -> list[EnvironmentKey]:
-    """The keys that need no database."""
+    """Return the keys that need no database."""
     return [
         EnvironmentKey.of("SOJOURN_WRITE_KEY", settings.write_key.get_secret_value(), Scope.INGEST),
         EnvironmentKey.of("SOJOURN_ADMIN_KEY", settings.admin_key.get_secret_value(), Scope.ADMIN),
@@ -160,7 +163,7 @@ def _database(settings: Settings) -> Database:
 
 
 async def connect_temporal(settings: TemporalSettings) -> Client:
-    """A client of the deployment's Temporal. Raises RuntimeError when it cannot be reached."""
+    """Connect to the deployment's Temporal. Raises RuntimeError."""
     return await connect(
         settings.temporal_address,
         settings.temporal_namespace,
@@ -172,7 +175,7 @@ async def connect_temporal(settings: TemporalSettings) -> Client:
 
 
 async def probe_mail(server: Smtp | None) -> Reachable | Away:
-    """Whether the mail server takes us in, where there is one."""
+    """Probe the mail server, if there is one."""
     failure = None if server is None else await server.probe()
     if failure is None:
         return Reachable()
@@ -188,12 +191,12 @@ async def probe_mail(server: Smtp | None) -> Reachable | Away:
 
 
 def mail_server(settings: MailSettings) -> Smtp:
-    """The mail server of a deployment."""
+    """Return the mail server of a deployment."""
     return smtp.open_smtp(smtp.SmtpSettings(**_smtp(settings)))
 
 
 def _providers(settings: Settings) -> dict[str, Provider]:
-    """The provider of each channel that has one: SOJOURN_PROVIDERS names it, or it has settings of its own."""
+    """Return each channel's provider: SOJOURN_PROVIDERS names it, or it has settings."""
     chosen: dict[str, dict[str, Any]] = {
         "email": {"kind": "smtp", **_smtp(settings)},
         "webhook": {
@@ -213,6 +216,6 @@ def _smtp(settings: MailSettings) -> dict[str, Any]:
 
 
 def journey_url(settings: Settings) -> str:
-    """Return the address of a journey in the Temporal UI, with `{workflow_id}` in it."""
+    """Return the address of a journey in the Temporal UI, with `{workflow_id}`."""
     base = settings.temporal_ui_url.rstrip("/")
     return f"{base}/namespaces/{settings.temporal_namespace}/workflows/{{workflow_id}}"

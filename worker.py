@@ -1,4 +1,4 @@
-"""The worker: journeys, the gate, the sends of each channel, and the relay, in one process."""
+"""The worker process: journeys, the gate, sends by channel, and the relay."""
 
 import asyncio
 import gc
@@ -44,11 +44,11 @@ from workflows.options import send_queue
 
 log = structlog.get_logger()
 
-# What is under way when the worker stops may take this long to finish: a channel's attempt takes at most 50 s, and one
-# that is cut off leaves its message unknown.
+# How long pending work may take during shutdown: a channel's attempt takes at most 50 s, and an interrupted one leaves
+# its message unknown.
 GRACE = timedelta(seconds=60)
-# As many as the server advises while there is a backlog. With a fixed few, all of them may wait at empty partitions of
-# a queue, while a campaign whose turn it is stands in another one for seconds.
+# As many as the server advises during a backlog. A few fixed ones may all wait at empty partitions of a queue, while a
+# campaign waits in another one for seconds.
 POLLERS = PollerBehaviorAutoscaling()
 
 
@@ -59,7 +59,7 @@ async def run(
     ready: asyncio.Event | None = None,
     connect: Callable[[Settings], Awaitable[Client]] = wiring.connect_temporal,
 ) -> None:
-    """Until `stop` is set. `ready` is set once the worker takes tasks; it waits for all that it needs."""
+    """Run until `stop`. `ready` is set once the worker takes tasks, after its needs."""
     health = Health()
     async with serve_health(health, settings.health_address), wiring.engine(settings) as engine:
         watch = DeploymentWatch(
@@ -105,7 +105,7 @@ async def _work(
 
 
 async def _shut_down(workers: Sequence[Worker], health: Health, stop: asyncio.Event) -> None:
-    """All at once: each takes its time for what it has begun."""
+    """Stop all parts at once, each within its own time."""
     await stop.wait()
     health.is_working = False
     log.info("worker stopped")
@@ -190,13 +190,13 @@ def main() -> None:
         log_fatal(),
         instrumented_process("sojourn-worker", metrics_address=settings.metrics_address, build_id=settings.build_id),
     ):
-        # What is loaded stays: the garbage collector need not look through it again and again.
+        # Loaded modules stay: the garbage collector need not scan them again.
         gc.freeze()
         asyncio.run(_until_signalled(settings))
 
 
 if __name__ == "__main__":
-    # As `sojourn worker`, which says what is wrong in words.
+    # As `sojourn worker`, which reports errors in words.
     from cli.main import run as run_command
 
     exit_now(run_command(["worker"]))

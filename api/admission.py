@@ -179,10 +179,7 @@ class Visit:
 
 
 async def _gather_body(request: Request, receive: Receive, visit: Visit, *, is_known: bool) -> bytes:
-    """Read the body. Raises an error for one that is too large, slow or broken off.
-
-    These are PayloadTooLargeError, RequestTimeoutError, OverloadedError and ClientDisconnect.
-    """
+    """Read the body; raise an error for one that is too large, slow or broken off."""
     limit = MAX_REQUEST_BYTES if is_known else MAX_UNKNOWN_BYTES
     declared = request.headers.get("content-length", "")
     if len(declared) > 18 or (declared.isdecimal() and int(declared) > limit):

@@ -57,10 +57,7 @@ async def read_audit_log(
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> AuditPage:
-    """Actions by the API and by Sojourn itself, the newest first.
-
-    They are written in the transaction of the action.
-    """
+    """Actions by the API and by Sojourn itself, the newest first."""
     rows = await services.audit_log.list(
         limit=limit + 1, after=position(after, AuditEntryId), target=target, actor=actor
     )

@@ -139,10 +139,7 @@ _REFUSALS = refusals(NotFoundError, ConflictError)
 async def publish(
     request: PublishRequest, response: Response, services: Using, by: Operator, if_match: IfMatch
 ) -> PublishedVersion:
-    """Check a document and publish it as an immutable version.
-
-    An invalid one is refused with all of its problems at once.
-    """
+    """Publish a document as an immutable version, or refuse it with all problems."""
     published = PublishedVersion.model_validate(
         await services.campaigns.publish(request.source, request.file, request.templates, if_match=if_match, by=by)
     )

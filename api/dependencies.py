@@ -80,7 +80,7 @@ def _whole(value: object) -> object:
 WHOLE = BeforeValidator(_whole)
 
 
-def _written_out(value: object) -> object:
+def _refuse_numbers(value: object) -> object:
     """Refuse a number as an instant, though it could be read as one."""
     if not (isinstance(value, str) and _INSTANT.match(value)):
         raise ValueError("must be an instant with its offset, as 2026-11-01T10:00:00Z")
@@ -95,7 +95,9 @@ def _imaginable(instant: datetime) -> datetime:
 
 
 # An instant of a body or a query. In JSON it is a text, which a strict model would refuse.
-InstantField = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_imaginable)]
+InstantField = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_refuse_numbers), AfterValidator(_imaginable)
+]
 
 
 def _require_unicode(value: object) -> None:

@@ -19,10 +19,7 @@ class Tag:
         self._response = response
 
     def set(self, revision: int, *counted: object) -> None:
-        """Set the ETag from the revision, and from other parts of the answer that change.
-
-        If-Match compares the revision alone, If-None-Match everything.
-        """
+        """Set the ETag from the revision, for If-Match, and from other changing parts."""
         digest = f".{sha256(msgspec.json.encode(counted)).hexdigest()[:12]}" if counted else ""
         self._response.headers["ETag"] = f'"{revision}{digest}"'
 

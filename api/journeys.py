@@ -15,7 +15,7 @@ from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route
 from api.users import TimelineItem
-from application.journeys import only_waiting
+from application.journeys import select_waiting
 from domain.access import Scope
 from domain.errors import ConflictError, InvalidCursorError, NotFoundError
 from domain.journey.filters import JourneyFilter
@@ -156,10 +156,7 @@ _ONE = refusals(NotFoundError, ConflictError)
 
 @router.get("", responses=refusals(InvalidCursorError, NotFoundError))
 async def list_journeys(services: Using, query: Annotated[JourneyQuery, Query()]) -> JourneyList:
-    """Journeys, newest first.
-
-    An unknown campaign, version or user is refused, rather than answered with an empty list.
-    """
+    """Journeys, newest first. An unknown campaign, version or user is refused."""
     rows = await services.journeys.list(
         query.filter(), user=query.user, limit=query.limit + 1, after=position(query.after, UUID)
     )
@@ -191,17 +188,14 @@ async def exit_many(request: ManyRequest, services: Using, by: Operator) -> Oper
 async def skip_many(request: SkipRequest, services: Using, by: Operator) -> Operation | Response:
     """Skip the waits of many journeys, page by page; the operation shows the progress."""
     if request.dry_run:
-        return _count_response(await services.journeys.count(only_waiting(request.filter()), user=request.user))
+        return _count_response(await services.journeys.count(select_waiting(request.filter()), user=request.user))
     operation = await services.journeys.skip_many(request.filter(), user=request.user, by=by)
     return Operation.model_validate(operation)
 
 
 @router.post("/{id:uuid}/exit", responses=_ONE)
 async def exit_journey(id: JourneyId, services: Using, by: Operator) -> Journey:
-    """End an active journey.
-
-    Nothing more is authorised; a message that is being sent settles.
-    """
+    """End an active journey. A message that is being sent settles."""
     return Journey.model_validate(await services.journeys.exit(id, by=by))
 
 

@@ -89,10 +89,7 @@ async def create_key(body: KeyRequest, request: Request, response: Response, ser
 
 @router.get("")
 async def list_keys(services: Using, limit: Limit = DEFAULT_LIMIT, after: After = None) -> KeyList:
-    """Every key, the newest first, including expired and revoked ones.
-
-    Keys of the environment are not listed.
-    """
+    """Every key, the newest first, including expired ones, but not the environment's."""
     rows = await services.keys.list(limit=limit + 1, after=position(after, tuple[datetime, str]))
     keys, next = cut(rows, limit, lambda key: (key.created_at, key.id))
     return KeyList(keys=[Key.model_validate(key) for key in keys], next=next)

@@ -18,10 +18,7 @@ MAX_UNKNOWN_BYTES: Final = 512 * 1024
 
 
 def body_too_large(limit: int, *, is_known: bool = True) -> PayloadTooLargeError:
-    """Return the refusal of a body beyond `limit` bytes.
-
-    `is_known` says that the key was known before reading.
-    """
+    """Return the refusal of a body beyond `limit` bytes, by a known or unknown key."""
     told = f"the body may have {limit:,} bytes"
     if limit == MAX_UNKNOWN_BYTES and not is_known:
         told += " where its key is in no header: send that of a larger one as `Authorization: Bearer KEY`"

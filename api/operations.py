@@ -83,8 +83,5 @@ async def get_operation(id: OperationId, services: Using) -> Operation:
 
 @router.post("/operations/{id}/cancel", responses=refusals(NotFoundError, ConflictError))
 async def cancel(id: OperationId, services: Using, by: Operator) -> Operation:
-    """Cancel an operation, keeping what is done.
-
-    Ending a stopped campaign cannot be cancelled.
-    """
+    """Cancel an operation after its page, except for the end of a stopped campaign."""
     return Operation.model_validate(await services.operations.cancel(id, by=by))

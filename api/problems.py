@@ -73,10 +73,7 @@ def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | No
 
 
 def refusals(*errors: type[SojournError]) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route's own refusals, for its documentation.
-
-    The common ones of its kind are documented anyway.
-    """
+    """Return the `responses` of a route's own refusals; common ones are documented."""
     found: dict[int | str, dict[str, Any]] = {}
     for error in sorted(set(errors), key=lambda error: error.code):
         response = found.setdefault(
@@ -190,10 +187,7 @@ def database_away(error: Exception) -> Response:
 
 
 class Incidents:
-    """Answers an unexpected error with 500 and the id of its log entry.
-
-    It is a middleware because Starlette raises an error again after its handler for Exception, for a second log entry.
-    """
+    """Answers an unexpected error with 500 and the id of its log entry."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -74,10 +74,7 @@ async def list_rejects(
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> RejectPage:
-    """Refused calls, and parts left out of accepted calls, the newest first.
-
-    They are kept for 30 days.
-    """
+    """Refused calls and parts left out, the newest first, of the last 30 days."""
     rows = await services.rejects.list(
         limit=limit + 1,
         after=position(after, RejectId),

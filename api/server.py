@@ -63,7 +63,7 @@ def serve(app: ASGIApp, settings: Settings, *, host: str, port: int) -> None:
     """
     # At the end uvicorn raises its signal again: without a handler the traces would be lost.
     signal.signal(signal.SIGTERM, _leave)
-    options = server_options(_within_files(settings))
+    options = server_options(_limit_connections(settings))
     server = _Server(uvicorn.Config(app, host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS, **options))
     server.run(bind(host, port))
     if not server.started:
@@ -105,7 +105,7 @@ def _leave(_signal: int, _frame: object) -> NoReturn:
     raise SystemExit(0)
 
 
-def _within_files(settings: Settings) -> Settings:
+def _limit_connections(settings: Settings) -> Settings:
     """Limit connections to the number of files that the process may open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     others = _OTHER_FILES + settings.database_pool_size

@@ -25,10 +25,7 @@ _ROUTES: Final = MappingProxyType(
 
 
 class TrackingPaths:
-    """Map alternative paths to the tracking routes.
-
-    This is outermost, so that limits, metrics and logs know each route by one path.
-    """
+    """Map alternative paths to the tracking routes, outside of limits and metrics."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

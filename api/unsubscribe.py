@@ -81,10 +81,7 @@ async def confirm_unsubscribe(token: Token, services: Using) -> HTMLResponse:
 
 @router.post("/{token}", response_class=HTMLResponse, responses=_PAGES)
 async def unsubscribe(token: Token, services: Using) -> HTMLResponse:
-    """Unsubscribe. Any body is accepted, such as `List-Unsubscribe=One-Click`.
-
-    A repetition changes nothing.
-    """
+    """Unsubscribe, with any body, such as `List-Unsubscribe=One-Click`. Idempotent."""
     try:
         await services.unsubscribe(token)
     except SojournError as error:

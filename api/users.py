@@ -123,8 +123,5 @@ async def suppress(
 
 @router.delete("/{user_id:path}/suppressions/{channel}", status_code=204, responses=refusals(NotFoundError))
 async def lift(user_id: UserId, channel: ChannelPath, services: Using, by: Operator) -> None:
-    """Lift the suppression of a channel, and all refusals of the user's address on it.
-
-    The user's own `consent` stays.
-    """
+    """Lift the suppression of a channel and the address's refusals, but not `consent`."""
     await services.recipients.lift(user_id, channel, by=by)

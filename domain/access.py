@@ -1,4 +1,4 @@
-"""Who may do what."""
+"""Scopes of keys, and actors."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class Scope(StrEnum):
-    """What a key opens.
+    """The scope of a key.
 
     - ingest: the tracking routes, and nothing else;
     - read: every question;
@@ -22,31 +22,31 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-# Each of these opens what stands before it as well.
+# Each of these includes those before it.
 _LADDER: Final = (Scope.READ, Scope.OPERATE, Scope.ADMIN)
 
 
 def includes(held: Collection[Scope], wanted: Scope) -> bool:
-    """Whether one of the scopes held opens what `wanted` does."""
+    """Return whether one of the held scopes includes `wanted`."""
     if wanted not in _LADDER:
         return wanted in held
     return any(scope in held for scope in _LADDER[_LADDER.index(wanted) :])
 
 
 class Actor(Struct, frozen=True):
-    """Who does something: a key, by its id and name, or a part of Sojourn itself."""
+    """The actor: a key, by its id and name, or a part of Sojourn itself."""
 
     id: str
     name: str
 
 
 class Access(Struct, frozen=True):
-    """What a verified key stands for. Message ids are unique within `source`, which several keys may share."""
+    """The rights of a verified key, and the source that scopes its message ids."""
 
     actor: Actor
     scopes: frozenset[Scope]
     source: str
 
 
-# The actor of what happens automatically: a schedule begins or ends, an audience enters again.
+# The actor of automatic actions: a schedule begins or ends, an audience enters again.
 SOJOURN: Final = Actor("sojourn", "Sojourn")

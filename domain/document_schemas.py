@@ -1,4 +1,4 @@
-"""The kinds of documents, by the names under which their JSON Schemas are shipped and served."""
+"""The kinds of documents, by the names of their JSON Schemas."""
 
 from functools import cache
 from typing import Any

@@ -158,7 +158,7 @@ class UnsupportedMediaTypeError(SojournError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a document, or worth a second look: where (file, 1-based line, path), what, and a remedy."""
+    """A problem or a warning of a document: file, 1-based line, path, and a remedy."""
 
     file: str
     line: int
@@ -225,7 +225,7 @@ class OverloadedError(UnavailableError):
 
 
 def every_error() -> Iterator[type[SojournError]]:
-    """The whole tree, parents before children; what a client of the API makes of it is none of it."""
+    """Iterate over the error tree, parents first, without the API client's own errors."""
     waiting: list[type[SojournError]] = [SojournError]
     while waiting:
         error = waiting.pop()

@@ -1,11 +1,11 @@
-"""Work that takes long as a whole, done in pieces, so that its caller can let others have a turn in between."""
+"""Long work in pieces, between which the caller can do other work."""
 
 from collections.abc import Generator
 from typing import TypeVar
 
 T = TypeVar("T")
 
-# Each yield ends a piece of bounded size; what the work comes to is returned at its end.
+# Each yield ends a piece of bounded size; the result is returned at the end.
 LongWork = Generator[None, None, T]
 
 

@@ -14,7 +14,7 @@ class Precondition(Struct, frozen=True):
     is_asked: bool = True
 
     def require(self, current: int | None) -> None:
-        """Raises PreconditionFailedError unless the revision, None where there is no document, is as asked."""
+        """Raise PreconditionFailedError unless the revision, or its absence, is as asked."""
         if not self.is_asked or (current is not None and (self.revisions is None or current in self.revisions)):
             return
         if current is None:

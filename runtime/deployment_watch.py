@@ -71,9 +71,9 @@ class DeploymentWatch:
             facts = await self._look()
             lacks = find_lacks(facts)
             if self._client is not None and not any(found.part in NEEDED_BY_WORKER for found in lacks):
-                self._log(lacks, "deployment problem found")
+                self._log(lacks)
                 return self._client
-            self._log(lacks, "worker start postponed")
+            self._log(lacks, is_waiting=True)
             await self._report(lacks)
             await _wait(stop, pause)
             pause = min(pause * 2, MAX_PAUSE)
@@ -84,7 +84,7 @@ class DeploymentWatch:
         while not stop.is_set():
             facts = await self._look(await self._probe_mail())
             lacks = find_lacks(facts)
-            self._log(lacks, "deployment problem found")
+            self._log(lacks)
             await self._report(lacks)
             await _wait(stop, LACKING_INTERVAL if lacks else REPORT_INTERVAL)
         try:
@@ -117,14 +117,20 @@ class DeploymentWatch:
         except psycopg.Error:
             log.warning("failed to report deployment problems", exc_info=True)
 
-    def _log(self, lacks: Sequence[DeploymentFinding], event: str) -> None:
+    def _log(self, lacks: Sequence[DeploymentFinding], *, is_waiting: bool = False) -> None:
         """Update the health check; log changed findings, and lasting ones now and then."""
         self._health.lacks = lacks
         now = asyncio.get_running_loop().time()
         if list(lacks) == list(self._logged) and now - self._logged_at < REPEAT_SECONDS:
             return
         for found in lacks:
-            log.warning(event, lacks=found.part.value, problem=found.problem, remedy=found.remedy, detail=found.detail)
+            log.warning(
+                "worker start postponed" if is_waiting else "deployment problem found",
+                lacks=found.part.value,
+                problem=found.problem,
+                remedy=found.remedy,
+                detail=found.detail,
+            )
         if self._logged and not lacks:
             log.info("deployment problems resolved")
         self._logged, self._logged_at = lacks, now

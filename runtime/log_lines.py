@@ -1,4 +1,4 @@
-"""Log lines for a terminal: the time, the level unless it is info, the event, and its data as `key=value`."""
+"""Log lines for a terminal: time, level unless info, event, data as `key=value`."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Logs on standard error, as JSON lines or readable on a terminal: ids and codes, nothing personal."""
+"""Logs on standard error, as JSON lines or readable, without personal data."""
 
 import json
 import logging
@@ -18,14 +18,14 @@ from structlog.typing import EventDict, WrappedLogger
 from runtime.log_lines import format_line
 
 FRAMES = 12
-# Libraries of whose messages we know what is put into them: addresses of servers, and ids as Temporal has them.
+# Libraries with known messages: addresses of servers, and ids of Temporal.
 TRUSTED: Final = ("uvicorn", "temporalio", "psycopg.pool")
 
 
 def configure_logs(*, is_quiet: bool = False) -> None:
-    """For a process of a deployment. What libraries log has the same form, and says no more than our own lines.
+    """Configure the logs of a process, and those of its libraries, in one form.
 
-    `is_quiet` leaves out what is no warning, for a terminal on which something else is shown.
+    `is_quiet` shows only warnings, for a terminal with other output.
     """
     render = _renderer()
     level = logging.WARNING if is_quiet else logging.INFO
@@ -57,7 +57,7 @@ def _renderer() -> Callable[[EventDict], str]:
 
 
 def with_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """The ids of the span under way, where a trace is taken."""
+    """Add the ids of the current span, if there is one."""
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         event["trace_id"], event["span_id"] = format(span.trace_id, "032x"), format(span.span_id, "016x")
@@ -72,7 +72,7 @@ def without_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    # A group says nothing: what has failed are its members, of which the first has cancelled the others.
+    # A group says nothing: its members failed, of which the first cancelled the others.
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
@@ -83,7 +83,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
 
 
 class ForeignLines(logging.Formatter):
-    """The lines of libraries: what they always say, without what they say it of, which may be anything.
+    """The lines of libraries: their constant texts without any values.
 
     `asyncio` quotes the exception of a forgotten task behind the first line of its message, others in its arguments.
     """
@@ -93,7 +93,7 @@ class ForeignLines(logging.Formatter):
         self._render = render
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Format one line."""
         is_trusted = any(f"{record.name}.".startswith(f"{name}.") for name in TRUSTED)
         said = record.getMessage() if is_trusted else str(record.msg)
         event: EventDict = {

@@ -1,4 +1,4 @@
-"""Decisions: why a user was let in or not, why a message went or not, why a journey ended."""
+"""Decisions about entries, messages and ends of journeys."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -13,10 +13,10 @@ from store.transaction_metrics import Metric
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """One decision. The id is derived from what was decided upon, so that a retry writes nothing new.
+    """One decision, with an id derived from its subject, so that retries add nothing.
 
-    Kinds and outcomes are open: each kind of action is one, and each arm of a split. `answer` is what a retry returns
-    again, where there is one.
+    Kinds and outcomes are open: each kind of action is one, and each arm of a split. `answer` is returned again to a
+    retry, if there is one.
     """
 
     id: UUID
@@ -34,7 +34,7 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 
 async def insert(connection: Connection, decisions: Sequence[Decision]) -> None:
-    """Record decisions in their order. One that is there already stays as it is."""
+    """Insert decisions in order. An existing one stays as it is."""
     await connection.execute(
         """
         INSERT INTO decisions (id, profile_id, campaign_key, kind, outcome, at, journey_id, event_id, step, reason,
@@ -54,7 +54,7 @@ async def insert(connection: Connection, decisions: Sequence[Decision]) -> None:
 
 
 async def find_known(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
-    """Which of these decisions have been made."""
+    """Return which of these decisions exist."""
     cursor = await connection.execute("SELECT id FROM decisions WHERE id = ANY(%s)", (list(ids),))
     return {row["id"] async for row in cursor}
 
@@ -62,7 +62,7 @@ async def find_known(connection: Connection, ids: Collection[UUID]) -> set[UUID]
 async def entries_decided(
     connection: Connection, profile_id: UUID, event_ids: Collection[UUID]
 ) -> set[tuple[UUID, str]]:
-    """The events of a profile, with the campaigns, of which an entry or its refusal is recorded."""
+    """Return events and campaigns of a profile with a recorded entry or refusal."""
     cursor = await connection.execute(
         """
         SELECT event_id, campaign_key FROM decisions
@@ -74,7 +74,7 @@ async def entries_decided(
 
 
 async def find_answer(connection: Connection, id: UUID) -> Any | None:
-    """The answer of a decision that was made before; None if it was not."""
+    """Return the answer of an earlier decision; None if there is none."""
     cursor = await connection.execute("SELECT answer FROM decisions WHERE id = %s", (id,))
     row = await cursor.fetchone()
     return row["answer"] if row else None

@@ -1,4 +1,4 @@
-"""Lists of journeys for those who look: one indexed query a page, newest first."""
+"""Lists of journeys: one indexed query a page, newest first."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -14,13 +14,13 @@ from store.database import Connection
 from store.journey_filters import filter_conditions, filter_parameters
 
 STATES: tuple[StoredState, ...] = get_args(StoredState)
-# An id tells the instant at which it was made, in the same request as `entered_at`: within this, on any clock.
+# An id contains the instant of its creation, in the same request as `entered_at`: within this, on any clock.
 SLACK = timedelta(hours=1)
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 
 
 class ListedJourney(Struct, frozen=True):
-    """A journey as lists show it. One that a stop has ended is `exited`, also where its row is yet to follow."""
+    """A journey in a list. It is `exited` once a stop has ended it, whatever its row."""
 
     id: UUID
     campaign: str
@@ -39,7 +39,7 @@ class ListedJourney(Struct, frozen=True):
     workflow_id: str
 
 
-# Whether a stop has ended an active journey, though its row is yet to follow.
+# Whether a stop has ended an active journey, though its row may not say so yet.
 _IS_STOPPED = "journeys.state = 'active' AND campaign_version = ANY(exiting)"
 _IS_ACTIVE = "journeys.state = 'active' AND NOT campaign_version = ANY(exiting)"
 _SHOWN = f"""
@@ -55,7 +55,7 @@ _JOINED = "JOIN campaigns ON campaigns.key = campaign_key JOIN profiles ON profi
 
 
 async def page(connection: Connection, which: JourneyFilter, *, limit: int, after: UUID | None) -> list[ListedJourney]:
-    """The `limit` newest journeys below an id."""
+    """Return the `limit` newest journeys below an id."""
     selections = list(_selections(which))
     if not selections:
         return []
@@ -72,17 +72,17 @@ async def page(connection: Connection, which: JourneyFilter, *, limit: int, afte
 
 
 async def one(connection: Connection, id: UUID) -> ListedJourney | None:
-    """One journey."""
+    """Return one journey."""
     cursor = await connection.execute(f"{_SHOWN} FROM journeys {_JOINED} WHERE journeys.id = %s", (id,))
     row = await cursor.fetchone()
     return ListedJourney(**row) if row else None
 
 
 def _selections(which: JourneyFilter) -> Iterator[str]:
-    """The journeys from the range of an index that holds those asked for, in its order.
+    """Select the journeys of a filter from the range of an index, in its order.
 
     The bounds are compared as rows. With plain equalities the planner may walk back through all journeys by their ids,
-    in the hope to meet enough of a campaign whose journeys are all old.
+    expecting to meet enough of a campaign whose journeys are all old.
     """
     states = STATES if which.state is None else (which.state,)
     if which.status is not None or (which.step is not None and which.state is None):
@@ -91,7 +91,7 @@ def _selections(which: JourneyFilter) -> Iterator[str]:
         return
     conditions = " AND ".join(_conditions(which, states))
     if which.profile_id is not None:
-        # OFFSET: nobody has so many that these few are better found in the order of their ids.
+        # OFFSET prevents a scan of all journeys by id: a user has few of them.
         yield f"""
             SELECT * FROM (SELECT * FROM journeys WHERE profile_id = %(profile_id)s OFFSET 0) AS mine
             WHERE {conditions}
@@ -110,7 +110,7 @@ def _selections(which: JourneyFilter) -> Iterator[str]:
 
 
 def _range(lead: tuple[str, ...], values: tuple[str, ...], conditions: str) -> str:
-    """The newest journeys with these values in the leading columns of an index."""
+    """Select the newest journeys with these leading columns of an index."""
     columns, order = ", ".join((*lead, "id")), ", ".join(f"{column} DESC" for column in (*lead, "id"))
     first, last = ", ".join((*values, "%(first)s")), ", ".join((*values, "%(last)s"))
     return f"""
@@ -135,5 +135,5 @@ def _parameters(which: JourneyFilter, after: UUID | None) -> dict[str, Any]:
 
 
 def _id_of(at: datetime) -> UUID:
-    """The least id (UUID version 7) that is made at an instant."""
+    """Return the least id (UUID version 7) of an instant."""
     return UUID(int=min(max(int(at.timestamp() * 1000), 0), 2**48 - 1) << 80)

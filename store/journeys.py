@@ -1,4 +1,4 @@
-"""Journeys: who is in which campaign, since when, and how it ended."""
+"""Journeys: their users, entries and ends."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from store.transaction_metrics import Metric
 
 
 class Entered(Struct, frozen=True):
-    """When a profile last entered a campaign with a key."""
+    """The last entry of a profile into a campaign under a key."""
 
     campaign_key: str
     profile_id: UUID
@@ -31,7 +31,7 @@ class Entered(Struct, frozen=True):
 async def lock_active(
     connection: Connection, profile_ids: Collection[UUID], campaigns: Collection[str]
 ) -> PendingResult[list[Journey]]:
-    """The active journeys of these profiles in these campaigns, locked in the order of their ids."""
+    """Lock the active journeys of these profiles in these campaigns, ordered by id."""
     cursor = await connection.execute(
         """
         SELECT id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry, entered_at
@@ -45,7 +45,7 @@ async def lock_active(
 
 
 class GoalSought(Struct, frozen=True):
-    """The goal of a version: it counts for journeys that were entered at most `within` seconds before."""
+    """A version's goal, for journeys entered at most `within` seconds before."""
 
     campaign_key: str
     campaign_version: int
@@ -60,9 +60,9 @@ async def find_past(
     between: tuple[datetime, datetime],
     limit: int,
 ) -> PendingResult[list[Journey]]:
-    """The journeys of these profiles that are over and may reach one of these goals by events between two instants.
+    """Return ended journeys of these profiles that may still reach one of these goals.
 
-    Of one profile in one campaign, the `limit` that were entered last.
+    By events between two instants. For one profile in one campaign, the `limit` last entered.
     """
     cursor = await connection.execute(
         """
@@ -99,7 +99,7 @@ def _journey(row: dict[str, Any]) -> Journey:
 async def last_entries(
     connection: Connection, profile_ids: Collection[UUID], campaigns: Collection[str]
 ) -> PendingResult[list[Entered]]:
-    """When these profiles last entered these campaigns, for each entry key."""
+    """Return the last entries of these profiles into these campaigns, by entry key."""
     cursor = await connection.execute(
         """
         SELECT campaign_key, profile_id, entry_key, max(entered_at) AS last_entered_at
@@ -117,7 +117,7 @@ async def insert(
     endings: Mapping[UUID, Ending],
     positions: Mapping[UUID, Position],
 ) -> None:
-    """Insert new journeys, each at its position; one that already has an ending is born with it."""
+    """Insert new journeys with their positions, perhaps with their ends."""
     items = []
     for journey in journeys:
         ending, position = endings.get(journey.id), positions.get(journey.id)
@@ -161,9 +161,9 @@ async def insert(
 
 
 async def place(connection: Connection, journey_id: UUID, position: Position | None, move: int, at: datetime) -> None:
-    """Say where an active journey is from `at` on; None where it ends, which is said otherwise.
+    """Set the position of an active journey from `at` on; None if it ends.
 
-    What a later move has written stays.
+    A later move's position stays. The end itself is written elsewhere.
     """
     if position is None:
         return
@@ -183,7 +183,7 @@ async def place(connection: Connection, journey_id: UUID, position: Position | N
 
 
 async def save(connection: Connection, journey_id: UUID, saved: Mapping[str, Any]) -> None:
-    """Write what a journey keeps of the replies to its webhooks. The caller has locked the journey."""
+    """Store the values of webhooks' replies. Requires the locked journey."""
     await connection.execute("UPDATE journeys SET saved = %s WHERE id = %s", (Jsonb(saved), journey_id))
 
 
@@ -213,9 +213,9 @@ SELECT campaign_key, state, outcome FROM ended
 
 
 async def end(connection: Connection, endings: Collection[Ending]) -> None:
-    """End those of these journeys that are still active, and free what they have reserved.
+    """End active journeys among these, and release their reservations.
 
-    A message that is being sent is left to settle.
+    A message that is being sent settles.
     """
     ordered = sorted(endings, key=lambda ending: ending.id)
     cursor = await connection.execute(_END, {"endings": Jsonb(ordered), "ids": [ending.id for ending in ordered]})
@@ -224,18 +224,18 @@ async def end(connection: Connection, endings: Collection[Ending]) -> None:
 
 
 async def outcome(connection: Connection, journey_id: UUID) -> str | None:
-    """How a journey has ended; None if it has not, or there is no such journey."""
+    """Return the outcome of a journey; None if it is active or unknown."""
     cursor = await connection.execute("SELECT outcome FROM journeys WHERE id = %s", (journey_id,))
     row = await cursor.fetchone()
     return None if row is None else row["outcome"]
 
 
 async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: datetime) -> list[str]:
-    """End the journeys that merging profiles would make double; the workflow ids of those ended.
+    """End the journeys that a merge of profiles would double; return their workflows.
 
-    The profile that stays keeps its journey, else the oldest goes on. The caller has locked the profiles.
+    The remaining profile keeps its journey, else the oldest goes on. The caller has locked the profiles.
     """
-    # By a statement of their own, so that the next one sees those that end while these are waited for.
+    # A separate statement, so that the next one sees journeys that end while it waits for the locks.
     await connection.execute(
         "SELECT id FROM journeys WHERE profile_id = ANY(%s) AND state = 'active' ORDER BY id FOR UPDATE",
         (sorted({*merged, *merged.values()}),),
@@ -269,7 +269,7 @@ async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: d
 
 
 async def find_exited(connection: Connection, workflow_ids: Collection[str]) -> list[tuple[str, str]]:
-    """Of these workflows, those whose journeys were ended from outside, and by whom or what."""
+    """Return those of these workflows whose journeys were ended from outside, and why."""
     cursor = await connection.execute(
         """
         SELECT workflow_id, COALESCE(ended_by, outcome) AS by FROM journeys
@@ -281,12 +281,13 @@ async def find_exited(connection: Connection, workflow_ids: Collection[str]) -> 
 
 
 async def step_facts(connection: Connection, journey_id: UUID, decision_id: UUID) -> StepFacts | None:
-    """The facts for a step of this journey, under the locks of the person and the journey; campaigns stay as they are.
+    """Read the facts for a step of this journey, under the locks of both.
 
-    In a pipeline this is one round trip, which also reads the answer of the decision, if it was made before.
+    Person, journey and campaigns are locked. In a pipeline this is one round trip, which also reads the answer of an
+    earlier decision.
 
-    A journey whose version is being ended has exited, though its row is yet to follow. None if there is no such
-    journey, or the person was merged into another in between: then it is worth asking again.
+    A journey whose version is being ended has exited, though its row may not say so yet. None if there is no such
+    journey, or the person was just merged into another, which is worth a retry.
     """
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
     person = await connection.execute(
@@ -297,7 +298,7 @@ async def step_facts(connection: Connection, journey_id: UUID, decision_id: UUID
         (journey_id,),
     )
     await connection.execute("SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE", (journey_id,))
-    # A statement of its own: its snapshot is taken once the locks are held.
+    # A separate statement, whose snapshot is taken after the locks.
     facts = await connection.execute(_STEP_FACTS, {"journey_id": journey_id, "decision_id": decision_id})
     locked = await person.fetchone()
     row = await facts.fetchone()

@@ -92,14 +92,14 @@ WHERE journeys.id = %(journey_id)s
 
 
 async def gate_facts(connection: Connection, request: AuthorizeRequest) -> GateFacts | None:
-    """Lock the recipient's ledger, their addresses and the journey, and read what the gate needs, in one round trip.
+    """Lock the recipient's ledger, addresses and journey; read the gate's facts.
 
-    A journey whose version is being ended has exited, though its row is yet to follow.
+    This is one round trip. A journey whose version is being ended has exited, though its row may not say so yet.
 
-    In the ledger a message that may still be handed over, however long ago it was reserved, stands as if it were sent
-    now; where that would be after it expires, as if it had been sent then, as it may be yet by a slower clock. The
-    facts are a statement of their own: its snapshot is taken once the locks are held. None if the recipient was merged
-    into another profile in between, or the journey does not exist; then it is worth asking again.
+    A message that may still be handed over counts as if it were sent now, however long ago it was reserved; after its
+    expiry, as if it had been sent then, since a slower clock may still send it. The facts are a separate statement,
+    whose snapshot is taken after the locks. None if the recipient was just merged into another profile, or the journey
+    does not exist; the first is worth a retry.
     """
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
     recipient = await connection.execute(_LOCK_RECIPIENT, (request.journey_id,))
@@ -122,9 +122,9 @@ async def gate_facts(connection: Connection, request: AuthorizeRequest) -> GateF
 
 
 async def reserve(connection: Connection, reservation: Reservation) -> None:
-    """Put a granted message into the ledger, or put back one that had to wait for its send window.
+    """Insert a granted message, or one returned for its send window.
 
-    One that is there in another state stays as it is, and an attempt to send it finds it so.
+    A message in another state stays as it is, which the attempt to send it will find.
     """
     await connection.execute(
         """
@@ -144,10 +144,11 @@ async def reserve(connection: Connection, reservation: Reservation) -> None:
 
 
 async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | None:
-    """Hold the campaigns as they are; lock recipient, addresses, journey, then message; read them all.
+    """Lock campaigns, recipient, addresses, journey and message, in order; read them.
 
-    What recipient and address refuse is settled by their locks: a change waits for this claim, or is seen by it. None
-    if the journey was moved to another profile in between, or there is no such message; then it is worth another try.
+    Campaigns are locked shared. The locks settle the refusals of recipient and address: a change waits for this claim,
+    or is seen by it. None if the journey was just moved to another profile, or there is no such message; the first is
+    worth a retry.
     """
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
     recipient = await connection.execute(
@@ -197,9 +198,10 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
 async def mark_sending(
     connection: Connection, message_id: UUID, at: datetime, provider: str, address: str | None
 ) -> None:
-    """The claim: from here on the provider may have it, and caps count it from `at`, the journey's instant.
+    """Claim the message: from now on the provider may have it, and caps count it.
 
-    `address` is where it goes, normalised: reports about the message concern that one.
+    They count it from `at`, by the journey's clock. `address` is its normalised destination, which reports about the
+    message concern.
     """
     await connection.execute(
         """
@@ -214,7 +216,7 @@ async def mark_sending(
 
 
 class Settlement(Struct, frozen=True):
-    """The state of a message, and whether it was this attempt that has written it."""
+    """The state of a message, and whether this attempt has written it."""
 
     state: MessageState
     is_written: bool
@@ -230,10 +232,10 @@ async def settle(
     detail: str | None = None,
     provider_id: str | None = None,
 ) -> Settlement:
-    """Write the outcome, or `reserved` where the attempt certainly delivered nothing; return the state that then holds.
+    """Write the outcome, or `reserved` if certainly not delivered; return the state.
 
-    `attempt` is the number of the last claim that the caller knows of. An attempt that was given up for dead may still
-    report: what it knows replaces `unknown`, and that it was sent holds over a later claim, which nothing else does.
+    `attempt` is the number of the last claim that the caller knows of. A timed-out attempt may report late: it may
+    overwrite `unknown`, and `sent` may also overwrite a newer claim. Anything else is ignored.
     """
     cursor = await connection.execute(
         """
@@ -268,10 +270,10 @@ async def settle(
 
 
 async def mark_opened(connection: Connection, reactions: Mapping[UUID, datetime], ending: Collection[UUID]) -> None:
-    """Note when a user reacted to these messages, as far as they exist; the first reaction stays.
+    """Record the first reaction to each of these messages, if it exists.
 
-    `ending` are the journeys that the caller is going to end in the same transaction. That locks messages, too: all are
-    locked here in the order of their ids, so that two such transactions never wait for each other.
+    `ending` are the journeys that the caller ends in the same transaction, which locks messages, too: all are locked
+    here in the order of their ids, so that two such transactions never deadlock.
     """
     await connection.execute(
         """

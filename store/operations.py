@@ -94,7 +94,7 @@ async def find(connection: Connection, id: UUID) -> Operation | None:
     return Operation(**row) if row else None
 
 
-async def of_campaign(
+async def list_campaign(
     connection: Connection, campaign_key: str, limit: int, before: UUID | None = None
 ) -> list[Operation]:
     """Return the latest operations of a campaign, newest first, before one if given."""

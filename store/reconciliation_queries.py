@@ -84,7 +84,7 @@ async def active_page(connection: Connection, after: ActiveRow | None, *, grace:
     return [ActiveRow(**row) async for row in cursor]
 
 
-async def of_workflows(connection: Connection, workflow_ids: Collection[str], *, grace: float) -> list[KnownRow]:
+async def find_workflows(connection: Connection, workflow_ids: Collection[str], *, grace: float) -> list[KnownRow]:
     """Return the journeys of these workflows."""
     cursor = await connection.execute(
         f"""

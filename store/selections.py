@@ -1,6 +1,6 @@
-"""The active journeys of a campaign that something is done to: how many there are, and pages of them under lock.
+"""The active journeys of an operation: their number, and locked pages.
 
-Those of a version that is being ended are among them: their rows are yet to follow.
+Journeys of a version that is being ended are included, since their rows may not say so yet.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from store.journey_filters import filter_conditions, filter_parameters
 
 
 class Selected(Struct, frozen=True):
-    """A journey under lock."""
+    """A locked journey."""
 
     id: UUID
     campaign_key: str
@@ -29,12 +29,13 @@ class Selected(Struct, frozen=True):
     moves: int
 
 
-# Before every id. Pages are ranges of an index, said as a row: by equalities the planner may walk all journeys by id.
+# Before every id. Pages are ranges of an index, compared as rows: with equalities the planner may walk all journeys by
+# id.
 FIRST = UUID(int=0)
 
 
 async def count(connection: Connection, campaign_key: str, which: JourneyFilter) -> int:
-    """How many there are."""
+    """Count the journeys."""
     cursor = await connection.execute(
         f"SELECT count(*) AS number {_from(which)}",
         _parameters(campaign_key, which),
@@ -46,7 +47,7 @@ async def count(connection: Connection, campaign_key: str, which: JourneyFilter)
 async def lock_page(
     connection: Connection, campaign_key: str, which: JourneyFilter, after: UUID | None, limit: int
 ) -> list[Selected]:
-    """The next of them in the order of their ids, locked."""
+    """Lock the next journeys in the order of their ids."""
     cursor = await connection.execute(
         f"""
         SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, status, wakes_at, moves {_from(which)}
@@ -59,7 +60,7 @@ async def lock_page(
 
 
 async def lock_one(connection: Connection, id: UUID) -> Selected | None:
-    """One active journey, locked."""
+    """Lock one active journey."""
     cursor = await connection.execute(
         """
         SELECT id, campaign_key, profile_id, campaign_version, workflow_id, step, status, wakes_at, moves

@@ -1,13 +1,15 @@
-"""A public type name means one thing in the whole product."""
+"""Names and sentences follow the language rules, and a public type name means one thing."""
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
-ROOT = Path(__file__).parents[1]
-PACKAGES = ("activities", "api", "application", "channels", "cli", "domain", "runtime", "store", "workflows")
-FILES = [*sorted(file for name in PACKAGES for file in (ROOT / name).rglob("*.py")), *sorted(ROOT.glob("*.py"))]
+import pytest
+
+from runtime.embedded import feed
+from tests import prose
+from tests.prose import ROOT
+
 # The models of the API, which may stand beside the row or the view that they show.
 MODELS = {"RequestModel", "ResponseModel"}
 
@@ -36,7 +38,7 @@ def repeated(sources: dict[str, str]) -> dict[str, list[str]]:
 
 
 def test_no_public_type_name_is_defined_twice() -> None:
-    sources = {str(file.relative_to(ROOT)): file.read_text() for file in FILES}
+    sources = {str(file.relative_to(ROOT)): file.read_text() for file in prose.product_files()}
     assert len(sources) > 300
     assert repeated(sources) == {}
 
@@ -49,3 +51,83 @@ def test_a_name_that_is_defined_twice_is_found() -> None:
         "api/b.py": "class Page(ResponseModel): ...\n",
     }
     assert repeated(sources) == {"Answer": ["store/a.py", "domain/b.py"], "Page": ["api/a.py", "api/b.py"]}
+
+
+def test_no_sentence_is_inverted_or_obscure() -> None:
+    assert prose.list_offences() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Of one whose fate is open a relay has the start.", ["Of"]),
+        ("Return the row. What it says, holds.", ["What"]),
+        ("It promises:\n- **That** a message arrives", ["That"]),
+        ("| What | who |", ["What"]),
+        ("Caps.\n\n## What a cap counts", ["What"]),
+        ("While it waits, nobody is added; one looks again.", ["nobody", "one looks"]),
+        ("Return what the row says. None of these: that is rare.", []),
+    ],
+)
+def test_an_inverted_or_obscure_sentence_is_found(text: str, words: list[str]) -> None:
+    assert [found for _, found in prose.find_offences(text)] == words
+
+
+def test_every_docstring_begins_with_a_short_summary() -> None:
+    assert breaches(prose.list_summaries) == []
+    assert (
+        len(
+            list(
+                prose.list_summaries(f'"""{"x" * 80}."""\n"""Not a docstring, however long it is' + " so" * 30 + '."""')
+            )
+        )
+        == 1
+    )
+    assert [line for line, _ in prose.list_summaries('def a():\n    """Add"""\ndef b():\n    """Add."""')] == [2]
+
+
+def test_functions_are_verbs_and_limits_begin_with_max() -> None:
+    assert breaches(prose.list_names) == []
+    wrong = "def told(): ...\ndef _of_row(): ...\nclass A:\n    async def why(self): ...\n"
+    wrong += "LONGEST_PAUSE = 5\nTIMEOUT_OF_ALL = 5\n"
+    names = {name for _, name in prose.list_names(wrong)}
+    assert names == {"LONGEST_PAUSE", "TIMEOUT_OF_ALL", "_of_row", "told", "why"}
+    right = "def stored_event(): ...\ndef find(): ...\nMAX_PAUSE = CALL_TIMEOUT = 5\nSTOP_SECONDS = 1\n"
+    assert list(prose.list_names(right)) == []
+
+
+def test_every_log_event_can_be_searched_for() -> None:
+    events = {
+        f"{file.relative_to(ROOT)}:{line}: {event}": is_known
+        for file in prose.product_files()
+        for line, event, is_known in prose.list_log_events(file.read_text())
+    }
+    assert len(events) > 20
+    # The feed logs what the timeline records.
+    assert [event for event, is_known in events.items() if not is_known and not event.endswith(": line.event")] == []
+    assert all(map(prose.is_log_event, feed._EVENTS.values()))
+
+
+@pytest.mark.parametrize(
+    ("event", "is_known"),
+    [
+        ("failed to load version", True),
+        ("worker started", True),
+        ("exit sent", True),
+        ("failed to load", False),
+        ("relay waits", False),
+        ("started", False),
+        ("a version cannot be had", False),
+    ],
+)
+def test_a_log_event_without_a_form_is_found(event: str, is_known: bool) -> None:
+    [found] = prose.list_log_events(f"log.warning({event!r}, error=1)")
+    assert found[1:] == (repr(event), is_known)
+
+
+def breaches(check: Callable[[str], Iterator[tuple[int, str]]]) -> list[str]:
+    return [
+        f"{file.relative_to(ROOT)}:{line}: {found}"
+        for file in prose.product_files()
+        for line, found in check(file.read_text())
+    ]

@@ -201,7 +201,7 @@ class JourneyWorkflow:
         if self._state.outcome is not None or self._version == migration.to_version:
             return
         if self._kept is None and is_movable(self._plan, self._state):
-            found = self._migrated(migration)
+            found = self._migrate_state(migration)
             if isinstance(found, CannotMigrate):
                 raise _failure(found)
 
@@ -221,7 +221,7 @@ class JourneyWorkflow:
         if not versions or self._version in versions:
             self._tell(Exited(by))
 
-    def _migrated(self, migration: Migration) -> JourneyState | CannotMigrate:
+    def _migrate_state(self, migration: Migration) -> JourneyState | CannotMigrate:
         if self._version != migration.from_version:
             return CannotMigrate(VERSION_CHANGED, f"the journey is on version {self._version}")
         versions = migration.from_version, migration.to_version
@@ -233,7 +233,7 @@ class JourneyWorkflow:
         """Migrate the row and the journey, and do nothing else meanwhile."""
         migration = request.migration
         kept = self._kept = []
-        state = self._migrated(migration)
+        state = self._migrate_state(migration)
         if isinstance(state, CannotMigrate):
             await self._calls.keep(StayRequest(self._ref(migration), state))
             result: MigrationOutcome | CannotMigrate = state

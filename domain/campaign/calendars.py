@@ -24,10 +24,7 @@ _COMMON_YEARS = tuple(range(2024 + after, 2100, 4) for after in (1, 2, 3))
 
 
 class Calendar(Struct, frozen=True):
-    """Instants at which clocks show a time, on days that match every given field.
-
-    Weekdays count from Monday 0.
-    """
+    """Instants when clocks show a time, on days that match all fields (Monday 0)."""
 
     at: time
     weekdays: tuple[int, ...] | None = None

@@ -25,10 +25,7 @@ class Cycle(NamedTuple):
 
 
 def find_cycles(key: str, campaigns: Mapping[str, Rules]) -> list[Cycle]:
-    """Find the cycles of a campaign, the shortest first; at most MAX_CYCLES.
-
-    A campaign that lets each user in once cannot be part of one.
-    """
+    """Find the cycles of a campaign, the shortest first; at most MAX_CYCLES."""
     edges = _find_edges(campaigns)
     found: list[Cycle] = []
     for path in _paths([key], edges):

@@ -1,7 +1,4 @@
-"""Differences between two versions of a campaign, step by step and field by field.
-
-The comparison is textual: `30m` and `1800s` differ.
-"""
+"""Textual differences between two versions of a campaign, by step and field."""
 
 import json
 from bisect import bisect_left
@@ -201,10 +198,10 @@ def _field_change(what: Literal["step", "document"], name: str | None, field: st
         kind, text = "removed", f"{where} is gone, and was {_as_text(was)}"
     else:
         kind, text = "changed", f"{where} was {_as_text(was)} and is {_as_text(now)}"
-    return Change(kind, what, name, field, _or_none(was), _or_none(now), text)
+    return Change(kind, what, name, field, _unset_to_none(was), _unset_to_none(now), text)
 
 
-def _or_none(value: Any | UnsetType) -> Any:
+def _unset_to_none(value: Any | UnsetType) -> Any:
     return None if value is UNSET else value
 
 

@@ -16,11 +16,11 @@ ENDED: Final = "ended"
 ARCHIVED: Final = "archived"
 
 Transition = Literal["publish", "start", "pause", "resume", "stop", "archive"]
-# What becomes of the journeys of a campaign that stops.
+# The choice for the journeys of a stopping campaign.
 StopMode = Literal["drain", "exit"]
-# What becomes of the messages that a pause has held up.
+# The choice for the messages that a pause held up.
 Overdue = Literal["send", "skip", "retime"]
-# What is done to many journeys or users of a campaign, and how far that is.
+# Kinds and states of operations on many journeys or users.
 OperationKind = Literal["exit", "skip", "migrate", "enrol", "resume"]
 OperationState = Literal["pending", "running", "done", "cancelled"]
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, assert_never
 
 from msgspec import Struct, field
 
-# What a step does when a cap is full, and whether its message passes the caps.
+# The choice at a full cap, and whether the message is exempt from caps.
 OnCapped = Literal["skip", "wait", "exit"]
 MessagePriority = Literal["normal", "high"]
 
@@ -71,14 +71,14 @@ class WaitFor(Struct, frozen=True, tag="wait_for", tag_field="kind", omit_defaul
 
 
 class Way(NamedTuple):
-    """A way on from a fork: the step that follows, and how the history names it, if at all."""
+    """A way on from a fork: the next step, and its name in the history, if any."""
 
     next: str | None
     label: str | None
 
 
 class Fork(Struct, frozen=True, omit_defaults=True):
-    """A step whose way is decided outside the workflow: by the index of one of `ways`, or by None for the default."""
+    """A step whose way is decided outside the workflow: an index, None by default."""
 
     id: str
 

@@ -1,4 +1,4 @@
-"""Checks of the references to steps, messages, arms and saved values, which CEL cannot check."""
+"""Checks of references to steps, messages, arms and saved values."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -28,7 +28,7 @@ _PARTS = re.compile(rf"journey\.(\w+)(?:\.(\w+)|\[\s*({_TEXT})\s*\])")
 
 
 class Reference(NamedTuple):
-    """A step or saved value that an expression names, and the values that it compares it with."""
+    """A step or saved value that an expression names, and the values compared with it."""
 
     kind: str
     step: str

@@ -52,7 +52,7 @@ def refuse(message: str, suggestion: str) -> NoReturn:
     raise PydanticCustomError("refused", "{said}", {"said": message, "suggestion": suggestion})
 
 
-def _given(value: Any) -> Any:
+def _require_value(value: Any) -> Any:
     if value is None:
         refuse("has no value", "Write one, or leave the line out")
     return value
@@ -76,7 +76,7 @@ def pattern_check(pattern: str, *examples: str) -> WithJsonSchema:
 
 
 # Rejects an explicit null: an empty value was probably forgotten.
-Given = BeforeValidator(_given)
+Given = BeforeValidator(_require_value)
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Slug = Annotated[str, Field(pattern=SLUG, max_length=64)]
 Text = Annotated[

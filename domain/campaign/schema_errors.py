@@ -99,11 +99,11 @@ def _locate(model: type[DocumentModel], location: tuple[str | int, ...]) -> tupl
             continue
         around = bare
         path.append(part)
-        at = _within(bare, part)
+        at = _type_within(bare, part)
     return tuple(path), around, at
 
 
-def _within(kind: Any, part: str | int) -> Any:
+def _type_within(kind: Any, part: str | int) -> Any:
     """Return the type of an item, a value or a field; None if it is unknown."""
     if isinstance(part, int):
         return next(iter(get_args(kind)), None)
@@ -151,7 +151,7 @@ def _keys(around: Any, at: Any, name: str) -> str:
 
 def _item(kind: Any) -> str:
     """Show an item of a list in short."""
-    item = _unwrap(_within(_unwrap(kind), 0))
+    item = _unwrap(_type_within(_unwrap(kind), 0))
     required = [key for key, field in item.named_fields().items() if field.is_required()] if _is_document(item) else []
     return f"{{{', '.join(f'{key}: …' for key in required)}}}" if required else "…"
 

@@ -35,10 +35,7 @@ class EmailTemplate:
     html: LiquidText
 
     def render(self, rendering: Rendering) -> dict[str, Any]:
-        """Return {from, reply_to, subject, text, html}. Raises TemplateRenderError.
-
-        The subject is one line.
-        """
+        """Return {from, reply_to, subject, text, html}. Raises TemplateRenderError."""
         html = self.html.render(rendering)
         if self.preheader is not None:
             html = insert_preheader(html, self.preheader.render(rendering))

@@ -49,13 +49,10 @@ class ChannelKind(ABC):
     def compile(
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
     ) -> Variant | None:
-        """Compile a template file, or return None and add to `problems`.
-
-        The caller reports missing keys.
-        """
+        """Compile a template without missing keys, or return None with `problems`."""
 
     def is_repeatable(self, variant: Variant) -> bool:
-        """Whether a message of this template may be repeated wherever its provider's `repeats` allow that."""
+        """Return whether a message of this template may be repeated, if its provider may."""
         return True
 
     def saved_names(self, variant: Variant) -> frozenset[str]:

@@ -1,7 +1,7 @@
-"""Webhooks: an HTTP request, as a signed event below the front matter, or as any API wants it in the front matter.
+"""Webhooks: an HTTP request, as a signed event or as any API requires it.
 
-Data below the front matter goes out in the envelope of the Standard Webhooks specification. A request with `method` or
-`body` goes out as it is written.
+Data below the front matter is sent in the envelope of the Standard Webhooks specification. A request with `method` or
+`body` is sent as written.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,10 @@ BODY_IS_OPTIONAL: Final = frozenset({"GET", "DELETE"})
 
 @dataclass(frozen=True, slots=True)
 class WebhookTemplate:
-    """A webhook's request in one language. `content` is its `data` in the envelope, its `body`, or nothing."""
+    """A webhook's request in one language, with `data`, a `body`, or nothing.
+
+    `content` is the data of the envelope, the body, or None.
+    """
 
     method: Method
     url: UrlTemplate
@@ -38,13 +41,13 @@ class WebhookTemplate:
 
     @property
     def is_signed(self) -> bool:
-        """Whether the data goes out in the signed envelope."""
+        """Whether the data is sent in the signed envelope."""
         return self.content is not None and self.content[0] == "data"
 
     def render(self, rendering: Rendering) -> dict[str, Any]:
-        """Return {method, url, headers}, `data` or `body`, which JSON can hold, and `save`. Raises TemplateRenderError.
+        """Return the request: {method, url, headers}, `data` or `body`, and `save`.
 
-        Secrets stand in it as SecretText.
+        All of it is JSON, with secrets as SecretText. Raises TemplateRenderError.
         """
         request: dict[str, Any] = {
             "method": self.method,

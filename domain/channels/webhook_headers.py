@@ -1,4 +1,4 @@
-"""The headers of a webhook's request: names by RFC 9110, values in Liquid, and those that an author cannot set."""
+"""The headers of a webhook's request: names by RFC 9110, values in Liquid."""
 
 import re
 from collections.abc import Mapping
@@ -48,9 +48,9 @@ class HeaderTemplate:
     place: SourceLocation
 
     def render(self, rendering: Rendering) -> str:
-        """Return the value, a SecretText where secrets are in it. Raises TemplateRenderError."""
+        """Return the value, a SecretText if it has secrets. Raises TemplateRenderError."""
         value = self.value.render(rendering)
-        # A line break would begin a header of its own.
+        # A line break would begin another header.
         if not _VALUE.fullmatch(value):
             said = f"the header '{self.name}' holds control characters or letters beyond ASCII for this user"
             raise TemplateRenderError(self.place, said)
@@ -61,7 +61,7 @@ class HeaderTemplate:
 
 
 def compile_headers(field: Field, problems: list[Problem]) -> tuple[HeaderTemplate, ...]:
-    """Compile the headers of a template; what is wrong with them is added to `problems`."""
+    """Compile the headers of a template; add their faults to `problems`."""
     if not isinstance(field.tree, Mapping):
         problems.append(field.place.problem("headers are a mapping", "Write one Name: value a line"))
         return ()

@@ -1,4 +1,4 @@
-"""The URL of a webhook: a constant scheme, host and port; Liquid outputs in its path and query, percent-encoded.
+"""The URL of a webhook: constant scheme, host and port; Liquid in path and query.
 
 An encoded value never begins another segment, parameter or host. One that is empty, or has a segment `.` or `..` in it,
 would make the request one for another resource, and fails the message.
@@ -34,7 +34,7 @@ class UrlTemplate:
     query: tuple[str | LiquidText, ...]
 
     def render(self, rendering: Rendering) -> str:
-        """Return the URL, a SecretText where secrets are in it. Raises TemplateRenderError."""
+        """Return the URL, a SecretText if it has secrets. Raises TemplateRenderError."""
         url = join([*self._path(rendering), *self._query(rendering)])
         if len(url) > MAX_URL_CHARACTERS:
             raise TemplateRenderError(self.place, f"the URL exceeds {MAX_URL_CHARACTERS} characters")
@@ -62,7 +62,7 @@ class UrlTemplate:
 
 
 def compile_url(field: Field, problems: list[Problem]) -> UrlTemplate | None:
-    """Compile the URL of a template; what is wrong with it is added to `problems`."""
+    """Compile the URL of a template; add its faults to `problems`."""
     value = field.value.strip()
     pieces = _OUTPUT.split(value)
     sample = "".join("x" if _OUTPUT.fullmatch(piece) else piece for piece in pieces)

@@ -54,7 +54,7 @@ def explain(
         said = _STATUS.sub("", error).removesuffix(" [INVALID_ARGUMENT]")
         return f"CEL refuses the expression: {said[:120]}", "Make it shorter and less nested"
     line, column, said = first.groups()
-    where = _where(int(line), int(column))
+    where = _format_position(int(line), int(column))
     if undeclared := _UNDECLARED.search(said):
         message, suggestion = _unknown(undeclared[1], text, visible, roots)
     elif selected := _SELECTED.search(said):
@@ -85,10 +85,10 @@ def explain_failure(error: str) -> str:
 def position(text: str, offset: int) -> str:
     """Describe the position of a character in an expression."""
     before = text[:offset]
-    return _where(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)
+    return _format_position(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)
 
 
-def _where(line: int, column: int) -> str:
+def _format_position(line: int, column: int) -> str:
     # CEL gives -1 if it knows no place.
     return f" (column {column})" if line == 1 else f" (line {line}, column {column})" if line > 1 else ""
 

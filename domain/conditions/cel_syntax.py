@@ -117,10 +117,7 @@ class CheckedTree:
         return self._positions.get(node.id, 0)
 
     def path(self, node: SyntaxNode) -> tuple[str, ...] | None:
-        """Return the variable and the keys of a node, as `event.properties`, `items`.
-
-        None if the node is not such a path.
-        """
+        """Return the variable and the keys of a path, as `event.properties`, `items`."""
         keys: list[str] = []
         while True:
             if (variable := self.variables.get(node.id)) is not None and "." in variable:

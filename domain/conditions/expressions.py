@@ -131,10 +131,7 @@ class _Compiled:
         return None, _Failure("; ".join([*unusable, error])[:_MAX_ERROR_LENGTH], missing)
 
     def _data(self, roots: Mapping[str, Any], spent: Spent) -> tuple[dict[str, Any], dict[str, Size], list[str]]:
-        """Return the data, their sizes, and the unusable fields, as `a
-
-        b` may hold without b.
-        """
+        """Return the data, their sizes, and the unusable fields, which may not matter."""
         data: dict[str, Any] = {}
         sizes: dict[str, Size] = {}
         unusable: list[str] = []
@@ -164,10 +161,7 @@ class _Compiled:
 
 
 class Condition(_Compiled):
-    """A checked condition.
-
-    Roots are keyword arguments: a mapping, an object with the fields of ROOTS, or a Prepared.
-    """
+    """A checked condition over roots: mappings, objects with ROOTS' fields, Prepared."""
 
     __slots__ = ()
 

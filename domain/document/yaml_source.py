@@ -196,10 +196,10 @@ class _Reader:
                     items.append(self.value(item, (*path, index)))
                 return items
             case MappingNode():
-                return self._mapping(node, path)
+                return self._read_mapping(node, path)
         raise AssertionError(node)
 
-    def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
+    def _read_mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
         source = self._source
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:

@@ -1,1 +1,1 @@
-"""A journey: who enters and whose ends, and the machine that says what comes next."""
+"""Journeys: their entry and end, and the machine that decides the next step."""

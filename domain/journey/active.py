@@ -30,7 +30,7 @@ class JourneyIndex:
         self._count[of] = self._count.get(of, 0) + 1
 
     def remove(self, journey: Journey) -> None:
-        """Forget a journey that was added."""
+        """Remove a journey."""
         by_key = self._people[journey.profile_id][journey.campaign_key, journey.campaign_version]
         by_key[journey.entry_key].remove(journey)
         if not by_key[journey.entry_key]:
@@ -42,7 +42,7 @@ class JourneyIndex:
         """Count the journeys of a person in all versions of a campaign."""
         return self._count.get((profile_id, campaign_key), 0)
 
-    def under(self, profile_id: UUID, campaign_key: str, entry_key: str) -> Journey | None:
+    def find(self, profile_id: UUID, campaign_key: str, entry_key: str) -> Journey | None:
         """Return a person's journey in a campaign under this key; None if there is none."""
         return next(iter(self._keyed.get((profile_id, campaign_key, entry_key), ())), None)
 

@@ -94,7 +94,7 @@ class Listeners:
         return list({version.key: version for event in names.values() for version in self.entries(event)}.values())
 
     def moves(self, event: Event) -> Mapping[VersionRef, Moves]:
-        """Return the versions whose journeys this event may end or match, with their rules."""
+        """Return the versions whose journeys this event may end or match, with rules."""
         return self._moves.get(event.name or "", {})
 
     def events_to_match(self, versions: Iterable[CampaignVersion]) -> set[str]:

@@ -41,7 +41,7 @@ class Authorize(Struct, frozen=True):
 
 
 class Dispatch(Struct, frozen=True):
-    """Send the message. Its outcome ends the journey with `ends_with`, if there is one."""
+    """Send the message. With `ends_with`, its outcome ends the journey."""
 
     message_id: str
     channel: str

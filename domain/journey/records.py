@@ -8,7 +8,7 @@ from msgspec import Struct
 from domain.journey.state import EndState
 from domain.tracking.event import Event
 
-# Temporal takes 1,000 bytes of workflow id, its tables in PostgreSQL 255 characters; a campaign's key has up to 64.
+# Temporal allows 1,000 bytes of workflow id, its tables in PostgreSQL 255 characters; a campaign's key has up to 64.
 MAX_REFERENCE_BYTES = 160
 
 

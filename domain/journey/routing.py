@@ -239,7 +239,7 @@ class Router:
     def _collision(
         self, profile_event: ProfileEvent, version: CampaignVersion, entry: EntryRule, key: str
     ) -> Generator[None, None, tuple[EntryRefusal | None, dict[str, Any]]]:
-        if (journey := self._active.under(profile_event.profile_id, version.key, key)) is not None:
+        if (journey := self._active.find(profile_event.profile_id, version.key, key)) is not None:
             return "already_in", {"journey_id": journey.id}
         if self._active.count(profile_event.profile_id, version.key) >= MAX_ACTIVE:
             return "too_many_journeys", {"limit": MAX_ACTIVE}

@@ -186,7 +186,7 @@ def _branch_decision(
 def decide_delay(
     request: DelayRequest, plan: Plan, rules: Rules, facts: StepFacts, timezone: str
 ) -> StepDecision[DelayAnswer]:
-    """Decide until when a delay rests. `timezone` is the deployment's."""
+    """Decide the end of a delay. `timezone` is the deployment's."""
     zone = facts.zone(rules.timezone, timezone)
     delay_facts = DelayFacts(request.reached_at, facts, stored_event(facts.entry))
     end = rules.delays[request.step].until(delay_facts, zone)

@@ -9,10 +9,7 @@ _DAY_SECONDS = 86_400
 
 
 def until_clock(reached_at: datetime, clock: time, days: tuple[int, ...], zone: ZoneInfo) -> datetime:
-    """Return the next instant, this one included, at a local time on these weekdays.
-
-    Weekdays count from Monday 0.
-    """
+    """Return the next instant at a local time on these weekdays (Monday 0)."""
     # Yesterday counts too: if a gap has swallowed its last hours, the gap's end is the first instant after them.
     yesterday = local_day(reached_at, zone) - DAY
     instants = (instant(day, clock, zone) for day in days_from(yesterday, days, zone))

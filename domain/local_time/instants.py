@@ -50,7 +50,7 @@ def _turn(before: datetime, after: datetime, local: datetime, zone: ZoneInfo) ->
     start = before.replace(microsecond=0)
     seconds = range((after - start) // _SECOND)
 
-    def shown(second: int) -> datetime:
+    def show_local(second: int) -> datetime:
         return (start + second * _SECOND).astimezone(zone).replace(tzinfo=None)
 
-    return start + bisect_left(seconds, local, key=shown) * _SECOND
+    return start + bisect_left(seconds, local, key=show_local) * _SECOND

@@ -13,10 +13,7 @@ _UTC = ZoneInfo("UTC")
 
 @cache
 def zone_names() -> frozenset[str]:
-    """List all names of the IANA database, old ones included.
-
-    `Factory` is excluded: it stands for a zone that is not set yet.
-    """
+    """List all names of the IANA database but `Factory`, which stands for none."""
     # `available_timezones` lists any file in the system's folder: on Debian also `localtime`.
     return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split()) - {"Factory"}
 

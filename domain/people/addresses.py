@@ -54,10 +54,7 @@ def parse_email(address: str) -> EmailAddress | None:
 
 
 def parse_mailbox(text: str) -> Mailbox | None:
-    """Parse `Name <address>` or a plain address; None for any other text.
-
-    The name may contain commas.
-    """
+    """Parse `Name <address>`, with any name, or a plain address; else None."""
     text = text.strip()
     name, inner = "", text
     if text.endswith(">"):
@@ -77,9 +74,6 @@ def is_reachable(address: str) -> bool:
 
 
 def normalize(address: str) -> str | None:
-    """Return the key of an address: lower case, without blanks around it.
-
-    None if it is empty or longer than any address.
-    """
+    """Return the key of an address: lower case, without blanks; None if unfit."""
     plain = strip_blanks(address).lower()
     return plain if 0 < len(plain) <= MAX_ADDRESS_CHARACTERS else None

@@ -36,10 +36,7 @@ class Source(Struct, frozen=True):
 
 
 class Statement(Struct, frozen=True):
-    """A trait, a consent, a suppression, or a part of the device's context.
-
-    A trait of None is deleted, a suppression of None is lifted.
-    """
+    """A trait, consent, suppression or context; None deletes or lifts it."""
 
     part: Part
     name: str
@@ -66,10 +63,7 @@ class Refusal(Struct, frozen=True):
 
 
 class ProfileState(Struct):
-    """The traits, consents, suppressions and device context of a profile.
-
-    `context` is the time zone and the language of the person's device.
-    """
+    """The traits, consents, suppressions and the device's context of a profile."""
 
     traits: Registers = field(default_factory=Registers)
     consent: Registers = field(default_factory=Registers)
@@ -224,10 +218,7 @@ class _Room:
         self._bytes = sum(_size(*item) for item in values.items()) - self._bytes_deleted
 
     def take(self, name: str, value: Any) -> str | None:
-        """Reserve room for a value; return why there is none, else None.
-
-        A smaller value always has room.
-        """
+        """Reserve room for a value, unless it is smaller; return why there is none."""
         if not self._is_counted:
             self.count()
         values = self._traits.values

@@ -39,10 +39,7 @@ class Registers(Struct):
     stamps: dict[str, Stamp] = field(default_factory=dict)
 
     def yields_to(self, name: str, value: Any, said: Stamp, is_refusal: Callable[[Any], bool]) -> bool:
-        """Return whether a value wins over the current one.
-
-        On a tie a refusal wins, then the greater id.
-        """
+        """Return whether a value wins; on a tie, a refusal, then the greater id."""
         if name not in self.values:
             return True
         kept = self.stamps.get(name, NEVER)

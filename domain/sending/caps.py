@@ -18,7 +18,7 @@ TRANSACTIONAL, HIGH = "transactional", "high"
 _DAY = 86_400
 # A day more than their length by the calendar, which is the most that changes of clocks ever added: the whole period of
 # an instant lies within this of the instant, in any zone.
-LONGEST: dict[Period, int] = {"day": 2 * _DAY, "week": 8 * _DAY, "month": 32 * _DAY}
+MAX_PERIOD_SECONDS: dict[Period, int] = {"day": 2 * _DAY, "week": 8 * _DAY, "month": 32 * _DAY}
 
 
 class CapRule(Struct, frozen=True):

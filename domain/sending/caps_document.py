@@ -13,7 +13,7 @@ from domain.campaign.time_fields import DURATION
 from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.local_time.periods import Period
-from domain.sending.caps import LONGEST, TRANSACTIONAL, CapRule
+from domain.sending.caps import MAX_PERIOD_SECONDS, TRANSACTIONAL, CapRule
 from domain.suggestions import did_you_mean
 
 MIN_SECONDS = 60
@@ -130,7 +130,7 @@ def _rule(model: CapRuleModel) -> CapRule:
     return CapRule(
         name=model.name,
         limit=model.limit,
-        window=LONGEST[model.per] if isinstance(model.per, str) else model.per,
+        window=MAX_PERIOD_SECONDS[model.per] if isinstance(model.per, str) else model.per,
         channels=model.channels or (),
         categories=model.categories or (),
         calendar=calendar,

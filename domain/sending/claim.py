@@ -59,7 +59,7 @@ class Close(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """It has its outcome already."""
+    """The message has its outcome already."""
 
     state: AttemptState
 

@@ -77,7 +77,7 @@ Repeats = Never | Keyed | Replaces
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """One rendered message on its way to a provider.
+    """One rendered message for a provider.
 
     `message_id` is deterministic and doubles as the idempotency key. `content` is what the channel's template rendered.
     `at` is the same in each attempt. `unsubscribe_url` is set for all but transactional messages.

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from domain.deployment.secrets import SecretFault, is_loopback
 from domain.templates.secret_text import fill, secrets_in, spell
 
-# A shorter value stands in replies by chance, and would be redacted there.
+# A shorter value occurs in replies by chance, and would be redacted there.
 MIN_CHARACTERS: Final = 8
 MAX_CHARACTERS: Final = 4_096
 
@@ -59,7 +59,7 @@ class SecretKeeper:
         self._secrets = secrets
 
     def fill(self, content: Any) -> Any:
-        """Put the secrets in. Raises SecretRefusal for one that is not known."""
+        """Fill in the secrets. Raises SecretRefusal for an unknown one."""
         return fill(content, self._value_of)
 
     def check_host(self, content: Any, scheme: str, host: str) -> None:
@@ -73,7 +73,7 @@ class SecretKeeper:
                 raise SecretRefusal("secret_refused", f"the secret '{name}' goes by https only")
 
     def redact(self, text: str, content: Any) -> str:
-        """Take the secrets that the content names out of a text that a receiver has sent."""
+        """Redact the secrets that the content names in a receiver's text."""
         named = {*secrets_in(content)} & self._secrets.keys()
         written = {spelling: name for name in named for spelling in spell(self._secrets[name].value)}
         # The longest first: one secret may begin with another.

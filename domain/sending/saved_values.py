@@ -32,7 +32,7 @@ class SavedReply:
 
 
 def is_reply_path(path: str) -> bool:
-    """Whether a text is a path into the JSON of a reply: `reply.json.items[0].id`."""
+    """Return whether a text is a path into a JSON reply: `reply.json.items[0].id`."""
     return _PATH.fullmatch(path) is not None
 
 
@@ -56,7 +56,7 @@ def read_saved(paths: Mapping[str, str], reply: bytes | None) -> SavedReply:
 def merge_saved(before: Mapping[str, Any], reply: SavedReply) -> tuple[dict[str, Any], str | None]:
     """Return the values that a journey keeps after a reply, and why some are left out.
 
-    A name has the value of the last reply that was to give it, and none where that reply had none.
+    A name has the value of the last reply that was to give it, and none if that reply had none.
     """
     kept = {name: value for name, value in before.items() if name not in reply.values}
     left_out: list[str] = []

@@ -82,7 +82,7 @@ class ExpectedData:
             waiting += [(*path, part) for part in parts if ITEM not in parts or part == ITEM]
 
     def sample(self, values: Mapping[DataPath, Any]) -> dict[str, Any]:
-        """Return objects and lists of two from the values of leaves; the others are absent.
+        """Return objects and lists of two from the values of leaves, without the others.
 
         A value for a list takes its place.
         """
@@ -160,7 +160,7 @@ class ExpectedData:
         return source
 
     def _apply_filter(self, source: _Source, used: Filter) -> _Source:
-        """Return the source of the filter's result; of a changed text or number, that of its input."""
+        """Return the source of a filter's result, which may be that of its input."""
         arguments = [self._source(argument.value) for argument in used.args]
         name = used.name
         if name in NUMBER_FILTERS or name in ("number", "money"):
@@ -216,7 +216,7 @@ class ExpectedData:
         return source.items if isinstance(source, _ListOf) else self._part(source, ITEM)
 
     def _part(self, source: _Source, name: str | int) -> DataPath | None:
-        # A loop over all traits or properties takes them as they come.
+        # A loop over all traits or properties accepts any of them.
         if not isinstance(source, tuple) or len(source) == MAX_PATH or (source in DATA and name == ITEM):
             return None
         self._parts.setdefault(source, {})[name] = None

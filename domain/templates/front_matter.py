@@ -1,7 +1,8 @@
-"""A template file taken apart: YAML front matter between two lines of three dashes, then the body.
+"""Split a template file: YAML front matter between lines of three dashes, a body.
 
-Every value keeps the line it stands on, so that whatever is wrong with it later can be pointed at. Liquid is opaque to
-the YAML around it: `subject: Hi {{ profile.traits.first_name | default: "you" }}` needs no quotes.
+Every value keeps its line, for later problems. Liquid is opaque to the YAML around it: `subject: Hi {{
+profile.traits.first_name
+default: "you" }}` needs no quotes.
 """
 
 import re
@@ -12,14 +13,14 @@ from domain.document.yaml_source import Path, YamlSource, path_text, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.templates.liquid_text import SourceLocation, compile_liquid
 
-# A tag or output within a line and without braces of its own; any other is YAML like the rest.
+# A tag or output within a line and without braces of its own; any other is ordinary YAML.
 _LIQUID = re.compile(r"\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}")
 QUOTE = "Put it in quotes, or below a |"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A value of the front matter, and where it stands. `tree` is set, and `value` empty, where it is not a text."""
+    """A value of the front matter, with its place: a text, or a `tree` otherwise."""
 
     value: str
     place: SourceLocation
@@ -28,9 +29,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class TemplateSource:
-    """A template file: its front matter by key, its body, and the places of the keys and of the body.
+    """A template file: front matter by key, body, and the places of both.
 
-    `warnings` are what is doubtful in the front matter.
+    `warnings` are the doubtful places of the front matter.
     """
 
     fields: dict[str, Field]
@@ -41,7 +42,7 @@ class TemplateSource:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A scalar of a YAML body. Only texts are Liquid; `value` of the others is what YAML makes of them."""
+    """A scalar of a YAML body. Only texts are Liquid; others have YAML's value."""
 
     value: Any
     place: SourceLocation
@@ -51,7 +52,7 @@ Tree = Leaf | dict[str, "Tree"] | list["Tree"]
 
 
 def parse(file: str, text: str) -> tuple[TemplateSource | None, list[Problem]]:
-    """The file's parts, or None where the front matter cannot be read, and everything that is wrong with it."""
+    """Split the file; return its parts, or None if unreadable, and its problems."""
     lines = re.split(r"(?<=\n)", text.removeprefix("\ufeff"))
     whole = SourceLocation(file, 1, "front matter")
     if lines[0].rstrip() != "---":
@@ -76,7 +77,7 @@ def parse(file: str, text: str) -> tuple[TemplateSource | None, list[Problem]]:
 
 
 def parse_tree(body: Field) -> tuple[dict[str, Tree] | None, list[Problem], list[Problem]]:
-    """A YAML or JSON body as a mapping of leaves that JSON can hold, everything wrong with it, and its warnings."""
+    """Read a YAML or JSON body as a mapping of leaves, with problems and warnings."""
     document = _read(body.value, body.place, prefix=body.place.path)
     if not document.is_mapping:
         return None, [*document.problems, *compile_liquid(body.value, body.place)[1]], []
@@ -85,7 +86,7 @@ def parse_tree(body: Field) -> tuple[dict[str, Tree] | None, list[Problem], list
 
 
 class _Document:
-    """YAML somewhere in a file: `whole` is where it begins, `prefix` what its paths are preceded by."""
+    """YAML within a file: `whole` is its place, `prefix` the start of its paths."""
 
     def __init__(self, source: YamlSource, whole: SourceLocation, prefix: str) -> None:
         self.source = source
@@ -101,15 +102,15 @@ class _Document:
         return isinstance(self.source.data, dict)
 
     def place(self, path: Path) -> SourceLocation:
-        """Where a key or an item stands."""
+        """Return the place of a key or an item."""
         return SourceLocation(self.source.file, self.source.line(path), self._path(path_text(path)))
 
     def around(self, path: Path) -> SourceLocation:
-        """Where the mapping or list of this path stands; the document's own place for its top."""
+        """Return the place of the mapping or list at this path."""
         return self.place(path) if path else self._whole
 
     def text_place(self, path: Path) -> SourceLocation:
-        """Where the text of a value begins."""
+        """Return the place at which the text of a value begins."""
         start = self.source.starts[path]
         return SourceLocation(self.source.file, start.line, self._path(path_text(path)), start.is_verbatim)
 
@@ -122,7 +123,7 @@ class _Document:
 
 
 def _read(text: str, whole: SourceLocation, prefix: str) -> _Document:
-    """The document, or, where it is no YAML, one without data and with that problem."""
+    """Read the document; for invalid YAML, one without data and with the problem."""
     if not text.strip():
         return _Document(YamlSource(whole.file), whole, prefix)
     try:

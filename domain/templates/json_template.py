@@ -1,4 +1,4 @@
-"""JSON whose texts are Liquid, rendered one by one: a value stays inside of its string, whatever it holds.
+"""JSON whose texts are Liquid, rendered one by one, so values stay in strings.
 
 A text that is one `{{ … | json }}` becomes the number, list, object, or null itself, in the same way.
 """

@@ -129,8 +129,8 @@ class _Loop(LoopExpression):
         if isinstance(self.offset, StringLiteral) and self.offset.value == "continue":
             start = context.stopindex(key)
         else:
-            start = self._bound(self.offset, context) or 0
-        limit = self._bound(self.limit, context)
+            start = self._evaluate_bound(self.offset, context) or 0
+        limit = self._evaluate_bound(self.limit, context)
         start = min(max(start, 0), length)
         stop = length if limit is None else min(max(start + limit, start), length)
         context.stopindex(key, stop)
@@ -138,7 +138,7 @@ class _Loop(LoopExpression):
         chosen = islice(items, start, stop)
         return (reversed(list(chosen)) if self.reversed else chosen), stop - start
 
-    def _bound(self, expression: Expression | None, context: liquid.RenderContext) -> int | None:
+    def _evaluate_bound(self, expression: Expression | None, context: liquid.RenderContext) -> int | None:
         value = expression.evaluate(context) if expression is not None else None
         return None if expression is None or is_nothing(value) else self._to_int(value, token=expression.token)
 

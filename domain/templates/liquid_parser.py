@@ -1,4 +1,4 @@
-"""Parse as much of a piece of Liquid as can be read, and report the faults of the rest."""
+"""Parse as much of a piece of Liquid as possible, and report the other faults."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -35,7 +35,7 @@ class ParsedLiquid(NamedTuple):
 
 
 def parse_liquid(source: str, environment: liquid.Environment) -> ParsedLiquid:
-    """Parse a text of bounded size. What cannot be read is replaced and reported."""
+    """Parse a text of bounded size; replace and report its invalid parts."""
     text = check_bounds(source)
     faults = [(fault, source) for fault in text.faults]
     template = _parse(text.source, environment)
@@ -55,7 +55,7 @@ def parse_liquid(source: str, environment: liquid.Environment) -> ParsedLiquid:
 
 
 def known_tags(environment: liquid.Environment) -> frozenset[str]:
-    """Return the names of the tags that a template may have, those within blocks included."""
+    """Return the names of the tags that a template may have, within blocks as well."""
     return frozenset(environment.tags) - _INTERNAL_TAGS | COMPLETIONS.keys() | {"else"}
 
 

@@ -71,7 +71,7 @@ class SourceLocation:
 
 
 class TemplateRenderError(Exception):
-    """Failure of a template for one user, with its place and reason, without their data.
+    """Failure of a template for one user, with place and reason, without their data.
 
     `lacks_value` says that it prints a value that is not there.
     """
@@ -112,7 +112,7 @@ class LiquidText:
             return buffer.text()
 
     def failures(self, rendering: Rendering, unknown: frozenset[str] = frozenset()) -> Iterator[TemplateRenderError]:
-        """Iterate over the places that fail whatever the values of the `unknown` variables."""
+        """Iterate over the places that fail for all values of the `unknown` variables."""
         context = PartialContext(self._template, rendering, unknown)
         buffer = context.get_buffer()
         for node in self._template.nodes:
@@ -162,10 +162,10 @@ class LiquidText:
 
     def _failure(self, error: LiquidError) -> TemplateRenderError:
         return TemplateRenderError(
-            self._where(error), self._reason(error), lacks_value=isinstance(error, UndefinedError)
+            self._format_position(error), self._reason(error), lacks_value=isinstance(error, UndefinedError)
         )
 
-    def _where(self, error: LiquidError) -> SourceLocation:
+    def _format_position(self, error: LiquidError) -> SourceLocation:
         if error.token is None or error.token.start_index < 0:
             return self.place
         return replace(self.place, line=self.place.line_at(error.token.source, error.token.start_index))
@@ -219,7 +219,7 @@ class LiquidText:
 
 
 def _value_of(template: liquid.BoundTemplate) -> FilteredExpression | None:
-    """Return the expression of a template that is one `{{ … | json }}`, without `json`."""
+    """Return the expression of a template that is one `{{ … | json }}`."""
     nodes = [node for node in template.nodes if not (isinstance(node, ContentNode) and not str(node).strip())]
     if len(nodes) != 1 or not isinstance(nodes[0], OutputNode):
         return None
@@ -233,7 +233,7 @@ def _value_of(template: liquid.BoundTemplate) -> FilteredExpression | None:
 def compile_liquid(
     source: str, place: SourceLocation, *, is_html: bool = False, may_name_secrets: bool = False
 ) -> tuple[LiquidText | None, list[Problem]]:
-    """Return the compiled text and its faults. In HTML, values are escaped as they are printed."""
+    """Return the compiled text and its faults. In HTML, printed values are escaped."""
     environment = HTML if is_html else TEXT
     encoded = (
         LiquidFault(
@@ -270,7 +270,7 @@ def _place(faults: Iterable[tuple[LiquidFault, str]], place: SourceLocation) -> 
 
 
 def _prefixes(variable: Variable) -> Iterator[str]:
-    """Iterate over the variable's constant paths, as the library writes them: a.b and a."""
+    """Iterate over the variable's constant paths, in the library's form: a.b and a."""
     for length in range(1, min(len(variable.segments), _MAX_SEGMENTS) + 1):
         segments = variable.segments[:length]
         if not all(isinstance(segment, str | int) for segment in segments):

@@ -1,4 +1,4 @@
-"""Secrets in texts: named by templates, held by nothing that is rendered, and filled in by a provider at last.
+"""Secrets in texts: named by templates, and filled in only by the provider.
 
 `{{ secrets.NAME }}` renders to a SecretRef within a SecretText, which shows itself as it was written. No filter, test
 or assignment ever has a value to work on.
@@ -27,7 +27,7 @@ _SAFE: Final[dict[UrlPart, str]] = {"path": "/", "query": ""}
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """A secret by its name. `part` says of which part of a request it is, which decides how it is encoded."""
+    """A secret by its name. `part` of the request selects the encoding."""
 
     name: str
     part: UrlPart = "text"
@@ -38,7 +38,7 @@ class SecretRef:
 
 
 def spell(value: str) -> frozenset[str]:
-    """Return the ways in which requests write a secret's value, and replies escape it: for JSON, HTML and forms."""
+    """Return the spellings of a value in requests and replies: JSON, HTML, forms."""
     quoted = (quote(value, safe=safe) for safe in _SAFE.values())
     return frozenset((value, *quoted, quote_plus(value), json.dumps(value)[1:-1], escape(value)))
 
@@ -96,7 +96,7 @@ def secrets_in(value: Any) -> Iterator[str]:
 
 
 def plain_secrets(nodes: Iterable[Node]) -> frozenset[int]:
-    """Return where `{{ secrets.NAME }}` stands by itself: outside of all tags, without a filter."""
+    """Return where `{{ secrets.NAME }}` stands outside of tags, without a filter."""
     return frozenset(
         path.token.start_index
         for node in nodes

@@ -71,13 +71,13 @@ class TemplateSet:
         return variant.render(Rendering(variables, Localization(locale, zone, now)))
 
     def is_repeatable(self, locale: str | None) -> bool:
-        """Whether a message for this locale may be repeated wherever its provider's `repeats` allow that."""
+        """Return whether a message for this locale may be repeated, if its provider may."""
         variant = self._variant(locale)
         return self.channel is None or variant is None or CHANNELS[self.channel].is_repeatable(variant)
 
     @property
     def saved_names(self) -> frozenset[str]:
-        """The names under which a journey keeps values of the receiver's reply, of all languages."""
+        """The names of values kept from the receiver's reply, in all languages."""
         kind = CHANNELS[self.channel] if self.channel else None
         return frozenset(name for each in self.variants.values() if kind for name in kind.saved_names(each))
 

@@ -12,7 +12,7 @@ import msgspec
 
 from domain.errors import InvalidRequestError, MalformedJsonError, PayloadTooLargeError
 from domain.long_work import LongWork
-from domain.tracking.item_error import UNREADABLE, why_unreadable
+from domain.tracking.item_error import UNREADABLE, explain_unreadable
 
 # Half a megabyte of "0,0,0,…" would otherwise be a quarter of a million rejects to store.
 MAX_ITEMS = 10_000
@@ -84,7 +84,7 @@ def split_batch(body: bytes) -> LongWork[Batch]:
     except UNREADABLE as error:
         salvaged = yield from _split_by_brackets(body)
         if salvaged is None:
-            raise MalformedJsonError(f"{_WANTED}; this one cannot be read: {why_unreadable(error)}") from error
+            raise MalformedJsonError(f"{_WANTED}; this one cannot be read: {explain_unreadable(error)}") from error
         batch = salvaged
     if len(batch.batch) > MAX_ITEMS:
         raise PayloadTooLargeError(_TOO_MANY)

@@ -17,7 +17,7 @@ from domain.tracking.event import CallType, Event, Reject
 from domain.tracking.identifiers import STANDARD_PLACEHOLDERS, Placeholders
 from domain.tracking.instants import instant
 from domain.tracking.item import MAX_ITEM_BYTES, Item, event_of_item, shared_context, shared_integrations
-from domain.tracking.item_error import UNREADABLE, ItemError, why_unreadable
+from domain.tracking.item_error import UNREADABLE, ItemError, explain_unreadable
 from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
 from domain.tracking.shared import NOTHING_SHARED, Shared
 from domain.tracking.surrogates import replace_halves
@@ -139,7 +139,7 @@ def decode_in_pieces(
     except msgspec.ValidationError as error:
         raise InvalidRequestError(f"{_WANTED}; this one is not") from error
     except UNREADABLE as error:
-        raise MalformedJsonError(f"{_WANTED}; this one cannot be read: {why_unreadable(error)}") from error
+        raise MalformedJsonError(f"{_WANTED}; this one cannot be read: {explain_unreadable(error)}") from error
     try:
         item = read(body, kind, None, NOTHING_SHARED)
     except ItemError as error:

@@ -14,7 +14,7 @@ from domain.tracking.arrival import Occurrence, correct
 from domain.tracking.event import INTEGRATION, OUR_CONTEXT, CallType, Event
 from domain.tracking.identifiers import MAX_ID_CHARACTERS, Identifier, Placeholders, missing_error, read_identifier
 from domain.tracking.instants import instant
-from domain.tracking.item_error import MAX_DEPTH, UNREADABLE, ItemError, quote_value, why_unreadable
+from domain.tracking.item_error import MAX_DEPTH, UNREADABLE, ItemError, explain_unreadable, quote_value
 from domain.tracking.shared import NOTHING_SHARED, Shared, merge_shared
 from domain.tracking.surrogates import may_have_halves, replace_halves
 from domain.tracking.traits import LeftOut, read_traits
@@ -167,7 +167,7 @@ def _read(raw: bytes) -> _Call:
     except UNREADABLE as error:
         if may_have_halves(raw) and (whole := replace_halves(raw)) != raw:
             return _read(whole)
-        raise ItemError(f"not valid JSON: {why_unreadable(error)}{_hint(raw)}") from error
+        raise ItemError(f"not valid JSON: {explain_unreadable(error)}{_hint(raw)}") from error
 
 
 def _decode_checked(raw: bytes) -> _Call:

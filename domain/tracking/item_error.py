@@ -27,7 +27,7 @@ def quote_value(value: Any) -> str:
     return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"
 
 
-def why_unreadable(error: Exception) -> str:
+def explain_unreadable(error: Exception) -> str:
     """Explain why a text is not JSON, from one of UNREADABLE."""
     match error:
         case UnicodeDecodeError():

@@ -36,7 +36,7 @@ class Unrecorded(msgspec.Struct, frozen=True):
         """The number of calls and parts."""
         return self.calls + sum(self.parts.values())
 
-    def of_events(self) -> "Unrecorded":
+    def select_events(self) -> "Unrecorded":
         """Return the part without the counts of the request itself."""
         return Unrecorded(parts={id: number for id, number in self.parts.items() if id is not None})
 

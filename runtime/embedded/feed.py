@@ -22,7 +22,7 @@ _EVENTS: Final = {
     ("entry", "refused"): "entry refused",
     ("skip", None): "wait skipped",
     ("migrate", "moved"): "journey migrated",
-    ("migrate", "kept"): "journey kept its version",
+    ("migrate", "kept"): "version kept",
     ("exit", None): "journey exited",
     ("end", None): "journey completed",
     ("goal", None): "goal reached",
@@ -95,13 +95,13 @@ def _line(record: RecentRecord) -> FeedLine:
         "campaign": recorded.campaign,
         "step": recorded.step,
         "channel": recorded.data.get("channel"),
-        "why": _why(recorded, item.summary),
+        "why": _reason(recorded, item.summary),
     }
     told = {name: value for name, value in facts.items() if value}
     return FeedLine(recorded.at, event, record.user, recorded.campaign, item.summary, told)
 
 
-def _why(recorded: Recorded, summary: str) -> str | None:
+def _reason(recorded: Recorded, summary: str) -> str | None:
     """The reason that a summary gives, without what the other facts say."""
     if recorded.reason is None and recorded.kind != "reject":
         return None

@@ -33,7 +33,7 @@ HORIZON = timedelta(days=366)
 
 
 class Moved(Struct, frozen=True):
-    """One move: the deployment's time after it, how many journeys it moved, and the workflows still busy."""
+    """One move: the deployment's time, the moved journeys, and the busy workflows."""
 
     at: datetime
     journeys: int
@@ -125,25 +125,25 @@ class Forwarder:
                     *map(campaign_workflow_id, await forward.live_campaigns(connection)),
                     *await forward.open_journeys(connection),
                 ]
-            # What one does may signal another, or start one: nothing is left where all are found at rest at once.
-            unsettled = await self._unsettled(unsettled)
+            # A workflow may signal or start another: the work is done when all are found at rest at once.
+            unsettled = await self._find_unsettled(unsettled)
             if not unsettled and not is_relaying:
                 return []
             while unsettled and loop.time() < give_up_at:
                 await asyncio.sleep(LOOK_SECONDS)
-                unsettled = await self._unsettled(unsettled)
+                unsettled = await self._find_unsettled(unsettled)
             if loop.time() > give_up_at:
                 return unsettled
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _unsettled(self, workflow_ids: Sequence[str]) -> Sequence[str]:
-        """Bring these to the deployment's time; return the ones that lagged behind or are busy."""
+    async def _find_unsettled(self, workflow_ids: Sequence[str]) -> Sequence[str]:
+        """Bring these to the deployment's time; return those that lagged or are busy."""
         now = await self._database.now()
         found = await asyncio.gather(*(self._catch_up(workflow_id, now) for workflow_id in workflow_ids))
         return [workflow_id for workflow_id, is_settled in zip(workflow_ids, found, strict=True) if not is_settled]
 
     async def _catch_up(self, workflow_id: str, now: datetime) -> bool:
-        """Whether a workflow was at this time and not busy; else its clock is brought there."""
+        """Return whether a workflow was at this time and idle; else move its clock."""
         async with self._calls:
             look = await self._look(workflow_id)
             if look is None:
@@ -185,7 +185,7 @@ class Forwarder:
 
 
 def _is_at_work(activity: PendingActivityInfo, at: datetime) -> bool:
-    """Return whether an activity runs or is about to; one that waits for its next attempt does so in its own time."""
+    """Return whether an activity runs or is due, not awaiting its next attempt."""
     is_waiting = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     return not is_waiting or activity.scheduled_time.ToDatetime(UTC) <= at
 

@@ -1,4 +1,4 @@
-"""An inbox for development, demo and tests: a real SMTP server, and a page of what it has received.
+"""An inbox for development, demo and tests: a real SMTP server, and a page.
 
 Nothing leaves the machine. Messages of other channels come by HTTP, from the provider `console`.
 """
@@ -20,14 +20,15 @@ from runtime.embedded.ports import get_port, listen
 
 __all__ = ["Inbox", "ReceivedMail"]
 
-LARGEST_BYTES = 1 << 20  # of one mail
+MAX_BYTES = 1 << 20  # of one mail
 
 
 class Inbox:
-    """A running inbox on loopback: SMTP without authentication or TLS on `smtp_port`; once shown, its page is at `url`.
+    """A running inbox on loopback: SMTP without authentication or TLS, and a page.
 
-    It keeps the last 1,000 messages, in a folder where it is given one. A recipient in `greylist` is answered 451 and
-    one in `refuse` 550 for as long as the address, in lower case, is in the set.
+    SMTP is on `smtp_port`; once shown, the page is at `url`. It keeps the last 1,000 messages, in a folder if one is
+    given. A recipient in `greylist` is answered 451 and one in `refuse` 550 while the address, in lower case, is in the
+    set.
     """
 
     smtp_port: int
@@ -45,7 +46,10 @@ class Inbox:
 
     @classmethod
     async def start(cls, smtp_port: int | None = None, *, folder: Path | None = None) -> Self:
-        """Start an inbox; a free port is taken where it is None or taken. `folder` keeps the messages between runs."""
+        """Start an inbox, on a free port if necessary; `folder` keeps messages.
+
+        The messages stay there between runs.
+        """
         inbox = cls(folder)
         bound = listen(smtp_port)
         inbox.smtp_port = get_port(bound)
@@ -83,7 +87,9 @@ class Inbox:
         wanted: int | Callable[[ReceivedMail], bool],
         timeout: float,  # noqa: ASYNC109 so that the error can say what is here instead
     ) -> list[ReceivedMail]:
-        """Wait at most `timeout` seconds for `wanted` mails (1 or more), or for one that fulfils `wanted`.
+        """Wait for `wanted` mails (1 or more), or for one that fulfils `wanted`.
+
+        At most for `timeout` seconds.
 
         Returns:
             All mails for a number, else the ones that fulfil it, oldest first.
@@ -129,7 +135,7 @@ class _Session(SMTP):
     def __init__(self, inbox: Inbox) -> None:
         super().__init__(
             inbox,
-            data_size_limit=LARGEST_BYTES,
+            data_size_limit=MAX_BYTES,
             enable_SMTPUTF8=True,
             hostname="localhost",
             loop=asyncio.get_running_loop(),

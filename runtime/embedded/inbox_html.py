@@ -1,4 +1,4 @@
-"""The HTML of the embedded inbox. Everything that a message says is escaped here."""
+"""The HTML of the embedded inbox. All content of messages is escaped here."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ from runtime.embedded.mail import Received, ReceivedMail
 from store.message_origins import MessageOrigin
 
 SCRIPT_HASH: Final = "sha256-" + base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-# Without allow-same-origin and allow-scripts a mail is shut in.
+# Without allow-same-origin and allow-scripts a mail is isolated.
 SANDBOX: Final = "allow-popups allow-popups-to-escape-sandbox"
 _REMOTE: Final = re.compile(
     r"""\b(?:src|srcset|background|poster)\s*=\s*["']?\s*(?:https?:)?//|url\(\s*["']?\s*(?:https?:)?//|<link\b""",
@@ -65,7 +65,7 @@ def message(item: Received, origin: MessageOrigin | None, view: str, journey_url
     )
 
 
-def missing() -> str:
+def not_found() -> str:
     """Return the page of a message that is not there."""
     text = "<h1>No such message</h1><p>It is not here, or no longer: the oldest of 1,000 messages go.</p>"
     return _document("No such message", f'<nav class="bar"><a href="/">← Inbox</a></nav><main>{text}</main>')
@@ -95,7 +95,7 @@ def _title(item: Received, origin: MessageOrigin | None) -> str:
 
 
 def _at(item: Received, origin: MessageOrigin | None) -> datetime:
-    """When it was on the journey's clock, which may be ahead; in the zone of this machine."""
+    """Format a time by the journey's clock in this machine's zone."""
     return (origin.at if origin else item.received_at).astimezone()
 
 

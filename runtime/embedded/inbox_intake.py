@@ -1,4 +1,4 @@
-"""The door of the inbox for messages of any channel: JSON by HTTP, from the provider `console`."""
+"""The inbox's entrance for messages of any channel: JSON from `console`."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,11 +10,11 @@ from starlette.responses import PlainTextResponse, Response
 from runtime.embedded.inbox_store import InboxStore
 from runtime.embedded.mail import ReceivedMessage
 
-LARGEST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 
 
 class IncomingMessage(msgspec.Struct, frozen=True):
-    """A rendered message. It replaces an earlier one of the same id to the same address."""
+    """A rendered message, which replaces the one of the same id and address."""
 
     message_id: str
     content: dict[str, Any]
@@ -29,8 +29,8 @@ async def receive(store: InboxStore, request: Request) -> Response:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST_BYTES:
-            return PlainTextResponse(f"a message has at most {LARGEST_BYTES:,} bytes", 413)
+        if len(body) > MAX_BYTES:
+            return PlainTextResponse(f"a message has at most {MAX_BYTES:,} bytes", 413)
     try:
         incoming = msgspec.json.decode(body, type=IncomingMessage)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -64,7 +64,7 @@ iframe {
 }
 """
 
-# It replaces the list while the page is in sight, and says in the title how many messages came while it was not.
+# It replaces the list while the page is visible; otherwise the title counts new messages.
 SCRIPT: Final = """
 const live = document.getElementById("live"), count = () => live.querySelectorAll("li").length;
 let seen = count();

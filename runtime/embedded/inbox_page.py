@@ -1,7 +1,7 @@
-"""The web application of the embedded inbox: a list, a page for each message, and the same as JSON.
+"""The web application of the embedded inbox: a list, message pages, and JSON.
 
-A mail is foreign text: its HTML is shown in a sandboxed frame of its own, without scripts, and without a request to
-anywhere unless the reader asks for it.
+A mail is foreign text: its HTML is shown in a sandboxed frame, without scripts, and without requests unless the reader
+allows them.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -57,15 +57,15 @@ def inbox_page(store: InboxStore, find_origins: FindOrigins | None = None, journ
     async def overview(_: Request) -> Response:
         items = store.items[::-1]
         origins = await look_up(items)
-        return _page(inbox_html.overview([(item, _of(item, origins)) for item in items]))
+        return _page(inbox_html.overview([(item, _find_origin(item, origins)) for item in items]))
 
     async def one(request: Request) -> Response:
         if (item := _find(store, request)) is None:
-            return _page(inbox_html.missing(), 404)
+            return _page(inbox_html.not_found(), 404)
         view = request.query_params.get("view", "")
         has_remote = "remote" in request.query_params
         origins = await look_up([item])
-        return _page(inbox_html.message(item, _of(item, origins), view, journey_url, has_remote=has_remote))
+        return _page(inbox_html.message(item, _find_origin(item, origins), view, journey_url, has_remote=has_remote))
 
     async def html(request: Request) -> Response:
         item = _find(store, request)
@@ -78,7 +78,7 @@ def inbox_page(store: InboxStore, find_origins: FindOrigins | None = None, journ
     async def as_json(_: Request) -> Response:
         items = store.items[::-1]
         origins = await look_up(items)
-        return JSONResponse([_record(item, _of(item, origins)) for item in items], headers=_COMMON)
+        return JSONResponse([_record(item, _find_origin(item, origins)) for item in items], headers=_COMMON)
 
     async def take(request: Request) -> Response:
         return await receive(store, request)
@@ -100,7 +100,7 @@ def _find(store: InboxStore, request: Request) -> Received | None:
     return store.find(request.path_params["number"])
 
 
-def _of(item: Received, origins: Mapping[UUID, MessageOrigin]) -> MessageOrigin | None:
+def _find_origin(item: Received, origins: Mapping[UUID, MessageOrigin]) -> MessageOrigin | None:
     found = _uuid(item)
     return None if found is None else origins.get(found)
 

@@ -1,6 +1,6 @@
-"""The messages of the embedded inbox: in memory, and in a folder where they are to outlive the process.
+"""The messages of the embedded inbox, in memory and optionally in a folder.
 
-A mail is a file `<number>.eml`: some lines about its envelope, then the mail as it came, so that mail programs open
+A mail is a file `<number>.eml`: some lines about its envelope, then the mail as received, so that mail programs open
 it. Other messages are `<number>.json`.
 """
 
@@ -41,7 +41,7 @@ class InboxStore:
         return next((item for item in self._items if item.number == number), None)
 
     def add(self, make: Callable[[int], Received]) -> Received:
-        """Keep what is made of the next number; the oldest goes where there are too many."""
+        """Store a new message under the next number, and drop the oldest beyond the limit."""
         self._newest += 1
         item = make(self._newest)
         if self._folder is not None:
@@ -51,7 +51,7 @@ class InboxStore:
         return item
 
     def replace(self, message: ReceivedMessage) -> Received:
-        """Keep a message as the newest, in the place of the one of the same id to the same address, if there is one."""
+        """Replace the message of the same id and address, if any, and make it the newest."""
         key = (message.message_id, message.address)
         same = [one for one in self._items if isinstance(one, ReceivedMessage) and (one.message_id, one.address) == key]
         for one in same:

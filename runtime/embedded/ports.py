@@ -17,10 +17,10 @@ def listen(port: int | None) -> socket.socket:
     """
     for candidate in range(port, min(port + NEIGHBOURS, 65_536)) if port else ():
         try:
-            return _bound(candidate)
+            return _bind(candidate)
         except OSError:
             continue
-    return _bound(0)
+    return _bind(0)
 
 
 def free_port(preferred: int | None = None) -> int:
@@ -37,7 +37,7 @@ def get_port(bound: socket.socket) -> int:
     return port
 
 
-def _bound(port: int) -> socket.socket:
+def _bind(port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         # Connections of a server that just ended linger for a minute; without this they would count as taken.

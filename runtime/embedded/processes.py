@@ -64,7 +64,7 @@ async def end(pid: int, signals: Sequence[signal.Signals], seconds: float) -> No
             os.kill(pid, number)
         except ProcessLookupError:
             return
-        if await _within(seconds, lambda: command_line(pid) is None):
+        if await _wait_until(seconds, lambda: command_line(pid) is None):
             return
     raise TimeoutError(f"process {pid} does not end")
 
@@ -73,7 +73,7 @@ async def end_child(process: subprocess.Popen[bytes], signals: Sequence[signal.S
     """Like `end`, for a child of this process, which must be reaped."""
     for number in signals:
         process.send_signal(number)  # does nothing when the child has already been reaped
-        if await _within(seconds, lambda: process.poll() is not None):
+        if await _wait_until(seconds, lambda: process.poll() is not None):
             return
     raise TimeoutError(f"process {process.pid} does not end")
 
@@ -97,7 +97,7 @@ def read_pid(file: Path) -> int | None:
         return None
 
 
-async def _within(seconds: float, is_done: Callable[[], bool]) -> bool:
+async def _wait_until(seconds: float, is_done: Callable[[], bool]) -> bool:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while not is_done():

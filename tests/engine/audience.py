@@ -49,7 +49,7 @@ async def enter(database: Database, key: str = "news") -> list[Operation]:
     work = OperationRunner(database, {"enrol": EnrolHandler(Catalogue())})
     await work.work(key, goes_on=lambda: True)
     async with database.transaction() as connection:
-        return await operations.of_campaign(connection, key, 100)
+        return await operations.list_campaign(connection, key, 100)
 
 
 async def users(database: Database, key: str = "news") -> list[str]:

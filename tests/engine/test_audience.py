@@ -264,7 +264,7 @@ async def test_one_whose_schedule_begins_during_a_pause_enters_when_the_campaign
         await campaigns.resume("news", by=SOJOURN)
         await campaigns.pause("news", by=SOJOURN)
     async with database.transaction() as connection:
-        asked = await operations.of_campaign(connection, "news", 10)
+        asked = await operations.list_campaign(connection, "news", 10)
     assert [one.kind for one in asked].count("enrol") == 1
 
 

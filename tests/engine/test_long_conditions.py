@@ -9,7 +9,7 @@ import pytest
 from application import turns
 from application.audience_sample import AudienceSample, sample_audience
 from application.ingest import Ingest
-from application.refusals import Unjudged, work_out
+from application.refusals import Unjudged, evaluate_refusals
 from domain.campaign.rules import AudienceRule, EntryRule
 from domain.journey.listeners import Listeners
 from store.database import Database
@@ -91,7 +91,7 @@ async def test_refusals_are_worked_out_as_far_as_a_page_may_work() -> None:
         published={(version.key, version.version): NOON for version in versions},
     )
     async with others() as rounds:
-        refusals = await turns.run(work_out(unjudged))
+        refusals = await turns.run(evaluate_refusals(unjudged))
     number = sum(map(len, refusals.values()))
     assert 10 < number <= MOST
     assert len(rounds) >= number

@@ -69,7 +69,7 @@ async def test_of_two_resumptions_the_later_has_the_rate_for_itself(database_url
             await campaigns.resume("plain", by=SOJOURN)
         await OperationRunner(database, {"resume": ResumeHandler()}).work("plain", goes_on=lambda: True)
         async with database.transaction() as connection:
-            later, earlier = await operations.of_campaign(connection, "plain", 10)
+            later, earlier = await operations.list_campaign(connection, "plain", 10)
             cursor = await connection.execute("SELECT 1 FROM outbox WHERE kind = 'resume'")
             assert cursor.rowcount == 2
         assert (later.counts, earlier.counts) == ({"resumed": 2}, {"superseded": 1})

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from application import send
 from application.catalogue import Catalogue, LoadedVersion
 from application.ingest import Ingest
-from application.rendering import RENDER_THREADS, Templates, beside_the_loop
+from application.rendering import RENDER_THREADS, Templates, run_in_thread
 from domain.errors import UnavailableError
 from domain.templates.template_sets import TemplateSet, load
 from tests.engine.ingesting import AT as EVENT_AT
@@ -123,7 +123,7 @@ async def test_a_version_is_compiled_once_for_all_who_ask(
 async def test_templates_that_take_long_to_compile_claim_nothing_and_hold_no_lock(send_harness: SendHarness) -> None:
     """Nor does the gate wait for them, nor an event that begins a journey."""
     let_go = threading.Event()
-    busy = [asyncio.create_task(beside_the_loop(let_go.wait, 30)) for _ in range(RENDER_THREADS)]
+    busy = [asyncio.create_task(run_in_thread(let_go.wait, 30)) for _ in range(RENDER_THREADS)]
     try:
         send_harness.sender._catalogue = Catalogue()
         attempt = asyncio.create_task(send_harness.attempt())

@@ -123,7 +123,7 @@ async def test_search_attributes_that_lack_are_told_and_made(
 
             status, printed = await sojourn(settings, "check")
             assert status == 1
-            assert f"search_attributes: {waits['problem']}\n  mend it: run `sojourn migrate`" in printed
+            assert f"search_attributes: {waits['problem']}\n  remedy: run `sojourn migrate`" in printed
 
             status, printed = await sojourn(settings, "migrate")
             assert (status, printed) == (

@@ -103,7 +103,7 @@ def test_lines_for_a_terminal_are_readable_and_cannot_move_it() -> None:
 
 def test_a_quiet_process_says_warnings_alone(capsys: pytest.CaptureFixture[str]) -> None:
     with configured(is_quiet=True):
-        structlog.get_logger().info("worker runs")
+        structlog.get_logger().info("worker started")
         logging.getLogger("uvicorn.error").info("Started")
         structlog.get_logger().warning("relay waits")
     [line] = capsys.readouterr().err.splitlines()

@@ -14,7 +14,7 @@ from domain.journey.reconciliation import ReconciliationState
 from domain.journey.state import JourneyStatus, StoredState
 from domain.sending.claim import MessageState
 from store.tables import metadata
-from tests.test_names import FILES, ROOT
+from tests.prose import ROOT, product_files
 
 
 def compared(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -41,7 +41,7 @@ def is_own(place: str, channel: str) -> bool:
 def test_no_channel_is_compared_by_name_outside_its_module() -> None:
     found = [
         f"{place}:{line}: {text}"
-        for file in FILES
+        for file in product_files()
         for place in [str(file.relative_to(ROOT))]
         for line, text in compared(ast.parse(file.read_text()))
         if text in CHANNELS and not is_own(place, text)

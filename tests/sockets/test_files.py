@@ -6,7 +6,7 @@ import re
 import pytest
 
 from domain.campaign.steps.kinds import CONTROL_STEPS
-from tests.test_names import FILES, ROOT
+from tests.prose import ROOT, product_files
 
 MOST_FILES = 14
 # The names by which modules speak of a control step: its model, its parts and rule, and its node in the plan.
@@ -34,7 +34,7 @@ def knows(tree: ast.Module, kind: str) -> bool:
 
 
 def files_that_know(kind: str) -> list[str]:
-    files = [file for file in FILES if not str(file.relative_to(ROOT)).startswith(ELSEWHERE)]
+    files = [file for file in product_files() if not str(file.relative_to(ROOT)).startswith(ELSEWHERE)]
     return [str(file.relative_to(ROOT)) for file in files if knows(ast.parse(file.read_text()), kind)]
 
 

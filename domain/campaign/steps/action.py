@@ -38,10 +38,7 @@ Effect = SetTraits | SetStage | EmitEvent
 
 
 class Effects(Struct, frozen=True):
-    """The effects of one action. `errors` says by name why a value has none.
-
-    A refused action has a `reason`, and `data` that explain it.
-    """
+    """The effects of an action, with `errors` by name; a refusal has `reason`, `data`."""
 
     effects: tuple[Effect, ...] = ()
     errors: dict[str, str] = {}
@@ -118,8 +115,5 @@ class ActionStep(StepModel):
 
     @classmethod
     def raw_values(cls, step: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-        """Iterate over the values that a raw step sets, each with its path in the step.
-
-        They may be expressions, which publishing checks.
-        """
+        """Iterate over the values that a raw step sets, each with its path in the step."""
         yield from ()

@@ -34,7 +34,7 @@ class ControlStep(StepModel):
     @classmethod
     @abstractmethod
     def never_goes_on(cls, step: dict[str, Any], ends: Callable[[list[Any]], bool]) -> bool:
-        """Whether the flow never comes to the step behind a raw step. `ends` says the same of a list of steps."""
+        """Whether the flow never reaches the next step; `ends` is the same for a list."""
 
     @classmethod
     def raw_events(cls, step: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -48,7 +48,7 @@ class ControlStep(StepModel):
 
     @classmethod
     def form_problems(cls, step: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
-        """Find keys of a raw step that need or exclude one another, each with what is wrong and the remedy."""
+        """Find keys that need or exclude one another, each with message and remedy."""
         yield from ()
 
 

@@ -9,7 +9,16 @@ from msgspec.json import decode, encode
 
 from domain.campaign.plan import MessagePriority
 from domain.local_time.periods import Period, next_period_start, period_start
-from domain.sending.caps import HIGH, LONGEST, TRANSACTIONAL, Capped, CapRule, CountedMessage, check, is_exempt
+from domain.sending.caps import (
+    HIGH,
+    MAX_PERIOD_SECONDS,
+    TRANSACTIONAL,
+    Capped,
+    CapRule,
+    CountedMessage,
+    check,
+    is_exempt,
+)
 from tests.domain.sending.recount import crowded, is_allowed, recount
 from tests.proofs import rounds
 
@@ -27,7 +36,7 @@ def mail(
 
 
 def calendar(period: Period, limit: int = 1, name: str = "calendar") -> CapRule:
-    return CapRule(name, limit, LONGEST[period], calendar=period)
+    return CapRule(name, limit, MAX_PERIOD_SECONDS[period], calendar=period)
 
 
 def may(
@@ -215,7 +224,7 @@ def test_no_period_is_longer_than_what_is_read_for_it(period: Period, zone: str)
     while starts[-1] < end:
         starts.append(next_period_start(period, starts[-1], ZoneInfo(zone)))
     longest = max(later - earlier for earlier, later in pairwise(starts))
-    assert longest < timedelta(seconds=LONGEST[period])
+    assert longest < timedelta(seconds=MAX_PERIOD_SECONDS[period])
 
 
 # Against a recount at every step of time.
@@ -244,7 +253,7 @@ def rules_of(draw: st.DrawFn) -> CapRule:
     return CapRule(
         name=draw(names),
         limit=draw(st.integers(1, 4)) if limits else None,
-        window=LONGEST[period] if period else draw(SPANS) if limits else None,
+        window=MAX_PERIOD_SECONDS[period] if period else draw(SPANS) if limits else None,
         channels=draw(some(CHANNELS)),
         categories=draw(some(["marketing", "news"])),
         calendar=period,

@@ -10,7 +10,7 @@ import pytest
 from domain.campaign.plan import MessagePriority, OnCapped, Send
 from domain.local_time.windows import LocalWindow
 from domain.sending import policy
-from domain.sending.caps import LONGEST, CapRule, CountedMessage
+from domain.sending.caps import MAX_PERIOD_SECONDS, CapRule, CountedMessage
 from domain.sending.policy import (
     Answer,
     Deferred,
@@ -331,7 +331,7 @@ def test_a_cap_that_frees_in_quiet_hours_is_not_waited_for_beyond_the_expiry() -
     [
         (CapRule("r", 1, 3_600), {"limit": 1, "count": 2, "window_seconds": 3_600}, "2026-11-01T22:00:00+09:00"),
         (
-            CapRule("r", 2, LONGEST["week"], calendar="week"),
+            CapRule("r", 2, MAX_PERIOD_SECONDS["week"], calendar="week"),
             {"limit": 2, "count": 2, "calendar": "week"},
             "2026-11-02T00:00:00+09:00",
         ),
