@@ -4,6 +4,7 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
@@ -14,6 +15,8 @@ from store.schema_revision import MIGRATIONS, is_ready
 
 # Concurrent migrations take turns.
 MIGRATION_LOCK = 0x50_4A_52_4E
+# Requests queue behind a migration that waits for a table. It gives up before they do (store/database.py).
+LOCK_TIMEOUT = "4s"
 
 
 def sqlalchemy_url(database_url: str) -> str:
@@ -26,12 +29,14 @@ def upgrade(database_url: str) -> None:
 
     A database of a later release stays as it is: that release was rolled back to this one.
 
-    Raises UnavailableError if the database does not answer, InvalidRequestError if it refuses the connection.
+    Raises UnavailableError if the database does not answer or a table is in use, InvalidRequestError if it refuses the
+    connection.
     """
     engine = create_engine(sqlalchemy_url(database_url))
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+            connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
             connection.commit()
             try:
                 if not is_ready(MigrationContext.configure(connection).get_current_revision()):
@@ -39,6 +44,7 @@ def upgrade(database_url: str) -> None:
                 connection.execute(text(partitions.ENSURE))
                 connection.commit()
             finally:
+                connection.rollback()
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
                 connection.commit()
     except OperationalError as error:
@@ -50,6 +56,8 @@ def upgrade(database_url: str) -> None:
 def _failure(error: BaseException | None) -> SojournError:
     if not isinstance(error, psycopg.Error):
         return UnavailableError(f"the database does not answer: {error}")
+    if isinstance(error, LockNotAvailable):
+        return UnavailableError("a long transaction holds a table that is to be changed: end it, and migrate again")
     away = describe_failure(error)
     if away.is_refusal:
         return InvalidRequestError(f"the database refuses us: {away.reason} ({away.detail}); {away.remedy}")

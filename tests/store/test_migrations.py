@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -9,7 +10,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
-from store import partitions
+from domain.errors import UnavailableError
+from store import migrate, partitions
 from store.database import Database
 from store.migrate import sqlalchemy_url, upgrade
 from store.schema_revision import MIGRATIONS, NEWEST, current, is_ready
@@ -112,6 +114,24 @@ def upgrade_to(database_url: str, revision: str) -> None:
         command.upgrade(config, revision)
         connection.commit()
     engine.dispose()
+
+
+async def test_a_migration_does_not_keep_requests_waiting_for_a_table(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(upgrade_to, empty_database_url, "0022")
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "100ms")
+    async with Database(empty_database_url, pool_size=2) as database:
+        async with database.transaction() as reading:
+            await reading.execute("SELECT 1 FROM journeys")
+            with pytest.raises(UnavailableError, match="a long transaction holds a table"):
+                await asyncio.to_thread(upgrade, empty_database_url)
+            async with database.transaction() as connection:
+                assert await current(connection) == "0022"
+                await connection.execute("SELECT 1 FROM journeys")
+        await asyncio.to_thread(upgrade, empty_database_url)
+        async with database.transaction() as connection:
+            assert await current(connection) == NEWEST
 
 
 BEFORE_STAMPS = """
