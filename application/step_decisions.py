@@ -26,7 +26,7 @@ from domain.journey.step_decisions import (
 )
 from domain.journey.step_facts import LockedFacts, StepFacts
 from domain.sending.policy import Answer
-from store import decisions, journeys, messages
+from store import decisions, journeys, messages, step_facts
 from store.database import Connection, Database
 from store.decisions import Decision
 
@@ -51,7 +51,7 @@ class StepDecisions:
         return await self._answer(
             request,
             Answer,
-            lambda connection: messages.gate_facts(connection, request),
+            lambda connection: step_facts.read_gate_facts(connection, request),
             lambda facts, version: decide_send(request, version.plan, version.rules, facts, self._timezone),
         )
 
@@ -142,4 +142,4 @@ async def _record(connection: Connection, request: StepRequest, facts: LockedFac
 
 
 def _step_facts(request: StepRequest) -> Callable[[Connection], Awaitable[StepFacts | None]]:
-    return lambda connection: journeys.step_facts(connection, request.journey_id, request.decision_id)
+    return lambda connection: step_facts.read_step_facts(connection, request.journey_id, request.decision_id)

@@ -10,11 +10,7 @@ from psycopg.types.json import Jsonb
 
 from domain.journey.position import Position
 from domain.journey.records import Ending, Journey
-from domain.journey.step_facts import StepFacts
 from domain.tracking.event import stored_event
-from store.addresses import REFUSED_OF_PROFILE
-from store.arms import IS_ARM
-from store.campaigns import REGISTRY_LOCK
 from store.database import Connection, PendingResult
 from store.transaction_metrics import Metric
 
@@ -278,53 +274,3 @@ async def find_exited(connection: Connection, workflow_ids: Collection[str]) -> 
         (list(workflow_ids),),
     )
     return [(row["workflow_id"], row["by"]) async for row in cursor]
-
-
-async def step_facts(connection: Connection, journey_id: UUID, decision_id: UUID) -> StepFacts | None:
-    """Read the facts for a step of this journey, under the locks of both.
-
-    Person, journey and campaigns are locked. In a pipeline this is one round trip, which also reads the answer of an
-    earlier decision.
-
-    A journey whose version is being ended has exited, though its row may not say so yet. None if there is no such
-    journey, or the person was just merged into another, which is worth a retry.
-    """
-    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
-    person = await connection.execute(
-        """
-        SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id
-        WHERE journeys.id = %s FOR NO KEY UPDATE OF profiles
-        """,
-        (journey_id,),
-    )
-    await connection.execute("SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE", (journey_id,))
-    # A separate statement, whose snapshot is taken after the locks.
-    facts = await connection.execute(_STEP_FACTS, {"journey_id": journey_id, "decision_id": decision_id})
-    locked = await person.fetchone()
-    row = await facts.fetchone()
-    if locked is None or row is None or locked["id"] != row["profile_id"]:
-        return None
-    return StepFacts(**row)
-
-
-_STEP_FACTS = f"""
-SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at, saved,
-       CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
-            ELSE journeys.state END AS journey_state,
-       user_id, traits, profiles.context, consent AS consent_given, suppressed,
-       {REFUSED_OF_PROFILE} AS refused_addresses,
-       profiles.stage, profiles.created_at,
-       (SELECT min(value) FROM identities
-        WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id,
-       COALESCE((SELECT jsonb_object_agg(step, CASE WHEN opened_at IS NOT NULL THEN 'opened'
-                                                    WHEN messages.state = 'sent' THEN 'ignored'
-                                                    ELSE messages.state END ORDER BY visit)
-                 FROM messages WHERE messages.journey_id = journeys.id), '{{}}') AS messages,
-       COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
-                 WHERE decisions.journey_id = journeys.id AND {IS_ARM}), '{{}}') AS arms,
-       (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered
-FROM journeys
-JOIN profiles ON profiles.id = journeys.profile_id
-JOIN campaigns ON campaigns.key = journeys.campaign_key
-WHERE journeys.id = %(journey_id)s
-"""  # noqa: S608 -- a constant of the store

@@ -5,14 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct, convert
+from msgspec import Struct
 from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
 from domain.campaign.life import CampaignState
-from domain.journey.requests import AuthorizeRequest
 from domain.journey.state import StoredState
-from domain.journey.step_facts import GateFacts
 from domain.sending.claim import MessageState
 from domain.sending.policy import Reservation
 from store import addresses
@@ -51,74 +49,6 @@ class Claimed(Struct, frozen=True):
     consent: dict[str, bool]
     suppressed: dict[str, str | None]
     refused_addresses: dict[str, dict[str, str | None]]
-
-
-_LOCK_RECIPIENT = """
-SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id
-WHERE journeys.id = %s FOR NO KEY UPDATE OF profiles
-"""
-_LOCK_JOURNEY = "SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE"
-_FACTS = f"""
-SELECT journeys.profile_id, profiles.traits, profiles.context, profiles.consent, profiles.suppressed,
-       {REFUSED_OF_PROFILE} AS refused_addresses,
-       CASE WHEN is_stopped THEN 'exited' ELSE journeys.state END AS journey_state,
-       CASE WHEN is_stopped THEN 'campaign stopped' ELSE journeys.ended_by END AS ended_by,
-       journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state,
-       (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
-       (SELECT at FROM decisions WHERE id = %(asked_before)s AND outcome = 'held') AS held_at,
-       COALESCE(caps.rules, '[]') AS rules,
-       COALESCE((
-         SELECT jsonb_agg(jsonb_build_object(
-           'at', CASE WHEN messages.state IN ('reserved', 'sending')
-                      THEN greatest(messages.at, least(messages.expires_at, %(at)s)) ELSE messages.at END,
-           'channel', channel, 'category', category, 'priority', priority))
-         FROM messages
-         WHERE messages.profile_id = journeys.profile_id
-           AND messages.state IN ('reserved', 'sending', 'sent', 'unknown')
-           AND (messages.at > %(at)s - caps.longest
-                OR messages.state IN ('reserved', 'sending') AND messages.expires_at > %(at)s - caps.longest)
-         ), '[]') AS ledger
-FROM journeys
-JOIN profiles ON profiles.id = journeys.profile_id
-JOIN campaigns ON campaigns.key = journeys.campaign_key
-CROSS JOIN LATERAL (SELECT journeys.state = 'active' AND campaign_version = ANY(exiting) AS is_stopped) AS stopped
-LEFT JOIN (
-  SELECT rules, (SELECT max(greatest((rule ->> 'window')::float8, (rule ->> 'min_gap')::float8))
-                 FROM jsonb_array_elements(rules) AS rule) * interval '1 second' AS longest
-  FROM frequency_caps ORDER BY version DESC LIMIT 1
-) AS caps ON true
-WHERE journeys.id = %(journey_id)s
-"""  # noqa: S608 -- a constant of the store
-
-
-async def gate_facts(connection: Connection, request: AuthorizeRequest) -> GateFacts | None:
-    """Lock the recipient's ledger, addresses and journey; read the gate's facts.
-
-    This is one round trip. A journey whose version is being ended has exited, though its row may not say so yet.
-
-    A message that may still be handed over counts as if it were sent now, however long ago it was reserved; after its
-    expiry, as if it had been sent then, since a slower clock may still send it. The facts are a separate statement,
-    whose snapshot is taken after the locks. None if the recipient was just merged into another profile, or the journey
-    does not exist; the first is worth a retry.
-    """
-    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
-    recipient = await connection.execute(_LOCK_RECIPIENT, (request.journey_id,))
-    await addresses.lock_of_journey(connection, request.journey_id)
-    await connection.execute(_LOCK_JOURNEY, (request.journey_id,))
-    facts = await connection.execute(
-        _FACTS,
-        {
-            "journey_id": request.journey_id,
-            "decision_id": request.decision_id,
-            "asked_before": request.previous_decision_id,
-            "at": request.at,
-        },
-    )
-    locked = await recipient.fetchone()
-    row = await facts.fetchone()
-    if locked is None or row is None or locked["id"] != row["profile_id"]:
-        return None
-    return convert(row, GateFacts)
 
 
 async def reserve(connection: Connection, reservation: Reservation) -> None:

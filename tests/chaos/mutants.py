@@ -12,7 +12,7 @@ from domain.people.identity import Identity, Known
 from domain.sending.claim import Proceed
 from runtime import relay
 from runtime.relay import Relay, TemporalAwayError
-from store import messages, outbox, profiles
+from store import messages, outbox, profiles, step_facts
 from store.database import Connection
 
 
@@ -29,9 +29,9 @@ def claim_skipped() -> None:
 def cap_without_lock() -> None:
     """The gate reads the recipient's ledger without holding it."""
     lock = " FOR NO KEY UPDATE OF profiles"
-    if lock not in messages._LOCK_RECIPIENT:
+    if lock not in step_facts._LOCK_PERSON:
         raise ValueError("the gate locks its recipient in another way: break that one")
-    messages._LOCK_RECIPIENT = messages._LOCK_RECIPIENT.replace(lock, "")
+    step_facts._LOCK_PERSON = step_facts._LOCK_PERSON.replace(lock, "")
 
 
 def relay_forgets_first() -> None:
