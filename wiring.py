@@ -132,7 +132,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
 
     async with _database(settings) as database:
         catalogue = Catalogue()
-        opened = _providers(settings)
+        opened = open_providers(settings)
         providers = {channel: InstrumentedProvider(channel, provider) for channel, provider in opened.items()}
         yield Engine(
             database=database,
@@ -195,8 +195,11 @@ def mail_server(settings: MailSettings) -> Smtp:
     return smtp.open_smtp(smtp.SmtpSettings(**_smtp(settings)))
 
 
-def _providers(settings: Settings) -> dict[str, Provider]:
-    """Return each channel's provider: SOJOURN_PROVIDERS names it, or it has settings."""
+def open_providers(settings: Settings) -> dict[str, Provider]:
+    """Open each channel's provider: SOJOURN_PROVIDERS names it, or it has settings.
+
+    No connection is made. Raises InvalidRequestError for a provider or setting that does not exist.
+    """
     chosen: dict[str, dict[str, Any]] = {
         "email": {"kind": "smtp", **_smtp(settings)},
         "webhook": {

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from cli.exit_codes import DONE, REFUSED, UNAVAILABLE
 from cli.options import AsJson
 from cli.output import print_json, printable
+from domain.sending.outbound_secrets import describe_hosts_remedy
 
 if TYPE_CHECKING:
     from domain.deployment.findings import DeploymentFinding
@@ -43,8 +44,9 @@ def check(as_json: AsJson = False) -> None:
             typer.echo(printable(f"  it says: {each.detail}"))
         typer.echo(printable(f"  remedy: {each.remedy}"))
     for name, hosts in () if as_json else secrets.items():
-        where = ", ".join(hosts) or f"nowhere: set SOJOURN_SECRET_{name.upper()}_HOSTS, or add the file {name}.hosts"
-        typer.echo(printable(f"the secret {name} goes to {where}"))
+        typer.echo(
+            printable(f"the secret {name} goes to {', '.join(hosts) or f'no host: {describe_hosts_remedy(name)}'}")
+        )
     raise typer.Exit(_status(found))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
 import psycopg
@@ -40,6 +40,14 @@ from store.message_origins import MessageOrigin, find_origins
 from store.migrate import upgrade
 
 POOL_SIZE = 2
+# Whatever Temporal's own variables say of another server.
+_EMBEDDED_TEMPORAL: Final[Mapping[str, Any]] = {
+    "temporal_address": f"{LOOPBACK}:7233",
+    "temporal_namespace": NAMESPACE,
+    "temporal_tls": False,
+    "temporal_api_key": None,
+    "temporal_grpc_meta": {},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +102,12 @@ class DevStack:
 
         Raises:
             ConflictError: another stack runs in the folder.
+            ValidationError, InvalidRequestError: a setting of the environment is not valid; no server was started.
             EmbeddedServerError: an embedded server did not start.
         """
         async with AsyncExitStack() as parts:
             parts.enter_context(self.folder.claim())
+            self._check_settings()
             facts = await self._database(parts) | await self._temporal(parts) | await self._mail(parts)
             bound = listen(self._ports.api)
             parts.callback(bound.close)
@@ -128,10 +138,16 @@ class DevStack:
         """Run until cancelled, or until the worker ends by itself, which it should not.
 
         Raises:
-            RuntimeError: it did; its cause is the worker's error.
+            Exception: the worker's own error, or RuntimeError if it had none.
         """
         await asyncio.wait([self._worker])
-        raise RuntimeError("the worker ended by itself") from self._worker.exception()
+        self._worker.result()
+        raise RuntimeError("the worker ended by itself")
+
+    async def clock_ahead(self) -> timedelta:
+        """How far `sojourn dev forward` has moved the time of this stack."""
+        async with self.database.transaction() as connection:
+            return await clock_ahead(connection)
 
     async def _database(self, parts: AsyncExitStack) -> dict[str, Any]:
         if _is_given("database_url"):
@@ -156,12 +172,8 @@ class DevStack:
         )
         parts.push_async_callback(self.temporal.stop)
         return {
+            **_EMBEDDED_TEMPORAL,
             "temporal_address": self.temporal.address,
-            "temporal_namespace": NAMESPACE,
-            # Whatever Temporal's own variables say of another server.
-            "temporal_tls": False,
-            "temporal_api_key": None,
-            "temporal_grpc_meta": {},
             "temporal_ui_url": self.temporal.ui_url,
         }
 
@@ -180,17 +192,27 @@ class DevStack:
             "smtp_password": None,
         }
 
+    def _check_settings(self) -> None:
+        """Refuse what the worker would refuse, before servers start."""
+        facts: dict[str, Any] = {} if _is_given("temporal_address") else dict(_EMBEDDED_TEMPORAL)
+        if not _is_given("database_url"):
+            facts["database_url"] = f"postgresql://{LOOPBACK}/sojourn"
+        wiring.open_providers(self._read_settings(facts))
+
     def _settings(self, facts: Mapping[str, Any]) -> Settings:
+        settings = self._read_settings(facts, public_url=self.api_url)
+        return settings.model_copy(update={"providers": self._providers(settings.providers)})
+
+    def _read_settings(self, facts: Mapping[str, Any], **more: Any) -> Settings:
         """Choose settings: those of the parts that run here, the developer's, a default."""
         defaults = {
             **self.folder.keys(),
-            "public_url": self.api_url,
+            **more,
             "webhook_allow_private_addresses": True,  # what a developer has to call listens on this machine
         }
         wanted = {name: value for name, value in defaults.items() if not _is_given(name)}
         # Builds are not promoted here.
-        settings = Settings.model_validate({**wanted, **facts, "build_id": None})
-        return settings.model_copy(update={"providers": self._providers(settings.providers)})
+        return Settings.model_validate({**wanted, **facts, "build_id": None})
 
     def _providers(self, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """Choose providers; those of kind `console` show messages in this stack's inbox."""
@@ -211,7 +233,7 @@ class DevStack:
 
     async def _connect_temporal(self, settings: Settings) -> Client:
         """Connect a client whose workflows begin at the deployment's time."""
-        return with_deployment_time(await wiring.connect_temporal(settings), self._clock_ahead)
+        return with_deployment_time(await wiring.connect_temporal(settings), self.clock_ahead)
 
     async def _run_audiences(self, parts: AsyncExitStack) -> None:
         """Run audiences by the deployment's time from now on."""
@@ -225,10 +247,6 @@ class DevStack:
                 return await find_origins(connection, message_ids)
         except (psycopg.OperationalError, UnavailableError):
             return {}  # the messages are shown without them
-
-    async def _clock_ahead(self) -> timedelta:
-        async with self.database.transaction() as connection:
-            return await clock_ahead(connection)
 
     async def _work(self, parts: AsyncExitStack) -> None:
         stop, ready = asyncio.Event(), asyncio.Event()
@@ -250,7 +268,8 @@ class DevStack:
         finally:
             readiness.cancel()
         if self._worker.done():
-            raise RuntimeError("the worker did not start") from self._worker.exception()
+            self._worker.result()
+            raise RuntimeError("the worker ended before it was ready")
 
 
 def _is_given(setting: str) -> bool:

@@ -30,9 +30,13 @@ def api(
     with _without_garbage_collection():
         from api.app import create_app
         from api.server import serve
+        from cli.unknown_variables import log_unknown_variables
         from runtime.instrumented_process import instrumented_process, log_fatal
+        from runtime.logs import configure_logs
         from settings import Settings
 
+    configure_logs()
+    log_unknown_variables()
     settings = Settings()
     with (
         log_fatal(),
@@ -62,8 +66,12 @@ def _without_garbage_collection() -> Iterator[None]:
 def worker() -> None:
     """Run journeys and send messages."""
     with _without_garbage_collection():
+        from cli.unknown_variables import log_unknown_variables
+        from runtime.logs import configure_logs
         from worker import main
 
+    configure_logs()
+    log_unknown_variables()
     main()
 
 

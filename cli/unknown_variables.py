@@ -1,14 +1,19 @@
 """SOJOURN_ variables that nothing reads, such as misspelt ones."""
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Final
+
+import structlog
 
 from cli.target import API_KEY, API_URL, CONTEXT
 from domain.deployment.findings import DeploymentFinding, DeploymentPart
 from domain.suggestions import find_closest
 from settings import CodecServerSettings, Settings
 from settings_sources import OUTBOUND, OUTBOUND_FOLDER, PREFIX, is_secret, outbound_variables
+
+log = structlog.get_logger()
 
 # Read by the command line, and by docker-compose.yml.
 _OTHERS: Final = (API_URL, API_KEY, CONTEXT, f"{PREFIX}SECRETS", OUTBOUND_FOLDER)
@@ -25,6 +30,12 @@ def find_unknown_variables(environ: Mapping[str, str]) -> list[DeploymentFinding
         if variable.startswith(PREFIX) and variable not in known and not _OF_KUBERNETES.fullmatch(variable)
     ]
     return [_describe(variable, find_closest(variable, known)) for variable in unknown]
+
+
+def log_unknown_variables() -> None:
+    """Warn of each variable of this process that nothing reads: what it was to set keeps its default."""
+    for finding in find_unknown_variables(os.environ):
+        log.warning("variable ignored", problem=finding.problem, remedy=finding.remedy)
 
 
 def _describe(variable: str, closest: str | None) -> DeploymentFinding:

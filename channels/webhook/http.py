@@ -100,7 +100,7 @@ class WebhookHttp:
         return SavedReply(values, saved.detail)
 
     def _build(self, message: Outbound) -> WebhookRequest:
-        content = self._secrets.fill(message.content)
+        content = self._secrets.fill(message.content, self.account(message))
         request = build(content, message.message_id, message.at, self._signers, datetime.now(UTC))
         # By the URL that is called, whatever was put into it.
         host = request.url.raw_host.decode("ascii")

@@ -1,7 +1,7 @@
 """Secrets that messages carry to other servers, each bound to its hosts."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -41,6 +41,12 @@ def find_outbound_fault(secret: BoundSecret) -> SecretFault | None:
     return None
 
 
+def describe_hosts_remedy(name: str, hosts: Sequence[str] = ("…",)) -> str:
+    """Say how the workers learn which hosts a secret may go to."""
+    variable, listed = f"SOJOURN_SECRET_{name.upper()}_HOSTS", ",".join(hosts)
+    return f"set {variable}={listed}, or write it to the file {name}.hosts, and restart the workers"
+
+
 class SecretRefusal(Exception):
     """A message names a secret that is missing, or may not go to the host.
 
@@ -58,17 +64,18 @@ class SecretKeeper:
     def __init__(self, secrets: Mapping[str, BoundSecret]) -> None:
         self._secrets = secrets
 
-    def fill(self, content: Any) -> Any:
-        """Fill in the secrets. Raises SecretRefusal for an unknown one."""
-        return fill(content, self._value_of)
+    def fill(self, content: Any, host: str) -> Any:
+        """Fill in the secrets. Raises SecretRefusal for an unknown one, with its host."""
+        return fill(content, lambda name: self._value_of(name, host))
 
     def check_host(self, content: Any, scheme: str, host: str) -> None:
         """Refuse content whose secrets may not go to this host. Raises SecretRefusal."""
         for name in secrets_in(content):
             hosts = self._secrets[name].hosts
             if host.lower() not in hosts:
-                bound = f"is bound to {', '.join(hosts)}" if hosts else "is bound to no host"
-                raise SecretRefusal("secret_refused", f"the secret '{name}' {bound}, and may not go to {host}")
+                bound, remedy = ", ".join(hosts) or "no host", describe_hosts_remedy(name, (*hosts, host))
+                said = f"the secret '{name}' is bound to {bound}, and may not go to {host}"
+                raise SecretRefusal("secret_refused", f"{said}: {'correct the URL, or ' if hosts else ''}{remedy}")
             if scheme != "https" and not is_loopback(host):
                 raise SecretRefusal("secret_refused", f"the secret '{name}' goes by https only")
 
@@ -81,10 +88,11 @@ class SecretKeeper:
             text = re.sub(re.escape(spelling), f"[secret {written[spelling]}]", text, flags=re.IGNORECASE)
         return text
 
-    def _value_of(self, name: str) -> str:
+    def _value_of(self, name: str, host: str) -> str:
         if name not in self._secrets:
-            said = f"this worker knows no secret '{name}'; set SOJOURN_SECRET_{name.upper()}, or add its file"
-            raise SecretRefusal("secret_missing", said)
+            variable = f"SOJOURN_SECRET_{name.upper()}"
+            said = f"this worker knows no secret '{name}'; set {variable} and {variable}_HOSTS={host or '…'}, or add "
+            raise SecretRefusal("secret_missing", f"{said}the files {name} and {name}.hosts; and restart the workers")
         return self._secrets[name].value
 
 

@@ -41,9 +41,9 @@ class NullProvider:
 def main() -> None:
     match sys.argv[1]:
         case "worker":
-            providers = wiring._providers
+            providers = wiring.open_providers
             with patch.object(
-                wiring, "_providers", lambda settings: {**providers(settings), "webhook": NullProvider()}
+                wiring, "open_providers", lambda settings: {**providers(settings), "webhook": NullProvider()}
             ):
                 worker.main()
         case "api":

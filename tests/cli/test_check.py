@@ -4,6 +4,9 @@ import asyncio
 import json
 import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -70,7 +73,8 @@ class TestCheck:
         run(["check"])
         printed = capsys.readouterr().out
         assert printed.splitlines()[-2:] == [
-            "the secret crm_token goes to nowhere: set SOJOURN_SECRET_CRM_TOKEN_HOSTS, or add the file crm_token.hosts",
+            "the secret crm_token goes to no host: set SOJOURN_SECRET_CRM_TOKEN_HOSTS=…, or write it to the file "
+            "crm_token.hosts, and restart the workers",
             "the secret slack_path goes to hooks.slack.com, hooks.example.com",
         ]
         run(["check", "--json"])
@@ -185,6 +189,44 @@ class TestCheck:
             "Without search attributes, no journey starts. Temporal does not answer: the connection is refused: "
         )
         assert "Then run `sojourn migrate` again" in printed.err
+
+
+def start_sojourn(folder: Path, *arguments: str, **variables: str) -> tuple[int, list[str]]:
+    """Run a process that does not get far; its status and the lines of its standard error."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}
+    command = [sys.executable, "-m", "cli.main", *arguments]
+    environment = {**given, **variables, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return ended.returncode, ended.stderr.splitlines()
+
+
+@pytest.mark.parametrize("command", ["api", "worker", "dev"])
+def test_processes_warn_of_what_nothing_reads(tmp_path: Path, command: str) -> None:
+    status, lines = start_sojourn(tmp_path, command, SOJOURN_TIMEZON="Europe/Berlin", SOJOURN_TIMEZONE="Berlin")
+    assert status == 1
+    warning = json.loads(lines[0])
+    assert (warning["event"], warning["level"]) == ("variable ignored", "warning")
+    assert warning["problem"] == "SOJOURN_TIMEZON is not a known variable, and nothing reads it"
+    assert warning["remedy"] == "rename it to SOJOURN_TIMEZONE, or unset it"
+    assert any(line.startswith("sojourn: SOJOURN_TIMEZONE is not valid: ") for line in lines[1:])
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "error"),
+    [
+        ("SOJOURN_PROVIDERS", '{"push": {"kind": "console"}}', "SOJOURN_PROVIDERS: there is no channel `push`; there "),
+        ("SOJOURN_PROVIDERS", '{"email": {"kind": "smpt"}}', "SOJOURN_PROVIDERS: email has no provider `smpt`; there "),
+        ("SOJOURN_SMTP_PORT", "80x", "SOJOURN_SMTP_PORT is not valid: "),
+        ("SOJOURN_API_PORT", "80x", "SOJOURN_API_PORT is not valid: "),
+        ("SOJOURN_PUBLIC_URL", "nowhere", "SOJOURN_PUBLIC_URL "),
+    ],
+)
+def test_dev_refuses_a_setting_before_servers_start(tmp_path: Path, variable: str, value: str, error: str) -> None:
+    status, lines = start_sojourn(tmp_path, "dev", **{variable: value})
+    assert status == 1
+    [line] = lines
+    assert line.startswith(f"sojourn: {error}")
+    assert not (tmp_path / ".sojourn" / "postgres").exists()
 
 
 def test_every_variable_of_the_settings_page_is_known() -> None:

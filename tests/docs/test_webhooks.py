@@ -112,7 +112,7 @@ def test_slack_is_called_with_the_secret_of_the_page(monkeypatch: pytest.MonkeyP
     )
     keeper = SecretKeeper(settings.webhook_secrets)
     content = rendered("slack", plan="Team")
-    request = build(keeper.fill(content), ID, AT, [], AT)
+    request = build(keeper.fill(content, "hooks.slack.com"), ID, AT, [], AT)
     keeper.check_host(content, request.url.scheme, request.url.host)
     assert str(request.url) == f"https://hooks.slack.com/services/{os.environ['SOJOURN_SECRET_SLACK_PATH']}"
     assert json.loads(request.body) == {"text": "A customer has asked for a call about Team"}

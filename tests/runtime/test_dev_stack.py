@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cli.dev_banner import print_banner
 from cli.dev_folder import DevFolder
 from cli.dev_stack import DevPorts, DevStack
 from cli.main import run
@@ -145,18 +146,26 @@ async def test_the_inbox_says_where_a_mail_comes_from(folder: Path) -> None:
 
 
 async def test_webhooks_are_shown_in_the_inbox_where_the_developer_wants_it(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As docs/cli.md chooses it. The webhook names a secret, which stays a name."""
     [(variable, value)] = re.findall(r"^(SOJOURN_PROVIDERS)='(.*)' sojourn dev$", PAGE, re.MULTILINE)
     monkeypatch.setenv(variable, value)
     monkeypatch.setenv("SOJOURN_SECRET_CRM", "do not show this")
     monkeypatch.setenv("SOJOURN_SECRET_CRM_HOSTS", "crm.example.com")
+    monkeypatch.setenv("SOJOURN_SECRET_UNBOUND", "do not show this")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
     async with (
         DevStack(folder, durable=False) as stack,
         httpx.AsyncClient(base_url=stack.api_url, trust_env=False, timeout=60) as http,
     ):
         assert stack.inbox is not None
+        await print_banner(stack, DevPorts(api=1))
+        told = capsys.readouterr().out
+        assert f"\nAPI: port {stack.settings.api_port} instead of 1.\n" in told
+        assert "\nThe secret unbound goes to no host: set SOJOURN_SECRET_UNBOUND_HOSTS=…, or write" in told
+        assert f"\nIn another terminal, first: export PATH={Path(sys.executable).parent}:$PATH\n" in told
+        assert " ahead" not in told
         source = CAMPAIGN.replace("channel: email", "channel: webhook")
         await run_campaign(stack, http, source, CALL)
         await report(stack, http, {"type": "track", "userId": "u 1", "event": "Signed Up"})

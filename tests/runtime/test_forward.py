@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shlex
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +15,8 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from cli.dev_stack import DevStack
+from cli.dev_banner import print_banner
+from cli.dev_stack import DevPorts, DevStack
 from cli.main import run
 from runtime.embedded import audience_clock, forward
 from runtime.embedded.audience_clock import AudienceClock
@@ -187,6 +189,11 @@ async def test_a_mail_of_tomorrow_comes_now_and_the_clock_stays_ahead(
         assert timedelta(days=1) < datetime.fromisoformat(entry["at"]) - began < timedelta(days=1, minutes=5)
 
     async with developing(folder) as developer:
+        capsys.readouterr()
+        await print_banner(developer.stack, DevPorts())
+        told = capsys.readouterr().out
+        assert re.search(r"^It is \d{4}-\d\d-\d\d \d\d:\d\d here, 1 day ahead \(`sojourn dev forward`\)\.$", told, re.M)
+        assert f"Remove {folder} to begin anew.\n" in told
         # As docs/cli.md has it, in the folder of the stack.
         monkeypatch.chdir(folder.parent)
         for line in DEVELOPMENT:

@@ -17,13 +17,15 @@ def naming(*names: str) -> dict[str, Any]:
 
 def test_secrets_are_put_in_wherever_they_stand() -> None:
     content = naming("short", "long")
-    assert KEEPER.fill(content) == {"list": [1, {"text": "a abcdefghabcdefgh/ijkl+m"}], "none": None}
+    assert KEEPER.fill(content, "api.example.com") == {"list": [1, {"text": "a abcdefghabcdefgh/ijkl+m"}], "none": None}
     assert content["list"][1]["text"] == "a {{ secrets.short }}{{ secrets.long }}"
 
 
 def test_an_unknown_secret_is_refused_by_its_name() -> None:
-    with pytest.raises(SecretRefusal, match="SOJOURN_SECRET_OTHER") as refused:
-        KEEPER.fill(naming("other"))
+    with pytest.raises(
+        SecretRefusal, match=r"set SOJOURN_SECRET_OTHER and SOJOURN_SECRET_OTHER_HOSTS=api\.example\.com, or add"
+    ) as refused:
+        KEEPER.fill(naming("other"), "api.example.com")
     assert refused.value.reason == "secret_missing"
 
 
