@@ -3,39 +3,49 @@
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import typer
 from pydantic import ValidationError
 
+from cli.dev_folder import RUN, DevFolder
 from cli.exit_codes import DONE, REFUSED, UNAVAILABLE
 from cli.options import AsJson
 from cli.output import print_json, printable
+from cli.target import find_dev_folder, read_run
 from domain.sending.outbound_secrets import describe_hosts_remedy
 
 if TYPE_CHECKING:
+    from cli.dev_settings import RunningDev
     from domain.deployment.findings import DeploymentFinding
 
 T = TypeVar("T")
+
+# With one of these, the environment is that of a process.
+_NAMES_DEPLOYMENT: Final = ("SOJOURN_DATABASE_URL", "SOJOURN_TEMPORAL_ADDRESS", "SOJOURN_LINK_SECRET")
 
 
 def check(as_json: AsJson = False) -> None:
     """Check settings, database, schema, clock, Temporal, mail and workers.
 
-    It reads the same settings as the processes, and lists the secrets of webhooks by name and host. Status 0: no
-    problems found. 1: a problem with a remedy. 3: only that a server does not answer; a refused login or TLS is status
-    1.
+    It reads the same settings as the processes, or those of the `sojourn dev` that runs here, and lists the secrets of
+    webhooks by name and host. Status 0: no problems found. 1: a problem with a remedy. 3: only that a server does not
+    answer; a refused login or TLS is status 1.
     """
     # The pool logs each failed attempt; the finding below says it once.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
-    found, secrets = asyncio.run(_find()), _list_secrets()
+    dev = _find_dev()
+    what = "the deployment of this environment" if dev is None else f"the `sojourn dev` of {dev.folder}"
+    if not as_json:
+        typer.echo(printable(f"Checking {what}."))
+    found = asyncio.run(_find({} if dev is None else dev.settings))
+    secrets = _list_secrets() if dev is None else dev.secrets
     if as_json:
         members = ("part", "problem", "remedy", "is_away", "detail")
-        print_json(
-            {"findings": [{name: getattr(each, name) for name in members} for each in found], "secrets": secrets}
-        )
+        findings = [{name: getattr(each, name) for name in members} for each in found]
+        print_json({"checked": what, "findings": findings, "secrets": secrets})
     elif not found:
         typer.echo("No problems found.")
     for each in () if as_json else found:
@@ -44,9 +54,8 @@ def check(as_json: AsJson = False) -> None:
             typer.echo(printable(f"  it says: {each.detail}"))
         typer.echo(printable(f"  remedy: {each.remedy}"))
     for name, hosts in () if as_json else secrets.items():
-        typer.echo(
-            printable(f"the secret {name} goes to {', '.join(hosts) or f'no host: {describe_hosts_remedy(name)}'}")
-        )
+        where = ", ".join(hosts) or f"no host: {describe_hosts_remedy(name)}"
+        typer.echo(printable(f"the secret {name} goes to {where}"))
     raise typer.Exit(_status(found))
 
 
@@ -60,12 +69,26 @@ def _list_secrets() -> dict[str, list[str]]:
     """Return the hosts of each secret that webhooks may name, without its value."""
     from settings import Settings
 
-    settings, _ = _read(Settings)
+    settings, _ = _read(Settings, {})
     return {} if settings is None else {name: list(each.hosts) for name, each in settings.webhook_secrets.items()}
 
 
-async def _find() -> "list[DeploymentFinding]":
-    """Check everything that valid settings permit, whichever are invalid."""
+def _find_dev() -> "RunningDev | None":
+    """Find the `sojourn dev` here, unless the environment names a deployment."""
+    if any(f"{variable}{form}" in os.environ for variable in _NAMES_DEPLOYMENT for form in ("", "_FILE")):
+        return None
+    folder = find_dev_folder()
+    run = None if folder is None else read_run(folder / RUN)
+    if folder is None or run is None:
+        return None
+    # Takes a moment to load.
+    from cli.dev_settings import read_running_dev
+
+    return read_running_dev(DevFolder(folder), run)
+
+
+async def _find(given: Mapping[str, Any]) -> "list[DeploymentFinding]":
+    """Check everything that valid settings permit; those of `given` replace variables."""
     from application.readiness import look_at_database
     from cli.unknown_variables import find_unknown_variables
     from domain.deployment.findings import Away, Facts, Reachable, TemporalFacts, find_lacks
@@ -77,10 +100,10 @@ async def _find() -> "list[DeploymentFinding]":
     from store.database import Database
     from wiring import connect_temporal, mail_server, probe_mail
 
-    whole, faults = _read(Settings)
-    database_settings, _ = _read(DatabaseSettings)
-    temporal_settings, _ = _read(TemporalSettings)
-    mail_settings, _ = _read(MailSettings)
+    whole, faults = _read(Settings, given)
+    database_settings, _ = _read(DatabaseSettings, given)
+    temporal_settings, _ = _read(TemporalSettings, given)
+    mail_settings, _ = _read(MailSettings, given)
 
     async def database() -> Facts:
         if database_settings is None:
@@ -113,10 +136,10 @@ async def _find() -> "list[DeploymentFinding]":
     return find_lacks(replace(stored, settings=settings, temporal=in_temporal, smtp=by_mail))
 
 
-def _read(kind: type[T]) -> "tuple[T | None, list[DeploymentFinding]]":
+def _read(kind: type[T], given: Mapping[str, Any]) -> "tuple[T | None, list[DeploymentFinding]]":
     from settings import find_setting_faults
 
     try:
-        return kind(), []
+        return kind(**given), []
     except ValidationError as error:
         return None, find_setting_faults(error)

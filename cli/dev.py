@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.dev_folder import DATA_FOLDER
 from cli.dev_forward import forward
 from cli.extras import dev_extra
 from cli.signals import run_until_signalled
+from cli.target import find_dev_folder
 from runtime.tasks import cancel_and_wait
 
 if TYPE_CHECKING:
@@ -26,7 +28,10 @@ app.command()(forward)
 @app.callback()
 def dev(
     context: typer.Context,
-    data: Annotated[Path, typer.Option(help="Folder that keeps databases and keys.")] = Path(".sojourn"),
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps databases and keys; .sojourn, here or above.", show_default=False),
+    ] = None,
     api_port: Annotated[
         int | None,
         typer.Option(min=1, max=65_535, help="HTTP API; SOJOURN_API_PORT, or 8080, if left out.", show_default=False),
@@ -68,7 +73,8 @@ def dev(
             ),
         ):
             log_unknown_variables()
-            asyncio.run(run_until_signalled(_serve(DevStack(data, ports=ports), ports)))
+            folder = data or find_dev_folder() or Path(DATA_FOLDER)
+            asyncio.run(run_until_signalled(_serve(DevStack(folder, ports=ports), ports)))
     except EmbeddedServerError as error:
         typer.echo(f"sojourn: {error}", err=True)
         raise typer.Exit(1) from error

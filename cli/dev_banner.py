@@ -1,4 +1,4 @@
-"""What `sojourn dev` prints once it runs: where everything is, its keys, and what a developer may not expect."""
+"""The banner of `sojourn dev`: addresses, keys, and notes."""
 
 import os
 import shlex

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from domain.errors import ConflictError, InvalidRequestError
 
+DATA_FOLDER = ".sojourn"
 LOCK = "lock"
 FORWARD_LOCK = "forward.lock"
 KEYS = "keys.json"

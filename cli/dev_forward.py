@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from cli.dev_folder import RUN, DevFolder
+from cli.dev_folder import DATA_FOLDER, RUN, DevFolder
 from cli.output import local_minute, number_of, printable
-from cli.target import DEV, THIS_MACHINE, find_deployment, read_run
+from cli.target import DEV, THIS_MACHINE, find_deployment, find_dev_folder, read_run
 from domain.campaign.durations import EXPECTED, MAX_SECONDS, DurationError, format_duration, parse_duration
 from domain.errors import ConflictError, InvalidRequestError
 
@@ -27,7 +27,7 @@ def forward(
     do events that are reported. A later `forward` adds to it; time is never moved back.
     """
     by = _duration(duration)
-    folder = data or (context.parent.params["data"] if context.parent else Path(".sojourn"))
+    folder = data or (context.parent and context.parent.params["data"]) or find_dev_folder() or Path(DATA_FOLDER)
     found = _find_run(context, folder)
     with DevFolder(folder).moving_time():
         asyncio.run(_forward(found, by))

@@ -5,6 +5,7 @@ SOJOURN_SMTP_HOST each name a real one. The demo uses it as well.
 """
 
 import asyncio
+import json
 import os
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 from uuid import UUID
 
 import psycopg
@@ -23,13 +24,14 @@ import worker
 from api.app import create_app
 from api.server import server_options
 from cli.dev_folder import DevFolder
+from cli.dev_settings import EMBEDDED_MAIL, EMBEDDED_TEMPORAL
 from domain.errors import UnavailableError
 from runtime.embedded.audience_clock import AudienceClock, keep_running_audiences
 from runtime.embedded.http import HttpServer
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import LOOPBACK, get_port, listen
 from runtime.embedded.postgres import EmbeddedPostgres
-from runtime.embedded.temporal import NAMESPACE, EmbeddedTemporal
+from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.embedded.workflow_clock import with_deployment_time
 from runtime.tasks import cancel_and_wait
 from runtime.temporal import SEARCH_ATTRIBUTES
@@ -40,14 +42,6 @@ from store.message_origins import MessageOrigin, find_origins
 from store.migrate import upgrade
 
 POOL_SIZE = 2
-# Whatever Temporal's own variables say of another server.
-_EMBEDDED_TEMPORAL: Final[Mapping[str, Any]] = {
-    "temporal_address": f"{LOOPBACK}:7233",
-    "temporal_namespace": NAMESPACE,
-    "temporal_tls": False,
-    "temporal_api_key": None,
-    "temporal_grpc_meta": {},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +166,7 @@ class DevStack:
         )
         parts.push_async_callback(self.temporal.stop)
         return {
-            **_EMBEDDED_TEMPORAL,
+            **EMBEDDED_TEMPORAL,
             "temporal_address": self.temporal.address,
             "temporal_ui_url": self.temporal.ui_url,
         }
@@ -184,17 +178,11 @@ class DevStack:
         parts.callback(self._inbox_page.close)
         self.inbox = await Inbox.start(self._ports.smtp, folder=self.folder.path / "inbox")
         parts.push_async_callback(self.inbox.stop)
-        return {
-            "smtp_host": LOOPBACK,
-            "smtp_port": self.inbox.smtp_port,
-            "smtp_security": "none",
-            "smtp_username": None,
-            "smtp_password": None,
-        }
+        return {**EMBEDDED_MAIL, "smtp_port": self.inbox.smtp_port}
 
     def _check_settings(self) -> None:
         """Refuse what the worker would refuse, before servers start."""
-        facts: dict[str, Any] = {} if _is_given("temporal_address") else dict(_EMBEDDED_TEMPORAL)
+        facts: dict[str, Any] = {} if _is_given("temporal_address") else dict(EMBEDDED_TEMPORAL)
         if not _is_given("database_url"):
             facts["database_url"] = f"postgresql://{LOOPBACK}/sojourn"
         wiring.open_providers(self._read_settings(facts))
@@ -229,6 +217,10 @@ class DevStack:
         about = {"api_url": self.api_url, "admin_key": self.settings.admin_key.get_secret_value()}
         if self.postgres is not None and self.temporal is not None:
             about |= {"database_url": self.postgres.url, "temporal_address": self.temporal.address}
+        if self.inbox is not None:
+            about["smtp_port"] = str(self.inbox.smtp_port)
+        secrets = self.settings.webhook_secrets
+        about["secrets"] = json.dumps({name: secret.hosts for name, secret in secrets.items()})
         return about
 
     async def _connect_temporal(self, settings: Settings) -> Client:

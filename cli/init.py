@@ -7,7 +7,9 @@ from typing import Annotated, Final
 
 import typer
 
+from cli.dev_folder import RUN
 from cli.output import printable
+from cli.target import find_dev_folder
 from domain.errors import ConflictError, InvalidRequestError
 
 STARTER: Final = Path(__file__).parent / "starter"
@@ -34,8 +36,11 @@ def init(
             typer.echo(printable(str(file)))
     except OSError as error:
         raise InvalidRequestError(f"{folder} cannot be written: {error.strerror}; name another folder") from error
+    running = find_dev_folder()
+    is_running = running is not None and (running / RUN).exists()
     command = f"cd {shlex.quote(str(folder))} && sojourn dev"
-    typer.echo(printable(f"{folder / 'README.md'} says what to do next. First: {command}"))
+    first = "`sojourn dev` runs already." if is_running else f"First: {command}"
+    typer.echo(printable(f"{folder / 'README.md'} says what to do next. {first}"))
 
 
 def _starter_texts() -> dict[Path, str]:

@@ -73,7 +73,8 @@ def deployment(
 ) -> None:
     """Durable customer journeys.
 
-    Without --context or --url: SOJOURN_API_URL, SOJOURN_CONTEXT, the default context, or `sojourn dev` of this folder.
+    Without --context or --url: SOJOURN_API_URL, SOJOURN_CONTEXT, the default context, or the `sojourn dev` that runs
+    in this folder or above it.
     """
     if context and url:
         raise typer.BadParameter("--context and --url both name a deployment: give one of them")

@@ -1,23 +1,24 @@
 """The deployment that commands call, and its key.
 
 The first that names an address decides: `--context` or `--url`, SOJOURN_API_URL, SOJOURN_CONTEXT, `default_context` of
-the config file, the `sojourn dev` that runs in this folder, this machine. It has its own key: a key goes only to the
-address that it is meant for.
+the config file, the `sojourn dev` that runs in this folder or above it, this machine. It has its own key: a key goes
+only to the address that it is meant for.
 
-A folder may come from a stranger. Its `.sojourn/dev.json` is used only if it belongs to the same user, only for
-loopback, and with the key in that file: no key of the environment ever goes to an address that a folder names.
+A folder may come from a stranger. A `.sojourn/dev.json` is used only if it belongs to the same user, only for loopback,
+and with the key in that file: no key of the environment ever goes to an address that a folder names.
 """
 
 import json
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.config import config_file, key_of, read_config
+from cli.dev_folder import DATA_FOLDER, RUN
 from domain.deployment.secrets import SecretFault, find_character_fault, is_loopback
 from domain.errors import InvalidRequestError
 
@@ -28,7 +29,6 @@ ADMIN_KEY = "SOJOURN_ADMIN_KEY"
 CONTEXT = "SOJOURN_CONTEXT"
 
 DEFAULT_URL = "http://localhost:8080"
-DEV_FILE = Path(".sojourn") / "dev.json"
 DEV = "dev"
 THIS_MACHINE = "this machine"
 # `sojourn dev` writes some 200 bytes.
@@ -106,16 +106,36 @@ def _find_named(context: str | None, url: str | None, environ: Mapping[str, str]
         return Deployment(API_URL, named, partial(_environment_key, named, environ))
     if context := environ.get(CONTEXT) or read_config(config_file(environ)).default_context:
         return _find_context(context, environ, folder)
-    return dev_server(folder) or Deployment(THIS_MACHINE, DEFAULT_URL, partial(_environment_key, DEFAULT_URL, environ))
+    return dev_server(folder) or Deployment(THIS_MACHINE, DEFAULT_URL, partial(_key_here, environ, folder))
 
 
 def dev_server(folder: Path | None = None) -> Deployment | None:
-    """Return the `sojourn dev` of this folder with its key; None if none runs.
+    """Return the `sojourn dev` that runs here or above, with its key, or None.
 
     Raises InvalidRequestError for a file that another user wrote or may write, or that names another machine.
     """
-    found = read_run((folder or Path.cwd()) / DEV_FILE)
+    data = find_dev_folder(folder)
+    found = None if data is None else read_run(data / RUN)
     return None if found is None else Deployment(DEV, found["api_url"], lambda: found["admin_key"])
+
+
+def find_dev_folder(folder: Path | None = None) -> Path | None:
+    """Find the data folder of `sojourn dev`, here or above.
+
+    One in which it runs goes before a nearer one. None if there is none.
+    """
+    found = list(_dev_folders((folder or Path.cwd()).absolute()))
+    return next((each for each in found if (each / RUN).exists()), found[0] if found else None)
+
+
+def _dev_folders(folder: Path) -> Iterator[Path]:
+    """List data folders up to the home or the root, above only those of the same user."""
+    for level in (folder, *folder.parents):
+        found = level / DATA_FOLDER
+        if found.is_dir() and (level == folder or found.stat().st_uid == os.geteuid()):
+            yield found
+        if level == Path.home():
+            return
 
 
 def read_run(path: Path) -> Mapping[str, str] | None:
@@ -157,7 +177,7 @@ def _find_context(name: str, environ: Mapping[str, str], folder: Path | None) ->
     if name != DEV:
         raise InvalidRequestError(f"there is no context {name} in {file}; there are {', '.join([*contexts, DEV])}")
     if (dev := dev_server(folder)) is None:
-        raise InvalidRequestError("no `sojourn dev` runs in this folder")
+        raise InvalidRequestError("no `sojourn dev` runs in this folder or above it")
     return dev
 
 
@@ -166,6 +186,17 @@ def _key_for_url(url: str, environ: Mapping[str, str]) -> str:
     if meant and meant.rstrip("/") != url.rstrip("/"):
         raise InvalidRequestError(f"the key of the environment is meant for {meant}: unset {API_URL}, or use a context")
     return _environment_key(url, environ)
+
+
+def _key_here(environ: Mapping[str, str], folder: Path | None) -> str:
+    """Return the key for this machine, where no `sojourn dev` was found."""
+    stopped = find_dev_folder(folder)
+    if stopped is not None and not (environ.get(API_KEY) or _admin_key(environ)):
+        raise InvalidRequestError(
+            f"the `sojourn dev` of {stopped.parent} does not run: start it there, or name a deployment by --context or "
+            "--url"
+        )
+    return _environment_key(DEFAULT_URL, environ)
 
 
 def _environment_key(url: str, environ: Mapping[str, str]) -> str:

@@ -33,7 +33,7 @@ def find_unknown_variables(environ: Mapping[str, str]) -> list[DeploymentFinding
 
 
 def log_unknown_variables() -> None:
-    """Warn of each variable of this process that nothing reads: what it was to set keeps its default."""
+    """Log a warning for each variable of this process that nothing reads."""
     for finding in find_unknown_variables(os.environ):
         log.warning("variable ignored", problem=finding.problem, remedy=finding.remedy)
 

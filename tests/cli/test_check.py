@@ -55,6 +55,7 @@ class TestCheck:
     def test_servers_that_do_not_answer_are_status_3(self, capsys: Output) -> None:
         assert run(["check"]) == 3
         assert capsys.readouterr().out.splitlines() == [
+            "Checking the deployment of this environment.",
             "smtp: the mail server cannot be used: there is no connection",
             f"  it says: connect: Error connecting to 127.0.0.1 on port {PORT}: "
             f"[Errno 111] Connect call failed ('127.0.0.1', {PORT})",

@@ -70,6 +70,14 @@ def test_the_next_command_can_be_copied(capsys: Output) -> None:
 
 
 @pytest.mark.usefixtures("nowhere")
+def test_a_dev_that_runs_is_not_to_be_started(folder: Path, capsys: Output) -> None:
+    (folder / ".sojourn").mkdir()
+    (folder / ".sojourn" / "dev.json").write_text("{}")
+    assert run(["init", "mine"]) == 0
+    assert capsys.readouterr().out.endswith("\nmine/README.md says what to do next. `sojourn dev` runs already.\n")
+
+
+@pytest.mark.usefixtures("nowhere")
 def test_nothing_is_overwritten(folder: Path, capsys: Output) -> None:
     (folder / "campaigns").mkdir()
     (folder / "campaigns/welcome.yaml").write_text("mine")

@@ -32,10 +32,15 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def dev_folder(tmp_path: Path) -> Path:
     """A folder in which a development server runs."""
-    (tmp_path / ".sojourn").mkdir()
-    dev = {"api_url": "http://127.0.0.1:9000", "admin_key": "dev-key", "write_key": "w", "pid": 7}
-    (tmp_path / ".sojourn" / "dev.json").write_text(json.dumps(dev))
-    return tmp_path
+    return run_in(tmp_path / "dev")
+
+
+def run_in(folder: Path, port: int = 9000) -> Path:
+    """A folder in which a development server runs."""
+    (folder / ".sojourn").mkdir(parents=True)
+    dev = {"api_url": f"http://127.0.0.1:{port}", "admin_key": "dev-key", "write_key": "w", "pid": 7}
+    (folder / ".sojourn" / "dev.json").write_text(json.dumps(dev))
+    return folder
 
 
 def configured(home: Path, text: str = CONFIG, mode: int = 0o600) -> dict[str, str]:
@@ -70,6 +75,34 @@ def test_what_runs_here_has_a_name_too(home: Path, dev_folder: Path) -> None:
     assert find_target(context="dev", environ=environ, folder=dev_folder) == DEV
     with pytest.raises(InvalidRequestError, match="no `sojourn dev` runs in this folder"):
         find_target(context="dev", environ=environ, folder=home)
+
+
+def test_what_runs_above_is_found(tmp_path: Path, dev_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path), "SOJOURN_API_KEY": "k"}
+    below = dev_folder / "shop" / "mails"
+    below.mkdir(parents=True)
+    assert find_target(environ=environ, folder=below) == DEV
+    # One that runs goes before a nearer one that does not, and the nearer of two before the other.
+    (below / ".sojourn").mkdir()
+    assert find_target(environ=environ, folder=below) == DEV
+    run_in(dev_folder / "shop", 9001)
+    assert find_target(environ=environ, folder=below).api_url == "http://127.0.0.1:9001"
+    # Not above the home, and not of another user.
+    monkeypatch.setenv("HOME", str(below))
+    assert find_target(environ=environ, folder=below).api_url == DEFAULT_URL
+    monkeypatch.setenv("HOME", "/")
+    monkeypatch.setattr(os, "geteuid", lambda: dev_folder.stat().st_uid + 1)
+    assert find_target(environ=environ, folder=below).api_url == DEFAULT_URL
+
+
+def test_a_stopped_dev_is_to_be_started(tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+    (tmp_path / ".sojourn").mkdir()
+    (tmp_path / "shop").mkdir()
+    for folder in (tmp_path, tmp_path / "shop"):
+        with pytest.raises(InvalidRequestError, match=f"the `sojourn dev` of {tmp_path} does not run: start it there"):
+            find_target(environ=environ, folder=folder)
+    assert find_target(environ={**environ, "SOJOURN_API_KEY": "k"}, folder=tmp_path) == Target(DEFAULT_URL, "k")
 
 
 def test_an_address_as_an_option_takes_the_key_of_the_environment(home: Path, dev_folder: Path) -> None:

@@ -194,6 +194,15 @@ async def test_a_mail_of_tomorrow_comes_now_and_the_clock_stays_ahead(
         told = capsys.readouterr().out
         assert re.search(r"^It is \d{4}-\d\d-\d\d \d\d:\d\d here, 1 day ahead \(`sojourn dev forward`\)\.$", told, re.M)
         assert f"Remove {folder} to begin anew.\n" in told
+        (folder.parent / "shop").mkdir()
+        monkeypatch.chdir(folder.parent / "shop")
+        async for is_last in looks(PATIENCE):
+            capsys.readouterr()
+            # The worker's first report may still be to come.
+            if await asyncio.to_thread(run, ["check"]) == 0:
+                break
+            assert not is_last
+        assert capsys.readouterr().out == f"Checking the `sojourn dev` of {folder}.\nNo problems found.\n"
         # As docs/cli.md has it, in the folder of the stack.
         monkeypatch.chdir(folder.parent)
         for line in DEVELOPMENT:
