@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from application import turns
 from application.catalogue import Catalogue
@@ -17,6 +18,7 @@ from store.database import Database
 from store.timeline import Recorded
 
 NO_REFUSALS: Mapping[str, Sequence[Recorded]] = {}
+NO_DATA: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +177,11 @@ def _summary(entry: Recorded) -> str:
         case "send", "granted":
             return f"{entry.step}: granted"
         case "send", "deferred":
-            return f"{entry.step}: deferred to {_clock(data['until'])}: {_because(entry.reason, data)}"
+            return f"{entry.step}: deferred to {_clock(data['until'], data)}: {_because(entry.reason, data)}"
         case "send", outcome:
             return f"{entry.step}: {outcome}: {_because(entry.reason, data)}"
         case "branch" | "split" | "repeat", outcome:
-            return f"{entry.step}: {outcome}"
+            return f"{entry.step}: {outcome}" + (f", as {data['when']}" if "when" in data else "")
         case "delay", _:
             return f"{entry.step}: {_delay_text(entry)}"
         case "skip", _:
@@ -265,9 +267,9 @@ def _delay_text(entry: Recorded) -> str:
         case _, {"error": error}:
             return f"no such date: {error}"
         case "past", {"until": until}:
-            return f"past already, at {_clock(until)}"
+            return f"past already, at {_clock(until, entry.data)}"
         case "waiting", {"until": until}:
-            return f"waits until {_clock(until)}"
+            return f"waits until {_clock(until, entry.data)}"
         case _:
             return "waited"
 
@@ -290,20 +292,23 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
     """Describe the reason with its data."""
     match reason:
         case "capped":
-            return f"capped: {_numbers(data)} ({data['rule']}), frees at {_clock(data['frees_at'])}" + (
-                f", in quiet hours until {_clock(data['opens_at'])}" if "opens_at" in data else ""
-            )
+            parts = [f"capped: {_numbers(data)} ({data['rule']})"]
+            if data["frees_at"] != data.get("until"):
+                parts.append(f"frees at {_clock(data['frees_at'], data)}")
+            if "opens_at" in data:
+                parts.append(f"in quiet hours until {_clock(data['opens_at'], data)}")
+            return ", ".join(parts)
         case "send_window" if "opens_at" in data:
-            too_late = f"they end at {_clock(data['opens_at'])}, and it expires at {_clock(data['expires_at'])}"
-            return f"quiet hours, {data['timezone']}: {too_late}"
+            ends, expires = (_clock(data[name], data) for name in ("opens_at", "expires_at"))
+            return f"quiet hours: they end at {ends}, and it expires at {expires}"
         case "send_window":
-            return f"quiet hours, {data['timezone']}"
+            return "quiet hours"
         case "schedule_ended":
-            return f"the schedule ended at {data['ends_at']}"
+            return f"the schedule ended at {_clock(data['ends_at'])}"
         case "paused":
             return f"held by a pause at {_clock(data['held_at'])}, and skipped on resuming"
         case "expired":
-            return f"expired at {data['expires_at']}"
+            return f"expired at {_clock(data['expires_at'])}"
         case "unreachable" | "suppressed" | "no_consent":
             return f"{reason}: {data['detail']}"
         case "journey_ended" if data["ended_by"] == "campaign stopped":
@@ -328,9 +333,9 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
         case "too_many_journeys":
             return f"in it {data['limit']} times already, under other keys"
         case "reentry_never":
-            return f"entered before, at {data['last_entered_at']}, and may not again"
+            return f"entered before, at {_clock(data['last_entered_at'])}, and may not again"
         case "reentry_after":
-            return f"entered at {data['last_entered_at']}, and may again at {data['again_at']}"
+            return f"entered at {_clock(data['last_entered_at'])}, and may again at {_clock(data['again_at'])}"
         case "exit_event_came_first":
             return f"the exit event {data['exit_event_id']} happened after this one"
         case _:
@@ -349,7 +354,16 @@ def _numbers(data: dict[str, Any]) -> str:
             return f"{count} {format_duration(data['window_seconds'])}"
 
 
-def _clock(instant: str) -> str:
-    """Format an instant, to the second if it is not a whole minute."""
-    at = datetime.fromisoformat(instant)
-    return at.isoformat(timespec="seconds" if at.second or at.microsecond else "minutes")
+def _clock(instant: str, data: Mapping[str, Any] = NO_DATA) -> str:
+    """Format an instant as `2026-11-02 13:00 UTC (08:00 America/New_York)`, if `data` names the recipient's zone.
+
+    Has seconds if it is not a whole minute, and the recipient's date if it is another.
+    """
+    at = datetime.fromisoformat(instant).astimezone(UTC)
+    time = "%H:%M:%S" if at.second or at.microsecond else "%H:%M"
+    zone = ZoneInfo(data.get("timezone", "UTC"))
+    local = at.astimezone(zone)
+    if local.utcoffset() == at.utcoffset():
+        return f"{at:%Y-%m-%d {time}} UTC"
+    form = time if local.date() == at.date() else f"%Y-%m-%d {time}"
+    return f"{at:%Y-%m-%d {time}} UTC ({local:{form}} {zone.key})"

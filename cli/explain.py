@@ -6,7 +6,9 @@ import typer
 
 from cli.client import connect
 from cli.options import AsJson, LimitOption
-from cli.output import as_text, local_second, print_json, print_table, printable
+from cli.output import as_text, print_json, print_table, printable, utc_second
+
+TIME = "TIME (UTC)"
 
 
 def explain(
@@ -33,27 +35,26 @@ def explain(
 
 
 def print_timeline(items: list[dict[str, Any]], *, is_of_one: bool = False) -> None:
-    """Print one line an entry, with one link for each journey below."""
+    """Print one line an entry in UTC, with one link for each journey below."""
     if is_of_one:
-        rows = [
-            [local_second(item["at"]), _describe(item), as_text(item["step"]), as_text(item["reason"])]
-            for item in items
-        ]
-        print_table(["TIME", "WHAT", "STEP", "WHY"], rows, folded={"WHAT"})
+        print_table([TIME, "WHAT"], [[utc_second(item["at"]), _describe(item)] for item in items], folded={"WHAT"})
         return
     urls = list(dict.fromkeys(item["url"] for item in items if item["url"]))
-    columns = ["TIME", "WHAT", "CAMPAIGN", "STEP", "WHY", "LINK"]
-    print_table(columns, [_row(item, urls) for item in items], folded={"WHAT"})
+    # The long texts stand last, so that they widen no column.
+    print_table([TIME, "CAMPAIGN", "LINK", "WHAT"], [_row(item, urls) for item in items], folded={"WHAT"})
     for number, url in enumerate(urls, 1):
         typer.echo(printable(f"[{number}] {url}"))
 
 
 def _row(item: dict[str, Any], urls: list[str]) -> list[str]:
     link = f"[{urls.index(item['url']) + 1}]" if item["url"] else ""
-    place = [as_text(item["campaign"]), as_text(item["step"]), as_text(item["reason"])]
-    return [local_second(item["at"]), _describe(item), *place, link]
+    return [utc_second(item["at"]), as_text(item["campaign"]), link, _describe(item)]
 
 
 def _describe(item: dict[str, Any]) -> str:
+    """Describe an entry: summary, the reason's name unless the summary has it, and changes of the profile."""
+    text, reason = f"{item['kind']}: {item['summary']}", as_text(item["reason"])
+    if reason.replace("_", " ") not in text.replace("_", " "):
+        text += f" ({reason})"
     changes = "; ".join(change["summary"] for change in item["changes"])
-    return f"{item['kind']}: {item['summary']}" + (f" ({changes})" if changes else "")
+    return f"{text} ({changes})" if changes else text

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -143,6 +143,11 @@ def local_second(instant: str | None) -> str:
 def local_minute(instant: str | None) -> str:
     """Format an instant for tables with many columns."""
     return _local(instant, "%Y-%m-%d %H:%M")
+
+
+def utc_second(instant: str) -> str:
+    """An instant of the API in UTC, for tables whose head says so."""
+    return datetime.fromisoformat(instant).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _local(instant: str | None, form: str) -> str:

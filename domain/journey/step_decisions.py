@@ -162,23 +162,27 @@ def decide_branch(request: BranchRequest, plan: Plan, rules: Rules, facts: StepF
         return _branch_decision(request, "split", arm, node.arms[arm].name)
     variables = journey_variables(plan, request.visits, facts)
     chosen = rules.decide(request.step, profile=facts, entry=stored_event(facts.entry), journey=variables)
-    errors = {str(case + 1): error for case, error in chosen.errors.items()}
+    data: dict[str, Any] = {}
+    if chosen.case is not None:
+        # A journey may move to a version whose cases are others, so the decision keeps its condition.
+        data["when"] = rules.branches[request.step][chosen.case]
+    if chosen.errors:
+        data["errors"] = {str(case + 1): error for case, error in chosen.errors.items()}
     if isinstance(node, Repeat):
-        return _branch_decision(
-            request, "repeat", chosen.case, "another round" if chosen.case is None else "over", errors
-        )
+        outcome = "another round" if chosen.case is None else "over"
+        return _branch_decision(request, "repeat", chosen.case, outcome, data)
     outcome = "otherwise" if chosen.case is None else f"case {chosen.case + 1}"
-    return _branch_decision(request, "branch", chosen.case, outcome, errors)
+    return _branch_decision(request, "branch", chosen.case, outcome, data)
 
 
 def _branch_decision(
-    request: BranchRequest, kind: str, case: int | None, outcome: str, errors: Mapping[str, str] = {}
+    request: BranchRequest, kind: str, case: int | None, outcome: str, data: dict[str, Any] | None = None
 ) -> StepDecision[BranchAnswer]:
     return StepDecision(
         kind=kind,
         outcome=outcome,
         answer=BranchAnswer(case),
-        data={"errors": errors} if errors else {},
+        data=data or {},
         position=position_after_branch(request.next_positions, case),
     )
 

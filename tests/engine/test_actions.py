@@ -38,7 +38,11 @@ async def test_actions_change_what_later_steps_and_conditions_see(harness: Harne
         ("entry", "entered loyalty"),
         ("update_profile", "points: set newsletter, points, since, tags, tier"),
         ("set_stage", "loyal: stage loyal"),
-        ("branch", "which: case 1"),
+        (
+            "branch",
+            'which: case 1, as profile.traits.tier == "silver" && profile.traits.points == 52 '
+            '&& profile.stage == "loyal"',
+        ),
         ("emit_event", "tell: reported Became Loyal"),
         ("end", "loyalty is over: completed"),
         ("event", "Became Loyal"),

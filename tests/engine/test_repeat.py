@@ -89,7 +89,11 @@ async def test_a_condition_is_judged_before_each_round(harness: Harness) -> None
     assert await handle.result() == "completed"
     assert len(harness.inbox.messages) == 2
     judged = [item["summary"] for item in await harness.timeline("u1") if item["kind"] == "repeat"]
-    assert judged == ["remind: another round", "remind: another round", "remind: over"]
+    assert judged == [
+        "remind: another round",
+        "remind: another round",
+        "remind: over, as profile.traits.paid == true",
+    ]
     # Judged, and if there is another round the gate asked as well, for one action.
     assert actions(await handle.fetch_history()) == 1 + 3 + 2 + 2 + 1 + 1
 

@@ -78,6 +78,9 @@ async def test_a_reply_decides_a_branch_and_stands_in_the_next_mail(harness: Har
     [mail] = harness.inbox.messages
     assert "gold with 7" in mail.message.as_string()
     assert await kept(harness) == {"level": "gold", "points": 7}
+    timeline = await harness.timeline("u1")
+    assert "ask: webhook score sent: saved level, points" in [item["summary"] for item in timeline]
+    assert "decide: case 1, as journey.saved.level == 'gold'" in [item["summary"] for item in timeline]
     assert scores.requests[0].line == "POST /score/u1 HTTP/1.1"
     raw = b"".join(event.SerializeToString() for event in (await handle.fetch_history()).events)
     assert b"decide" in raw

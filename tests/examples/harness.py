@@ -276,7 +276,7 @@ def _text(item: dict[str, Any], arrived: dict[str, str]) -> str:
             return f"{item['step']}: {item['outcome']}: {item['reason']}"
         case "entry", "refused":
             return f"not let into {item['campaign']}: {item['reason']}"
-        case "delay", outcome:
+        case "delay" | "branch" | "repeat", outcome:
             return f"{item['step']}: {outcome}"
         case "message", "sent":
             return f"{item['summary']} “{arrived.get(item['data']['message_id'], 'and did not arrive')}”"
