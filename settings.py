@@ -286,7 +286,7 @@ class MessageSettings(_FromEnvironment):
     )
     providers: SettingsByChannel = Field(
         {},
-        description="the provider of each channel that has another than by default, and its settings",
+        description="[the provider](#providers) of each channel that has another than by default, and its settings",
         examples=['{"email": {"kind": "console"}}'],
     )
 

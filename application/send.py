@@ -230,9 +230,9 @@ class Sender:
                         journey_is_active=found.journey_state == "active",
                         is_repetition=claimed.state == SENDING,
                     )
-                    saved, unsaved = merge_saved(found.saved, _saved_reply(delivery))
-                    if unsaved is not None:
-                        settled = replace(settled, detail=unsaved)
+                    saved, detail = merge_saved(found.saved, _saved_reply(delivery))
+                    if detail is not None:
+                        settled = replace(settled, detail=detail)
                     settlement = await messages.settle(
                         connection, claimed.id, attempt=claimed.attempts + 1, **asdict(settled)
                     )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from channels.provider_kind import ProviderKind
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Replaces, Unavailable
+from domain.sending.saved_values import SavedReply
 
 TOTAL_SECONDS: Final = 10.0
 
@@ -36,10 +37,17 @@ class Console:
         except httpx.HTTPError as error:
             return Ambiguous(f"the inbox: {type(error).__name__}")
         if reply.is_success:
-            return Accepted(None)
+            return Accepted(None, _no_reply(message))
         if reply.is_client_error:
             return Rejected("message_refused", f"the inbox answers {reply.status_code}")
         return Unavailable("deferred", f"the inbox answers {reply.status_code}")
+
+
+def _no_reply(message: Outbound) -> SavedReply:
+    """Say that the values which the message is to take from a reply are missing."""
+    if not (names := message.content.get("save")):
+        return SavedReply()
+    return SavedReply(dict.fromkeys(names), f"not saved: {', '.join(names)} (the provider `console` has no reply)")
 
 
 class ConsoleSettings(BaseModel):

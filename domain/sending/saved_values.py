@@ -54,21 +54,24 @@ def read_saved(paths: Mapping[str, str], reply: bytes | None) -> SavedReply:
 
 
 def merge_saved(before: Mapping[str, Any], reply: SavedReply) -> tuple[dict[str, Any], str | None]:
-    """Return the values that a journey keeps after a reply, and why some are left out.
+    """Return the values that a journey keeps after a reply, and the names that are saved, or why not.
 
     A name has the value of the last reply that was to give it, and none if that reply had none.
     """
     kept = {name: value for name, value in before.items() if name not in reply.values}
+    saved: list[str] = []
     left_out: list[str] = []
     for name, value in reply.values.items():
         if value is None:
             continue
         if _size({**kept, name: value}) <= MAX_JOURNEY_BYTES:
             kept[name] = value
+            saved.append(name)
         else:
             left_out.append(name)
+    done = f"saved {', '.join(saved)}" if saved else None
     said = f"not saved: {', '.join(left_out)} (the journey keeps {MAX_JOURNEY_BYTES // 1024} KiB)" if left_out else None
-    return kept, "; ".join(filter(None, (reply.detail, said))) or None
+    return kept, "; ".join(filter(None, (done, reply.detail, said))) or None
 
 
 def _parse(reply: bytes | None) -> tuple[Any, str | None]:

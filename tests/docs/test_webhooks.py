@@ -45,7 +45,7 @@ def signed() -> WebhookRequest:
 def test_every_block_is_run() -> None:
     assert set(BLOCKS) == {
         *("liquid event", "json event", "python standardwebhooks", "python hmac"),
-        *("liquid slack", "sh", "liquid score", "yaml campaign"),
+        *("liquid slack", "sh", "liquid push", "liquid score", "yaml campaign"),
     }
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
@@ -116,6 +116,16 @@ def test_slack_is_called_with_the_secret_of_the_page(monkeypatch: pytest.MonkeyP
     keeper.check_host(content, request.url.scheme, request.url.host)
     assert str(request.url) == f"https://hooks.slack.com/services/{os.environ['SOJOURN_SECRET_SLACK_PATH']}"
     assert json.loads(request.body) == {"text": "A customer has asked for a call about Team"}
+
+
+def test_a_push_service_is_called_for_the_user() -> None:
+    content = rendered("push", plan="Team")
+    assert content["headers"] == {"Authorization": "Key {{ secrets.push_key }}"}
+    assert content["body"]["include_aliases"] == {"external_id": ["u1"]}
+    assert content["body"]["contents"] == {"en": "Team is one tap away."}
+    assert content["body"]["idempotency_key"]
+    host = content["url"].removeprefix("https://").partition("/")[0]
+    assert f"`SOJOURN_SECRET_PUSH_KEY_HOSTS` is `{host}`" in PAGE
 
 
 def test_the_call_for_a_score_is_built() -> None:

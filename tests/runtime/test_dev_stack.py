@@ -35,6 +35,7 @@ steps:
 CALL = """---
 channel: webhook
 url: "https://crm.example.com/call?key={{ secrets.crm }}"
+save: {level: reply.json.level}
 ---
 {"action": "ring"}
 """
@@ -178,7 +179,9 @@ async def test_webhooks_are_shown_in_the_inbox_where_the_developer_wants_it(
     [shown] = listed
     assert shown["content"]["url"] == "https://crm.example.com/call?key={{ secrets.crm }}"
     assert (shown["origin"]["channel"], shown["origin"]["step"]) == ("webhook", "hello")
-    assert [item["outcome"] for item in timeline if item["kind"] == "message"] == ["sent"]
+    [said] = [item for item in timeline if item["kind"] == "message"]
+    assert said["outcome"] == "sent"
+    assert said["summary"].endswith("sent: not saved: level (the provider `console` has no reply)")
     assert all("{{ secrets.crm }}" in page and "do not show" not in page for page in pages)
     assert '<b class="tag">webhook</b>' in pages[0]
 

@@ -102,14 +102,14 @@ def test_a_journey_has_a_bound() -> None:
     before = {f"old{number}": large for number in range(3)}
     kept, said = merge_saved(before, SavedReply({"a": large, "b": large, "c": 1}))
     assert list(kept) == ["old0", "old1", "old2", "a", "c"]
-    assert said == "not saved: b (the journey keeps 16 KiB)"
+    assert said == "saved a, c; not saved: b (the journey keeps 16 KiB)"
     assert len(json.dumps(kept, ensure_ascii=False).encode()) <= MAX_JOURNEY_BYTES
 
 
 def test_the_last_reply_holds_also_where_it_has_nothing() -> None:
     kept, said = merge_saved({"a": 1, "b": 2, "other": 3}, SavedReply({"a": None, "b": 4}, "not saved: a (nothing)"))
     assert kept == {"other": 3, "b": 4}
-    assert said == "not saved: a (nothing)"
+    assert said == "saved b; not saved: a (nothing)"
 
 
 def test_without_a_reply_all_stays() -> None:
