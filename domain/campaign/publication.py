@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from domain.campaign.compile import compile_plan
@@ -27,6 +27,8 @@ from domain.templates.trial import try_templates
 
 # Enough for one round of repairs; 128 KB of the same fault would fill megabytes.
 MAX_PROBLEMS = 200
+# Places in one warning.
+MAX_PLACES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
     if template_problems or failing:
         raise InvalidDocumentError(_sort_problems([*template_problems, *failing], file))
     doubts = [*read_source.warnings, *(doubt for template in loaded.values() for doubt in template.warnings)]
-    doubts += failing_for_some
+    doubts += _group_places(failing_for_some)
     warnings = _sort_problems([*document_warnings(read_source, plan, rules), *doubts], file)
     return Published(read_source, definition, plan, rules, files, warnings)
 
@@ -111,6 +113,18 @@ def _render_trials(
     known = frozenset(f"{'entry' if root == 'event' else root}.{kind}{path}" for root, kind, path in named)
     sends = {(node.template, node.category == TRANSACTIONAL) for node in plan.nodes.values() if isinstance(node, Send)}
     return try_templates([(loaded[name], is_transactional) for name, is_transactional in sorted(sends)], known)
+
+
+def _group_places(warnings: Iterable[Problem]) -> Iterator[Problem]:
+    """Make one warning of those that say the same of several places."""
+    grouped: dict[tuple[str, str], list[Problem]] = {}
+    for warning in sorted(warnings, key=lambda warning: (warning.file, warning.line)):
+        grouped.setdefault((warning.message, warning.suggestion), []).append(warning)
+    for first, *others in grouped.values():
+        places = list(dict.fromkeys(f"{other.file}:{other.line}" for other in others))
+        more = f" and {len(places) - MAX_PLACES} more" if len(places) > MAX_PLACES else ""
+        also = f", also at {', '.join(places[:MAX_PLACES])}{more}" if places else ""
+        yield replace(first, message=first.message + also)
 
 
 def _check_saved_names(source: YamlSource, loaded: Mapping[str, TemplateSet]) -> Iterator[Problem]:

@@ -69,7 +69,7 @@ class _Failed:
 def try_templates(
     sends: Iterable[tuple[TemplateSet, bool]], known: frozenset[str]
 ) -> tuple[list[Problem], list[Problem]]:
-    """Return problems for all people, and warnings for some, with an example.
+    """Return problems for all people, and warnings for some, one for each place of each variant.
 
     Each template comes with whether the message is transactional: such a message has no `unsubscribe_url`. `known` are
     the paths that everybody has who enters.
@@ -241,17 +241,21 @@ class _Failures:
 
 
 def _make_warning(place: SourceLocation, failing: Sequence[_Failed], more_places: int) -> Problem:
-    first, *_ = failing = sorted(failing, key=lambda failed: path_text(failed.path))
+    failing = sorted(failing, key=lambda failed: path_text(failed.path))
     missing = [failed for failed in failing if failed.is_missing]
     odd = [failed for failed in failing if not failed.is_missing]
     people = [f"without {_name_places(missing)}"] if missing else []
     people += [f"with an odd value of {_name_places(odd)}"] if odd else []
-    remedies = dict.fromkeys(map(_remedy, failing))
-    more = f". It fails at {more_places} more places" if more_places else ""
-    return place.problem(
-        f"the message fails for people {', or '.join(people)}: {first.failure.reason}",
-        f"{'. '.join(remedies)}; it failed for {_example_text(first.data)}{more}",
-    )
+    said = f"the message fails for people {', or '.join(people)}"
+    # A value without which it fails is named already.
+    if unnamed := [failed for failed in failing if not (failed.is_missing and failed.failure.lacks_value)]:
+        said += f": {unnamed[0].failure.reason}"
+    suggestion = ". ".join(dict.fromkeys(map(_remedy, failing)))
+    if odd:
+        suggestion += f"; it failed for {_example_text(odd[0].data)}"
+    if more_places:
+        suggestion += f". It fails at {more_places} more places"
+    return place.problem(said, suggestion)
 
 
 def _name_places(failing: Sequence[_Failed]) -> str:
@@ -264,7 +268,8 @@ def _remedy(failed: _Failed) -> str:
     if not failed.is_missing:
         return "Test the value with an `if` before it is used, or repair it where the data comes from"
     if failed.failure.lacks_value:
-        return "Give it a `default`"
+        can_be_required = failed.path[0] != "journey" and all(str(part).isidentifier() for part in failed.path)
+        return "Give it a `default`" + (", or require it in the entry's `where`" if can_be_required else "")
     return "Use it within an `if` only, or give it a `default` that fits"
 
 

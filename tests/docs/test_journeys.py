@@ -56,7 +56,9 @@ async def curl(http: httpx.AsyncClient, line: str, known: dict[str, str]) -> Any
 async def test_the_calls_of_the_page(harness: Harness) -> None:
     await harness.run_campaign(CART, TEMPLATES)
     for user in ("u-2", "u-1"):
-        await harness.track(user, "Cart Abandoned", {"value": 120, "cart_id": "c-1"})
+        await harness.track(
+            user, "Cart Abandoned", {"value": 120, "cart_id": "c-1", "checkout_url": "https://shop.example.com/c-1"}
+        )
         await harness.rests(await harness.journey(user), "cool-off")
     known = {"KEY": ADMIN_KEY}
     answers: list[tuple[str, Any]] = []

@@ -54,7 +54,7 @@ async def unsubscribed(quin: DemoPerson) -> None:
 
 @scenario(
     "rosa",
-    "has a cart without checkout_url",
+    "has a cart whose checkout_url is null",
     f"{CART} entered",
     f"{CART}/nudge failed: template_error",
     f"{CART}/reminder sent",
@@ -63,7 +63,7 @@ async def unsubscribed(quin: DemoPerson) -> None:
 )
 async def template_error(rosa: DemoPerson) -> None:
     await rosa.signs_up()
-    await rosa.does("Cart Abandoned", {"cart_id": "c1", "value": 250})
+    await rosa.does("Cart Abandoned", {"cart_id": "c1", "value": 250, "checkout_url": None})
     await rosa.waits(minutes=30)
     await rosa.sees(f"{CART}/nudge failed: template_error")
     await rosa.waits(hours=20)
