@@ -1,7 +1,7 @@
 """Check a campaign document and its templates, or refuse them with every problem."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -60,8 +60,8 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
     problems += _find_missing_templates(uses, templates, read_source)
     loaded, template_problems = load({_path_of_template(file, name): text for name, text in files.items()})
     template_problems += _check_channels(uses, loaded)
-    if not template_problems:
-        template_problems += _check_saved_names(read_source, loaded)
+    if (saved := _find_saved_names(uses, loaded)) is not None:
+        template_problems += _check_saved_names(read_source, loaded, saved)
     if definition is None or problems:
         raise InvalidDocumentError(_sort_problems([*problems, *template_problems], file))
     plan, rules = compile_plan(definition), derive_rules(definition)
@@ -127,16 +127,29 @@ def _group_places(warnings: Iterable[Problem]) -> Iterator[Problem]:
         yield replace(first, message=first.message + also)
 
 
-def _check_saved_names(source: YamlSource, loaded: Mapping[str, TemplateSet]) -> Iterator[Problem]:
+def _find_saved_names(uses: list[tuple[Path, str, str]], loaded: Mapping[str, TemplateSet]) -> set[str] | None:
+    """Return the names that the templates save; None where one with problems may save others."""
+    saved: set[str] = set()
+    for _, name, channel in uses:
+        names = loaded[name].saved_names if name in loaded else None
+        if names is not None:
+            saved |= names
+        elif channel not in CHANNELS or CHANNELS[channel].can_save:
+            return None
+    return saved
+
+
+def _check_saved_names(
+    source: YamlSource, loaded: Mapping[str, TemplateSet], saved: Collection[str]
+) -> Iterator[Problem]:
     """Find values that a condition or a template reads, and no template saves."""
-    saved = {name for template in loaded.values() for name in template.saved_names}
     yield from check_saved_names(source, saved)
     for variant in (variant for template in loaded.values() for variant in template.variants.values()):
         for text in variant.texts():
             read = {
                 re.split(r"[.\[]", path.removeprefix(_SAVED))[0] for path in text.variables if path.startswith(_SAVED)
             }
-            for name in sorted(read - saved):
+            for name in sorted(read.difference(saved)):
                 yield text.place.problem(*unknown_saved(name, saved))
 
 

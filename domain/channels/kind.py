@@ -35,7 +35,8 @@ class ChannelKind(ABC):
 
     `required` and `optional` are the front-matter keys of its templates whose values are texts; those of `structured`
     are optional mappings or lists. `known_paths` are the template variables that every recipient has. If
-    `silence_allows`, a person without any consent may receive marketing.
+    `silence_allows`, a person without any consent may receive marketing. If `can_save`, journeys may keep values of the
+    receiver's reply.
     """
 
     name: ClassVar[str]
@@ -44,6 +45,7 @@ class ChannelKind(ABC):
     structured: ClassVar[tuple[str, ...]] = ()
     known_paths: ClassVar[frozenset[str]] = frozenset()
     silence_allows: ClassVar[bool] = True
+    can_save: ClassVar[bool] = False
 
     @abstractmethod
     def compile(
@@ -55,8 +57,8 @@ class ChannelKind(ABC):
         """Return whether a message of this template may be repeated, if its provider may."""
         return True
 
-    def saved_names(self, variant: Variant) -> frozenset[str]:
-        """Return the names under which a journey keeps values of the receiver's reply."""
+    def saved_names(self, fields: Mapping[str, Field]) -> frozenset[str]:
+        """Return the names under which a journey keeps values of the receiver's reply, by the front matter."""
         return frozenset()
 
     def addresses(self, traits: Mapping[str, Any]) -> tuple[str, ...] | Unreachable:

@@ -75,6 +75,7 @@ class Webhook(ChannelKind):
     required = ("url",)
     optional = ("method",)
     structured = ("headers", "body", "save")
+    can_save = True
 
     def compile(
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
@@ -93,8 +94,9 @@ class Webhook(ChannelKind):
         # A receiver of the envelope knows a message by its id; any other API goes by the method.
         return not isinstance(variant, WebhookTemplate) or variant.is_signed or variant.method in IDEMPOTENT
 
-    def saved_names(self, variant: Variant) -> frozenset[str]:
-        return frozenset(variant.save) if isinstance(variant, WebhookTemplate) else frozenset()
+    def saved_names(self, fields: Mapping[str, Field]) -> frozenset[str]:
+        tree = fields["save"].tree if "save" in fields else None
+        return frozenset(tree) if isinstance(tree, dict) else frozenset()
 
 
 def _compile_method(field: Field | None, problems: list[Problem]) -> Method | None:

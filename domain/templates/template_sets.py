@@ -32,14 +32,16 @@ _DEFAULT = ""
 class TemplateSet:
     """One template in all of its languages.
 
-    `channel` is None if the default has problems, and a variant with problems is absent. `warnings` are doubtful places
-    of the files.
+    `channel` is None if the default has problems, and a variant with problems is absent. `saved_names` are the names
+    under which a journey keeps values of the receiver's reply, in all languages; None if a file's front matter has
+    problems. `warnings` are doubtful places of the files.
     """
 
     name: str
     channel: str | None
     place: SourceLocation
     variants: Mapping[str, Variant] = field(default_factory=dict)
+    saved_names: frozenset[str] | None = None
     warnings: tuple[Problem, ...] = ()
 
     def check(self, channel: str) -> list[Problem]:
@@ -74,12 +76,6 @@ class TemplateSet:
         """Return whether a message for this locale may be repeated, if its provider may."""
         variant = self._variant(locale)
         return self.channel is None or variant is None or CHANNELS[self.channel].is_repeatable(variant)
-
-    @property
-    def saved_names(self) -> frozenset[str]:
-        """The names of values kept from the receiver's reply, in all languages."""
-        kind = CHANNELS[self.channel] if self.channel else None
-        return frozenset(name for each in self.variants.values() if kind for name in kind.saved_names(each))
 
     def _variant(self, locale: str | None) -> Variant | None:
         return next((self.variants[language] for language in _languages(locale) if language in self.variants), None)
@@ -145,17 +141,21 @@ def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]
     kind = CHANNELS[channel.value]
     problems += _find_missing_keys(default, unreadable.place, kind)
     variants: dict[str, Variant] = {}
+    saved: set[str] = set()
     warnings: list[Problem] = []
     for language, file in files.items():
         if file.source is not None:
             faults = list(_check_keys(file.source, kind, channel.value))
             warnings += file.source.warnings
             fields = _fields_of(default, kind) | _fields_of(file.source, kind)
+            saved |= kind.saved_names(fields)
             variant = kind.compile(fields, file.source.body, faults, warnings)
             problems += faults
             if variant is not None and not faults:
                 variants[language] = variant
-    return TemplateSet(name, channel.value, channel.place, variants, tuple(warnings))
+    is_readable = all(file.source is not None for file in files.values())
+    saved_names = frozenset(saved) if is_readable else None
+    return TemplateSet(name, channel.value, channel.place, variants, saved_names, tuple(warnings))
 
 
 def _check_liquid(files: Mapping[str, _File]) -> Iterator[Problem]:

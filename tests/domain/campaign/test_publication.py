@@ -104,6 +104,32 @@ def test_a_value_that_no_webhook_saves_is_refused() -> None:
     assert found.suggestion == "Did you mean `score`? Saved are: level, score"
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"tell.liquid": EMAIL.replace("<p>", "<p>{{ profile.traits.x | uppcase }}")},
+        {"tell.liquid": EMAIL.replace("---", "-", 1)},
+        {"tell.liquid": EMAIL, "tell.de.liquid": "---\nsubject: [\n---\n"},
+        {"tell.liquid": EMAIL, "ask.liquid": SAVING.replace("body: {}", 'body: {a: "{{ b }}"}')},
+        {"tell.liquid": EMAIL, "ask.liquid": SAVING.replace("reply.json.level", "reply.level")},
+    ],
+)
+def test_an_unrelated_fault_hides_no_misspelt_name(broken: dict[str, str]) -> None:
+    found = problems(SCORED.replace("NAME", "scor"), {"ask.liquid": SAVING, **broken})
+    assert len(found) > 1
+    assert "no webhook of the campaign saves `scor`" in [one.message for one in found]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{"ask.liquid": SAVING.replace("---", "-", 1)}, {"ask.liquid": SAVING, "ask.de.liquid": "---\nsave: [\n---\n"}, {}],
+)
+def test_names_are_not_doubted_where_the_template_that_may_save_them_cannot_be_read(files: dict[str, str]) -> None:
+    found = problems(SCORED.replace("NAME", "other"), {**files, "tell.liquid": EMAIL})
+    assert found
+    assert not any("saves" in one.message for one in found)
+
+
 def test_a_template_reads_what_is_saved_only() -> None:
     files = {"ask.liquid": SAVING, "tell.liquid": READING.replace("NAME", "levl[0]")}
     found = problem(SCORED.replace("NAME", "score"), files)
