@@ -355,9 +355,10 @@ def _numbers(data: dict[str, Any]) -> str:
 
 
 def _clock(instant: str, data: Mapping[str, Any] = NO_DATA) -> str:
-    """Format an instant as `2026-11-02 13:00 UTC (08:00 America/New_York)`, if `data` names the recipient's zone.
+    """Format an instant in UTC, and in the recipient's zone if `data` names it.
 
-    Has seconds if it is not a whole minute, and the recipient's date if it is another.
+    `2026-11-02 13:00 UTC (08:00 America/New_York)`, with seconds if it is not a whole minute, and with the recipient's
+    date if it is another.
     """
     at = datetime.fromisoformat(instant).astimezone(UTC)
     time = "%H:%M:%S" if at.second or at.microsecond else "%H:%M"

@@ -52,7 +52,7 @@ def _row(item: dict[str, Any], urls: list[str]) -> list[str]:
 
 
 def _describe(item: dict[str, Any]) -> str:
-    """Describe an entry: summary, the reason's name unless the summary has it, and changes of the profile."""
+    """Describe an entry; the reason's name is added unless the summary has it."""
     text, reason = f"{item['kind']}: {item['summary']}", as_text(item["reason"])
     if reason.replace("_", " ") not in text.replace("_", " "):
         text += f" ({reason})"

@@ -92,7 +92,7 @@ def apply(
             for each in applied:
                 change = "published" if each["created"] else "unchanged"
                 typer.echo(printable(f"{each['campaign']}: version {each['version']} {change}, {each['state']}"))
-                # Of a version that is there they were printed when it was published.
+                # The warnings of an unchanged version were printed when it was published.
                 print_warnings(each["plan"]["warnings"] if each["created"] else [])
             for operation in operations:
                 if not watch:

@@ -128,7 +128,7 @@ def _group_places(warnings: Iterable[Problem]) -> Iterator[Problem]:
 
 
 def _find_saved_names(uses: list[tuple[Path, str, str]], loaded: Mapping[str, TemplateSet]) -> set[str] | None:
-    """Return the names that the templates save; None where one with problems may save others."""
+    """Return the names that templates save; None if one with problems may save more."""
     saved: set[str] = set()
     for _, name, channel in uses:
         names = loaded[name].saved_names if name in loaded else None

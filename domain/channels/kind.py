@@ -58,7 +58,7 @@ class ChannelKind(ABC):
         return True
 
     def saved_names(self, fields: Mapping[str, Field]) -> frozenset[str]:
-        """Return the names under which a journey keeps values of the receiver's reply, by the front matter."""
+        """Return the names of the values that are kept from the receiver's reply."""
         return frozenset()
 
     def addresses(self, traits: Mapping[str, Any]) -> tuple[str, ...] | Unreachable:

@@ -54,7 +54,9 @@ def read_saved(paths: Mapping[str, str], reply: bytes | None) -> SavedReply:
 
 
 def merge_saved(before: Mapping[str, Any], reply: SavedReply) -> tuple[dict[str, Any], str | None]:
-    """Return the values that a journey keeps after a reply, and the names that are saved, or why not.
+    """Return the values that a journey keeps after a reply, and a text about it.
+
+    The text names the values that are saved, and those that are not with the reason.
 
     A name has the value of the last reply that was to give it, and none if that reply had none.
     """

@@ -69,7 +69,7 @@ class _Failed:
 def try_templates(
     sends: Iterable[tuple[TemplateSet, bool]], known: frozenset[str]
 ) -> tuple[list[Problem], list[Problem]]:
-    """Return problems for all people, and warnings for some, one for each place of each variant.
+    """Return problems for all people, and warnings for some: one for each place.
 
     Each template comes with whether the message is transactional: such a message has no `unsubscribe_url`. `known` are
     the paths that everybody has who enters.
