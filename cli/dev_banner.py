@@ -1,9 +1,5 @@
 """The banner of `sojourn dev`: addresses, keys, and notes."""
 
-import os
-import shlex
-import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.table import Table
 
+from cli.dev_path import path_line
 from cli.output import number_of
 from domain.campaign.durations import format_duration
 from domain.sending.outbound_secrets import BoundSecret, describe_hosts_remedy
@@ -31,9 +28,10 @@ async def print_banner(stack: "DevStack", ports: "DevPorts") -> None:
         *_moved_ports(stack, ports),
         *_unbound_secrets(stack.settings.webhook_secrets),
         *_time(await stack.database.now(), await stack.clock_ahead(), stack.folder.path),
-        *_path(Path(sys.executable).parent, os.environ),
     ]:
         console.print(line)
+    if line := path_line():
+        console.print(f"In another terminal, first: {line}")
     console.print("Ctrl-C stops everything; the data is kept.")
 
 
@@ -85,10 +83,3 @@ def _time(now: datetime, ahead: timedelta, folder: Path) -> Iterator[str]:
         by = number_of(ahead.days, "day") if ahead.days else format_duration(round(ahead.total_seconds()))
         yield f"It is {now.astimezone():%Y-%m-%d %H:%M} here, {by} ahead (`sojourn dev forward`)."
         yield f"Remove {folder} to begin anew."
-
-
-def _path(programs: Path, environ: Mapping[str, str]) -> Iterator[str]:
-    """Tell how other terminals find `sojourn` if it is not on the PATH."""
-    path = environ.get("PATH", "")
-    if (programs / "sojourn").exists() and shutil.which("sojourn", path=path) is None:
-        yield f"In another terminal, first: export PATH={shlex.quote(str(programs))}:$PATH"

@@ -24,6 +24,7 @@ import worker
 from api.app import create_app
 from api.server import server_options
 from cli.dev_folder import DevFolder
+from cli.dev_path import path_line
 from cli.dev_settings import EMBEDDED_MAIL, EMBEDDED_TEMPORAL
 from domain.errors import UnavailableError
 from runtime.embedded.audience_clock import AudienceClock, keep_running_audiences
@@ -113,7 +114,8 @@ class DevStack:
                 Database(self.settings.database_url.get_secret_value(), pool_size=POOL_SIZE)
             )
             if self.inbox is not None:
-                await self.inbox.show(self._inbox_page, self._find_origins, wiring.journey_url(self.settings))
+                journey_url = wiring.journey_url(self.settings)
+                await self.inbox.show(self._inbox_page, self._find_origins, journey_url, path_line())
             api = await HttpServer.start(create_app(self.settings), bound, **server_options(self.settings))
             parts.push_async_callback(api.stop)
             await self._work(parts)

@@ -62,13 +62,18 @@ class Inbox:
         return [item for item in self._store.items if isinstance(item, ReceivedMail)]
 
     async def show(
-        self, bound: socket.socket | None = None, find_origins: FindOrigins | None = None, journey_url: str = ""
+        self,
+        bound: socket.socket | None = None,
+        find_origins: FindOrigins | None = None,
+        journey_url: str = "",
+        setup: str = "",
     ) -> None:
         """Serve the page as well, by default on a free port.
 
-        `find_origins` looks up where messages come from; `journey_url` leads to a `{workflow_id}` in the Temporal UI.
+        `find_origins` looks up where messages come from; `journey_url` leads to a `{workflow_id}` in the Temporal UI;
+        `setup` is the line that a new terminal needs before commands.
         """
-        page = inbox_page(self._store, find_origins, journey_url)
+        page = inbox_page(self._store, find_origins, journey_url, setup)
         self._page = await HttpServer.start(page, bound or listen(None))
         self.http_port, self.url = self._page.port, self._page.url
 

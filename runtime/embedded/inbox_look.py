@@ -14,7 +14,12 @@ body { max-width: 62rem; margin: 0 auto; padding: 1.25rem; }
 a { color: var(--link); text-decoration: none; }
 a:hover { text-decoration: underline; }
 a:focus-visible { outline: 2px solid var(--link); outline-offset: 1px; border-radius: 3px; }
-.bar { margin-bottom: 1rem; }
+.bar { display: flex; gap: .5rem 1rem; align-items: baseline; justify-content: space-between; margin-bottom: 1rem; }
+.bar h1 { margin: 0; }
+input {
+  font: inherit; color: inherit; background: var(--raised); border: 1px solid var(--line); border-radius: 6px;
+  padding: .3rem .6rem; width: 14rem; max-width: 100%;
+}
 h1 { font-size: 1.35rem; line-height: 1.3; margin: 0 0 .75rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.05rem; margin: 0 0 .5rem; }
 small, .note { color: var(--soft); font-size: .87em; }
@@ -47,7 +52,7 @@ time { text-align: right; font-variant-numeric: tabular-nums; }
 .tabs a { color: var(--soft); padding: .35rem 0; border-bottom: 2px solid transparent; margin-bottom: -1px; }
 .tabs a[aria-current] { color: inherit; border-color: currentColor; }
 iframe {
-  display: block; width: 100%; height: 70vh; min-height: 20rem; resize: vertical; background: #fff; color-scheme: light;
+  display: block; width: 100%; min-height: 8rem; resize: vertical; background: #fff; color-scheme: light;
   border: 1px solid var(--line); border-radius: 6px;
 }
 .empty { max-width: 38rem; padding: 1rem 0; }
@@ -59,6 +64,8 @@ iframe {
   .what { grid-row: 2; grid-column: 1 / 3; }
   .where { grid-row: 3; grid-column: 1 / 3; }
   .facts { gap: .15rem .8rem; }
+  .headers { grid-template-columns: 1fr; gap: 0; }
+  .headers dd { margin-bottom: .5rem; }
   .empty dl { grid-template-columns: 1fr; }
   .empty dd { margin-bottom: .35rem; }
 }
@@ -68,9 +75,10 @@ iframe {
 SCRIPT: Final = """
 const live = document.getElementById("live"), count = () => live.querySelectorAll("li").length;
 let seen = count();
+const title = document.title;
 async function renew() {
   try {
-    const text = await (await fetch("/")).text();
+    const text = await (await fetch(location.href)).text();
     const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("live");
     if (fresh.innerHTML !== live.innerHTML) {
       const focus = document.activeElement?.getAttribute("href");
@@ -78,12 +86,12 @@ async function renew() {
       if (focus) live.querySelector(`[href="${focus}"]`)?.focus();
     }
     if (!document.hidden) seen = count();
-    document.title = count() > seen ? `(${count() - seen}) Inbox` : "Inbox";
-  } catch { document.title = "Inbox (stopped)"; }
+    document.title = count() > seen ? `(${count() - seen}) ${title}` : title;
+  } catch { document.title = `${title} (stopped)`; }
   setTimeout(renew, document.hidden ? 5000 : 1500);
 }
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) { seen = count(); document.title = "Inbox"; }
+  if (!document.hidden) { seen = count(); document.title = title; }
 });
 setTimeout(renew, 1500);
 """

@@ -44,20 +44,25 @@ _LOCAL = f"{_SANDBOX}; style-src 'unsafe-inline'; img-src data:; font-src data:"
 _REMOTE = f"{_SANDBOX}; style-src 'unsafe-inline' http: https:; img-src data: http: https:; font-src data: http: https:"
 
 
-def inbox_page(store: InboxStore, find_origins: FindOrigins | None = None, journey_url: str = "") -> Starlette:
+def inbox_page(
+    store: InboxStore, find_origins: FindOrigins | None = None, journey_url: str = "", setup: str = ""
+) -> Starlette:
     """Return the application that shows the messages of a store.
 
-    `journey_url` is the address of a journey in the Temporal UI, with `{workflow_id}` in it.
+    `journey_url` is the address of a journey in the Temporal UI, with `{workflow_id}` in it; `setup` is the line that a
+    new terminal needs before commands.
     """
 
     async def look_up(items: Sequence[Received]) -> Mapping[UUID, MessageOrigin]:
         ids = [found for item in items if (found := _uuid(item)) is not None]
         return await find_origins(ids) if find_origins is not None and ids else {}
 
-    async def overview(_: Request) -> Response:
-        items = store.items[::-1]
+    async def overview(request: Request) -> Response:
+        items, search = store.items[::-1], request.query_params.get("q", "").strip()
         origins = await look_up(items)
-        return _page(inbox_html.overview([(item, _find_origin(item, origins)) for item in items]))
+        found = [(item, _find_origin(item, origins)) for item in items]
+        shown = [(item, origin) for item, origin in found if inbox_html.matches(search, item, origin)]
+        return _page(inbox_html.overview(shown, search, setup))
 
     async def one(request: Request) -> Response:
         if (item := _find(store, request)) is None:

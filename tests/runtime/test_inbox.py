@@ -2,10 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from html import escape
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import aiosmtplib
 import httpx
@@ -13,6 +17,7 @@ import pytest
 
 from runtime.embedded import inbox_store as module
 from runtime.embedded.inbox import Inbox, ReceivedMail
+from store.message_origins import MessageOrigin
 
 JSON = {"Content-Type": "application/json"}
 
@@ -153,7 +158,8 @@ async def test_only_as_many_files_are_kept_as_mails(tmp_path: Path, monkeypatch:
 async def test_messages_of_other_channels_come_by_http(tmp_path: Path) -> None:
     inbox = await Inbox.start(folder=tmp_path)
     await inbox.show()
-    content = {"url": "https://<crm>.example.com", "data": {"action": "call <b>"}, "note": "two\nlines", "headers": {}}
+    url = "https://<crm>.example.com/users/u-1?x=<y>"
+    content = {"url": url, "method": "PUT", "data": {"action": "call <b>"}, "note": "two\nlines", "headers": {}}
     async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
         for message_id, address in (("m-1", "device"), ("m-2", "+4930123"), ("m-1", "device")):
             body = {"message_id": message_id, "content": content, "address": address}
@@ -175,14 +181,17 @@ async def test_messages_of_other_channels_come_by_http(tmp_path: Path) -> None:
     ]
     assert listed[1]["content"] == content
     for text in (
-        "<dt>url</dt><dd>https://&lt;crm&gt;.example.com</dd>",
-        "<h2>data</h2>",
+        "<h1>PUT /users/u-1?x=&lt;y&gt;</h1>",
+        "<dt>URL</dt><dd>https://&lt;crm&gt;.example.com/users/u-1?x=&lt;y&gt;</dd>",
+        "<dt>Method</dt><dd>PUT</dd>",
+        "<h2>Data</h2>",
         "call &lt;b&gt;",
         "two\nlines",
     ):
         assert text in page
-    assert "<h2>headers</h2>" not in page
-    assert "https://&lt;crm&gt;.example.com" in overview
+    assert page.count("&lt;crm&gt;") == 1
+    assert "<h2>Headers</h2>" not in page
+    assert '<span class="what">PUT /users/u-1?x=&lt;y&gt;</span>' in overview
     assert [answer.status_code for answer in refused] == [422, 415, 413]
     assert len(inbox.messages) == 1
     assert sorted(os.listdir(tmp_path)) == ["000002.json", "000003.json", "000004.eml"]
@@ -203,12 +212,57 @@ async def test_a_message_to_several_addresses_is_kept_for_each(inbox: Inbox) -> 
     assert [item["address"] for item in listed] == ["phone", "tablet"]
 
 
-async def test_an_empty_inbox_says_what_to_do(inbox: Inbox) -> None:
+async def test_the_list_is_searched_by_user_address_or_campaign(inbox: Inbox) -> None:
+    ids = {"ada": uuid4(), "bob": uuid4()}
+
+    async def find_origins(message_ids: Collection[UUID]) -> dict[UUID, MessageOrigin]:
+        return {
+            ids[user]: MessageOrigin("email", f"hello-{user}", 1, "step", "note", user, uuid4(), "w", datetime.now(UTC))
+            for user in ids
+            if ids[user] in message_ids
+        }
+
+    await inbox.show(find_origins=find_origins)
+    for user, message_id in ids.items():
+        sent = mail(to=f"{user}@shop.example.com", subject=f"To {user}")
+        sent["X-Sojourn-Message"] = str(message_id)
+        await send(inbox, sent)
+    await send(inbox, mail(to="eve@example.com", subject="To eve"))
+    expected = {"ADA": ["ada"], "hello-bob": ["bob"], "eve@": ["eve"], "shop.example": ["bob", "ada"], "<b>": []}
+    async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
+        for search, users in {**expected, "": ["eve", "bob", "ada"]}.items():
+            page = (await browser.get("/", params={"q": search})).text
+            assert re.findall(r">To (\w+)<", page) == users, search
+            assert f'placeholder="User or campaign" value="{escape(search)}"' in page
+        nothing = (await browser.get("/?q=<b>")).text
+    assert 'No message of the user or campaign &lt;b&gt;. <a href="/">Show all</a>' in nothing
+
+
+async def test_a_mail_shows_the_name_of_its_sender_and_a_frame_that_fits(inbox: Inbox) -> None:
     await inbox.show()
+    short, long = mail(), mail(html="<style>p { color: red }</style>" + "<p>Come back soon</p>" * 40)
+    short.replace_header("From", '"Ada & Co" <shop@example.com>')
+    await send(inbox, short)
+    await send(inbox, long)
+    async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
+        pages = [(await browser.get(f"/messages/{number}")).text for number in (1, 2)]
+        headers = (await browser.get("/messages/1?view=headers")).text
+    assert "<dt>From</dt><dd>Ada &amp; Co &lt;shop@example.com&gt;</dd>" in pages[0]
+    heights = [int(re.findall(r'style="height: min\(70vh, (\d+)rem\)"', page)[0]) for page in pages]
+    assert 6 < heights[0] < 15
+    assert heights[1] > 80
+    assert '<dl class="facts headers">' in headers
+
+
+async def test_an_empty_inbox_says_what_to_do(inbox: Inbox) -> None:
+    await inbox.show(setup="export PATH=/venv/bin:$PATH")
     async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
         page = (await browser.get("/")).text
-    for command in ("sojourn apply campaigns", "sojourn explain USER", "sojourn dev forward 1d"):
+    assert "<pre>export PATH=/venv/bin:$PATH\nsojourn init campaigns\nsojourn apply campaigns\n" in page
+    for command in ("sojourn explain USER", "sojourn dev forward 1d"):
         assert command in page
+    assert "<title>Inbox: mails and webhooks</title>" in page
+    assert """SOJOURN_PROVIDERS='{"webhook": {"kind": "console"}}' sojourn dev""" in page
 
 
 async def test_json_lists_the_newest_first_and_survives_broken_mails(inbox: Inbox) -> None:
