@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.chaos.auditor import kinds
-from tests.chaos.campaigns import CART, LETTER, ORDERED, RECEIPT
+from tests.chaos.campaigns import CAP, CART, LETTER, ORDERED, RECEIPT
 from tests.chaos.client import WAYS, Client, Item
 from tests.chaos.evidence import settle
 from tests.chaos.run import examined, opened
@@ -23,6 +23,13 @@ pytestmark = [pytest.mark.chaos, pytest.mark.takes_long]
 Scene = Callable[[Stack, Client], Awaitable[None]]
 # What a broken build leaves behind never settles.
 PATIENCE, SHORT_PATIENCE = 40.0, 3.0
+SIGN_INS_THAT_WAIT = """
+SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE OF identity%'
+"""
+GATES_THAT_WAIT = """
+SELECT 1 FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND (query LIKE '%FOR NO KEY UPDATE OF profiles%' OR query LIKE '%INSERT INTO messages%')
+"""
 
 
 async def orders_between_two_attempts(stack: Stack, client: Client) -> None:
@@ -39,11 +46,22 @@ async def orders_between_two_attempts(stack: Stack, client: Client) -> None:
 
 
 async def more_letters_than_the_cap_at_once(stack: Stack, client: Client) -> None:
-    """Each person enters the same campaign many times in one batch."""
-    people = [f"letter{number}" for number in range(6)]
-    await asyncio.gather(*(client.identify(user) for user in people))
-    for user in people:
-        await client.report(*(Item(user, LETTER.entry, f"{user}-{number}") for number in range(8)))
+    """A person enters the same campaign many times in one batch.
+
+    Nothing can be reserved until more gates than the cap allows are at work: each waits for the person, or to write.
+    """
+    await client.identify("letter")
+    async with (
+        await psycopg.AsyncConnection.connect(stack.postgres.url, autocommit=True) as watcher,
+        await psycopg.AsyncConnection.connect(stack.postgres.url) as holder,
+    ):
+        await holder.execute("LOCK TABLE messages IN SHARE MODE")
+        await client.report(*(Item("letter", LETTER.entry, f"letter-{number}") for number in range(3 * CAP)))
+        async for is_last in looks(PATIENCE):
+            if len(await (await watcher.execute(GATES_THAT_WAIT)).fetchall()) > CAP:
+                break
+            assert not is_last
+        await holder.rollback()
 
 
 async def receipts_while_temporal_is_away(stack: Stack, client: Client) -> None:
@@ -54,9 +72,6 @@ async def receipts_while_temporal_is_away(stack: Stack, client: Client) -> None:
     await asyncio.sleep(1)
     await stack.workers[0].kill()
     await resting
-
-
-WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE OF identity%'"
 
 
 async def users_sign_in_at_once(stack: Stack, client: Client) -> None:
@@ -78,7 +93,7 @@ async def users_sign_in_at_once(stack: Stack, client: Client) -> None:
             for user in each:
                 calls.create_task(client.sign_in(user, device, next(ways)))
         async for is_last in looks(PATIENCE):
-            if len(await (await watcher.execute(WAITING)).fetchall()) > len(users) // 2:
+            if len(await (await watcher.execute(SIGN_INS_THAT_WAIT)).fetchall()) > len(users) // 2:
                 break
             assert not is_last
         await holder.rollback()
