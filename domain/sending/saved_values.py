@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +14,8 @@ import msgspec
 MAX_VALUE_BYTES: Final = 4 * 1024
 MAX_JOURNEY_BYTES: Final = 16 * 1024
 MAX_DEPTH: Final = 16
+# PostgreSQL writes out all digits of a number: 1e300 has 301.
+MAX_EXPONENT: Final = 20
 
 SAVED_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _PATH: Final = re.compile(r"""reply\.json(?:\.[A-Za-z_][\w-]*|\[\d{1,5}\]|\["[^"\\]*"\]|\['[^'\\]*'\])*""")
@@ -107,7 +108,9 @@ def _is_storable(value: Any, depth: int) -> bool:
         case str():
             return _UNSTORABLE.search(value) is None
         case float():
-            return isfinite(value)
+            return value == 0 or 10.0**-MAX_EXPONENT < abs(value) < 10.0**MAX_EXPONENT
+        case int():
+            return abs(value) < 10**MAX_EXPONENT
         case dict():
             return depth > 0 and all(_is_storable(each, depth - 1) for pair in value.items() for each in pair)
         case list():

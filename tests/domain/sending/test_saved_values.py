@@ -80,7 +80,9 @@ def test_a_reply_that_holds_nothing(reply: bytes | None, said: str) -> None:
     assert said in (found.detail or "")
 
 
-@pytest.mark.parametrize("value", ['"a\\u0000"', '{"\\u0000": 1}', f"{'[' * 17}1{']' * 17}"])
+@pytest.mark.parametrize(
+    "value", ['"a\\u0000"', '{"\\u0000": 1}', f"{'[' * 17}1{']' * 17}", "[1e20]", "-1e308", "1e-300", "9" * 400]
+)
 def test_a_value_that_cannot_be_kept(value: str) -> None:
     found = read_saved({"a": "reply.json.a", "b": "reply.json.b"}, f'{{"a": {value}, "b": 1}}'.encode())
     assert found == SavedReply({"a": None, "b": 1}, "not saved: a (it cannot be kept as JSON)")
