@@ -16,7 +16,7 @@ from pydantic_settings import NoDecode
 
 from domain.deployment import secrets
 from domain.deployment.secrets import SecretFault
-from domain.local_time.zones import find_zone
+from domain.local_time.zones import find_zone, guess_zone
 
 # A name, an IPv4 address, or an IPv6 address with or without its brackets.
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+(%\w+)?\]?")
@@ -72,7 +72,9 @@ def _is_address(address: str) -> bool:
 
 def _zone(name: str) -> str:
     if find_zone(name) is None:
-        raise ValueError("must be the IANA name of a time zone, as Europe/Berlin or UTC")
+        meant = guess_zone(name[:64])
+        remedy = f"did you mean {meant}?" if meant else "as Europe/Berlin or UTC"
+        raise ValueError(f"must be the IANA name of a time zone, {remedy}")
     return name
 
 

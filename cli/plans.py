@@ -91,7 +91,8 @@ def apply(
         if not as_json:
             for each in applied:
                 change = "published" if each["created"] else "unchanged"
-                typer.echo(printable(f"{each['campaign']}: version {each['version']} {change}, {each['state']}"))
+                hint = f"; `sojourn start {each['campaign']}` lets users in" if each["state"] == "draft" else ""
+                typer.echo(printable(f"{each['campaign']}: version {each['version']} {change}, {each['state']}{hint}"))
                 # The warnings of an unchanged version were printed when it was published.
                 print_warnings(each["plan"]["warnings"] if each["created"] else [])
             for operation in operations:

@@ -2,13 +2,12 @@
 
 import re
 from datetime import time
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from domain.campaign.schema import pattern_check, quote_value, refuse
-from domain.local_time.zones import find_zone, zone_names
+from domain.local_time.zones import find_zone, guess_zone
 from domain.suggestions import did_you_mean
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -72,20 +71,9 @@ def _guess_weekdays(text: str) -> list[str]:
 def _zone_name(value: Any) -> str:
     if not isinstance(value, str) or find_zone(value) is None:
         remedy = "Write an IANA name: `Europe/Berlin`, `UTC`"
-        meant = _guess_zone(str(value)[:64])
+        meant = guess_zone(str(value)[:64])
         refuse(f"{quote_value(value)} is not a time zone", f"Did you mean `{meant}`? {remedy}" if meant else remedy)
     return value
-
-
-def _guess_zone(text: str) -> str | None:
-    """Return the zone of a city's name, or the name closest to the text."""
-    if any(character.isdigit() for character in text):
-        # An offset is not a zone, and `Etc/GMT+1` is west of it.
-        return None
-    city = text.strip().replace(" ", "_").lower()
-    names = sorted(zone_names(), key=lambda name: (name.lower() != city, name))
-    cities = [name for name in names if name.lower().rpartition("/")[2] == city]
-    return next(iter([*cities, *get_close_matches(text, names, n=1, cutoff=0.8)]), None)
 
 
 _CLOCK_TEXT = PlainSerializer(lambda clock: f"{clock:%H:%M}", return_type=str)

@@ -1,6 +1,7 @@
 """Time zones by IANA name, and the choice of a recipient's zone."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -26,6 +27,17 @@ def find_zone(name: object) -> ZoneInfo | None:
 def zone_name(name: object) -> str | None:
     """Return the IANA spelling of a zone's name in any letter case; None if unknown."""
     return _spellings().get(strip_blanks(name).casefold()) if isinstance(name, str) else None
+
+
+def guess_zone(text: str) -> str | None:
+    """Return the zone of a city's name, or the name closest to the text."""
+    if any(character.isdigit() for character in text):
+        # An offset is not a zone, and `Etc/GMT+1` is west of it.
+        return None
+    city = text.strip().replace(" ", "_").lower()
+    names = sorted(zone_names(), key=lambda name: (name.lower() != city, name))
+    cities = [name for name in names if name.lower().rpartition("/")[2] == city]
+    return next(iter([*cities, *get_close_matches(text, names, n=1, cutoff=0.8)]), None)
 
 
 @cache

@@ -35,9 +35,9 @@ def test_apply_publishes_with_the_templates_beside(folder: Path, capsys: Output)
     (folder / "templates" / "nudge.liquid").write_text(MAIL.replace("A note", "Grüße"), encoding="utf-8")
     (folder / "templates" / "notes.txt").write_text("not sent")
     assert run(["apply", str(file)]) == 0
-    assert capsys.readouterr().out == "mailing: version 1 published, draft\n"
+    assert capsys.readouterr().out == "mailing: version 1 published, draft; `sojourn start mailing` lets users in\n"
     assert run(["apply", str(file)]) == 0
-    assert capsys.readouterr().out == "mailing: version 1 unchanged, draft\n"
+    assert capsys.readouterr().out == "mailing: version 1 unchanged, draft; `sojourn start mailing` lets users in\n"
 
 
 @pytest.mark.usefixtures("deployment")
@@ -66,7 +66,7 @@ def test_apply_takes_folders(folder: Path, capsys: Output) -> None:
     a_campaign(campaigns, "two").rename(campaigns / "two.yml")
     assert run(["apply", str(campaigns), str(a_campaign(folder, "three"))]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{key}: version 1 published, draft" for key in ("one", "two", "three")
+        f"{key}: version 1 published, draft; `sojourn start {key}` lets users in" for key in ("one", "two", "three")
     ]
     (folder / "empty").mkdir()
     assert run(["apply", str(folder / "empty")]) == 1

@@ -55,7 +55,8 @@ def test_a_campaign_that_is_not_there_yet(folder: Path, capsys: Output) -> None:
     assert summary == ("abandoned-cart: version 1 is new; it lets no users in before `sojourn start abandoned-cart`")
     assert re.fullmatch(r"Plan none-0-0-[0-9a-f]{32}", plan)
     assert run(["apply", file, "--plan", plan.split()[1]]) == 0
-    assert capsys.readouterr().out == "abandoned-cart: version 1 published, draft\n"
+    applied = "abandoned-cart: version 1 published, draft; `sojourn start abandoned-cart` lets users in\n"
+    assert capsys.readouterr().out == applied
     assert run(["plan", file, "--exit-code"]) == 0
     assert capsys.readouterr().out.startswith("abandoned-cart: nothing changes, version 1 is the same\n")
 

@@ -1,6 +1,7 @@
 """`sojourn dev forward` on the whole stack: what is due until then happens now, in its order."""
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -118,9 +119,9 @@ class Developer:
         await self.identify(user)
         await self._report("track", {"userId": user, "event": "Signed Up"})
 
-    async def forward(self, duration: str) -> int:
+    async def forward(self, duration: str, *options: str) -> int:
         """Run the command; its exit status."""
-        return await asyncio.to_thread(run, ["dev", "forward", duration, "--data", str(self._folder)])
+        return await asyncio.to_thread(run, ["dev", "forward", duration, "--data", str(self._folder), *options])
 
     async def temporal(self) -> Client:
         return await connect(self.stack.settings.temporal_address, self.stack.settings.temporal_namespace)
@@ -212,6 +213,13 @@ async def test_a_mail_of_tomorrow_comes_now_and_the_clock_stays_ahead(
         for hours, at in zip((24, 36, 48), developer.dates(), strict=True):
             assert timedelta(hours=hours, seconds=-2) < at - began < timedelta(hours=hours, minutes=6)
         assert datetime.now(UTC) - began < timedelta(minutes=5)
+        capsys.readouterr()
+        assert await developer.forward("12h", "--json") == 0
+        done = json.loads(capsys.readouterr().out)
+        assert done.keys() == {"now", "journeys_moved", "happened", "still_at_work", "next"}
+        assert {(each["user"], each["event"]) for each in done["happened"]} >= {("bob", "message sent")}
+        assert datetime.fromisoformat(done["now"]) - began > timedelta(hours=60)
+        assert done["next"] is None
 
 
 @pytest.mark.takes_long
