@@ -29,6 +29,8 @@ def document_files(given: Sequence[Path]) -> list[Path]:
     """Return the files, and the .yaml files directly in each folder, each once."""
     found: list[Path] = []
     for path in given:
+        if path.suffix == ".liquid":
+            raise InvalidRequestError(f"{path} is a template: name the .yaml file of a campaign that sends it")
         if not path.is_dir():
             found.append(path)
             continue

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from domain.suggestions import did_you_mean
+from domain.suggestions import did_you_mean, find_closest
 
 
 def _title(model: type[Any]) -> str:
@@ -40,6 +40,11 @@ class DocumentModel(BaseModel):
         """Return the message and the remedy for an unknown key."""
         meant = cls.synonyms.get(key, key)
         return f"the key `{key}` is not known here", did_you_mean(meant, cls.named_fields())
+
+    @classmethod
+    def closest_field(cls, key: str) -> str | None:
+        """Return the field that an unknown key may mean."""
+        return find_closest(cls.synonyms.get(key, key), cls.named_fields())
 
     @classmethod
     def named_fields(cls) -> dict[str, FieldInfo]:

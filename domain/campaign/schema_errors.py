@@ -26,7 +26,14 @@ def validate(
     except ValidationError as error:
         found = [(*_locate(model, one["loc"]), one) for one in error.errors(include_url=False)]
     problems = []
+    misspelt = {
+        (*path[:-1], around.closest_field(path[-1]))
+        for path, around, _, one in found
+        if one["type"] == "extra_forbidden"
+    }
     for path, around, at, one in found:
+        if one["type"] == "missing" and path in misspelt:
+            continue
         # A list whose items are all wrong also counts as too short.
         is_besides = one["type"] == "too_short" and isinstance(one["input"], list) and one["input"]
         if path not in ignored and not is_besides:

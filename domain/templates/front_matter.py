@@ -15,6 +15,8 @@ from domain.templates.liquid_text import SourceLocation, compile_liquid
 
 # A tag or output within a line and without braces of its own; any other is ordinary YAML.
 _LIQUID = re.compile(r"\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}")
+# An output or a tag that does not end on its line.
+_UNCLOSED = re.compile(r"\{\{(?!.*\}\})|\{%(?!.*%\})")
 QUOTE = "Put it in quotes, or below a |"
 
 
@@ -130,11 +132,27 @@ def _read(text: str, whole: SourceLocation, prefix: str) -> _Document:
         # Empty lines before it make its lines those of the file.
         source = read("\n" * (whole.line - 1) + text, whole.file, opaque=_LIQUID)
     except InvalidDocumentError as refused:
-        source = YamlSource(whole.file, problems=refused.problems)
+        source = YamlSource(whole.file, problems=_blame_liquid(text, whole, refused.problems))
     document = _Document(source, whole, prefix)
     if document.is_mapping:
         document.problems.extend(_keys_with_liquid(source.data, (), document))
     return document
+
+
+def _blame_liquid(text: str, whole: SourceLocation, problems: list[Problem]) -> list[Problem]:
+    """Blame an opening without a closing for the invalid YAML of its line."""
+    lines = text.splitlines()
+    blamed = []
+    for problem in problems:
+        at = problem.line - whole.line
+        opened = _UNCLOSED.search(lines[at]) if 0 <= at < len(lines) else None
+        if opened is not None:
+            closing = "}}" if opened[0] == "{{" else "%}"
+            problem = replace(
+                problem, message=f"`{opened[0]}` has no `{closing}`", suggestion=f"Close it with `{closing}`"
+            )
+        blamed.append(problem)
+    return blamed
 
 
 def _keys_with_liquid(value: Any, path: Path, document: _Document) -> list[Problem]:

@@ -1,26 +1,34 @@
 """Check the names, arguments and ranges of a parsed piece of Liquid."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
 
 import liquid
-from liquid.builtin.expressions import Literal, Nil
+from liquid.builtin.expressions import Literal, Nil, Path
 from liquid.builtin.expressions.filtered import Filter
 from liquid.builtin.expressions.primitive import IntegerLiteral, RangeLiteral
 from liquid.expression import Expression
 from liquid.static_analysis import TemplateAnalysis, Variable
 
-from domain.suggestions import did_you_mean
+from domain.suggestions import did_you_mean, find_closest
 from domain.templates.filter_arguments import find_unfit_argument
 from domain.templates.liquid_bounds import LiquidFault
 from domain.templates.liquid_context import MAX_LOOP_STEPS
 from domain.templates.liquid_environment import arguments_of, bound_arguments
 from domain.templates.liquid_nodes import all_expressions, filters_in
 from domain.templates.secret_text import SECRETS
-from domain.templates.variables import ROOTS
+from domain.templates.variables import DATA, ROOTS
 
 # Characters of a literal or an expression in a message.
 MAX_SHOWN = 120
+# Names that other template languages have for a filter.
+FILTER_SYNONYMS: Final[Mapping[str, str]] = {
+    **{"upper": "upcase", "uppercase": "upcase", "lower": "downcase", "lowercase": "downcase"},
+    **{"title": "capitalize", "titlecase": "capitalize", "titleize": "capitalize"},
+    **{"currency": "money", "format_currency": "money", "length": "size", "count": "size", "trim": "strip"},
+    **{"strftime": "date", "format_date": "date", "fallback": "default", "to_json": "json", "urlencode": "url_encode"},
+}
 
 
 def find_faults(
@@ -33,12 +41,21 @@ def find_faults(
     """
     for name, spans in analysis.filters.items():
         if name not in environment.filters:
-            suggestion = did_you_mean(name, sorted(environment.filters), "Filters")
+            suggestion = _suggest_filter(name, environment.filters)
             yield from (LiquidFault(span.index, f"there is no filter '{name}'", suggestion) for span in spans)
+    expressions = list(all_expressions(template))
+    arguments = {
+        argument.value.token.start_index
+        for used in filters_in(expressions)
+        for argument in used.args
+        if isinstance(argument.value, Path) and len(argument.value.path) == 1
+    }
     for variable in (variable for found in analysis.globals.values() for variable in found):
         if (has_all_names or str(variable.segments[0]) in ROOTS) and (fault := _variable_fault(variable)):
-            yield LiquidFault(variable.span.index, *fault)
-    expressions = list(all_expressions(template))
+            message, suggestion = fault
+            if variable.span.index in arguments:
+                suggestion = f'Put a text in quotes: "{variable}". {suggestion}'
+            yield LiquidFault(variable.span.index, message, suggestion)
     for unbounded in filter(_is_unbounded, expressions):
         yield LiquidFault(
             unbounded.token.start_index,
@@ -81,13 +98,33 @@ def _variable_fault(variable: Variable) -> tuple[str, str] | None:
     if root == SECRETS:
         return None
     if root not in ROOTS:
-        return f"there is no variable '{variable}'", did_you_mean(root, sorted(ROOTS), "Variables")
+        return f"there is no variable '{variable}'", _suggest_variable(root, variable)
     fields = ROOTS[root]
     if fields is None or (rest and rest[0] in fields):
         return None
     if not rest:
         return f"'{root}' is not a value", f"Name one of its fields: {', '.join(sorted(fields))}"
-    return f"there is no variable '{variable}'", did_you_mean(rest[0], sorted(fields), f"Fields of {root}")
+    suggestion = did_you_mean(rest[0], sorted(fields), f"Fields of {root}")
+    if find_closest(rest[0], fields) is None and (data := next((path for path in DATA if path[0] == root), None)):
+        suggestion = f"Did you mean `{'.'.join((*data, *rest))}`? {suggestion}"
+    return f"there is no variable '{variable}'", suggestion
+
+
+def _suggest_variable(root: str, variable: Variable) -> str:
+    """Suggest the path of the data that is named: `profile.traits` for `traits`."""
+    suggestion = did_you_mean(root, sorted(ROOTS), "Variables")
+    segments = list(map(str, variable.segments))
+    for data in DATA:
+        if data[-1] in segments[:2]:
+            meant = (*data, *segments[segments.index(data[-1]) + 1 :])
+            return f"Did you mean `{'.'.join(meant)}`? {suggestion.rpartition('? ')[2]}"
+    return suggestion
+
+
+def _suggest_filter(name: str, filters: Collection[str]) -> str:
+    close = FILTER_SYNONYMS.get(name) or find_closest(name, sorted(filters))
+    listed = "docs/templates.md lists the filters"
+    return f"Did you mean `{close}`? {listed}" if close else listed
 
 
 def _is_unbounded(expression: Expression) -> bool:

@@ -1,5 +1,6 @@
 """Parse as much of a piece of Liquid as possible, and report the other faults."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from domain.templates.liquid_bounds import (
 from domain.templates.liquid_nodes import replace_comparisons
 
 # The library's names for what stands between tags, for outputs, and for what it cannot read.
+_UNQUOTED_LAYOUT = re.compile(r"(\bdate:) {0,9}(%[^|}]{1,99})")
 _INTERNAL_TAGS = frozenset({"content", "illegal", "output"})
 
 
@@ -68,13 +70,23 @@ class _PieceParser:
         self._tags = known_tags(environment)
         self._ends_told: set[str] = set()
         self._is_comment = False
+        self._open: list[str] = []
 
     def __call__(self, piece: Piece) -> Iterator[LiquidFault]:
         name = piece.name
         self._is_comment = name == "comment" or (self._is_comment and name != "endcomment")
+        if name in CLOSING_TAGS and name != "else" and self._open:
+            self._open.pop()
+        if f"end{name}" in CLOSING_TAGS:
+            self._open.append(name)
         if self._is_comment or name in CLOSING_TAGS or name in self._ends_told:
             return
-        if name and not name.startswith("end") and name not in self._tags:
+        if name.startswith("end"):
+            begun = f"end{self._open[-1]}" if self._open else None
+            suggestion = f"Write {{% {begun} %}}" if begun else "Leave it out: nothing is open here"
+            yield LiquidFault(piece.begin, f"there is no tag '{name}'", suggestion)
+            return
+        if name and name not in self._tags:
             self._ends_told.add(f"end{name}")
             yield LiquidFault(piece.begin, f"there is no tag '{name}'", did_you_mean(name, sorted(self._tags), "Tags"))
             return
@@ -82,6 +94,9 @@ class _PieceParser:
         fault = _parse(f"{before}{self._source[piece.begin : piece.end]}{after}", self._environment)
         if isinstance(fault, LiquidFault):
             self._ends_told.add(f"end{name}")
+            text = self._source[piece.begin : piece.end]
+            if unquoted := _UNQUOTED_LAYOUT.search(text):
+                fault = fault._replace(suggestion=f"Put the layout in quotes: {unquoted[1]} '{unquoted[2].strip()}'")
             yield fault._replace(at=piece.begin + max(fault.at - len(before), 0))
 
 

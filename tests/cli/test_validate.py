@@ -107,6 +107,14 @@ def test_the_json_has_problems_and_warnings_by_file(folder: Path, capsys: Output
 
 
 @pytest.mark.usefixtures("nowhere")
+def test_a_template_is_not_a_document(folder: Path, capsys: Output) -> None:
+    a_file(folder, "note.liquid", "---\nchannel: email\n---\n")
+    assert run(["validate", "note.liquid"]) != 0
+    said = "sojourn: note.liquid is a template: name the .yaml file of a campaign that sends it\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.usefixtures("nowhere")
 def test_two_files_have_no_key_in_common(folder: Path, capsys: Output) -> None:
     a_file(folder, "one.yaml", a_campaign(folder).read_text())
     assert run(["validate", "abandoned-cart.yaml", "one.yaml"]) == 1

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Union
 from pydantic import BeforeValidator, Discriminator, Tag
 from typing_extensions import TypeAliasType
 
+from domain.campaign.durations import DurationError, parse_duration
 from domain.campaign.schema import Listed, quote_value, refuse
 from domain.campaign.steps.action import ActionStep
 from domain.campaign.steps.actions import ACTIONS
@@ -41,7 +42,15 @@ def _with_kind(step: Any) -> Any:
         refuse(f"{quote_value(step)} is not a step", "Write a mapping: `- {id: cool-off, delay: 30m}`")
     unknown = [key for key in step if key not in RESERVED]
     said = f"`{unknown[0]}` is not a kind of step" if unknown else "the step does nothing"
-    refuse(said, did_you_mean(unknown[0] if unknown else "", STEP_KINDS, "A step does one of"))
+    meant = "delay" if unknown and _is_duration(step[unknown[0]]) else "".join(unknown[:1])
+    refuse(said, did_you_mean(meant, STEP_KINDS, "A step does one of"))
+
+
+def _is_duration(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and parse_duration(value) > 0
+    except DurationError:
+        return False
 
 
 # Type checkers cannot read a union made from a tuple, so they see the base class.

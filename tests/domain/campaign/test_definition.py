@@ -148,6 +148,19 @@ DELAY = STEPS + "  - {id: a, delay: 1h}\n"
             STEPS + "  - id: a\n    branch:\n      - {when: 'true', do: []}\n    else: []\n",
             *(8, "steps[0].else", "the key `else` is not known here", "Did you mean `otherwise`?"),
         ),
+        (STEPS + "  - {id: w, wait: 1d}\n", 5, "steps[0]", "`wait` is not a kind of step", "Did you mean `delay`?"),
+        (
+            STEPS + "  - {id: a, emit_event: {evnt: Seen}}\n",
+            *(5, "steps[0].emit_event.evnt", "the key `evnt` is not known here", "Did you mean `event`?"),
+        ),
+        (
+            STEPS + "  - id: a\n    branch:\n      - {if: profile.traits.x, do: []}\n",
+            *(7, "steps[0].branch[0].if", "the key `if` is not known here", "Did you mean `when`?"),
+        ),
+        (
+            STEPS + "  - id: a\n    branch:\n      - {whn: profile.traits.x, do: []}\n",
+            *(7, "steps[0].branch[0].whn", "the key `whn` is not known here", "Did you mean `when`?"),
+        ),
         (STEPS + "  - {exit: Engaged}\n", 5, "steps[0].exit", "not a slug", "`engaged`"),
         (STEPS + "  - {exit: engaged, id: }\n", 5, "steps[0].id", "has no value", "leave the line out"),
     ],
@@ -184,7 +197,6 @@ steps:
 """
     assert [(found.line, found.path) for found in problems(text)] == [
         (1, "key"),
-        (1, "name"),
         (2, "nmae"),
         (3, "nmae"),
         (6, "entry.where"),

@@ -126,7 +126,6 @@ steps:
         (5, "send_window.days"),
         (5, "send_window"),
         (7, "steps[0].id"),
-        (7, "steps[0].wait_for.events[0].event"),
         (7, "steps[0].wait_for.events[0].evnt"),
         (7, "steps[0].wait_for.timeout"),
         (7, "steps[0].wait_for.events"),

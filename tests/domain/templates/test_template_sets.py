@@ -279,12 +279,13 @@ preheader: "{{ entry }}"
         == "Did you mean `subject`? Keys: channel, subject, from, text, reply_to, preheader"
     )
     assert suggestions["there is no variable 'profil.traits.first_name'"] == (
-        "Did you mean `profile`? Variables: campaign, entry, journey, message, profile, unsubscribe_url"
+        "Did you mean `profile.traits.first_name`? "
+        "Variables: campaign, entry, journey, message, profile, unsubscribe_url"
     )
     assert suggestions["there is no variable 'entry.propertie.value'"] == (
         "Did you mean `properties`? Fields of entry: event, properties, timestamp"
     )
-    assert suggestions["there is no filter 'defualt'"].startswith("Did you mean `default`? Filters: abs, ")
+    assert suggestions["there is no filter 'defualt'"].startswith("Did you mean `default`? ")
     assert set(sets) == set("abdefghij")
     with pytest.raises(TemplateRenderError):
         sets["a"].render(context(), None)
