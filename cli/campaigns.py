@@ -68,7 +68,7 @@ def start(
 
 
 def pause(context: typer.Context, keys: CampaignsArgument, as_json: AsJson = False) -> None:
-    """Hold all messages, at once. Journeys go on up to their next message."""
+    """Hold all messages at once. Journeys continue until their next message."""
     _change(context, "pause", keys, as_json=as_json)
 
 

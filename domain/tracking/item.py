@@ -108,11 +108,16 @@ def event_of_item(
     if type_ == "alias":
         previous_id = read_identifier("previousId", call.previous_id, placeholders)
         if previous_id is None or user_id is None:
-            fields = f"{missing_error('previousId', call.previous_id)} and {missing_error('userId', call.user_id)}"
-            raise ItemError(f"an alias needs previousId and userId, both non-empty strings; it lacks {fields}")
+            lacking = [] if previous_id else [missing_error("previousId", call.previous_id)]
+            lacking += [] if user_id else [missing_error("userId", call.user_id)]
+            raise ItemError(
+                f"an alias needs previousId and userId, both non-empty strings; it lacks {' and '.join(lacking)}"
+            )
     elif user_id is None and anonymous_id is None:
-        fields = f"{missing_error('userId', call.user_id)} or {missing_error('anonymousId', call.anonymous_id)}"
-        raise ItemError(f"userId or anonymousId is needed: a non-empty string; it lacks {fields}")
+        given = {"userId": call.user_id, "anonymousId": call.anonymous_id}
+        fields = [missing_error(field, value) for field, value in given.items() if value not in (None, "")]
+        but = f"; it has {' and '.join(fields)}" if fields else ""
+        raise ItemError(f"userId or anonymousId is needed: a non-empty string{but}")
     if type_ == "group":
         group_id = read_identifier("groupId", call.group_id, placeholders)
         if group_id is None:

@@ -30,7 +30,7 @@ def read_curl(text: str, known: Mapping[str, str]) -> CurlLine:
 
 
 def curl_request(command: str, known: Mapping[str, str]) -> httpx.Request:
-    """Return what curl sends, with the options that pages use: -X, -H, -u and -d."""
+    """Return what curl sends, with the options that pages use: -X, -H, -u, -d and -w, which prints only."""
     for name, value in sorted(known.items(), reverse=True):
         command = command.replace(f"${name}", value)
     assert "$" not in command, command
@@ -44,6 +44,8 @@ def curl_request(command: str, known: Mapping[str, str]) -> httpx.Request:
     while words:
         match words:
             case ["-X", method, *rest]:
+                pass
+            case ["-w", _, *rest]:
                 pass
             case ["-H", header, *rest]:
                 name, _, value = header.partition(": ")

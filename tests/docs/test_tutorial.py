@@ -72,6 +72,13 @@ def _without_times(line: str) -> str:
     return " ".join(TIME.sub("TIME", line).split())
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_an_answer_leaves_the_prompt_on_a_line_of_its_own(page: str) -> None:
+    lines = re.findall(r"^curl .*", (ROOT / page).read_text(), re.MULTILINE)
+    assert lines
+    assert all(line.startswith("curl -w '\\n' ") for line in lines)
+
+
 def test_its_first_command_is_a_target() -> None:
     assert re.search(r"^dev:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert PAGE.partition("```sh\n")[2].startswith("make dev\n")

@@ -143,7 +143,7 @@ def test_a_single_call_takes_its_type_from_its_address(kind: CallType) -> None:
         ({"type": "page", "userId": "u", "properties": "x"}, 'properties must be an object or null; it is "x"'),
         ({"type": "page", "userId": "u", "context": "x"}, 'context must be an object or null; it is "x"'),
         ({"type": "identify", "userId": "u", "traits": 1}, "traits must be an object or null; it is 1"),
-        ({"type": "page", "userId": True}, "(true stands for no id)"),
+        ({"type": "page", "userId": True}, "it has userId (true stands for no id)"),
         ({"type": "page", "userId": "u", "timestamp": False}, "it is false"),
         ([], "a call must be an object; it is an array"),
         (None, "a call must be an object; it is null"),
@@ -151,6 +151,18 @@ def test_a_single_call_takes_its_type_from_its_address(kind: CallType) -> None:
 )
 def test_what_is_wrong_with_an_item_is_said(item: Any, reason: str) -> None:
     assert reason in reject(item).error
+
+
+@pytest.mark.parametrize(
+    ("item", "end"),
+    [
+        ({"type": "page"}, "userId or anonymousId is needed: a non-empty string"),
+        ({"type": "alias", "userId": "u"}, "it lacks previousId"),
+        ({"type": "alias"}, "it lacks previousId and userId"),
+    ],
+)
+def test_a_missing_id_is_named_once(item: Any, end: str) -> None:
+    assert reject(item).error.endswith(end)
 
 
 def test_numbers_are_taken_for_ids() -> None:
