@@ -24,6 +24,8 @@ from domain.templates.liquid_nodes import (
     CountedTablerowTag,
     EchoOutputTag,
     OutputTag,
+    StrictIfTag,
+    StrictUnlessTag,
 )
 from domain.templates.liquid_values import (
     FilterRefusedError,
@@ -59,8 +61,11 @@ class _Environment(liquid.Environment):
         super().setup_tags_and_filters(extra=extra)
         for tag in ("include", "render"):
             del self.tags[tag]
-        for counted in (OutputTag, EchoOutputTag, CountedCycleTag, CountedForTag, CountedTablerowTag):
-            self.add_tag(counted)
+        for tag_class in (
+            *(OutputTag, EchoOutputTag, CountedCycleTag, CountedForTag, CountedTablerowTag),
+            *(StrictIfTag, StrictUnlessTag),
+        ):
+            self.add_tag(tag_class)
         own = self.filters
         # Without `safe` and `escapejs`, which would let data escape the escaping.
         self.filters = {name: own[name] for name in ("first", "last", "size")}

@@ -27,7 +27,9 @@ from liquid.builtin.tags.case_tag import _AnyExpression
 from liquid.builtin.tags.cycle_tag import CycleNode, CycleTag
 from liquid.builtin.tags.echo_tag import EchoTag
 from liquid.builtin.tags.for_tag import ForNode, ForTag
+from liquid.builtin.tags.if_tag import IfTag
 from liquid.builtin.tags.tablerow_tag import TablerowNode, TablerowTag
+from liquid.builtin.tags.unless_tag import UnlessTag
 from liquid.exceptions import LiquidError, LiquidTypeError, ResourceLimitError, UndefinedError
 from liquid.expression import Expression
 from liquid.stream import TokenStream
@@ -157,6 +159,15 @@ class _TablerowNode(TablerowNode):
 
     def __init__(self, token: Token, expression: LoopExpression, block: BlockNode) -> None:
         super().__init__(token, _Loop(expression), block)
+
+
+class StrictIfTag(IfTag):
+    # Otherwise `{% else if … %}` means `else`, and a second `else` is dropped with all that follows it.
+    mode = liquid.Mode.STRICT
+
+
+class StrictUnlessTag(UnlessTag):
+    mode = liquid.Mode.STRICT
 
 
 class CountedForTag(ForTag):

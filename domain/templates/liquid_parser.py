@@ -20,8 +20,18 @@ from domain.templates.liquid_bounds import (
 )
 from domain.templates.liquid_nodes import replace_comparisons
 
+_SECOND_ELSE = (
+    "a part stands behind `else`",
+    "Move it before `else`, which is the last part of its block, or leave it out",
+)
 # The library's names for what stands between tags, for outputs, and for what it cannot read.
 _UNQUOTED_LAYOUT = re.compile(r"(\bdate:) {0,9}(%[^|}]{1,99})")
+# The library's text of an `else` that is written wrongly, and what would be right.
+_MISPLACED_ELSE = {
+    "found an 'else' tag expression, did you mean 'elsif'?": ("`else` has no condition", "Write {% elsif … %}"),
+    "expected tag endif, found tag": _SECOND_ELSE,
+    "expected tag endunless, found tag": _SECOND_ELSE,
+}
 _INTERNAL_TAGS = frozenset({"content", "illegal", "output"})
 
 
@@ -112,5 +122,6 @@ def _parse(source: str, environment: liquid.Environment) -> liquid.BoundTemplate
         said, at = "too deeply nested", 0
         if isinstance(error, LiquidError):
             said, at = str(error.message), error.token.start_index if error.token else -1
-        return LiquidFault(at, f"this is not Liquid: {said}", "Mend the tag or the expression")
+        said, suggestion = _MISPLACED_ELSE.get(said, (said, "Mend the tag or the expression"))
+        return LiquidFault(at, f"this is not Liquid: {said}", suggestion)
     return template

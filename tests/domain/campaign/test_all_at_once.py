@@ -130,6 +130,34 @@ BRACES = "{{ user.name }} %7B%7B x %7D%7D\n%7b%7b y {{ profile.nope }}"
             {
                 "one": MAIL.format(
                     subject="s",
+                    body="{% if 1 %}{% else if 2 %}{% endif %}\n{% if 1 %}{% else %}\n{% else %}{{ a b }}{% endif %}\n"
+                    "{{ profile.nope }}",
+                )
+            },
+            [
+                ("one", 7, "body: this is not Liquid: `else` has no condition. Write {% elsif … %}"),
+                ("one", 9, "body: this is not Liquid: expected end of expression"),
+                ("one", 10, "body: there is no variable 'profile.nope'"),
+            ],
+            id="a misplaced else",
+        ),
+        pytest.param(
+            {
+                "one": MAIL.format(
+                    subject="s",
+                    body="{% if 1 %}{% else %}\n{% else %}{{ nope }}{% endif %}",
+                )
+            },
+            [
+                ("one", 8, "body: this is not Liquid: a part stands behind `else`. Move it before `else`"),
+                ("one", 8, "body: there is no variable 'nope'"),
+            ],
+            id="a second else",
+        ),
+        pytest.param(
+            {
+                "one": MAIL.format(
+                    subject="s",
                     body="{% if %}\n{% for a in (1..2) %}\n{{ profile.nope }}\n{{ a b }}\n{% endif %}\n{{ 'a' | nof }}",
                 )
             },
