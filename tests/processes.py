@@ -13,6 +13,7 @@ from typing import IO
 from pydantic import SecretStr
 
 from settings import Settings
+from settings_sources import OUTBOUND
 from tests.forks import Fork, fork
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +69,7 @@ async def start(
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The settings as the variables that a process reads them from."""
+    """The settings as the variables that a process reads them from; the secrets of webhooks have variables each."""
 
     def said(value: object) -> str:
         if isinstance(value, tuple):
@@ -77,4 +78,7 @@ def environment(settings: Settings) -> dict[str, str]:
             return json.dumps(value)
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
-    return {f"SOJOURN_{name.upper()}": said(value) for name, value in settings if value is not None}
+    variables = {name: said(value) for name, value in settings if value is not None and name != OUTBOUND}
+    for name, secret in settings.webhook_secrets.items():
+        variables |= {f"secret_{name}": said(secret.value), f"secret_{name}_hosts": said(secret.hosts)}
+    return {f"SOJOURN_{name.upper()}": value for name, value in variables.items()}

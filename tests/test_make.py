@@ -1,5 +1,6 @@
 """The targets that prepare this machine say what they do, and do it once."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,9 +14,17 @@ PYTHON = '#!/bin/sh\necho "$@" >>"$(dirname "$0")/calls"\n'
 
 
 def make(*arguments: str) -> str:
-    """Run make in the repository; what it prints."""
+    """Run make in the repository, as a shell would; what it prints."""
+    # A make that runs the tests passes on its own state.
+    variables = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     done = subprocess.run(
-        ["/usr/bin/env", "make", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        ["/usr/bin/env", "make", *arguments],
+        cwd=ROOT,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     return done.stdout
 

@@ -17,9 +17,11 @@ import yaml
 
 from cli.main import run
 from runtime.embedded.ports import free_port
+from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import SETTINGS, EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES
 from settings import CodecServerSettings, Settings
+from store.migrate import upgrade
 from tests.engine.campaigns import CART
 from tests.harness import Harness, open_harness
 from tests.processes import ROOT, environment, sojourn, worker_process
@@ -74,11 +76,20 @@ class Shell:
 
 
 @pytest.fixture
-async def harness(database_url: str) -> AsyncIterator[Harness]:
+async def cluster_url(data_folder: Path) -> AsyncIterator[str]:
+    """A PostgreSQL of its own, since the page backs up a cluster as a whole."""
+    postgres = await EmbeddedPostgres.start(data_folder / "operations", durable=False, has_adjustable_clock=True)
+    await asyncio.to_thread(upgrade, postgres.url)
+    yield postgres.url
+    await postgres.stop()
+
+
+@pytest.fixture
+async def harness(cluster_url: str) -> AsyncIterator[Harness]:
     """On a Temporal server of its own, since the page calls the deployment by its usual name."""
     temporal = await EmbeddedTemporal.start(None, ui=False, search_attributes=SEARCH_ATTRIBUTES)
     async with open_harness(
-        database_url, TemporalServer(temporal.address), is_working=False, task_queue="sojourn"
+        cluster_url, TemporalServer(temporal.address), is_working=False, task_queue="sojourn"
     ) as opened:
         yield opened
     await temporal.stop()

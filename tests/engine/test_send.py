@@ -243,7 +243,7 @@ async def test_a_late_answer_of_a_message_that_was_unknown_saves(send_harness: S
     assert (await slow).state == "sent"
     assert (await send_harness.harness.journeys.one())["saved"] == {"by": "late"}
     row = await send_harness.harness.messages.one()
-    assert row["detail"] == "not saved: none (nothing at reply.json.x)"
+    assert row["detail"] == "saved by; not saved: none (nothing at reply.json.x)"
 
 
 @each("send_harness", [POST], indirect=True)
