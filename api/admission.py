@@ -35,7 +35,7 @@ MIN_BYTES_A_SECOND: Final = 64 * 1024
 # The share of slots and bytes for all requests without a known key, and for one client address among them.
 SHARE_OF_UNKNOWN: Final = 2
 SHARE_OF_UNKNOWN_CLIENT: Final = 8
-# The share of bytes for one client address with known keys: web pages contain keys of scope ingest.
+# The share of bytes for one client address with known keys: one backend must not use up the room of all.
 SHARE_OF_CLIENT: Final = 2
 # The range of delays, so that clients refused together do not return together. Seconds.
 SOONEST: Final = 1
