@@ -72,7 +72,7 @@ class JourneyFields(RequestModel):
     entered_before: InstantField | None = Field(None, description="the first instant that does not count")
 
     def filter(self) -> JourneyFilter:
-        """The filter without the user, whom the use case looks up."""
+        """Return the filter without the user, which the use case resolves to a profile."""
         given = self.model_dump(include=set(JourneyFilter.__struct_fields__))
         return JourneyFilter(versions=None if self.version is None else (self.version,), **given)
 

@@ -24,6 +24,7 @@ from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, CountedMessage
 
 SEND_WINDOW: Final = "send_window"
 PAUSED: Final = "paused"
+# The reasons that this build gives. Answers take any: after a roll-back, journeys meet those of a later build.
 RefusalReason = Literal[
     "journey_ended",
     "campaign_not_running",
@@ -51,19 +52,19 @@ class Deferred(Struct, frozen=True, tag="deferred", tag_field="answer"):
     """Not before `until`: the gate is asked again then, by the facts of then."""
 
     until: datetime
-    reason: DeferReason
+    reason: str
 
 
 class Held(Struct, frozen=True, tag="held", tag_field="answer"):
     """The campaign is paused: the gate is asked again when it is resumed."""
 
-    reason: Literal["campaign_paused"]
+    reason: str
 
 
 class Refused(Struct, frozen=True, tag="refused", tag_field="answer"):
     """The message is not sent. With `journey_ended`, the journey is over, too."""
 
-    reason: RefusalReason
+    reason: str
     journey_ended: bool = False
 
 

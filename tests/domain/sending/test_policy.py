@@ -429,3 +429,16 @@ def test_consent_given_is_no_objection() -> None:
 )
 def test_an_answer_survives_its_way(answer: Answer) -> None:
     assert msgspec.json.decode(msgspec.json.encode(answer), type=Answer) == answer
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"answer": "refused", "reason": "of_a_later_build", "journey_ended": False},
+        {"answer": "deferred", "reason": "of_a_later_build", "until": "2026-11-02T08:00:00Z"},
+        {"answer": "held", "reason": "of_a_later_build"},
+    ],
+)
+def test_an_answer_of_a_later_build_is_read_after_a_roll_back(stored: dict[str, Any]) -> None:
+    answer = msgspec.convert(stored, Answer)
+    assert msgspec.to_builtins(answer) == stored
