@@ -1,0 +1,53 @@
+"""Keys of the API, the audit log, and stored responses."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, LargeBinary, SmallInteger, Table, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from store.tables.columns import CLOCK, DEFAULT_SOURCE, EMPTY_OBJECT, INSTANT, metadata
+
+# Keys of the API. A secret is as random as its hash, so one round of SHA-256 is enough.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    # Message ids are unique within it. Sojourn's own events have their own source.
+    Column("source", Text, nullable=False, server_default=DEFAULT_SOURCE),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("expires_at", INSTANT),
+    Column("revoked_at", INSTANT),
+    Column("last_used_at", INSTANT),
+    CheckConstraint("scopes <@ ARRAY['ingest', 'read', 'operate', 'admin']", name="api_keys_scopes"),
+    CheckConstraint("source <> 'sojourn'", name="api_keys_source"),
+)
+
+# Who did what. Written in the transaction of the action.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("actor", Text, nullable=False),
+    Column("actor_name", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Index("audit_log_target", "target", "id"),
+)
+
+# Stored responses, returned when a request with the same Idempotency-Key arrives.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("actor", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("headers", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("idempotency_keys_created_at", "created_at"),
+)

@@ -1,0 +1,59 @@
+"""Campaigns, their history and their versions."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Identity, Index, Integer, Table, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from store.tables.columns import CLOCK, INSTANT, metadata
+
+# `revision` changes with every change of a campaign. Journeys of the versions in `exiting` count as ended from the
+# instant at which it was set, though their rows may not say so yet.
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("stage", Text),
+    Column("state", Text, nullable=False, server_default=text("'draft'")),
+    Column("running_version", Integer),
+    Column("latest_version", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False, server_default=text("1")),
+    Column("exiting", ARRAY(Integer), nullable=False, server_default=text("'{}'::integer[]")),
+    Column("period", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
+    Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
+    CheckConstraint(
+        "state IN ('draft', 'scheduled', 'running', 'paused', 'stopping', 'ended', 'archived')",
+        name="campaigns_state",
+    ),
+    CheckConstraint("state IN ('draft', 'archived') OR running_version IS NOT NULL", name="campaigns_running_version"),
+)
+
+# The history of campaigns' states. Append-only.
+campaign_changes = Table(
+    "campaign_changes",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("campaign_key", Text, ForeignKey("campaigns.key"), nullable=False),
+    Column("state_before", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("running_version", Integer),
+    Column("exiting", ARRAY(Integer), nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("campaign_changes_campaign", "campaign_key", "id"),
+)
+
+campaign_versions = Table(
+    "campaign_versions",
+    metadata,
+    Column("campaign_key", Text, ForeignKey("campaigns.key"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("stage", Text),
+    Column("file", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("templates", JSONB, nullable=False),
+    Column("plan", JSONB, nullable=False),
+    Column("rules", JSONB, nullable=False),
+    Column("published_at", INSTANT, nullable=False, server_default=text("now()")),
+)

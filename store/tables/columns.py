@@ -1,0 +1,15 @@
+"""The metadata of all tables, and what their columns share."""
+
+from sqlalchemy import MetaData, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+metadata = MetaData()
+
+INSTANT = TIMESTAMP(timezone=True)
+EMPTY_OBJECT = text("'{}'::jsonb")
+EMPTY_ARRAY = text("'[]'::jsonb")
+CLOCK = text("clock_timestamp()")
+# The clock that development and tests may set (store/clock.py).
+DEPLOYMENT_CLOCK = text("now() + clock_ahead()")
+# For keys and events without a named source.
+DEFAULT_SOURCE = text("'default'")

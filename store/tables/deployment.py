@@ -1,0 +1,122 @@
+"""The deployment itself: registry, clock, caps, operations, outbox."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Interval,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from store.tables.columns import CLOCK, DEPLOYMENT_CLOCK, EMPTY_OBJECT, INSTANT, metadata
+
+# One row. Its revision changes with the routing of events.
+registry = Table(
+    "registry",
+    metadata,
+    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("revision", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint("only_row", name="registry_has_one_row"),
+)
+
+# One row: the lead of the clock in a deployment for development or tests.
+clock_offset = Table(
+    "clock_offset",
+    metadata,
+    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("ahead", Interval, nullable=False, server_default=text("'00:00:00'::interval")),
+    CheckConstraint("only_row", name="clock_offset_has_one_row"),
+)
+
+frequency_caps = Table(
+    "frequency_caps",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("source", Text, nullable=False),
+    Column("rules", JSONB, nullable=False),
+    Column("created_by", Text, nullable=False, server_default=text("''")),
+    Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
+)
+
+# Operations on many journeys or users of a campaign: page by page, by the campaign's workflow. `cursor` is the last id
+# done, `counts` the results. A repeated audience has one for each run.
+operations = Table(
+    "operations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("campaign_key", Text, ForeignKey("campaigns.key"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'pending'")),
+    Column("parameters", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("audience_run", Text),
+    Column("cursor", Uuid),
+    Column("total", BigInteger),
+    Column("done", BigInteger, nullable=False, server_default=text("0")),
+    Column("counts", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("requested_by", Text, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("started_at", INSTANT),
+    Column("finished_at", INSTANT),
+    CheckConstraint("state IN ('pending', 'running', 'done', 'cancelled')", name="operations_state"),
+    CheckConstraint("(state IN ('done', 'cancelled')) = (finished_at IS NOT NULL)", name="operations_finished_at"),
+    UniqueConstraint("campaign_key", "kind", "audience_run", name="operations_once_a_run"),
+    Index("operations_campaign", "campaign_key", "id"),
+    Index("operations_open", "campaign_key", "id", postgresql_where=text("finished_at IS NULL")),
+)
+
+# Comparisons of PostgreSQL with Temporal. `report` has the differences and their repairs.
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("state", Text, nullable=False, server_default=text("'pending'")),
+    Column("requested_by", Text, nullable=False),
+    Column("report", JSONB),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("started_at", INSTANT),
+    Column("finished_at", INSTANT),
+    CheckConstraint("state IN ('pending', 'running', 'done')", name="reconciliations_state"),
+    CheckConstraint("(state = 'done') = (finished_at IS NOT NULL)", name="reconciliations_finished_at"),
+)
+
+# The last report of each worker about the deployment.
+worker_reports = Table(
+    "worker_reports",
+    metadata,
+    Column("worker", Text, primary_key=True),
+    Column("reported_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("findings", JSONB, nullable=False),
+    Column("link_mark", Text, nullable=False),
+)
+
+# Messages to Temporal. A row is deleted after Temporal has accepted it. Bulk messages have priority 1 and follow
+# event-triggered ones, which have 0.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("workflow_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),
+    Column("partition", Text, Computed("split_part(workflow_id, '/', 1)", persisted=True), nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=DEPLOYMENT_CLOCK),
+    Column("available_at", INSTANT, nullable=False, server_default=DEPLOYMENT_CLOCK),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("last_error", Text),
+    Index("outbox_priority", "priority", "id"),
+    Index("outbox_partition", "priority", "partition", "available_at", "id"),
+    Index("outbox_workflow_id", "workflow_id", "id"),
+)

@@ -1,0 +1,111 @@
+"""Journeys, the decisions about them, and reached goals."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from store.arms import IS_ARM
+from store.tables.columns import CLOCK, EMPTY_OBJECT, INSTANT, metadata
+
+journeys = Table(
+    "journeys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("campaign_key", Text, nullable=False),
+    Column("campaign_version", Integer, nullable=False),
+    Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
+    Column("entry_key", Text, nullable=False, server_default=text("''")),
+    Column("workflow_id", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False, server_default=text("'active'")),
+    Column("outcome", Text),
+    Column("ended_by", Text),
+    Column("entry", JSONB, nullable=False),
+    # The position of an active journey: `status` is waiting, deferred, held or acting, and `moves` is the number of the
+    # move that recorded it. There is no step if the flow ends as it begins.
+    Column("step", Text),
+    Column("status", Text),
+    Column("wakes_at", INSTANT),
+    Column("moves", Integer, nullable=False, server_default=text("0")),
+    # Values of the replies of its webhooks, by name.
+    Column("saved", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("entered_at", INSTANT, nullable=False),
+    Column("ended_at", INSTANT),
+    Column("ended_recorded_at", INSTANT),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    ForeignKeyConstraint(
+        ["campaign_key", "campaign_version"], ["campaign_versions.campaign_key", "campaign_versions.version"]
+    ),
+    CheckConstraint("state IN ('active', 'completed', 'exited')", name="journeys_state"),
+    CheckConstraint("(state = 'active') = (ended_at IS NULL)", name="journeys_ended_at"),
+    CheckConstraint("status IN ('waiting', 'deferred', 'held', 'acting')", name="journeys_status"),
+    # A user has one active journey in a campaign for each entry key, even with concurrent processes.
+    Index(
+        "journeys_one_active",
+        "campaign_key",
+        "profile_id",
+        "entry_key",
+        unique=True,
+        postgresql_where=text("state = 'active'"),
+    ),
+    Index("journeys_profile_id", "profile_id", "campaign_key", "entry_key"),
+    # For the versions in use and the counts of a campaign, which are read while all events wait. With the id, also for
+    # pages of a version.
+    Index("journeys_campaign", "state", "campaign_key", "campaign_version", "id"),
+    # For pages of operations and of lists: a list of all states merges three ranges.
+    Index("journeys_pages", "campaign_key", "state", "id"),
+    Index("journeys_step", "campaign_key", "step", "id", postgresql_where=text("state = 'active'")),
+)
+
+# Why a user entered or not, and why a message was sent or not. The id is derived from the subject of the decision.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("profile_id", Uuid, nullable=False),
+    Column("campaign_key", Text, nullable=False),
+    Column("journey_id", Uuid),
+    Column("event_id", Text),
+    Column("step", Text),
+    Column("kind", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    Column("answer", JSONB),
+    Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("at", INSTANT, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("decisions_profile_id", "profile_id", "recorded_at"),
+    # For the funnel.
+    Index("decisions_campaign", "campaign_key"),
+    # Held journeys, for the resumption of their campaign.
+    Index("decisions_held", "journey_id", postgresql_where=text("kind = 'send' AND outcome = 'held'")),
+    # The arms of splits that a journey took.
+    Index("decisions_split", "journey_id", "step", postgresql_where=text(IS_ARM)),
+)
+
+# Reached goals: each journey at most once, by the first event that did, perhaps after its end. `message_id` is the last
+# message sent before, `arms` the arms of the splits on the journey's path.
+conversions = Table(
+    "conversions",
+    metadata,
+    Column("journey_id", Uuid, ForeignKey("journeys.id"), primary_key=True),
+    Column("profile_id", Uuid, nullable=False),
+    Column("campaign_key", Text, nullable=False),
+    Column("campaign_version", Integer, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("message_id", Uuid),
+    Column("arms", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("at", INSTANT, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("conversions_profile_id", "profile_id", "recorded_at"),
+    Index("conversions_campaign", "campaign_key", "at"),
+)

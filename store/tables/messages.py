@@ -1,0 +1,69 @@
+"""The send ledger."""
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, Uuid, text
+
+from store.tables.columns import CLOCK, INSTANT, metadata
+
+# The send ledger. The id is derived from journey, step and visit, so a retried message exists once.
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("journey_id", Uuid, ForeignKey("journeys.id"), nullable=False),
+    Column("profile_id", Uuid, nullable=False),
+    Column("campaign_key", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("visit", Integer, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("priority", Text, nullable=False, server_default=text("'normal'")),
+    Column("template", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'reserved'")),
+    Column("at", INSTANT, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("provider_id", Text),
+    # The normalised address of the hand-over; null on channels without addresses.
+    Column("address", Text),
+    Column("reserved_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("claimed_at", INSTANT),
+    # By the journey's clock: the template's `now`, the same in every attempt.
+    Column("first_claimed_at", INSTANT),
+    # The provider, and its first possible hand-over: how long the provider knows the id decides about repeats.
+    Column("provider", Text),
+    Column("first_handed_over_at", INSTANT),
+    Column("settled_at", INSTANT),
+    Column("opened_at", INSTANT),
+    UniqueConstraint("journey_id", "step", "visit", name="messages_once_a_visit"),
+    CheckConstraint(
+        "state IN ('reserved', 'sending', 'sent', 'failed', 'cancelled', 'unknown')", name="messages_state"
+    ),
+    CheckConstraint("priority IN ('normal', 'high')", name="messages_priority"),
+    Index(
+        "messages_counting",
+        "profile_id",
+        "at",
+        postgresql_where=text("state IN ('reserved', 'sending', 'sent', 'unknown')"),
+    ),
+    Index("messages_profile_id", "profile_id", "reserved_at"),
+    # For the funnel. A campaign's rows share one entry of the index, so it is small.
+    Index("messages_campaign", "campaign_key"),
+    # For messages that an ended journey may have left behind.
+    Index("messages_open", "journey_id", postgresql_where=text("state IN ('reserved', 'sending')")),
+)
+
+# The outcomes of a message with several addresses, one for each.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("message_id", Uuid, ForeignKey("messages.id"), primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("provider_id", Text),
+    Column("at", INSTANT, nullable=False, server_default=CLOCK),
+    CheckConstraint("state IN ('sent', 'failed', 'unknown', 'waiting')", name="deliveries_state"),
+)

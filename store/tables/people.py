@@ -1,0 +1,63 @@
+"""People: profiles, their identities and addresses, and their history."""
+
+from sqlalchemy import Column, ForeignKey, Index, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from store.tables.columns import CLOCK, EMPTY_ARRAY, EMPTY_OBJECT, INSTANT, metadata
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", Text, unique=True),
+    Column("traits", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("consent", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("suppressed", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    # The time zone and the language of the person's device.
+    Column("context", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    # The stamps of the values above, and the person's normalised address on each channel.
+    Column("said", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("addresses", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("stage", Text),
+    Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
+    Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
+)
+
+# Every address that a profile has had, normalised. Refusals belong to the address, independent of profiles: `refusals`
+# maps `suppression` and `opt_out` to the reason, null if lifted; `said` has their stamps.
+addresses = Table(
+    "addresses",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("app", Text, primary_key=True, server_default=text("''")),
+    Column("value", Text, primary_key=True),
+    Column("refusals", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("said", JSONB, nullable=False, server_default=EMPTY_ARRAY),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+)
+
+# The history of profiles. Append-only; rows of a merged profile move to the one that stays.
+profile_changes = Table(
+    "profile_changes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("profile_id", Uuid, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("changes", JSONB, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("at", INSTANT, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("profile_changes_profile_id", "profile_id", "recorded_at"),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
+    Index("identities_profile_id", "profile_id"),
+    # Two users are never one person, even in concurrent transactions.
+    Index("identities_one_user", "profile_id", unique=True, postgresql_where=text("kind = 'user'")),
+)
