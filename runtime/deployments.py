@@ -73,12 +73,14 @@ async def _promote(client: Client, task_queue: str, build_id: str, within: timed
     deadline = asyncio.get_running_loop().time() + within.total_seconds()
     while missing := await _find_missing(client, task_queue, build_id):
         await _wait(deadline, f"build {build_id} was not made current: {missing}")
+    # Asked before: a call may take effect though its answer is an error, and the repeated one would name this build.
+    before = (await _describe_deployment(client, task_queue)).routing_config.current_deployment_version.build_id
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=client.namespace, deployment_name=task_queue, build_id=build_id, identity=client.identity
     )
     while True:
         try:
-            answer = await client.workflow_service.set_worker_deployment_current_version(request, timeout=TIMEOUT)
+            await client.workflow_service.set_worker_deployment_current_version(request, timeout=TIMEOUT)
             break
         except RPCError as error:
             if error.status not in NOT_YET:
@@ -88,7 +90,7 @@ async def _promote(client: Client, task_queue: str, build_id: str, within: timed
         await _end_ramp(client, task_queue)
     while (await _describe_deployment(client, task_queue)).routing_config_update_state == IN_PROGRESS:
         await _wait(deadline, f"build {build_id} is current, but not all queues know yet")
-    return Current(build_id, answer.previous_deployment_version.build_id or None)
+    return Current(build_id, before or None)
 
 
 async def _wait(deadline: float, otherwise: str) -> None:

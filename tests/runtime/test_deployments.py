@@ -11,9 +11,11 @@ from temporalio.api.workflowservice.v1 import (
     SetWorkerDeploymentRampingVersionRequest,
 )
 from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
 from domain.errors import UnavailableError
 from runtime import deployments
+from runtime.deployments import Current
 from settings import Settings
 from tests.engine.campaigns import CART
 from tests.harness import Harness, open_harness
@@ -131,6 +133,20 @@ async def test_what_promote_lacks_is_said(harness: Harness) -> None:
     assert await sojourn(nowhere, "promote", "1") == (3, said)
 
 
+def answers_late_once(patched: pytest.MonkeyPatch, harness: Harness) -> None:
+    """Let the first promotion take effect and fail, as one does when Temporal is busy."""
+    service = harness.temporal.workflow_service
+    real, failures = service.set_worker_deployment_current_version, iter([True])
+
+    async def answer(*request: Any, **options: Any) -> Any:
+        answered = await real(*request, **options)
+        if next(failures, False):
+            raise RPCError("the routing config is being updated", RPCStatusCode.FAILED_PRECONDITION, b"")
+        return answered
+
+    patched.setattr(service, "set_worker_deployment_current_version", answer)
+
+
 async def test_a_build_without_workers_is_not_promoted(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = harness.settings.task_queue
     status, output = await sojourn(harness.settings, "promote", "nobody", "--within", "0")
@@ -141,7 +157,10 @@ async def test_a_build_without_workers_is_not_promoted(harness: Harness, monkeyp
     async with worker_process(of_build(harness, "1")):
         await promoted(harness, "1")
     async with worker_process(of_build(harness, "2")):
-        await promoted(harness, "2")
+        with monkeypatch.context() as patched:
+            answers_late_once(patched, harness)
+            # The first call made it current, and only its answer was an error.
+            assert await deployments.promote(harness.temporal, queue, "2", timedelta(seconds=30)) == Current("2", "1")
     monkeypatch.setattr(deployments, "MAX_SILENCE", timedelta(0))
     with pytest.raises(UnavailableError, match="build 1 was not made current: no worker of it asks for the tasks of"):
         await deployments.promote(harness.temporal, queue, "1", timedelta(0))
