@@ -25,7 +25,7 @@ async def carry_out(
                 if refused := await set_traits(connection, profile_id, traits, source):
                     decision = without_refused(decision, refused)
             case SetStage(stage=stage):
-                await set_stage(connection, profile_id, decision.data["before"], stage, source)
+                await set_stage(connection, profile_id, stage, source)
             case EmitEvent():
                 # The answer contains it: it is reported after the commit.
                 continue

@@ -211,23 +211,22 @@ async def set_traits(
     connection: Connection, profile_id: UUID, traits: Mapping[str, Any], source: Source
 ) -> dict[str, str]:
     """Set traits of a locked profile and record it; return the refusals by name."""
-    said = stamp(source.at, source.id)
-    statements = statements_of_traits(traits, said, source)
+    return await _state(connection, profile_id, statements_of_traits(traits, stamp(source.at, source.id), source))
+
+
+async def set_stage(connection: Connection, profile_id: UUID, stage: str, source: Source) -> None:
+    """Set the stage of a locked profile and record it, unless a later one was set."""
+    statement = Statement("stage", profile_state.STAGE, stage, stamp(source.at, source.id), source)
+    await _state(connection, profile_id, [statement])
+
+
+async def _state(connection: Connection, profile_id: UUID, statements: Sequence[Statement]) -> dict[str, str]:
     async with connection.pipeline():
         asked = await ask_for_people(connection, [profile_id], {profile_id: statements}, with_consent=False)
         written = await write_people(connection, asked)
         if written.history:
             await profile_changes.insert(connection, written.history)
     return {refusal.statement.name: refusal.reason for refusal in written.refusals}
-
-
-async def set_stage(connection: Connection, profile_id: UUID, before: str | None, stage: str, source: Source) -> None:
-    """Set the stage of a locked profile, and record it."""
-    if before == stage:
-        return
-    await profiles.set_stage(connection, profile_id, stage)
-    changes = {"stage": {"before": before, "after": stage}}
-    await profile_changes.insert(connection, [_change(profile_id, "stage", changes, source)])
 
 
 async def merge_people(

@@ -12,8 +12,9 @@ from psycopg.types.json import Jsonb
 from domain.channels.kinds import normalized_addresses
 from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.people.identity import Identity, Known
-from domain.people.profile_state import ProfileState
+from domain.people.profile_state import STAGE, ProfileState
 from domain.people.registers import Registers, pack, unpack
+from store.arms import IS_ARM
 from store.database import Connection, PendingResult
 
 
@@ -48,6 +49,7 @@ class Profile(Struct, frozen=True):
             Registers(self.consent_given, unpack(said.get("consent", ()))),
             Registers(self.suppressed, unpack(said.get("suppressed", ()))),
             Registers(self.context, unpack(said.get("context", ()))),
+            Registers({} if self.stage is None else {STAGE: self.stage}, unpack(said.get("stage", ()))),
         )
 
     def with_state(self, state: ProfileState) -> "Profile":
@@ -58,6 +60,7 @@ class Profile(Struct, frozen=True):
             consent_given=state.consent.values,
             suppressed=state.suppressed.values,
             context=state.context.values,
+            stage=state.stage.values.get(STAGE),
         )
 
 
@@ -160,26 +163,33 @@ async def claim(connection: Connection, claimed: Mapping[UUID, str]) -> None:
     )
 
 
+_HAS_ARM = f"""
+EXISTS (SELECT FROM journeys JOIN decisions ON decisions.journey_id = journeys.id
+        WHERE journeys.profile_id = profiles.id AND {IS_ARM})
+"""
+_INHERIT = f"""
+UPDATE profiles SET created_at = least(profiles.created_at, source.created_at),
+                    bucket = CASE WHEN source.bucket IS NULL OR {_HAS_ARM} THEN profiles.bucket ELSE source.bucket END
+FROM (
+  SELECT item.target, min(created_at) AS created_at,
+         (array_agg(COALESCE(bucket, id) ORDER BY created_at, id) FILTER (WHERE {_HAS_ARM}))[1] AS bucket
+  FROM jsonb_to_recordset(%s) AS item (source uuid, target uuid)
+  JOIN profiles ON profiles.id = item.source GROUP BY item.target
+) AS source
+WHERE profiles.id = source.target
+"""  # noqa: S608 -- a constant of the store
+
+
 async def pour(connection: Connection, merged: Mapping[UUID, UUID]) -> None:
     """Merge profiles into the ones that stay, except for their values.
 
-    The caller writes the values. Journeys of a merged profile go on under the other one. If both are in the same
-    campaign with the same entry key, the caller has ended the merged profile's journey before.
+    A target whose journeys took no arm of a split takes the bucket of the oldest source that took one, so that the
+    person stays in that arm. The caller writes the values. Journeys of a merged profile go on under the other one. If
+    both are in the same campaign with the same entry key, the caller has ended the merged profile's journey before.
     """
     merges = Jsonb([{"source": source, "target": target} for source, target in merged.items()])
+    await connection.execute(_INHERIT, (merges,))
     await connection.execute("SELECT move_rows_of_profiles(%s)", (merges,))
-    await connection.execute(
-        """
-        UPDATE profiles AS target SET stage = COALESCE(target.stage, source.stage)
-        FROM (
-          SELECT item.target, max(stage) AS stage
-          FROM jsonb_to_recordset(%s) AS item (source uuid, target uuid)
-          JOIN profiles ON profiles.id = item.source GROUP BY item.target
-        ) AS source
-        WHERE target.id = source.target
-        """,
-        (merges,),
-    )
     await connection.execute("DELETE FROM profiles WHERE id = ANY(%s)", (list(merged),))
 
 
@@ -223,11 +233,13 @@ async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> 
             "consent": state.consent.values,
             "suppressed": state.suppressed.values,
             "context": state.context.values,
+            "stage": state.stage.values.get(STAGE),
             "said": {
                 "traits": pack(state.traits.stamps),
                 "consent": pack(state.consent.stamps),
                 "suppressed": pack(state.suppressed.stamps),
                 "context": pack(state.context.stamps),
+                "stage": pack(state.stage.stamps),
             },
             "addresses": normalized_addresses(state.traits.values),
         }
@@ -237,18 +249,14 @@ async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> 
         """
         UPDATE profiles
         SET traits = item.traits, consent = item.consent, suppressed = item.suppressed, said = item.said,
-            context = item.context, addresses = item.addresses, updated_at = now()
+            context = item.context, stage = item.stage, addresses = item.addresses, updated_at = now()
         FROM jsonb_to_recordset(%s) AS item (
-          id uuid, traits jsonb, consent jsonb, suppressed jsonb, context jsonb, said jsonb, addresses jsonb)
+          id uuid, traits jsonb, consent jsonb, suppressed jsonb, context jsonb, stage text, said jsonb,
+          addresses jsonb)
         WHERE profiles.id = item.id
         """,
         (Jsonb(items),),
     )
-
-
-async def set_stage(connection: Connection, profile_id: UUID, stage: str) -> None:
-    """Set the lifecycle stage of a locked profile."""
-    await connection.execute("UPDATE profiles SET stage = %s, updated_at = now() WHERE id = %s", (stage, profile_id))
 
 
 async def find(connection: Connection, user_or_anonymous_id: str) -> UUID | None:

@@ -158,7 +158,7 @@ def decide_branch(request: BranchRequest, plan: Plan, rules: Rules, facts: StepF
     if isinstance(node, Split):
         rule = rules.splits[request.step]
         # The database does not keep the order of a mapping; the plan does.
-        arm = assign_arm(rule.seed, str(facts.profile_id), {arm.name: rule.arms[arm.name] for arm in node.arms})
+        arm = assign_arm(rule.seed, str(facts.bucket), {arm.name: rule.arms[arm.name] for arm in node.arms})
         return _branch_decision(request, "split", arm, node.arms[arm].name)
     variables = journey_variables(plan, request.visits, facts)
     chosen = rules.decide(request.step, profile=facts, entry=stored_event(facts.entry), journey=variables)

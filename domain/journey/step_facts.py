@@ -54,7 +54,8 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
     """The facts of all other steps, which expressions see as the profile.
 
     `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
-    own state. `arms` are those of the splits that the journey has reached. `saved` are values of webhooks' replies.
+    own state. `arms` are those of the splits that the journey has reached. `bucket` stays the person's in merges.
+    `saved` are values of webhooks' replies.
     """
 
     entry: dict[str, Any]
@@ -64,6 +65,7 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
     consent_given: dict[str, bool]
     stage: str | None
     created_at: datetime
+    bucket: UUID
     messages: dict[str, str]
     arms: dict[str, str]
     saved: dict[str, Any]

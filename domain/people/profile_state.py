@@ -6,7 +6,7 @@ bounded.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Struct, field
@@ -19,7 +19,9 @@ MAX_TRAITS_BYTES = 256 * 1024
 # Channels with consent, given or refused.
 MAX_CONSENTS = 100
 
-Part = Literal["traits", "consent", "suppressed", "context"]
+Part = Literal["traits", "consent", "suppressed", "context", "stage"]
+# The one register of the part `stage`.
+STAGE: Final = "stage"
 SourceKind = Literal["event", "link", "operator", "step", "merge"]
 
 
@@ -36,7 +38,7 @@ class Source(Struct, frozen=True):
 
 
 class Statement(Struct, frozen=True):
-    """A trait, consent, suppression or context; None deletes or lifts it."""
+    """A trait, consent, suppression, context or stage; None deletes or lifts it."""
 
     part: Part
     name: str
@@ -63,12 +65,13 @@ class Refusal(Struct, frozen=True):
 
 
 class ProfileState(Struct):
-    """The traits, consents, suppressions and the device's context of a profile."""
+    """The traits, consents, suppressions, device's context and stage of a profile."""
 
     traits: Registers = field(default_factory=Registers)
     consent: Registers = field(default_factory=Registers)
     suppressed: Registers = field(default_factory=Registers)
     context: Registers = field(default_factory=Registers)
+    stage: Registers = field(default_factory=Registers)
 
     def part(self, name: Part) -> Registers:
         """Return the registers of a part."""
@@ -77,7 +80,7 @@ class ProfileState(Struct):
 
     def copy(self) -> "ProfileState":
         """Return an independent copy."""
-        return ProfileState(self.traits.copy(), self.consent.copy(), self.suppressed.copy(), self.context.copy())
+        return ProfileState(*(self.part(part).copy() for part in get_args(Part)))
 
 
 class Folded(Struct, frozen=True):
@@ -177,6 +180,7 @@ _IS_REFUSAL: dict[Part, Callable[[Any], bool]] = {
     "consent": _is_false,
     "suppressed": is_set,
     "context": _is_never,
+    "stage": _is_never,
 }
 _TOO_MUCH = (
     f"a profile may have {MAX_TRAITS:,} traits in {MAX_TRAITS_BYTES:,} bytes: after the merge, "

@@ -13,8 +13,8 @@ from domain.tracking.item_error import ItemError, quote_value
 
 MAX_ID_CHARACTERS: Final = 255
 
-# In any letter case and between blanks. Sources: the texts that JavaScript, Python, PHP, Java, Go and SQL print for
-# nothing, and the ids by which PostHog and Segment refuse to merge people.
+# In any letter case and between blanks. Sources: the texts that JavaScript, Python, PHP, Java, Go, Ruby,
+# Objective-C and SQL print for nothing, and the ids by which PostHog and Segment refuse to merge people.
 DEFAULT_PLACEHOLDERS: Final = (
     "undefined",
     "null",
@@ -26,6 +26,13 @@ DEFAULT_PLACEHOLDERS: Final = (
     "0",
     "anonymous",
     "guest",
+    "unknown",
+    "test",
+    "not_authenticated",
+    "nil",
+    "<nil>",
+    "(null)",
+    "-1",
     "00000000-0000-0000-0000-000000000000",
     "00000000000000000000000000000000",
 )

@@ -19,6 +19,8 @@ profiles = Table(
     Column("said", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("addresses", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("stage", Text),
+    # The name by which arms of splits are drawn; null: the id. A merge may keep the one of the merged profile.
+    Column("bucket", Uuid),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
 )

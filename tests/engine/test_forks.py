@@ -82,3 +82,24 @@ async def test_one_seed_sends_a_person_the_same_way_in_two_campaigns(harness: Ha
     }
     assert drawn["trial"] == drawn["other"]
     assert drawn["trial"] != drawn["third"]
+
+
+async def test_a_merge_keeps_the_arm_that_a_person_took_before_they_logged_in(harness: Harness) -> None:
+    """The user is known, so the anonymous profile is merged into theirs; only the anonymous one has taken an arm."""
+    await harness.run_campaign(TRIAL)
+    await harness.run_campaign(TRIAL.replace("key: trial", "key: other").replace("Trial Started", "Other Started"))
+    people = range(PEOPLE // 2)
+    for number in people:
+        await harness.identify(f"u{number}", plan="free")
+        await harness.post("track", {"anonymousId": f"a{number}", "event": "Trial Started"})
+    await harness.decisions.until(len(people), kind="split")
+    for number in people:
+        await harness.post("identify", {"userId": f"u{number}", "anonymousId": f"a{number}"})
+        await harness.track(f"u{number}", "Other Started")
+    rows = await harness.decisions.until(2 * len(people), kind="split")
+    arms = {
+        key: {row["user_id"]: row["outcome"] for row in rows if row["campaign_key"] == key}
+        for key in ("trial", "other")
+    }
+    assert arms["trial"] == arms["other"]
+    assert arms["trial"].keys() == {f"u{number}" for number in people}

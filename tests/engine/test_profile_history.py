@@ -118,3 +118,26 @@ async def test_the_states_of_a_campaign_and_the_caps_say_who_changed_them(harnes
     assert await harness.query("SELECT version, created_by FROM frequency_caps") == [
         {"version": 1, "created_by": "SOJOURN_ADMIN_KEY"}
     ]
+
+
+async def test_a_merge_keeps_the_stage_that_was_set_last_whatever_its_name(query: Query, ingest: Ingest) -> None:
+    for number, (mine, theirs, expected) in enumerate(
+        [(("b", 1), ("a", 2), "a"), (("a", 2), ("b", 1), "a"), (None, ("a", 1), "a"), (("a", 1), None, "a")]
+    ):
+        user, device = f"u{number}", f"a{number}"
+        await ingest([event("page", user), event("page", None, anonymous=device)], received_at=AT)
+        for kind, value, stage in (("user", user, mine), ("anonymous", device, theirs)):
+            if stage is not None:
+                await query(
+                    """
+                    UPDATE profiles SET stage = %s, said = jsonb_build_object('stage', jsonb_build_array(
+                      jsonb_build_array(%s::int, 'd1', 'stage')))
+                    WHERE id = (SELECT profile_id FROM identities WHERE kind = %s AND value = %s)
+                    """,
+                    stage[0],
+                    stage[1],
+                    kind,
+                    value,
+                )
+        await ingest([event("identify", user, anonymous=device)], received_at=AT)
+        assert await query("SELECT stage FROM profiles WHERE user_id = %s", user) == [{"stage": expected}]

@@ -163,4 +163,5 @@ async def test_stamps_are_kept_with_the_values_and_once_for_what_was_said_at_onc
         "consent": [[*said, "email"]],
         "suppressed": [],
         "context": [],
+        "stage": [],
     }

@@ -104,6 +104,7 @@ def step_facts(**known: Any) -> StepFacts:
         "consent_given": {},
         "stage": "new",
         "created_at": AT,
+        "bucket": PERSON,
         "messages": {},
         "arms": {},
         "saved": {},

@@ -43,10 +43,11 @@ _TRAIT = st.tuples(
 )
 _CONSENT = st.tuples(st.just("consent"), st.sampled_from("ab"), st.booleans())
 _SUPPRESSION = st.tuples(st.just("suppressed"), st.sampled_from("ab"), st.sampled_from([None, "bounced", "asked"]))
+_STAGE = st.tuples(st.just("stage"), st.just("stage"), st.sampled_from(["active", "lapsing"]))
 # Few instants and ids, so that ties are many: also of two sources that use the same id.
 _WHEN = st.builds(Stamp, st.integers(0, 2), st.sampled_from(["m1", "m2"]))
 STATEMENTS = st.lists(
-    st.builds(statement, st.one_of(_TRAIT, _CONSENT, _SUPPRESSION), _WHEN),
+    st.builds(statement, st.one_of(_TRAIT, _CONSENT, _SUPPRESSION, _STAGE), _WHEN),
     max_size=12,
 )
 
@@ -81,7 +82,7 @@ def test_of_each_name_the_latest_holds_by_the_table_of_ties(statements: list[Sta
 
 def precedence(one: Statement) -> tuple[int, bool, str, bytes]:
     """When, whether it refuses, by which id, and the value itself."""
-    refuses = {"traits": False, "consent": one.value is False, "suppressed": one.value is not None}[one.part]
+    refuses = {"consent": one.value is False, "suppressed": one.value is not None}.get(one.part, False)
     return one.said.at, refuses, one.said.id, msgspec.json.encode(one.value, order="deterministic")
 
 

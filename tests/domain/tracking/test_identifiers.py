@@ -10,12 +10,13 @@ from tests.domain.tracking.test_decode import decoded_with, of_items
 ZERO = "00000000-0000-0000-0000-000000000000"
 PLACEHOLDERS: list[Any] = [
     *("undefined", "null", "NaN", "None", "[object Object]", "true", "false", "0", "anonymous", "guest"),
+    *("unknown", "test", "not_authenticated", "nil", "<nil>", "(null)", "-1", -1, " Test "),
     *("Undefined", "NULL", "nan", "none", "[Object object]", "TRUE", "False", "Anonymous", "GUEST"),
     *("", " ", "\t\n", "\u00a0", "\ufeff", " undefined ", "null\n", ZERO, ZERO.replace("-", ""), f" {ZERO}"),
     *(0, 0.0, -0.0, True, False),
 ]
 IDS: list[tuple[Any, str]] = [
-    *(("u-1", "u-1"), ("00", "00"), (1, "1"), (42.0, "42"), ("-1", "-1"), ("guest-7", "guest-7")),
+    *(("u-1", "u-1"), ("00", "00"), (1, "1"), (42.0, "42"), ("-2", "-2"), ("guest-7", "guest-7")),
     *(("nullable", "nullable"), ("user undefined", "user undefined"), (ZERO[:-1] + "1", ZERO[:-1] + "1")),
 ]
 
