@@ -13,6 +13,7 @@ from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.caps import FrequencyCaps
 from application.catalogue import Catalogue
+from application.consumers import Consumer
 from application.explain import Explain
 from application.funnel import Funnels
 from application.idempotency import Idempotency
@@ -119,6 +120,7 @@ class Engine:
     providers: Mapping[str, Provider]
     mail: Smtp | None
     link_mark: str
+    consumers: Sequence[Consumer]
 
 
 @asynccontextmanager
@@ -143,6 +145,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             providers=providers,
             mail=next((provider for provider in opened.values() if isinstance(provider, Smtp)), None),
             link_mark=mark_of(secrets[0]),
+            consumers=(),
         )
 
 

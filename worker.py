@@ -24,6 +24,7 @@ from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
 from domain.campaign.life import OperationKind
 from runtime.batches import JourneyBatches
+from runtime.consumers import run_consumers
 from runtime.deployment_watch import DeploymentWatch
 from runtime.deployments import deployment_config
 from runtime.failures import FailureInterceptor
@@ -97,6 +98,7 @@ async def _work(
         tasks.create_task(watch.keep_reporting(stop))
         tasks.create_task(run_maintenance(engine.database, stop))
         tasks.create_task(poll_gauges(engine.database, stop))
+        tasks.create_task(run_consumers(engine.database, engine.consumers, stop))
         tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
         log.info("worker started", task_queue=settings.task_queue, build_id=settings.build_id)
         health.is_working = True

@@ -65,6 +65,10 @@ RELAY_SECONDS: Final = Histogram(
     "sojourn_relay_delay_seconds", "Time that an accepted row waited in the outbox", ["kind"], buckets=_LONG
 )
 
+CONSUMER_BEHIND: Final = Gauge(
+    "sojourn_consumer_behind_seconds", "Age of the last row that a consumer of the stream has processed", ["consumer"]
+)
+
 
 def count(counts: Increments) -> None:
     """Add the increments of a transaction."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from domain.errors import InvalidRequestError, SojournError, UnavailableError
-from store import partitions
+from store import partitions, stream_origin
 from store.connection_failure import describe_failure
 from store.schema_revision import MIGRATIONS, is_ready
 
@@ -27,6 +27,8 @@ def sqlalchemy_url(database_url: str) -> str:
 def upgrade(database_url: str) -> None:
     """Migrate to the newest schema and create coming partitions. Safe to repeat.
 
+    A database restored from another cluster continues its stream.
+
     A database of a later release stays as it is: that release was rolled back to this one.
 
     Raises UnavailableError if the database does not answer or a table is in use, InvalidRequestError if it refuses the
@@ -42,6 +44,7 @@ def upgrade(database_url: str) -> None:
                 if not is_ready(MigrationContext.configure(connection).get_current_revision()):
                     command.upgrade(_config(connection), "head")
                 connection.execute(text(partitions.ENSURE))
+                connection.execute(text(stream_origin.REBASE.replace(":", r"\:")))
                 connection.commit()
             finally:
                 connection.rollback()

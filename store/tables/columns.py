@@ -13,3 +13,5 @@ CLOCK = text("clock_timestamp()")
 DEPLOYMENT_CLOCK = text("now() + clock_ahead()")
 # For keys and events without a named source.
 DEFAULT_SOURCE = text("'default'")
+# The transaction that wrote a row, for readers of committed rows (store/stream.py).
+CURRENT_XID = text("(pg_current_xact_id()::text)::bigint")

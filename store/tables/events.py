@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store.tables.columns import CLOCK, DEFAULT_SOURCE, EMPTY_OBJECT, INSTANT, metadata
+from store.tables.columns import CLOCK, CURRENT_XID, DEFAULT_SOURCE, EMPTY_OBJECT, INSTANT, metadata
 
 # Events are partitioned by month, and PostgreSQL cannot enforce a key across partitions, so this table does.
 message_ids = Table(
@@ -37,7 +37,9 @@ events = Table(
     Column("integrations", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("is_history", Boolean, nullable=False, server_default=text("false")),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("recorded_xid", BigInteger, server_default=CURRENT_XID),
     Index("events_profile_id", "profile_id", "recorded_at"),
+    Index("events_recorded_xid", "recorded_xid"),
     postgresql_partition_by="RANGE (received_at)",
 )
 

@@ -1,6 +1,7 @@
 """Journeys, the decisions about them, and reached goals."""
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -15,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from store.arms import IS_ARM
-from store.tables.columns import CLOCK, EMPTY_OBJECT, INSTANT, metadata
+from store.tables.columns import CLOCK, CURRENT_XID, EMPTY_OBJECT, INSTANT, metadata
 
 journeys = Table(
     "journeys",
@@ -83,7 +84,9 @@ decisions = Table(
     Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("at", INSTANT, nullable=False),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("recorded_xid", BigInteger, server_default=CURRENT_XID),
     Index("decisions_profile_id", "profile_id", "recorded_at"),
+    Index("decisions_recorded_xid", "recorded_xid"),
     # For the funnel.
     Index("decisions_campaign", "campaign_key"),
     # Held journeys, for the resumption of their campaign.
@@ -106,6 +109,8 @@ conversions = Table(
     Column("arms", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("at", INSTANT, nullable=False),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("recorded_xid", BigInteger, server_default=CURRENT_XID),
     Index("conversions_profile_id", "profile_id", "recorded_at"),
+    Index("conversions_recorded_xid", "recorded_xid"),
     Index("conversions_campaign", "campaign_key", "at"),
 )

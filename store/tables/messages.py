@@ -1,8 +1,20 @@
 """The send ledger."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 
-from store.tables.columns import CLOCK, INSTANT, metadata
+from store.tables.columns import CLOCK, CURRENT_XID, INSTANT, metadata
 
 # The send ledger. The id is derived from journey, step and visit, so a retried message exists once.
 messages = Table(
@@ -66,4 +78,17 @@ deliveries = Table(
     Column("provider_id", Text),
     Column("at", INSTANT, nullable=False, server_default=CLOCK),
     CheckConstraint("state IN ('sent', 'failed', 'unknown', 'waiting')", name="deliveries_state"),
+)
+
+# Every state that a message was in, written by triggers of `messages`, so that no statement can forget it.
+message_changes = Table(
+    "message_changes",
+    metadata,
+    Column("message_id", Uuid, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Uuid, primary_key=True, server_default=text("uuidv7()")),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("recorded_xid", BigInteger, nullable=False, server_default=CURRENT_XID),
+    Index("message_changes_recorded_xid", "recorded_xid"),
 )
