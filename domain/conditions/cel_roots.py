@@ -55,6 +55,7 @@ class ExpressionScope(StrEnum):
     BRANCH_WHEN = "branch.when"
     DELAY_DATE = "delay.date"
     VALUE = "cel"
+    COMPUTED = "computed"
 
 
 VISIBLE: dict[ExpressionScope, tuple[str, ...]] = {
@@ -66,4 +67,6 @@ VISIBLE: dict[ExpressionScope, tuple[str, ...]] = {
     ExpressionScope.BRANCH_WHEN: ("profile", "entry", "journey"),
     ExpressionScope.DELAY_DATE: ("profile", "entry"),
     ExpressionScope.VALUE: ("profile", "entry", "journey"),
+    # A computed trait sees the event alone, so that it does not depend on when the event is counted.
+    ExpressionScope.COMPUTED: ("event",),
 }

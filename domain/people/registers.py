@@ -5,15 +5,15 @@ Source: Shapiro et al., "A comprehensive study of Convergent and Commutative Rep
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct, field
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_DAY = timedelta(days=1) // _MICROSECOND
+from domain.epoch import to_microseconds
+
+_DAY = timedelta(days=1) // timedelta(microseconds=1)
 
 
 class Stamp(NamedTuple):
@@ -25,7 +25,7 @@ class Stamp(NamedTuple):
 
 def stamp(said_at: datetime, id: str) -> Stamp:
     """Return the stamp of an aware datetime."""
-    return Stamp((said_at - _EPOCH) // _MICROSECOND, id)
+    return Stamp(to_microseconds(said_at), id)
 
 
 class Registers(Struct):

@@ -1,0 +1,1 @@
+"""Computed traits: values that a person's events add up to."""

@@ -1,0 +1,63 @@
+"""Definitions of computed traits, as they are compiled and stored."""
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from domain.people.activity import is_activity
+from domain.tracking.event import Event
+
+TraitFunction = Literal["count", "any", "sum", "min", "max", "first", "last", "top", "distinct", "sequence"]
+# The type of a trait for conditions. A `dyn` is whatever the events say.
+TraitType = Literal["int", "double", "timestamp", "bool", "dyn"]
+NamedEventType = Literal["track", "page", "screen"]
+
+# A trait of any activity: the person did something.
+ANYTHING: Final = "*"
+DEFAULT_KEEP: Final = 50
+
+
+class EventSelector(Struct, frozen=True, omit_defaults=True):
+    """Events of a type and a name; any activity of that type, or of any, where None."""
+
+    type: NamedEventType | None = None
+    name: str | None = None
+
+
+class TraitRule(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A computation over events.
+
+    `where` and `of` are expressions over the event alone: a trait that looked at the profile would depend on when an
+    event is counted. `within` is in seconds. `server_sources` report no activity; they are given where a selector is of
+    any name. `type` is that of the value. `is_exact` asks for a longer list of single events.
+    """
+
+    function: TraitFunction
+    events: tuple[EventSelector, ...]
+    type: TraitType
+    where: str | None = None
+    of: str | None = None
+    within: int | None = None
+    keep: int = DEFAULT_KEEP
+    is_exact: bool = False
+    server_sources: tuple[str, ...] = ()
+
+
+class TraitDefinition(Struct, frozen=True):
+    """A rule under its key.
+
+    Another rule for a key has another id, and a state of its own.
+    """
+
+    id: int
+    key: str
+    rule: TraitRule
+
+
+def is_selected(event: Event, selector: EventSelector, server_sources: tuple[str, ...]) -> bool:
+    """Return whether a selector means this event, its `where` aside."""
+    if selector.type is not None and event.type != selector.type:
+        return False
+    if selector.name is not None:
+        return event.name == selector.name
+    return is_activity(event, server_sources)

@@ -1,0 +1,194 @@
+"""Any order of events, in any parts, gives the values that all history has."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from domain.people.computed.definition import EventSelector, TraitRule
+from domain.people.computed.traits import ComputedTraits
+from domain.tracking.event import Event
+from tests.domain.people.computed.histories import START, definitions, event, history, reference, rule
+from tests.proofs import rounds
+
+DAY = 86_400
+HOUR = timedelta(hours=1)
+ROUNDS = rounds(25, 4_000)
+
+
+def each_rule() -> dict[str, TraitRule]:
+    rules = {}
+    for function in ("count", "any", "sum", "min", "max", "first", "last", "top", "distinct"):
+        rules[function] = rule(function)
+        rules[f"{function}_lately"] = rule(function, within=2 * DAY)
+        rules[f"{function}_of_day"] = rule(
+            function, within=DAY, events=(*rule(function).events, EventSelector("track", "Seen"))
+        )
+    rules |= {"first_at": rule("first", of=None), "last_at": rule("last", of=None, within=DAY)}
+    return rules | {"few": rule("distinct", keep=3), "few_lately": rule("distinct", keep=3, within=2 * DAY)}
+
+
+def fold_in_parts(traits: ComputedTraits, events: Sequence[Event], draw: Random) -> Any:
+    """Fold events in a random order into several states, and merge those in a random order."""
+    states: list[Any] = [{} for _ in range(draw.choice([1, 2, 5]))]
+    for one in draw.sample(list(events), len(events)):
+        part = draw.randrange(len(states))
+        states[part] = traits.fold(states[part], one)
+    while len(states) > 1:
+        one, other = (states.pop(draw.randrange(len(states))) for _ in range(2))
+        states.append(traits.merge(json.loads(json.dumps(one)), json.loads(json.dumps(other))))
+    return states[0]
+
+
+def instants(events: Sequence[Event], draw: Random) -> list[datetime]:
+    newest = max(one.timestamp for one in events)
+    return [newest - HOUR, *(newest + timedelta(days=4) * draw.random() for _ in range(3))]
+
+
+@pytest.mark.prove
+def test_any_order_in_any_parts_equals_all_history() -> None:
+    draw = Random(1)
+    defined = definitions(**each_rule())
+    traits = ComputedTraits(defined)
+    for _ in range(ROUNDS):
+        events = history(draw, draw.randint(1, 60), days=draw.choice([0.01, 1, 6]))
+        state = fold_in_parts(traits, events, draw)
+        assert traits.fold(state, event(name="Other")) is state
+        for at in instants(events, draw):
+            expected = {one.key: reference(one.rule, events, at) for one in defined}
+            assert traits.values(state, at) == expected
+            assert dict(traits.view(state, at)) == expected
+
+
+def test_no_value_changes_before_the_next_change() -> None:
+    draw = Random(1)
+    traits = ComputedTraits(definitions(**each_rule()))
+    changes = 0
+    for _ in range(rounds(5, 200)):
+        events = history(draw, draw.choice([3, 12, 90]), days=4)
+        state = fold_in_parts(traits, events, draw)
+        for key in traits.types:
+            at = max(one.timestamp for one in events)
+            while (change := traits.next_change(state, at, [key])) is not None:
+                before = traits.view(state, at)[key]
+                assert at < change
+                assert traits.view(state, at + (change - at) * draw.random() - timedelta(microseconds=1))[key] == before
+                assert traits.view(state, change - timedelta(microseconds=1))[key] == before
+                changes += traits.view(state, change)[key] != before
+                at = change
+            assert traits.view(state, at + timedelta(days=400))[key] == traits.view(state, at)[key]
+    assert changes > 50
+
+
+@pytest.mark.parametrize("function", ["count", "sum", "max", "first"])
+def test_a_full_window_is_exact_but_for_one_cell(function: Any) -> None:
+    draw = Random(7)
+    window = timedelta(days=2)
+    wide, narrow = (int((window + part * window / 64).total_seconds()) for part in (1, 0))
+    traits = ComputedTraits(
+        definitions(bounded=rule(function, within=2 * DAY), exact=rule(function, within=2 * DAY, is_exact=True))
+    )
+    for _ in range(2):
+        events = history(draw, 400, days=4)
+        state = fold_in_parts(traits, events, draw)
+        assert len(json.dumps(state["1"])) < 12_000
+        for at in instants(events, draw):
+            values = traits.values(state, at)
+            assert values["exact"] == reference(rule(function, within=2 * DAY), events, at)
+            low, high = (reference(rule(function, within=one), events, at) for one in (narrow, wide))
+            if function == "count":
+                assert low <= values["bounded"] <= high
+            if function == "max" and low is not None:
+                assert low <= values["bounded"] <= high
+
+
+def test_a_window_with_at_most_64_events_is_exact_whatever_went_before() -> None:
+    draw = Random(3)
+    traits = ComputedTraits(definitions(lately=rule("sum", within=DAY), top=rule("top", within=DAY)))
+    events = history(draw, 900, days=20)
+    state = fold_in_parts(traits, events, draw)
+    for at in instants(events, draw):
+        assert sum(one.timestamp > at - timedelta(days=1) for one in events) <= 64
+        assert traits.values(state, at)["lately"] == reference(rule("sum", within=DAY), events, at)
+        assert traits.values(state, at)["top"] == reference(rule("top", within=DAY), events, at)
+
+
+def test_the_most_frequent_of_many_values_is_found() -> None:
+    draw = Random(5)
+    traits = ComputedTraits(definitions(top=rule("top"), lately=rule("top", within=10 * DAY)))
+    events = [
+        event(
+            START + timedelta(minutes=number),
+            properties={"topic": "rust" if number % 5 == 0 else f"t{draw.randrange(400)}"},
+        )
+        for number in range(1_000)
+    ]
+    state = fold_in_parts(traits, events, draw)
+    assert traits.values(state, events[-1].timestamp) == {"top": "rust", "lately": "rust"}
+    assert len(state["1"]) == 50
+    assert sum(len(cell[2]) for cell in state["2"][1]) <= 16 * 33
+
+
+def test_a_sum_is_of_decimals() -> None:
+    traits = ComputedTraits(definitions(spent=rule("sum")))
+    state: Any = {}
+    for number, value in enumerate([1.1, 2.2, 1e17, -1e17, 1e18, 0.000_000_000_4, float("inf"), True, "5"]):
+        state = traits.fold(state, event(START + timedelta(seconds=number), properties={"value": value}))
+    assert traits.values(state, START)["spent"] == 3.3
+    assert state == {"1": "3.3"}
+
+
+def test_no_event_gives_values_without_one() -> None:
+    traits = ComputedTraits(definitions(**each_rule()))
+    empty = {"count": 0, "any": False, "sum": 0.0, "distinct": []}
+    for key, value in traits.values({}, START).items():
+        assert value == (empty["distinct"] if key.startswith("few") else empty.get(key.partition("_")[0]))
+    assert traits.merge({}, {}) == {}
+    assert traits.next_change({}, START, traits.types) is None
+
+
+def test_where_sees_the_event_and_one_that_fails_does_not_count() -> None:
+    traits = ComputedTraits(definitions(big=rule("count", where="event.properties.value > 100")))
+    state: Any = {}
+    for number, value in enumerate([50, 100.5, 101, "many", None]):
+        state = traits.fold(state, event(START + timedelta(seconds=number), properties={"value": value}))
+    state = traits.fold(state, event(properties={}))
+    assert traits.values(state, START) == {"big": 2}
+
+
+def test_pages_and_any_activity_are_selected() -> None:
+    activity = TraitRule(function="count", events=(EventSelector(),), type="int", server_sources=("billing",))
+    pricing = TraitRule(function="count", events=(EventSelector("page", "Pricing"),), type="int")
+    pages = TraitRule(function="count", events=(EventSelector("page"), EventSelector("page", "Pricing")), type="int")
+    traits = ComputedTraits(definitions(activity=activity, pricing=pricing, pages=pages))
+    seen = [
+        event(name="Pricing", type="page"),
+        event(name=None, type="page"),
+        event(name="Pricing"),
+        event(name=None, type="identify"),
+        event(name="Invoice Paid", source="billing"),
+        event(name="Email Opened"),
+    ]
+    assert [traits.hears(one) for one in seen] == [True, True, True, True, False, False]
+    state: Any = {}
+    for one in seen:
+        state = traits.fold(state, one)
+    assert traits.values(state, START) == {"activity": 4, "pricing": 1, "pages": 2}
+
+
+def test_a_time_of_the_event_is_a_time() -> None:
+    due = rule("last", of="timestamp(event.properties.due)", type="timestamp")
+    traits = ComputedTraits(definitions(due=due))
+    state = traits.fold({}, event(properties={"due": "2026-12-24T00:00:00Z"}))
+    state = traits.fold(state, event(START + HOUR, properties={"due": "soon"}))
+    assert traits.values(state, START)["due"] == datetime.fromisoformat("2026-12-24T00:00:00Z")
+
+
+def test_a_value_too_large_to_keep_does_not_count() -> None:
+    traits = ComputedTraits(definitions(last=rule("last"), top=rule("top")))
+    state = traits.fold({}, event(properties={"value": "short", "topic": "short"}))
+    state = traits.fold(state, event(START + HOUR, properties={"value": "x" * 2_000, "topic": "x" * 2_000}))
+    assert traits.values(state, START) == {"last": "short", "top": "short"}
