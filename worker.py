@@ -22,7 +22,7 @@ from application.operations.resume import ResumeHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
-from domain.campaign.life import OperationKind
+from domain.operations import OperationKind
 from runtime.batches import JourneyBatches
 from runtime.consumers import run_consumers
 from runtime.deployment_watch import DeploymentWatch
@@ -34,6 +34,7 @@ from runtime.instrumented_process import instrumented_process, log_fatal
 from runtime.journey_workflows import JourneyWorkflows
 from runtime.maintenance import run_maintenance
 from runtime.migration_client import JourneyMigrator
+from runtime.operations import work_on_operations
 from runtime.process import exit_now
 from runtime.reconciliation import reconcile
 from runtime.relay import Relay
@@ -86,7 +87,8 @@ async def _work(
     ready: asyncio.Event | None,
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
-        workers = _workers(client, settings, engine)
+        operations = _operations(client, settings.task_queue, engine)
+        workers = _workers(client, settings, engine, operations)
         for worker in workers:
             tasks.create_task(worker.run())
         tasks.create_task(_shut_down(workers, health, stop))
@@ -99,6 +101,7 @@ async def _work(
         tasks.create_task(run_maintenance(engine.database, stop))
         tasks.create_task(poll_gauges(engine.database, stop))
         tasks.create_task(run_consumers(engine.database, engine.consumers, stop))
+        tasks.create_task(work_on_operations(engine.database, operations, stop))
         tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
         log.info("worker started", task_queue=settings.task_queue, build_id=settings.build_id)
         health.is_working = True
@@ -114,7 +117,7 @@ async def _shut_down(workers: Sequence[Worker], health: Health, stop: asyncio.Ev
     await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
-def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]:
+def _workers(client: Client, settings: Settings, engine: Engine, operations: OperationRunner) -> list[Worker]:
     interceptors = [FailureInterceptor()]
     build = _build(settings)
     journeys = JourneyActivities(engine.database, engine.step_decisions)
@@ -122,7 +125,7 @@ def _workers(client: Client, settings: Settings, engine: Engine) -> list[Worker]
     schedules = AudienceSchedules(client, settings.task_queue)
     audience_runs = AudienceRuns(engine.database, engine.catalogue, schedules, settings.timezone)
     audiences = AudienceActivities(audience_runs)
-    campaigns = CampaignActivities(engine.life, audience_runs, _operations(client, settings.task_queue, engine))
+    campaigns = CampaignActivities(engine.life, audience_runs, operations)
     main = Worker(
         client,
         task_queue=settings.task_queue,

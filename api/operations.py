@@ -1,5 +1,6 @@
-"""Operations on many journeys or users of a campaign, and their progress."""
+"""Operations of campaigns and of the deployment, and their progress."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,8 +14,9 @@ from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
-from domain.campaign.life import OperationKind, OperationState
 from domain.errors import ConflictError, NotFoundError
+from domain.operations import OperationKind, OperationState
+from store.operations import Operation as StoredOperation
 
 router = APIRouter(prefix="/v1", tags=["Operations"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
@@ -32,6 +34,8 @@ _OPERATION: dict[str, Any] = {
     "created_at": "2026-11-22T08:00:00Z",
     "started_at": "2026-11-22T08:00:01Z",
     "finished_at": None,
+    "failures": 0,
+    "last_error": None,
 }
 
 
@@ -39,7 +43,9 @@ class Operation(ResponseModel):
     model_config = example(_OPERATION)
 
     id: UUID
-    campaign: str = Field(validation_alias="campaign_key", examples=["abandoned-cart"])
+    campaign: str | None = Field(
+        validation_alias="campaign_key", examples=["abandoned-cart"], description="null for those of the deployment"
+    )
     kind: OperationKind = Field(examples=["migrate"])
     state: OperationState = Field(examples=["running"])
     total: int | None = Field(examples=[5000], description="how many there were to begin with, where that is known")
@@ -50,6 +56,8 @@ class Operation(ResponseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    failures: int = Field(examples=[0], description="how often its next page has failed so far; it is tried again")
+    last_error: str | None = Field(description="why the page failed")
 
 
 OperationId = Annotated[UUID, Path(examples=[_OPERATION["id"]])]
@@ -71,8 +79,16 @@ async def list_operations(
 ) -> OperationList:
     """The operations of a campaign, newest first."""
     rows = await services.operations.list(key, limit=limit + 1, before=position(after, UUID))
-    operations, next = cut(rows, limit, lambda operation: operation.id)
-    return OperationList(operations=[Operation.model_validate(each) for each in operations], next=next)
+    return _page(rows, limit)
+
+
+@router.get("/operations")
+async def list_deployment_operations(
+    services: Using, limit: Limit = DEFAULT_LIMIT, after: After = None
+) -> OperationList:
+    """The operations of the deployment, which belong to no campaign, newest first."""
+    rows = await services.operations.list(None, limit=limit + 1, before=position(after, UUID))
+    return _page(rows, limit)
 
 
 @router.get("/operations/{id}", responses=refusals(NotFoundError))
@@ -85,3 +101,8 @@ async def get_operation(id: OperationId, services: Using) -> Operation:
 async def cancel(id: OperationId, services: Using, by: Operator) -> Operation:
     """Cancel an operation after its page, except for the end of a stopped campaign."""
     return Operation.model_validate(await services.operations.cancel(id, by=by))
+
+
+def _page(rows: Sequence[StoredOperation], limit: int) -> OperationList:
+    found, next = cut(rows, limit, lambda operation: operation.id)
+    return OperationList(operations=[Operation.model_validate(each) for each in found], next=next)

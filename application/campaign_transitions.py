@@ -16,7 +16,6 @@ from domain.campaign.life import (
     SCHEDULED,
     STOPPING,
     CampaignState,
-    OperationKind,
     StopMode,
     Transition,
 )
@@ -24,6 +23,7 @@ from domain.campaign.publication import Published
 from domain.campaign.rules import Rules
 from domain.errors import ConflictError, NotFoundError
 from domain.journey.forecast import InFlightPolicy
+from domain.operations import OperationKind
 from domain.revisions import UNCONDITIONAL, Precondition
 from store import audit, campaigns, operations, outbox
 from store.campaigns import Campaign, Version

@@ -34,7 +34,7 @@ def watch_operations(api: ApiClient, operations: list[dict[str, Any]], *, quiet:
     return [
         watch(
             lambda operation=each: api.get("operations", operation["id"]),  # type: ignore[misc]
-            f"{each['kind']} {each['campaign']}",
+            f"{each['kind']} {each['campaign'] or 'deployment'}",
             progress,
             f"sojourn operations {each['id']} --watch",
             quiet=quiet,
@@ -111,4 +111,8 @@ def progress(operation: dict[str, Any]) -> str:
         line += f", {operation['done']} of {operation['total']}"
     elif operation["done"]:
         line += f", {operation['done']}"
-    return f"{line} ({counts_text(operation['counts'])})" if operation["counts"] else line
+    if operation["counts"]:
+        line += f" ({counts_text(operation['counts'])})"
+    if operation["failures"]:
+        line += f"; its next page failed {operation['failures']} times: {operation['last_error']}"
+    return line

@@ -1,4 +1,4 @@
-"""sojourn operations: operations on many journeys or users."""
+"""sojourn operations: operations of campaigns and of the deployment."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -35,14 +35,15 @@ def operations(
     after: AfterOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the operations of a campaign, or one by its id; watch it, or cancel it."""
-    if (id is None) == (campaign is None):
+    """Show operations of the deployment or of a campaign; watch or cancel one."""
+    if id is not None and campaign is not None:
         raise typer.BadParameter("name an operation by its id, or a campaign with --campaign")
+    if id is None and (watch or cancel):
+        raise typer.BadParameter("--watch and --cancel are for one operation: name it by its id")
     with connect(context) as api:
-        if campaign is not None:
-            if watch or cancel:
-                raise typer.BadParameter("--watch and --cancel are for one operation: name it by its id")
-            _list(api.get("campaigns", campaign, "operations", limit=limit, after=after), as_json=as_json)
+        if id is None:
+            path = ["operations"] if campaign is None else ["campaigns", campaign, "operations"]
+            _list(api.get(*path, limit=limit, after=after), as_json=as_json)
             return
         found = api.post("operations", str(id), "cancel") if cancel else api.get("operations", str(id))
         if watch:
@@ -64,7 +65,8 @@ def check_done(ended: list[dict[str, Any]]) -> None:
 def tell_operation(operation: dict[str, Any]) -> None:
     """Print how to follow an operation."""
     again = f"sojourn operations {operation['id']} --watch"
-    typer.echo(printable(f"{operation['campaign']}: {operation['kind']} {progress(operation)}. Watch it: {again}"))
+    of = operation["campaign"] or "deployment"
+    typer.echo(printable(f"{of}: {operation['kind']} {progress(operation)}. Watch it: {again}"))
 
 
 def _list(page: dict[str, Any], *, as_json: bool) -> None:
@@ -90,7 +92,7 @@ def _show(operation: dict[str, Any]) -> None:
     print_facts(
         {
             "Operation": operation["id"],
-            "Campaign": operation["campaign"],
+            "Campaign": operation["campaign"] or "",
             "Kind": operation["kind"],
             "Progress": progress(operation),
             "Parameters": list_text(operation["parameters"]),

@@ -125,6 +125,11 @@ class PolledGauges(Collector):
             value=gauges.active_journeys,
         )
         yield GaugeMetricFamily(
+            "sojourn_operations_failing",
+            "Operations whose next page has failed, and is tried again",
+            value=gauges.failing_operations,
+        )
+        yield GaugeMetricFamily(
             "sojourn_survey_timestamp_seconds", "When these gauges were last read from the database", value=at
         )
 

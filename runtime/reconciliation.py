@@ -4,46 +4,25 @@ import asyncio
 
 import psycopg
 import structlog
-from temporalio.service import RPCError
 
 from application.reconcile import Reconciler
 from domain.access import SOJOURN
-from runtime.tasks import cancel_and_wait
+from runtime.notified_work import work_when_notified
 from store import reconciliations
 from store.database import Database
 
 log = structlog.get_logger()
 
 INTERVAL = 3_600.0
-# The interval of the checks whether one is due, or whether its worker was killed.
-LOOK_INTERVAL = 30.0
 
 
 async def reconcile(database: Database, reconciler: Reconciler, stop: asyncio.Event) -> None:
     """Reconcile until stopped, even in the middle: another worker does it again."""
-    work = asyncio.create_task(_work(database, reconciler))
-    stopped = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            await work
-    finally:
-        await cancel_and_wait(work)
-        await cancel_and_wait(stopped)
 
+    async def work(holder: psycopg.AsyncConnection) -> None:
+        await _run_due(holder, database, reconciler)
 
-async def _work(database: Database, reconciler: Reconciler) -> None:
-    while True:
-        try:
-            async with await psycopg.AsyncConnection.connect(database.url, autocommit=True) as connection:
-                await connection.execute(f"LISTEN {reconciliations.CHANNEL}")
-                while True:
-                    await _run_due(connection, database, reconciler)
-                    async for _ in connection.notifies(timeout=LOOK_INTERVAL, stop_after=1):
-                        pass
-        except (psycopg.Error, RPCError) as error:
-            log.warning("reconciliation failed", error=type(error).__name__)
-            await asyncio.sleep(LOOK_INTERVAL)
+    await work_when_notified(database, reconciliations.CHANNEL, "reconciliation", work, stop)
 
 
 async def _run_due(holder: psycopg.AsyncConnection, database: Database, reconciler: Reconciler) -> None:

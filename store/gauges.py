@@ -13,11 +13,15 @@ MAX_JOURNEYS = 10_000
 
 
 class Gauges(Struct, frozen=True):
-    """The outbox's rows and its oldest age in seconds, for `triggered` and `bulk`."""
+    """The outbox's rows and its oldest age in seconds, for `triggered` and `bulk`.
+
+    `failing_operations` are open ones whose next page has failed.
+    """
 
     waiting: dict[str, int]
     oldest: dict[str, float]
     active_journeys: int
+    failing_operations: int
 
 
 # Ordered like an index, so that no plan reads more rows than it counts. With `priority = 0` the planner would order by
@@ -37,18 +41,22 @@ FROM (SELECT count(*) AS number
             ORDER BY campaign_key, campaign_version, id LIMIT %(most)s) AS counted) AS counting,
      (SELECT max(reltuples) AS estimate FROM pg_class WHERE oid = to_regclass('journeys_step')) AS planned
 """
+_OPERATIONS = "SELECT count(*) AS failing FROM operations WHERE finished_at IS NULL AND failures > 0"
 
 
 async def read_gauges(connection: Connection) -> Gauges:
-    """Read the gauges in two statements of bounded cost."""
+    """Read the gauges in three statements of bounded cost."""
     cursor = await connection.execute(_OUTBOX, {"most": MAX_ROWS})
     outbox = await cursor.fetchall()
     cursor = await connection.execute(_JOURNEYS, {"most": MAX_JOURNEYS})
     journeys = await cursor.fetchone()
+    cursor = await connection.execute(_OPERATIONS)
+    operations = await cursor.fetchone()
     return Gauges(
         {row["priority"]: row["number"] for row in outbox},
         {row["priority"]: _age(row["oldest"], row["now"]) for row in outbox},
         journeys["active"] if journeys else 0,
+        operations["failing"] if operations else 0,
     )
 
 

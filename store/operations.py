@@ -1,7 +1,7 @@
-"""Operations on many journeys or users of a campaign, page by page."""
+"""Operations on a campaign or on the deployment, page by page."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,18 +9,21 @@ from msgspec import Struct, field
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
-from domain.campaign.life import OperationKind, OperationState
+from domain.operations import OperationKind, OperationState
 from store.database import Connection
+
+# Notified when an operation of the deployment is requested.
+CHANNEL = "sojourn_operations"
 
 
 class Operation(Struct, frozen=True):
     """An operation. `cursor` is the last id done, `total` the number at the start.
 
-    `counts` are the results by names of the kind.
+    `counts` are the results by names of the kind. Without a campaign it is of the deployment.
     """
 
     id: UUID
-    campaign_key: str
+    campaign_key: str | None
     kind: OperationKind
     state: OperationState
     parameters: dict[str, Any]
@@ -33,6 +36,15 @@ class Operation(Struct, frozen=True):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    failures: int
+    last_error: str | None
+
+    @property
+    def campaign(self) -> str:
+        """Return the campaign of an operation that has one. Raises ValueError."""
+        if self.campaign_key is None:
+            raise ValueError(f"operation {self.id} is of the deployment")
+        return self.campaign_key
 
 
 class Page(Struct, frozen=True):
@@ -49,12 +61,12 @@ class Page(Struct, frozen=True):
 
 
 _COLUMNS = """id, campaign_key, kind, state, parameters, audience_run, cursor, total, done, counts, requested_by,
-              created_at, started_at, finished_at"""
+              created_at, started_at, finished_at, failures, last_error"""
 
 
 async def insert(
     connection: Connection,
-    campaign_key: str,
+    campaign_key: str | None,
     kind: OperationKind,
     parameters: Mapping[str, Any],
     *,
@@ -87,6 +99,17 @@ async def insert(
     return Operation(**row) if row else None
 
 
+async def insert_for_deployment(
+    connection: Connection, kind: OperationKind, parameters: Mapping[str, Any], *, requested_by: str
+) -> Operation:
+    """Request an operation of the deployment, and wake the workers after the commit."""
+    operation = await insert(connection, None, kind, parameters, requested_by=requested_by)
+    if operation is None:
+        raise ValueError("an operation without an audience run is always a new one")
+    await connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
+    return operation
+
+
 async def find(connection: Connection, id: UUID) -> Operation | None:
     """Return one operation."""
     cursor = await connection.execute(f"SELECT {_COLUMNS} FROM operations WHERE id = %s", (id,))  # noqa: S608
@@ -105,6 +128,19 @@ async def list_campaign(
         ORDER BY id DESC LIMIT %(limit)s
         """,  # noqa: S608
         {"campaign_key": campaign_key, "before": before, "limit": limit},
+    )
+    return [Operation(**row) async for row in cursor]
+
+
+async def list_deployment(connection: Connection, limit: int, before: UUID | None = None) -> list[Operation]:
+    """Return the deployment's latest operations, newest first, before one if given."""
+    cursor = await connection.execute(
+        f"""
+        SELECT {_COLUMNS} FROM operations
+        WHERE campaign_key IS NULL AND (%(before)s::uuid IS NULL OR id < %(before)s)
+        ORDER BY id DESC LIMIT %(limit)s
+        """,  # noqa: S608
+        {"before": before, "limit": limit},
     )
     return [Operation(**row) async for row in cursor]
 
@@ -152,6 +188,48 @@ async def lock_open(connection: Connection, id: UUID) -> Operation | None:
     return Operation(**row) if row else None
 
 
+async def claim_due(connection: Connection, kinds: Sequence[OperationKind]) -> Operation | None:
+    """Lock the deployment's longest due operation; skip locked ones.
+
+    The lock ends with the transaction, so that a killed worker keeps none.
+    """
+    cursor = await connection.execute(
+        f"""
+        SELECT {_COLUMNS} FROM operations
+        WHERE campaign_key IS NULL AND finished_at IS NULL AND kind = ANY(%s) AND next_page_at <= clock_timestamp()
+        ORDER BY next_page_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+        """,  # noqa: S608
+        (list(kinds),),
+    )
+    row = await cursor.fetchone()
+    return Operation(**row) if row else None
+
+
+async def seconds_until_due(connection: Connection, kinds: Sequence[OperationKind]) -> float | None:
+    """Return how soon an operation of the deployment is due; None if all are done."""
+    cursor = await connection.execute(
+        """
+        SELECT extract(epoch FROM min(next_page_at) - clock_timestamp())::float8 AS seconds FROM operations
+        WHERE campaign_key IS NULL AND finished_at IS NULL AND kind = ANY(%s)
+        """,
+        (list(kinds),),
+    )
+    row = await cursor.fetchone()
+    return row["seconds"] if row else None
+
+
+async def record_failure(connection: Connection, operation: Operation, error: str, pause: timedelta) -> None:
+    """Record a failed page, after its transaction was rolled back."""
+    await connection.execute(
+        """
+        UPDATE operations
+        SET failures = failures + 1, last_error = %(error)s, next_page_at = clock_timestamp() + %(pause)s
+        WHERE id = %(id)s AND finished_at IS NULL
+        """,
+        {"id": operation.id, "error": error, "pause": pause},
+    )
+
+
 async def begin(connection: Connection, id: UUID, total: int | None) -> None:
     """Mark an operation as begun, with its total if known."""
     await connection.execute(
@@ -170,6 +248,7 @@ async def advance(connection: Connection, id: UUID, page: Page) -> None:
               SELECT jsonb_object_agg(key, value::bigint + COALESCE((counts ->> key)::bigint, 0))
               FROM jsonb_each_text(%(counts)s)), '{}'),
             state = CASE WHEN %(is_last)s THEN 'done' ELSE state END,
+            failures = 0, last_error = NULL, next_page_at = clock_timestamp() + make_interval(secs => %(pause)s),
             finished_at = CASE WHEN %(is_last)s THEN clock_timestamp() END
         WHERE id = %(id)s
         """,
@@ -179,6 +258,7 @@ async def advance(connection: Connection, id: UUID, page: Page) -> None:
             "done": page.done,
             "counts": Jsonb(page.counts),
             "is_last": page.is_last,
+            "pause": page.pause,
         },
     )
 

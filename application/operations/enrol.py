@@ -60,7 +60,7 @@ class EnrolHandler:
 
         Slow work is done before the campaigns are locked and events of these people wait.
         """
-        version = await self._find_open_version(connection, operation.campaign_key)
+        version = await self._find_open_version(connection, operation.campaign)
         if version is None or version.rules.entry.audience is None:
             return Page(operation.cursor, counts={CAMPAIGN_NOT_OPEN: 1}, is_last=True)
         rule = version.rules.entry.audience
@@ -70,7 +70,7 @@ class EnrolHandler:
         counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found)
         if members:
             listeners = await self._catalogue.listeners(connection)
-            if await self._find_open_version(connection, operation.campaign_key) != version:
+            if await self._find_open_version(connection, operation.campaign) != version:
                 # The campaign has changed: these results were computed for another version.
                 return Page(operation.cursor)
             counts += await _let_in(connection, self._catalogue, operation, version, listeners, members)

@@ -55,11 +55,11 @@ class ExitHandler:
 
     async def total(self, connection: Connection, operation: Operation) -> int:
         exit = convert(operation.parameters, ExitParameters)
-        return await selections.count(connection, operation.campaign_key, exit.selection)
+        return await selections.count(connection, operation.campaign, exit.selection)
 
     async def page(self, connection: Connection, operation: Operation) -> Page:
         exit = convert(operation.parameters, ExitParameters)
-        found = await selections.lock_page(connection, operation.campaign_key, exit.selection, operation.cursor, PAGE)
+        found = await selections.lock_page(connection, operation.campaign, exit.selection, operation.cursor, PAGE)
         if found:
             await _end(connection, operation, exit, found)
             return Page(found[-1].id, done=len(found), counts={"exited": len(found)})
@@ -75,8 +75,8 @@ class ExitHandler:
         batch = operation.counts.get("batches", 0)
         if batch == 0:
             return Page(operation.cursor, counts={"batches": 1}, pause=LOOK_INTERVAL)
-        is_told = await self._workflows.exit_all(f"exit-{operation.id}-{batch}", operation.campaign_key, versions)
-        running = await self._workflows.count(operation.campaign_key, versions)
+        is_told = await self._workflows.exit_all(f"exit-{operation.id}-{batch}", operation.campaign, versions)
+        running = await self._workflows.count(operation.campaign, versions)
         ended = max(operation.done - running - operation.counts.get("workflows_ended", 0), 0)
         counts = {"workflows_ended": ended}
         if is_told and running == 0:

@@ -74,7 +74,7 @@ class MigrateHandler:
     async def page(self, connection: Connection, operation: Operation) -> Page:
         """Process a page. A repeated page finds the same journeys and counts them once."""
         sought = _candidates_filter(operation)
-        campaign = await campaigns.campaign(connection, operation.campaign_key)
+        campaign = await campaigns.campaign(connection, operation.campaign)
         if campaign is None or campaign.running_version != sought.version:
             # Another version is running since, and its start decided about journeys on others.
             return Page(operation.cursor, counts={SUPERSEDED: 1}, is_last=True)
@@ -103,11 +103,11 @@ class MigrateHandler:
     async def _move(
         self, connection: Connection, operation: Operation, version: int, found: Sequence[Candidate]
     ) -> Fates:
-        new = await self._catalogue.version(connection, operation.campaign_key, version)
+        new = await self._catalogue.version(connection, operation.campaign, version)
         migrations: dict[int, Migration] = {}
         fates: Fates = {}
         for number in sorted({journey.campaign_version for journey in found}):
-            old = await self._catalogue.version(connection, operation.campaign_key, number)
+            old = await self._catalogue.version(connection, operation.campaign, number)
             if (kept_by := find_common_obstacle(old.rules, new.rules)) is None:
                 migrations[number] = _migration(old, new, operation.id)
             else:
@@ -146,7 +146,7 @@ class MigrateHandler:
 
 def _candidates_filter(operation: Operation) -> journey_versions.Sought:
     version = convert(operation.parameters, MigrateParameters).to_version
-    return journey_versions.Sought(operation.campaign_key, operation.id, version, operation.created_at)
+    return journey_versions.Sought(operation.campaign, operation.id, version, operation.created_at)
 
 
 def _migration(old: LoadedVersion, new: LoadedVersion, operation: UUID) -> Migration:
@@ -194,7 +194,7 @@ async def _record_those_who_stay(
 
 
 def _journey_start(operation: Operation, plan: Plan, journey: Candidate) -> JourneyStart:
-    begun = machine.begin(plan, journey.entered_at, seed_of(journey.workflow_id, operation.campaign_key))
+    begun = machine.begin(plan, journey.entered_at, seed_of(journey.workflow_id, operation.campaign))
     if (here := position(plan, begun, journey.entered_at)) is None:
         return JourneyStart(journey.id, None, None, None)
     wakes_at = None if here.rest is None else journey.entered_at + timedelta(seconds=here.rest)
@@ -212,7 +212,7 @@ def _decision(
         step=journey.step if kept_by is None or kept_by.step is None else kept_by.step,
         at=at,
     )
-    return decision(ref, journey.profile_id, operation.campaign_key, kept_by)
+    return decision(ref, journey.profile_id, operation.campaign, kept_by)
 
 
 def _counts(found: Sequence[Candidate], fates: Fates) -> dict[str, int]:

@@ -6,11 +6,12 @@ from time import monotonic
 from typing import Protocol
 from uuid import UUID
 
+import psycopg
 import structlog
 
-from domain.campaign.life import OperationKind
+from domain.operations import OperationKind, retry_after
 from store import operations
-from store.database import Connection, Database
+from store.database import Connection, Database, describe_error
 from store.operations import Operation, Page
 
 log = structlog.get_logger()
@@ -32,11 +33,39 @@ class OperationHandler(Protocol):
 
 
 class OperationRunner:
-    """Works on the operations of campaigns. Any number of processes may do so."""
+    """Works on operations: in turns, any number of processes at once."""
 
     def __init__(self, database: Database, handlers: Mapping[OperationKind, OperationHandler]) -> None:
         self._database = database
         self._handlers = handlers
+
+    async def work_on_deployment(self) -> float | None:
+        """Work on due operations of the deployment; return how soon the next page is due.
+
+        None if there are none. One worker at a time has an operation, for a page. A page that fails is rolled back, and
+        tried again after a pause, by any worker; meanwhile others go on.
+        """
+        kinds = list(self._handlers)
+        while await self._next_page():
+            pass
+        async with self._database.transaction() as connection:
+            seconds = await operations.seconds_until_due(connection, kinds)
+        # Another worker may have the one that is due.
+        return None if seconds is None else max(seconds, LOOK_INTERVAL)
+
+    async def _next_page(self) -> bool:
+        """Process a page of the deployment that is due; False if there is none."""
+        operation: Operation | None = None
+        try:
+            async with self._database.transaction() as connection:
+                operation = await operations.claim_due(connection, list(self._handlers))
+                if operation is not None:
+                    await self._continue(connection, operation)
+        except Exception as error:
+            if operation is None:
+                raise
+            await self._record_failure(operation, error)
+        return operation is not None
 
     async def work(self, campaign_key: str, *, goes_on: Callable[[], bool]) -> bool:
         """Work on the campaign's open operations in turns; False once there are none.
@@ -61,11 +90,9 @@ class OperationRunner:
             began = monotonic()
             try:
                 page = await self._page(turn.id)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it is logged and recorded
                 # A faulty operation must not affect the others.
-                log.exception(
-                    "failed to continue operation", campaign=campaign_key, kind=turn.kind, operation=str(turn.id)
-                )
+                await self._record_failure(turn, error)
                 failed[turn.id] = error
                 due[turn.id] = began + FAILURE_PAUSE
                 continue
@@ -79,9 +106,25 @@ class OperationRunner:
             operation = await operations.lock_open(connection, id)
             if operation is None:
                 return None
-            handler = self._handlers[operation.kind]
-            if operation.started_at is None:
-                await operations.begin(connection, id, await handler.total(connection, operation))
-            page = await handler.page(connection, operation)
-            await operations.advance(connection, id, page)
-            return page
+            return await self._continue(connection, operation)
+
+    async def _continue(self, connection: Connection, operation: Operation) -> Page:
+        handler = self._handlers[operation.kind]
+        if operation.started_at is None:
+            await operations.begin(connection, operation.id, await handler.total(connection, operation))
+        page = await handler.page(connection, operation)
+        await operations.advance(connection, operation.id, page)
+        return page
+
+    async def _record_failure(self, operation: Operation, error: Exception) -> None:
+        """Log a failed page, and record the kind of error: its text may quote rows."""
+        log.error(
+            "failed to continue operation",
+            campaign=operation.campaign_key,
+            kind=operation.kind,
+            operation=str(operation.id),
+            exc_info=error,
+        )
+        text = describe_error(error) if isinstance(error, psycopg.Error) else type(error).__name__
+        async with self._database.transaction() as connection:
+            await operations.record_failure(connection, operation, text, retry_after(operation.failures + 1))

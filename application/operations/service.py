@@ -14,7 +14,7 @@ from store.operations import Operation
 
 
 class OperationService:
-    """Shows and cancels operations on journeys or users."""
+    """Shows and cancels operations."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -24,9 +24,14 @@ class OperationService:
         async with self._database.transaction() as connection:
             return await _get_or_raise(connection, id)
 
-    async def list(self, campaign_key: str, *, limit: int, before: UUID | None) -> list[Operation]:
-        """Return the latest operations of a campaign, newest first. Raises NotFoundError."""
+    async def list(self, campaign_key: str | None, *, limit: int, before: UUID | None) -> list[Operation]:
+        """Return the latest operations of a campaign, or of the deployment, newest first.
+
+        Raises NotFoundError.
+        """
         async with self._database.transaction() as connection:
+            if campaign_key is None:
+                return await operations.list_deployment(connection, limit, before)
             await transitions.get_or_raise(connection, campaign_key)
             return await operations.list_campaign(connection, campaign_key, limit, before)
 

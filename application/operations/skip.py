@@ -29,11 +29,11 @@ class SkipHandler:
     """Skips the waits of a selection, each once."""
 
     async def total(self, connection: Connection, operation: Operation) -> int:
-        return await selections.count(connection, operation.campaign_key, _selection(operation))
+        return await selections.count(connection, operation.campaign, _selection(operation))
 
     async def page(self, connection: Connection, operation: Operation) -> Page:
         found = await selections.lock_page(
-            connection, operation.campaign_key, _selection(operation), operation.cursor, PAGE
+            connection, operation.campaign, _selection(operation), operation.cursor, PAGE
         )
         if not found:
             return Page(operation.cursor, is_last=True)

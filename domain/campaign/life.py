@@ -6,6 +6,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from domain.operations import OperationKind
+
 CampaignState = Literal["draft", "scheduled", "running", "paused", "stopping", "ended", "archived"]
 DRAFT: Final = "draft"
 SCHEDULED: Final = "scheduled"
@@ -20,9 +22,6 @@ Transition = Literal["publish", "start", "pause", "resume", "stop", "archive"]
 StopMode = Literal["drain", "exit"]
 # The choice for the messages that a pause held up.
 Overdue = Literal["send", "skip", "retime"]
-# Kinds and states of operations on many journeys or users.
-OperationKind = Literal["exit", "skip", "migrate", "enrol", "resume"]
-OperationState = Literal["pending", "running", "done", "cancelled"]
 
 # The states in which each transition is allowed.
 ALLOWED: Final[Mapping[Transition, tuple[CampaignState, ...]]] = {

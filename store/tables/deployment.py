@@ -50,13 +50,14 @@ frequency_caps = Table(
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
 )
 
-# Operations on many journeys or users of a campaign: page by page, by the campaign's workflow. `cursor` is the last id
-# done, `counts` the results. A repeated audience has one for each run.
+# Long work, page by page: on journeys and users of a campaign, by its workflow; without a campaign, on the deployment,
+# by every worker. `cursor` is the last id done, `counts` the results. A repeated audience has one for each run.
+# `failures` are those of the next page, in a row.
 operations = Table(
     "operations",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("campaign_key", Text, ForeignKey("campaigns.key"), nullable=False),
+    Column("campaign_key", Text, ForeignKey("campaigns.key")),
     Column("kind", Text, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'pending'")),
     Column("parameters", JSONB, nullable=False, server_default=EMPTY_OBJECT),
@@ -69,6 +70,9 @@ operations = Table(
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("started_at", INSTANT),
     Column("finished_at", INSTANT),
+    Column("next_page_at", INSTANT, nullable=False, server_default=text("now()")),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("last_error", Text),
     CheckConstraint("state IN ('pending', 'running', 'done', 'cancelled')", name="operations_state"),
     CheckConstraint("(state IN ('done', 'cancelled')) = (finished_at IS NOT NULL)", name="operations_finished_at"),
     UniqueConstraint("campaign_key", "kind", "audience_run", name="operations_once_a_run"),

@@ -7,6 +7,7 @@ import pytest
 from cli.main import run
 from tests.cli.conftest import Output, a_campaign
 
+ID = "00000000-0000-0000-0000-000000000000"
 KEY = ["keys", "create", "--name", "a"]
 
 
@@ -19,8 +20,9 @@ KEY = ["keys", "create", "--name", "a"]
         (["start", "a", "b", "--version", "1"], "a version belongs to one campaign"),
         (["apply", "a.yaml", "b.yaml", "--plan", "h"], "a plan is of one file"),
         (["apply", "none.yaml"], "'none.yaml' does not exist"),
-        (["operations"], "name an operation by its id, or a campaign"),
+        (["operations", ID, "--campaign", "a"], "name an operation by its id, or a campaign"),
         (["operations", "--campaign", "a", "--watch"], "are for one operation"),
+        (["operations", "--cancel"], "are for one operation"),
         (["operations", "no-id"], "should be a valid UUID"),
         (["journeys", "show", "no-id"], "should be a valid UUID"),
         (["journeys", "--entered-after", "yesterday"], "does not match the formats"),

@@ -7,11 +7,12 @@ from typing import get_args
 
 from sqlalchemy import CheckConstraint
 
-from domain.campaign.life import CampaignState, OperationState
+from domain.campaign.life import CampaignState
 from domain.campaign.plan import MessagePriority
 from domain.channels.kinds import CHANNELS
 from domain.journey.reconciliation import ReconciliationState
 from domain.journey.state import JourneyStatus, StoredState
+from domain.operations import OperationState
 from domain.sending.claim import MessageState
 from store.tables import metadata
 from tests.prose import ROOT, product_files

@@ -22,7 +22,12 @@ RULES = [rule for group in ALERTS for rule in group["rules"]]
 # Prometheus makes it itself.
 OF_PROMETHEUS = {"up"}
 # Gauges, of which 0 is an answer.
-SHOWN_AT_ZERO = {"sojourn_journeys_active", "sojourn_database_pool_waiting", "sojourn_database_pool_connections_in_use"}
+SHOWN_AT_ZERO = {
+    "sojourn_journeys_active",
+    "sojourn_operations_failing",
+    "sojourn_database_pool_waiting",
+    "sojourn_database_pool_connections_in_use",
+}
 
 
 def names(watched: Watched) -> set[str]:
