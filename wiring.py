@@ -11,9 +11,9 @@ from temporalio.client import Client
 from application.audit import AuditLog
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
-from application.caps import FrequencyCaps
 from application.catalogue import Catalogue
 from application.consumers import Consumer
+from application.deployment_documents import DeploymentDocuments
 from application.explain import Explain
 from application.funnel import Funnels
 from application.idempotency import Idempotency
@@ -58,7 +58,7 @@ class Services:
     versions: Versions
     operations: OperationService
     plans: Plans
-    caps: FrequencyCaps
+    documents: DeploymentDocuments
     recipients: Recipients
     unsubscribe: Unsubscribe
     explain: Explain
@@ -80,7 +80,7 @@ class Services:
 async def services(settings: Settings) -> AsyncIterator[Services]:
     """Open the services of one API process, even if the database is away."""
     async with _database(settings) as database:
-        documents = DocumentProcesses()
+        checks = DocumentProcesses()
         catalogue = Catalogue()
         ingest = Ingest(database, catalogue)
         yield Services(
@@ -90,11 +90,11 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             rejects=RejectLog(database),
             idempotency=Idempotency(database),
             ingest=ingest,
-            campaigns=Campaigns(database, documents),
+            campaigns=Campaigns(database, checks),
             versions=Versions(database),
             operations=OperationService(database),
-            plans=Plans(database, documents),
-            caps=FrequencyCaps(database, documents),
+            plans=Plans(database, checks),
+            documents=DeploymentDocuments(database, checks),
             recipients=Recipients(database),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),

@@ -16,7 +16,7 @@ from api import (
     apply,
     audit,
     campaigns,
-    caps,
+    deployment_documents,
     funnel,
     health,
     journeys,
@@ -56,7 +56,7 @@ _MODULES = (
     journeys,
     funnel,
     users,
-    caps,
+    deployment_documents,
     keys,
     audit,
     reconciliations,
@@ -140,9 +140,16 @@ def _openapi(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             refusal = operation["responses"].get("422", {})
             if "application/json" in refusal.get("content", {}):
                 del operation["responses"]["422"]
-    for schema in schemas.values():
-        if EXAMPLE in schema:
-            schema["example"] = msgspec.json.decode(schema.pop(EXAMPLE))
+    answers = [
+        content
+        for operations_of_path in document["paths"].values()
+        for operation in operations_of_path.values()
+        for response in operation["responses"].values()
+        for content in response.get("content", {}).values()
+    ]
+    for each in [*schemas.values(), *answers]:
+        if EXAMPLE in each:
+            each["example"] = msgspec.json.decode(each.pop(EXAMPLE))
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return document

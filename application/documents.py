@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from domain.campaign.difference import Change
 from domain.campaign.publication import Published
-from domain.sending.caps import CapRule
+from domain.deployment_documents import DocumentKind, Rule
 
 
 class CampaignText(Struct, frozen=True):
@@ -29,8 +29,8 @@ class Documents(Protocol):
         """Check and compile a campaign."""
         ...
 
-    async def caps(self, source: str, file: str) -> list[CapRule]:
-        """Return the rules of a caps document."""
+    async def rules(self, kind: DocumentKind[Rule], source: str, file: str) -> list[Rule]:
+        """Return the rules of a document of the deployment."""
         ...
 
     async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:

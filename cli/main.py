@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 from pydantic_core import ValidationError
 
-from cli import campaigns, caps, dev, journeys, keys, serve
+from cli import campaigns, dev, journeys, keys, serve
 from cli.audit import audit
 from cli.check import check
 from cli.codec_server import codec_server
 from cli.contexts import contexts
 from cli.demo import demo
+from cli.deployment_documents import create_commands
 from cli.exit_codes import DONE, INTERRUPTED, REFUSED, status_of
 from cli.explain import explain
 from cli.funnel import funnel
@@ -27,6 +28,7 @@ from cli.reconcile import reconcile
 from cli.rejects import rejects
 from cli.schema import schema
 from cli.validate import validate
+from domain.deployment_documents import DEPLOYMENT_DOCUMENTS
 from domain.errors import SojournError
 from runtime.process import exit_now
 
@@ -48,7 +50,8 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
 _add("Campaigns", init, validate, plan, apply, campaigns.campaigns, campaigns.start, campaigns.pause)
 _add("Campaigns", campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app)
-_add("The deployment", audit, reconcile, contexts, caps=caps.app, keys=keys.app)
+_add("The deployment", audit, reconcile, contexts, keys=keys.app)
+_add("The deployment", **{kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()})
 _add("Processes", demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server, dev=dev.app)
 
 

@@ -12,6 +12,7 @@ from cli.exit_codes import DONE, REFUSED
 from cli.options import AsJson
 from cli.output import number_of, print_error, print_json, print_warnings, printable
 from cli.plans import FilesArgument
+from domain.deployment_documents import deployment_document
 from domain.document.yaml_source import read
 from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
 
@@ -26,7 +27,7 @@ NOT_CHECKED: Final = (
 
 @dataclass(slots=True)
 class _Checked:
-    """A file's content, problems and warnings; `campaign` is None for caps."""
+    """A file's content, problems and warnings; `campaign` is None for other documents."""
 
     file: str
     kind: str = "campaign"
@@ -37,7 +38,7 @@ class _Checked:
 
 
 def validate(files: FilesArgument, as_json: AsJson = False) -> None:
-    """Check campaigns with templates, and frequency caps, without a server.
+    """Check campaigns with templates, and other documents, without a server.
 
     A folder stands for its files. These are the checks of `apply`. Prints all errors of all files; status 1 if there
     are any.
@@ -71,7 +72,7 @@ def _check(file: Path) -> _Checked:
         if checked.kind == "campaign":
             _check_campaign(checked, text, templates_beside(file))
         else:
-            _check_caps(checked, text)
+            _check_rules(checked, text)
     except InvalidDocumentError as error:
         checked.problems = error.problems
     except InvalidRequestError as error:
@@ -88,10 +89,9 @@ def _check_campaign(checked: _Checked, text: str, templates: dict[str, str]) -> 
     checked.holds = f"campaign {published.definition.key}, with {names}"
 
 
-def _check_caps(checked: _Checked, text: str) -> None:
-    from domain.sending.caps_document import parse_caps
-
-    checked.holds = f"frequency caps, {number_of(len(parse_caps(text, checked.file)), 'rule')}"
+def _check_rules(checked: _Checked, text: str) -> None:
+    kind = deployment_document(checked.kind)
+    checked.holds = f"{kind.title}, {number_of(len(kind.parse(text, checked.file)), 'rule')}"
 
 
 def _check_together(checked: Sequence[_Checked]) -> None:

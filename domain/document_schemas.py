@@ -6,12 +6,12 @@ from typing import Any
 from domain.campaign.definition import CampaignDocument
 from domain.campaign.json_schema import json_schema
 from domain.campaign.schema import DocumentModel
+from domain.deployment_documents import DEPLOYMENT_DOCUMENTS
 from domain.errors import NotFoundError
-from domain.sending.caps_document import CapsDocument
 
 _DOCUMENTS: dict[str, tuple[type[DocumentModel], str]] = {
     "campaign": (CampaignDocument, "Sojourn campaign"),
-    "frequency-caps": (CapsDocument, "Sojourn frequency caps"),
+    **{name: (kind.model, f"Sojourn {kind.title}") for name, kind in DEPLOYMENT_DOCUMENTS.items()},
 }
 NAMES = tuple(_DOCUMENTS)
 

@@ -22,9 +22,9 @@ from typing import Any, Final, Literal
 from application.documents import CampaignText
 from domain.campaign import publication
 from domain.campaign.difference import Change, compare_versions
+from domain.deployment_documents import deployment_document
 from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError
-from domain.sending.caps_document import parse_caps
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,15 @@ def _compare(before: CampaignText | None, after: CampaignText) -> list[Change]:
     return compare_versions(read(before.source, before.file), now, before.templates, after.templates)
 
 
-JOBS: Final[Mapping[str, Callable[..., Any]]] = {"campaign": _check_campaign, "caps": parse_caps, "changes": _compare}
+def _check_rules(kind: str, source: str, file: str) -> list[Any]:
+    return list(deployment_document(kind).parse(source, file))
+
+
+JOBS: Final[Mapping[str, Callable[..., Any]]] = {
+    "campaign": _check_campaign,
+    "rules": _check_rules,
+    "changes": _compare,
+}
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ from typing import Any, Final
 from application.documents import CampaignText
 from domain.campaign.difference import Change
 from domain.campaign.publication import Published
+from domain.deployment_documents import DocumentKind, Rule
 from domain.errors import InvalidDocumentError, OverloadedError, Problem
-from domain.sending.caps import CapRule
 from runtime.document_process import PID_BYTES, Limits
 
 MAX_AT_ONCE: Final = 2
@@ -65,8 +65,9 @@ class DocumentProcesses:
         checked: Published = await self._check("campaign", text.file, text)
         return checked
 
-    async def caps(self, source: str, file: str) -> list[CapRule]:
-        return list(await self._check("caps", file, source, file))
+    async def rules(self, kind: DocumentKind[Rule], source: str, file: str) -> list[Rule]:
+        rules: list[Rule] = await self._check("rules", file, kind.name, source, file)
+        return rules
 
     async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:
         changes: list[Change] = await self._check("changes", after.file, before, after)

@@ -45,7 +45,7 @@ CROSS JOIN LATERAL (SELECT journeys.state = 'active' AND campaign_version = ANY(
 LEFT JOIN (
   SELECT rules, (SELECT max(greatest((rule ->> 'window')::float8, (rule ->> 'min_gap')::float8))
                  FROM jsonb_array_elements(rules) AS rule) * interval '1 second' AS longest
-  FROM frequency_caps ORDER BY version DESC LIMIT 1
+  FROM documents WHERE kind = 'frequency-caps' ORDER BY version DESC LIMIT 1
 ) AS caps ON true
 WHERE journeys.id = %(journey_id)s
 """  # noqa: S608 -- a constant of the store

@@ -17,6 +17,7 @@ from domain.sending.caps import MAX_PERIOD_SECONDS, TRANSACTIONAL, CapRule
 from domain.suggestions import did_you_mean
 
 MIN_SECONDS = 60
+INITIAL_CAPS = "rules: []\n"
 CALENDAR: dict[str, Period] = {"calendar_day": "day", "calendar_week": "week", "calendar_month": "month"}
 
 _LIMIT = "the most messages in the window"

@@ -40,9 +40,11 @@ clock_offset = Table(
     CheckConstraint("only_row", name="clock_offset_has_one_row"),
 )
 
-frequency_caps = Table(
-    "frequency_caps",
+# The documents that hold once for the deployment, with all of their versions. `rules` are as compiled.
+documents = Table(
+    "documents",
     metadata,
+    Column("kind", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("source", Text, nullable=False),
     Column("rules", JSONB, nullable=False),

@@ -10,6 +10,7 @@ from application.ingest import IngestResult
 from application.keys import Keys
 from application.readiness import Readiness
 from domain.access import Actor
+from domain.deployment_documents import DocumentKind
 from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, Problem
 from domain.revisions import UNCONDITIONAL, Precondition
 from domain.tracking.event import Event, Reject
@@ -56,7 +57,7 @@ class CampaignView:
 
 
 @dataclass(frozen=True)
-class CapsView:
+class DocumentView:
     version: int
     source: str
     rules: list[dict[str, Any]]
@@ -183,17 +184,19 @@ class FakeCampaigns:
         return self.views[key]
 
 
-class FakeCaps:
+class FakeDocuments:
     def __init__(self) -> None:
-        self.view = CapsView(0, "rules: []\n", [])
+        self.view = DocumentView(0, "rules: []\n", [])
 
-    async def get(self) -> CapsView:
+    async def get(self, kind: DocumentKind[Any]) -> DocumentView:
         return self.view
 
-    async def put(self, source: str, file: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CapsView:
+    async def put(
+        self, kind: DocumentKind[Any], source: str, file: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor
+    ) -> DocumentView:
         if "broken" in source:
             raise InvalidDocumentError([Problem(file, 2, "rules[0].limit", "0 is too small", "Write 1 or more.")])
-        self.view = CapsView(self.view.version + 1, source, [{"name": "weekly", "limit": 3, "per": "7d"}])
+        self.view = DocumentView(self.view.version + 1, source, [{"name": "weekly", "limit": 3, "per": "7d"}])
         return self.view
 
 
@@ -240,7 +243,7 @@ class FakeServices:
         self.keys = Keys(Database(SETTINGS.database_url.get_secret_value(), pool_size=1), environment_keys(SETTINGS))
         self.ingest = FakeIngest()
         self.campaigns = FakeCampaigns()
-        self.caps = FakeCaps()
+        self.documents = FakeDocuments()
         self.recipients = FakeRecipients()
         self.explain = FakeExplain()
         self.unsubscribe = FakeUnsubscribe()

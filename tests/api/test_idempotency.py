@@ -119,7 +119,7 @@ async def test_an_applied_plan_is_outdated_and_its_answer_comes_again(
 async def test_keys_that_cannot_be(operator: httpx.AsyncClient, database_url: str, key: str) -> None:
     answer = await operator.put("/v1/frequency-caps", json=CAPS, headers=[(b"Idempotency-Key", key.encode("latin-1"))])
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
-    assert await count(database_url, "frequency_caps") == 0
+    assert await count(database_url, "documents") == 0
 
 
 async def test_a_secret_is_not_kept(operator: httpx.AsyncClient, database_url: str) -> None:
@@ -179,7 +179,7 @@ async def test_a_connection_cut_short_leaves_nothing(operator: httpx.AsyncClient
     assert await count(database_url, "idempotency_keys") == 0
     again = await operator.put("/v1/frequency-caps", json=CAPS, headers=key)
     assert (again.status_code, again.headers.get("idempotent-replayed")) == (200, None)
-    assert await count(database_url, "audit_log") == await count(database_url, "frequency_caps") == 1
+    assert await count(database_url, "audit_log") == await count(database_url, "documents") == 1
 
 
 async def test_a_process_killed_between_effect_and_answer_did_nothing(

@@ -27,7 +27,7 @@ from tests.bench.stack import Stack
 CALLS, ROUNDS = 300, 5
 CALLERS = 4
 # Of the statements of a transaction, the last one whose answer is waited for.
-LAST_READ = "FROM frequency_caps"
+LAST_READ = "FROM documents"
 
 Statement = tuple[Any, Any]
 

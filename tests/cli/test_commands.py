@@ -304,11 +304,24 @@ def test_one_campaign_with_its_versions(running: Path, capsys: Output) -> None:
 def test_caps(folder: Path, capsys: Output) -> None:
     file = folder / "caps.yaml"
     file.write_text("rules:\n  - {name: weekly, limit: 3, per: 7d}\n")
+    assert run(["caps", "plan", str(file)]) == 0
+    assert capsys.readouterr().out == "frequency caps: version 0, 1 change by the file\n  + weekly\n"
     assert run(["caps", "apply", str(file)]) == 0
     assert run(["caps", "show"]) == 0
     assert capsys.readouterr().out == "frequency caps: version 1, 1 rule\n# version 1\n" + file.read_text()
     assert run(["caps", "show", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rules"][0]["name"] == "weekly"
+    file.write_text("rules:\n  - {name: weekly, limit: 4, min_gap: 4h, per: 7d}\n")
+    assert run(["caps", "plan", str(file)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "frequency caps: version 1, 1 change by the file",
+        "  ~ weekly",
+        "      limit: 3 -> 4",
+        "      min_gap: (none) -> 4h",
+    ]
+    assert run(["caps", "plan", str(file), "--json"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert (planned["version"], planned["next_version"], planned["changes"][0]["kind"]) == (1, 2, "changed")
     file.write_text("rules:\n  - {name: weekly, limit: -1, per: 7d}\n")
     assert run(["caps", "apply", str(file)]) == 1
     assert capsys.readouterr().err.startswith(f"{file}:2: rules[0].limit: ")

@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from application.campaigns import Campaigns
-from application.caps import FrequencyCaps
 from application.catalogue import Catalogue
+from application.deployment_documents import DeploymentDocuments
 from application.ingest import Ingest
 from domain.access import SOJOURN
 from domain.campaign.plan import MessagePriority
+from domain.deployment_documents import FREQUENCY_CAPS
 from domain.tracking.event import CallType, Event
 from runtime.documents import DocumentProcesses
 from store.database import Database
@@ -87,7 +88,7 @@ async def prepare(database: Database, users: int) -> None:
     for key, spec in SPECS.items():
         await campaigns.publish(spec.source(key), "campaign.yaml", {"note.liquid": TEMPLATES[spec.channel]}, by=SOJOURN)
         await campaigns.start(key, by=SOJOURN)
-    await FrequencyCaps(database, DocumentProcesses()).put(RULES, "caps.yaml", by=SOJOURN)
+    await DeploymentDocuments(database, DocumentProcesses()).put(FREQUENCY_CAPS, RULES, "caps.yaml", by=SOJOURN)
     ingest = Ingest(database, Catalogue())
     for user in (f"u{number}" for number in range(users)):
         batch = [identify(user, {"email": f"{user}@example.com"})]

@@ -115,7 +115,7 @@ async def test_the_states_of_a_campaign_and_the_caps_say_who_changed_them(harnes
         ("stopping", "ended", 1, "Sojourn"),
     ]
     await harness.put_caps("rules: [{name: weekly, limit: 3, per: 7d}]")
-    assert await harness.query("SELECT version, created_by FROM frequency_caps") == [
+    assert await harness.query("SELECT version, created_by FROM documents") == [
         {"version": 1, "created_by": "SOJOURN_ADMIN_KEY"}
     ]
 

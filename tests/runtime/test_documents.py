@@ -16,6 +16,7 @@ from application.plans import Document, Plans
 from domain.access import Actor
 from domain.campaign.difference import Change
 from domain.campaign.publication import Published
+from domain.deployment_documents import FREQUENCY_CAPS
 from domain.errors import InvalidDocumentError, OverloadedError
 from runtime import documents
 from runtime.document_process import Limits
@@ -63,8 +64,8 @@ async def test_a_document_is_proved_as_it_is_here() -> None:
         await DocumentProcesses().campaign(CampaignText("key: 7\n", "a.yaml", {}))
     assert {problem.path for problem in refused.value.problems} >= {"key", "name", "entry", "steps"}
     with pytest.raises(InvalidDocumentError):
-        await DocumentProcesses().caps("rules: 7", "caps.yaml")
-    [rule] = await DocumentProcesses().caps("rules: [{name: a, limit: 1, per: 1d}]", "caps.yaml")
+        await DocumentProcesses().rules(FREQUENCY_CAPS, "rules: 7", "caps.yaml")
+    [rule] = await DocumentProcesses().rules(FREQUENCY_CAPS, "rules: [{name: a, limit: 1, per: 1d}]", "caps.yaml")
     assert (rule.name, rule.limit) == ("a", 1)
     [change] = await DocumentProcesses().changes(SMALL, CampaignText(SMALL.source.replace("1h", "2h"), "a.yaml", {}))
     assert change.text == "step a: delay was 1h and is 2h"
@@ -156,8 +157,9 @@ async def test_the_warm_process_is_started_again_when_it_has_died() -> None:
 async def test_the_warm_process_goes_with_its_server() -> None:
     program = (
         "import asyncio, os, signal\n"
+        "from domain.deployment_documents import FREQUENCY_CAPS\n"
         "from runtime import documents\n"
-        "asyncio.run(documents.DocumentProcesses().caps('rules: []', 'a.yaml'))\n"
+        "asyncio.run(documents.DocumentProcesses().rules(FREQUENCY_CAPS, 'rules: []', 'a.yaml'))\n"
         "print(documents._warm._process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -1,0 +1,73 @@
+"""The documents of the deployment: one of each kind, effective at once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from application.documents import Documents
+from domain.access import Actor
+from domain.deployment_documents import DocumentKind, RuleChange, compare_rules
+from domain.revisions import UNCONDITIONAL, Precondition
+from store import audit, documents
+from store.database import Database
+from store.documents import StoredDocument
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """The document in force, and its rules; version 0 is the initial one."""
+
+    version: int
+    source: str
+    rules: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPlan:
+    """The effects of a document on the one in force, which is `version`.
+
+    `next_version` is the version after it is applied: the same for the same text.
+    """
+
+    version: int
+    next_version: int
+    changes: list[RuleChange]
+
+
+class DeploymentDocuments:
+    """Reads, plans and replaces the documents."""
+
+    def __init__(self, database: Database, checks: Documents) -> None:
+        self._database = database
+        self._checks = checks
+
+    async def get(self, kind: DocumentKind[Any]) -> DocumentView:
+        """Return the document in force."""
+        async with self._database.transaction() as connection:
+            return _view(kind, await documents.latest(connection, kind))
+
+    async def plan(self, kind: DocumentKind[Any], source: str, file: str) -> DocumentPlan:
+        """Plan a document without changes. Raises InvalidDocumentError."""
+        rules = await self._checks.rules(kind, source, file)
+        async with self._database.transaction() as connection:
+            current = await documents.latest(connection, kind)
+        is_new = source != current.source or current.version == 0
+        return DocumentPlan(current.version, current.version + is_new, compare_rules(kind, current.rules, rules))
+
+    async def put(
+        self, kind: DocumentKind[Any], source: str, file: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor
+    ) -> DocumentView:
+        """Replace the rules for every decision from now on, or refuse the document."""
+        rules = await self._checks.rules(kind, source, file)
+        async with self._database.transaction() as connection:
+            await documents.lock_exclusive(connection, kind)
+            if_match.require((await documents.latest(connection, kind)).version)
+            await documents.put(connection, kind, source, rules, by.name)
+            stored = await documents.latest(connection, kind)
+            await audit.record(
+                connection, by, f"{kind.name.replace('-', '_')}.put", kind.name, {"version": stored.version}
+            )
+            return _view(kind, stored)
+
+
+def _view(kind: DocumentKind[Any], stored: StoredDocument[Any]) -> DocumentView:
+    return DocumentView(stored.version, stored.source, [kind.to_document(rule) for rule in stored.rules])

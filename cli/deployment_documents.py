@@ -1,0 +1,73 @@
+"""sojourn caps and the like: the documents that hold once for the deployment."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import connect
+from cli.documents import read_text
+from cli.options import AsJson
+from cli.output import number_of, print_json, printable
+from domain.deployment_documents import DocumentKind
+
+_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+
+DocumentFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, show_default=False)]
+
+
+def create_commands(kind: DocumentKind[Any]) -> typer.Typer:
+    """Create the commands of one kind."""
+    app = typer.Typer(no_args_is_help=True, help=f"Show, plan and replace the {kind.title}.")
+
+    @app.command()
+    def show(context: typer.Context, as_json: AsJson = False) -> None:
+        """Print the document in force."""
+        with connect(context) as api:
+            document = api.get(kind.name)
+        if as_json:
+            print_json(document)
+        else:
+            typer.echo(f"# version {document['version']}\n{document['source'].rstrip()}")
+
+    @app.command()
+    def plan(context: typer.Context, file: DocumentFile, as_json: AsJson = False) -> None:
+        """Show what a file would change, without changing it."""
+        with connect(context) as api:
+            planned = api.ask(kind.name, "plan", body=_body(file))
+        if as_json:
+            print_json(planned)
+        else:
+            _print_plan(kind, planned)
+
+    @app.command()
+    def apply(context: typer.Context, file: DocumentFile, as_json: AsJson = False) -> None:
+        """Replace the rules by those of a file."""
+        with connect(context) as api:
+            document = api.put(kind.name, body=_body(file))
+        if as_json:
+            print_json(document)
+        else:
+            rules = number_of(len(document["rules"]), "rule")
+            typer.echo(f"{kind.title}: version {document['version']}, {rules}")
+
+    return app
+
+
+def _body(file: Path) -> dict[str, str]:
+    return {"file": str(file), "source": read_text(file)}
+
+
+def _print_plan(kind: DocumentKind[Any], planned: dict[str, Any]) -> None:
+    version, changes = planned["version"], planned["changes"]
+    typer.echo(f"{kind.title}: version {version}, {number_of(len(changes), 'change')} by the file")
+    for change in changes:
+        typer.echo(printable(f"  {_SIGNS[change['kind']]} {change['name']}"))
+        before, after = change["before"] or {}, change["after"] or {}
+        for field in dict.fromkeys([*before, *after]):
+            if before.get(field) != after.get(field) and change["kind"] == "changed":
+                typer.echo(printable(f"      {field}: {_value(before, field)} -> {_value(after, field)}"))
+
+
+def _value(rule: dict[str, Any], field: str) -> str:
+    return str(rule[field]) if field in rule else "(none)"

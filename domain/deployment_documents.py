@@ -1,0 +1,85 @@
+"""The kinds of documents that hold once for the whole deployment.
+
+A kind is an author's model, a check that compiles it to rules, and a line in DEPLOYMENT_DOCUMENTS. The table, the
+routes, the commands, the schema and the validation follow from that line.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from msgspec import Struct
+
+from domain.campaign.schema import DocumentModel
+from domain.errors import NotFoundError
+from domain.sending.caps import CapRule
+from domain.sending.caps_document import INITIAL_CAPS, CapsDocument, parse_caps
+from domain.sending.caps_document import to_document as cap_to_document
+
+Rule = TypeVar("Rule")
+
+
+class DocumentKind(Struct, Generic[Rule], frozen=True):
+    """A kind of document: a list of named rules.
+
+    `name` is that of its routes, its schema and its rows; `command` that of its commands. `initial` is the document of
+    version 0, `example` that of the API's document. `parse` takes the text and the file's name, and raises
+    InvalidDocumentError with all problems. `name_of` and `to_document` give a rule's name, and the rule as authors
+    write it. If events are routed by the rules, an apply changes the registry's revision.
+    """
+
+    name: str
+    command: str
+    title: str
+    model: type[DocumentModel]
+    rule: type[Rule]
+    initial: str
+    example: str
+    parse: Callable[[str, str], Sequence[Rule]]
+    name_of: Callable[[Rule], str]
+    to_document: Callable[[Rule], dict[str, Any]]
+    routes_events: bool
+
+
+class RuleChange(Struct, frozen=True):
+    """A rule that a document adds, removes or changes; as authors write it."""
+
+    kind: Literal["added", "removed", "changed"]
+    name: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+FREQUENCY_CAPS: Final = DocumentKind(
+    name="frequency-caps",
+    command="caps",
+    title="frequency caps",
+    model=CapsDocument,
+    rule=CapRule,
+    initial=INITIAL_CAPS,
+    example="rules:\n  - {name: weekly, limit: 3, per: calendar_week, min_gap: 4h}\n",
+    parse=parse_caps,
+    name_of=lambda rule: rule.name,
+    to_document=cap_to_document,
+    routes_events=False,
+)
+
+DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {kind.name: kind for kind in (FREQUENCY_CAPS,)}
+
+
+def deployment_document(name: str) -> DocumentKind[Any]:
+    """Return the kind of this name. Raises NotFoundError."""
+    if name not in DEPLOYMENT_DOCUMENTS:
+        raise NotFoundError(f"there is no document {name}; there are {', '.join(DEPLOYMENT_DOCUMENTS)}", name=name)
+    return DEPLOYMENT_DOCUMENTS[name]
+
+
+def compare_rules(kind: DocumentKind[Rule], before: Sequence[Rule], after: Sequence[Rule]) -> list[RuleChange]:
+    """Return the rules that differ, by name: removed ones first, then as in `after`."""
+    old = {kind.name_of(rule): kind.to_document(rule) for rule in before}
+    new = {kind.name_of(rule): kind.to_document(rule) for rule in after}
+    removed = [RuleChange("removed", name, rule, None) for name, rule in old.items() if name not in new]
+    return removed + [
+        RuleChange("changed" if name in old else "added", name, old.get(name), rule)
+        for name, rule in new.items()
+        if old.get(name) != rule
+    ]

@@ -1,0 +1,54 @@
+"""The documents of the deployment, each with all of its versions."""
+
+from collections.abc import Sequence
+from typing import Any, Generic
+
+from msgspec import Struct, convert
+from psycopg.types.json import Jsonb
+
+from domain.deployment_documents import DocumentKind, Rule
+from store.campaigns import REGISTRY_LOCK, lock_registry_exclusive
+from store.database import Connection
+
+
+class StoredDocument(Struct, Generic[Rule], frozen=True):
+    """A version of a document. Version 0 is the initial one, without rules."""
+
+    version: int
+    source: str
+    rules: list[Rule]
+
+
+async def latest(connection: Connection, kind: DocumentKind[Rule]) -> StoredDocument[Rule]:
+    """Return the document in force."""
+    cursor = await connection.execute(
+        "SELECT version, source, rules FROM documents WHERE kind = %s ORDER BY version DESC LIMIT 1", (kind.name,)
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return StoredDocument(0, kind.initial, [])
+    return StoredDocument(row["version"], row["source"], [convert(rule, kind.rule) for rule in row["rules"]])
+
+
+async def lock_exclusive(connection: Connection, kind: DocumentKind[Any]) -> None:
+    """Wait for decisions under the current rules, and delay new ones."""
+    if kind.routes_events:
+        await lock_registry_exclusive(connection)
+    else:
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (REGISTRY_LOCK,))
+
+
+async def put(
+    connection: Connection, kind: DocumentKind[Rule], source: str, rules: Sequence[Rule], created_by: str
+) -> None:
+    """Put rules in force, unless they are the same document. Requires the lock."""
+    await connection.execute(
+        """
+        INSERT INTO documents (kind, version, source, rules, created_by)
+        SELECT %(kind)s, COALESCE(max(version), 0) + 1, %(source)s, %(rules)s, %(created_by)s
+        FROM documents WHERE kind = %(kind)s
+        HAVING %(source)s IS DISTINCT FROM
+          (SELECT source FROM documents WHERE kind = %(kind)s ORDER BY version DESC LIMIT 1)
+        """,
+        {"kind": kind.name, "source": source, "rules": Jsonb(list(rules)), "created_by": created_by},
+    )
