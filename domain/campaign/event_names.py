@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from domain.document.yaml_source import Path, YamlSource
@@ -15,8 +15,13 @@ _VALUES = ("properties", "update_profile")
 
 
 def check_event_names(source: YamlSource) -> Iterator[Problem]:
+    """Find names in quotes in a campaign."""
+    return check_names(source, _iter_names(source.data))
+
+
+def check_names(source: YamlSource, names: Iterable[tuple[Path, str]]) -> Iterator[Problem]:
     """Find names in quotes: the quotes would be part of the name."""
-    for path, name in _iter_names(source.data):
+    for path, name in names:
         likely = normalize_name(name)
         if likely != name and _is_quoted(name):
             yield source.problem(path, f"the quotes are part of the name `{name}`", f"Did you mean `{likely}`?")

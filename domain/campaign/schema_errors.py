@@ -65,6 +65,8 @@ def _message(path: Path, around: Any, at: Any, found: ErrorDetails) -> tuple[str
             return f"{quote_value(value)} is not a list", f"Write one `- {_item(at)}` line for each item"
         case "too_short" if isinstance(value, dict):
             return f"`{last}` has only {len(value)}", f"Write {context['min_length']} or more"
+        case "too_long":
+            return f"`{last}` has {len(value)}", f"Keep it within {context['max_length']}"
         case "too_short":
             return "the list is empty", "Write at least one item, or leave the key out"
         case "string_type":
