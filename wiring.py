@@ -28,6 +28,7 @@ from application.reconcile import Reconciliations
 from application.rejects import RejectLog
 from application.send import Sender
 from application.step_decisions import StepDecisions
+from application.users import Users
 from application.versions import Versions
 from channels.email import smtp
 from channels.email.smtp import Smtp
@@ -59,6 +60,7 @@ class Services:
     operations: OperationService
     plans: Plans
     documents: DeploymentDocuments
+    users: Users
     recipients: Recipients
     unsubscribe: Unsubscribe
     explain: Explain
@@ -95,6 +97,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             operations=OperationService(database),
             plans=Plans(database, checks),
             documents=DeploymentDocuments(database, checks),
+            users=Users(database, journey_url(settings)),
             recipients=Recipients(database),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),

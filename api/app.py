@@ -30,6 +30,7 @@ from api import (
     schemas,
     tracking,
     unsubscribe,
+    user_profiles,
     users,
     versions,
 )
@@ -64,6 +65,8 @@ _MODULES = (
     schemas,
     reference,
     health,
+    # The path of a user takes whatever follows: it comes after all other routes below /v1/users.
+    user_profiles,
 )
 
 _DESCRIPTION = """

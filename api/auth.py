@@ -144,6 +144,7 @@ def allow(scope: Scope) -> Allowed:
     return Allowed(scope)
 
 
-# The acting key, as the parameter of a route: `by: Operator`.
+# The looking key, where it matters who looks, and the acting key, as the parameter of a route: `by: Operator`.
+Reader = Annotated[Actor, Depends(allow(Scope.READ))]
 Operator = Annotated[Actor, Depends(allow(Scope.OPERATE))]
 Admin = Annotated[Actor, Depends(allow(Scope.ADMIN))]

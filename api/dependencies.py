@@ -24,9 +24,10 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from domain.people.identity import IdKind, PersonRef
 from wiring import Services
 
 
@@ -68,6 +69,22 @@ UserId = Annotated[
         examples=["u-4711"],
     ),
 ]
+IdKindQuery = Annotated[
+    IdKind | None,
+    Query(
+        description="The kind of the id in the path; `profile` is Sojourn's own. Without it: a user id, else an "
+        "anonymous id.",
+        examples=["anonymous"],
+    ),
+]
+
+
+async def _person(user_id: UserId, kind: IdKindQuery = None) -> PersonRef:
+    return PersonRef(user_id, kind)
+
+
+# The person in the path of a route below /v1/users.
+PersonPath = Annotated[PersonRef, Depends(_person)]
 ChannelPath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,31}$", examples=["email"])]
 FileName = Annotated[TextField, Field(min_length=1, max_length=1024, description="named in the problems found in it")]
 

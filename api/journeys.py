@@ -26,7 +26,7 @@ router = APIRouter(
 )
 
 _EVENT_ID = "019a4d6c-2b7a-7c31-9b0e-5f1f6f0c9a11"
-_JOURNEY: dict[str, Any] = {
+JOURNEY: dict[str, Any] = {
     "id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
     "campaign": "abandoned-cart",
     "version": 2,
@@ -47,17 +47,17 @@ _LINE: dict[str, Any] = {
     "summary": "entered abandoned-cart",
     "outcome": "entered",
     "campaign": "abandoned-cart",
-    "journey_id": _JOURNEY["id"],
+    "journey_id": JOURNEY["id"],
     "step": None,
     "reason": None,
     "data": {"event_id": _EVENT_ID},
-    "url": _JOURNEY["url"],
+    "url": JOURNEY["url"],
 }
 
 Name = Annotated[TextField, Field(min_length=1, max_length=255)]
 # The range of PostgreSQL's integer.
 VersionFilter = Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
-JourneyId = Annotated[UUID, Path(examples=[_JOURNEY["id"]])]
+JourneyId = Annotated[UUID, Path(examples=[JOURNEY["id"]])]
 
 
 class JourneyFields(RequestModel):
@@ -104,7 +104,7 @@ class SkipRequest(ManyRequest):
 
 
 class Journey(ResponseModel):
-    model_config = example(_JOURNEY)
+    model_config = example(JOURNEY)
 
     id: UUID
     campaign: str = Field(examples=["abandoned-cart"])
@@ -126,14 +126,14 @@ class Journey(ResponseModel):
 
 
 class JourneyList(ResponseModel):
-    model_config = example({"journeys": [_JOURNEY], "next": None})
+    model_config = example({"journeys": [JOURNEY], "next": None})
 
     journeys: list[Journey]
     next: str | None = Field(description="pass it as `after` for older ones; null at the end")
 
 
 class JourneyStory(Journey):
-    model_config = example({**_JOURNEY, "entry_event_id": _EVENT_ID, "timeline": [_LINE], "next": None})
+    model_config = example({**JOURNEY, "entry_event_id": _EVENT_ID, "timeline": [_LINE], "next": None})
 
     entry_event_id: str = Field(description="the `event_id` that the timeline has of the event that let them in")
     timeline: list[TimelineItem] = Field(description="what was decided for it, its messages and its end, oldest first")

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import Operator, allow
-from api.dependencies import ChannelPath, RequestModel, ResponseModel, TextField, UserId, Using, example
+from api.dependencies import ChannelPath, PersonPath, RequestModel, ResponseModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, Limit
 from api.problems import refusals
 from api.routes import Route
@@ -104,24 +104,24 @@ class SuppressionRequest(RequestModel):
 
 @router.get("/{user_id:path}/timeline", responses=refusals(NotFoundError))
 async def timeline(
-    user_id: UserId,
+    person: PersonPath,
     services: Using,
     limit: Limit = DEFAULT_LIMIT,
     before: Annotated[TextField | None, Query(description="`next` of the page before")] = None,
 ) -> Timeline:
     """Events, entries, decisions with reasons, messages and exits of one user."""
-    return Timeline.model_validate(await services.explain.timeline(user_id, limit=limit, before=before))
+    return Timeline.model_validate(await services.explain.timeline(person, limit=limit, before=before))
 
 
 @router.put("/{user_id:path}/suppressions/{channel}", status_code=204, responses=refusals(NotFoundError))
 async def suppress(
-    user_id: UserId, channel: ChannelPath, request: SuppressionRequest, services: Using, by: Operator
+    person: PersonPath, channel: ChannelPath, request: SuppressionRequest, services: Using, by: Operator
 ) -> None:
     """Suppress a channel for this user, and for their present address on it."""
-    await services.recipients.suppress(user_id, channel, request.reason, by=by)
+    await services.recipients.suppress(person, channel, request.reason, by=by)
 
 
 @router.delete("/{user_id:path}/suppressions/{channel}", status_code=204, responses=refusals(NotFoundError))
-async def lift(user_id: UserId, channel: ChannelPath, services: Using, by: Operator) -> None:
+async def lift(person: PersonPath, channel: ChannelPath, services: Using, by: Operator) -> None:
     """Lift the suppression of a channel and the address's refusals, but not `consent`."""
-    await services.recipients.lift(user_id, channel, by=by)
+    await services.recipients.lift(person, channel, by=by)

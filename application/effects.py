@@ -14,11 +14,12 @@ A = TypeVar("A")
 
 
 async def carry_out(
-    connection: Connection, request: StepRequest, profile_id: UUID, decision: StepDecision[A]
+    connection: Connection, request: StepRequest, profile_id: UUID, campaign_key: str, decision: StepDecision[A]
 ) -> StepDecision[A]:
     """Change the locked profile; return the decision, without traits that had no room."""
     # The journey's clock may be ahead if time was skipped.
-    source = Source("step", str(request.decision_id), min(request.at, connection.clock.now()))
+    at = min(request.at, connection.clock.now())
+    source = Source("step", str(request.decision_id), at, f"{campaign_key}/{request.step}")
     for effect in decision.effects:
         match effect:
             case SetTraits(traits=traits):

@@ -8,10 +8,12 @@ from zoneinfo import ZoneInfo
 
 from application import turns
 from application.catalogue import Catalogue
+from application.people import unknown_person
 from application.refusals import evaluate_refusals, look_up
 from application.whereabouts import Whereabouts, link, whereabouts
 from domain.campaign.durations import format_duration
-from domain.errors import InvalidCursorError, NotFoundError
+from domain.errors import InvalidCursorError
+from domain.people.identity import PersonRef
 from domain.tracking.event import AUDIENCE
 from store import profiles, timeline
 from store.database import Database
@@ -82,12 +84,12 @@ class Explain:
         self._journey_url = journey_url
         self._timezone = timezone
 
-    async def timeline(self, user_id: str, *, limit: int, before: str | None) -> Timeline:
+    async def timeline(self, person: PersonRef, *, limit: int, before: str | None) -> Timeline:
         """Return the latest `limit` lines before a place. Raises NotFoundError."""
         place = place_of(before)
         async with self._database.transaction() as connection:
-            profile_id = await profiles.find(connection, user_id)
-            called = user_id if profile_id is None else None
+            profile_id = await profiles.find(connection, person)
+            called = person.id if profile_id is None else None
             recorded = await timeline.latest(connection, profile_id, limit + 1, place, called=called)
             unjudged = await look_up(connection, self._catalogue, profile_id, recorded[:limit]) if profile_id else None
             now = (
@@ -98,10 +100,10 @@ class Explain:
                 )
             )
         if profile_id is None and not recorded:
-            raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
+            raise unknown_person(person)
         refusals = await turns.run(evaluate_refusals(unjudged)) if unjudged else {}
         items, next = timeline_items(recorded, limit, self._journey_url, refusals)
-        return Timeline(user_id, items, now, next)
+        return Timeline(person.id, items, now, next)
 
 
 def place_of(before: str | None) -> tuple[datetime, str] | None:
@@ -157,6 +159,10 @@ def _item(entry: Recorded, journey_url: str) -> TimelineItem:
 def _summary(entry: Recorded) -> str:
     data = entry.data
     match entry.kind, entry.outcome:
+        case "event", "identify" if "import" in data:
+            return f"imported by {data['by']}"
+        case "event", "identify" if "by" in data:
+            return f"changed by {data['by']}"
         case "event", "track":
             return f"{entry.name}{_history(data)}{_impossible_clock(data)}"
         case "event", outcome:

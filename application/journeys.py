@@ -13,12 +13,14 @@ from application import campaign_transitions
 from application.explain import TimelineItem, place_of, timeline_items
 from application.operations import skip
 from application.operations.exit import MANUAL, exit_decision
+from application.people import unknown_person
 from application.whereabouts import link
 from domain.access import Actor
 from domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from domain.journey.filters import JourneyFilter
 from domain.journey.records import Ending
 from domain.journey.state import EXITED, JourneyStatus, StoredState
+from domain.people.identity import PersonRef
 from store import audit, campaigns, decisions, journey_lists, journeys, outbox, profiles, selections, timeline
 from store.database import Connection, Database
 from store.journey_lists import ListedJourney
@@ -89,7 +91,9 @@ class Journeys:
             found = await _get_or_raise(connection, id)
             recorded = await timeline.latest(connection, found.profile_id, limit + 1, place, journey_id=id)
         items, next = timeline_items(recorded, limit, self._journey_url)
-        return JourneyStory(**self._members(found), entry_event_id=found.entry_event_id, timeline=items, next=next)
+        return JourneyStory(
+            **_members(found, self._journey_url), entry_event_id=found.entry_event_id, timeline=items, next=next
+        )
 
     async def exit(self, id: UUID, *, by: Actor) -> JourneyView:
         """End an active journey. Raises NotFoundError and ConflictError."""
@@ -159,11 +163,17 @@ class Journeys:
         return journey
 
     def _view(self, journey: ListedJourney) -> JourneyView:
-        return JourneyView(**self._members(journey))
+        return journey_view(journey, self._journey_url)
 
-    def _members(self, journey: ListedJourney) -> dict[str, Any]:
-        shown = {member: getattr(journey, member) for member in _SHOWN}
-        return {**shown, "url": link(self._journey_url, journey.workflow_id)}
+
+def journey_view(journey: ListedJourney, journey_url: str) -> JourneyView:
+    """Return a journey as it is shown."""
+    return JourneyView(**_members(journey, journey_url))
+
+
+def _members(journey: ListedJourney, journey_url: str) -> dict[str, Any]:
+    shown = {member: getattr(journey, member) for member in _SHOWN}
+    return {**shown, "url": link(journey_url, journey.workflow_id)}
 
 
 def select_waiting(which: JourneyFilter) -> JourneyFilter:
@@ -211,7 +221,8 @@ async def _ensure_known(
 
 async def _profile_of(connection: Connection, user: str) -> UUID:
     """Return a user's profile. Raises NotFoundError."""
-    profile_id = await profiles.find(connection, user)
+    person = PersonRef(user)
+    profile_id = await profiles.find(connection, person)
     if profile_id is None:
-        raise NotFoundError(f"nothing was ever reported of user {user}", user_id=user)
+        raise unknown_person(person)
     return profile_id

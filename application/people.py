@@ -11,14 +11,15 @@ from uuid_utils.compat import uuid7
 
 from application import turns
 from domain.channels.kinds import normalized_addresses
+from domain.errors import NotFoundError, UnavailableError
 from domain.long_work import LongWork
 from domain.people import profile_state
 from domain.people.consent import OPT_OUT, AddressRefusal
-from domain.people.identity import Identity, Known, Resolution, identities_of
+from domain.people.identity import Identity, Known, PersonRef, Resolution, identities_of
 from domain.people.profile_state import Folded, PartChange, ProfileState, Refusal, Source, Statement
 from domain.people.registers import Registers, Stamp, is_set, stamp
 from domain.people.statements import addresses_in, statements_of_traits
-from domain.tracking.event import Event, Reject
+from domain.tracking.event import OUR_CONTEXT, Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
 from domain.tracking.traits import LeftOut, consent_path
 from store import addresses, profile_changes, profiles
@@ -52,7 +53,7 @@ class OptOut(Struct, frozen=True):
         """Return the statements of the link about the address."""
         if self.address is None:
             return []
-        said = stamp(source.at, source.id)
+        said = stamp(source.at, source.id, source.label)
         return [
             AddressStatement(profile_id, (self.channel, self.address), OPT_OUT, "unsubscribed by link", said, source)
         ]
@@ -204,20 +205,21 @@ def _before_and_after(change: PartChange) -> dict[str, Any]:
 
 
 def _change(profile_id: UUID, part: str, changes: dict[str, Any], source: Source) -> ProfileChange:
-    return ProfileChange(uuid7(), profile_id, part, changes, source.kind, source.id, source.at)
+    return ProfileChange(uuid7(), profile_id, part, changes, source.kind, source.id, source.name, source.at)
 
 
 async def set_traits(
     connection: Connection, profile_id: UUID, traits: Mapping[str, Any], source: Source
 ) -> dict[str, str]:
     """Set traits of a locked profile and record it; return the refusals by name."""
-    return await _state(connection, profile_id, statements_of_traits(traits, stamp(source.at, source.id), source))
+    said = stamp(source.at, source.id, source.label)
+    return await _state(connection, profile_id, statements_of_traits(traits, said, source))
 
 
 async def set_stage(connection: Connection, profile_id: UUID, stage: str, source: Source) -> None:
     """Set the stage of a locked profile and record it, unless a later one was set."""
-    statement = Statement("stage", profile_state.STAGE, stage, stamp(source.at, source.id), source)
-    await _state(connection, profile_id, [statement])
+    said = stamp(source.at, source.id, source.label)
+    await _state(connection, profile_id, [Statement("stage", profile_state.STAGE, stage, said, source)])
 
 
 async def _state(connection: Connection, profile_id: UUID, statements: Sequence[Statement]) -> dict[str, str]:
@@ -227,6 +229,25 @@ async def _state(connection: Connection, profile_id: UUID, statements: Sequence[
         if written.history:
             await profile_changes.insert(connection, written.history)
     return {refusal.statement.name: refusal.reason for refusal in written.refusals}
+
+
+async def lock_person(connection: Connection, person: PersonRef) -> Profile:
+    """Lock a person's profile, for new values.
+
+    Raises NotFoundError, or UnavailableError during a merge.
+    """
+    profile_id = await profiles.find(connection, person)
+    if profile_id is None:
+        raise unknown_person(person)
+    locked = await (await profiles.lock(connection, [profile_id], with_said=[profile_id])).get()
+    if profile_id not in locked:
+        raise UnavailableError(f"{person} is being merged into another profile; try again", retry_after=1)
+    return locked[profile_id]
+
+
+def unknown_person(person: PersonRef) -> NotFoundError:
+    """Return the refusal of an id that no call has named."""
+    return NotFoundError(f"nothing was ever reported of {person}", user_id=person.id)
 
 
 async def merge_people(
@@ -292,8 +313,11 @@ def identity_changes(
 
 
 def event_source(event: Event) -> Source:
-    """Return an event as the source of its statements."""
-    return Source("event", str(event.id), event.timestamp)
+    """Return an event, or the operator who reported it, as a source."""
+    ours = event.context.get(OUR_CONTEXT, {})
+    if "by" in ours:
+        return Source("import" if "import" in ours else "operator", str(event.id), event.timestamp, ours["by"])
+    return Source("event", str(event.id), event.timestamp, event.source)
 
 
 def list_left_out(

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from application.ingest import Ingest
-from application.people import AddressStatement, OptOut, ask_for_people, write_people
+from application.people import AddressStatement, OptOut, ask_for_people, lock_person, write_people
 from domain.access import Actor
 from domain.channels.kinds import CHANNELS, normalized_addresses
-from domain.errors import NotFoundError, UnavailableError
+from domain.errors import NotFoundError
 from domain.people import unsubscribe
 from domain.people.consent import OPT_OUT, SUPPRESSION, AddressRefusal
+from domain.people.identity import PersonRef
 from domain.people.profile_state import Source, Statement
 from domain.people.registers import stamp
 from domain.tracking.event import SOJOURN_SOURCE, CallType, Event
@@ -27,38 +29,51 @@ class Recipients:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def suppress(self, user_id: str, channel: str, reason: str, *, by: Actor) -> None:
+    async def suppress(self, person: PersonRef, channel: str, reason: str, *, by: Actor) -> None:
         """Suppress a channel for the person and their address. Raises NotFoundError."""
-        await self._change(user_id, channel, {SUPPRESSION: reason}, by, "user.suppress")
+        await self._change(person, channel, reason, by, "user.suppress")
 
-    async def lift(self, user_id: str, channel: str, *, by: Actor) -> None:
+    async def lift(self, person: PersonRef, channel: str, *, by: Actor) -> None:
         """Allow the channel again, for the address as well. Raises NotFoundError."""
-        await self._change(user_id, channel, {SUPPRESSION: None, OPT_OUT: None}, by, "user.lift")
+        await self._change(person, channel, None, by, "user.lift")
 
-    async def _change(
-        self, user_id: str, channel: str, refusals: Mapping[AddressRefusal, str | None], by: Actor, action: str
-    ) -> None:
-        _profile_or_raise(channel)
+    async def _change(self, ref: PersonRef, channel: str, reason: str | None, by: Actor, action: str) -> None:
+        require_channel(channel)
         async with self._database.transaction() as connection:
-            profile_id, person = await _lock(connection, user_id)
-            source = Source("operator", by.name, connection.clock.now())
-            # It distinguishes two operators at the same microsecond.
-            said = stamp(source.at, str(uuid7()))
-            address = normalized_addresses(person.traits).get(channel)
-            of_address = [
-                AddressStatement(profile_id, (channel, address), kind, value, said, source)
-                for kind, value in refusals.items()
-                if address is not None
-            ]
-            suppression = Statement("suppressed", channel, refusals[SUPPRESSION], said, source)
-            async with connection.pipeline():
-                asked = await ask_for_people(
-                    connection, [profile_id], {profile_id: [suppression]}, of_address, with_consent=False
-                )
-                written = await write_people(connection, asked)
-                if written.history:
-                    await profile_changes.insert(connection, written.history)
-            await audit.record(connection, by, action, user_id, {"channel": channel})
+            person = await lock_person(connection, ref)
+            await set_suppressions(connection, person, {channel: reason}, by)
+            await audit.record(connection, by, action, person.user_id or ref.id, {"channel": channel})
+
+
+async def set_suppressions(
+    connection: Connection, person: Profile, reasons: Mapping[str, str | None], by: Actor
+) -> None:
+    """Suppress channels of a locked person and their present addresses; None lifts it.
+
+    Lifting also lifts what the address has refused by link.
+    """
+    source = Source("operator", by.name, connection.clock.now(), by.name)
+    # It distinguishes two operators at the same microsecond.
+    said = stamp(source.at, str(uuid7()), source.label)
+    addresses = normalized_addresses(person.traits)
+    of_addresses = [
+        AddressStatement(person.id, (channel, addresses[channel]), kind, reason, said, source)
+        for channel, reason in reasons.items()
+        if channel in addresses
+        for kind in _REFUSALS[reason is None]
+    ]
+    suppressions = [Statement("suppressed", channel, reason, said, source) for channel, reason in reasons.items()]
+    async with connection.pipeline():
+        asked = await ask_for_people(
+            connection, [person.id], {person.id: suppressions}, of_addresses, with_consent=False
+        )
+        written = await write_people(connection, asked)
+        if written.history:
+            await profile_changes.insert(connection, written.history)
+
+
+# The refusals of an address that a suppression sets, and those that are lifted.
+_REFUSALS: Final[Mapping[bool, Sequence[AddressRefusal]]] = {False: (SUPPRESSION,), True: (SUPPRESSION, OPT_OUT)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +132,7 @@ class Unsubscribe:
         await self._ingest(batch, received_at=now, opt_out=opt_out)
 
 
-def _profile_or_raise(channel: str) -> None:
+def require_channel(channel: str) -> None:
+    """Raise NotFoundError unless there is such a channel."""
     if channel not in CHANNELS:
         raise NotFoundError(f"there is no channel {channel}; there are {', '.join(CHANNELS)}", channel=channel)
-
-
-async def _lock(connection: Connection, user_id: str) -> tuple[UUID, Profile]:
-    """Lock the person's profile. Raises NotFoundError, or UnavailableError in a merge."""
-    profile_id = await profiles.find(connection, user_id)
-    if profile_id is None:
-        raise NotFoundError(f"nothing was ever reported of user {user_id}", user_id=user_id)
-    person = (await (await profiles.lock(connection, [profile_id])).get()).get(profile_id)
-    if person is None:
-        raise UnavailableError(f"user {user_id} is being merged into another profile; try again", retry_after=1)
-    return profile_id, person

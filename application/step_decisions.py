@@ -117,7 +117,7 @@ class StepDecisions:
 async def _record(connection: Connection, request: StepRequest, facts: LockedFacts, decision: StepDecision[A]) -> None:
     """Record effects, which may be refused, then the decision."""
     if decision.effects:
-        decision = await carry_out(connection, request, facts.profile_id, decision)
+        decision = await carry_out(connection, request, facts.profile_id, facts.campaign_key, decision)
     recorded = Decision(
         id=request.decision_id,
         profile_id=facts.profile_id,

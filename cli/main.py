@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from pydantic_core import ValidationError
 
-from cli import campaigns, dev, journeys, keys, serve
+from cli import campaigns, dev, journeys, keys, serve, users
 from cli.audit import audit
 from cli.check import check
 from cli.codec_server import codec_server
@@ -49,7 +49,7 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
 
 _add("Campaigns", init, validate, plan, apply, campaigns.campaigns, campaigns.start, campaigns.pause)
 _add("Campaigns", campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
-_add("Journeys and users", explain, rejects, journeys=journeys.app)
+_add("Journeys and users", explain, rejects, journeys=journeys.app, users=users.app)
 _add("The deployment", audit, reconcile, contexts, keys=keys.app)
 _add("The deployment", **{kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()})
 _add("Processes", demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server, dev=dev.app)

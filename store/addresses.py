@@ -18,10 +18,10 @@ Address = tuple[str, str]
 
 # One look-up for each profile: the planner expects a hundred rows of a jsonb object, and would read all addresses.
 OF_PROFILE = """
-SELECT own.key AS channel, found.refusals
+SELECT own.key AS channel, found.refusals, found.said
 FROM jsonb_each_text(profiles.addresses) AS own
 CROSS JOIN LATERAL (
-  SELECT refusals FROM addresses
+  SELECT refusals, said FROM addresses
   WHERE channel = own.key AND app = '' AND addresses.value = own.value AND refusals <> '{}' LIMIT 1
 ) AS found
 """

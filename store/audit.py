@@ -24,6 +24,21 @@ async def record(
     )
 
 
+async def record_look(connection: Connection, actor: Actor, action: str, target: str) -> None:
+    """Record that an actor has looked at a person, once a day."""
+    await connection.execute(
+        """
+        INSERT INTO audit_log (actor, actor_name, action, target)
+        SELECT %(actor)s, %(actor_name)s, %(action)s, %(target)s
+        WHERE NOT EXISTS (
+          SELECT FROM audit_log
+          WHERE target = %(target)s AND actor = %(actor)s AND action = %(action)s
+            AND at > clock_timestamp() - interval '1 day')
+        """,
+        {"actor": actor.id, "actor_name": actor.name, "action": action, "target": target},
+    )
+
+
 class AuditEntry(Struct, frozen=True):
     """One recorded action."""
 

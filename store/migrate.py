@@ -41,7 +41,10 @@ def upgrade(database_url: str) -> None:
             connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
             connection.commit()
             try:
-                if not is_ready(MigrationContext.configure(connection).get_current_revision()):
+                current = MigrationContext.configure(connection).get_current_revision()
+                # Each migration begins and ends its own transaction, and may build an index outside of one.
+                connection.commit()
+                if not is_ready(current):
                     command.upgrade(_config(connection), "head")
                 connection.execute(text(partitions.ENSURE))
                 connection.execute(text(stream_origin.REBASE.replace(":", r"\:")))

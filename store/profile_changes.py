@@ -16,7 +16,7 @@ class ProfileChange(Struct, frozen=True):
 
     `part` is traits, consent, suppressed, addresses, context (zone and language of the device), stage or identity.
     `changes` maps a name to its value before and after; for an identity, what was linked or merged. `at` is the time
-    that the source states.
+    that the source states; `source_name` is that of the event's source, of the operator, or of the campaign and step.
     """
 
     id: UUID
@@ -25,6 +25,7 @@ class ProfileChange(Struct, frozen=True):
     changes: dict[str, Any]
     source: str
     source_id: str
+    source_name: str
     at: datetime
 
 
@@ -32,11 +33,12 @@ async def insert(connection: Connection, changes: Sequence[ProfileChange]) -> No
     """Record changes in order."""
     await connection.execute(
         """
-        INSERT INTO profile_changes (id, profile_id, part, changes, source, source_id, at)
-        SELECT id, profile_id, part, changes, source, source_id, at
+        INSERT INTO profile_changes (id, profile_id, part, changes, source, source_id, source_name, at)
+        SELECT id, profile_id, part, changes, source, source_id, source_name, at
         FROM ROWS FROM (jsonb_to_recordset(%s) AS (
-          id uuid, profile_id uuid, part text, changes jsonb, source text, source_id text, at timestamptz))
-          WITH ORDINALITY AS item (id, profile_id, part, changes, source, source_id, at, position)
+          id uuid, profile_id uuid, part text, changes jsonb, source text, source_id text, source_name text,
+          at timestamptz))
+          WITH ORDINALITY AS item (id, profile_id, part, changes, source, source_id, source_name, at, position)
         ORDER BY position
         """,
         (Jsonb(changes),),

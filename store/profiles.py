@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from domain.channels.kinds import normalized_addresses
 from domain.people.consent import ConsentFacts, consent_by_channel
-from domain.people.identity import Identity, Known
+from domain.people.identity import IDENTITY_KINDS, Identity, Known, PersonRef
 from domain.people.profile_state import STAGE, ProfileState
 from domain.people.registers import Registers, pack, unpack
 from store.arms import IS_ARM
@@ -259,11 +259,22 @@ async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> 
     )
 
 
-async def find(connection: Connection, user_or_anonymous_id: str) -> UUID | None:
-    """Return the profile of a user id, else of an anonymous id."""
-    cursor = await connection.execute(
-        "SELECT profile_id FROM identities WHERE value = %s ORDER BY kind DESC LIMIT 1", (user_or_anonymous_id,)
-    )
+async def find(connection: Connection, person: PersonRef) -> UUID | None:
+    """Return the profile of a person."""
+    if person.kind == "profile":
+        try:
+            id = UUID(person.id)
+        except ValueError:
+            return None
+        cursor = await connection.execute("SELECT id AS profile_id FROM profiles WHERE id = %s", (id,))
+    else:
+        cursor = await connection.execute(
+            """
+            SELECT profile_id FROM identities
+            WHERE value = %(id)s AND kind = ANY(%(kinds)s) ORDER BY kind DESC LIMIT 1
+            """,
+            {"id": person.id, "kinds": [person.kind] if person.kind else list(IDENTITY_KINDS)},
+        )
     row = await cursor.fetchone()
     return row["profile_id"] if row else None
 

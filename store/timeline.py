@@ -46,7 +46,8 @@ FROM (
          jsonb_build_object(
            'event_id', id, 'source', source, 'message_id', message_id, 'properties', properties
          ) || jsonb_strip_nulls(jsonb_build_object(
-           'reported_timestamp', reported_timestamp, 'is_history', NULLIF(is_history, false))) AS data
+           'reported_timestamp', reported_timestamp, 'is_history', NULLIF(is_history, false),
+           'by', context #> '{sojourn,by}', 'import', context #> '{sojourn,import}')) AS data
   FROM (
     SELECT * FROM events
     WHERE profile_id = %(profile_id)s AND %(journey_id)s::uuid IS NULL
@@ -58,6 +59,8 @@ FROM (
   FROM (
     SELECT * FROM profile_changes
     WHERE profile_id = %(profile_id)s AND %(journey_id)s::uuid IS NULL AND source = 'operator'
+      -- Those of an event are on its line.
+      AND (source_name IS NULL OR source_id = source_name)
       AND (%(before)s::timestamptz IS NULL OR (recorded_at, id::text) < (%(before)s, %(before_key)s))
     ORDER BY recorded_at DESC, id::text DESC LIMIT %(limit)s
   ) AS changes

@@ -14,6 +14,15 @@ _KINDS: tuple[ChannelKind, ...] = (
 CHANNELS: Final[Mapping[str, ChannelKind]] = {kind.name: kind for kind in _KINDS}
 
 
+# The traits that hold an address.
+_ADDRESS_TRAITS: Final = frozenset(path.rpartition(".")[2] for kind in _KINDS for path in kind.known_paths)
+
+
+def normalize_address(text: str) -> dict[str, str]:
+    """Return an address as each channel keeps it, for the channels that can."""
+    return normalized_addresses(dict.fromkeys(_ADDRESS_TRAITS, text))
+
+
 def normalized_addresses(traits: Mapping[str, Any]) -> dict[str, str]:
     """Return a person's normalised addresses by channel."""
     found = {name: kind.normalized_address(traits) for name, kind in CHANNELS.items()}

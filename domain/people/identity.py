@@ -6,12 +6,30 @@ when another person logs in on the same device: the user id of the event decides
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from msgspec import Struct, field
 
 from domain.tracking.event import Event
+
+# The kinds of ids that tracking calls carry.
+IDENTITY_KINDS: Final = ("user", "anonymous")
+# The kinds by which a person can be named: `profile` is Sojourn's own id.
+IdKind = Literal["user", "anonymous", "profile"]
+
+
+class PersonRef(Struct, frozen=True):
+    """A person as a caller names them.
+
+    Without a kind, it is a user id, else an anonymous id.
+    """
+
+    id: str
+    kind: IdKind | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind or 'user'} {self.id}"
 
 
 class Identity(Struct, frozen=True, order=True, gc=False):

@@ -22,19 +22,25 @@ MAX_CONSENTS = 100
 Part = Literal["traits", "consent", "suppressed", "context", "stage"]
 # The one register of the part `stage`.
 STAGE: Final = "stage"
-SourceKind = Literal["event", "link", "operator", "step", "merge"]
+SourceKind = Literal["event", "import", "link", "operator", "step", "merge"]
 
 
 class Source(Struct, frozen=True):
-    """The source of a statement: event, unsubscribe link, operator, step or merge.
+    """The source of a statement: event, import, link, operator, step or merge.
 
     `id` is that of the event that reports it or that merges, of the step's decision, or of the operator. `at` is when
-    it happened.
+    it happened. `name` is that of the event's source, of the operator, or of the campaign and step.
     """
 
     kind: SourceKind
     id: str
     at: datetime
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """The kind and the name, for stamps."""
+        return f"{self.kind}:{self.name}"
 
 
 class Statement(Struct, frozen=True):

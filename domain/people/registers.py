@@ -5,27 +5,36 @@ Source: Shapiro et al., "A comprehensive study of Convergent and Commutative Rep
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct, field
 
-from domain.epoch import to_microseconds
+from domain.epoch import from_microseconds, to_microseconds
 
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
+_FIRST = to_microseconds(datetime.min.replace(tzinfo=UTC))
 
 
 class Stamp(NamedTuple):
-    """The time of a statement in microseconds since 1970, and its id, for ties."""
+    """The time of a statement in microseconds since 1970, its id, and its source.
+
+    The id decides ties. `source` is a kind and a name, `event:backend`; empty if unknown.
+    """
 
     at: int
     id: str
+    source: str = ""
+
+    def instant(self) -> datetime | None:
+        """Return the time; None if it is unknown, or before everything."""
+        return from_microseconds(self.at) if self.at > _FIRST else None
 
 
-def stamp(said_at: datetime, id: str) -> Stamp:
+def stamp(said_at: datetime, id: str, source: str) -> Stamp:
     """Return the stamp of an aware datetime."""
-    return Stamp(to_microseconds(said_at), id)
+    return Stamp(to_microseconds(said_at), id, source)
 
 
 class Registers(Struct):
@@ -48,7 +57,7 @@ class Registers(Struct):
         before = self.values.get(name)
         mine, other = (is_refusal(value), said.id), (is_refusal(before), kept.id)
         # Two sources may use the same id: comparing their values makes the order of arrival irrelevant.
-        return mine > other if mine != other else _text(value) > _text(before)
+        return mine > other if mine != other else (_text(value), said.source) > (_text(before), kept.source)
 
     def put(self, name: str, value: Any, said: Stamp) -> None:
         """Store a value that wins."""
@@ -79,16 +88,23 @@ NEVER = Stamp(-(2**63), "")
 
 
 def pack(stamps: Mapping[str, Stamp]) -> list[list[Any]]:
-    """Pack stamps for storage: [at, id, name, name, …] for each stamp."""
+    """Pack stamps for storage: [at, [id, source], name, name, …] for each stamp.
+
+    An unknown source is left out: [at, id, name, …].
+    """
     groups: dict[Stamp, list[Any]] = {}
     for name, said in stamps.items():
-        groups.setdefault(said, [said.at, said.id]).append(name)
+        groups.setdefault(said, [said.at, [said.id, said.source] if said.source else said.id]).append(name)
     return list(groups.values())
 
 
 def unpack(groups: Iterable[list[Any]]) -> dict[str, Stamp]:
     """Unpack stamps that `pack` made."""
-    return {name: Stamp(at, id) for at, id, *names in groups for name in names}
+    unpacked: dict[str, Stamp] = {}
+    for at, made, *names in groups:
+        said = Stamp(at, made) if isinstance(made, str) else Stamp(at, *made)
+        unpacked.update(dict.fromkeys(names, said))
+    return unpacked
 
 
 def is_same(one: Any, other: Any) -> bool:

@@ -28,9 +28,9 @@ def statements_of(event: Event, source: Source, received_at: datetime) -> list[S
     """Return the statements of an identify; none for other events."""
     if event.type != "identify":
         return []
-    said = stamp(said_at(event, received_at), event.message_id)
+    said = stamp(said_at(event, received_at), event.message_id, source.label)
     # With an impossible clock, a refusal counts from its arrival, so that it is not lost.
-    refused = said if event.reported_timestamp is None else stamp(event.timestamp, event.message_id)
+    refused = said if event.reported_timestamp is None else stamp(event.timestamp, event.message_id, source.label)
     consent = event.properties.get("consent") or {}
     return [
         *statements_of_traits({k: v for k, v in event.properties.items() if k != "consent"}, said, source),
@@ -52,7 +52,7 @@ def surroundings_of(event: Event, source: Source, received_at: datetime) -> list
     found = read_surroundings(event.context)
     if not found:
         return []
-    said = stamp(said_at(event, received_at), event.message_id)
+    said = stamp(said_at(event, received_at), event.message_id, source.label)
     return [Statement("context", name, value, said, source) for name, value in found.items()]
 
 

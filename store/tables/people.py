@@ -23,6 +23,7 @@ profiles = Table(
     Column("bucket", Uuid),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
+    Index("profiles_addresses", "addresses", postgresql_using="gin", postgresql_ops={"addresses": "jsonb_path_ops"}),
 )
 
 # Every address that a profile has had, normalised. Refusals belong to the address, independent of profiles: `refusals`
@@ -48,9 +49,16 @@ profile_changes = Table(
     Column("changes", JSONB, nullable=False),
     Column("source", Text, nullable=False),
     Column("source_id", Text, nullable=False),
+    Column("source_name", Text),
     Column("at", INSTANT, nullable=False),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
     Index("profile_changes_profile_id", "profile_id", "recorded_at"),
+    Index(
+        "profile_changes_consent",
+        "profile_id",
+        "recorded_at",
+        postgresql_where=text("part IN ('consent', 'suppressed', 'addresses')"),
+    ),
 )
 
 identities = Table(

@@ -12,6 +12,7 @@ from application.readiness import Readiness
 from domain.access import Actor
 from domain.deployment_documents import DocumentKind
 from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, Problem
+from domain.people.identity import PersonRef
 from domain.revisions import UNCONDITIONAL, Precondition
 from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded
@@ -204,11 +205,11 @@ class FakeRecipients:
     def __init__(self) -> None:
         self.suppressed: dict[tuple[str, str], str] = {}
 
-    async def suppress(self, user_id: str, channel: str, reason: str, *, by: Actor) -> None:
-        self.suppressed[user_id, channel] = reason
+    async def suppress(self, person: PersonRef, channel: str, reason: str, *, by: Actor) -> None:
+        self.suppressed[person.id, channel] = reason
 
-    async def lift(self, user_id: str, channel: str, *, by: Actor) -> None:
-        self.suppressed.pop((user_id, channel), None)
+    async def lift(self, person: PersonRef, channel: str, *, by: Actor) -> None:
+        self.suppressed.pop((person.id, channel), None)
 
 
 class FakeExplain:
@@ -216,9 +217,9 @@ class FakeExplain:
         self.asked: list[tuple[str, int, str | None]] = []
         self.items: list[TimelineItem] = []
 
-    async def timeline(self, user_id: str, *, limit: int, before: str | None) -> Timeline:
-        self.asked.append((user_id, limit, before))
-        return Timeline(user_id, self.items, [], None)
+    async def timeline(self, person: PersonRef, *, limit: int, before: str | None) -> Timeline:
+        self.asked.append((person.id, limit, before))
+        return Timeline(person.id, self.items, [], None)
 
 
 class FakeUnsubscribe:

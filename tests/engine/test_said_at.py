@@ -157,7 +157,7 @@ async def test_stamps_are_kept_with_the_values_and_once_for_what_was_said_at_onc
     await ingest([word], received_at=ARRIVED)
     [row] = await query("SELECT said FROM profiles")
     micros = int(AT.timestamp() * 1_000_000)
-    said = [micros, word.message_id]
+    said = [micros, [word.message_id, "event:default"]]
     assert msgspec.to_builtins(row["said"]) == {
         "traits": [[*said, "a", "b"]],
         "consent": [[*said, "email"]],

@@ -31,7 +31,7 @@ MERGE = Source("merge", "p2", NOON)
 
 
 def said(name: str, value: Any, minute: int = 0, id: str = "m1", part: Part = "traits") -> Statement:
-    return Statement(part, name, value, stamp(NOON + timedelta(minutes=minute), id), EVENT)
+    return Statement(part, name, value, stamp(NOON + timedelta(minutes=minute), id, EVENT.label), EVENT)
 
 
 def statement(what: tuple[Part, str, Any], when: Stamp) -> Statement:
@@ -177,7 +177,8 @@ def test_a_merge_forgets_what_was_taken_back_before_it_leaves_out_a_trait() -> N
 @pytest.mark.parametrize("names", [("t1", "new"), ("new", "t1")])
 def test_a_trait_taken_back_makes_room_for_another_of_the_same_call(names: tuple[str, str]) -> None:
     traits = {name: None if name == "t1" else "set" for name in names}
-    folded = fold(full().state, statements_of_traits(traits, stamp(NOON + timedelta(minutes=1), "m2"), EVENT))
+    said = stamp(NOON + timedelta(minutes=1), "m2", EVENT.label)
+    folded = fold(full().state, statements_of_traits(traits, said, EVENT))
     assert folded.refusals == []
     assert folded.state.traits.values["new"] == "set"
 

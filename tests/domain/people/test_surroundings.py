@@ -48,7 +48,7 @@ def test_a_trait_goes_before_the_language_of_the_device(trait: object, device: s
 
 
 def said(zone: str, **after: float) -> Statement:
-    return Statement("context", "timezone", zone, stamp(NOON + timedelta(**after), "m1"), EVENT)
+    return Statement("context", "timezone", zone, stamp(NOON + timedelta(**after), "m1", EVENT.label), EVENT)
 
 
 def test_the_later_word_holds() -> None:

@@ -1,0 +1,189 @@
+"""People: one with all that is known, and searches."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+
+from api.auth import Reader, allow
+from api.dependencies import PersonPath, ResponseModel, TextField, Using, example
+from api.entity_tags import Tag, Tagged
+from api.journeys import JOURNEY, Journey
+from api.pages import DEFAULT_LIMIT, After, Limit, cursor, position
+from api.problems import refusals
+from api.routes import Route
+from application.users import PersonView
+from domain.access import Scope
+from domain.errors import InvalidCursorError, NotFoundError
+
+router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
+
+_AT = "2026-11-22T08:00:00Z"
+_STATED: dict[str, Any] = {"value": "pro", "at": _AT, "source": "event", "by": "backend"}
+_CONSENT: dict[str, Any] = {
+    "is_allowed": False,
+    "refusal": "no_consent: the profile refuses email",
+    "given": {"value": False, "at": _AT, "source": "link", "by": None},
+    "suppressed": None,
+    "address": "ada@example.com",
+    "address_refusals": {"opt_out": {"value": "unsubscribed by link", "at": _AT, "source": "link", "by": None}},
+}
+_CONSENT_CHANGE: dict[str, Any] = {
+    "at": _AT,
+    "recorded_at": _AT,
+    "part": "consent",
+    "source": "link",
+    "source_id": "019a4d6c-2b7a-7c31-9b0e-5f1f6f0c9a11",
+    "source_name": None,
+    "changes": {"email": {"before": True, "after": False}},
+}
+_LISTED: dict[str, Any] = {
+    "id": "019a4d6c-1111-7c31-9b0e-5f1f6f0c9a11",
+    "user_id": "u-4711",
+    "anonymous_id": None,
+    "addresses": {"email": "ada@example.com"},
+    "stage": "conversion",
+    "created_at": "2026-11-01T10:00:00Z",
+    "updated_at": _AT,
+}
+_USER: dict[str, Any] = {
+    **{name: _LISTED[name] for name in ("id", "user_id", "created_at", "updated_at")},
+    "stage": {**_STATED, "value": "conversion", "source": "step", "by": "abandoned-cart/offer"},
+    "traits": {"plan": _STATED},
+    "device": {"timezone": {**_STATED, "value": "Europe/Berlin"}},
+    "identities": [{"kind": "user", "value": "u-4711"}, {"kind": "anonymous", "value": "a-1"}],
+    "consent": {"email": _CONSENT},
+    "consent_log": [_CONSENT_CHANGE],
+    "active_journeys": [JOURNEY],
+    "latest_journeys": [JOURNEY],
+}
+
+SearchText = Annotated[TextField, Query(min_length=1, max_length=1024)]
+
+
+class StatedValue(ResponseModel):
+    value: Any
+    at: datetime | None = Field(description="when it was stated; null if unknown")
+    source: str | None = Field(
+        examples=["event"], description="event, import, link, operator, step; null if it was not kept"
+    )
+    by: str | None = Field(
+        examples=["backend"], description="the source of the event's key, the operator, or the campaign and its step"
+    )
+
+
+class PersonIdentity(ResponseModel):
+    kind: str = Field(examples=["anonymous"])
+    value: str
+
+
+class ChannelConsent(ResponseModel):
+    is_allowed: bool = Field(description="whether a message that is not transactional may be sent")
+    refusal: str | None = Field(description="why it may not")
+    given: StatedValue | None = Field(description="what the person has said: true or false; null for nothing")
+    suppressed: StatedValue | None = Field(description="why an operator has suppressed the channel")
+    address: str | None = Field(examples=["ada@example.com"], description="the present address, normalised")
+    address_refusals: dict[str, StatedValue] = Field(
+        description="`suppression` and `opt_out` of that address, in whichever profile it stands, with the reason"
+    )
+
+
+class ConsentChange(ResponseModel):
+    at: datetime = Field(description="when it was stated")
+    recorded_at: datetime
+    part: str = Field(examples=["consent"], description="consent, suppressed or addresses")
+    source: str = Field(examples=["event"], description="event, import, link, operator, step or merge")
+    source_id: str = Field(description="the id of the event or decision, or the operator")
+    source_name: str | None = Field(examples=["backend"])
+    changes: dict[str, Any] = Field(description="the values before and after, by channel or address")
+
+
+class User(ResponseModel):
+    model_config = example(_USER)
+
+    id: UUID = Field(description="Sojourn's own id of the profile")
+    user_id: str | None = Field(description="null for a person known by anonymous ids only")
+    created_at: datetime
+    updated_at: datetime
+    stage: StatedValue | None
+    traits: dict[str, StatedValue]
+    device: dict[str, StatedValue] = Field(description="time zone and language, which count where no trait says them")
+    identities: list[PersonIdentity]
+    consent: dict[str, ChannelConsent] = Field(description="by channel")
+    consent_log: list[ConsentChange] = Field(
+        description="the last 100 changes of consent, suppressions and refusals of addresses, newest first"
+    )
+    active_journeys: list[Journey] = Field(description="the newest 100")
+    latest_journeys: list[Journey] = Field(description="the newest 20, active or over")
+
+
+class ListedUser(ResponseModel):
+    id: UUID = Field(description="Sojourn's own id of the profile: `?kind=profile` in the paths of a user")
+    user_id: str | None
+    anonymous_id: str | None = Field(description="of a person without a user id: the first of them")
+    addresses: dict[str, str] = Field(description="normalised, by channel")
+    stage: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class UserList(ResponseModel):
+    model_config = example({"users": [_LISTED], "next": None})
+
+    users: list[ListedUser]
+    next: str | None = Field(description="pass it as `after`; null at the end. A page may be empty and have one")
+
+
+@router.get("", responses=refusals(InvalidCursorError))
+async def find_users(
+    services: Using,
+    by: Reader,
+    id: Annotated[SearchText | None, Query(description="a user id or an anonymous id", examples=["u-4711"])] = None,
+    address: Annotated[
+        SearchText | None, Query(description="on any channel, in any letter case", examples=["ada@example.com"])
+    ] = None,
+    trait: Annotated[
+        SearchText | None, Query(description="the name of a trait; with `value`", examples=["plan"])
+    ] = None,
+    value: Annotated[
+        SearchText | None, Query(description="the trait's value: `5` finds the number and the text", examples=["pro"])
+    ] = None,
+    stage: Annotated[SearchText | None, Query(examples=["conversion"])] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    after: After = None,
+) -> UserList:
+    """Users that match all that is given, newest first.
+
+    Ids and addresses are looked up. Traits and stages have no index: a page examines 10,000 people and may have no
+    match, so follow `next` until it is null.
+    """
+    found = await services.users.find(
+        id=id,
+        address=address,
+        trait=trait,
+        value=value,
+        stage=stage,
+        limit=limit,
+        after=position(after, UUID),
+        by=by,
+    )
+    return UserList(
+        users=[ListedUser.model_validate(person) for person in found.people],
+        next=None if found.next is None else cursor(found.next),
+    )
+
+
+@router.get("/{user_id:path}", responses=refusals(NotFoundError))
+async def get_user(person: PersonPath, services: Using, by: Reader, tag: Tagged) -> User:
+    """One user: traits with their sources, ids, consent with its log, and journeys.
+
+    The audit log says who has looked at whom, once a day.
+    """
+    return _answer(await services.users.get(person, by=by), tag)
+
+
+def _answer(view: PersonView, tag: Tag) -> User:
+    tag.set(view.revision, view)
+    return User.model_validate(view)

@@ -1,0 +1,87 @@
+"""sojourn users show: all that is known of a person."""
+
+import json
+from typing import Any
+
+import typer
+
+from cli.client import connect
+from cli.options import AsJson
+from cli.output import as_text, local_second, print_facts, print_json, print_table
+from cli.users.options import KindOption, PersonArgument
+
+
+def show(context: typer.Context, user: PersonArgument, kind: KindOption = None, as_json: AsJson = False) -> None:
+    """Show a person: traits with their sources, ids, consent and journeys."""
+    with connect(context) as api:
+        person = api.get("users", user, kind=kind)
+    if as_json:
+        print_json(person)
+    else:
+        print_person(person)
+
+
+def print_person(person: dict[str, Any]) -> None:
+    """Print a person; `sojourn explain` has the history."""
+    others = [each for each in person["identities"] if each["value"] != person["user_id"] or each["kind"] != "user"]
+    print_facts(
+        {
+            "user": as_text(person["user_id"]),
+            "ids": ", ".join(f"{each['kind']} {each['value']}" for each in others),
+            "profile": person["id"],
+            "stage": as_text(person["stage"] and person["stage"]["value"]),
+            "known since": local_second(person["created_at"]),
+        }
+    )
+    stated = [("", person["traits"]), ("device: ", person["device"])]
+    values = [[f"{prefix}{name}", *_cells(each)] for prefix, part in stated for name, each in part.items()]
+    if values:
+        typer.echo()
+        print_table(["TRAIT", "VALUE", "STATED AT", "BY"], values, folded={"VALUE"})
+    typer.echo()
+    print_table(
+        ["CHANNEL", "ADDRESS", "MARKETING", "WHY", "STATED AT", "BY"],
+        [_consent_row(channel, each) for channel, each in person["consent"].items()],
+        folded={"WHY"},
+    )
+    if journeys := _journeys(person):
+        typer.echo()
+        print_table(["CAMPAIGN", "STATE", "STEP", "ENTERED AT", "JOURNEY"], journeys)
+
+
+def _cells(stated: dict[str, Any]) -> list[str]:
+    value = stated["value"]
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return [text, local_second(stated["at"]), _source(stated)]
+
+
+def _source(stated: dict[str, Any]) -> str:
+    """Name the source, as `event backend`."""
+    return " ".join(filter(None, (stated["source"], stated["by"])))
+
+
+def _consent_row(channel: str, consent: dict[str, Any]) -> list[str]:
+    stated = consent["suppressed"] or consent["given"]
+    return [
+        channel,
+        as_text(consent["address"]),
+        "yes" if consent["is_allowed"] else "no",
+        as_text(consent["refusal"]),
+        local_second(stated["at"]) if stated else "",
+        _source(stated) if stated else "",
+    ]
+
+
+def _journeys(person: dict[str, Any]) -> list[list[str]]:
+    """Return a row for each journey, active ones first."""
+    shown = {each["id"]: each for each in (*person["active_journeys"], *person["latest_journeys"])}
+    return [
+        [
+            each["campaign"],
+            as_text(each["outcome"] or each["state"]),
+            as_text(each["step"]),
+            local_second(each["entered_at"]),
+            each["id"],
+        ]
+        for each in shown.values()
+    ]
