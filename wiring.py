@@ -28,6 +28,7 @@ from application.reconcile import Reconciliations
 from application.rejects import RejectLog
 from application.send import Sender
 from application.step_decisions import StepDecisions
+from application.stream import Stream
 from application.users import Users
 from application.versions import Versions
 from channels.email import smtp
@@ -67,6 +68,7 @@ class Services:
     journeys: Journeys
     funnel: Funnels
     reconciliations: Reconciliations
+    stream: Stream
     link_marks: Sequence[str]
 
     async def now(self) -> datetime:
@@ -104,6 +106,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             journeys=Journeys(database, journey_url(settings)),
             funnel=Funnels(database),
             reconciliations=Reconciliations(database),
+            stream=Stream(database),
             link_marks=[mark_of(secret) for secret in settings.link_secrets],
         )
 

@@ -35,7 +35,7 @@ class KeyRequest(RequestModel):
 
     name: Annotated[TextField, Field(min_length=1, max_length=255, description="whose it is; for people")]
     # In JSON a set of enum members is a list of names, which strict validation would refuse.
-    scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=4)]
+    scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=5)]
     expires_at: InstantField | None = None
     source: Annotated[
         TextField | None,

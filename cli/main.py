@@ -27,6 +27,7 @@ from cli.plans import apply, plan
 from cli.reconcile import reconcile
 from cli.rejects import rejects
 from cli.schema import schema
+from cli.stream import stream
 from cli.validate import validate
 from domain.deployment_documents import DEPLOYMENT_DOCUMENTS
 from domain.errors import SojournError
@@ -50,7 +51,7 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
 _add("Campaigns", init, validate, plan, apply, campaigns.campaigns, campaigns.start, campaigns.pause)
 _add("Campaigns", campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app, users=users.app)
-_add("The deployment", audit, reconcile, contexts, keys=keys.app)
+_add("The deployment", audit, reconcile, stream, contexts, keys=keys.app)
 _add("The deployment", **{kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()})
 _add("Processes", demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server, dev=dev.app)
 

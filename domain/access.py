@@ -11,12 +11,14 @@ class Scope(StrEnum):
     """The scope of a key.
 
     - ingest: the tracking routes, and nothing else;
-    - read: every question;
+    - stream: the stream of everything that is recorded, and nothing else;
+    - read: every question about single campaigns, journeys and users;
     - operate: read, and all that acts on campaigns, journeys, frequency caps and users;
-    - admin: operate, and keys, the audit log and reconciliations.
+    - admin: operate, and keys, the audit log, reconciliations and the stream.
     """
 
     INGEST = "ingest"
+    STREAM = "stream"
     READ = "read"
     OPERATE = "operate"
     ADMIN = "admin"
@@ -28,6 +30,8 @@ _LADDER: Final = (Scope.READ, Scope.OPERATE, Scope.ADMIN)
 
 def includes(held: Collection[Scope], wanted: Scope) -> bool:
     """Return whether one of the held scopes includes `wanted`."""
+    if wanted is Scope.STREAM and Scope.ADMIN in held:
+        return True
     if wanted not in _LADDER:
         return wanted in held
     return any(scope in held for scope in _LADDER[_LADDER.index(wanted) :])

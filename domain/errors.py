@@ -13,6 +13,7 @@ SojournError
 ├── ConflictError                   409  the state does not allow it; says the state and what is allowed
 │   ├── IdempotencyInProgressError  409  the same request is being carried out
 │   └── PlanOutdatedError           409  what was planned is not what would be done now; says what has moved
+├── OutdatedCursorError             410  the cursor is of a database that was restored since
 ├── PreconditionFailedError         412  If-Match is not the current one; says which is
 ├── PayloadTooLargeError            413  beyond a limit; says the limit
 ├── UnsupportedMediaTypeError       415  the body is not said to be JSON
@@ -133,6 +134,13 @@ class PlanOutdatedError(ConflictError):
         "The campaign, or the document, is not as it was planned. The members say how it stands; `plan` is the hash."
     )
     remedy = "Plan again, look at what has changed, and apply that."
+
+
+class OutdatedCursorError(SojournError):
+    status = 410
+    code = "outdated_cursor"
+    meaning = "The database was restored from a backup since the stream gave this cursor. Reading on would skip rows."
+    remedy = "Read the stream again without `after`, and drop what you have by its id."
 
 
 class PreconditionFailedError(SojournError):

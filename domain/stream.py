@@ -1,9 +1,14 @@
 """Positions in the stream of committed rows."""
 
+import base64
+import struct
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, get_args
 from uuid import UUID
 
 from msgspec import Struct
+
+from domain.errors import InvalidCursorError
 
 StreamKind = Literal["event", "decision", "message", "conversion"]
 # In this order within one transaction: what it decided follows the event that caused it.
@@ -40,3 +45,40 @@ BEGINNING: Final = StreamPosition(0, STREAM_KINDS[0], _FIRST_ID)
 def end_of(xid: int) -> StreamPosition:
     """Return the position after all rows of a transaction."""
     return StreamPosition(xid, STREAM_KINDS[-1], _LAST_ID)
+
+
+class StreamCursor(Struct, frozen=True):
+    """A position as clients keep it: in which cluster, and when it was given."""
+
+    system_identifier: int
+    position: StreamPosition
+    given_at: datetime
+
+    def encode(self) -> str:
+        """Encode as the opaque text of the API; it is not a secret."""
+        position = self.position
+        microseconds = (self.given_at - _EPOCH) // timedelta(microseconds=1)
+        packed = _CURSOR.pack(
+            self.system_identifier, position.xid, STREAM_KINDS.index(position.kind), position.id.bytes, microseconds
+        )
+        return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def decode_cursor(text: str) -> StreamCursor:
+    """Decode a cursor. Raises InvalidCursorError."""
+    try:
+        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        system_identifier, xid, kind, id, microseconds = _CURSOR.unpack(packed)
+        if not 0 <= xid < 2**63:
+            raise ValueError("no bigint")
+        position = StreamPosition(xid, STREAM_KINDS[kind], UUID(bytes=id))
+        return StreamCursor(system_identifier, position, _EPOCH + timedelta(microseconds=microseconds))
+    except (ValueError, IndexError, OverflowError, struct.error) as error:
+        raise InvalidCursorError(
+            "this is no cursor of the stream: pass `next`, or the `cursor` of an item, as it is"
+        ) from error
+
+
+# The cluster, the transaction, the kind, the id, and microseconds since 1970.
+_CURSOR: Final = struct.Struct(">qqB16sq")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -150,6 +150,23 @@ async def read_page(
     return StreamPage(rows, max(after, end, key=lambda position: position.place), has_more=False)
 
 
+async def last_recorded(connection: Connection, xid: int) -> datetime | None:
+    """Return when the last rows up to a transaction were recorded; None without any."""
+    cursor = await connection.execute(
+        """
+        SELECT greatest(
+          (SELECT recorded_at FROM events WHERE recorded_xid <= %(xid)s ORDER BY recorded_xid DESC LIMIT 1),
+          (SELECT recorded_at FROM decisions WHERE recorded_xid <= %(xid)s ORDER BY recorded_xid DESC LIMIT 1),
+          (SELECT recorded_at FROM message_changes WHERE recorded_xid <= %(xid)s ORDER BY recorded_xid DESC LIMIT 1),
+          (SELECT recorded_at FROM conversions WHERE recorded_xid <= %(xid)s ORDER BY recorded_xid DESC LIMIT 1)
+        ) AS recorded_at
+        """,
+        {"xid": xid},
+    )
+    row = await cursor.fetchone()
+    return row["recorded_at"] if row else None
+
+
 _TAKEN = "WHERE recorded_xid >= %(xid)s AND recorded_xid < %(below)s AND (recorded_xid > %(xid)s OR id > %(id)s)"
 # The limit is inside, so that the join is for the rows of the page alone.
 _STATEMENTS: dict[StreamKind, str] = {

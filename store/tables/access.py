@@ -20,7 +20,7 @@ api_keys = Table(
     Column("expires_at", INSTANT),
     Column("revoked_at", INSTANT),
     Column("last_used_at", INSTANT),
-    CheckConstraint("scopes <@ ARRAY['ingest', 'read', 'operate', 'admin']", name="api_keys_scopes"),
+    CheckConstraint("scopes <@ ARRAY['ingest', 'stream', 'read', 'operate', 'admin']", name="api_keys_scopes"),
     CheckConstraint("source <> 'sojourn'", name="api_keys_source"),
 )
 

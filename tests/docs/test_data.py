@@ -1,0 +1,48 @@
+"""docs/data.md is true: its commands get their answers."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import get_args
+
+import httpx
+
+from cli.main import run
+from domain.sending.claim import MessageState
+from domain.stream import STREAM_KINDS
+from tests.cli.conftest import Output, api_url, deployment, folder, no_logs
+from tests.docs.curl import read_curl
+from tests.docs.tables import rows
+from tests.harness import ADMIN_KEY, WRITE_KEY
+
+__all__ = ["api_url", "deployment", "folder", "no_logs"]  # fixtures
+
+PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+LINES = [
+    line
+    for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith(("curl ", "sojourn "))
+]
+# Run by tests/cli/test_stream.py, since it has no end.
+FOLLOWING = [line for line in LINES if "--follow" in line]
+
+
+def test_the_commands_are_answered_as_they_say(deployment: str, capsys: Output) -> None:
+    assert len(FOLLOWING) == 1
+    known = {"URL": deployment, "KEY": ADMIN_KEY, "WRITE_KEY": WRITE_KEY}
+    with httpx.Client(trust_env=False) as client:
+        for text in LINES:
+            if text.startswith("curl "):
+                line = read_curl(text, known)
+                answer = client.send(line.request)
+                assert answer.status_code == line.status, (text, answer.text)
+                assert not line.then or answer.json()["code"] == line.then
+            elif text not in FOLLOWING:
+                assert run(shlex.split(text)[1:]) == 0, (text, capsys.readouterr())
+
+
+def test_the_types_are_those_of_the_stream() -> None:
+    told = {row[0].strip("`"): row[1] for row in rows(PAGE, "## Stream")}
+    assert list(told) == list(STREAM_KINDS)
+    assert set(get_args(MessageState)) <= set(re.findall(r"`(\w+)`", told["message"]))
