@@ -10,7 +10,7 @@ from msgspec import Struct
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from domain.tracking.event import Event, EventType
+from domain.tracking.event import Event, EventType, Trust
 from store.database import Connection, PendingResult
 from store.transaction_metrics import Metric
 
@@ -44,6 +44,7 @@ class _Row(Struct, frozen=True, omit_defaults=True, gc=False):
     reported_timestamp: datetime | None = None
     integrations: dict[str, Any] = {}
     is_history: bool = False
+    trust: Trust = Trust.VERIFIED
 
 
 INSERT = """
@@ -51,15 +52,16 @@ WITH item AS (
   SELECT * FROM ROWS FROM (jsonb_to_recordset(%(items)s) AS (
     id uuid, profile_id uuid, source text, message_id text, type text, name text, user_id text, anonymous_id text,
     previous_id text, group_id text, properties jsonb, context jsonb, timestamp timestamptz,
-    reported_timestamp timestamptz, integrations jsonb, is_history boolean)) WITH ORDINALITY AS t(
+    reported_timestamp timestamptz, integrations jsonb, is_history boolean, trust text)) WITH ORDINALITY AS t(
     id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context,
-    timestamp, reported_timestamp, integrations, is_history, position)
+    timestamp, reported_timestamp, integrations, is_history, trust, position)
 )
 INSERT INTO events (
   received_at, id, source, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id,
-  properties, context, timestamp, reported_timestamp, integrations, is_history)
+  properties, context, timestamp, reported_timestamp, integrations, is_history, trust)
 SELECT %(received_at)s, id, source, message_id, profile_id, type, name, user_id, anonymous_id, previous_id, group_id,
-       properties, context, timestamp, reported_timestamp, COALESCE(integrations, '{}'), COALESCE(is_history, false)
+       properties, context, timestamp, reported_timestamp, COALESCE(integrations, '{}'), COALESCE(is_history, false),
+       COALESCE(trust, 'verified')
 FROM item ORDER BY position
 """
 
@@ -126,6 +128,7 @@ def rows(events: Sequence[StoredEvent]) -> list[_Row]:
             event.reported_timestamp,
             event.integrations,
             event.is_history,
+            event.trust,
         )
         for stored in events
         for event in (stored.event,)
@@ -137,7 +140,7 @@ async def by_ids(connection: Connection, profile_id: UUID, ids: Sequence[UUID]) 
     cursor = await connection.execute(
         """
         SELECT id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id,
-               properties, context, timestamp, reported_timestamp, integrations, is_history
+               properties, context, timestamp, reported_timestamp, integrations, is_history, trust
         FROM events WHERE profile_id = %s AND id = ANY(%s)
         """,
         (profile_id, list(ids)),
@@ -157,18 +160,19 @@ async def tracked_since(
     """Return these profiles' track events of some names after an instant.
 
     An event after an instant also arrived after it, unless clocks were wrong: one day is allowed for that. Events with
-    an impossible clock are excluded, since their time is unknown. For each profile and name the last MAX_SINCE events
-    are returned: for any later instant that is all of them, or this many. `limit` applies to the total.
+    an impossible clock are excluded, since their time is unknown, and unverified ones. For each profile and name the
+    last MAX_SINCE events are returned: for any later instant that is all of them, or this many. `limit` applies to the
+    total.
     """
     cursor = await connection.execute(
         """
         SELECT id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id,
-               properties, context, timestamp, reported_timestamp, integrations, is_history
+               properties, context, timestamp, reported_timestamp, integrations, is_history, trust
         FROM (
           SELECT *, row_number() OVER (PARTITION BY profile_id, name ORDER BY timestamp DESC, id DESC) AS place
           FROM events
           WHERE profile_id = ANY(%(profile_ids)s) AND recorded_at > %(since)s - interval '1 day'
-            AND type = 'track' AND name = ANY(%(names)s) AND reported_timestamp IS NULL
+            AND type = 'track' AND name = ANY(%(names)s) AND reported_timestamp IS NULL AND trust <> 'unverified'
             AND timestamp > %(since)s AND received_at > %(since)s - interval '1 day'
             AND id NOT IN (SELECT unnest(%(but)s::uuid[]))
         ) AS latest
@@ -189,4 +193,4 @@ async def tracked_since(
 
 def _as_stored(row: dict[str, Any]) -> StoredEvent:
     profile_id = row.pop("profile_id")
-    return StoredEvent(profile_id, Event(**row))
+    return StoredEvent(profile_id, Event(**{**row, "trust": Trust(row["trust"])}))

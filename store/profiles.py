@@ -21,8 +21,8 @@ from store.database import Connection, PendingResult
 class Profile(Struct, frozen=True):
     """A profile. `consent_given` is stated by the person, `consent` is the result.
 
-    `said` holds the stamps of the values, if requested. `refused_addresses` are the refusals of the person's addresses,
-    by channel.
+    `said` holds the stamps of the values and `claims` the unverified values, if requested. `refused_addresses` are the
+    refusals of the person's addresses, by channel.
     """
 
     id: UUID
@@ -35,6 +35,7 @@ class Profile(Struct, frozen=True):
     context: dict[str, str] = {}
     said: dict[str, list[list[Any]]] | None = None
     refused_addresses: dict[str, dict[str, str | None]] = {}
+    claims: dict[str, Any] = {}
 
     @property
     def consent(self) -> dict[str, bool]:
@@ -50,6 +51,7 @@ class Profile(Struct, frozen=True):
             Registers(self.suppressed, unpack(said.get("suppressed", ()))),
             Registers(self.context, unpack(said.get("context", ()))),
             Registers({} if self.stage is None else {STAGE: self.stage}, unpack(said.get("stage", ()))),
+            Registers(self.claims, unpack(said.get("claims", ()))),
         )
 
     def with_state(self, state: ProfileState) -> "Profile":
@@ -61,6 +63,7 @@ class Profile(Struct, frozen=True):
             suppressed=state.suppressed.values,
             context=state.context.values,
             stage=state.stage.values.get(STAGE),
+            claims=state.claims.values,
         )
 
 
@@ -198,16 +201,17 @@ async def lock(
 ) -> PendingResult[dict[UUID, Profile]]:
     """Lock profiles in the order of their ids until the commit.
 
-    For `with_said` the stamps are read as well, which writers of values need.
+    For `with_said` the stamps and claims are read as well, which writers of values need.
     """
     cursor = await connection.execute(
         """
         SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context,
-               CASE WHEN id = ANY(%s) THEN said END AS said
+               CASE WHEN id = ANY(%(with_said)s) THEN said END AS said,
+               CASE WHEN id = ANY(%(with_said)s) THEN claims ELSE '{}' END AS claims
         FROM profiles
-        WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+        WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE
         """,
-        (list(with_said), sorted(ids)),
+        {"with_said": list(with_said), "ids": sorted(ids)},
     )
     return PendingResult(cursor, lambda rows: {row["id"]: Profile(**row) for row in rows})
 
@@ -234,12 +238,14 @@ async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> 
             "suppressed": state.suppressed.values,
             "context": state.context.values,
             "stage": state.stage.values.get(STAGE),
+            "claims": state.claims.values,
             "said": {
                 "traits": pack(state.traits.stamps),
                 "consent": pack(state.consent.stamps),
                 "suppressed": pack(state.suppressed.stamps),
                 "context": pack(state.context.stamps),
                 "stage": pack(state.stage.stamps),
+                "claims": pack(state.claims.stamps),
             },
             "addresses": normalized_addresses(state.traits.values),
         }
@@ -249,9 +255,10 @@ async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> 
         """
         UPDATE profiles
         SET traits = item.traits, consent = item.consent, suppressed = item.suppressed, said = item.said,
-            context = item.context, stage = item.stage, addresses = item.addresses, updated_at = now()
+            context = item.context, stage = item.stage, claims = item.claims, addresses = item.addresses,
+            updated_at = now()
         FROM jsonb_to_recordset(%s) AS item (
-          id uuid, traits jsonb, consent jsonb, suppressed jsonb, context jsonb, stage text, said jsonb,
+          id uuid, traits jsonb, consent jsonb, suppressed jsonb, context jsonb, stage text, claims jsonb, said jsonb,
           addresses jsonb)
         WHERE profiles.id = item.id
         """,

@@ -67,6 +67,7 @@ class Email(ChannelKind):
     required = ("subject", "from", "text")
     optional = ("reply_to", "preheader")
     known_paths = frozenset({"profile.traits.email"})
+    address_traits = frozenset({"email"})
 
     def compile(
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]

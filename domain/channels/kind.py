@@ -34,9 +34,9 @@ class ChannelKind(ABC):
     """One channel. Its adapters stand in the folder `channels/<name>`.
 
     `required` and `optional` are the front-matter keys of its templates whose values are texts; those of `structured`
-    are optional mappings or lists. `known_paths` are the template variables that every recipient has. If
-    `silence_allows`, a person without any consent may receive marketing. If `can_save`, journeys may keep values of the
-    receiver's reply.
+    are optional mappings or lists. `known_paths` are the template variables that every recipient has.
+    `address_traits` are the traits that its addresses come from. If `silence_allows`, a person without any consent may
+    receive marketing. If `can_save`, journeys may keep values of the receiver's reply.
     """
 
     name: ClassVar[str]
@@ -44,6 +44,7 @@ class ChannelKind(ABC):
     optional: ClassVar[tuple[str, ...]] = ()
     structured: ClassVar[tuple[str, ...]] = ()
     known_paths: ClassVar[frozenset[str]] = frozenset()
+    address_traits: ClassVar[frozenset[str]] = frozenset()
     silence_allows: ClassVar[bool] = True
     can_save: ClassVar[bool] = False
 

@@ -1,6 +1,7 @@
 """The registry of channels. A new channel is a module beside this one and a line."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, Final
 
 from domain.channels.email import Email
@@ -12,6 +13,8 @@ _KINDS: tuple[ChannelKind, ...] = (
     Webhook(),
 )
 CHANNELS: Final[Mapping[str, ChannelKind]] = {kind.name: kind for kind in _KINDS}
+# The traits that are addresses, whether or not their channel exists yet.
+ADDRESS_TRAITS: Final = frozenset({"email", "phone", *chain.from_iterable(kind.address_traits for kind in _KINDS)})
 
 
 # The traits that hold an address.

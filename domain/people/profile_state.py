@@ -18,8 +18,10 @@ MAX_TRAITS = 1_000
 MAX_TRAITS_BYTES = 256 * 1024
 # Channels with consent, given or refused.
 MAX_CONSENTS = 100
+# Values that a browser stated without a user token, by their path in the call.
+MAX_CLAIMS = 50
 
-Part = Literal["traits", "consent", "suppressed", "context", "stage"]
+Part = Literal["traits", "consent", "suppressed", "context", "stage", "claims"]
 # The one register of the part `stage`.
 STAGE: Final = "stage"
 SourceKind = Literal["event", "import", "link", "operator", "step", "merge"]
@@ -44,7 +46,7 @@ class Source(Struct, frozen=True):
 
 
 class Statement(Struct, frozen=True):
-    """A trait, consent, suppression, context or stage; None deletes or lifts it."""
+    """A value of one part of a profile; None deletes or lifts it."""
 
     part: Part
     name: str
@@ -71,13 +73,14 @@ class Refusal(Struct, frozen=True):
 
 
 class ProfileState(Struct):
-    """The traits, consents, suppressions, device's context and stage of a profile."""
+    """The traits, consents, suppressions, context, stage and claims of a profile."""
 
     traits: Registers = field(default_factory=Registers)
     consent: Registers = field(default_factory=Registers)
     suppressed: Registers = field(default_factory=Registers)
     context: Registers = field(default_factory=Registers)
     stage: Registers = field(default_factory=Registers)
+    claims: Registers = field(default_factory=Registers)
 
     def part(self, name: Part) -> Registers:
         """Return the registers of a part."""
@@ -101,9 +104,9 @@ class Folded(Struct, frozen=True):
 def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
     """Apply statements; the latest of each name wins, in whatever order they are.
 
-    A trait beyond MAX_TRAITS or MAX_TRAITS_BYTES is refused, and the rest is kept. Deleted traits use the remaining
-    room: beyond it, the ones deleted first are forgotten. Beyond MAX_CONSENTS, refusals are kept first, then the latest
-    consents.
+    A trait beyond MAX_TRAITS or MAX_TRAITS_BYTES is refused, as is a claim beyond MAX_CLAIMS; the rest is kept. Deleted
+    traits use the remaining room: beyond it, the ones deleted first are forgotten. Beyond MAX_CONSENTS, refusals are
+    kept first, then the latest consents.
     """
     new = state.copy()
     room = _Room(new.traits)
@@ -118,8 +121,11 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
         if one.part == "traits" and (reason := room.take(one.name, one.value)) is not None:
             refusals.append(Refusal(one, reason))
             continue
+        if one.part == "claims" and one.name not in registers.values and len(registers.values) >= MAX_CLAIMS:
+            refusals.append(Refusal(one, _TOO_MANY_CLAIMS))
+            continue
         before = registers.values.get(one.name)
-        if one.part == "context" and is_same(before, one.value) and registers.is_recent(one.name, one.said):
+        if one.part in _REPEATED and is_same(before, one.value) and registers.is_recent(one.name, one.said):
             continue
         registers.put(one.name, one.value, one.said)
         is_changed = True
@@ -142,7 +148,7 @@ def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
 def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
     """Merge a profile into another; the latest statement of each name wins.
 
-    If the traits are too many for one profile, the latest are kept and the others refused. Refused
+    If the traits or claims are too many for one profile, the latest are kept and the other traits refused. Refused
     consents are kept first.
     """
     new = target.copy()
@@ -158,6 +164,8 @@ def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
     for refusal in refusals:
         new.traits.drop(refusal.statement.name)
     refusals += [Refusal(one, _TOO_MANY_CONSENTS) for one in _drop_consents(new.consent, source)]
+    for name, _, _ in sorted(new.claims.words(), key=lambda word: (word[2], word[0]), reverse=True)[MAX_CLAIMS:]:
+        new.claims.drop(name)
     room = _Room(new.traits)
     room.count()
     room.free()
@@ -187,7 +195,11 @@ _IS_REFUSAL: dict[Part, Callable[[Any], bool]] = {
     "suppressed": is_set,
     "context": _is_never,
     "stage": _is_never,
+    "claims": _is_never,
 }
+# Clients repeat these with each call: the same value is written once a day.
+_REPEATED: frozenset[Part] = frozenset({"context", "claims"})
+_TOO_MANY_CLAIMS = f"a profile may have {MAX_CLAIMS} unverified values"
 _TOO_MUCH = (
     f"a profile may have {MAX_TRAITS:,} traits in {MAX_TRAITS_BYTES:,} bytes: after the merge, "
     "the latest traits were kept"

@@ -15,6 +15,10 @@ from domain.epoch import from_microseconds, to_microseconds
 
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
 _FIRST = to_microseconds(datetime.min.replace(tzinfo=UTC))
+# An unverified statement never wins over a verified one, however late it is: its stamp lies so far in the past. It is
+# still an instant of Python, and after those of impossible clocks.
+_UNVERIFIED = 1_900 * 365 * _DAY
+_EARLIEST_VERIFIED = to_microseconds(datetime(1000, 1, 1, tzinfo=UTC))
 
 
 class Stamp(NamedTuple):
@@ -29,12 +33,23 @@ class Stamp(NamedTuple):
 
     def instant(self) -> datetime | None:
         """Return the time; None if it is unknown, or before everything."""
-        return from_microseconds(self.at) if self.at > _FIRST else None
+        if self.at <= _FIRST:
+            return None
+        return from_microseconds(self.at + _UNVERIFIED if self.is_unverified() else self.at)
+
+    def is_unverified(self) -> bool:
+        """Return whether a browser stated it without a user token."""
+        return _FIRST < self.at < _EARLIEST_VERIFIED
 
 
 def stamp(said_at: datetime, id: str, source: str) -> Stamp:
     """Return the stamp of an aware datetime."""
     return Stamp(to_microseconds(said_at), id, source)
+
+
+def unverified_stamp(said: Stamp) -> Stamp:
+    """Return the stamp of an unverified statement, below all verified ones."""
+    return said._replace(at=said.at - _UNVERIFIED)
 
 
 class Registers(Struct):

@@ -6,9 +6,9 @@ from typing import Any
 
 from domain.channels.kinds import normalized_addresses
 from domain.people.profile_state import Source, Statement
-from domain.people.registers import Stamp, stamp
+from domain.people.registers import Stamp, stamp, unverified_stamp
 from domain.people.surroundings import read_surroundings
-from domain.tracking.event import Event
+from domain.tracking.event import Event, Trust
 
 BEFORE_EVERYTHING = datetime.min.replace(tzinfo=UTC)
 
@@ -24,11 +24,17 @@ def said_at(event: Event, received_at: datetime) -> datetime:
     return min(event.timestamp, received_at) if event.said_at is None else event.said_at
 
 
+def stamp_of(event: Event, source: Source, received_at: datetime) -> Stamp:
+    """Return the stamp of an event's statements; a verified one wins over any other."""
+    said = stamp(said_at(event, received_at), event.message_id, source.label)
+    return said if event.trust is Trust.VERIFIED else unverified_stamp(said)
+
+
 def statements_of(event: Event, source: Source, received_at: datetime) -> list[Statement]:
     """Return the statements of an identify; none for other events."""
     if event.type != "identify":
         return []
-    said = stamp(said_at(event, received_at), event.message_id, source.label)
+    said = stamp_of(event, source, received_at)
     # With an impossible clock, a refusal counts from its arrival, so that it is not lost.
     refused = said if event.reported_timestamp is None else stamp(event.timestamp, event.message_id, source.label)
     consent = event.properties.get("consent") or {}
@@ -52,8 +58,16 @@ def surroundings_of(event: Event, source: Source, received_at: datetime) -> list
     found = read_surroundings(event.context)
     if not found:
         return []
-    said = stamp(said_at(event, received_at), event.message_id, source.label)
+    said = stamp_of(event, source, received_at)
     return [Statement("context", name, value, said, source) for name, value in found.items()]
+
+
+def claims_of(event: Event, source: Source, received_at: datetime) -> list[Statement]:
+    """Return the statements of what the sender of an event may only claim."""
+    if not event.claims:
+        return []
+    said = unverified_stamp(stamp(said_at(event, received_at), event.message_id, source.label))
+    return [Statement("claims", path, value, said, source) for path, value in event.claims.items()]
 
 
 def addresses_in(statements: Iterable[Statement]) -> set[tuple[str, str]]:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from domain.errors import InvalidRequestError, MalformedJsonError, PayloadTooLargeError
 from domain.long_work import LongWork, finish
 from domain.tracking.batch import NULL, Batch, split_batch
+from domain.tracking.browser_calls import BrowserCalls
 from domain.tracking.event import CallType, Event, Reject
 from domain.tracking.identifiers import STANDARD_PLACEHOLDERS, Placeholders
 from domain.tracking.instants import instant
@@ -80,6 +81,7 @@ def decode(
     new_id: Callable[[], UUID],
     max_batch_bytes: int = MAX_BATCH_BYTES,
     placeholders: Placeholders = STANDARD_PLACEHOLDERS,
+    browser: BrowserCalls | None = None,
 ) -> Decoded:
     """Decode one request at once."""
     return finish(
@@ -91,6 +93,7 @@ def decode(
             new_id=new_id,
             max_batch_bytes=max_batch_bytes,
             placeholders=placeholders,
+            browser=browser,
         )
     )
 
@@ -104,18 +107,19 @@ def decode_in_pieces(
     new_id: Callable[[], UUID],
     max_batch_bytes: int = MAX_BATCH_BYTES,
     placeholders: Placeholders = STANDARD_PLACEHOLDERS,
+    browser: BrowserCalls | None = None,
 ) -> LongWork[Decoded]:
     """Decode one request; a piece of work is one call, or a part of a search.
 
     `kind` is "batch", or the type of the single call in the body. `source` is that of the key. `received_at` is when it
-    arrived (UTC); `new_id` makes the ids of events. Client ids among the `placeholders` count as none. A faulty call
-    becomes a Reject, a faulty optional trait only loses that trait; neither affects other calls. Raises
-    PayloadTooLargeError for a body (uncompressed) beyond `max_batch_bytes`, or 32 KB for a single call, and
-    InvalidRequestError for an invalid body, MalformedJsonError if it is not JSON.
+    arrived (UTC); `new_id` makes the ids of events. Client ids among the `placeholders` count as none. `browser` judges
+    the calls of a browser key. A faulty call becomes a Reject, a faulty optional trait only loses that trait; neither
+    affects other calls. Raises PayloadTooLargeError for a body (uncompressed) beyond `max_batch_bytes`, or 32 KB for a
+    single call, and InvalidRequestError for an invalid body, MalformedJsonError if it is not JSON.
     """
 
     def read(raw: bytes, kind: CallType | None, sent_at: datetime | None, shared: Shared) -> Item:
-        return event_of_item(
+        item = event_of_item(
             raw,
             kind=kind,
             source=source,
@@ -125,8 +129,10 @@ def decode_in_pieces(
             placeholders=placeholders,
             shared=shared,
         )
+        return item if browser is None else browser.judge(item)
 
-    rejects = RejectCollector(source)
+    # A browser key proves no user: a refused call must not appear on the timeline of the one that it names.
+    rejects = RejectCollector(source, names_users=browser is None)
 
     if kind == "batch":
         if len(body) > max_batch_bytes:

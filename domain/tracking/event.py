@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -9,6 +10,8 @@ from msgspec import Struct, convert
 
 # The key in the context of an emitted event that names its journey. No client can set it.
 OUR_CONTEXT = "sojourn"
+# The key in the context of a call that has a user token. It is never stored.
+USER_TOKEN = "userToken"  # noqa: S105 - a name
 # The key in `integrations` that marks an event as history. Source: Segment's spec, common fields.
 INTEGRATION = "Sojourn"
 # The type of the pseudo-event that enters a member of an audience. No client can report it.
@@ -16,6 +19,20 @@ AUDIENCE: Final = "audience"
 # The calls of the tracking API.
 CallType = Literal["track", "identify", "page", "screen", "group", "alias"]
 EventType = Literal[CallType, "audience"]
+
+
+class Trust(StrEnum):
+    """How far an event counts.
+
+    - verified: reported by a server, or with a user token;
+    - anonymous: reported by a browser key without a token, so it counts for an anonymous person only;
+    - unverified: as `anonymous`, but the person was known: it is kept as history, and counts for nothing.
+    """
+
+    VERIFIED = "verified"
+    ANONYMOUS = "anonymous"
+    UNVERIFIED = "unverified"
+
 
 # The source of the environment's write key.
 DEFAULT_SOURCE: Final = "default"
@@ -35,7 +52,8 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
 
     `message_id` is the client's own, unique within `source`, the name of its key or keys. `id` is made on arrival, and
     is Sojourn's id of the event, in Temporal as well. `said_at` is the time of its statements about the person; None
-    for the earlier of `timestamp` and arrival.
+    for the earlier of `timestamp` and arrival. `claims` are the values that its sender may not state, by their path in
+    the call; they are kept with the person, not with the event.
 
     The entry of an audience member has the form of an event of the type audience, but is not stored as one.
     """
@@ -55,7 +73,9 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     reported_timestamp: datetime | None = None
     integrations: dict[str, Any] = {}
     is_history: bool = False
+    trust: Trust = Trust.VERIFIED
     said_at: datetime | None = None
+    claims: dict[str, Any] = {}
 
 
 class Reject(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from domain.tracking.arrival import Occurrence, correct
-from domain.tracking.event import INTEGRATION, OUR_CONTEXT, CallType, Event
+from domain.tracking.event import INTEGRATION, OUR_CONTEXT, USER_TOKEN, CallType, Event
 from domain.tracking.identifiers import MAX_ID_CHARACTERS, Identifier, Placeholders, missing_error, read_identifier
 from domain.tracking.instants import instant
 from domain.tracking.item_error import MAX_DEPTH, UNREADABLE, ItemError, explain_unreadable, quote_value
@@ -32,10 +32,11 @@ _Object = dict[str, Any] | list[Any] | None
 
 
 class Item(msgspec.Struct, frozen=True):
-    """The event of a call, and the parts that were left out of it."""
+    """The event of a call, its parts left out, and its user token, unverified."""
 
     event: Event
     left_out: list[LeftOut]
+    user_token: Any = None
 
 
 class _Call(msgspec.Struct, rename="camel"):
@@ -99,7 +100,9 @@ def event_of_item(
         raise ItemError(
             f"type must be one of {', '.join(TYPES)}; it is {'missing' if type_ is None else quote_value(type_)}"
         )
-    context = _context(merge_shared(shared.context, _object("context", call.context)))
+    stated = merge_shared(shared.context, _object("context", call.context))
+    user_token = stated.get(USER_TOKEN)
+    context = _context(stated)
     integrations = merge_shared(shared.integrations, _integrations(call))
     name, properties, left_out = _name_and_properties(type_, call, context)
     user_id = read_identifier("userId", call.user_id, placeholders)
@@ -143,7 +146,7 @@ def event_of_item(
         integrations=integrations,
         is_history=context.get("backfill") is True or integrations.get(INTEGRATION) is False,
     )
-    return Item(event, left_out)
+    return Item(event, left_out, user_token)
 
 
 def shared_context(text: bytes) -> dict[str, Any]:
@@ -278,10 +281,10 @@ def _check_bounds(field: str, text: str) -> str:
 
 
 def _context(context: dict[str, Any]) -> dict[str, Any]:
-    """Return the client's context, without the key that only Sojourn sets."""
-    if OUR_CONTEXT not in context:
+    """Return the client's context, without its token and the key of Sojourn itself."""
+    if OUR_CONTEXT not in context and USER_TOKEN not in context:
         return context
-    return {name: value for name, value in context.items() if name != OUR_CONTEXT}
+    return {name: value for name, value in context.items() if name not in (OUR_CONTEXT, USER_TOKEN)}
 
 
 def _integrations(call: _Call) -> dict[str, Any]:

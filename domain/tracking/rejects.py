@@ -21,6 +21,9 @@ MAX_RECORDED: Final = 100
 MAX_TEXT_BYTES: Final = 2_048
 MAX_BYTES: Final = 32 * 1024
 
+# A JWT: two objects of JSON in base64, then the signature.
+_USER_TOKEN: Final = re.compile(rb"eyJ[\w-]*\.eyJ[\w-]*\.[\w-]*")
+
 
 class Unrecorded(msgspec.Struct, frozen=True):
     """How many refused calls and parts left out are counted without a record.
@@ -63,8 +66,10 @@ def select_losses(
 class RejectCollector:
     """Collects the losses of a request in order; refused calls precede parts left out."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, names_users: bool = True) -> None:
+        """Without `names_users`, a refused call is of no user."""
         self._source = source
+        self._names_users = names_users
         self._refused: list[Reject] = []
         self._left_out: list[Reject] = []
         self._refused_calls = 0
@@ -81,7 +86,7 @@ class RejectCollector:
                     index=index,
                     source=self._source,
                     message_id=_message_id(ids.message_id),
-                    user_id=_identifier(ids.user_id, placeholders),
+                    user_id=_identifier(ids.user_id, placeholders) if self._names_users else None,
                     anonymous_id=_identifier(ids.anonymous_id, placeholders),
                     error=str(error),
                     body=self._bounded_text(raw),
@@ -130,6 +135,8 @@ class RejectCollector:
 
     def _bounded_text(self, raw: bytes) -> str:
         limit = min(MAX_TEXT_BYTES, self._room)
+        if b"eyJ" in raw:
+            raw = _USER_TOKEN.sub(b"(user token)", raw)
         # A text column holds no NUL, and an invalid byte takes three once replaced: cut again afterwards.
         readable = raw[:limit].decode(errors="replace").replace("\0", "�")
         kept = readable.encode()[:limit].decode(errors="ignore")

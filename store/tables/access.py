@@ -1,6 +1,18 @@
 """Keys of the API, the audit log, and stored responses."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, LargeBinary, SmallInteger, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from store.tables.columns import CLOCK, DEFAULT_SOURCE, EMPTY_OBJECT, INSTANT, metadata
@@ -15,13 +27,21 @@ api_keys = Table(
     # Message ids are unique within it. Sojourn's own events have their own source.
     Column("source", Text, nullable=False, server_default=DEFAULT_SOURCE),
     Column("secret_hash", LargeBinary, nullable=False),
+    # For browser keys: the origins of their pages, whether calls about users need a token (`token`) or none (`full`),
+    # and the secrets that sign tokens, the newest first. Verifying takes the secret itself.
+    Column("is_browser", Boolean, nullable=False, server_default=text("false")),
+    Column("origins", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("trust", Text, nullable=False, server_default=text("'full'")),
+    Column("token_secrets", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("created_by", Text, nullable=False),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("expires_at", INSTANT),
     Column("revoked_at", INSTANT),
     Column("last_used_at", INSTANT),
     CheckConstraint("scopes <@ ARRAY['ingest', 'stream', 'read', 'operate', 'admin']", name="api_keys_scopes"),
-    CheckConstraint("source <> 'sojourn'", name="api_keys_source"),
+    # Anyone has a browser key: it only reports, and its message ids hide none of a server's.
+    CheckConstraint("source <> 'sojourn' AND is_browser = (source LIKE 'browser:%')", name="api_keys_source"),
+    CheckConstraint("NOT is_browser OR scopes = ARRAY['ingest'] AND origins <> '{}'", name="api_keys_browser"),
 )
 
 # Who did what. Written in the transaction of the action.

@@ -36,6 +36,8 @@ events = Table(
     Column("reported_timestamp", INSTANT),
     Column("integrations", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("is_history", Boolean, nullable=False, server_default=text("false")),
+    # `unverified` ones count for nothing: a browser reported them about a known person, without a user token.
+    Column("trust", Text, nullable=False, server_default=text("'verified'")),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("recorded_xid", BigInteger, server_default=CURRENT_XID),
     Index("events_profile_id", "profile_id", "recorded_at"),

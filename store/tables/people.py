@@ -15,6 +15,8 @@ profiles = Table(
     Column("suppressed", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     # The time zone and the language of the person's device.
     Column("context", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    # Values that a browser stated without a user token, by their path in the call. Nothing uses them.
+    Column("claims", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     # The stamps of the values above, and the person's normalised address on each channel.
     Column("said", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("addresses", JSONB, nullable=False, server_default=EMPTY_OBJECT),

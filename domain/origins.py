@@ -1,0 +1,45 @@
+"""Web origins to which a browser key is bound, as the header `Origin` has them.
+
+Source: the HTML standard, "Origin"; RFC 6454, 6.2. Browsers send it in lower case, in ASCII, without a default port.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+MAX_ORIGINS: Final = 20
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# `*.` stands for any subdomain, and needs two labels behind it: `https://*.example` would be a whole top-level domain.
+_ORIGIN: Final = re.compile(
+    rf"(https?)://(\*\.{_LABEL}(?:\.{_LABEL})+|{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::([0-9]{{1,5}}))?"
+)
+
+
+def read_origin(text: str) -> str | None:
+    """Return an origin in the spelling of browsers; None if it is not one."""
+    match = _ORIGIN.fullmatch(text.strip().lower().removesuffix("/"))
+    if match is None or len(match[2]) > 255:
+        return None
+    scheme, host, port = match[1], match[2], match[3]
+    if port is None or port == _DEFAULT_PORTS[scheme]:
+        return f"{scheme}://{host}"
+    return f"{scheme}://{host}:{port}" if 0 < int(port) < 65_536 else None
+
+
+def is_origin_allowed(given: str, allowed: Collection[str]) -> bool:
+    """Return whether a header's origin is one of these, or a subdomain of `*.`."""
+    return (given in allowed and "*" not in given) or any(
+        _is_subdomain(given, pattern) for pattern in allowed if "://*." in pattern
+    )
+
+
+def _is_subdomain(given: str, pattern: str) -> bool:
+    prefix, _, rest = pattern.partition("*")
+    inner = given.removeprefix(prefix).removesuffix(rest)
+    return (
+        given.startswith(prefix)
+        and given.endswith(rest)
+        and len(given) > len(prefix) + len(rest)
+        and re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*", inner) is not None
+    )
