@@ -29,6 +29,7 @@ from application.rejects import RejectLog
 from application.send import Sender
 from application.step_decisions import StepDecisions
 from application.stream import Stream
+from application.user_changes import UserChanges
 from application.users import Users
 from application.versions import Versions
 from channels.email import smtp
@@ -62,6 +63,7 @@ class Services:
     plans: Plans
     documents: DeploymentDocuments
     users: Users
+    change_user: UserChanges
     recipients: Recipients
     unsubscribe: Unsubscribe
     explain: Explain
@@ -100,6 +102,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             plans=Plans(database, checks),
             documents=DeploymentDocuments(database, checks),
             users=Users(database, journey_url(settings)),
+            change_user=UserChanges(database, ingest, journey_url(settings)),
             recipients=Recipients(database),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),

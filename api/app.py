@@ -58,6 +58,7 @@ _MODULES = (
     journeys,
     funnel,
     users,
+    user_profiles,
     deployment_documents,
     keys,
     audit,
@@ -67,8 +68,6 @@ _MODULES = (
     schemas,
     reference,
     health,
-    # The path of a user takes whatever follows: it comes after all other routes below /v1/users.
-    user_profiles,
 )
 
 _DESCRIPTION = """

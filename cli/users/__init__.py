@@ -2,9 +2,11 @@
 
 import typer
 
+from cli.users.change import change
 from cli.users.find import find
 from cli.users.show import show
 
-app = typer.Typer(no_args_is_help=True, help="Show and find people.")
-for command in (show, find):
-    app.command()(command)
+app = typer.Typer(no_args_is_help=True, help="Show, find and change people.")
+app.command()(show)
+app.command()(find)
+app.command("set")(change)
