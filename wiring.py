@@ -13,6 +13,7 @@ from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.consumers import Consumer
+from application.data_plan import DataPlan, DataPlanConsumer
 from application.deployment_documents import DeploymentDocuments
 from application.explain import Explain
 from application.funnel import Funnels
@@ -71,6 +72,7 @@ class Services:
     funnel: Funnels
     reconciliations: Reconciliations
     stream: Stream
+    data_plan: DataPlan
     link_marks: Sequence[str]
 
     async def now(self) -> datetime:
@@ -110,6 +112,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             funnel=Funnels(database),
             reconciliations=Reconciliations(database),
             stream=Stream(database),
+            data_plan=DataPlan(database),
             link_marks=[mark_of(secret) for secret in settings.link_secrets],
         )
 
@@ -154,7 +157,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             providers=providers,
             mail=next((provider for provider in opened.values() if isinstance(provider, Smtp)), None),
             link_mark=mark_of(secrets[0]),
-            consumers=(),
+            consumers=(DataPlanConsumer(),),
         )
 
 
