@@ -241,7 +241,8 @@ def change_text(part: str, changes: Mapping[str, Any]) -> str:
         case "identity":
             linked = [f"{one['kind']} id {one['value']}" for one in changes.get("linked", ())]
             merged = ["another profile was merged into this one" for _ in changes.get("merged", ())]
-            return f"identity: {', '.join([*linked, *merged])}"
+            separated = ["a merged profile was separated again" for _ in changes.get("separated", ())]
+            return f"identity: {', '.join([*linked, *merged, *separated])}"
         case "traits":
             return f"traits: {', '.join(changes)}"
         case "consent":

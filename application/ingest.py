@@ -189,7 +189,9 @@ class Ingest:
         said = _statements(fresh, listeners, received_at, opt_out)
         touched = {profile_event.profile_id for profile_event in interesting} | said.keys()
         of_addresses = _opt_out_statements(fresh[0], opt_out) if opt_out else ()
-        if resolution.linked and not await profiles.create(connection, resolution.created, resolution.linked):
+        if resolution.linked and not await profiles.create(
+            connection, resolution.created, resolution.linked, received_at
+        ):
             raise _IdentityMoved
         merged = resolution.merged
         locked = await lock_before_merge(connection, merged, touched, said, of_addresses) if merged else None
@@ -297,5 +299,4 @@ def _opt_out_statements(reported: StoredEvent, opt_out: OptOut) -> list[AddressS
 
 
 def _source(event: Event, opt_out: OptOut | None) -> Source:
-    source = event_source(event)
-    return source if opt_out is None else replace(source, kind="link", name="")
+    return replace(event_source(event), kind="event" if opt_out is None else "link")

@@ -22,7 +22,7 @@ from domain.people.statements import addresses_in, statements_of_traits
 from domain.tracking.event import OUR_CONTEXT, Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
 from domain.tracking.traits import LeftOut, consent_path
-from store import addresses, profile_changes, profiles
+from store import addresses, merges, profile_changes, profiles
 from store.addresses import Address
 from store.database import Connection, PendingResult
 from store.profile_changes import ProfileChange
@@ -255,9 +255,16 @@ async def merge_people(
     merged: Mapping[UUID, UUID],
     people: Mapping[UUID, Profile],
     sources: Mapping[UUID, Source],
+    *,
+    is_reversible: bool = False,
 ) -> tuple[list[ProfileChange], list[Refusal]]:
-    """Merge locked profiles into others; return the changes, and traits without room."""
+    """Merge locked profiles into others; return the changes, and traits without room.
+
+    A reversible merge keeps both profiles as they were.
+    """
     states, history, refusals = await turns.run(_merge_states(merged, people, sources))
+    by = {source: sources[source].id for source in merged}
+    await merges.record(connection, merged, by, is_reversible=is_reversible)
     await profiles.pour(connection, merged)
     await profiles.write(connection, states)
     return history, refusals

@@ -122,8 +122,15 @@ def _pairs(identities: Collection[Identity]) -> tuple[list[str], list[str]]:
     return [identity.kind for identity in identities], [identity.value for identity in identities]
 
 
-async def create(connection: Connection, created: Mapping[UUID, str | None], linked: Mapping[Identity, UUID]) -> bool:
+async def create(
+    connection: Connection,
+    created: Mapping[UUID, str | None],
+    linked: Mapping[Identity, UUID],
+    received_at: datetime,
+) -> bool:
     """Insert profiles and identities. False if another transaction linked one first.
+
+    No profile is younger than its first event, by which merges find the partitions that can hold its events.
 
     The same holds if it made one of these profiles another user's. The caller must then roll back and look the
     identities up again.
@@ -134,11 +141,12 @@ async def create(connection: Connection, created: Mapping[UUID, str | None], lin
     async with connection.pipeline():
         await connection.execute(
             """
-            INSERT INTO profiles (id, user_id)
-            SELECT id, user_id FROM jsonb_to_recordset(%s) AS item (id uuid, user_id text) ORDER BY user_id, id
+            INSERT INTO profiles (id, user_id, created_at)
+            SELECT id, user_id, least(now(), %s)
+            FROM jsonb_to_recordset(%s) AS item (id uuid, user_id text) ORDER BY user_id, id
             ON CONFLICT DO NOTHING
             """,
-            (Jsonb([{"id": id, "user_id": user_id} for id, user_id in created.items()]),),
+            (received_at, Jsonb([{"id": id, "user_id": user_id} for id, user_id in created.items()])),
         )
         cursor = await connection.execute(
             """
@@ -230,27 +238,7 @@ async def read(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Prof
 
 async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> None:
     """Replace the values of profiles that the caller has locked and folded."""
-    items = [
-        {
-            "id": id,
-            "traits": state.traits.values,
-            "consent": state.consent.values,
-            "suppressed": state.suppressed.values,
-            "context": state.context.values,
-            "stage": state.stage.values.get(STAGE),
-            "claims": state.claims.values,
-            "said": {
-                "traits": pack(state.traits.stamps),
-                "consent": pack(state.consent.stamps),
-                "suppressed": pack(state.suppressed.stamps),
-                "context": pack(state.context.stamps),
-                "stage": pack(state.stage.stamps),
-                "claims": pack(state.claims.stamps),
-            },
-            "addresses": normalized_addresses(state.traits.values),
-        }
-        for id, state in sorted(states.items())
-    ]
+    items = [{"id": id, **columns_of(state)} for id, state in sorted(states.items())]
     await connection.execute(
         """
         UPDATE profiles
@@ -266,14 +254,41 @@ async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> 
     )
 
 
+def columns_of(state: ProfileState) -> dict[str, Any]:
+    """Return the columns that hold a state."""
+    return {
+        "traits": state.traits.values,
+        "consent": state.consent.values,
+        "suppressed": state.suppressed.values,
+        "context": state.context.values,
+        "stage": state.stage.values.get(STAGE),
+        "claims": state.claims.values,
+        "said": {
+            "traits": pack(state.traits.stamps),
+            "consent": pack(state.consent.stamps),
+            "suppressed": pack(state.suppressed.stamps),
+            "context": pack(state.context.stamps),
+            "stage": pack(state.stage.stamps),
+            "claims": pack(state.claims.stamps),
+        },
+        "addresses": normalized_addresses(state.traits.values),
+    }
+
+
 async def find(connection: Connection, person: PersonRef) -> UUID | None:
-    """Return the profile of a person."""
+    """Return the profile of a person, also by an id of a merged one."""
     if person.kind == "profile":
         try:
             id = UUID(person.id)
         except ValueError:
             return None
-        cursor = await connection.execute("SELECT id AS profile_id FROM profiles WHERE id = %s", (id,))
+        cursor = await connection.execute(
+            """
+            SELECT id AS profile_id FROM profiles WHERE id = %(id)s
+            UNION ALL SELECT profile_id FROM profile_merges WHERE source_id = %(id)s
+            """,
+            {"id": id},
+        )
     else:
         cursor = await connection.execute(
             """

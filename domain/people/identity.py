@@ -35,7 +35,7 @@ class PersonRef(Struct, frozen=True):
 class Identity(Struct, frozen=True, order=True, gc=False):
     """An identifier by which a client names a person."""
 
-    kind: Literal["user", "anonymous"]
+    kind: str
     value: str
 
 

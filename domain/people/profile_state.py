@@ -169,15 +169,20 @@ def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
     room = _Room(new.traits)
     room.count()
     room.free()
+    return Folded(new, True, find_changes(target, new, source), refusals)
+
+
+def find_changes(old: ProfileState, new: ProfileState, source: Source) -> list[PartChange]:
+    """Return the values by which two states differ."""
     changes = []
     for part in _IS_REFUSAL:
-        before, after = target.part(part).values, new.part(part).values
+        before, after = old.part(part).values, new.part(part).values
         changes += [
             PartChange(part, name, before.get(name), after.get(name), source)
             for name in sorted(before.keys() | after.keys())
             if not is_same(before.get(name), after.get(name))
         ]
-    return Folded(new, True, changes, refusals)
+    return changes
 
 
 def _is_never(_: Any) -> bool:

@@ -1,6 +1,6 @@
 """People: profiles, their identities and addresses, and their history."""
 
-from sqlalchemy import Column, ForeignKey, Index, Table, Text, Uuid, text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.columns import CLOCK, EMPTY_ARRAY, EMPTY_OBJECT, INSTANT, metadata
@@ -69,7 +69,26 @@ identities = Table(
     Column("kind", Text, primary_key=True),
     Column("value", Text, primary_key=True),
     Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
+    # The user id of a user who was merged into the profile.
+    Column("is_former", Boolean, nullable=False, server_default=text("false")),
     Index("identities_profile_id", "profile_id"),
-    # Two users are never one person, even in concurrent transactions.
-    Index("identities_one_user", "profile_id", unique=True, postgresql_where=text("kind = 'user'")),
+    # Two users are never one person, even in concurrent transactions, unless an operator has merged them.
+    Index("identities_one_user", "profile_id", unique=True, postgresql_where=text("kind = 'user' AND NOT is_former")),
+)
+
+# Profiles that were merged into others. `target_id` is the profile of the merge, `profile_id` the one that has its rows
+# now: it may have been merged in turn. `snapshot` is what the undo of a merge by an operator needs.
+profile_merges = Table(
+    "profile_merges",
+    metadata,
+    Column("source_id", Uuid, primary_key=True),
+    Column("target_id", Uuid, nullable=False),
+    Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
+    Column("source_user_id", Text),
+    # The event, or the name of the operator.
+    Column("merged_by", Text, nullable=False),
+    Column("at", INSTANT, nullable=False, server_default=text("now()")),
+    Column("snapshot", JSONB),
+    Index("profile_merges_profile_id", "profile_id"),
+    Index("profile_merges_source_user_id", "source_user_id", postgresql_where=text("source_user_id IS NOT NULL")),
 )

@@ -64,13 +64,15 @@ async def test_the_commands_are_answered_as_they_say(client: httpx.AsyncClient, 
     [reject] = answer.json()["rejects"]
     assert (reject["outcome"], reject["part"]) == ("left_out", "traits.timezone")
     async with await psycopg.AsyncConnection.connect(database_url, row_factory=dict_row) as connection:
-        cursor = await connection.execute("SELECT user_id, traits, consent, suppressed FROM profiles")
+        cursor = await connection.execute(
+            "SELECT user_id, traits, consent, suppressed FROM profiles WHERE user_id = 'u-1'"
+        )
         [person] = await cursor.fetchall()
     assert {name: value for name, value in person["traits"].items() if value is not None} == {
         "email": "ada@example.com",
         "plan": "team",
         "address": {"city": "Rome"},
-        "tier": "gold",
+        "last_login": "2026-11-22",
     }
     assert (person["user_id"], person["consent"], person["suppressed"]) == ("u-1", {"email": True}, {"email": None})
 

@@ -1,1 +1,0 @@
-"""The data plan: events as they are seen, and as they are declared."""
