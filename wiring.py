@@ -13,6 +13,7 @@ from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.consumers import Consumer
+from application.data_plan import DataPlan, DataPlanConsumer
 from application.deployment_documents import DeploymentDocuments
 from application.explain import Explain
 from application.funnel import Funnels
@@ -30,6 +31,7 @@ from application.rejects import RejectLog
 from application.send import Sender
 from application.step_decisions import StepDecisions
 from application.stream import Stream
+from application.user_changes import UserChanges
 from application.users import Users
 from application.versions import Versions
 from channels.email import smtp
@@ -63,6 +65,7 @@ class Services:
     plans: Plans
     documents: DeploymentDocuments
     users: Users
+    change_user: UserChanges
     recipients: Recipients
     merges: Merges
     unsubscribe: Unsubscribe
@@ -71,6 +74,7 @@ class Services:
     funnel: Funnels
     reconciliations: Reconciliations
     stream: Stream
+    data_plan: DataPlan
     link_marks: Sequence[str]
 
     async def now(self) -> datetime:
@@ -102,6 +106,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             plans=Plans(database, checks),
             documents=DeploymentDocuments(database, checks),
             users=Users(database, journey_url(settings)),
+            change_user=UserChanges(database, ingest, journey_url(settings)),
             recipients=Recipients(database),
             merges=Merges(database),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
@@ -110,6 +115,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             funnel=Funnels(database),
             reconciliations=Reconciliations(database),
             stream=Stream(database),
+            data_plan=DataPlan(database),
             link_marks=[mark_of(secret) for secret in settings.link_secrets],
         )
 
@@ -154,7 +160,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             providers=providers,
             mail=next((provider for provider in opened.values() if isinstance(provider, Smtp)), None),
             link_mark=mark_of(secrets[0]),
-            consumers=(),
+            consumers=(DataPlanConsumer(),),
         )
 
 

@@ -16,6 +16,7 @@ from api import (
     apply,
     audit,
     campaigns,
+    data_plan,
     deployment_documents,
     funnel,
     health,
@@ -59,18 +60,18 @@ _MODULES = (
     journeys,
     funnel,
     users,
+    user_profiles,
     user_merges,
     deployment_documents,
     keys,
     audit,
     reconciliations,
     stream,
+    data_plan,
     unsubscribe,
     schemas,
     reference,
     health,
-    # The path of a user takes whatever follows: it comes after all other routes below /v1/users.
-    user_profiles,
 )
 
 _DESCRIPTION = """

@@ -7,16 +7,18 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from api.auth import Reader, allow
-from api.dependencies import PersonPath, ResponseModel, TextField, Using, example
-from api.entity_tags import Tag, Tagged
+from api.auth import Operator, Reader, allow
+from api.dependencies import PersonPath, RequestModel, ResponseModel, TextField, Using, example
+from api.entity_tags import IfMatch, Tag, Tagged
 from api.journeys import JOURNEY, Journey
 from api.pages import DEFAULT_LIMIT, After, Limit, cursor, position
 from api.problems import refusals
 from api.routes import Route
+from api.user_paths import WHOLE_PERSON
 from application.users import PersonView
 from domain.access import Scope
 from domain.errors import InvalidCursorError, NotFoundError
+from domain.people.operator_changes import OperatorChanges
 
 router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
@@ -136,6 +138,18 @@ class UserList(ResponseModel):
     next: str | None = Field(description="pass it as `after`; null at the end. A page may be empty and have one")
 
 
+class UserChangeRequest(RequestModel):
+    model_config = example(
+        {"traits": {"plan": "pro", "trial_ends": None}, "consent": {"email": True}, "suppressed": {"email": None}}
+    )
+
+    traits: dict[TextField, Any] = Field({}, description="null removes a trait; those not named stay")
+    consent: dict[TextField, bool] = Field({}, description="by channel")
+    suppressed: dict[TextField, Annotated[TextField, Field(min_length=1, max_length=255)] | None] = Field(
+        {}, description="the reason by channel; null lifts the suppression, and the refusals of the present address"
+    )
+
+
 @router.get("", responses=refusals(InvalidCursorError))
 async def find_users(
     services: Using,
@@ -175,13 +189,31 @@ async def find_users(
     )
 
 
-@router.get("/{user_id:path}", responses=refusals(NotFoundError))
+@router.get(WHOLE_PERSON, responses=refusals(NotFoundError))
 async def get_user(person: PersonPath, services: Using, by: Reader, tag: Tagged) -> User:
     """One user: traits with their sources, ids, consent with its log, and journeys.
 
     The audit log says who has looked at whom, once a day.
     """
     return _answer(await services.users.get(person, by=by), tag)
+
+
+@router.patch(WHOLE_PERSON, responses=refusals(NotFoundError))
+async def change_user(
+    person: PersonPath, changes: UserChangeRequest, services: Using, by: Operator, if_match: IfMatch, tag: Tagged
+) -> User:
+    """Change traits, consent and suppressions: all or nothing.
+
+    The rules are those of an identify. Traits and consent are reported as an event of the source `sojourn`, which
+    campaigns hear. A person whom no call has named is 404: an identify makes one.
+    """
+    view = await services.change_user(
+        person,
+        OperatorChanges(changes.traits, changes.consent, changes.suppressed),
+        if_match=if_match,
+        by=by,
+    )
+    return _answer(view, tag)
 
 
 def _answer(view: PersonView, tag: Tag) -> User:

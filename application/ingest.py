@@ -299,4 +299,5 @@ def _opt_out_statements(reported: StoredEvent, opt_out: OptOut) -> list[AddressS
 
 
 def _source(event: Event, opt_out: OptOut | None) -> Source:
-    return replace(event_source(event), kind="event" if opt_out is None else "link")
+    source = event_source(event)
+    return source if opt_out is None else replace(source, kind="link", name="")

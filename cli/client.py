@@ -22,6 +22,7 @@ IN_PROGRESS = "idempotency_in_progress"
 
 _STANDARD_MEMBERS = {"type", "title", "status", "detail", "code", "message"}
 _NOT_NOW = {429, 503}
+_NO_PARAMS: Mapping[str, Any] = {}
 
 
 def connect(context: typer.Context) -> "ApiClient":
@@ -75,17 +76,23 @@ class ApiClient:
     def put(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return self._act("PUT", path, body)
 
+    def patch(self, *path: str, body: Mapping[str, Any], **params: str | None) -> dict[str, Any]:
+        return self._act("PATCH", path, body, params)
+
     def delete(self, *path: str) -> dict[str, Any]:
         return self._act("DELETE", path, None)
 
-    def _act(self, method: str, path: tuple[str, ...], body: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _act(
+        self, method: str, path: tuple[str, ...], body: Mapping[str, Any] | None, params: Mapping[str, Any] = _NO_PARAMS
+    ) -> dict[str, Any]:
         """Act once: a call whose answer was lost is repeated with its key."""
         headers = {IDEMPOTENCY_KEY: str(uuid4())}
+        given = {name: value for name, value in params.items() if value is not None}
         lost: UnavailableError | None = None
         for pause in (0.0, *RETRY_SECONDS):
             time.sleep(pause)
             try:
-                return self._answer(self._request(method, path, json=body, headers=headers))
+                return self._answer(self._request(method, path, json=body, params=given, headers=headers))
             except _NotConnectedError as error:
                 # Only a request that may have arrived is repeated.
                 if lost is None:

@@ -206,6 +206,17 @@ class Database:
                 _WORK.reset(token)
 
     @asynccontextmanager
+    async def one_transaction(self) -> AsyncIterator[None]:
+        """Let several use cases of this task share a transaction: the unit's, or one more."""
+        work = _WORK.get()
+        if work is not None and work.is_of(self):
+            async with work.savepoint():
+                yield
+            return
+        async with self.unit_of_work():
+            yield
+
+    @asynccontextmanager
     async def own_transaction(self) -> AsyncIterator[Connection]:
         """Open a transaction outside of any unit of work."""
         async with self._connection() as connection, connection.transaction():

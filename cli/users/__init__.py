@@ -2,10 +2,13 @@
 
 import typer
 
+from cli.users.change import change
 from cli.users.find import find
 from cli.users.merge import merge
 from cli.users.show import show
 
-app = typer.Typer(no_args_is_help=True, help="Show, find and merge people.")
-for command in (show, find, merge):
-    app.command()(command)
+app = typer.Typer(no_args_is_help=True, help="Show, find, change and merge people.")
+app.command()(show)
+app.command()(find)
+app.command("set")(change)
+app.command()(merge)

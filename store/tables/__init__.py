@@ -1,6 +1,17 @@
 """The tables, for migrations and for checks of a migrated database."""
 
-from store.tables import access, campaigns, deployment, events, journeys, messages, people, stream
+from store.tables import access, campaigns, data_plan, deployment, events, journeys, messages, people, stream
 from store.tables.columns import metadata
 
-__all__ = ["access", "campaigns", "deployment", "events", "journeys", "messages", "metadata", "people", "stream"]
+__all__ = [
+    "access",
+    "campaigns",
+    "data_plan",
+    "deployment",
+    "events",
+    "journeys",
+    "messages",
+    "metadata",
+    "people",
+    "stream",
+]

@@ -1,7 +1,9 @@
 """People are shown with the source of each value, and found."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -127,3 +129,114 @@ async def test_without_the_scope_nobody_is_shown(live: FastAPI) -> None:
         for path in ("/v1/users", "/v1/users/u-1"):
             assert (await tracker.get(path)).status_code == 403
     assert WRITE_KEY != ADMIN_KEY
+
+
+async def change(client: httpx.AsyncClient, user: str, **body: Any) -> dict[str, Any]:
+    answer = await client.patch(f"/v1/users/{user}", json=body)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_an_operator_changes_all_or_nothing_by_the_rules_of_an_identify(
+    operator: httpx.AsyncClient, identify: Track
+) -> None:
+    await identify({"plan": "free", "city": "Bonn", "email": "old@example.com"}, userId="u-1")
+    person = await change(
+        operator,
+        "u-1",
+        traits={"plan": "pro", "city": None, "email": " New@example.com ", "timezone": "europe/berlin"},
+        consent={"email": False},
+        suppressed={"email": "asked us"},
+    )
+    traits = {name: (one["value"], one["source"], one["by"]) for name, one in person["traits"].items()}
+    ours = ("operator", "SOJOURN_ADMIN_KEY")
+    assert traits == {
+        "plan": ("pro", *ours),
+        "email": ("New@example.com", *ours),
+        "timezone": ("Europe/Berlin", *ours),
+    }
+    email = person["consent"]["email"]
+    # The suppression binds the address that the same change has set.
+    assert (email["address"], list(email["address_refusals"])) == ("new@example.com", ["suppression"])
+    assert (email["given"]["value"], email["given"]["source"]) == (False, "operator")
+    items = (await get(operator, "/v1/users/u-1/timeline"))["items"]
+    assert items[1]["summary"] == "changed by SOJOURN_ADMIN_KEY"
+    assert {each["part"] for each in items[1]["changes"]} == {"traits", "consent"}
+    [entry] = (await get(operator, "/v1/audit-log", target="u-1"))["entries"]
+    names = {"traits": ["city", "email", "plan", "timezone"], "consent": ["email"], "suppressed": ["email"]}
+    assert (entry["action"], entry["data"]) == ("user.change", names)
+
+    lifted = await change(operator, "u-1", suppressed={"email": None}, consent={"email": True})
+    assert lifted["consent"]["email"]["is_allowed"]
+    before = await get(operator, "/v1/users/u-1")
+    for body, status in (
+        ({}, 400),
+        ({"traits": {"plan": "x"}, "suppressed": {"fax": "no"}}, 404),
+        ({"traits": {"plan": "x", "timezone": "GMT+2"}}, 400),
+        ({"traits": {"plan": "x", "consent": {"email": True}}}, 400),
+        ({"traits": {"plan": "x", "big": 2**64}}, 400),
+        ({"traits": {"plan": "x", **{f"t{number}": 1 for number in range(1_000)}}}, 400),
+        ({"traits": {"plan": "x" * 40_000}}, 413),
+        ({"traits": {"plan": "x"}, "consent": {"E-Mail": True}}, 400),
+        ({"traits": {"plan": "x\0"}}, 400),
+    ):
+        answer = await operator.patch("/v1/users/u-1", json=body)
+        assert answer.status_code == status, answer.text
+    answer = await operator.patch(
+        "/v1/users/u-1", content=b'{"traits": {"plan": NaN}}', headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 400, answer.text
+    assert await get(operator, "/v1/users/u-1") == before
+    assert (await operator.patch("/v1/users/u-2", json={"traits": {"a": 1}})).status_code == 404
+    anonymous = {"kind": "anonymous"}
+    await identify({"plan": "free"}, anonymousId="a-1")
+    answer = await operator.patch("/v1/users/a-1", params=anonymous, json={"traits": {"plan": "pro"}})
+    assert answer.json()["traits"]["plan"]["value"] == "pro"
+
+
+async def test_a_change_is_made_once_and_to_what_was_read(operator: httpx.AsyncClient, identify: Track) -> None:
+    await identify({"seats": 0}, userId="u-1")
+    read = (await operator.get("/v1/users/u-1")).headers["ETag"]
+
+    async def add(seats: int) -> int:
+        body = {"traits": {"seats": seats}, "suppressed": {"email": None}}
+        return (await operator.patch("/v1/users/u-1", json=body, headers={"If-Match": read})).status_code
+
+    assert sorted(await asyncio.gather(*map(add, range(1, 9)))) == [200, *[412] * 7]
+    once = {"Idempotency-Key": "k-1"}
+    answers = [await operator.patch("/v1/users/u-1", json={"traits": {"seats": 9}}, headers=once) for _ in range(2)]
+    assert answers[0].json() == answers[1].json()
+    assert answers[1].headers["Idempotent-Replayed"] == "true"
+    items = (await get(operator, "/v1/users/u-1/timeline"))["items"]
+    assert [item["kind"] for item in items if item["summary"].startswith("changed")] == ["event", "event"]
+
+
+async def test_changes_race_with_merges_and_identifies_without_deadlock(
+    live: FastAPI, operator: httpx.AsyncClient, identify: Track
+) -> None:
+    await identify({"n": 0}, userId="u-1")
+    async with client_of(live, WRITE_KEY) as tracker:
+
+        async def merge(number: int) -> int:
+            await identify({"of": number}, anonymousId=f"a-{number}")
+            call = {"userId": "u-1", "anonymousId": f"a-{number}", "traits": {"n": number}}
+            return (await tracker.post("/v1/identify", json=call)).status_code
+
+        async def change(number: int) -> int:
+            body = {"traits": {"by": number}, "suppressed": {"email": None if number % 2 else "why"}}
+            return (await operator.patch("/v1/users/u-1", json=body)).status_code
+
+        answers = await asyncio.gather(*(make(number) for number in range(8) for make in (merge, change)))
+    assert answers == [200] * 16
+    person = await get(operator, "/v1/users/u-1")
+    assert len(person["identities"]) == 9
+
+
+async def test_an_id_with_slashes_is_whole_and_no_part_is_an_id(operator: httpx.AsyncClient, identify: Track) -> None:
+    for id in ("a/timeline/b", "timeline", "a/b"):
+        await identify({"plan": "free"}, userId=id)
+        assert (await change(operator, quote(id, safe=""), traits={"plan": "pro"}))["user_id"] == id
+        assert (await get(operator, f"/v1/users/{id}"))["user_id"] == id
+    assert (await operator.patch("/v1/users/a/timeline", json={})).status_code == 405
+    assert (await operator.patch("/v1/users/a/suppressions/email", json={})).status_code == 405

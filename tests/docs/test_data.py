@@ -8,6 +8,7 @@ from typing import get_args
 import httpx
 
 from cli.main import run
+from domain.data_plan import paths, seen
 from domain.sending.claim import MessageState
 from domain.stream import STREAM_KINDS
 from tests.cli.conftest import Output, api_url, deployment, folder, no_logs
@@ -46,3 +47,10 @@ def test_the_types_are_those_of_the_stream() -> None:
     told = {row[0].strip("`"): row[1] for row in rows(PAGE, "## Stream")}
     assert list(told) == list(STREAM_KINDS)
     assert set(get_args(MessageState)) <= set(re.findall(r"`(\w+)`", told["message"]))
+
+
+def test_the_bounds_are_those_of_the_code() -> None:
+    assert f"the first {seen.MAX_NAMES} names" in PAGE
+    assert f"the first {seen.MAX_PROPERTIES} properties" in PAGE
+    assert f"down to {paths.MAX_DEPTH} levels" in PAGE
+    assert f"that {seen.PEOPLE_OF_EXAMPLE} people had" in PAGE

@@ -72,7 +72,7 @@ async def test_the_commands_are_answered_as_they_say(client: httpx.AsyncClient, 
         "email": "ada@example.com",
         "plan": "team",
         "address": {"city": "Rome"},
-        "last_login": "2026-11-22",
+        "tier": "gold",
     }
     assert (person["user_id"], person["consent"], person["suppressed"]) == ("u-1", {"email": True}, {"email": None})
 

@@ -1,0 +1,63 @@
+"""Changes of a person by an operator: an identify, by the rules of all others."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.errors import InvalidRequestError, PayloadTooLargeError
+from domain.tracking.decode import decode
+from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event
+from domain.tracking.item import MAX_ITEM_BYTES
+
+# Any id: the event gets those of the person.
+_STAND_IN = "operator"
+
+
+class OperatorChanges(Struct, frozen=True):
+    """Traits (None deletes), consent by channel, and suppressions (None lifts one)."""
+
+    traits: Mapping[str, Any] = {}
+    consent: Mapping[str, bool] = {}
+    suppressed: Mapping[str, str | None] = {}
+
+    def names(self) -> dict[str, list[str]]:
+        """Return the names of all that is changed, for the audit log."""
+        parts = {"traits": self.traits, "consent": self.consent, "suppressed": self.suppressed}
+        return {part: sorted(given) for part, given in parts.items() if given}
+
+    def event(
+        self, *, user_id: str | None, anonymous_id: str | None, by: str, at: datetime, new_id: Callable[[], UUID]
+    ) -> Event | None:
+        """Return the identify that states traits and consent; None without any.
+
+        Raises InvalidRequestError if anything would be left out: the operator can correct it.
+        """
+        if not self.traits and not self.consent:
+            return None
+        if "consent" in self.traits:
+            raise InvalidRequestError("`consent` is no trait: give it beside `traits`")
+        call = {"userId": _STAND_IN, "traits": {**self.traits, **({"consent": self.consent} if self.consent else {})}}
+        try:
+            body = json.dumps(call, ensure_ascii=False, allow_nan=False).encode()
+            decoded = decode(body, kind="identify", source=SOJOURN_SOURCE, received_at=at, new_id=new_id)
+        except PayloadTooLargeError as error:
+            raise PayloadTooLargeError(
+                f"the changes may have {MAX_ITEM_BYTES:,} bytes: make them one after the other", limit=MAX_ITEM_BYTES
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise InvalidRequestError("the traits cannot be written as JSON") from error
+        if decoded.rejects:
+            raise InvalidRequestError(decoded.rejects[0].error)
+        [event] = decoded.events
+        return replace(
+            event,
+            message_id=str(event.id),
+            user_id=user_id,
+            anonymous_id=None if user_id else anonymous_id,
+            context={OUR_CONTEXT: {"by": by}},
+        )

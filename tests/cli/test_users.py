@@ -1,0 +1,41 @@
+"""People, as the commands show, find, change and import them."""
+
+import json
+
+import httpx
+import pytest
+
+from cli.main import run
+from tests.cli.conftest import Output
+from tests.harness import WRITE_KEY
+
+
+@pytest.mark.usefixtures("deployment")
+def test_a_person_is_shown_found_and_changed(api_url: str, capsys: Output) -> None:
+    traits = {"email": "Ada@Example.com", "plan": "free", "seats": 3, "old\u001b[2J": "x"}
+    call = {"userId": "u 1/a", "anonymousId": "a-1", "traits": traits}
+    assert httpx.post(f"{api_url}/v1/identify", json=call, auth=(WRITE_KEY, ""), trust_env=False).is_success
+    values = ["plan=pro", "seats=4", 'zip="53111"', "city=Rome"]
+    others = ["--consent", "email=no", "--suppress", "webhook=off", "--unset", "old\u001b[2J"]
+    assert run(["users", "set", "u 1/a", *values, *others]) == 0
+    shown = capsys.readouterr().out
+    assert run(["users", "show", "a-1", "--kind", "anonymous"]) == 0
+    assert capsys.readouterr().out == shown
+    lines = [line.split() for line in shown.splitlines() if line]
+    assert ["user", "u", "1/a"] in lines
+    assert ["ids", "anonymous", "a-1"] in lines
+    rows = {line[0]: line for line in lines}
+    assert (rows["plan"][1], rows["plan"][-2:]) == ("pro", ["operator", "SOJOURN_ADMIN_KEY"])
+    assert (rows["zip"][1], rows["city"][1], rows["seats"][1]) == ("53111", "Rome", "4")
+    assert rows["email"][-2:] == ["operator", "SOJOURN_ADMIN_KEY"]
+    assert "no_consent: the profile refuses email" in shown
+    assert "\u001b" not in shown
+    assert run(["users", "find", "--address", "ada@example.com", "--trait", "seats=4", "--json"]) == 0
+    [found] = json.loads(capsys.readouterr().out)["users"]
+    assert found["user_id"] == "u 1/a"
+    assert run(["users", "find", "--trait", "seats=3"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    for wrong in (["find", "--trait", "seats"], ["set", "u 1/a", "plan"], ["set", "u 1/a", "--consent", "email=maybe"]):
+        assert run(["users", *wrong]) == 2
+    assert run(["users", "set", "u 1/a", "timezone=GMT+2"]) == 1
+    assert "must be an IANA name" in capsys.readouterr().err

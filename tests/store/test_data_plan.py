@@ -1,0 +1,86 @@
+"""The worker's consumer counts each event once, and bounds the names that a client invents."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from application.catalogue import Catalogue
+from application.consumers import consume_page
+from application.data_plan import DataPlan, DataPlanConsumer
+from application.ingest import Ingest
+from domain.data_plan.seen import MAX_NAMES
+from domain.tracking.event import Event
+from store import seen
+from store.database import Database
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url, pool_size=4) as opened:
+        yield opened
+
+
+def event(name: str, source: str = "shop", **properties: object) -> Event:
+    return Event(
+        id=uuid4(),
+        source=source,
+        message_id=str(uuid4()),
+        type="track",
+        name=name,
+        user_id="u-1",
+        anonymous_id=None,
+        properties=dict(properties),
+        context={},
+        timestamp=NOW,
+    )
+
+
+async def ingest(database: Database, events: list[Event]) -> None:
+    await Ingest(database, Catalogue())(events, received_at=NOW)
+
+
+async def consume(database: Database, count: int) -> None:
+    """Consume until there were so many rows; transactions of other tests may still be open."""
+    async with asyncio.timeout(30):
+        while count > 0:
+            consumed = await consume_page(database, DataPlanConsumer())
+            assert consumed is not None
+            count -= consumed.number
+            await asyncio.sleep(0 if consumed.number else 0.02)
+    assert count == 0
+
+
+async def test_events_are_counted_by_source_type_and_name(database: Database) -> None:
+    await ingest(database, [event("A", value=1), event("B"), event("A", value="x"), event("A", source="app")])
+    await consume(database, 4)
+    await ingest(database, [event("A", value=2)])
+    await consume(database, 1)
+    plan = DataPlan(database)
+    found = await plan.list_seen(limit=10)
+    assert [(one.key.source, one.key.name, one.seen.count) for one in found] == [
+        ("app", "A", 1),
+        ("shop", "A", 3),
+        ("shop", "B", 1),
+    ]
+    assert found[1].seen.properties["value"].types == {"integer": 2, "string": 1}
+    assert [one.key for one in await plan.list_seen(limit=10, after=found[0].key)] == [one.key for one in found[1:]]
+    assert [one.key for one in await plan.list_seen(limit=10, name="B")] == [found[2].key]
+    async with database.transaction() as connection:
+        assert await seen.count_recent(connection, NOW) == {("track", "A"): 4, ("track", "B"): 1}
+
+
+async def test_invented_names_are_counted_together(database: Database) -> None:
+    await ingest(database, [event(f"invented {number}") for number in range(MAX_NAMES + 50)])
+    await consume(database, MAX_NAMES + 50)
+    await ingest(database, [event("late"), event("invented 7"), event("ada@example.com"), event("late", source="app")])
+    await consume(database, 4)
+    found = await DataPlan(database).list_seen(limit=MAX_NAMES + 50)
+    assert len(found) == MAX_NAMES + 2
+    rest = found[-1]
+    assert (rest.key.is_rest, rest.key.name, rest.seen.count, rest.seen.properties) == (True, "", 52, {})
+    assert {one.key.name: one.seen.count for one in found}["invented 7"] == 2
