@@ -33,29 +33,34 @@ class AudienceSample(Struct, frozen=True):
     missing: dict[str, int]
 
 
-async def sample_audience(database: Database, rule: AudienceRule) -> AudienceSample:
+async def sample_audience(database: Database, rule: AudienceRule, timezone: str | None) -> AudienceSample:
     """Evaluate an audience's condition over the first known profiles, within MAX_WORK.
 
-    No connection is held meanwhile, and other tasks have turns: a key that may only read may send any condition.
+    `timezone` is the campaign's. No connection is held meanwhile, and other tasks have turns: a key that may only read
+    may send any condition.
     """
-    matcher = Matcher({})
+    matcher: Matcher | None = None
     outcomes: list[ConditionOutcome] = []
     last = None
     while True:
         async with database.own_transaction() as connection:
-            found = await audience.page(connection, last, connection.clock.now(), PAGE)
-        outcomes += await turns.run(_judge(matcher, rule.where, found))
+            now = connection.clock.now()
+            matcher = matcher or Matcher({}, now)
+            found = await audience.page(connection, last, now, PAGE)
+        outcomes += await turns.run(_judge(matcher, rule.where, found, timezone))
         if len(found) < PAGE or len(outcomes) >= SAMPLE or matcher.work >= MAX_WORK:
             return _count(outcomes)
         last = found[-1].id
 
 
-def _judge(matcher: Matcher, where: str, profiles: Sequence[Profile]) -> LongWork[list[ConditionOutcome]]:
+def _judge(
+    matcher: Matcher, where: str, profiles: Sequence[Profile], timezone: str | None
+) -> LongWork[list[ConditionOutcome]]:
     outcomes: list[ConditionOutcome] = []
     for profile in profiles:
         if matcher.work >= MAX_WORK:
             break
-        outcomes.append(matcher.belongs(where, profile))
+        outcomes.append(matcher.belongs(where, profile, timezone))
         yield
     return outcomes
 

@@ -17,7 +17,7 @@ from domain.campaign.difference import Change
 from domain.campaign.document_warnings import cycle_warnings
 from domain.campaign.life import OPEN_STATES, CampaignState
 from domain.campaign.publication import Published, find_shared_keys
-from domain.campaign.rules import AudienceRule, Rules
+from domain.campaign.rules import Rules
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
 from domain.journey.forecast import Compiled, Fate, Forecast, InFlightPolicy, forecast
 from store import audit, campaigns, journey_versions
@@ -142,12 +142,13 @@ class Plans:
             )
         return checked
 
-    async def _sample(self, audience: AudienceRule | None) -> AudienceSample | None:
+    async def _sample(self, rules: Rules) -> AudienceSample | None:
         """Sample audiences one at a time, so that plans do not occupy the process."""
+        audience = rules.entry.audience
         if audience is None:
             return None
         async with self._sampling:
-            return await sample_audience(self._database, audience)
+            return await sample_audience(self._database, audience, rules.timezone)
 
     async def _plan(
         self, key: str, document: Document, checked: Published, together: Mapping[str, Rules] = NO_RULES
@@ -165,7 +166,7 @@ class Plans:
             groups = await journey_versions.in_flight(connection, key, next_version)
             versions = await campaigns.load_compiled(connection, key, sorted({group.version for group in groups}))
             rules = await campaigns.latest_rules(connection)
-        sample = await self._sample(checked.rules.entry.audience)
+        sample = await self._sample(checked.rules)
         takes_effect = campaign is not None and campaign.state in OPEN_STATES
         found = forecast(
             groups, versions, Compiled(checked.plan, checked.rules), document.in_flight if takes_effect else "keep"

@@ -33,6 +33,7 @@ class Unjudged(NamedTuple):
     listeners: Listeners
     decided: set[tuple[UUID, str]]
     published: Mapping[tuple[str, int], datetime]
+    at: datetime
 
 
 async def look_up(
@@ -54,7 +55,7 @@ async def look_up(
     if profile_id not in people:
         # Merged into another since it was looked up.
         return None
-    return Unjudged(people, found, reported, listeners, decided, published)
+    return Unjudged(people, found, reported, listeners, decided, published, connection.clock.now())
 
 
 def evaluate_refusals(unjudged: Unjudged) -> LongWork[dict[str, list[Recorded]]]:
@@ -63,7 +64,7 @@ def evaluate_refusals(unjudged: Unjudged) -> LongWork[dict[str, list[Recorded]]]
     They use the running versions and the current profile; events before a version's publication have none. A piece of
     work is one event and one campaign.
     """
-    matcher = Matcher(unjudged.people)
+    matcher = Matcher(unjudged.people, unjudged.at)
     refusals: dict[str, list[Recorded]] = {}
     number = steps = 0
     for stored in unjudged.found:
@@ -79,7 +80,7 @@ def evaluate_refusals(unjudged: Unjudged) -> LongWork[dict[str, list[Recorded]]]
                 continue
             where = version.rules.entry.where
             outcome = matcher.condition(
-                where, ExpressionScope.ENTRY_WHERE, ProfileEvent(stored.profile_id, event), None
+                where, ExpressionScope.ENTRY_WHERE, ProfileEvent(stored.profile_id, event), None, version.rules.timezone
             )
             if not outcome.holds and outcome.error is None:
                 data = {"event_id": str(event.id), "where": where, "version": version.version, "worked_out": True}

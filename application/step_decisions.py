@@ -61,7 +61,7 @@ class StepDecisions:
             request,
             BranchAnswer,
             _step_facts(request),
-            lambda facts, version: decide_branch(request, version.plan, version.rules, facts),
+            lambda facts, version: decide_branch(request, version.plan, version.rules, facts, self._timezone),
         )
         return answer.case
 
@@ -86,7 +86,9 @@ class StepDecisions:
             request,
             ActionAnswer,
             _step_facts(request),
-            lambda facts, version: decide_action(request, version.plan, version.rules, facts, clock.now()),
+            lambda facts, version: decide_action(
+                request, version.plan, version.rules, facts, clock.now(), self._timezone
+            ),
         )
         if answer.events:
             await self._ingest(list(answer.events), received_at=clock.now())

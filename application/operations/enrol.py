@@ -14,6 +14,7 @@ from application.catalogue import Catalogue
 from application.people import ask_for_people, write_people
 from domain.campaign.life import PAUSED, RUNNING
 from domain.campaign.rules import AudienceRule
+from domain.conditions.expressions import EvaluationTime
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.journey.matching import Matcher, ProfileEvent
 from domain.journey.routing import enrol
@@ -64,10 +65,11 @@ class EnrolHandler:
         if version is None or version.rules.entry.audience is None:
             return Page(operation.cursor, counts={CAMPAIGN_NOT_OPEN: 1}, is_last=True)
         rule = version.rules.entry.audience
+        time = EvaluationTime(convert(operation.parameters, EnrolParameters).at, version.rules.timezone)
         if await outbox.count_bulk(connection, MAX_WAITING) == MAX_WAITING:
             return Page(operation.cursor, pause=REST)
         found = await audience.page(connection, operation.cursor, operation.created_at, PAGE)
-        counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found)
+        counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found, time)
         if members:
             listeners = await self._catalogue.listeners(connection)
             if await self._find_open_version(connection, operation.campaign) != version:
@@ -91,16 +93,18 @@ class EnrolHandler:
         return CampaignVersion(key, version.version, version.rules)
 
 
-def _first_members(rule: AudienceRule, found: Sequence[Profile]) -> tuple[Counter[str], list[UUID], Sequence[Profile]]:
+def _first_members(
+    rule: AudienceRule, found: Sequence[Profile], time: EvaluationTime
+) -> tuple[Counter[str], list[UUID], Sequence[Profile]]:
     """Return the first members, and the counts and profiles examined for them.
 
     At most as many as enter in a second, to spread them evenly, and as MAX_WORK permits.
     """
-    matcher = Matcher({})
+    matcher = Matcher({}, time.at)
     counts: Counter[str] = Counter()
     members: list[UUID] = []
     for number, profile in enumerate(found, start=1):
-        outcome = matcher.belongs(rule.where, profile)
+        outcome = matcher.belongs(rule.where, profile, time.timezone)
         if outcome.holds:
             members.append(profile.id)
         else:

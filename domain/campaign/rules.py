@@ -12,7 +12,7 @@ from domain.campaign.delay_fields import AnyDelayRule
 from domain.campaign.life import Overdue, StopMode
 from domain.campaign.steps.action import ActionRule
 from domain.campaign.steps.actions import ACTIONS
-from domain.conditions.expressions import ExpressionScope, compile_condition
+from domain.conditions.expressions import EvaluationTime, ExpressionScope, compile_condition
 from domain.local_time.windows import LocalWindow
 
 # Type checkers cannot read a union made from a tuple, so they see the base class.
@@ -134,11 +134,11 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     timezone: str | None = None
     on_resume: ResumeRule = ResumeRule()
 
-    def decide(self, step: str, **roots: Any) -> BranchDecision:
+    def decide(self, step: str, time: EvaluationTime, **roots: Any) -> BranchDecision:
         """Return the first case that holds. Raises KeyError for an unknown step."""
         errors: dict[int, str] = {}
         for case, condition in enumerate(self.branches[step]):
-            outcome = compile_condition(condition, ExpressionScope.BRANCH_WHEN).evaluate(**roots)
+            outcome = compile_condition(condition, ExpressionScope.BRANCH_WHEN).evaluate(time, **roots)
             if outcome.holds:
                 return BranchDecision(case, errors)
             if outcome.error is not None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from domain.conditions.cel_patterns import PatternError, compile_pattern
 from domain.conditions.cel_roots import JSON
 from domain.conditions.cel_syntax import DURATION, CheckedTree, SyntaxNode, walk
+from domain.conditions.cel_times import KNOWN_FOR, WITHIN, explain_span
 from domain.suggestions import did_you_mean
 from domain.tracking.event import AUDIENCE
 from domain.tracking.item import TYPES
@@ -40,6 +41,8 @@ def _check_call(node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault
     operands = list(node.call_expr.args)
     if function == "matches":
         yield from _pattern(node, tree)
+    elif function in (WITHIN, KNOWN_FOR):
+        yield from _check_span(node, tree)
     elif function == "timestamp":
         yield from _refuse_decimal("a timestamp", operands[0], tree)
     elif function == "duration" and _number_kind(operands[0]) is not None:
@@ -137,6 +140,15 @@ def _pattern(node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
     except PatternError as error:
         said = f"`{text[:80]}` is not a regular expression that can be used: {error}"
         yield ExpressionFault(tree.offset(pattern), said, "Use RE2 syntax: no look-around, no back-references")
+
+
+def _check_span(node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:
+    span = node.call_expr.args[-1]
+    if (text := literal_text(span)) is None:
+        said = f"the span of `{node.call_expr.function}` is not a text in quotes"
+        yield ExpressionFault(tree.offset(span), said, "Write it out: `'14d'`")
+    elif (fault := explain_span(node.call_expr.function, text)) is not None:
+        yield ExpressionFault(tree.offset(span), *fault)
 
 
 def pattern_of(node: SyntaxNode) -> SyntaxNode:

@@ -1,22 +1,25 @@
 """Compile the text of an expression for CEL, or explain its faults."""
 
 import re
-from functools import cache
+from collections.abc import Mapping
+from functools import lru_cache
 
 from cel_expr_python import cel
 from google.protobuf.message import DecodeError
 from msgspec import Struct
 
-from domain.conditions import cel_numbers, cel_patterns
+from domain.conditions import cel_numbers, cel_patterns, cel_times
 from domain.conditions.cel_checks import find_faults
 from domain.conditions.cel_costs import Cost
 from domain.conditions.cel_errors import explain, position
 from domain.conditions.cel_numbers import Unified, unify
-from domain.conditions.cel_roots import NULLABLE, ROOTS, VARIABLES, VISIBLE, ExpressionScope
+from domain.conditions.cel_roots import COMPUTED, COMPUTED_TYPES, NULLABLE, ROOTS, VARIABLES, VISIBLE, ExpressionScope
 from domain.conditions.cel_syntax import CheckedTree, SyntaxNode, walk
+from domain.people.computed.definition import TraitType
 
 MAX_LENGTH = 2_000
-_HAS_FIELD = re.compile(r"\bhas\(\s*((?:event|entry|profile|journey)\.[a-z_]+)\s*\)")
+_HAS_FIELD = re.compile(r"\bhas\(\s*(profile\.computed\.\w+|(?:event|entry|profile|journey)\.[a-z_]+)\s*\)")
+_COMPUTED = re.compile(r"\bprofile\s*\.\s*computed\s*\.\s*([A-Za-z_]\w*)")
 
 
 class ConditionError(ValueError):
@@ -32,34 +35,50 @@ class Checked(Struct, frozen=True):
     """A checked expression, ready for evaluation.
 
     `kind` is the type of its value, where any number counts as an integer. `paths` are the places in the data that it
-    names: a variable and the keys below it. `keys` are all keys in it.
+    names: a variable and the keys below it. `keys` are all keys in it. `computed` are the computed traits that it
+    reads. If it `reads_time`, its value may change by itself. `untimed` is the expression over data without times among
+    those.
     """
 
-    expression: cel.Expression
+    tree: bytes
+    untimed: cel.Expression
     kind: cel.Type
     variables: frozenset[str]
     paths: tuple[tuple[str, ...], ...]
     keys: frozenset[str]
+    computed: frozenset[str]
+    reads_time: bool
     cost: Cost
 
+    def expression(self, times: frozenset[str]) -> cel.Expression:
+        """Return the expression over data in which these computed traits are times."""
+        return _deserialize(self.tree, times) if times else self.untimed
 
-def compile_checked(text: str, place: ExpressionScope) -> Checked:
-    """Check and compile an expression. Raises ConditionError."""
+
+def compile_checked(text: str, place: ExpressionScope, traits: Mapping[str, TraitType] | None = None) -> Checked:
+    """Check and compile an expression. Raises ConditionError.
+
+    `traits` are the types of the deployment's computed traits. Without them, any trait may be there and has any type.
+    """
     unified = unify(text)
     _check_text(text, unified)
     visible = VISIBLE[place]
+    named = dict.fromkeys(_COMPUTED.findall(text)) if "profile" in visible else ()
+    known = {name: "dyn" if traits is None else traits[name] for name in named if traits is None or name in traits}
     try:
-        return _compile(text, unified, visible)
+        return _compile(text, unified, visible, known)
     except ConditionError:
         raise
     except (RuntimeError, ValueError, DecodeError) as error:
         # Deserialising refuses more than CEL's checker, and protobuf allows less depth than both.
-        raise ConditionError(*explain(cel_numbers.original_text(str(error)), text, visible, ROOTS)) from error
+        raise ConditionError(
+            *explain(cel_numbers.original_text(str(error)), text, visible, ROOTS, None if traits is None else [*traits])
+        ) from error
 
 
-def _compile(text: str, unified: Unified, visible: tuple[str, ...]) -> Checked:
+def _compile(text: str, unified: Unified, visible: tuple[str, ...], traits: Mapping[str, TraitType]) -> Checked:
     """Compile; raise ConditionError, or an error of CEL or protobuf."""
-    checked = _checker(visible).compile(unified.text)
+    checked = _checker(visible, tuple(traits.items())).compile(unified.text)
     tree = CheckedTree(checked.serialize())
     nodes = list(walk(tree.root))
     _restore_numbers(nodes, tree, unified)
@@ -71,14 +90,21 @@ def _compile(text: str, unified: Unified, visible: tuple[str, ...]) -> Checked:
             _compile_once(node)
     nodes = list(walk(tree.root))
     paths = {path: None for node in nodes if (path := tree.path(node)) is not None}
+    functions = {node.call_expr.function for node in nodes if node.WhichOneof("kind") == "call_expr"}
     variables = frozenset(path[0] for path in paths)
+    if cel_times.KNOWN_FOR in functions:
+        variables |= {cel_times.KNOWN_SINCE}
+    untyped = tree.serialize_untyped()
     return Checked(
-        expression=_runtime().deserialize(tree.serialize_untyped()),
+        tree=untyped,
+        untimed=_deserialize(untyped, frozenset()),
         kind=checked.return_type(),
         variables=variables,
         paths=tuple(paths),
         keys=frozenset(node.select_expr.field for node in nodes if node.WhichOneof("kind") == "select_expr")
         | {key for path in paths for key in path[1:]},
+        computed=frozenset(variable for variable in variables if variable.startswith(f"{COMPUTED}.")),
+        reads_time=not functions.isdisjoint(cel_times.FUNCTIONS),
         cost=Cost(tree, variables),
     )
 
@@ -125,18 +151,32 @@ def _compile_once(node: SyntaxNode) -> None:
         del call.args[0]
 
 
-@cache
-def _checker(visible: tuple[str, ...]) -> cel.Env:
+@lru_cache(maxsize=256)
+def _checker(visible: tuple[str, ...], traits: tuple[tuple[str, TraitType], ...]) -> cel.Env:
     """Return the environment that checks expressions of a place; it compiles none."""
     variables = {f"{root}.{field}": kind for root in visible for field, kind in ROOTS[root].items()}
-    return cel.NewEnv(variables=variables, functions=cel_numbers.declarations())
+    variables |= {f"{COMPUTED}.{name}": COMPUTED_TYPES[kind] for name, kind in traits}
+    functions = cel_numbers.declarations()
+    if "profile" in visible:
+        functions += cel_times.checked_functions()
+    return cel.NewEnv(variables=variables, functions=functions)
 
 
-@cache
-def _runtime() -> cel.Env:
-    """Return the environment that evaluates expressions of any place."""
+@lru_cache(maxsize=8_192)
+def _deserialize(tree: bytes, times: frozenset[str]) -> cel.Expression:
+    return _runtime(times).deserialize(tree)
+
+
+@lru_cache(maxsize=256)
+def _runtime(times: frozenset[str]) -> cel.Env:
+    """Return the environment that evaluates expressions of any place.
+
+    CEL takes a time only where a variable of that type is declared, and `times` are the computed traits that are
+    times. Anything else needs no declaration.
+    """
     variables = {variable: cel.Type.DYN if variable in NULLABLE else kind for variable, kind in VARIABLES.items()}
-    functions = [*cel_numbers.mixed_operators(), cel_patterns.matcher()]
+    variables |= dict.fromkeys(times, cel.Type.TIMESTAMP)
+    functions = [*cel_numbers.mixed_operators(), cel_patterns.matcher(), *cel_times.evaluated_functions()]
     environment = cel.NewEnv(variables=variables, extensions=[cel.CelExtension("sojourn", functions)])
     # An environment that has compiled nothing refuses times: "Non-CEL value type" (cel-expr-python 0.1.3).
     environment.compile("true")

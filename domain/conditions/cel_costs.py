@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from domain.conditions import cel_patterns
+from domain.conditions import cel_patterns, cel_times
 from domain.conditions.cel_data import Size, size_of
 from domain.conditions.cel_syntax import CheckedTree, SyntaxNode, children
 
@@ -29,6 +29,8 @@ _ESCAPED = 40
 _CONVERTED = 0.3
 # The cost of a Python function: of a text, and of two numbers.
 _CALLBACK, _PROMOTED = 30, 4
+# A function of time, over a local date.
+_TIMED = 60
 # Per byte and instruction of a pattern, at RE2's worst: 0.01 us.
 _MATCHED = 0.065
 # The longest text made of a number, a time or a duration.
@@ -165,6 +167,8 @@ class _Estimate:
         if function == cel_patterns.FUNCTION:
             tried = sizes[0].bytes * _program_size(node.call_expr) * _MATCHED
             return units + _CALLBACK + tried + _copy_cost(whole), Bound(_SCALAR)
+        if function in cel_times.FUNCTIONS:
+            return units + _TIMED + _copy_cost(whole), Bound(_SCALAR)
         if function == "string":
             return units + 2 + _copy_cost(whole), Bound(Size(1, max(whole.bytes, _MADE_TEXT), 0))
         if function in _ARITHMETIC:

@@ -1,7 +1,7 @@
 """CEL's errors in the words of a campaign's author."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from domain.suggestions import did_you_mean
 
@@ -38,17 +38,26 @@ _HYPHENATED = re.compile(r"\bjourney\.(steps|messages|arms)\.([a-z0-9_]+-[a-z0-9
 _FUNCTIONS = (
     *("all", "bool", "contains", "double", "duration", "endsWith", "exists", "exists_one", "filter", "getDate"),
     *("getDayOfWeek", "getFullYear", "getHours", "getMinutes", "getMonth", "has", "int", "map", "matches", "size"),
-    *("startsWith", "string", "timestamp", "type"),
+    *("startsWith", "string", "timestamp", "type", "within", "known_for", "anniversary"),
 )
 # The fields with data from clients.
 _DATA = {"event": "event.properties", "entry": "entry.properties", "profile": "profile.traits"}
+_COMPUTED = "profile.computed"
+_NOW = frozenset({"now", "today", "current_time"})
 _SYNTAX = "CEL writes `==`, `!=`, `&&`, `||`, `!`, `in`, `has(…)`, and texts in straight quotes"
 
 
 def explain(
-    error: str, text: str, visible: Sequence[str], roots: Mapping[str, Mapping[str, object]]
+    error: str,
+    text: str,
+    visible: Sequence[str],
+    roots: Mapping[str, Mapping[str, object]],
+    computed: Collection[str] | None,
 ) -> tuple[str, str]:
-    """Return the first error of a compilation as message and suggestion."""
+    """Return the first error of a compilation as message and suggestion.
+
+    `computed` are the keys of the deployment's computed traits; None if they are not known.
+    """
     first = _FIRST.search(error)
     if first is None:
         said = _STATUS.sub("", error).removesuffix(" [INVALID_ARGUMENT]")
@@ -56,7 +65,10 @@ def explain(
     line, column, said = first.groups()
     where = _format_position(int(line), int(column))
     if undeclared := _UNDECLARED.search(said):
-        message, suggestion = _unknown(undeclared[1], text, visible, roots)
+        is_computed = "profile" in visible and undeclared[1].startswith(_COMPUTED)
+        message, suggestion = (
+            _explain_computed(undeclared[1], computed) if is_computed else _unknown(undeclared[1], text, visible, roots)
+        )
     elif selected := _SELECTED.search(said):
         message, suggestion = f"a {selected[1]} has no fields", f"Compare the {selected[1]} itself: `… == …`"
     elif overload := _OVERLOAD.search(said):
@@ -116,12 +128,26 @@ def _unknown(
             remedy = f"Did you mean `{data}.{field}`? {remedy}"
         return f"`{root}` has no field `{field}`", remedy
     known = f"Known here: {', '.join(visible)}"
+    if root.lower() in _NOW and "profile" in visible:
+        return (
+            f"`{root}` is not known",
+            "Write `within(…, '14d')` for the last 14 days, `within(…, '-3d')` for the next 3",
+        )
     close, found, _ = did_you_mean(root, [*visible, *_FUNCTIONS]).partition("? ")
     if not found and not re.search(rf"\b{re.escape(root)}\s*\(", text):
         holder = next((one for one in visible if root in roots[one]), None)
         close = f"Did you mean `{holder or _DATA[visible[0]]}.{name}`"
         found = "? "
     return f"`{root}` is not known", f"{close}{found}{known}" if found else known
+
+
+def _explain_computed(name: str, computed: Collection[str] | None) -> tuple[str, str]:
+    key = name.removeprefix(_COMPUTED).removeprefix(".")
+    if not key or computed is None:
+        said = f"`{_COMPUTED}` is not a value of its own"
+        return said, f"Name one of the computed traits: {', '.join(computed or ['`profile.computed.orders`'])}"
+    declare = "Declare it in the document of computed traits, and apply that first"
+    return f"there is no computed trait `{key}`", f"{did_you_mean(key, computed, 'Applied')}. {declare}"
 
 
 def _mismatch(function: str, arguments: str) -> tuple[str, str]:

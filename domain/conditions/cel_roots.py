@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from cel_expr_python import cel
 
+from domain.people.computed.definition import TraitType
+
 _Data = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 # The checker allows only comparisons with a text or null.
 NULLABLE_TEXT = cel.Type("google.protobuf.StringValue")
@@ -40,6 +42,16 @@ VARIABLES: dict[str, cel.Type] = {
     f"{root}.{field}": kind for root, fields in ROOTS.items() for field, kind in fields.items()
 }
 NULLABLE = frozenset(variable for variable, kind in VARIABLES.items() if kind == NULLABLE_TEXT)
+# The computed traits of a person: each is a variable of its own, whose type the deployment's document knows.
+COMPUTED = "profile.computed"
+COMPUTED_TYPES: dict[TraitType, cel.Type] = {
+    "int": cel.Type.INT,
+    # For authors there is one kind of number; the least of no events is null.
+    "double": cel.Type("google.protobuf.Int64Value"),
+    "timestamp": cel.Type.TIMESTAMP,
+    "bool": cel.Type.BOOL,
+    "dyn": cel.Type.DYN,
+}
 # Data of unknown shape, as JSON has it.
 JSON = frozenset(variable for variable, kind in VARIABLES.items() if kind == _Data)
 

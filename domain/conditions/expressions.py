@@ -23,18 +23,22 @@ from domain.conditions.cel_compile import MAX_LENGTH, Checked, ConditionError, c
 from domain.conditions.cel_costs import MAX_UNITS, Spent
 from domain.conditions.cel_data import Size, Unusable, cel_data, size_of
 from domain.conditions.cel_errors import explain_failure
-from domain.conditions.cel_roots import NULLABLE, NULLABLE_TEXT, ExpressionScope
+from domain.conditions.cel_roots import COMPUTED, NULLABLE, NULLABLE_TEXT, ExpressionScope
+from domain.conditions.cel_times import KNOWN_SINCE, EvaluationTime, TimeReading, evaluate_at
+from domain.people.computed.definition import TraitType
 
 __all__ = [
     "Condition",
     "ConditionError",
     "ConditionOutcome",
+    "EvaluationTime",
     "ExpressionScope",
     "KeyExpression",
     "KeyOutcome",
     "Prepared",
     "ValueExpression",
     "ValueOutcome",
+    "check_traits",
     "compile_condition",
     "compile_key",
     "compile_value",
@@ -48,18 +52,22 @@ _MAX_ERROR_LENGTH = 300
 _MAX_SAID = MAX_LENGTH + 100
 # The units of work for each value that is converted for CEL.
 _PREPARED_UNITS = 2
+_COMPUTED_FIELD = "computed."
+_NAMES_COMPUTED = re.compile(r"\bprofile\s*\.\s*computed\b")
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "((?:[^"\\]|\\.)*)"')
 
 
 class ConditionOutcome(NamedTuple):
     """Whether a condition holds, and the error if it could not be evaluated.
 
-    `missing` is the absent place in the data, as `profile.traits.plan`, if that was the error.
+    `missing` is the absent place in the data, as `profile.traits.plan`, if that was the error. `changes_at` is the
+    first instant at which the outcome may change by itself; None is never. A change of computed traits is not in it.
     """
 
     holds: bool
     error: str | None = None
     missing: str | None = None
+    changes_at: datetime | None = None
 
 
 class KeyOutcome(NamedTuple):
@@ -83,6 +91,12 @@ class _Failure(NamedTuple):
     missing: str | None
 
 
+class _Result(NamedTuple):
+    value: Any
+    failure: _Failure | None = None
+    changes_at: datetime | None = None
+
+
 class Prepared:
     """A root for many expressions: each of its fields is converted for CEL once."""
 
@@ -95,11 +109,28 @@ class Prepared:
     def field(self, name: str, spent: Spent) -> tuple[Any, Size]:
         """Return a field and its size; None if it is absent. Raises Unusable."""
         if (known := self._fields.get(name)) is None:
-            holder = self._holder
-            value = cel_data(holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None))
+            value = self._read_computed(name) if name.startswith(_COMPUTED_FIELD) else cel_data(self.get(name))
             known = self._fields[name] = (value, size_of(value))
             spent.units += _PREPARED_UNITS * known[1].nodes
         return known
+
+    def get(self, name: str) -> Any:
+        """Return a field as it is; None if it is absent."""
+        holder = self._holder
+        return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+
+    def _read_computed(self, name: str) -> Any:
+        """Return a computed trait, whose type stays: a sum is a decimal, even 42.0."""
+        key = name.removeprefix(_COMPUTED_FIELD)
+        traits = self.get("computed")
+        if not isinstance(traits, Mapping) or key not in traits:
+            raise _Absent
+        value = traits[key]
+        return value if isinstance(value, float) else cel_data(value)
+
+
+class _Absent(Unusable):
+    """A computed trait that is not there, or not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +144,24 @@ class _Compiled:
         """The variables that the expression reads: `event.properties`, `profile.traits`."""
         return self.checked.variables
 
-    def _result(self, roots: Mapping[str, Any], spent: Spent) -> tuple[Any, _Failure | None]:
+    @property
+    def computed(self) -> frozenset[str]:
+        """The keys of the computed traits that the expression reads."""
+        return frozenset(variable.removeprefix(f"{COMPUTED}.") for variable in self.checked.computed)
+
+    def _result(self, time: EvaluationTime, roots: Mapping[str, Any], spent: Spent) -> _Result:
         data, sizes, unusable = self._data(roots, spent)
         if self.checked.cost.exceeds(data, sizes, spent):
-            return None, _Failure(f"it takes more than {MAX_UNITS:,} units of work over this much data", None)
+            return _Result(None, _Failure(f"it takes more than {MAX_UNITS:,} units of work over this much data", None))
+        reading: TimeReading | None = None
         try:
-            value = self.checked.expression.eval(data=data)
+            if self.checked.reads_time:
+                reading = TimeReading(time, _prepare(roots.get("profile")).get, data.get(KNOWN_SINCE))
+                value = evaluate_at(reading, self._expression(data), data)
+            else:
+                value = self._expression(data).eval(data=data)
             if value.type() != cel.Type.ERROR:
-                return value.value(), None
+                return _Result(value.value(), None, _changes_at(reading))
             error = str(value.value())[:_MAX_SAID]
         except (RuntimeError, ValueError, TypeError) as raised:
             error = str(raised)[:_MAX_SAID]
@@ -128,7 +169,13 @@ class _Compiled:
             error = f"there is no {missing}"
         else:
             error = explain_failure(error)
-        return None, _Failure("; ".join([*unusable, error])[:_MAX_ERROR_LENGTH], missing)
+        failure = _Failure("; ".join([*unusable, error])[:_MAX_ERROR_LENGTH], missing)
+        return _Result(None, failure, _changes_at(reading))
+
+    def _expression(self, data: Mapping[str, Any]) -> cel.Expression:
+        """Return the expression for the types of the computed traits in the data."""
+        times = [variable for variable in self.checked.computed if isinstance(data.get(variable), datetime)]
+        return self.checked.expression(frozenset(times))
 
     def _data(self, roots: Mapping[str, Any], spent: Spent) -> tuple[dict[str, Any], dict[str, Size], list[str]]:
         """Return the data, their sizes, and the unusable fields, which may not matter."""
@@ -139,11 +186,15 @@ class _Compiled:
             root, _, field = variable.partition(".")
             holder = roots.get(root)
             try:
-                value, size = (holder if isinstance(holder, Prepared) else Prepared(holder)).field(field, spent)
+                value, size = _prepare(holder).field(field, spent)
+            except _Absent:
+                unusable.append(f"there is no {variable}")
+                continue
             except Unusable as error:
                 unusable.append(f"{variable}: {error}")
                 continue
-            if value is None and (holder is None or variable not in NULLABLE):
+            is_nullable = variable in NULLABLE or variable in self.checked.computed
+            if value is None and (holder is None or not is_nullable):
                 unusable.append(f"there is no {variable}")
             else:
                 data[variable] = value
@@ -165,17 +216,18 @@ class Condition(_Compiled):
 
     __slots__ = ()
 
-    def evaluate(self, spent: Spent | None = None, /, **roots: Any) -> ConditionOutcome:
+    def evaluate(self, time: EvaluationTime, spent: Spent | None = None, /, **roots: Any) -> ConditionOutcome:
         """Evaluate the condition. Never raises: a failed one does not hold."""
-        value, failure = self._result(roots, spent or Spent())
+        value, failure, changes_at = self._result(time, roots, spent or Spent())
         if failure is not None:
-            return ConditionOutcome(False, failure.error, failure.missing)
+            return ConditionOutcome(False, failure.error, failure.missing, changes_at)
         if not isinstance(value, bool):
-            return ConditionOutcome(False, f"the condition is {_describe_type(value)}, not true or false")
-        return ConditionOutcome(value)
+            said = f"the condition is {_describe_type(value)}, not true or false"
+            return ConditionOutcome(False, said, changes_at=changes_at)
+        return ConditionOutcome(value, changes_at=changes_at)
 
-    def holds(self, **roots: Any) -> bool:
-        return self.evaluate(**roots).holds
+    def holds(self, time: EvaluationTime, /, **roots: Any) -> bool:
+        return self.evaluate(time, **roots).holds
 
 
 class KeyExpression(_Compiled):
@@ -183,9 +235,9 @@ class KeyExpression(_Compiled):
 
     __slots__ = ()
 
-    def evaluate(self, spent: Spent | None = None, /, **roots: Any) -> KeyOutcome:
+    def evaluate(self, time: EvaluationTime, spent: Spent | None = None, /, **roots: Any) -> KeyOutcome:
         """Return the key as text, or an error. Never raises."""
-        value, failure = self._result(roots, spent or Spent())
+        value, failure, _ = self._result(time, roots, spent or Spent())
         if failure is not None:
             return KeyOutcome(None, failure.error, failure.missing)
         key = _key_text(value)
@@ -195,8 +247,8 @@ class KeyExpression(_Compiled):
             return KeyOutcome(None, rf"a key has 1 to {MAX_KEY_LENGTH} characters, and none of them is \u0000")
         return KeyOutcome(key)
 
-    def value(self, **roots: Any) -> str | None:
-        return self.evaluate(**roots).value
+    def value(self, time: EvaluationTime, /, **roots: Any) -> str | None:
+        return self.evaluate(time, **roots).value
 
 
 class ValueExpression(_Compiled):
@@ -204,9 +256,9 @@ class ValueExpression(_Compiled):
 
     __slots__ = ()
 
-    def evaluate(self, spent: Spent | None = None, /, **roots: Any) -> ValueOutcome:
+    def evaluate(self, time: EvaluationTime, spent: Spent | None = None, /, **roots: Any) -> ValueOutcome:
         """Return the value as JSON, an instant as a datetime, or an error. Never raises."""
-        value, failure = self._result(roots, spent or Spent())
+        value, failure, _ = self._result(time, roots, spent or Spent())
         if failure is not None:
             return ValueOutcome(None, failure.error, failure.missing)
         try:
@@ -218,15 +270,32 @@ class ValueExpression(_Compiled):
         return ValueOutcome(plain)
 
 
+def _prepare(holder: object) -> Prepared:
+    return holder if isinstance(holder, Prepared) else Prepared(holder)
+
+
+def _changes_at(reading: TimeReading | None) -> datetime | None:
+    return None if reading is None else reading.changes_at
+
+
+def check_traits(text: str, place: ExpressionScope, traits: Mapping[str, TraitType]) -> None:
+    """Check an expression by the types of computed traits. Raises ConditionError."""
+    if not _NAMES_COMPUTED.search(text):
+        return
+    kind = compile_checked(text, place, traits).kind
+    if place is ExpressionScope.ENTRY_KEY:
+        _require_key(kind)
+    elif place in (ExpressionScope.DELAY_DATE, ExpressionScope.VALUE):
+        _require_value(kind, place)
+    else:
+        _require_condition(kind)
+
+
 @lru_cache(maxsize=4_096)
 def compile_condition(text: str, place: ExpressionScope) -> Condition:
     """Check and compile a condition. Raises ConditionError."""
     checked = compile_checked(text, place)
-    kind = checked.kind
-    if kind not in (cel.Type.BOOL, cel.Type.DYN):
-        raise ConditionError(
-            f"a condition is true or false, and this is {_type_name(kind)}", "Compare it: `… == …`, `… > …`"
-        )
+    _require_condition(checked.kind)
     return Condition(text, place, checked)
 
 
@@ -234,12 +303,7 @@ def compile_condition(text: str, place: ExpressionScope) -> Condition:
 def compile_key(text: str) -> KeyExpression:
     """Check and compile the `key` of an entry. Raises ConditionError."""
     checked = compile_checked(text, ExpressionScope.ENTRY_KEY)
-    kind = checked.kind
-    if kind not in (cel.Type.STRING, cel.Type.INT, cel.Type.DYN, NULLABLE_TEXT):
-        raise ConditionError(
-            f"a key is a text or a whole number, and this is {_type_name(kind)}",
-            "Name a property, as in `event.properties.cart_id`, or turn it into text with `string(…)`",
-        )
+    _require_key(checked.kind)
     return KeyExpression(text, ExpressionScope.ENTRY_KEY, checked)
 
 
@@ -247,14 +311,32 @@ def compile_key(text: str) -> KeyExpression:
 def compile_value(text: str, place: ExpressionScope) -> ValueExpression:
     """Check and compile an expression of any value. Raises ConditionError."""
     checked = compile_checked(text, place)
-    kind = checked.kind
+    _require_value(checked.kind, place)
+    return ValueExpression(text, place, checked)
+
+
+def _require_condition(kind: cel.Type) -> None:
+    if kind not in (cel.Type.BOOL, cel.Type.DYN):
+        raise ConditionError(
+            f"a condition is true or false, and this is {_type_name(kind)}", "Compare it: `… == …`, `… > …`"
+        )
+
+
+def _require_key(kind: cel.Type) -> None:
+    if kind not in (cel.Type.STRING, cel.Type.INT, cel.Type.DYN, NULLABLE_TEXT):
+        raise ConditionError(
+            f"a key is a text or a whole number, and this is {_type_name(kind)}",
+            "Name a property, as in `event.properties.cart_id`, or turn it into text with `string(…)`",
+        )
+
+
+def _require_value(kind: cel.Type, place: ExpressionScope) -> None:
     wanted = (cel.Type.STRING, cel.Type.TIMESTAMP, cel.Type.DYN, NULLABLE_TEXT)
     if place is ExpressionScope.DELAY_DATE and kind not in wanted:
         raise ConditionError(
             f"a date is a time or a text, and this is {_type_name(kind)}",
             "Name a trait: `profile.traits.trial_ends_at`",
         )
-    return ValueExpression(text, place, checked)
 
 
 def _key_text(value: Any) -> str | None:

@@ -1,6 +1,7 @@
 """Match events to journeys: by the rule's condition, else by the entry key."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
@@ -11,6 +12,7 @@ from domain.campaign.rules import EventRule, GoalRule, Rules
 from domain.conditions.cel_costs import Spent
 from domain.conditions.expressions import (
     ConditionOutcome,
+    EvaluationTime,
     ExpressionScope,
     KeyOutcome,
     Prepared,
@@ -52,16 +54,20 @@ class JourneyEntry(Struct, frozen=True):
 
 
 class Matcher:
-    """Evaluates the expressions of a batch.
+    """Evaluates the expressions of a batch, as of the instant `at`.
+
+    An event by a fast clock is later than its arrival, and is judged as of itself. `timezone` is the campaign's, for
+    people without a zone of their own.
 
     People do not change within a batch, so each key, and each condition that does not read the journey's entry, is
     evaluated once per event, and each input is prepared once. `evaluations` counts them.
     """
 
-    def __init__(self, people: Mapping[UUID, Person]) -> None:
+    def __init__(self, people: Mapping[UUID, Person], at: datetime) -> None:
         self._people = people
+        self._at = at
         self.evaluations = 0
-        self._outcomes: dict[tuple[str, ExpressionScope, UUID], ConditionOutcome] = {}
+        self._outcomes: dict[tuple[str, ExpressionScope, UUID, str | None], ConditionOutcome] = {}
         self._keys: dict[tuple[str, UUID], KeyOutcome] = {}
         # By identity, which is unique while the objects are kept here.
         self._prepared: dict[int, tuple[object, Prepared]] = {}
@@ -73,34 +79,45 @@ class Matcher:
         return self.evaluations + int(self._spent.units / UNITS_OF_AN_EVALUATION)
 
     def condition(
-        self, where: str | None, place: ExpressionScope, profile_event: ProfileEvent, entry: Event | None
+        self,
+        where: str | None,
+        place: ExpressionScope,
+        profile_event: ProfileEvent,
+        entry: Event | None,
+        timezone: str | None,
     ) -> ConditionOutcome:
         """Evaluate a condition. None always holds."""
         if where is None:
             return ConditionOutcome(True)
         if looks_at_the_entry(where, place):
-            return self._evaluate(where, place, profile_event, entry)
-        asked = (where, place, profile_event.event.id)
+            return self._evaluate(where, place, profile_event, entry, timezone)
+        asked = (where, place, profile_event.event.id, timezone)
         if (known := self._outcomes.get(asked)) is None:
-            known = self._outcomes[asked] = self._evaluate(where, place, profile_event, None)
+            known = self._outcomes[asked] = self._evaluate(where, place, profile_event, None, timezone)
         return known
 
     def _evaluate(
-        self, where: str, place: ExpressionScope, profile_event: ProfileEvent, entry: Event | None
+        self,
+        where: str,
+        place: ExpressionScope,
+        profile_event: ProfileEvent,
+        entry: Event | None,
+        timezone: str | None,
     ) -> ConditionOutcome:
         self.evaluations += 1
         return compile_condition(where, place).evaluate(
+            self._time_of(profile_event.event, timezone),
             self._spent,
             event=self._prepare(profile_event.event),
             profile=self._prepare(self._people[profile_event.profile_id]),
             entry=None if entry is None else self._prepare(entry),
         )
 
-    def belongs(self, where: str, person: Person) -> ConditionOutcome:
+    def belongs(self, where: str, person: Person, timezone: str | None) -> ConditionOutcome:
         """Evaluate whether a person belongs to an audience."""
         self.evaluations += 1
         return compile_condition(where, ExpressionScope.AUDIENCE_WHERE).evaluate(
-            self._spent, profile=self._prepare(person)
+            EvaluationTime(self._at, timezone), self._spent, profile=self._prepare(person)
         )
 
     def key(self, expression: str, profile_event: ProfileEvent) -> KeyOutcome:
@@ -109,12 +126,16 @@ class Matcher:
         if (known := self._keys.get(place)) is None:
             self.evaluations += 1
             known = compile_key(expression).evaluate(
+                self._time_of(profile_event.event, None),
                 self._spent,
                 event=self._prepare(profile_event.event),
                 profile=self._prepare(self._people[profile_event.profile_id]),
             )
             self._keys[place] = known
         return known
+
+    def _time_of(self, event: Event, timezone: str | None) -> EvaluationTime:
+        return EvaluationTime(max(self._at, event.timestamp), timezone)
 
     def _prepare(self, root: object) -> Prepared:
         if (known := self._prepared.get(id(root))) is None:
@@ -139,7 +160,7 @@ class Matcher:
             for rule in moving
             if rule.where is None
             or looks_at_the_entry(rule.where, place)
-            or self.condition(rule.where, place, profile_event, None).holds
+            or self.condition(rule.where, place, profile_event, None, rules.timezone).holds
         ]
         if not may_hold:
             return
@@ -169,7 +190,8 @@ class Matcher:
         if rule.event != profile_event.event.name:
             return False
         if rule.where is not None:
-            return self.condition(rule.where, place, profile_event, journey_entry.entry).holds
+            timezone = journey_entry.rules.timezone
+            return self.condition(rule.where, place, profile_event, journey_entry.entry, timezone).holds
         expression = journey_entry.rules.entry.key
         if expression is None or not _is_found_again(expression) or journey_entry.entry.type == AUDIENCE:
             return True

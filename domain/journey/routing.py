@@ -84,7 +84,7 @@ class Router:
         new_ids: Iterable[UUID],
     ) -> None:
         self._listeners = listeners
-        self._matcher = Matcher(context.people)
+        self._matcher = Matcher(context.people, received_at)
         self._people = context.people
         self._received_at = received_at
         self._new_ids = iter(new_ids)
@@ -188,9 +188,8 @@ class Router:
     def belongs(self, profile_event: ProfileEvent, version: CampaignVersion) -> bool:
         """Whether the person belongs to the version's audience."""
         audience = version.rules.entry.audience
-        return (
-            audience is not None and self._matcher.belongs(audience.where, self._people[profile_event.profile_id]).holds
-        )
+        person = self._people[profile_event.profile_id]
+        return audience is not None and self._matcher.belongs(audience.where, person, version.rules.timezone).holds
 
     def try_enter(self, profile_event: ProfileEvent, version: CampaignVersion) -> Iterator[None]:
         """Enter the person into the campaign, or record why not.
@@ -218,7 +217,9 @@ class Router:
         if profile_event.event.type == AUDIENCE:
             reason, data = yield from self._collision(profile_event, version, entry, "")
             return "", reason, {"by": AUDIENCE, **data}
-        outcome = self._matcher.condition(entry.where, ExpressionScope.ENTRY_WHERE, profile_event, None)
+        outcome = self._matcher.condition(
+            entry.where, ExpressionScope.ENTRY_WHERE, profile_event, None, version.rules.timezone
+        )
         if not outcome.holds:
             details = {"error": outcome.error, "missing": outcome.missing}
             return "", "condition", {"where": entry.where, **{key: said for key, said in details.items() if said}}

@@ -16,6 +16,7 @@ from domain.campaign.delays.kind import DelayFacts
 from domain.campaign.plan import Plan, Repeat, Send, Split
 from domain.campaign.rules import Rules
 from domain.campaign.steps.action import ActionFacts, Effect, EmitEvent, SetStage, SetTraits
+from domain.conditions.expressions import EvaluationTime
 from domain.errors import ConflictError
 from domain.journey.bucketing import assign_arm
 from domain.journey.position import Position, position_after_branch, position_after_delay, position_after_gate
@@ -152,7 +153,9 @@ def _reservation(request: AuthorizeRequest, asked: policy.Request, facts: GateFa
     )
 
 
-def decide_branch(request: BranchRequest, plan: Plan, rules: Rules, facts: StepFacts) -> StepDecision[BranchAnswer]:
+def decide_branch(
+    request: BranchRequest, plan: Plan, rules: Rules, facts: StepFacts, timezone: str
+) -> StepDecision[BranchAnswer]:
     """Decide which way a journey goes at a branch, a split, or a repetition."""
     node = plan.node(request.step)
     if isinstance(node, Split):
@@ -161,7 +164,8 @@ def decide_branch(request: BranchRequest, plan: Plan, rules: Rules, facts: StepF
         arm = assign_arm(rule.seed, str(facts.bucket), {arm.name: rule.arms[arm.name] for arm in node.arms})
         return _branch_decision(request, "split", arm, node.arms[arm].name)
     variables = journey_variables(plan, request.visits, facts)
-    chosen = rules.decide(request.step, profile=facts, entry=stored_event(facts.entry), journey=variables)
+    time = EvaluationTime(request.at, rules.timezone or timezone)
+    chosen = rules.decide(request.step, time, profile=facts, entry=stored_event(facts.entry), journey=variables)
     data: dict[str, Any] = {}
     if chosen.case is not None:
         # A journey may move to a version whose cases are others, so the decision keeps its condition.
@@ -192,7 +196,7 @@ def decide_delay(
 ) -> StepDecision[DelayAnswer]:
     """Decide the end of a delay. `timezone` is the deployment's."""
     zone = facts.zone(rules.timezone, timezone)
-    delay_facts = DelayFacts(request.reached_at, facts, stored_event(facts.entry))
+    delay_facts = DelayFacts(request.reached_at, request.at, facts, stored_event(facts.entry))
     end = rules.delays[request.step].until(delay_facts, zone)
     outcome = _delay_outcome(request, end.until)
     data: dict[str, Any] = {"error": end.error}
@@ -224,7 +228,7 @@ def _delay_outcome(request: DelayRequest, until: datetime | Unreadable | None) -
 
 
 def decide_action(
-    request: ActionRequest, plan: Plan, rules: Rules, facts: StepFacts, now: datetime
+    request: ActionRequest, plan: Plan, rules: Rules, facts: StepFacts, now: datetime, timezone: str
 ) -> StepDecision[ActionAnswer]:
     """Decide what an action does. `now`, by the deployment's clock, dates its events.
 
@@ -235,7 +239,9 @@ def decide_action(
         answer = ActionAnswer((), journey_ended=True)
         return StepDecision(kind=rule.kind, outcome="refused", answer=answer, data={}, is_recorded=False)
     variables = journey_variables(plan, request.visits, facts)
-    effects = rule.effects(ActionFacts(facts, stored_event(facts.entry), variables))
+    effects = rule.effects(
+        ActionFacts(EvaluationTime(now, rules.timezone or timezone), facts, stored_event(facts.entry), variables)
+    )
     data, events = dict(effects.data), list[Event]()
     for effect in effects.effects:
         match effect:

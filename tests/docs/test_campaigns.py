@@ -48,6 +48,7 @@ from domain.journey.protocol import (
 from domain.sending.caps_document import parse_caps
 from domain.sending.policy import Granted
 from tests.domain.campaign.documents import EMAIL, WEBHOOK
+from tests.domain.conditions.times import NOW
 from tests.domain.journey.machine_driver import MachineDriver
 from tests.domain.strategies import NOON
 
@@ -198,6 +199,7 @@ def test_expressions_see_what_the_page_says() -> None:
         ),
         "`branch` and `until`: `when`; `cel`": (ExpressionScope.BRANCH_WHEN, ExpressionScope.VALUE),
         "`delay`: `date`": (ExpressionScope.DELAY_DATE,),
+        "`where` and `of` of a [computed trait](computed.md)": (ExpressionScope.COMPUTED,),
     }
     rows = {where: tuple(words(sees)) for where, sees in table("## Expressions")}
     assert rows == {where: VISIBLE[places[0]] for where, places in seen.items()}
@@ -299,7 +301,7 @@ def _conditions(rules: Rules) -> Iterator[tuple[str, ExpressionScope]]:
 def test_conditions_hold_for_some_people_and_values_are_worked_out(text: str) -> None:
     rules = published(text).rules
     for condition, place in _conditions(rules):
-        seen = [compile_condition(condition, place).evaluate(**_seen(world, place)) for world in _worlds()]
+        seen = [compile_condition(condition, place).evaluate(NOW, **_seen(world, place)) for world in _worlds()]
         assert any(outcome.holds for outcome in seen), f"{condition} lets nobody in: {seen}"
         if place is ExpressionScope.AUDIENCE_WHERE:
             assert [outcome.error for outcome in seen if outcome.error] == [], condition
@@ -313,12 +315,12 @@ def test_conditions_hold_for_some_people_and_values_are_worked_out(text: str) ->
     ]
     for text_of_value in computed:
         value = compile_value(text_of_value, ExpressionScope.VALUE)
-        assert any(value.evaluate(**_seen(world, ExpressionScope.VALUE)).error is None for world in _worlds()), (
+        assert any(value.evaluate(NOW, **_seen(world, ExpressionScope.VALUE)).error is None for world in _worlds()), (
             text_of_value
         )
     if rules.entry.key is not None:
         key = compile_key(rules.entry.key)
-        assert any(key.value(**_seen(world, ExpressionScope.ENTRY_KEY)) for world in _worlds()), rules.entry.key
+        assert any(key.value(NOW, **_seen(world, ExpressionScope.ENTRY_KEY)) for world in _worlds()), rules.entry.key
 
 
 def _seen(world: dict[str, Any], place: ExpressionScope) -> dict[str, Any]:

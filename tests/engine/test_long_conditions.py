@@ -58,10 +58,10 @@ async def others(database: Database | None = None) -> AsyncIterator[list[int]]:
 async def test_a_sample_ends_with_its_work_and_holds_no_connection(database: Database, ingest: Ingest) -> None:
     await people(ingest, {f"u{number}": {"plan": "trial"} for number in range(60)})
     async with others(database) as rounds:
-        sample = await sample_audience(database, AudienceRule(where=LONG, rate=1))
+        sample = await sample_audience(database, AudienceRule(where=LONG, rate=1), None)
     assert 10 < sample.profiles == sample.in_audience <= MOST
     assert rounds.count(0) >= sample.profiles
-    whole = await sample_audience(database, AudienceRule(where="profile.traits.plan == 'trial'", rate=1))
+    whole = await sample_audience(database, AudienceRule(where="profile.traits.plan == 'trial'", rate=1), None)
     assert whole == AudienceSample(60, 60, 0, 0, {})
 
 
@@ -89,6 +89,7 @@ async def test_refusals_are_worked_out_as_far_as_a_page_may_work() -> None:
         listeners=Listeners(versions, []),
         decided=set(),
         published={(version.key, version.version): NOON for version in versions},
+        at=NOON,
     )
     async with others() as rounds:
         refusals = await turns.run(evaluate_refusals(unjudged))

@@ -14,7 +14,7 @@ from domain.campaign.local_time_fields import Clock
 from domain.campaign.plan import Until
 from domain.campaign.schema import Given, refuse
 from domain.campaign.time_fields import Offset
-from domain.conditions.expressions import ExpressionScope, compile_value
+from domain.conditions.expressions import EvaluationTime, ExpressionScope, compile_value
 from domain.journey.protocol import Unreadable
 from domain.local_time.delays import until_moment
 from domain.local_time.moments import read_moment
@@ -29,7 +29,9 @@ class DateRule(DelayRule, frozen=True, tag="date"):
     clock: time | None = None
 
     def until(self, facts: DelayFacts, zone: ZoneInfo) -> DelayEnd:
-        found = compile_value(self.date, ExpressionScope.DELAY_DATE).evaluate(profile=facts.profile, entry=facts.entry)
+        time = EvaluationTime(facts.at, zone.key)
+        expression = compile_value(self.date, ExpressionScope.DELAY_DATE)
+        found = expression.evaluate(time, profile=facts.profile, entry=facts.entry)
         if found.error is not None:
             return DelayEnd(None if found.missing else Unreadable(), found.error)
         value = found.value.strip() if isinstance(found.value, str) else found.value

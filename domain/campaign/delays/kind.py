@@ -14,9 +14,10 @@ from domain.journey.protocol import Unreadable
 
 
 class DelayFacts(Struct, frozen=True):
-    """The facts that a rule may use: two roots of conditions, and a time."""
+    """The facts that a rule may use: two roots of conditions, and two times."""
 
     reached_at: datetime
+    at: datetime
     profile: Any
     entry: Any
 

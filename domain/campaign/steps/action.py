@@ -8,7 +8,7 @@ from msgspec import Struct, field, to_builtins
 
 from domain.campaign.expression_fields import Computed
 from domain.campaign.steps.model import StepModel
-from domain.conditions.expressions import ExpressionScope, compile_value
+from domain.conditions.expressions import EvaluationTime, ExpressionScope, compile_value
 from domain.document.yaml_source import Path
 from domain.tracking.event import Event
 
@@ -48,8 +48,9 @@ class Effects(Struct, frozen=True):
 
 
 class ActionFacts(Struct, frozen=True):
-    """The facts that a rule may use: the roots of conditions."""
+    """The facts that a rule may use: the roots of conditions, and their instant."""
 
+    time: EvaluationTime
     profile: Any
     entry: Event
     journey: Any
@@ -84,7 +85,7 @@ class ValuesRule(Struct, frozen=True, omit_defaults=True):
         values, errors = dict(self.plain), {}
         for name, text in self.computed.items():
             value, error, _ = compile_value(text, ExpressionScope.VALUE).evaluate(
-                profile=facts.profile, entry=facts.entry, journey=facts.journey
+                facts.time, profile=facts.profile, entry=facts.entry, journey=facts.journey
             )
             if error is None:
                 # The database and an emitted event hold an instant as text.

@@ -1,12 +1,13 @@
 """The `where` and `of` of traits, over one event."""
 
+from datetime import datetime
 from math import isfinite
 from typing import Any
 
 import msgspec
 
 from domain.conditions.cel_costs import Spent
-from domain.conditions.expressions import ExpressionScope, Prepared, compile_condition, compile_value
+from domain.conditions.expressions import EvaluationTime, ExpressionScope, Prepared, compile_condition, compile_value
 from domain.epoch import to_microseconds
 from domain.people.computed.aggregates import MAX_AMOUNT
 from domain.people.computed.definition import TraitFunction, TraitRule
@@ -24,21 +25,23 @@ class _NotCounted:
 NOT_COUNTED = _NotCounted()
 
 
-def is_counted(rule: TraitRule, event: Prepared, spent: Spent | None = None) -> bool:
+def is_counted(rule: TraitRule, event: Prepared, at: datetime, spent: Spent | None = None) -> bool:
     """Return whether an event fulfils `where`. One that cannot be evaluated does not."""
     if rule.where is None:
         return True
-    return compile_condition(rule.where, ExpressionScope.COMPUTED).evaluate(spent, event=event).holds
+    condition = compile_condition(rule.where, ExpressionScope.COMPUTED)
+    return condition.evaluate(EvaluationTime(at), spent, event=event).holds
 
 
-def read_value(rule: TraitRule, event: Prepared, at: int, spent: Spent | None = None) -> Any:
+def read_value(rule: TraitRule, event: Prepared, at: datetime, spent: Spent | None = None) -> Any:
     """Return an event's value for a trait, or NOT_COUNTED; its time without an `of`.
 
     A value that is absent, null, of another kind or too large does not count: one bad event spoils no trait.
     """
     if rule.of is None:
-        return at
-    value, error, _ = compile_value(rule.of, ExpressionScope.COMPUTED).evaluate(spent, event=event)
+        return to_microseconds(at)
+    expression = compile_value(rule.of, ExpressionScope.COMPUTED)
+    value, error, _ = expression.evaluate(EvaluationTime(at), spent, event=event)
     if error is not None or value is None:
         return NOT_COUNTED
     if rule.type == "timestamp":

@@ -25,7 +25,7 @@ def find_last_completion(rule: TraitRule, events: Iterable[Event]) -> datetime |
             for index, selector in enumerate(rule.events)
             if is_selected(event, selector, rule.server_sources) and (index == 0 or begun[index - 1] is not None)
         ]
-        if not steps or not is_counted(rule, Prepared(event)):
+        if not steps or not is_counted(rule, Prepared(event), event.timestamp):
             continue
         # The last step first: an event that fits two steps is not both.
         for index in reversed(steps):

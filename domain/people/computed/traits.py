@@ -143,11 +143,13 @@ class _Trait:
         return any(is_selected(event, selector, self.rule.server_sources) for selector in self.rule.events)
 
     def add(self, state: Any, event: Event, prepared: Prepared, spent: Spent | None) -> Any:
-        at = to_microseconds(event.timestamp)
-        if self.rule.function == "sequence" or not is_counted(self.rule, prepared, spent):
+        at = event.timestamp
+        if self.rule.function == "sequence" or not is_counted(self.rule, prepared, at, spent):
             return state
         value = read_value(self.rule, prepared, at, spent)
-        return state if value is NOT_COUNTED else self.kind.add(state, CountedEvent(at, str(event.id), value))
+        if value is NOT_COUNTED:
+            return state
+        return self.kind.add(state, CountedEvent(to_microseconds(at), str(event.id), value))
 
     def value(self, state: ComputedState, at: int) -> Any:
         value = self.kind.value(state.get(self.id), at)

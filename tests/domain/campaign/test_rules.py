@@ -6,6 +6,7 @@ import pytest
 
 from domain.campaign.rules import EntryRule, EventRule, Rules, ScheduleRule
 from tests.domain.campaign.documents import COMPLETE, publish
+from tests.domain.conditions.times import NOW
 
 
 def test_rules_hold_what_stays_outside_of_the_plan() -> None:
@@ -29,12 +30,12 @@ def test_rules_hold_what_stays_outside_of_the_plan() -> None:
 def test_the_first_case_that_holds_is_taken_and_what_failed_is_said() -> None:
     conditions = ("profile.traits.missing == 1", "profile.traits.tier == 'gold'", "profile.traits.tier != ''")
     rules = Rules(name="x", entry=EntryRule("x"), branches={"fork": conditions})
-    gold = rules.decide("fork", profile=SimpleNamespace(traits={"tier": "gold"}))
+    gold = rules.decide("fork", NOW, profile=SimpleNamespace(traits={"tier": "gold"}))
     assert gold.case == 1
     assert list(gold.errors) == [0]
     assert "there is no profile.traits" in gold.errors[0]
-    assert rules.decide("fork", profile=SimpleNamespace(traits={"tier": "tin"})).case == 2
-    nobody = rules.decide("fork", profile=None)
+    assert rules.decide("fork", NOW, profile=SimpleNamespace(traits={"tier": "tin"})).case == 2
+    nobody = rules.decide("fork", NOW, profile=None)
     assert (nobody.case, list(nobody.errors)) == (None, [0, 1, 2])
     with pytest.raises(KeyError):
-        rules.decide("other")
+        rules.decide("other", NOW)

@@ -19,6 +19,7 @@ from domain.conditions.expressions import (
     compile_value,
 )
 from domain.tracking.event import Event
+from tests.domain.conditions.times import NOW
 from tests.proofs import rounds
 
 AT = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
@@ -39,7 +40,7 @@ def event(**properties: Any) -> Event:
 
 
 def holds(text: str, **properties: Any) -> bool:
-    return compile_condition(text, ExpressionScope.ENTRY_WHERE).holds(event=event(**properties), profile=None)
+    return compile_condition(text, ExpressionScope.ENTRY_WHERE).holds(NOW, event=event(**properties), profile=None)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,9 @@ def test_conditions_hold_or_do_not(text: str, properties: dict[str, Any], expect
     ],
 )
 def test_what_cannot_be_evaluated_does_not_hold_and_says_why(text: str, properties: dict[str, Any], error: str) -> None:
-    outcome = compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(event=event(**properties), profile=None)
+    outcome = compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(
+        NOW, event=event(**properties), profile=None
+    )
     assert not outcome.holds
     assert outcome.error is not None
     assert error in outcome.error
@@ -103,19 +106,19 @@ def test_a_value_that_cannot_be_looked_at_harms_no_other() -> None:
 def test_a_number_is_the_same_before_and_after_the_database() -> None:
     """PostgreSQL gives 1e20 back as an integer."""
     condition = compile_condition("event.properties.cart_id == entry.properties.cart_id", ExpressionScope.EXIT_WHERE)
-    assert condition.holds(event=event(cart_id=1e20), entry=event(cart_id=10**20))
+    assert condition.holds(NOW, event=event(cart_id=1e20), entry=event(cart_id=10**20))
     assert holds("event.properties.value > 100", value=10**20)
 
 
 def test_what_is_missing_does_not_matter_where_it_is_not_needed() -> None:
     condition = compile_condition("event.properties.vip || profile.traits.vip", ExpressionScope.ENTRY_WHERE)
-    assert condition.evaluate(event=event(vip=True), profile=None) == ConditionOutcome(True)
-    assert condition.holds(event=event(), profile=SimpleNamespace(traits={"vip": True}))
+    assert condition.evaluate(NOW, event=event(vip=True), profile=None) == ConditionOutcome(True)
+    assert condition.holds(NOW, event=event(), profile=SimpleNamespace(traits={"vip": True}))
 
 
 def test_roots_are_objects_or_mappings() -> None:
     condition = compile_condition("profile.traits.plan == entry.properties.plan", ExpressionScope.BRANCH_WHEN)
-    assert condition.holds(profile={"traits": {"plan": "pro"}}, entry=event(plan="pro"))
+    assert condition.holds(NOW, profile={"traits": {"plan": "pro"}}, entry=event(plan="pro"))
 
 
 def test_a_branch_sees_the_journey() -> None:
@@ -126,7 +129,7 @@ def test_a_branch_sees_the_journey() -> None:
         "journey.entered_at < entry.timestamp",
     ):
         assert compile_condition(text, ExpressionScope.BRANCH_WHEN).holds(
-            journey=journey, entry=event(), profile=None
+            NOW, journey=journey, entry=event(), profile=None
         ), text
 
 
@@ -231,15 +234,15 @@ def test_mistakes_are_found_when_published(text: str, place: ExpressionScope, me
     ],
 )
 def test_a_key_is_a_text_or_there_is_none(value: Any, key: str | None) -> None:
-    found = compile_key("event.properties.id").evaluate(event=event(id=value))
+    found = compile_key("event.properties.id").evaluate(NOW, event=event(id=value))
     assert found.value == key
     assert (found.error is None) == (key is not None)
 
 
 def test_a_missing_key_says_so() -> None:
     key = compile_key("event.properties.id")
-    assert key.value(event=event()) is None
-    assert "there is no event.properties.id" in str(key.evaluate(event=event()).error)
+    assert key.value(NOW, event=event()) is None
+    assert "there is no event.properties.id" in str(key.evaluate(NOW, event=event()).error)
 
 
 @pytest.mark.parametrize("text", ["event.properties.x == 1", "[1]", "event.timestamp", "event.properties"])
@@ -260,7 +263,7 @@ def test_a_key_must_be_text_or_whole_number(text: str) -> None:
 def test_no_event_makes_a_condition_hang(text: str) -> None:
     condition = compile_condition(text, ExpressionScope.ENTRY_WHERE)
     start = time.perf_counter()
-    condition.evaluate(event=event(big=list(range(1_000)), text="ab" * 8_000))
+    condition.evaluate(NOW, event=event(big=list(range(1_000)), text="ab" * 8_000))
     assert time.perf_counter() - start < 5
 
 
@@ -280,9 +283,9 @@ def test_no_data_makes_an_evaluation_raise(properties: dict[str, Any]) -> None:
         "event.properties.exists(k, event.properties[k] == 'x')",
         "string(event.properties.a).matches('^a.*b')",
     ):
-        outcome = compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(event=event(**properties))
+        outcome = compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(NOW, event=event(**properties))
         assert isinstance(outcome.holds, bool)
-    key = compile_key("event.properties.a").evaluate(event=event(**properties))
+    key = compile_key("event.properties.a").evaluate(NOW, event=event(**properties))
     assert (key.value is None) == (key.error is not None)
 
 
@@ -329,9 +332,9 @@ _literals = st.recursive(
 @example("[1].map(x, " * 16 + "1" + ")" * 16)
 def test_odd_literals_are_refused_in_words_or_evaluated(text: str) -> None:
     compiled: list[Callable[[], Any]] = [
-        lambda: compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(event=event(a=1)),
-        lambda: compile_key(text).evaluate(event=event(a=1)),
-        lambda: compile_value(text, ExpressionScope.VALUE).evaluate(),
+        lambda: compile_condition(text, ExpressionScope.ENTRY_WHERE).evaluate(NOW, event=event(a=1)),
+        lambda: compile_key(text).evaluate(NOW, event=event(a=1)),
+        lambda: compile_value(text, ExpressionScope.VALUE).evaluate(NOW),
     ]
     for compile_and_evaluate in compiled:
         try:
@@ -345,7 +348,7 @@ def test_odd_literals_are_refused_in_words_or_evaluated(text: str) -> None:
 
 @pytest.mark.parametrize("text", [r"'a\u0000b'", r"['a', '\x00']", r"{'a\u0000': 1}", r"'a' + string(b'\000')"])
 def test_a_value_holds_nothing_that_a_database_could_not_store(text: str) -> None:
-    value, error, _ = compile_value(text, ExpressionScope.VALUE).evaluate()
+    value, error, _ = compile_value(text, ExpressionScope.VALUE).evaluate(NOW)
     assert value is None
     assert error is not None
     assert r"\u0000" in error
@@ -353,7 +356,7 @@ def test_a_value_holds_nothing_that_a_database_could_not_store(text: str) -> Non
 
 def test_a_key_holds_nothing_that_a_database_could_not_store() -> None:
     key, error, _ = compile_key(r"event.properties.shop + '\u0000' + event.properties.cart").evaluate(
-        event=event(shop="a", cart="b"), profile=None
+        NOW, event=event(shop="a", cart="b"), profile=None
     )
     assert key is None
     assert error is not None
@@ -363,7 +366,7 @@ def test_a_key_holds_nothing_that_a_database_could_not_store() -> None:
 def test_a_value_does_not_grow_beyond_all_bounds() -> None:
     double = compile_value("profile.traits.text + profile.traits.text", ExpressionScope.VALUE)
     half = "x" * (MAX_VALUE_BYTES // 2 - 1)
-    assert double.evaluate(profile={"traits": {"text": half}}).value == half * 2
-    value, error, _ = double.evaluate(profile={"traits": {"text": half + "x"}})
+    assert double.evaluate(NOW, profile={"traits": {"text": half}}).value == half * 2
+    value, error, _ = double.evaluate(NOW, profile={"traits": {"text": half + "x"}})
     assert value is None
     assert error == "a value of 32,770 bytes cannot be kept: 32,768 can"

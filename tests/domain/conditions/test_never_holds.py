@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.conditions.expressions import ConditionError, ExpressionScope, compile_condition
+from tests.domain.conditions.times import NOW
 
 ONE, EXIT, BRANCH = ExpressionScope.ENTRY_WHERE, ExpressionScope.EXIT_WHERE, ExpressionScope.BRANCH_WHEN
 
@@ -88,8 +89,5 @@ def test_what_never_holds_is_refused(text: str, place: ExpressionScope, message:
 def test_what_may_hold_is_not(text: str, stage: str | None, holds: bool) -> None:
     traits = {"stage": "lead", "at": "2026-01-01T00:00:00Z"}
     person = {"stage": stage, "traits": traits, "user_id": None, "created_at": datetime(2026, 6, 1, tzinfo=UTC)}
-    assert compile_condition(text, ExpressionScope.BRANCH_WHEN).evaluate(profile=person, entry={"type": "track"}) == (
-        holds,
-        None,
-        None,
-    )
+    condition = compile_condition(text, ExpressionScope.BRANCH_WHEN)
+    assert condition.evaluate(NOW, profile=person, entry={"type": "track"})[:3] == (holds, None, None)

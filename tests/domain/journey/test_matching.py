@@ -123,7 +123,7 @@ def test_a_journey_is_judged_by_the_key_of_its_own_version() -> None:
 def test_a_key_of_the_profile_alone_tells_nothing_once_the_profile_has_changed() -> None:
     rules = campaign(entry=EntryRule("Cart Abandoned", key="string(profile.traits.vip)"), exits=[LEFT]).rules
     beginning = JourneyEntry(rules, track("Cart Abandoned").event, "false")
-    assert Matcher(PEOPLE).concerns(track("Left"), LEFT, ExpressionScope.EXIT_WHERE, beginning)
+    assert Matcher(PEOPLE, NOON).concerns(track("Left"), LEFT, ExpressionScope.EXIT_WHERE, beginning)
 
 
 @pytest.mark.parametrize(("cart", "is_meant"), [("c1", True), ("c2", False), (None, True)])
@@ -132,7 +132,10 @@ def test_a_key_goes_by_the_event_although_the_profile_has_changed(cart: str | No
     key = "event.properties.cart + string(profile.traits.vip)"
     rules = campaign(entry=EntryRule("Cart Abandoned", key=key), exits=[LEFT]).rules
     beginning = JourneyEntry(rules, track("Cart Abandoned", cart="c1").event, "c1false")
-    assert Matcher(PEOPLE).concerns(track("Left", cart=cart), LEFT, ExpressionScope.EXIT_WHERE, beginning) is is_meant
+    assert (
+        Matcher(PEOPLE, NOON).concerns(track("Left", cart=cart), LEFT, ExpressionScope.EXIT_WHERE, beginning)
+        is is_meant
+    )
 
 
 class Looked(dict[str, Any]):

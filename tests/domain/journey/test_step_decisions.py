@@ -201,17 +201,17 @@ def test_only_a_send_asks_the_gate() -> None:
 
 
 def test_a_branch_goes_the_first_way_that_holds_and_says_what_could_not_be_judged() -> None:
-    decision = decide_branch(branch(mail=1), PLAN, RULES, step_facts())
+    decision = decide_branch(branch(mail=1), PLAN, RULES, step_facts(), "UTC")
     assert (decision.kind, decision.outcome, decision.answer.case) == ("branch", "case 2", 1)
     assert list(decision.data["errors"]) == ["1"]
     assert decision.position == Position("second", "acting")
-    otherwise = decide_branch(branch(), PLAN, RULES, step_facts(traits={"points": 5}))
+    otherwise = decide_branch(branch(), PLAN, RULES, step_facts(traits={"points": 5}), "UTC")
     assert (otherwise.outcome, otherwise.answer.case, otherwise.data) == ("otherwise", None, {})
     assert otherwise.position is None
 
 
 def test_an_arm_is_drawn_by_the_order_of_the_plan() -> None:
-    decision = decide_branch(branch("offer"), PLAN, RULES, step_facts())
+    decision = decide_branch(branch("offer"), PLAN, RULES, step_facts(), "UTC")
     assert (decision.kind, decision.outcome, decision.answer.case) == ("split", "plain", 0)
 
 
@@ -243,7 +243,7 @@ def test_a_date_that_cannot_be_waited_for_is_explained(due: str | None, outcome:
 
 def test_an_action_says_what_it_sets_and_reports() -> None:
     now = AT - timedelta(minutes=5)
-    decision = decide_action(act("completed"), PLAN, RULES, step_facts(), now)
+    decision = decide_action(act("completed"), PLAN, RULES, step_facts(), now, "UTC")
     first, second = decision.answer.events
     assert (first.id, second.id) == (uuid5(JOURNEY, "do/2/event"), uuid5(JOURNEY, "do/2/event/1"))
     assert (first.name, first.user_id, first.anonymous_id, first.timestamp) == ("Told", "u1", None, now)
@@ -270,7 +270,7 @@ def test_an_action_says_what_it_sets_and_reports() -> None:
 
 
 def test_nothing_is_done_for_a_journey_that_is_over() -> None:
-    decision = decide_action(act("completed"), PLAN, RULES, step_facts(journey_state="exited"), AT)
+    decision = decide_action(act("completed"), PLAN, RULES, step_facts(journey_state="exited"), AT, "UTC")
     assert decision.answer == ActionAnswer((), journey_ended=True)
     assert not decision.is_recorded
     assert (decision.effects, decision.ends_with) == ((), None)
