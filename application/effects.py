@@ -3,33 +3,53 @@
 from typing import TypeVar, assert_never
 from uuid import UUID
 
+from application.catalogue import Catalogue
 from application.people import set_stage, set_traits
 from domain.campaign.steps.action import EmitEvent, SetStage, SetTraits
 from domain.journey.requests import StepRequest
-from domain.journey.step_decisions import StepDecision, without_refused
+from domain.journey.step_decisions import StepDecision, with_derived, without_refused
+from domain.people.derived_events import ValueChange
 from domain.people.profile_state import Source
+from store import campaigns
 from store.database import Connection
 
 A = TypeVar("A")
 
 
 async def carry_out(
-    connection: Connection, request: StepRequest, profile_id: UUID, campaign_key: str, decision: StepDecision[A]
+    connection: Connection,
+    catalogue: Catalogue,
+    request: StepRequest,
+    profile_id: UUID,
+    campaign_key: str,
+    decision: StepDecision[A],
 ) -> StepDecision[A]:
-    """Change the locked profile; return the decision, without traits that had no room."""
+    """Change the locked profile; return the decision without traits that had no room.
+
+    The events of its changes are part of the answer, if campaigns listen for them.
+    """
     # The journey's clock may be ahead if time was skipped.
     at = min(request.at, connection.clock.now())
     source = Source("step", str(request.decision_id), at, f"{campaign_key}/{request.step}")
+    changes: list[ValueChange] = []
     for effect in decision.effects:
         match effect:
             case SetTraits(traits=traits):
-                if refused := await set_traits(connection, profile_id, traits, source):
+                written = await set_traits(connection, profile_id, traits, source)
+                if refused := {refusal.statement.name: refusal.reason for refusal in written.refusals}:
                     decision = without_refused(decision, refused)
+                changes += [change for _, change in written.changes()]
             case SetStage(stage=stage):
-                await set_stage(connection, profile_id, stage, source)
+                written = await set_stage(connection, profile_id, stage, source)
+                changes += [change for _, change in written.changes()]
             case EmitEvent():
                 # The answer contains it: it is reported after the commit.
                 continue
             case _:
                 assert_never(effect)
-    return decision
+    if not changes:
+        return decision
+    # The facts were read under the registry's lock.
+    revision = await campaigns.begin_read_revision(connection)
+    listeners = await catalogue.listeners_at(connection, await revision.get())
+    return with_derived(decision, [change for change in changes if listeners.listens_for(change.trigger)])

@@ -333,6 +333,8 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"it happened at {_clock(data['timestamp'])}, more than {allowed} before it was reported"
         case "history":
             return "it is marked as history, which starts nothing"
+        case "chain_too_long":
+            return f"{data['limit']} journeys, one after the other, led to it"
         case "no_key":
             return f"the entry key cannot be evaluated: {data['error']}"
         case "already_in":

@@ -1,6 +1,6 @@
 """Ingest of events: one transaction a batch, in a fixed number of statements."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -11,9 +11,11 @@ from uuid_utils.compat import uuid7
 
 from application import routing, turns
 from application.catalogue import Catalogue
+from application.derived_events import plan_events
 from application.people import (
     AddressStatement,
     OptOut,
+    PeopleMerged,
     ask_for_people,
     event_source,
     identity_changes,
@@ -25,12 +27,10 @@ from application.people import (
     write_people,
 )
 from domain.errors import UnavailableError
-from domain.journey.listeners import Listeners
-from domain.journey.matching import ProfileEvent
 from domain.journey.routing_result import RoutingResult
 from domain.people import identity
 from domain.people.identity import Identity, Known, Resolution
-from domain.people.profile_state import Refusal, Source, Statement
+from domain.people.profile_state import Source, Statement
 from domain.people.statements import statements_of, surroundings_of
 from domain.tracking.event import Event, Reject
 from domain.tracking.reactions import message_reacted_to
@@ -185,9 +185,9 @@ class Ingest:
         if resolution.is_structural and not exclusive:
             raise _IdentityMoved
         fresh = [StoredEvent(resolution.profile_of[event.id], event) for event in new]
-        interesting = [ProfileEvent(entry.profile_id, entry.event) for entry in fresh if listeners.hears(entry.event)]
-        said = _statements(fresh, listeners, received_at, opt_out)
-        touched = {profile_event.profile_id for profile_event in interesting} | said.keys()
+        heard = {event.id for event in new if listeners.hears(event)}
+        said = _statements(fresh, heard, received_at, opt_out)
+        touched = {entry.profile_id for entry in fresh if entry.event.id in heard} | said.keys()
         of_addresses = _opt_out_statements(fresh[0], opt_out) if opt_out else ()
         if resolution.linked and not await profiles.create(
             connection, resolution.created, resolution.linked, received_at
@@ -195,26 +195,34 @@ class Ingest:
             raise _IdentityMoved
         merged = resolution.merged
         locked = await lock_before_merge(connection, merged, touched, said, of_addresses) if merged else None
-        history, refusals = await self._link(connection, new, identities, resolution, locked, received_at)
+        history, linked = await self._link(connection, new, identities, resolution, locked, received_at)
+        refusals = linked.refusals
         await events.insert(connection, fresh, received_at)
         reactions = _reactions(new)
+        planned = plan_events(fresh, heard, said, linked.changes, listeners)
         result = RoutingResult()
-        if said or interesting:
-            with_consent = bool(interesting) and listeners.may_look_at_consent
+        if said or planned.profile_events:
+            with_consent = bool(planned.profile_events) and listeners.may_look_at_consent
+            touched |= {profile_event.profile_id for profile_event in planned.profile_events}
             asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=with_consent)
             pending = (
-                await routing.load_context(connection, listeners, interesting, received_at) if interesting else None
+                await routing.load_context(connection, listeners, planned.profile_events, received_at)
+                if planned.profile_events
+                else None
             )
             written = await write_people(connection, asked)
             history += written.history
             refusals += written.refusals
+            planned = planned.settle(written)
             if pending is not None:
                 try:
                     context = await pending.get(written.people)
-                    result = await turns.run(routing.route(interesting, listeners, context, received_at))
+                    result = await turns.run(routing.route(planned.profile_events, listeners, context, received_at))
                 except routing.TooMuchWork as too_much:
-                    number = batch.index(interesting[too_much.place].event)
+                    number = next(place for place, event in enumerate(batch) if event.id == too_much.reported_id)
                     raise _TooMuchWork(number) from too_much
+        if planned.derived:
+            await events.insert(connection, planned.derived, received_at)
         if history:
             await profile_changes.insert(connection, history)
         beyond, more = list_left_out(refusals, batch, places)
@@ -222,7 +230,7 @@ class Ingest:
             await reject_log.insert(connection, beyond, more, received_at)
         if reactions:
             await messages.mark_opened(connection, reactions, ending=result.exits)
-        await routing.record(connection, self._catalogue, result, interesting, received_at)
+        await routing.record(connection, self._catalogue, result, planned.profile_events, received_at)
         return IngestResult(len(fresh), duplicates, beyond, more.number)
 
     async def _link(
@@ -233,14 +241,14 @@ class Ingest:
         resolution: Resolution,
         locked: PendingResult[dict[UUID, Profile]] | None,
         received_at: datetime,
-    ) -> tuple[list[ProfileChange], list[Refusal]]:
-        """Apply changes of the locked people's identities; return traits left out."""
+    ) -> tuple[list[ProfileChange], PeopleMerged]:
+        """Apply changes of the locked people's identities; return them and the merges."""
+        merge = PeopleMerged([], [], [])
         if not resolution.linked and not resolution.merged:
-            return [], []
+            return [], merge
         sources = identity_sources(batch)
         merges = merge_sources(resolution, known, sources)
         history = identity_changes(resolution, sources, merges)
-        refusals: list[Refusal] = []
         if locked is not None:
             doubled = await journeys.end_doubles(connection, resolution.merged, received_at)
             if doubled:
@@ -248,11 +256,11 @@ class Ingest:
                     connection, [routing.exit_message(workflow_id, "merged") for workflow_id in doubled]
                 )
             people = await locked.get()
-            changes, refusals = await merge_people(connection, resolution.merged, people, merges)
-            history += changes
+            merge = await merge_people(connection, resolution.merged, people, merges)
+            history += merge.history
         if resolution.claimed:
             await profiles.claim(connection, resolution.claimed)
-        return history, refusals
+        return history, merge
 
 
 def _take_within_traits(batch: Sequence[Event]) -> Sequence[Event]:
@@ -276,16 +284,16 @@ def _reactions(new: Sequence[Event]) -> dict[UUID, datetime]:
 
 
 def _statements(
-    fresh: Sequence[StoredEvent], listeners: Listeners, received_at: datetime, opt_out: OptOut | None
+    fresh: Sequence[StoredEvent], heard: Collection[UUID], received_at: datetime, opt_out: OptOut | None
 ) -> dict[UUID, list[Statement]]:
-    """Return the statements of a batch by profile, in order.
+    """Return the statements of a batch by profile, in order; `heard` have listeners.
 
     The context of an event counts only if its profile is locked anyway: an event without listeners costs no lock.
     """
     said: dict[UUID, list[Statement]] = {}
     for one in fresh:
         event = one.event
-        if event.type != "identify" and not listeners.hears(event):
+        if event.type != "identify" and event.id not in heard:
             continue
         source = _source(event, opt_out)
         statements = statements_of(event, source, received_at) + surroundings_of(event, source, received_at)

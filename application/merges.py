@@ -11,9 +11,12 @@ from psycopg.errors import DeadlockDetected
 from uuid_utils.compat import uuid7
 
 from application import routing
+from application.catalogue import Catalogue
+from application.derived_events import report_changes
 from application.people import build_history, event_source, merge_people, unknown_person
 from domain.access import Actor
 from domain.errors import ConflictError, NotFoundError, UnavailableError
+from domain.people.derived_events import Cause
 from domain.people.identity import Identity, PersonRef
 from domain.people.profile_state import Folded, Part, ProfileState, Refusal, Source, Statement
 from domain.people.separation import sayings, separate
@@ -86,8 +89,9 @@ class MergeList:
 class Merges:
     """Merges users, undoes that, and lists the merges of a person."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, catalogue: Catalogue) -> None:
         self._database = database
+        self._catalogue = catalogue
 
     async def list(self, person: PersonRef, *, limit: int, before: tuple[datetime, UUID] | None) -> MergeList:
         """Return the merges into a person, the newest first. Raises NotFoundError.
@@ -106,7 +110,7 @@ class Merges:
 
         Raises NotFoundError if one of them is unknown, ConflictError if they are one person already.
         """
-        return await self._attempt(lambda connection: _merge(connection, user_id, source_user_id, by))
+        return await self._attempt(lambda connection: _merge(connection, self._catalogue, user_id, source_user_id, by))
 
     async def undo(self, user_id: str, source_user_id: str, *, by: Actor) -> UndoResult:
         """Undo the merge of a user into another one.
@@ -126,7 +130,9 @@ class Merges:
         raise UnavailableError("the identities of these users keep changing; send it again", retry_after=1)
 
 
-async def _merge(connection: Connection, user_id: str, source_user_id: str, by: Actor) -> MergeResult:
+async def _merge(
+    connection: Connection, catalogue: Catalogue, user_id: str, source_user_id: str, by: Actor
+) -> MergeResult:
     found = await _lock(connection, [user_id, source_user_id])
     target_id, source_id = (_profile_of(found, each) for each in (user_id, source_user_id))
     if source_id == target_id:
@@ -137,8 +143,11 @@ async def _merge(connection: Connection, user_id: str, source_user_id: str, by: 
     source = Source("operator", by.name, connection.clock.now(), by.name)
     if ended := await journeys.end_doubles(connection, merged, source.at):
         await outbox.append(connection, [routing.exit_message(workflow_id, "merged") for workflow_id in ended])
-    history, refusals = await merge_people(connection, merged, people, {source_id: source}, is_reversible=True)
-    await profile_changes.insert(connection, [_identity_change(target_id, "merged", source_id, source), *history])
+    result = await merge_people(connection, merged, people, {source_id: source}, is_reversible=True)
+    identity_change = _identity_change(target_id, "merged", source_id, source)
+    await profile_changes.insert(connection, [identity_change, *result.history])
+    cause = Cause(uuid7(), people[target_id].user_id, None, source.at)
+    await report_changes(connection, catalogue, cause, result.changes)
     row = await merges.by_source(connection, source_id)
     if row is None:
         raise ValueError("the merge was recorded in this transaction")
@@ -149,7 +158,7 @@ async def _merge(connection: Connection, user_id: str, source_user_id: str, by: 
         _view(row),
         await merges.find_ended(connection, target_id, row.at),
         await merges.find_contaminated(connection, target_id),
-        [_describe_left_out(refusal) for refusal in refusals],
+        [_describe_left_out(refusal) for refusal in result.refusals],
     )
 
 

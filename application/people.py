@@ -1,6 +1,6 @@
 """Apply statements about people to locked profiles, and record the history."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from domain.errors import NotFoundError, UnavailableError
 from domain.long_work import LongWork
 from domain.people import profile_state
 from domain.people.consent import OPT_OUT, AddressRefusal
+from domain.people.derived_events import ValueChange, value_changes
 from domain.people.identity import Identity, Known, PersonRef, Resolution, identities_of
 from domain.people.profile_state import Folded, PartChange, ProfileState, Refusal, Source, Statement
 from domain.people.registers import Registers, Stamp, is_set, stamp
@@ -72,11 +73,29 @@ class PeopleAsked:
 
 @dataclass(frozen=True, slots=True)
 class PeopleWritten:
-    """The people after the statements, with the changes and the refusals."""
+    """The people before and after the statements, with the changes and the refusals."""
 
+    before: Mapping[UUID, Profile]
     people: dict[UUID, Profile]
+    folded: Mapping[UUID, Folded]
     history: list[ProfileChange]
     refusals: list[Refusal]
+
+    def changes(self) -> Iterator[tuple[UUID, ValueChange]]:
+        """Iterate over the changes of people as rules name them."""
+        for id, one in self.folded.items():
+            person = self.before[id]
+            for change in value_changes(person.consent_given, person.suppressed, one.changes):
+                yield id, change
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleMerged:
+    """The changes of people by merges, as history and as rules name them."""
+
+    history: list[ProfileChange]
+    refusals: list[Refusal]
+    changes: list[tuple[UUID, ValueChange]]
 
 
 async def ask_for_people(
@@ -147,7 +166,8 @@ async def write_people(connection: Connection, asked: PeopleAsked) -> PeopleWrit
         id: _with_refused(person.with_state(folded[id].state) if id in folded else person, refused)
         for id, person in people.items()
     }
-    return PeopleWritten(known, history, [refusal for one in folded.values() for refusal in one.refusals])
+    refusals = [refusal for one in folded.values() for refusal in one.refusals]
+    return PeopleWritten(people, known, folded, history, refusals)
 
 
 def _fold_statements(
@@ -210,25 +230,25 @@ def _change(profile_id: UUID, part: str, changes: dict[str, Any], source: Source
 
 async def set_traits(
     connection: Connection, profile_id: UUID, traits: Mapping[str, Any], source: Source
-) -> dict[str, str]:
-    """Set traits of a locked profile and record it; return the refusals by name."""
+) -> PeopleWritten:
+    """Set traits of a locked profile, and record it."""
     said = stamp(source.at, source.id, source.label)
     return await _state(connection, profile_id, statements_of_traits(traits, said, source))
 
 
-async def set_stage(connection: Connection, profile_id: UUID, stage: str, source: Source) -> None:
+async def set_stage(connection: Connection, profile_id: UUID, stage: str, source: Source) -> PeopleWritten:
     """Set the stage of a locked profile and record it, unless a later one was set."""
     said = stamp(source.at, source.id, source.label)
-    await _state(connection, profile_id, [Statement("stage", profile_state.STAGE, stage, said, source)])
+    return await _state(connection, profile_id, [Statement("stage", profile_state.STAGE, stage, said, source)])
 
 
-async def _state(connection: Connection, profile_id: UUID, statements: Sequence[Statement]) -> dict[str, str]:
+async def _state(connection: Connection, profile_id: UUID, statements: Sequence[Statement]) -> PeopleWritten:
     async with connection.pipeline():
         asked = await ask_for_people(connection, [profile_id], {profile_id: statements}, with_consent=False)
         written = await write_people(connection, asked)
         if written.history:
             await profile_changes.insert(connection, written.history)
-    return {refusal.statement.name: refusal.reason for refusal in written.refusals}
+    return written
 
 
 async def lock_person(connection: Connection, person: PersonRef) -> Profile:
@@ -257,33 +277,34 @@ async def merge_people(
     sources: Mapping[UUID, Source],
     *,
     is_reversible: bool = False,
-) -> tuple[list[ProfileChange], list[Refusal]]:
+) -> PeopleMerged:
     """Merge locked profiles into others; return the changes, and traits without room.
 
     A reversible merge keeps both profiles as they were.
     """
-    states, history, refusals = await turns.run(_merge_states(merged, people, sources))
+    states, result = await turns.run(_merge_states(merged, people, sources))
     by = {source: sources[source].id for source in merged}
     await merges.record(connection, merged, by, is_reversible=is_reversible)
     await profiles.pour(connection, merged)
     await profiles.write(connection, states)
-    return history, refusals
+    return result
 
 
 def _merge_states(
     merged: Mapping[UUID, UUID], people: Mapping[UUID, Profile], sources: Mapping[UUID, Source]
-) -> LongWork[tuple[dict[UUID, ProfileState], list[ProfileChange], list[Refusal]]]:
+) -> LongWork[tuple[dict[UUID, ProfileState], PeopleMerged]]:
     states: dict[UUID, ProfileState] = {}
-    history: list[ProfileChange] = []
-    refusals: list[Refusal] = []
+    result = PeopleMerged([], [], [])
     for id, target in sorted(merged.items()):
         state = states[target] if target in states else people[target].state()
         folded = profile_state.merge(state, people[id].state(), sources[id])
         states[target] = folded.state
-        history += build_history(target, folded)
-        refusals += folded.refusals
+        result.history.extend(build_history(target, folded))
+        result.refusals.extend(folded.refusals)
+        changes = value_changes(state.consent.values, state.suppressed.values, folded.changes)
+        result.changes.extend((target, change) for change in changes)
         yield
-    return states, history, refusals
+    return states, result
 
 
 def identity_sources(events: Iterable[Event]) -> dict[Identity, Source]:

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from application.catalogue import Catalogue
+from application.derived_events import report_changes
 from application.ingest import Ingest
 from application.people import AddressStatement, OptOut, ask_for_people, lock_person, write_people
 from domain.access import Actor
@@ -14,11 +16,12 @@ from domain.channels.kinds import CHANNELS, normalized_addresses
 from domain.errors import NotFoundError
 from domain.people import unsubscribe
 from domain.people.consent import OPT_OUT, SUPPRESSION, AddressRefusal
+from domain.people.derived_events import Cause
 from domain.people.identity import PersonRef
 from domain.people.profile_state import Source, Statement
 from domain.people.registers import stamp
 from domain.tracking.event import SOJOURN_SOURCE, CallType, Event
-from store import audit, profile_changes, profiles
+from store import audit, campaigns, profile_changes, profiles
 from store.database import Connection, Database
 from store.profiles import Profile
 
@@ -26,8 +29,9 @@ from store.profiles import Profile
 class Recipients:
     """Suppresses a channel for a person and their address, or lifts that."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, catalogue: Catalogue) -> None:
         self._database = database
+        self._catalogue = catalogue
 
     async def suppress(self, person: PersonRef, channel: str, reason: str, *, by: Actor) -> None:
         """Suppress a channel for the person and their address. Raises NotFoundError."""
@@ -40,17 +44,26 @@ class Recipients:
     async def _change(self, ref: PersonRef, channel: str, reason: str | None, by: Actor, action: str) -> None:
         require_channel(channel)
         async with self._database.transaction() as connection:
+            await campaigns.lock_registry_shared(connection)
             person = await lock_person(connection, ref)
-            await set_suppressions(connection, person, {channel: reason}, by)
+            named = None if ref.kind == "profile" else ref.id
+            await set_suppressions(connection, self._catalogue, person, {channel: reason}, by, anonymous_id=named)
             await audit.record(connection, by, action, person.user_id or ref.id, {"channel": channel})
 
 
 async def set_suppressions(
-    connection: Connection, person: Profile, reasons: Mapping[str, str | None], by: Actor
+    connection: Connection,
+    catalogue: Catalogue,
+    person: Profile,
+    reasons: Mapping[str, str | None],
+    by: Actor,
+    *,
+    anonymous_id: str | None,
 ) -> None:
     """Suppress channels of a locked person and their present addresses; None lifts it.
 
-    Lifting also lifts what the address has refused by link.
+    Lifting also lifts what the address has refused by link. `anonymous_id` names a person without a user id to
+    campaigns. The caller has locked the registry before the person.
     """
     source = Source("operator", by.name, connection.clock.now(), by.name)
     # It distinguishes two operators at the same microsecond.
@@ -70,6 +83,8 @@ async def set_suppressions(
         written = await write_people(connection, asked)
         if written.history:
             await profile_changes.insert(connection, written.history)
+    cause = Cause(uuid7(), person.user_id, None if person.user_id else anonymous_id, source.at)
+    await report_changes(connection, catalogue, cause, written.changes())
 
 
 # The refusals of an address that a suppression sets, and those that are lifted.

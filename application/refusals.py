@@ -41,7 +41,7 @@ async def look_up(
 ) -> Unjudged | None:
     """Read the data for the refusals of recorded events. None if there are none."""
     listeners = await catalogue.listeners(connection)
-    reported = {entry.key: entry for entry in recorded if entry.kind == "event" and entry.outcome == "track"}
+    reported = {entry.key: entry for entry in recorded if entry.kind == "event"}
     found = [
         stored
         for stored in await events.by_ids(connection, profile_id, [UUID(key) for key in reported])

@@ -37,9 +37,12 @@ MAX_WORK = 20_000
 
 @dataclass(frozen=True, slots=True)
 class PendingContext:
-    """The pending results about the journeys that events concern. None was not needed."""
+    """The pending results about the journeys that events concern. None was not needed.
 
-    number: int
+    `reported` are the ids at which the batch can be split.
+    """
+
+    reported: Sequence[UUID]
     active: PendingResult[list[Journey]]
     past: PendingResult[list[Journey]] | None
     last: PendingResult[list[Entered]] | None
@@ -48,8 +51,8 @@ class PendingContext:
     async def get(self, people: Mapping[UUID, Profile]) -> RoutingContext:
         """Return the context of the events. Raises TooMuchWork if it exceeds one event's."""
         received = await self.received.get() if self.received else []
-        if len(received) > MAX_RECEIVED and self.number > 1:
-            raise TooMuchWork(self.number // 2)
+        if len(received) > MAX_RECEIVED and len(self.reported) > 1:
+            raise TooMuchWork(self.reported[len(self.reported) // 2])
         return RoutingContext(
             people,
             await self.active.get(),
@@ -63,11 +66,11 @@ class PendingContext:
 
 
 class TooMuchWork(Exception):
-    """The events from `place` on exceed the work of one transaction."""
+    """The events of a batch from `reported_id` on exceed the work of one transaction."""
 
-    def __init__(self, place: int) -> None:
-        super().__init__(place)
-        self.place = place
+    def __init__(self, reported_id: UUID) -> None:
+        super().__init__(reported_id)
+        self.reported_id = reported_id
 
 
 def route(
@@ -76,13 +79,13 @@ def route(
     """Route events. The caller has locked the people and the journeys.
 
     A piece of work evaluates a few conditions of one rule. Raises TooMuchWork beyond MAX_WORK, except for a single
-    event.
+    event with those derived from it.
     """
     router = routing.Router(listeners, context, profile_events, received_at, iter(uuid7, None))
     steps = 0
-    for place, profile_event in enumerate(profile_events):
-        if place > 0 and steps + router.work > MAX_WORK:
-            raise TooMuchWork(place)
+    for profile_event in profile_events:
+        if profile_event.reported_id != profile_events[0].reported_id and steps + router.work > MAX_WORK:
+            raise TooMuchWork(profile_event.reported_id)
         for _ in router.take(profile_event):
             steps += 1
             yield
@@ -141,8 +144,8 @@ async def load_context(
     )
     past = None
     if reaching := [profile_event for profile_event in profile_events if listeners.goals(profile_event.event)]:
-        names = {profile_event.event.name: profile_event.event for profile_event in reaching}
-        sought = {place: goal for event in names.values() for place, goal in listeners.goals(event).items()}
+        each = {profile_event.event.trigger: profile_event.event for profile_event in reaching}
+        sought = {place: goal for event in each.values() for place, goal in listeners.goals(event).items()}
         instants = [profile_event.event.timestamp for profile_event in reaching]
         past = await journeys.find_past(
             connection,
@@ -152,23 +155,24 @@ async def load_context(
             limit=MAX_PAST,
         )
     entering = [profile_event for profile_event in profile_events if listeners.entries(profile_event.event)]
+    reported = list(dict.fromkeys(profile_event.reported_id for profile_event in profile_events))
     if not entering:
-        return PendingContext(len(profile_events), active, past, None, None)
+        return PendingContext(reported, active, past, None, None)
     entrants = {profile_event.profile_id for profile_event in entering}
     versions = listeners.versions_let_in(profile_event.event for profile_event in entering)
     last = await journeys.last_entries(connection, entrants, {version.key for version in versions})
     # Events too old for all of them enter none, and need no history.
     oldest = received_at - timedelta(seconds=max(version.rules.entry.max_age for version in versions))
-    received = await events.tracked_since(
+    received = await events.happened_since(
         connection,
         list(entrants),
-        list(listeners.events_to_match(versions)),
+        listeners.triggers_to_match(versions),
         max(oldest, min(profile_event.event.timestamp for profile_event in entering)),
         # In the order of their arrival.
         but=[profile_event.event.id for profile_event in profile_events],
-        limit=MAX_RECEIVED + 1 if len(profile_events) > 1 else None,
+        limit=MAX_RECEIVED + 1 if len(reported) > 1 else None,
     )
-    return PendingContext(len(profile_events), active, past, last, received)
+    return PendingContext(reported, active, past, last, received)
 
 
 def _entry_decisions(result: RoutingResult, at: datetime) -> list[Decision]:
@@ -201,7 +205,7 @@ def _exit_decisions(result: RoutingResult) -> list[Decision]:
             at=exit.ending.ended_at,
             journey_id=exit.journey.id,
             event_id=exit.event.id,
-            data={"event": exit.event.name},
+            data={"event": exit.event.trigger.label},
         )
         for exit in result.exits.values()
     ]

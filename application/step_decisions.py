@@ -78,8 +78,8 @@ class StepDecisions:
     async def perform(self, request: ActionRequest) -> bool:
         """Perform an action; True if the journey had ended, and nothing is done.
 
-        Events are reported after the decision is stored; an attempt that dies in between is repeated, with the same
-        event ids.
+        Events, also those of changed values, are reported after the decision is stored; an attempt that dies in between
+        is repeated, with the same event ids.
         """
         clock = self._database.clock
         answer = await self._answer(
@@ -111,15 +111,16 @@ class StepDecisions:
                 return answer
             version = await self._catalogue.version(connection, facts.campaign_key, facts.campaign_version)
             decision = decide(facts, version)
+            if decision.effects:
+                decision = await carry_out(
+                    connection, self._catalogue, request, facts.profile_id, facts.campaign_key, decision
+                )
             if decision.is_recorded:
                 await _record(connection, request, facts, decision)
             return decision.answer
 
 
 async def _record(connection: Connection, request: StepRequest, facts: LockedFacts, decision: StepDecision[A]) -> None:
-    """Record effects, which may be refused, then the decision."""
-    if decision.effects:
-        decision = await carry_out(connection, request, facts.profile_id, facts.campaign_key, decision)
     recorded = Decision(
         id=request.decision_id,
         profile_id=facts.profile_id,

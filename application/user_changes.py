@@ -2,6 +2,7 @@
 
 from uuid_utils.compat import uuid7
 
+from application.catalogue import Catalogue
 from application.ingest import Ingest
 from application.people import lock_person, unknown_person
 from application.recipients import require_channel, set_suppressions
@@ -18,9 +19,10 @@ from store.database import Connection, Database
 class UserChanges:
     """Changes a person. `journey_url` contains {workflow_id}."""
 
-    def __init__(self, database: Database, ingest: Ingest, journey_url: str) -> None:
+    def __init__(self, database: Database, ingest: Ingest, catalogue: Catalogue, journey_url: str) -> None:
         self._database = database
         self._ingest = ingest
+        self._catalogue = catalogue
         self._journey_url = journey_url
 
     async def __call__(
@@ -56,7 +58,11 @@ class UserChanges:
             async with self._database.transaction() as connection:
                 if changes.suppressed:
                     # Their address may be new.
-                    await set_suppressions(connection, await lock_person(connection, profile), changes.suppressed, by)
+                    person = await lock_person(connection, profile)
+                    named = None if is_user else identity.value
+                    await set_suppressions(
+                        connection, self._catalogue, person, changes.suppressed, by, anonymous_id=named
+                    )
                 await audit.record(connection, by, "user.change", identity.value, changes.names())
                 return await show(connection, profile, self._journey_url)
 

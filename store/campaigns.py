@@ -66,6 +66,11 @@ async def begin_lock_registry_shared(connection: Connection) -> PendingResult[in
     """Send `lock_registry_shared` in a pipeline."""
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
     # A separate statement, whose snapshot is taken after the lock.
+    return await begin_read_revision(connection)
+
+
+async def begin_read_revision(connection: Connection) -> PendingResult[int]:
+    """Request the revision of the registry, which the caller has locked."""
     cursor = await connection.execute("SELECT revision FROM registry")
     return PendingResult(cursor, lambda rows: int(rows[0]["revision"]) if rows else 0)
 

@@ -1,7 +1,7 @@
 """Reported events, each stored once."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from msgspec import Struct
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from domain.tracking.event import Event, EventType, Trust
+from domain.tracking.event import ANY, Event, EventType, Trigger, Trust
 from store.database import Connection, PendingResult
 from store.transaction_metrics import Metric
 
@@ -148,40 +148,52 @@ async def by_ids(connection: Connection, profile_id: UUID, ids: Sequence[UUID]) 
     return [_as_stored(row) async for row in cursor]
 
 
-async def tracked_since(
+async def happened_since(
     connection: Connection,
     profile_ids: Sequence[UUID],
-    names: Sequence[str],
+    triggers: Collection[Trigger],
     since: datetime,
     *,
     but: Sequence[UUID] = (),
     limit: int | None = None,
 ) -> PendingResult[list[StoredEvent]]:
-    """Return these profiles' track events of some names after an instant.
+    """Return these profiles' events of some triggers after an instant.
 
     An event after an instant also arrived after it, unless clocks were wrong: one day is allowed for that. Events with
-    an impossible clock are excluded, since their time is unknown, and unverified ones. For each profile and name the
+    an impossible clock are excluded, since their time is unknown, and unverified ones. For each profile and trigger the
     last MAX_SINCE events are returned: for any later instant that is all of them, or this many. `limit` applies to the
     total.
     """
+    named = [one for one in triggers if one.name != ANY]
     cursor = await connection.execute(
         """
         SELECT id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id,
                properties, context, timestamp, reported_timestamp, integrations, is_history, trust
         FROM (
-          SELECT *, row_number() OVER (PARTITION BY profile_id, name ORDER BY timestamp DESC, id DESC) AS place
-          FROM events
-          WHERE profile_id = ANY(%(profile_ids)s) AND recorded_at > %(since)s - interval '1 day'
-            AND type = 'track' AND name = ANY(%(names)s) AND reported_timestamp IS NULL AND trust <> 'unverified'
-            AND timestamp > %(since)s AND received_at > %(since)s - interval '1 day'
-            AND id NOT IN (SELECT unnest(%(but)s::uuid[]))
-        ) AS latest
-        WHERE place <= %(each)s
+          SELECT *,
+                 is_named AND row_number() OVER of_name <= %(each)s
+                   OR is_any AND row_number() OVER of_kind <= %(each)s AS is_latest
+          FROM (
+            SELECT *, (type, heard_as) IN (SELECT * FROM unnest(%(kinds)s::text[], %(names)s::text[])) AS is_named,
+                   type = ANY(%(any)s) AS is_any
+            FROM (SELECT *, CASE WHEN type = 'group' THEN group_id ELSE name END AS heard_as FROM events) AS events
+            WHERE profile_id = ANY(%(profile_ids)s) AND recorded_at > %(since)s - interval '1 day'
+              AND reported_timestamp IS NULL AND trust <> 'unverified'
+              AND timestamp > %(since)s AND received_at > %(since)s - interval '1 day'
+              AND id NOT IN (SELECT unnest(%(but)s::uuid[]))
+          ) AS recent
+          WHERE is_named OR is_any
+          WINDOW of_name AS (PARTITION BY profile_id, type, heard_as ORDER BY timestamp DESC, id DESC),
+                 of_kind AS (PARTITION BY profile_id, type ORDER BY timestamp DESC, id DESC)
+        ) AS ranked
+        WHERE is_latest
         LIMIT %(limit)s
         """,
         {
             "profile_ids": list(profile_ids),
-            "names": list(names),
+            "kinds": [one.kind for one in named],
+            "names": [one.name for one in named],
+            "any": [one.kind for one in triggers if one.name == ANY],
             "since": since,
             "but": list(but),
             "each": MAX_SINCE,

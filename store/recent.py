@@ -37,7 +37,8 @@ FROM (
          jsonb_strip_nulls(jsonb_build_object('message_id', id, 'channel', channel, 'detail', detail))
   FROM messages WHERE settled_at > %(after)s
   UNION ALL
-  SELECT 'goal', recorded_at, journey_id::text, at, rules #>> '{goal,event}', 'converted', NULL,
+  SELECT 'goal', recorded_at, journey_id::text, at,
+         concat_ws(' ', NULLIF(rules #>> '{goal,kind}', 'track'), rules #>> '{goal,event}'), 'converted', NULL,
          conversions.campaign_key, journey_id, NULL, profile_id, NULL,
          jsonb_build_object('event_id', event_id, 'arms', arms)
   FROM conversions

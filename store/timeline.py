@@ -83,7 +83,8 @@ FROM (
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts, 'detail', detail))
   FROM messages WHERE profile_id = %(profile_id)s AND settled_at IS NULL
   UNION ALL
-  SELECT 'goal', conversions.recorded_at, conversions.journey_id::text, conversions.at, rules #>> '{goal,event}',
+  SELECT 'goal', conversions.recorded_at, conversions.journey_id::text, conversions.at,
+         concat_ws(' ', NULLIF(rules #>> '{goal,kind}', 'track'), rules #>> '{goal,event}'),
          'converted', NULL, conversions.campaign_key, conversions.journey_id, messages.step,
          jsonb_strip_nulls(jsonb_build_object('event_id', event_id, 'message_id', messages.id)) || jsonb_build_object(
            'arms', arms)

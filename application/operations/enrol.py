@@ -168,8 +168,8 @@ async def _load_context(
 ) -> RoutingContext:
     active = await journeys.lock_active(connection, people, [version.key])
     last = await journeys.last_entries(connection, people, [version.key])
-    names = listeners.events_to_match([version])
-    received = await events.tracked_since(connection, list(people), list(names), since)
+    triggers = listeners.triggers_to_match([version])
+    received = await events.happened_since(connection, list(people), triggers, since)
     return RoutingContext(
         people,
         await active.get(),

@@ -220,7 +220,7 @@ def _repeat(step: RepeatStep, at: _Place) -> tuple[Node, Sequence[_Block]]:
         body=body.start or at.id,
         every=step.repeat.every,
         times=step.repeat.times,
-        until=subscription_id(at.id, 0) if until is not None and until.event is not None else None,
+        until=subscription_id(at.id, 0) if until is not None and until.trigger is not None else None,
         checks=until is not None and until.when is not None,
         next=at.next,
     )

@@ -1,26 +1,27 @@
-"""Cycles of campaigns: each reports an event that starts the next one."""
+"""Cycles of campaigns: each causes an event that starts the next one."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from domain.campaign.rules import Rules
-from domain.campaign.steps.emit_event import MAX_CHAIN
+from domain.tracking.chain import MAX_CHAIN
+from domain.tracking.event import Trigger
 
 # Enough to read. Campaigns that all report and enter by one event have as many cycles as orders.
 MAX_CYCLES = 20
 
-# By campaign: the campaigns that it starts, each with the event.
-_Edges = dict[str, dict[str, str]]
+# By campaign: the campaigns that it starts, each with the event's trigger.
+_Edges = dict[str, dict[str, Trigger]]
 
 
 class Cycle(NamedTuple):
     """Campaigns in a circle. Each event leads from its campaign to the next one."""
 
     campaigns: tuple[str, ...]
-    events: tuple[str, ...]
+    events: tuple[Trigger, ...]
 
     def __str__(self) -> str:
-        events = ", ".join(f"`{event}`" for event in dict.fromkeys(self.events))
+        events = ", ".join(f"`{event.label}`" for event in dict.fromkeys(self.events))
         return f"{' → '.join([*self.campaigns, self.campaigns[0]])} by {events}"
 
 
@@ -37,17 +38,17 @@ def find_cycles(key: str, campaigns: Mapping[str, Rules]) -> list[Cycle]:
 
 
 def _find_edges(campaigns: Mapping[str, Rules]) -> _Edges:
-    entered_by: dict[str, list[str]] = {}
+    entered_by: dict[Trigger, list[str]] = {}
     for key, rules in campaigns.items():
-        if rules.entry.event is None:
-            continue
-        if rules.entry.reentry != "never" or rules.entry.key is not None:
-            entered_by.setdefault(rules.entry.event, []).append(key)
+        trigger = rules.entry.trigger
+        if trigger is not None and (rules.entry.reentry != "never" or rules.entry.key is not None):
+            # No step causes what a rule for any name means: pages, screens, groups and consents.
+            entered_by.setdefault(trigger, []).append(key)
     return {
         key: {
             entered: event
             for action in rules.actions.values()
-            if (event := action.emits) is not None
+            for event in action.causes
             for entered in sorted(entered_by.get(event, ()))
         }
         for key, rules in campaigns.items()

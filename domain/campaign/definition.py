@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import time
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from domain.campaign.audience_fields import Audience
 from domain.campaign.expression_fields import KEY, WHICH_EVENTS, condition
@@ -13,6 +13,7 @@ from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, Zon
 from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, Text, quote_value, refuse
 from domain.campaign.steps.kinds import Steps
 from domain.campaign.time_fields import Duration, Instant
+from domain.campaign.trigger_fields import TriggerFields, one_trigger
 from domain.conditions.expressions import ExpressionScope
 
 
@@ -45,13 +46,12 @@ Reentry = Annotated[
 ]
 
 
-class Entry(DocumentModel):
+class Entry(TriggerFields):
     """The start of a journey: an event, an audience, or either.
 
     A user has one journey at a time under one key.
     """
 
-    event: Annotated[Text | None, Given] = Field(None, description="the name of the event that starts a journey")
     where: Annotated[str | None, Given, condition(ExpressionScope.ENTRY_WHERE)] = Field(
         None, description="a condition in CEL: which of those events"
     )
@@ -70,17 +70,19 @@ class Entry(DocumentModel):
     )
 
 
-class ExitRule(DocumentModel):
+class ExitRule(TriggerFields):
     """An event that ends the journey at any step."""
 
-    event: Text = Field(description="the event's name")
+    model_config = ConfigDict(json_schema_extra=one_trigger())
+
     where: Annotated[str | None, Given, condition(ExpressionScope.EXIT_WHERE)] = Field(None, description=WHICH_EVENTS)
 
 
-class Goal(DocumentModel):
+class Goal(TriggerFields):
     """The aim of a campaign: an event that counts once a journey, even after its end."""
 
-    event: Text = Field(description="the event's name")
+    model_config = ConfigDict(json_schema_extra=one_trigger())
+
     where: Annotated[str | None, Given, condition(ExpressionScope.EXIT_WHERE)] = Field(None, description=WHICH_EVENTS)
     within: Duration = Field(description="how long after the entry it counts: `7d`")
     exit_on_goal: bool = Field(False, description="whether it also ends the journey")

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from domain.campaign.audience_fields import Again, Audience, Daily, Monthly, Weekly
 from domain.campaign.compile import subscription_id
-from domain.campaign.definition import CampaignDocument, ReentryAfter
+from domain.campaign.definition import CampaignDocument, Goal, ReentryAfter
 from domain.campaign.delays.kind import DelayForm, DelayRule
 from domain.campaign.rules import (
     AgainRule,
@@ -29,24 +29,26 @@ from domain.campaign.steps.kinds import Step, Steps
 from domain.campaign.steps.repeat import RepeatStep
 from domain.campaign.steps.split import SplitStep
 from domain.campaign.steps.wait_for import WaitStep
+from domain.campaign.trigger_fields import TriggerFields
 from domain.local_time.windows import EVERY_DAY, LocalWindow
 
 
 def derive_rules(campaign: CampaignDocument) -> Rules:
     """Derive the rules of a checked document."""
-    entry, schedule, goal, window = campaign.entry, campaign.schedule, campaign.goal, campaign.send_window
+    entry, schedule, window = campaign.entry, campaign.schedule, campaign.send_window
     steps = list(_all_steps(campaign.steps))
     return Rules(
         name=campaign.name,
         entry=EntryRule(
-            event=entry.event,
+            event=entry.trigger.name if entry.trigger else None,
             where=entry.where,
             key=entry.key,
             reentry=entry.reentry.after if isinstance(entry.reentry, ReentryAfter) else entry.reentry,
             audience=_audience(entry.audience) if entry.audience else None,
             max_age=entry.max_age,
+            kind=entry.trigger.kind if entry.trigger else "track",
         ),
-        exits=tuple(EventRule(one.event, one.where) for one in campaign.exit or ()),
+        exits=tuple(rule for one in campaign.exit or () for rule in _event_rule(one, one.where)),
         subscriptions={id: rule for step in steps for id, rule in _subscriptions(step)},
         branches={id: conditions for step in steps for id, conditions in _conditions(step)},
         splits={
@@ -57,10 +59,26 @@ def derive_rules(campaign: CampaignDocument) -> Rules:
         delays={id: rule for step in steps for id, rule in _delays(step)},
         actions={step.id: step.rule() for step in steps if isinstance(step, ActionStep)},
         schedule=ScheduleRule(schedule.starts_at, schedule.ends_at, schedule.at_end),
-        goal=GoalRule(goal.event, goal.within, goal.where, goal.exit_on_goal) if goal else None,
+        goal=_goal(campaign.goal) if campaign.goal else None,
         send_window=LocalWindow(window.from_, window.to, window.days or EVERY_DAY) if window else None,
         timezone=campaign.timezone,
         on_resume=ResumeRule(campaign.resumption.overdue, campaign.resumption.rate),
+    )
+
+
+def _event_rule(model: TriggerFields, where: str | None) -> Iterator[EventRule]:
+    """Yield the rule of a model that names events."""
+    if (trigger := model.trigger) is not None and trigger.name is not None:
+        yield EventRule(trigger.name, where, trigger.kind)
+
+
+def _goal(goal: Goal) -> GoalRule | None:
+    return next(
+        (
+            GoalRule(rule.event, goal.within, rule.where, goal.exit_on_goal, rule.kind)
+            for rule in _event_rule(goal, goal.where)
+        ),
+        None,
     )
 
 
@@ -90,12 +108,13 @@ def _all_steps(steps: Steps) -> Iterator[Step]:
 def _subscriptions(step: Step) -> Iterator[tuple[str, EventRule]]:
     match step:
         case WaitStep(id=id, wait_for=awaited):
-            events = [EventRule(one.event, one.where) for one in awaited.events or ()]
-            if awaited.event is not None:
-                events = [EventRule(awaited.event, awaited.where)]
-            yield from ((subscription_id(id, index), rule) for index, rule in enumerate(events))
-        case RepeatStep(id=id, repeat=repeat) if repeat.until is not None and repeat.until.event is not None:
-            yield subscription_id(id, 0), EventRule(repeat.until.event, repeat.until.where)
+            rules = [
+                *_event_rule(awaited, awaited.where),
+                *(rule for one in awaited.events or () for rule in _event_rule(one, one.where)),
+            ]
+            yield from ((subscription_id(id, index), rule) for index, rule in enumerate(rules))
+        case RepeatStep(id=id, repeat=repeat) if repeat.until is not None:
+            yield from ((subscription_id(id, 0), rule) for rule in _event_rule(repeat.until, repeat.until.where))
         case _:
             return
 

@@ -7,6 +7,7 @@ from domain.campaign.flow_checks import check_flow
 from domain.campaign.form_checks import check_forms
 from domain.campaign.raw_steps import RawStep, iter_steps
 from domain.campaign.reference_checks import check_references
+from domain.campaign.trigger_checks import check_triggers
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 
@@ -22,6 +23,7 @@ def check_document(source: YamlSource) -> list[Problem]:
         *check_forms(source),
         *check_flow(source),
         *check_references(source),
+        *check_triggers(source),
         *check_event_names(source),
     ]
     if len(steps) > MAX_STEPS:

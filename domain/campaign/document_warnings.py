@@ -14,12 +14,13 @@ from domain.campaign.event_names import event_name_warnings
 from domain.campaign.plan import Plan, Send
 from domain.campaign.raw_steps import RawStep, StepList, iter_blocks, iter_steps
 from domain.campaign.rules import Rules
-from domain.campaign.steps.emit_event import MAX_CHAIN
 from domain.campaign.steps.kinds import CONTROL_STEPS
+from domain.campaign.trigger_fields import raw_triggers
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.local_time.windows import LocalWindow, is_open, longest_closed
 from domain.sending.caps import TRANSACTIONAL
+from domain.tracking.chain import MAX_CHAIN
 
 _MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
 _HOLDS_CEL = ("where", "when", "cel", "date")
@@ -46,10 +47,10 @@ def cycle_warnings(source: YamlSource, key: str, campaigns: Mapping[str, Rules])
     """Warn about cycles of campaigns. `campaigns` are the latest rules by key."""
     paths = {placed.step.get("id"): placed.path for placed in iter_steps(source)}
     actions = reversed(campaigns[key].actions.items())
-    emitted = {rule.emits: (*paths[step], rule.kind) for step, rule in actions if rule.emits is not None}
+    caused = {trigger: (*paths[step], rule.kind) for step, rule in actions for trigger in rule.causes}
     hint = f"It ends after {MAX_CHAIN} journeys. To prevent it, narrow the `where` of an entry, or its `reentry`"
     return [
-        source.problem(emitted[cycle.events[0]], f"campaigns form a cycle: {cycle}", hint)
+        source.problem(caused[cycle.events[0]], f"campaigns form a cycle: {cycle}", hint)
         for cycle in find_cycles(key, campaigns)
     ]
 
@@ -68,7 +69,7 @@ def _check_reentry(source: YamlSource, rules: Rules) -> Iterator[Problem]:
 
 def _check_entry_properties(source: YamlSource, rules: Rules) -> Iterator[Problem]:
     """Warn about properties of the entry event where no event starts a journey."""
-    if rules.entry.event is not None:
+    if rules.entry.trigger is not None:
         return
     for path, text in _iter_check_texts(source.data):
         if path[0] != "entry" and path[-1] in _HOLDS_CEL and _ENTRY_PROPERTIES.search(text):
@@ -135,11 +136,12 @@ def _is_reached_when_open(block: StepList, index: int, rules: Rules, window: Loc
 def _check_waits(steps: list[RawStep], source: YamlSource, rules: Rules) -> Iterator[Problem]:
     """Warn about waits for an event that ends the journey."""
     goal = (rules.goal,) if rules.goal is not None and rules.goal.exits else ()
-    exits = {rule.event for rule in (*rules.exits, *goal) if rule.where is None}
+    exits = [rule.trigger for rule in (*rules.exits, *goal) if rule.where is None]
     for path, awaited in _awaited_events(steps):
-        if awaited.get("event") in exits and "where" not in awaited:
-            said = f"`{awaited['event']}` is never heard here: it is an exit, and ends the journey first"
-            yield source.problem((*path, "event"), said, "Keep one of the two, or tell them apart by `where`")
+        for key, trigger in raw_triggers(awaited):
+            if "where" not in awaited and any(exit.covers(trigger) for exit in exits):
+                said = f"`{trigger.label}` is never heard here: it is an exit, and ends the journey first"
+                yield source.problem((*path, key), said, "Keep one of the two, or tell them apart by `where`")
 
 
 def _awaited_events(steps: list[RawStep]) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -5,11 +5,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from domain.campaign.triggers.kinds import TRIGGERS
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 
 _DOUBLE, _SINGLE = "“”„‟«»″", "‘’‚‛′`´"
 _PLAIN = str.maketrans({**dict.fromkeys(_DOUBLE, '"'), **dict.fromkeys(_SINGLE, "'"), "–": "-", "—": "-", "‑": "-"})
+# Under these keys are names that clients report.
+_NAMED = ("emit_event", *(kind.key for kind in TRIGGERS if kind.is_reported))
 # Under these keys, `event` is an ordinary name.
 _VALUES = ("properties", "update_profile")
 
@@ -48,7 +51,7 @@ def _is_quoted(name: str) -> bool:
 def _iter_names(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Iterate over the names of events in a document."""
     match value:
-        case str() if path and path[-1] in ("event", "emit_event"):
+        case str() if path and path[-1] in _NAMED:
             yield path, value
         case dict():
             for key, item in value.items():

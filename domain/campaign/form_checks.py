@@ -13,6 +13,8 @@ from domain.campaign.steps.kinds import CONTROL_STEPS
 from domain.campaign.steps.repeat import MAX_ROUNDS
 from domain.campaign.steps.split import stray_keys
 from domain.campaign.time_fields import Instant
+from domain.campaign.trigger_fields import TRIGGER_KEYS
+from domain.campaign.triggers.kinds import examples
 from domain.document.raw_values import mapping_at
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
@@ -45,10 +47,10 @@ def find_stray_keys(source: YamlSource) -> list[Path]:
 
 def _entry(source: YamlSource) -> Iterator[_Found]:
     entry = source.data.get("entry") if isinstance(source.data, dict) else None
-    if not isinstance(entry, dict) or "event" in entry:
+    if not isinstance(entry, dict) or any(key in entry for key in TRIGGER_KEYS):
         return
     if "audience" not in entry:
-        form = "Write `event: …`, the name of the event that starts a journey, or `audience: {where: …}`"
+        form = f"Write {examples()}, which starts a journey, or `audience: {{where: …}}`"
         yield ("entry",), "no user enters: it has neither an event nor an audience", form
         return
     for key, remedy in (

@@ -14,6 +14,7 @@ from domain.campaign.steps.action import ActionRule
 from domain.campaign.steps.actions import ACTIONS
 from domain.conditions.expressions import EvaluationTime, ExpressionScope, compile_condition
 from domain.local_time.windows import LocalWindow
+from domain.tracking.event import EventType, Trigger
 
 # Type checkers cannot read a union made from a tuple, so they see the base class.
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class AudienceRule(Struct, frozen=True, omit_defaults=True):
 class EntryRule(Struct, frozen=True, omit_defaults=True):
     """The event or the audience by which users enter, or both.
 
-    `key` applies to events. `reentry` in seconds counts from the last entry under the same key. `max_age` is how many
-    seconds before its arrival an event may have happened.
+    `event` and `kind` are those of the trigger. `key` applies to events. `reentry` in seconds counts from the last
+    entry under the same key. `max_age` is how many seconds before its arrival an event may have happened.
     """
 
     event: str | None = None
@@ -74,6 +75,12 @@ class EntryRule(Struct, frozen=True, omit_defaults=True):
     reentry: int | Literal["never", "always"] = "always"
     audience: AudienceRule | None = None
     max_age: int = 86_400
+    kind: EventType = "track"
+
+    @property
+    def trigger(self) -> Trigger | None:
+        """The trigger of events that start a journey; None for an audience alone."""
+        return None if self.event is None else Trigger(self.kind, self.event)
 
 
 class EventRule(Struct, frozen=True, omit_defaults=True):
@@ -81,6 +88,11 @@ class EventRule(Struct, frozen=True, omit_defaults=True):
 
     event: str
     where: str | None = None
+    kind: EventType = "track"
+
+    @property
+    def trigger(self) -> Trigger:
+        return Trigger(self.kind, self.event)
 
 
 class GoalRule(Struct, frozen=True, omit_defaults=True):
@@ -90,6 +102,11 @@ class GoalRule(Struct, frozen=True, omit_defaults=True):
     within: int
     where: str | None = None
     exits: bool = False
+    kind: EventType = "track"
+
+    @property
+    def trigger(self) -> Trigger:
+        return Trigger(self.kind, self.event)
 
 
 class ResumeRule(Struct, frozen=True, omit_defaults=True):

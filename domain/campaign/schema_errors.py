@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
 from domain.campaign.schema import DocumentModel, quote_value
+from domain.campaign.trigger_fields import TRIGGER_KEYS, TriggerModel
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
@@ -162,6 +163,8 @@ def _item(kind: Any) -> str:
     """Show an item of a list in short."""
     item = _unwrap(_type_within(_unwrap(kind), 0))
     required = [key for key, field in item.named_fields().items() if field.is_required()] if _is_document(item) else []
+    if _is_document(item) and issubclass(item, TriggerModel):
+        required = [TRIGGER_KEYS[0], *required]
     return f"{{{', '.join(f'{key}: …' for key in required)}}}" if required else "…"
 
 

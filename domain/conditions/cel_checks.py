@@ -8,13 +8,13 @@ from domain.conditions.cel_roots import JSON
 from domain.conditions.cel_syntax import DURATION, CheckedTree, SyntaxNode, walk
 from domain.conditions.cel_times import KNOWN_FOR, WITHIN, explain_span
 from domain.suggestions import did_you_mean
-from domain.tracking.event import AUDIENCE
+from domain.tracking.event import AUDIENCE, DERIVED
 from domain.tracking.item import TYPES
 
 _COMPARISONS = frozenset(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"))
 _ARITHMETIC = ("_+_", "_-_")
 _NO_KEYS = {"null_value": "null", "bytes_value": "bytes", "list_expr": "a list", "struct_expr": "a map"}
-_TYPES = {"event.type": TYPES, "entry.type": (*TYPES, AUDIENCE)}
+_TYPES = {"event.type": (*TYPES, *DERIVED), "entry.type": (*TYPES, *DERIVED, AUDIENCE)}
 
 
 class ExpressionFault(NamedTuple):

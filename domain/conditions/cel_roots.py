@@ -15,6 +15,7 @@ _EVENT = {
     "name": NULLABLE_TEXT,
     "user_id": NULLABLE_TEXT,
     "anonymous_id": NULLABLE_TEXT,
+    "group_id": NULLABLE_TEXT,
     "properties": _Data,
     "context": _Data,
     "timestamp": cel.Type.TIMESTAMP,

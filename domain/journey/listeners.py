@@ -7,7 +7,7 @@ from msgspec import Struct
 from domain.campaign.rules import EventRule, GoalRule, Rules
 from domain.journey.active import VersionRef
 from domain.journey.records import Journey
-from domain.tracking.event import Event
+from domain.tracking.event import ANY, DERIVED, Event, Trigger
 
 
 class CampaignVersion(Struct, frozen=True):
@@ -24,18 +24,33 @@ def list_exits(rules: Rules) -> tuple[EventRule | GoalRule, ...]:
 
 
 class Moves(Struct, frozen=True):
-    """The rules of a version that events of one name may fulfil for active journeys."""
+    """The rules of a version that events of one trigger may fulfil."""
 
     exits: tuple[EventRule | GoalRule, ...]
     subscriptions: tuple[tuple[str, EventRule], ...]
+
+
+class _Heard(Struct, frozen=True):
+    """All that may follow from events of one trigger.
+
+    `moving` are the campaigns whose active journeys they may concern.
+    """
+
+    entries: Sequence[CampaignVersion]
+    moving: frozenset[str]
+    goals: Mapping[VersionRef, GoalRule]
+    moves: Mapping[VersionRef, Moves]
+
+
+_NOTHING = _Heard((), frozenset(), {}, {})
 
 
 class Listeners:
     """The versions that listen for events.
 
     Running versions listen for entries; they and versions with active journeys, for everything that moves a journey.
-    Versions that are `past` have no active journey, but goals that may still count. `may_look_at_consent` is False if
-    no condition of any version reads consent.
+    Versions that are `past` have no active journey, but goals that may still count. `hears_changes` is False if none
+    listens for changes of profiles, and `may_look_at_consent` if no condition of any version reads consent.
     """
 
     def __init__(
@@ -44,64 +59,60 @@ class Listeners:
         in_use: Iterable[CampaignVersion],
         past: Iterable[CampaignVersion] = (),
     ) -> None:
-        self._entries: dict[str, list[CampaignVersion]] = {}
-        listening = {(version.key, version.version): version for version in in_use}
-        for version in running:
-            listening[version.key, version.version] = version
-            if version.rules.entry.event is not None:
-                self._entries.setdefault(version.rules.entry.event, []).append(version)
-        self._listening: dict[str, set[str]] = {}
-        for version in listening.values():
-            for name in _moving_rules(version.rules):
-                self._listening.setdefault(name, set()).add(version.key)
+        entering = list(running)
+        listening = {(version.key, version.version): version for version in (*in_use, *entering)}
         known = {(version.key, version.version): version for version in past} | listening
         self._rules = {place: version.rules for place, version in known.items()}
-        self._goals: dict[str, dict[VersionRef, GoalRule]] = {}
-        self._moves: dict[str, dict[VersionRef, Moves]] = {}
-        for place, rules in self._rules.items():
-            if rules.goal is not None:
-                self._goals.setdefault(rules.goal.event, {})[place] = rules.goal
-            for name, moves in _moves(rules).items():
-                self._moves.setdefault(name, {})[place] = moves
-        self._heard = self._entries.keys() | self._listening.keys() | self._goals.keys()
+        self._heard = _group_by_trigger(entering, listening.values(), self._rules)
+        self.hears_changes = any(trigger.kind in DERIVED for trigger in self._heard)
         # By the text: compiling all conditions to find the name `consent` costs too much.
         texts = (text for rules in self._rules.values() for text in _expressions(rules))
         self.may_look_at_consent = any("consent" in text for text in texts)
 
+    def _find(self, trigger: Trigger) -> _Heard:
+        # Rules for any event of a kind are among those for each name that a rule mentions.
+        found = self._heard.get(trigger)
+        return found if found is not None else self._heard.get(Trigger(trigger.kind, ANY), _NOTHING)
+
     def hears(self, event: Event) -> bool:
         """Whether any campaign listens for the event. If not, it costs nothing more."""
-        return event.type == "track" and event.name in self._heard
+        return self.listens_for(event.trigger)
+
+    def listens_for(self, trigger: Trigger) -> bool:
+        """Whether any campaign listens for such events."""
+        return self._find(trigger) is not _NOTHING
 
     def entries(self, event: Event) -> Sequence[CampaignVersion]:
         """Return the running campaigns that this event may enter."""
-        return self._entries.get(event.name or "", ())
+        return self._find(event.trigger).entries
 
     def goals(self, event: Event) -> Mapping[VersionRef, GoalRule]:
         """Return the versions whose goal this event may be, with the goal."""
-        return self._goals.get(event.name or "", {})
+        return self._find(event.trigger).goals
 
     def campaigns_concerned(self, events: Iterable[Event]) -> set[str]:
         """Return the campaigns whose active journeys or goals these events may concern."""
         concerned: set[str] = set()
-        for event in {event.name: event for event in events}.values():
-            concerned |= self._listening.get(event.name or "", set())
-            concerned |= {version.key for version in self.entries(event)}
+        for trigger in {event.trigger for event in events}:
+            heard = self._find(trigger)
+            concerned |= heard.moving
+            concerned |= {version.key for version in heard.entries}
         return concerned
 
     def versions_let_in(self, events: Iterable[Event]) -> list[CampaignVersion]:
         """Return the running campaigns that any of these events may enter, each once."""
-        names = {event.name: event for event in events}
-        return list({version.key: version for event in names.values() for version in self.entries(event)}.values())
+        triggers = dict.fromkeys(event.trigger for event in events)
+        return list({version.key: version for trigger in triggers for version in self._find(trigger).entries}.values())
 
     def moves(self, event: Event) -> Mapping[VersionRef, Moves]:
         """Return the versions whose journeys this event may end or match, with rules."""
-        return self._moves.get(event.name or "", {})
+        return self._find(event.trigger).moves
 
-    def events_to_match(self, versions: Iterable[CampaignVersion]) -> set[str]:
-        """Return the names of earlier events that may prevent an entry, or be its goal."""
+    def triggers_to_match(self, versions: Iterable[CampaignVersion]) -> set[Trigger]:
+        """Return the triggers of earlier events that may prevent an entry, or be its goal."""
         rules = [version.rules for version in versions]
-        exits = {exit.event for one in rules for exit in one.exits}
-        return exits | {one.goal.event for one in rules if one.goal is not None}
+        exits = {exit.trigger for one in rules for exit in one.exits}
+        return exits | {one.goal.trigger for one in rules if one.goal is not None}
 
     def rules(self, journey: Journey) -> Rules:
         """Return the rules of a journey's version."""
@@ -112,15 +123,60 @@ class Listeners:
         return self._rules[place]
 
 
-def _moves(rules: Rules) -> dict[str, Moves]:
-    """Return the rules that events may fulfil for active journeys, by event name."""
-    names = {rule.event for rule in (*list_exits(rules), *rules.subscriptions.values())}
-    return {
-        name: Moves(
-            tuple(exit for exit in list_exits(rules) if exit.event == name),
-            tuple((id, rule) for id, rule in rules.subscriptions.items() if rule.event == name),
+def _group_by_trigger(
+    running: Iterable[CampaignVersion], listening: Iterable[CampaignVersion], known: Mapping[VersionRef, Rules]
+) -> dict[Trigger, _Heard]:
+    """Group what versions listen for by trigger."""
+    entries: dict[Trigger, list[CampaignVersion]] = {}
+    moving: dict[Trigger, set[str]] = {}
+    goals: dict[Trigger, dict[VersionRef, GoalRule]] = {}
+    moves: dict[Trigger, dict[VersionRef, Moves]] = {}
+    for version in running:
+        if (trigger := version.rules.entry.trigger) is not None:
+            entries.setdefault(trigger, []).append(version)
+    for version in listening:
+        for trigger in _moving_triggers(version.rules):
+            moving.setdefault(trigger, set()).add(version.key)
+    for place, rules in known.items():
+        if rules.goal is not None:
+            goals.setdefault(rules.goal.trigger, {})[place] = rules.goal
+        for trigger, of_trigger in _moves(rules).items():
+            moves.setdefault(trigger, {})[place] = of_trigger
+    heard: dict[Trigger, _Heard] = {}
+    # A past version moves no journey, so its `moves` alone are not heard.
+    for trigger in entries.keys() | moving.keys() | goals.keys():
+        every = Trigger(trigger.kind, ANY)
+        covering = (every, trigger) if trigger != every else (every,)
+        heard[trigger] = _Heard(
+            entries=[version for one in covering for version in entries.get(one, ())],
+            moving=frozenset().union(*(moving.get(one, ()) for one in covering)),
+            goals={place: goal for one in covering for place, goal in goals.get(one, {}).items()},
+            moves=_join_moves([moves.get(one, {}) for one in covering]),
         )
-        for name in names
+    return heard
+
+
+def _join_moves(grouped: Sequence[Mapping[VersionRef, Moves]]) -> dict[VersionRef, Moves]:
+    """Join the moves of each version; a version may listen for a name and for any."""
+    joined: dict[VersionRef, Moves] = {}
+    for moves in grouped:
+        for place, more in moves.items():
+            known = joined.get(place)
+            joined[place] = (
+                more if known is None else Moves(known.exits + more.exits, known.subscriptions + more.subscriptions)
+            )
+    return joined
+
+
+def _moves(rules: Rules) -> dict[Trigger, Moves]:
+    """Return the rules that events may fulfil for active journeys, by trigger."""
+    triggers = {rule.trigger for rule in (*list_exits(rules), *rules.subscriptions.values())}
+    return {
+        trigger: Moves(
+            tuple(exit for exit in list_exits(rules) if exit.trigger == trigger),
+            tuple((id, rule) for id, rule in rules.subscriptions.items() if rule.trigger == trigger),
+        )
+        for trigger in triggers
     }
 
 
@@ -133,7 +189,7 @@ def _expressions(rules: Rules) -> Iterator[str]:
     yield from (text for text in (rules.entry.where, rules.entry.key) if text is not None)
 
 
-def _moving_rules(rules: Rules) -> set[str]:
-    """Return the names of events that may end or match active journeys."""
-    names = {rule.event for rule in (*rules.exits, *rules.subscriptions.values())}
-    return names | {rules.goal.event} if rules.goal is not None else names
+def _moving_triggers(rules: Rules) -> set[Trigger]:
+    """Return the triggers of events that may end or match active journeys."""
+    triggers = {rule.trigger for rule in (*rules.exits, *rules.subscriptions.values())}
+    return triggers | {rules.goal.trigger} if rules.goal is not None else triggers

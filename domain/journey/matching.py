@@ -39,10 +39,16 @@ class Person(Protocol):
 
 
 class ProfileEvent(Struct, frozen=True):
-    """An event and its profile."""
+    """An event and its profile. `cause_id` is the cause of a derived event, else None."""
 
     profile_id: UUID
     event: Event
+    cause_id: UUID | None = None
+
+    @property
+    def reported_id(self) -> UUID:
+        """The id of the event, or of its cause: a batch is not split between the two."""
+        return self.event.id if self.cause_id is None else self.cause_id
 
 
 class JourneyEntry(Struct, frozen=True):
@@ -187,7 +193,7 @@ class Matcher:
         A rule without a condition matches events with the journey's key, or without a key. A journey of an audience
         has no key: every event matches.
         """
-        if rule.event != profile_event.event.name:
+        if not rule.trigger.covers(profile_event.event.trigger):
             return False
         if rule.where is not None:
             timezone = journey_entry.rules.timezone

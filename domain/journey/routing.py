@@ -26,7 +26,8 @@ from domain.journey.routing_result import (
     SubscriptionMatch,
 )
 from domain.journey.state import EXITED
-from domain.tracking.event import AUDIENCE, Event
+from domain.tracking.chain import MAX_CHAIN, count_chain
+from domain.tracking.event import ANY, AUDIENCE, Event, Trigger
 
 # Active journeys of one person in one campaign, under all entry keys. Each event of the person is compared with each
 # of them: without a bound, one batch of some thousand carts and orders kept a process busy for 40 s.
@@ -94,8 +95,8 @@ class Router:
         for journey in (*context.active, *context.past):
             self._await_goal(journey)
         self._last_entries = dict(context.last_entries)
-        # Events received before, by person and name, the earliest first. Those of the batch are added after their turn.
-        self._received: dict[tuple[UUID, str | None], list[ProfileEvent]] = {}
+        # Events received before, by person and trigger, the earliest first. Those of the batch follow after their turn.
+        self._received: dict[tuple[UUID, Trigger], list[ProfileEvent]] = {}
         own = {profile_event.event.id for profile_event in batch}
         for profile_event in sorted(context.received, key=_instant):
             if profile_event.event.id not in own:
@@ -125,11 +126,9 @@ class Router:
             self._awaiting_goal.add(journey)
 
     def _receive(self, profile_event: ProfileEvent) -> None:
-        insort(
-            self._received.setdefault((profile_event.profile_id, profile_event.event.name), []),
-            profile_event,
-            key=_instant,
-        )
+        trigger = profile_event.event.trigger
+        for one in {trigger, Trigger(trigger.kind, ANY)}:
+            insort(self._received.setdefault((profile_event.profile_id, one), []), profile_event, key=_instant)
 
     def _reach_goals(self, profile_event: ProfileEvent) -> Iterator[None]:
         """Record the goals that the event reaches, also of journeys that are over."""
@@ -226,6 +225,8 @@ class Router:
         event = profile_event.event
         if event.is_history:
             return "", "history", {}
+        if count_chain(event) > MAX_CHAIN:
+            return "", "chain_too_long", {"limit": MAX_CHAIN}
         if self._received_at - event.timestamp > timedelta(seconds=entry.max_age):
             return "", "too_old", {"timestamp": event.timestamp, "max_age_seconds": entry.max_age}
         key = ""
@@ -260,7 +261,7 @@ class Router:
         """Return an exit event that was received before the entry, but happened after it."""
         earliest: list[ProfileEvent] = []
         for exit in list_exits(journey_entry.rules):
-            for earlier in self._find_overtaking(profile_event, exit.event):
+            for earlier in self._find_overtaking(profile_event, exit.trigger):
                 yield
                 if self._matcher.concerns(earlier, exit, ExpressionScope.EXIT_WHERE, journey_entry):
                     earliest.append(earlier)
@@ -274,18 +275,18 @@ class Router:
         goal = journey_entry.rules.goal
         if goal is None:
             return None
-        for earlier in self._find_overtaking(profile_event, goal.event):
+        for earlier in self._find_overtaking(profile_event, goal.trigger):
             yield
             if not earlier.event.is_history and self._reaches(earlier, goal, journey_entry):
                 return earlier
         return None
 
-    def _find_overtaking(self, profile_event: ProfileEvent, name: str) -> Iterator[ProfileEvent]:
+    def _find_overtaking(self, profile_event: ProfileEvent, trigger: Trigger) -> Iterator[ProfileEvent]:
         """Iterate over events received before this one that happened after it, in order.
 
         Events with an impossible clock have no known time, and overtake none.
         """
-        received = self._received.get((profile_event.profile_id, name), [])
+        received = self._received.get((profile_event.profile_id, trigger), [])
         first = bisect_right(received, profile_event.event.timestamp, key=lambda earlier: earlier.event.timestamp)
         for earlier in received[first:]:
             if earlier.event.reported_timestamp is None:
@@ -331,8 +332,8 @@ class Router:
 
 def _starts_late(profile_event: ProfileEvent, journey_entry: JourneyEntry) -> bool:
     """Whether an event could have started an earlier journey; then it ends nothing."""
-    event = profile_event.event
-    return event.name == journey_entry.rules.entry.event and event.timestamp < journey_entry.entry.timestamp
+    event, entry = profile_event.event, journey_entry.rules.entry.trigger
+    return entry is not None and entry.covers(event.trigger) and event.timestamp < journey_entry.entry.timestamp
 
 
 def _instant(profile_event: ProfileEvent) -> tuple[datetime, UUID]:

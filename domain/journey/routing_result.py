@@ -16,6 +16,7 @@ EntryRefusal = Literal[
     "after_schedule",
     "condition",
     "history",
+    "chain_too_long",
     "too_old",
     "no_key",
     "already_in",

@@ -4,7 +4,7 @@ The functions touch nothing but their arguments: plan and rules of the version, 
 request. A decision is final for the id of its request; the caller carries it out.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import NoneType
 from typing import Any, Final, Generic, Literal, TypeVar, assert_never
@@ -24,8 +24,10 @@ from domain.journey.protocol import Unreadable
 from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest
 from domain.journey.state import CAPPED
 from domain.journey.step_facts import GateFacts, StepFacts, journey_variables
+from domain.people.derived_events import Cause, ValueChange, derived_event
 from domain.sending import policy
 from domain.sending.policy import Answer, Deferred, Granted, Held, Recipient, Refused, Reservation
+from domain.tracking.chain import count_chain
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, stored_event
 
 A = TypeVar("A")
@@ -62,7 +64,8 @@ class StepDecision(Struct, Generic[A], frozen=True, kw_only=True):
     Kinds and outcomes are open sets: each kind of action is one, and each arm of a split.
 
     `effects` and `reservation` are carried out with it. The journey ends with the outcome `ends_with`; if that is None,
-    its row gets `position`, or stays. A decision that is not `is_recorded` changes nothing.
+    its row gets `position`, or stays. A decision that is not `is_recorded` changes nothing. `cause` is that of the
+    events derived from the effects.
     """
 
     kind: str
@@ -75,6 +78,7 @@ class StepDecision(Struct, Generic[A], frozen=True, kw_only=True):
     ends_with: str | None = None
     position: Position | None = None
     is_recorded: bool = True
+    cause: Cause | None = None
 
 
 def decide_send(
@@ -239,9 +243,8 @@ def decide_action(
         answer = ActionAnswer((), journey_ended=True)
         return StepDecision(kind=rule.kind, outcome="refused", answer=answer, data={}, is_recorded=False)
     variables = journey_variables(plan, request.visits, facts)
-    effects = rule.effects(
-        ActionFacts(EvaluationTime(now, rules.timezone or timezone), facts, stored_event(facts.entry), variables)
-    )
+    entry = stored_event(facts.entry)
+    effects = rule.effects(ActionFacts(EvaluationTime(now, rules.timezone or timezone), facts, entry, variables))
     data, events = dict(effects.data), list[Event]()
     for effect in effects.effects:
         match effect:
@@ -267,6 +270,7 @@ def decide_action(
         effects=effects.effects,
         ends_with=request.ends_with,
         position=position,
+        cause=_cause(request, facts, count_chain(entry) + 1, now),
     )
 
 
@@ -277,10 +281,32 @@ def without_refused(decision: StepDecision[A], refused: Mapping[str, str]) -> St
     return replace(decision, data={**decision.data, "traits": sorted(set(traits) - refused.keys()), "errors": errors})
 
 
+def with_derived(decision: StepDecision[A], changes: Sequence[ValueChange]) -> StepDecision[A]:
+    """Add the events of changes to those that an action reports."""
+    answer, cause = decision.answer, decision.cause
+    if not changes or cause is None or not isinstance(answer, ActionAnswer):
+        return decision
+    derived = (derived_event(change, cause) for change in changes)
+    return replace(decision, answer=replace(answer, events=(*answer.events, *derived)))
+
+
+def _cause(request: ActionRequest, facts: StepFacts, chain: int, now: datetime) -> Cause:
+    return Cause(
+        id=request.decision_id,
+        user_id=facts.user_id,
+        anonymous_id=None if facts.user_id else facts.anonymous_id,
+        timestamp=now,
+        context=_origin(request, facts, chain),
+    )
+
+
+def _origin(request: ActionRequest, facts: StepFacts, chain: int) -> dict[str, Any]:
+    return {"campaign": facts.campaign_key, "journey_id": str(request.journey_id), "chain": chain}
+
+
 def _event(effect: EmitEvent, request: ActionRequest, facts: StepFacts, now: datetime, number: int) -> Event:
     """Make an event whose id is the same in every attempt."""
     id = request.event_id(number)
-    origin = {"campaign": facts.campaign_key, "journey_id": str(request.journey_id), "chain": effect.chain}
     return Event(
         id=id,
         source=SOJOURN_SOURCE,
@@ -290,6 +316,6 @@ def _event(effect: EmitEvent, request: ActionRequest, facts: StepFacts, now: dat
         user_id=facts.user_id,
         anonymous_id=None if facts.user_id else facts.anonymous_id,
         properties=effect.properties,
-        context={OUR_CONTEXT: origin},
+        context={OUR_CONTEXT: _origin(request, facts, effect.chain)},
         timestamp=now,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple, get_args
 from uuid import UUID
 
 from msgspec import Struct, convert
@@ -18,7 +18,10 @@ INTEGRATION = "Sojourn"
 AUDIENCE: Final = "audience"
 # The calls of the tracking API.
 CallType = Literal["track", "identify", "page", "screen", "group", "alias"]
-EventType = Literal[CallType, "audience"]
+# Events that Sojourn derives from a change of a profile, if a campaign listens for it. No client can report them.
+DerivedType = Literal["changed", "consent"]
+EventType = Literal[CallType, DerivedType, "audience"]
+DERIVED: Final[tuple[DerivedType, ...]] = get_args(DerivedType)
 
 
 class Trust(StrEnum):
@@ -40,11 +43,36 @@ DEFAULT_SOURCE: Final = "default"
 SOJOURN_SOURCE: Final = "sojourn"
 
 
+# The name in a rule that means all events of a kind.
+ANY: Final = "*"
+
+
+class Trigger(NamedTuple):
+    """The kind and name by which rules listen for events; the name may be ANY."""
+
+    kind: EventType
+    name: str | None
+
+    @property
+    def label(self) -> str:
+        """The words for people: `Order Completed`, `page Pricing`, `any page`."""
+        if self.name == ANY:
+            return f"any {self.kind}"
+        if self.name is None:
+            return self.kind
+        return self.name if self.kind == "track" else f"{self.kind} {self.name}"
+
+    def covers(self, other: "Trigger") -> bool:
+        """Whether a rule with this trigger listens for events with the other."""
+        return self.kind == other.kind and self.name in (ANY, other.name)
+
+
 class Event(Struct, frozen=True, kw_only=True, gc=False):
     """One accepted call of the tracking API.
 
-    `name` is the event of a track, the name of a page or screen, else None. `properties` are the properties of a track,
-    page or screen, and the traits of an identify or group. `timestamp` is when it happened, corrected for the skew of
+    `name` is the event of a track, the name of a page or screen, what a derived event is about, else None. `properties`
+    are the properties of a track, page or screen, and the traits of an identify or group; `before` and `after` of a
+    derived event. `timestamp` is when it happened, corrected for the skew of
     the client's clock. For an impossible clock it is the arrival, and `reported_timestamp` the clock's time: such an
     event overtakes no other. At least one of `user_id` and `anonymous_id` is set; `previous_id` only for an alias.
     `integrations` is the client's choice of services. `is_history` marks an event of the past without effects: it
@@ -76,6 +104,11 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     trust: Trust = Trust.VERIFIED
     said_at: datetime | None = None
     claims: dict[str, Any] = {}
+
+    @property
+    def trigger(self) -> Trigger:
+        """The kind and name of the event, by which rules listen for it."""
+        return Trigger(self.type, self.group_id if self.type == "group" else self.name)
 
 
 class Reject(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,6 @@ from domain.campaign.plan import Split, WaitFor
 from domain.campaign.publication import Published, check
 from domain.campaign.reference_checks import NONE, OUTCOMES
 from domain.campaign.rules import Rules
-from domain.campaign.steps.emit_event import MAX_CHAIN
 from domain.campaign.steps.repeat import MAX_ROUNDS
 from domain.campaign.steps.split import MAX_WEIGHT
 from domain.conditions import cel_compile, expressions
@@ -47,6 +46,7 @@ from domain.journey.protocol import (
 )
 from domain.sending.caps_document import parse_caps
 from domain.sending.policy import Granted
+from domain.tracking.chain import MAX_CHAIN
 from tests.domain.campaign.documents import EMAIL, WEBHOOK
 from tests.domain.conditions.times import NOW
 from tests.domain.journey.machine_driver import MachineDriver
@@ -242,7 +242,7 @@ def test_the_limits_are_those_of_the_page() -> None:
         "an expression": f"{cel_compile.MAX_LENGTH:,} characters",
         "a key": f"{expressions.MAX_KEY_LENGTH} characters",
         "journeys of a person in a campaign at once, under different keys": f"{routing.MAX_ACTIVE}",
-        "journeys that start each other by `emit_event`": f"{MAX_CHAIN}",
+        "journeys that start each other by `emit_event` or a change": f"{MAX_CHAIN}",
         "users of an audience a second": f"{MAX_RATE:,}",
     }
 
@@ -271,8 +271,8 @@ PEOPLE: list[dict[str, Any]] = [
 ]
 PROPERTIES: list[dict[str, Any]] = [
     {},
-    {"value": 120.5, "cart_id": "c1", "trial_id": 7, "sku": "s1", "kind": "offer"},
-    {"value": 120, "cart_id": 42.0, "trial_id": "t", "sku": "s1", "kind": "other"},
+    {"value": 120.5, "cart_id": "c1", "trial_id": 7, "sku": "s1", "kind": "offer", "after": "team"},
+    {"value": 120, "cart_id": 42.0, "trial_id": "t", "sku": "s1", "kind": "other", "after": False},
 ]
 JOURNEY = {"arms": {"offer": "plain"}, "steps": {"told": 1}, "messages": {"nudge": "opened"}, "entered_at": NOON}
 

@@ -1,6 +1,6 @@
 """Events that journeys report: they mean what everybody's mean, and no cycle of campaigns goes on for ever."""
 
-from domain.campaign.steps.emit_event import MAX_CHAIN
+from domain.tracking.chain import MAX_CHAIN
 from tests.harness import Harness
 
 CHASER = """

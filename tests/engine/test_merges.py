@@ -44,7 +44,7 @@ steps:
 @pytest.fixture
 async def merges(database_url: str) -> AsyncIterator[Merges]:
     async with Database(database_url, pool_size=20) as database:
-        yield Merges(database)
+        yield Merges(database, Catalogue())
 
 
 async def rows(query: Query, *tables: str) -> dict[str, list[str]]:
@@ -238,7 +238,7 @@ async def test_merges_undos_and_events_at_once_leave_each_row_with_the_person_of
     async with AsyncExitStack() as stack:
         databases = [await stack.enter_async_context(Database(database_url, pool_size=8)) for _ in range(2)]
         ingests = [Ingest(database, Catalogue()) for database in databases]
-        merging = [Merges(database) for database in databases]
+        merging = [Merges(database, Catalogue()) for database in databases]
 
         async def report(number: int) -> None:
             user = rolls.choice("ab")

@@ -36,7 +36,7 @@ LOCKED, LOCKED_BY_THE_GATE = 4, 5
         ("which", LOCKED + 1, LOCKED),
         ("offer", LOCKED + 1, LOCKED),
         ("morning", LOCKED + 2, LOCKED),
-        ("loyal", LOCKED + 4, LOCKED),
+        ("loyal", LOCKED + 6, LOCKED),
     ],
 )
 async def test_a_request_takes_few_statements_and_is_answered_once(
@@ -47,7 +47,8 @@ async def test_a_request_takes_few_statements_and_is_answered_once(
     await harness.track("u1", "Signed Up")
     journey = await harness.journeys.one()
     id, at = journey["id"], now()
-    decisions = StepDecisions(harness.database, Catalogue(), "UTC")
+    catalogue = Catalogue()
+    decisions = StepDecisions(harness.database, catalogue, "UTC")
     requests: dict[str, Callable[[], Awaitable[Any]]] = {
         "mail": lambda: decisions.authorize(AuthorizeRequest(id, "mail", 1, 1, at, at, None, PLACED)),
         "which": lambda: decisions.choose(BranchRequest(id, "which", at, {}, UNRECORDED_FORK)),
@@ -55,7 +56,9 @@ async def test_a_request_takes_few_statements_and_is_answered_once(
         "morning": lambda: decisions.look_up(DelayRequest(id, "morning", 1, 1, at, at, UNRECORDED_DELAY)),
         "loyal": lambda: decisions.perform(ActionRequest(id, "loyal", 1, at, None, {}, PLACED)),
     }
-    # The first request of a process loads the campaign.
+    # The first request of a process loads the campaign, and the first change of a value those that listen.
+    async with harness.database.transaction() as connection:
+        await catalogue.listeners(connection)
     await decisions.choose(BranchRequest(id, "which", at, {"which": 9}, UNRECORDED_FORK))
     with statements(monkeypatch) as sent:
         answer = await requests[step]()

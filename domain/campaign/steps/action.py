@@ -10,7 +10,7 @@ from domain.campaign.expression_fields import Computed
 from domain.campaign.steps.model import StepModel
 from domain.conditions.expressions import EvaluationTime, ExpressionScope, compile_value
 from domain.document.yaml_source import Path
-from domain.tracking.event import Event
+from domain.tracking.event import Event, Trigger
 
 
 class SetTraits(Struct, frozen=True):
@@ -64,9 +64,9 @@ class ActionRule(Struct, frozen=True, tag_field="kind", omit_defaults=True):
         """Decide what the action does."""
 
     @property
-    def emits(self) -> str | None:
-        """The name of the event that the action reports; None if it reports none."""
-        return None
+    def causes(self) -> tuple[Trigger, ...]:
+        """The triggers of events that the action reports, or may cause by a change."""
+        return ()
 
     @property
     def kind(self) -> str:

@@ -18,10 +18,8 @@ from domain.campaign.steps.action import (
 )
 from domain.campaign.steps.model import StepId, StepSpec
 from domain.document.yaml_source import Path
-from domain.tracking.event import OUR_CONTEXT, Event
-
-# A journey may report an event that starts another journey. A chain of this many journeys ends.
-MAX_CHAIN = 10
+from domain.tracking.chain import MAX_CHAIN, count_chain
+from domain.tracking.event import Trigger
 
 
 class EmitEventRule(ActionRule, frozen=True, tag="emit_event"):
@@ -31,23 +29,16 @@ class EmitEventRule(ActionRule, frozen=True, tag="emit_event"):
     properties: ValuesRule = ValuesRule()
 
     @property
-    def emits(self) -> str:
-        return self.event
+    def causes(self) -> tuple[Trigger, ...]:
+        return (Trigger("track", self.event),)
 
     def effects(self, facts: ActionFacts) -> Effects:
-        chain = _chain(facts.entry) + 1
+        chain = count_chain(facts.entry) + 1
         if chain > MAX_CHAIN:
             data = {"event": self.event, "limit": MAX_CHAIN}
             return Effects(outcome="refused", reason="chain_too_long", data=data)
         properties, errors = self.properties.evaluate(facts)
         return Effects((EmitEvent(self.event, properties, chain),), errors)
-
-
-def _chain(entry: Event) -> int:
-    """Count the journeys of the chain that led to this one's entry event."""
-    reported_by = entry.context.get(OUR_CONTEXT)
-    chain = reported_by.get("chain") if isinstance(reported_by, dict) else None
-    return chain if isinstance(chain, int) and chain > 0 else 0
 
 
 class EmitSpec(StepSpec):

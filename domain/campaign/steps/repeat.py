@@ -8,10 +8,11 @@ from pydantic import ConfigDict, Field
 
 from domain.campaign.durations import DurationError, format_duration, parse_duration
 from domain.campaign.expression_fields import WHICH_EVENTS, condition
-from domain.campaign.schema import WHOLE, DocumentModel, Given, Text
+from domain.campaign.schema import WHOLE, Given
 from domain.campaign.steps.control import ControlStep, RawList, lists_beside, text_at
 from domain.campaign.steps.model import StepId, StepSpec
 from domain.campaign.time_fields import Duration
+from domain.campaign.trigger_fields import TRIGGER_KEYS, TriggerFields, one_trigger
 from domain.conditions.expressions import ExpressionScope
 from domain.document.raw_values import list_at, mapping_at
 from domain.document.yaml_source import Path
@@ -24,14 +25,11 @@ MAX_ROUNDS = 1_000
 MIN_EVERY = 3_600
 
 
-class RepeatUntil(DocumentModel):
+class RepeatUntil(TriggerFields):
     """The end of a repetition: an event, or a condition checked before each round."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["event"]}, {"required": ["when"], "properties": {"where": False}}]}
-    )
+    model_config = ConfigDict(json_schema_extra=one_trigger({"required": ["when"], "properties": {"where": False}}))
 
-    event: Annotated[Text | None, Given] = Field(None, description="the event's name")
     where: Annotated[str | None, Given, condition(ExpressionScope.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
     when: Annotated[str | None, Given, condition(ExpressionScope.BRANCH_WHEN)] = Field(
         None, description="a condition in CEL, checked before each round"
@@ -91,7 +89,7 @@ class RepeatStep(ControlStep):
             yield ("repeat", "every"), said, remedy
         if not isinstance(until := repeat.get("until"), dict):
             return
-        if ("event" in until) == ("when" in until):
+        if any(key in until for key in TRIGGER_KEYS) == ("when" in until):
             said = "it needs an event or a condition, and only one of them"
             yield ("repeat", "until"), said, "Write `{event: …}`, which ends it at once, or `{when: …}`"
         elif {"when", "where"} <= set(until):

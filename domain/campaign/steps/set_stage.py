@@ -5,12 +5,18 @@ from pydantic import Field
 from domain.campaign.schema import Slug
 from domain.campaign.steps.action import ActionFacts, ActionRule, ActionStep, Effects, SetStage
 from domain.campaign.steps.model import StepId
+from domain.people.derived_events import STAGE
+from domain.tracking.event import Trigger
 
 
 class SetStageRule(ActionRule, frozen=True, tag="set_stage"):
     """The stage to set."""
 
     stage: str
+
+    @property
+    def causes(self) -> tuple[Trigger, ...]:
+        return (STAGE,)
 
     def effects(self, facts: ActionFacts) -> Effects:
         return Effects((SetStage(self.stage),))

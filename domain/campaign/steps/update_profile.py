@@ -18,12 +18,18 @@ from domain.campaign.steps.action import (
 )
 from domain.campaign.steps.model import StepId
 from domain.document.yaml_source import Path
+from domain.people.derived_events import trait_trigger
+from domain.tracking.event import Trigger
 
 
 class UpdateProfileRule(ActionRule, frozen=True, tag="update_profile"):
     """The traits to set."""
 
     traits: ValuesRule
+
+    @property
+    def causes(self) -> tuple[Trigger, ...]:
+        return tuple(trait_trigger(name) for name in (*self.traits.plain, *self.traits.computed))
 
     def effects(self, facts: ActionFacts) -> Effects:
         traits, errors = self.traits.evaluate(facts)

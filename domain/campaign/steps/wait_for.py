@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field
 
 from domain.campaign.expression_fields import WHICH_EVENTS, condition
-from domain.campaign.schema import DocumentModel, Given, Listed, Text
+from domain.campaign.schema import Given, Listed
 from domain.campaign.steps.control import ControlStep, RawList, case_lists, lists_beside
 from domain.campaign.steps.model import StepId, StepSpec
 from domain.campaign.time_fields import Duration
+from domain.campaign.trigger_fields import TRIGGER_KEYS, TriggerFields, one_trigger
+from domain.campaign.triggers.kinds import examples
 from domain.conditions.expressions import ExpressionScope
 from domain.document.raw_values import list_at, mapping_at
 from domain.document.yaml_source import Path
@@ -18,26 +20,23 @@ if TYPE_CHECKING:
     from domain.campaign.steps.kinds import Steps
 
 
-class AwaitedEvent(DocumentModel):
+class AwaitedEvent(TriggerFields):
     """One of several events, and the steps that follow if it comes first."""
 
+    model_config = ConfigDict(json_schema_extra=one_trigger())
     synonyms: ClassVar[Mapping[str, str]] = {"then": "do", "steps": "do"}
 
-    event: Text = Field(description="the event's name")
     where: Annotated[str | None, Given, condition(ExpressionScope.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
     do: "Steps" = Field((), description="the steps that follow")
 
 
-class WaitSpec(StepSpec):
+class WaitSpec(TriggerFields, StepSpec):
     """One event, or several of which the first counts, and the timeout."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["event"]}, {"required": ["events"], "properties": {"where": False}}]}
-    )
+    model_config = ConfigDict(json_schema_extra=one_trigger({"required": ["events"], "properties": {"where": False}}))
     kind = "wait_for"
     outside = ("id", "on_event", "on_timeout")
 
-    event: Annotated[Text | None, Given] = Field(None, description="the event's name")
     where: Annotated[str | None, Given, condition(ExpressionScope.WAIT_WHERE)] = Field(None, description=WHICH_EVENTS)
     events: Annotated[Annotated[tuple[AwaitedEvent, ...], Listed, Field(min_length=1)] | None, Given] = Field(
         None, description="several events instead of one: `- {event: …, do: […]}` for each"
@@ -81,11 +80,12 @@ class WaitStep(ControlStep):
     @classmethod
     def form_problems(cls, step: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
         wait = mapping_at(step, "wait_for")
-        form = "Write `event: …`, or `events:` with one `- {event: …, do: […]}` for each of several"
-        if isinstance(step.get("wait_for"), dict) and not {"event", "events"} & set(wait):
+        form = f"Write {examples()}, or `events:` with one `- {{event: …, do: […]}}` for each of several"
+        written = [key for key in wait if key in TRIGGER_KEYS]
+        if isinstance(step.get("wait_for"), dict) and not written and "events" not in wait:
             yield ("wait_for",), "it waits for nothing", form
-        if {"event", "events"} <= set(wait):
-            yield ("wait_for", "events"), "`events` cannot stand beside `event`", form
+        if written and "events" in wait:
+            yield ("wait_for", "events"), f"`events` cannot stand beside `{written[0]}`", form
         elif {"where", "events"} <= set(wait):
             remedy = "Write it within the event that it belongs to"
             yield ("wait_for", "where"), "`where` cannot stand beside `events`", remedy

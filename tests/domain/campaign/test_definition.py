@@ -45,7 +45,13 @@ DELAY = STEPS + "  - {id: a, delay: 1h}\n"
         (DELAY.replace("name: Abandoned cart", "name: ''"), 2, "name", "0 characters", "at least one"),
         (DELAY + "caps: {limit: 3}\n", 6, "caps", "the key `caps` is not known here", "Allowed: key, name"),
         (DELAY + "goal: {event: x}\n", 6, "goal.within", "`within` is missing", "how long after the entry it counts"),
-        (DELAY + "goal: Paid\n", 6, "goal", "`Paid` is not a mapping", "event, where, within, exit_on_goal"),
+        (
+            DELAY + "goal: Paid\n",
+            6,
+            "goal",
+            "`Paid` is not a mapping",
+            "event, page, screen, group, changed, consent, where, within, exit_on_goal",
+        ),
         (
             DELAY + "goal: {event: x, within: 1d, exit_on_goal: yes}\n",
             *(6, "goal.exit_on_goal", "`yes` is neither true nor false", "Write `true` or `false`"),

@@ -9,7 +9,7 @@ ARMS = "split: {arms: {discount: 1, holdout: 1}}"
 @pytest.mark.parametrize(
     ("step", "where", "message", "suggestion"),
     [
-        ("wait_for: {timeout: 1d}", "wait_for", "it waits for nothing", "Write `event: …`, or `events:`"),
+        ("wait_for: {timeout: 1d}", "wait_for", "it waits for nothing", "Write `event: …`, `page: …`"),
         (
             "wait_for: {event: A, events: [{event: B}], where: 'true', timeout: 1d}",
             "wait_for.events",
@@ -18,7 +18,7 @@ ARMS = "split: {arms: {discount: 1, holdout: 1}}"
         ),
         (
             "wait_for: {event: A, events: [{event: B}], timeout: 1d}",
-            *("wait_for.events", "`events` cannot stand beside `event`", "Write `event: …`, or"),
+            *("wait_for.events", "`events` cannot stand beside `event`", "Write `event: …`, `page: …`"),
         ),
         (
             "wait_for: {events: [{event: B}], where: 'true', timeout: 1d}",

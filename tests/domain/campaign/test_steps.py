@@ -19,14 +19,14 @@ from tests.domain.campaign.documents import problem, problems, steps
             "send: {channel: email, template: folder/hello.de.liquid}",
             *("send.template", "is not a template's name", "Without folder, language and suffix: `hello`"),
         ),
-        ("wait_for: Paid", "wait_for", "`Paid` is not a mapping", "Write its keys: event, where, events, timeout"),
+        ("wait_for: Paid", "wait_for", "`Paid` is not a mapping", "Write its keys: event, page,"),
         (
             "wait_for: {event: Paid, timeout: 1d, on_event: []}",
             *("wait_for.on_event", "`on_event` cannot stand within `wait_for`", "beside `id` and `wait_for`"),
         ),
         (
             "wait_for: {events: [Paid], timeout: 1d}",
-            *("wait_for.events[0]", "`Paid` is not a mapping", "Write its keys: event, where, do"),
+            *("wait_for.events[0]", "`Paid` is not a mapping", "Write its keys: event, page,"),
         ),
         ("branch: {when: 'true', do: []}", "branch", "a mapping is not a list", "`- {when: …, do: …}`"),
         (
@@ -65,7 +65,7 @@ from tests.domain.campaign.documents import problem, problems, steps
         ("repeat: {every: 1d, times: 2}, do: []", "do", "the list is empty", "at least one item"),
         (
             "repeat: {every: 1d, until: Paid}, do: [{id: b, delay: 1h}]",
-            *("repeat.until", "`Paid` is not a mapping", "Write its keys: event, where, when"),
+            *("repeat.until", "`Paid` is not a mapping", "Write its keys: event, page,"),
         ),
         (
             "repeat: {every: 1d, until: {when: event.name == 'x'}}, do: [{id: b, delay: 1h}]",

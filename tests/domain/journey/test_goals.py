@@ -9,7 +9,7 @@ from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
 from domain.journey.records import Ending, Journey
 from domain.journey.routing_result import RoutingResult
-from domain.tracking.event import Event
+from domain.tracking.event import Event, Trigger
 from tests.domain.journey.routing_harness import (
     BEFORE,
     BOB,
@@ -172,7 +172,7 @@ def test_an_event_that_is_a_goal_alone_is_heard() -> None:
     heard = {name: listeners.hears(track(name).event) for name in ("Order Completed", "Subscribed", "Gone", "Once")}
     assert heard == {"Order Completed": True, "Subscribed": True, "Gone": False, "Once": False}
     assert listeners.campaigns_concerned([track("Order Completed").event, track("Subscribed").event]) == {"one"}
-    assert listeners.events_to_match([running]) == {"Order Completed"}
+    assert listeners.triggers_to_match([running]) == {Trigger("track", "Order Completed")}
     assert listeners.goals(track("Subscribed").event) == {("two", 1): past.rules.goal}
 
 

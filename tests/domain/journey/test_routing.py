@@ -391,7 +391,7 @@ def test_which_events_cost_anything() -> None:
         timestamp=NOON,
     )
     assert not listeners.hears(page)
-    assert listeners.events_to_match([running, older]) == {"Left", "Gone"}
+    assert {trigger.name for trigger in listeners.triggers_to_match([running, older])} == {"Left", "Gone"}
 
 
 # Names of journeys in Temporal

@@ -1,0 +1,120 @@
+"""Report the changes of profiles as events, in the transaction that makes them."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from application import routing, turns
+from application.catalogue import Catalogue
+from application.people import PeopleWritten, read_people
+from domain.journey.listeners import Listeners
+from domain.journey.matching import ProfileEvent
+from domain.people.derived_events import Cause, ValueChange, cause_of, derived_event, trigger_of_part
+from domain.people.profile_state import Statement
+from store import events
+from store.database import Connection
+from store.events import StoredEvent
+
+# The changed profile, and the change.
+ChangeOfProfile = tuple[UUID, ValueChange]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedEvents:
+    """The events of a batch that rules hear, each followed by those derived from it.
+
+    `derived` are those to be stored. `undecided` are the ids of events that a statement may cause: whether it changes
+    anything is known after it is written.
+    """
+
+    profile_events: list[ProfileEvent]
+    derived: list[StoredEvent]
+    undecided: Set[UUID] = frozenset()
+
+    def settle(self, written: PeopleWritten) -> "PlannedEvents":
+        """Keep the derived events that the written statements have caused."""
+        if not self.undecided:
+            return self
+        changes = {(profile_id, change.trigger, change.source.id): change for profile_id, change in written.changes()}
+        settled, derived = list[ProfileEvent](), list(self.derived)
+        for one in self.profile_events:
+            if one.event.id not in self.undecided:
+                settled.append(one)
+                continue
+            change = changes.get((one.profile_id, one.event.trigger, str(one.cause_id)))
+            if change is not None:
+                event = replace(one.event, properties={"before": change.before, "after": change.after})
+                settled.append(replace(one, event=event))
+                derived.append(StoredEvent(one.profile_id, event))
+        return PlannedEvents(settled, derived)
+
+
+def plan_events(
+    fresh: Iterable[StoredEvent],
+    heard: Collection[UUID],
+    said: Mapping[UUID, Sequence[Statement]],
+    merged: Iterable[ChangeOfProfile],
+    listeners: Listeners,
+) -> PlannedEvents:
+    """Plan the events of a batch for routing; rules listen for those `heard`."""
+    planned = PlannedEvents([], [])
+    undecided: set[UUID] = set()
+    made = _group_by_source(merged, listeners)
+    possible = _group_by_source(_possible_changes(said), listeners)
+    for stored in fresh:
+        event, id = stored.event, str(stored.event.id)
+        if event.id in heard:
+            planned.profile_events.append(ProfileEvent(stored.profile_id, event))
+        for change in made.get(id, ()):
+            derived = derived_event(change, cause_of(event))
+            planned.profile_events.append(ProfileEvent(stored.profile_id, derived, event.id))
+            planned.derived.append(StoredEvent(stored.profile_id, derived))
+        for change in possible.get(id, ()):
+            derived = derived_event(change, cause_of(event))
+            planned.profile_events.append(ProfileEvent(stored.profile_id, derived, event.id))
+            undecided.add(derived.id)
+    return PlannedEvents(planned.profile_events, planned.derived, undecided)
+
+
+def _possible_changes(said: Mapping[UUID, Sequence[Statement]]) -> Iterable[ChangeOfProfile]:
+    for profile_id, statements in said.items():
+        for one in statements:
+            if (trigger := trigger_of_part(one.part, one.name)) is not None:
+                yield profile_id, ValueChange(trigger, None, None, one.source)
+
+
+def _group_by_source(changes: Iterable[ChangeOfProfile], listeners: Listeners) -> dict[str, list[ValueChange]]:
+    """Group the changes that rules hear by the event that makes them."""
+    grouped: dict[str, list[ValueChange]] = {}
+    if listeners.hears_changes:
+        for _, change in changes:
+            if listeners.listens_for(change.trigger):
+                grouped.setdefault(change.source.id, []).append(change)
+    return grouped
+
+
+async def report_changes(
+    connection: Connection, catalogue: Catalogue, cause: Cause, changes: Iterable[ChangeOfProfile]
+) -> None:
+    """Store and route the events of changes that no event has made.
+
+    The caller has locked the registry, then the people, and has written and recorded the changes.
+    """
+    listeners = await catalogue.listeners(connection)
+    profile_events = [
+        ProfileEvent(profile_id, derived_event(change, cause), cause.id)
+        for profile_id, change in changes
+        if listeners.listens_for(change.trigger)
+    ]
+    if not profile_events:
+        return
+    now = connection.clock.now()
+    changed = {one.profile_id for one in profile_events}
+    people = await read_people(connection, changed)
+    await events.insert(connection, [StoredEvent(one.profile_id, one.event) for one in profile_events], now)
+    pending = await routing.load_context(connection, listeners, profile_events, now)
+    context = await pending.get(people)
+    result = await turns.run(routing.route(profile_events, listeners, context, now))
+    await routing.record(connection, catalogue, result, profile_events, now)

@@ -1,0 +1,1 @@
+"""The kinds of triggers: one module each, listed in `kinds`."""

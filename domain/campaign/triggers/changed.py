@@ -1,0 +1,47 @@
+"""The trigger `changed`: a value of the profile is another than before."""
+
+import re
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator
+
+from domain.campaign.schema import pattern_check, quote_value, refuse
+from domain.campaign.triggers.kind import TriggerKind
+from domain.people.derived_events import STAGE, TRAIT_PREFIX
+
+_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+_QUOTED: Final = r"""\["[^"]+"\]|\['[^']+'\]"""
+_PATTERN: Final = rf"profile\.(stage|traits(\.{_NAME}|{_QUOTED}))"
+_TRAIT: Final = re.compile(rf"profile\.traits(?:\.({_NAME})|({_QUOTED}))")
+_WITHIN: Final = re.compile(rf"(profile\.traits\.{_NAME})[.\[].*")
+_CONSENT: Final = re.compile(rf"(?:profile\.)?(?:traits\.)?consent(?:_given)?(?:\.({_NAME}))?")
+_FORMS: Final = f"Write a trait, as `{TRAIT_PREFIX}plan`, or `{STAGE.name}`"
+MAX_LENGTH: Final = 255
+
+
+def _read(value: Any) -> Any:
+    """Read a path of the profile as the trigger's name."""
+    if not isinstance(value, str) or value == STAGE.name:
+        return value
+    if consent := _CONSENT.fullmatch(value):
+        refuse(f"{quote_value(value)} is not changed by a trait", f"Write `consent: {consent[1] or 'email'}`")
+    if within := _WITHIN.fullmatch(value):
+        remedy = f"Write `{within[1]}`, and compare `event.properties.before` with `event.properties.after`"
+        refuse(f"{quote_value(value)} is within a trait, and only a whole trait changes", remedy)
+    trait = _TRAIT.fullmatch(value)
+    if trait is None or len(value) > MAX_LENGTH:
+        refuse(f"{quote_value(value)} is not a value of the profile that changes", _FORMS)
+    name = trait[1] or trait[2][2:-2]
+    if name == "consent":
+        refuse("consent is not a trait", "Write `consent: email`, or another channel")
+    return f"{TRAIT_PREFIX}{name}"
+
+
+CHANGED = TriggerKind(
+    key="changed",
+    kind="changed",
+    field=Annotated[str, BeforeValidator(_read), pattern_check(_PATTERN, "profile.traits.plan", "profile.stage")],
+    description="a trait, or the stage, that is another than before: `profile.traits.plan`",
+    example="changed: profile.traits.…",
+    properties=("before", "after"),
+)

@@ -1,0 +1,129 @@
+"""Events that Sojourn derives from the changes of a profile.
+
+They are made only for campaigns that listen for them. Their ids depend on their cause alone, so a repeated attempt
+makes the same events.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+
+from domain.people.profile_state import Part, PartChange, Source
+from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, Trigger, Trust
+
+STAGE: Final = Trigger("changed", "profile.stage")
+TRAIT_PREFIX: Final = "profile.traits."
+
+
+def trait_trigger(name: str) -> Trigger:
+    """Return the trigger of a changed trait."""
+    return Trigger("changed", f"{TRAIT_PREFIX}{name}")
+
+
+class ValueChange(Struct, frozen=True):
+    """A changed value of a profile, as the rules of campaigns name it."""
+
+    trigger: Trigger
+    before: Any
+    after: Any
+    source: Source
+
+
+class Cause(Struct, frozen=True):
+    """The event, step or operator's action that changed a profile.
+
+    `context` is OUR_CONTEXT of its events; with an impossible clock, `reported_timestamp` is set as in the event.
+    """
+
+    id: UUID
+    user_id: str | None
+    anonymous_id: str | None
+    timestamp: datetime
+    reported_timestamp: datetime | None = None
+    is_history: bool = False
+    context: Mapping[str, Any] = {}
+    trust: Trust = Trust.VERIFIED
+
+
+def trigger_of_part(part: Part, name: str) -> Trigger | None:
+    """Return the trigger of a change in a part of a profile; None if no rule names it."""
+    match part:
+        case "traits":
+            return trait_trigger(name)
+        case "consent" | "suppressed":
+            return Trigger("consent", name)
+        case "stage":
+            return STAGE
+        case "context" | "claims":
+            return None
+
+
+def value_changes(
+    consent: Mapping[str, bool], suppressed: Mapping[str, str | None], changes: Iterable[PartChange]
+) -> Iterator[ValueChange]:
+    """Iterate over the changes as rules name them.
+
+    `consent` and `suppressed` are those before.
+    A suppression is a refusal: the answer of a channel is true (given), false (refused or suppressed), or null.
+    """
+    given: dict[str, bool | None] = dict(consent)
+    refused = dict(suppressed)
+
+    def answer(channel: str) -> bool | None:
+        return False if refused.get(channel) is not None else given.get(channel)
+
+    for change in changes:
+        trigger = trigger_of_part(change.part, change.name)
+        if trigger is None:
+            continue
+        before, after = change.before, change.after
+        if trigger.kind == "consent":
+            before = answer(change.name)
+            if change.part == "consent":
+                given[change.name] = change.after
+            else:
+                refused[change.name] = change.after
+            after = answer(change.name)
+            if before is after:
+                continue
+        yield ValueChange(trigger, before, after, change.source)
+
+
+def derived_event(change: ValueChange, cause: Cause) -> Event:
+    """Build the event of a change. It happened when its cause did."""
+    # One event may change a value twice: by merging a profile, and by what it says itself.
+    of_merge = "merge " if change.source.kind == "merge" else ""
+    id = uuid5(cause.id, f"{of_merge}{change.trigger.kind} {change.trigger.name}")
+    return Event(
+        id=id,
+        source=SOJOURN_SOURCE,
+        message_id=str(id),
+        type=change.trigger.kind,
+        name=change.trigger.name,
+        user_id=cause.user_id,
+        anonymous_id=cause.anonymous_id,
+        properties={"before": change.before, "after": change.after},
+        context={OUR_CONTEXT: {**cause.context, "caused_by": str(cause.id)}},
+        timestamp=cause.timestamp,
+        reported_timestamp=cause.reported_timestamp,
+        is_history=cause.is_history,
+        trust=cause.trust,
+    )
+
+
+def cause_of(event: Event) -> Cause:
+    """Return an event as the cause of others; a chain of journeys goes on."""
+    ours = event.context.get(OUR_CONTEXT)
+    return Cause(
+        id=event.id,
+        user_id=event.user_id,
+        anonymous_id=event.anonymous_id,
+        timestamp=event.timestamp,
+        reported_timestamp=event.reported_timestamp,
+        is_history=event.is_history,
+        context=ours if isinstance(ours, dict) else {},
+        trust=event.trust,
+    )
