@@ -54,6 +54,7 @@ dev: $(READY) ## Run everything on this machine for development, with its data k
 schemas: $(READY) ## Write the JSON Schemas of the documents anew
 	$(BIN)/sojourn schema campaign > schemas/campaign.schema.json
 	$(BIN)/sojourn schema frequency-caps > schemas/frequency-caps.schema.json
+	$(BIN)/sojourn schema events > schemas/events.schema.json
 
 settings: $(READY) ## Write docs/settings.md anew from settings.py
 	$(BIN)/python -m tests.docs.settings_page

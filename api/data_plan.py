@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from msgspec.structs import astuple
@@ -12,10 +13,12 @@ from api.dependencies import ResponseModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.routes import Route
 from domain.access import Scope
+from domain.data_plan.declared import ViolationKind
 from domain.data_plan.paths import PropertyType
 from domain.data_plan.seen import Example, SeenKey
 from domain.tracking.event import CallType, EventType
 from store.seen import StoredSeen
+from store.violations import StoredViolation
 
 router = APIRouter(
     prefix="/v1/schema", tags=["Data plan"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
@@ -40,6 +43,18 @@ _EVENT: dict[str, Any] = {
     "last_at": "2026-11-22T08:00:01Z",
     "properties": [_PROPERTY],
     "more_properties": 0,
+}
+_VIOLATION: dict[str, Any] = {
+    "source": "shop",
+    "type": "track",
+    "name": "Order Completed",
+    "kind": "wrong_type",
+    "path": "value",
+    "message": "value is a string instead of a number",
+    "count": 17,
+    "first_at": "2026-11-22T07:00:00Z",
+    "last_at": "2026-11-22T08:00:01Z",
+    "last_event_id": "019a9b3e-8000-7000-8000-000000000001",
 }
 
 
@@ -78,6 +93,27 @@ class SeenPage(ResponseModel):
     next: str | None
 
 
+class ViolationView(ResponseModel):
+    model_config = example(_VIOLATION)
+
+    source: str = Field(description="that of the key")
+    type: str
+    name: str | None = Field(description="null for an identify or group, and for a name that looks like data")
+    kind: ViolationKind
+    path: str | None = Field(description="the property's")
+    message: str
+    count: int
+    first_at: datetime = Field(description="when the first such event arrived")
+    last_at: datetime
+    last_event_id: UUID = Field(description="an event that departs so, for the timeline of its user")
+
+
+class ViolationList(ResponseModel):
+    model_config = example({"violations": [_VIOLATION]})
+
+    violations: list[ViolationView]
+
+
 @router.get("")
 async def list_seen_events(
     services: Using,
@@ -97,6 +133,37 @@ async def list_seen_events(
     )
     shown, next = cut(rows, limit, lambda stored: astuple(stored.key))
     return SeenPage(events=[_view(stored) for stored in shown], next=next)
+
+
+@router.get("/violations")
+async def list_violations(
+    services: Using,
+    source: Annotated[TextField | None, Query(max_length=255, examples=["shop"])] = None,
+    name: Annotated[TextField | None, Query(max_length=1024, examples=["Order Completed"])] = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> ViolationList:
+    """Kinds of departures of events from the declared ones, the latest first.
+
+    They are counted by source, event, property and fault, up to 1,000 of them, and kept for 30 days after the last.
+    """
+    found = await services.data_plan.list_violations(limit=limit, source=source, name=name)
+    return ViolationList(violations=[_violation_view(one) for one in found])
+
+
+def _violation_view(stored: StoredViolation) -> ViolationView:
+    one = stored.violation
+    return ViolationView(
+        source=one.source,
+        type=one.type,
+        name=one.name or None,
+        kind=one.kind,
+        path=one.path,
+        message=one.text,
+        count=stored.count,
+        first_at=stored.first_at,
+        last_at=stored.last_at,
+        last_event_id=stored.last_event_id,
+    )
 
 
 def _view(stored: StoredSeen) -> SeenEventView:

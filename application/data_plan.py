@@ -1,42 +1,50 @@
-"""The data plan: which events and properties are reported."""
+"""The data plan: which events and properties are reported, and which are declared."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
+from domain.data_plan.declared import DeclaredEvents, Violation
 from domain.data_plan.seen import MAX_NAMES, SeenEvent, SeenKey, add_event, key_of, rest_of
+from domain.deployment_documents import DECLARED_EVENTS
 from domain.stream import StreamKind
-from store import seen
+from store import documents, seen, violations
 from store.database import Connection, Database
 from store.seen import StoredSeen
 from store.stream import StreamedEvent, StreamRow
+from store.violations import StoredViolation
 
 _EVENTS: Final[tuple[StreamKind, ...]] = ("event",)
 
 
 class DataPlanConsumer:
-    """Counts events and properties behind ingest, which it costs nothing."""
+    """Counts events and properties, and violations of the plan, behind ingest.
+
+    An event is judged by the document in force when it is counted.
+    """
 
     name = "data-plan"
     kinds: Collection[StreamKind] = _EVENTS
 
+    def __init__(self) -> None:
+        self._declared = (0, DeclaredEvents([]))
+
     async def consume(self, connection: Connection, rows: Sequence[StreamRow]) -> None:
-        """Count the events of a page. Only one transaction at a time does this."""
-        reported = [(key_of(row.event), row) for row in rows if isinstance(row, StreamedEvent)]
-        wanted = {key for key, _ in reported}
-        known = await seen.load(connection, wanted | {rest_of(key) for key in wanted})
-        names = await seen.count_names(connection) if wanted - known.keys() else {}
-        changed: dict[SeenKey, SeenEvent] = {}
-        for key, row in reported:
-            if key not in known and not key.is_rest:
-                place = (key.source, key.type)
-                if names.get(place, 0) >= MAX_NAMES:
-                    key = rest_of(key)
-                else:
-                    names[place] = names.get(place, 0) + 1
-            known[key] = changed[key] = add_event(
-                known.get(key), row.event, row.profile_id, row.received_at, is_rest=key.is_rest
-            )
-        await seen.write(connection, changed)
+        """Count the events of a page. One transaction at a time does this."""
+        reported = [row for row in rows if isinstance(row, StreamedEvent)]
+        await _count(connection, reported)
+        if found := _find_violations(await self._declared_at(connection), reported):
+            await violations.add(connection, list(found.values()))
+
+    async def _declared_at(self, connection: Connection) -> DeclaredEvents:
+        """Return what is declared now; compiled once for each version."""
+        version, declared = self._declared
+        if await documents.latest_version(connection, DECLARED_EVENTS) != version:
+            document = await documents.latest(connection, DECLARED_EVENTS)
+            declared = DeclaredEvents(document.rules)
+            self._declared = document.version, declared
+        return declared
 
 
 class DataPlan:
@@ -57,3 +65,58 @@ class DataPlan:
         """Return events with their properties, by source, type and name."""
         async with self._database.transaction() as connection:
             return await seen.page(connection, limit=limit, after=after, source=source, type=type, name=name)
+
+    async def list_violations(
+        self, *, limit: int, source: str | None = None, name: str | None = None
+    ) -> list[StoredViolation]:
+        """Return the kinds of violations that occurred last, the newest first."""
+        async with self._database.transaction() as connection:
+            return await violations.latest(connection, source=source, name=name, limit=limit)
+
+
+async def read_declared(connection: Connection) -> DeclaredEvents:
+    """Return what is declared now."""
+    return DeclaredEvents((await documents.latest(connection, DECLARED_EVENTS)).rules)
+
+
+async def _count(connection: Connection, reported: Sequence[StreamedEvent]) -> None:
+    keys = [key_of(row.event) for row in reported]
+    known = await seen.load(connection, {*keys, *map(rest_of, keys)})
+    names = await seen.count_names(connection) if set(keys) - known.keys() else {}
+    changed: dict[SeenKey, SeenEvent] = {}
+    for found, row in zip(keys, reported, strict=True):
+        key = found
+        if key not in known and not key.is_rest:
+            place = (key.source, key.type)
+            if names.get(place, 0) < MAX_NAMES:
+                names[place] = names.get(place, 0) + 1
+            else:
+                key = rest_of(key)
+        known[key] = changed[key] = add_event(
+            known.get(key), row.event, row.profile_id, row.received_at, is_rest=key.is_rest
+        )
+    await seen.write(connection, changed)
+
+
+def _find_violations(
+    declared: DeclaredEvents, reported: Sequence[StreamedEvent]
+) -> Mapping[Violation, StoredViolation]:
+    found: dict[Violation, StoredViolation] = {}
+    if declared.is_empty:
+        return found
+    for row in reported:
+        event, at = row.event, row.received_at
+        for one in declared.find_violations(event.source, event.type, event.name, event.properties):
+            before = found.get(one)
+            found[one] = (
+                StoredViolation(one, 1, at, at, event.id)
+                if before is None
+                else replace(
+                    before,
+                    count=before.count + 1,
+                    first_at=min(before.first_at, at),
+                    last_at=max(before.last_at, at),
+                    last_event_id=event.id,
+                )
+            )
+    return found

@@ -6,15 +6,20 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import convert
+from msgspec.structs import replace
+
 from application import turns
 from application.catalogue import Catalogue
+from application.data_plan import read_declared
 from application.people import unknown_person
 from application.refusals import evaluate_refusals, look_up
 from application.whereabouts import Whereabouts, link, whereabouts
 from domain.campaign.durations import format_duration
+from domain.data_plan.declared import DeclaredEvents
 from domain.errors import InvalidCursorError
 from domain.people.identity import PersonRef
-from domain.tracking.event import AUDIENCE
+from domain.tracking.event import AUDIENCE, EventType
 from store import profiles, timeline
 from store.database import Database
 from store.timeline import Recorded
@@ -91,6 +96,7 @@ class Explain:
             profile_id = await profiles.find(connection, person)
             called = person.id if profile_id is None else None
             recorded = await timeline.latest(connection, profile_id, limit + 1, place, called=called)
+            declared = await read_declared(connection)
             unjudged = await look_up(connection, self._catalogue, profile_id, recorded[:limit]) if profile_id else None
             now = (
                 []
@@ -102,7 +108,8 @@ class Explain:
         if profile_id is None and not recorded:
             raise unknown_person(person)
         refusals = await turns.run(evaluate_refusals(unjudged)) if unjudged else {}
-        items, next = timeline_items(recorded, limit, self._journey_url, refusals)
+        marked = [mark_violations(declared, entry) for entry in recorded]
+        items, next = timeline_items(marked, limit, self._journey_url, refusals)
         return Timeline(person.id, items, now, next)
 
 
@@ -140,6 +147,17 @@ def timeline_items(
     return [_item(entry, journey_url) for entry in lines], next
 
 
+def mark_violations(declared: DeclaredEvents, entry: Recorded) -> Recorded:
+    """Add to an event how it departs from what is declared now."""
+    if entry.kind != "event" or declared.is_empty:
+        return entry
+    type: EventType = convert(entry.outcome, EventType)
+    found = declared.find_violations(entry.data["source"], type, entry.name, entry.data["properties"])
+    if not found:
+        return entry
+    return replace(entry, data={**entry.data, "violations": [one.text for one in found]})
+
+
 def _item(entry: Recorded, journey_url: str) -> TimelineItem:
     return TimelineItem(
         at=entry.at,
@@ -164,10 +182,10 @@ def _summary(entry: Recorded) -> str:
         case "event", "identify" if "by" in data:
             return f"changed by {data['by']}"
         case "event", "track":
-            return f"{entry.name}{_history(data)}{_impossible_clock(data)}"
+            return f"{entry.name}{_history(data)}{_impossible_clock(data)}{_violations(data)}"
         case "event", outcome:
             name = f"{outcome}" if entry.name == outcome else f"{outcome} {entry.name}"
-            return f"{name}{_history(data)}{_impossible_clock(data)}"
+            return f"{name}{_history(data)}{_impossible_clock(data)}{_violations(data)}"
         case "reject", "refused":
             return f"call refused: {data['error']}"
         case "reject", _:
@@ -233,6 +251,11 @@ def _impossible_clock(data: dict[str, Any]) -> str:
     if "reported_timestamp" not in data:
         return ""
     return f" (its clock said {data['reported_timestamp']}, so its arrival counts)"
+
+
+def _violations(data: dict[str, Any]) -> str:
+    """Describe how an event departs from what is declared."""
+    return f" (not as declared: {'; '.join(data['violations'])})" if "violations" in data else ""
 
 
 def change_text(part: str, changes: Mapping[str, Any]) -> str:

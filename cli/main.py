@@ -16,6 +16,7 @@ from cli.codec_server import codec_server
 from cli.contexts import contexts
 from cli.demo import demo
 from cli.deployment_documents import create_commands
+from cli.event_commands import add_event_commands
 from cli.exit_codes import DONE, INTERRUPTED, REFUSED, status_of
 from cli.explain import explain
 from cli.funnel import funnel
@@ -29,7 +30,7 @@ from cli.rejects import rejects
 from cli.schema import schema
 from cli.stream import stream
 from cli.validate import validate
-from domain.deployment_documents import DEPLOYMENT_DOCUMENTS
+from domain.deployment_documents import DECLARED_EVENTS, DEPLOYMENT_DOCUMENTS
 from domain.errors import SojournError
 from runtime.process import exit_now
 
@@ -52,7 +53,9 @@ _add("Campaigns", init, validate, plan, apply, campaigns.campaigns, campaigns.st
 _add("Campaigns", campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app, users=users.app)
 _add("The deployment", audit, reconcile, stream, contexts, keys=keys.app)
-_add("The deployment", **{kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()})
+_documents = {kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()}
+add_event_commands(_documents[DECLARED_EVENTS.command])
+_add("The deployment", **_documents)
 _add("Processes", demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server, dev=dev.app)
 
 

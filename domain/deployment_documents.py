@@ -10,6 +10,9 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from msgspec import Struct
 
 from domain.campaign.schema import DocumentModel
+from domain.data_plan.declared import DeclaredEventRule
+from domain.data_plan.events_document import INITIAL_EVENTS, EventsDocument, parse_events
+from domain.data_plan.events_document import to_document as event_to_document
 from domain.errors import NotFoundError
 from domain.sending.caps import CapRule
 from domain.sending.caps_document import INITIAL_CAPS, CapsDocument, parse_caps
@@ -63,7 +66,23 @@ FREQUENCY_CAPS: Final = DocumentKind(
     routes_events=False,
 )
 
-DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {kind.name: kind for kind in (FREQUENCY_CAPS,)}
+DECLARED_EVENTS: Final = DocumentKind(
+    name="events",
+    command="events",
+    title="declared events",
+    model=EventsDocument,
+    rule=DeclaredEventRule,
+    initial=INITIAL_EVENTS,
+    example="events:\n  Order Completed:\n    properties: {value: number, currency: {values: [EUR, USD]}}\n",
+    parse=parse_events,
+    name_of=lambda rule: rule.name,
+    to_document=event_to_document,
+    routes_events=False,
+)
+
+DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
+    kind.name: kind for kind in (FREQUENCY_CAPS, DECLARED_EVENTS)
+}
 
 
 def deployment_document(name: str) -> DocumentKind[Any]:

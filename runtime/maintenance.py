@@ -1,11 +1,11 @@
-"""Regular maintenance: partitions of coming months, old answers, old rejects."""
+"""Regular maintenance: partitions of coming months, and what is kept for a while."""
 
 import asyncio
 
 import psycopg
 import structlog
 
-from store import idempotency, partitions, rejects
+from store import idempotency, partitions, rejects, violations
 from store.database import Database
 
 log = structlog.get_logger()
@@ -21,6 +21,8 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await partitions.ensure(connection)
             async with database.transaction() as connection:
                 await idempotency.forget(connection)
+            async with database.transaction() as connection:
+                await violations.forget(connection)
             await forget_rejects(database)
         except psycopg.Error:
             log.exception("failed to run maintenance")

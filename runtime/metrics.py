@@ -51,6 +51,9 @@ TRANSACTION_METRICS: Final = {
         "Messages settled by an attempt, by outcome",
         ["campaign", "channel", "state", "reason"],
     ),
+    Metric.VIOLATION: Counter(
+        "sojourn_data_plan_violations", "Departures of events from what is declared", ["kind", "source"]
+    ),
 }
 
 PROVIDER_SECONDS: Final = Histogram(

@@ -30,6 +30,13 @@ async def latest(connection: Connection, kind: DocumentKind[Rule]) -> StoredDocu
     return StoredDocument(row["version"], row["source"], [convert(rule, kind.rule) for rule in row["rules"]])
 
 
+async def latest_version(connection: Connection, kind: DocumentKind[Any]) -> int:
+    """Return the version in force; 0 is the initial one."""
+    cursor = await connection.execute("SELECT max(version) AS version FROM documents WHERE kind = %s", (kind.name,))
+    row = await cursor.fetchone()
+    return (row["version"] or 0) if row else 0
+
+
 async def lock_exclusive(connection: Connection, kind: DocumentKind[Any]) -> None:
     """Wait for decisions under the current rules, and delay new ones."""
     if kind.routes_events:

@@ -13,6 +13,7 @@ class Metric(StrEnum):
     ENTERED = "entered"  # campaign
     ENDED = "ended"  # campaign, state, outcome
     SETTLED = "settled"  # campaign, channel, state, reason
+    VIOLATION = "violation"  # kind, source
 
 
 Labels = tuple[str, ...]

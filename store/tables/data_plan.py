@@ -1,6 +1,6 @@
 """The data plan: events and properties as they are reported."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.columns import EMPTY_OBJECT, INSTANT, metadata
@@ -20,4 +20,22 @@ seen_events = Table(
     Column("days", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("properties", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("more_properties", BigInteger, nullable=False, server_default=text("0")),
+)
+
+# How reported events depart from what is declared, counted up to a number of kinds (store/violations.py). `name` and
+# `path` are empty where there is none.
+violations = Table(
+    "violations",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("detail", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at", INSTANT, nullable=False),
+    Column("last_at", INSTANT, nullable=False),
+    Column("last_event_id", Uuid, nullable=False),
+    Index("violations_last_at", "last_at"),
 )

@@ -14,7 +14,7 @@ from tests.domain.campaign.documents import COMPLETE, HEAD, documents, mistaken,
 from tests.domain.campaign.test_examples import CAMPAIGNS, CAPS, ROOT
 from tests.proofs import rounds
 
-CAMPAIGN, FREQUENCY_CAPS = (Draft202012Validator(document_schema(name)) for name in NAMES)
+CAMPAIGN, FREQUENCY_CAPS = (Draft202012Validator(document_schema(name)) for name in ("campaign", "frequency-caps"))
 
 
 def accepts(validator: Draft202012Validator, text: str) -> bool:

@@ -11,9 +11,11 @@ from application.catalogue import Catalogue
 from application.consumers import consume_page
 from application.data_plan import DataPlan, DataPlanConsumer
 from application.ingest import Ingest
+from domain.data_plan.events_document import parse_events
 from domain.data_plan.seen import MAX_NAMES
+from domain.deployment_documents import DECLARED_EVENTS
 from domain.tracking.event import Event
-from store import seen
+from store import documents, seen, violations
 from store.database import Database
 
 NOW = datetime.now(UTC)
@@ -44,11 +46,11 @@ async def ingest(database: Database, events: list[Event]) -> None:
     await Ingest(database, Catalogue())(events, received_at=NOW)
 
 
-async def consume(database: Database, count: int) -> None:
+async def consume(database: Database, count: int, consumer: DataPlanConsumer | None = None) -> None:
     """Consume until there were so many rows; transactions of other tests may still be open."""
     async with asyncio.timeout(30):
         while count > 0:
-            consumed = await consume_page(database, DataPlanConsumer())
+            consumed = await consume_page(database, consumer or DataPlanConsumer())
             assert consumed is not None
             count -= consumed.number
             await asyncio.sleep(0 if consumed.number else 0.02)
@@ -84,3 +86,34 @@ async def test_invented_names_are_counted_together(database: Database) -> None:
     rest = found[-1]
     assert (rest.key.is_rest, rest.key.name, rest.seen.count, rest.seen.properties) == (True, "", 52, {})
     assert {one.key.name: one.seen.count for one in found}["invented 7"] == 2
+
+
+async def test_departures_from_what_is_declared_are_counted(database: Database) -> None:
+    rules = parse_events("closed: true\nevents: {A: {properties: {value: number}}}\n", "events.yaml")
+    consumer = DataPlanConsumer()
+    await ingest(database, [event("A", value="before")])
+    await consume(database, 1, consumer)
+    async with database.transaction() as connection:
+        await documents.put(connection, DECLARED_EVENTS, "1", rules, "test")
+    await ingest(database, [event("A", value="x"), event("A", value=1), event("B"), event("A", value="y")])
+    await consume(database, 4, consumer)
+    await ingest(database, [event("A", value="z")])
+    await consume(database, 1, consumer)
+    found = await DataPlan(database).list_violations(limit=10)
+    assert {(one.violation.name, one.violation.text): one.count for one in found} == {
+        ("A", "value is a string instead of a number"): 3,
+        ("B", "the name is not declared"): 1,
+    }
+    assert await DataPlan(database).list_violations(limit=10, name="C") == []
+
+
+async def test_kinds_of_violations_are_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(violations, "MAX_KEPT", 3)
+    rules = parse_events("closed: true\nevents: {A: {}}\n", "events.yaml")
+    async with database.transaction() as connection:
+        await documents.put(connection, DECLARED_EVENTS, "1", rules, "test")
+    for _ in range(2):
+        await ingest(database, [event(f"invented {number}") for number in range(10)])
+        await consume(database, 10)
+    found = await DataPlan(database).list_violations(limit=10)
+    assert sorted(one.count for one in found) == [2, 2, 2]
