@@ -64,6 +64,7 @@ class Listeners:
         known = {(version.key, version.version): version for version in past} | listening
         self._rules = {place: version.rules for place, version in known.items()}
         self._heard = _group_by_trigger(entering, listening.values(), self._rules)
+        self._heard_by_any = {trigger.kind for trigger in self._heard if trigger.name == ANY}
         self.hears_changes = any(trigger.kind in DERIVED for trigger in self._heard)
         # By the text: compiling all conditions to find the name `consent` costs too much.
         texts = (text for rules in self._rules.values() for text in _expressions(rules))
@@ -76,7 +77,9 @@ class Listeners:
 
     def hears(self, event: Event) -> bool:
         """Whether any campaign listens for the event. If not, it costs nothing more."""
-        return self.listens_for(event.trigger)
+        # Every event passes here: a plain tuple takes a third of the time of a Trigger.
+        name = event.group_id if event.type == "group" else event.name
+        return (event.type, name) in self._heard or event.type in self._heard_by_any
 
     def listens_for(self, trigger: Trigger) -> bool:
         """Whether any campaign listens for such events."""
